@@ -1,0 +1,258 @@
+"""From a file to a waveform: decode, cut, resample, trim, denoise, fix the length."""
+
+import hashlib
+import math
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from fusionser.errors import AudioError, SettingsError
+
+__all__ = [
+    "LONGEST_SECONDS",
+    "SILENCE_PEAK",
+    "ClipSettings",
+    "decode",
+    "duration_of",
+    "fingerprint",
+    "prepare",
+]
+
+LONGEST_SECONDS = 15 * 60.0
+"""Longer recordings are refused: an emotion is told in an utterance, and an endless file must end."""
+
+SILENCE_PEAK = 1e-4
+"""Half the distance from the lowest to the highest sample (-80 dB full scale) under which a clip is silent."""
+
+TRIM_DECIBELS = 30.0
+
+Waveform = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """What happens to a recording before it is analysed.
+
+    Parameters
+    ----------
+    sampling_rate : int, default=22050
+        Rate of the analysis in Hz, at least 1000; files are resampled to it.
+    offset : float, default=0.0
+        Seconds to skip at the start of the clip.
+    duration : float, optional
+        Seconds to keep; shorter clips are padded with zeros at their end. None keeps all.
+    trim : bool, default=False
+        Cut off leading and trailing parts more than 30 dB below the clip's loudest frame.
+    denoise : bool, default=False
+        Apply a Wiener filter over the samples (Wiener 1949, as `scipy.signal.wiener`).
+
+    Examples
+    --------
+    >>> ClipSettings(sampling_rate=16000, duration=3.0).samples
+    48000
+    """
+
+    sampling_rate: int = 22050
+    offset: float = 0.0
+    duration: float | None = None
+    trim: bool = False
+    denoise: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1000 <= self.sampling_rate <= 384000:
+            raise SettingsError(
+                f"sampling_rate is {self.sampling_rate}; expected 1000 to 384000 Hz, such as 16000 or 22050"
+            )
+        if not (math.isfinite(self.offset) and self.offset >= 0):
+            raise SettingsError(f"offset is {self.offset}; expected zero or more seconds")
+        if self.duration is not None and not 0 < self.duration <= LONGEST_SECONDS:
+            raise SettingsError(
+                f"duration is {self.duration}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, "
+                "or None for the whole clip"
+            )
+
+    @property
+    def samples(self) -> int | None:
+        """Number of samples of every prepared clip, or None where clips keep their own length."""
+        return None if self.duration is None else round(self.duration * self.sampling_rate)
+
+
+def _open(file: str | Path) -> soundfile.SoundFile:
+    path = Path(file)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
+        if path.stat().st_size == 0:
+            raise AudioError(f"{file}: the file is empty (0 bytes)")
+        sound = soundfile.SoundFile(path)
+    except OSError as error:
+        raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); is the path right?") from error
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
+        # A missing RAW rate raises TypeError: the suffix alone makes libsndfile think of headerless audio.
+        reason = getattr(error, "error_string", str(error))
+        raise AudioError(f"{file}: not readable as audio ({reason})") from error
+    seconds = sound.frames / sound.samplerate
+    if seconds > LONGEST_SECONDS:
+        sound.close()
+        raise AudioError(
+            f"{file}: {seconds:.0f} s long, or endless; expected at most {LONGEST_SECONDS:g} s. Cut it into "
+            "utterances, or name parts of it by `start` and `end` in a rows table of shorter files"
+        )
+    return sound
+
+
+def duration_of(file: str | Path) -> float:
+    """Return the duration of a recording in seconds, from its header.
+
+    Raises
+    ------
+    AudioError
+        When the file is missing, empty, not audio, or longer than `LONGEST_SECONDS`.
+    """
+    with _open(file) as sound:
+        if sound.frames <= 0:
+            raise AudioError(f"{file}: holds no samples")
+        return float(sound.frames / sound.samplerate)
+
+
+def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tuple[Waveform, int]:
+    """Decode a part of a recording, its channels averaged.
+
+    Parameters
+    ----------
+    file : str or Path
+        Anything that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and more, at any rate and sample format.
+    start, end : float
+        Seconds from the beginning of the file; None is its end.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples,), float32
+        Full scale is -1 to 1.
+    sampling_rate : int
+        The file's own rate in Hz.
+
+    Raises
+    ------
+    AudioError
+        When the file cannot be read, holds no samples there, or holds samples that are not finite.
+    """
+    with _open(file) as sound:
+        rate = int(sound.samplerate)
+        first = int(start * rate)
+        stop = None if end is None else round(end * rate)
+        try:
+            sound.seek(min(first, max(sound.frames, 0)))
+            count = int(LONGEST_SECONDS * rate) if stop is None else max(stop - first, 0)
+            samples = sound.read(count, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            reason = getattr(error, "error_string", str(error))
+            raise AudioError(f"{file}: decoding failed ({reason}); the file may be truncated") from error
+    if samples.shape[0] == 0:
+        where = "holds no samples" if first == 0 else f"holds no samples after {start:g} s"
+        raise AudioError(f"{file}: {where}")
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise AudioError(f"{file}: {int((~np.isfinite(mono)).sum())} samples are NaN or infinite")
+    return np.ascontiguousarray(mono), rate
+
+
+def fingerprint(samples: Waveform, sampling_rate: int) -> str:
+    """Return a hash of decoded audio: equal for copies of a clip, whatever their names and containers."""
+    digest = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(samples, dtype=np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def _check_audible(samples: Waveform, name: str) -> None:
+    half_range = (float(samples.max()) - float(samples.min())) / 2 if samples.size else 0.0
+    if half_range < SILENCE_PEAK:
+        raise AudioError(f"{name}: silent (peak {half_range:.1e}, expected at least {SILENCE_PEAK:g})")
+
+
+def _trim(samples: Waveform) -> Waveform:
+    import librosa
+
+    trimmed, _ = librosa.effects.trim(samples, top_db=TRIM_DECIBELS)
+    return np.asarray(trimmed, dtype=np.float32)
+
+
+def _denoise(samples: Waveform) -> Waveform:
+    from scipy.signal import wiener
+
+    # Where a stretch is exactly constant its local variance is zero; the filter then keeps the local mean.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        filtered = wiener(samples.astype(np.float64))
+    return np.nan_to_num(filtered).astype(np.float32)
+
+
+def prepare(
+    samples: Waveform, sampling_rate: int, settings: ClipSettings, *, shortest: int = 1, name: str = "the clip"
+) -> Waveform:
+    """Turn decoded samples into the waveform that is analysed.
+
+    The order is: skip `offset`, keep `duration`, resample (soxr, high quality), trim silence, denoise, pad or
+    cut to `duration`. With `trim` the cut comes after the trimming, so that silence does not use it up.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,)
+        One channel, full scale -1 to 1.
+    sampling_rate : int
+        Rate of `samples` in Hz.
+    settings : ClipSettings
+        What to do.
+    shortest : int, default=1
+        Fewest samples, before padding, that can be analysed: one frame.
+    name : str
+        Names the clip in errors.
+
+    Returns
+    -------
+    ndarray of shape (n_prepared,), float32
+
+    Raises
+    ------
+    AudioError
+        When nothing, only silence, or less than `shortest` samples is left.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
+    >>> prepare(tone, 8000, ClipSettings(sampling_rate=16000, duration=2.0)).shape
+    (32000,)
+    """
+    first = int(settings.offset * sampling_rate)
+    cut_early = settings.duration is not None and not settings.trim
+    stop = first + int((settings.duration or 0.0) * sampling_rate) if cut_early else None
+    kept = np.asarray(samples[first:stop], dtype=np.float32)
+    if kept.size == 0:
+        raise AudioError(
+            f"{name}: {samples.size / sampling_rate:.3f} s long, nothing is left after an offset of "
+            f"{settings.offset:g} s"
+        )
+    _check_audible(kept, name)
+    if sampling_rate != settings.sampling_rate:
+        kept = soxr.resample(kept, sampling_rate, settings.sampling_rate, quality="HQ")
+    if settings.trim:
+        kept = _trim(kept)
+    if kept.size < shortest:
+        raise AudioError(
+            f"{name}: {kept.size} samples at {settings.sampling_rate} Hz, shorter than one frame of {shortest}"
+        )
+    if settings.denoise:
+        kept = _denoise(kept)
+    return _fix_length(kept, settings.samples)
+
+
+def _fix_length(samples: Waveform, length: int | None) -> Waveform:
+    if length is None or samples.size == length:
+        return samples
+    if samples.size > length:
+        return samples[:length]
+    return np.pad(samples, (0, length - samples.size))

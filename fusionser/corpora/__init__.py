@@ -1,0 +1,88 @@
+"""The corpora that fusionser knows, and one way to turn any of them into rows.
+
+>>> from fusionser.corpora import CORPORA
+>>> sorted(CORPORA)
+['crema-d', 'demo', 'emodb', 'ravdess', 'ravdess-song', 'savee', 'super-set', 'tess']
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from fusionser.corpora.base import Corpus, Listing, differences, empty_quarantine, list_corpus, measure
+from fusionser.corpora.card import Card, read_card
+from fusionser.corpora.crema_d import CremaD
+from fusionser.corpora.demo import Demo, generate_demo
+from fusionser.corpora.emodb import EmoDB
+from fusionser.corpora.folders import list_label_folders
+from fusionser.corpora.ravdess import Ravdess, RavdessSong
+from fusionser.corpora.savee import Savee
+from fusionser.corpora.super_set import SuperSet
+from fusionser.corpora.tess import Tess
+from fusionser.errors import CorpusError, unknown_name
+from fusionser.rows import read_table
+
+__all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
+
+CORPORA: Mapping[str, Corpus] = MappingProxyType(
+    {
+        corpus.name: corpus
+        for corpus in (Ravdess(), RavdessSong(), EmoDB(), CremaD(), Savee(), Tess(), SuperSet(), Demo())
+    }
+)
+"""Every corpus by its name."""
+
+FOLDERS = "folders"
+"""In place of a corpus's name: a tree with one folder a label."""
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+
+
+def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
+    """List the rows of a folder or of a table.
+
+    Parameters
+    ----------
+    place : str or Path
+        A folder of recordings, or a CSV or Parquet table with ``file`` and ``emotion``; also the file that
+        ``fusionser extract`` wrote.
+    corpus : str, optional
+        For a folder: a key of `CORPORA`, or ``folders`` for a tree with one folder a label.
+
+    Returns
+    -------
+    Listing
+
+    Raises
+    ------
+    CorpusError, RowsError, SettingsError
+        When there is nothing to list, and the message says why.
+    """
+    path = Path(place)
+    if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
+        return _list_table(path)
+    known = [*CORPORA, FOLDERS]
+    if corpus is None:
+        if not path.is_dir():
+            raise CorpusError(f"{place}: no such folder or table; expected a folder, a .csv or a .parquet file")
+        raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(known)}")
+    if corpus == FOLDERS:
+        return list_label_folders(path)
+    if corpus not in CORPORA:
+        raise unknown_name("corpus", corpus, known)
+    return list_corpus(CORPORA[corpus], path)
+
+
+def _list_table(path: Path) -> Listing:
+    if not path.is_file():
+        raise CorpusError(f"{path}: no such table")
+    rows = read_table(path)
+    known = rows["end"].notna()
+    if known.all():
+        return Listing(rows=rows, quarantine=empty_quarantine())
+    records = [
+        {str(key): value for key, value in record.items() if key != "end" or value == value}
+        for record in rows.to_dict("records")
+    ]
+    return measure(records)
+

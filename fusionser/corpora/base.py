@@ -1,0 +1,204 @@
+"""From a folder to rows: what every corpus does alike."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from fusionser.audio import duration_of
+from fusionser.corpora.card import Card, read_card
+from fusionser.errors import AudioError, CorpusError
+from fusionser.rows import make_rows
+
+__all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure"]
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".w64", ".rf64", ".caf", ".au", ".ogg", ".oga", ".opus", ".mp3")
+"""Lossless formats first: of two files of one recording the earlier suffix is kept."""
+
+Record = dict[str, Any]
+
+
+@dataclass
+class Listing:
+    """What was found in a folder.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The usable recordings.
+    quarantine : DataFrame with columns ``file`` and ``reason``
+        Recordings that cannot be used.
+    doubled : list of (str, str)
+        Files left out because the recording is there twice, and the file that was kept.
+    ignored : list of str
+        Audio files that are not of this corpus.
+    notes : list of str
+        What is missing or odd, in sentences.
+    """
+
+    rows: pd.DataFrame
+    quarantine: pd.DataFrame
+    doubled: list[tuple[str, str]] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def empty_quarantine() -> pd.DataFrame:
+    """Return a quarantine list with nothing on it."""
+    return pd.DataFrame(columns=["file", "reason"])
+
+
+class Corpus:
+    """A corpus: a name, a card, and a parser of file names. Subclasses give `name` and `parse`."""
+
+    name: ClassVar[str]
+
+    @property
+    def card(self) -> Card:
+        """Licence, citation, address, counts, label map."""
+        return read_card(self.name)
+
+    def parse(self, path: PurePath) -> Record | None:
+        """Read a row's fields off a path relative to the corpus's folder.
+
+        Parameters
+        ----------
+        path : PurePath
+            The suffix does not matter.
+
+        Returns
+        -------
+        dict or None
+            ``id`` (unique in the corpus), ``speaker``, ``emotion`` and what else the name tells; None when
+            the file is not of this corpus.
+        """
+        raise NotImplementedError
+
+    def complete(self, records: list[Record], folder: Path) -> list[str]:
+        """Add to the records what stands elsewhere in the folder; return notes on what was not found."""
+        return []
+
+    def expected(self) -> set[str]:
+        """Ids of the complete corpus, where they follow a rule; else nothing."""
+        return set()
+
+
+def audio_files(folder: Path) -> Iterator[Path]:
+    """Audio files under a folder in the order of their paths; hidden and macOS archive folders are skipped."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        for name in sorted(names):
+            if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
+                yield Path(place) / name
+
+
+def check_folder(folder: str | Path) -> Path:
+    """Return the folder, or raise `CorpusError` when it is none."""
+    path = Path(folder)
+    if not path.exists():
+        raise CorpusError(f"{folder}: no such folder; expected a folder of recordings")
+    if not path.is_dir():
+        raise CorpusError(f"{folder}: not a folder; expected a folder of recordings")
+    return path
+
+
+def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
+    """List the recordings of a corpus in a folder and all folders beneath.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Knows the names.
+    folder : str or Path
+        Where to look.
+
+    Returns
+    -------
+    Listing
+        Rows sorted by corpus, speaker and id.
+
+    Raises
+    ------
+    CorpusError
+        When there is no folder, no audio, or none of this corpus.
+    """
+    root = check_folder(folder)
+    records: dict[str, Record] = {}
+    doubled: list[tuple[str, str]] = []
+    ignored: list[str] = []
+    files = list(audio_files(root))
+    if not files:
+        raise CorpusError(
+            f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}"
+        )
+    # Lossless first, then the shallower of two copies.
+    files.sort(key=lambda file: (AUDIO_SUFFIXES.index(file.suffix.lower()), len(file.parts), str(file)))
+    for file in files:
+        record = corpus.parse(file.relative_to(root))
+        if record is None:
+            ignored.append(str(file))
+            continue
+        record.setdefault("corpus", corpus.name)
+        record["source"] = f"{record['corpus']}/{record.pop('id')}"
+        record["file"] = str(file)
+        if record["source"] in records:
+            doubled.append((str(file), records[record["source"]]["file"]))
+        else:
+            records[record["source"]] = record
+    if not records:
+        raise CorpusError(
+            f"{folder}: {len(files)} audio files, none named as in {corpus.card.title} (first: "
+            f"{min(files).name}); is --corpus {corpus.name} right?"
+        )
+    ordered = sorted(records.values(), key=lambda record: (record["speaker"], record["source"]))
+    notes = corpus.complete(ordered, root)
+    listing = measure(ordered)
+    listing.doubled, listing.ignored, listing.notes = doubled, sorted(ignored), notes + listing.notes
+    return listing
+
+
+def measure(records: list[Record]) -> Listing:
+    """Give each record its duration as ``end``, and set those apart whose file has none."""
+    usable, refused = [], []
+    for record in records:
+        try:
+            seconds = duration_of(record["file"])
+        except AudioError as error:
+            refused.append({"file": record["file"], "reason": str(error)})
+        else:
+            usable.append({**record, "end": record.get("end", seconds)})
+    if not usable:
+        first = refused[0]["reason"] if refused else "there are none"
+        raise CorpusError(f"none of {len(refused)} recordings can be read; the first: {first}")
+    return Listing(rows=make_rows(usable), quarantine=pd.DataFrame(refused, columns=["file", "reason"]))
+
+
+def differences(corpus: Corpus, rows: pd.DataFrame) -> list[str]:
+    """Compare rows with the counts on the corpus's card, in sentences."""
+    counts = corpus.card.counts
+    found = rows["emotion"].value_counts()
+    notes = []
+    absent = sorted(corpus.expected() - {source.split("/", 1)[1] for source in rows["source"]})
+    if len(rows) != counts.files:
+        notes.append(f"{len(rows)} of {counts.files} recordings")
+    notes += [f"missing: {name}" for name in absent]
+    if not absent:
+        notes += _count_differences(counts.emotions, found.to_dict())
+    for gender, expected in (("female", counts.female_speakers), ("male", counts.male_speakers)):
+        speakers = rows.loc[rows["gender"] == gender, "speaker"].nunique()
+        if speakers != expected:
+            notes.append(f"{speakers} of {expected} {gender} speakers")
+    return notes
+
+
+def _count_differences(expected: Mapping[str, int], found: Mapping[Any, int]) -> list[str]:
+    return [
+        f"{name}: {int(found.get(name, 0))} of {count} recordings"
+        for name, count in expected.items()
+        if found.get(name, 0) != count
+    ]
+
+

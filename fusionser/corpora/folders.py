@@ -1,0 +1,54 @@
+"""Any tree with one folder a label: ``label/clip.wav`` or ``label/speaker/clip.wav``."""
+
+from pathlib import Path
+
+from fusionser.corpora.base import Listing, audio_files, check_folder, measure
+from fusionser.errors import CorpusError
+
+__all__ = ["list_label_folders"]
+
+
+def list_label_folders(folder: str | Path) -> Listing:
+    """List a tree whose top folders are the labels.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds one folder a label. Where every recording lies one level deeper, that level names the speaker.
+
+    Returns
+    -------
+    Listing
+
+    Raises
+    ------
+    CorpusError
+        When there is no folder, or no recording in a folder of a label.
+    """
+    root = check_folder(folder)
+    paths = [file.relative_to(root) for file in audio_files(root)]
+    inside = [path for path in paths if len(path.parts) > 1]
+    if not inside:
+        raise CorpusError(
+            f"{folder}: no audio files in folders named by label; expected label/clip.wav or label/speaker/clip.wav"
+        )
+    name = root.resolve().name
+    by_speaker = all(len(path.parts) > 2 for path in inside)
+    records = [
+        {
+            "file": str(root / path),
+            "corpus": name,
+            "speaker": f"{name}/{path.parts[1]}" if by_speaker else "",
+            "emotion": path.parts[0],
+            "source": f"{name}/{path.with_suffix('').as_posix()}",
+        }
+        for path in inside
+    ]
+    listing = measure(records)
+    listing.ignored = [str(root / path) for path in paths if len(path.parts) == 1]
+    if not by_speaker:
+        listing.notes.append(
+            "the speakers are unknown: splits by speaker need label/speaker/clip.wav, or a table with a column "
+            "'speaker'"
+        )
+    return listing

@@ -1,0 +1,73 @@
+"""RAVDESS, speech and song: seven two-digit fields in the name say everything.
+
+``03-01-05-02-01-02-07``: modality, channel, emotion, intensity, statement, repetition, actor; actors of odd
+number are male.
+"""
+
+import re
+from pathlib import PurePath
+from typing import ClassVar
+
+from fusionser.corpora.base import Corpus, Record
+
+__all__ = ["Ravdess", "RavdessSong"]
+
+NAME = re.compile(r"\d\d(-\d\d){6}")
+INTENSITIES = {"01": "normal", "02": "strong"}
+STATEMENTS = {"01": "kids", "02": "dogs"}
+
+
+class Ravdess(Corpus):
+    """RAVDESS speech: 24 actors, 1 440 recordings."""
+
+    name: ClassVar[str] = "ravdess"
+    channel: ClassVar[str] = "speech"
+    channel_code: ClassVar[str] = "01"
+    absent_actors: ClassVar[tuple[str, ...]] = ()
+
+    def parse(self, path: PurePath) -> Record | None:
+        """Read a row's fields off a path, see `Corpus.parse`.
+
+        Examples
+        --------
+        >>> record = Ravdess().parse(PurePath("Actor_07/03-01-05-02-01-02-07.wav"))
+        >>> record["speaker"], record["gender"], record["emotion"], record["intensity"]
+        ('ravdess/07', 'male', 'angry', 'strong')
+        """
+        if not NAME.fullmatch(path.stem):
+            return None
+        _, channel, emotion, intensity, statement, _, actor = path.stem.split("-")
+        known = emotion in self.card.labels and intensity in INTENSITIES and statement in STATEMENTS
+        if channel != self.channel_code or not known:
+            return None
+        return {
+            "id": path.stem,
+            # One person speaks and sings: the speaker carries one name in both parts.
+            "speaker": f"ravdess/{actor}",
+            "gender": "male" if int(actor) % 2 else "female",
+            "emotion": self.card.labels[emotion],
+            "statement": STATEMENTS[statement],
+            "intensity": INTENSITIES[intensity],
+            "channel": self.channel,
+        }
+
+    def expected(self) -> set[str]:
+        """Ids of the complete corpus."""
+        return {
+            f"03-{self.channel_code}-{emotion}-{intensity}-{statement}-{repetition}-{actor}"
+            for emotion in self.card.labels
+            for intensity in (["01"] if emotion == "01" else list(INTENSITIES))
+            for statement in STATEMENTS
+            for repetition in ("01", "02")
+            for actor in (f"{number:02d}" for number in range(1, 25))
+            if actor not in self.absent_actors
+        }
+
+
+class RavdessSong(Ravdess):
+    """RAVDESS song: the same actors without number 18, 1 012 recordings."""
+
+    name: ClassVar[str] = "ravdess-song"
+    channel: ClassVar[str] = "song"
+    channel_code: ClassVar[str] = "02"
+    absent_actors: ClassVar[tuple[str, ...]] = ("18",)

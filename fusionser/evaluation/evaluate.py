@@ -1,0 +1,224 @@
+"""Split, guard, fit, predict, score."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from fusionser.errors import ProtocolError
+from fusionser.evaluation.guard import Overlap, check_learns_in_fold, check_not_scaled, check_split, with_fingerprints
+from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
+from fusionser.evaluation.protocols import Fold, Protocol
+from fusionser.evaluation.results import ClassResult, FoldResult, ProtocolStamp, Scores
+
+__all__ = ["Evaluation", "check_labels", "evaluate"]
+
+FoldProgress = Callable[[int, int, str], None]
+"""Is told the number of folds done, the number of all, and the name of the next."""
+
+INDUCTIVE = "inductive"
+SPEAKER_NORMALISED = "speaker-normalised"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions and scores of one pipeline under one protocol.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        One row a test prediction: file, speaker, fold, truth, predicted, and the probability of each class
+        where the classifier gives any.
+    """
+
+    classes: tuple[str, ...]
+    protocol: ProtocolStamp
+    pooled: Scores
+    intervals: dict[str, tuple[float, float]] | None
+    per_class: dict[str, ClassResult]
+    confusion: npt.NDArray[np.int64]
+    folds: list[FoldResult]
+    speakers: dict[str, Scores]
+    predictions: pd.DataFrame
+
+
+def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return the classes of labelled rows.
+
+    Raises
+    ------
+    ProtocolError
+        When rows have no label, or all the same.
+    """
+    blank = rows["emotion"] == ""
+    if blank.any():
+        raise ProtocolError(
+            f"{int(blank.sum())} of {len(rows)} rows have no emotion (first: {rows.loc[blank, 'file'].iloc[0]}); fill the "
+            "column 'emotion'"
+        )
+    classes = tuple(sorted(set(rows["emotion"])))
+    if len(classes) < 2:
+        raise ProtocolError(f"all {len(rows)} rows have one class, '{classes[0]}'; two or more are needed")
+    return classes
+
+
+def _scores(matrix: npt.NDArray[np.int64]) -> Scores:
+    return Scores(**{name: float(metric(matrix)) for name, metric in METRICS.items()})
+
+
+def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Overlap:
+    name, train, test = fold
+    train_rows, test_rows = rows.iloc[train], rows.iloc[test]
+    shared = check_split(train_rows, test_rows, allowed, name)
+    trained = set(train_rows["emotion"])
+    unseen = sorted(set(test_rows["emotion"]) - trained)
+    if unseen:
+        raise ProtocolError(
+            f"fold '{name}' tests the classes {', '.join(unseen)}, which its training rows never show; keep to the "
+            f"classes of both sides: {', '.join(sorted(trained & set(test_rows['emotion']))) or 'there are none'}"
+        )
+    if len(trained) < 2:
+        raise ProtocolError(f"the training rows of fold '{name}' have one class, '{trained.pop()}'; two are needed")
+    return shared
+
+
+def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
+    found = rows[["file", "start", "end", "speaker", "source"]].assign(
+        fold=fold, truth=rows["emotion"], predicted=np.asarray(fitted.predict(rows), dtype=object)
+    )
+    if hasattr(fitted, "predict_proba"):
+        shares = fitted.predict_proba(rows)
+        for position, name in enumerate(fitted.classes_):
+            found[f"probability_{name}"] = shares[:, position]
+    return found
+
+
+def _stamps(overlaps: list[Overlap], folds: list[Fold], setting: str) -> tuple[str, ...]:
+    stamps = []
+    for kind in ("speakers", "sources", "audio", "statements"):
+        most = max(len(getattr(overlap, kind)) for overlap in overlaps)
+        if most:
+            stamps.append(f"{kind} shared by training and test: up to {most} a fold")
+    if setting == SPEAKER_NORMALISED:
+        stamps.append("each speaker standardised by their own unlabelled clips")
+    if len(folds) == 1:
+        stamps.append("one split")
+    return tuple(stamps)
+
+
+def _setting_of(estimator: BaseEstimator) -> str:
+    normalised = any(name.split("__")[-1] == "by_speaker" and value is True for name, value in estimator.get_params().items())
+    return SPEAKER_NORMALISED if normalised else INDUCTIVE
+
+
+def evaluate(
+    table: pd.DataFrame,
+    estimator: BaseEstimator,
+    protocol: Protocol,
+    *,
+    selection: str = "fixed parameters",
+    seed: int = 0,
+    progress: FoldProgress | None = None,
+) -> Evaluation:
+    """Score an estimator under a protocol, everything that learns being fitted anew in every fold.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Labelled rows, with or without features.
+    estimator : estimator
+        Takes the table and the labels; cloned for each fold.
+    protocol : Protocol
+    selection : str
+        How the parameters were chosen, for the stamp.
+    seed : int, default=0
+        Of the intervals.
+    progress : callable, optional
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    LeakageError
+        When the guard finds what training and test must not share.
+    ProtocolError
+        When the rows cannot be split so.
+    """
+    classes = check_labels(table)
+    check_learns_in_fold(estimator)
+    check_not_scaled(table)
+    rows = with_fingerprints(table)
+    folds = protocol.named_folds(rows)
+    overlaps = [_check_fold(rows, fold, protocol.allows) for fold in folds]
+    parts, fold_results = [], []
+    for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
+        name, train, test = fold
+        if progress:
+            progress(number, len(folds), name)
+        began = time.perf_counter()
+        fitted = clone(estimator).fit(rows.iloc[train], rows["emotion"].iloc[train].to_numpy(dtype=object))
+        seconds = time.perf_counter() - began
+        part = _predict(fitted, rows.iloc[test], name)
+        parts.append(part)
+        fold_results.append(
+            FoldResult(
+                name=name,
+                train_rows=len(train),
+                test_rows=len(test),
+                test_speakers=int(part["speaker"].nunique()),
+                scores=_scores(confusion(part["truth"], part["predicted"], classes)),
+                shared_speakers=len(shared.speakers),
+                shared_sources=len(shared.sources),
+                shared_audio=len(shared.audio),
+                shared_statements=len(shared.statements),
+                parameters=_chosen(fitted),
+                fit_seconds=round(seconds, 3),
+            )
+        )
+    if progress:
+        progress(len(folds), len(folds), "")
+    setting = _setting_of(estimator)
+    stamp = ProtocolStamp(
+        name=protocol.name,
+        settings=protocol.settings(),
+        setting=setting,
+        selection=selection,
+        stamps=_stamps(overlaps, folds, setting),
+    )
+    return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed)
+
+
+def _chosen(fitted: Any) -> dict[str, Any]:
+    return dict(getattr(fitted, "best_params_", {}))
+
+
+def _collect(
+    predictions: pd.DataFrame, classes: tuple[str, ...], stamp: ProtocolStamp, folds: list[FoldResult], seed: int
+) -> Evaluation:
+    matrix = confusion(predictions["truth"], predictions["predicted"], classes)
+    by_speaker = {
+        str(name): confusion(part["truth"], part["predicted"], classes)
+        for name, part in predictions.groupby("speaker")
+        if name
+    }
+    return Evaluation(
+        classes=classes,
+        protocol=stamp,
+        pooled=_scores(matrix),
+        intervals=speaker_intervals(by_speaker, seed=seed),
+        per_class={
+            name: ClassResult(precision=one.precision, recall=one.recall, f1=one.f1, support=one.support)
+            for name, one in class_scores(matrix, classes).items()
+        },
+        confusion=matrix,
+        folds=folds,
+        speakers={name: _scores(one) for name, one in by_speaker.items()},
+        predictions=predictions,
+    )

@@ -1,0 +1,150 @@
+"""The leakage guard: what training and test rows share, and what they must not.
+
+It looks at the rows themselves, whatever made them: speakers, sources (copies of one original share it) and
+the decoded audio (the same recording under two names). It also refuses pipelines with parts that were fitted
+before the split, tables that were scaled as a whole, and augmented copies as test rows.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+
+from fusionser.audio import decode, fingerprint
+from fusionser.errors import LeakageError
+from fusionser.rows import AUDIO_COLUMN, feature_columns
+
+__all__ = ["Overlap", "check_learns_in_fold", "check_not_scaled", "check_split", "compare", "with_fingerprints"]
+
+COLUMNS = {"speakers": "speaker", "sources": "source", "audio": AUDIO_COLUMN, "statements": "statement"}
+REMEDIES = {
+    "speakers": "split by speaker, or use a random protocol, which is stamped",
+    "sources": "keep the copies of a clip on the side of their original",
+    "audio": "remove the doubled recordings, or keep them on one side",
+}
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What two sets of rows share: the common values, sorted."""
+
+    speakers: tuple[str, ...]
+    sources: tuple[str, ...]
+    audio: tuple[str, ...]
+    statements: tuple[str, ...]
+
+
+def with_fingerprints(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the fingerprint of each one's decoded audio, computed where it is not there."""
+    known = rows[AUDIO_COLUMN] if AUDIO_COLUMN in rows else pd.Series("", index=rows.index)
+    missing = known.isna() | (known == "")
+    if not missing.any():
+        return rows
+    marked = rows.assign(**{AUDIO_COLUMN: known.astype(object)})
+    marked.loc[missing, AUDIO_COLUMN] = [
+        fingerprint(*decode(file, start, end))
+        for file, start, end in rows.loc[missing, ["file", "start", "end"]].itertuples(index=False)
+    ]
+    return marked
+
+
+def compare(train: pd.DataFrame, test: pd.DataFrame) -> Overlap:
+    """Return what two sets of rows share; empty values are nobody's.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame({"speaker": ["a", "b"], "source": ["1", "2"], "audio": ["x", "y"], "statement": ["", ""]})
+    >>> compare(one.iloc[:1], one.iloc[1:]).speakers, compare(one, one.iloc[1:]).speakers
+    ((), ('b',))
+    """
+    shared = {
+        kind: tuple(sorted((set(train[column]) & set(test[column])) - {""})) for kind, column in COLUMNS.items()
+    }
+    return Overlap(**shared)
+
+
+def check_split(train: pd.DataFrame, test: pd.DataFrame, allowed: frozenset[str], fold: str) -> Overlap:
+    """Refuse a split whose sides share what they must not.
+
+    Parameters
+    ----------
+    train, test : DataFrame
+        Rows with fingerprints.
+    allowed : frozenset of str
+        What may be shared, out of ``speakers``, ``sources`` and ``audio``.
+    fold : str
+        Names the split in the error.
+
+    Returns
+    -------
+    Overlap
+        What is shared, for the stamp.
+
+    Raises
+    ------
+    LeakageError
+        When the sides share anything else, or a test row is an augmented copy.
+    """
+    copies = test["augmentation"] != ""
+    if copies.any():
+        raise LeakageError(
+            f"fold '{fold}': {int(copies.sum())} test rows are augmented copies (first: {test.loc[copies, 'file'].iloc[0]}"
+            f", {test.loc[copies, 'augmentation'].iloc[0]}); test rows must be original recordings"
+        )
+    shared = compare(train, test)
+    for kind, remedy in REMEDIES.items():
+        values = getattr(shared, kind)
+        if values and kind not in allowed:
+            column = COLUMNS[kind]
+            left, right = (side.loc[side[column] == values[0], "file"].iloc[0] for side in (train, test))
+            raise LeakageError(
+                f"fold '{fold}': training and test rows share {len(values)} {kind} (first: {left} is trained on, "
+                f"{right} is tested); {remedy}"
+            )
+    return shared
+
+
+def check_learns_in_fold(estimator: BaseEstimator) -> None:
+    """Refuse an estimator with a part that keeps what it learned outside the fold.
+
+    Raises
+    ------
+    LeakageError
+        When a part is frozen or prefit.
+    """
+    parts: dict[str, Any] = {"the estimator": estimator, **estimator.get_params(deep=True)}
+    for name, part in parts.items():
+        if isinstance(part, FrozenEstimator) or (name.split("__")[-1] == "cv" and isinstance(part, str) and part == "prefit"):
+            raise LeakageError(
+                f"the step '{name}' was fitted before the split ({type(part).__name__}); everything that learns must "
+                "be fitted inside the training fold"
+            )
+
+
+def check_not_scaled(table: pd.DataFrame) -> None:
+    """Refuse a table of features that was standardised or brought to one range as a whole.
+
+    Raises
+    ------
+    LeakageError
+        When every column that varies has mean 0 and deviation 1 over all rows, or runs from 0 to 1.
+    """
+    names = feature_columns(table)
+    if len(names) < 2 or len(table) < 3:
+        return
+    values = table[names].to_numpy(dtype=np.float64)
+    varying = values[:, values.std(axis=0) > 0]
+    if varying.shape[1] < 2:
+        return
+    deviations = (varying.std(axis=0), varying.std(axis=0, ddof=1))
+    standard = np.abs(varying.mean(axis=0)).max() < 1e-4 and any(np.abs(one - 1).max() < 1e-4 for one in deviations)
+    ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
+    if standard or ranged:
+        how = "mean 0 and deviation 1" if standard else "the range 0 to 1"
+        raise LeakageError(
+            f"every one of {varying.shape[1]} feature columns has {how} over all {len(table)} rows: the table was scaled "
+            "before the split, with the test rows in it. Give the features as they were extracted"
+        )

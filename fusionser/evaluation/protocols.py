@@ -1,0 +1,391 @@
+"""How rows are split into training and test: the part of a result that matters most.
+
+Every protocol is also a scikit-learn splitter that reads what it needs (speaker, statement, corpus) from the
+table X, so ``GridSearchCV(..., cv=SpeakerKFold(folds=5)).fit(rows, labels)`` works; `groups` is not used.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import (
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+from fusionser.errors import ProtocolError, unknown_name
+from fusionser.rows import ordered_speakers
+
+__all__ = [
+    "PROTOCOLS",
+    "CrossCorpus",
+    "InnerFolds",
+    "LeaveOneSpeakerOut",
+    "LeaveOneStatementOut",
+    "Protocol",
+    "RandomHoldout",
+    "RandomKFold",
+    "SpeakerHoldout",
+    "SpeakerKFold",
+    "protocol",
+]
+
+Positions = npt.NDArray[np.intp]
+Fold = tuple[str, Positions, Positions]
+
+
+@dataclass(kw_only=True)
+class Protocol:
+    """A way to split rows.
+
+    Subclasses say what their training and test rows may share (`allows`, out of ``speakers``, ``sources`` and
+    ``audio``); the leakage guard refuses the rest.
+    """
+
+    name: ClassVar[str]
+    allows: ClassVar[frozenset[str]] = frozenset()
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield a name, the training positions and the test positions of each fold."""
+        raise NotImplementedError
+
+    def named_folds(self, rows: pd.DataFrame) -> list[Fold]:
+        """Return every fold, checked to have rows on both sides.
+
+        Raises
+        ------
+        ProtocolError
+            When the rows cannot be split so.
+        """
+        if not isinstance(rows, pd.DataFrame):
+            raise ProtocolError(f"got {type(rows).__name__} for X; expected the table of rows, which names the speakers")
+        found = list(self.folds_of(rows))
+        for label, train, test in found:
+            if train.size == 0 or test.size == 0:
+                side = "training" if train.size == 0 else "test"
+                raise ProtocolError(f"{self.name}: fold '{label}' has no {side} rows")
+        return found
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
+        """Yield training and test positions, as scikit-learn's splitters do."""
+        for _, train, test in self.named_folds(X):
+            yield train, test
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds of these rows."""
+        return len(self.named_folds(X))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters as plain values."""
+        return asdict(self)
+
+
+def _by_mask(mask: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _speakers(rows: pd.DataFrame, name: str) -> list[str]:
+    if "speaker" not in rows:
+        raise ProtocolError(f"{name}: the table has no column 'speaker'; expected the table of rows")
+    speakers = ordered_speakers(rows)
+    if len(speakers) < 2:
+        raise ProtocolError(
+            f"{name}: all {len(rows)} rows are of one speaker ({speakers[0]}); a split by speaker needs two at least"
+        )
+    return speakers
+
+
+@dataclass(kw_only=True)
+class SpeakerHoldout(Protocol):
+    """One split: some speakers are tested, all others are trained on.
+
+    Parameters
+    ----------
+    speakers : sequence of str
+        Tested speakers, with or without the name of their corpus (``ravdess/01``, ``01``, ``1``). When empty,
+        a share of the speakers is drawn.
+    share : float, default=0.2
+        Share that is drawn, one speaker at least.
+    seed : int, default=0
+        Of the draw.
+    """
+
+    name: ClassVar[str] = "speaker-holdout"
+    speakers: Sequence[str] = ()
+    share: float = 0.2
+    seed: int = 0
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield the one fold."""
+        known = _speakers(rows, self.name)
+        tested = [_match_speaker(wanted, known) for wanted in self.speakers] or self._drawn(known)
+        if len(set(tested)) == len(known):
+            raise ProtocolError(f"{self.name}: every speaker would be tested and none is left to train on")
+        yield ", ".join(sorted(set(tested))), *_by_mask(rows["speaker"].isin(tested).to_numpy())
+
+    def _drawn(self, known: list[str]) -> list[str]:
+        if not 0 < self.share < 1:
+            raise ProtocolError(f"{self.name}: share is {self.share}; expected more than 0 and less than 1")
+        count = min(max(1, round(self.share * len(known))), len(known) - 1)
+        order = np.random.default_rng(self.seed).permutation(len(known))
+        return [known[position] for position in order[:count]]
+
+
+def _match_speaker(wanted: str, known: Sequence[str]) -> str:
+    def plain(name: str) -> str:
+        short = name.split("/")[-1]
+        return short.lstrip("0") or short
+
+    exact = [name for name in known if name == wanted]
+    matches = exact or [name for name in known if "/" not in wanted and plain(name) == plain(wanted)]
+    if len(matches) != 1:
+        found = "several speakers" if matches else "no speaker"
+        raise ProtocolError(f"'{wanted}' names {found}; the speakers are {', '.join(known)}")
+    return matches[0]
+
+
+@dataclass(kw_only=True)
+class SpeakerKFold(Protocol):
+    """Each speaker is tested once: the speakers, in order, are cut into folds of equal size.
+
+    Parameters
+    ----------
+    folds : int, default=6
+        Number of folds; RAVDESS with 6 has four actors a fold, as in the SER-FusionNet paper.
+    """
+
+    name: ClassVar[str] = "speaker-kfold"
+    folds: int = 6
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield the folds in the order of the speakers."""
+        speakers = _speakers(rows, self.name)
+        if not 2 <= self.folds <= len(speakers):
+            raise ProtocolError(
+                f"{self.name}: {self.folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds"
+            )
+        for tested in np.array_split(np.asarray(speakers, dtype=object), self.folds):
+            label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
+            yield label, *_by_mask(rows["speaker"].isin(tested).to_numpy())
+
+
+@dataclass(kw_only=True)
+class LeaveOneSpeakerOut(Protocol):
+    """Each speaker is tested once, alone (LOSO)."""
+
+    name: ClassVar[str] = "leave-one-speaker-out"
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield one fold a speaker."""
+        for speaker in _speakers(rows, self.name):
+            yield speaker, *_by_mask((rows["speaker"] == speaker).to_numpy())
+
+
+@dataclass(kw_only=True)
+class LeaveOneStatementOut(Protocol):
+    """Each statement is tested once: new words from speakers that are known."""
+
+    name: ClassVar[str] = "leave-one-statement-out"
+    allows: ClassVar[frozenset[str]] = frozenset({"speakers"})
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield one fold a statement."""
+        statements = sorted(set(rows["statement"]) if "statement" in rows else {""})
+        if "" in statements or len(statements) < 2:
+            raise ProtocolError(
+                f"{self.name}: the column 'statement' must be filled and hold two values at least; got "
+                f"{', '.join(map(repr, statements[:5]))}"
+            )
+        for statement in statements:
+            yield statement, *_by_mask((rows["statement"] == statement).to_numpy())
+
+
+@dataclass(kw_only=True)
+class RandomKFold(Protocol):
+    """Clips dealt into folds at random: the papers' protocol, which leaks speakers. Stamped, never a headline.
+
+    Parameters
+    ----------
+    folds : int, default=5
+    stratified : bool, default=False
+        Keep the shares of the emotions equal in all folds.
+    seed : int, default=0
+    """
+
+    name: ClassVar[str] = "random-kfold"
+    allows: ClassVar[frozenset[str]] = frozenset({"speakers", "sources", "audio"})
+    folds: int = 5
+    stratified: bool = False
+    seed: int = 0
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield the folds."""
+        smallest = int(rows["emotion"].value_counts().min()) if self.stratified else len(rows)
+        if not 2 <= self.folds <= smallest:
+            raise ProtocolError(f"{self.name}: {self.folds} folds; expected 2 to {smallest} with these rows")
+        kind = StratifiedKFold if self.stratified else KFold
+        splitter = kind(self.folds, shuffle=True, random_state=self.seed)
+        for number, (train, test) in enumerate(splitter.split(rows, rows["emotion"])):
+            yield f"fold {number + 1}", train, test
+
+
+@dataclass(kw_only=True)
+class RandomHoldout(Protocol):
+    """One random split of the clips, such as 80:20: the papers' protocol, which leaks speakers. Stamped.
+
+    Parameters
+    ----------
+    share : float, default=0.2
+        Share of the rows that is tested.
+    stratified : bool, default=False
+        Keep the shares of the emotions equal on both sides.
+    seed : int, default=0
+    """
+
+    name: ClassVar[str] = "random-holdout"
+    allows: ClassVar[frozenset[str]] = frozenset({"speakers", "sources", "audio"})
+    share: float = 0.2
+    stratified: bool = False
+    seed: int = 0
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield the one fold."""
+        kind = StratifiedShuffleSplit if self.stratified else ShuffleSplit
+        try:
+            splits = list(kind(1, test_size=self.share, random_state=self.seed).split(rows, rows["emotion"]))
+        except ValueError as error:
+            raise ProtocolError(f"{self.name}: {len(rows)} rows cannot be split so ({error})") from error
+        yield "held out", *splits[0]
+
+
+@dataclass(kw_only=True)
+class CrossCorpus(Protocol):
+    """Train on some corpora, test on others.
+
+    Parameters
+    ----------
+    test : sequence of str
+        Names in the column ``corpus`` that are tested.
+    train : sequence of str
+        Names that are trained on; all others when empty.
+    """
+
+    name: ClassVar[str] = "cross-corpus"
+    test: Sequence[str] = field(default_factory=tuple)
+    train: Sequence[str] = field(default_factory=tuple)
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield the one fold."""
+        known = sorted(set(rows["corpus"]))
+        for wanted in [*self.test, *self.train]:
+            if wanted not in known:
+                raise ProtocolError(f"{self.name}: no rows of the corpus '{wanted}'; the table has {', '.join(known)}")
+        if not self.test:
+            raise ProtocolError(f"{self.name}: name the corpora to test, out of {', '.join(known)}")
+        if set(self.test) & set(self.train):
+            raise ProtocolError(f"{self.name}: {', '.join(self.test)} is on both sides")
+        tested = rows["corpus"].isin(self.test).to_numpy()
+        trained = rows["corpus"].isin(self.train).to_numpy() if self.train else ~tested
+        yield ", ".join(self.test), np.flatnonzero(trained), np.flatnonzero(tested)
+
+
+@dataclass(kw_only=True)
+class InnerFolds:
+    """Folds of the training rows by speaker, for choosing parameters and for calibration.
+
+    Emotions are spread evenly. Where no speakers are known (or there is one), the folds are by source, and
+    with neither by clip.
+
+    Parameters
+    ----------
+    folds : int, default=4
+        At most; fewer when there are fewer speakers, or clips of the rarest class.
+    seed : int, default=0
+    """
+
+    folds: int = 4
+    seed: int = 0
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
+        """Yield training and validation positions."""
+        labels = np.asarray(y)
+        units = self._units(X, len(labels))
+        folds = self._count(units, labels)
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.seed)
+        splits = list(splitter.split(labels, labels, units))
+        classes = set(labels)
+        if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
+            # A class that one speaker alone has cannot be kept on both sides: fall back to clips.
+            shuffled = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
+            splits = list(shuffled.split(labels, labels))
+        yield from splits
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds of these rows."""
+        labels = np.asarray(y)
+        return self._count(self._units(X, len(labels)), labels)
+
+    def _count(self, units: npt.NDArray[Any], labels: npt.NDArray[Any]) -> int:
+        rarest = int(np.unique(labels, return_counts=True)[1].min())
+        count = min(self.folds, len(np.unique(units)), rarest)
+        if count < 2:
+            raise ProtocolError(
+                f"inner folds need two clips of every class at least; the rarest has {rarest}. Add clips, or leave "
+                "the class out"
+            )
+        return count
+
+    @staticmethod
+    def _units(X: Any, count: int) -> npt.NDArray[Any]:
+        if isinstance(X, pd.DataFrame):
+            for column in ("speaker", "source"):
+                if column in X and (X[column] != "").all() and X[column].nunique() > 1:
+                    return X[column].to_numpy(dtype=str)
+        return np.arange(count)
+
+
+PROTOCOLS: Mapping[str, Callable[..., Protocol]] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            SpeakerHoldout,
+            SpeakerKFold,
+            LeaveOneSpeakerOut,
+            LeaveOneStatementOut,
+            RandomKFold,
+            RandomHoldout,
+            CrossCorpus,
+        )
+    }
+)
+"""Every protocol by its name."""
+
+
+def protocol(name: str, **settings: Any) -> Protocol:
+    """Build a protocol by name.
+
+    Raises
+    ------
+    SettingsError
+        When no protocol has that name.
+    ProtocolError
+        When it does not take one of the settings.
+
+    Examples
+    --------
+    >>> protocol("speaker-kfold", folds=4)
+    SpeakerKFold(folds=4)
+    """
+    if name not in PROTOCOLS:
+        raise unknown_name("protocol", name, PROTOCOLS)
+    try:
+        return PROTOCOLS[name](**settings)
+    except TypeError as error:
+        raise ProtocolError(f"the protocol '{name}' does not take {', '.join(settings)}: {error}") from error

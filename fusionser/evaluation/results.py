@@ -1,0 +1,174 @@
+"""A result: the scores, and everything that one must know to believe them."""
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fusionser.errors import FusionserError
+from fusionser.files import write_text
+
+__all__ = ["FoldResult", "Result", "Scores", "provenance", "read_result", "versions"]
+
+PACKAGES = (
+    "fusionser",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "imbalanced-learn",
+    "xgboost",
+    "librosa",
+    "soundfile",
+    "soxr",
+)
+
+
+class Record(BaseModel):
+    """A frozen record that knows no other fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scores(Record):
+    """WAR, UAR and macro F1, 0 to 1."""
+
+    war: float
+    uar: float
+    macro_f1: float
+
+
+class ClassResult(Record):
+    """Precision, recall, F1 and support of one class."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class FoldResult(Record):
+    """One fold: its sizes, its scores and what its sides share."""
+
+    name: str
+    train_rows: int
+    test_rows: int
+    test_speakers: int
+    scores: Scores
+    shared_speakers: int
+    shared_sources: int
+    shared_audio: int
+    shared_statements: int
+    parameters: dict[str, Any] = {}
+    fit_seconds: float
+
+
+class ProtocolStamp(Record):
+    """How the rows were split and what was known of a test speaker."""
+
+    name: str
+    settings: dict[str, Any]
+    setting: str
+    selection: str
+    stamps: tuple[str, ...]
+
+    @property
+    def speaker_independent(self) -> bool:
+        """Whether no speaker was on both sides."""
+        return not any(stamp.startswith("speakers shared") for stamp in self.stamps)
+
+
+class Result(Record):
+    """What an evaluation found.
+
+    ``pooled`` scores are over all test predictions together; ``intervals`` resample speakers (absent with
+    fewer than eight, where ``speakers`` shows each).
+    """
+
+    format: int = 1
+    corpus: str
+    rows: int
+    speaker_count: int
+    classes: tuple[str, ...]
+    protocol: ProtocolStamp
+    features: list[dict[str, Any]]
+    features_name: str
+    feature_count: int
+    classifier: str
+    classifier_settings: dict[str, Any]
+    pooled: Scores
+    intervals: dict[str, tuple[float, float]] | None
+    per_class: dict[str, ClassResult]
+    confusion: list[list[int]]
+    folds: list[FoldResult]
+    speakers: dict[str, Scores]
+    quarantine: list[dict[str, str]] = []
+    notes: list[str] = []
+    seed: int
+    seconds: dict[str, float]
+    provenance: dict[str, Any]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as JSON, whole or not at all."""
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def read_result(path: str | Path) -> Result:
+    """Read a result from its JSON file.
+
+    Raises
+    ------
+    FusionserError
+        When the file is missing or is not a result of this version.
+    """
+    try:
+        return Result.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValidationError as error:
+        raise FusionserError(f"{path}: not a result that this version reads ({error.error_count()} fields differ)") from error
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def provenance() -> dict[str, Any]:
+    """Return what a reader needs to get the same numbers: command, commit, versions, machine and date."""
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": _commit(),
+        "versions": versions(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _commit() -> str:
+    """Return the commit of the checkout that this code runs from, marked when it was changed since."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+
+    try:
+        # An installed copy may lie inside some other project's checkout.
+        if git("ls-files", "--error-unmatch", str(Path(__file__).resolve())) == "":
+            return ""
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!reports")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,57 @@
+"""Handcrafted features of speech as scikit-learn transformers.
+
+>>> from fusionser.features import MFCC, Chroma
+>>> from sklearn.pipeline import make_union
+>>> make_union(MFCC(), Chroma(), verbose_feature_names_out=False).get_feature_names_out().size
+32
+"""
+
+from fusionser.features.blocks import (
+    BLOCKS,
+    MFCC,
+    RMS,
+    Chroma,
+    Gender,
+    MelSpectrogram,
+    Pitch,
+    SignalStatistics,
+    SpectralContrast,
+    SpectralShape,
+    ZeroCrossingRate,
+)
+from fusionser.features.cache import FeatureCache, default_cache
+from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.functionals import FUNCTIONALS
+from fusionser.features.maps import LogMelMap, MFCCMap
+from fusionser.features.pitch import PitchTrack, track_pitch
+from fusionser.features.presets import PRESETS, blocks_extractor, fusionnet, preset, wide
+from fusionser.features.spectrum import FrameSettings, Spectrum
+
+__all__ = [
+    "BLOCKS",
+    "FUNCTIONALS",
+    "MFCC",
+    "PRESETS",
+    "RMS",
+    "Chroma",
+    "FeatureCache",
+    "FeatureExtractor",
+    "FrameSettings",
+    "Gender",
+    "LogMelMap",
+    "MFCCMap",
+    "MelSpectrogram",
+    "Pitch",
+    "PitchTrack",
+    "SignalStatistics",
+    "SpectralContrast",
+    "SpectralShape",
+    "Spectrum",
+    "ZeroCrossingRate",
+    "blocks_extractor",
+    "default_cache",
+    "fusionnet",
+    "preset",
+    "track_pitch",
+    "wide",
+]

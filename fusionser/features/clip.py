@@ -1,0 +1,96 @@
+"""A clip in memory, and what every transformer of clips has in common."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+
+from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
+from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.reader import read_row
+
+__all__ = ["Clip", "Computation"]
+
+
+class Clip:
+    """One row while it is analysed: decoded once, prepared once per settings, transformed once per framing.
+
+    Parameters
+    ----------
+    row : mapping
+        The row; ``file`` is read when a waveform is first asked for.
+    waveform : ndarray of shape (n_samples,), optional
+        Samples in memory, in place of a file; they have the rate at which they are analysed.
+    """
+
+    def __init__(self, row: Mapping[str, Any], waveform: npt.ArrayLike | None = None) -> None:
+        self.row = row
+        self._given = None if waveform is None else np.asarray(waveform, dtype=np.float32)
+        self._decoded: tuple[Waveform, int] | None = None
+        self._prepared: dict[tuple[ClipSettings, int], Waveform] = {}
+        self._spectra: dict[tuple[ClipSettings, FrameSettings], Spectrum] = {}
+
+    @property
+    def name(self) -> str:
+        """What errors call the clip."""
+        return str(self.row.get("file", "the clip"))
+
+    def samples(self, sampling_rate: int) -> tuple[Waveform, int]:
+        """Decoded samples and their rate; a waveform in memory has the rate asked for."""
+        if self._given is not None:
+            return self._given, sampling_rate
+        if self._decoded is None:
+            self._decoded = read_row(self.row)
+        return self._decoded
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the decoded audio."""
+        return fingerprint(*self.samples(0))
+
+    def waveform(self, settings: ClipSettings, shortest: int = 1) -> Waveform:
+        """Waveform to analyse, see `fusionser.audio.prepare`."""
+        key = (settings, shortest)
+        if key not in self._prepared:
+            samples, rate = self.samples(settings.sampling_rate)
+            self._prepared[key] = prepare(samples, rate, settings, shortest=shortest, name=self.name)
+        return self._prepared[key]
+
+    def spectrum(self, settings: ClipSettings, frames: FrameSettings) -> Spectrum:
+        """Spectrum of that waveform, shared by every feature with the same settings."""
+        key = (settings, frames)
+        if key not in self._spectra:
+            self._spectra[key] = Spectrum(self.waveform(settings, frames.n_fft), frames)
+        return self._spectra[key]
+
+
+class Computation(BaseEstimator):
+    """What turns a clip into an array of numbers, by parameters alone: nothing is learned.
+
+    Subclasses are keyword-only dataclasses, so that their constructors store and do no more. They set
+    `kind`, their name in the registry, and raise `revision` whenever the same parameters give other numbers.
+    """
+
+    kind: ClassVar[str]
+    revision: ClassVar[int] = 1
+    uses_audio: ClassVar[bool] = True
+
+    def compute(self, clip: Clip) -> npt.NDArray[np.float32]:
+        """Return the numbers for one clip."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters that decide the numbers, as plain JSON values."""
+        ignored = {"cache", "n_jobs"}
+        params = {key: value for key, value in self.get_params(deep=False).items() if key not in ignored}
+        plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}))
+        return plain
+
+    def digest(self) -> str:
+        """Return a short hash of the settings and of the revision of the code."""
+        text = json.dumps({**self.settings(), "revision": self.revision}, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

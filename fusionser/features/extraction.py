@@ -1,0 +1,273 @@
+"""Run computations over many clips: from the cache where they are known, over processes where they are not."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fusionser.errors import AudioError, FusionserError
+from fusionser.features.cache import FeatureCache
+from fusionser.features.clip import Clip, Computation
+
+__all__ = ["Extraction", "Progress", "compute_clips"]
+
+Array = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+"""Is called with the number of clips done and the number of all."""
+
+BATCH = 24
+FINGERPRINT = "fingerprint"
+WORTH_A_PROCESS = 48
+
+
+@dataclass
+class Extraction:
+    """What came of a run over clips.
+
+    Parameters
+    ----------
+    values : dict
+        For each computation, an object array with one float32 array a clip; None where the clip failed.
+    fingerprints : list of str
+        Hash of each clip's decoded audio; empty where it failed or was not asked for.
+    failures : dict of int to str
+        Reason by position of the clip.
+    computed : int
+        Number of clips that were analysed, the others came from the cache.
+    notices : list of str
+        What went wrong on the way without harm to the result.
+    """
+
+    values: dict[str, list[Array | None]]
+    fingerprints: list[str]
+    failures: dict[int, str] = field(default_factory=dict)
+    computed: int = 0
+    notices: list[str] = field(default_factory=list)
+
+    def stacked(self, name: str) -> Array:
+        """All values of one computation as an array; every clip must have succeeded."""
+        return np.stack([value for value in self.values[name] if value is not None])
+
+
+def _compute_one(row: Mapping[str, Any], computations: Mapping[str, Computation]) -> dict[str, Array] | str:
+    clip = Clip(row, row.get("waveform"))
+    try:
+        found = {
+            name: np.asarray(computation.compute(clip), dtype=np.float32)
+            for name, computation in computations.items()
+        }
+        if row.get("waveform") is None and any(item.uses_audio for item in computations.values()):
+            found[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
+    except AudioError as error:
+        return str(error)
+    for name, value in found.items():
+        if not np.isfinite(value).all():
+            return f"{clip.name}: the features '{name}' are not finite numbers for this clip"
+    return found
+
+
+def _compute_batch(
+    rows: list[Mapping[str, Any]], computations: Mapping[str, Computation]
+) -> list[dict[str, Array] | str]:
+    return [_compute_one(row, computations) for row in rows]
+
+
+def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) -> dict[str, str]:
+    part = f"{file_digest}|{row.get('start')}|{row.get('end')}|{row.get('augmentation')}"
+    return {
+        name: hashlib.blake2b(f"{part}|{digest}".encode(), digest_size=16).hexdigest()
+        for name, digest in digests.items()
+    }
+
+
+def _batches(
+    rows: Sequence[Mapping[str, Any]], positions: Sequence[int], computations: Mapping[str, Computation], jobs: int | None
+) -> Iterator[tuple[Sequence[int], list[dict[str, Array] | str]]]:
+    groups = [positions[first : first + BATCH] for first in range(0, len(positions), BATCH)]
+    if len(positions) < WORTH_A_PROCESS or joblib.effective_n_jobs(jobs) == 1:
+        for group in groups:
+            yield group, _compute_batch([rows[position] for position in group], computations)
+        return
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
+    results = parallel(
+        joblib.delayed(_compute_batch)([rows[position] for position in group], computations) for group in groups
+    )
+    yield from zip(groups, results, strict=True)
+
+
+class _Store:
+    """The cache as one run sees it: the keys of its rows, and what to do when the disk is full."""
+
+    def __init__(
+        self, cache: FeatureCache | None, rows: Sequence[Mapping[str, Any]], computations: Mapping[str, Computation]
+    ) -> None:
+        self.cache = cache
+        self.notice: str | None = None
+        self.keys: dict[int, dict[str, str]] = {}
+        if cache is None:
+            return
+        digests = {name: item.digest() for name, item in computations.items() if item.uses_audio}
+        if not digests:
+            return
+        digests[FINGERPRINT] = FINGERPRINT
+        files = cache.file_digests(str(row["file"]) for row in rows if row.get("waveform") is None)
+        for position, row in enumerate(rows):
+            if row.get("waveform") is None and row["file"] in files:
+                self.keys[position] = _keys(row, files[row["file"]], digests)
+
+    def recall(self) -> dict[int, dict[str, Array]]:
+        """Values of every row of which all are known."""
+        if self.cache is None or not self.keys:
+            return {}
+        known = self.cache.get(key for keys in self.keys.values() for key in keys.values())
+        return {
+            position: {name: known[key] for name, key in keys.items() if key in known}
+            for position, keys in self.keys.items()
+        }
+
+    def keep(self, found: Mapping[int, Mapping[str, Array]]) -> None:
+        if self.cache is None or self.notice:
+            return
+        arrays = {
+            self.keys[position][name]: value
+            for position, values in found.items()
+            if position in self.keys
+            for name, value in values.items()
+            if name in self.keys[position]
+        }
+        try:
+            self.cache.put(arrays)
+        except sqlite3.Error as error:
+            self.notice = f"the feature cache {self.cache.path} takes no more ({error}); went on without it"
+
+
+def compute_clips(
+    rows: Sequence[Mapping[str, Any]],
+    computations: Mapping[str, Computation],
+    *,
+    cache: FeatureCache | None = None,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Extraction:
+    """Run each computation on each clip.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Each has ``file`` (with ``start``, ``end``) or ``waveform``.
+    computations : mapping of str to Computation
+        By name.
+    cache : FeatureCache, optional
+        Where values are looked up and kept, batch by batch, so that a stopped run goes on where it was.
+    n_jobs : int, optional
+        Processes; -1 is one a core. Few clips are done in this process.
+    progress : callable, optional
+        Is told after each batch.
+    strict : bool, default=False
+        Raise at the first clip that cannot be used, instead of recording it.
+
+    Returns
+    -------
+    Extraction
+
+    Raises
+    ------
+    AudioError
+        With `strict`, for the first clip that cannot be used.
+    """
+    store = _Store(cache, rows, computations)
+    known = store.recall()
+    result = Extraction(values={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
+    pending: dict[tuple[str, ...], list[int]] = {}
+    for position in range(len(rows)):
+        values = known.get(position, {})
+        missing = tuple(name for name in computations if name not in values)
+        if missing:
+            pending.setdefault(missing, []).append(position)
+        _record(result, position, values)
+    total = sum(len(positions) for positions in pending.values())
+    done = 0
+    for names, positions in pending.items():
+        wanted = {name: computations[name] for name in names}
+        for group, answers in _batches(rows, positions, wanted, n_jobs):
+            found: dict[int, dict[str, Array]] = {}
+            for position, answer in zip(group, answers, strict=True):
+                if isinstance(answer, str):
+                    if strict:
+                        raise AudioError(answer)
+                    result.failures[position] = answer
+                else:
+                    found[position] = answer
+                    _record(result, position, answer)
+            store.keep(found)
+            done += len(group)
+            if progress:
+                progress(done, total)
+    result.computed = total
+    if store.notice:
+        result.notices.append(store.notice)
+    return result
+
+
+def _record(result: Extraction, position: int, values: Mapping[str, Array]) -> None:
+    for name, value in values.items():
+        if name == FINGERPRINT:
+            result.fingerprints[position] = value.astype(np.uint8).tobytes().hex()
+        elif name in result.values:
+            result.values[name][position] = value
+
+
+def rows_of(X: Any) -> list[dict[str, Any]]:
+    """Turn what scikit-learn users pass as X into rows.
+
+    Parameters
+    ----------
+    X : DataFrame with a column ``file``, sequence of paths, or sequence of waveforms
+        Waveforms are 1-D arrays, or the rows of a 2-D array, at the rate of the analysis.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    FusionserError
+        When X is none of these.
+    """
+    if isinstance(X, pd.DataFrame):
+        if "file" not in X.columns:
+            raise FusionserError(
+                f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, a list of "
+                "paths, or waveforms"
+            )
+        plain = [name for name in X.columns if "__" not in str(name)]
+        return [{str(key): value for key, value in row.items()} for row in X[plain].to_dict("records")]
+    if isinstance(X, (str, bytes)) or not hasattr(X, "__len__"):
+        raise FusionserError(f"got {type(X).__name__} for X; expected a table, a list of paths, or waveforms")
+    return [_row_of(item) for item in X]
+
+
+def _row_of(item: Any) -> dict[str, Any]:
+    if isinstance(item, np.ndarray) and item.dtype.kind in "OUS" and item.size == 1:
+        item = item.ravel()[0]
+    if isinstance(item, str) or hasattr(item, "__fspath__"):
+        return {"file": str(item)}
+    waveform = np.asarray(item)
+    if waveform.ndim != 1 or waveform.dtype.kind not in "fiu":
+        raise FusionserError(
+            f"got an item of type {type(item).__name__}, {waveform.ndim} dimensions; expected a path or a 1-D "
+            "array of samples"
+        )
+    if waveform.dtype.kind in "iu":
+        raise FusionserError(
+            f"the waveform holds integers ({waveform.dtype}); expected floats from -1 to 1: divide by "
+            f"{float(np.iinfo(waveform.dtype).max) + 1:g}"
+        )
+    return {"waveform": waveform.astype(np.float32), "file": "a waveform in memory"}

@@ -1,0 +1,90 @@
+"""Statistics over the frames of a clip: many frames in, one number out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from fusionser.errors import unknown_name
+
+__all__ = ["FUNCTIONALS", "delta", "summarise"]
+
+Array64 = npt.NDArray[np.float64]
+Functional = Callable[[Array64], Array64]
+
+
+def _percentile(percent: float) -> Functional:
+    return lambda series: np.percentile(series, percent, axis=-1)
+
+
+def _slope(series: Array64) -> Array64:
+    steps = np.arange(series.shape[-1]) - (series.shape[-1] - 1) / 2
+    weight = float(steps @ steps)
+    return (series @ steps) / weight if weight else np.zeros(series.shape[:-1])
+
+
+FUNCTIONALS: Mapping[str, Functional] = MappingProxyType(
+    {
+        "mean": lambda series: series.mean(axis=-1),
+        "deviation": lambda series: series.std(axis=-1),
+        "minimum": lambda series: series.min(axis=-1),
+        "maximum": lambda series: series.max(axis=-1),
+        "slope": _slope,
+        **{f"percentile{percent:02d}": _percentile(percent) for percent in (5, 10, 25, 50, 75, 90, 95)},
+    }
+)
+"""Name to function of an array whose last axis is time; the slope is by least squares, per frame."""
+
+
+def delta(series: Array64, reach: int = 2) -> Array64:
+    """Slope of each series around each frame, as a regression over `reach` frames to either side.
+
+    ``d[t] = sum_n n (x[t+n] - x[t-n]) / (2 sum_n n^2)``, the edges repeated (Furui 1986, as in HTK).
+
+    Examples
+    --------
+    >>> delta(np.arange(6.0)[None])[0, 2:4]
+    array([1., 1.])
+    """
+    padded = np.pad(series, [(0, 0)] * (series.ndim - 1) + [(reach, reach)], mode="edge")
+    frames = series.shape[-1]
+    total = np.zeros_like(series)
+    for step in range(1, reach + 1):
+        later = padded[..., reach + step : reach + step + frames]
+        earlier = padded[..., reach - step : reach - step + frames]
+        total += step * (later - earlier)
+    return total / (2 * sum(step * step for step in range(1, reach + 1)))
+
+
+def summarise(series: npt.ArrayLike, statistics: Sequence[str]) -> Array64:
+    """Apply each statistic to each series.
+
+    Parameters
+    ----------
+    series : array-like of shape (n_series, n_frames)
+        At least one frame.
+    statistics : sequence of str
+        Keys of `FUNCTIONALS`.
+
+    Returns
+    -------
+    ndarray of shape (n_series * len(statistics),), float64
+        All statistics of the first series, then of the second, and so on.
+
+    Examples
+    --------
+    >>> summarise([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]], ["mean", "maximum"])
+    array([2., 3., 5., 5.])
+    """
+    values = np.asarray(series, dtype=np.float64)
+    for name in statistics:
+        if name not in FUNCTIONALS:
+            raise unknown_name("statistic", name, FUNCTIONALS)
+    percents = [int(name.removeprefix("percentile")) for name in statistics if name.startswith("percentile")]
+    # One sort serves every percentile.
+    ranked = iter(np.percentile(values, percents, axis=-1)) if percents else iter(())
+    columns = [
+        next(ranked) if name.startswith("percentile") else FUNCTIONALS[name](values) for name in statistics
+    ]
+    return np.stack(columns, axis=-1).ravel()

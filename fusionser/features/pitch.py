@@ -1,0 +1,159 @@
+"""Fundamental frequency by autocorrelation, from the spectrum that the other features already use.
+
+The method is Boersma's (1993, "Accurate short-term analysis of the fundamental frequency and the
+harmonics-to-noise ratio of a sampled sound"): the autocorrelation of the windowed frame, divided by that of
+the window, has peaks at multiples of the period; the height of a peak says how periodic the frame is; a
+cheapest path through the frames' candidates avoids octave jumps. The autocorrelation is the inverse transform
+of the power spectrum, so no second analysis is needed.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.signal
+
+__all__ = ["PitchTrack", "track_pitch"]
+
+Array64 = npt.NDArray[np.float64]
+
+CANDIDATES = 4
+VOICING_THRESHOLD = 0.45
+SILENCE_THRESHOLD = 0.03
+OCTAVE_COST = 0.01
+OCTAVE_JUMP_COST = 0.35
+VOICING_CHANGE_COST = 0.14
+
+
+@dataclass(frozen=True)
+class PitchTrack:
+    """Pitch of each frame.
+
+    Parameters
+    ----------
+    frequency : ndarray of shape (n_frames,)
+        Fundamental frequency in Hz; 0 where the frame is unvoiced.
+    strength : ndarray of shape (n_frames,)
+        Height of the best autocorrelation peak, 0 (noise) to 1 (perfectly periodic), voiced or not.
+    """
+
+    frequency: Array64
+    strength: Array64
+
+    @property
+    def voiced(self) -> npt.NDArray[np.bool_]:
+        """Frames that have a pitch, shape (n_frames,)."""
+        return self.frequency > 0
+
+    @property
+    def harmonics_to_noise(self) -> Array64:
+        """Harmonics-to-noise ratio in decibels, ``10 log10(r / (1 - r))``, r kept in 0.001 to 0.999."""
+        share = np.clip(self.strength, 1e-3, 1 - 1e-3)
+        return 10.0 * np.log10(share / (1.0 - share))
+
+
+@lru_cache(maxsize=16)
+def _window_autocorrelation(n_fft: int, lags: int) -> Array64:
+    window = scipy.signal.get_window("hann", n_fft, fftbins=True)
+    correlation = scipy.fft.irfft(np.square(np.abs(scipy.fft.rfft(window))))[:lags]
+    normalised: Array64 = correlation / correlation[0]
+    return normalised
+
+
+def _autocorrelation(power: npt.NDArray[np.float32], n_fft: int, lags: int) -> Array64:
+    without_mean = power.astype(np.float64)
+    without_mean[:2] = 0.0
+    correlation = scipy.fft.irfft(without_mean, n=n_fft, axis=0)[:lags]
+    energy = correlation[0]
+    correlation = correlation / np.where(energy > 0, energy, 1.0)
+    normalised: Array64 = correlation / _window_autocorrelation(n_fft, lags)[:, None]
+    return normalised
+
+
+def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: float) -> tuple[Array64, ...]:
+    """Frequency, height and cost-corrected strength of the best peaks, each (CANDIDATES, n_frames)."""
+    left, middle, right = correlation[shortest - 1 : -2], correlation[shortest:-1], correlation[shortest + 1 :]
+    curvature = left - 2 * middle + right
+    peak = (middle > left) & (middle >= right) & (middle > 0)
+    safe = np.where(peak, curvature, -1.0)
+    shift = np.where(peak, 0.5 * (left - right) / safe, 0.0)
+    height = np.where(peak, middle - 0.25 * (left - right) * shift, 0.0)
+    lag = np.arange(shortest, shortest + middle.shape[0])[:, None] + shift
+    strength = np.where(peak, height - OCTAVE_COST * np.log2(fmin * lag / sampling_rate), -np.inf)
+    best = np.argpartition(-strength, CANDIDATES - 1, axis=0)[:CANDIDATES]
+    frequency = sampling_rate / np.take_along_axis(lag, best, axis=0)
+    heights = np.minimum(np.take_along_axis(height, best, axis=0), 1.0)
+    return frequency, heights, np.take_along_axis(strength, best, axis=0)
+
+
+def _cheapest_path(frequency: Array64, strength: Array64, seconds_a_frame: float) -> npt.NDArray[np.intp]:
+    """Best sequence of candidates (Viterbi); the last candidate of each frame is 'unvoiced'."""
+    octaves = np.log2(frequency)
+    scale = 0.01 / seconds_a_frame
+    count, frames = strength.shape
+    jumps = np.full((frames - 1, count, count), VOICING_CHANGE_COST * scale)
+    jumps[:, :-1, :-1] = OCTAVE_JUMP_COST * scale * np.abs(octaves.T[1:, None, :] - octaves.T[:-1, :, None])
+    jumps[:, -1, -1] = 0.0
+    score = strength[:, 0]
+    back = np.zeros((frames, count), dtype=np.intp)
+    for frame in range(1, frames):
+        reached = score[:, None] - jumps[frame - 1]
+        back[frame] = reached.argmax(axis=0)
+        score = reached.max(axis=0) + strength[:, frame]
+    path = np.empty(frames, dtype=np.intp)
+    path[-1] = score.argmax()
+    for frame in range(frames - 1, 0, -1):
+        path[frame - 1] = back[frame, path[frame]]
+    return path
+
+
+def track_pitch(
+    power: npt.NDArray[np.float32],
+    peaks: npt.NDArray[np.float64],
+    sampling_rate: int,
+    hop_length: int,
+    *,
+    fmin: float = 60.0,
+    fmax: float = 600.0,
+) -> PitchTrack:
+    """Find the fundamental frequency of every frame.
+
+    Parameters
+    ----------
+    power : ndarray of shape (1 + n_fft / 2, n_frames)
+        Power spectrum of Hann-windowed frames; a frame must hold three periods of `fmin`.
+    peaks : ndarray of shape (n_frames,)
+        Loudness of each frame (such as its RMS); frames far below the loudest count as unvoiced.
+    sampling_rate, hop_length : int
+        Of the analysis, in Hz and samples.
+    fmin, fmax : float
+        Range searched, in Hz.
+
+    Returns
+    -------
+    PitchTrack
+
+    Examples
+    --------
+    >>> from fusionser.features.spectrum import FrameSettings, Spectrum
+    >>> tone = np.sign(np.sin(2 * np.pi * 150 / 16000 * np.arange(16000)))
+    >>> view = Spectrum(tone, FrameSettings(sampling_rate=16000, n_fft=1024, hop_length=256))
+    >>> track = track_pitch(view.power, view.rms, 16000, 256)
+    >>> round(float(track.frequency[30]))
+    150
+    """
+    n_fft = 2 * (power.shape[0] - 1)
+    longest = min(int(np.ceil(sampling_rate / fmin)) + 2, n_fft // 2)
+    shortest = max(int(sampling_rate / fmax), 2)
+    correlation = _autocorrelation(power, n_fft, longest)
+    frequency, height, strength = _candidates(correlation, shortest, sampling_rate, fmin)
+    loudness = peaks / max(float(peaks.max()), np.finfo(np.float64).tiny)
+    quiet = np.maximum(0.0, 2.0 - loudness / (SILENCE_THRESHOLD / (1 + VOICING_THRESHOLD)))
+    # The octave cost is relative to the lowest pitch, so the unvoiced candidate needs no correction.
+    unvoiced = (VOICING_THRESHOLD + quiet)[None]
+    path = _cheapest_path(frequency, np.concatenate([strength, unvoiced]), hop_length / sampling_rate)
+    frames = np.arange(path.size)
+    chosen = np.concatenate([frequency, np.zeros((1, path.size))])[path, frames]
+    return PitchTrack(frequency=chosen, strength=np.clip(height.max(axis=0), 0.0, 1.0))

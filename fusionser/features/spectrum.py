@@ -1,0 +1,217 @@
+"""One clip, transformed once: every feature is a view of the same short-time Fourier transform.
+
+The conventions are librosa's (0.11): frames are centred, the signal is padded with zeros, the window is a
+periodic Hann, the mel scale is Slaney's with area-normalised filters. So each view equals librosa's function
+of the same name on the same waveform.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.signal
+
+from fusionser.errors import SettingsError
+
+__all__ = ["FrameSettings", "Spectrum"]
+
+Array = npt.NDArray[np.float32]
+Array64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSettings:
+    """How a waveform is cut into frames.
+
+    Parameters
+    ----------
+    sampling_rate : int, default=22050
+        Rate of the waveform in Hz.
+    n_fft : int, default=2048
+        Length of a frame in samples, even and at least 64.
+    hop_length : int, default=512
+        Distance between the starts of two frames in samples, from 1 to `n_fft`.
+    """
+
+    sampling_rate: int = 22050
+    n_fft: int = 2048
+    hop_length: int = 512
+
+    def __post_init__(self) -> None:
+        if self.n_fft < 64 or self.n_fft % 2:
+            raise SettingsError(f"n_fft is {self.n_fft}; expected an even number of at least 64 samples")
+        if not 1 <= self.hop_length <= self.n_fft:
+            raise SettingsError(
+                f"hop_length is {self.hop_length}; expected 1 to n_fft = {self.n_fft} samples, so that no sample "
+                "is left out"
+            )
+
+
+@lru_cache(maxsize=16)
+def _window(n_fft: int) -> Array:
+    return scipy.signal.get_window("hann", n_fft, fftbins=True).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None) -> Array:
+    """Slaney's mel filters, shape (n_mels, 1 + n_fft / 2)."""
+    import librosa
+
+    filters: Array = librosa.filters.mel(sr=sampling_rate, n_fft=n_fft, n_mels=n_mels, fmax=fmax)
+    return filters
+
+
+@lru_cache(maxsize=256)
+def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float) -> Array:
+    """Pitch-class filters, shape (n_chroma, 1 + n_fft / 2); the tuning has a hundred values at most."""
+    import librosa
+
+    filters: Array = librosa.filters.chroma(sr=sampling_rate, n_fft=n_fft, tuning=tuning, n_chroma=n_chroma)
+    return filters
+
+
+class Spectrum:
+    """A waveform, its short-time Fourier transform, and what follows from it, each computed once.
+
+    Parameters
+    ----------
+    waveform : ndarray of shape (n_samples,)
+        One channel, full scale -1 to 1.
+    frames : FrameSettings
+        How to cut it.
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 440 / 22050 * np.arange(22050)).astype(np.float32)
+    >>> spectrum = Spectrum(tone, FrameSettings())
+    >>> spectrum.magnitude.shape
+    (1025, 44)
+    >>> bool(abs(spectrum.centroid[22] - 440) < 2)
+    True
+    """
+
+    def __init__(self, waveform: npt.ArrayLike, frames: FrameSettings) -> None:
+        self.waveform: Array = np.ascontiguousarray(waveform, dtype=np.float32)
+        self.frames = frames
+        self._mel: dict[tuple[int, float | None], Array] = {}
+        self._cepstra: dict[tuple[int, float | None], Array] = {}
+
+    def _frames_of(self, padded: Array) -> Array:
+        view = np.lib.stride_tricks.sliding_window_view(padded, self.frames.n_fft)
+        return view[:: self.frames.hop_length]
+
+    @cached_property
+    def _zero_padded_frames(self) -> Array:
+        return self._frames_of(np.pad(self.waveform, self.frames.n_fft // 2))
+
+    @cached_property
+    def magnitude(self) -> Array:
+        """Magnitudes, shape (1 + n_fft / 2, n_frames)."""
+        windowed = self._zero_padded_frames * _window(self.frames.n_fft)
+        return np.abs(scipy.fft.rfft(windowed, axis=1)).T
+
+    @cached_property
+    def power(self) -> Array:
+        """Squared magnitudes, same shape."""
+        return np.square(self.magnitude)
+
+    @cached_property
+    def frequencies(self) -> Array64:
+        """Centre of each bin in Hz, shape (1 + n_fft / 2,)."""
+        return np.fft.rfftfreq(self.frames.n_fft, 1.0 / self.frames.sampling_rate)
+
+    @cached_property
+    def rms(self) -> Array64:
+        """Root of the mean square of each frame, from the samples, shape (n_frames,)."""
+        frames = self._zero_padded_frames.astype(np.float64)
+        return np.sqrt(np.einsum("ij,ij->i", frames, frames) / self.frames.n_fft)
+
+    @cached_property
+    def zero_crossing_rate(self) -> Array64:
+        """Share of samples in each frame at which the sign changes, shape (n_frames,)."""
+        padded = np.pad(self.waveform, self.frames.n_fft // 2, mode="edge")
+        negative = np.signbit(np.where(np.abs(padded) <= 1e-10, np.float32(0), padded))
+        changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
+        starts = np.arange(0, padded.size - self.frames.n_fft + 1, self.frames.hop_length)
+        crossings = changes[starts + self.frames.n_fft - 1] - changes[starts]
+        return crossings / self.frames.n_fft
+
+    def mel(self, n_mels: int = 128, fmax: float | None = None) -> Array:
+        """Power in mel bands, shape (n_mels, n_frames)."""
+        key = (n_mels, fmax)
+        if key not in self._mel:
+            filters = mel_filters(self.frames.sampling_rate, self.frames.n_fft, n_mels, fmax)
+            self._mel[key] = filters @ self.power
+        return self._mel[key]
+
+    def log_mel(self, n_mels: int = 128, fmax: float | None = None) -> Array:
+        """Mel power in decibels re 1, no more than 80 dB below its peak, shape (n_mels, n_frames)."""
+        return decibels(self.mel(n_mels, fmax))
+
+    def mfcc(self, n_mfcc: int = 20, n_mels: int = 128, fmax: float | None = None) -> Array:
+        """Mel-frequency cepstral coefficients (orthonormal DCT-II of `log_mel`), shape (n_mfcc, n_frames)."""
+        key = (n_mels, fmax)
+        if key not in self._cepstra:
+            self._cepstra[key] = scipy.fft.dct(self.log_mel(n_mels, fmax), axis=0, type=2, norm="ortho")
+        return self._cepstra[key][:n_mfcc]
+
+    @cached_property
+    def tuning(self) -> float:
+        """Deviation from A440 tuning in fractions of a semitone, -0.5 to 0.5, as librosa estimates it."""
+        import librosa
+
+        return float(
+            librosa.estimate_tuning(
+                S=self.power, sr=self.frames.sampling_rate, n_fft=self.frames.n_fft, bins_per_octave=12
+            )
+        )
+
+    def chroma(self, n_chroma: int = 12) -> Array:
+        """Power by pitch class, each frame's largest 1, shape (n_chroma, n_frames)."""
+        filters = chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, self.tuning)
+        raw = filters @ self.power
+        peaks = raw.max(axis=0)
+        return raw / np.where(peaks < np.finfo(np.float32).tiny, np.float32(1), peaks)
+
+    @cached_property
+    def _normalised(self) -> Array64:
+        magnitude = self.magnitude.astype(np.float64)
+        total = magnitude.sum(axis=0)
+        return magnitude / np.where(total < np.finfo(np.float32).tiny, 1.0, total)
+
+    @cached_property
+    def centroid(self) -> Array64:
+        """Mean frequency of each frame weighted by magnitude, in Hz, shape (n_frames,)."""
+        return self.frequencies @ self._normalised
+
+    @cached_property
+    def bandwidth(self) -> Array64:
+        """Deviation of frequency about the centroid weighted by magnitude, in Hz, shape (n_frames,)."""
+        second = np.square(self.frequencies) @ self._normalised
+        return np.sqrt(np.maximum(second - np.square(self.centroid), 0.0))
+
+    def rolloff(self, share: float = 0.85) -> Array64:
+        """Frequency under which `share` of a frame's magnitude lies, in Hz, shape (n_frames,)."""
+        cumulative = np.cumsum(self.magnitude.astype(np.float64), axis=0)
+        return self.frequencies[np.argmax(cumulative >= share * cumulative[-1], axis=0)]
+
+    @cached_property
+    def flatness(self) -> Array64:
+        """Geometric over arithmetic mean of power, 0 (a tone) to 1 (white noise), shape (n_frames,)."""
+        power = np.maximum(self.power, np.float32(1e-10)).astype(np.float64)
+        flatness: Array64 = np.exp(np.log(power).mean(axis=0)) / power.mean(axis=0)
+        return flatness
+
+    @cached_property
+    def flux(self) -> Array64:
+        """Distance between the magnitude shapes of neighbouring frames, shape (n_frames,); the first is 0."""
+        steps = np.diff(self._normalised, axis=1, prepend=self._normalised[:, :1])
+        return np.sqrt(np.square(steps).sum(axis=0))
+
+
+def decibels(power: Array) -> Array:
+    """Power in decibels re 1, floored at 1e-10 and at 80 dB below the clip's own peak."""
+    logs = 10.0 * np.log10(np.maximum(power, np.float32(1e-10)))
+    return np.maximum(logs, logs.max() - np.float32(80.0))

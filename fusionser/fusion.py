@@ -1,0 +1,167 @@
+"""Named blocks of features brought to one scale, block by block."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.rows import CARRIED_COLUMNS
+
+__all__ = ["SCALERS", "BlockScaler", "split_carried"]
+
+Array = npt.NDArray[np.float64]
+
+SCALERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
+    {
+        "standard": StandardScaler,
+        "robust": RobustScaler,
+        "minmax": MinMaxScaler,
+        "quantile": lambda: QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=0),
+        "none": lambda: FunctionTransformer(feature_names_out="one-to-one"),
+    }
+)
+"""Name to scikit-learn transformer: mean and deviation, median and quartiles, range, ranks, or nothing."""
+
+
+def split_carried(X: Any) -> tuple[pd.DataFrame | None, Any]:
+    """Part a table into the carried columns of its rows and its features; other X has none to carry."""
+    if not isinstance(X, pd.DataFrame):
+        return None, X
+    carried = [name for name in CARRIED_COLUMNS if name in X.columns]
+    return (X[carried] if carried else None), X.drop(columns=carried)
+
+
+def _block_of(name: str) -> str:
+    return name.split("__", 1)[0] if "__" in name else ""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scale each block of columns; the part of a column's name before ``__`` is its block.
+
+    Parameters
+    ----------
+    scaling : str or dict of str to str, default="standard"
+        A key of `SCALERS` for all blocks, or one by block (``""`` for blocks that are not named).
+    equal_blocks : bool, default=False
+        Divide each block by the root of its number of columns, so that a kernel weighs all blocks alike.
+    by_speaker : bool, default=False
+        First standardise each speaker's rows by their own mean and deviation, without labels; needs the
+        column ``speaker``. A speaker seen in training keeps the statistics of their training originals; a new
+        one is standardised by the very rows passed. Scores then are speaker-normalised, not inductive.
+
+    Attributes
+    ----------
+    scalers_ : dict of str to transformer
+        The fitted scaler of each block.
+    speakers_ : dict of str to (ndarray, ndarray)
+        Mean and deviation of each training speaker; empty without `by_speaker`.
+    n_features_in_ : int
+        Number of feature columns.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"a__x": [0.0, 2.0], "b__x": [0.0, 4.0]})
+    >>> BlockScaler(scaling={"a": "minmax", "": "standard"}).fit_transform(X).to_numpy().tolist()
+    [[0.0, -1.0], [1.0, 1.0]]
+    """
+
+    scaling: str | Mapping[str, str] = "standard"
+    equal_blocks: bool = False
+    by_speaker: bool = False
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn each block's scale.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            A table may carry ``speaker``, ``source`` and ``augmentation``, which pass through.
+        y : ignored
+        """
+        carried, given = split_carried(X)
+        values = validate_data(self, given, dtype=np.float64)
+        self.speakers_: dict[str, tuple[Array, Array]] = {}
+        if self.by_speaker:
+            values = self._fit_speakers(values, carried)
+        self.scalers_: dict[str, Any] = {}
+        for block, columns in self._blocks().items():
+            self.scalers_[block] = self._scaler_for(block).fit(values[:, columns])
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Scale the rows; a table stays a table, with the carried columns first."""
+        check_is_fitted(self)
+        carried, given = split_carried(X)
+        values = validate_data(self, given, dtype=np.float64, reset=False)
+        if self.by_speaker:
+            values = self._by_speaker(values, self._speakers_of(carried))
+        scaled = np.empty_like(values)
+        for block, columns in self._blocks().items():
+            weight = np.sqrt(len(columns)) if self.equal_blocks else 1.0
+            scaled[:, columns] = self.scalers_[block].transform(values[:, columns]) / weight
+        if not isinstance(X, pd.DataFrame):
+            return scaled
+        table = pd.DataFrame(scaled, columns=given.columns, index=X.index)
+        return table if carried is None else pd.concat([carried, table], axis=1)
+
+    def _blocks(self) -> dict[str, list[int]]:
+        names = getattr(self, "feature_names_in_", [""] * self.n_features_in_)
+        blocks: dict[str, list[int]] = {}
+        for position, name in enumerate(names):
+            blocks.setdefault(_block_of(name), []).append(position)
+        return blocks
+
+    def _scaler_for(self, block: str) -> Any:
+        if isinstance(self.scaling, str):
+            name = self.scaling
+        else:
+            unknown = sorted(set(self.scaling) - set(self._blocks()) - {""})
+            if unknown:
+                raise unknown_name("feature block", unknown[0], sorted(self._blocks()))
+            name = self.scaling.get(block, self.scaling.get("", "standard"))
+        if name not in SCALERS:
+            raise unknown_name("scaling", name, SCALERS)
+        return SCALERS[name]()
+
+    def _speakers_of(self, carried: pd.DataFrame | None) -> npt.NDArray[Any]:
+        if carried is None or "speaker" not in carried or (carried["speaker"] == "").any():
+            raise SettingsError(
+                "by_speaker needs the speaker of every row; expected a table with the column 'speaker' filled"
+            )
+        return carried["speaker"].to_numpy(dtype=object)
+
+    def _fit_speakers(self, values: Array, carried: pd.DataFrame | None) -> Array:
+        speakers = self._speakers_of(carried)
+        assert carried is not None  # noqa: S101
+        originals = np.ones(len(values), dtype=bool)
+        if "augmentation" in carried:
+            originals = (carried["augmentation"] == "").to_numpy()
+        for speaker in dict.fromkeys(speakers):
+            own = speakers == speaker
+            chosen = own & originals
+            self.speakers_[speaker] = _moments(values[chosen if chosen.any() else own])
+        return self._by_speaker(values, speakers)
+
+    def _by_speaker(self, values: Array, speakers: npt.NDArray[Any]) -> Array:
+        normalised = np.empty_like(values)
+        for speaker in dict.fromkeys(speakers):
+            own = speakers == speaker
+            mean, deviation = self.speakers_.get(speaker) or _moments(values[own])
+            normalised[own] = (values[own] - mean) / deviation
+        return normalised
+
+
+def _moments(values: Array) -> tuple[Array, Array]:
+    deviation = values.std(axis=0)
+    # What is constant but for rounding must not be blown up.
+    still = deviation <= 1e-7 * np.maximum(np.abs(values).max(axis=0), 1e-30)
+    return values.mean(axis=0), np.where(still, 1.0, deviation)
