@@ -192,7 +192,12 @@ def _denoise(samples: Waveform) -> Waveform:
 
 
 def prepare(
-    samples: Waveform, sampling_rate: int, settings: ClipSettings, *, shortest: int = 1, name: str = "the clip"
+    samples: Waveform,
+    sampling_rate: int,
+    settings: ClipSettings,
+    *,
+    shortest: int = 1,
+    name: str = "the clip",
 ) -> Waveform:
     """Turn decoded samples into the waveform that is analysed.
 

@@ -215,6 +215,8 @@ class XGBoost(TableClassifier):
     learning_rate : float, default=0.1
     subsample, colsample_bytree : float, default=0.8, 0.3
         Share of rows and of columns that each tree sees.
+    max_bin : int, default=64
+        Number of steps that a column's values are rounded to.
     class_weight : "balanced" or None
     device : str, default="cpu"
         "cuda" trains on a GPU.
@@ -229,7 +231,7 @@ class XGBoost(TableClassifier):
 
     Examples
     --------
-    >>> XGBoost(n_estimators=20).fit([[0.0], [1.0]] * 20, ["calm", "sad"] * 20).predict([[0.9]]).tolist()
+    >>> XGBoost(n_estimators=20).fit([[0.0], [1.0]] * 20, ["calm", "sad"] * 20).predict([[1.5]]).tolist()
     ['sad']
     """
 
@@ -238,6 +240,7 @@ class XGBoost(TableClassifier):
     learning_rate: float = 0.1
     subsample: float = 0.8
     colsample_bytree: float = 0.3
+    max_bin: int = 64
     class_weight: str | None = None
     device: str = "cpu"
     random_state: int | None = 0
@@ -260,6 +263,7 @@ class XGBoost(TableClassifier):
             "subsample": self.subsample,
             "colsample_bytree": self.colsample_bytree,
             "tree_method": "hist",
+            "max_bin": self.max_bin,
             "device": self.device,
             "seed": self.random_state or 0,
             "nthread": self.n_jobs or 0,
@@ -318,7 +322,9 @@ GRIDS: Mapping[str, Mapping[str, tuple[Any, ...]]] = MappingProxyType(
 """What a search over inner folds tries for each classifier."""
 
 
-def classifier(name: str, *, seed: int = 0, class_weight: str | None = None, n_jobs: int | None = None) -> TableClassifier:
+def classifier(
+    name: str, *, seed: int = 0, class_weight: str | None = None, n_jobs: int | None = None
+) -> TableClassifier:
     """Build a classifier by name.
 
     Parameters

@@ -57,7 +57,11 @@ def write_whole(path: str | Path, write: Callable[[Path], None]) -> Path:
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write `content` to `path`, whole or not at all."""
-    return write_whole(path, lambda temporary: temporary.write_bytes(content) and None)
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    return write_whole(path, write)
 
 
 def write_text(path: str | Path, content: str) -> Path:

@@ -83,8 +83,8 @@ def make_rows(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> make_rows([{"file": "a.wav", "end": 1.5, "emotion": "sad"}]).loc[0, ["start", "source"]].tolist()
-    [0.0, 'a.wav']
+    >>> make_rows([{"file": "a.wav", "end": 1.5, "emotion": "sad"}]).loc[0, ["source", "channel"]].tolist()
+    ['a.wav', 'speech']
     """
     return check_rows(pd.DataFrame.from_records(list(records)))
 
@@ -150,8 +150,7 @@ def _check_values(table: pd.DataFrame) -> None:
 
 def _sources(table: pd.DataFrame) -> list[str]:
     return [
-        file if start == 0 else f"{file}#{start:g}"
-        for file, start in zip(table["file"], table["start"], strict=True)
+        file if start == 0 else f"{file}#{start:g}" for file, start in zip(table["file"], table["start"], strict=True)
     ]
 
 

@@ -22,7 +22,17 @@ from fusionser.corpora.tess import Tess
 from fusionser.errors import CorpusError, unknown_name
 from fusionser.rows import read_table
 
-__all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
+__all__ = [
+    "CORPORA",
+    "FOLDERS",
+    "Card",
+    "Corpus",
+    "Listing",
+    "differences",
+    "generate_demo",
+    "list_rows",
+    "read_card",
+]
 
 CORPORA: Mapping[str, Corpus] = MappingProxyType(
     {
@@ -85,4 +95,3 @@ def _list_table(path: Path) -> Listing:
         for record in rows.to_dict("records")
     ]
     return measure(records)
-

@@ -15,7 +15,20 @@ from fusionser.rows import make_rows
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure"]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".w64", ".rf64", ".caf", ".au", ".ogg", ".oga", ".opus", ".mp3")
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".aiff",
+    ".aif",
+    ".w64",
+    ".rf64",
+    ".caf",
+    ".au",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+)
 """Lossless formats first: of two files of one recording the earlier suffix is kept."""
 
 Record = dict[str, Any]
@@ -131,9 +144,7 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
     ignored: list[str] = []
     files = list(audio_files(root))
     if not files:
-        raise CorpusError(
-            f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}"
-        )
+        raise CorpusError(f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}")
     # Lossless first, then the shallower of two copies.
     files.sort(key=lambda file: (AUDIO_SUFFIXES.index(file.suffix.lower()), len(file.parts), str(file)))
     for file in files:
@@ -200,5 +211,3 @@ def _count_differences(expected: Mapping[str, int], found: Mapping[Any, int]) ->
         for name, count in expected.items()
         if found.get(name, 0) != count
     ]
-
-

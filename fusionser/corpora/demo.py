@@ -8,6 +8,7 @@ scatter. Scores on it say that the tools work, and nothing about speech.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import ClassVar
 
@@ -85,7 +86,7 @@ class Demo(Corpus):
 
 
 def takes_of(emotion: str, statement: str) -> int:
-    """Number of recordings of an emotion and statement by each speaker, uneven on purpose."""
+    """Count the recordings of an emotion and statement by each speaker, uneven on purpose."""
     fewer = emotion in ("happy", "fear") and statement == "s2"
     return MANNERS[emotion].takes - fewer
 
@@ -153,6 +154,10 @@ def synthesise(speaker: str, emotion: str, statement: str, rng: np.random.Genera
     return np.clip(clip + rng.normal(0, 3e-4, clip.size), -0.99, 0.99)
 
 
+def _write_wav(clip: Waveform, path: Path) -> None:
+    soundfile.write(path, clip, SAMPLING_RATE, subtype="PCM_16")
+
+
 def generate_demo(folder: str | Path, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> int:
     """Write the demo corpus as 16-bit WAV files; those that are there already are left as they are.
 
@@ -181,7 +186,7 @@ def generate_demo(folder: str | Path, seed: int = 0, progress: Callable[[int, in
         if not path.exists():
             _, speaker, emotion, statement, _ = name.split("_")
             clip = synthesise(speaker, emotion, statement, np.random.default_rng([seed, number]))
-            write_whole(path, lambda file, clip=clip: soundfile.write(file, clip, SAMPLING_RATE, subtype="PCM_16"))
+            write_whole(path, partial(_write_wav, clip))
         if progress:
             progress(number + 1, len(names))
     return len(names)

@@ -16,7 +16,15 @@ from fusionser.evaluation.protocols import (
     SpeakerKFold,
     protocol,
 )
-from fusionser.evaluation.results import FoldResult, ProtocolStamp, Result, Scores, provenance, read_result, versions
+from fusionser.evaluation.results import (
+    FoldResult,
+    ProtocolStamp,
+    Result,
+    Scores,
+    provenance,
+    read_result,
+    versions,
+)
 
 __all__ = [
     "METRICS",

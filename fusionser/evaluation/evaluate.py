@@ -11,10 +11,16 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.guard import Overlap, check_learns_in_fold, check_not_scaled, check_split, with_fingerprints
+from fusionser.evaluation.guard import (
+    Overlap,
+    check_learns_in_fold,
+    check_not_scaled,
+    check_split,
+    with_fingerprints,
+)
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
 from fusionser.evaluation.protocols import Fold, Protocol
-from fusionser.evaluation.results import ClassResult, FoldResult, ProtocolStamp, Scores
+from fusionser.evaluation.results import UNKNOWN_SPEAKERS, ClassResult, FoldResult, ProtocolStamp, Scores
 
 __all__ = ["Evaluation", "check_labels", "evaluate"]
 
@@ -58,8 +64,8 @@ def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
     blank = rows["emotion"] == ""
     if blank.any():
         raise ProtocolError(
-            f"{int(blank.sum())} of {len(rows)} rows have no emotion (first: {rows.loc[blank, 'file'].iloc[0]}); fill the "
-            "column 'emotion'"
+            f"{int(blank.sum())} of {len(rows)} rows have no emotion (first: {rows.loc[blank, 'file'].iloc[0]}); "
+            "fill the column 'emotion'"
         )
     classes = tuple(sorted(set(rows["emotion"])))
     if len(classes) < 2:
@@ -98,12 +104,14 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
     return found
 
 
-def _stamps(overlaps: list[Overlap], folds: list[Fold], setting: str) -> tuple[str, ...]:
+def _stamps(overlaps: list[Overlap], folds: list[Fold], setting: str, unknown: bool) -> tuple[str, ...]:
     stamps = []
     for kind in ("speakers", "sources", "audio", "statements"):
         most = max(len(getattr(overlap, kind)) for overlap in overlaps)
         if most:
             stamps.append(f"{kind} shared by training and test: up to {most} a fold")
+    if unknown:
+        stamps.append(UNKNOWN_SPEAKERS)
     if setting == SPEAKER_NORMALISED:
         stamps.append("each speaker standardised by their own unlabelled clips")
     if len(folds) == 1:
@@ -112,7 +120,9 @@ def _stamps(overlaps: list[Overlap], folds: list[Fold], setting: str) -> tuple[s
 
 
 def _setting_of(estimator: BaseEstimator) -> str:
-    normalised = any(name.split("__")[-1] == "by_speaker" and value is True for name, value in estimator.get_params().items())
+    normalised = any(
+        name.split("__")[-1] == "by_speaker" and value is True for name, value in estimator.get_params().items()
+    )
     return SPEAKER_NORMALISED if normalised else INDUCTIVE
 
 
@@ -190,7 +200,7 @@ def evaluate(
         settings=protocol.settings(),
         setting=setting,
         selection=selection,
-        stamps=_stamps(overlaps, folds, setting),
+        stamps=_stamps(overlaps, folds, setting, bool((rows["speaker"] == "").any())),
     )
     return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed)
 
@@ -200,7 +210,11 @@ def _chosen(fitted: Any) -> dict[str, Any]:
 
 
 def _collect(
-    predictions: pd.DataFrame, classes: tuple[str, ...], stamp: ProtocolStamp, folds: list[FoldResult], seed: int
+    predictions: pd.DataFrame,
+    classes: tuple[str, ...],
+    stamp: ProtocolStamp,
+    folds: list[FoldResult],
+    seed: int,
 ) -> Evaluation:
     matrix = confusion(predictions["truth"], predictions["predicted"], classes)
     by_speaker = {
@@ -213,10 +227,7 @@ def _collect(
         protocol=stamp,
         pooled=_scores(matrix),
         intervals=speaker_intervals(by_speaker, seed=seed),
-        per_class={
-            name: ClassResult(precision=one.precision, recall=one.recall, f1=one.f1, support=one.support)
-            for name, one in class_scores(matrix, classes).items()
-        },
+        per_class={name: ClassResult.model_validate(one) for name, one in class_scores(matrix, classes).items()},
         confusion=matrix,
         folds=folds,
         speakers={name: _scores(one) for name, one in by_speaker.items()},

@@ -17,7 +17,14 @@ from fusionser.audio import decode, fingerprint
 from fusionser.errors import LeakageError
 from fusionser.rows import AUDIO_COLUMN, feature_columns
 
-__all__ = ["Overlap", "check_learns_in_fold", "check_not_scaled", "check_split", "compare", "with_fingerprints"]
+__all__ = [
+    "Overlap",
+    "check_learns_in_fold",
+    "check_not_scaled",
+    "check_split",
+    "compare",
+    "with_fingerprints",
+]
 
 COLUMNS = {"speakers": "speaker", "sources": "source", "audio": AUDIO_COLUMN, "statements": "statement"}
 REMEDIES = {
@@ -60,9 +67,7 @@ def compare(train: pd.DataFrame, test: pd.DataFrame) -> Overlap:
     >>> compare(one.iloc[:1], one.iloc[1:]).speakers, compare(one, one.iloc[1:]).speakers
     ((), ('b',))
     """
-    shared = {
-        kind: tuple(sorted((set(train[column]) & set(test[column])) - {""})) for kind, column in COLUMNS.items()
-    }
+    shared = {kind: tuple(sorted((set(train[column]) & set(test[column])) - {""})) for kind, column in COLUMNS.items()}
     return Overlap(**shared)
 
 
@@ -90,9 +95,10 @@ def check_split(train: pd.DataFrame, test: pd.DataFrame, allowed: frozenset[str]
     """
     copies = test["augmentation"] != ""
     if copies.any():
+        file, made = test.loc[copies, ["file", "augmentation"]].iloc[0]
         raise LeakageError(
-            f"fold '{fold}': {int(copies.sum())} test rows are augmented copies (first: {test.loc[copies, 'file'].iloc[0]}"
-            f", {test.loc[copies, 'augmentation'].iloc[0]}); test rows must be original recordings"
+            f"fold '{fold}': {int(copies.sum())} test rows are augmented copies (first: {file}, {made}); test rows "
+            "must be original recordings"
         )
     shared = compare(train, test)
     for kind, remedy in REMEDIES.items():
@@ -117,7 +123,9 @@ def check_learns_in_fold(estimator: BaseEstimator) -> None:
     """
     parts: dict[str, Any] = {"the estimator": estimator, **estimator.get_params(deep=True)}
     for name, part in parts.items():
-        if isinstance(part, FrozenEstimator) or (name.split("__")[-1] == "cv" and isinstance(part, str) and part == "prefit"):
+        if isinstance(part, FrozenEstimator) or (
+            name.split("__")[-1] == "cv" and isinstance(part, str) and part == "prefit"
+        ):
             raise LeakageError(
                 f"the step '{name}' was fitted before the split ({type(part).__name__}); everything that learns must "
                 "be fitted inside the training fold"
@@ -145,6 +153,6 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     if standard or ranged:
         how = "mean 0 and deviation 1" if standard else "the range 0 to 1"
         raise LeakageError(
-            f"every one of {varying.shape[1]} feature columns has {how} over all {len(table)} rows: the table was scaled "
-            "before the split, with the test rows in it. Give the features as they were extracted"
+            f"every one of {varying.shape[1]} feature columns has {how} over all {len(table)} rows: the table was "
+            "scaled before the split, with the test rows in it. Give the features as they were extracted"
         )

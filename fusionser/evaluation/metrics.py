@@ -3,17 +3,15 @@
 Everything is computed from counts, so a resampling of speakers is a sum of their matrices.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "METRICS",
     "FEWEST_SPEAKERS",
-    "ClassScore",
+    "METRICS",
     "class_scores",
     "confusion",
     "macro_f1",
@@ -29,7 +27,7 @@ FEWEST_SPEAKERS = 8
 """With fewer speakers each is shown in place of an interval: resampling so few says nothing."""
 
 
-def confusion(truth: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> Counts:
+def confusion(truth: Iterable[str], predicted: Iterable[str], classes: Sequence[str]) -> Counts:
     """Count true class (row) against predicted class (column).
 
     Examples
@@ -77,27 +75,18 @@ METRICS: Mapping[str, Callable[[Counts], Scores]] = MappingProxyType(
 """Name to function of confusion matrices whose last two axes are true and predicted class."""
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """Precision, recall and F1 of a class, 0 to 1, and the number of its clips; 0 where undefined."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, ClassScore]:
-    """Return the scores of each class."""
+def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return ``precision``, ``recall`` and ``f1`` of each class, 0 to 1 (0 where undefined), and its ``support``."""
     right = np.diagonal(matrix)
     support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
-    columns = (
-        np.nan_to_num(_share(right, predicted)),
-        np.nan_to_num(_share(right, support)),
-        np.nan_to_num(_share(2 * right, support + predicted)),
-    )
+    columns = {
+        "precision": _share(right, predicted),
+        "recall": _share(right, support),
+        "f1": _share(2 * right, support + predicted),
+        "support": support,
+    }
     return {
-        name: ClassScore(*(float(column[position]) for column in columns), int(support[position]))
+        name: {key: float(np.nan_to_num(column[position])) for key, column in columns.items()}
         for position, name in enumerate(classes)
     }
 

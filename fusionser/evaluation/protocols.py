@@ -65,7 +65,9 @@ class Protocol:
             When the rows cannot be split so.
         """
         if not isinstance(rows, pd.DataFrame):
-            raise ProtocolError(f"got {type(rows).__name__} for X; expected the table of rows, which names the speakers")
+            raise ProtocolError(
+                f"got {type(rows).__name__} for X; expected the table of rows, which names the speakers"
+            )
         found = list(self.folds_of(rows))
         for label, train, test in found:
             if train.size == 0 or test.size == 0:
@@ -346,7 +348,7 @@ class InnerFolds:
     def _units(X: Any, count: int) -> npt.NDArray[Any]:
         if isinstance(X, pd.DataFrame):
             for column in ("speaker", "source"):
-                if column in X and (X[column] != "").all() and X[column].nunique() > 1:
+                if column in X and (X[column] != "").all() and len(set(X[column])) > 1:
                     return X[column].to_numpy(dtype=str)
         return np.arange(count)
 

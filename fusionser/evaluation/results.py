@@ -29,6 +29,9 @@ PACKAGES = (
 )
 
 
+UNKNOWN_SPEAKERS = "speakers unknown, so they may be on both sides"
+
+
 class Record(BaseModel):
     """A frozen record that knows no other fields."""
 
@@ -79,8 +82,13 @@ class ProtocolStamp(Record):
 
     @property
     def speaker_independent(self) -> bool:
-        """Whether no speaker was on both sides."""
-        return not any(stamp.startswith("speakers shared") for stamp in self.stamps)
+        """Whether it is known that no speaker was on both sides."""
+        return not any(stamp.startswith("speakers") for stamp in self.stamps)
+
+    @property
+    def speakers_known(self) -> bool:
+        """Whether every row names its speaker."""
+        return UNKNOWN_SPEAKERS not in self.stamps
 
 
 class Result(Record):
@@ -131,7 +139,9 @@ def read_result(path: str | Path) -> Result:
     except OSError as error:
         raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValidationError as error:
-        raise FusionserError(f"{path}: not a result that this version reads ({error.error_count()} fields differ)") from error
+        raise FusionserError(
+            f"{path}: not a result that this version reads ({error.error_count()} fields differ)"
+        ) from error
 
 
 def versions() -> dict[str, str]:

@@ -21,6 +21,7 @@ __all__ = ["ClipComputation", "FeatureBlock", "FrameFeature"]
 
 Array = npt.NDArray[np.float32]
 
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClipComputation(Computation):
     """A computation with the parameters of the clip and its frames.
@@ -190,8 +191,7 @@ class FrameFeature(FeatureBlock):
         names = []
         for order in orders:
             for series in self.series_names():
-                for statistic in self._statistics_of(order):
-                    names.append("_".join(part for part in (series, order, statistic) if part))
+                names += ["_".join(filter(None, (series, order, one))) for one in self._statistics_of(order)]
         return names
 
     def _statistics_of(self, order: str) -> Sequence[str]:

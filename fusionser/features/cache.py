@@ -81,7 +81,7 @@ class FeatureCache:
             for file in dict.fromkeys(files):
                 path = str(Path(file).resolve())
                 try:
-                    status = os.stat(path)
+                    status = Path(path).stat()
                     known = connection.execute(
                         "SELECT digest FROM files WHERE path = ? AND size = ? AND modified = ?",
                         (path, status.st_size, status.st_mtime_ns),
@@ -136,7 +136,8 @@ class FeatureCache:
         while bytes_in_use() > self.max_bytes:
             with connection:
                 dropped = connection.execute(
-                    "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT ?)", (CHUNK,)
+                    "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT ?)",
+                    (CHUNK,),
                 ).rowcount
             if dropped == 0:
                 return
@@ -146,7 +147,7 @@ def _hash_file(path: str) -> str:
     digest = hashlib.blake2b(digest_size=16)
     if not Path(path).is_file():
         raise AudioError(f"{path}: not a regular file")
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -40,7 +40,7 @@ class Clip:
         return str(self.row.get("file", "the clip"))
 
     def samples(self, sampling_rate: int) -> tuple[Waveform, int]:
-        """Decoded samples and their rate; a waveform in memory has the rate asked for."""
+        """Return decoded samples and their rate; a waveform in memory has the rate asked for."""
         if self._given is not None:
             return self._given, sampling_rate
         if self._decoded is None:
@@ -53,7 +53,7 @@ class Clip:
         return fingerprint(*self.samples(0))
 
     def waveform(self, settings: ClipSettings, shortest: int = 1) -> Waveform:
-        """Waveform to analyse, see `fusionser.audio.prepare`."""
+        """Return the waveform to analyse, see `fusionser.audio.prepare`."""
         key = (settings, shortest)
         if key not in self._prepared:
             samples, rate = self.samples(settings.sampling_rate)
@@ -61,7 +61,7 @@ class Clip:
         return self._prepared[key]
 
     def spectrum(self, settings: ClipSettings, frames: FrameSettings) -> Spectrum:
-        """Spectrum of that waveform, shared by every feature with the same settings."""
+        """Return the spectrum of that waveform, shared by every feature with the same settings."""
         key = (settings, frames)
         if key not in self._spectra:
             self._spectra[key] = Spectrum(self.waveform(settings, frames.n_fft), frames)

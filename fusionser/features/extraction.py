@@ -32,7 +32,7 @@ class Extraction:
 
     Parameters
     ----------
-    values : dict
+    arrays : dict
         For each computation, an object array with one float32 array a clip; None where the clip failed.
     fingerprints : list of str
         Hash of each clip's decoded audio; empty where it failed or was not asked for.
@@ -44,7 +44,7 @@ class Extraction:
         What went wrong on the way without harm to the result.
     """
 
-    values: dict[str, list[Array | None]]
+    arrays: dict[str, list[Array | None]]
     fingerprints: list[str]
     failures: dict[int, str] = field(default_factory=dict)
     computed: int = 0
@@ -52,15 +52,14 @@ class Extraction:
 
     def stacked(self, name: str) -> Array:
         """All values of one computation as an array; every clip must have succeeded."""
-        return np.stack([value for value in self.values[name] if value is not None])
+        return np.stack([value for value in self.arrays[name] if value is not None])
 
 
 def _compute_one(row: Mapping[str, Any], computations: Mapping[str, Computation]) -> dict[str, Array] | str:
     clip = Clip(row, row.get("waveform"))
     try:
         found = {
-            name: np.asarray(computation.compute(clip), dtype=np.float32)
-            for name, computation in computations.items()
+            name: np.asarray(computation.compute(clip), dtype=np.float32) for name, computation in computations.items()
         }
         if row.get("waveform") is None and any(item.uses_audio for item in computations.values()):
             found[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
@@ -87,7 +86,10 @@ def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) 
 
 
 def _batches(
-    rows: Sequence[Mapping[str, Any]], positions: Sequence[int], computations: Mapping[str, Computation], jobs: int | None
+    rows: Sequence[Mapping[str, Any]],
+    positions: Sequence[int],
+    computations: Mapping[str, Computation],
+    jobs: int | None,
 ) -> Iterator[tuple[Sequence[int], list[dict[str, Array] | str]]]:
     groups = [positions[first : first + BATCH] for first in range(0, len(positions), BATCH)]
     if len(positions) < WORTH_A_PROCESS or joblib.effective_n_jobs(jobs) == 1:
@@ -105,7 +107,10 @@ class _Store:
     """The cache as one run sees it: the keys of its rows, and what to do when the disk is full."""
 
     def __init__(
-        self, cache: FeatureCache | None, rows: Sequence[Mapping[str, Any]], computations: Mapping[str, Computation]
+        self,
+        cache: FeatureCache | None,
+        rows: Sequence[Mapping[str, Any]],
+        computations: Mapping[str, Computation],
     ) -> None:
         self.cache = cache
         self.notice: str | None = None
@@ -184,7 +189,7 @@ def compute_clips(
     """
     store = _Store(cache, rows, computations)
     known = store.recall()
-    result = Extraction(values={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
+    result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
     pending: dict[tuple[str, ...], list[int]] = {}
     for position in range(len(rows)):
         values = known.get(position, {})
@@ -220,8 +225,8 @@ def _record(result: Extraction, position: int, values: Mapping[str, Array]) -> N
     for name, value in values.items():
         if name == FINGERPRINT:
             result.fingerprints[position] = value.astype(np.uint8).tobytes().hex()
-        elif name in result.values:
-            result.values[name][position] = value
+        elif name in result.arrays:
+            result.arrays[name][position] = value
 
 
 def rows_of(X: Any) -> list[dict[str, Any]]:

@@ -189,9 +189,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             values[held] = X.loc[held, names].to_numpy(dtype=np.float32)
         if not held.all():
             rest = X[~held] if isinstance(X, pd.DataFrame) else X
-            result = self.run(
-                rest, cache=default_cache() if self.cache else None, n_jobs=self.n_jobs, strict=True
-            )
+            result = self.run(rest, cache=default_cache() if self.cache else None, n_jobs=self.n_jobs, strict=True)
             values[~held] = np.concatenate([result.stacked(name) for name, _ in self.blocks], axis=1)
         if not self.keep_rows:
             return values

@@ -84,7 +84,5 @@ def summarise(series: npt.ArrayLike, statistics: Sequence[str]) -> Array64:
     percents = [int(name.removeprefix("percentile")) for name in statistics if name.startswith("percentile")]
     # One sort serves every percentile.
     ranked = iter(np.percentile(values, percents, axis=-1)) if percents else iter(())
-    columns = [
-        next(ranked) if name.startswith("percentile") else FUNCTIONALS[name](values) for name in statistics
-    ]
+    columns = [next(ranked) if name.startswith("percentile") else FUNCTIONALS[name](values) for name in statistics]
     return np.stack(columns, axis=-1).ravel()

@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClipMap(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):
+class ClipMap(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """A map of bands by frames; clips are padded or cut to `duration`."""
 
     duration: float | None = 3.0

@@ -74,7 +74,11 @@ def _autocorrelation(power: npt.NDArray[np.float32], n_fft: int, lags: int) -> A
 
 def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: float) -> tuple[Array64, ...]:
     """Frequency, height and cost-corrected strength of the best peaks, each (CANDIDATES, n_frames)."""
-    left, middle, right = correlation[shortest - 1 : -2], correlation[shortest:-1], correlation[shortest + 1 :]
+    left, middle, right = (
+        correlation[shortest - 1 : -2],
+        correlation[shortest:-1],
+        correlation[shortest + 1 :],
+    )
     curvature = left - 2 * middle + right
     peak = (middle > left) & (middle >= right) & (middle > 0)
     safe = np.where(peak, curvature, -1.0)

@@ -81,9 +81,7 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
         Chroma(statistics=changes),
         MFCC(statistics=SPREAD, deltas=2, delta_statistics=EXTREMES),
         RMS(logarithmic=True, statistics=(*SPREAD, "maximum", "slope"), deltas=1, delta_statistics=SPREAD),
-        MelSpectrogram(
-            n_mels=64, logarithmic=True, statistics=SPREAD, deltas=1, delta_statistics=EXTREMES
-        ),
+        MelSpectrogram(n_mels=64, logarithmic=True, statistics=SPREAD, deltas=1, delta_statistics=EXTREMES),
         SignalStatistics(),
         Pitch(statistics=(*SPREAD, "percentile25", "percentile75", "maximum", "slope")),
         SpectralShape(statistics=SPREAD, deltas=1, delta_statistics=EXTREMES),

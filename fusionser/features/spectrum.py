@@ -120,7 +120,7 @@ class Spectrum:
     @cached_property
     def frequencies(self) -> Array64:
         """Centre of each bin in Hz, shape (1 + n_fft / 2,)."""
-        return np.fft.rfftfreq(self.frames.n_fft, 1.0 / self.frames.sampling_rate)
+        return np.fft.rfftfreq(self.frames.n_fft, 1.0 / self.frames.sampling_rate).astype(np.float64)
 
     @cached_property
     def rms(self) -> Array64:
@@ -173,7 +173,7 @@ class Spectrum:
         filters = chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, self.tuning)
         raw = filters @ self.power
         peaks = raw.max(axis=0)
-        return raw / np.where(peaks < np.finfo(np.float32).tiny, np.float32(1), peaks)
+        return (raw / np.where(peaks < np.finfo(np.float32).tiny, 1.0, peaks)).astype(np.float32)
 
     @cached_property
     def _normalised(self) -> Array64:

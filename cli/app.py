@@ -1,0 +1,73 @@
+"""The command ``fusionser``: its sub-commands, and what happens when one fails."""
+
+import os
+import sys
+
+import typer
+
+from fusionser.errors import FusionserError
+
+from .commands import evaluate, extract, fit, predict, study
+from .console import say
+from .corpora import corpora_app
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="fusionser",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Speech emotion recognition: features, honest scores, saved models, predictions.",
+)
+app.add_typer(corpora_app, name="corpora")
+app.command("extract")(extract)
+app.command("evaluate")(evaluate)
+app.command("fit")(fit)
+app.command("predict")(predict)
+app.command("study")(study)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"fusionser {version('fusionser')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Speech emotion recognition: features, honest scores, saved models, predictions."""
+
+
+def main() -> None:
+    """Run the command line; every failure ends in a sentence and an exit status, never in a traceback."""
+    try:
+        app()
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            say("stopped. What was finished is kept; run the same command again to go on")
+        raise
+    except FusionserError as error:
+        say(f"error: {error}")
+    except MemoryError:
+        say("error: out of memory; give fewer recordings at a time, or fewer --jobs")
+    except OSError as error:
+        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+    except Exception as error:
+        if os.environ.get("FUSIONSER_TRACEBACK"):
+            raise
+        say(
+            f"internal error: {type(error).__name__}: {error}. This is a bug in fusionser; run again with "
+            "FUSIONSER_TRACEBACK=1 and report what it prints"
+        )
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

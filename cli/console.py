@@ -1,0 +1,90 @@
+"""What is printed: tables and JSON on standard output, everything else on standard error."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+__all__ = ["print_json", "print_table", "progress_bar", "say", "warn_quarantine", "write"]
+
+PIPED_WIDTH = 160
+SHOWN = 10
+
+# A pipe has no width of its own; eighty columns would cut file names.
+output = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+messages = Console(stderr=True, width=None if sys.stderr.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a message on standard error."""
+    messages.print(escape(text))
+
+
+def write(text: str) -> None:
+    """Print a line of the answer on standard output."""
+    output.print(escape(text), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[str] = ()) -> None:
+    """Print a table on standard output; columns named in `numbers` are set to the right."""
+    if title:
+        # As a title of the table it would be broken to the table's width.
+        output.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
+    table = Table()
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row))
+    output.print(table)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[..., None]]:
+    """Show a bar with the time left on a terminal; yields a function of done, all, and optionally a name."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+
+        def update(done: int, total: int, name: str = "") -> None:
+            shown = f"{label}: {name}" if name else label
+            progress.update(task, completed=done, total=total, description=escape(shown))
+
+        yield update
+
+
+def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] = ()) -> None:
+    """Say which recordings were set apart, and why."""
+    for note in notes:
+        say(f"note: {note}")
+    if not quarantine:
+        return
+    say(f"{len(quarantine)} recordings cannot be used and were set apart:")
+    for one in quarantine[:SHOWN]:
+        say(f"  {one['reason']}")
+    if len(quarantine) > SHOWN:
+        say(f"  and {len(quarantine) - SHOWN} more")

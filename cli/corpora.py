@@ -1,0 +1,175 @@
+"""The commands about corpora: list, check, generate."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import options
+from .console import print_json, print_table, progress_bar, write
+
+__all__ = ["corpora_app"]
+
+MANY = 20
+
+corpora_app = typer.Typer(help="The corpora known: where to get each, what is here, what is wrong with it.")
+
+
+@corpora_app.callback(invoke_without_command=True)
+def list_corpora(context: typer.Context, json: options.Json = False) -> None:
+    """List the corpora known, where to get each, and what is found under $FUSIONSER_DATA."""
+    if context.invoked_subcommand is not None:
+        return
+    from fusionser.corpora import CORPORA
+    from fusionser.corpora.places import DATA_VARIABLE, data_folder, find_corpora
+
+    folder = data_folder()
+    found = find_corpora(CORPORA, folder)
+    described = [_describe(corpus, found.get(name)) for name, corpus in CORPORA.items()]
+    if json:
+        print_json({"data_folder": str(folder) if folder else None, "corpora": described})
+        return
+    print_table(
+        "",
+        ["corpus", "recordings", "speakers", "emotions", "licence", "found", "where to get it"],
+        [
+            [
+                one["name"],
+                one["recordings"],
+                f"{one['female_speakers']} f, {one['male_speakers']} m",
+                len(one["emotions"]),
+                one["licence"],
+                _found(one),
+                one["address"],
+            ]
+            for one in described
+        ],
+        numbers=["recordings", "emotions"],
+    )
+    where = folder if folder else f"${DATA_VARIABLE} is not set, so no folder was searched"
+    write(f"searched: {where}. Any other folder: --corpus folders, or a table with the columns file and emotion")
+
+
+def _describe(corpus: Any, place: Path | None) -> dict[str, Any]:
+    from fusionser.corpora import list_rows
+    from fusionser.errors import FusionserError
+
+    counts = corpus.card.counts
+    here: int | None = None
+    if place is not None:
+        try:
+            here = len(list_rows(place, corpus.name).rows)
+        except FusionserError:
+            here = 0
+    return {
+        "name": corpus.name,
+        "title": corpus.card.title,
+        "recordings": counts.files,
+        "female_speakers": counts.female_speakers,
+        "male_speakers": counts.male_speakers,
+        "emotions": counts.emotions,
+        "licence": corpus.card.licence,
+        "citation": corpus.card.citation,
+        "address": corpus.card.address,
+        "place": str(place) if place else None,
+        "recordings_found": here,
+    }
+
+
+def _found(one: dict[str, Any]) -> str:
+    if one["place"] is None:
+        return "-"
+    return f"{one['recordings_found']} of {one['recordings']} in {Path(one['place']).name}/"
+
+
+@corpora_app.command("check")
+def check(
+    name: Annotated[str, typer.Argument(help="Name of the corpus, or 'folders'.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
+    decode: Annotated[
+        bool, typer.Option("--decode/--headers", help="Decode every recording, or read headers alone.")
+    ] = True,
+    every: Annotated[bool, typer.Option("--all", help="List everything, not the first few of each kind.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Parse and count the recordings of a corpus; list what is missing, doubled, or cannot be used."""
+    from fusionser.corpora import CORPORA, differences, list_rows
+
+    with progress_bar("recordings") as progress:
+        listing = list_rows(folder, name)
+        refused = [{key: str(row[key]) for key in ("file", "reason")} for _, row in listing.quarantine.iterrows()]
+        identical: list[list[str]] = []
+        if decode:
+            from .checking import decode_all
+
+            more, identical = decode_all(listing.rows, progress)
+            refused += more
+    differ = differences(CORPORA[name], listing.rows) if name in CORPORA else []
+    rows = listing.rows
+    found = {
+        "corpus": name,
+        "folder": str(folder),
+        "recordings": len(rows),
+        "speakers": int(rows.loc[rows["speaker"] != "", "speaker"].nunique()),
+        "minutes": round(float((rows["end"] - rows["start"]).sum()) / 60, 1),
+        "emotions": {str(key): int(value) for key, value in rows["emotion"].value_counts().sort_index().items()},
+        "genders": {str(key): int(value) for key, value in rows["gender"].value_counts().sort_index().items()},
+        "missing": differ,
+        "doubled": [list(pair) for pair in listing.doubled],
+        "identical_audio": identical,
+        "unusable": refused,
+        "ignored": listing.ignored,
+        "notes": listing.notes,
+    }
+    if json:
+        print_json(found)
+    else:
+        _print_check(found, every)
+
+
+def _print_check(found: dict[str, Any], every: bool) -> None:
+    print_table(
+        f"{found['corpus']}: {found['recordings']} recordings, {found['speakers']} speakers, "
+        f"{found['minutes']} minutes",
+        ["emotion", "recordings"],
+        list(found["emotions"].items()),
+        numbers=["recordings"],
+    )
+    genders = ", ".join(f"{count} {name or 'unknown'}" for name, count in found["genders"].items())
+    write(f"recordings by gender: {genders}")
+    kinds = [
+        ("differs from the complete corpus", found["missing"]),
+        ("there twice (left out, kept)", [f"{left}  =  {kept}" for left, kept in found["doubled"]]),
+        ("same audio under several names", ["  =  ".join(group) for group in found["identical_audio"]]),
+        ("cannot be used", [one["reason"] for one in found["unusable"]]),
+        ("audio files that are not of this corpus", found["ignored"]),
+        ("notes", found["notes"]),
+    ]
+    for title, lines in kinds:
+        if not lines:
+            continue
+        write(f"{title}: {len(lines)}")
+        shown = lines if every else lines[:MANY]
+        for line in shown:
+            write(f"  {line}")
+        if len(shown) < len(lines):
+            write(f"  and {len(lines) - len(shown)} more (--all)")
+    if not any(lines for _, lines in kinds):
+        write("complete; every recording can be used")
+
+
+@corpora_app.command("generate")
+def generate(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Write the demo corpus: SYNTHETIC voices, for trying the tools only."""
+    from fusionser.corpora import generate_demo
+
+    with progress_bar("recordings") as progress:
+        count = generate_demo(folder, seed=seed, progress=progress)
+    if json:
+        print_json({"folder": str(folder), "recordings": count, "synthetic": True})
+        return
+    write(f"{folder}: {count} synthetic recordings. No score on them says anything about speech")

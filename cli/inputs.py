@@ -1,0 +1,64 @@
+"""The recordings that ``fusionser predict`` is given."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from fusionser.corpora.base import audio_files
+from fusionser.errors import CorpusError, SettingsError
+from fusionser.rows import read_table
+
+__all__ = ["gather_clips"]
+
+
+def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
+    """List recordings from arguments, folders, standard input, a text file or a table.
+
+    Parameters
+    ----------
+    clips : list of str
+        Files, folders, or ``-`` for paths on standard input.
+    listed : Path, optional
+        A text file with one path a line, or a table with a column ``file``.
+
+    Returns
+    -------
+    DataFrame
+        With the column ``file``, and what else the table holds.
+
+    Raises
+    ------
+    SettingsError, CorpusError
+        When there is nothing to predict.
+    """
+    files: list[str] = []
+    for clip in clips:
+        if clip == "-":
+            files += [line.strip() for line in sys.stdin if line.strip()]
+        elif Path(clip).is_dir():
+            found = [str(file) for file in audio_files(Path(clip))]
+            if not found:
+                raise CorpusError(f"{clip}: no audio files in this folder")
+            files += found
+        else:
+            # A file that is not there is answered for, like any other that cannot be used.
+            files.append(clip)
+    rows = pd.DataFrame({"file": files}, dtype=object)
+    if listed is not None:
+        rows = pd.concat([rows, _read_list(listed)], ignore_index=True)
+    if rows.empty:
+        raise SettingsError(
+            "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
+        )
+    return rows
+
+
+def _read_list(listed: Path) -> pd.DataFrame:
+    if listed.suffix.lower() in (".csv", ".parquet"):
+        return read_table(listed)
+    try:
+        lines = listed.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{listed}: the list cannot be read ({error})") from error
+    return pd.DataFrame({"file": [line.strip() for line in lines if line.strip()]}, dtype=object)

@@ -1,0 +1,35 @@
+"""Where corpora lie on this machine."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["DATA_VARIABLE", "data_folder", "find_corpora"]
+
+DATA_VARIABLE = "FUSIONSER_DATA"
+
+
+def data_folder() -> Path | None:
+    """Return the folder that ``FUSIONSER_DATA`` names, or None."""
+    place = os.environ.get(DATA_VARIABLE, "")
+    return Path(place) if place else None
+
+
+def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
+    """Find the folder of each corpus: the one of its name, ``-`` and ``_`` and case being alike.
+
+    Parameters
+    ----------
+    names : iterable of str
+    folder : Path or None
+        Where to look, usually `data_folder`.
+
+    Returns
+    -------
+    dict of str to Path
+        Those that were found.
+    """
+    if folder is None or not folder.is_dir():
+        return {}
+    present = {entry.name.lower().replace("_", "-"): entry for entry in sorted(folder.iterdir()) if entry.is_dir()}
+    return {name: present[name] for name in names if name in present}

@@ -1,0 +1,31 @@
+"""From a plan to a result: prepare rows and features, evaluate, fit, and whole studies of many evaluations."""
+
+from fusionser.experiments.pipeline import IMBALANCE, build_pipeline, search_parameters
+from fusionser.experiments.run import (
+    Features,
+    Place,
+    Plan,
+    Prepared,
+    choose_features,
+    choose_protocol,
+    evaluate_plan,
+    fit_plan,
+    list_places,
+    prepare,
+)
+
+__all__ = [
+    "IMBALANCE",
+    "Features",
+    "Place",
+    "Plan",
+    "Prepared",
+    "build_pipeline",
+    "choose_features",
+    "choose_protocol",
+    "evaluate_plan",
+    "fit_plan",
+    "list_places",
+    "prepare",
+    "search_parameters",
+]

@@ -1,0 +1,197 @@
+"""The saved model: one file that holds the front end, the classifier, and what to expect of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.pipeline import Pipeline
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fusionser.archive import dump_estimators, load_estimators, read_archive, write_archive
+from fusionser.classifiers import CLASSIFIERS
+from fusionser.errors import FusionserError, ModelFileError, SettingsError
+from fusionser.evaluation.results import Result, versions
+from fusionser.features.extraction import Progress
+from fusionser.features.extractor import FeatureExtractor
+from fusionser.fusion import BlockScaler
+
+__all__ = ["Model", "ModelCard", "load_model", "save_model"]
+
+ESTIMATORS = "estimators.skops"
+FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
+
+
+class ModelCard(BaseModel):
+    """What a model is: its front end, its classifier, what it was trained on, and what to expect of it.
+
+    Parameters
+    ----------
+    features : list of dict
+        Settings of the feature blocks, see `FeatureExtractor.settings`.
+    features_name : str
+        Name of the preset, or the blocks.
+    classifier : str
+        A key of `CLASSIFIERS`.
+    classifier_settings : dict
+    classes : tuple of str
+    corpus : str
+        What it was trained on.
+    training_rows, training_speakers : int
+    estimate : Result or None
+        Scores of the same pipeline on speakers it was not trained on, before it was fitted to all rows.
+    versions : dict of str to str
+        Of the packages that fitted it.
+    created : str
+        Date.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    features: list[dict[str, Any]]
+    features_name: str
+    classifier: str
+    classifier_settings: dict[str, Any]
+    classes: tuple[str, ...]
+    corpus: str
+    training_rows: int
+    training_speakers: int
+    estimate: Result | None
+    versions: dict[str, str]
+    created: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted pipeline and its card."""
+
+    pipeline: Pipeline
+    card: ModelCard
+
+    @property
+    def needs_gender(self) -> bool:
+        """Whether a clip can only be predicted when the gender of its speaker is given."""
+        return any(block.kind == "gender" for _, block in self.pipeline[FEATURES].blocks)
+
+    def predict(
+        self,
+        rows: Sequence[str | Path] | pd.DataFrame,
+        *,
+        n_jobs: int | None = None,
+        progress: Progress | None = None,
+    ) -> pd.DataFrame:
+        """Predict clips; one that cannot be used is answered for by its reason.
+
+        Parameters
+        ----------
+        rows : sequence of paths, or DataFrame with a column ``file``
+        n_jobs : int, optional
+            Processes; -1 is one a core.
+        progress : callable, optional
+
+        Returns
+        -------
+        DataFrame
+            In the order of the rows: ``file``, ``emotion`` (empty where it failed), ``probability`` of that
+            emotion, one column ``probability_<class>`` a class, and ``error`` (empty where it did not fail).
+        """
+        table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame({"file": [str(file) for file in rows]})
+        table = table.reset_index(drop=True)
+        extractor: FeatureExtractor = self.pipeline[FEATURES]
+        result = extractor.run(table, n_jobs=n_jobs, progress=progress)
+        usable = [position for position in range(len(table)) if position not in result.failures]
+        shares = np.full((len(table), len(self.card.classes)), np.nan)
+        labels = np.full(len(table), "", dtype=object)
+        if usable:
+            features = extractor.table(table, result)
+            shares[usable] = self.pipeline.predict_proba(features)
+            labels[usable] = self.pipeline.predict(features)
+        answered = pd.DataFrame({"file": table["file"], "emotion": labels})
+        chosen = [self.card.classes.index(label) if label else 0 for label in labels]
+        answered["probability"] = shares[np.arange(len(table)), chosen]
+        for position, name in enumerate(self.card.classes):
+            answered[f"probability_{name}"] = shares[:, position]
+        answered["error"] = [result.failures.get(position, "") for position in range(len(table))]
+        return answered
+
+
+def save_model(model: Model, path: str | Path) -> Path:
+    """Write a model to one file, whole or not at all.
+
+    Raises
+    ------
+    FusionserError
+        When the file cannot be written.
+    SettingsError
+        When the pipeline standardises by speaker: one new clip has no statistics of its own.
+    """
+    pipeline = model.pipeline
+    if pipeline[SCALE].by_speaker:
+        raise SettingsError("a speaker-normalised pipeline cannot be saved: a single new clip has no speaker to go by")
+    classifier = pipeline[CLASSIFIER]
+    parts = classifier.pack()
+    try:
+        estimators = dump_estimators({SCALE: pipeline[SCALE], CLASSIFIER: classifier})
+    finally:
+        classifier.unpack(parts)
+    manifest = {"card": model.card.model_dump(mode="json")}
+    return write_archive(path, manifest, {ESTIMATORS: estimators, **parts})
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model back; nothing in the file is run.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `save_model` wrote.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing, truncated, foreign, newer than this version, or hostile.
+    """
+    manifest, members = read_archive(path)
+    try:
+        card = ModelCard.model_validate(manifest.get("card"))
+        extractor = FeatureExtractor.from_settings(card.features)
+        kind = CLASSIFIERS[card.classifier]
+    except ValidationError as error:
+        raise ModelFileError(f"{path}: its card has {error.error_count()} fields that are not right") from error
+    except KeyError as error:
+        raise ModelFileError(f"{path}: its classifier is {error}, which this version does not know") from error
+    except (FusionserError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: its front end cannot be built ({error})") from error
+    if ESTIMATORS not in members:
+        raise ModelFileError(f"{path}: the member '{ESTIMATORS}' is missing")
+    try:
+        loaded = load_estimators(members.pop(ESTIMATORS), {SCALE: BlockScaler, CLASSIFIER: kind})
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}{_other_versions(card)}") from error
+    scaler, classifier = loaded[SCALE], loaded[CLASSIFIER]
+    try:
+        classifier.unpack(members)
+        columns = list(extractor.get_feature_names_out())
+        if list(scaler.feature_names_in_) != columns or list(classifier.classes_) != list(card.classes):
+            raise ValueError("its parts are for other columns or classes than its card says")
+    except Exception as error:
+        # XGBoost raises its own error for a damaged booster; the reader needs one sentence all the same.
+        raise ModelFileError(f"{path}: its parts do not fit together ({error})") from error
+    extractor.keep_rows = True
+    return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card)
+
+
+def _other_versions(card: ModelCard) -> str:
+    now = versions()
+    differ = [
+        f"{name} {card.versions[name]} (here {now[name]})"
+        for name in ("scikit-learn", "xgboost")
+        if name in card.versions and name in now and card.versions[name] != now[name]
+    ]
+    return f"; it was written with {', '.join(differ)}" if differ else ""
