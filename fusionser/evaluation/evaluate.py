@@ -20,7 +20,7 @@ from fusionser.evaluation.guard import (
 )
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
 from fusionser.evaluation.protocols import Fold, Protocol
-from fusionser.evaluation.results import UNKNOWN_SPEAKERS, ClassResult, FoldResult, ProtocolStamp, Scores
+from fusionser.evaluation.results import GIVEN_GENDER, UNKNOWN_SPEAKERS, ClassResult, FoldResult, ProtocolStamp, Scores
 
 __all__ = ["Evaluation", "check_labels", "evaluate"]
 
@@ -104,16 +104,20 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
     return found
 
 
-def _stamps(overlaps: list[Overlap], folds: list[Fold], setting: str, unknown: bool) -> tuple[str, ...]:
+def _stamps(
+    overlaps: list[Overlap], folds: list[Fold], rows: pd.DataFrame, estimator: BaseEstimator
+) -> tuple[str, ...]:
     stamps = []
     for kind in ("speakers", "sources", "audio", "statements"):
         most = max(len(getattr(overlap, kind)) for overlap in overlaps)
         if most:
             stamps.append(f"{kind} shared by training and test: up to {most} a fold")
-    if unknown:
+    if (rows["speaker"] == "").any():
         stamps.append(UNKNOWN_SPEAKERS)
-    if setting == SPEAKER_NORMALISED:
+    if _setting_of(estimator) == SPEAKER_NORMALISED:
         stamps.append("each speaker standardised by their own unlabelled clips")
+    if any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values()):
+        stamps.append(GIVEN_GENDER)
     if len(folds) == 1:
         stamps.append("one split")
     return tuple(stamps)
@@ -195,12 +199,13 @@ def evaluate(
     if progress:
         progress(len(folds), len(folds), "")
     setting = _setting_of(estimator)
+    stamps = _stamps(overlaps, folds, rows, estimator)
     stamp = ProtocolStamp(
         name=protocol.name,
         settings=protocol.settings(),
         setting=setting,
         selection=selection,
-        stamps=_stamps(overlaps, folds, setting, bool((rows["speaker"] == "").any())),
+        stamps=stamps,
     )
     return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed)
 

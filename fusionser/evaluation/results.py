@@ -29,6 +29,7 @@ PACKAGES = (
 )
 
 
+GIVEN_GENDER = "gender of the test speakers as labelled"
 UNKNOWN_SPEAKERS = "speakers unknown, so they may be on both sides"
 
 
@@ -84,6 +85,11 @@ class ProtocolStamp(Record):
     def speaker_independent(self) -> bool:
         """Whether it is known that no speaker was on both sides."""
         return not any(stamp.startswith("speakers") for stamp in self.stamps)
+
+    @property
+    def gender_given(self) -> bool:
+        """Whether a test speaker's gender was read off the label."""
+        return GIVEN_GENDER in self.stamps
 
     @property
     def speakers_known(self) -> bool:

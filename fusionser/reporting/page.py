@@ -82,11 +82,12 @@ def _environment() -> jinja2.Environment:
 
 def _render(template: str, **values: Any) -> str:
     text = (resources.files("fusionser.reporting") / "templates" / template).read_text(encoding="utf-8")
-    return (
+    page = (
         _environment()
         .from_string(text)
         .render(percent=_percent, interval=score_interval, settings=_settings, metrics=METRIC_NAMES, **values)
     )
+    return re.sub(r"\n{3,}", "\n\n", page).rstrip() + "\n"
 
 
 def result_page(result: Result) -> str:
@@ -106,10 +107,28 @@ def study_page(title: str, question: str, command: str, results: Sequence[Result
         question=question,
         command=command,
         groups=groups,
+        gaps=_gaps(results),
         lines=_setting_lines(results),
         first=results[0],
         commits=sorted({result.provenance["commit"] for result in results}),
     )
+
+
+def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
+    """Pair each inductive result by speaker with the same pipeline's under a split that leaks speakers."""
+    inductive = [result for result in results if result.protocol.setting == "inductive"]
+    pairs, seen = [], set()
+    for honest in inductive:
+        key = (honest.corpus, honest.features_name, honest.classifier)
+        if not honest.protocol.speaker_independent or key in seen:
+            continue
+        for leaky in inductive:
+            same = (leaky.corpus, leaky.features_name, leaky.classifier) == key
+            if same and leaky.protocol.name.startswith("random"):
+                pairs.append((honest, leaky))
+                seen.add(key)
+                break
+    return pairs
 
 
 def _setting_lines(results: Sequence[Result]) -> list[str]:
