@@ -39,7 +39,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
         self.classes_: Array = np.unique(labels)
         if len(self.classes_) < 2:
             raise SettingsError(
-                f"got one class, {self.classes_[0]!r}, in {len(labels)} rows; a classifier needs two classes or more"
+                f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a classifier needs two classes or more"
             )
         return values, labels
 

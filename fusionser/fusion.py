@@ -25,12 +25,14 @@ __all__ = ["SCALERS", "BlockScaler", "split_carried"]
 
 Array = npt.NDArray[np.float64]
 
+QUANTILES = 100
+
 SCALERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
         "standard": StandardScaler,
         "robust": RobustScaler,
         "minmax": MinMaxScaler,
-        "quantile": lambda: QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=0),
+        "quantile": lambda: QuantileTransformer(output_distribution="normal", random_state=0),
         "none": lambda: FunctionTransformer(feature_names_out="one-to-one"),
     }
 )
@@ -100,7 +102,10 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             values = self._fit_speakers(values, carried)
         self.scalers_: dict[str, Any] = {}
         for block, columns in self._blocks().items():
-            self.scalers_[block] = self._scaler_for(block).fit(values[:, columns])
+            scaler = self._scaler_for(block)
+            if isinstance(scaler, QuantileTransformer):
+                scaler.set_params(n_quantiles=min(len(values), QUANTILES))
+            self.scalers_[block] = scaler.fit(values[:, columns])
         return self
 
     def transform(self, X: Any) -> Any:

@@ -132,6 +132,10 @@ class SpeakerHoldout(Protocol):
             raise ProtocolError(f"{self.name}: every speaker would be tested and none is left to train on")
         yield ", ".join(sorted(set(tested))), *_by_mask(rows["speaker"].isin(tested).to_numpy())
 
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the split: the speakers, or how they are drawn."""
+        return {"speakers": list(self.speakers)} if self.speakers else {"share": self.share, "seed": self.seed}
+
     def _drawn(self, known: list[str]) -> list[str]:
         if not 0 < self.share < 1:
             raise ProtocolError(f"{self.name}: share is {self.share}; expected more than 0 and less than 1")

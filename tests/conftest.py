@@ -1,0 +1,99 @@
+"""What the tests share: a synthetic corpus, the real corpora where they are, and the command line as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusionser.corpora import generate_demo, list_rows
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Outcome:
+    """What a command answered."""
+
+    status: int
+    output: str
+    messages: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.output)
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(session_folder: Path) -> None:
+    """Keep the tests out of the user's cache."""
+    os.environ["FUSIONSER_CACHE"] = str(session_folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def demo_folder(session_folder: Path) -> Path:
+    folder = session_folder / "demo"
+    generate_demo(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_rows(demo_folder: Path) -> pd.DataFrame:
+    return list_rows(demo_folder, "demo").rows
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., Outcome]:
+    """Run `fusionser` in a process of its own, and check that no failure ends in a traceback."""
+
+    def run(*arguments: Any, stdin: str = "", env: dict[str, str] | None = None, **options: Any) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "fusionser_cli.app", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(env or {})},
+            timeout=540,
+            check=False,
+            **options,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert "internal error" not in done.stderr, done.stderr
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def real_data() -> Path | None:
+    place = os.environ.get("FUSIONSER_DATA")
+    folder = Path(place) if place else ROOT.parent / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def corpus_folder() -> Callable[[str], Path]:
+    """Return the folder of a real corpus, or skip the test."""
+
+    def find(name: str) -> Path:
+        folder = real_data()
+        if folder is None or not (folder / name).exists():
+            pytest.skip(f"no real recordings: '{name}' is neither under $FUSIONSER_DATA nor in ../shared/data")
+        return folder / name
+
+    return find
+
+
+def tone(frequency: float, seconds: float = 1.0, rate: int = 16000, amplitude: float = 0.5) -> np.ndarray:
+    return (amplitude * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)).astype(np.float32)

@@ -1,0 +1,224 @@
+"""Corpora from file names, and from small trees that look like the originals."""
+
+import shutil
+from pathlib import Path, PurePath
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
+from fusionser.corpora.places import find_corpora
+from fusionser.errors import CorpusError, SettingsError
+
+
+def record_tree(folder: Path, names, rate=8000):
+    clip = np.random.default_rng(0).normal(0, 0.1, rate // 2)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, clip, rate)
+    return folder
+
+
+@pytest.mark.parametrize("name", sorted(CORPORA))
+def test_every_corpus_has_a_card_whose_counts_agree(name):
+    card = CORPORA[name].card
+    assert card.name == name
+    assert sum(card.counts.emotions.values()) == card.counts.files
+    if card.labels:
+        assert set(card.labels.values()) == set(card.counts.emotions)
+    expected = CORPORA[name].expected()
+    assert len(expected) in (0, card.counts.files)
+    assert card.synthetic == (name == "demo")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "path", "fields"),
+    [
+        ("ravdess", "Actor_12/03-01-08-01-02-02-12.wav", ("ravdess/12", "female", "surprise")),
+        ("ravdess-song", "Actor_01/03-02-06-02-02-01-01.flac", ("ravdess/01", "male", "fear")),
+        ("emodb", "wav/03a01Fa.wav", ("emodb/03", "male", "happy")),
+        ("emodb", "16a07Lb.flac", ("emodb/16", "female", "boredom")),
+        ("crema-d", "AudioWAV/1076_MTI_SAD_XX.wav", ("crema-d/1076", None, "sad")),
+        ("savee", "AudioData/KL/su15.wav", ("savee/KL", "male", "surprise")),
+        ("savee", "DC_n30.wav", ("savee/DC", "male", "neutral")),
+        ("tess", "YAF_pleasant_surprised/YAF_youth_ps.wav", ("tess/YAF", "female", "surprise")),
+        ("tess", "OAF_neutral/OA_bite_neutral.wav", ("tess/OAF", "female", "neutral")),
+        ("super-set", "x/1001_IEO_ANG_HI.wav", ("crema-d/1001", None, "angry")),
+    ],
+)
+def test_names_tell_speaker_gender_and_emotion(corpus, path, fields):
+    record = CORPORA[corpus].parse(PurePath(path))
+    assert (record["speaker"], record.get("gender"), record["emotion"]) == fields
+
+
+@pytest.mark.parametrize(
+    ("corpus", "path"),
+    [
+        ("ravdess", "03-02-06-02-02-01-01.wav"),
+        ("ravdess", "03-01-09-01-01-01-01.wav"),
+        ("ravdess", "03-01-05-01-01-01.wav"),
+        ("ravdess-song", "03-01-06-02-02-01-01.wav"),
+        ("emodb", "99a01Fa.wav"),
+        ("crema-d", "1001_DFA_XXX_XX.wav"),
+        ("savee", "a01.wav"),
+        ("tess", "OAF_back_bored.wav"),
+        ("demo", "03a01Fa.wav"),
+    ],
+)
+def test_foreign_names_are_not_claimed(corpus, path):
+    assert CORPORA[corpus].parse(PurePath(path)) is None
+
+
+def test_doubled_recordings_are_used_once_and_named(tmp_path):
+    """Kaggle's RAVDESS holds itself twice; lossless is preferred to lossy."""
+    names = ["Actor_01/03-01-01-01-01-01-01.wav", "Actor_01/03-01-02-01-01-01-01.wav"]
+    record_tree(tmp_path, [*names, *(f"audio_speech_actors_01-24/{name}" for name in names), "mp3/03-01-01-01-01-01-01.mp3"])
+    listing = list_rows(tmp_path, "ravdess")
+    assert [Path(file).relative_to(tmp_path).as_posix() for file in listing.rows["file"]] == names
+    assert sorted(Path(left).parts[-1] for left, _ in listing.doubled) == [
+        "03-01-01-01-01-01-01.mp3",
+        "03-01-01-01-01-01-01.wav",
+        "03-01-02-01-01-01-01.wav",
+    ]
+    assert listing.rows["end"].tolist() == [0.5, 0.5]
+
+
+def test_both_layouts_of_savee_are_one(tmp_path):
+    record_tree(tmp_path, ["AudioData/DC/a01.wav", "AudioData/JE/a01.wav", "flat/DC_a01.wav"])
+    listing = list_rows(tmp_path, "savee")
+    assert listing.rows["speaker"].tolist() == ["savee/DC", "savee/JE"]
+    assert len(listing.doubled) == 1
+
+
+def test_a_wav_with_a_foreign_chunk_is_read(tmp_path):
+    """RAVDESS wavs can carry an FLLR chunk before the data."""
+    plain = record_tree(tmp_path / "plain", ["03-01-01-01-01-01-01.wav"]) / "03-01-01-01-01-01-01.wav"
+    content = plain.read_bytes()
+    position = content.index(b"data")
+    filler = b"FLLR" + (64).to_bytes(4, "little") + bytes(64)
+    changed = content[:position] + filler + content[position:]
+    changed = changed[:4] + (len(changed) - 8).to_bytes(4, "little") + changed[8:]
+    (tmp_path / "03-01-01-01-01-01-02.wav").write_bytes(changed)
+    rows = list_rows(tmp_path, "ravdess").rows
+    assert rows["end"].tolist() == [0.5, 0.5]
+    np.testing.assert_array_equal(*(soundfile.read(file)[0] for file in rows["file"]))
+
+
+def test_unreadable_files_are_set_apart_and_the_rest_go_on(tmp_path):
+    record_tree(tmp_path, ["03-01-01-01-01-01-01.wav"])
+    (tmp_path / "03-01-01-01-01-01-02.wav").write_text("text")
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / ".hidden.wav").write_text("text")
+    listing = list_rows(tmp_path, "ravdess")
+    assert len(listing.rows) == 1
+    assert listing.quarantine["file"].tolist() == [str(tmp_path / "03-01-01-01-01-01-02.wav")]
+    assert "not readable as audio" in listing.quarantine["reason"][0]
+
+
+def test_the_gender_of_crema_d_comes_from_its_table(tmp_path):
+    record_tree(tmp_path, ["AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_DFA_ANG_XX.wav"])
+    listing = list_rows(tmp_path / "AudioWAV", "crema-d")
+    assert listing.rows["gender"].tolist() == ["", ""]
+    assert "VideoDemographics.csv" in listing.notes[0]
+    (tmp_path / "VideoDemographics.csv").write_text('"ActorID","Age","Sex"\n1001,51,"Male"\n1002,21,"Female"\n')
+    for folder in (tmp_path, tmp_path / "AudioWAV"):
+        assert list_rows(folder, "crema-d").rows["gender"].tolist() == ["male", "female"]
+    (tmp_path / "VideoDemographics.csv").write_text("Actor,Sex\n1001,Male\n")
+    with pytest.raises(CorpusError, match="expected ActorID and Sex"):
+        list_rows(tmp_path, "crema-d")
+
+
+def test_the_super_set_is_ordered_by_corpus_then_speaker(tmp_path):
+    record_tree(
+        tmp_path,
+        ["t/YAF_back_ps.wav", "s/DC_a01.wav", "c/1001_DFA_ANG_XX.wav", "r/03-01-05-01-01-01-02.wav", "r/03-01-05-01-01-01-01.wav"],
+    )
+    listing = list_rows(tmp_path, "super-set")
+    assert listing.rows["speaker"].tolist() == ["ravdess/01", "ravdess/02", "crema-d/1001", "savee/DC", "tess/YAF"]
+    assert listing.rows["corpus"].tolist() == ["ravdess", "ravdess", "crema-d", "savee", "tess"]
+
+
+def test_a_folder_a_label_with_and_without_speakers(tmp_path):
+    record_tree(tmp_path / "flat", ["sad/a.wav", "happy/b.wav", "stray.wav"])
+    listing = list_rows(tmp_path / "flat", "folders")
+    assert listing.rows[["emotion", "speaker"]].to_numpy().tolist() == [["happy", ""], ["sad", ""]]
+    assert len(listing.ignored) == 1
+    record_tree(tmp_path / "deep", ["sad/ann/a.wav", "happy/ann/b.wav", "happy/bob/b.wav"])
+    assert sorted(set(list_rows(tmp_path / "deep", "folders").rows["speaker"])) == ["deep/ann", "deep/bob"]
+    with pytest.raises(CorpusError, match="label/clip.wav"):
+        list_rows(record_tree(tmp_path / "none", ["a.wav"]), "folders")
+
+
+def test_a_table_of_rows_gets_its_durations(tmp_path):
+    record_tree(tmp_path, ["a.wav", "b.wav"])
+    (tmp_path / "rows.csv").write_text("file,emotion\na.wav,sad\nb.wav,happy\nmissing.wav,sad\n")
+    listing = list_rows(tmp_path / "rows.csv")
+    assert listing.rows["end"].tolist() == [0.5, 0.5]
+    assert "cannot be opened" in listing.quarantine["reason"][0]
+
+
+def test_what_is_no_corpus_is_told(tmp_path):
+    record_tree(tmp_path, ["a.wav"])
+    for place, corpus, message in [
+        (tmp_path / "nowhere", "ravdess", "no such folder"),
+        (tmp_path / "a.wav", "ravdess", "not a folder"),
+        (tmp_path, "ravdess", "1 audio files, none named as in RAVDESS"),
+        (tmp_path, None, "say which corpus it is with --corpus, one of ravdess"),
+        (tmp_path / "nowhere", None, "no such folder or table"),
+    ]:
+        with pytest.raises(CorpusError, match=message):
+            list_rows(place, corpus)
+    with pytest.raises(SettingsError, match="unknown corpus 'ravdes'; did you mean 'ravdess'"):
+        list_rows(tmp_path, "ravdes")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match="no audio files in it"):
+        list_rows(tmp_path / "empty", "ravdess")
+    with pytest.raises(CorpusError, match="card of the corpus 'nothing'"):
+        read_card("nothing")
+
+
+def test_the_demo_corpus_is_complete_and_the_same_for_the_same_seed(demo_folder, tmp_path):
+    rows = list_rows(demo_folder, "demo").rows
+    assert differences(CORPORA["demo"], rows) == []
+    generate_demo(tmp_path / "again", seed=0)
+    generate_demo(tmp_path / "other", seed=1)
+    name = "synthetic_m2_fear_s1_02.wav"
+    assert (demo_folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert (demo_folder / name).read_bytes() != (tmp_path / "other" / name).read_bytes()
+
+
+def test_the_demo_voices_have_the_pitch_energy_and_tilt_that_they_were_given(demo_rows):
+    """Each cue, measured by librosa, separates the emotions as the design says."""
+    import librosa
+
+    def cues(emotion):
+        found = []
+        for file in demo_rows.loc[(demo_rows["emotion"] == emotion) & (demo_rows["speaker"] == "demo/m1"), "file"]:
+            clip, rate = librosa.load(file, sr=None)
+            pitch = np.nanmedian(librosa.yin(clip, fmin=60, fmax=400, sr=rate, frame_length=1024))
+            found.append([pitch, clip.std(), clip.size, librosa.feature.spectral_centroid(y=clip, sr=rate).mean()])
+        return np.mean(found, axis=0)
+
+    angry, sad, neutral = (pd.Series(cues(name), ["pitch", "energy", "length", "brightness"]) for name in ("angry", "sad", "neutral"))
+    assert angry["pitch"] > neutral["pitch"] > sad["pitch"]
+    assert angry["energy"] > 1.5 * neutral["energy"] > 2 * sad["energy"]
+    assert angry["length"] < neutral["length"] < sad["length"]
+
+
+def test_what_is_missing_is_named(demo_folder, tmp_path):
+    shutil.copytree(demo_folder, tmp_path / "part")
+    (tmp_path / "part" / "synthetic_f1_sad_s2_03.wav").unlink()
+    notes = differences(CORPORA["demo"], list_rows(tmp_path / "part", "demo").rows)
+    assert notes == ["239 of 240 recordings", "missing: synthetic_f1_sad_s2_03"]
+
+
+def test_corpora_are_found_by_the_name_of_their_folder(tmp_path):
+    for name in ("RAVDESS", "crema_d", "other"):
+        (tmp_path / name).mkdir()
+    assert find_corpora(["ravdess", "crema-d", "tess"], tmp_path) == {
+        "ravdess": tmp_path / "RAVDESS",
+        "crema-d": tmp_path / "crema_d",
+    }
+    assert find_corpora(["ravdess"], None) == {}

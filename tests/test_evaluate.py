@@ -1,0 +1,179 @@
+"""Whole evaluations on the demo corpus: what is reported is what happened."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from fusionser.errors import LeakageError, ProtocolError, SettingsError
+from fusionser.evaluation import RandomKFold, SpeakerHoldout, SpeakerKFold, provenance, read_result
+from fusionser.experiments import Place, Plan, build_pipeline, choose_features, choose_protocol, evaluate_plan, fit_plan, prepare
+
+
+@pytest.fixture(scope="module")
+def prepared(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    return prepare(places, choose_features(places, preset_name="fusionnet"))
+
+
+@pytest.fixture(scope="module")
+def evaluated(prepared):
+    return evaluate_plan(prepared, Plan(), SpeakerKFold(folds=4))
+
+
+def test_scores_are_those_of_the_predictions(evaluated):
+    result, found = evaluated
+    truth, predicted = found.predictions["truth"], found.predictions["predicted"]
+    assert len(truth) == result.rows == 240
+    assert result.pooled.war == pytest.approx(accuracy_score(truth, predicted))
+    assert result.pooled.uar == pytest.approx(balanced_accuracy_score(truth, predicted))
+    for fold in result.folds:
+        part = found.predictions[found.predictions["fold"] == fold.name]
+        assert fold.scores.war == pytest.approx(accuracy_score(part["truth"], part["predicted"]))
+    for speaker, scores in result.speakers.items():
+        part = found.predictions[found.predictions["speaker"] == speaker]
+        assert scores.uar == pytest.approx(balanced_accuracy_score(part["truth"], part["predicted"]))
+    low, high = result.intervals["uar"]
+    assert low <= result.pooled.uar <= high
+    shares = found.predictions.filter(like="probability_")
+    assert list(shares.columns) == [f"probability_{name}" for name in result.classes]
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-9)
+
+
+def test_a_result_says_how_it_came_about(evaluated):
+    result, _ = evaluated
+    assert result.protocol.name == "speaker-kfold"
+    assert result.protocol.setting == "inductive"
+    assert result.protocol.speaker_independent
+    assert result.protocol.gender_given
+    assert "statements shared by training and test: up to 2 a fold" in result.protocol.stamps
+    assert result.provenance["versions"]["scikit-learn"]
+    assert result.classifier_settings["C"] == 10.0
+    assert result.feature_count == 169
+
+
+def test_results_come_back_from_their_file(evaluated, tmp_path):
+    result, _ = evaluated
+    assert read_result(result.save(tmp_path / "result.json")) == result
+
+
+def test_the_same_plan_gives_the_same_numbers(prepared, evaluated):
+    again, _ = evaluate_plan(prepared, Plan(), SpeakerKFold(folds=4))
+    assert again.pooled == evaluated[0].pooled
+    assert again.intervals == evaluated[0].intervals
+
+
+def test_a_random_split_is_stamped(prepared):
+    result, _ = evaluate_plan(prepared, Plan(), RandomKFold(folds=3, stratified=True))
+    assert not result.protocol.speaker_independent
+    assert "speakers shared by training and test: up to 8 a fold" in result.protocol.stamps
+
+
+def test_speaker_normalised_is_stamped_and_never_saved(prepared):
+    plan = Plan(by_speaker=True)
+    result, _ = evaluate_plan(prepared, plan, SpeakerKFold(folds=4))
+    assert result.protocol.setting == "speaker-normalised"
+    assert "each speaker standardised by their own unlabelled clips" in result.protocol.stamps
+    from fusionser.model import save_model
+
+    with pytest.raises(SettingsError, match="cannot be saved"):
+        save_model(fit_plan(prepared, plan), "never.fusionser")
+
+
+def test_unknown_speakers_are_never_called_independent(prepared):
+    from dataclasses import replace
+
+    unknown = replace(prepared, table=prepared.table.assign(speaker=""))
+    result, _ = evaluate_plan(unknown, Plan(), RandomKFold(folds=3))
+    assert not result.protocol.speaker_independent
+    assert "speakers unknown, so they may be on both sides" in result.protocol.stamps
+    assert result.intervals is None
+
+
+def test_parameters_are_chosen_inside_the_fold(prepared, monkeypatch):
+    from fusionser import classifiers
+    from fusionser.experiments import pipeline
+
+    monkeypatch.setattr(pipeline, "GRIDS", {"svm": {"C": (0.001, 10.0)}})
+    assert classifiers.GRIDS["svm"]["C"] != (0.001, 10.0)
+    seen = []
+    original = pipeline.InnerFolds.split
+
+    def spy(self, X, y=None, groups=None):
+        seen.append(set(X["speaker"]))
+        return original(self, X, y, groups)
+
+    monkeypatch.setattr(pipeline.InnerFolds, "split", spy)
+    result, _ = evaluate_plan(prepared, Plan(tune=True), SpeakerHoldout(speakers=("f1", "m1")))
+    assert result.protocol.selection == "parameters chosen by inner folds of the training speakers"
+    assert result.folds[0].parameters == {"classifier__C": 10.0}
+    assert seen and all(not {"demo/f1", "demo/m1"} & speakers for speakers in seen)
+
+
+def test_a_class_that_training_never_shows_is_refused(prepared):
+    from dataclasses import replace
+
+    table = prepared.table
+    only = (table["emotion"] != "sad") | (table["speaker"] == "demo/f1")
+    with pytest.raises(ProtocolError, match="tests the classes sad, which its training rows never show"):
+        evaluate_plan(replace(prepared, table=table[only].reset_index(drop=True)), Plan(), SpeakerHoldout(speakers=("f1",)))
+
+
+def test_one_class_and_no_label_are_refused(prepared):
+    from dataclasses import replace
+
+    with pytest.raises(ProtocolError, match="all 240 rows have one class, 'sad'"):
+        evaluate_plan(replace(prepared, table=prepared.table.assign(emotion="sad")), Plan(), SpeakerKFold(folds=4))
+    with pytest.raises(ProtocolError, match="240 of 240 rows have no emotion"):
+        fit_plan(replace(prepared, table=prepared.table.assign(emotion="")), Plan())
+
+
+def test_the_card_gives_the_protocol_its_defaults(prepared, demo_folder):
+    assert choose_protocol("speaker-kfold", prepared.table) == SpeakerKFold(folds=4)
+    ravdess = prepared.table.assign(
+        corpus="ravdess", speaker=[f"ravdess/{n % 24 + 1:02d}" for n in range(len(prepared.table))]
+    )
+    assert choose_protocol("speaker-kfold", ravdess) == SpeakerKFold(folds=6)
+    holdout = choose_protocol("speaker-holdout", ravdess)
+    assert holdout.speakers == ("ravdess/01", "ravdess/02", "ravdess/03", "ravdess/04")
+    assert choose_protocol("speaker-holdout", ravdess, {"share": 0.5}).speakers == ()
+    features = choose_features([Place(demo_folder, "ravdess")], preset_name="fusionnet")
+    assert dict(features.extractor.blocks)["mfcc"].offset == 0.6
+
+
+def test_a_cross_corpus_split_of_labels_that_differ_names_those_they_share(prepared):
+    from dataclasses import replace
+
+    table = prepared.table.copy()
+    other = table["speaker"].isin(["demo/f1", "demo/m1"])
+    table.loc[other, "corpus"] = "other"
+    table.loc[other & (table["emotion"] == "sad"), "emotion"] = "bored"
+    with pytest.raises(ProtocolError, match="classes bored.*angry, fear, happy, neutral"):
+        evaluate_plan(replace(prepared, table=table), Plan(), choose_protocol("cross-corpus", table, {"test": ("other",)}))
+
+
+def test_the_pipeline_is_fitted_on_paths_alone(demo_rows):
+    """No table of features is needed: rows go in, labels come out."""
+    from fusionser.features import fusionnet
+
+    rows = demo_rows[demo_rows["speaker"].isin(["demo/f1", "demo/m1"])].reset_index(drop=True)
+    pipeline = build_pipeline(fusionnet(), "svm")
+    fitted = pipeline.fit(rows, rows["emotion"].to_numpy())
+    assert np.mean(fitted.predict(rows) == rows["emotion"]) > 0.9
+
+
+def test_a_stranger_of_a_frozen_step_is_refused_by_the_whole_evaluation(prepared):
+    from sklearn.frozen import FrozenEstimator
+
+    from fusionser.evaluation import evaluate
+
+    pipeline = build_pipeline(prepared.features.extractor, "svm")
+    pipeline.fit(prepared.table, prepared.table["emotion"].to_numpy())
+    pipeline.set_params(scale=FrozenEstimator(pipeline["scale"]))
+    with pytest.raises(LeakageError, match="the step 'scale' was fitted before the split"):
+        evaluate(prepared.table, pipeline, SpeakerKFold(folds=4))
+
+
+def test_provenance_names_the_commit_and_the_versions():
+    found = provenance()
+    assert {"command", "commit", "versions", "machine", "date"} == set(found)
+    assert {"python", "numpy", "scikit-learn", "librosa", "xgboost"} <= set(found["versions"])

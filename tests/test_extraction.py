@@ -1,0 +1,211 @@
+"""Extraction over many clips: the cache, what is set apart, and runs that were stopped."""
+
+import multiprocessing
+import os
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import tone
+
+from fusionser.errors import AudioError, FusionserError, RowsError
+from fusionser.experiments import Features, Place, choose_features, prepare
+from fusionser.features import MFCC, RMS, FeatureCache, FeatureExtractor, default_cache, fusionnet
+from fusionser.features.store import read_settings, write_features
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "cache.sqlite")
+
+
+@pytest.fixture
+def clips(tmp_path):
+    files = []
+    for number in range(6):
+        files.append(str(tmp_path / f"{number}.wav"))
+        soundfile.write(files[-1], tone(200 + 50 * number), 16000)
+    return files
+
+
+def extractor(**mfcc):
+    return FeatureExtractor(blocks=[("mfcc", MFCC(**mfcc)), ("rms", RMS())])
+
+
+def test_what_is_known_is_not_computed_again_and_is_the_same(clips, cache):
+    first = extractor().run(clips, cache=cache)
+    second = extractor().run(clips, cache=cache)
+    assert (first.computed, second.computed) == (6, 0)
+    assert first.fingerprints == second.fingerprints
+    assert len(set(first.fingerprints)) == 6
+    for block in ("mfcc", "rms"):
+        np.testing.assert_array_equal(first.stacked(block), second.stacked(block))
+
+
+def test_a_changed_block_is_computed_alone(clips, cache, monkeypatch):
+    extractor().run(clips, cache=cache)
+    computed = []
+    monkeypatch.setattr(RMS, "compute", lambda self, clip: computed.append("rms"))
+    result = extractor(n_mfcc=13).run(clips, cache=cache)
+    assert result.computed == 6
+    assert computed == []
+    assert result.stacked("mfcc").shape == (6, 13)
+
+
+def test_a_changed_file_is_read_again_and_a_copy_is_not(clips, cache, tmp_path):
+    extractor().run(clips, cache=cache)
+    soundfile.write(clips[0], tone(999), 16000)
+    os.utime(clips[0], ns=(1, 1))
+    copy = tmp_path / "copy.wav"
+    copy.write_bytes(Path(clips[1]).read_bytes())
+    result = extractor().run([clips[0], str(copy)], cache=cache)
+    assert result.computed == 1
+    np.testing.assert_array_equal(result.stacked("mfcc")[0], MFCC(cache=False).transform([clips[0]])[0])
+
+
+def test_a_part_of_a_file_is_an_entry_of_its_own(clips, cache):
+    rows = pd.DataFrame({"file": [clips[0]] * 2, "start": [0.0, 0.501], "end": [0.5, 1.0]})
+    result = extractor().run(rows, cache=cache)
+    assert result.computed == 2
+    assert result.fingerprints[0] != result.fingerprints[1]
+
+
+def test_the_cache_keeps_to_its_size_and_forgets_the_oldest(tmp_path):
+    cache = FeatureCache(tmp_path / "cache.sqlite", max_bytes=2_000_000)
+    for number in range(40):
+        cache.put({f"{number}-{part}": np.full(1000, number, dtype=np.float32) for part in range(50)})
+    assert os.path.getsize(cache.path) < 4_000_000
+    assert not cache.get(["0-0"])
+    np.testing.assert_array_equal(cache.get(["39-49"])["39-49"], np.full(1000, 39))
+
+
+def fill(path, worker):
+    cache = FeatureCache(path)
+    for number in range(30):
+        cache.put({f"{worker}-{number}": np.full(100, worker, dtype=np.float32)})
+        assert len(cache.get([f"{worker}-{number}"])) == 1
+
+
+def test_two_processes_share_a_cache(tmp_path):
+    path = tmp_path / "cache.sqlite"
+    FeatureCache(path)
+    workers = [multiprocessing.get_context("spawn").Process(target=fill, args=(path, worker)) for worker in (1, 2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(FeatureCache(path).get([f"{worker}-{number}" for worker in (1, 2) for number in range(30)])) == 60
+
+
+def test_a_foreign_file_is_no_cache(tmp_path):
+    (tmp_path / "cache.sqlite").write_text("not a database, and long enough not to be mistaken for an empty one" * 20)
+    with pytest.raises(FusionserError, match="FUSIONSER_CACHE=off"):
+        FeatureCache(tmp_path / "cache.sqlite")
+
+
+def test_a_full_disk_costs_the_cache_and_not_the_result(clips, cache, monkeypatch):
+    def full(self, arrays):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(FeatureCache, "put", full)
+    result = extractor().run(clips, cache=cache)
+    assert result.stacked("mfcc").shape == (6, 20)
+    assert "database or disk is full" in result.notices[0]
+
+
+def test_the_cache_can_be_placed_and_turned_off(tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "there"))
+    assert default_cache().path == tmp_path / "there" / "features.sqlite"
+    monkeypatch.setenv("FUSIONSER_CACHE", "off")
+    assert default_cache() is None
+
+
+def test_a_stopped_run_goes_on_where_it_was(clips, cache):
+    class Stopped(Exception):
+        pass
+
+    def stop(done, total):
+        raise Stopped
+
+    rows = pd.DataFrame({"file": clips * 8, "start": np.repeat(np.arange(8) * 0.01, 6), "end": 1.0})
+    with pytest.raises(Stopped):
+        extractor().run(rows, cache=cache, progress=stop)
+    again = extractor().run(rows, cache=cache)
+    assert again.computed == len(rows) - 24
+
+
+def test_processes_give_what_one_process_gives(clips):
+    rows = pd.DataFrame({"file": clips * 10, "start": np.repeat(np.arange(10) * 0.01, 6), "end": 1.0})
+    alone, together = (extractor().run(rows, n_jobs=jobs) for jobs in (1, 2))
+    np.testing.assert_array_equal(alone.stacked("mfcc"), together.stacked("mfcc"))
+
+
+def test_what_fails_is_set_apart_and_strict_stops(clips, cache, tmp_path):
+    silent = str(tmp_path / "silent.wav")
+    soundfile.write(silent, np.zeros(16000), 16000)
+    result = extractor().run([clips[0], silent, clips[1]], cache=cache)
+    assert list(result.failures) == [1]
+    assert "silent" in result.failures[1]
+    assert result.stacked("mfcc").shape == (2, 20)
+    with pytest.raises(AudioError, match="silent"):
+        extractor().run([clips[0], silent], strict=True)
+    with pytest.raises(AudioError, match="silent"):
+        MFCC().transform([clips[0], silent])
+
+
+def test_a_features_file_needs_no_audio_any_more(demo_folder, tmp_path):
+    import shutil
+
+    shutil.copytree(demo_folder, tmp_path / "demo")
+    places = [Place(tmp_path / "demo", "demo")]
+    chosen = choose_features(places, preset_name="fusionnet")
+    prepared = prepare(places, chosen)
+    file = write_features(prepared.table, chosen.extractor, chosen.name, tmp_path / "features.parquet", {})
+    shutil.rmtree(tmp_path / "demo")
+    stored = [Place(file)]
+    again = prepare(stored, choose_features(stored))
+    assert again.computed == 0
+    assert again.features.name == "fusionnet"
+    pd.testing.assert_frame_equal(again.table, prepared.table, check_dtype=False)
+    fewer = prepare(stored, choose_features(stored, blocks=["mfcc"], clip={"duration": 2.5}))
+    assert fewer.computed == 0
+    with pytest.raises(AudioError, match="none of 240 recordings can be used; the first: .*cannot be opened"):
+        prepare(stored, choose_features(stored, preset_name="wide"))
+
+
+def test_features_of_other_settings_are_computed_anew(demo_rows):
+    rows = demo_rows.iloc[:3]
+    first = FeatureExtractor(blocks=[("mfcc", MFCC())])
+    table = first.table(rows, first.run(rows))
+    planted = table.assign(mfcc__00_mean=np.float32(123))
+    assert (first.transform(planted)[:, 0] == 123).all()
+    other = FeatureExtractor(blocks=[("mfcc", MFCC(hop_length=256))])
+    np.testing.assert_array_equal(other.transform(planted), other.transform(rows))
+
+
+def test_settings_of_a_features_file_that_cannot_be_read_are_told(demo_rows, tmp_path):
+    chosen = fusionnet(gender=False)
+    table = chosen.table(demo_rows.iloc[:2], chosen.run(demo_rows.iloc[:2]))
+    file = write_features(table, chosen, "fusionnet", tmp_path / "f.parquet", {})
+    assert read_settings(file).extractor.digests() == chosen.digests()
+    assert read_settings(tmp_path / "none.parquet") is None
+    import pyarrow.parquet as pq
+
+    for text in (b"{", b'{"name": "x", "features": [{"kind": "unheard"}]}'):
+        pq.write_table(pq.read_table(file).replace_schema_metadata({b"fusionser": text}), tmp_path / "g.parquet")
+        with pytest.raises(RowsError, match="its settings cannot be understood"):
+            read_settings(tmp_path / "g.parquet")
+    with pytest.raises(FusionserError, match="must be .parquet"):
+        write_features(table, chosen, "fusionnet", tmp_path / "f.csv", {})
+
+
+def test_features_are_named_in_prepared_tables(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    prepared = prepare(places, Features("mfcc", FeatureExtractor(blocks=[("mfcc", MFCC())])), classes=["sad", "fear"])
+    assert set(prepared.table["emotion"]) == {"sad", "fear"}
+    assert prepared.corpus == "demo"
+    assert not prepared.table.isna().any().any()

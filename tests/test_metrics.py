@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from fusionser.evaluation import macro_f1, unweighted_average_recall, weighted_average_recall
+from fusionser.evaluation.metrics import class_scores, confusion, speaker_intervals
+
+CLASSES = ["angry", "calm", "happy", "sad"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    truth, predicted = rng.choice(CLASSES, 60, p=[0.5, 0.2, 0.2, 0.1]), rng.choice(CLASSES, 60)
+    matrix = confusion(truth, predicted, CLASSES)
+    np.testing.assert_array_equal(matrix, sk.confusion_matrix(truth, predicted, labels=CLASSES))
+    assert weighted_average_recall(matrix) == pytest.approx(sk.accuracy_score(truth, predicted))
+    assert unweighted_average_recall(matrix) == pytest.approx(sk.balanced_accuracy_score(truth, predicted))
+    assert macro_f1(matrix) == pytest.approx(sk.f1_score(truth, predicted, average="macro"))
+    precision, recall, f1, support = sk.precision_recall_fscore_support(truth, predicted, labels=CLASSES, zero_division=0)
+    for number, (name, scores) in enumerate(class_scores(matrix, CLASSES).items()):
+        assert name == CLASSES[number]
+        expected = [precision[number], recall[number], f1[number], support[number]]
+        assert list(scores.values()) == pytest.approx(expected)
+
+
+def test_classes_that_do_not_occur_do_not_count():
+    matrix = confusion(["angry", "calm"], ["angry", "happy"], CLASSES)
+    assert unweighted_average_recall(matrix) == pytest.approx(0.5)
+    assert macro_f1(matrix) == pytest.approx(1 / 3)
+    assert class_scores(matrix, CLASSES)["sad"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+
+
+def test_a_stack_of_matrices_is_scored_one_by_one():
+    stack = np.random.default_rng(0).integers(1, 9, (7, 4, 4))
+    for metric in (weighted_average_recall, unweighted_average_recall, macro_f1):
+        np.testing.assert_allclose(metric(stack), [metric(one) for one in stack])
+
+
+def test_speakers_who_are_all_alike_leave_no_doubt():
+    matrices = {str(n): np.array([[7, 3], [1, 9]]) for n in range(10)}
+    intervals = speaker_intervals(matrices)
+    assert intervals["war"] == pytest.approx((0.8, 0.8))
+    assert intervals["uar"] == pytest.approx((0.8, 0.8))
+
+
+def test_the_interval_of_the_mean_of_speakers_is_the_textbooks():
+    """With clips spread evenly, WAR is a mean over speakers; its standard error has a closed form."""
+    rng = np.random.default_rng(0)
+    right = rng.integers(30, 70, 400)
+    matrices = {f"{n:03d}": np.array([[count, 100 - count], [0, 0]]) for n, count in enumerate(right)}
+    low, high = speaker_intervals(matrices, draws=5000)["war"]
+    error = right.std() / 100 / np.sqrt(400)
+    assert (low + high) / 2 == pytest.approx(right.mean() / 100, abs=0.2 * error)
+    assert (high - low) == pytest.approx(2 * 1.96 * error, rel=0.05)
+
+
+def test_intervals_follow_the_seed_and_not_the_order_of_the_speakers():
+    rng = np.random.default_rng(0)
+    matrices = {str(n): rng.integers(0, 9, (3, 3)) for n in range(9)}
+    turned = dict(reversed(matrices.items()))
+    assert speaker_intervals(matrices, seed=1) == speaker_intervals(turned, seed=1) != speaker_intervals(matrices, seed=2)
+
+
+def test_fewer_than_eight_speakers_have_no_interval():
+    matrices = {str(n): np.eye(2, dtype=int) for n in range(8)}
+    assert speaker_intervals(matrices) is not None
+    matrices.popitem()
+    assert speaker_intervals(matrices) is None

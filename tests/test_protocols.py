@@ -1,0 +1,161 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusionser.errors import ProtocolError, RowsError, SettingsError
+from fusionser.evaluation import (
+    PROTOCOLS,
+    CrossCorpus,
+    InnerFolds,
+    LeaveOneSpeakerOut,
+    LeaveOneStatementOut,
+    RandomHoldout,
+    RandomKFold,
+    SpeakerHoldout,
+    SpeakerKFold,
+    protocol,
+)
+from fusionser.rows import make_rows
+
+
+def table(speakers=12, corpus="ravdess", clips=4):
+    return make_rows(
+        {
+            "file": f"{corpus}/{speaker:02d}/{clip}.wav",
+            "end": 1.0,
+            "corpus": corpus,
+            "speaker": f"{corpus}/{speaker:02d}",
+            "emotion": ["sad", "happy"][clip % 2],
+            "statement": ["kids", "dogs"][clip // 2],
+        }
+        for speaker in range(1, speakers + 1)
+        for clip in range(clips)
+    )
+
+
+SPLITS = [
+    SpeakerHoldout(speakers=("1", "02", "ravdess/03")),
+    SpeakerHoldout(share=0.25, seed=3),
+    SpeakerKFold(folds=5),
+    LeaveOneSpeakerOut(),
+    LeaveOneStatementOut(),
+    RandomKFold(folds=4),
+    RandomKFold(folds=4, stratified=True),
+    RandomHoldout(share=0.2),
+    RandomHoldout(share=0.25, stratified=True),
+]
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=repr)
+def test_the_sides_of_every_fold_are_disjoint_and_every_row_is_tested_at_most_once(split):
+    rows = table()
+    tested = []
+    for _, train, test in split.named_folds(rows):
+        assert not set(train) & set(test)
+        assert len(set(train)) + len(set(test)) == len(rows)
+        tested += list(test)
+    assert len(tested) == len(set(tested))
+    if "holdout" not in split.name:
+        assert sorted(tested) == list(range(len(rows)))
+    assert split.get_n_splits(rows) == len(list(split.split(rows)))
+
+
+@pytest.mark.parametrize("split", SPLITS[:4], ids=repr)
+def test_splits_by_speaker_share_no_speaker(split):
+    rows = table()
+    for train, test in split.split(rows.sample(frac=1, random_state=0).reset_index(drop=True)):
+        shuffled = rows.sample(frac=1, random_state=0).reset_index(drop=True)
+        assert not set(shuffled["speaker"][train]) & set(shuffled["speaker"][test])
+
+
+def test_six_folds_of_ravdess_are_four_actors_in_order():
+    rows = table(speakers=24)
+    found = [sorted(set(rows["speaker"].iloc[test])) for _, test in SpeakerKFold(folds=6).split(rows)]
+    assert found == [[f"ravdess/{actor:02d}" for actor in range(first, first + 4)] for first in range(1, 25, 4)]
+
+
+def test_eleven_folds_of_the_super_set_are_eleven_speakers_by_corpus():
+    rows = pd.concat(
+        [table(24, "ravdess", 2), table(91, "crema-d", 2), table(4, "savee", 2), table(2, "tess", 2)], ignore_index=True
+    )
+    folds = SpeakerKFold(folds=11).named_folds(rows)
+    assert [rows["speaker"].iloc[test].nunique() for _, _, test in folds] == [11] * 11
+    assert set(rows["corpus"].iloc[folds[0][2]]) == {"ravdess"}
+    assert set(rows["corpus"].iloc[folds[-1][2]]) == {"crema-d", "savee", "tess"}
+
+
+def test_a_holdout_takes_the_speakers_it_is_told_and_draws_by_seed():
+    rows = table()
+    _, test = next(SpeakerHoldout(speakers=("1", "ravdess/04")).split(rows))
+    assert set(rows["speaker"].iloc[test]) == {"ravdess/01", "ravdess/04"}
+    drawn = [frozenset(rows["speaker"].iloc[next(SpeakerHoldout(seed=seed).split(rows))[1]]) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(drawn[0]) == 2
+
+
+def test_stratified_folds_keep_the_shares():
+    rows = table()
+    for _, test in RandomKFold(folds=4, stratified=True).split(rows):
+        assert rows["emotion"].iloc[test].value_counts().tolist() == [6, 6]
+
+
+def test_cross_corpus_trains_on_the_others_or_on_those_named():
+    rows = pd.concat([table(3, name) for name in ("a", "b", "c")], ignore_index=True)
+    (train, test), = CrossCorpus(test=("c",)).split(rows)
+    assert (set(rows["corpus"].iloc[train]), set(rows["corpus"].iloc[test])) == ({"a", "b"}, {"c"})
+    (train, _), = CrossCorpus(test=("c",), train=("a",)).split(rows)
+    assert set(rows["corpus"].iloc[train]) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("split", "rows", "message"),
+    [
+        (SpeakerKFold(folds=13), table(), "13 folds of 12 speakers; expected 2 to 12"),
+        (SpeakerKFold(folds=1), table(), "1 folds of 12 speakers"),
+        (SpeakerKFold(folds=2), table(1), "all 4 rows are of one speaker"),
+        (LeaveOneSpeakerOut(), table(1), "of one speaker"),
+        (SpeakerHoldout(speakers=("99",)), table(), "'99' names no speaker; the speakers are ravdess/01"),
+        (SpeakerHoldout(speakers=tuple(map(str, range(1, 13)))), table(), "none is left to train on"),
+        (SpeakerHoldout(share=1.5), table(), "share is 1.5"),
+        (LeaveOneStatementOut(), table().assign(statement="kids"), "two values at least"),
+        (LeaveOneStatementOut(), table().assign(statement=""), "must be filled"),
+        (RandomKFold(folds=100), table(), "expected 2 to 48"),
+        (RandomHoldout(share=2.0), table(), "cannot be split so"),
+        (CrossCorpus(test=("emodb",)), table(), "no rows of the corpus 'emodb'; the table has ravdess"),
+        (CrossCorpus(), table(), "name the corpora to test"),
+        (CrossCorpus(test=("ravdess",)), table(), "no training rows"),
+        (CrossCorpus(test=("ravdess",), train=("ravdess",)), table(), "on both sides"),
+        (SpeakerKFold(folds=2), np.zeros((4, 2)), "expected the table of rows"),
+        (SpeakerKFold(folds=2), pd.DataFrame({"x": [1, 2]}), "no column 'speaker'"),
+    ],
+)
+def test_what_cannot_be_split_so_is_told(split, rows, message):
+    with pytest.raises(ProtocolError, match=message):
+        split.named_folds(rows)
+
+
+def test_unknown_speakers_cannot_be_split_by():
+    with pytest.raises(RowsError, match="48 of 48 rows have no speaker"):
+        SpeakerKFold(folds=2).named_folds(table().assign(speaker=""))
+
+
+def test_names_and_settings_unknown_are_told():
+    with pytest.raises(SettingsError, match="unknown protocol 'loso'. Known: speaker-holdout"):
+        protocol("loso")
+    with pytest.raises(ProtocolError, match="'leave-one-speaker-out' does not take folds"):
+        protocol("leave-one-speaker-out", folds=3)
+    assert all(kind.name == name for name, kind in PROTOCOLS.items())
+
+
+def test_inner_folds_are_by_speaker_else_by_source_else_by_clip():
+    rows = table()
+    labels = rows["emotion"].to_numpy()
+    for train, test in InnerFolds(folds=4).split(rows, labels):
+        assert not set(rows["speaker"].iloc[train]) & set(rows["speaker"].iloc[test])
+        assert set(labels[train]) == {"sad", "happy"}
+    copies = pd.concat([rows, rows], ignore_index=True).assign(speaker="")
+    for train, test in InnerFolds(folds=4).split(copies, np.tile(labels, 2)):
+        assert not set(copies["source"].iloc[train]) & set(copies["source"].iloc[test])
+    assert InnerFolds(folds=4).get_n_splits(np.zeros((48, 2)), labels) == 4
+    with pytest.raises(ProtocolError, match="two clips of every class"):
+        list(InnerFolds().split(np.zeros((3, 2)), np.array(["a", "a", "b"])))

@@ -1,0 +1,73 @@
+import pandas as pd
+import pytest
+
+from fusionser.errors import FusionserError, RowsError
+from fusionser.rows import COLUMNS, check_rows, feature_columns, make_rows, ordered_speakers, read_table, write_table
+
+
+def test_missing_columns_are_filled_and_ordered():
+    table = make_rows([{"emotion": "sad", "file": "a.wav", "end": 2.0, "extra": 1}])
+    assert tuple(table.columns) == (*COLUMNS, "extra")
+    row = table.iloc[0]
+    assert (row["start"], row["end"], row["source"], row["channel"], row["speaker"]) == (0.0, 2.0, "a.wav", "speech", "")
+
+
+def test_parts_of_one_file_are_sources_of_their_own():
+    table = make_rows([{"file": "a.wav", "end": 1.0}, {"file": "a.wav", "start": 1.0, "end": 2.0}])
+    assert table["source"].nunique() == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"path": "a.wav"}, "no column 'file'; got: path"),
+        ({"file": " ", "end": 1.0}, "empty 'file'"),
+        ({"file": "a.wav", "end": 1.0, "gender": "f"}, "column 'gender' holds 'f'; expected 'female', 'male' or nothing"),
+        ({"file": "a.wav", "start": 2.0, "end": 1.0}, "expected 0 <= start < end"),
+        ({"file": "a.wav", "start": -1.0, "end": 1.0}, "expected 0 <= start < end"),
+        ({"file": "a.wav", "end": "long"}, "column 'end' holds 'long'; expected seconds"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(record, message):
+    with pytest.raises(RowsError, match=message):
+        make_rows([record])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_tables_come_back_as_they_were(tmp_path, suffix):
+    table = make_rows([{"file": str(tmp_path / "a.wav"), "end": 1.5, "speaker": "x/01", "emotion": "NA", "statement": "07"}])
+    write_table(table, tmp_path / f"rows.{suffix}")
+    pd.testing.assert_frame_equal(read_table(tmp_path / f"rows.{suffix}"), table, check_dtype=False)
+
+
+def test_relative_files_are_taken_from_the_tables_folder(tmp_path):
+    (tmp_path / "rows.csv").write_text("file,emotion\nclips/a.wav,sad\n")
+    assert read_table(tmp_path / "rows.csv")["file"].tolist() == [str(tmp_path / "clips/a.wav")]
+
+
+@pytest.mark.parametrize("content", ["", "file,emotion\n"])
+def test_an_empty_table_is_refused(tmp_path, content):
+    (tmp_path / "rows.csv").write_text(content)
+    with pytest.raises(RowsError, match="rows.csv"):
+        read_table(tmp_path / "rows.csv")
+
+
+def test_a_foreign_file_is_no_table(tmp_path):
+    (tmp_path / "rows.parquet").write_bytes(b"nothing of the kind")
+    with pytest.raises(RowsError, match="cannot be read as a table"):
+        read_table(tmp_path / "rows.parquet")
+    with pytest.raises(FusionserError, match="expected .parquet or .csv"):
+        write_table(make_rows([{"file": "a", "end": 1}]), tmp_path / "rows.xlsx")
+
+
+def test_speakers_come_in_the_order_of_their_corpora():
+    table = check_rows(
+        pd.DataFrame({"file": list("abcd"), "end": 1.0, "speaker": ["ravdess/10", "tess/OAF", "ravdess/02", "crema-d/1"]})
+    )
+    assert ordered_speakers(table) == ["ravdess/02", "ravdess/10", "tess/OAF", "crema-d/1"]
+    with pytest.raises(RowsError, match="1 of 4 rows have no speaker"):
+        ordered_speakers(table.assign(speaker=["a", "", "b", "c"]))
+
+
+def test_features_are_the_columns_with_a_block():
+    assert feature_columns(pd.DataFrame(columns=["file", "mfcc__00_mean", "audio"])) == ["mfcc__00_mean"]

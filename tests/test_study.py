@@ -1,0 +1,94 @@
+import json
+
+import pytest
+
+from fusionser.errors import SettingsError
+from fusionser.experiments import study
+from fusionser.experiments.study import read_recipe, recipe_names, run_study
+
+RECIPE = """
+title = "A small study"
+question = "Does it go on where it was?"
+presets = ["fusionnet"]
+classifiers = ["svm", "random-forest"]
+settings = ["inductive", "speaker-normalised"]
+[[corpora]]
+corpus = "demo"
+[[corpora.protocols]]
+name = "speaker-holdout"
+settings = { speakers = ["f1", "m1"] }
+[[corpora.protocols]]
+name = "random-kfold"
+settings = { folds = 2, stratified = true }
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "small.toml").write_text(RECIPE)
+    return read_recipe(str(tmp_path / "small.toml"))
+
+
+def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def stop(done, total, name):
+        assert total == 8
+        if done == 3:
+            raise Stopped
+
+    ran = []
+    original = study.evaluate_plan
+    monkeypatch.setattr(study, "evaluate_plan", lambda *given: ran.append(given) or original(*given))
+    with pytest.raises(Stopped):
+        run_study(recipe, {"demo": demo_folder}, tmp_path / "out", progress=stop)
+    assert len(ran) == len(list((tmp_path / "out" / "cells").iterdir())) == 3
+    results = run_study(recipe, {"demo": demo_folder}, tmp_path / "out")
+    assert len(ran) == len(results) == 8
+    assert run_study(recipe, {"demo": demo_folder}, tmp_path / "out") == results
+    assert len(ran) == 8
+
+
+def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, tmp_path):
+    run_study(recipe, {"demo": demo_folder}, tmp_path)
+    cell = tmp_path / "cells" / "demo_speaker-holdout_inductive_fusionnet_svm.json"
+    content = json.loads(cell.read_text())
+    true = content["pooled"]["war"]
+    for change in ({"seed": 5}, {"classifier_settings": {"C": 1.0}}, {"provenance": {**content["provenance"], "versions": {}}}):
+        cell.write_text(json.dumps({**content, "pooled": {"war": 0.999, "uar": 1, "macro_f1": 1}, **change}))
+        results = run_study(recipe, {"demo": demo_folder}, tmp_path)
+        assert results[0].pooled.war == pytest.approx(true)
+
+
+def test_recipes_that_come_along_are_valid():
+    from fusionser.classifiers import CLASSIFIERS
+    from fusionser.corpora import CORPORA
+    from fusionser.evaluation import protocol
+    from fusionser.features import PRESETS
+
+    assert "classical-baseline" in recipe_names()
+    for name in recipe_names():
+        found = read_recipe(name)
+        assert set(found.classifiers) <= set(CLASSIFIERS)
+        assert set(found.presets) <= set(PRESETS)
+        for choice in found.corpora:
+            assert choice.corpus in CORPORA
+            for one in choice.protocols:
+                protocol(one.name, **one.settings)
+
+
+def test_what_is_no_recipe_is_told(tmp_path):
+    with pytest.raises(SettingsError, match="unknown recipe 'classic-baseline'; did you mean 'classical-baseline'"):
+        read_recipe("classic-baseline")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_recipe(str(tmp_path / "none.toml"))
+    for text in ("title = 3", RECIPE + "\n[extra]\nx = 1", "not toml"):
+        (tmp_path / "bad.toml").write_text(text)
+        with pytest.raises(SettingsError, match="is not valid"):
+            read_recipe(str(tmp_path / "bad.toml"))
+
+
+def test_a_corpus_that_is_not_here_is_named(recipe, tmp_path):
+    with pytest.raises(SettingsError, match="the recipe needs demo; set FUSIONSER_DATA"):
+        run_study(recipe, {}, tmp_path)
