@@ -58,11 +58,7 @@ def test_class_weights_raise_the_recall_of_the_scarce(name):
     shallow = {"random-forest": {"min_samples_leaf": 10}, "xgboost": {"n_estimators": 30, "max_depth": 2}}
     recall = {
         weight: np.mean(
-            classifier(name, class_weight=weight)
-            .set_params(**shallow.get(name, {}))
-            .fit(X, y)
-            .predict(new)
-            == "scarce"
+            classifier(name, class_weight=weight).set_params(**shallow.get(name, {})).fit(X, y).predict(new) == "scarce"
         )
         for weight in (None, "balanced")
     }
@@ -92,7 +88,9 @@ def test_one_class_and_unknown_names_are_told(labelled):
     for name in CLASSIFIERS:
         with pytest.raises(SettingsError, match="got one class, 'sad'"):
             classifier(name).fit(table, ["sad"] * 240)
-    with pytest.raises(SettingsError, match=r"unknown classifier 'smv'; did you mean 'svm'\? Known: svm, random-forest, xgboost"):
+    with pytest.raises(
+        SettingsError, match=r"unknown classifier 'smv'; did you mean 'svm'\? Known: svm, random-forest, xgboost"
+    ):
         classifier("smv")
 
 

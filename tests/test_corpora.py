@@ -74,7 +74,9 @@ def test_foreign_names_are_not_claimed(corpus, path):
 def test_doubled_recordings_are_used_once_and_named(tmp_path):
     """Kaggle's RAVDESS holds itself twice; lossless is preferred to lossy."""
     names = ["Actor_01/03-01-01-01-01-01-01.wav", "Actor_01/03-01-02-01-01-01-01.wav"]
-    record_tree(tmp_path, [*names, *(f"audio_speech_actors_01-24/{name}" for name in names), "mp3/03-01-01-01-01-01-01.mp3"])
+    record_tree(
+        tmp_path, [*names, *(f"audio_speech_actors_01-24/{name}" for name in names), "mp3/03-01-01-01-01-01-01.mp3"]
+    )
     listing = list_rows(tmp_path, "ravdess")
     assert [Path(file).relative_to(tmp_path).as_posix() for file in listing.rows["file"]] == names
     assert sorted(Path(left).parts[-1] for left, _ in listing.doubled) == [
@@ -133,7 +135,13 @@ def test_the_gender_of_crema_d_comes_from_its_table(tmp_path):
 def test_the_super_set_is_ordered_by_corpus_then_speaker(tmp_path):
     record_tree(
         tmp_path,
-        ["t/YAF_back_ps.wav", "s/DC_a01.wav", "c/1001_DFA_ANG_XX.wav", "r/03-01-05-01-01-01-02.wav", "r/03-01-05-01-01-01-01.wav"],
+        [
+            "t/YAF_back_ps.wav",
+            "s/DC_a01.wav",
+            "c/1001_DFA_ANG_XX.wav",
+            "r/03-01-05-01-01-01-02.wav",
+            "r/03-01-05-01-01-01-01.wav",
+        ],
     )
     listing = list_rows(tmp_path, "super-set")
     assert listing.rows["speaker"].tolist() == ["ravdess/01", "ravdess/02", "crema-d/1001", "savee/DC", "tess/YAF"]
@@ -201,7 +209,9 @@ def test_the_demo_voices_have_the_pitch_energy_and_tilt_that_they_were_given(dem
             found.append([pitch, clip.std(), clip.size, librosa.feature.spectral_centroid(y=clip, sr=rate).mean()])
         return np.mean(found, axis=0)
 
-    angry, sad, neutral = (pd.Series(cues(name), ["pitch", "energy", "length", "brightness"]) for name in ("angry", "sad", "neutral"))
+    angry, sad, neutral = (
+        pd.Series(cues(name), ["pitch", "energy", "length", "brightness"]) for name in ("angry", "sad", "neutral")
+    )
     assert angry["pitch"] > neutral["pitch"] > sad["pitch"]
     assert angry["energy"] > 1.5 * neutral["energy"] > 2 * sad["energy"]
     assert angry["length"] < neutral["length"] < sad["length"]

@@ -6,7 +6,16 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fusionser.errors import LeakageError, ProtocolError, SettingsError
 from fusionser.evaluation import RandomKFold, SpeakerHoldout, SpeakerKFold, provenance, read_result
-from fusionser.experiments import Place, Plan, build_pipeline, choose_features, choose_protocol, evaluate_plan, fit_plan, prepare
+from fusionser.experiments import (
+    Place,
+    Plan,
+    build_pipeline,
+    choose_features,
+    choose_protocol,
+    evaluate_plan,
+    fit_plan,
+    prepare,
+)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +124,9 @@ def test_a_class_that_training_never_shows_is_refused(prepared):
     table = prepared.table
     only = (table["emotion"] != "sad") | (table["speaker"] == "demo/f1")
     with pytest.raises(ProtocolError, match="tests the classes sad, which its training rows never show"):
-        evaluate_plan(replace(prepared, table=table[only].reset_index(drop=True)), Plan(), SpeakerHoldout(speakers=("f1",)))
+        evaluate_plan(
+            replace(prepared, table=table[only].reset_index(drop=True)), Plan(), SpeakerHoldout(speakers=("f1",))
+        )
 
 
 def test_one_class_and_no_label_are_refused(prepared):
@@ -148,7 +159,9 @@ def test_a_cross_corpus_split_of_labels_that_differ_names_those_they_share(prepa
     table.loc[other, "corpus"] = "other"
     table.loc[other & (table["emotion"] == "sad"), "emotion"] = "bored"
     with pytest.raises(ProtocolError, match="classes bored.*angry, fear, happy, neutral"):
-        evaluate_plan(replace(prepared, table=table), Plan(), choose_protocol("cross-corpus", table, {"test": ("other",)}))
+        evaluate_plan(
+            replace(prepared, table=table), Plan(), choose_protocol("cross-corpus", table, {"test": ("other",)})
+        )
 
 
 def test_the_pipeline_is_fitted_on_paths_alone(demo_rows):

@@ -77,7 +77,7 @@ def test_the_cache_keeps_to_its_size_and_forgets_the_oldest(tmp_path):
     cache = FeatureCache(tmp_path / "cache.sqlite", max_bytes=2_000_000)
     for number in range(40):
         cache.put({f"{number}-{part}": np.full(1000, number, dtype=np.float32) for part in range(50)})
-    assert os.path.getsize(cache.path) < 4_000_000
+    assert cache.path.stat().st_size < 4_000_000
     assert not cache.get(["0-0"])
     np.testing.assert_array_equal(cache.get(["39-49"])["39-49"], np.full(1000, 39))
 

@@ -97,7 +97,9 @@ def test_the_paper_set_is_librosas_means(name, noise):
         expected = {"chroma": expected["chroma"], "mfcc": expected["mfcc"]}
     for block, series in expected.items():
         for number, value in enumerate(series.mean(axis=1)):
-            column = f"{block}__mean" if len(series) == 1 else f"{block}__{number:0{3 if len(series) > 100 else 2}d}_mean"
+            column = (
+                f"{block}__mean" if len(series) == 1 else f"{block}__{number:0{3 if len(series) > 100 else 2}d}_mean"
+            )
             assert table[column] == pytest.approx(value, rel=1e-4, abs=1e-5), column
     moments = {
         "mean": clip.astype(float).mean(),
@@ -140,7 +142,9 @@ def test_one_transform_serves_all_blocks_of_a_clip(noise, monkeypatch):
     calls = []
     original = spectrum.scipy.fft.rfft
     monkeypatch.setattr(spectrum.scipy.fft, "rfft", lambda *a, **k: calls.append(1) or original(*a, **k))
-    extractor = FeatureExtractor(blocks=[(name, kind()) for name, kind in BLOCKS.items() if name not in ("gender", "contrast", "chroma")])
+    extractor = FeatureExtractor(
+        blocks=[(name, kind()) for name, kind in BLOCKS.items() if name not in ("gender", "contrast", "chroma")]
+    )
     extractor.transform([noise])
     # One for the clip; the pitch transforms its window once in the life of the process.
     assert 1 <= len(calls) <= 2
@@ -222,7 +226,13 @@ def test_a_preset_or_block_unknown_lists_the_known():
         blocks_extractor(["mfc"])
     with pytest.raises(SettingsError, match="unknown clip parameter 'sample_rate'"):
         fusionnet(sample_rate=16000)
-    assert [name for name, _ in blocks_extractor(["acoustic", "mfcc"]).blocks] == ["zcr", "chroma", "mfcc", "rms", "mel"]
+    assert [name for name, _ in blocks_extractor(["acoustic", "mfcc"]).blocks] == [
+        "zcr",
+        "chroma",
+        "mfcc",
+        "rms",
+        "mel",
+    ]
 
 
 def test_extractors_in_a_users_own_pipeline_with_searched_parameters(demo_rows):
@@ -230,7 +240,9 @@ def test_extractors_in_a_users_own_pipeline_with_searched_parameters(demo_rows):
     paths, labels = rows["file"].tolist(), rows["emotion"].to_numpy()
     pipeline = make_pipeline(make_union(MFCC(), Chroma()), StandardScaler(), SVC())
     assert pipeline.fit(paths, labels).score(paths, labels) > 0.9
-    search = GridSearchCV(pipeline, {"featureunion__mfcc__n_mfcc": [5, 20], "svc__C": [1, 10]}, cv=3, error_score="raise")
+    search = GridSearchCV(
+        pipeline, {"featureunion__mfcc__n_mfcc": [5, 20], "svc__C": [1, 10]}, cv=3, error_score="raise"
+    )
     assert search.fit(paths, labels).best_score_ > 0.8
     assert set(search.cv_results_["param_featureunion__mfcc__n_mfcc"]) == {5, 20}
     # By speaker: the splitter reads the speakers off the rows.

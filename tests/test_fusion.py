@@ -17,12 +17,16 @@ def test_scikit_learns_checks(estimator, check):
 def table():
     rng = np.random.default_rng(0)
     values = pd.DataFrame(rng.gamma(2, size=(40, 4)), columns=["mfcc__0", "mfcc__1", "mel__0", "gender__male"])
-    return pd.concat([pd.DataFrame({"speaker": ["a", "b", "c", "d"] * 10, "source": "", "augmentation": ""}), values], axis=1)
+    return pd.concat(
+        [pd.DataFrame({"speaker": ["a", "b", "c", "d"] * 10, "source": "", "augmentation": ""}), values], axis=1
+    )
 
 
 def test_each_block_has_its_own_scale(table):
     scaled = BlockScaler(scaling={"mel": "minmax", "gender": "none", "": "standard"}).fit_transform(table)
-    np.testing.assert_allclose(scaled[["mfcc__0", "mfcc__1"]], StandardScaler().fit_transform(table[["mfcc__0", "mfcc__1"]]))
+    np.testing.assert_allclose(
+        scaled[["mfcc__0", "mfcc__1"]], StandardScaler().fit_transform(table[["mfcc__0", "mfcc__1"]])
+    )
     np.testing.assert_allclose(scaled[["mel__0"]], MinMaxScaler().fit_transform(table[["mel__0"]]))
     np.testing.assert_allclose(scaled["gender__male"], table["gender__male"])
     assert list(scaled.columns[:3]) == ["speaker", "source", "augmentation"]

@@ -17,7 +17,9 @@ def test_scores_are_scikit_learns(seed):
     assert weighted_average_recall(matrix) == pytest.approx(sk.accuracy_score(truth, predicted))
     assert unweighted_average_recall(matrix) == pytest.approx(sk.balanced_accuracy_score(truth, predicted))
     assert macro_f1(matrix) == pytest.approx(sk.f1_score(truth, predicted, average="macro"))
-    precision, recall, f1, support = sk.precision_recall_fscore_support(truth, predicted, labels=CLASSES, zero_division=0)
+    precision, recall, f1, support = sk.precision_recall_fscore_support(
+        truth, predicted, labels=CLASSES, zero_division=0
+    )
     for number, (name, scores) in enumerate(class_scores(matrix, CLASSES).items()):
         assert name == CLASSES[number]
         expected = [precision[number], recall[number], f1[number], support[number]]
@@ -59,7 +61,9 @@ def test_intervals_follow_the_seed_and_not_the_order_of_the_speakers():
     rng = np.random.default_rng(0)
     matrices = {str(n): rng.integers(0, 9, (3, 3)) for n in range(9)}
     turned = dict(reversed(matrices.items()))
-    assert speaker_intervals(matrices, seed=1) == speaker_intervals(turned, seed=1) != speaker_intervals(matrices, seed=2)
+    assert (
+        speaker_intervals(matrices, seed=1) == speaker_intervals(turned, seed=1) != speaker_intervals(matrices, seed=2)
+    )
 
 
 def test_fewer_than_eight_speakers_have_no_interval():

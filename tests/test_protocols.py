@@ -101,9 +101,9 @@ def test_stratified_folds_keep_the_shares():
 
 def test_cross_corpus_trains_on_the_others_or_on_those_named():
     rows = pd.concat([table(3, name) for name in ("a", "b", "c")], ignore_index=True)
-    (train, test), = CrossCorpus(test=("c",)).split(rows)
+    ((train, test),) = CrossCorpus(test=("c",)).split(rows)
     assert (set(rows["corpus"].iloc[train]), set(rows["corpus"].iloc[test])) == ({"a", "b"}, {"c"})
-    (train, _), = CrossCorpus(test=("c",), train=("a",)).split(rows)
+    ((train, _),) = CrossCorpus(test=("c",), train=("a",)).split(rows)
     assert set(rows["corpus"].iloc[train]) == {"a"}
 
 

@@ -9,7 +9,13 @@ def test_missing_columns_are_filled_and_ordered():
     table = make_rows([{"emotion": "sad", "file": "a.wav", "end": 2.0, "extra": 1}])
     assert tuple(table.columns) == (*COLUMNS, "extra")
     row = table.iloc[0]
-    assert (row["start"], row["end"], row["source"], row["channel"], row["speaker"]) == (0.0, 2.0, "a.wav", "speech", "")
+    assert (row["start"], row["end"], row["source"], row["channel"], row["speaker"]) == (
+        0.0,
+        2.0,
+        "a.wav",
+        "speech",
+        "",
+    )
 
 
 def test_parts_of_one_file_are_sources_of_their_own():
@@ -22,7 +28,10 @@ def test_parts_of_one_file_are_sources_of_their_own():
     [
         ({"path": "a.wav"}, "no column 'file'; got: path"),
         ({"file": " ", "end": 1.0}, "empty 'file'"),
-        ({"file": "a.wav", "end": 1.0, "gender": "f"}, "column 'gender' holds 'f'; expected 'female', 'male' or nothing"),
+        (
+            {"file": "a.wav", "end": 1.0, "gender": "f"},
+            "column 'gender' holds 'f'; expected 'female', 'male' or nothing",
+        ),
         ({"file": "a.wav", "start": 2.0, "end": 1.0}, "expected 0 <= start < end"),
         ({"file": "a.wav", "start": -1.0, "end": 1.0}, "expected 0 <= start < end"),
         ({"file": "a.wav", "end": "long"}, "column 'end' holds 'long'; expected seconds"),
@@ -35,7 +44,9 @@ def test_what_cannot_be_right_is_refused(record, message):
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_tables_come_back_as_they_were(tmp_path, suffix):
-    table = make_rows([{"file": str(tmp_path / "a.wav"), "end": 1.5, "speaker": "x/01", "emotion": "NA", "statement": "07"}])
+    table = make_rows(
+        [{"file": str(tmp_path / "a.wav"), "end": 1.5, "speaker": "x/01", "emotion": "NA", "statement": "07"}]
+    )
     write_table(table, tmp_path / f"rows.{suffix}")
     pd.testing.assert_frame_equal(read_table(tmp_path / f"rows.{suffix}"), table, check_dtype=False)
 
@@ -62,7 +73,9 @@ def test_a_foreign_file_is_no_table(tmp_path):
 
 def test_speakers_come_in_the_order_of_their_corpora():
     table = check_rows(
-        pd.DataFrame({"file": list("abcd"), "end": 1.0, "speaker": ["ravdess/10", "tess/OAF", "ravdess/02", "crema-d/1"]})
+        pd.DataFrame(
+            {"file": list("abcd"), "end": 1.0, "speaker": ["ravdess/10", "tess/OAF", "ravdess/02", "crema-d/1"]}
+        )
     )
     assert ordered_speakers(table) == ["ravdess/02", "ravdess/10", "tess/OAF", "crema-d/1"]
     with pytest.raises(RowsError, match="1 of 4 rows have no speaker"):

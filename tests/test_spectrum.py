@@ -60,7 +60,9 @@ def test_mel_and_log_mel_and_mfcc(framing, n_mels, fmax):
     mel = librosa.feature.melspectrogram(y=signal, n_mels=n_mels, fmax=fmax, **options)
     near(spectrum.mel(n_mels, fmax), mel)
     near(spectrum.log_mel(n_mels, fmax), librosa.power_to_db(mel))
-    near(spectrum.mfcc(20, n_mels, fmax), librosa.feature.mfcc(y=signal, n_mfcc=20, n_mels=n_mels, fmax=fmax, **options))
+    near(
+        spectrum.mfcc(20, n_mels, fmax), librosa.feature.mfcc(y=signal, n_mfcc=20, n_mels=n_mels, fmax=fmax, **options)
+    )
 
 
 def test_chroma_with_its_tuning(framing):
@@ -75,7 +77,11 @@ def test_spectral_shape(framing):
     signal, spectrum, options = framing
     near(spectrum.centroid, librosa.feature.spectral_centroid(y=signal, **options)[0])
     near(spectrum.bandwidth, librosa.feature.spectral_bandwidth(y=signal, **options)[0])
-    near(spectrum.flatness, librosa.feature.spectral_flatness(y=signal, n_fft=options["n_fft"], hop_length=options["hop_length"])[0], 1e-4)
+    near(
+        spectrum.flatness,
+        librosa.feature.spectral_flatness(y=signal, n_fft=options["n_fft"], hop_length=options["hop_length"])[0],
+        1e-4,
+    )
     for share in (0.25, 0.85):
         expected = librosa.feature.spectral_rolloff(y=signal, roll_percent=share, **options)[0]
         # Rounding may move the point by one bin.

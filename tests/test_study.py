@@ -55,7 +55,11 @@ def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, 
     cell = tmp_path / "cells" / "demo_speaker-holdout_inductive_fusionnet_svm.json"
     content = json.loads(cell.read_text())
     true = content["pooled"]["war"]
-    for change in ({"seed": 5}, {"classifier_settings": {"C": 1.0}}, {"provenance": {**content["provenance"], "versions": {}}}):
+    for change in (
+        {"seed": 5},
+        {"classifier_settings": {"C": 1.0}},
+        {"provenance": {**content["provenance"], "versions": {}}},
+    ):
         cell.write_text(json.dumps({**content, "pooled": {"war": 0.999, "uar": 1, "macro_f1": 1}, **change}))
         results = run_study(recipe, {"demo": demo_folder}, tmp_path)
         assert results[0].pooled.war == pytest.approx(true)

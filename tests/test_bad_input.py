@@ -1,0 +1,252 @@
+"""What bad input gets, through the command line: a sentence, an exit status, never a traceback."""
+
+import resource
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import tone
+
+EVALUATE = ["--corpus", "demo", "--preset", "fusionnet"]
+
+
+@pytest.fixture(scope="module")
+def refused(command):
+    """Run a command that must fail, and return what it says, on one line."""
+
+    def run(*arguments, **options):
+        done = command(*arguments, **options)
+        assert done.status == 1, (done.output, done.messages)
+        assert done.output == ""
+        return " ".join(done.messages.split())
+
+    return run
+
+
+@pytest.fixture
+def part(demo_folder, tmp_path):
+    """Copy some recordings of the demo corpus."""
+
+    def copy(pattern):
+        folder = tmp_path / "part"
+        folder.mkdir(exist_ok=True)
+        for file in demo_folder.glob(pattern):
+            shutil.copy(file, folder)
+        return folder
+
+    return copy
+
+
+def test_a_missing_folder(refused, tmp_path):
+    assert "no such folder" in refused("evaluate", tmp_path / "nowhere", *EVALUATE)
+    assert "no such folder or table" in refused("evaluate", tmp_path / "nowhere")
+
+
+def test_a_folder_without_audio(refused, tmp_path):
+    (tmp_path / "notes.txt").write_text("text")
+    assert "no audio files in it; expected files ending in .wav" in refused(
+        "extract", tmp_path, "--corpus", "demo", "--out", tmp_path / "f.parquet"
+    )
+
+
+def test_a_folder_of_another_corpus(refused, demo_folder):
+    assert "240 audio files, none named as in RAVDESS" in refused("evaluate", demo_folder, "--corpus", "ravdess")
+
+
+def test_a_folder_of_no_corpus(refused, demo_folder):
+    assert "say which corpus it is with --corpus, one of ravdess" in refused("evaluate", demo_folder)
+
+
+BAD = {
+    "text renamed": lambda file: file.write_text("this is text\n" * 99),
+    "empty file": lambda file: file.write_bytes(b""),
+    "no samples": lambda file: soundfile.write(file, np.zeros(0), 16000),
+    "NaN samples": lambda file: soundfile.write(file, np.r_[tone(200), np.nan], 16000, subtype="FLOAT"),
+    "silence": lambda file: soundfile.write(file, np.zeros(16000), 16000),
+    "too short": lambda file: soundfile.write(file, tone(200)[:100], 16000),
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[:30]),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(BAD))
+def test_a_bad_recording_is_set_apart_and_strict_stops(command, refused, part, tmp_path, kind):
+    folder = part("*_neutral_*")
+    bad = folder / "synthetic_f1_sad_s1_01.wav"
+    shutil.copy(next(folder.iterdir()), bad)
+    BAD[kind](bad)
+    out = tmp_path / "features.parquet"
+    done = command("extract", folder, *EVALUATE, "--out", out)
+    assert done.status == 0
+    assert "1 recordings cannot be used and were set apart" in done.messages
+    assert len(pd.read_parquet(out)) == 80
+    listed = pd.read_csv(tmp_path / "features.quarantine.csv")
+    assert listed["file"].tolist() == [str(bad)]
+    assert "synthetic_f1_sad_s1_01.wav" in refused("extract", folder, *EVALUATE, "--out", out, "--strict")
+
+
+def test_nothing_but_bad_recordings(refused, tmp_path):
+    for number in (1, 2):
+        soundfile.write(tmp_path / f"synthetic_f1_sad_s1_0{number}.wav", np.zeros(16000), 16000)
+    assert "none of 2 recordings can be used; the first:" in refused("evaluate", tmp_path, *EVALUATE)
+
+
+def test_one_speaker_only(refused, part, command, tmp_path):
+    folder = part("synthetic_f1_*")
+    assert "all 30 rows are of one speaker (demo/f1)" in refused("evaluate", folder, *EVALUATE)
+    out = tmp_path / "m.fusionser"
+    message = refused("fit", folder, *EVALUATE, "--out", out)
+    assert "of one speaker" in message
+    assert "--no-estimate" in message
+    assert not out.exists()
+    assert "no estimate was made" in command("fit", folder, *EVALUATE, "--no-estimate", "--out", out).output
+
+
+def test_one_class_only(refused, part, tmp_path):
+    folder = part("*_neutral_*")
+    assert "all 80 rows have one class, 'neutral'; two or more are needed" in refused("evaluate", folder, *EVALUATE)
+    assert "one class" in refused("fit", folder, *EVALUATE, "--out", tmp_path / "m.fusionser")
+
+
+def test_a_label_never_seen(refused, part, demo_folder):
+    assert "no recording has the emotion 'bored'; there are angry, fear, happy, neutral, sad" in refused(
+        "evaluate", demo_folder, *EVALUATE, "--classes", "angry,bored"
+    )
+    folder = part("*_neutral_*")
+    part("*_angry_*")
+    part("synthetic_m1_fear_*")
+    message = refused("evaluate", folder, *EVALUATE, "--folds", 8)
+    assert "tests the classes fear, which its training rows never show" in message
+
+
+def test_more_folds_than_speakers(refused, demo_folder):
+    assert "9 folds of 8 speakers; expected 2 to 8 folds" in refused("evaluate", demo_folder, *EVALUATE, "--folds", 9)
+
+
+def test_speakers_that_nobody_knows(refused, demo_folder, tmp_path):
+    files = sorted(map(str, demo_folder.iterdir()))
+    pd.DataFrame({"file": files, "emotion": [file.split("_")[-3] for file in files]}).to_csv(
+        tmp_path / "r.csv", index=False
+    )
+    assert "240 of 240 rows have no speaker" in refused("evaluate", tmp_path / "r.csv", "--blocks", "mfcc")
+
+
+def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
+    (tmp_path / "a.csv").write_text("path,emotion\na.wav,sad\n")
+    assert "the table has no column 'file'; got: path, emotion" in refused("evaluate", tmp_path / "a.csv")
+    file = next(demo_folder.iterdir())
+    (tmp_path / "b.csv").write_text(f"file,speaker\n{file},x\n")
+    assert "1 of 1 rows have no emotion" in refused("evaluate", tmp_path / "b.csv", "--blocks", "mfcc")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--classifier", "smv"], "unknown classifier 'smv'; did you mean 'svm'? Known: svm, random-forest, xgboost"),
+        (["--preset", "wild"], "unknown preset 'wild'; did you mean 'wide'? Known: fusionnet, wide"),
+        (["--blocks", "mfc"], "unknown feature block 'mfc'; did you mean 'mfcc'? Known: acoustic, zcr"),
+        (["--blocks", "mfcc", "--preset", "wide"], "got both --preset and --blocks"),
+        (["--blocks", "mfcc", "--gender", "none"], "--gender goes with a preset"),
+        (["--protocol", "loso"], "unknown protocol 'loso'. Known: speaker-holdout, speaker-kfold"),
+        (["--protocol", "leave-one-speaker-out", "--folds", "3"], "does not take folds"),
+        (["--protocol", "speaker-holdout", "--test-speakers", "f9"], "'f9' names no speaker; the speakers are demo/f1"),
+        (["--scaling", "standrad"], "unknown scaling 'standrad'; did you mean 'standard'"),
+        (["--imbalance", "smote"], "unknown imbalance strategy 'smote'. Known: none, weights"),
+        (["--setting", "transductive"], "expected inductive or speaker-normalised"),
+        (["--gender", "male"], "expected 'given' or 'none'"),
+        (["--duration", "-1"], "duration is -1.0; expected more than 0"),
+        (["--sampling-rate", "10"], "sampling_rate is 10; expected 1000"),
+        (["--offset", "99"], "nothing is left after an offset of 99 s"),
+        (["--corpus", "demos"], "unknown corpus 'demos'; did you mean 'demo'"),
+        (["--corpus", "demo,ravdess"], "got 2 corpora for 1 places"),
+    ],
+)
+def test_names_and_numbers_that_are_off(refused, demo_folder, options, message):
+    assert message in refused("evaluate", demo_folder, "--corpus", "demo", *options)
+
+
+def test_features_whose_audio_is_gone(command, refused, part, tmp_path):
+    folder, out = part("*_s1_01.wav"), tmp_path / "f.parquet"
+    command("extract", folder, *EVALUATE, "--out", out)
+    shutil.rmtree(folder)
+    assert "cannot be opened (No such file or directory)" in refused("evaluate", out, "--preset", "wide")
+    assert command("evaluate", out, "--folds", 4).status == 0
+
+
+def test_an_output_of_the_wrong_kind(refused, demo_folder, tmp_path):
+    assert "expected a file ending in .parquet" in refused(
+        "extract", demo_folder, *EVALUATE, "--out", tmp_path / "f.csv"
+    )
+
+
+def test_models_that_are_none(refused, demo_folder, tmp_path):
+    clip = next(demo_folder.iterdir())
+    assert "no such file" in refused("predict", tmp_path / "none.fusionser", clip)
+    (tmp_path / "text.fusionser").write_text("text")
+    assert "truncated, or not a model saved by fusionser" in refused("predict", tmp_path / "text.fusionser", clip)
+
+
+def test_nothing_to_predict(command, refused, demo_folder, tmp_path):
+    model = tmp_path / "m.fusionser"
+    command("fit", demo_folder, "--corpus", "demo", "--blocks", "mfcc", "--no-estimate", "--out", model)
+    assert "nothing to predict" in refused("predict", model)
+    assert "the list cannot be read" in refused("predict", model, "--list", tmp_path / "none.txt")
+    (tmp_path / "empty").mkdir()
+    assert "no audio files in this folder" in refused("predict", model, tmp_path / "empty")
+
+
+def limited():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_a_disk_without_room(refused, command, demo_folder, tmp_path):
+    """No file may grow beyond 20 kB, the cache's neither."""
+    out = tmp_path / "here"
+    env = {"FUSIONSER_CACHE": "off"}
+    message = refused("extract", demo_folder, *EVALUATE, "--out", out / "f.parquet", env=env, preexec_fn=limited)
+    assert "cannot write" in message
+    assert "File too large" in message
+    assert list(out.iterdir()) == []
+    message = refused(
+        "fit", demo_folder, *EVALUATE, "--no-estimate", "--out", out / "m.fusionser", env=env, preexec_fn=limited
+    )
+    assert "cannot write" in message
+    assert list(out.iterdir()) == []
+
+
+def test_a_disk_that_is_truly_full(refused, demo_folder, tmp_path):
+    """The same on a file system of 64 kB, where this machine lets one be mounted."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no right to mount a small file system here")
+    try:
+        message = refused("extract", demo_folder, *EVALUATE, "--out", place / "f.parquet")
+        assert "No space left on device" in message
+        assert list(place.iterdir()) == []
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_cache_without_room_costs_nothing_but_the_cache(command, demo_folder, tmp_path):
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no right to mount a small file system here")
+    try:
+        done = command(
+            "extract", demo_folder, *EVALUATE, "--out", tmp_path / "f.parquet", env={"FUSIONSER_CACHE": str(place)}
+        )
+        assert done.status == 0
+        assert "takes no more" in done.messages
+        assert len(pd.read_parquet(tmp_path / "f.parquet")) == 240
+    finally:
+        subprocess.run(["umount", place], check=True)

@@ -1,0 +1,253 @@
+"""The main job through the command line, on the demo corpus."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+
+@pytest.fixture(scope="module")
+def features(command, demo_folder, session_folder):
+    file = session_folder / "features.parquet"
+    done = command(
+        "extract", demo_folder, "--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--out", file
+    )
+    assert done.status == 0, done.messages
+    assert "240 recordings, 168 columns (fusionnet)" in done.output
+    return file
+
+
+@pytest.fixture(scope="module")
+def model(command, features, session_folder):
+    file = session_folder / "demo.fusionser"
+    done = command("fit", features, "--classifier", "svm", "--out", file)
+    assert done.status == 0, done.messages
+    assert "trained on 240 recordings of 8 speakers of demo" in done.output
+    assert "What to expect (estimated by speaker-holdout" in done.output
+    return file
+
+
+def test_the_features_file_holds_rows_features_and_settings(features):
+    table = pd.read_parquet(features)
+    assert len(table) == 240
+    assert not table.isna().any().any()
+    assert {"file", "speaker", "emotion", "audio", "mfcc__00_mean"} <= set(table.columns)
+    described = json.loads(pq.read_schema(features).metadata[b"fusionser"])
+    assert described["name"] == "fusionnet"
+    assert described["features"][2]["kind"] == "mfcc"
+    assert described["features"][2]["duration"] == 2.5
+    assert described["provenance"]["versions"]["librosa"]
+
+
+def test_evaluate_takes_a_folder_a_table_and_a_features_file(command, demo_folder, features, tmp_path):
+    pd.read_parquet(features)[["file", "emotion", "speaker", "gender"]].to_csv(tmp_path / "rows.csv", index=False)
+    options = ["--preset", "fusionnet", "--gender", "none", "--json", "--folds", 4]
+    scores = [
+        command("evaluate", *place, *options).json["pooled"]
+        for place in ([demo_folder, "--corpus", "demo"], [tmp_path / "rows.csv"], [features])
+    ]
+    assert scores[0] == scores[1] == scores[2]
+    assert scores[0]["uar"] > 0.6
+
+
+def test_evaluate_writes_a_report(command, features, tmp_path):
+    done = command("evaluate", features, "--protocol", "leave-one-speaker-out", "--out", tmp_path / "report")
+    assert done.status == 0
+    assert "SYNTHETIC RECORDINGS" in done.output
+    assert "leave-one-speaker-out, 8 fold(s); inductive; fixed parameters" in done.output
+    assert (tmp_path / "report" / "report.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "folds"),
+    [
+        (["speaker-kfold", "--folds", "4"], 4),
+        (["speaker-holdout", "--test-speakers", "f1,m2"], 1),
+        (["speaker-holdout", "--test-share", "0.5"], 1),
+        (["leave-one-statement-out"], 2),
+        (["random-kfold", "--folds", "3", "--stratified"], 3),
+        (["random-holdout", "--test-share", "0.2"], 1),
+    ],
+)
+def test_every_protocol_runs(command, features, protocol, folds):
+    result = command("evaluate", features, "--protocol", *protocol, "--json").json
+    assert len(result["folds"]) == folds
+    assert result["protocol"]["name"] == protocol[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--classifier", "random-forest", "--imbalance", "weights"],
+        ["--classifier", "xgboost"],
+        ["--tune"],
+        ["--setting", "speaker-normalised"],
+        ["--scaling", "robust"],
+        ["--blocks", "mfcc,pitch", "--duration", "2.5"],
+        ["--classes", "angry,sad"],
+    ],
+)
+def test_every_choice_of_evaluate_changes_what_is_run(command, features, options):
+    result = command(
+        "evaluate", features, "--protocol", "speaker-holdout", "--test-speakers", "f1,m1", *options, "--json"
+    ).json
+    assert result["pooled"]["uar"] > 0.5
+    told = json.dumps(
+        {**result["classifier_settings"], **result["protocol"], "c": result["classes"], "f": result["features_name"]}
+    )
+    expected = {
+        "random-forest": "balanced",
+        "xgboost": "colsample_bytree",
+        "--tune": "inner folds",
+        "speaker-normalised": "speaker-normalised",
+        "robust": "robust",
+        "mfcc,pitch": "mfcc+pitch",
+        "angry,sad": '["angry", "sad"]',
+    }
+    assert next(mark for name, mark in expected.items() if name in options) in told
+
+
+def test_cross_corpus_takes_two_folders(command, demo_folder, features, tmp_path):
+    table = pd.read_parquet(features, columns=["file", "emotion", "speaker"])
+    half = table[table["speaker"].isin(["demo/f1", "demo/m1"])].assign(corpus="other", speaker="other/x")
+    half.to_csv(tmp_path / "other.csv", index=False)
+    left = table[~table["speaker"].isin(["demo/f1", "demo/m1"])].assign(corpus="demo")
+    left.to_csv(tmp_path / "demo.csv", index=False)
+    options = ["--preset", "fusionnet", "--gender", "none", "--json"]
+    split = ["--protocol", "cross-corpus", "--test-corpora", "other"]
+    done = command("evaluate", tmp_path / "demo.csv", tmp_path / "other.csv", *split, *options)
+    assert done.json["folds"][0]["test_rows"] == 60
+    assert done.json["corpus"] == "demo, other"
+
+
+def test_predict_answers_files_folders_lists_and_standard_input(command, demo_folder, model, tmp_path):
+    files = sorted(demo_folder.iterdir())[:3]
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for file in files:
+        (folder / file.name).symlink_to(file)
+    (tmp_path / "list.txt").write_text("\n".join(map(str, files)) + "\n")
+    pd.DataFrame({"file": list(map(str, files))}).to_csv(tmp_path / "list.csv", index=False)
+    ways = [
+        command("predict", model, *files, "--json"),
+        command("predict", model, folder, "--json"),
+        command("predict", model, "--list", tmp_path / "list.txt", "--json"),
+        command("predict", model, "--list", tmp_path / "list.csv", "--json"),
+        command("predict", model, "-", "--json", stdin="\n".join(map(str, files))),
+    ]
+    answers = [[one["probabilities"] for one in way.json] for way in ways]
+    assert all(answer == answers[0] for answer in answers)
+    assert all(sum(shares.values()) == pytest.approx(1) for shares in answers[0])
+    shown = command("predict", model, files[0], "--out", tmp_path / "answers.csv")
+    assert files[0].name in shown.output
+    assert pd.read_csv(tmp_path / "answers.csv")["emotion"][0] in answers[0][0]
+
+
+def test_predict_answers_for_what_it_cannot_use(command, demo_folder, model, tmp_path):
+    good = sorted(demo_folder.iterdir())[0]
+    (tmp_path / "bad.wav").write_text("text")
+    done = command("predict", model, good, tmp_path / "bad.wav", tmp_path / "gone.wav", "--json")
+    assert done.status == 0
+    assert [bool(one["error"]) for one in done.json] == [False, True, True]
+    assert done.json[1]["emotion"] is None
+    assert "cannot be used: not readable as audio" in command("predict", model, tmp_path / "bad.wav").output
+    assert command("predict", model, tmp_path / "bad.wav").status == 1
+
+
+def test_a_model_with_the_gender_asks_for_it(command, demo_folder, tmp_path):
+    model = tmp_path / "m.fusionser"
+    command("fit", demo_folder, "--corpus", "demo", "--preset", "fusionnet", "--no-estimate", "--out", model)
+    clip = sorted(demo_folder.iterdir())[0]
+    refused = command("predict", model, clip)
+    assert refused.status == 1
+    assert "give --gender female or --gender male" in refused.messages
+    assert command("predict", model, clip, "--gender", "female", "--json").json[0]["emotion"]
+
+
+def test_corpora_are_listed_checked_and_generated(command, demo_folder, tmp_path):
+    listed = command("corpora", "--json", env={"FUSIONSER_DATA": str(demo_folder.parent)}).json
+    found = {one["name"]: one["recordings_found"] for one in listed["corpora"]}
+    assert found["demo"] == 240
+    assert found["savee"] is None
+    assert "zenodo.org/records/1188976" in command("corpora", env={"FUSIONSER_DATA": ""}).output
+    checked = command("corpora", "check", "demo", demo_folder)
+    assert "complete; every recording can be used" in checked.output
+    made = command("corpora", "generate", tmp_path / "demo", "--seed", 3, "--json").json
+    assert made == {"folder": str(tmp_path / "demo"), "recordings": 240, "synthetic": True}
+
+
+def test_check_lists_what_is_missing_doubled_identical_and_unusable(command, demo_folder, tmp_path):
+    import shutil
+
+    folder = tmp_path / "demo"
+    shutil.copytree(demo_folder, folder)
+    names = sorted(path.name for path in folder.iterdir())
+    (folder / names[0]).unlink()
+    (folder / names[1]).write_text("text")
+    shutil.copy(folder / names[2], folder / names[3])
+    (folder / "again").mkdir()
+    shutil.copy(folder / names[4], folder / "again" / names[4])
+    (folder / "stranger.wav").write_bytes(b"")
+    found = command("corpora", "check", "demo", folder, "--json").json
+    assert any(names[0].removesuffix(".wav") in line for line in found["missing"])
+    assert names[1] in found["unusable"][0]["reason"]
+    assert [sorted(path.split("/")[-1] for path in group) for group in found["identical_audio"]] == [
+        [names[2], names[3]]
+    ]
+    assert found["doubled"] == [[str(folder / "again" / names[4]), str(folder / names[4])]]
+    assert found["ignored"] == [str(folder / "stranger.wav")]
+    shown = command("corpora", "check", "demo", folder).output
+    for mark in ("differs from the complete corpus", "there twice", "same audio under several names", "cannot be used"):
+        assert mark in shown
+
+
+def test_the_same_command_gives_the_same_numbers(command, features):
+    runs = [command("evaluate", features, "--classifier", "xgboost", "--folds", 2, "--json").json for _ in range(2)]
+    assert runs[0]["pooled"] == runs[1]["pooled"]
+    assert runs[0]["intervals"] == runs[1]["intervals"]
+
+
+def test_an_interrupted_extraction_goes_on_where_it_was(command, demo_folder, tmp_path):
+    env = {"FUSIONSER_CACHE": str(tmp_path / "cache")}
+    arguments = ["extract", str(demo_folder), "--corpus", "demo", "--out", str(tmp_path / "f.parquet"), "--jobs", "1"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "fusionser_cli.app", *arguments],
+        env={**os.environ, **env},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    import sqlite3
+    from contextlib import closing
+
+    def kept():
+        try:
+            with closing(sqlite3.connect(tmp_path / "cache" / "features.sqlite")) as connection:
+                return connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
+        except sqlite3.Error:
+            return 0
+
+    while running.poll() is None and kept() == 0:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, messages = running.communicate(timeout=60)
+    assert running.returncode == 130, messages
+    assert "stopped. What was finished is kept" in messages
+    assert "Traceback" not in messages
+    assert not (tmp_path / "f.parquet").exists()
+    done = command(*arguments, "--json", env=env).json
+    assert 0 < done["computed"] < 240
+    assert done["rows"] == 240
+
+
+def test_help_and_version(command):
+    assert "extract" in command("--help").output
+    assert command("--version").output.startswith("fusionser ")
+    for name in ("extract", "fit", "evaluate", "predict", "study", "corpora"):
+        assert command(name, "--help").status == 0

@@ -1,0 +1,73 @@
+import json
+import re
+
+import pytest
+from matplotlib.image import imread
+
+from fusionser.evaluation import RandomKFold, SpeakerHoldout, SpeakerKFold
+from fusionser.experiments import Place, Plan, choose_features, evaluate_plan, prepare
+from fusionser.reporting import result_page, study_page, write_report
+
+
+@pytest.fixture(scope="module")
+def evaluated(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    prepared = prepare(places, choose_features(places, preset_name="fusionnet"))
+    splits = (SpeakerKFold(folds=4), SpeakerHoldout(speakers=("f1", "m1")), RandomKFold(folds=3))
+    return [evaluate_plan(prepared, Plan(), split) for split in splits]
+
+
+def test_a_report_is_a_page_its_numbers_and_its_pictures(evaluated, tmp_path):
+    result, found = evaluated[0]
+    page = write_report(result, found, tmp_path).read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.md",
+        "result.json",
+        "predictions.csv",
+        "confusion.png",
+        "speakers.png",
+    }
+    for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page):
+        assert imread(tmp_path / name).std() > 0.05
+    assert json.loads((tmp_path / "result.json").read_text())["pooled"]["uar"] == result.pooled.uar
+    assert f"| UAR | {100 * result.pooled.uar:.1f} % |" in page
+    for name, scores in result.per_class.items():
+        assert f"| {name} | {100 * scores.precision:.1f} | {100 * scores.recall:.1f} |" in page
+    assert "SYNTHETIC RECORDINGS" in page
+    assert "**inductive**; no speaker is on both sides" in page
+    assert "gender of the test speakers as labelled" in page
+    assert "nan" not in page.lower().split()
+
+
+def test_pictures_are_the_same_for_the_same_result(evaluated, tmp_path):
+    result, found = evaluated[0]
+    for name in ("a", "b"):
+        write_report(result, found, tmp_path / name)
+    for picture in ("confusion.png", "speakers.png"):
+        assert (tmp_path / "a" / picture).read_bytes() == (tmp_path / "b" / picture).read_bytes()
+
+
+def test_fewer_than_eight_speakers_are_shown_one_by_one(evaluated):
+    page = result_page(evaluated[1][0])
+    assert "Fewer than eight test speakers" in page
+    assert "see by speaker" in page
+    assert "| demo/f1 |" in page
+
+
+def test_a_leaking_split_says_so_on_its_page(evaluated):
+    page = result_page(evaluated[2][0])
+    assert "SPEAKERS ARE ON BOTH SIDES: not an estimate for new speakers" in page
+    assert "On speakers that it was trained on" in page
+
+
+def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):
+    results = [result for result, _ in evaluated]
+    page = study_page("Title", "Question?", "the command", results)
+    assert page.count("\n## demo, ") == 3
+    gap = 100 * (results[2].pooled.uar - results[0].pooled.uar)
+    assert (
+        f"{100 * results[0].pooled.uar:.1f} (speaker-kfold) | {100 * results[2].pooled.uar:.1f} | {gap:+.1f} |" in page
+    )
+    assert "    the command" in page
+    tables = [line for line in page.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables)
