@@ -7,9 +7,13 @@ import typer
 
 from fusionser.errors import FusionserError
 
-from .commands import evaluate, extract, fit, predict, study
 from .console import say
 from .corpora import corpora_app
+from .evaluate import evaluate
+from .extract import extract
+from .fit import fit
+from .predict import predict
+from .study import study
 
 __all__ = ["app", "main"]
 

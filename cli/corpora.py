@@ -5,18 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from . import options
 from .console import print_json, print_table, progress_bar, write
+from .options import option
 
 __all__ = ["corpora_app"]
 
 MANY = 20
+Json = Annotated[bool, option("--json", "Print JSON on standard output.")]
 
 corpora_app = typer.Typer(help="The corpora known: where to get each, what is here, what is wrong with it.")
 
 
 @corpora_app.callback(invoke_without_command=True)
-def list_corpora(context: typer.Context, json: options.Json = False) -> None:
+def list_corpora(context: typer.Context, json: Json = False) -> None:
     """List the corpora known, where to get each, and what is found under $FUSIONSER_DATA."""
     if context.invoked_subcommand is not None:
         return
@@ -90,7 +91,7 @@ def check(
         bool, typer.Option("--decode/--headers", help="Decode every recording, or read headers alone.")
     ] = True,
     every: Annotated[bool, typer.Option("--all", help="List everything, not the first few of each kind.")] = False,
-    json: options.Json = False,
+    json: Json = False,
 ) -> None:
     """Parse and count the recordings of a corpus; list what is missing, doubled, or cannot be used."""
     from fusionser.corpora import CORPORA, differences, list_rows
@@ -161,8 +162,8 @@ def _print_check(found: dict[str, Any], every: bool) -> None:
 @corpora_app.command("generate")
 def generate(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    seed: options.Seed = 0,
-    json: options.Json = False,
+    seed: Annotated[int, option("--seed", "Draws the scatter of the voices.", min=0)] = 0,
+    json: Json = False,
 ) -> None:
     """Write the demo corpus: SYNTHETIC voices, for trying the tools only."""
     from fusionser.corpora import generate_demo

@@ -1,143 +1,36 @@
-"""The options that several commands share."""
+"""The options that several commands share, in groups; a command takes a whole group as one argument."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from fusionser.errors import SettingsError
 
-__all__ = [
-    "Blocks",
-    "Cache",
-    "ClassNames",
-    "ClassifierName",
-    "CorpusName",
-    "Denoise",
-    "Duration",
-    "Folds",
-    "GenderChoice",
-    "Imbalance",
-    "Jobs",
-    "Json",
-    "Offset",
-    "Places",
-    "Preset",
-    "ProtocolName",
-    "SamplingRate",
-    "Scaling",
-    "Seed",
-    "Stratified",
-    "Strict",
-    "TestCorpora",
-    "TestShare",
-    "TestSpeakers",
-    "TrainCorpora",
-    "Trim",
-    "Tune",
-    "clip_settings",
-    "gender_choice",
-    "names",
-    "pair_places",
-    "protocol_settings",
-]
+__all__ = ["PROTOCOL_HELP", "FrontEnd", "Input", "Places", "Run", "Split", "Training", "names", "option", "with_groups"]
 
-INPUT, FRONT_END, TRAINING, SPLIT, RUN = "Input", "Features", "Classifier", "Protocol", "Run"
+
+def option(flag: str, text: str, panel: str | None = None, **more: Any) -> Any:
+    """Describe an option: its flag, its help, and the panel that it is listed in."""
+    return typer.Option(flag, help=text, rich_help_panel=panel, **more)
+
+
+PROTOCOL_HELP = (
+    "How the rows are split: speaker-kfold, speaker-holdout, leave-one-speaker-out, leave-one-statement-out, "
+    "cross-corpus, or one that leaks speakers: random-kfold, random-holdout."
+)
+BLOCKS_HELP = (
+    "Feature blocks by comma, in place of a preset: zcr, chroma, mfcc, rms, mel (or acoustic for these five), "
+    "statistics, gender, pitch, shape, contrast."
+)
 
 Places = Annotated[
     list[Path], typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), or features files.")
 ]
-CorpusName = Annotated[
-    str | None,
-    typer.Option(
-        "--corpus",
-        help="Corpus of each folder, by comma; 'folders' for label/clip.wav.",
-        rich_help_panel=INPUT,
-    ),
-]
-ClassNames = Annotated[
-    str, typer.Option("--classes", help="Emotions to keep, by comma; all when empty.", rich_help_panel=INPUT)
-]
-Strict = Annotated[
-    bool,
-    typer.Option("--strict", help="Stop at the first recording that cannot be used.", rich_help_panel=INPUT),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option("--preset", help="Named features: wide (default) or fusionnet.", rich_help_panel=FRONT_END),
-]
-Blocks = Annotated[
-    str,
-    typer.Option("--blocks", help="Feature blocks by comma, in place of a preset.", rich_help_panel=FRONT_END),
-]
-GenderChoice = Annotated[
-    str | None,
-    typer.Option(
-        "--gender",
-        help="'given' makes the labelled gender a feature, 'none' leaves it out.",
-        rich_help_panel=FRONT_END,
-    ),
-]
-Offset = Annotated[float | None, typer.Option("--offset", help="Seconds to skip.", rich_help_panel=FRONT_END)]
-Duration = Annotated[
-    float | None,
-    typer.Option("--duration", help="Seconds to keep, shorter clips padded.", rich_help_panel=FRONT_END),
-]
-SamplingRate = Annotated[
-    int | None, typer.Option("--sampling-rate", help="Rate of the analysis in Hz.", rich_help_panel=FRONT_END)
-]
-Trim = Annotated[
-    bool | None,
-    typer.Option("--trim/--no-trim", help="Cut silence off both ends.", rich_help_panel=FRONT_END),
-]
-Denoise = Annotated[
-    bool | None,
-    typer.Option("--denoise/--no-denoise", help="Apply a Wiener filter.", rich_help_panel=FRONT_END),
-]
-ClassifierName = Annotated[
-    str, typer.Option("--classifier", help="svm, random-forest or xgboost.", rich_help_panel=TRAINING)
-]
-Scaling = Annotated[
-    str,
-    typer.Option("--scaling", help="standard, robust, minmax, quantile or none.", rich_help_panel=TRAINING),
-]
-Imbalance = Annotated[
-    str,
-    typer.Option("--imbalance", help="'weights' weighs scarce classes up, 'none' does not.", rich_help_panel=TRAINING),
-]
-Tune = Annotated[
-    bool,
-    typer.Option("--tune", help="Choose parameters by inner folds of the training speakers.", rich_help_panel=TRAINING),
-]
-ProtocolName = Annotated[str, typer.Option("--protocol", help="How the rows are split.", rich_help_panel=SPLIT)]
-Folds = Annotated[int | None, typer.Option("--folds", help="Number of folds.", rich_help_panel=SPLIT)]
-TestSpeakers = Annotated[
-    str, typer.Option("--test-speakers", help="Speakers of a hold-out, by comma.", rich_help_panel=SPLIT)
-]
-TestShare = Annotated[
-    float | None, typer.Option("--test-share", help="Share of a hold-out, 0 to 1.", rich_help_panel=SPLIT)
-]
-Stratified = Annotated[
-    bool,
-    typer.Option("--stratified", help="Equal shares of the emotions in random splits.", rich_help_panel=SPLIT),
-]
-TestCorpora = Annotated[
-    str,
-    typer.Option("--test-corpora", help="Corpora that cross-corpus tests, by comma.", rich_help_panel=SPLIT),
-]
-TrainCorpora = Annotated[
-    str,
-    typer.Option(
-        "--train-corpora",
-        help="Corpora that cross-corpus trains on; the others when empty.",
-        rich_help_panel=SPLIT,
-    ),
-]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything drawn at random.", rich_help_panel=RUN)]
-Jobs = Annotated[int, typer.Option("--jobs", help="Processes; -1 is one a core.", rich_help_panel=RUN)]
-Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep features between runs.", rich_help_panel=RUN)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.", rich_help_panel=RUN)]
 
 
 def names(text: str) -> list[str]:
@@ -145,50 +38,170 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def pair_places(places: Sequence[Path], corpus: str | None) -> list[Any]:
-    """Pair each place with its corpus; one corpus serves all places."""
-    from fusionser.experiments import Place
+@dataclass(frozen=True)
+class Input:
+    """Which recordings are used."""
 
-    given = names(corpus or "")
-    if len(given) > 1 and len(given) != len(places):
-        raise SettingsError(f"got {len(given)} corpora for {len(places)} places; expected one for each, or one for all")
-    each = given if len(given) == len(places) else [given[0] if given else None] * len(places)
-    return [Place(place, name) for place, name in zip(places, each, strict=True)]
+    corpus: Annotated[
+        str | None, option("--corpus", "Corpus of each folder, by comma; 'folders' for label/clip.wav.", "Input")
+    ] = None
+    classes: Annotated[str, option("--classes", "Emotions to keep, by comma; all when empty.", "Input")] = ""
+    strict: Annotated[
+        bool, option("--strict", "Stop at the first recording that cannot be used.", "Input", is_flag=True)
+    ] = False
+
+    def pair(self, places: Sequence[Path]) -> list[Any]:
+        """Pair each place with its corpus; one corpus serves all places."""
+        from fusionser.experiments import Place
+
+        given = names(self.corpus or "")
+        if len(given) > 1 and len(given) != len(places):
+            raise SettingsError(
+                f"got {len(given)} corpora for {len(places)} places; expected one for each, or one for all"
+            )
+        each = given if len(given) == len(places) else [given[0] if given else None] * len(places)
+        return [Place(place, name) for place, name in zip(places, each, strict=True)]
 
 
-def gender_choice(choice: str | None) -> bool | None:
-    """Return whether the gender is a feature, None for as the preset has it."""
-    known = {None: None, "given": True, "none": False}
-    if choice not in known:
-        raise SettingsError(f"--gender is '{choice}'; expected 'given' or 'none'")
-    return known[choice]
+@dataclass(frozen=True)
+class FrontEnd:
+    """What is extracted from a recording."""
+
+    preset: Annotated[str | None, option("--preset", "Named features: wide (default) or fusionnet.", "Features")] = None
+    blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Features")] = ""
+    gender: Annotated[
+        str | None,
+        option("--gender", "'given' makes the labelled gender a feature, 'none' leaves it out.", "Features"),
+    ] = None
+    offset: Annotated[float | None, option("--offset", "Seconds to skip.", "Features")] = None
+    duration: Annotated[float | None, option("--duration", "Seconds to keep, shorter clips padded.", "Features")] = None
+    sampling_rate: Annotated[int | None, option("--sampling-rate", "Rate of the analysis in Hz.", "Features")] = None
+    trim: Annotated[bool | None, option("--trim/--no-trim", "Cut silence off both ends.", "Features")] = None
+    denoise: Annotated[bool | None, option("--denoise/--no-denoise", "Apply a Wiener filter.", "Features")] = None
+
+    def choose(self, places: Sequence[Any]) -> Any:
+        """Return the features that these options ask for."""
+        from fusionser.experiments import choose_features
+
+        known = {None: None, "given": True, "none": False}
+        if self.gender not in known:
+            raise SettingsError(f"--gender is '{self.gender}'; expected 'given' or 'none'")
+        clip = {name: getattr(self, name) for name in ("offset", "duration", "sampling_rate", "trim", "denoise")}
+        return choose_features(
+            places,
+            preset_name=self.preset,
+            blocks=names(self.blocks),
+            gender=known[self.gender],
+            clip={name: value for name, value in clip.items() if value is not None},
+        )
 
 
-def clip_settings(**given: Any) -> dict[str, Any]:
-    """Keep the clip's settings that were given."""
-    return {key: value for key, value in given.items() if value is not None}
+@dataclass(frozen=True)
+class Training:
+    """What is trained on the features."""
+
+    classifier: Annotated[str, option("--classifier", "svm, random-forest or xgboost.", "Classifier")] = "svm"
+    scaling: Annotated[str, option("--scaling", "standard, robust, minmax, quantile or none.", "Classifier")] = (
+        "standard"
+    )
+    equal_blocks: Annotated[
+        bool, option("--equal-blocks", "Give every block of features the same weight.", "Classifier", is_flag=True)
+    ] = False
+    imbalance: Annotated[
+        str, option("--imbalance", "'weights' weighs scarce classes up, 'none' does not.", "Classifier")
+    ] = "none"
+    tune: Annotated[
+        bool,
+        option("--tune", "Choose parameters by inner folds of the training speakers.", "Classifier", is_flag=True),
+    ] = False
+
+    def plan(self, run: "Run", *, by_speaker: bool = False) -> Any:
+        """Return the plan that these options ask for."""
+        from fusionser.experiments import Plan
+
+        return Plan(
+            classifier=self.classifier,
+            scaling=self.scaling,
+            equal_blocks=self.equal_blocks,
+            by_speaker=by_speaker,
+            imbalance=self.imbalance,
+            tune=self.tune,
+            seed=run.seed,
+            n_jobs=run.jobs,
+        )
 
 
-def protocol_settings(
-    *,
-    protocol: str,
-    folds: int | None,
-    test_speakers: str,
-    test_share: float | None,
-    stratified: bool,
-    test_corpora: str,
-    train_corpora: str,
-    seed: int,
-) -> dict[str, Any]:
-    """Keep the settings of the protocol that were given; one that it does not take is refused by it."""
-    settings: dict[str, Any] = {
-        "folds": folds,
-        "speakers": tuple(names(test_speakers)) or None,
-        "share": test_share,
-        "stratified": stratified or None,
-        "test": tuple(names(test_corpora)) or None,
-        "train": tuple(names(train_corpora)) or None,
-    }
-    if protocol in ("random-kfold", "random-holdout", "speaker-holdout"):
-        settings["seed"] = seed
-    return {key: value for key, value in settings.items() if value is not None}
+@dataclass(frozen=True)
+class Split:
+    """How the rows are split; the name of the protocol is each command's own, for its default."""
+
+    folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None
+    test_speakers: Annotated[str, option("--test-speakers", "Speakers of a hold-out, by comma.", "Protocol")] = ""
+    test_share: Annotated[float | None, option("--test-share", "Share of a hold-out, 0 to 1.", "Protocol")] = None
+    stratified: Annotated[
+        bool, option("--stratified", "Equal shares of the emotions in random splits.", "Protocol", is_flag=True)
+    ] = False
+    test_corpora: Annotated[str, option("--test-corpora", "Corpora that cross-corpus tests, by comma.", "Protocol")] = (
+        ""
+    )
+    train_corpora: Annotated[
+        str, option("--train-corpora", "Corpora that cross-corpus trains on; the others when empty.", "Protocol")
+    ] = ""
+
+    def settings(self, protocol: str, seed: int) -> dict[str, Any]:
+        """Return the settings that were given; one that the protocol does not take is refused by it."""
+        given: dict[str, Any] = {
+            "folds": self.folds,
+            "speakers": tuple(names(self.test_speakers)) or None,
+            "share": self.test_share,
+            "stratified": self.stratified or None,
+            "test": tuple(names(self.test_corpora)) or None,
+            "train": tuple(names(self.train_corpora)) or None,
+        }
+        if protocol in ("random-kfold", "random-holdout", "speaker-holdout"):
+            given["seed"] = seed
+        return {key: value for key, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the command runs and answers."""
+
+    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", min=0)] = 0
+    jobs: Annotated[int, option("--jobs", "Processes; -1 is one a core.", "Run")] = -1
+    cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.", "Run")] = True
+    json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run", is_flag=True)] = False
+
+
+GROUPS = (Input, FrontEnd, Training, Split, Run)
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take a group of options as one argument: typer sees the options one by one."""
+    hints = get_type_hints(command, include_extras=True)
+    hints.pop("return", None)
+    shown: dict[str, inspect.Parameter] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if kind in GROUPS:
+            types = get_type_hints(kind, include_extras=True)
+            for one in fields(kind):
+                shown[one.name] = inspect.Parameter(
+                    one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name]
+                )
+        else:
+            shown[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kind)
+
+    @wraps(command)
+    def flat(**given: Any) -> None:
+        arguments = {
+            name: kind(**{one.name: given.pop(one.name) for one in fields(kind)}) if kind in GROUPS else given[name]
+            for name, kind in hints.items()
+        }
+        command(**arguments)
+
+    # typer reads the signature and the annotations of what it is given, not of what that wraps.
+    del flat.__wrapped__
+    flat.__signature__ = inspect.Signature(list(shown.values()))  # type: ignore[attr-defined]
+    flat.__annotations__ = {name: parameter.annotation for name, parameter in shown.items()}
+    return flat

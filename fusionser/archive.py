@@ -43,9 +43,9 @@ PLAIN_NODES = frozenset(
 )
 OBJECTS = frozenset(
     {
-        "fusionser.classifiers.RandomForest",
-        "fusionser.classifiers.SVM",
-        "fusionser.classifiers.XGBoost",
+        "fusionser.classifiers.random_forest.RandomForest",
+        "fusionser.classifiers.svm.SVM",
+        "fusionser.classifiers.gradient_boosting.XGBoost",
         "fusionser.fusion.BlockScaler",
         "sklearn.calibration.CalibratedClassifierCV",
         "sklearn.calibration._CalibratedClassifier",

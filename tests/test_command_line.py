@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,12 @@ import time
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+
+from fusionser.classifiers import CLASSIFIERS
+from fusionser.evaluation import PROTOCOLS
+from fusionser.experiments import IMBALANCE
+from fusionser.features import BLOCKS, PRESETS
+from fusionser.fusion import SCALERS
 
 
 @pytest.fixture(scope="module")
@@ -249,5 +256,8 @@ def test_an_interrupted_extraction_goes_on_where_it_was(command, demo_folder, tm
 def test_help_and_version(command):
     assert "extract" in command("--help").output
     assert command("--version").output.startswith("fusionser ")
+    told = command("evaluate", "--help", env={"COLUMNS": "400"}).output
+    for name in (*BLOCKS, *PRESETS, *CLASSIFIERS, *PROTOCOLS, *SCALERS, *IMBALANCE):
+        assert re.search(rf"\b{name}\b", told), name
     for name in ("extract", "fit", "evaluate", "predict", "study", "corpora"):
         assert command(name, "--help").status == 0

@@ -2,11 +2,11 @@
 
 from fusionser.evaluation.evaluate import Evaluation, check_labels, evaluate
 from fusionser.evaluation.guard import Overlap, check_split, compare, with_fingerprints
+from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.evaluation.metrics import METRICS, macro_f1, unweighted_average_recall, weighted_average_recall
 from fusionser.evaluation.protocols import (
     PROTOCOLS,
     CrossCorpus,
-    InnerFolds,
     LeaveOneSpeakerOut,
     LeaveOneStatementOut,
     Protocol,

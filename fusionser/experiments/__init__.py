@@ -1,18 +1,9 @@
 """From a plan to a result: prepare rows and features, evaluate, fit, and whole studies of many evaluations."""
 
+from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
 from fusionser.experiments.pipeline import IMBALANCE, build_pipeline, search_parameters
-from fusionser.experiments.run import (
-    Features,
-    Place,
-    Plan,
-    Prepared,
-    choose_features,
-    choose_protocol,
-    evaluate_plan,
-    fit_plan,
-    list_places,
-    prepare,
-)
+from fusionser.experiments.prepare import Prepared, list_places, prepare
+from fusionser.experiments.run import Plan, evaluate_plan, fit_plan
 
 __all__ = [
     "IMBALANCE",

@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 from fusionser.classifiers import GRIDS, classifier
 from fusionser.errors import unknown_name
-from fusionser.evaluation.protocols import InnerFolds
+from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.fusion import BlockScaler
 from fusionser.model import CLASSIFIER, FEATURES, SCALE

@@ -11,16 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation import Protocol, Result, read_result, versions
-from fusionser.experiments.run import (
-    Features,
-    Place,
-    Plan,
-    Prepared,
-    choose_features,
-    choose_protocol,
-    evaluate_plan,
-    prepare,
-)
+from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
+from fusionser.experiments.prepare import Prepared, prepare
+from fusionser.experiments.run import Plan, evaluate_plan
 from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
 

@@ -9,7 +9,7 @@ from sklearn.base import TransformerMixin
 
 from fusionser.errors import SettingsError
 from fusionser.features.base import ClipComputation
-from fusionser.features.blocks import check_mel
+from fusionser.features.checks import check_mel
 from fusionser.features.clip import Clip
 
 __all__ = ["LogMelMap", "MFCCMap"]

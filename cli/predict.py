@@ -1,0 +1,80 @@
+"""The command ``fusionser predict``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fusionser.errors import SettingsError
+
+from .console import print_json, print_table, progress_bar
+from .options import option
+
+__all__ = ["predict"]
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model file that 'fusionser fit' wrote.")],
+    clips: Annotated[
+        list[str] | None, typer.Argument(help="Recordings and folders; '-' reads paths from standard input.")
+    ] = None,
+    listed: Annotated[
+        Path | None, option("--list", "Text file with one path a line, or a table with a column 'file'.")
+    ] = None,
+    gender: Annotated[
+        str | None, option("--gender", "female or male, for models with the gender as a feature.")
+    ] = None,
+    out: Annotated[Path | None, option("--out", "Table to write (.csv or .parquet).")] = None,
+    jobs: Annotated[int, option("--jobs", "Processes; -1 is one a core.")] = 1,
+    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+) -> None:
+    """Predict the emotion of recordings; one that cannot be used is answered for with its reason."""
+    from fusionser.model import load_model
+    from fusionser.rows import write_table
+
+    from .inputs import gather_clips
+
+    if gender not in (None, "female", "male"):
+        raise SettingsError(f"--gender is '{gender}'; expected 'female' or 'male'")
+    loaded = load_model(model)
+    rows = gather_clips(clips or [], listed)
+    if gender is not None:
+        rows["gender"] = gender
+    if loaded.needs_gender and not ("gender" in rows and (rows["gender"] != "").all()):
+        raise SettingsError(
+            f"{model}: the model has the speaker's gender as a feature; give --gender female or --gender male, or "
+            "a table with a column 'gender' (or fit with --gender none)"
+        )
+    with progress_bar("recordings") as progress:
+        answers = loaded.predict(rows, n_jobs=jobs, progress=progress)
+    if out is not None:
+        write_table(answers, out)
+    _print_answers(answers, loaded.card.classes, json=json)
+    if (answers["error"] != "").all():
+        raise typer.Exit(1)
+
+
+def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> None:
+    records = answers.to_dict("records")
+    if json:
+        print_json([_plain_answer(one, classes) for one in records])
+        return
+    rows = []
+    for one in records:
+        if one["error"]:
+            reason = one["error"].removeprefix(one["file"] + ": ")
+            rows.append([one["file"], f"cannot be used: {reason}", *[""] * len(classes)])
+        else:
+            shares = [f"{100 * one[f'probability_{name}']:.0f} %" for name in classes]
+            rows.append([one["file"], one["emotion"], *shares])
+    print_table("", ["file", "emotion", *classes], rows, numbers=classes)
+
+
+def _plain_answer(one: dict[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
+    shares = {name: one[f"probability_{name}"] for name in classes}
+    return {
+        "file": one["file"],
+        "emotion": one["emotion"] or None,
+        "probabilities": None if one["error"] else shares,
+        "error": one["error"] or None,
+    }

@@ -1,0 +1,55 @@
+"""The command ``fusionser study``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fusionser.errors import SettingsError
+
+from .console import print_json, progress_bar, say, write
+from .options import option
+from .preparing import open_cache
+
+__all__ = ["study"]
+
+
+def study(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.")],
+    out: Annotated[Path, option("--out", "Folder for report.md and the cells.")],
+    place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
+    jobs: Annotated[int, option("--jobs", "Processes; -1 is one a core.")] = -1,
+    cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
+    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+) -> None:
+    """Run every evaluation of a recipe; a stopped study goes on where it was."""
+    from fusionser.corpora.places import data_folder, find_corpora
+    from fusionser.evaluation import provenance
+    from fusionser.experiments.study import read_recipe, run_study
+    from fusionser.files import write_text
+    from fusionser.reporting import study_page
+
+    wanted = read_recipe(recipe)
+    places = find_corpora([choice.corpus for choice in wanted.corpora], data_folder())
+    for given in place or []:
+        name, separator, folder = given.partition("=")
+        if not separator:
+            raise SettingsError(f"--place is '{given}'; expected corpus=DIR")
+        places[name] = Path(folder)
+    with progress_bar("features") as clips, progress_bar("cells") as cells:
+
+        def told(done: int, total: int, name: str = "") -> None:
+            cells(done, total, name)
+            if name and not sys.stderr.isatty():
+                say(f"{done + 1} of {total}: {name}")
+
+        results = run_study(
+            wanted, places, out, cache=open_cache(cache), n_jobs=jobs, extraction_progress=clips, progress=told
+        )
+    page = study_page(wanted.title, wanted.question, provenance()["command"], results)
+    written = write_text(out / "report.md", page)
+    if json:
+        print_json([result.model_dump(mode="json") for result in results])
+        return
+    write(f"{written}: {len(results)} evaluations")

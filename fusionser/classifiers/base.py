@@ -1,0 +1,55 @@
+"""What every classifier shares."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fusionser.errors import SettingsError
+from fusionser.fusion import split_carried
+
+__all__ = ["TableClassifier"]
+
+Array = npt.NDArray[Any]
+
+
+class TableClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier that sets the carried columns aside before it looks at the features."""
+
+    def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
+        _, features = split_carried(X)
+        values, labels = validate_data(self, features, y, dtype=np.float64)
+        check_classification_targets(labels)
+        self.classes_: Array = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise SettingsError(
+                f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a classifier needs two classes or more"
+            )
+        return values, labels
+
+    def _features(self, X: Any) -> Array:
+        check_is_fitted(self)
+        _, features = split_carried(X)
+        values: Array = validate_data(self, features, dtype=np.float64, reset=False)
+        return values
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, shape (n_rows, n_classes), in the order of `classes_`."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each row, shape (n_rows,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        predicted: Array = self.classes_[best]
+        return predicted
+
+    def pack(self) -> dict[str, bytes]:
+        """Take out the fitted parts that have a format of their own, as bytes by name, for a saved model."""
+        return {}
+
+    def unpack(self, parts: Mapping[str, bytes]) -> None:
+        """Put back what `pack` took out."""

@@ -1,0 +1,64 @@
+"""Random forest."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sklearn.ensemble import RandomForestClassifier
+
+from fusionser.classifiers.base import Array, TableClassifier
+
+__all__ = ["RandomForest"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RandomForest(TableClassifier):
+    """Random forest (Breiman 2001).
+
+    Parameters
+    ----------
+    n_estimators : int, default=500
+        Number of trees.
+    max_features : "sqrt" or float, default="sqrt"
+        Columns tried at each split.
+    min_samples_leaf : int, default=1
+    class_weight : "balanced" or None
+    random_state : int, default=0
+    n_jobs : int, optional
+        Threads; -1 is all cores. The forest is the same whatever their number.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    forest_ : RandomForestClassifier
+
+    Examples
+    --------
+    >>> RandomForest(n_estimators=10).fit([[0.0], [1.0]] * 5, ["calm", "sad"] * 5).predict([[0.9]]).tolist()
+    ['sad']
+    """
+
+    n_estimators: int = 500
+    max_features: float | str = "sqrt"
+    min_samples_leaf: int = 1
+    class_weight: str | None = None
+    random_state: int | None = 0
+    n_jobs: int | None = None
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Grow the forest."""
+        values, labels = self._training(X, y)
+        self.forest_ = RandomForestClassifier(
+            n_estimators=self.n_estimators,
+            max_features=self.max_features,
+            min_samples_leaf=self.min_samples_leaf,
+            class_weight=self.class_weight,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        ).fit(values, labels)
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the mean vote of the trees for each class, shape (n_rows, n_classes)."""
+        features = self._features(X)
+        shares: Array = self.forest_.predict_proba(features)
+        return shares

@@ -1,0 +1,135 @@
+"""Blocks that are computed from a clip as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fusionser.errors import SettingsError
+from fusionser.features.base import FeatureBlock, gender_of
+from fusionser.features.clip import Clip
+from fusionser.features.functionals import summarise
+from fusionser.features.pitch import track_pitch
+
+__all__ = ["Gender", "Pitch", "SignalStatistics"]
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SignalStatistics(FeatureBlock):
+    """SER-FusionNet's statistical vector: six numbers a clip.
+
+    Mean, variance, skewness and excess kurtosis of the samples, and the means over frames of the spectral
+    centroid and the spectral bandwidth in Hz (Boopathi, Bramadi, Ravi Kumar and Babu 2023; that the first
+    four are of the waveform is inferred).
+
+    Examples
+    --------
+    >>> SignalStatistics().names()
+    ['mean', 'variance', 'skewness', 'kurtosis', 'spectral_centroid_mean', 'spectral_bandwidth_mean']
+    """
+
+    kind: ClassVar[str] = "statistics"
+
+    def names(self) -> list[str]:
+        """Return the six names."""
+        moments = ["mean", "variance", "skewness", "kurtosis"]
+        return [*moments, "spectral_centroid_mean", "spectral_bandwidth_mean"]
+
+    def compute(self, clip: Clip) -> Array:
+        """Return the six numbers."""
+        spectrum = self.spectrum(clip)
+        samples = spectrum.waveform.astype(np.float64)
+        mean = samples.mean()
+        centred = samples - mean
+        variance = np.mean(centred**2)
+        skewness = np.mean(centred**3) / variance**1.5
+        kurtosis = np.mean(centred**4) / variance**2 - 3.0
+        spectral = [spectrum.centroid.mean(), spectrum.bandwidth.mean()]
+        return np.array([mean, variance, skewness, kurtosis, *spectral], dtype=np.float32)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Gender(FeatureBlock):
+    """Gender as the rows give it: 1 for male, 0 for female (the coding of SER-FusionNet).
+
+    X must be a table with the column ``gender``. A new recording has no such label: a model that uses this
+    block must be told the speaker's gender when it predicts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> Gender().transform(pd.DataFrame({"file": ["a.wav", "b.wav"], "gender": ["male", "female"]})).tolist()
+    [[1.0], [0.0]]
+    """
+
+    kind: ClassVar[str] = "gender"
+    uses_audio: ClassVar[bool] = False
+
+    def names(self) -> list[str]:
+        """Return the one name."""
+        return ["male"]
+
+    def compute(self, clip: Clip) -> Array:
+        """Return 1 for male, 0 for female."""
+        return np.array([gender_of(clip.row) == "male"], dtype=np.float32)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Pitch(FeatureBlock):
+    """Fundamental frequency and periodicity by autocorrelation (Boersma 1993), see `track_pitch`.
+
+    Parameters
+    ----------
+    fmin, fmax : float, default=60, 600
+        Range searched, in Hz; a frame must hold three periods of `fmin`.
+    statistics : sequence of str
+        Taken of pitch and of its step from frame to frame in semitones re 100 Hz over voiced frames (0 when
+        none is), and of the harmonics-to-noise ratio in decibels over all frames. The share of voiced frames
+        and the number of voiced stretches a second follow.
+
+    Examples
+    --------
+    >>> buzz = np.sign(np.sin(2 * np.pi * 200 / 22050 * np.arange(22050)))
+    >>> round(float(Pitch(statistics=["mean"]).transform([buzz])[0, 0]), 1)  # an octave above 100 Hz
+    12.0
+    """
+
+    kind: ClassVar[str] = "pitch"
+    fmin: float = 60.0
+    fmax: float = 600.0
+    statistics: Sequence[str] = ("mean", "deviation", "percentile10", "percentile50", "percentile90", "slope")
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        lowest = 3.0 * self.sampling_rate / self.n_fft
+        if not lowest <= self.fmin < self.fmax <= self.sampling_rate / 4:
+            raise SettingsError(
+                f"fmin is {self.fmin} and fmax {self.fmax} Hz; expected {lowest:.1f} (three periods in a frame of "
+                f"{self.n_fft} samples) <= fmin < fmax <= {self.sampling_rate / 4:g}"
+            )
+
+    def names(self) -> list[str]:
+        """Return the names of the columns within the block."""
+        series = [f"{name}_{statistic}" for name in ("f0", "f0_step", "hnr") for statistic in self.statistics]
+        return [*series, "voiced_share", "voiced_stretches_per_second"]
+
+    def compute(self, clip: Clip) -> Array:
+        """Return the columns for one clip."""
+        spectrum = self.spectrum(clip)
+        track = track_pitch(
+            spectrum.power, spectrum.rms, self.sampling_rate, self.hop_length, fmin=self.fmin, fmax=self.fmax
+        )
+        voiced = track.voiced
+        semitones = 12.0 * np.log2(track.frequency[voiced] / 100.0)
+        if semitones.size < 2:
+            semitones = np.zeros(2)
+        series = [semitones, np.abs(np.diff(semitones)), track.harmonics_to_noise]
+        starts = int(np.sum(voiced[1:] & ~voiced[:-1])) + int(voiced[0])
+        seconds = voiced.size * self.hop_length / self.sampling_rate
+        parts = [summarise(one[None], self.statistics) for one in series]
+        return np.concatenate([*parts, [voiced.mean(), starts / seconds]]).astype(np.float32)

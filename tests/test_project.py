@@ -1,0 +1,133 @@
+"""The project itself: what a newcomer adds must be registered, listed and documented; nothing else may slip in."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from conftest import ROOT
+
+import fusionser
+from fusionser import archive, classifiers, corpora, evaluation, features
+from fusionser.audio import ClipSettings
+from fusionser.corpora.base import Corpus
+from fusionser.evaluation.protocols import Protocol
+from fusionser.experiments.study import recipe_names
+from fusionser.features.base import FeatureBlock, FrameFeature
+from fusionser.features.maps import ClipMap
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+MODULES = [importlib.import_module(one.name) for one in pkgutil.walk_packages(fusionser.__path__, "fusionser.")]
+
+
+def subclasses(base):
+    return {
+        value
+        for module in MODULES
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, base) and value is not base and value.__module__ == module.__name__
+    }
+
+
+def test_every_package_on_disk_is_listed():
+    mapping = PROJECT["tool"]["setuptools"]["package-dir"]
+    found = set()
+    for name, folder in mapping.items():
+        for init in (ROOT / folder).rglob("__init__.py"):
+            found.add(".".join([name, *init.parent.relative_to(ROOT / folder).parts]))
+    assert found == set(PROJECT["tool"]["setuptools"]["packages"])
+
+
+def test_nothing_of_a_common_name_becomes_importable():
+    code = "import importlib.util as u; print([n for n in ('cli', 'data', 'tests', 'benchmarks') if u.find_spec(n)])"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_corpus_is_registered_and_has_a_card():
+    assert {type(one) for one in corpora.CORPORA.values()} == subclasses(Corpus)
+    assert {path.parent.name for path in (ROOT / "data").glob("*/card.toml")} == set(corpora.CORPORA)
+
+
+def test_every_feature_block_is_registered_and_public():
+    blocks = subclasses(FeatureBlock) - {FrameFeature}
+    assert set(features.BLOCKS.values()) == blocks
+    assert all(name == kind.kind for name, kind in features.BLOCKS.items())
+    for kind in blocks | subclasses(ClipMap):
+        assert getattr(features, kind.__name__) is kind
+
+
+def test_every_protocol_is_registered():
+    assert set(evaluation.PROTOCOLS.values()) == subclasses(Protocol)
+
+
+def test_every_classifier_is_registered_searched_and_may_be_loaded():
+    kinds = subclasses(classifiers.TableClassifier)
+    assert set(classifiers.CLASSIFIERS.values()) == kinds
+    assert set(classifiers.GRIDS) == set(classifiers.CLASSIFIERS)
+    for kind in kinds:
+        assert f"{kind.__module__}.{kind.__qualname__}" in archive.OBJECTS
+
+
+def test_the_readme_names_everything_there_is():
+    readme = (ROOT / "README.md").read_text()
+    names = [
+        *corpora.CORPORA,
+        *features.BLOCKS,
+        *features.PRESETS,
+        *classifiers.CLASSIFIERS,
+        *evaluation.PROTOCOLS,
+        *recipe_names(),
+    ]
+    assert [name for name in names if f"`{name}`" not in readme] == []
+    for target in ("demo", "test"):
+        assert f"make {target}" in readme
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_public_names_exist(module):
+    for name in getattr(module, "__all__", ()):
+        assert hasattr(module, name)
+
+
+def test_every_dependency_is_pinned_for_installs():
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
+    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["dev"]]
+    assert [one for one in wanted if re.split(r"[>=<]", one)[0] not in pinned] == []
+
+
+def test_files_are_of_a_size_to_be_read():
+    long = {str(path): len(path.read_text().splitlines()) for path in ROOT.glob("[ftc][uel][sis]*/**/*.py")}
+    assert {path: lines for path, lines in long.items() if lines > 450} == {}
+
+
+def test_no_audio_and_no_table_of_features_is_tracked():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    wrong = [name for name in listed.stdout.split() if re.search(r"\.(wav|flac|mp3|ogg|aiff?|parquet|npy)$", name)]
+    assert wrong == []
+
+
+def test_public_classes_and_functions_say_what_they_do():
+    bare = []
+    for module in MODULES:
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            if (inspect.isclass(value) or inspect.isfunction(value)) and not inspect.getdoc(value):
+                bare.append(f"{module.__name__}.{name}")
+    assert bare == []
+    assert "Examples" in (ClipSettings.__doc__ or "")
+
+
+def test_importing_the_package_is_light():
+    heavy = ("torch", "sklearn", "librosa", "pandas", "numpy")
+    code = f"import sys, fusionser; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
