@@ -3,6 +3,9 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import tone
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from fusionser.audio import LONGEST_SECONDS, ClipSettings, decode, duration_of, fingerprint, prepare
 from fusionser.errors import AudioError, SettingsError
@@ -151,6 +154,23 @@ def test_an_endless_recording_is_refused_before_it_is_read(tmp_path):
 def test_an_offset_past_the_end_is_told():
     with pytest.raises(AudioError, match="nothing is left after an offset of 2 s"):
         prepare(tone(200), 16000, ClipSettings(offset=2.0))
+
+
+@given(
+    size=st.integers(1000, 40000),
+    rate=st.sampled_from([8000, 11025, 16000, 44100]),
+    offset=st.floats(0, 0.02),
+    duration=st.floats(0.05, 3),
+    trim=st.booleans(),
+)
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_every_clip_of_a_duration_has_that_many_samples(size, rate, offset, duration, trim):
+    clip = np.random.default_rng(size).normal(0, 0.1, size).astype(np.float32)
+    settings = ClipSettings(sampling_rate=16000, offset=offset, duration=duration, trim=trim)
+    prepared = prepare(clip, rate, settings)
+    assert prepared.size == settings.samples == round(duration * 16000)
+    assert prepared.dtype == np.float32
+    assert np.isfinite(prepared).all()
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,19 @@ def test_a_class_that_training_never_shows_is_refused(prepared):
         )
 
 
+def test_a_class_that_a_fold_never_shows_has_probability_zero_there(prepared):
+    from dataclasses import replace
+
+    corpora = {"demo/f1": "a", "demo/f2": "a", "demo/f3": "b", "demo/f4": "c"}
+    table = prepared.table.assign(corpus=prepared.table["speaker"].map(corpora))
+    table = table[table["corpus"].notna() & ((table["emotion"] != "sad") | (table["corpus"] == "c"))]
+    part = replace(prepared, table=table.reset_index(drop=True))
+    split = choose_protocol("cross-corpus", part.table, {"test": ("b",), "train": ("a",)})
+    _, found = evaluate_plan(part, Plan(), split)
+    assert (found.predictions["probability_sad"] == 0).all()
+    assert not found.predictions.isna().any().any()
+
+
 def test_one_class_and_no_label_are_refused(prepared):
     from dataclasses import replace
 

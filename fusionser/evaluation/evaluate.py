@@ -93,14 +93,16 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
     return shared
 
 
-def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
+def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str, classes: tuple[str, ...]) -> pd.DataFrame:
     found = rows[["file", "start", "end", "speaker", "source"]].assign(
         fold=fold, truth=rows["emotion"], predicted=np.asarray(fitted.predict(rows), dtype=object)
     )
     if hasattr(fitted, "predict_proba"):
         shares = fitted.predict_proba(rows)
-        for position, name in enumerate(fitted.classes_):
-            found[f"probability_{name}"] = shares[:, position]
+        position = {name: number for number, name in enumerate(fitted.classes_)}
+        for name in classes:
+            # What a fold's training rows never show has no chance there.
+            found[f"probability_{name}"] = shares[:, position[name]] if name in position else 0.0
     return found
 
 
@@ -179,7 +181,7 @@ def evaluate(
         began = time.perf_counter()
         fitted = clone(estimator).fit(rows.iloc[train], rows["emotion"].iloc[train].to_numpy(dtype=object))
         seconds = time.perf_counter() - began
-        part = _predict(fitted, rows.iloc[test], name)
+        part = _predict(fitted, rows.iloc[test], name, classes)
         parts.append(part)
         fold_results.append(
             FoldResult(
