@@ -27,8 +27,7 @@ def study(
     from fusionser.corpora.places import data_folder, find_corpora
     from fusionser.evaluation import provenance
     from fusionser.experiments.study import read_recipe, run_study
-    from fusionser.files import write_text
-    from fusionser.reporting import study_page
+    from fusionser.reporting import write_study
 
     wanted = read_recipe(recipe)
     places = find_corpora([choice.corpus for choice in wanted.corpora], data_folder())
@@ -47,8 +46,7 @@ def study(
         results = run_study(
             wanted, places, out, cache=open_cache(cache), n_jobs=jobs, extraction_progress=clips, progress=told
         )
-    page = study_page(wanted.title, wanted.question, provenance()["command"], results)
-    written = write_text(out / "report.md", page)
+    written = write_study(wanted.title, wanted.question, provenance()["command"], results, out)
     if json:
         print_json([result.model_dump(mode="json") for result in results])
         return

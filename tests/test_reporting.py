@@ -6,7 +6,7 @@ from matplotlib.image import imread
 
 from fusionser.evaluation import RandomKFold, SpeakerHoldout, SpeakerKFold
 from fusionser.experiments import Place, Plan, choose_features, evaluate_plan, prepare
-from fusionser.reporting import result_page, study_page, write_report
+from fusionser.reporting import result_page, study_page, write_report, write_study
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,12 @@ def test_a_leaking_split_says_so_on_its_page(evaluated):
     page = result_page(evaluated[2][0])
     assert "SPEAKERS ARE ON BOTH SIDES: not an estimate for new speakers" in page
     assert "On speakers that it was trained on" in page
+
+
+def test_a_study_is_drawn(evaluated, tmp_path):
+    page = write_study("Title", "Question?", "the command", [result for result, _ in evaluated], tmp_path).read_text()
+    (name,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
+    assert imread(tmp_path / name).std() > 0.05
 
 
 def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):

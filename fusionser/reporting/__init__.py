@@ -1,6 +1,6 @@
 """Tables, figures and pages: pure functions of results."""
 
 from fusionser.reporting.figures import confusion_figure, speakers_figure
-from fusionser.reporting.page import result_page, study_page, write_report
+from fusionser.reporting.page import result_page, study_page, write_report, write_study
 
-__all__ = ["confusion_figure", "result_page", "speakers_figure", "study_page", "write_report"]
+__all__ = ["confusion_figure", "result_page", "speakers_figure", "study_page", "write_report", "write_study"]

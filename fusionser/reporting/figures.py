@@ -1,18 +1,26 @@
 """Pictures of a result."""
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fusionser.evaluation.results import Result
 from fusionser.files import write_whole
 
-__all__ = ["confusion_figure", "save_figure", "speakers_figure"]
+__all__ = ["confusion_figure", "save_figure", "speakers_figure", "study_figure"]
 
 DARK_CELL = 0.5
 DOTS_PER_INCH = 120
+
+# Told apart by shape as well, for black and white.
+MARKS = ("o", "s", "^", "D", "v", "P")
+COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 
 
 def confusion_figure(result: Result) -> Figure:
@@ -52,6 +60,45 @@ def speakers_figure(result: Result) -> Figure:
     axes.set_ylabel("UAR, %")
     axes.legend(loc="upper right", fontsize=8)
     return figure
+
+
+def study_figure(results: Sequence[Result]) -> Figure:
+    """Draw the UAR of every result, a panel a corpus and setting, a mark a protocol; bars are intervals."""
+    corpora = list(dict.fromkeys(result.corpus for result in results))
+    settings = list(dict.fromkeys(result.protocol.setting for result in results))
+    protocols = list(dict.fromkeys(result.protocol.name for result in results))
+    rows = list(dict.fromkeys(f"{result.features_name}, {result.classifier}" for result in results))
+    height = 1.2 + 0.42 * len(rows)
+    figure = Figure(figsize=(1.6 + 4.2 * len(settings), height * len(corpora)), layout="constrained")
+    panels = figure.subplots(len(corpora), len(settings), sharex=True, sharey=True, squeeze=False)
+    for (row, corpus), (column, setting) in product(enumerate(corpora), enumerate(settings)):
+        axes = panels[row][column]
+        axes.set_title(f"{corpus}, {setting}", fontsize=10)
+        axes.set_yticks(range(len(rows)), rows, fontsize=8)
+        axes.grid(axis="x", linewidth=0.4)
+        own = [one for one in results if one.corpus == corpus and one.protocol.setting == setting]
+        for result in own:
+            position = rows.index(f"{result.features_name}, {result.classifier}")
+            _draw_score(axes, result, position, protocols.index(result.protocol.name), len(protocols))
+        axes.set_xlim(0, 100)
+    panels[0][0].invert_yaxis()
+    for axes in panels[-1]:
+        axes.set_xlabel("UAR, %")
+    handles = [
+        Line2D([], [], marker=MARKS[number % len(MARKS)], color=COLORS[number % len(COLORS)], linestyle="", label=name)
+        for number, name in enumerate(protocols)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(protocols), fontsize=8)
+    return figure
+
+
+def _draw_score(axes: Axes, result: Result, position: int, number: int, count: int) -> None:
+    height = position + 0.18 * (number - (count - 1) / 2)
+    value = 100 * result.pooled.uar
+    low, high = (value, value) if result.intervals is None else (100 * end for end in result.intervals["uar"])
+    color = COLORS[number % len(COLORS)]
+    axes.plot([low, high], [height, height], color=color, linewidth=1.2)
+    axes.plot([value], [height], marker=MARKS[number % len(MARKS)], color=color, markersize=5)
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:

@@ -12,7 +12,7 @@ from fusionser.corpora import CORPORA
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.evaluation.results import Result, Scores
 from fusionser.files import write_text
-from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure
+from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure, study_figure
 from fusionser.rows import write_table
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "score_interval",
     "study_page",
     "write_report",
+    "write_study",
 ]
 
 METRIC_NAMES: Mapping[str, str] = {"war": "WAR (accuracy)", "uar": "UAR", "macro_f1": "macro F1"}
@@ -136,6 +137,12 @@ def _setting_lines(results: Sequence[Result]) -> list[str]:
         f"{result.classifier}{_settings(result.classifier_settings)}; {result.protocol.selection}" for result in results
     ]
     return list(dict.fromkeys(lines))
+
+
+def write_study(title: str, question: str, command: str, results: Sequence[Result], folder: str | Path) -> Path:
+    """Write ``report.md`` and the picture of a study; return the page."""
+    save_figure(study_figure(results), Path(folder) / "uar.png")
+    return write_text(Path(folder) / "report.md", study_page(title, question, command, results))
 
 
 def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> Path:
