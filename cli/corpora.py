@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, write
-from .options import option
+from .options import SEEDS, option
 
 __all__ = ["corpora_app"]
 
@@ -162,7 +162,7 @@ def _print_check(found: dict[str, Any], every: bool) -> None:
 @corpora_app.command("generate")
 def generate(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    seed: Annotated[int, option("--seed", "Draws the scatter of the voices.", min=0)] = 0,
+    seed: Annotated[int, option("--seed", "Draws the scatter of the voices.", **SEEDS)] = 0,
     json: Json = False,
 ) -> None:
     """Write the demo corpus: SYNTHETIC voices, for trying the tools only."""

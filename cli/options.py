@@ -11,7 +11,21 @@ import typer
 
 from fusionser.errors import SettingsError
 
-__all__ = ["PROTOCOL_HELP", "FrontEnd", "Input", "Places", "Run", "Split", "Training", "names", "option", "with_groups"]
+__all__ = [
+    "JOBS_HELP",
+    "PROTOCOL_HELP",
+    "SEEDS",
+    "FrontEnd",
+    "Input",
+    "Places",
+    "Run",
+    "Split",
+    "Training",
+    "check_jobs",
+    "names",
+    "option",
+    "with_groups",
+]
 
 
 def option(flag: str, text: str, panel: str | None = None, **more: Any) -> Any:
@@ -23,6 +37,8 @@ PROTOCOL_HELP = (
     "How the rows are split: speaker-kfold, speaker-holdout, leave-one-speaker-out, leave-one-statement-out, "
     "cross-corpus, or one that leaks speakers: random-kfold, random-holdout."
 )
+JOBS_HELP = "Processes; -1 is one a core."
+SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
     "Feature blocks by comma, in place of a preset: zcr, chroma, mfcc, rms, mel (or acoustic for these five), "
     "statistics, gender, pitch, shape, contrast."
@@ -31,6 +47,13 @@ BLOCKS_HELP = (
 Places = Annotated[
     list[Path], typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), or features files.")
 ]
+
+
+def check_jobs(jobs: int) -> int:
+    """Refuse a number of processes that means nothing."""
+    if jobs == 0:
+        raise SettingsError("--jobs is 0; expected the number of processes, or -1 for one a core")
+    return jobs
 
 
 def names(text: str) -> list[str]:
@@ -167,8 +190,8 @@ class Split:
 class Run:
     """How the command runs and answers."""
 
-    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", min=0)] = 0
-    jobs: Annotated[int, option("--jobs", "Processes; -1 is one a core.", "Run")] = -1
+    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0
+    jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.", "Run")] = True
     json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run", is_flag=True)] = False
 

@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar
-from .options import option
+from .options import JOBS_HELP, check_jobs, option
 
 __all__ = ["predict"]
 
@@ -25,7 +25,7 @@ def predict(
         str | None, option("--gender", "female or male, for models with the gender as a feature.")
     ] = None,
     out: Annotated[Path | None, option("--out", "Table to write (.csv or .parquet).")] = None,
-    jobs: Annotated[int, option("--jobs", "Processes; -1 is one a core.")] = 1,
+    jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = 1,
     json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
 ) -> None:
     """Predict the emotion of recordings; one that cannot be used is answered for with its reason."""

@@ -9,7 +9,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, progress_bar, say, write
-from .options import option
+from .options import JOBS_HELP, check_jobs, option
 from .preparing import open_cache
 
 __all__ = ["study"]
@@ -19,7 +19,7 @@ def study(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the cells.")],
     place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
-    jobs: Annotated[int, option("--jobs", "Processes; -1 is one a core.")] = -1,
+    jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
     json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
 ) -> None:

@@ -158,6 +158,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--gender", "male"], "expected 'given' or 'none'"),
         (["--duration", "-1"], "duration is -1.0; expected more than 0"),
         (["--sampling-rate", "10"], "sampling_rate is 10; expected 1000"),
+        (["--jobs", "0"], "--jobs is 0; expected the number of processes"),
         (["--offset", "99"], "nothing is left after an offset of 99 s"),
         (["--corpus", "demos"], "unknown corpus 'demos'; did you mean 'demo'"),
         (["--corpus", "demo,ravdess"], "got 2 corpora for 1 places"),

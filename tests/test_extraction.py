@@ -187,6 +187,13 @@ def test_features_of_other_settings_are_computed_anew(demo_rows):
     np.testing.assert_array_equal(other.transform(planted), other.transform(rows))
 
 
+@pytest.mark.parametrize("stamp", ["", "{", "3", "[1]", '{"mfcc": 5}', '{"mfcc": ["x"]}', None])
+def test_a_stamp_that_nobody_wrote_holds_nothing(demo_rows, stamp):
+    extractor = FeatureExtractor(blocks=[("mfcc", MFCC())])
+    planted = demo_rows.iloc[:2].assign(extracted=stamp, mfcc__00_mean=1.0)
+    assert not extractor.extracted(planted).any()
+
+
 def test_settings_of_a_features_file_that_cannot_be_read_are_told(demo_rows, tmp_path):
     chosen = fusionnet(gender=False)
     table = chosen.table(demo_rows.iloc[:2], chosen.run(demo_rows.iloc[:2]))

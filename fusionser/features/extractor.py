@@ -128,8 +128,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         if not isinstance(X, pd.DataFrame) or EXTRACTED_COLUMN not in X.columns:
             return np.zeros(len(X), dtype=bool)
         wanted = self.digests().items()
-        stamps = X[EXTRACTED_COLUMN].astype(str)
-        held = {stamp: wanted <= json.loads(stamp or "{}").items() for stamp in stamps.unique()}
+        stamps = X[EXTRACTED_COLUMN].fillna("").astype(str)
+        held = {stamp: wanted <= _digests_of(stamp).items() for stamp in stamps.unique()}
         return stamps.map(held).to_numpy(dtype=bool)
 
     def run(
@@ -203,6 +203,17 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def _digests_of(stamp: str) -> dict[str, str]:
+    """Read a stamp; one that nobody here wrote holds nothing, so that its row is analysed anew."""
+    try:
+        read = json.loads(stamp)
+    except ValueError:
+        return {}
+    if not isinstance(read, dict):
+        return {}
+    return {key: value for key, value in read.items() if isinstance(value, str)}
 
 
 def _carried(X: Any, index: pd.Index) -> pd.DataFrame:
