@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from skops import io as skops_io
 
+from fusionser.classifiers import TableClassifier
+from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError
 from fusionser.files import write_bytes
+from fusionser.fusion import SCALERS, BlockScaler
 
 __all__ = ["FORMAT", "dump_estimators", "load_estimators", "read_archive", "write_archive"]
 
@@ -198,50 +200,18 @@ def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ..
         for name, kind in expected.items():
             if not isinstance(loaded[name], kind):
                 raise ValueError(f"its part '{name}' is a {type(loaded[name]).__name__}")
-            _check_indices(loaded[name])
+            if isinstance(loaded[name], TableClassifier):
+                check_bounds(loaded[name])
+            if isinstance(loaded[name], BlockScaler):
+                _check_scalers(loaded[name])
     except Exception as error:
         # Whatever a hostile file makes skops or scikit-learn raise, the answer is one sentence.
         raise ModelFileError(f"the member with the estimators is refused: {error}") from error
     return loaded
 
 
-def _check_indices(estimator: Any) -> None:
-    """Refuse trees and support vectors whose indices lead outside of their arrays."""
-    forest = getattr(estimator, "forest_", None)
-    if forest is not None:
-        for tree in forest.estimators_:
-            _check_tree(tree.tree_, forest.n_features_in_, len(estimator.classes_))
-    machine = getattr(estimator, "svc_", None)
-    if machine is not None:
-        _check_machine(machine, len(estimator.classes_), estimator.n_features_in_)
-
-
-def _check_tree(tree: Any, columns: int, classes: int) -> None:
-    nodes = tree.node_count
-    inner = tree.children_left != -1
-    left, right, tested = tree.children_left[inner], tree.children_right[inner], tree.feature[inner]
-    positions = np.flatnonzero(inner)
-    # A child that comes after its parent also rules out a loop.
-    fits = (left > positions) & (right > positions) & (left < nodes) & (right < nodes)
-    if not (fits.all() and ((tested >= 0) & (tested < columns)).all()):
-        raise ValueError("a tree whose nodes lead outside of it")
-    if tree.value.shape != (nodes, 1, classes) or tree.n_features != columns:
-        raise ValueError(f"a tree for {tree.n_features} columns with values of shape {tree.value.shape}")
-
-
-def _check_machine(machine: Any, classes: int, columns: int) -> None:
-    vectors = machine.support_vectors_.shape[0]
-    pairs = classes * (classes - 1) // 2
-    fits = (
-        machine.support_vectors_.shape == (vectors, columns)
-        and machine._dual_coef_.shape == (classes - 1, vectors)
-        and machine._intercept_.shape == (pairs,)
-        and machine._n_support.shape == (classes,)
-        and (machine._n_support >= 0).all()
-        and int(machine._n_support.sum()) == vectors
-        and machine.support_.shape == (vectors,)
-        and not machine._sparse
-        and machine.kernel in ("rbf", "linear")
-    )
-    if not fits:
-        raise ValueError("a support vector machine whose arrays do not fit together")
+def _check_scalers(scaler: BlockScaler) -> None:
+    kinds = {type(build()) for build in SCALERS.values()}
+    strange = [type(one).__name__ for one in scaler.scalers_.values() if type(one) not in kinds]
+    if strange:
+        raise ValueError(f"a {strange[0]} in the place of a scaler")

@@ -15,7 +15,8 @@ import pytest
 from skops import io as skops_io
 
 from fusionser.archive import MANIFEST, dump_estimators, load_estimators, write_archive
-from fusionser.classifiers import CLASSIFIERS, SVM
+from fusionser.classifiers import CLASSIFIERS, SVM, RandomForest
+from fusionser.classifiers.bounds import check_booster
 from fusionser.errors import FusionserError, ModelFileError
 from fusionser.evaluation import SpeakerHoldout
 from fusionser.experiments import Place, Plan, choose_features, fit_plan, prepare
@@ -337,8 +338,6 @@ def fitted_parts(kind):
 
 def test_trees_and_machines_whose_indices_lead_astray_are_refused():
     """Compiled code follows these indices without looking."""
-    from fusionser.classifiers import RandomForest
-
     expected = {"scale": BlockScaler, "classifier": (SVM, RandomForest)}
     forest = fitted_parts(RandomForest(n_estimators=2))
     assert load_estimators(dump_estimators(forest), expected)
@@ -350,6 +349,38 @@ def test_trees_and_machines_whose_indices_lead_astray_are_refused():
     machine["classifier"].svc_._n_support = machine["classifier"].svc_._n_support * 1000
     with pytest.raises(ModelFileError, match="arrays do not fit together"):
         load_estimators(dump_estimators(machine), expected)
+
+
+def test_a_booster_whose_trees_lead_astray_is_refused():
+    from fusionser.classifiers import XGBoost
+
+    fitted = fitted_parts(XGBoost(n_estimators=2))["classifier"]
+    parts = fitted.pack()
+    fitted.unpack(parts)
+    honest = json.loads(fitted.booster_.save_raw("json"))
+    tree = honest["learner"]["gradient_booster"]["model"]["trees"][0]
+    assert tree["left_children"][0] > 0
+    for key, value in (("split_indices", 10**6), ("left_children", 0), ("right_children", 10**6)):
+        planted = json.loads(json.dumps(honest))
+        planted["learner"]["gradient_booster"]["model"]["trees"][0][key][0] = value
+        with pytest.raises(ValueError, match="nodes lead outside"):
+            check_booster(planted, 3, 3)
+    with pytest.raises(ValueError, match="expected 4 and 3"):
+        check_booster(honest, 4, 3)
+    check_booster(honest, 3, 3)
+
+
+def test_a_part_in_the_place_of_another_is_refused():
+    parts = fitted_parts(SVM())
+    forest = fitted_parts(RandomForest(n_estimators=2))["classifier"].forest_
+    expected = {"scale": BlockScaler, "classifier": SVM}
+    parts["classifier"].calibrator_.calibrated_classifiers_[0].estimator = forest
+    with pytest.raises(ModelFileError, match="a RandomForestClassifier in the place of a SVC"):
+        load_estimators(dump_estimators(parts), expected)
+    parts = fitted_parts(SVM())
+    parts["scale"].scalers_[""] = forest
+    with pytest.raises(ModelFileError, match="a RandomForestClassifier in the place of a scaler"):
+        load_estimators(dump_estimators(parts), expected)
 
 
 def test_a_part_of_another_kind_is_refused():

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
 from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.bounds import check_booster
 
 __all__ = ["XGBoost"]
 
@@ -102,16 +103,11 @@ class XGBoost(TableClassifier):
         Raises
         ------
         ValueError
-            When the bytes are not a booster for this many classes.
+            When the bytes are not a booster for these classes and columns.
         """
         import xgboost
 
         booster = xgboost.Booster()
         booster.load_model(bytearray(parts[self.PART]))
-        learner = json.loads(booster.save_config())["learner"]["learner_model_param"]
-        if int(learner["num_class"]) != len(self.classes_) or int(learner["num_feature"]) != self.n_features_in_:
-            raise ValueError(
-                f"the booster has {learner['num_class']} classes and {learner['num_feature']} columns; expected "
-                f"{len(self.classes_)} and {self.n_features_in_}"
-            )
+        check_booster(json.loads(booster.save_raw("json")), len(self.classes_), self.n_features_in_)
         self.booster_ = booster
