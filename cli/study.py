@@ -36,15 +36,18 @@ def study(
         if not separator:
             raise SettingsError(f"--place is '{given}'; expected corpus=DIR")
         places[name] = Path(folder)
-    with progress_bar("features") as clips, progress_bar("cells") as cells:
+    with progress_bar("study") as progress:
 
-        def told(done: int, total: int, name: str = "") -> None:
-            cells(done, total, name)
+        def clips(done: int, total: int) -> None:
+            progress(done, total, "features")
+
+        def cells(done: int, total: int, name: str = "") -> None:
+            progress(done, total, name)
             if name and not sys.stderr.isatty():
                 say(f"{done + 1} of {total}: {name}")
 
         results = run_study(
-            wanted, places, out, cache=open_cache(cache), n_jobs=jobs, extraction_progress=clips, progress=told
+            wanted, places, out, cache=open_cache(cache), n_jobs=jobs, extraction_progress=clips, progress=cells
         )
     written = write_study(wanted.title, wanted.question, provenance()["command"], results, out)
     if json:
