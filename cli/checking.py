@@ -26,7 +26,7 @@ def decode_all(rows: pd.DataFrame, progress: Callable[..., None]) -> tuple[list[
     for done, (file, start, end) in enumerate(rows[["file", "start", "end"]].itertuples(index=False)):
         try:
             samples, rate = decode(file, start, end)
-            prepare(samples, rate, ClipSettings(sampling_rate=rate), name=file)
+            prepare(samples, rate, ClipSettings(sampling_rate=max(rate, 1000)), name=file)
         except AudioError as error:
             refused.append({"file": file, "reason": str(error)})
         else:

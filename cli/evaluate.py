@@ -85,7 +85,7 @@ def print_result(result: Any) -> None:
         ],
         numbers=["precision", "recall", "F1", "support"],
     )
-    if result.intervals is None and result.speakers:
+    if result.intervals is None and result.speakers and result.protocol.speakers_known:
         print_table(
             "by speaker (fewer than eight, so each is shown)",
             ["speaker", "WAR", "UAR"],

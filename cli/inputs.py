@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
-from fusionser.corpora.base import audio_files
+from fusionser.corpora.base import audio_files, check_name
 from fusionser.errors import CorpusError, SettingsError
-from fusionser.rows import read_table
+from fusionser.rows import check_rows, read_table
 
 __all__ = ["gather_clips"]
 
@@ -35,15 +36,18 @@ def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
     files: list[str] = []
     for clip in clips:
         if clip == "-":
-            files += [line.strip() for line in sys.stdin if line.strip()]
+            files += _lines_of(sys.stdin)
         elif Path(clip).is_dir():
             found = [str(file) for file in audio_files(Path(clip))]
             if not found:
                 raise CorpusError(f"{clip}: no audio files in this folder")
             files += found
         else:
+            check_name(clip)
             # A file that is not there is answered for, like any other that cannot be used.
             files.append(clip)
+    for file in files:
+        check_name(file)
     rows = pd.DataFrame({"file": files}, dtype=object)
     if listed is not None:
         rows = pd.concat([rows, _read_list(listed)], ignore_index=True)
@@ -51,14 +55,21 @@ def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
         )
-    return rows
+    return check_rows(rows)
+
+
+def _lines_of(stream: TextIO) -> list[str]:
+    try:
+        return [line.strip() for line in stream if line.strip()]
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the list on standard input is not UTF-8 ({error})") from error
 
 
 def _read_list(listed: Path) -> pd.DataFrame:
     if listed.suffix.lower() in (".csv", ".parquet"):
         return read_table(listed)
     try:
-        lines = listed.read_text(encoding="utf-8").splitlines()
+        lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{listed}: the list cannot be read ({error})") from error
     return pd.DataFrame({"file": [line.strip() for line in lines if line.strip()]}, dtype=object)

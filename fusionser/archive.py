@@ -97,7 +97,9 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         names = set(members)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its manifest is not one that fusionser wrote ({error!r})") from error
-    if not isinstance(version, int) or version > FORMAT:
+    if not isinstance(members, dict):
+        raise ModelFileError(f"{path}: its members are not those that its manifest lists; refused as hostile")
+    if type(version) is not int or not 1 <= version <= FORMAT:
         raise ModelFileError(
             f"{path}: has format {version!r}, and this version reads up to {FORMAT}; install a newer fusionser"
         )

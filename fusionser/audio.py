@@ -31,6 +31,9 @@ SILENCE_PEAK = 1e-4
 
 TRIM_DECIBELS = 30.0
 
+END_TOLERANCE = 0.1
+"""Seconds by which a row may end after its file: compressed formats only estimate their length."""
+
 Waveform = npt.NDArray[np.float32]
 
 
@@ -70,7 +73,8 @@ class ClipSettings:
             )
         if not (math.isfinite(self.offset) and self.offset >= 0):
             raise SettingsError(f"offset is {self.offset}; expected zero or more seconds")
-        if self.duration is not None and not 0 < self.duration <= LONGEST_SECONDS:
+        too_short = self.duration is not None and self.duration * self.sampling_rate < 1
+        if too_short or (self.duration is not None and not self.duration <= LONGEST_SECONDS):
             raise SettingsError(
                 f"duration is {self.duration}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, "
                 "or None for the whole clip"
@@ -153,6 +157,10 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         except (soundfile.LibsndfileError, RuntimeError) as error:
             reason = getattr(error, "error_string", str(error))
             raise AudioError(f"{file}: decoding failed ({reason}); the file may be truncated") from error
+    if stop is not None and samples.shape[0] and stop - first - samples.shape[0] > END_TOLERANCE * rate:
+        raise AudioError(
+            f"{file}: the row ends at {end:g} s, {(stop - first - samples.shape[0]) / rate:.2f} s past the end"
+        )
     if samples.shape[0] == 0:
         where = "holds no samples" if first == 0 else f"holds no samples after {start:g} s"
         raise AudioError(f"{file}: {where}")

@@ -72,6 +72,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The fitted scaler of each block.
     speakers_ : dict of str to (ndarray, ndarray)
         Mean and deviation of each training speaker; empty without `by_speaker`.
+    carried_ : list of str
+        Columns of the rows that pass through.
     n_features_in_ : int
         Number of feature columns.
 
@@ -97,6 +99,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         carried, given = split_carried(X)
         values = validate_data(self, given, dtype=np.float64)
+        self.carried_ = [] if carried is None else list(carried.columns)
         self.speakers_: dict[str, tuple[Array, Array]] = {}
         if self.by_speaker:
             values = self._fit_speakers(values, carried)
@@ -123,6 +126,15 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return scaled
         table = pd.DataFrame(scaled, columns=given.columns, index=X.index)
         return table if carried is None else pd.concat([carried, table], axis=1)
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return the names of the columns, the carried ones first."""
+        check_is_fitted(self)
+        features = [
+            name for name in (input_features if input_features is not None else []) if name not in self.carried_
+        ]
+        named = super().get_feature_names_out(features or None)
+        return np.asarray([*self.carried_, *named], dtype=object)
 
     def _blocks(self) -> dict[str, list[int]]:
         names = getattr(self, "feature_names_in_", [""] * self.n_features_in_)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fusionser.archive import dump_estimators, load_estimators, read_archive, write_archive
 from fusionser.classifiers import CLASSIFIERS
-from fusionser.errors import FusionserError, ModelFileError, SettingsError
+from fusionser.errors import ModelFileError, SettingsError
 from fusionser.evaluation.results import Result, versions
 from fusionser.features.extraction import Progress
 from fusionser.features.extractor import FeatureExtractor
@@ -166,7 +166,8 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(f"{path}: its card has {error.error_count()} fields that are not right") from error
     except KeyError as error:
         raise ModelFileError(f"{path}: its classifier is {error}, which this version does not know") from error
-    except (FusionserError, TypeError, ValueError) as error:
+    except Exception as error:
+        # Settings of a stranger may fail in any way, an overflow among them.
         raise ModelFileError(f"{path}: its front end cannot be built ({error})") from error
     if ESTIMATORS not in members:
         raise ModelFileError(f"{path}: the member '{ESTIMATORS}' is missing")

@@ -140,6 +140,7 @@ def _check_values(table: pd.DataFrame) -> None:
     if genders:
         raise RowsError(f"column 'gender' holds {genders[0]!r}; expected 'female', 'male' or nothing")
     wrong = (table["start"] < 0) | (table["end"] <= table["start"]) | ~np.isfinite(table["start"])
+    wrong |= np.isinf(table["end"])
     if wrong.any():
         row = table[wrong].iloc[0]
         raise RowsError(
@@ -173,9 +174,12 @@ def ordered_speakers(table: pd.DataFrame) -> list[str]:
             f"{int(unknown.sum())} of {len(table)} rows have no speaker (first: {table.loc[unknown, 'file'].iloc[0]}); "
             "a split by speaker needs the column 'speaker' filled"
         )
-    prefixes = {str(name).split("/")[0]: None for name in table["speaker"]}
-    order = {prefix: position for position, prefix in enumerate(prefixes)}
-    return sorted(set(table["speaker"].astype(str)), key=lambda name: (order[name.split("/")[0]], name))
+
+    def corpus_of(name: str) -> str:
+        return name.split("/")[0] if "/" in name else ""
+
+    order = {corpus: position for position, corpus in enumerate(dict.fromkeys(map(corpus_of, table["speaker"])))}
+    return sorted(set(table["speaker"].astype(str)), key=lambda name: (order[corpus_of(name)], name))
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -197,10 +201,13 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
     if table.empty:
         raise RowsError(f"{source}: the table has no rows")
-    checked = check_rows(table)
-    folder = source.resolve().parent
-    checked["file"] = [str(file if Path(file).is_absolute() else folder / file) for file in checked["file"]]
-    return checked
+    if "file" in table.columns:
+        # Before the sources are named after the files: two tables may use the same relative names.
+        folder = source.resolve().parent
+        table["file"] = [
+            str(folder / str(file)) if pd.notna(file) and str(file).strip() else "" for file in table["file"]
+        ]
+    return check_rows(table)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:

@@ -1,5 +1,6 @@
 """What bad input gets, through the command line: a sentence, an exit status, never a traceback."""
 
+import os
 import resource
 import shutil
 import subprocess
@@ -168,6 +169,24 @@ def test_names_and_numbers_that_are_off(refused, demo_folder, options, message):
     assert message in refused("evaluate", demo_folder, "--corpus", "demo", *options)
 
 
+def test_rows_that_go_past_their_file_or_on_for_ever(command, refused, demo_folder, tmp_path):
+    files = sorted(map(str, demo_folder.iterdir()))[:60]
+    table = pd.DataFrame({"file": files, "speaker": ["a", "b"] * 30, "emotion": ["x", "x", "y", "y"] * 15})
+    table.assign(end=["99"] + [""] * 59).to_csv(tmp_path / "past.csv", index=False)
+    done = command("evaluate", tmp_path / "past.csv", "--blocks", "mfcc", "--folds", 2)
+    assert done.status == 0
+    assert "past the end of the file" in done.messages
+    table.assign(start=["50"] + ["0"] * 59).to_csv(tmp_path / "after.csv", index=False)
+    assert "holds nothing from 50 s on" in command("evaluate", tmp_path / "after.csv", "--blocks", "mfcc").messages
+    table.assign(end="inf").to_csv(tmp_path / "inf.csv", index=False)
+    assert "expected 0 <= start < end" in refused("evaluate", tmp_path / "inf.csv", "--blocks", "mfcc")
+
+
+def test_a_name_that_is_not_utf_8(refused, demo_folder, tmp_path):
+    shutil.copy(next(demo_folder.iterdir()), os.fsdecode(os.fsencode(tmp_path) + b"/synthetic_f1_sad_s1_\xff.wav"))
+    assert "is not UTF-8; rename it" in refused("extract", tmp_path, *EVALUATE, "--out", tmp_path / "f.parquet")
+
+
 def test_features_whose_audio_is_gone(command, refused, part, tmp_path):
     folder, out = part("*_s1_01.wav"), tmp_path / "f.parquet"
     command("extract", folder, *EVALUATE, "--out", out)
@@ -247,7 +266,7 @@ def test_a_cache_without_room_costs_nothing_but_the_cache(command, demo_folder, 
             "extract", demo_folder, *EVALUATE, "--out", tmp_path / "f.parquet", env={"FUSIONSER_CACHE": str(place)}
         )
         assert done.status == 0
-        assert "takes no more" in done.messages
+        assert "takes or gives no more" in done.messages
         assert len(pd.read_parquet(tmp_path / "f.parquet")) == 240
     finally:
         subprocess.run(["umount", place], check=True)

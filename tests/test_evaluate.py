@@ -113,7 +113,10 @@ def test_parameters_are_chosen_inside_the_fold(prepared, monkeypatch):
 
     monkeypatch.setattr(pipeline.InnerFolds, "split", spy)
     result, _ = evaluate_plan(prepared, Plan(tune=True), SpeakerHoldout(speakers=("f1", "m1")))
-    assert result.protocol.selection == "parameters chosen by inner folds of the training speakers"
+    assert (
+        result.protocol.selection
+        == "parameters chosen by inner folds of the training rows, by speaker where every class has two"
+    )
     assert result.folds[0].parameters == {"classifier__C": 10.0}
     assert seen and all(not {"demo/f1", "demo/m1"} & speakers for speakers in seen)
 
@@ -129,17 +132,38 @@ def test_a_class_that_training_never_shows_is_refused(prepared):
         )
 
 
-def test_a_class_that_a_fold_never_shows_has_probability_zero_there(prepared):
+def test_rows_that_take_no_part_do_not_count(prepared):
+    """Corpus c, the only one with sadness, is neither trained on nor tested."""
     from dataclasses import replace
+
+    from fusionser.reporting.page import headline
 
     corpora = {"demo/f1": "a", "demo/f2": "a", "demo/f3": "b", "demo/f4": "c"}
     table = prepared.table.assign(corpus=prepared.table["speaker"].map(corpora))
     table = table[table["corpus"].notna() & ((table["emotion"] != "sad") | (table["corpus"] == "c"))]
     part = replace(prepared, table=table.reset_index(drop=True))
     split = choose_protocol("cross-corpus", part.table, {"test": ("b",), "train": ("a",)})
-    _, found = evaluate_plan(part, Plan(), split)
-    assert (found.predictions["probability_sad"] == 0).all()
+    result, found = evaluate_plan(part, Plan(), split)
+    assert result.classes == ("angry", "fear", "happy", "neutral")
+    assert (result.rows, result.speaker_count) == (int((table["corpus"] != "c").sum()), 3)
+    assert "chance is 25.0 % UAR" in headline(result)
     assert not found.predictions.isna().any().any()
+
+
+def test_the_super_set_follows_its_card(prepared):
+    table = prepared.table.copy()
+    parts = ["ravdess", "crema-d", "savee", "tess"]
+    table["corpus"] = [parts[n % 4] for n in range(len(table))]
+    table["speaker"] = [f"{corpus}/{n % 24 // 4 + 1:02d}" for n, corpus in enumerate(table["corpus"])]
+    assert choose_protocol("speaker-kfold", table) == SpeakerKFold(folds=11)
+    assert choose_protocol("speaker-holdout", table).speakers == tuple(f"ravdess/{n:02d}" for n in range(1, 5))
+
+
+def test_a_whole_pipeline_gives_named_tables(prepared):
+    pipeline = build_pipeline(prepared.features.extractor, "svm")[:2].set_output(transform="pandas")
+    table = pipeline.fit_transform(prepared.table, prepared.table["emotion"])
+    assert list(table.columns) == list(pipeline.get_feature_names_out())
+    assert list(table.columns[:3]) == ["speaker", "source", "augmentation"]
 
 
 def test_one_class_and_no_label_are_refused(prepared):

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from conftest import tone
 
-from fusionser.errors import AudioError, FusionserError, RowsError
+from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
 from fusionser.experiments import Features, Place, choose_features, prepare
 from fusionser.features import MFCC, RMS, FeatureCache, FeatureExtractor, default_cache, fusionnet
 from fusionser.features.store import read_settings, write_features
@@ -216,3 +216,55 @@ def test_features_are_named_in_prepared_tables(demo_folder):
     assert set(prepared.table["emotion"]) == {"sad", "fear"}
     assert prepared.corpus == "demo"
     assert not prepared.table.isna().any().any()
+
+
+def test_a_damaged_cache_costs_the_cache_and_not_the_result(clips, tmp_path):
+    cache = FeatureCache(tmp_path / "cache.sqlite")
+    extractor().run(clips, cache=cache)
+    cache.path.write_bytes(b"damaged" * 5000)
+    for leftover in tmp_path.glob("cache.sqlite-*"):
+        leftover.unlink()
+    result = extractor().run(clips, cache=cache)
+    assert result.stacked("mfcc").shape == (6, 20)
+    assert "went on without it" in result.notices[0]
+
+
+def test_a_features_file_that_was_edited_is_refused_where_it_no_longer_holds(demo_folder, tmp_path):
+    places = [Place(demo_folder, "demo")]
+    chosen = choose_features(places, preset_name="fusionnet")
+    table = prepare(places, chosen).table
+    for edited, message in [
+        (table.drop(columns="mfcc__03_mean"), "says that it holds the feature 'mfcc__03_mean'"),
+        (table.assign(mfcc__03_mean=np.nan), "'mfcc__03_mean' holds values that are not finite"),
+        (table.assign(mfcc__03_mean="text"), "not all numbers"),
+    ]:
+        with pytest.raises(RowsError, match=message):
+            chosen.extractor.transform(edited)
+    turned = table.assign(gender=table["gender"].map({"male": "female", "female": "male"}))
+    names = list(chosen.extractor.get_feature_names_out())
+    gender = names.index("gender__male")
+    np.testing.assert_array_equal(
+        chosen.extractor.transform(turned)[:, gender], 1 - chosen.extractor.transform(table)[:, gender]
+    )
+
+
+def test_features_files_bring_their_settings_or_are_refused(demo_folder, tmp_path):
+    places = [Place(demo_folder, "demo")]
+    stored = []
+    for duration in (1.0, 2.0):
+        chosen = choose_features(places, blocks=["mfcc"], clip={"duration": duration})
+        table = prepare(places, chosen).table
+        stored.append(Place(write_features(table, chosen.extractor, "mfcc", tmp_path / f"{duration}.parquet", {})))
+    assert choose_features([stored[0], stored[0]]).name == "mfcc"
+    with pytest.raises(SettingsError, match="extracted with different settings"):
+        choose_features(stored)
+    with pytest.raises(SettingsError, match="with settings of its own"):
+        choose_features(stored[:1], gender=False)
+    with pytest.raises(SettingsError, match="with settings of its own"):
+        choose_features(stored[:1], clip={"offset": 1.0})
+
+
+def test_numpy_values_are_parameters_too(clips):
+    given = MFCC(n_mfcc=np.int64(13), duration=np.float64(0.5))
+    assert given.digest() == MFCC(n_mfcc=13, duration=0.5).digest()
+    assert given.transform(clips).shape == (6, 13)

@@ -82,7 +82,7 @@ def test_the_same_model_gives_the_same_file(prepared, tmp_path):
     model = fit_plan(prepared, Plan(classifier="xgboost"))
     first, second = (save_model(model, tmp_path / f"{n}.fusionser") for n in (1, 2))
     with zipfile.ZipFile(first) as one, zipfile.ZipFile(second) as two:
-        assert one.read("booster.ubj") == two.read("booster.ubj")
+        assert one.read("booster.json") == two.read("booster.json")
 
 
 def test_no_member_is_a_pickle(saved):
@@ -238,7 +238,7 @@ def test_a_payload_in_the_estimators_is_refused_and_never_run(saved, tmp_path, h
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "estimators.skops", "booster.ubj"])
+@pytest.mark.parametrize("name", ["manifest.json", "estimators.skops", "booster.json"])
 @pytest.mark.parametrize("honest_manifest", [True, False])
 def test_a_pickle_in_place_of_any_member_is_refused_and_never_run(saved, tmp_path, name, honest_manifest):
     mark = tmp_path / "mark"
@@ -317,6 +317,12 @@ def test_foreign_and_newer_and_missing_files_are_told(saved, tmp_path):
         ({"card": {**manifest["card"], "classes": ["a", "b"]}}, "do not fit together"),
         ({"card": {**manifest["card"], "features": manifest["card"]["features"][:1]}}, "do not fit together"),
         ({"members": []}, "not those that its manifest lists"),
+        ({"members": sorted(set(parts) - {MANIFEST})}, "not those that its manifest lists"),
+        ({"format": True}, "has format True"),
+        (
+            {"card": {**manifest["card"], "features": [{**manifest["card"]["features"][0], "offset": 10**400}]}},
+            "front end cannot be built",
+        ),
     ]:
         changed = {**parts, MANIFEST: json.dumps({**manifest, **change})}
         with pytest.raises(ModelFileError, match=message):
@@ -360,11 +366,24 @@ def test_a_booster_whose_trees_lead_astray_is_refused():
     honest = json.loads(fitted.booster_.save_raw("json"))
     tree = honest["learner"]["gradient_booster"]["model"]["trees"][0]
     assert tree["left_children"][0] > 0
-    for key, value in (("split_indices", 10**6), ("left_children", 0), ("right_children", 10**6)):
+    for key, value in (("split_indices", 10**6), ("left_children", 0), ("right_children", 10**6), ("parents", 5)):
         planted = json.loads(json.dumps(honest))
         planted["learner"]["gradient_booster"]["model"]["trees"][0][key][0] = value
         with pytest.raises(ValueError, match="nodes lead outside"):
             check_booster(planted, 3, 3)
+    for change in (
+        {"categories": [1]},
+        {"categories_nodes": [7]},
+        {"tree_param": {**tree["tree_param"], "size_leaf_vector": "9999"}},
+    ):
+        planted = json.loads(json.dumps(honest))
+        planted["learner"]["gradient_booster"]["model"]["trees"][0].update(change)
+        with pytest.raises(ValueError, match="vectors in its leaves, or with categories"):
+            check_booster(planted, 3, 3)
+    planted = json.loads(json.dumps(honest))
+    planted["learner"]["objective"]["name"] = "reg:squarederror"
+    with pytest.raises(ValueError, match="no plain tree booster"):
+        check_booster(planted, 3, 3)
     with pytest.raises(ValueError, match="expected 4 and 3"):
         check_booster(honest, 4, 3)
     check_booster(honest, 3, 3)

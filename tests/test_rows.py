@@ -84,3 +84,17 @@ def test_speakers_come_in_the_order_of_their_corpora():
 
 def test_features_are_the_columns_with_a_block():
     assert feature_columns(pd.DataFrame(columns=["file", "mfcc__00_mean", "audio"])) == ["mfcc__00_mean"]
+
+
+def test_the_same_relative_name_in_two_tables_is_two_recordings(tmp_path):
+    sources = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rows.csv").write_text("file,emotion\na.wav,sad\n")
+        sources.append(read_table(tmp_path / name / "rows.csv")["source"][0])
+    assert sources[0] != sources[1]
+
+
+def test_bare_speakers_are_ordered_by_name():
+    table = make_rows([{"file": f"{n}.wav", "end": 1, "speaker": n} for n in ("03", "01", "02")])
+    assert ordered_speakers(table) == ["01", "02", "03"]

@@ -67,10 +67,11 @@ def test_mel_and_log_mel_and_mfcc(framing, n_mels, fmax):
 
 def test_chroma_with_its_tuning(framing):
     signal, spectrum, options = framing
-    assert spectrum.tuning == pytest.approx(
+    assert spectrum.tuning() == pytest.approx(
         librosa.estimate_tuning(S=spectrum.power, sr=options["sr"], n_fft=options["n_fft"])
     )
-    near(spectrum.chroma(), librosa.feature.chroma_stft(y=signal, tuning=spectrum.tuning, **options), 1e-4)
+    near(spectrum.chroma(), librosa.feature.chroma_stft(y=signal, tuning=spectrum.tuning(), **options), 1e-4)
+    near(spectrum.chroma(24), librosa.feature.chroma_stft(y=signal, n_chroma=24, **options), 1e-4)
 
 
 def test_spectral_shape(framing):

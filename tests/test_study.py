@@ -96,3 +96,13 @@ def test_what_is_no_recipe_is_told(tmp_path):
 def test_a_corpus_that_is_not_here_is_named(recipe, tmp_path):
     with pytest.raises(SettingsError, match="the recipe needs demo; set FUSIONSER_DATA"):
         run_study(recipe, {}, tmp_path)
+
+
+def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(demo_folder, tmp_path):
+    text = RECIPE.replace('classifiers = ["svm", "random-forest"]', 'classifiers = ["svm"]\nseed = 3')
+    text = text.replace(', "speaker-normalised"', "").replace('"speaker-holdout"', '"random-kfold"')
+    (tmp_path / "twins.toml").write_text(text.replace('speakers = ["f1", "m1"]', "folds = 3"))
+    results = run_study(read_recipe(str(tmp_path / "twins.toml")), {"demo": demo_folder}, tmp_path)
+    assert [result.protocol.settings["folds"] for result in results] == [3, 2]
+    assert {result.protocol.settings["seed"] for result in results} == {3}
+    assert len(list((tmp_path / "cells").iterdir())) == 2

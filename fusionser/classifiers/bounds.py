@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.calibration import CalibratedClassifierCV, _CalibratedClassifier, _SigmoidCalibration
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree._tree import Tree
 
 from fusionser.classifiers.base import TableClassifier
 
 __all__ = ["check_booster", "check_bounds"]
+
+ROOT = 2**31 - 1
+"""What XGBoost writes as the parent of a root."""
 
 OUTSIDE = "a tree whose nodes lead outside of it"
 
@@ -40,6 +44,9 @@ def check_bounds(classifier: TableClassifier) -> None:
         if classifier.calibrator_ is not None:
             _expect(classifier.calibrator_, CalibratedClassifierCV)
             for one in classifier.calibrator_.calibrated_classifiers_:
+                _expect(one, _CalibratedClassifier)
+                for calibrator in one.calibrators:
+                    _expect(calibrator, _SigmoidCalibration)
                 _check_machine(one.estimator, classes, columns)
 
 
@@ -60,6 +67,7 @@ def _leads_outside(
 
 
 def _check_tree(tree: Any, columns: int, classes: int) -> None:
+    _expect(tree, Tree)
     if _leads_outside(tree.children_left, tree.children_right, tree.feature, tree.node_count, columns):
         raise ValueError(OUTSIDE)
     if tree.value.shape != (tree.node_count, 1, classes) or tree.n_features != columns:
@@ -79,6 +87,8 @@ def _check_machine(machine: Any, classes: int, columns: int) -> None:
         and machine.support_.shape == (vectors,)
         and not machine._sparse
         and machine.kernel in ("rbf", "linear")
+        and machine._impl == "c_svc"
+        and machine._probA.size == machine._probB.size == 0
     )
     if not fits:
         raise ValueError("a support vector machine whose arrays do not fit together")
@@ -100,14 +110,33 @@ def check_booster(model: Mapping[str, Any], classes: int, columns: int) -> None:
             f"{classes} and {columns}"
         )
     booster = learner["gradient_booster"]
-    if booster["name"] != "gbtree":
-        raise ValueError(f"the booster is a '{booster['name']}'; expected 'gbtree'")
-    trees = booster["model"]["trees"]
-    groups = booster["model"]["tree_info"]
+    model_part = booster["model"]
+    plain = (
+        booster["name"] == "gbtree"
+        and learner["objective"]["name"] == "multi:softprob"
+        and model_part["gbtree_model_param"]["num_parallel_tree"] == "1"
+        and not any(model_part.get("cats", {}).values())
+    )
+    if not plain:
+        raise ValueError("the booster is no plain tree booster with a softmax")
+    trees, groups = model_part["trees"], model_part["tree_info"]
     if len(groups) != len(trees) or not all(0 <= group < classes for group in groups):
         raise ValueError("the booster's trees are of classes that it does not have")
     for tree in trees:
-        left, right, tested = (np.asarray(tree[key]) for key in ("left_children", "right_children", "split_indices"))
-        nodes = int(tree["tree_param"]["num_nodes"])
-        if _leads_outside(left, right, tested, nodes, columns) or len(tree["split_conditions"]) != nodes:
-            raise ValueError(OUTSIDE)
+        _check_boosted_tree(tree, columns)
+
+
+def _check_boosted_tree(tree: Mapping[str, Any], columns: int) -> None:
+    nodes = int(tree["tree_param"]["num_nodes"])
+    arrays = {key: np.asarray(value) for key, value in tree.items() if isinstance(value, list)}
+    categories = [key for key in arrays if key.startswith("categories")]
+    if tree["tree_param"]["size_leaf_vector"] != "1" or any(arrays.pop(key).size for key in categories):
+        raise ValueError("a tree with vectors in its leaves, or with categories")
+    if any(array.shape != (nodes,) for array in arrays.values()) or arrays["split_type"].any():
+        raise ValueError("a tree whose arrays do not fit together")
+    parents = arrays["parents"]
+    ranks = np.arange(nodes)
+    if parents[0] != ROOT or not ((parents[1:] >= 0) & (parents[1:] < ranks[1:])).all():
+        raise ValueError(OUTSIDE)
+    if _leads_outside(arrays["left_children"], arrays["right_children"], arrays["split_indices"], nodes, columns):
+        raise ValueError(OUTSIDE)

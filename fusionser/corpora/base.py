@@ -99,12 +99,27 @@ class Corpus:
         return set()
 
 
+def check_name(path: str | Path) -> None:
+    """Refuse a file name that is not UTF-8: it could be neither printed nor kept in a table."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise CorpusError(f"{os.fsencode(path)!r}: the name of this file is not UTF-8; rename it") from error
+
+
 def audio_files(folder: Path) -> Iterator[Path]:
-    """Audio files under a folder in the order of their paths; hidden and macOS archive folders are skipped."""
+    """Audio files under a folder in the order of their paths; hidden and macOS archive folders are skipped.
+
+    Raises
+    ------
+    CorpusError
+        When a file's name is not UTF-8.
+    """
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(names):
             if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
+                check_name(Path(place) / name)
                 yield Path(place) / name
 
 
@@ -177,6 +192,8 @@ def measure(records: list[Record]) -> Listing:
     for record in records:
         try:
             seconds = duration_of(record["file"])
+            if record.get("start", 0.0) >= seconds:
+                raise AudioError(f"{record['file']}: {seconds:g} s long; holds nothing from {record['start']:g} s on")
         except AudioError as error:
             refused.append({"file": record["file"], "reason": str(error)})
         else:

@@ -37,11 +37,15 @@ class Evaluation:
 
     Parameters
     ----------
+    rows, speaker_count : int
+        How many took part, on either side.
     predictions : DataFrame
         One row a test prediction: file, speaker, fold, truth, predicted, and the probability of each class
         where the classifier gives any.
     """
 
+    rows: int
+    speaker_count: int
     classes: tuple[str, ...]
     protocol: ProtocolStamp
     pooled: Scores
@@ -93,16 +97,14 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
     return shared
 
 
-def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str, classes: tuple[str, ...]) -> pd.DataFrame:
+def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
     found = rows[["file", "start", "end", "speaker", "source"]].assign(
         fold=fold, truth=rows["emotion"], predicted=np.asarray(fitted.predict(rows), dtype=object)
     )
     if hasattr(fitted, "predict_proba"):
         shares = fitted.predict_proba(rows)
-        position = {name: number for number, name in enumerate(fitted.classes_)}
-        for name in classes:
-            # What a fold's training rows never show has no chance there.
-            found[f"probability_{name}"] = shares[:, position[name]] if name in position else 0.0
+        for position, name in enumerate(fitted.classes_):
+            found[f"probability_{name}"] = shares[:, position]
     return found
 
 
@@ -167,11 +169,13 @@ def evaluate(
     ProtocolError
         When the rows cannot be split so.
     """
-    classes = check_labels(table)
+    check_labels(table)
     check_learns_in_fold(estimator)
     check_not_scaled(table)
     rows = with_fingerprints(table)
     folds = protocol.named_folds(rows)
+    used = np.unique(np.concatenate([np.concatenate([train, test]) for _, train, test in folds]))
+    classes = check_labels(rows.iloc[used])
     overlaps = [_check_fold(rows, fold, protocol.allows) for fold in folds]
     parts, fold_results = [], []
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
@@ -181,7 +185,7 @@ def evaluate(
         began = time.perf_counter()
         fitted = clone(estimator).fit(rows.iloc[train], rows["emotion"].iloc[train].to_numpy(dtype=object))
         seconds = time.perf_counter() - began
-        part = _predict(fitted, rows.iloc[test], name, classes)
+        part = _predict(fitted, rows.iloc[test], name)
         parts.append(part)
         fold_results.append(
             FoldResult(
@@ -209,7 +213,8 @@ def evaluate(
         selection=selection,
         stamps=stamps,
     )
-    return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed)
+    taking_part = rows.iloc[used]
+    return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed, taking_part)
 
 
 def _chosen(fitted: Any) -> dict[str, Any]:
@@ -222,6 +227,7 @@ def _collect(
     stamp: ProtocolStamp,
     folds: list[FoldResult],
     seed: int,
+    rows: pd.DataFrame,
 ) -> Evaluation:
     matrix = confusion(predictions["truth"], predictions["predicted"], classes)
     by_speaker = {
@@ -230,10 +236,13 @@ def _collect(
         if name
     }
     return Evaluation(
+        rows=len(rows),
+        speaker_count=len(set(rows["speaker"]) - {""}),
         classes=classes,
         protocol=stamp,
         pooled=_scores(matrix),
-        intervals=speaker_intervals(by_speaker, seed=seed),
+        # A row without a speaker is in the score, and in nobody's share of it.
+        intervals=speaker_intervals(by_speaker, seed=seed) if (predictions["speaker"] != "").all() else None,
         per_class={name: ClassResult.model_validate(one) for name, one in class_scores(matrix, classes).items()},
         confusion=matrix,
         folds=folds,

@@ -334,6 +334,9 @@ def protocol(name: str, **settings: Any) -> Protocol:
     """
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
+    for key, kind in (("folds", int), ("seed", int), ("share", (int, float))):
+        if key in settings and not isinstance(settings[key], kind):
+            raise ProtocolError(f"{name}: {key} is {settings[key]!r}; expected a number")
     try:
         return PROTOCOLS[name](**settings)
     except TypeError as error:

@@ -1,6 +1,7 @@
 """A result: the scores, and everything that one must know to believe them."""
 
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -164,7 +165,7 @@ def versions() -> dict[str, str]:
 def provenance() -> dict[str, Any]:
     """Return what a reader needs to get the same numbers: command, commit, versions, machine and date."""
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": _commit(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
@@ -184,7 +185,7 @@ def _commit() -> str:
         # An installed copy may lie inside some other project's checkout.
         if git("ls-files", "--error-unmatch", str(Path(__file__).resolve())) == "":
             return ""
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!reports")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)reports")
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return ""

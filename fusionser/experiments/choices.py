@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fusionser.corpora import CORPORA, Card
+from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import SettingsError
 from fusionser.evaluation import Protocol, protocol
 from fusionser.features import FeatureExtractor, preset
@@ -67,15 +68,33 @@ def choose_features(
         if gender is not None:
             raise SettingsError("--gender goes with a preset; name or leave out the block 'gender' in --blocks")
         return Features("+".join(blocks), blocks_extractor(blocks, **given))
-    stored = read_settings(places[0].path) if len(places) == 1 else None
-    if stored is not None and preset_name is None and not given and gender is None:
-        return Features(stored.name, stored.extractor)
+    stored = [] if preset_name else [read_settings(place.path) for place in places]
+    first = stored[0] if stored else None
+    if first is not None:
+        if any(one is None or one.extractor.digests() != first.extractor.digests() for one in stored):
+            raise SettingsError(
+                "the inputs were extracted with different settings; name the features with --preset or --blocks"
+            )
+        if given or gender is not None:
+            raise SettingsError(
+                f"the features file was extracted as '{first.name}' with settings of its own; to change them, name "
+                "the features with --preset or --blocks as well"
+            )
+        return Features(first.name, first.extractor)
     name = preset_name or "wide"
     card = card_of(places[0].corpus) if len(places) == 1 else None
     if name == "fusionnet" and card is not None:
         given.setdefault("offset", card.protocol.clip_offset)
     options = {} if gender is None else {"gender": gender}
     return Features(name, preset(name, **options, **given))
+
+
+def _card_of_rows(rows: pd.DataFrame) -> Card | None:
+    corpora = set(rows["corpus"])
+    if len(corpora) == 1:
+        return card_of(corpora.pop())
+    parts = {part.name for part in SuperSet.parts}
+    return SuperSet().card if corpora <= parts else None
 
 
 def choose_protocol(name: str, rows: pd.DataFrame, settings: dict[str, Any] | None = None) -> Protocol:
@@ -90,8 +109,7 @@ def choose_protocol(name: str, rows: pd.DataFrame, settings: dict[str, Any] | No
     settings : dict, optional
     """
     given = dict(settings or {})
-    corpora = set(rows["corpus"])
-    card = card_of(corpora.pop()) if len(corpora) == 1 else None
+    card = _card_of_rows(rows)
     if card is not None and name == "speaker-holdout" and not {"speakers", "share"} & set(given):
         present = set(rows["speaker"])
         tested = [speaker for speaker in card.protocol.holdout_speakers if speaker in present]

@@ -16,7 +16,7 @@ from fusionser.model import CLASSIFIER, Model, ModelCard
 
 __all__ = ["Plan", "evaluate_plan", "fit_plan"]
 
-SELECTED = "parameters chosen by inner folds of the training speakers"
+SELECTED = "parameters chosen by inner folds of the training rows, by speaker where every class has two"
 FIXED = "fixed parameters"
 
 
@@ -75,8 +75,8 @@ def evaluate_plan(
     )
     result = Result(
         corpus=prepared.corpus,
-        rows=len(prepared.table),
-        speaker_count=int(prepared.table.loc[prepared.table["speaker"] != "", "speaker"].nunique()),
+        rows=found.rows,
+        speaker_count=found.speaker_count,
         classes=found.classes,
         protocol=found.protocol,
         features=prepared.features.extractor.settings(),

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation import Protocol, Result, read_result, versions
@@ -40,7 +40,7 @@ class CorpusChoice(Strict):
     """A corpus and the protocols that it is evaluated under."""
 
     corpus: str
-    protocols: tuple[ProtocolChoice, ...]
+    protocols: tuple[ProtocolChoice, ...] = Field(min_length=1)
 
 
 class Recipe(Strict):
@@ -48,12 +48,12 @@ class Recipe(Strict):
 
     title: str
     question: str
-    presets: tuple[str, ...]
-    classifiers: tuple[str, ...]
-    settings: tuple[Setting, ...] = ("inductive",)
+    presets: tuple[str, ...] = Field(min_length=1)
+    classifiers: tuple[str, ...] = Field(min_length=1)
+    settings: tuple[Setting, ...] = Field(("inductive",), min_length=1)
     imbalance: str = "none"
     seed: int = 0
-    corpora: tuple[CorpusChoice, ...]
+    corpora: tuple[CorpusChoice, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,17 @@ def _cells(recipe: Recipe, choice: CorpusChoice, prepared: Sequence[Prepared], n
                         seed=recipe.seed,
                         n_jobs=n_jobs,
                     )
-                    name = "_".join([choice.corpus, wanted.name, setting, one.features.name, classifier])
-                    yield Cell(name, one, plan, choose_protocol(wanted.name, one.table, dict(wanted.settings)))
+                    split = choose_protocol(wanted.name, one.table, _seeded(wanted, recipe.seed))
+                    twin = sum(other.name == wanted.name for other in choice.protocols) > 1
+                    number = [str(choice.protocols.index(wanted) + 1)] if twin else []
+                    parts = [choice.corpus, wanted.name, *number, setting, one.features.name, classifier]
+                    yield Cell("_".join(parts), one, plan, split)
+
+
+def _seeded(wanted: ProtocolChoice, seed: int) -> dict[str, Any]:
+    """Return the protocol's settings, with the recipe's seed where it draws anything."""
+    drawn = wanted.name in ("random-kfold", "random-holdout", "speaker-holdout")
+    return {"seed": seed, **wanted.settings} if drawn else dict(wanted.settings)
 
 
 def _known(path: Path, cell: Cell) -> Result | None:
@@ -121,7 +130,7 @@ def _known(path: Path, cell: Cell) -> Result | None:
         return None
     result = read_result(path)
     same = (
-        result.rows == len(cell.prepared.table)
+        result.rows == _rows_used(cell)
         and result.features == cell.prepared.features.extractor.settings()
         and result.protocol.name == cell.split.name
         and _plain(result.protocol.settings) == _plain(cell.split.settings())
@@ -130,6 +139,11 @@ def _known(path: Path, cell: Cell) -> Result | None:
         and result.provenance["versions"] == versions()
     )
     return result if same else None
+
+
+def _rows_used(cell: Cell) -> int:
+    folds = cell.split.named_folds(cell.prepared.table)
+    return len({position for _, train, test in folds for side in (train, test) for position in side.tolist()})
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,7 +180,10 @@ class FrameFeature(FeatureBlock):
         super().check()
         if not 0 <= self.deltas <= 2:
             raise SettingsError(f"deltas is {self.deltas}; expected 0, 1 or 2")
-        if not self.statistics or isinstance(self.statistics, str):
+        for given in (self.statistics, self.delta_statistics or ()):
+            if len(set(given)) < len(given) and not isinstance(given, str):
+                raise SettingsError(f"statistics are named twice: {', '.join(given)}")
+        if not len(self.statistics) or isinstance(self.statistics, str):
             raise SettingsError(
                 f"statistics is {self.statistics!r}; expected a list of one or more of {', '.join(FUNCTIONALS)}"
             )

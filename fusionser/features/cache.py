@@ -79,8 +79,8 @@ class FeatureCache:
         fresh: list[tuple[str, int, int, str]] = []
         with closing(self._connect()) as connection, connection:
             for file in dict.fromkeys(files):
-                path = str(Path(file).resolve())
                 try:
+                    path = str(Path(file).resolve())
                     status = Path(path).stat()
                     known = connection.execute(
                         "SELECT digest FROM files WHERE path = ? AND size = ? AND modified = ?",
@@ -90,7 +90,7 @@ class FeatureCache:
                         found[file] = known[0]
                         continue
                     found[file] = _hash_file(path)
-                except (OSError, AudioError):
+                except (OSError, RuntimeError, ValueError, AudioError):
                     continue
                 fresh.append((path, status.st_size, status.st_mtime_ns, found[file]))
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)

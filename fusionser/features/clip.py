@@ -68,6 +68,13 @@ class Clip:
         return self._spectra[key]
 
 
+def _plain(value: Any) -> Any:
+    """Turn what NumPy puts into a grid of parameters into what JSON knows."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be a parameter of a feature")
+
+
 class Computation(BaseEstimator):
     """What turns a clip into an array of numbers, by parameters alone: nothing is learned.
 
@@ -87,7 +94,7 @@ class Computation(BaseEstimator):
         """Return the parameters that decide the numbers, as plain JSON values."""
         ignored = {"cache", "n_jobs"}
         params = {key: value for key, value in self.get_params(deep=False).items() if key not in ignored}
-        plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}))
+        plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}, default=_plain))
         return plain
 
     def digest(self) -> str:

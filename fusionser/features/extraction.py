@@ -4,6 +4,8 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import metadata
 from typing import Any
 
 import joblib
@@ -103,6 +105,12 @@ def _batches(
     yield from zip(groups, results, strict=True)
 
 
+@lru_cache(maxsize=1)
+def _made_by() -> str:
+    """Versions of the libraries whose numbers the cache keeps."""
+    return " ".join(f"{name}={metadata.version(name)}" for name in ("librosa", "numpy", "scipy", "soundfile", "soxr"))
+
+
 class _Store:
     """The cache as one run sees it: the keys of its rows, and what to do when the disk is full."""
 
@@ -117,20 +125,33 @@ class _Store:
         self.keys: dict[int, dict[str, str]] = {}
         if cache is None:
             return
-        digests = {name: item.digest() for name, item in computations.items() if item.uses_audio}
+        made_by = _made_by()
+        digests = {name: f"{item.digest()}|{made_by}" for name, item in computations.items() if item.uses_audio}
         if not digests:
             return
         digests[FINGERPRINT] = FINGERPRINT
-        files = cache.file_digests(str(row["file"]) for row in rows if row.get("waveform") is None)
+        try:
+            files = cache.file_digests(str(row["file"]) for row in rows if row.get("waveform") is None)
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return
         for position, row in enumerate(rows):
             if row.get("waveform") is None and row["file"] in files:
                 self.keys[position] = _keys(row, files[row["file"]], digests)
+
+    def _give_up(self, error: sqlite3.Error) -> None:
+        assert self.cache is not None  # noqa: S101
+        self.notice = f"the feature cache {self.cache.path} takes or gives no more ({error}); went on without it"
 
     def recall(self) -> dict[int, dict[str, Array]]:
         """Values of every row of which all are known."""
         if self.cache is None or not self.keys:
             return {}
-        known = self.cache.get(key for keys in self.keys.values() for key in keys.values())
+        try:
+            known = self.cache.get(key for keys in self.keys.values() for key in keys.values())
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return {}
         return {
             position: {name: known[key] for name, key in keys.items() if key in known}
             for position, keys in self.keys.items()
@@ -149,7 +170,7 @@ class _Store:
         try:
             self.cache.put(arrays)
         except sqlite3.Error as error:
-            self.notice = f"the feature cache {self.cache.path} takes no more ({error}); went on without it"
+            self._give_up(error)
 
 
 def compute_clips(
@@ -215,7 +236,8 @@ def compute_clips(
             done += len(group)
             if progress:
                 progress(done, total)
-    result.computed = total
+    analysed = [names for names in pending if any(computations[name].uses_audio for name in names)]
+    result.computed = sum(len(pending[names]) for names in analysed)
     if store.notice:
         result.notices.append(store.notice)
     return result

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import TransformerMixin
 from sklearn.utils.metaestimators import _BaseComposition
 
-from fusionser.errors import AudioError, SettingsError, unknown_name
+from fusionser.errors import AudioError, RowsError, SettingsError, unknown_name
 from fusionser.features.base import FeatureBlock
 from fusionser.features.blocks import BLOCKS
 from fusionser.features.cache import FeatureCache, default_cache
@@ -127,7 +127,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         """Tell which rows of a table already hold these very features."""
         if not isinstance(X, pd.DataFrame) or EXTRACTED_COLUMN not in X.columns:
             return np.zeros(len(X), dtype=bool)
-        wanted = self.digests().items()
+        wanted = {name: block.digest() for name, block in self.blocks if block.uses_audio}.items()
         stamps = X[EXTRACTED_COLUMN].fillna("").astype(str)
         held = {stamp: wanted <= _digests_of(stamp).items() for stamp in stamps.unique()}
         return stamps.map(held).to_numpy(dtype=bool)
@@ -186,7 +186,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         held = self.extracted(X)
         values = np.empty((len(X), len(names)), dtype=np.float32)
         if held.any():
-            values[held] = X.loc[held, names].to_numpy(dtype=np.float32)
+            values[held] = self._taken(X[held])
         if not held.all():
             rest = X[~held] if isinstance(X, pd.DataFrame) else X
             result = self.run(rest, cache=default_cache() if self.cache else None, n_jobs=self.n_jobs, strict=True)
@@ -196,6 +196,16 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))
         return pd.concat([_carried(X, index), pd.DataFrame(values, columns=names, index=index)], axis=1)
 
+    def _taken(self, rows: pd.DataFrame) -> Array:
+        """Take the columns that a table holds; what follows from the rows alone is computed from them anew."""
+        parts = []
+        for name, block in self.blocks:
+            if block.uses_audio:
+                parts.append(_numbers(rows, [f"{name}__{column}" for column in block.names()]))
+            else:
+                parts.append(compute_clips(rows_of(rows), {name: block}, strict=True).stacked(name))
+        return np.concatenate(parts, axis=1)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
@@ -203,6 +213,20 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def _numbers(rows: pd.DataFrame, columns: list[str]) -> Array:
+    missing = [column for column in columns if column not in rows.columns]
+    if missing:
+        raise RowsError(f"the table says that it holds the feature '{missing[0]}', and does not; extract it again")
+    try:
+        values = rows[columns].to_numpy(dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise RowsError(f"the table's features are not all numbers ({error}); extract them again") from error
+    if not np.isfinite(values).all():
+        column = columns[int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])]
+        raise RowsError(f"the table's feature '{column}' holds values that are not finite; extract it again")
+    return values
 
 
 def _digests_of(stamp: str) -> dict[str, str]:

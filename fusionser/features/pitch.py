@@ -73,7 +73,7 @@ def _autocorrelation(power: npt.NDArray[np.float32], n_fft: int, lags: int) -> A
 
 
 def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: float) -> tuple[Array64, ...]:
-    """Frequency, height and cost-corrected strength of the best peaks, each (CANDIDATES, n_frames)."""
+    """Frequency, height and cost-corrected strength of the best peaks, each (at most CANDIDATES, n_frames)."""
     left, middle, right = (
         correlation[shortest - 1 : -2],
         correlation[shortest:-1],
@@ -86,7 +86,8 @@ def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: f
     height = np.where(peak, middle - 0.25 * (left - right) * shift, 0.0)
     lag = np.arange(shortest, shortest + middle.shape[0])[:, None] + shift
     strength = np.where(peak, height - OCTAVE_COST * np.log2(fmin * lag / sampling_rate), -np.inf)
-    best = np.argpartition(-strength, CANDIDATES - 1, axis=0)[:CANDIDATES]
+    count = min(CANDIDATES, len(strength))
+    best = np.argpartition(-strength, count - 1, axis=0)[:count]
     frequency = sampling_rate / np.take_along_axis(lag, best, axis=0)
     heights = np.minimum(np.take_along_axis(height, best, axis=0), 1.0)
     return frequency, heights, np.take_along_axis(strength, best, axis=0)

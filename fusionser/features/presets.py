@@ -74,7 +74,10 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     >>> wide().get_feature_names_out().size > 900
     True
     """
-    settings = {"sampling_rate": 16000, "n_fft": 1024, "hop_length": 256, "trim": True, **clip}
+    settings = {"sampling_rate": 16000, "trim": True, **clip}
+    # Another rate keeps the frames' length in time.
+    hop_length = max(round(0.016 * settings["sampling_rate"]), 32)
+    settings = {"n_fft": 4 * hop_length, "hop_length": hop_length, **settings}
     changes = ("mean", "deviation")
     blocks: list[FeatureBlock] = [
         ZeroCrossingRate(statistics=SPREAD, deltas=1, delta_statistics=("deviation",)),

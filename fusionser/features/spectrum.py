@@ -96,6 +96,7 @@ class Spectrum:
         self.waveform: Array = np.ascontiguousarray(waveform, dtype=np.float32)
         self.frames = frames
         self._mel: dict[tuple[int, float | None], Array] = {}
+        self._tunings: dict[int, float] = {}
         self._cepstra: dict[tuple[int, float | None], Array] = {}
 
     def _frames_of(self, padded: Array) -> Array:
@@ -157,20 +158,21 @@ class Spectrum:
             self._cepstra[key] = scipy.fft.dct(self.log_mel(n_mels, fmax), axis=0, type=2, norm="ortho")
         return self._cepstra[key][:n_mfcc]
 
-    @cached_property
-    def tuning(self) -> float:
-        """Deviation from A440 tuning in fractions of a semitone, -0.5 to 0.5, as librosa estimates it."""
+    def tuning(self, n_chroma: int = 12) -> float:
+        """Deviation from A440 tuning in fractions of a pitch class, -0.5 to 0.5, as librosa estimates it."""
         import librosa
 
-        return float(
-            librosa.estimate_tuning(
-                S=self.power, sr=self.frames.sampling_rate, n_fft=self.frames.n_fft, bins_per_octave=12
+        if n_chroma not in self._tunings:
+            self._tunings[n_chroma] = float(
+                librosa.estimate_tuning(
+                    S=self.power, sr=self.frames.sampling_rate, n_fft=self.frames.n_fft, bins_per_octave=n_chroma
+                )
             )
-        )
+        return self._tunings[n_chroma]
 
     def chroma(self, n_chroma: int = 12) -> Array:
         """Power by pitch class, each frame's largest 1, shape (n_chroma, n_frames)."""
-        filters = chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, self.tuning)
+        filters = chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, self.tuning(n_chroma))
         raw = filters @ self.power
         peaks = raw.max(axis=0)
         return (raw / np.where(peaks < np.finfo(np.float32).tiny, 1.0, peaks)).astype(np.float32)

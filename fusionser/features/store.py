@@ -39,7 +39,9 @@ def write_features(
     target = Path(path)
     if target.suffix != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
-    arrow = pyarrow.Table.from_pandas(table, preserve_index=False)
+    # A relative path would be taken from the table's folder when it is read, not from here.
+    placed = table.assign(file=[str(Path(file).absolute()) for file in table["file"]])
+    arrow = pyarrow.Table.from_pandas(placed, preserve_index=False)
     described = {"name": name, "features": extractor.settings(), "provenance": provenance}
     metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(described).encode()}
     content = arrow.replace_schema_metadata(metadata)

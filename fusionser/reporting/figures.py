@@ -23,6 +23,11 @@ MARKS = ("o", "s", "^", "D", "v", "P")
 COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 
 
+def plain(text: str) -> str:
+    """Keep matplotlib from reading a name as a formula."""
+    return text.replace("$", r"\$")
+
+
 def confusion_figure(result: Result) -> Figure:
     """Draw the confusion matrix: counts, shaded by the share of each true class."""
     counts = np.asarray(result.confusion)
@@ -32,8 +37,9 @@ def confusion_figure(result: Result) -> Figure:
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     positions = range(len(result.classes))
-    axes.set_xticks(positions, result.classes, rotation=45, ha="right")
-    axes.set_yticks(positions, result.classes)
+    names = [plain(name) for name in result.classes]
+    axes.set_xticks(positions, names, rotation=45, ha="right")
+    axes.set_yticks(positions, names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     for row in positions:
@@ -54,7 +60,7 @@ def speakers_figure(result: Result) -> Figure:
     axes.bar(range(len(names)), values, color="#4878a8")
     pooled = 100 * result.pooled.uar
     axes.axhline(pooled, color="black", linewidth=1, linestyle="--", label=f"pooled {pooled:.1f} %")
-    axes.set_xticks(range(len(names)), [name.split("/")[-1] for name in names], rotation=90, fontsize=8)
+    axes.set_xticks(range(len(names)), [plain(name.split("/")[-1]) for name in names], rotation=90, fontsize=8)
     axes.set_ylim(0, 100)
     axes.set_xlabel("test speaker")
     axes.set_ylabel("UAR, %")
@@ -73,7 +79,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
     panels = figure.subplots(len(corpora), len(settings), sharex=True, sharey=True, squeeze=False)
     for (row, corpus), (column, setting) in product(enumerate(corpora), enumerate(settings)):
         axes = panels[row][column]
-        axes.set_title(f"{corpus}, {setting}", fontsize=10)
+        axes.set_title(plain(f"{corpus}, {setting}"), fontsize=10)
         axes.set_yticks(range(len(rows)), rows, fontsize=8)
         axes.grid(axis="x", linewidth=0.4)
         own = [one for one in results if one.corpus == corpus and one.protocol.setting == setting]

@@ -36,7 +36,7 @@ def _percent(scores: Scores, name: str) -> str:
 def score_interval(result: Result, name: str) -> str:
     """Return the interval of a score in percent, or where to look instead."""
     if result.intervals is None:
-        return "see by speaker"
+        return "see by speaker" if result.speakers and result.protocol.speakers_known else "none: speakers unknown"
     low, high = result.intervals[name]
     return f"{100 * low:.1f} to {100 * high:.1f}"
 

@@ -64,7 +64,7 @@ def test_chroma_agrees_at_librosas_own_tuning(files, monkeypatch):
         power = np.abs(librosa.stft(clip)) ** 2
         tuning = float(librosa.estimate_tuning(S=power, sr=rate, bins_per_octave=12))
         spectrum = extractor.spectrum(Clip({"file": file}))
-        spectrum.tuning = tuning
+        monkeypatch.setattr(spectrum, "tuning", lambda n_chroma, tuning=tuning: tuning)
         expected = librosa.feature.chroma_stft(y=clip, sr=rate, tuning=tuning)
         np.testing.assert_allclose(spectrum.chroma(), expected, atol=2e-4)
 
