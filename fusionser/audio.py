@@ -157,10 +157,9 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         except (soundfile.LibsndfileError, RuntimeError) as error:
             reason = getattr(error, "error_string", str(error))
             raise AudioError(f"{file}: decoding failed ({reason}); the file may be truncated") from error
-    if stop is not None and samples.shape[0] and stop - first - samples.shape[0] > END_TOLERANCE * rate:
-        raise AudioError(
-            f"{file}: the row ends at {end:g} s, {(stop - first - samples.shape[0]) / rate:.2f} s past the end"
-        )
+    lacking = 0.0 if stop is None else (stop - first - samples.shape[0]) / rate
+    if samples.shape[0] and lacking > END_TOLERANCE:
+        raise AudioError(f"{file}: the row ends at {end:g} s, {lacking:.2f} s past the end of the file")
     if samples.shape[0] == 0:
         where = "holds no samples" if first == 0 else f"holds no samples after {start:g} s"
         raise AudioError(f"{file}: {where}")
