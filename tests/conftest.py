@@ -100,3 +100,28 @@ def corpus_folder() -> Callable[[str], Path]:
 
 def tone(frequency: float, seconds: float = 1.0, rate: int = 16000, amplitude: float = 0.5) -> np.ndarray:
     return (amplitude * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def model_data(demo_folder):
+    from fusionser.experiments import Place, choose_features, prepare
+
+    places = [Place(demo_folder, "demo")]
+    return prepare(places, choose_features(places, preset_name="fusionnet", gender=False))
+
+
+@pytest.fixture(scope="session")
+def saved(model_data, tmp_path_factory):
+    """A model file of each classifier."""
+    from fusionser.classifiers import CLASSIFIERS
+    from fusionser.evaluation import SpeakerHoldout
+    from fusionser.experiments import Plan, fit_plan
+    from fusionser.model import save_model
+
+    folder = tmp_path_factory.mktemp("models")
+    files = {}
+    for name in CLASSIFIERS:
+        model = fit_plan(model_data, Plan(classifier=name), split=SpeakerHoldout(speakers=("f1", "m1")))
+        files[name] = save_model(model, folder / f"{name}.fusionser")
+        model.predict(model_data.table["file"][:2])  # saving must not take the classifier apart
+    return files
