@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-__all__ = ["print_json", "print_table", "progress_bar", "say", "warn_quarantine", "write"]
+__all__ = ["print_json", "print_table", "progress_bar", "say", "training_bar", "warn_quarantine", "write"]
 
 PIPED_WIDTH = 160
 SHOWN = 10
@@ -56,9 +56,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     output.print(table)
 
 
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[..., None]]:
-    """Show a bar with the time left on a terminal; yields a function of done, all, and optionally a name."""
+def _bars() -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,14 +65,42 @@ def progress_bar(label: str) -> Iterator[Callable[..., None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task(label, total=None)
+    return Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
 
-        def update(done: int, total: int, name: str = "") -> None:
-            shown = f"{label}: {name}" if name else label
-            progress.update(task, completed=done, total=total, description=escape(shown))
 
-        yield update
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[..., None]]:
+    """Show a bar with the time left on a terminal; yields a function of done, all, and optionally a name."""
+    with _bars() as progress:
+        yield _updating(progress, label)
+
+
+@contextmanager
+def training_bar(label: str) -> Iterator[Callable[..., None]]:
+    """Show a bar as `progress_bar` does, and below it one for the epochs of the network that is being trained."""
+    from fusionser.networks import watch_training
+
+    with _bars() as progress:
+        update = _updating(progress, label)
+        task = progress.add_task("epochs", total=None, visible=False)
+
+        def epochs(name: str, done: int, most: int) -> None:
+            if done == 1:
+                progress.reset(task)
+            progress.update(task, completed=done, total=most, description=f"  {name}, epochs", visible=done < most)
+
+        with watch_training(epochs):
+            yield update
+
+
+def _updating(progress: Progress, label: str) -> Callable[..., None]:
+    task = progress.add_task(label, total=None)
+
+    def update(done: int, total: int, name: str = "") -> None:
+        shown = f"{label}: {name}" if name else label
+        progress.update(task, completed=done, total=total, description=escape(shown))
+
+    return update
 
 
 def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] = ()) -> None:

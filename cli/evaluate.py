@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar, write
+from .console import print_json, print_table, training_bar, write
 from .options import PROTOCOL_HELP, FrontEnd, Input, Places, Run, Split, Training, option, with_groups
-from .preparing import prepare_places
+from .preparing import prepare_copies, prepare_places
 
 __all__ = ["evaluate"]
 
@@ -46,7 +46,8 @@ def evaluate(
     plan.estimator(features.extractor)
     prepared = prepare_places(paired, features, given, run)
     chosen = choose_protocol(protocol, prepared.table, split.settings(protocol, run.seed))
-    with progress_bar("folds") as progress:
+    prepare_copies(prepared, plan, run)
+    with training_bar("folds") as progress:
         result, found = evaluate_plan(prepared, plan, chosen, progress=progress)
     page = None
     if out is not None:

@@ -30,7 +30,7 @@ def extract(
     if out.suffix != ".parquet":
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
     paired = given.pair(places)
-    features = front_end.choose(paired)
+    features = front_end.choose(paired, learned=False)
     prepared = prepare_places(paired, features, given, run)
     write_features(prepared.table, features.extractor, features.name, out, provenance())
     listed = out.with_suffix(".quarantine.csv")

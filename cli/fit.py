@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fusionser.errors import FusionserError
 
-from .console import print_json, progress_bar, write
+from .console import print_json, training_bar, write
 from .options import PROTOCOL_HELP, FrontEnd, Input, Places, Run, Split, Training, option, with_groups
-from .preparing import prepare_places
+from .preparing import prepare_copies, prepare_places
 
 __all__ = ["fit"]
 
@@ -15,12 +15,12 @@ __all__ = ["fit"]
 @with_groups
 def fit(
     places: Places,
-    out: Annotated[Path, option("--out", "Model file to write.")],
     given: Input,
     front_end: FrontEnd,
     training: Training,
     split: Split,
     run: Run,
+    out: Annotated[Path, option("--out", "Model file to write.")] = Path("model.fusionser"),
     protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-holdout",
     estimate: Annotated[
         bool, option("--estimate/--no-estimate", "Score on held-out speakers first.", "Protocol")
@@ -36,7 +36,8 @@ def fit(
     plan.estimator(features.extractor)
     prepared = prepare_places(paired, features, given, run)
     chosen = _estimate_split(protocol, prepared.table, split.settings(protocol, run.seed)) if estimate else None
-    with progress_bar("folds of the estimate") as progress:
+    prepare_copies(prepared, plan, run)
+    with training_bar("folds of the estimate") as progress:
         model = fit_plan(prepared, plan, split=chosen, progress=progress)
     save_model(model, out)
     if run.json:

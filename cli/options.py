@@ -41,7 +41,8 @@ JOBS_HELP = "Processes; -1 is one a core."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
     "Feature blocks by comma, in place of a preset: zcr, chroma, mfcc, rms, mel (or acoustic for these five), "
-    "statistics, gender, pitch, shape, contrast."
+    "statistics, gender, pitch, shape, contrast, wide (that preset's), and deep ones, trained in the fold: conv1d, "
+    "conv2d, log-mel-frames, mfcc-frames."
 )
 
 Places = Annotated[
@@ -69,6 +70,9 @@ class Input:
         str | None, option("--corpus", "Corpus of each folder, by comma; 'folders' for label/clip.wav.", "Input")
     ] = None
     classes: Annotated[str, option("--classes", "Emotions to keep, by comma; all when empty.", "Input")] = ""
+    drop_classes: Annotated[
+        str, option("--drop-classes", "Emotions to leave out of training and test, by comma.", "Input")
+    ] = ""
     strict: Annotated[
         bool, option("--strict", "Stop at the first recording that cannot be used.", "Input", is_flag=True)
     ] = False
@@ -90,11 +94,18 @@ class Input:
 class FrontEnd:
     """What is extracted from a recording."""
 
-    preset: Annotated[str | None, option("--preset", "Named features: wide (default) or fusionnet.", "Features")] = None
+    preset: Annotated[
+        str | None, option("--preset", "Named features: wide (default), fusionnet or ser-fusionnet.", "Features")
+    ] = None
     blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Features")] = ""
     gender: Annotated[
         str | None,
-        option("--gender", "'given' makes the labelled gender a feature, 'none' leaves it out.", "Features"),
+        option(
+            "--gender",
+            "Gender as a feature: 'estimated' from the voice (default where a preset has it), 'given' by the labels, "
+            "or 'none'.",
+            "Features",
+        ),
     ] = None
     offset: Annotated[float | None, option("--offset", "Seconds to skip.", "Features")] = None
     duration: Annotated[float | None, option("--duration", "Seconds to keep, shorter clips padded.", "Features")] = None
@@ -102,52 +113,98 @@ class FrontEnd:
     trim: Annotated[bool | None, option("--trim/--no-trim", "Cut silence off both ends.", "Features")] = None
     denoise: Annotated[bool | None, option("--denoise/--no-denoise", "Apply a Wiener filter.", "Features")] = None
 
-    def choose(self, places: Sequence[Any]) -> Any:
-        """Return the features that these options ask for."""
+    def choose(self, places: Sequence[Any], *, learned: bool = True) -> Any:
+        """Return the features that these options ask for; some commands cannot have blocks that learn."""
         from fusionser.experiments import choose_features
 
-        known = {None: None, "given": True, "none": False}
-        if self.gender not in known:
-            raise SettingsError(f"--gender is '{self.gender}'; expected 'given' or 'none'")
         clip = {name: getattr(self, name) for name in ("offset", "duration", "sampling_rate", "trim", "denoise")}
-        return choose_features(
+        # What is extracted before any split cannot be learned, so the gender is the labelled one there.
+        gender = "given" if self.gender is None and self.preset == "fusionnet" and not learned else self.gender
+        features = choose_features(
             places,
             preset_name=self.preset,
             blocks=names(self.blocks),
-            gender=known[self.gender],
+            gender=gender,
             clip={name: value for name, value in clip.items() if value is not None},
         )
+        learning = [name for name, block in features.extractor.blocks if hasattr(block, "pack")]
+        if learning and not learned:
+            raise SettingsError(
+                f"{', '.join(learning)} learn from training rows, so they cannot be extracted beforehand; leave them "
+                "out here (--gender given or none), and name them in 'fusionser evaluate' or 'fusionser fit'"
+            )
+        return features
 
 
 @dataclass(frozen=True)
 class Training:
     """What is trained on the features."""
 
-    classifier: Annotated[str, option("--classifier", "svm, random-forest or xgboost.", "Classifier")] = "svm"
+    classifier: Annotated[
+        str, option("--classifier", "svm, random-forest, xgboost, mlp, lstm or bilstm.", "Classifier")
+    ] = "svm"
+    fusion: Annotated[
+        str,
+        option(
+            "--fusion",
+            "early: all columns to the classifier. average, weighted, stacked: the probabilities of the classifier "
+            "and of each deep block are fused.",
+            "Classifier",
+        ),
+    ] = "early"
+    cross_fit: Annotated[
+        int,
+        option("--cross-fit", "Inner folds by which deep blocks answer for training rows; 0 is none.", "Classifier"),
+    ] = 0
     scaling: Annotated[str, option("--scaling", "standard, robust, minmax, quantile or none.", "Classifier")] = (
         "standard"
     )
     equal_blocks: Annotated[
         bool, option("--equal-blocks", "Give every block of features the same weight.", "Classifier", is_flag=True)
     ] = False
+    augment: Annotated[
+        str,
+        option("--augment", "Copies of training clips, by comma: noise, pitch, stretch, lowpass, speed.", "Classifier"),
+    ] = ""
+    copies: Annotated[
+        int, option("--copies", "Copies a training clip, where --augment names any kind.", "Classifier", min=1, max=100)
+    ] = 1
     imbalance: Annotated[
-        str, option("--imbalance", "'weights' weighs scarce classes up, 'none' does not.", "Classifier")
+        str,
+        option("--imbalance", "none, weights, oversample or undersample; see also --drop-classes.", "Classifier"),
     ] = "none"
     tune: Annotated[
         bool,
         option("--tune", "Choose parameters by inner folds of the training speakers.", "Classifier", is_flag=True),
     ] = False
+    device: Annotated[
+        str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.", "Classifier")
+    ] = "auto"
+    epochs: Annotated[
+        int | None, option("--epochs", "Epochs of every network, in place of its own number.", "Classifier", min=1)
+    ] = None
+    precision: Annotated[
+        str, option("--precision", "float32, or bfloat16: faster training of convolutions.", "Classifier")
+    ] = "float32"
 
     def plan(self, run: "Run", *, by_speaker: bool = False) -> Any:
         """Return the plan that these options ask for."""
-        from fusionser.experiments import Plan
+        from fusionser.experiments import Networks, Plan
+        from fusionser.networks import choose_device
 
+        choose_device(self.device)
         return Plan(
             classifier=self.classifier,
             scaling=self.scaling,
             equal_blocks=self.equal_blocks,
             by_speaker=by_speaker,
             imbalance=self.imbalance,
+            augment=tuple(names(self.augment)),
+            copies=self.copies,
+            fusion=self.fusion,
+            networks=Networks(
+                device=self.device, epochs=self.epochs, cross_fit=self.cross_fit, precision=self.precision
+            ),
             tune=self.tune,
             seed=run.seed,
             n_jobs=run.jobs,

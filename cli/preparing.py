@@ -1,18 +1,27 @@
 """What every command that needs features does first."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from typing import Any
 
 from .console import progress_bar, warn_quarantine
 from .options import Input, Run, names
 
-__all__ = ["open_cache", "prepare_places"]
+__all__ = ["open_cache", "prepare_copies", "prepare_places"]
 
 
 def open_cache(wanted: bool) -> Any:
-    """Return the default cache, or None where none is wanted."""
+    """Return the default cache; where none is wanted, one that is gone when the command ends."""
     from fusionser.features import default_cache
 
-    return default_cache() if wanted else None
+    if not wanted:
+        # Within one run nothing is computed twice, whether or not it is kept for the next.
+        folder = tempfile.mkdtemp(prefix="fusionser-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["FUSIONSER_CACHE"] = folder
+    return default_cache()
 
 
 def prepare_places(places: list[Any], features: Any, given: Input, run: Run) -> Any:
@@ -24,6 +33,7 @@ def prepare_places(places: list[Any], features: Any, given: Input, run: Run) -> 
             places,
             features,
             classes=names(given.classes),
+            dropped=names(given.drop_classes),
             cache=open_cache(run.cache),
             n_jobs=run.jobs,
             progress=progress,
@@ -31,3 +41,12 @@ def prepare_places(places: list[Any], features: Any, given: Input, run: Run) -> 
         )
     warn_quarantine(prepared.quarantine, prepared.notes)
     return prepared
+
+
+def prepare_copies(prepared: Any, plan: Any, run: Run) -> None:
+    """Analyse the augmented copies once, with a progress bar, before the folds take their share of them."""
+    from fusionser.experiments import analyse_copies
+
+    if plan.augment:
+        with progress_bar("augmented copies") as progress:
+            analyse_copies(prepared, plan, n_jobs=run.jobs, progress=progress)

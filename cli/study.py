@@ -8,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, progress_bar, say, write
+from .console import print_json, say, training_bar, write
 from .options import JOBS_HELP, check_jobs, option
 from .preparing import open_cache
 
@@ -19,6 +19,10 @@ def study(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the cells.")],
     place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
+    partial: Annotated[
+        bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", is_flag=True)
+    ] = False,
+    device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
     json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
@@ -26,8 +30,9 @@ def study(
     """Run every evaluation of a recipe; a stopped study goes on where it was."""
     from fusionser.corpora.places import data_folder, find_corpora
     from fusionser.evaluation import provenance
-    from fusionser.experiments.study import read_recipe, run_study
-    from fusionser.reporting import write_study
+    from fusionser.experiments.recipe import read_recipe
+    from fusionser.experiments.study import run_study
+    from fusionser.reporting import StudyText, write_study
 
     wanted = read_recipe(recipe)
     places = find_corpora([choice.corpus for choice in wanted.corpora], data_folder())
@@ -36,7 +41,7 @@ def study(
         if not separator:
             raise SettingsError(f"--place is '{given}'; expected corpus=DIR")
         places[name] = Path(folder)
-    with progress_bar("study") as progress:
+    with training_bar("study") as progress:
 
         def clips(done: int, total: int) -> None:
             progress(done, total, "features")
@@ -46,11 +51,30 @@ def study(
             if name and not sys.stderr.isatty():
                 say(f"{done + 1} of {total}: {name}")
 
-        results = run_study(
-            wanted, places, out, cache=open_cache(cache), n_jobs=jobs, extraction_progress=clips, progress=cells
+        results, missing = run_study(
+            wanted,
+            places,
+            out,
+            cache=open_cache(cache),
+            n_jobs=jobs,
+            device=device,
+            partial=partial,
+            extraction_progress=clips,
+            progress=cells,
         )
-    written = write_study(wanted.title, wanted.question, provenance()["command"], results, out)
+    if not results:
+        raise SettingsError(f"{out}: no evaluation of this recipe is there yet; run it without --partial")
+    text = StudyText(
+        title=wanted.title,
+        question=wanted.question,
+        command=provenance()["command"].replace(" --partial", ""),
+        reading=wanted.reading,
+        paper=wanted.paper,
+        contrasts=wanted.contrasts,
+        missing=missing,
+    )
+    written = write_study(text, results, out)
     if json:
         print_json([result.model_dump(mode="json") for result in results])
         return
-    write(f"{written}: {len(results)} evaluations")
+    write(f"{written}: {len(results)} evaluations" + (f"; {len(missing)} are still to be run" if missing else ""))

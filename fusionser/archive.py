@@ -11,21 +11,24 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 from skops import io as skops_io
 
-from fusionser.classifiers import TableClassifier
+from fusionser.classifiers import LateFusion, TableClassifier
 from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError
 from fusionser.files import write_bytes
 from fusionser.fusion import SCALERS, BlockScaler
+from fusionser.networks import NetworkTraining
 
-__all__ = ["FORMAT", "dump_estimators", "load_estimators", "read_archive", "write_archive"]
+__all__ = ["FORMAT", "bare", "dump_estimators", "load_estimators", "read_archive", "write_archive"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+ANYWHERE = "auto"
 LARGEST_MEMBER = 4 * 1024**3
 LARGEST_RATIO = 1000
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -48,11 +51,16 @@ OBJECTS = frozenset(
         "fusionser.classifiers.random_forest.RandomForest",
         "fusionser.classifiers.svm.SVM",
         "fusionser.classifiers.gradient_boosting.XGBoost",
+        "fusionser.classifiers.late.LateFusion",
+        "fusionser.classifiers.neural.BiLSTM",
+        "fusionser.classifiers.neural.LSTM",
+        "fusionser.classifiers.neural.MLP",
         "fusionser.fusion.BlockScaler",
         "sklearn.calibration.CalibratedClassifierCV",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.linear_model._logistic.LogisticRegression",
         "sklearn.preprocessing._data.MinMaxScaler",
         "sklearn.preprocessing._data.QuantileTransformer",
         "sklearn.preprocessing._data.RobustScaler",
@@ -149,6 +157,19 @@ def dump_estimators(estimators: Mapping[str, Any]) -> bytes:
     """Return fitted estimators without networks or boosters as the bytes of a skops file."""
     content: bytes = skops_io.dumps(dict(estimators))
     return content
+
+
+def bare(classifier: TableClassifier) -> TableClassifier:
+    """Return a copy without what a model that only predicts has no use for: learning curves, and the device."""
+    copied = copy(classifier)
+    for name in ("history_",):
+        copied.__dict__.pop(name, None)
+    if "device" in copied.get_params(deep=False):
+        copied.set_params(device=ANYWHERE if isinstance(copied, NetworkTraining) else "cpu")
+    if isinstance(copied, LateFusion):
+        copied.members_ = {name: bare(member) for name, member in copied.members_.items()}
+        copied.classifier = None if copied.classifier is None else bare(copied.classifier)
+    return copied
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ __all__ = [
     "ProtocolError",
     "RowsError",
     "SettingsError",
+    "TrainingError",
     "unknown_name",
 ]
 
@@ -46,6 +47,10 @@ class ProtocolError(FusionserError, ValueError):
 
 class LeakageError(FusionserError):
     """Training and test rows share what the protocol says they must not share."""
+
+
+class TrainingError(FusionserError):
+    """A network cannot be trained: it diverges, or there is too little to train it on."""
 
 
 class ModelFileError(FusionserError):

@@ -10,17 +10,20 @@ import pandas as pd
 from imblearn.pipeline import Pipeline
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fusionser.archive import dump_estimators, load_estimators, read_archive, write_archive
-from fusionser.classifiers import CLASSIFIERS
+from fusionser.archive import bare, dump_estimators, load_estimators, read_archive, write_archive
+from fusionser.classifiers import CLASSIFIERS, LateFusion, TableClassifier
+from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.evaluation.results import Result, versions
+from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
-from fusionser.features.extractor import FeatureExtractor
 from fusionser.fusion import BlockScaler
+from fusionser.networks import LEARNED
 
 __all__ = ["Model", "ModelCard", "load_model", "save_model"]
 
 ESTIMATORS = "estimators.skops"
+LEARNED_PART = "features/"
 FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
 
 
@@ -35,6 +38,8 @@ class ModelCard(BaseModel):
         Name of the preset, or the blocks.
     classifier : str
         A key of `CLASSIFIERS`.
+    fusion : str
+        "early", or the method of the late fusion.
     classifier_settings : dict
     classes : tuple of str
     corpus : str
@@ -53,6 +58,7 @@ class ModelCard(BaseModel):
     features: list[dict[str, Any]]
     features_name: str
     classifier: str
+    fusion: str = "early"
     classifier_settings: dict[str, Any]
     classes: tuple[str, ...]
     corpus: str
@@ -73,7 +79,7 @@ class Model:
     @property
     def needs_gender(self) -> bool:
         """Whether a clip can only be predicted when the gender of its speaker is given."""
-        return any(block.kind == "gender" for _, block in self.pipeline[FEATURES].blocks)
+        return any(block.kind == Gender.kind for _, block in self.pipeline[FEATURES].blocks)
 
     def predict(
         self,
@@ -131,13 +137,14 @@ def save_model(model: Model, path: str | Path) -> Path:
     if pipeline[SCALE].by_speaker:
         raise SettingsError("a speaker-normalised pipeline cannot be saved: a single new clip has no speaker to go by")
     classifier = pipeline[CLASSIFIER]
+    learned = {f"{LEARNED_PART}{name}": part.pack() for name, part in pipeline[FEATURES].learned_.items()}
     parts = classifier.pack()
     try:
-        estimators = dump_estimators({SCALE: pipeline[SCALE], CLASSIFIER: classifier})
+        estimators = dump_estimators({SCALE: pipeline[SCALE], CLASSIFIER: bare(classifier)})
     finally:
         classifier.unpack(parts)
     manifest = {"card": model.card.model_dump(mode="json")}
-    return write_archive(path, manifest, {ESTIMATORS: estimators, **parts})
+    return write_archive(path, manifest, {ESTIMATORS: estimators, **learned, **parts})
 
 
 def load_model(path: str | Path) -> Model:
@@ -160,8 +167,8 @@ def load_model(path: str | Path) -> Model:
     manifest, members = read_archive(path)
     try:
         card = ModelCard.model_validate(manifest.get("card"))
-        extractor = FeatureExtractor.from_settings(card.features)
-        kind = CLASSIFIERS[card.classifier]
+        extractor = FeatureExtractor.from_settings(card.features, LEARNED)
+        kind = LateFusion if card.fusion != "early" else CLASSIFIERS[card.classifier]
     except ValidationError as error:
         raise ModelFileError(f"{path}: its card has {error.error_count()} fields that are not right") from error
     except KeyError as error:
@@ -177,7 +184,7 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(f"{path}: {error}{_other_versions(card)}") from error
     scaler, classifier = loaded[SCALE], loaded[CLASSIFIER]
     try:
-        classifier.unpack(members)
+        _put_back(extractor, classifier, members)
         columns = list(extractor.get_feature_names_out())
         if list(scaler.feature_names_in_) != columns or list(classifier.classes_) != list(card.classes):
             raise ValueError("its parts are for other columns or classes than its card says")
@@ -188,11 +195,22 @@ def load_model(path: str | Path) -> Model:
     return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card)
 
 
+def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members: dict[str, bytes]) -> None:
+    """Give the blocks that learn, and the classifier, what was taken out of them."""
+    extractor.learned_ = {}
+    for name, block in extractor.blocks:
+        if isinstance(block, LearnedBlock):
+            block.unpack(members.pop(f"{LEARNED_PART}{name}"), classifier.classes_)
+            extractor.learned_[name] = block
+    classifier.unpack(members)
+    check_bounds(classifier)
+
+
 def _other_versions(card: ModelCard) -> str:
     now = versions()
     differ = [
         f"{name} {card.versions[name]} (here {now[name]})"
-        for name in ("scikit-learn", "xgboost")
+        for name in ("scikit-learn", "xgboost", "torch")
         if name in card.versions and name in now and card.versions[name] != now[name]
     ]
     return f"; it was written with {', '.join(differ)}" if differ else ""

@@ -3,19 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+import soxr
+
 from fusionser.audio import Waveform, decode
-from fusionser.errors import SettingsError
+from fusionser.augment import augment, parse_augmentation
 
 __all__ = ["read_row"]
 
 
-def read_row(row: Mapping[str, Any]) -> tuple[Waveform, int]:
-    """Decode the clip that a row names.
+def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[Waveform, int]:
+    """Decode the clip that a row names, and apply the row's augmentation.
 
     Parameters
     ----------
     row : mapping
-        Holds ``file``, and optionally ``start`` and ``end`` in seconds.
+        Holds ``file``, and optionally ``start`` and ``end`` in seconds, and ``augmentation``.
+    sampling_rate : int, optional
+        Rate in Hz at which an augmentation is applied; the file's own when None. An original recording is
+        always returned at its own rate.
 
     Returns
     -------
@@ -27,13 +32,15 @@ def read_row(row: Mapping[str, Any]) -> tuple[Waveform, int]:
     AudioError
         When the recording cannot be used.
     SettingsError
-        When the row asks for an augmentation: this version reads original recordings only.
+        When the augmentation is not one that is known.
     """
-    augmentation = row.get("augmentation") or ""
-    if augmentation:
-        raise SettingsError(
-            f"{row['file']}: the row asks for the augmentation {augmentation!r}, and this version reads originals "
-            "only; leave the column 'augmentation' empty"
-        )
     end = row.get("end")
-    return decode(row["file"], float(row.get("start") or 0.0), None if end is None or end != end else float(end))
+    stop = None if end is None or end != end else float(end)
+    samples, rate = decode(row["file"], float(row.get("start") or 0.0), stop)
+    text = row.get("augmentation") or ""
+    if not text:
+        return samples, rate
+    wanted = parse_augmentation(text)
+    if sampling_rate is not None and sampling_rate != rate:
+        samples, rate = soxr.resample(samples, rate, sampling_rate, quality="HQ"), sampling_rate
+    return augment(samples, rate, wanted), rate

@@ -30,10 +30,12 @@ from fusionser.errors import FusionserError, RowsError
 from fusionser.files import write_whole
 
 __all__ = [
+    "ARRAY_MARK",
     "AUDIO_COLUMN",
     "CARRIED_COLUMNS",
     "COLUMNS",
     "EXTRACTED_COLUMN",
+    "array_columns",
     "check_rows",
     "feature_columns",
     "make_rows",
@@ -61,6 +63,9 @@ AUDIO_COLUMN = "audio"
 
 EXTRACTED_COLUMN = "extracted"
 """Which blocks of features a row carries, and a digest of the settings of each."""
+
+ARRAY_MARK = "@"
+"""Begins the name of a column that holds one array a row: what a network is fed, named by its settings' digest."""
 
 CARRIED_COLUMNS = ("speaker", "source", "augmentation")
 """Columns that travel beside the features through a pipeline, up to the classifier."""
@@ -160,6 +165,11 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns if isinstance(name, str) and "__" in name]
 
 
+def array_columns(table: pd.DataFrame) -> list[str]:
+    """Names of the columns that hold one array a row; they live in memory only and are never written."""
+    return [name for name in table.columns if isinstance(name, str) and name.startswith(ARRAY_MARK)]
+
+
 def ordered_speakers(table: pd.DataFrame) -> list[str]:
     """Speakers in the order of their corpora in the table, then by name.
 
@@ -219,6 +229,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
         When the suffix is neither, or the file cannot be written.
     """
     target = Path(path)
+    table = table.drop(columns=array_columns(table))
     if target.suffix == ".parquet":
         return write_whole(target, lambda temporary: table.to_parquet(temporary, index=False))
     if target.suffix == ".csv":

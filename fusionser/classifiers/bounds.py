@@ -4,25 +4,21 @@ A file from a stranger may hold a tree whose nodes lead outside of it, or a mach
 together. Reading such a thing is harmless; predicting with it would read foreign memory.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.calibration import CalibratedClassifierCV, _CalibratedClassifier, _SigmoidCalibration
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
 from fusionser.classifiers.base import TableClassifier
+from fusionser.classifiers.booster import OUTSIDE, leads_outside
+from fusionser.classifiers.late import METHODS, LateFusion
 
-__all__ = ["check_booster", "check_bounds"]
-
-ROOT = 2**31 - 1
-"""What XGBoost writes as the parent of a root."""
-
-OUTSIDE = "a tree whose nodes lead outside of it"
+__all__ = ["check_bounds"]
 
 
 def check_bounds(classifier: TableClassifier) -> None:
@@ -34,6 +30,8 @@ def check_bounds(classifier: TableClassifier) -> None:
         When a part is of another kind than its place asks for, or its indices lead astray.
     """
     classes, columns = len(classifier.classes_), classifier.n_features_in_
+    if isinstance(classifier, LateFusion):
+        _check_fusion(classifier)
     if hasattr(classifier, "forest_"):
         _expect(classifier.forest_, RandomForestClassifier)
         for tree in classifier.forest_.estimators_:
@@ -50,25 +48,39 @@ def check_bounds(classifier: TableClassifier) -> None:
                 _check_machine(one.estimator, classes, columns)
 
 
+def _check_fusion(fused: LateFusion) -> None:
+    """Check that a fusion's members read the columns and know the classes that it says."""
+    names = set(map(str, getattr(fused, "feature_names_in_", [])))
+    if fused.method not in METHODS or set(fused.members_) != set(fused.groups_):
+        raise ValueError("a late fusion whose members are not those that it names")
+    for name, member in fused.members_.items():
+        if not isinstance(member, TableClassifier) or isinstance(member, LateFusion):
+            raise ValueError(f"a {type(member).__name__} in the place of a classifier")
+        if member.n_features_in_ != len(fused.groups_[name]) or list(member.classes_) != list(fused.classes_):
+            raise ValueError(f"the member '{name}' is for other columns or classes")
+        check_bounds(member)
+    used = [column for group in (*fused.groups_.values(), *fused.scored_.values()) for column in group]
+    if names and set(used) != names:
+        raise ValueError("a late fusion of other columns than it says")
+    if any(len(columns) != len(fused.classes_) for columns in fused.scored_.values()):
+        raise ValueError("a late fusion whose scores are not one a class")
+    parts = [*fused.groups_, *fused.scored_]
+    if fused.stack_ is not None:
+        _expect(fused.stack_, LogisticRegression)
+        if fused.stack_.coef_.shape[1] != len(parts) * len(fused.classes_):
+            raise ValueError("a stack for other members")
+    elif set(fused.weights_) != set(parts) or not all(np.isfinite(list(map(float, fused.weights_.values())))):
+        raise ValueError("a late fusion whose weights are not its members'")
+
+
 def _expect(part: Any, kind: type) -> None:
     if type(part) is not kind:
         raise ValueError(f"a {type(part).__name__} in the place of a {kind.__name__}")
 
 
-def _leads_outside(
-    left: npt.NDArray[Any], right: npt.NDArray[Any], tested: npt.NDArray[Any], nodes: int, columns: int
-) -> bool:
-    inner = left != -1
-    positions = np.flatnonzero(inner)
-    # A child that comes after its parent also rules out a loop.
-    fits = (left[inner] > positions) & (right[inner] > positions) & (left[inner] < nodes) & (right[inner] < nodes)
-    within = (tested[inner] >= 0) & (tested[inner] < columns)
-    return not (len(left) == len(right) == len(tested) == nodes and fits.all() and within.all())
-
-
 def _check_tree(tree: Any, columns: int, classes: int) -> None:
     _expect(tree, Tree)
-    if _leads_outside(tree.children_left, tree.children_right, tree.feature, tree.node_count, columns):
+    if leads_outside(tree.children_left, tree.children_right, tree.feature, tree.node_count, columns):
         raise ValueError(OUTSIDE)
     if tree.value.shape != (tree.node_count, 1, classes) or tree.n_features != columns:
         raise ValueError(f"a tree for {tree.n_features} columns with values of shape {tree.value.shape}")
@@ -92,51 +104,3 @@ def _check_machine(machine: Any, classes: int, columns: int) -> None:
     )
     if not fits:
         raise ValueError("a support vector machine whose arrays do not fit together")
-
-
-def check_booster(model: Mapping[str, Any], classes: int, columns: int) -> None:
-    """Check the trees of a booster, given as XGBoost's JSON.
-
-    Raises
-    ------
-    ValueError
-        When it is for other classes or columns, is no plain tree booster, or its trees lead astray.
-    """
-    learner = model["learner"]
-    params = learner["learner_model_param"]
-    if int(params["num_class"]) != classes or int(params["num_feature"]) != columns:
-        raise ValueError(
-            f"the booster has {params['num_class']} classes and {params['num_feature']} columns; expected "
-            f"{classes} and {columns}"
-        )
-    booster = learner["gradient_booster"]
-    model_part = booster["model"]
-    plain = (
-        booster["name"] == "gbtree"
-        and learner["objective"]["name"] == "multi:softprob"
-        and model_part["gbtree_model_param"]["num_parallel_tree"] == "1"
-        and not any(model_part.get("cats", {}).values())
-    )
-    if not plain:
-        raise ValueError("the booster is no plain tree booster with a softmax")
-    trees, groups = model_part["trees"], model_part["tree_info"]
-    if len(groups) != len(trees) or not all(0 <= group < classes for group in groups):
-        raise ValueError("the booster's trees are of classes that it does not have")
-    for tree in trees:
-        _check_boosted_tree(tree, columns)
-
-
-def _check_boosted_tree(tree: Mapping[str, Any], columns: int) -> None:
-    nodes = int(tree["tree_param"]["num_nodes"])
-    arrays = {key: np.asarray(value) for key, value in tree.items() if isinstance(value, list)}
-    categories = [key for key in arrays if key.startswith("categories")]
-    if tree["tree_param"]["size_leaf_vector"] != "1" or any(arrays.pop(key).size for key in categories):
-        raise ValueError("a tree with vectors in its leaves, or with categories")
-    if any(array.shape != (nodes,) for array in arrays.values()) or arrays["split_type"].any():
-        raise ValueError("a tree whose arrays do not fit together")
-    parents = arrays["parents"]
-    ranks = np.arange(nodes)
-    if parents[0] != ROOT or not ((parents[1:] >= 0) & (parents[1:] < ranks[1:])).all():
-        raise ValueError(OUTSIDE)
-    if _leads_outside(arrays["left_children"], arrays["right_children"], arrays["split_indices"], nodes, columns):
-        raise ValueError(OUTSIDE)

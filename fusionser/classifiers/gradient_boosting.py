@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
 from fusionser.classifiers.base import Array, TableClassifier
-from fusionser.classifiers.bounds import check_booster
+from fusionser.classifiers.booster import check_booster
 
 __all__ = ["XGBoost"]
 

@@ -20,7 +20,15 @@ from fusionser.evaluation.guard import (
 )
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
 from fusionser.evaluation.protocols import Fold, Protocol
-from fusionser.evaluation.results import GIVEN_GENDER, UNKNOWN_SPEAKERS, ClassResult, FoldResult, ProtocolStamp, Scores
+from fusionser.evaluation.results import (
+    ESTIMATED_GENDER,
+    GIVEN_GENDER,
+    UNKNOWN_SPEAKERS,
+    ClassResult,
+    FoldResult,
+    ProtocolStamp,
+    Scores,
+)
 
 __all__ = ["Evaluation", "check_labels", "evaluate"]
 
@@ -42,6 +50,8 @@ class Evaluation:
     predictions : DataFrame
         One row a test prediction: file, speaker, fold, truth, predicted, and the probability of each class
         where the classifier gives any.
+    curves : DataFrame
+        One record an epoch of every network that was trained: fold, network, and what `train_network` tells.
     """
 
     rows: int
@@ -55,6 +65,7 @@ class Evaluation:
     folds: list[FoldResult]
     speakers: dict[str, Scores]
     predictions: pd.DataFrame
+    curves: pd.DataFrame
 
 
 def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -127,6 +138,43 @@ def _stamps(
     return tuple(stamps)
 
 
+def _gender_stamp(genders: list[tuple[int, int]]) -> tuple[str, ...]:
+    known = sum(count for _, count in genders)
+    if not known:
+        return ()
+    right = sum(count for count, _ in genders)
+    return (f"{ESTIMATED_GENDER}: rightly for {100 * right / known:.1f} % of {known} test clips",)
+
+
+def _parts(fitted: Any) -> dict[str, Any]:
+    """Return the fitted parts of a pipeline, those within an extractor or a late fusion included, by name."""
+    pipeline = getattr(fitted, "best_estimator_", fitted)
+    found: dict[str, Any] = {}
+    for name, step in getattr(pipeline, "steps", [("estimator", pipeline)]):
+        found[name] = step
+        found.update(getattr(step, "learned_", {}))
+        found.update({f"{name} {member}": part for member, part in getattr(step, "members_", {}).items()})
+    return found
+
+
+def _curves(fitted: Any, fold: str) -> list[dict[str, Any]]:
+    return [
+        {"fold": fold, "network": name, **epoch}
+        for name, part in _parts(fitted).items()
+        for epoch in getattr(part, "history_", [])
+    ]
+
+
+def _estimated_gender(fitted: Any, rows: pd.DataFrame) -> tuple[int, int] | None:
+    """Return for how many clips the gender was estimated rightly, and of how many it is known."""
+    for part in _parts(fitted).values():
+        if getattr(part, "kind", None) == "estimated-gender":
+            known = rows["gender"].isin(["male", "female"]).to_numpy()
+            male = np.asarray(part.transform(rows))[:, 0] > 0.5
+            return int((male == (rows["gender"] == "male").to_numpy())[known].sum()), int(known.sum())
+    return None
+
+
 def _setting_of(estimator: BaseEstimator) -> str:
     normalised = any(
         name.split("__")[-1] == "by_speaker" and value is True for name, value in estimator.get_params().items()
@@ -177,7 +225,8 @@ def evaluate(
     used = np.unique(np.concatenate([np.concatenate([train, test]) for _, train, test in folds]))
     classes = check_labels(rows.iloc[used])
     overlaps = [_check_fold(rows, fold, protocol.allows) for fold in folds]
-    parts, fold_results = [], []
+    parts, fold_results, curves = [], [], []
+    genders: list[tuple[int, int]] = []
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
         name, train, test = fold
         if progress:
@@ -187,6 +236,9 @@ def evaluate(
         seconds = time.perf_counter() - began
         part = _predict(fitted, rows.iloc[test], name)
         parts.append(part)
+        curves += _curves(fitted, name)
+        heard = _estimated_gender(fitted, rows.iloc[test])
+        genders += [heard] if heard else []
         fold_results.append(
             FoldResult(
                 name=name,
@@ -205,7 +257,7 @@ def evaluate(
     if progress:
         progress(len(folds), len(folds), "")
     setting = _setting_of(estimator)
-    stamps = _stamps(overlaps, folds, rows, estimator)
+    stamps = _stamps(overlaps, folds, rows, estimator) + _gender_stamp(genders)
     stamp = ProtocolStamp(
         name=protocol.name,
         settings=protocol.settings(),
@@ -214,7 +266,7 @@ def evaluate(
         stamps=stamps,
     )
     taking_part = rows.iloc[used]
-    return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed, taking_part)
+    return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed, taking_part, curves)
 
 
 def _chosen(fitted: Any) -> dict[str, Any]:
@@ -228,6 +280,7 @@ def _collect(
     folds: list[FoldResult],
     seed: int,
     rows: pd.DataFrame,
+    curves: list[dict[str, Any]],
 ) -> Evaluation:
     matrix = confusion(predictions["truth"], predictions["predicted"], classes)
     by_speaker = {
@@ -248,4 +301,5 @@ def _collect(
         folds=folds,
         speakers={name: _scores(one) for name, one in by_speaker.items()},
         predictions=predictions,
+        curves=pd.DataFrame(curves),
     )

@@ -1,6 +1,6 @@
 """Folds inside the training rows, for choosing parameters and for calibration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +42,13 @@ class InnerFolds:
         splits = list(splitter.split(labels, labels, units))
         classes = set(labels)
         if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
-            # A class that one speaker alone has cannot be kept on both sides: fall back to clips.
-            shuffled = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
-            splits = list(shuffled.split(labels, labels))
+            # A class that one speaker alone has cannot be kept on both sides: fall back to clips, a clip's copies
+            # and repetitions staying together.
+            sources = self._units(X, len(labels), ("source",))
+            splits = list(splitter.split(labels, labels, sources))
+            if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
+                shuffled = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
+                splits = list(shuffled.split(labels, labels)) if len(set(sources)) == len(sources) else splits
         yield from splits
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -63,9 +67,9 @@ class InnerFolds:
         return count
 
     @staticmethod
-    def _units(X: Any, count: int) -> npt.NDArray[Any]:
+    def _units(X: Any, count: int, columns: Sequence[str] = ("speaker", "source")) -> npt.NDArray[Any]:
         if isinstance(X, pd.DataFrame):
-            for column in ("speaker", "source"):
+            for column in columns:
                 if column in X and (X[column] != "").all() and len(set(X[column])) > 1:
                     return X[column].to_numpy(dtype=str)
         return np.arange(count)

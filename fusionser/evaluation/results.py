@@ -27,10 +27,14 @@ PACKAGES = (
     "librosa",
     "soundfile",
     "soxr",
+    "torch",
+    "skorch",
+    "python-stretch",
 )
 
 
 GIVEN_GENDER = "gender of the test speakers as labelled"
+ESTIMATED_GENDER = "gender of the test speakers estimated from the voice"
 UNKNOWN_SPEAKERS = "speakers unknown, so they may be on both sides"
 
 

@@ -1,21 +1,29 @@
 """What is chosen before a run: the input, the front end, the protocol, and what is left out follows the corpus."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from fusionser.corpora import CORPORA, Card
 from fusionser.corpora.super_set import SuperSet
-from fusionser.errors import SettingsError
+from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation import Protocol, protocol
-from fusionser.features import FeatureExtractor, preset
-from fusionser.features.presets import blocks_extractor
+from fusionser.features import BLOCKS, PRESETS, EstimatedGender, FeatureExtractor, preset, wide
+from fusionser.features.presets import GROUPS, build_block
 from fusionser.features.store import read_settings
+from fusionser.networks import EXTRACTORS
 
-__all__ = ["Features", "Place", "choose_features", "choose_protocol"]
+__all__ = ["DEEP_PRESETS", "GENDERS", "Features", "Place", "block_names", "choose_features", "choose_protocol"]
+
+DEEP_PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"ser-fusionnet": ("conv1d", "statistics", "gender")})
+"""Presets with blocks that learn: SER-FusionNet's 39 columns, 32 deep, 6 statistical and 1 gender."""
+
+GENDERS = ("given", "estimated", "none")
+PAPER_CLIP = 2.5
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,17 @@ class Place:
     corpus: str | None = None
 
 
+def block_names() -> list[str]:
+    """Return every name that a list of blocks may hold."""
+    return [*GROUPS, "wide", *BLOCKS, *EXTRACTORS]
+
+
 def choose_features(
     places: Sequence[Place],
     *,
     preset_name: str | None = None,
     blocks: Sequence[str] = (),
-    gender: bool | None = None,
+    gender: str | None = None,
     clip: dict[str, Any] | None = None,
 ) -> Features:
     """Choose the front end: blocks by name, else a preset, else that of the features file, else ``wide``.
@@ -53,40 +66,100 @@ def choose_features(
     ----------
     places : sequence of Place
         A single features file brings its own settings; the card of a single corpus tells how much of a clip
-        SER-FusionNet's preset skips.
+        SER-FusionNet's blocks skip.
     preset_name : str, optional
+        A key of `PRESETS` or `DEEP_PRESETS`.
     blocks : sequence of str
-    gender : bool, optional
-        Whether the gender as given by the rows is a feature; as the preset has it when None.
+        Out of `block_names`.
+    gender : {"given", "estimated", "none"}, optional
+        Whether the gender is a feature, and whether it is read off the rows or estimated from the voice; when
+        None, estimated where the preset or the blocks have it.
     clip : dict, optional
         Parameters of the clip and its frames that differ from the preset's.
     """
     given = dict(clip or {})
+    if gender not in (None, *GENDERS):
+        raise unknown_name("kind of gender", str(gender), GENDERS)
     if blocks and preset_name:
         raise SettingsError("got both --preset and --blocks; expected one of them")
-    if blocks:
-        if gender is not None:
-            raise SettingsError("--gender goes with a preset; name or leave out the block 'gender' in --blocks")
-        return Features("+".join(blocks), blocks_extractor(blocks, **given))
-    stored = [] if preset_name else [read_settings(place.path) for place in places]
-    first = stored[0] if stored else None
-    if first is not None:
-        if any(one is None or one.extractor.digests() != first.extractor.digests() for one in stored):
-            raise SettingsError(
-                "the inputs were extracted with different settings; name the features with --preset or --blocks"
-            )
-        if given or gender is not None:
-            raise SettingsError(
-                f"the features file was extracted as '{first.name}' with settings of its own; to change them, name "
-                "the features with --preset or --blocks as well"
-            )
-        return Features(first.name, first.extractor)
-    name = preset_name or "wide"
     card = card_of(places[0].corpus) if len(places) == 1 else None
+    offset = 0.0 if card is None else card.protocol.clip_offset
+    if preset_name in DEEP_PRESETS:
+        return Features(str(preset_name), _named(DEEP_PRESETS[str(preset_name)], gender, given, offset))
+    if blocks:
+        if gender == "none" and "gender" in blocks:
+            raise SettingsError("got the block 'gender' and --gender none; leave one of them out")
+        return Features("+".join(blocks), _named(blocks, gender, given, offset))
+    if preset_name is not None and preset_name not in PRESETS:
+        raise unknown_name("preset", preset_name, [*PRESETS, *DEEP_PRESETS])
+    if preset_name is None:
+        stored = _stored(places, changed=bool(given) or gender is not None)
+        if stored is not None:
+            return stored
+    return _plain_preset(preset_name or "wide", gender, given, card)
+
+
+def _plain_preset(name: str, gender: str | None, clip: dict[str, Any], card: Card | None) -> Features:
     if name == "fusionnet" and card is not None:
-        given.setdefault("offset", card.protocol.clip_offset)
-    options = {} if gender is None else {"gender": gender}
-    return Features(name, preset(name, **options, **given))
+        clip.setdefault("offset", card.protocol.clip_offset)
+    bare = preset(name, gender=False, **clip)
+    kind = gender or ("estimated" if name == "fusionnet" else "none")
+    if kind != "none":
+        bare.blocks = [*bare.blocks, ("gender", _gender(kind))]
+    return Features(name, bare)
+
+
+def _stored(places: Sequence[Place], *, changed: bool) -> Features | None:
+    """Return the features of features files, which must all be the same; None where the places are none."""
+    stored = [read_settings(place.path) for place in places]
+    first = stored[0] if stored else None
+    if first is None:
+        return None
+    if any(one is None or one.extractor.digests() != first.extractor.digests() for one in stored):
+        raise SettingsError(
+            "the inputs were extracted with different settings; name the features with --preset or --blocks"
+        )
+    if changed:
+        raise SettingsError(
+            f"the features file was extracted as '{first.name}' with settings of its own; to change them, name "
+            "the features with --preset or --blocks as well"
+        )
+    return Features(first.name, first.extractor)
+
+
+def _gender(kind: str) -> Any:
+    return BLOCKS["gender"]() if kind == "given" else EstimatedGender()
+
+
+def _named(names: Sequence[str], gender: str | None, clip: Mapping[str, Any], offset: float) -> FeatureExtractor:
+    """Build blocks by name; the handcrafted ones beside SER-FusionNet's see the same part of the clip."""
+    listed = list(dict.fromkeys(one for name in names for one in GROUPS.get(name, (name,))))
+    if not listed:
+        raise SettingsError(f"no blocks were named; choose from {', '.join(block_names())}")
+    if gender == "none":
+        listed = [name for name in listed if name != "gender"]
+    elif gender is not None and "gender" not in listed:
+        listed.append("gender")
+    paper = {"duration": PAPER_CLIP, "offset": offset, **clip}
+    own = paper if {"acoustic", "conv1d"} & set(names) else dict(clip)
+    blocks: list[tuple[str, Any]] = []
+    for name in listed:
+        if name == "wide":
+            blocks += wide(**clip).blocks
+        elif name == "gender":
+            blocks.append((name, _gender(gender or "estimated")))
+        elif name in BLOCKS:
+            blocks.append((name, build_block(BLOCKS[name], own)))
+        elif name in EXTRACTORS:
+            deep = EXTRACTORS[name]()
+            front = deep.default_front_end()
+            deep.front_end = front.set_params(**(paper if name == "conv1d" else clip))
+            blocks.append((name, deep))
+        else:
+            raise unknown_name("feature block", name, block_names())
+    extractor = FeatureExtractor(blocks=blocks)
+    extractor.check()
+    return extractor
 
 
 def _card_of_rows(rows: pd.DataFrame) -> Card | None:

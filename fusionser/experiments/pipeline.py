@@ -1,23 +1,83 @@
 """One flat pipeline from rows to labels, refitted whole in every fold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from fusionser.classifiers import GRIDS, classifier
-from fusionser.errors import unknown_name
+from fusionser.augment import AugmentRows
+from fusionser.balance import BALANCINGS, BalanceRows
+from fusionser.classifiers import GRIDS, METHODS, LateFusion, classifier
+from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.fusion import BlockScaler
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
+from fusionser.networks import DeepExtractor, NetworkTraining
 
-__all__ = ["IMBALANCE", "build_pipeline", "search_parameters"]
+__all__ = ["FUSIONS", "IMBALANCE", "Networks", "build_pipeline", "configured", "search_parameters"]
 
-IMBALANCE: Mapping[str, str | None] = {"none": None, "weights": "balanced"}
-"""What is done about scarce classes: nothing, or weights by the inverse of their share."""
+IMBALANCE: Mapping[str, str | None] = MappingProxyType(
+    {"none": None, "weights": "balanced", **dict.fromkeys(BALANCINGS)}
+)
+"""What is done about scarce classes: nothing, weights by the inverse of their share, or rows repeated or left out."""
+
+FUSIONS = ("early", *METHODS)
+"""Early fusion classifies all columns together; the others fuse what each member says, see `LateFusion`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """What all networks of a pipeline share.
+
+    Parameters
+    ----------
+    device : str, default="auto"
+    epochs : int, optional
+        In place of each network's own number.
+    cross_fit : int, default=0
+        Inner folds by which deep extractors answer for the training rows, see `DeepExtractor`.
+    precision : str, default="float32"
+        Of the deep extractors, see `NetworkTraining`.
+    """
+
+    device: str = "auto"
+    epochs: int | None = None
+    cross_fit: int = 0
+    precision: str = "float32"
+
+
+def configured(
+    extractor: FeatureExtractor,
+    *,
+    fusion: str = "early",
+    networks: Networks = Networks(),
+    class_weight: str | None = None,
+    seed: int = 0,
+) -> FeatureExtractor:
+    """Return a clone whose deep extractors give what the fusion needs, under one seed and device."""
+    built = clone(extractor).set_params(keep_rows=True)
+    for _, block in built.blocks:
+        if isinstance(block, DeepExtractor):
+            block.set_params(
+                random_state=seed,
+                device=networks.device,
+                class_weight=class_weight,
+                cross_fit=networks.cross_fit,
+                output="scores" if networks.cross_fit or fusion != "early" else "units",
+            )
+            block.set_params(precision=networks.precision)
+            _limit(block, networks)
+    return built
+
+
+def _limit(part: NetworkTraining, networks: Networks) -> None:
+    if networks.epochs is not None:
+        part.set_params(epochs=networks.epochs)
 
 
 def build_pipeline(
@@ -28,10 +88,14 @@ def build_pipeline(
     equal_blocks: bool = False,
     by_speaker: bool = False,
     imbalance: str = "none",
+    augment: Sequence[str] = (),
+    copies: int = 1,
+    fusion: str = "early",
+    networks: Networks = Networks(),
     seed: int = 0,
     n_jobs: int | None = None,
 ) -> Pipeline:
-    """Build the pipeline: features, scaling by block, classifier.
+    """Build the pipeline: copies and balance of rows where wanted, features, scaling by block, classifier.
 
     Parameters
     ----------
@@ -43,6 +107,13 @@ def build_pipeline(
         See `BlockScaler`.
     imbalance : str, default="none"
         A key of `IMBALANCE`.
+    augment : sequence of str
+        Keys of `AUGMENTATIONS`; training rows are copied so.
+    copies : int, default=1
+        Copies a training clip, where `augment` names any kind.
+    fusion : str, default="early"
+        One of `FUSIONS`.
+    networks : Networks
     seed : int, default=0
     n_jobs : int, optional
         Threads of the classifier.
@@ -54,17 +125,39 @@ def build_pipeline(
     Examples
     --------
     >>> from fusionser.features import fusionnet
-    >>> [name for name, _ in build_pipeline(fusionnet(), "svm").steps]
-    ['features', 'scale', 'classifier']
+    >>> [name for name, _ in build_pipeline(fusionnet(), "svm", augment=["noise"]).steps]
+    ['augment', 'features', 'scale', 'classifier']
     """
     if imbalance not in IMBALANCE:
         raise unknown_name("imbalance strategy", imbalance, IMBALANCE)
-    last = classifier(classifier_name, seed=seed, class_weight=IMBALANCE[imbalance], n_jobs=n_jobs)
-    scaler = BlockScaler(scaling=scaling, equal_blocks=equal_blocks, by_speaker=by_speaker)
-    return Pipeline([(FEATURES, clone(extractor).set_params(keep_rows=True)), (SCALE, scaler), (CLASSIFIER, last)])
+    if fusion not in FUSIONS:
+        raise unknown_name("fusion", fusion, FUSIONS)
+    weight = IMBALANCE[imbalance]
+    features = configured(extractor, fusion=fusion, networks=networks, class_weight=weight, seed=seed)
+    steps: list[tuple[str, Any]] = []
+    if augment:
+        steps.append(("augment", AugmentRows(kinds=tuple(augment), copies=copies, random_state=seed).fit(None)))
+    if imbalance in BALANCINGS:
+        steps.append(("balance", BalanceRows(strategy=imbalance, random_state=seed)))
+    last = classifier(classifier_name, seed=seed, class_weight=weight, n_jobs=n_jobs, device=networks.device)
+    if isinstance(last, NetworkTraining):
+        _limit(last, networks)
+    if fusion != "early":
+        scored = [name for name, block in features.blocks if isinstance(block, DeepExtractor)]
+        if by_speaker and scored:
+            raise SettingsError(
+                "late fusion takes class scores as they are, which speaker normalisation would standardise away; use "
+                "--fusion early, or --setting inductive"
+            )
+        scaling = {**({"": scaling} if isinstance(scaling, str) else scaling), **dict.fromkeys(scored, "none")}
+        last = LateFusion(classifier=last, method=fusion, random_state=seed)
+    scaler = BlockScaler(scaling=scaling, equal_blocks=equal_blocks and fusion == "early", by_speaker=by_speaker)
+    return Pipeline([*steps, (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)])
 
 
 def search_parameters(pipeline: Pipeline, classifier_name: str, *, seed: int = 0) -> GridSearchCV:
     """Wrap a pipeline in a search over its classifier's grid, by inner folds of the training speakers."""
-    grid: dict[str, Any] = {f"{CLASSIFIER}__{name}": list(values) for name, values in GRIDS[classifier_name].items()}
+    late = isinstance(pipeline[CLASSIFIER], LateFusion)
+    prefix = f"{CLASSIFIER}__{CLASSIFIER}" if late else CLASSIFIER
+    grid: dict[str, Any] = {f"{prefix}__{name}": list(values) for name, values in GRIDS[classifier_name].items()}
     return GridSearchCV(pipeline, grid, cv=InnerFolds(seed=seed), scoring="balanced_accuracy", error_score="raise")

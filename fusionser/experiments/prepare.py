@@ -69,6 +69,7 @@ def prepare(
     features: Features,
     *,
     classes: Sequence[str] = (),
+    dropped: Sequence[str] = (),
     cache: FeatureCache | None = None,
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -84,6 +85,8 @@ def prepare(
         What to extract; rows of a features file made with the same settings are taken as they are.
     classes : sequence of str
         Emotions to keep; all when empty.
+    dropped : sequence of str
+        Emotions to leave out, of training and test rows alike.
     cache, n_jobs, progress
         See `compute_clips`.
     strict : bool, default=False
@@ -96,7 +99,7 @@ def prepare(
     """
     began = time.perf_counter()
     listing = list_places(places, strict=strict)
-    rows = _keep_classes(listing.rows, classes)
+    rows = _keep_classes(listing.rows, classes, dropped)
     quarantine = [{key: str(row[key]) for key in ("file", "reason")} for row in listing.quarantine.to_dict("records")]
     notes = [*listing.notes, *_left_out(listing)]
     computed = 0
@@ -121,11 +124,12 @@ def _left_out(listing: Listing) -> list[str]:
     return notes
 
 
-def _keep_classes(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    if not classes:
-        return rows
+def _keep_classes(rows: pd.DataFrame, classes: Sequence[str], dropped: Sequence[str]) -> pd.DataFrame:
     known = sorted(set(rows["emotion"]) - {""})
-    for name in classes:
+    for name in [*classes, *dropped]:
         if name not in known:
             raise ProtocolError(f"no recording has the emotion '{name}'; there are {', '.join(known) or 'none'}")
-    return rows[rows["emotion"].isin(classes)].reset_index(drop=True)
+    kept = (set(classes) or set(rows["emotion"])) - set(dropped)
+    if not kept:
+        raise ProtocolError(f"no class is left; there are {', '.join(known)}")
+    return rows[rows["emotion"].isin(kept)].reset_index(drop=True)

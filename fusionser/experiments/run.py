@@ -1,34 +1,45 @@
 """The main job: evaluate a plan, and fit it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
+from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
+from fusionser.augment import augmented_rows
+from fusionser.classifiers import LateFusion
 from fusionser.evaluation import Protocol, Result, check_labels, evaluate, provenance, versions
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
-from fusionser.experiments.pipeline import build_pipeline, search_parameters
+from fusionser.experiments.pipeline import IMBALANCE, Networks, build_pipeline, configured, search_parameters
 from fusionser.experiments.prepare import Prepared
-from fusionser.features import FeatureExtractor
-from fusionser.model import CLASSIFIER, Model, ModelCard
+from fusionser.features import FeatureExtractor, default_cache
+from fusionser.features.extraction import Progress
+from fusionser.model import CLASSIFIER, FEATURES, Model, ModelCard
+from fusionser.networks import DeepExtractor
 
-__all__ = ["Plan", "evaluate_plan", "fit_plan"]
+__all__ = ["Plan", "analyse_copies", "evaluate_plan", "fit_plan"]
 
 SELECTED = "parameters chosen by inner folds of the training rows, by speaker where every class has two"
 FIXED = "fixed parameters"
+NETWORK_ALONE = "network-alone"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is fitted: classifier, scaling, imbalance, setting, search and seed."""
+    """What is fitted: classifier, scaling, imbalance, augmentation, fusion, setting, search and seed."""
 
     classifier: str = "svm"
     scaling: str = "standard"
     equal_blocks: bool = False
     by_speaker: bool = False
     imbalance: str = "none"
+    augment: tuple[str, ...] = ()
+    copies: int = 1
+    fusion: str = "early"
+    networks: Networks = field(default_factory=Networks)
     tune: bool = False
     seed: int = 0
     n_jobs: int | None = None
@@ -42,21 +53,65 @@ class Plan:
             equal_blocks=self.equal_blocks,
             by_speaker=self.by_speaker,
             imbalance=self.imbalance,
+            augment=self.augment,
+            copies=self.copies,
+            fusion=self.fusion,
+            networks=self.networks,
             seed=self.seed,
             n_jobs=self.n_jobs,
         )
         return search_parameters(pipeline, self.classifier, seed=self.seed) if self.tune else pipeline
 
+    def features(self, extractor: FeatureExtractor) -> list[dict[str, Any]]:
+        """Return the settings of the blocks as this plan uses them."""
+        return configured(
+            extractor,
+            fusion=self.fusion,
+            networks=self.networks,
+            class_weight=IMBALANCE[self.imbalance],
+            seed=self.seed,
+        ).settings()
+
+    def judge(self, extractor: FeatureExtractor) -> str:
+        """Return the name of what classifies: the classifier, or the networks alone where nothing else is fused."""
+        alone = self.fusion != "early" and all(isinstance(block, DeepExtractor) for _, block in extractor.blocks)
+        return NETWORK_ALONE if alone else self.classifier
+
     def settings(self, estimator: BaseEstimator) -> dict[str, Any]:
         """Return the classifier's parameters and the plan's own, as plain values."""
         inner = estimator.estimator if self.tune else estimator
-        params = {key: value for key, value in inner[CLASSIFIER].get_params().items() if key != "n_jobs"}
-        return {
-            **params,
+        last = inner[CLASSIFIER]
+        base: Any = last.classifier if isinstance(last, LateFusion) else last
+        params = {key: value for key, value in base.get_params().items() if key not in ("n_jobs", "device")}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in params.items()}
+        chosen: dict[str, Any] = {
+            **plain,
             "scaling": self.scaling,
             "equal_blocks": self.equal_blocks,
             "imbalance": self.imbalance,
         }
+        # Named only where they are used, so that the settings of a plain classifier stay short.
+        if self.augment:
+            chosen.update(augment=list(self.augment), copies=self.copies)
+        if self.fusion != "early":
+            chosen["fusion"] = self.fusion
+        if self.networks.cross_fit:
+            chosen["cross_fit"] = self.networks.cross_fit
+        return chosen
+
+    def copied(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the augmented copies of all rows; a fold trains on some of them."""
+        return augmented_rows(rows, self.augment, self.copies, self.seed) if self.augment else rows.iloc[:0]
+
+
+def analyse_copies(
+    prepared: Prepared, plan: Plan, *, n_jobs: int | None = None, progress: Progress | None = None
+) -> None:
+    """Compute the features of all augmented copies once, so that every fold finds them in the cache."""
+    cache = default_cache()
+    copies = plan.copied(prepared.table)
+    if cache is not None and len(copies):
+        prepared.features.extractor.run(copies, cache=cache, n_jobs=n_jobs, progress=progress)
 
 
 def evaluate_plan(
@@ -79,10 +134,12 @@ def evaluate_plan(
         speaker_count=found.speaker_count,
         classes=found.classes,
         protocol=found.protocol,
-        features=prepared.features.extractor.settings(),
+        features=plan.features(prepared.features.extractor),
         features_name=prepared.features.name,
-        feature_count=len(prepared.features.extractor.get_feature_names_out()),
-        classifier=plan.classifier,
+        feature_count=configured(prepared.features.extractor, fusion=plan.fusion, networks=plan.networks).column_count(
+            len(found.classes)
+        ),
+        classifier=plan.judge(prepared.features.extractor),
         classifier_settings=plan.settings(estimator),
         pooled=found.pooled,
         intervals=found.intervals,
@@ -118,10 +175,13 @@ def fit_plan(
     estimator = plan.estimator(prepared.features.extractor)
     fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
     pipeline = fitted.best_estimator_ if plan.tune else fitted
+    # What adds or leaves out training rows has no part in a prediction.
+    pipeline = Pipeline(pipeline.steps[-3:])
     card = ModelCard(
-        features=prepared.features.extractor.settings(),
+        features=pipeline[FEATURES].settings(),
         features_name=prepared.features.name,
         classifier=plan.classifier,
+        fusion=plan.fusion,
         classifier_settings=plan.settings(estimator),
         classes=classes,
         corpus=prepared.corpus,

@@ -1,59 +1,23 @@
 """Many evaluations from one recipe; each is written whole as it ends, and a stopped study goes on where it was."""
 
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import SettingsError
 from fusionser.evaluation import Protocol, Result, read_result, versions
 from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
+from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
-from fusionser.experiments.run import Plan, evaluate_plan
+from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
+from fusionser.experiments.run import SELECTED, Plan, analyse_copies, evaluate_plan
 from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
 
-__all__ = ["Recipe", "read_recipe", "recipe_names", "run_study"]
+__all__ = ["Cell", "run_study", "study_cells"]
 
-Setting = Literal["inductive", "speaker-normalised"]
 CellProgress = Callable[[int, int, str], None]
-
-
-class Strict(BaseModel):
-    """A record that knows no other fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ProtocolChoice(Strict):
-    """A protocol and its settings; what is left out follows the corpus's card."""
-
-    name: str
-    settings: dict[str, Any] = {}
-
-
-class CorpusChoice(Strict):
-    """A corpus and the protocols that it is evaluated under."""
-
-    corpus: str
-    protocols: tuple[ProtocolChoice, ...] = Field(min_length=1)
-
-
-class Recipe(Strict):
-    """A study: every classifier on every preset, in every setting, under every protocol of every corpus."""
-
-    title: str
-    question: str
-    presets: tuple[str, ...] = Field(min_length=1)
-    classifiers: tuple[str, ...] = Field(min_length=1)
-    settings: tuple[Setting, ...] = Field(("inductive",), min_length=1)
-    imbalance: str = "none"
-    seed: int = 0
-    corpora: tuple[CorpusChoice, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -66,56 +30,47 @@ class Cell:
     split: Protocol
 
 
-def recipe_names() -> list[str]:
-    """Return the names of the recipes that come with fusionser."""
-    folder = resources.files("fusionser.experiments") / "recipes"
-    return sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml"))
-
-
-def read_recipe(name: str) -> Recipe:
-    """Read a recipe by its name, or from a TOML file.
-
-    Raises
-    ------
-    SettingsError
-        When there is no such recipe, or it is not valid.
-    """
-    if name.endswith(".toml"):
-        text = _read_file(Path(name))
-    elif name in recipe_names():
-        text = (resources.files("fusionser.experiments") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    else:
-        raise unknown_name("recipe", name, [*recipe_names(), "FILE.toml"])
-    try:
-        return Recipe.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SettingsError(f"the recipe '{name}' is not valid: {error}") from error
-
-
-def _read_file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: the recipe cannot be read ({error})") from error
-
-
-def _cells(recipe: Recipe, choice: CorpusChoice, prepared: Sequence[Prepared], n_jobs: int | None) -> Iterator[Cell]:
+def _cells(
+    recipe: Recipe, choice: CorpusChoice, prepared: Mapping[str, Prepared], n_jobs: int | None, device: str
+) -> Iterator[Cell]:
+    pipelines = [one for one in recipe.all_pipelines() if one.name in prepared]
     for wanted in choice.protocols:
         for setting in recipe.settings:
-            for one in prepared:
-                for classifier in recipe.classifiers:
-                    plan = Plan(
-                        classifier=classifier,
-                        by_speaker=setting == "speaker-normalised",
-                        imbalance=recipe.imbalance,
-                        seed=recipe.seed,
-                        n_jobs=n_jobs,
-                    )
+            for pipeline in pipelines:
+                one = prepared[pipeline.name]
+                for classifier in pipeline.classifiers:
+                    plan = _plan(recipe, pipeline, classifier, setting, n_jobs, device)
                     split = choose_protocol(wanted.name, one.table, _seeded(wanted, recipe.seed))
                     twin = sum(other.name == wanted.name for other in choice.protocols) > 1
                     number = [str(choice.protocols.index(wanted) + 1)] if twin else []
-                    parts = [choice.corpus, wanted.name, *number, setting, one.features.name, classifier]
+                    fewer = [f"{one.table['emotion'].nunique()}-classes"] if choice.drop_classes else []
+                    parts = [
+                        choice.corpus,
+                        *fewer,
+                        wanted.name,
+                        *number,
+                        setting,
+                        pipeline.name,
+                        plan.judge(one.features.extractor),
+                    ]
                     yield Cell("_".join(parts), one, plan, split)
+
+
+def _plan(
+    recipe: Recipe, pipeline: PipelineChoice, classifier: str, setting: str, n_jobs: int | None, device: str
+) -> Plan:
+    return Plan(
+        classifier=classifier,
+        by_speaker=setting == "speaker-normalised",
+        imbalance=pipeline.imbalance,
+        augment=pipeline.augment,
+        copies=pipeline.copies,
+        fusion=pipeline.fusion,
+        networks=Networks(device=device, cross_fit=pipeline.cross_fit, precision=recipe.precision),
+        tune=pipeline.tune,
+        seed=recipe.seed,
+        n_jobs=n_jobs,
+    )
 
 
 def _seeded(wanted: ProtocolChoice, seed: int) -> dict[str, Any]:
@@ -131,11 +86,12 @@ def _known(path: Path, cell: Cell) -> Result | None:
     result = read_result(path)
     same = (
         result.rows == _rows_used(cell)
-        and result.features == cell.prepared.features.extractor.settings()
+        and result.features == cell.plan.features(cell.prepared.features.extractor)
         and result.protocol.name == cell.split.name
         and _plain(result.protocol.settings) == _plain(cell.split.settings())
         and result.classifier_settings == cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
         and result.seed == cell.plan.seed
+        and (result.protocol.selection == SELECTED) == cell.plan.tune
         and result.provenance["versions"] == versions()
     )
     return result if same else None
@@ -150,30 +106,42 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
 
 
-def run_study(
+def _prepared(
+    recipe: Recipe,
+    choice: CorpusChoice,
+    place: Path,
+    *,
+    cache: FeatureCache | None,
+    n_jobs: int | None,
+    progress: Progress | None,
+) -> dict[str, Prepared]:
+    """Prepare the rows of a corpus for each of its pipelines; pipelines of the same features share them."""
+    places = [Place(place, choice.corpus)]
+    found: dict[str, Prepared] = {}
+    made: dict[str, Prepared] = {}
+    for one in recipe.all_pipelines():
+        if choice.pipelines and one.name not in choice.pipelines:
+            continue
+        features: Features = choose_features(places, preset_name=one.preset, blocks=one.blocks, gender=one.gender)
+        key = str(features.extractor.settings())
+        if key not in made:
+            made[key] = prepare(
+                places, features, dropped=choice.drop_classes, cache=cache, n_jobs=n_jobs, progress=progress
+            )
+        found[one.name] = replace(made[key], features=Features(one.name, features.extractor))
+    return found
+
+
+def study_cells(
     recipe: Recipe,
     places: Mapping[str, Path],
-    folder: str | Path,
     *,
     cache: FeatureCache | None = None,
     n_jobs: int | None = None,
+    device: str = "auto",
     extraction_progress: Progress | None = None,
-    progress: CellProgress | None = None,
-) -> list[Result]:
-    """Run every evaluation of a recipe, and keep each as a file under ``cells/``.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    places : mapping of str to Path
-        The folder of each corpus that the recipe names.
-    folder : str or Path
-        Where the cells are kept; those that are there already, of the same settings and versions, are not
-        run again.
-    cache, n_jobs
-        See `compute_clips`.
-    extraction_progress, progress : callable, optional
-        Told of clips, and of cells (done, all, name of the next).
+) -> list[Cell]:
+    """Return the cells of a study, in the order in which they are run, their features extracted.
 
     Raises
     ------
@@ -188,22 +156,72 @@ def run_study(
         )
     cells: list[Cell] = []
     for choice in recipe.corpora:
-        place = [Place(places[choice.corpus], choice.corpus)]
-        prepared = []
-        for name in recipe.presets:
-            features: Features = choose_features(place, preset_name=name)
-            prepared.append(prepare(place, features, cache=cache, n_jobs=n_jobs, progress=extraction_progress))
-        cells += _cells(recipe, choice, prepared, n_jobs)
-    results = []
+        prepared = _prepared(
+            recipe, choice, places[choice.corpus], cache=cache, n_jobs=n_jobs, progress=extraction_progress
+        )
+        cells += _cells(recipe, choice, prepared, n_jobs, device)
+    return cells
+
+
+def run_study(
+    recipe: Recipe,
+    places: Mapping[str, Path],
+    folder: str | Path,
+    *,
+    cache: FeatureCache | None = None,
+    n_jobs: int | None = None,
+    device: str = "auto",
+    partial: bool = False,
+    extraction_progress: Progress | None = None,
+    progress: CellProgress | None = None,
+) -> tuple[list[Result], list[str]]:
+    """Run every evaluation of a recipe, and keep each as a file under ``cells/``.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    places : mapping of str to Path
+        The folder of each corpus that the recipe names.
+    folder : str or Path
+        Where the cells are kept; those that are there already, of the same settings and versions, are not
+        run again.
+    cache, n_jobs
+        See `compute_clips`.
+    device : str, default="auto"
+        Of the networks.
+    partial : bool, default=False
+        Run nothing; take the cells that are there.
+    extraction_progress, progress : callable, optional
+        Told of clips, and of cells (done, all, name of the next).
+
+    Returns
+    -------
+    results : list of Result
+    missing : list of str
+        Names of the cells that were not run.
+
+    Raises
+    ------
+    SettingsError
+        When the folder of a corpus is not given.
+    """
+    cells = study_cells(
+        recipe, places, cache=cache, n_jobs=n_jobs, device=device, extraction_progress=extraction_progress
+    )
+    results, missing = [], []
     for number, cell in enumerate(cells):
         if progress:
             progress(number, len(cells), cell.name)
         path = Path(folder) / "cells" / f"{cell.name}.json"
         result = _known(path, cell)
+        if result is None and partial:
+            missing.append(cell.name)
+            continue
         if result is None:
+            analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
             result, _ = evaluate_plan(cell.prepared, cell.plan, cell.split)
             result.save(path)
         results.append(result)
     if progress:
         progress(len(cells), len(cells), "")
-    return results
+    return results, missing

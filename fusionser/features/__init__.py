@@ -20,9 +20,11 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.cache import FeatureCache, default_cache
+from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.functionals import FUNCTIONALS
-from fusionser.features.maps import LogMelMap, MFCCMap
+from fusionser.features.learned import LearnedBlock
+from fusionser.features.maps import BlockVector, LogMelMap, MFCCMap
 from fusionser.features.pitch import PitchTrack, track_pitch
 from fusionser.features.presets import PRESETS, blocks_extractor, fusionnet, preset, wide
 from fusionser.features.spectrum import FrameSettings, Spectrum
@@ -33,11 +35,14 @@ __all__ = [
     "MFCC",
     "PRESETS",
     "RMS",
+    "BlockVector",
     "Chroma",
+    "EstimatedGender",
     "FeatureCache",
     "FeatureExtractor",
     "FrameSettings",
     "Gender",
+    "LearnedBlock",
     "LogMelMap",
     "MFCCMap",
     "MelSpectrogram",

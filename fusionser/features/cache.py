@@ -20,7 +20,7 @@ import platformdirs
 
 from fusionser.errors import AudioError, FusionserError
 
-__all__ = ["FeatureCache", "default_cache"]
+__all__ = ["FeatureCache", "cache_folder", "default_cache"]
 
 DEFAULT_MAX_BYTES = 4 * 1024**3
 CHUNK = 500
@@ -166,8 +166,13 @@ def default_cache() -> FeatureCache | None:
     FeatureCache or None
         None when ``FUSIONSER_CACHE`` is ``off``.
     """
+    folder = cache_folder()
+    return None if folder is None else FeatureCache(folder / "features.sqlite")
+
+
+def cache_folder() -> Path | None:
+    """Return the folder named by ``FUSIONSER_CACHE``, else the user's; None when it is ``off``."""
     place = os.environ.get("FUSIONSER_CACHE", "")
     if place.lower() == "off":
         return None
-    folder = Path(place) if place else Path(platformdirs.user_cache_dir("fusionser", appauthor=False))
-    return FeatureCache(folder / "features.sqlite")
+    return Path(place) if place else Path(platformdirs.user_cache_dir("fusionser", appauthor=False))

@@ -30,7 +30,7 @@ class Clip:
     def __init__(self, row: Mapping[str, Any], waveform: npt.ArrayLike | None = None) -> None:
         self.row = row
         self._given = None if waveform is None else np.asarray(waveform, dtype=np.float32)
-        self._decoded: tuple[Waveform, int] | None = None
+        self._decoded: dict[int, tuple[Waveform, int]] = {}
         self._prepared: dict[tuple[ClipSettings, int], Waveform] = {}
         self._spectra: dict[tuple[ClipSettings, FrameSettings], Spectrum] = {}
 
@@ -43,13 +43,17 @@ class Clip:
         """Return decoded samples and their rate; a waveform in memory has the rate asked for."""
         if self._given is not None:
             return self._given, sampling_rate
-        if self._decoded is None:
-            self._decoded = read_row(self.row)
-        return self._decoded
+        # An augmentation is applied at the rate of the analysis; an original is the same at every rate.
+        key = sampling_rate if self.row.get("augmentation") else 0
+        if key not in self._decoded:
+            self._decoded[key] = read_row(self.row, sampling_rate)
+        return self._decoded[key]
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the decoded audio."""
+        """Hash of the decoded recording; an augmented copy has its original's."""
+        if self._given is None and self.row.get("augmentation"):
+            return fingerprint(*read_row({**self.row, "augmentation": ""}))
         return fingerprint(*self.samples(0))
 
     def waveform(self, settings: ClipSettings, shortest: int = 1) -> Waveform:

@@ -16,6 +16,7 @@ import pandas as pd
 from fusionser.errors import AudioError, FusionserError
 from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation
+from fusionser.rows import ARRAY_MARK
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
 
@@ -274,7 +275,7 @@ def rows_of(X: Any) -> list[dict[str, Any]]:
                 f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, a list of "
                 "paths, or waveforms"
             )
-        plain = [name for name in X.columns if "__" not in str(name)]
+        plain = [name for name in X.columns if "__" not in str(name) and not str(name).startswith(ARRAY_MARK)]
         return [{str(key): value for key, value in row.items()} for row in X[plain].to_dict("records")]
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__"):
         raise FusionserError(f"got {type(X).__name__} for X; expected a table, a list of paths, or waveforms")

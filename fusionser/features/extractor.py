@@ -1,22 +1,26 @@
 """Several blocks from one transform of each clip."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import TransformerMixin
+from sklearn.base import TransformerMixin, clone
 from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import AudioError, RowsError, SettingsError, unknown_name
-from fusionser.features.base import FeatureBlock
+from fusionser.features.base import ClipComputation, FeatureBlock
 from fusionser.features.blocks import BLOCKS
 from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.extraction import Extraction, Progress, compute_clips, rows_of
-from fusionser.rows import AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
+from fusionser.features.learned import LearnedBlock
+from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
 
 __all__ = ["FeatureExtractor"]
 
@@ -25,13 +29,14 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FeatureExtractor(TransformerMixin, _BaseComposition):
-    """Named blocks side by side; those with equal settings share one transform of the clip.
+    """Named blocks side by side (early fusion); those with equal settings share one transform of the clip.
 
     Parameters
     ----------
-    blocks : list of (str, FeatureBlock)
+    blocks : list of (str, FeatureBlock or LearnedBlock)
         The name of a block is the prefix of its columns. Parameters of a block are reached as
-        ``name__parameter``. The blocks' own `cache` and `n_jobs` are not used here.
+        ``name__parameter``. The blocks' own `cache` and `n_jobs` are not used here. Blocks that learn (deep
+        extractors, the estimated gender) are cloned and fitted to the rows that `fit` is given.
     keep_rows : bool, default=False
         Give a table that also holds the columns ``speaker``, ``source`` and ``augmentation``, for the steps
         that need to know whose clip a row is.
@@ -40,8 +45,16 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     n_jobs : int, optional
         Processes; -1 is one a core.
 
+    Attributes
+    ----------
+    learned_ : dict of str to LearnedBlock
+        The fitted blocks that learn.
+
     Notes
     -----
+    `fit_transform` and `fit` with `transform` differ for a block that is cross-fitted: the first gives the
+    training rows what was learned without them.
+
     A table that already holds the columns, extracted with the very same settings (its column ``extracted``
     says so), is not analysed again.
 
@@ -53,7 +66,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     25
     """
 
-    blocks: Sequence[tuple[str, FeatureBlock]]
+    blocks: Sequence[tuple[str, FeatureBlock | LearnedBlock]]
     keep_rows: bool = False
     cache: bool = True
     n_jobs: int | None = None
@@ -74,41 +87,87 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         if not names:
             raise SettingsError(f"the extractor has no blocks; choose from {', '.join(BLOCKS)}")
         if len(set(names)) < len(names):
-            raise SettingsError(f"block names must differ; got {', '.join(names)}")
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SettingsError(f"block names must differ, and '{twice}' stands twice; got {', '.join(names)}")
         for _, block in self.blocks:
             block.check()
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters; nothing is learned."""
+        """Check the parameters, and fit the blocks that learn, where there are any, to the rows and labels."""
         self.check()
+        self.learned_ = {name: clone(block).fit(X, y) for name, block in self._learning()}
         return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Fit, and compute the columns of the training rows; a cross-fitted block answers for them out of fold."""
+        self.check()
+        self.learned_ = {}
+        given = {}
+        for name, block in self._learning():
+            self.learned_[name] = clone(block)
+            given[name] = np.asarray(self.learned_[name].fit_transform(X, y), dtype=np.float32)
+        return self._joined(X, given)
+
+    def _handcrafted(self) -> list[tuple[str, FeatureBlock]]:
+        return [(name, block) for name, block in self.blocks if isinstance(block, FeatureBlock)]
+
+    def _learning(self) -> list[tuple[str, LearnedBlock]]:
+        return [(name, block) for name, block in self.blocks if isinstance(block, LearnedBlock)]
+
+    def _front_ends(self) -> dict[str, ClipComputation]:
+        """Return what the learned blocks are fed, each kind once, by the column that holds it."""
+        front_ends = [block.resolved_front_end() for _, block in self._learning()]
+        return {one.column: one for one in front_ends}
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, ``block__name``, after those of the rows that are kept."""
-        features = [f"{name}__{column}" for name, block in self.blocks for column in block.names()]
+        fitted = getattr(self, "learned_", {})
+        features = [f"{name}__{column}" for name, block in self.blocks for column in fitted.get(name, block).names()]
         return np.asarray([*(CARRIED_COLUMNS if self.keep_rows else ()), *features], dtype=object)
+
+    def column_count(self, n_classes: int) -> int:
+        """Return the number of feature columns, for so many classes."""
+        return sum(
+            block.column_count(n_classes) if isinstance(block, LearnedBlock) else len(block.names())
+            for _, block in self.blocks
+        )
 
     def settings(self) -> list[dict[str, Any]]:
         """Return the blocks as plain JSON values; `from_settings` takes them back."""
         return [{"name": name, **block.settings()} for name, block in self.blocks]
 
     @classmethod
-    def from_settings(cls, settings: Sequence[Mapping[str, Any]]) -> Self:
+    def from_settings(
+        cls,
+        settings: Sequence[Mapping[str, Any]],
+        learned: Mapping[str, Callable[[Mapping[str, Any]], LearnedBlock]] = MappingProxyType({}),
+    ) -> Self:
         """Build an extractor from what `settings` returned.
+
+        Parameters
+        ----------
+        settings : sequence of mapping
+        learned : mapping of str to callable
+            Builds each kind of block that learns from its settings.
 
         Raises
         ------
         SettingsError
             When a block or one of its parameters is unknown.
         """
-        blocks = []
+        blocks: list[tuple[str, FeatureBlock | LearnedBlock]] = []
         for given in settings:
             params = {key: value for key, value in given.items() if key not in ("kind", "name")}
             kind = str(given.get("kind"))
-            if kind not in BLOCKS:
-                raise unknown_name("feature block", kind, BLOCKS)
+            build: Callable[..., Any]
+            if kind in BLOCKS:
+                build = partial(BLOCKS[kind], **params)
+            elif kind in learned:
+                build = partial(learned[kind], params)
+            else:
+                raise unknown_name("feature block", kind, [*BLOCKS, *learned])
             try:
-                blocks.append((str(given.get("name", kind)), BLOCKS[kind](**params)))
+                blocks.append((str(given.get("name", kind)), build()))
             except TypeError as error:
                 raise SettingsError(f"feature block '{kind}': {error}") from error
         extractor = cls(blocks=blocks)
@@ -116,18 +175,27 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         return extractor
 
     def digests(self) -> dict[str, str]:
-        """Return the digest of each block's settings, by its name."""
-        return {name: block.digest() for name, block in self.blocks}
+        """Return the digest of the settings of each handcrafted block, by its name."""
+        return {name: block.digest() for name, block in self._handcrafted()}
 
     def stamp(self) -> str:
         """Return what the column ``extracted`` holds for rows with these blocks."""
         return json.dumps(self.digests(), sort_keys=True)
 
     def extracted(self, X: Any) -> npt.NDArray[np.bool_]:
-        """Tell which rows of a table already hold these very features."""
+        """Tell which rows of a table already hold these very features, and what the learned blocks are fed."""
+        held = self._held(X)
+        for column in self._front_ends():
+            if not isinstance(X, pd.DataFrame) or column not in X:
+                return np.zeros(len(X), dtype=bool)
+            held &= np.array([isinstance(value, np.ndarray) for value in X[column]])
+        return held
+
+    def _held(self, X: Any) -> npt.NDArray[np.bool_]:
+        """Tell which rows of a table hold the handcrafted columns."""
         if not isinstance(X, pd.DataFrame) or EXTRACTED_COLUMN not in X.columns:
             return np.zeros(len(X), dtype=bool)
-        wanted = {name: block.digest() for name, block in self.blocks if block.uses_audio}.items()
+        wanted = {name: block.digest() for name, block in self._handcrafted() if block.uses_audio}.items()
         stamps = X[EXTRACTED_COLUMN].fillna("").astype(str)
         held = {stamp: wanted <= _digests_of(stamp).items() for stamp in stamps.unique()}
         return stamps.map(held).to_numpy(dtype=bool)
@@ -141,25 +209,31 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         progress: Progress | None = None,
         strict: bool = False,
     ) -> Extraction:
-        """Compute the blocks of every clip, keeping what fails apart; see `compute_clips`."""
+        """Compute what needs no training for every clip, keeping what fails apart; see `compute_clips`."""
         self.check()
-        blocks = dict(self.blocks)
-        return compute_clips(rows_of(X), blocks, cache=cache, n_jobs=n_jobs, progress=progress, strict=strict)
+        wanted = {**dict(self._handcrafted()), **self._front_ends()}
+        return compute_clips(rows_of(X), wanted, cache=cache, n_jobs=n_jobs, progress=progress, strict=strict)
 
     def table(self, rows: pd.DataFrame, result: Extraction) -> pd.DataFrame:
-        """Return the rows that succeeded, with their features, fingerprint and stamp."""
+        """Return the rows that succeeded, with their features, fingerprint and stamp, and what networks are fed."""
         usable = [position for position in range(len(rows)) if position not in result.failures]
-        plain = [name for name in rows.columns if "__" not in str(name)]
+        plain = [name for name in rows.columns if "__" not in str(name) and not str(name).startswith(ARRAY_MARK)]
         kept = rows[plain].iloc[usable].reset_index(drop=True)
-        values = np.concatenate([result.stacked(name) for name, _ in self.blocks], axis=1)
-        names = [f"{name}__{column}" for name, block in self.blocks for column in block.names()]
         marks = pd.DataFrame(
             {
                 AUDIO_COLUMN: [result.fingerprints[position] for position in usable],
                 EXTRACTED_COLUMN: self.stamp(),
             }
         )
+        for column in self._front_ends():
+            arrays = np.empty(len(usable), dtype=object)
+            arrays[:] = [result.arrays[column][position] for position in usable]
+            marks[column] = arrays
         kept = kept.drop(columns=[AUDIO_COLUMN, EXTRACTED_COLUMN], errors="ignore")
+        names = [f"{name}__{column}" for name, block in self._handcrafted() for column in block.names()]
+        if not names:
+            return pd.concat([kept, marks], axis=1)
+        values = np.concatenate([result.stacked(name) for name, _ in self._handcrafted()], axis=1)
         return pd.concat([kept, marks, pd.DataFrame(values, columns=names)], axis=1)
 
     def transform(self, X: Any) -> Any:
@@ -180,39 +254,57 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             When a clip cannot be used.
         """
         self.check()
+        if self._learning():
+            check_is_fitted(self, "learned_")
+        learned = {
+            name: np.asarray(block.transform(X), dtype=np.float32)
+            for name, block in getattr(self, "learned_", {}).items()
+        }
+        return self._joined(X, learned)
+
+    def _joined(self, X: Any, learned: Mapping[str, Array]) -> Any:
         if len(X) == 0:
             raise AudioError("X holds no clips; expected at least one")
-        names = [name for name in self.get_feature_names_out() if "__" in name]
-        held = self.extracted(X)
-        values = np.empty((len(X), len(names)), dtype=np.float32)
-        if held.any():
-            values[held] = self._taken(X[held])
-        if not held.all():
-            rest = X[~held] if isinstance(X, pd.DataFrame) else X
-            result = self.run(rest, cache=default_cache() if self.cache else None, n_jobs=self.n_jobs, strict=True)
-            values[~held] = np.concatenate([result.stacked(name) for name, _ in self.blocks], axis=1)
+        parts = {**self._handcrafted_parts(X), **learned}
+        values = np.concatenate([parts[name] for name, _ in self.blocks], axis=1)
         if not self.keep_rows:
             return values
         index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))
+        names = [name for name in self.get_feature_names_out() if "__" in name]
         return pd.concat([_carried(X, index), pd.DataFrame(values, columns=names, index=index)], axis=1)
 
-    def _taken(self, rows: pd.DataFrame) -> Array:
-        """Take the columns that a table holds; what follows from the rows alone is computed from them anew."""
-        parts = []
-        for name, block in self.blocks:
-            if block.uses_audio:
-                parts.append(_numbers(rows, [f"{name}__{column}" for column in block.names()]))
-            else:
-                parts.append(compute_clips(rows_of(rows), {name: block}, strict=True).stacked(name))
-        return np.concatenate(parts, axis=1)
+    def _handcrafted_parts(self, X: Any) -> dict[str, Array]:
+        blocks = dict(self._handcrafted())
+        if not blocks:
+            return {}
+        held = self._held(X)
+        parts = {name: np.empty((len(X), len(block.names())), dtype=np.float32) for name, block in blocks.items()}
+        if held.any():
+            for name, block in blocks.items():
+                parts[name][held] = _taken(X[held], name, block)
+        if not held.all():
+            rest = X[~held] if isinstance(X, pd.DataFrame) else X
+            cache = default_cache() if self.cache else None
+            result = compute_clips(rows_of(rest), blocks, cache=cache, n_jobs=self.n_jobs, strict=True)
+            for name in blocks:
+                parts[name][~held] = result.stacked(name)
+        return parts
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
+        tags.requires_fit = bool(self._learning())
+        tags.target_tags.required = bool(self._learning())
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def _taken(rows: pd.DataFrame, name: str, block: FeatureBlock) -> Array:
+    """Take the columns that a table holds; what follows from the rows alone is computed from them anew."""
+    if block.uses_audio:
+        return _numbers(rows, [f"{name}__{column}" for column in block.names()])
+    return compute_clips(rows_of(rows), {name: block}, strict=True).stacked(name)
 
 
 def _numbers(rows: pd.DataFrame, columns: list[str]) -> Array:

@@ -1,18 +1,21 @@
-"""Two-dimensional maps for networks: one array of bands by frames a clip, all of one size."""
+"""What networks are fed: a map of bands by frames, or a vector of several blocks; one array a clip, all of one size."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import TransformerMixin
 
-from fusionser.errors import SettingsError
+from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.base import ClipComputation
+from fusionser.features.blocks import BLOCKS
 from fusionser.features.checks import check_mel
 from fusionser.features.clip import Clip
 
-__all__ = ["LogMelMap", "MFCCMap"]
+__all__ = ["FRONT_ENDS", "BlockVector", "LogMelMap", "MFCCMap", "front_end"]
 
 Array = npt.NDArray[np.float32]
 
@@ -113,3 +116,92 @@ class MFCCMap(ClipMap):
     def compute(self, clip: Clip) -> Array:
         """Return the map of one clip, shape (n_mfcc, n_frames)."""
         return self.spectrum(clip).mfcc(self.n_mfcc, self.n_mels, self.fmax)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BlockVector(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Handcrafted blocks with their defaults, end to end in one vector; they share one transform of the clip.
+
+    Parameters
+    ----------
+    blocks : sequence of str, default=("zcr", "chroma", "mfcc", "rms", "mel")
+        Keys of `BLOCKS`; the default is SER-FusionNet's acoustic vector of 162 numbers.
+    duration : float, default=2.5
+        Seconds that every clip is padded or cut to; None keeps each clip's own length.
+
+    Examples
+    --------
+    >>> BlockVector().transform([np.random.default_rng(0).normal(size=9000)]).shape
+    (1, 162)
+    """
+
+    kind: ClassVar[str] = "block-vector"
+    duration: float | None = 2.5
+    blocks: Sequence[str] = ("zcr", "chroma", "mfcc", "rms", "mel")
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        if isinstance(self.blocks, str) or not len(self.blocks):
+            raise SettingsError(f"blocks is {self.blocks!r}; expected a list of one or more of {', '.join(BLOCKS)}")
+        for block in self._blocks():
+            block.check()
+
+    def _blocks(self) -> list[Any]:
+        shared = {key: value for key, value in self.get_params(deep=False).items() if key != "blocks"}
+        for name in self.blocks:
+            if name not in BLOCKS:
+                raise unknown_name("feature block", name, BLOCKS)
+        return [BLOCKS[name](**shared) for name in self.blocks]
+
+    def transform(self, X: Any) -> Array:
+        """Compute the vector of every clip.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``file``, sequence of paths, or waveforms
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_columns), float32
+
+        Raises
+        ------
+        AudioError
+            When a clip cannot be used.
+        """
+        return self.compute_all(X)
+
+    def compute(self, clip: Clip) -> Array:
+        """Return the vector of one clip."""
+        return np.concatenate([block.compute(clip) for block in self._blocks()])
+
+
+FRONT_ENDS: Mapping[str, type[ClipComputation]] = MappingProxyType(
+    {kind.kind: kind for kind in (LogMelMap, MFCCMap, BlockVector)}
+)
+"""What a network can be fed, by name."""
+
+
+def front_end(settings: Mapping[str, Any]) -> ClipComputation:
+    """Build what `Computation.settings` described.
+
+    Raises
+    ------
+    SettingsError
+        When the kind or one of its parameters is unknown, or out of its range.
+
+    Examples
+    --------
+    >>> front_end({"kind": "log-mel-map", "n_mels": 40}).n_mels
+    40
+    """
+    kind = str(settings.get("kind"))
+    if kind not in FRONT_ENDS:
+        raise unknown_name("front end", kind, FRONT_ENDS)
+    try:
+        built = FRONT_ENDS[kind](**{key: value for key, value in settings.items() if key != "kind"})
+    except TypeError as error:
+        raise SettingsError(f"front end '{kind}': {error}") from error
+    built.check()
+    return built

@@ -52,7 +52,7 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     """
     settings = {"duration": 2.5, **clip}
     kinds = [*ACOUSTIC, "statistics", *(["gender"] if gender else [])]
-    return FeatureExtractor(blocks=[(kind, _build(BLOCKS[kind], settings)) for kind in kinds])
+    return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], settings)) for kind in kinds])
 
 
 def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
@@ -108,7 +108,8 @@ def _accepted(block: FeatureBlock, settings: Mapping[str, Any]) -> dict[str, Any
     return dict(settings)
 
 
-def _build(kind: type[FeatureBlock], settings: Mapping[str, Any]) -> FeatureBlock:
+def build_block(kind: type[FeatureBlock], settings: Mapping[str, Any]) -> FeatureBlock:
+    """Build a block with parameters of the clip and its frames."""
     block = kind()
     block.set_params(**_accepted(block, settings))
     return block
@@ -154,4 +155,4 @@ def blocks_extractor(names: Sequence[str], **clip: Any) -> FeatureExtractor:
     if not kinds:
         raise SettingsError(f"no blocks were named; choose from {', '.join([*GROUPS, *BLOCKS])}")
     kinds = list(dict.fromkeys(kinds))
-    return FeatureExtractor(blocks=[(kind, _build(BLOCKS[kind], clip)) for kind in kinds])
+    return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], clip)) for kind in kinds])

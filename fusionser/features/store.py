@@ -12,6 +12,7 @@ import pyarrow.parquet
 from fusionser.errors import FusionserError, RowsError
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.files import write_whole
+from fusionser.rows import array_columns
 
 __all__ = ["FeatureSettings", "read_settings", "write_features"]
 
@@ -40,7 +41,8 @@ def write_features(
     if target.suffix != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
     # A relative path would be taken from the table's folder when it is read, not from here.
-    placed = table.assign(file=[str(Path(file).absolute()) for file in table["file"]])
+    plain = table.drop(columns=array_columns(table))
+    placed = plain.assign(file=[str(Path(file).absolute()) for file in plain["file"]])
     arrow = pyarrow.Table.from_pandas(placed, preserve_index=False)
     described = {"name": name, "features": extractor.settings(), "provenance": provenance}
     metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(described).encode()}

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -13,7 +14,7 @@ from matplotlib.lines import Line2D
 from fusionser.evaluation.results import Result
 from fusionser.files import write_whole
 
-__all__ = ["confusion_figure", "save_figure", "speakers_figure", "study_figure"]
+__all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figure"]
 
 DARK_CELL = 0.5
 DOTS_PER_INCH = 120
@@ -68,9 +69,35 @@ def speakers_figure(result: Result) -> Figure:
     return figure
 
 
+def curves_figure(curves: pd.DataFrame) -> Figure:
+    """Draw the losses of every training, a panel a network: training rows solid, watched rows dashed."""
+    networks = list(dict.fromkeys(curves["network"]))
+    figure = Figure(figsize=(4.6 * len(networks), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(networks), squeeze=False)[0]
+    for axes, network in zip(panels, networks, strict=True):
+        axes.set_title(plain(str(network)), fontsize=10)
+        for name, style, label in (("training_loss", "-", "training rows"), ("validation_loss", "--", "watched rows")):
+            if name not in curves:
+                continue
+            for number, (_, one) in enumerate(curves[curves["network"] == network].groupby("fold", sort=False)):
+                shown = one.dropna(subset=[name])
+                axes.plot(
+                    shown["epoch"],
+                    shown[name],
+                    style,
+                    color=COLORS[number % len(COLORS)],
+                    linewidth=1,
+                    label=label if number == 0 and len(shown) else None,
+                )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("loss")
+        axes.legend(fontsize=8)
+    return figure
+
+
 def study_figure(results: Sequence[Result]) -> Figure:
     """Draw the UAR of every result, a panel a corpus and setting, a mark a protocol; bars are intervals."""
-    corpora = list(dict.fromkeys(result.corpus for result in results))
+    corpora = list(dict.fromkeys(_panel(result) for result in results))
     settings = list(dict.fromkeys(result.protocol.setting for result in results))
     protocols = list(dict.fromkeys(result.protocol.name for result in results))
     rows = list(dict.fromkeys(f"{result.features_name}, {result.classifier}" for result in results))
@@ -82,7 +109,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
         axes.set_title(plain(f"{corpus}, {setting}"), fontsize=10)
         axes.set_yticks(range(len(rows)), rows, fontsize=8)
         axes.grid(axis="x", linewidth=0.4)
-        own = [one for one in results if one.corpus == corpus and one.protocol.setting == setting]
+        own = [one for one in results if _panel(one) == corpus and one.protocol.setting == setting]
         for result in own:
             position = rows.index(f"{result.features_name}, {result.classifier}")
             _draw_score(axes, result, position, protocols.index(result.protocol.name), len(protocols))
@@ -96,6 +123,10 @@ def study_figure(results: Sequence[Result]) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(protocols), fontsize=8)
     return figure
+
+
+def _panel(result: Result) -> str:
+    return f"{result.corpus}, {len(result.classes)} classes"
 
 
 def _draw_score(axes: Axes, result: Result, position: int, number: int, count: int) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import jinja2
 
 from fusionser.corpora import CORPORA
+from fusionser.evaluation.contrasts import Contrast, Difference, PaperRow, find_result, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.evaluation.results import Result, Scores
 from fusionser.files import write_text
-from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure, study_figure
+from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.rows import write_table
 
 __all__ = [
     "METRIC_NAMES",
+    "StudyText",
     "headline",
     "is_synthetic",
     "result_page",
@@ -86,33 +89,102 @@ def _render(template: str, **values: Any) -> str:
     page = (
         _environment()
         .from_string(text)
-        .render(percent=_percent, interval=score_interval, settings=_settings, metrics=METRIC_NAMES, **values)
+        .render(
+            percent=_percent,
+            interval=score_interval,
+            settings=_settings,
+            points=_points,
+            metrics=METRIC_NAMES,
+            **values,
+        )
     )
     return re.sub(r"\n{3,}", "\n\n", page).rstrip() + "\n"
 
 
-def result_page(result: Result) -> str:
-    """Return the page of one result, in Markdown."""
-    return _render("result.md.j2", result=result, headline=headline(result), synthetic=is_synthetic(result))
+def result_page(result: Result, networks: Sequence[str] = ()) -> str:
+    """Return the page of one result, in Markdown; `networks` are those with learning curves beside it."""
+    return _render(
+        "result.md.j2", result=result, networks=networks, headline=headline(result), synthetic=is_synthetic(result)
+    )
 
 
-def study_page(title: str, question: str, command: str, results: Sequence[Result]) -> str:
-    """Return the page of a study of many results, in Markdown, one table a corpus and protocol."""
+@dataclass(frozen=True, kw_only=True)
+class StudyText:
+    """What a study's page says beside its results.
+
+    Parameters
+    ----------
+    title, question : str
+    command : str
+        How to run it again.
+    reading : str
+        What the reader should know to read the tables.
+    paper : sequence of PaperRow
+        Figures that stand beside ours.
+    contrasts : sequence of Contrast
+    missing : sequence of str
+        Evaluations that were not run.
+    """
+
+    title: str
+    question: str
+    command: str
+    reading: str = ""
+    paper: Sequence[PaperRow] = ()
+    contrasts: Sequence[Contrast] = ()
+    missing: Sequence[str] = ()
+
+
+def study_page(text: StudyText, results: Sequence[Result]) -> str:
+    """Return the page of a study of many results, in Markdown, one table a corpus, protocol and number of classes."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         label = result.protocol.name + _settings({k: v for k, v in result.protocol.settings.items() if k != "seed"})
-        groups.setdefault((result.corpus, label), []).append(result)
+        fewer = f", {len(result.classes)} classes"
+        groups.setdefault((result.corpus, label + fewer), []).append(result)
     return _render(
         "study.md.j2",
-        title=title,
-        question=question,
-        command=command,
+        text=text,
         groups=groups,
+        differences=_differences(text.contrasts, results),
+        paper=[(row, _beside(row, results)) for row in text.paper],
         gaps=_gaps(results),
         lines=_setting_lines(results),
         first=results[0],
         commits=sorted({result.provenance["commit"] for result in results}),
     )
+
+
+def _differences(
+    contrasts: Sequence[Contrast], results: Sequence[Result]
+) -> list[tuple[Contrast, Result, Result, Difference]]:
+    found = []
+    for one in contrasts:
+        sides = [find_result(results, one.corpus, one.protocol, one.classes, name) for name in (one.without, one.with_)]
+        if sides[0] is not None and sides[1] is not None:
+            found.append((one, sides[0], sides[1], speaker_difference(sides[0], sides[1])))
+    return found
+
+
+def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
+    """Return the best inductive result of each set of features under a paper's protocol, by number of classes."""
+    own = [
+        one
+        for one in results
+        if (one.corpus, one.protocol.name, one.protocol.setting) == (row.corpus, row.protocol, "inductive")
+    ]
+    best: dict[tuple[int, str], Result] = {}
+    for one in own:
+        key = (len(one.classes), one.features_name)
+        if key not in best or one.pooled.war > best[key].pooled.war:
+            best[key] = one
+    return list(best.values())
+
+
+def _points(value: float, interval: tuple[float, float] | None) -> str:
+    """Return a difference in points, with its interval."""
+    text = f"{100 * value:+.1f}"
+    return text if interval is None else f"{text} ({100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
 
 
 def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
@@ -139,10 +211,10 @@ def _setting_lines(results: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def write_study(title: str, question: str, command: str, results: Sequence[Result], folder: str | Path) -> Path:
+def write_study(text: StudyText, results: Sequence[Result], folder: str | Path) -> Path:
     """Write ``report.md`` and the picture of a study; return the page."""
     save_figure(study_figure(results), Path(folder) / "uar.png")
-    return write_text(Path(folder) / "report.md", study_page(title, question, command, results))
+    return write_text(Path(folder) / "report.md", study_page(text, results))
 
 
 def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> Path:
@@ -164,4 +236,8 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> 
     save_figure(confusion_figure(result), place / "confusion.png")
     if result.speakers:
         save_figure(speakers_figure(result), place / "speakers.png")
-    return write_text(place / "report.md", result_page(result))
+    networks = list(dict.fromkeys(evaluation.curves["network"])) if len(evaluation.curves) else []
+    if networks:
+        write_table(evaluation.curves, place / "learning_curves.csv")
+        save_figure(curves_figure(evaluation.curves), place / "learning_curves.png")
+    return write_text(place / "report.md", result_page(result, networks))

@@ -1,0 +1,311 @@
+"""Changed copies of recordings: what is done to a waveform, and the sampler that adds the rows.
+
+A copy is a row of its own, with an ``augmentation`` such as ``pitch(+1.62)#1`` and the ``source`` of its original.
+The text holds everything that decides the samples, so a copy can be cached, and read again anywhere.
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import soxr
+from scipy.signal import butter, sosfilt
+from sklearn.base import BaseEstimator
+
+from fusionser.audio import Waveform, fingerprint
+from fusionser.errors import RowsError, SettingsError, unknown_name
+from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, check_rows, feature_columns
+
+__all__ = ["AUGMENTATIONS", "AugmentRows", "Augmentation", "augment", "augmented_rows", "parse_augmentation"]
+
+Generator = np.random.Generator
+WRITTEN = re.compile(r"([a-z]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")
+LOWPASS_ORDER = 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of augmentation: what it does, the range of its one parameter, and how that is drawn and written.
+
+    Parameters
+    ----------
+    apply : callable
+        Of the samples, their rate in Hz, the parameter, and a generator.
+    draw : callable
+        Draws the parameter.
+    lowest, highest : float
+        Range that a row may ask for.
+    unit : str
+    form : str
+        Format of the parameter.
+    """
+
+    apply: Callable[[Waveform, int, float, Generator], npt.NDArray[Any]]
+    draw: Callable[[Generator], float]
+    lowest: float
+    highest: float
+    unit: str
+    form: str
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One augmentation of one copy, as a row names it.
+
+    Examples
+    --------
+    >>> str(Augmentation("stretch", 0.9, 2))
+    'stretch(0.900)#2'
+    """
+
+    kind: str
+    value: float
+    copy: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.value:{AUGMENTATIONS[self.kind].form}})#{self.copy}"
+
+
+def _noise(samples: Waveform, rate: int, decibels: float, rng: Generator) -> npt.NDArray[Any]:
+    power = float(np.mean(samples.astype(np.float64) ** 2))
+    deviation = math.sqrt(power / 10.0 ** (decibels / 10.0))
+    return samples + rng.normal(0.0, deviation, samples.size)
+
+
+def _phase_vocoder(samples: Waveform, rate: int, *, semitones: float = 0.0, tempo: float = 1.0) -> npt.NDArray[Any]:
+    import python_stretch
+
+    stretch = python_stretch.Signalsmith.Stretch(0)
+    stretch.preset(1, rate)
+    stretch.setTransposeSemitones(semitones)
+    stretch.setTimeFactor(tempo)
+    return np.asarray(stretch.process(np.ascontiguousarray(samples[None], dtype=np.float32)))[0]
+
+
+def _stretch(samples: Waveform, rate: int, tempo: float, rng: Generator) -> npt.NDArray[Any]:
+    return _phase_vocoder(samples, rate, tempo=tempo)
+
+
+def _pitch(samples: Waveform, rate: int, semitones: float, rng: Generator) -> npt.NDArray[Any]:
+    return _phase_vocoder(samples, rate, semitones=semitones)
+
+
+def _lowpass(samples: Waveform, rate: int, cutoff: float, rng: Generator) -> npt.NDArray[Any]:
+    if cutoff >= rate / 2:
+        return samples
+    return sosfilt(butter(LOWPASS_ORDER, cutoff, fs=rate, output="sos"), samples.astype(np.float64))
+
+
+def _speed(samples: Waveform, rate: int, factor: float, rng: Generator) -> npt.NDArray[Any]:
+    return soxr.resample(samples, rate * factor, rate, quality="HQ")
+
+
+def _either_way(low: float, high: float) -> Callable[[Generator], float]:
+    """Draw a change of a size between two, up or down with even odds."""
+    return lambda rng: float(rng.uniform(low, high) * (1 if rng.random() < 0.5 else -1))
+
+
+def _ratio(low: float, high: float) -> Callable[[Generator], float]:
+    change = _either_way(math.log(low), math.log(high))
+    return lambda rng: math.exp(change(rng))
+
+
+AUGMENTATIONS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "noise": Kind(_noise, lambda rng: float(rng.uniform(10.0, 30.0)), -20.0, 100.0, "dB of signal to noise", ".1f"),
+        "pitch": Kind(_pitch, _either_way(0.5, 2.5), -24.0, 24.0, "semitones", "+.2f"),
+        "stretch": Kind(_stretch, _ratio(1.05, 1.25), 0.25, 4.0, "times the tempo", ".3f"),
+        "lowpass": Kind(
+            _lowpass, lambda rng: float(np.exp(rng.uniform(math.log(1500), math.log(4000)))), 50.0, 2e5, "Hz", ".0f"
+        ),
+        "speed": Kind(_speed, _ratio(1.05, 1.15), 0.25, 4.0, "times the speed", ".3f"),
+    }
+)
+"""Every kind by its name.
+
+``noise``: white Gaussian noise at a ratio of signal to noise. ``pitch`` and ``stretch``: pitch without tempo,
+tempo without pitch (Signalsmith Stretch, a phase vocoder). ``lowpass``: a Butterworth filter of fourth order.
+``speed``: both at once, by resampling.
+"""
+
+
+def parse_augmentation(text: str) -> Augmentation:
+    """Read what a row's column ``augmentation`` says.
+
+    Raises
+    ------
+    SettingsError
+        When it cannot be understood, or its parameter is out of range.
+
+    Examples
+    --------
+    >>> parse_augmentation("noise(12.5)#1")
+    Augmentation(kind='noise', value=12.5, copy=1)
+    """
+    match = WRITTEN.fullmatch(text)
+    if match is None:
+        raise SettingsError(
+            f"the augmentation {text!r} cannot be understood; expected kind(number)#copy: noise(12.5)#1"
+        )
+    name, value, copy = match[1], float(match[2]), int(match[3])
+    if name not in AUGMENTATIONS:
+        raise unknown_name("augmentation", name, AUGMENTATIONS)
+    kind = AUGMENTATIONS[name]
+    if not kind.lowest <= value <= kind.highest:
+        raise SettingsError(f"the augmentation {text!r}: expected {kind.lowest:g} to {kind.highest:g} {kind.unit}")
+    return Augmentation(name, value, copy)
+
+
+def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Waveform:
+    """Apply an augmentation to a waveform.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,)
+        One channel, full scale -1 to 1.
+    sampling_rate : int
+        In Hz.
+    wanted : Augmentation
+
+    Returns
+    -------
+    ndarray of shape (n_changed,), float32
+        Random parts follow from the samples and the augmentation, so the result is always the same.
+
+    Examples
+    --------
+    >>> augment(np.zeros(16000, dtype=np.float32), 16000, Augmentation("speed", 2.0, 1)).size
+    8000
+    """
+    digest = hashlib.blake2b(f"{fingerprint(samples, sampling_rate)}|{wanted}".encode(), digest_size=8).digest()
+    rng = np.random.default_rng(int.from_bytes(digest, "little"))
+    changed = AUGMENTATIONS[wanted.kind].apply(samples, sampling_rate, wanted.value, rng)
+    return np.ascontiguousarray(changed, dtype=np.float32)
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise `SettingsError` when a kind is not known, none is named, or one is named twice."""
+    if isinstance(kinds, str) or not len(kinds):
+        raise SettingsError(f"kinds is {kinds!r}; expected a list of one or more of {', '.join(AUGMENTATIONS)}")
+    for kind in kinds:
+        if kind not in AUGMENTATIONS:
+            raise unknown_name("augmentation", kind, AUGMENTATIONS)
+    if len(set(kinds)) < len(kinds):
+        raise SettingsError(f"augmentations are named twice: {', '.join(kinds)}")
+
+
+def _drawing(*parts: object) -> Generator:
+    digest = hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=8).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
+
+
+def _drawn(source: str, kinds: Sequence[str], copy: int, seed: int) -> str:
+    order = _drawing(source, "order", seed).permutation(len(kinds))
+    # Once all kinds had their turn they begin anew, with parameters drawn anew.
+    kind = kinds[order[(copy - 1) % len(kinds)]]
+    return str(Augmentation(kind, AUGMENTATIONS[kind].draw(_drawing(source, kind, copy, seed)), copy))
+
+
+def augmented_rows(rows: pd.DataFrame, kinds: Sequence[str], copies: int, seed: int = 0) -> pd.DataFrame:
+    """Return the rows of the copies alone, without features.
+
+    Every draw follows from (source, kind, copy, seed): a clip has the same copies in every fold.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Only its originals (no augmentation) are copied.
+    kinds : sequence of str
+        Keys of `AUGMENTATIONS`; each clip goes through them in an order of its own.
+    copies : int
+        Number of copies a clip.
+    seed : int, default=0
+
+    Returns
+    -------
+    DataFrame
+        Copy by copy, with the index of the originals.
+
+    Examples
+    --------
+    >>> from fusionser.rows import make_rows
+    >>> rows = make_rows([{"file": "a.wav", "end": 1.0}])
+    >>> [text[:6] for text in augmented_rows(rows, ["pitch"], 2)["augmentation"]]
+    ['pitch(', 'pitch(']
+    """
+    check_kinds(kinds)
+    originals = rows[rows["augmentation"] == ""]
+    bare = originals.drop(columns=[EXTRACTED_COLUMN, *feature_columns(rows), *array_columns(rows)], errors="ignore")
+    made = [
+        bare.assign(augmentation=[_drawn(source, kinds, copy, seed) for source in bare["source"]])
+        for copy in range(1, copies + 1)
+    ]
+    return pd.concat(made) if made else bare.iloc[:0]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AugmentRows(BaseEstimator):
+    """Add changed copies of the training rows; a sampler in the sense of imbalanced-learn.
+
+    It acts when a pipeline is fitted and never when it predicts, so copies are only ever trained on.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Keys of `AUGMENTATIONS`.
+    copies : int, default=1
+        Number of copies a clip, zero or more.
+    random_state : int, default=0
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"file": ["a.wav", "b.wav"], "source": ["a", "b"], "augmentation": ["", ""]})
+    >>> more, labels = AugmentRows(kinds=["noise", "lowpass"], copies=2).fit_resample(rows, ["sad", "calm"])
+    >>> more["source"].tolist(), labels.tolist()
+    (['a', 'b', 'a', 'b', 'a', 'b'], ['sad', 'calm', 'sad', 'calm', 'sad', 'calm'])
+    """
+
+    kinds: Sequence[str] = ("noise", "pitch", "stretch", "lowpass")
+    copies: int = 1
+    random_state: int | None = 0
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters; nothing is learned."""
+        check_kinds(self.kinds)
+        if not 0 <= self.copies <= 100:
+            raise SettingsError(f"copies is {self.copies}; expected 0 to 100 copies a clip")
+        return self
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+        """Return the rows with their copies after them, and the labels of all.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``file``
+        y : sequence of shape (n_rows,)
+
+        Raises
+        ------
+        RowsError
+            When X is not a table of rows: a copy is a row that says how its file is changed.
+        """
+        self.fit(X, y)
+        if not isinstance(X, pd.DataFrame):
+            raise RowsError(f"augmentation takes a table of rows, got {type(X).__name__}; see `make_rows`")
+        rows = X if {"file", "source", "augmentation"} <= set(X.columns) else check_rows(X)
+        labels = np.asarray(y)
+        positions = pd.Series(range(len(rows)), index=rows.index)
+        rows = rows.set_axis(positions.to_numpy())
+        copies = augmented_rows(rows, self.kinds, self.copies, self.random_state or 0)
+        together = pd.concat([rows, copies])
+        for name in (EXTRACTED_COLUMN, AUDIO_COLUMN):
+            if name in together:
+                together[name] = together[name].astype(object).where(together[name].notna(), "")
+        return together.reset_index(drop=True), labels[together.index.to_numpy()]

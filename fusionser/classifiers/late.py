@@ -1,0 +1,239 @@
+"""Late fusion: several classifiers' probabilities made into one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import minimize
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import check_is_fitted
+
+from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.svm import SVM
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.evaluation.inner_folds import InnerFolds
+from fusionser.fusion import split_carried
+from fusionser.networks.extractor import CROSS_FITTED, SCORE
+from fusionser.networks.training import shares_of
+
+__all__ = ["METHODS", "LateFusion"]
+
+METHODS = ("average", "weighted", "stacked")
+LEAST = 1e-6
+"""Probabilities are kept above this, so that no member's zero silences the others."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LateFusion(TableClassifier):
+    """Fuse the probabilities of members: a classifier on the handcrafted columns, and every block of class scores.
+
+    Blocks whose columns are class scores (deep extractors with ``output="scores"``) are members as they are.
+    All other columns are classified by `classifier`: together, or block by block.
+
+    Parameters
+    ----------
+    classifier : TableClassifier, optional
+        `SVM` when None, whose probabilities are calibrated on inner folds by speaker.
+    method : {"average", "weighted", "stacked"}, default="average"
+        "average" adds the log-probabilities with equal weights, and learns nothing. "weighted" chooses the
+        weights, which are positive and sum to one, and "stacked" a multinomial logistic regression on all
+        log-probabilities; both by the training rows' out-of-fold probabilities, on inner folds by speaker.
+        They refuse in-fold class scores: those of training rows are too good.
+    by_block : bool, default=False
+        Give each handcrafted block a classifier of its own.
+    folds : int, default=4
+        Inner folds of "weighted" and "stacked".
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    members_ : dict of str to TableClassifier
+        The fitted classifiers, by block, or ``columns`` for all columns together.
+    weights_ : dict of str to float
+        By member; "stacked" has none.
+    stack_ : LogisticRegression or None
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["calm", "sad"], 20)
+    >>> X = pd.DataFrame({"a__x": (y == "sad") + rng.normal(0, 0.5, 40), "net__score_calm": np.log(0.5),
+    ...                   "net__score_sad": np.log(0.5)})
+    >>> fused = LateFusion().fit(X, y)
+    >>> sorted(fused.weights_), str(fused.predict(X.iloc[-1:])[0])
+    (['columns', 'net'], 'sad')
+    """
+
+    classifier: TableClassifier | None = None
+    method: str = "average"
+    by_block: bool = False
+    folds: int = 4
+    random_state: int | None = 0
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the members to the columns, and the weights to out-of-fold probabilities where there are any to fit.
+
+        Parameters
+        ----------
+        X : DataFrame
+            Columns named ``block__name``, with the carried columns of the rows.
+        y : sequence of shape (n_rows,)
+        """
+        if self.method not in METHODS:
+            raise unknown_name("late fusion", self.method, METHODS)
+        carried, features = split_carried(X)
+        values, labels = self._training(X, y)
+        table = self._table(features, values)
+        self.groups_ = self._groups(list(table.columns))
+        self.scored_ = self._scored(list(table.columns))
+        if not self.groups_ and not self.scored_:
+            raise SettingsError("late fusion got no columns")
+        self._refuse_in_fold(list(table.columns))
+        base = SVM(random_state=self.random_state) if self.classifier is None else self.classifier
+        whole = table if carried is None else pd.concat([carried.reset_index(drop=True), table], axis=1)
+        kept = [] if carried is None else list(carried.columns)
+        self.members_ = {
+            name: clone(base).fit(whole[[*kept, *columns]], labels) for name, columns in self.groups_.items()
+        }
+        self.stack_ = None
+        names = [*self.groups_, *self.scored_]
+        self.weights_ = {name: 1.0 / len(names) for name in names}
+        if self.method != "average" and len(names) > 1:
+            self._learn(whole, kept, labels, base)
+        return self
+
+    def _learn(self, whole: pd.DataFrame, kept: list[str], labels: Array, base: TableClassifier) -> None:
+        logs = {name: whole[columns].to_numpy(dtype=np.float64) for name, columns in self.scored_.items()}
+        seed = self.random_state or 0
+        folds = list(InnerFolds(folds=self.folds, seed=seed).split(whole, labels))
+        for name, columns in self.groups_.items():
+            part = whole[[*kept, *columns]]
+            logs[name] = np.full((len(labels), len(self.classes_)), np.log(LEAST))
+            for train, held in folds:
+                inner = clone(base).fit(part.iloc[train], labels[train])
+                places = np.searchsorted(self.classes_, inner.classes_)
+                logs[name][np.ix_(held, places)] = _logs(inner.predict_proba(part.iloc[held]))
+        stacked = np.stack([logs[name] for name in self.weights_])
+        targets = np.searchsorted(self.classes_, labels)
+        if self.method == "weighted":
+            found = best_weights(stacked, targets)
+            self.weights_ = dict(zip(self.weights_, found.tolist(), strict=True))
+        else:
+            self.weights_ = {}
+            # Few columns, all of one kind: a little shrinking is all that they need.
+            self.stack_ = LogisticRegression(C=1.0, max_iter=2000).fit(np.concatenate(list(stacked), axis=1), labels)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, shape (n_rows, n_classes)."""
+        check_is_fitted(self, "members_")
+        parts = self.member_log_probabilities(X)
+        if self.stack_ is not None:
+            shares: Array = self.stack_.predict_proba(np.concatenate(list(parts.values()), axis=1))
+            return shares
+        total = sum(self.weights_[name] * part for name, part in parts.items())
+        return shares_of(np.asarray(total))
+
+    def member_log_probabilities(self, X: Any) -> dict[str, Array]:
+        """Return the log-probabilities that each member gives, shape (n_rows, n_classes) each."""
+        _, features = split_carried(X)
+        table = self._table(features, self._features(X))
+        parts = {name: _logs(member.predict_proba(table[self.groups_[name]])) for name, member in self.members_.items()}
+        for name, columns in self.scored_.items():
+            parts[name] = table[columns].to_numpy(dtype=np.float64)
+        return parts
+
+    def pack(self) -> dict[str, bytes]:
+        """Take out the members' parts that have a format of their own."""
+        return {
+            f"members/{name}/{part}": content
+            for name, member in self.members_.items()
+            for part, content in member.pack().items()
+        }
+
+    def unpack(self, parts: Mapping[str, bytes]) -> None:
+        """Put the members' parts back."""
+        for name, member in self.members_.items():
+            own = f"members/{name}/"
+            member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
+
+    def _table(self, features: Any, values: npt.NDArray[np.float64]) -> pd.DataFrame:
+        names = list(features.columns) if isinstance(features, pd.DataFrame) else self._plain_names(values.shape[1])
+        return pd.DataFrame(values, columns=names)
+
+    @staticmethod
+    def _plain_names(count: int) -> list[str]:
+        return [f"x__{number}" for number in range(count)]
+
+    def _scored(self, columns: list[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for column in columns:
+            block, _, name = column.partition("__")
+            if name.startswith((SCORE, CROSS_FITTED)):
+                found.setdefault(block, []).append(column)
+        for block, names in found.items():
+            classes = [name.partition("__")[2].removeprefix(CROSS_FITTED).removeprefix(SCORE) for name in names]
+            if classes != [str(one) for one in self.classes_]:
+                raise SettingsError(
+                    f"the block '{block}' scores the classes {', '.join(classes)}; expected "
+                    f"{', '.join(map(str, self.classes_))}"
+                )
+        return found
+
+    def _groups(self, columns: list[str]) -> dict[str, list[str]]:
+        plain = [one for one in columns if not one.partition("__")[2].startswith((SCORE, CROSS_FITTED))]
+        if not plain:
+            return {}
+        if not self.by_block:
+            return {"columns": plain}
+        groups: dict[str, list[str]] = {}
+        for column in plain:
+            groups.setdefault(column.partition("__")[0], []).append(column)
+        return groups
+
+    def _refuse_in_fold(self, columns: list[str]) -> None:
+        if self.method == "average":
+            return
+        in_fold = sorted({one.partition("__")[0] for one in columns if one.partition("__")[2].startswith(SCORE)})
+        if in_fold:
+            raise SettingsError(
+                f"the class scores of {', '.join(in_fold)} are in-fold: those of the training rows are too good to "
+                f"choose weights by. Set cross_fit on the extractor (--cross-fit 4), or method='average'"
+            )
+
+
+def best_weights(logs: npt.NDArray[np.float64], targets: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return the positive weights, summing to one, under which the weighted log-probabilities surprise least.
+
+    Parameters
+    ----------
+    logs : ndarray of shape (n_members, n_rows, n_classes)
+    targets : ndarray of shape (n_rows,)
+        Index of each row's class.
+
+    Examples
+    --------
+    >>> good, noise = np.log([[0.9, 0.1], [0.1, 0.9]]), np.log([[0.1, 0.9], [0.9, 0.1]])
+    >>> best_weights(np.stack([good, noise]), np.array([0, 1])).round(2).tolist()
+    [1.0, 0.0]
+    """
+
+    def surprise(raw: npt.NDArray[np.float64]) -> float:
+        weights = np.exp(raw - raw.max())
+        weights /= weights.sum()
+        shares = shares_of(np.tensordot(weights, logs, axes=1))
+        return float(-np.log(np.maximum(shares[np.arange(len(targets)), targets], LEAST)).mean())
+
+    found = minimize(surprise, np.zeros(len(logs)), method="L-BFGS-B", bounds=[(-8.0, 8.0)] * len(logs))
+    powers = np.exp(found.x - found.x.max())
+    best: npt.NDArray[np.float64] = powers / powers.sum()
+    return best
+
+
+def _logs(shares: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    logs: npt.NDArray[np.float64] = np.log(np.maximum(shares, LEAST))
+    return logs

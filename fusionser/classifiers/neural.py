@@ -1,0 +1,207 @@
+"""Classifiers with a network: the perceptron and the recurrent heads of SER-FusionNet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.errors import SettingsError
+from fusionser.fusion import split_carried
+from fusionser.networks.layers import Network
+from fusionser.networks.perceptron import Perceptron
+from fusionser.networks.recurrent import VectorRecurrent
+from fusionser.networks.training import NetworkTraining, TrainingRows, logits_of, shares_of, train_network
+from fusionser.networks.validation import hold_out
+from fusionser.networks.weights import pack_network, unpack_network
+
+__all__ = ["LSTM", "MLP", "BiLSTM"]
+
+MOST_STEPS = 64
+MOST_LAYERS = 16
+MOST_UNITS = 8192
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkClassifier(NetworkTraining, TableClassifier):
+    """A network on the columns of a table, trained as `NetworkTraining` says."""
+
+    PART: ClassVar[str] = "classifier.safetensors"
+
+    def build_network(self, n_inputs: int, n_classes: int) -> Network:
+        """Build the network."""
+        raise NotImplementedError
+
+    def check_network(self) -> None:
+        """Raise `SettingsError` when a parameter of the network is out of its range."""
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : table or array of shape (n_rows, n_columns)
+            A table may carry ``speaker``, ``source`` and ``augmentation``: the rows to watch are originals of
+            training speakers that are held out.
+        y : sequence of shape (n_rows,)
+        """
+        self.check_training()
+        self.check_network()
+        values, labels = self._training(X, y)
+        targets = np.searchsorted(self.classes_, labels).astype(np.int64)
+        inputs = values.astype(np.float32)
+        carried, _ = split_carried(X)
+        trained, watched = hold_out(values if carried is None else carried, labels, self.validation, self._seed())
+        rows = TrainingRows(
+            inputs=inputs[trained],
+            targets=targets[trained],
+            watched_inputs=inputs[watched],
+            watched_targets=targets[watched],
+        )
+        name = type(self).__name__
+        self.network_, self.history_ = train_network(self._build, rows, len(self.classes_), self, name=name)
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, shape (n_rows, n_classes)."""
+        inputs = self._features(X).astype(np.float32)
+        return shares_of(logits_of(self.network_, inputs, self.device))
+
+    def pack(self) -> dict[str, bytes]:
+        """Take the network out, as safetensors; the learning curve and the device stay behind."""
+        part = pack_network(self.network_)
+        del self.network_
+        return {self.PART: part}
+
+    def unpack(self, parts: Mapping[str, bytes]) -> None:
+        """Put the network back.
+
+        Raises
+        ------
+        ValueError
+            When the weights are not those of this network for these classes and columns.
+        """
+        self.check_training()
+        self.check_network()
+        self.network_ = unpack_network(self._build, parts[self.PART])
+
+    def _build(self) -> Network:
+        return self.build_network(int(self.n_features_in_), len(self.classes_))
+
+    def _seed(self) -> int:
+        return self.random_state or 0
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MLP(NetworkClassifier):
+    """A multilayer perceptron; SER-FusionNet's by default, with 12 and 10 units, see `Perceptron`.
+
+    Parameters
+    ----------
+    hidden : sequence of int, default=(12, 10)
+        Units of each hidden layer.
+    dropout : float, default=0.0
+
+    Other parameters are those of `NetworkTraining`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    network_ : Perceptron
+    history_ : list of dict
+        The learning curve.
+
+    Examples
+    --------
+    >>> X = np.r_[np.zeros((40, 2)), np.ones((40, 2))] + np.random.default_rng(0).normal(0, 0.1, (80, 2))
+    >>> MLP(learning_rate=0.01).fit(X, ["calm"] * 40 + ["sad"] * 40).predict([[1.0, 1.0]]).tolist()
+    ['sad']
+    """
+
+    hidden: Sequence[int] = (12, 10)
+    dropout: float = 0.0
+
+    def check_network(self) -> None:
+        """Raise `SettingsError` when a parameter of the network is out of its range."""
+        if isinstance(self.hidden, str) or len(self.hidden) > MOST_LAYERS:
+            raise SettingsError(f"hidden is {self.hidden!r}; expected at most {MOST_LAYERS} numbers of units")
+        for units in self.hidden:
+            _check_units(units, self.dropout)
+
+    def build_network(self, n_inputs: int, n_classes: int) -> Perceptron:
+        """Build `Perceptron`."""
+        return Perceptron(n_inputs, n_classes, tuple(self.hidden), self.dropout)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LSTM(NetworkClassifier):
+    """An LSTM over the columns of a row, see `VectorRecurrent`.
+
+    The SER-FusionNet slides name an LSTM on the fused vector and do not say what its sequence is. Here the columns
+    are read in their order, `step_size` of them a step, so that the 39 of the paper's fusion are 39 steps of
+    one value; wider tables are cut into at most 64 steps. A fused vector has no time: for sequences that have one,
+    see the deep extractors `LogMelFrames` and `MFCCFrames`, whose steps are frames.
+
+    Parameters
+    ----------
+    units : int, default=64
+    step_size : int, optional
+        Columns a step; as few as give at most 64 steps when None.
+    dropout : float, default=0.2
+
+    Other parameters are those of `NetworkTraining`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    network_ : VectorRecurrent
+    history_ : list of dict
+        The learning curve.
+
+    Examples
+    --------
+    >>> X = np.r_[np.zeros((40, 2)), np.ones((40, 2))] + np.random.default_rng(0).normal(0, 0.1, (80, 2))
+    >>> LSTM(units=8, learning_rate=0.01).fit(X, ["calm"] * 40 + ["sad"] * 40).predict([[1.0, 1.0]]).tolist()
+    ['sad']
+    """
+
+    bidirectional: ClassVar[bool] = False
+    units: int = 64
+    step_size: int | None = None
+    dropout: float = 0.2
+
+    def check_network(self) -> None:
+        """Raise `SettingsError` when a parameter of the network is out of its range."""
+        _check_units(self.units, self.dropout)
+        if self.step_size is not None and not 1 <= self.step_size <= MOST_UNITS:
+            raise SettingsError(f"step_size is {self.step_size}; expected 1 to {MOST_UNITS} columns a step, or None")
+
+    def build_network(self, n_inputs: int, n_classes: int) -> VectorRecurrent:
+        """Build `VectorRecurrent`."""
+        size = self.step_size or -(-n_inputs // MOST_STEPS)
+        return VectorRecurrent(n_inputs, n_classes, size, self.units, self.bidirectional, self.dropout)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BiLSTM(LSTM):
+    """An LSTM that reads the columns both ways (Schuster and Paliwal 1997); otherwise as `LSTM`.
+
+    Parameters are those of `LSTM`; `units` is of each direction.
+
+    Examples
+    --------
+    >>> X = np.r_[np.zeros((40, 2)), np.ones((40, 2))] + np.random.default_rng(0).normal(0, 0.1, (80, 2))
+    >>> BiLSTM(units=8, learning_rate=0.01).fit(X, ["calm"] * 40 + ["sad"] * 40).predict([[0.0, 0.0]]).tolist()
+    ['calm']
+    """
+
+    bidirectional: ClassVar[bool] = True
+
+
+def _check_units(units: int, dropout: float) -> None:
+    if not 1 <= units <= MOST_UNITS:
+        raise SettingsError(f"the number of units is {units}; expected 1 to {MOST_UNITS}")
+    if not 0 <= dropout <= 0.95:
+        raise SettingsError(f"dropout is {dropout}; expected 0 to 0.95")

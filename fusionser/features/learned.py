@@ -1,0 +1,99 @@
+"""What a block of features that is fitted to training rows has in common, whatever it learns."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from fusionser.errors import SettingsError
+from fusionser.features.base import ClipComputation
+
+__all__ = ["LearnedBlock"]
+
+Array = npt.NDArray[np.float32]
+
+
+class LearnedBlock(TransformerMixin, BaseEstimator):
+    """A block of columns that are learned from labelled training rows; `fit` sees those rows alone.
+
+    Subclasses are keyword-only dataclasses. They set `kind`, their name in the registry, and say what they
+    are fed (`front_end_`) and what they give (`names`).
+    """
+
+    kind: ClassVar[str]
+    uses_audio: ClassVar[bool] = True
+
+    def resolved_front_end(self) -> ClipComputation:
+        """Return what every clip is turned into before it is learned from."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        self.resolved_front_end().check()
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from the rows and their labels."""
+        raise NotImplementedError
+
+    def transform(self, X: Any) -> Any:
+        """Return the columns of every clip, shape (n_clips, n_columns)."""
+        raise NotImplementedError
+
+    def names(self) -> list[str]:
+        """Return the names of the columns within the block; those of class scores are known once fitted."""
+        raise NotImplementedError
+
+    def column_count(self, n_classes: int) -> int:
+        """Return the number of columns, for so many classes."""
+        raise NotImplementedError
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return the names of the columns, ``block__name``."""
+        return np.asarray([f"{self.kind}__{name}" for name in self.names()], dtype=object)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters as plain JSON values."""
+        raise NotImplementedError
+
+    def pack(self) -> bytes:
+        """Return what was learned, as the bytes of a safetensors file."""
+        raise NotImplementedError
+
+    def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
+        """Put back what `pack` returned; raises `ValueError` when it does not fit the parameters."""
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+
+def labels_of(y: Any, n_rows: int) -> npt.NDArray[Any]:
+    """Return the labels as an array, one a row.
+
+    Raises
+    ------
+    SettingsError
+        When there are none, or not as many as rows.
+    """
+    if y is None:
+        raise SettingsError("got no labels; a block that learns is fitted to rows and their labels")
+    labels = np.asarray(y)
+    if labels.shape != (n_rows,):
+        raise SettingsError(f"got labels of shape {labels.shape} for {n_rows} rows; expected one a row")
+    return labels
+
+
+def columns_of(X: Any, names: Mapping[str, Any]) -> pd.DataFrame:
+    """Return columns of a table, filled by defaults where X is no table or lacks them."""
+    given = X if isinstance(X, pd.DataFrame) else pd.DataFrame(index=range(len(X)))
+    return pd.DataFrame(
+        {name: given[name].to_numpy() if name in given else [default] * len(X) for name, default in names.items()}
+    )

@@ -1,0 +1,127 @@
+"""Batches cut from contiguous arrays, and what is done to them while training."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["Batches", "Distortion"]
+
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distortion:
+    """What is done to a batch while training, drawn anew each time.
+
+    Parameters
+    ----------
+    mixup : float, default=0.0
+        Share of the batches that are mixed with themselves in another order, inputs and labels alike, by a weight
+        from a beta distribution (0.4, 0.4) (Zhang, Cisse, Dauphin and Lopez-Paz 2018).
+    band_mask, frame_mask : int, default=0
+        Two stretches of at most so many bands, and two of so many frames, are set to zero in each map, which is
+        the mean of a standardised one (SpecAugment: Park et al. 2019). For inputs of shape (n, bands, frames).
+    shift : int, default=0
+        Maps are rotated by at most so many frames.
+    """
+
+    mixup: float = 0.0
+    band_mask: int = 0
+    frame_mask: int = 0
+    shift: int = 0
+
+    def __call__(self, inputs: Tensor, targets: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Return the distorted inputs and targets."""
+        if self.shift:
+            inputs = torch.roll(inputs, int(rng.integers(-self.shift, self.shift + 1)), dims=-1)
+        for longest, axis in ((self.band_mask, 1), (self.frame_mask, 2)):
+            if longest:
+                inputs = _masked(_masked(inputs, longest, axis, rng), longest, axis, rng)
+        if self.mixup and rng.random() < self.mixup:
+            weight = float(rng.beta(0.4, 0.4))
+            other = torch.from_numpy(rng.permutation(len(inputs))).to(inputs.device)
+            inputs = weight * inputs + (1 - weight) * inputs[other]
+            targets = weight * targets + (1 - weight) * targets[other]
+        return inputs, targets
+
+
+def _masked(inputs: Tensor, longest: int, axis: int, rng: Generator) -> Tensor:
+    """Set one stretch of each map to zero along an axis."""
+    size = inputs.shape[axis]
+    lengths = np.minimum(rng.integers(0, longest + 1, len(inputs)), size)
+    starts = (rng.random(len(inputs)) * (size - lengths)).astype(np.int64)
+    places = np.arange(size)
+    hidden = (places >= starts[:, None]) & (places < (starts + lengths)[:, None])
+    mask = torch.from_numpy(hidden).to(inputs.device)
+    return inputs.masked_fill(mask[:, :, None] if axis == 1 else mask[:, None, :], 0.0)
+
+
+class Batches:
+    """Slices of a dataset's arrays, for skorch; its usual loader collates item by item, which takes longer than
+    small networks do.
+
+    Parameters
+    ----------
+    dataset : skorch.dataset.Dataset
+        Its X and y are tensors: y a class index a row.
+    batch_size : int
+    n_classes : int, optional
+        With it the targets are one row of class shares each, as mixing needs them.
+    rng : numpy.random.Generator, optional
+        Shuffles, chooses, and distorts; without it the rows come in order, as they are.
+    groups : ndarray of shape (n_rows,), optional
+        Rows of one group stand in for one another: each time round one of them is taken, at random.
+    distortion : Distortion, optional
+    """  # noqa: D205
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        n_classes: int = 0,
+        rng: Generator | None = None,
+        groups: npt.NDArray[Any] | None = None,
+        distortion: Distortion | None = None,
+    ) -> None:
+        self.inputs, self.targets = dataset.X, dataset.y
+        self.batch_size, self.n_classes, self.rng, self.distortion = batch_size, n_classes, rng, distortion
+        self.members: list[npt.NDArray[np.intp]] | None = None
+        if groups is not None:
+            order = np.argsort(groups, kind="stable")
+            ends = np.flatnonzero(np.diff(groups[order])) + 1
+            self.members = np.split(order, ends)
+
+    def __len__(self) -> int:
+        rows = len(self.inputs) if self.members is None else len(self.members)
+        return max(1, rows // self.batch_size + (rows % self.batch_size > 1))
+
+    def _order(self) -> npt.NDArray[np.intp]:
+        if self.rng is None:
+            return np.arange(len(self.inputs))
+        if self.members is None:
+            return self.rng.permutation(len(self.inputs))
+        rng = self.rng
+        chosen = [one[0] if len(one) == 1 else one[rng.integers(len(one))] for one in self.members]
+        return rng.permutation(np.asarray(chosen))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = torch.from_numpy(self._order()).to(self.inputs.device)
+        starts = [*range(0, len(order), self.batch_size), len(order)]
+        if len(starts) > 2 and starts[-1] - starts[-2] == 1:
+            # Batch normalisation knows no batch of one: it joins the one before.
+            del starts[-2]
+        for start, stop in pairwise(starts):
+            chosen = order[start:stop]
+            inputs, targets = self.inputs[chosen], self.targets[chosen]
+            if self.n_classes:
+                targets = functional.one_hot(targets, self.n_classes).to(inputs.dtype)
+                if self.distortion is not None and self.rng is not None:
+                    inputs, targets = self.distortion(inputs, targets, self.rng)
+            yield inputs, targets

@@ -1,0 +1,66 @@
+"""SER-FusionNet's one-dimensional deep extractor."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fusionser.networks.layers import Network, SamePool1d, Standardise
+
+__all__ = ["Conv1D"]
+
+
+class Conv1D(Network):
+    """SER-FusionNet's Conv1D network on the acoustic vector (Boopathi, Bramadi, Ravi Kumar and Babu 2023).
+
+    ==================  ==========  ==========
+    layer               output      parameters
+    ==================  ==========  ==========
+    convolution, 5      256 x 162   1 536
+    max-pooling, 5 / 2  256 x 81
+    convolution, 5      256 x 81    327 936
+    max-pooling, 5 / 2  256 x 41
+    dropout, flatten    10 496
+    dense, dropout      32          335 904
+    dense, dropout      12          396
+    dense               K           78 (K = 6)
+    ==================  ==========  ==========
+
+    665 850 parameters for K = 6. The 32 values after the first dense layer are the deep features. The paper
+    prints the shapes and counts; the pools' width (5), their padding and the dropout rates are inferred.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Length of the vector, 162 in the paper.
+    n_classes : int
+    dropout : float, default=0.1
+
+    Examples
+    --------
+    >>> sum(parameter.numel() for parameter in Conv1D(162, 6).parameters())
+    665850
+    """
+
+    def __init__(self, n_inputs: int, n_classes: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.standardise = Standardise((n_inputs,))
+        self.convolution_1 = nn.Conv1d(1, 256, 5, padding=2)
+        self.pool_1 = SamePool1d(5, 2)
+        self.convolution_2 = nn.Conv1d(256, 256, 5, padding=2)
+        self.pool_2 = SamePool1d(5, 2)
+        steps = -(-n_inputs // 4)
+        self.dropout = nn.Dropout(dropout)
+        self.dense_1 = nn.Linear(256 * steps, 32)
+        self.dense_2 = nn.Linear(32, 12)
+        self.dense_3 = nn.Linear(12, n_classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the deep features, shape (n_clips, 32), of standardised vectors (n_clips, n_inputs)."""
+        x = x[:, None]
+        x = self.pool_1(functional.relu(self.convolution_1(x)))
+        x = self.pool_2(functional.relu(self.convolution_2(x)))
+        return functional.relu(self.dense_1(self.dropout(x).flatten(1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_clips, n_classes)."""
+        hidden = functional.relu(self.dense_2(self.dropout(self.embed(x))))
+        return self.dense_3(self.dropout(hidden))

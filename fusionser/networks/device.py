@@ -1,0 +1,48 @@
+"""Where networks are computed."""
+
+import torch
+
+from fusionser.errors import SettingsError
+
+__all__ = ["choose_device"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that a name asks for; ``auto`` is the GPU where there is one.
+
+    Parameters
+    ----------
+    name : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises
+    ------
+    SettingsError
+        When the name means nothing, or this machine has no such device.
+
+    Examples
+    --------
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    known = _present()
+    if name == "auto":
+        return torch.device(known[-1])
+    try:
+        wanted = torch.device(name)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise SettingsError(f"the device {name!r} is not one; here there are: auto, {', '.join(known)}") from error
+    count = torch.cuda.device_count() if wanted.type == "cuda" else 1
+    if wanted.type not in known or (wanted.index or 0) >= count:
+        raise SettingsError(f"this machine has no device {name!r}; here there are: auto, {', '.join(known)}")
+    return wanted
+
+
+def _present() -> list[str]:
+    """Return the kinds of device on this machine, the one to prefer last."""
+    known = ["cpu"]
+    if torch.backends.mps.is_available():
+        known.append("mps")
+    if torch.cuda.is_available():
+        known.append("cuda")
+    return known

@@ -1,0 +1,254 @@
+"""What every deep extractor shares: a front end, a network, and its hidden units or class scores as columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from fusionser.errors import SettingsError
+from fusionser.evaluation.inner_folds import InnerFolds
+from fusionser.features.base import ClipComputation
+from fusionser.features.learned import LearnedBlock, labels_of
+from fusionser.features.maps import front_end
+from fusionser.networks.batches import Distortion
+from fusionser.networks.kept import History
+from fusionser.networks.layers import Network
+from fusionser.networks.training import (
+    NetworkTraining,
+    TrainingRows,
+    embedding_of,
+    logits_of,
+    shares_of,
+    train_network,
+)
+from fusionser.networks.validation import hold_out
+from fusionser.networks.weights import pack_network, unpack_network
+
+__all__ = ["CROSS_FITTED", "SCORE", "DeepExtractor"]
+
+Array = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.intp]
+
+SCORE = "score_"
+CROSS_FITTED = "crossfitted_score_"
+"""How the columns of class scores begin: those that a training row's own label had a part in, and those it had not."""
+
+OUTPUTS = ("units", "scores")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
+    """A network that is trained to tell the classes apart, and whose inside is then used as features.
+
+    Subclasses build the network. X is a table with a column ``file``, a list of paths, or waveforms; a table may
+    carry ``speaker``, ``source`` and ``augmentation``, by which rows to watch are held out, and folds are cut.
+
+    Parameters
+    ----------
+    front_end : ClipComputation, optional
+        What a clip is turned into; each architecture has a default.
+    output : {"units", "scores"}, default="units"
+        What `transform` returns: hidden units, or the log-probability of each class.
+    cross_fit : int, default=0
+        With two folds or more, `fit_transform` answers for each training row by a network that was trained without
+        its speaker, on inner folds. For class scores only: the hidden units of two networks share no axes, so
+        columns of them put together from several networks would mean nothing.
+
+    Other parameters are those of `NetworkTraining`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    network_ : Network
+    history_ : list of dict
+        The learning curve, see `train_network`.
+    """
+
+    front_end: ClipComputation | None = None
+    output: str = "units"
+    cross_fit: int = 0
+
+    def default_front_end(self) -> ClipComputation:
+        """Return the front end that is used where none is given."""
+        raise NotImplementedError
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
+        """Build the network for inputs of a shape."""
+        raise NotImplementedError
+
+    def unit_count(self) -> int:
+        """Return the number of hidden units that `embed` gives."""
+        raise NotImplementedError
+
+    def distortion(self) -> Distortion | None:
+        """Return what is done to batches while training."""
+        return None
+
+    def resolved_front_end(self) -> ClipComputation:
+        """Return the front end: that which was given, else the default."""
+        return self.default_front_end() if self.front_end is None else self.front_end
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        self.check_training()
+        if self.output not in OUTPUTS:
+            raise SettingsError(f"output is {self.output!r}; expected one of {', '.join(OUTPUTS)}")
+        if self.cross_fit < 0 or self.cross_fit == 1:
+            raise SettingsError(f"cross_fit is {self.cross_fit}; expected 0 (none) or two folds and more")
+        if self.cross_fit and self.output == "units":
+            raise SettingsError(
+                "hidden units cannot be cross-fitted: those of different networks share no axes; set output='scores'"
+            )
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``file``, sequence of paths, or waveforms
+        y : sequence of shape (n_rows,)
+            Labels.
+
+        Raises
+        ------
+        AudioError
+            When a clip cannot be used.
+        TrainingError
+            When the training diverges, or too few rows are left to learn from.
+        SettingsError
+            When a parameter is out of its range, or all rows are of one class.
+        """
+        self.check()
+        labels = labels_of(y, len(X))
+        self.classes_, targets = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise SettingsError(
+                f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
+            )
+        trained, watched = hold_out(X, labels, self.validation, self.random_state or 0)
+        inputs, positions, groups = self._training_inputs(X, trained)
+        rows = TrainingRows(
+            inputs=inputs,
+            targets=targets[positions].astype(np.int64),
+            groups=groups,
+            watched_inputs=self._inputs(_chosen(X, watched)) if len(watched) else None,
+            watched_targets=targets[watched].astype(np.int64),
+        )
+        self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
+        self.history_: History
+        self.network_, self.history_ = train_network(
+            self._build, rows, len(self.classes_), self, name=self.kind, distortion=self.distortion()
+        )
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **more: Any) -> Any:
+        """Train, and return the columns of the training rows: out of fold with `cross_fit`, else in fold."""
+        self.check()
+        if not self.cross_fit:
+            return self.fit(X, y).transform(X)
+        labels = labels_of(y, len(X))
+        scores = self.out_of_fold_scores(X, labels)
+        self.fit(X, labels)
+        return scores
+
+    def out_of_fold_scores(self, X: Any, labels: npt.NDArray[Any]) -> Array:
+        """Return the log-probabilities of each row by a network trained without its speaker."""
+        classes = np.unique(labels)
+        scores = np.full((len(labels), len(classes)), np.nan, dtype=np.float32)
+        folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0)
+        for train, held in folds.split(X, labels):
+            inner = clone(self).set_params(cross_fit=0, output="scores").fit(_chosen(X, train), labels[train])
+            scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(_chosen(X, held))
+        return scores
+
+    def transform(self, X: Any) -> Array:
+        """Return the hidden units or class scores of every clip, shape (n_clips, n_columns)."""
+        return self.embed(X) if self.output == "units" else self.scores(X)
+
+    def embed(self, X: Any) -> Array:
+        """Return the hidden units of every clip, shape (n_clips, n_units), float32."""
+        check_is_fitted(self, "network_")
+        return embedding_of(self.network_, self._inputs(X), self.device)
+
+    def scores(self, X: Any) -> Array:
+        """Return the log-probability of each class, shape (n_clips, n_classes), float32."""
+        return np.log(np.maximum(self.predict_proba(X), 1e-12)).astype(np.float32)
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
+        check_is_fitted(self, "network_")
+        return shares_of(logits_of(self.network_, self._inputs(X), self.device))
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most probable class of each clip, shape (n_clips,)."""
+        predicted: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return predicted
+
+    def names(self) -> list[str]:
+        """Return the names of the columns within the block; those of class scores are known once fitted."""
+        if self.output == "units":
+            return [f"unit_{number:02d}" for number in range(self.unit_count())]
+        check_is_fitted(self, "classes_")
+        return [f"{CROSS_FITTED if self.cross_fit else SCORE}{name}" for name in self.classes_]
+
+    def column_count(self, n_classes: int) -> int:
+        """Return the number of columns, for so many classes."""
+        return self.unit_count() if self.output == "units" else n_classes
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters as plain JSON values, but for the device: a model is used where it is used."""
+        params = {
+            key: value for key, value in self.get_params(deep=False).items() if key not in ("front_end", "device")
+        }
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in params.items()}
+        return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Build the extractor from what `settings` returned."""
+        params = {key: value for key, value in settings.items() if key not in ("kind", "front_end")}
+        built = cls(front_end=front_end(settings["front_end"]), **params)
+        built.check()
+        return built
+
+    def pack(self) -> bytes:
+        """Return the network as the bytes of a safetensors file."""
+        check_is_fitted(self, "network_")
+        return pack_network(self.network_)
+
+    def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
+        """Put the network back; raises `ValueError` when the weights are not those of this architecture."""
+        self.classes_ = classes
+        self.input_shape_ = self._shape_of_inputs()
+        self.network_ = unpack_network(self._build, content)
+        self.history_ = []
+
+    def _build(self) -> Network:
+        return self.build_network(self.input_shape_, len(self.classes_))
+
+    def _shape_of_inputs(self) -> tuple[int, ...]:
+        rng = np.random.default_rng(0)
+        front = self.resolved_front_end()
+        noise = rng.normal(0.0, 0.1, 4 * front.sampling_rate)
+        return tuple(front.compute_all([noise]).shape[1:])
+
+    def _inputs(self, X: Any) -> Array:
+        return self.resolved_front_end().compute_all(X)
+
+    def _training_inputs(self, X: Any, trained: Positions) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
+        """Return inputs to learn from, the row that each is of, and which of them stand in for one another."""
+        return self._inputs(_chosen(X, trained)), trained, None
+
+
+def _chosen(X: Any, positions: Positions) -> Any:
+    if isinstance(X, pd.DataFrame):
+        return X.iloc[positions]
+    if isinstance(X, np.ndarray):
+        return X[positions]
+    return [X[position] for position in positions]

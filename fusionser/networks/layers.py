@@ -1,0 +1,110 @@
+"""Layers that several architectures share."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["AttentiveStatistics", "Network", "SamePool1d", "Standardise"]
+
+
+class Network(nn.Module):
+    """What every architecture here is: a map from standardised inputs to logits, and a temperature for these.
+
+    Subclasses that read inputs as they come from a front end have a `standardise`, which is applied to all inputs
+    once, before the first batch is cut.
+    """
+
+    temperature: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("temperature", torch.ones(()))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the hidden units, shape (n_clips, n_units)."""
+        raise NotImplementedError
+
+
+class Standardise(nn.Module):
+    """Subtract the training rows' mean and divide by their deviation; buffers, not parameters.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one mean, broadcast over the rest of an input.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("deviation", torch.ones(shape))
+
+    def learn(self, values: npt.NDArray[np.float32]) -> None:
+        """Take mean and deviation from training inputs, over all axes along which the mean is one number."""
+        wide = values.astype(np.float64)
+        own = (1, *self.mean.shape)
+        axes = tuple(axis for axis in range(wide.ndim) if axis == 0 or own[axis] == 1)
+        mean, deviation = wide.mean(axis=axes, keepdims=True)[0], wide.std(axis=axes, keepdims=True)[0]
+        deviation[deviation <= 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
+        self.mean.copy_(torch.from_numpy(mean))
+        self.deviation.copy_(torch.from_numpy(deviation))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the standardised input, of the same shape."""
+        return (x - self.mean) / self.deviation
+
+
+class SamePool1d(nn.Module):
+    """Max-pooling to ``ceil(length / stride)`` values, the input padded as Keras's ``same`` does: more on the right.
+
+    Examples
+    --------
+    >>> SamePool1d(5, 2)(torch.zeros(1, 3, 162)).shape
+    torch.Size([1, 3, 81])
+    """
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.width, self.stride = width, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool the last axis."""
+        length = x.shape[-1]
+        padding = max((math.ceil(length / self.stride) - 1) * self.stride + self.width - length, 0)
+        padded = functional.pad(x, (padding // 2, padding - padding // 2), value=-math.inf)
+        return functional.max_pool1d(padded, self.width, self.stride)
+
+
+class AttentiveStatistics(nn.Module):
+    """Mean and deviation over time, each step weighted by how much it matters (Okabe, Koshinaka and Shinoda 2018).
+
+    Parameters
+    ----------
+    width : int
+        Channels of a step.
+    hidden : int, default=64
+        Units of the layer that weighs the steps.
+
+    Examples
+    --------
+    >>> AttentiveStatistics(10)(torch.zeros(2, 7, 10)).shape
+    torch.Size([2, 20])
+    """
+
+    def __init__(self, width: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reduce (n_clips, n_steps, width) to (n_clips, 2 * width)."""
+        weights = self.score(x).softmax(dim=1)
+        mean = (weights * x).sum(dim=1)
+        variance = (weights * x**2).sum(dim=1) - mean**2
+        return torch.cat([mean, variance.clamp_min(1e-5).sqrt()], dim=1)

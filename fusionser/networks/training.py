@@ -1,0 +1,447 @@
+"""The only place where networks are trained; the loop is skorch's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize_scalar
+from sklearn.base import BaseEstimator
+from sklearn.utils.class_weight import compute_class_weight
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fusionser.errors import SettingsError, TrainingError
+from fusionser.networks.batches import Batches, Distortion
+from fusionser.networks.device import choose_device
+from fusionser.networks.kept import History, keep_network, network_key, recall_network
+from fusionser.networks.layers import Network, Standardise
+
+__all__ = ["NetworkTraining", "TrainingRows", "logits_of", "shares_of", "train_network", "watch_training"]
+
+Built = TypeVar("Built", bound=Network)
+Watcher = Callable[[str, int, int], None]
+"""Is told what is trained, the number of epochs done, and the most there can be."""
+
+LOWEST_RATE = 1e-7
+PREDICTION_BATCH = 256
+SCHEDULES = ("plateau", "one-cycle")
+PRECISIONS = ("float32", "bfloat16")
+LARGEST_NORM = 5.0
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watch_training(watcher: Watcher) -> Iterator[None]:
+    """Tell a function of every epoch that is trained meanwhile, wherever in a pipeline.
+
+    Examples
+    --------
+    >>> with watch_training(lambda name, done, most: None):
+    ...     pass
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkTraining(BaseEstimator):
+    """The parameters of a training, which every estimator with a network has.
+
+    Parameters
+    ----------
+    epochs : int, default=100
+        At most.
+    batch_size : int, default=64
+    learning_rate : float, default=1e-3
+        Of Adam (Kingma and Ba 2015), with decoupled weight decay (Loshchilov and Hutter 2019).
+    weight_decay : float, default=0.0
+    schedule : {"plateau", "one-cycle"}, default="plateau"
+        "plateau" halves the rate, down to 1e-7, when the UAR of the watched rows (without any, the training loss)
+        has not improved for `plateau` epochs; "one-cycle" raises it for a quarter of all steps and lowers it to
+        nothing (Smith 2018).
+    plateau : int, default=6
+    patience : int or None, default=15
+        Stop when the UAR of the watched rows has not improved for so many epochs, and go back to the best epoch;
+        None never stops.
+    validation : float, default=0.2
+        Share of the training speakers that is held out to watch the training, see `hold_out`; 0 learns from all
+        rows and watches the training loss alone.
+    label_smoothing : float, default=0.0
+    class_weight : "balanced" or None
+        "balanced" weighs each class by the inverse of its share.
+    precision : {"float32", "bfloat16"}, default="float32"
+        "bfloat16" multiplies matrices with 8 bits of precision while training, the weights being kept in 32: about
+        twice as fast for convolutions where the processor has such instructions. Predictions are always in 32.
+    device : str, default="auto"
+        See `choose_device`.
+    random_state : int, default=0
+    """
+
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "plateau"
+    plateau: int = 6
+    patience: int | None = 15
+    validation: float = 0.2
+    label_smoothing: float = 0.0
+    class_weight: str | None = None
+    precision: str = "float32"
+    device: str = "auto"
+    random_state: int | None = 0
+
+    def check_training(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        limits: dict[str, tuple[float, float]] = {
+            "epochs": (1, 100000),
+            "plateau": (1, 100000),
+            "batch_size": (1, 1 << 20),
+            "learning_rate": (1e-12, 1e6),
+            "weight_decay": (0, 10),
+            "validation": (0, 0.5),
+            "label_smoothing": (0, 0.9),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"{name} is {value}; expected {low:g} to {high:g}")
+        if self.schedule not in SCHEDULES:
+            raise SettingsError(f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
+        if self.patience is not None and self.patience < 1:
+            raise SettingsError(f"patience is {self.patience}; expected 1 epoch or more, or None to train all epochs")
+        choose_device(self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRows:
+    """Arrays to learn from, and those to watch.
+
+    Parameters
+    ----------
+    inputs : ndarray of shape (n_rows, ...), float32
+    targets : ndarray of shape (n_rows,), int64
+        Indices of classes.
+    groups : ndarray of shape (n_rows,), optional
+        Rows that stand in for one another, see `Batches`.
+    watched_inputs, watched_targets : ndarray, optional
+    """
+
+    inputs: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64] | None = None
+    watched_inputs: npt.NDArray[np.float32] | None = None
+    watched_targets: npt.NDArray[np.int64] | None = None
+
+    @property
+    def watched(self) -> bool:
+        """Whether any rows were held out."""
+        return self.watched_targets is not None and len(self.watched_targets) > 0
+
+
+class _Enough(KeyboardInterrupt):
+    """What ends a training early; skorch itself raises a plain KeyboardInterrupt, which is also Ctrl-C."""
+
+
+class _EarlyStopping(EarlyStopping):
+    def on_epoch_end(self, net: Any, **more: Any) -> None:
+        try:
+            super().on_epoch_end(net, **more)
+        except KeyboardInterrupt as stop:
+            raise (_Enough if self.misses_ >= self.patience else KeyboardInterrupt) from stop
+
+
+class _Net(NeuralNet):
+    """skorch's net, but that Ctrl-C stops the whole run, not only this training, and for the precision."""
+
+    stopped = False
+    half = False
+
+    def infer(self, x: Any, **more: Any) -> Any:
+        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.half):
+            return super().infer(x, **more).float()
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **more: Any) -> Any:
+        try:
+            return super().fit_loop(X, y, epochs, **more)
+        except _Enough:
+            raise
+        except KeyboardInterrupt:
+            self.stopped = True
+            raise
+
+
+class _Curve(Callback):
+    """Keeps the rate and the recall of the watched rows, tells the watcher, and stops a training that diverges."""
+
+    def __init__(self, name: str, n_classes: int, epochs: int) -> None:
+        self.name, self.n_classes, self.epochs = name, n_classes, epochs
+        self.counts = np.zeros((2, n_classes), dtype=np.int64)
+
+    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
+        if not bool(torch.isfinite(step["loss"])):
+            raise TrainingError(
+                f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is no number any more; "
+                f"lower the learning rate ({net.lr:g})"
+            )
+        if not training:
+            truth = batch[1].cpu().numpy()
+            right = step["y_pred"].argmax(dim=1).cpu().numpy() == truth
+            self.counts[0] += np.bincount(truth[right], minlength=self.n_classes)
+            self.counts[1] += np.bincount(truth, minlength=self.n_classes)
+
+    def on_epoch_end(self, net: Any, **more: Any) -> None:
+        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
+        if self.counts[1].any():
+            shown = self.counts[1] > 0
+            net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))
+        self.counts[:] = 0
+        watcher = _watcher.get()
+        if watcher is not None:
+            watcher(self.name, len(net.history), self.epochs)
+
+
+def train_network(
+    build: Callable[[], Built],
+    rows: TrainingRows,
+    n_classes: int,
+    settings: NetworkTraining,
+    *,
+    name: str,
+    distortion: Distortion | None = None,
+) -> tuple[Built, History]:
+    """Build a network and train it.
+
+    The same arguments give the same weights on a CPU; a network that was trained before is recalled, see
+    `network_key`.
+
+    Parameters
+    ----------
+    build : callable
+        Builds the network, its weights drawn by `settings.random_state`.
+    rows : TrainingRows
+    n_classes : int
+    settings : NetworkTraining
+    name : str
+        What progress and errors call it.
+    distortion : Distortion, optional
+
+    Returns
+    -------
+    network
+        On the CPU, its temperature fitted to the watched rows (Guo, Pleiss, Sun and Weinberger 2017).
+    history : list of dict
+        One record an epoch: losses, UAR of the watched rows, learning rate, seconds.
+
+    Raises
+    ------
+    TrainingError
+        When the loss is no number any more, or fewer than two rows are left to learn from.
+    """
+    settings.check_training()
+    if len(rows.inputs) < 2:
+        raise TrainingError(f"{name}: {len(rows.inputs)} rows are left to learn from; expected two or more")
+    device = choose_device(settings.device)
+    seed = settings.random_state or 0
+    cuda = list(range(torch.cuda.device_count())) if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        network = build()
+        standardise = getattr(network, "standardise", None)
+        if isinstance(standardise, Standardise):
+            standardise.learn(rows.inputs)
+        described = {**_plain(settings), "device": device.type, "distortion": str(distortion), "classes": n_classes}
+        arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, rows.watched_inputs, rows.watched_targets]
+        key = network_key(network, described, arrays)
+        history = recall_network(network, key)
+        if history is None:
+            history = _fit(network, rows, n_classes, settings, name, distortion, device)
+            keep_network(network, key, history)
+    return network.cpu().eval(), history
+
+
+def _plain(settings: NetworkTraining) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in NetworkTraining.__dataclass_fields__ if name != "device"}
+
+
+def _fit(
+    network: Network,
+    rows: TrainingRows,
+    n_classes: int,
+    settings: NetworkTraining,
+    name: str,
+    distortion: Distortion | None,
+    device: torch.device,
+) -> History:
+    rng = np.random.default_rng(settings.random_state or 0)
+    training = _dataset(network, rows.inputs, rows.targets, device)
+    watched = None
+    if rows.watched_inputs is not None and rows.watched_targets is not None and rows.watched:
+        watched = _dataset(network, rows.watched_inputs, rows.watched_targets, device)
+    options: dict[str, Any] = {"n_classes": n_classes, "rng": rng, "groups": rows.groups, "distortion": distortion}
+    steps = len(Batches(training, settings.batch_size, **options))
+    weight = None
+    if settings.class_weight is not None:
+        seen = np.unique(rows.targets)
+        weight = torch.ones(n_classes)
+        balanced = compute_class_weight(settings.class_weight, classes=seen, y=rows.targets)
+        weight[torch.from_numpy(seen)] = torch.as_tensor(balanced, dtype=torch.float32)
+    net = _Net(
+        network,
+        nn.CrossEntropyLoss,
+        criterion__weight=weight,
+        criterion__label_smoothing=settings.label_smoothing,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=settings.weight_decay,
+        lr=settings.learning_rate,
+        max_epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        iterator_train=Batches,
+        iterator_valid=Batches,
+        iterator_valid__batch_size=PREDICTION_BATCH,
+        train_split=None if watched is None else predefined_split(watched),
+        callbacks=_callbacks(settings, name, n_classes, steps, watched is not None),
+        device=device,
+        verbose=0,
+        **{f"iterator_train__{key}": value for key, value in options.items()},
+    )
+    net.half = settings.precision == "bfloat16"
+    net.fit(training, None)
+    if net.stopped:
+        raise KeyboardInterrupt
+    if watched is not None:
+        _calibrate(network, watched)
+    return [_record(epoch) for epoch in net.history]
+
+
+def _dataset(
+    network: Network, inputs: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], device: torch.device
+) -> Dataset:
+    return Dataset(_standardised(network, inputs).to(device), torch.from_numpy(targets).to(device))
+
+
+def _standardised(network: Network, inputs: npt.NDArray[np.float32]) -> Tensor:
+    given = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
+    standardise = getattr(network, "standardise", None)
+    if not isinstance(standardise, Standardise):
+        return given
+    with torch.no_grad():
+        standard: Tensor = standardise(given)
+    return standard
+
+
+def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, watched: bool) -> list[Any]:
+    # The loss of watched speakers climbs while they are still recognised better and better, so it is no guide.
+    monitor, mode = ("validation_uar", "max") if watched else ("train_loss", "min")
+    if settings.schedule == "one-cycle":
+        total = settings.epochs * steps
+        rate = LRScheduler(
+            torch.optim.lr_scheduler.OneCycleLR,
+            step_every="batch",
+            max_lr=settings.learning_rate,
+            total_steps=total,
+            pct_start=min(max(0.25, 2 / total), 0.5),
+        )
+    else:
+        rate = LRScheduler(
+            torch.optim.lr_scheduler.ReduceLROnPlateau,
+            monitor=monitor,
+            mode=mode,
+            factor=0.5,
+            patience=settings.plateau,
+            min_lr=LOWEST_RATE,
+        )
+    callbacks = [
+        ("curve", _Curve(name, n_classes, settings.epochs)),
+        ("clip", GradientNormClipping(LARGEST_NORM)),
+        ("rate", rate),
+    ]
+    if watched and settings.patience is not None:
+        stop = _EarlyStopping(
+            monitor=monitor,
+            lower_is_better=mode == "min",
+            patience=settings.patience,
+            load_best=True,
+            sink=lambda text: None,
+        )
+        callbacks.append(("stop", stop))
+    return callbacks
+
+
+def _record(epoch: dict[str, Any]) -> dict[str, float]:
+    names = {
+        "epoch": "epoch",
+        "train_loss": "training_loss",
+        "valid_loss": "validation_loss",
+        "validation_uar": "validation_uar",
+        "learning_rate": "learning_rate",
+        "dur": "seconds",
+    }
+    return {new: float(epoch[old]) for old, new in names.items() if old in epoch}
+
+
+def _calibrate(network: Network, watched: Dataset) -> None:
+    """Divide the logits by the number under which the watched rows are least surprising."""
+    network.eval()
+    with torch.no_grad():
+        logits = torch.cat([network(batch) for batch in torch.split(watched.X, PREDICTION_BATCH)]).double()
+
+    def surprise(exponent: float) -> float:
+        return float(functional.cross_entropy(logits / float(np.exp(exponent)), watched.y))
+
+    found = minimize_scalar(surprise, bounds=(-2.0, 2.0), method="bounded")
+    network.temperature.fill_(float(np.exp(found.x)))
+
+
+def _applied(
+    network: Network, inputs: npt.NDArray[np.float32], device: str, function: Callable[[Tensor], Tensor]
+) -> npt.NDArray[np.float32]:
+    place = choose_device(device)
+    network.to(place).eval()
+    try:
+        with torch.no_grad():
+            batches = torch.split(_standardised(network.cpu(), inputs), PREDICTION_BATCH)
+            network.to(place)
+            parts = [function(batch.to(place)).float().cpu() for batch in batches]
+    finally:
+        network.cpu()
+    return torch.cat(parts).numpy()
+
+
+def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
+    """Return the logits of inputs as they come from a front end, divided by the temperature."""
+    return _applied(network, inputs, device, lambda batch: network(batch) / network.temperature)
+
+
+def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
+    """Return the hidden units of inputs as they come from a front end."""
+    return _applied(network, inputs, device, network.embed)
+
+
+def shares_of(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the probabilities of logits, summing to one a row.
+
+    Examples
+    --------
+    >>> shares_of(np.zeros((1, 4), dtype=np.float32)).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,75 @@
+"""The rows that a training watches itself by: originals of training speakers that it does not learn from."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fusionser.errors import ProtocolError, SettingsError
+from fusionser.evaluation.inner_folds import InnerFolds
+
+__all__ = ["hold_out"]
+
+Positions = npt.NDArray[np.intp]
+
+
+def hold_out(X: Any, labels: npt.NDArray[Any], share: float, seed: int) -> tuple[Positions, Positions]:
+    """Split training rows into those to learn from and those to watch.
+
+    Whole speakers are held out (else sources, else clips, see `InnerFolds`). Of theirs only the originals are
+    watched, each once; copies and repetitions of them take no part at all.
+
+    Parameters
+    ----------
+    X : table with the carried columns, or anything of n_rows
+    labels : ndarray of shape (n_rows,)
+    share : float
+        Of the speakers to hold out, 0 to 0.5; nobody is held out for 0, nor where the rows are too few.
+    seed : int
+
+    Returns
+    -------
+    training, validation : ndarray of int
+        Positions of rows.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"speaker": list("aabbaabb"), "source": list("12341234"), "augmentation": [""] * 8})
+    >>> train, watched = hold_out(table, np.array(list("xyxyxyxy")), 0.5, seed=0)
+    >>> sorted(set(table["speaker"].iloc[train]) & set(table["speaker"].iloc[watched])), len(watched)
+    ([], 2)
+    """
+    everyone = np.arange(len(labels))
+    if not 0 <= share <= 0.5:
+        raise SettingsError(f"validation is {share}; expected the share of training speakers held out, 0 to 0.5")
+    if share == 0:
+        return everyone, everyone[:0]
+    originals = everyone
+    sources = everyone.astype(object)
+    if isinstance(X, pd.DataFrame):
+        if "augmentation" in X:
+            originals = np.flatnonzero((X["augmentation"] == "").to_numpy())
+        if "source" in X and (X["source"] != "").all():
+            sources = X["source"].to_numpy(dtype=object)
+    _, first = np.unique(sources[originals].astype(str), return_index=True)
+    once = originals[np.sort(first)]
+    kept = X.iloc[once] if isinstance(X, pd.DataFrame) else None
+    try:
+        folds = InnerFolds(folds=max(2, round(1 / share)), seed=seed)
+        _, chosen = next(iter(folds.split(kept, labels[once])))
+    except ProtocolError:
+        # Too few clips of a class to hold any out: all are learned from, and nothing is watched.
+        return everyone, everyone[:0]
+    watched = once[chosen]
+    out = np.isin(sources.astype(str), sources[watched].astype(str))
+    if isinstance(X, pd.DataFrame) and "speaker" in X and not _shared(X["speaker"].to_numpy(), once, watched):
+        speakers = X["speaker"].to_numpy()
+        out |= np.isin(speakers.astype(str), speakers[watched].astype(str)) & (speakers != "")
+    return everyone[~out], watched
+
+
+def _shared(speakers: npt.NDArray[Any], once: Positions, watched: Positions) -> bool:
+    """Tell whether the folds had to part the clips of one speaker."""
+    rest = np.setdiff1d(once, watched)
+    return bool(set(speakers[rest]) & set(speakers[watched]))
