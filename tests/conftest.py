@@ -107,7 +107,7 @@ def model_data(demo_folder):
     from fusionser.experiments import Place, choose_features, prepare
 
     places = [Place(demo_folder, "demo")]
-    return prepare(places, choose_features(places, preset_name="fusionnet", gender=False))
+    return prepare(places, choose_features(places, preset_name="fusionnet", gender="none"))
 
 
 @pytest.fixture(scope="session")

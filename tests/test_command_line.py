@@ -169,7 +169,19 @@ def test_predict_answers_for_what_it_cannot_use(command, demo_folder, model, tmp
 
 def test_a_model_with_the_gender_asks_for_it(command, demo_folder, tmp_path):
     model = tmp_path / "m.fusionser"
-    command("fit", demo_folder, "--corpus", "demo", "--preset", "fusionnet", "--no-estimate", "--out", model)
+    command(
+        "fit",
+        demo_folder,
+        "--corpus",
+        "demo",
+        "--preset",
+        "fusionnet",
+        "--gender",
+        "given",
+        "--no-estimate",
+        "--out",
+        model,
+    )
     clip = sorted(demo_folder.iterdir())[0]
     refused = command("predict", model, clip)
     assert refused.status == 1

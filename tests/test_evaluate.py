@@ -21,7 +21,7 @@ from fusionser.experiments import (
 @pytest.fixture(scope="module")
 def prepared(demo_folder):
     places = [Place(demo_folder, "demo")]
-    return prepare(places, choose_features(places, preset_name="fusionnet"))
+    return prepare(places, choose_features(places, preset_name="fusionnet", gender="given"))
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_the_card_gives_the_protocol_its_defaults(prepared, demo_folder):
     holdout = choose_protocol("speaker-holdout", ravdess)
     assert holdout.speakers == ("ravdess/01", "ravdess/02", "ravdess/03", "ravdess/04")
     assert choose_protocol("speaker-holdout", ravdess, {"share": 0.5}).speakers == ()
-    features = choose_features([Place(demo_folder, "ravdess")], preset_name="fusionnet")
+    features = choose_features([Place(demo_folder, "ravdess")], preset_name="fusionnet", gender="given")
     assert dict(features.extractor.blocks)["mfcc"].offset == 0.6
 
 

@@ -162,7 +162,7 @@ def test_a_features_file_needs_no_audio_any_more(demo_folder, tmp_path):
 
     shutil.copytree(demo_folder, tmp_path / "demo")
     places = [Place(tmp_path / "demo", "demo")]
-    chosen = choose_features(places, preset_name="fusionnet")
+    chosen = choose_features(places, preset_name="fusionnet", gender="given")
     prepared = prepare(places, chosen)
     file = write_features(prepared.table, chosen.extractor, chosen.name, tmp_path / "features.parquet", {})
     shutil.rmtree(tmp_path / "demo")
@@ -195,7 +195,7 @@ def test_a_stamp_that_nobody_wrote_holds_nothing(demo_rows, stamp):
 
 
 def test_settings_of_a_features_file_that_cannot_be_read_are_told(demo_rows, tmp_path):
-    chosen = fusionnet(gender=False)
+    chosen = fusionnet(gender="none")
     table = chosen.table(demo_rows.iloc[:2], chosen.run(demo_rows.iloc[:2]))
     file = write_features(table, chosen, "fusionnet", tmp_path / "f.parquet", {})
     assert read_settings(file).extractor.digests() == chosen.digests()
@@ -231,7 +231,7 @@ def test_a_damaged_cache_costs_the_cache_and_not_the_result(clips, tmp_path):
 
 def test_a_features_file_that_was_edited_is_refused_where_it_no_longer_holds(demo_folder, tmp_path):
     places = [Place(demo_folder, "demo")]
-    chosen = choose_features(places, preset_name="fusionnet")
+    chosen = choose_features(places, preset_name="fusionnet", gender="given")
     table = prepare(places, chosen).table
     for edited, message in [
         (table.drop(columns="mfcc__03_mean"), "says that it holds the feature 'mfcc__03_mean'"),
@@ -259,7 +259,7 @@ def test_features_files_bring_their_settings_or_are_refused(demo_folder, tmp_pat
     with pytest.raises(SettingsError, match="extracted with different settings"):
         choose_features(stored)
     with pytest.raises(SettingsError, match="with settings of its own"):
-        choose_features(stored[:1], gender=False)
+        choose_features(stored[:1], gender="none")
     with pytest.raises(SettingsError, match="with settings of its own"):
         choose_features(stored[:1], clip={"offset": 1.0})
 

@@ -13,7 +13,7 @@ from skops import io as skops_io
 
 from fusionser.archive import MANIFEST, dump_estimators, load_estimators, write_archive
 from fusionser.classifiers import SVM, RandomForest
-from fusionser.classifiers.bounds import check_booster
+from fusionser.classifiers.booster import check_booster
 from fusionser.errors import FusionserError, ModelFileError
 from fusionser.fusion import BlockScaler
 from fusionser.model import load_model

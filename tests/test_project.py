@@ -16,7 +16,7 @@ from fusionser import archive, classifiers, corpora, evaluation, features
 from fusionser.audio import ClipSettings
 from fusionser.corpora.base import Corpus
 from fusionser.evaluation.protocols import Protocol
-from fusionser.experiments.study import recipe_names
+from fusionser.experiments.recipe import recipe_names
 from fusionser.features.base import FeatureBlock, FrameFeature
 from fusionser.features.maps import ClipMap
 

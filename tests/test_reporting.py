@@ -6,13 +6,15 @@ from matplotlib.image import imread
 
 from fusionser.evaluation import RandomKFold, SpeakerHoldout, SpeakerKFold
 from fusionser.experiments import Place, Plan, choose_features, evaluate_plan, prepare
-from fusionser.reporting import result_page, study_page, write_report, write_study
+from fusionser.reporting import StudyText, result_page, study_page, write_report, write_study
+
+TEXT = StudyText(title="Title", question="Question?", command="the command")
 
 
 @pytest.fixture(scope="module")
 def evaluated(demo_folder):
     places = [Place(demo_folder, "demo")]
-    prepared = prepare(places, choose_features(places, preset_name="fusionnet"))
+    prepared = prepare(places, choose_features(places, preset_name="fusionnet", gender="given"))
     splits = (SpeakerKFold(folds=4), SpeakerHoldout(speakers=("f1", "m1")), RandomKFold(folds=3))
     return [evaluate_plan(prepared, Plan(), split) for split in splits]
 
@@ -61,14 +63,14 @@ def test_a_leaking_split_says_so_on_its_page(evaluated):
 
 
 def test_a_study_is_drawn(evaluated, tmp_path):
-    page = write_study("Title", "Question?", "the command", [result for result, _ in evaluated], tmp_path).read_text()
+    page = write_study(TEXT, [result for result, _ in evaluated], tmp_path).read_text()
     (name,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
     assert imread(tmp_path / name).std() > 0.05
 
 
 def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):
     results = [result for result, _ in evaluated]
-    page = study_page("Title", "Question?", "the command", results)
+    page = study_page(TEXT, results)
     assert page.count("\n## demo, ") == 3
     gap = 100 * (results[2].pooled.uar - results[0].pooled.uar)
     assert (

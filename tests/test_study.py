@@ -4,7 +4,8 @@ import pytest
 
 from fusionser.errors import SettingsError
 from fusionser.experiments import study
-from fusionser.experiments.study import read_recipe, recipe_names, run_study
+from fusionser.experiments.recipe import read_recipe, recipe_names
+from fusionser.experiments.study import run_study
 
 RECIPE = """
 title = "A small study"
@@ -44,9 +45,10 @@ def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, mon
     with pytest.raises(Stopped):
         run_study(recipe, {"demo": demo_folder}, tmp_path / "out", progress=stop)
     assert len(ran) == len(list((tmp_path / "out" / "cells").iterdir())) == 3
-    results = run_study(recipe, {"demo": demo_folder}, tmp_path / "out")
+    results, missing = run_study(recipe, {"demo": demo_folder}, tmp_path / "out")
     assert len(ran) == len(results) == 8
-    assert run_study(recipe, {"demo": demo_folder}, tmp_path / "out") == results
+    assert missing == []
+    assert run_study(recipe, {"demo": demo_folder}, tmp_path / "out") == (results, [])
     assert len(ran) == 8
 
 
@@ -61,21 +63,28 @@ def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, 
         {"provenance": {**content["provenance"], "versions": {}}},
     ):
         cell.write_text(json.dumps({**content, "pooled": {"war": 0.999, "uar": 1, "macro_f1": 1}, **change}))
-        results = run_study(recipe, {"demo": demo_folder}, tmp_path)
+        results, _ = run_study(recipe, {"demo": demo_folder}, tmp_path)
         assert results[0].pooled.war == pytest.approx(true)
 
 
 def test_recipes_that_come_along_are_valid():
+    from fusionser.augment import AUGMENTATIONS
     from fusionser.classifiers import CLASSIFIERS
     from fusionser.corpora import CORPORA
     from fusionser.evaluation import protocol
+    from fusionser.experiments import DEEP_PRESETS, FUSIONS
+    from fusionser.experiments.choices import block_names
     from fusionser.features import PRESETS
 
     assert "classical-baseline" in recipe_names()
     for name in recipe_names():
         found = read_recipe(name)
-        assert set(found.classifiers) <= set(CLASSIFIERS)
-        assert set(found.presets) <= set(PRESETS)
+        for pipeline in found.all_pipelines():
+            assert set(pipeline.classifiers) <= set(CLASSIFIERS)
+            assert pipeline.preset in {None, *PRESETS, *DEEP_PRESETS}
+            assert set(pipeline.blocks) <= set(block_names())
+            assert set(pipeline.augment) <= set(AUGMENTATIONS)
+            assert pipeline.fusion in FUSIONS
         for choice in found.corpora:
             assert choice.corpus in CORPORA
             for one in choice.protocols:
@@ -102,7 +111,7 @@ def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(
     text = RECIPE.replace('classifiers = ["svm", "random-forest"]', 'classifiers = ["svm"]\nseed = 3')
     text = text.replace(', "speaker-normalised"', "").replace('"speaker-holdout"', '"random-kfold"')
     (tmp_path / "twins.toml").write_text(text.replace('speakers = ["f1", "m1"]', "folds = 3"))
-    results = run_study(read_recipe(str(tmp_path / "twins.toml")), {"demo": demo_folder}, tmp_path)
+    results, _ = run_study(read_recipe(str(tmp_path / "twins.toml")), {"demo": demo_folder}, tmp_path)
     assert [result.protocol.settings["folds"] for result in results] == [3, 2]
     assert {result.protocol.settings["seed"] for result in results} == {3}
     assert len(list((tmp_path / "cells").iterdir())) == 2

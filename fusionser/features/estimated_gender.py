@@ -19,6 +19,7 @@ from fusionser.features.maps import BlockVector, front_end
 __all__ = ["EstimatedGender"]
 
 MALE = "male"
+CERTAIN = 10.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -84,7 +85,7 @@ class EstimatedGender(LearnedBlock):
         Raises
         ------
         SettingsError
-            When the rows do not show both genders.
+            When no row says its gender. Where all rows say the same one, that is all that is ever estimated.
         """
         self.check()
         male, known = self._labelled(X)
@@ -98,6 +99,8 @@ class EstimatedGender(LearnedBlock):
         values = self._values(X)
         estimates = self._estimate(values)
         rows, labels = X.iloc[known], male[known]
+        if len(set(labels)) == 1:
+            return estimates
         try:
             folds = list(InnerFolds(seed=self.random_state or 0).split(rows, labels))
         except ProtocolError:
@@ -173,18 +176,22 @@ class EstimatedGender(LearnedBlock):
     def _labelled(X: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
         genders = columns_of(X, {"gender": ""})["gender"]
         known = np.flatnonzero(genders.isin(["male", "female"]).to_numpy())
-        if not isinstance(X, pd.DataFrame) or genders.iloc[known].nunique() < 2:
+        if not isinstance(X, pd.DataFrame) or len(known) == 0:
             raise SettingsError(
-                "the gender cannot be estimated: the training rows must show both 'female' and 'male' in the column "
-                "'gender'; fill it, or leave the gender out (--gender none)"
+                "the gender cannot be estimated: no training row has 'female' or 'male' in the column 'gender'; fill "
+                "it, or leave the gender out (--gender none)"
             )
         return (genders == MALE).to_numpy(), known
 
     def _regress(self, values: Array, male: npt.NDArray[np.bool_]) -> None:
         scaler = StandardScaler().fit(values.astype(np.float64))
+        self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+        if len(set(male)) == 1:
+            self.weights_ = np.zeros_like(scaler.mean_)
+            self.intercept_ = CERTAIN if male[0] else -CERTAIN
+            return
         model = LogisticRegression(C=1.0 / self.penalty, max_iter=2000, class_weight="balanced")
         model.fit(scaler.transform(values.astype(np.float64)), male)
-        self.mean_, self.scale_ = scaler.mean_, scaler.scale_
         self.weights_, self.intercept_ = model.coef_[0], float(model.intercept_[0])
 
     def _estimate(self, values: Array) -> Array:

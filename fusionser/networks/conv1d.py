@@ -1,5 +1,6 @@
 """SER-FusionNet's one-dimensional deep extractor."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -58,9 +59,13 @@ class Conv1D(Network):
         x = x[:, None]
         x = self.pool_1(functional.relu(self.convolution_1(x)))
         x = self.pool_2(functional.relu(self.convolution_2(x)))
-        return functional.relu(self.dense_1(self.dropout(x).flatten(1)))
+        # Only the convolutions may be of lower precision.
+        with torch.autocast(x.device.type, enabled=False):
+            return functional.relu(self.dense_1(self.dropout(x.float()).flatten(1)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""
-        hidden = functional.relu(self.dense_2(self.dropout(self.embed(x))))
-        return self.dense_3(self.dropout(hidden))
+        units = self.embed(x)
+        with torch.autocast(x.device.type, enabled=False):
+            hidden = functional.relu(self.dense_2(self.dropout(units)))
+            return torch.as_tensor(self.dense_3(self.dropout(hidden)))

@@ -77,10 +77,13 @@ class Conv2D(Network):
     def embed(self, x: Tensor) -> Tensor:
         """Return the deep features, shape (n_clips, 32), of standardised maps (n_clips, n_bands, n_frames)."""
         x = self.convolutions(x[:, None].contiguous(memory_format=torch.channels_last))
-        steps = x.flatten(1, 2).transpose(1, 2)
-        steps, _ = self.recurrent(steps)
-        return functional.relu(self.dense(self.dropout(self.pool(steps))))
+        # Only the convolutions may be of lower precision: the recurrent layer and the pooling learn less with it.
+        with torch.autocast(x.device.type, enabled=False):
+            steps, _ = self.recurrent(x.float().flatten(1, 2).transpose(1, 2))
+            return functional.relu(self.dense(self.dropout(self.pool(steps))))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""
-        return torch.as_tensor(self.output(self.dropout(self.embed(x))))
+        units = self.embed(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.as_tensor(self.output(self.dropout(units)))

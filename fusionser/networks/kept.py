@@ -1,13 +1,14 @@
 """Trained networks on disk, so that a second classifier, or a run that was stopped, need not train them again.
 
 The key is a hash of everything that decides the weights: the very arrays that the network is trained on, its
-architecture and first weights, the settings, and the versions of what computes them. So a network is found again
-only where training would give it anew.
+architecture and first weights, the settings, the code of this package, and the versions of what it stands on. So a
+network is found again only where training would give it anew.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,6 @@ from fusionser.networks.layers import Network
 
 __all__ = ["keep_network", "network_key", "recall_network"]
 
-REVISION = 1
-"""Raised whenever the same settings and arrays give other weights."""
-
 MAX_BYTES = 2 * 1024**3
 HISTORY = "history"
 
@@ -37,7 +35,7 @@ def network_key(network: Network, settings: dict[str, Any], arrays: Iterable[npt
     """Return the key of a network before it is trained."""
     digest = hashlib.blake2b(digest_size=16)
     versions = {name: metadata.version(name) for name in ("torch", "skorch", "numpy")}
-    described = {"network": str(network), "settings": settings, "versions": versions, "revision": REVISION}
+    described = {"network": str(network), "settings": settings, "versions": versions, "code": _code()}
     digest.update(json.dumps(described, sort_keys=True).encode())
     weights = [value.detach().cpu().numpy() for value in network.state_dict().values()]
     for array in [*weights, *arrays]:
@@ -76,6 +74,15 @@ def keep_network(network: Network, key: str, history: History) -> None:
         _forget(path.parent)
     except (OSError, FusionserError):
         return
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Return a hash of the code that trains: a change of it may change the weights."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _path(key: str) -> Path | None:

@@ -1,5 +1,6 @@
 """Long short-term memory over a vector cut into steps, or over the frames of a map."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,7 +20,8 @@ class _Recurrent(Network):
 
     def last_states(self, steps: Tensor) -> Tensor:
         """Return the last state of each direction, side by side."""
-        _, (states, _) = self.lstm(steps)
+        with torch.autocast(steps.device.type, enabled=False):
+            _, (states, _) = self.lstm(steps)
         return states.transpose(0, 1).flatten(1)
 
     def classify(self, states: Tensor) -> Tensor:

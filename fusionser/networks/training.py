@@ -83,8 +83,8 @@ class NetworkTraining(BaseEstimator):
     class_weight : "balanced" or None
         "balanced" weighs each class by the inverse of its share.
     precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16" multiplies matrices with 8 bits of precision while training, the weights being kept in 32: about
-        twice as fast for convolutions where the processor has such instructions. Predictions are always in 32.
+        "bfloat16" computes convolutions with 8 bits of precision while training, the weights being kept in 32: about
+        twice as fast where the processor has such instructions. All else, and predictions, are in 32.
     device : str, default="auto"
         See `choose_device`.
     random_state : int, default=0
