@@ -152,7 +152,7 @@ def parse_augmentation(text: str) -> Augmentation:
     match = WRITTEN.fullmatch(text)
     if match is None:
         raise SettingsError(
-            f"the augmentation {text!r} cannot be understood; expected kind(number)#copy: noise(12.5)#1"
+            f"the augmentation {text!r} cannot be read; expected kind(number)#copy, as in noise(12.5)#1"
         )
     name, value, copy = match[1], float(match[2]), int(match[3])
     if name not in AUGMENTATIONS:

@@ -1,6 +1,7 @@
 """The saved model: the same answers in a new process."""
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -68,6 +69,10 @@ def test_no_member_is_a_pickle(saved):
                 with zipfile.ZipFile(io.BytesIO(content)) as inner:
                     parts = {part: inner.read(part) for part in inner.namelist()}
                 assert all(part == "schema.json" or content.startswith(b"\x93NUMPY") for part, content in parts.items())
+            elif name.endswith(".safetensors"):
+                # Eight bytes of the header's length, then JSON that names each tensor; the rest is numbers.
+                length = int.from_bytes(content[:8], "little")
+                assert set(json.loads(content[8 : 8 + length])) > {"temperature"}
             else:
                 assert content[:1] == b"{"
 

@@ -161,13 +161,11 @@ class LateFusion(TableClassifier):
             own = f"members/{name}/"
             member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
 
-    def _table(self, features: Any, values: npt.NDArray[np.float64]) -> pd.DataFrame:
-        names = list(features.columns) if isinstance(features, pd.DataFrame) else self._plain_names(values.shape[1])
-        return pd.DataFrame(values, columns=names)
-
     @staticmethod
-    def _plain_names(count: int) -> list[str]:
-        return [f"x__{number}" for number in range(count)]
+    def _table(features: Any, values: npt.NDArray[np.float64]) -> pd.DataFrame:
+        given = features.columns if isinstance(features, pd.DataFrame) else range(values.shape[1])
+        names = [str(name) for name in given]
+        return pd.DataFrame(values, columns=names)
 
     def _scored(self, columns: list[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

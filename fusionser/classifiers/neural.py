@@ -61,13 +61,13 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
             watched_targets=targets[watched],
         )
         name = type(self).__name__
-        self.network_, self.history_ = train_network(self._build, rows, len(self.classes_), self, name=name)
+        self.network_, self.history_ = train_network(self._build, rows, self.classes_, self, name=name)
         return self
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (n_rows, n_classes)."""
         inputs = self._features(X).astype(np.float32)
-        return shares_of(logits_of(self.network_, inputs, self.device))
+        return shares_of(logits_of(self.network_, inputs, self.device, double=True))
 
     def pack(self) -> dict[str, bytes]:
         """Take the network out, as safetensors; the learning curve and the device stay behind."""

@@ -80,6 +80,10 @@ class ClipComputation(Computation):
         self.clip_settings()
         self.frame_settings()
 
+    def array_shape(self) -> tuple[int, ...]:
+        """Return the shape of one clip's array, where it is the same for every clip."""
+        raise NotImplementedError
+
     @property
     def column(self) -> str:
         """Name of the column that holds these arrays where a table carries them, see `ARRAY_MARK`."""

@@ -71,6 +71,8 @@ class EstimatedGender(LearnedBlock):
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
         super().check()
+        if not isinstance(self.resolved_front_end(), BlockVector):
+            raise SettingsError("the gender is estimated from a vector; expected a BlockVector as front_end")
         if not 1e-6 <= self.penalty <= 1e6:
             raise SettingsError(f"penalty is {self.penalty}; expected 1e-6 to 1e6")
 
@@ -159,7 +161,7 @@ class EstimatedGender(LearnedBlock):
         except Exception as error:
             # safetensors raises an error of its own for each kind of damage.
             raise ValueError(f"the weights cannot be read ({error})") from error
-        width = self.resolved_front_end().compute_all([_noise()]).shape[1]
+        (width,) = self.resolved_front_end().array_shape()
         if set(arrays) != {"numbers", "intercept"} or arrays["numbers"].shape != (3, width):
             raise ValueError(f"the weights are not those of {width} columns")
         if arrays["intercept"].shape != (1,) or any(array.dtype != np.float64 for array in arrays.values()):
@@ -198,7 +200,3 @@ class EstimatedGender(LearnedBlock):
         logit = (values.astype(np.float64) - self.mean_) / self.scale_ @ self.weights_ + self.intercept_
         shares: Array = (1.0 / (1.0 + np.exp(-np.clip(logit, -60, 60))))[:, None].astype(np.float32)
         return shares
-
-
-def _noise() -> npt.NDArray[np.float32]:
-    return np.random.default_rng(0).normal(0.0, 0.1, 32000).astype(np.float32)

@@ -36,6 +36,15 @@ class ClipMap(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  #
             raise SettingsError("duration is None; a map needs a number of seconds, so that all have one size")
 
     @property
+    def n_bands(self) -> int:
+        """Number of bands of every map."""
+        return self.n_mels
+
+    def array_shape(self) -> tuple[int, ...]:
+        """Return the number of bands and frames."""
+        return (self.n_bands, self.n_frames)
+
+    @property
     def n_frames(self) -> int:
         """Number of frames of every map."""
         samples = self.clip_settings().samples
@@ -107,6 +116,11 @@ class MFCCMap(ClipMap):
     kind: ClassVar[str] = "mfcc-map"
     n_mfcc: int = 20
 
+    @property
+    def n_bands(self) -> int:
+        """Number of coefficients of every map."""
+        return self.n_mfcc
+
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
         super().check()
@@ -146,6 +160,10 @@ class BlockVector(TransformerMixin, ClipComputation, auto_wrap_output_keys=None)
             raise SettingsError(f"blocks is {self.blocks!r}; expected a list of one or more of {', '.join(BLOCKS)}")
         for block in self._blocks():
             block.check()
+
+    def array_shape(self) -> tuple[int, ...]:
+        """Return the length of the vector."""
+        return (sum(len(block.names()) for block in self._blocks()),)
 
     def _blocks(self) -> list[Any]:
         shared = {key: value for key, value in self.get_params(deep=False).items() if key != "blocks"}

@@ -143,7 +143,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History
         self.network_, self.history_ = train_network(
-            self._build, rows, len(self.classes_), self, name=self.kind, distortion=self.distortion()
+            self._build, rows, self.classes_, self, name=self.kind, distortion=self.distortion()
         )
         return self
 
@@ -225,18 +225,12 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Put the network back; raises `ValueError` when the weights are not those of this architecture."""
         self.classes_ = classes
-        self.input_shape_ = self._shape_of_inputs()
+        self.input_shape_ = self.resolved_front_end().array_shape()
         self.network_ = unpack_network(self._build, content)
         self.history_ = []
 
     def _build(self) -> Network:
         return self.build_network(self.input_shape_, len(self.classes_))
-
-    def _shape_of_inputs(self) -> tuple[int, ...]:
-        rng = np.random.default_rng(0)
-        front = self.resolved_front_end()
-        noise = rng.normal(0.0, 0.1, 4 * front.sampling_rate)
-        return tuple(front.compute_all([noise]).shape[1:])
 
     def _inputs(self, X: Any) -> Array:
         return self.resolved_front_end().compute_all(X)

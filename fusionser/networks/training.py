@@ -36,6 +36,7 @@ PREDICTION_BATCH = 256
 SCHEDULES = ("plateau", "one-cycle")
 PRECISIONS = ("float32", "bfloat16")
 LARGEST_NORM = 5.0
+SHORTEST_CYCLE = 4
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
@@ -80,7 +81,7 @@ class NetworkTraining(BaseEstimator):
         Share of the training speakers that is held out to watch the training, see `hold_out`; 0 learns from all
         rows and watches the training loss alone.
     label_smoothing : float, default=0.0
-    class_weight : "balanced" or None
+    class_weight : "balanced", dict of label to float, or None
         "balanced" weighs each class by the inverse of its share.
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" computes convolutions with 8 bits of precision while training, the weights being kept in 32: about
@@ -99,7 +100,7 @@ class NetworkTraining(BaseEstimator):
     patience: int | None = 15
     validation: float = 0.2
     label_smoothing: float = 0.0
-    class_weight: str | None = None
+    class_weight: str | dict[Any, float] | None = None
     precision: str = "float32"
     device: str = "auto"
     random_state: int | None = 0
@@ -219,7 +220,7 @@ class _Curve(Callback):
 def train_network(
     build: Callable[[], Built],
     rows: TrainingRows,
-    n_classes: int,
+    classes: npt.NDArray[Any],
     settings: NetworkTraining,
     *,
     name: str,
@@ -235,7 +236,8 @@ def train_network(
     build : callable
         Builds the network, its weights drawn by `settings.random_state`.
     rows : TrainingRows
-    n_classes : int
+    classes : ndarray of shape (n_classes,)
+        Labels, of which the targets are indices.
     settings : NetworkTraining
     name : str
         What progress and errors call it.
@@ -265,18 +267,32 @@ def train_network(
         standardise = getattr(network, "standardise", None)
         if isinstance(standardise, Standardise):
             standardise.learn(rows.inputs)
-        described = {**_plain(settings), "device": device.type, "distortion": str(distortion), "classes": n_classes}
+        weight = _class_weight(settings, rows.targets, classes)
+        described = {**_plain(settings), "device": device.type, "distortion": str(distortion)}
+        described["class_weight"] = [] if weight is None else weight.tolist()
         arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, rows.watched_inputs, rows.watched_targets]
         key = network_key(network, described, arrays)
         history = recall_network(network, key)
         if history is None:
-            history = _fit(network, rows, n_classes, settings, name, distortion, device)
+            history = _fit(network, rows, len(classes), settings, name, distortion, device, weight)
             keep_network(network, key, history)
     return network.cpu().eval(), history
 
 
 def _plain(settings: NetworkTraining) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in NetworkTraining.__dataclass_fields__ if name != "device"}
+
+
+def _class_weight(
+    settings: NetworkTraining, targets: npt.NDArray[np.int64], classes: npt.NDArray[Any]
+) -> Tensor | None:
+    if settings.class_weight is None:
+        return None
+    seen = np.unique(targets)
+    weight = torch.ones(len(classes))
+    found = compute_class_weight(settings.class_weight, classes=classes[seen], y=classes[targets])
+    weight[torch.from_numpy(seen)] = torch.as_tensor(found, dtype=torch.float32)
+    return weight
 
 
 def _fit(
@@ -287,6 +303,7 @@ def _fit(
     name: str,
     distortion: Distortion | None,
     device: torch.device,
+    weight: Tensor | None,
 ) -> History:
     rng = np.random.default_rng(settings.random_state or 0)
     training = _dataset(network, rows.inputs, rows.targets, device)
@@ -295,12 +312,6 @@ def _fit(
         watched = _dataset(network, rows.watched_inputs, rows.watched_targets, device)
     options: dict[str, Any] = {"n_classes": n_classes, "rng": rng, "groups": rows.groups, "distortion": distortion}
     steps = len(Batches(training, settings.batch_size, **options))
-    weight = None
-    if settings.class_weight is not None:
-        seen = np.unique(rows.targets)
-        weight = torch.ones(n_classes)
-        balanced = compute_class_weight(settings.class_weight, classes=seen, y=rows.targets)
-        weight[torch.from_numpy(seen)] = torch.as_tensor(balanced, dtype=torch.float32)
     net = _Net(
         network,
         nn.CrossEntropyLoss,
@@ -349,13 +360,14 @@ def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int,
     # The loss of watched speakers climbs while they are still recognised better and better, so it is no guide.
     monitor, mode = ("validation_uar", "max") if watched else ("train_loss", "min")
     if settings.schedule == "one-cycle":
-        total = settings.epochs * steps
+        # Fewer steps than these leave torch no room for a rise and a fall.
+        total = max(settings.epochs * steps, SHORTEST_CYCLE)
         rate = LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR,
             step_every="batch",
             max_lr=settings.learning_rate,
             total_steps=total,
-            pct_start=min(max(0.25, 2 / total), 0.5),
+            pct_start=max(0.25, 2 / total),
         )
     else:
         rate = LRScheduler(
@@ -409,23 +421,32 @@ def _calibrate(network: Network, watched: Dataset) -> None:
 
 
 def _applied(
-    network: Network, inputs: npt.NDArray[np.float32], device: str, function: Callable[[Tensor], Tensor]
+    network: Network,
+    inputs: npt.NDArray[np.float32],
+    device: str,
+    function: Callable[[Tensor], Tensor],
+    kind: torch.dtype = torch.float32,
 ) -> npt.NDArray[np.float32]:
     place = choose_device(device)
-    network.to(place).eval()
+    batches = torch.split(_standardised(network.cpu().eval(), inputs), PREDICTION_BATCH)
     try:
+        network.to(place, kind)
         with torch.no_grad():
-            batches = torch.split(_standardised(network.cpu(), inputs), PREDICTION_BATCH)
-            network.to(place)
-            parts = [function(batch.to(place)).float().cpu() for batch in batches]
+            parts = [function(batch.to(place, kind)).cpu() for batch in batches]
     finally:
-        network.cpu()
+        network.to("cpu", torch.float32)
     return torch.cat(parts).numpy()
 
 
-def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
-    """Return the logits of inputs as they come from a front end, divided by the temperature."""
-    return _applied(network, inputs, device, lambda batch: network(batch) / network.temperature)
+def logits_of(
+    network: Network, inputs: npt.NDArray[np.float32], device: str = "auto", *, double: bool = False
+) -> npt.NDArray[np.float32]:
+    """Return the logits of inputs as they come from a front end, divided by the temperature.
+
+    With `double` they are computed in double precision, so that a row's do not depend on the rows beside it.
+    """
+    kind = torch.float64 if double and choose_device(device).type != "mps" else torch.float32
+    return _applied(network, inputs, device, lambda batch: network(batch) / network.temperature, kind)
 
 
 def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:

@@ -1,0 +1,229 @@
+"""Augmentation: what is done to a waveform, against closed forms; and the rows that it adds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import tone
+from imblearn.pipeline import Pipeline
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+
+from fusionser.audio import decode
+from fusionser.augment import AUGMENTATIONS, Augmentation, AugmentRows, augment, augmented_rows, parse_augmentation
+from fusionser.balance import BalanceRows
+from fusionser.errors import FusionserError, LeakageError, RowsError, SettingsError
+from fusionser.evaluation import check_split, with_fingerprints
+from fusionser.features import MFCC, FeatureExtractor
+from fusionser.features.clip import Clip
+from fusionser.reader import read_row
+
+RATE = 16000
+
+
+def spectrum_peak(samples):
+    windowed = samples * np.hanning(samples.size)
+    return np.abs(np.fft.rfft(windowed)).argmax() * RATE / samples.size
+
+
+@pytest.mark.parametrize("decibels", [0.0, 20.0])
+def test_noise_has_the_ratio_that_it_says(decibels):
+    clean = tone(300.0, 2.0)
+    added = augment(clean, RATE, Augmentation("noise", decibels, 1)) - clean
+    ratio = 10 * np.log10(np.mean(clean.astype(float) ** 2) / np.mean(added.astype(float) ** 2))
+    assert ratio == pytest.approx(decibels, abs=0.2)
+    # White: no correlation from one sample to the next.
+    assert abs(np.corrcoef(added[1:], added[:-1])[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize("semitones", [-3.0, 2.0])
+def test_pitch_moves_a_tone_and_keeps_its_length(semitones):
+    shifted = augment(tone(400.0, 2.0), RATE, Augmentation("pitch", semitones, 1))
+    assert shifted.size == 2 * RATE
+    assert spectrum_peak(shifted) == pytest.approx(400 * 2 ** (semitones / 12), rel=0.01)
+
+
+@pytest.mark.parametrize("tempo", [0.8, 1.25])
+def test_stretch_changes_the_length_and_keeps_the_tone(tempo):
+    changed = augment(tone(400.0, 2.0), RATE, Augmentation("stretch", tempo, 1))
+    assert changed.size == pytest.approx(2 * RATE / tempo, rel=0.01)
+    assert spectrum_peak(changed) == pytest.approx(400, rel=0.01)
+    # A click stays where it is in the clip.
+    click = np.zeros(2 * RATE, dtype=np.float32)
+    click[RATE] = 1.0
+    moved = np.abs(augment(click, RATE, Augmentation("stretch", tempo, 1))).argmax()
+    assert moved == pytest.approx(RATE / tempo, abs=0.02 * RATE)
+
+
+def test_speed_does_both():
+    faster = augment(tone(400.0, 2.0), RATE, Augmentation("speed", 1.25, 1))
+    assert faster.size == pytest.approx(2 * RATE / 1.25, abs=2)
+    assert spectrum_peak(faster) == pytest.approx(500, rel=0.005)
+
+
+def test_lowpass_halves_the_power_at_its_cutoff_and_leaves_low_tones():
+    # Butterworth: the gain is 1 / sqrt(1 + (f / cutoff)^(2 * order)).
+    for frequency in (500.0, 2000.0, 4000.0):
+        passed = augment(tone(frequency, 1.0), RATE, Augmentation("lowpass", 2000.0, 1))[RATE // 4 :]
+        gain = passed.std() / tone(frequency, 1.0)[RATE // 4 :].std()
+        # The bilinear transform warps frequencies.
+        warped = np.tan(np.pi * frequency / RATE) / np.tan(np.pi * 2000 / RATE)
+        assert gain == pytest.approx(1 / np.sqrt(1 + warped**8), rel=0.01)
+    assert np.array_equal(augment(tone(500.0), RATE, Augmentation("lowpass", 8000.0, 1)), tone(500.0))
+
+
+@pytest.mark.parametrize("kind", sorted(AUGMENTATIONS))
+def test_an_augmentation_always_gives_the_same_and_reads_back(kind):
+    rng = np.random.default_rng(3)
+    made = Augmentation(kind, AUGMENTATIONS[kind].draw(rng), 2)
+    read = parse_augmentation(str(made))
+    assert (read.kind, read.copy) == (kind, 2)
+    assert read.value == pytest.approx(made.value, rel=0.01)
+    noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+    first = augment(noise, RATE, read)
+    assert np.array_equal(first, augment(noise.copy(), RATE, read))
+    assert first.dtype == np.float32
+    assert not np.array_equal(first[:1000], noise[:1000])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("noise", "cannot be read; expected kind"),
+        ("noise(x)#1", "cannot be read"),
+        ("echo(1.0)#1", "unknown augmentation 'echo'. Known: noise, pitch, stretch, lowpass, speed"),
+        ("pitch(+99.0)#1", "expected -24 to 24 semitones"),
+        ("stretch(0.0)#1", "expected 0.25 to 4 times the tempo"),
+    ],
+)
+def test_what_a_row_may_not_ask_for(text, message):
+    with pytest.raises(SettingsError) as caught:
+        parse_augmentation(text)
+    assert message in str(caught.value)
+
+
+def test_a_row_is_read_with_its_augmentation_at_the_rate_of_the_analysis(demo_rows):
+    row = demo_rows.iloc[0].to_dict()
+    samples, rate = decode(row["file"])
+    copy = {**row, "augmentation": "speed(1.100)#1"}
+    changed, same = read_row(copy)
+    assert same == rate
+    assert changed.size == pytest.approx(samples.size / 1.1, abs=2)
+    resampled, new = read_row(copy, 8000)
+    assert new == 8000
+    assert resampled.size == pytest.approx(samples.size * 8000 / rate / 1.1, abs=4)
+    assert Clip(copy).fingerprint == Clip(row).fingerprint
+
+
+KINDS = ("noise", "pitch", "stretch", "lowpass")
+
+
+def test_a_clips_copies_do_not_depend_on_the_other_rows(demo_rows):
+    whole = augmented_rows(demo_rows, KINDS, 3, seed=1)
+    part = augmented_rows(demo_rows.iloc[[50, 7, 120]], KINDS, 3, seed=1)
+    drawn = whole.groupby("source")["augmentation"].agg(list)
+    for source, texts in part.groupby("source")["augmentation"].agg(list).items():
+        assert drawn[source] == texts
+    other = augmented_rows(demo_rows, KINDS, 3, seed=2)
+    assert (whole["augmentation"].to_numpy() != other["augmentation"].to_numpy()).mean() > 0.9
+
+
+def test_every_clip_goes_through_all_kinds_before_one_comes_again(demo_rows):
+    texts = augmented_rows(demo_rows, KINDS, 4).groupby("source")["augmentation"].agg(list)
+    assert all({text.split("(")[0] for text in one} == set(KINDS) for one in texts)
+    first = augmented_rows(demo_rows, KINDS, 1)["augmentation"].str.split("(").str[0].value_counts(normalize=True)
+    assert first.min() > 0.15
+
+
+def test_only_originals_are_copied_and_copies_carry_no_features(demo_rows):
+    extractor = FeatureExtractor(blocks=[("mfcc", MFCC())])
+    rows = demo_rows.iloc[:6]
+    table = extractor.table(rows, extractor.run(rows))
+    labels = table["emotion"].to_numpy()
+    more, more_labels = AugmentRows(kinds=KINDS, copies=2).fit_resample(table, labels)
+    assert len(more) == len(more_labels) == 18
+    copies = more[more["augmentation"] != ""]
+    assert (copies["extracted"] == "").all()
+    assert copies["mfcc__00_mean"].isna().all()
+    assert copies["audio"].tolist() == table["audio"].tolist() * 2
+    assert more_labels[6:].tolist() == labels.tolist() * 2
+    again, _ = AugmentRows(kinds=KINDS, copies=2).fit_resample(more, more_labels)
+    assert len(again) == 18 + 12
+
+
+def test_copies_get_the_features_of_their_own_sound(demo_rows):
+    rows = demo_rows.iloc[:2]
+    more, _ = AugmentRows(kinds=["pitch"], copies=1).fit_resample(rows, rows["emotion"])
+    block = MFCC(n_jobs=1)
+    found = block.transform(more)
+    for position in (2, 3):
+        row = more.iloc[position]
+        samples, _ = read_row({**row.to_dict(), "augmentation": row["augmentation"]}, 22050)
+        np.testing.assert_allclose(found[position], MFCC().transform([samples])[0], rtol=1e-5)
+    assert not np.allclose(found[0], found[2])
+
+
+def test_the_sampler_acts_in_fit_and_never_in_predict(demo_rows):
+    seen = []
+
+    class Watching(DummyClassifier):
+        def fit(self, X, y, **more):
+            seen.append(("fit", len(X), (X["augmentation"] != "").sum()))
+            return super().fit(X, y, **more)
+
+        def predict(self, X):
+            seen.append(("predict", len(X), (X["augmentation"] != "").sum()))
+            return super().predict(X)
+
+    pipeline = Pipeline([("augment", AugmentRows(copies=2)), ("classifier", Watching())])
+    clone(pipeline).fit(demo_rows, demo_rows["emotion"]).predict(demo_rows)
+    assert seen == [("fit", 720, 480), ("predict", 240, 0)]
+
+
+def test_a_copy_of_a_test_clip_in_training_is_caught_whatever_it_is_called(demo_rows):
+    rows = with_fingerprints(demo_rows)
+    test = rows[rows["speaker"] == "demo/f1"]
+    train = rows[rows["speaker"] != "demo/f1"]
+    planted = augmented_rows(test.iloc[:1], ["noise"], 1)
+    for disguise, what in (
+        ({}, "share 1 speakers"),
+        ({"speaker": "demo/m1"}, "share 1 sources"),
+        ({"speaker": "demo/m1", "source": "another clip"}, "share 1 audio"),
+        ({"speaker": "demo/m1", "source": "another clip", "audio": ""}, "share 1 audio"),
+    ):
+        leaking = with_fingerprints(pd.concat([train, planted.assign(**disguise)], ignore_index=True))
+        with pytest.raises(LeakageError, match=what):
+            check_split(leaking, test, frozenset(), "fold")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "message"),
+    [
+        (AugmentRows(kinds=[]), "expected a list of one or more of noise"),
+        (AugmentRows(kinds="noise"), "expected a list"),
+        (AugmentRows(kinds=["noise", "noise"]), "named twice"),
+        (AugmentRows(kinds=["echo"]), "unknown augmentation 'echo'"),
+        (AugmentRows(copies=-1), "copies is -1"),
+        (BalanceRows(strategy="smote"), "unknown balancing 'smote'. Known: oversample, undersample"),
+    ],
+)
+def test_samplers_refuse_what_means_nothing(sampler, message, demo_rows):
+    with pytest.raises(FusionserError) as caught:
+        sampler.fit_resample(demo_rows, demo_rows["emotion"])
+    assert message in str(caught.value)
+
+
+def test_augmentation_needs_rows():
+    with pytest.raises(RowsError, match="augmentation takes a table of rows, got list"):
+        AugmentRows().fit_resample(["a.wav"], ["sad"])
+
+
+@pytest.mark.parametrize(("strategy", "size"), [("oversample", 30), ("undersample", 5)])
+def test_balancing_makes_classes_equal_and_invents_nothing(demo_rows, strategy, size):
+    rows = demo_rows.iloc[:35]
+    labels = np.array(["sad"] * 30 + ["calm"] * 5)
+    more, more_labels = BalanceRows(strategy=strategy).fit_resample(rows, labels)
+    assert pd.Series(more_labels).value_counts().to_dict() == {"sad": size, "calm": size}
+    of = dict(zip(rows["source"], labels, strict=True))
+    assert all(of[source] == label for source, label in zip(more["source"], more_labels, strict=True))
+    listed, _ = BalanceRows(strategy=strategy).fit_resample(rows["file"].tolist(), labels)
+    assert listed == more["file"].tolist()

@@ -1,0 +1,313 @@
+"""Deep extractors in pipelines: what they give, and the leaks that they invite."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from fusionser.augment import AugmentRows, augmented_rows
+from fusionser.errors import SettingsError, TrainingError
+from fusionser.evaluation import SpeakerHoldout, SpeakerKFold, evaluate
+from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
+from fusionser.features import BlockVector, EstimatedGender, FeatureExtractor, LogMelMap
+from fusionser.networks import EXTRACTORS, Conv1DExtractor, Conv2DExtractor, LogMelFrames, MFCCFrames
+
+SMALL_MAP = LogMelMap(sampling_rate=8000, n_fft=512, hop_length=256, n_mels=32, duration=1.0)
+QUICK = {
+    "conv1d": Conv1DExtractor(epochs=4),
+    "conv2d": Conv2DExtractor(epochs=3, filters=(4, 4, 8, 8), units=8, front_end=SMALL_MAP),
+    "log-mel-frames": LogMelFrames(epochs=3, units=8, front_end=SMALL_MAP),
+    "mfcc-frames": MFCCFrames(epochs=3, units=8),
+}
+
+
+def quick(name, **settings):
+    return clone(QUICK[name]).set_params(**settings)
+
+
+@pytest.fixture(scope="module")
+def split(demo_rows):
+    tested = demo_rows["speaker"].isin(["demo/f1", "demo/m1"])
+    return demo_rows[~tested].reset_index(drop=True), demo_rows[tested].reset_index(drop=True)
+
+
+def test_every_extractor_is_tried_here():
+    assert set(QUICK) == set(EXTRACTORS)
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_units_scores_and_labels_fit_together(split, name):
+    train, test = split
+    fitted = quick(name).fit(train, train["emotion"])
+    units, scores = fitted.embed(test), fitted.scores(test)
+    assert units.shape == (len(test), fitted.unit_count())
+    assert fitted.get_feature_names_out().shape == (units.shape[1],)
+    assert np.array_equal(fitted.transform(test), units)
+    np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, atol=1e-5)
+    assert list(fitted.classes_) == sorted(set(train["emotion"]))
+    assert (fitted.predict(test) == fitted.classes_[scores.argmax(axis=1)]).all()
+    assert np.ptp(units) > 0
+    assert [epoch["epoch"] for epoch in fitted.history_] == list(range(1, len(fitted.history_) + 1))
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.embed(test), units)
+
+
+def test_it_works_in_anyones_pipeline_and_in_workers(split):
+    train, test = split
+    pipeline = make_pipeline(quick("conv1d"), LogisticRegression(max_iter=500))
+    here = clone(pipeline).fit(train, train["emotion"]).predict(test)
+    jobs = [joblib.delayed(clone(pipeline).fit)(train, train["emotion"]) for _ in range(2)]
+    for there in joblib.Parallel(n_jobs=2)(jobs):
+        assert (there.predict(test) == here).all()
+    named = quick("conv1d").set_output(transform="pandas").fit(train, train["emotion"]).transform(test)
+    assert list(named.columns[:2]) == ["conv1d__unit_00", "conv1d__unit_01"]
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+def test_paths_and_waveforms_do_as_well_as_rows(split, name):
+    train, _ = split
+    files = train["file"].tolist()[:40]
+    labels = train["emotion"].to_numpy()[:40]
+    settings = {"validation": 0.0, "epochs": 2}
+    listed = quick(name, **settings).fit(files, labels)
+    assert listed.embed(files[:3]).shape == (3, 32)
+    rng = np.random.default_rng(0)
+    noise = [rng.normal(0, 0.1, 30000).astype(np.float32) for _ in range(8)]
+    heard = quick(name, **settings).fit(noise, ["a", "b"] * 4)
+    assert heard.predict(noise).shape == (8,)
+
+
+def test_out_of_fold_scores_know_nothing_of_a_rows_own_label(split):
+    # With labels drawn at random there is nothing to learn but the rows themselves.
+    train, _ = split
+    labels = np.array(["a", "b"])[np.random.default_rng(0).integers(0, 2, len(train))]
+    settings = {"output": "scores", "epochs": 60, "validation": 0.0, "patience": None, "label_smoothing": 0.0}
+    own = {}
+    for folds in (0, 4):
+        block = quick("conv1d", cross_fit=folds, dropout=0.0, **settings)
+        scores = block.fit_transform(train, labels)
+        assert scores.shape == (len(train), 2)
+        assert np.isfinite(scores).all()
+        own[folds] = np.mean(np.array(["a", "b"])[scores.argmax(axis=1)] == labels)
+    assert own[0] > 0.9
+    assert own[4] < 0.65
+
+
+def test_cross_fitted_columns_are_named_apart(split):
+    train, test = split
+    block = quick("conv1d", output="scores", cross_fit=3, epochs=2)
+    block.fit_transform(train, train["emotion"])
+    names = block.get_feature_names_out()
+    assert names[0].startswith("conv1d__crossfitted_score_")
+    assert block.transform(test).shape == (len(test), len(names))
+
+
+def test_hidden_units_cannot_be_passed_off_as_cross_fitted(split):
+    train, _ = split
+    with pytest.raises(SettingsError, match="hidden units cannot be cross-fitted: those of different networks share"):
+        quick("conv1d", cross_fit=4).fit_transform(train, train["emotion"])
+
+
+def test_columns_that_were_learned_elsewhere_are_not_taken(split):
+    # A table with units of an extractor that had seen the test rows: they must be ignored, in fit and in predict.
+    train, test = split
+    extractor = FeatureExtractor(blocks=[("conv1d", quick("conv1d"))])
+    everything = pd.concat([train, test], ignore_index=True)
+    fed = extractor.table(everything, extractor.run(everything))
+    leaked = fed.assign(**{f"conv1d__unit_{n:02d}": 1000.0 * (fed["emotion"] == "sad") for n in range(32)})
+    results = [
+        clone(extractor).fit(one[: len(train)], one["emotion"][: len(train)]).transform(one[len(train) :])
+        for one in (fed, leaked)
+    ]
+    np.testing.assert_array_equal(*results)
+    assert results[0].max() < 1000
+
+
+def test_every_fold_trains_an_extractor_on_its_own_rows(split, monkeypatch):
+    train, test = split
+    rows = pd.concat([train, test], ignore_index=True)
+    seen = []
+    original = Conv1DExtractor.fit
+
+    def spying(self, X, y):
+        seen.append(set(X["speaker"]))
+        return original(self, X, y)
+
+    monkeypatch.setattr(Conv1DExtractor, "fit", spying)
+    pipeline = build_pipeline(FeatureExtractor(blocks=[("conv1d", quick("conv1d", epochs=1))]), "svm")
+    evaluate(rows, pipeline, SpeakerKFold(folds=4))
+    speakers = set(rows["speaker"])
+    assert len(seen) == 4
+    assert all(len(speakers - one) == 2 for one in seen)
+    assert set.intersection(*seen) == set()
+
+
+def test_a_second_classifier_trains_no_extractor_and_analyses_nothing(demo_folder, tmp_path, monkeypatch):
+    from fusionser.networks import training
+
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path))
+    places = [Place(demo_folder, "demo")]
+    prepared = prepare(places, choose_features(places, preset_name="ser-fusionnet"))
+    trained = []
+    original = training._fit
+    monkeypatch.setattr(training, "_fit", lambda network, *more: trained.append(type(network)) or original(network, *more))
+    monkeypatch.setattr("fusionser.features.clip.read_row", lambda *given: pytest.fail("a clip was analysed again"))
+    split = SpeakerKFold(folds=2)
+    for classifier in ("svm", "mlp"):
+        evaluate_plan(prepared, Plan(classifier=classifier, networks=Networks(epochs=2)), split)
+    assert [kind.__name__ for kind in trained] == ["Conv1D", "Conv1D", "Perceptron", "Perceptron"]
+
+
+def test_copies_stand_in_for_their_original_and_repeated_rows_do_not(split):
+    train, _ = split
+    rows = pd.concat([train.iloc[:3], augmented_rows(train.iloc[:2], ["noise"], 2), train.iloc[:1]], ignore_index=True)
+    block = quick("conv2d", speeds=(0.9,))
+    inputs, positions, groups = block._training_inputs(rows, np.arange(len(rows)))
+    sources = rows["source"].to_numpy()[positions]
+    # Three clips, their four copies, one repetition; and each of the four originals once more, at another speed.
+    assert len(inputs) == 8 + 4
+    assert len(set(groups)) == 4
+    for group in set(groups):
+        assert len(set(sources[groups == group])) == 1
+    shown = [sorted(np.flatnonzero(groups == group)) for group in sorted(set(groups))]
+    assert [len(one) for one in shown] == [4, 4, 2, 2]
+    assert not np.array_equal(inputs[0], inputs[8])
+
+
+def test_what_a_fold_cannot_be_trained_on(split):
+    train, _ = split
+    with pytest.raises(SettingsError, match="got one class, 'sad', in 3 rows; a network needs two"):
+        quick("conv1d").fit(train.iloc[:3], ["sad"] * 3)
+    with pytest.raises(SettingsError, match="got no labels"):
+        quick("conv1d").fit(train, None)
+    with pytest.raises(SettingsError, match=r"labels of shape \(2,\) for 3 rows"):
+        quick("conv1d").fit(train.iloc[:3], ["sad", "calm"])
+    with pytest.raises(TrainingError, match="diverged"):
+        quick("conv1d", learning_rate=1e6, validation=0.0, epochs=40).fit(train, train["emotion"])
+    with pytest.raises(NotFittedError):
+        quick("conv1d").transform(train)
+    with pytest.raises(NotFittedError):
+        FeatureExtractor(blocks=[("conv1d", quick("conv1d"))]).transform(train)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (Conv2DExtractor(filters=(1, 2)), "expected 4 numbers"),
+        (Conv2DExtractor(front_end=BlockVector()), "conv2d reads maps"),
+        (Conv1DExtractor(front_end=LogMelMap()), "conv1d reads vectors"),
+        (Conv2DExtractor(speeds=(9.0,)), "expected 0.5 to 2"),
+        (Conv2DExtractor(mixup=2.0), "expected mixup from 0 to 1"),
+        (Conv1DExtractor(dropout=1.0), "dropout is 1.0"),
+        (Conv1DExtractor(output="both"), "expected one of units, scores"),
+        (Conv1DExtractor(cross_fit=1), "expected 0"),
+        (LogMelFrames(units=0), "units is 0"),
+    ],
+)
+def test_parameters_out_of_range(block, message):
+    with pytest.raises(SettingsError) as caught:
+        block.check()
+    assert message in str(caught.value)
+
+
+def test_maps_too_small_are_refused(split):
+    train, _ = split
+    tiny = LogMelMap(n_mels=8, sampling_rate=8000, n_fft=512, hop_length=256, duration=1.0)
+    with pytest.raises(SettingsError, match="conv2d needs maps of 16 bands by 8 frames or more; got 8 by 32"):
+        quick("conv2d", front_end=tiny, speeds=()).fit(train.iloc[:20], train["emotion"].iloc[:20])
+
+
+def test_the_gender_is_estimated_without_looking_at_labels(split):
+    train, test = split
+    block = EstimatedGender().fit(train)
+    estimates = block.transform(test)[:, 0]
+    assert np.mean((estimates > 0.5) == (test["gender"] == "male")) > 0.95
+    turned = test.assign(gender="female")
+    np.testing.assert_array_equal(block.transform(turned)[:, 0], estimates)
+    np.testing.assert_array_equal(block.transform(test["file"].tolist())[:, 0], estimates)
+
+
+def test_training_rows_hear_their_gender_from_others(split):
+    # One speaker is labelled wrongly: out of fold, the voice contradicts the label.
+    train, _ = split
+    speaker = train["speaker"].iloc[0]
+    wrong = train.assign(gender=np.where(train["speaker"] == speaker, "male", train["gender"]))
+    assert train["gender"].iloc[0] == "female"
+    estimates = EstimatedGender().fit_transform(wrong)[:, 0]
+    assert estimates[(train["speaker"] == speaker).to_numpy()].mean() < 0.5
+
+
+def test_genders_that_cannot_be_learned(split):
+    train, test = split
+    with pytest.raises(SettingsError, match="no training row has 'female' or 'male'"):
+        EstimatedGender().fit(train.assign(gender=""))
+    with pytest.raises(SettingsError, match="no training row"):
+        EstimatedGender().fit(train["file"].tolist())
+    only = EstimatedGender().fit(train[train["gender"] == "male"])
+    assert (only.transform(test) > 0.99).all()
+
+
+def test_augmented_and_estimated_all_together(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    names = ["acoustic", "statistics", "gender", "conv1d"]
+    prepared = prepare(places, choose_features(places, blocks=names))
+    plan = Plan(
+        classifier="bilstm", augment=("noise", "pitch"), copies=2, imbalance="weights", networks=Networks(epochs=2)
+    )
+    result, found = evaluate_plan(prepared, plan, SpeakerHoldout(speakers=("f1", "m1")))
+    assert result.feature_count == 162 + 6 + 1 + 32
+    assert result.classifier_settings["augment"] == ["noise", "pitch"]
+    stamp = [stamp for stamp in result.protocol.stamps if stamp.startswith("gender")]
+    assert stamp[0].startswith("gender of the test speakers estimated from the voice: rightly for ")
+    assert set(found.curves["network"]) == {"conv1d", "classifier"}
+    assert not result.protocol.gender_given
+
+
+def test_blocks_come_in_the_order_in_which_they_are_named(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    extractor = choose_features(places, blocks=["conv1d", "gender", "statistics"], gender="given").extractor
+    assert [name for name, _ in extractor.blocks] == ["conv1d", "gender", "statistics"]
+    rows = prepare(places, choose_features(places, blocks=["statistics", "gender"], gender="given")).table
+    fitted = extractor.set_params(conv1d__epochs=1).fit(rows, rows["emotion"])
+    table = fitted.set_params(keep_rows=True).transform(rows)
+    assert list(table.columns[:4]) == ["speaker", "source", "augmentation", "conv1d__unit_00"]
+    assert list(table.columns[35:37]) == ["gender__male", "statistics__mean"]
+    np.testing.assert_array_equal(table["gender__male"], (rows["gender"] == "male").astype(float))
+
+
+def test_the_sampler_and_the_extractor_agree_on_what_is_watched(split, monkeypatch):
+    train, _ = split
+    watched = []
+    from fusionser.networks import extractor as module
+
+    original = module.hold_out
+
+    def spying(X, labels, share, seed):
+        found = original(X, labels, share, seed)
+        watched.append((X, *found))
+        return found
+
+    monkeypatch.setattr(module, "hold_out", spying)
+    more, labels = AugmentRows(copies=2).fit_resample(train, train["emotion"])
+    quick("conv1d", epochs=1).fit(more, labels)
+    ((table, learned, seen),) = watched
+    assert set(table["augmentation"].iloc[seen]) == {""}
+    assert set(table["speaker"].iloc[seen]) & set(table["speaker"].iloc[learned]) == set()
+
+
+def test_lower_precision_is_for_training_alone(split):
+    train, test = split
+    full, half = (
+        quick("conv2d", precision=precision, random_state=3).fit(train, train["emotion"])
+        for precision in ("float32", "bfloat16")
+    )
+    assert all(value.dtype in (torch.float32, torch.int64) for value in half.network_.state_dict().values())
+    assert not np.array_equal(full.embed(test), half.embed(test))
+    np.testing.assert_allclose(full.predict_proba(test), half.predict_proba(test), atol=0.2)

@@ -1,0 +1,200 @@
+"""Saved models with networks in them: the same answers in a new process, and nothing hostile gets in."""
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from model_files import members
+from safetensors.torch import load, save
+
+from fusionser.archive import MANIFEST, write_archive
+from fusionser.errors import ModelFileError, SettingsError
+from fusionser.experiments import Networks, Place, Plan, choose_features, fit_plan, prepare
+from fusionser.model import load_model, save_model
+
+PLANS = {
+    "early": (["statistics", "gender", "conv1d"], Plan(classifier="bilstm", networks=Networks(epochs=2))),
+    "augmented": (["mfcc", "mfcc-frames"], Plan(classifier="mlp", augment=("noise",), networks=Networks(epochs=2))),
+    "average": (["mfcc", "conv1d"], Plan(classifier="xgboost", fusion="average", networks=Networks(epochs=2))),
+    "stacked": (
+        ["mfcc", "conv1d"],
+        Plan(classifier="mlp", fusion="stacked", networks=Networks(epochs=2, cross_fit=2)),
+    ),
+    "network alone": (["conv1d"], Plan(fusion="average", networks=Networks(epochs=2))),
+}
+
+
+@pytest.fixture(scope="module")
+def deep(demo_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deep")
+    places = [Place(demo_folder, "demo")]
+    made = {}
+    for name, (blocks, plan) in PLANS.items():
+        prepared = prepare(places, choose_features(places, blocks=blocks))
+        model = fit_plan(prepared, plan)
+        made[name] = (model, save_model(model, folder / f"{name}.fusionser"))
+    return made
+
+
+@pytest.mark.parametrize("name", sorted(PLANS))
+def test_a_new_process_gives_the_same_probabilities(deep, demo_rows, name):
+    model, file = deep[name]
+    clips = demo_rows["file"].tolist()[::30]
+    here = model.predict(clips)
+    assert (here["error"] == "").all()
+    code = (
+        "import sys; from fusionser.model import load_model;"
+        "load_model(sys.argv[1]).predict(sys.argv[3:]).to_parquet(sys.argv[2])"
+    )
+    there = file.with_suffix(".parquet")
+    subprocess.run([sys.executable, "-c", code, str(file), str(there), *clips], check=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(there), here, check_dtype=False, rtol=1e-6)
+    assert np.ptp(here.filter(like="probability_").to_numpy()) > 0
+
+
+def test_saving_leaves_the_model_whole_and_its_file_holds_no_learning_curve(deep, demo_rows):
+    model, file = deep["early"]
+    assert model.pipeline["classifier"].history_
+    assert "history_" not in str(members(file)["estimators.skops"])
+    assert load_model(file).pipeline["classifier"].device == "auto"
+    assert set(members(file)) == {MANIFEST, "estimators.skops", "classifier.safetensors", "features/conv1d", "features/gender"}
+
+
+def test_a_model_that_estimates_the_gender_asks_for_none(deep):
+    assert not load_model(deep["early"][1]).needs_gender
+
+
+def changed(file, target, change):
+    parts = members(file)
+    manifest = json.loads(parts.pop(MANIFEST))
+    for name in ("members", "format"):
+        manifest.pop(name)
+    change(manifest, parts)
+    return write_archive(target, manifest, parts)
+
+
+def poison(part, key, value):
+    def change(manifest, parts):
+        tensors = load(parts[part])
+        tensors[key] = value(tensors[key])
+        parts[part] = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+    return change
+
+
+class Payload:
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.mark),))
+
+
+def torch_pickle(mark):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(Payload(mark)))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("part", ["classifier.safetensors", "features/conv1d", "features/gender"])
+@pytest.mark.parametrize("content", [lambda mark: pickle.dumps(Payload(mark)), torch_pickle], ids=["pickle", "torch"])
+def test_a_pickle_in_place_of_weights_is_refused_and_never_run(deep, tmp_path, part, content):
+    mark = tmp_path / "mark"
+    file = changed(
+        deep["early"][1], tmp_path / "m.fusionser", lambda manifest, parts: parts.update({part: content(mark)})
+    )
+    with pytest.raises(ModelFileError, match="the weights cannot be read"):
+        load_model(file)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (poison("features/conv1d", "dense_1.weight", lambda old: old[:, :-1]), "the weights 'dense_1.weight' are"),
+        (poison("features/conv1d", "dense_1.weight", lambda old: old * torch.nan), "are not finite"),
+        (poison("features/conv1d", "dense_1.weight", lambda old: old.double()), "expected .* of torch.float32"),
+        (poison("classifier.safetensors", "output.bias", lambda old: old + torch.inf), "are not finite"),
+        (poison("features/gender", "numbers", lambda old: old[:, :-1]), "the weights are not those of"),
+        (lambda manifest, parts: parts.pop("features/conv1d"), "do not fit together"),
+        (lambda manifest, parts: parts.update({"features/conv1d": parts["classifier.safetensors"]}), "another network"),
+        (lambda manifest, parts: parts.pop("classifier.safetensors"), "do not fit together"),
+    ],
+)
+def test_weights_that_are_not_those_of_the_network_are_refused(deep, tmp_path, change, message):
+    file = changed(deep["early"][1], tmp_path / "m.fusionser", change)
+    with pytest.raises(ModelFileError, match=message):
+        load_model(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kind", "os.system"),
+        ("front_end", {"kind": "pickle"}),
+        ("front_end", {"kind": "block-vector", "blocks": ["zcr"] * 10**5}),
+        ("front_end", {"kind": "block-vector", "duration": 1e12}),
+        ("dropout", 5.0),
+        ("surprise", 1),
+        ("units", 10**12),
+    ],
+)
+def test_a_front_end_of_the_strangers_own_is_refused(deep, tmp_path, key, value):
+    def change(manifest, parts):
+        block = next(one for one in manifest["card"]["features"] if one["name"] == "conv1d")
+        block[key] = value
+
+    with pytest.raises(ModelFileError):
+        load_model(changed(deep["early"][1], tmp_path / "m.fusionser", change))
+
+
+@pytest.mark.parametrize("units", [10**7, 10**12, -1])
+def test_a_network_larger_than_its_weights_costs_no_memory(deep, tmp_path, units):
+    # The size stands in the skops part; its weights are those of the honest network.
+    def change(manifest, parts):
+        with zipfile.ZipFile(io.BytesIO(parts["estimators.skops"])) as archive:
+            inner = {name: archive.read(name) for name in archive.namelist()}
+        text = inner["schema.json"].decode()
+        assert '"content": "64"' in text
+        inner["schema.json"] = text.replace('"content": "64"', f'"content": "{units}"').encode()
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, content in inner.items():
+                archive.writestr(name, content)
+        parts["estimators.skops"] = buffer.getvalue()
+
+    with pytest.raises(ModelFileError):
+        load_model(changed(deep["early"][1], tmp_path / "m.fusionser", change))
+
+
+def test_a_fusion_that_does_not_fit_its_members_is_refused(deep):
+    from fusionser.classifiers.bounds import check_bounds
+
+    for spoil in (
+        lambda fused: fused.members_.clear(),
+        lambda fused: fused.groups_["columns"].pop(),
+        lambda fused: fused.scored_["conv1d"].pop(),
+        lambda fused: setattr(fused, "method", "vote"),
+        lambda fused: fused.weights_.update(columns=float("nan")),
+    ):
+        fused = pickle.loads(pickle.dumps(deep["average"][0].pipeline["classifier"]))
+        check_bounds(fused)
+        spoil(fused)
+        with pytest.raises(ValueError, match=r"."):
+            check_bounds(fused)
+
+
+def test_late_fusion_cannot_be_speaker_normalised(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    extractor = choose_features(places, blocks=["mfcc", "conv1d"]).extractor
+    with pytest.raises(SettingsError, match="speaker normalisation would standardise away"):
+        Plan(fusion="average", by_speaker=True).estimator(extractor)

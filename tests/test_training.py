@@ -1,0 +1,318 @@
+"""The one place that trains: batches, watched rows, early stopping, seeds, and what goes wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from skorch.dataset import Dataset
+
+from fusionser.errors import SettingsError, TrainingError
+from fusionser.networks import (
+    Batches,
+    Distortion,
+    NetworkTraining,
+    Perceptron,
+    TrainingRows,
+    choose_device,
+    hold_out,
+    train_network,
+    watch_training,
+)
+from fusionser.networks import training as training_module
+from fusionser.networks.training import logits_of, shares_of
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    rng = np.random.default_rng(0)
+    targets = np.arange(200) % 3
+    centres = np.array([[2.0, 0.0], [0.0, 2.0], [-2.0, -2.0]])
+    return (centres[targets] + rng.normal(0, 1.0, (200, 2))).astype(np.float32), targets.astype(np.int64)
+
+
+def rows_of(blobs, watched=50):
+    inputs, targets = blobs
+    return TrainingRows(
+        inputs=inputs[watched:],
+        targets=targets[watched:],
+        watched_inputs=inputs[:watched],
+        watched_targets=targets[:watched],
+    )
+
+
+def train(rows, **settings):
+    return train_network(lambda: Perceptron(2, 3, (16,)), rows, np.arange(3), NetworkTraining(**settings), name="the network")
+
+
+def batches_of(count, size, **options):
+    dataset = Dataset(torch.arange(float(count))[:, None], torch.arange(count) % 4)
+    return list(Batches(dataset, size, **options))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 64, 65])
+def test_every_row_comes_once_and_no_batch_has_one_row(count):
+    made = batches_of(count, 8, rng=np.random.default_rng(0))
+    assert sorted(torch.cat([inputs for inputs, _ in made]).ravel().tolist()) == list(range(count))
+    assert all(len(inputs) > 1 for inputs, _ in made) or count == 1
+    dataset = Dataset(torch.arange(float(count))[:, None], torch.zeros(count, dtype=torch.int64))
+    assert len(Batches(dataset, 8)) == len(made)
+    for inputs, targets in made:
+        assert (inputs.ravel().long() % 4 == targets).all()
+
+
+def test_of_rows_that_stand_in_for_one_another_one_is_shown():
+    groups = np.array([0, 1, 0, 2, 1, 0])
+    rng = np.random.default_rng(0)
+    dataset = Dataset(torch.arange(6.0)[:, None], torch.zeros(6, dtype=torch.int64))
+    made = Batches(dataset, 2, rng=rng, groups=groups)
+    seen = set()
+    for _ in range(40):
+        shown = torch.cat([inputs for inputs, _ in made]).ravel().long().numpy()
+        assert sorted(groups[shown]) == [0, 1, 2]
+        seen |= set(shown.tolist())
+    assert seen == set(range(6))
+    assert len(made) == 1
+
+
+def test_mixing_mixes_labels_as_it_mixes_inputs():
+    # Each input is its own one-hot label, so whatever is done to the one must be done to the other.
+    labels = torch.arange(32) % 4
+    inputs = torch.nn.functional.one_hot(labels, 4).float()[:, :, None].expand(-1, -1, 5)
+    mixed, targets = Distortion(mixup=1.0)(inputs, inputs[:, :, 0], np.random.default_rng(0))
+    torch.testing.assert_close(mixed[:, :, 0], targets)
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(32))
+    assert ((targets > 0) & (targets < 1)).any()
+
+
+def test_masks_hide_stretches_no_longer_than_allowed():
+    maps = torch.ones(200, 16, 30)
+    rng = np.random.default_rng(0)
+    hidden, _ = Distortion(band_mask=4)(maps, torch.zeros(200, 1), rng)
+    bands = (hidden == 0).all(dim=2).sum(dim=1)
+    assert ((hidden == 0).all(dim=2) | (hidden == 1).all(dim=2)).all()
+    assert 0 < bands.max() <= 8
+    hidden, _ = Distortion(frame_mask=100)(maps, torch.zeros(200, 1), rng)
+    assert ((hidden == 0).all(dim=1) | (hidden == 1).all(dim=1)).all()
+
+
+def test_it_learns_and_stops_at_the_best_epoch(blobs):
+    network, history = train(rows_of(blobs), learning_rate=0.05, epochs=200, patience=5)
+    assert len(history) < 200
+    assert history[-1]["training_loss"] < history[0]["training_loss"]
+    watched = logits_of(network, blobs[0][:50]).argmax(axis=1)
+    recalls = [np.mean(watched[blobs[1][:50] == label] == label) for label in range(3)]
+    best = max(epoch["validation_uar"] for epoch in history)
+    assert np.mean(recalls) == pytest.approx(best)
+    assert history[-1]["validation_uar"] <= best
+    assert len(history) - 1 - int(np.argmax([epoch["validation_uar"] for epoch in history])) == 5
+
+
+def test_the_rate_falls_on_a_plateau_and_not_below_its_floor(blobs):
+    settings = {"learning_rate": 4e-7, "epochs": 30, "plateau": 1, "patience": None}
+    rates = [epoch["learning_rate"] for epoch in train(rows_of(blobs), **settings)[1]]
+    assert rates[0] == pytest.approx(4e-7)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(1e-7)
+
+
+def test_one_cycle_rises_and_falls(blobs):
+    _, history = train(rows_of(blobs), schedule="one-cycle", learning_rate=0.01, epochs=20, patience=None)
+    rates = [epoch["learning_rate"] for epoch in history]
+    peak = int(np.argmax(rates))
+    assert 2 <= peak <= 8
+    assert rates[-1] < 1e-4 < rates[peak] <= 0.01
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(blobs, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", "off")
+    torch.manual_seed(7)
+    before = torch.rand(1)
+    torch.manual_seed(7)
+    one, two, other = (train(rows_of(blobs), epochs=3, random_state=seed)[0].state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+    assert torch.equal(torch.rand(1), before)  # the caller's own draws are left alone
+
+
+def test_watched_rows_teach_nothing(blobs, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", "off")
+    inputs, targets = blobs
+    rows = rows_of(blobs)
+    noise = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
+    replaced = TrainingRows(
+        inputs=rows.inputs, targets=rows.targets, watched_inputs=noise, watched_targets=rows.watched_targets
+    )
+    # Without a schedule that looks at them, other watched rows must give the very same weights.
+    fixed = {"epochs": 4, "schedule": "one-cycle", "patience": None}
+    one, two = (train(each, **fixed)[0].state_dict() for each in (rows, replaced))
+    assert all(torch.equal(one[name], two[name]) for name in one if name != "temperature")
+
+
+def test_a_trained_network_is_found_again_only_for_the_very_same_training(blobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path))
+    trained = []
+    original = training_module._fit
+    monkeypatch.setattr(training_module, "_fit", lambda *given: trained.append(1) or original(*given))
+    first, history = train(rows_of(blobs), epochs=3)
+    again, same = train(rows_of(blobs), epochs=3)
+    assert len(trained) == 1
+    assert same == history
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+    inputs, targets = blobs
+    changed = targets.copy()
+    changed[-1] = (changed[-1] + 1) % 3
+    for number, (rows, settings) in enumerate(
+        [
+            (rows_of((inputs, changed)), {"epochs": 3}),
+            (rows_of((inputs + 1e-6, targets)), {"epochs": 3}),
+            (rows_of(blobs, watched=49), {"epochs": 3}),
+            (rows_of(blobs), {"epochs": 3, "random_state": 1}),
+            (rows_of(blobs), {"epochs": 3, "class_weight": "balanced"}),
+        ]
+    ):
+        train(rows, **settings)
+        assert len(trained) == number + 2
+    for kept in (tmp_path / "networks").iterdir():
+        kept.write_bytes(kept.read_bytes()[:100])
+    train(rows_of(blobs), epochs=3)
+    assert len(trained) == 7
+
+
+def test_a_training_that_diverges_says_so(blobs):
+    inputs, targets = blobs
+    # What an exploding rate ends in (a deep network gets there by itself, see the extractors' tests).
+    inputs = inputs.copy()
+    inputs[5, 0] = np.inf
+    rows = TrainingRows(inputs=inputs, targets=targets)
+    with pytest.raises(TrainingError, match=r"the training of the network diverged in epoch 1.*lower the learning rate"):
+        train(rows, learning_rate=0.5, epochs=5)
+
+
+def test_ctrl_c_stops_everything_and_keeps_nothing(blobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path))
+
+    def press(name, done, most):
+        assert (name, most) == ("the network", 9)
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), watch_training(press):
+        train(rows_of(blobs), epochs=9)
+    assert not list(tmp_path.glob("networks/*"))
+
+
+def test_one_row_is_too_few_and_two_are_enough(blobs):
+    inputs, targets = blobs
+    with pytest.raises(TrainingError, match="1 rows are left to learn from; expected two or more"):
+        train(TrainingRows(inputs=inputs[:1], targets=targets[:1]))
+    network, _ = train(TrainingRows(inputs=inputs[:2], targets=targets[:2]), epochs=2, batch_size=1)
+    assert np.isfinite(logits_of(network, inputs)).all()
+
+
+def test_scarce_classes_weigh_more_when_balanced():
+    rng = np.random.default_rng(0)
+    targets = np.r_[np.zeros(180), np.ones(20)].astype(np.int64)
+    inputs = rng.normal(targets[:, None] * 1.0, 1.0, (200, 2)).astype(np.float32)
+    found = []
+    for weight in (None, "balanced"):
+        network, _ = train(
+            TrainingRows(inputs=inputs, targets=targets), class_weight=weight, epochs=30, learning_rate=0.02
+        )
+        found.append(np.mean(logits_of(network, inputs).argmax(axis=1) == 1))
+    assert found[0] < 0.15 < 0.25 < found[1]
+
+
+def test_overconfident_logits_are_cooled_down():
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(300, 20)).astype(np.float32)
+    targets = rng.integers(0, 2, 300)
+    rows = TrainingRows(
+        inputs=inputs[:60], targets=targets[:60], watched_inputs=inputs[60:], watched_targets=targets[60:]
+    )
+    settings = NetworkTraining(learning_rate=0.05, epochs=40, patience=None)
+    network, _ = train_network(lambda: Perceptron(20, 2, (64,)), rows, np.arange(2), settings, name="overfitted")
+    # The labels are noise, so the best that can be said is one half each; the training rows are known by heart.
+    assert float(network.temperature) > 3
+    shares = shares_of(logits_of(network, inputs[60:]))
+    surprise = -np.log(shares[np.arange(240), targets[60:]]).mean()
+    raw = shares_of(logits_of(network, inputs[60:]) * float(network.temperature))
+    assert surprise < -np.log(raw[np.arange(240), targets[60:]]).mean()
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "tpu3", "gpu", ""])
+def test_a_device_that_is_not_here_is_refused_with_those_that_are(name):
+    with pytest.raises(SettingsError, match="here there are: auto, cpu"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0; expected 1"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"validation": 0.9}, "validation is 0.9; expected 0 to 0.5"),
+        ({"schedule": "cosine"}, "expected one of plateau, one-cycle"),
+        ({"patience": 0}, "patience is 0"),
+        ({"precision": "int8"}, "expected one of float32, bfloat16"),
+        ({"device": "cuda:99"}, "no device"),
+    ],
+)
+def test_settings_out_of_range(blobs, settings, message):
+    with pytest.raises(SettingsError, match=message):
+        train(rows_of(blobs), **settings)
+
+
+def table_of(speakers, copies=0):
+    originals = pd.DataFrame(
+        {"speaker": speakers, "source": [f"clip{number}" for number in range(len(speakers))], "augmentation": ""}
+    )
+    made = [originals.assign(augmentation=f"noise(10.0)#{number + 1}") for number in range(copies)]
+    return pd.concat([originals, *made], ignore_index=True)
+
+
+def test_watched_rows_are_originals_of_speakers_that_nobody_learns_from():
+    table = table_of([f"s{number % 6}" for number in range(48)], copies=2)
+    labels = np.array([f"class{number // 6 % 2}" for number in range(48)] * 3)
+    train_positions, watched = hold_out(table, labels, 0.3, seed=0)
+    learned, seen = table.iloc[train_positions], table.iloc[watched]
+    assert set(seen["augmentation"]) == {""}
+    assert not seen["source"].duplicated().any()
+    assert set(learned["speaker"]) & set(seen["speaker"]) == set()
+    assert set(learned["source"]) & set(seen["source"]) == set()
+    assert (learned["augmentation"] != "").sum() == 2 * (learned["augmentation"] == "").sum()
+
+
+def test_repeated_rows_are_watched_once_and_their_twins_are_not_learned_from():
+    table = table_of([f"s{number % 4}" for number in range(16)])
+    table = pd.concat([table, table.iloc[:8]], ignore_index=True)
+    labels = np.array(["a", "a", "a", "a", "b", "b", "b", "b"] * 3)
+    train_positions, watched = hold_out(table, labels, 0.25, seed=0)
+    assert not table["source"].iloc[watched].duplicated().any()
+    assert set(table["source"].iloc[watched]) & set(table["source"].iloc[train_positions]) == set()
+
+
+@pytest.mark.parametrize("speaker", ["", "s1"])
+def test_without_several_speakers_whole_sources_are_held_out(speaker):
+    table = table_of([speaker] * 20, copies=3)
+    labels = np.array(["a", "b"] * 10 * 4)
+    train_positions, watched = hold_out(table, labels, 0.2, seed=0)
+    assert 0 < len(watched) <= 5
+    assert set(table["augmentation"].iloc[watched]) == {""}
+    assert set(table["source"].iloc[watched]) & set(table["source"].iloc[train_positions]) == set()
+    assert len(train_positions) == 80 - 4 * len(watched)
+
+
+def test_a_class_that_one_speaker_alone_has_keeps_copies_off_both_sides():
+    table = table_of(["s1"] * 10 + ["s2"] * 10, copies=1)
+    labels = np.array((["a"] * 10 + ["b"] * 10) * 2)
+    train_positions, watched = hold_out(table, labels, 0.25, seed=0)
+    assert set(labels[watched]) == set(labels[train_positions]) == {"a", "b"}
+    assert set(table["source"].iloc[watched]) & set(table["source"].iloc[train_positions]) == set()
+
+
+def test_nobody_is_held_out_where_that_is_wanted_or_cannot_be():
+    labels = np.array(["a", "b"] * 4)
+    for share, given in ((0.0, labels), (0.2, np.array(["a"] * 7 + ["b"]))):
+        train_positions, watched = hold_out(table_of(["s1"] * 8), given, share, seed=0)
+        assert len(train_positions) == 8
+        assert len(watched) == 0
