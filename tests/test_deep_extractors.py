@@ -157,7 +157,9 @@ def test_a_second_classifier_trains_no_extractor_and_analyses_nothing(demo_folde
     prepared = prepare(places, choose_features(places, preset_name="ser-fusionnet"))
     trained = []
     original = training._fit
-    monkeypatch.setattr(training, "_fit", lambda network, *more: trained.append(type(network)) or original(network, *more))
+    monkeypatch.setattr(
+        training, "_fit", lambda network, *more: trained.append(type(network)) or original(network, *more)
+    )
     monkeypatch.setattr("fusionser.features.clip.read_row", lambda *given: pytest.fail("a clip was analysed again"))
     split = SpeakerKFold(folds=2)
     for classifier in ("svm", "mlp"):

@@ -65,7 +65,13 @@ def test_saving_leaves_the_model_whole_and_its_file_holds_no_learning_curve(deep
     assert model.pipeline["classifier"].history_
     assert "history_" not in str(members(file)["estimators.skops"])
     assert load_model(file).pipeline["classifier"].device == "auto"
-    assert set(members(file)) == {MANIFEST, "estimators.skops", "classifier.safetensors", "features/conv1d", "features/gender"}
+    assert set(members(file)) == {
+        MANIFEST,
+        "estimators.skops",
+        "classifier.safetensors",
+        "features/conv1d",
+        "features/gender",
+    }
 
 
 def test_a_model_that_estimates_the_gender_asks_for_none(deep):

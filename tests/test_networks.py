@@ -46,7 +46,9 @@ def test_conv1d_is_the_papers_layer_by_layer():
 def test_the_papers_perceptron(columns, parameters):
     network = Perceptron(columns, 6)
     assert count(network) == parameters
-    sizes = [layer.weight.numel() + layer.bias.numel() for layer in network.layers if isinstance(layer, torch.nn.Linear)]
+    sizes = [
+        layer.weight.numel() + layer.bias.numel() for layer in network.layers if isinstance(layer, torch.nn.Linear)
+    ]
     assert sizes == [12 * (columns + 1), 130, 66]
 
 
@@ -71,9 +73,7 @@ def test_same_pooling_takes_the_highest_of_each_window():
         # Keras: ceil(n / 2) windows, the missing values shared out with the odd one on the right.
         steps = -(-length // 2)
         left = ((steps - 1) * 2 + 5 - length) // 2
-        expected = [
-            values[max(2 * step - left, 0) : min(2 * step - left + 5, length)].max() for step in range(steps)
-        ]
+        expected = [values[max(2 * step - left, 0) : min(2 * step - left + 5, length)].max() for step in range(steps)]
         pooled = SamePool1d(5, 2)(torch.from_numpy(values[None, None, :length]))
         np.testing.assert_array_equal(pooled[0, 0], expected)
 

@@ -41,7 +41,9 @@ def rows_of(blobs, watched=50):
 
 
 def train(rows, **settings):
-    return train_network(lambda: Perceptron(2, 3, (16,)), rows, np.arange(3), NetworkTraining(**settings), name="the network")
+    return train_network(
+        lambda: Perceptron(2, 3, (16,)), rows, np.arange(3), NetworkTraining(**settings), name="the network"
+    )
 
 
 def batches_of(count, size, **options):
@@ -136,7 +138,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(blobs, monkey
 
 def test_watched_rows_teach_nothing(blobs, monkeypatch):
     monkeypatch.setenv("FUSIONSER_CACHE", "off")
-    inputs, targets = blobs
     rows = rows_of(blobs)
     noise = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
     replaced = TrainingRows(
@@ -184,7 +185,7 @@ def test_a_training_that_diverges_says_so(blobs):
     inputs = inputs.copy()
     inputs[5, 0] = np.inf
     rows = TrainingRows(inputs=inputs, targets=targets)
-    with pytest.raises(TrainingError, match=r"the training of the network diverged in epoch 1.*lower the learning rate"):
+    with pytest.raises(TrainingError, match=r"of the network diverged in epoch 1.*lower the learning rate"):
         train(rows, learning_rate=0.5, epochs=5)
 
 

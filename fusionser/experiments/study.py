@@ -1,5 +1,6 @@
 """Many evaluations from one recipe; each is written whole as it ends, and a stopped study goes on where it was."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +54,7 @@ def _cells(
                         pipeline.name,
                         plan.judge(one.features.extractor),
                     ]
-                    yield Cell("_".join(parts), one, plan, split)
+                    yield Cell(re.sub(r"[^\w+-]+", "-", "_".join(parts)), one, plan, split)
 
 
 def _plan(
