@@ -12,13 +12,18 @@ import pytest
 from conftest import ROOT
 
 import fusionser
-from fusionser import archive, classifiers, corpora, evaluation, features
+from fusionser import archive, classifiers, corpora, evaluation, experiments, features, networks
 from fusionser.audio import ClipSettings
+from fusionser.augment import AUGMENTATIONS
+from fusionser.balance import BALANCINGS
+from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
 from fusionser.evaluation.protocols import Protocol
 from fusionser.experiments.recipe import recipe_names
 from fusionser.features.base import FeatureBlock, FrameFeature
-from fusionser.features.maps import ClipMap
+from fusionser.features.maps import FRONT_ENDS, ClipMap
+from fusionser.networks.extractors import FrameExtractor
+from fusionser.networks.layers import Network
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MODULES = [importlib.import_module(one.name) for one in pkgutil.walk_packages(fusionser.__path__, "fusionser.")]
@@ -66,11 +71,28 @@ def test_every_protocol_is_registered():
 
 
 def test_every_classifier_is_registered_searched_and_may_be_loaded():
-    kinds = subclasses(classifiers.TableClassifier)
+    kinds = subclasses(classifiers.TableClassifier) - {NetworkClassifier}
+    assert f"{classifiers.LateFusion.__module__}.LateFusion" in archive.OBJECTS
+    kinds.remove(classifiers.LateFusion)  # it fuses classifiers, and is asked for by --fusion
     assert set(classifiers.CLASSIFIERS.values()) == kinds
     assert set(classifiers.GRIDS) == set(classifiers.CLASSIFIERS)
     for kind in kinds:
         assert f"{kind.__module__}.{kind.__qualname__}" in archive.OBJECTS
+
+
+def test_every_network_has_an_extractor_or_a_head_and_says_its_layers():
+    kinds = subclasses(networks.DeepExtractor) - {FrameExtractor}
+    assert set(networks.EXTRACTORS.values()) == kinds
+    assert set(networks.LEARNED) == {*networks.EXTRACTORS, features.EstimatedGender.kind}
+    for name, kind in networks.EXTRACTORS.items():
+        assert name == kind.kind
+        assert getattr(networks, kind.__name__) is kind
+    for kind in subclasses(Network):
+        assert kind.__name__.startswith("_") or getattr(networks, kind.__name__) is kind
+
+
+def test_front_ends_of_networks_are_registered():
+    assert set(FRONT_ENDS.values()) == subclasses(ClipMap) | {features.BlockVector}
 
 
 def test_the_readme_names_everything_there_is():
@@ -79,6 +101,11 @@ def test_the_readme_names_everything_there_is():
         *corpora.CORPORA,
         *features.BLOCKS,
         *features.PRESETS,
+        *networks.EXTRACTORS,
+        *experiments.DEEP_PRESETS,
+        *experiments.FUSIONS,
+        *AUGMENTATIONS,
+        *BALANCINGS,
         *classifiers.CLASSIFIERS,
         *evaluation.PROTOCOLS,
         *recipe_names(),

@@ -19,7 +19,7 @@ from fusionser.networks import (
     watch_training,
 )
 from fusionser.networks import training as training_module
-from fusionser.networks.training import logits_of, shares_of
+from fusionser.networks.applying import logits_of, shares_of
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.fusion import split_carried
+from fusionser.networks.applying import shares_of
 from fusionser.networks.extractor import CROSS_FITTED, SCORE
-from fusionser.networks.training import shares_of
 
 __all__ = ["METHODS", "LateFusion"]
 

@@ -9,10 +9,11 @@ import numpy as np
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
 from fusionser.fusion import split_carried
+from fusionser.networks.applying import logits_of, shares_of
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
-from fusionser.networks.training import NetworkTraining, TrainingRows, logits_of, shares_of, train_network
+from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
 

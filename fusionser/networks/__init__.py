@@ -13,9 +13,10 @@ from fusionser.networks.extractors import (
     LogMelFrames,
     MFCCFrames,
 )
+from fusionser.networks.loop import watch_training
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import FrameRecurrent, VectorRecurrent
-from fusionser.networks.training import NetworkTraining, TrainingRows, train_network, watch_training
+from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 
 __all__ = [

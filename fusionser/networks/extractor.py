@@ -15,17 +15,11 @@ from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.base import ClipComputation
 from fusionser.features.learned import LearnedBlock, labels_of
 from fusionser.features.maps import front_end
+from fusionser.networks.applying import embedding_of, logits_of, shares_of
 from fusionser.networks.batches import Distortion
 from fusionser.networks.kept import History
 from fusionser.networks.layers import Network
-from fusionser.networks.training import (
-    NetworkTraining,
-    TrainingRows,
-    embedding_of,
-    logits_of,
-    shares_of,
-    train_network,
-)
+from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
 

@@ -1,8 +1,6 @@
 """The only place where networks are trained; the loop is skorch's."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,49 +10,28 @@ import torch
 from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator
 from sklearn.utils.class_weight import compute_class_weight
-from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.callbacks import GradientNormClipping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fusionser.errors import SettingsError, TrainingError
+from fusionser.networks.applying import PREDICTION_BATCH, standardised
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
 from fusionser.networks.kept import History, keep_network, network_key, recall_network
 from fusionser.networks.layers import Network, Standardise
+from fusionser.networks.loop import Curve, EarlyStop, Net
 
-__all__ = ["NetworkTraining", "TrainingRows", "logits_of", "shares_of", "train_network", "watch_training"]
+__all__ = ["NetworkTraining", "TrainingRows", "train_network"]
 
 Built = TypeVar("Built", bound=Network)
-Watcher = Callable[[str, int, int], None]
-"""Is told what is trained, the number of epochs done, and the most there can be."""
-
 LOWEST_RATE = 1e-7
-PREDICTION_BATCH = 256
 SCHEDULES = ("plateau", "one-cycle")
 PRECISIONS = ("float32", "bfloat16")
 LARGEST_NORM = 5.0
 SHORTEST_CYCLE = 4
-
-_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
-
-
-@contextmanager
-def watch_training(watcher: Watcher) -> Iterator[None]:
-    """Tell a function of every epoch that is trained meanwhile, wherever in a pipeline.
-
-    Examples
-    --------
-    >>> with watch_training(lambda name, done, most: None):
-    ...     pass
-    """
-    token = _watcher.set(watcher)
-    try:
-        yield
-    finally:
-        _watcher.reset(token)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -155,68 +132,6 @@ class TrainingRows:
         return self.watched_targets is not None and len(self.watched_targets) > 0
 
 
-class _Enough(KeyboardInterrupt):
-    """What ends a training early; skorch itself raises a plain KeyboardInterrupt, which is also Ctrl-C."""
-
-
-class _EarlyStopping(EarlyStopping):
-    def on_epoch_end(self, net: Any, **more: Any) -> None:
-        try:
-            super().on_epoch_end(net, **more)
-        except KeyboardInterrupt as stop:
-            raise (_Enough if self.misses_ >= self.patience else KeyboardInterrupt) from stop
-
-
-class _Net(NeuralNet):
-    """skorch's net, but that Ctrl-C stops the whole run, not only this training, and for the precision."""
-
-    stopped = False
-    half = False
-
-    def infer(self, x: Any, **more: Any) -> Any:
-        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.half):
-            return super().infer(x, **more).float()
-
-    def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **more: Any) -> Any:
-        try:
-            return super().fit_loop(X, y, epochs, **more)
-        except _Enough:
-            raise
-        except KeyboardInterrupt:
-            self.stopped = True
-            raise
-
-
-class _Curve(Callback):
-    """Keeps the rate and the recall of the watched rows, tells the watcher, and stops a training that diverges."""
-
-    def __init__(self, name: str, n_classes: int, epochs: int) -> None:
-        self.name, self.n_classes, self.epochs = name, n_classes, epochs
-        self.counts = np.zeros((2, n_classes), dtype=np.int64)
-
-    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
-        if not bool(torch.isfinite(step["loss"])):
-            raise TrainingError(
-                f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is no number any more; "
-                f"lower the learning rate ({net.lr:g})"
-            )
-        if not training:
-            truth = batch[1].cpu().numpy()
-            right = step["y_pred"].argmax(dim=1).cpu().numpy() == truth
-            self.counts[0] += np.bincount(truth[right], minlength=self.n_classes)
-            self.counts[1] += np.bincount(truth, minlength=self.n_classes)
-
-    def on_epoch_end(self, net: Any, **more: Any) -> None:
-        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
-        if self.counts[1].any():
-            shown = self.counts[1] > 0
-            net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))
-        self.counts[:] = 0
-        watcher = _watcher.get()
-        if watcher is not None:
-            watcher(self.name, len(net.history), self.epochs)
-
-
 def train_network(
     build: Callable[[], Built],
     rows: TrainingRows,
@@ -312,7 +227,7 @@ def _fit(
         watched = _dataset(network, rows.watched_inputs, rows.watched_targets, device)
     options: dict[str, Any] = {"n_classes": n_classes, "rng": rng, "groups": rows.groups, "distortion": distortion}
     steps = len(Batches(training, settings.batch_size, **options))
-    net = _Net(
+    net = Net(
         network,
         nn.CrossEntropyLoss,
         criterion__weight=weight,
@@ -343,17 +258,7 @@ def _fit(
 def _dataset(
     network: Network, inputs: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], device: torch.device
 ) -> Dataset:
-    return Dataset(_standardised(network, inputs).to(device), torch.from_numpy(targets).to(device))
-
-
-def _standardised(network: Network, inputs: npt.NDArray[np.float32]) -> Tensor:
-    given = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
-    standardise = getattr(network, "standardise", None)
-    if not isinstance(standardise, Standardise):
-        return given
-    with torch.no_grad():
-        standard: Tensor = standardise(given)
-    return standard
+    return Dataset(standardised(network, inputs).to(device), torch.from_numpy(targets).to(device))
 
 
 def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, watched: bool) -> list[Any]:
@@ -379,12 +284,12 @@ def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int,
             min_lr=LOWEST_RATE,
         )
     callbacks = [
-        ("curve", _Curve(name, n_classes, settings.epochs)),
+        ("curve", Curve(name, n_classes, settings.epochs)),
         ("clip", GradientNormClipping(LARGEST_NORM)),
         ("rate", rate),
     ]
     if watched and settings.patience is not None:
-        stop = _EarlyStopping(
+        stop = EarlyStop(
             monitor=monitor,
             lower_is_better=mode == "min",
             patience=settings.patience,
@@ -418,51 +323,3 @@ def _calibrate(network: Network, watched: Dataset) -> None:
 
     found = minimize_scalar(surprise, bounds=(-2.0, 2.0), method="bounded")
     network.temperature.fill_(float(np.exp(found.x)))
-
-
-def _applied(
-    network: Network,
-    inputs: npt.NDArray[np.float32],
-    device: str,
-    function: Callable[[Tensor], Tensor],
-    kind: torch.dtype = torch.float32,
-) -> npt.NDArray[np.float32]:
-    place = choose_device(device)
-    batches = torch.split(_standardised(network.cpu().eval(), inputs), PREDICTION_BATCH)
-    try:
-        network.to(place, kind)
-        with torch.no_grad():
-            parts = [function(batch.to(place, kind)).cpu() for batch in batches]
-    finally:
-        network.to("cpu", torch.float32)
-    return torch.cat(parts).numpy()
-
-
-def logits_of(
-    network: Network, inputs: npt.NDArray[np.float32], device: str = "auto", *, double: bool = False
-) -> npt.NDArray[np.float32]:
-    """Return the logits of inputs as they come from a front end, divided by the temperature.
-
-    With `double` they are computed in double precision, so that a row's do not depend on the rows beside it.
-    """
-    kind = torch.float64 if double and choose_device(device).type != "mps" else torch.float32
-    return _applied(network, inputs, device, lambda batch: network(batch) / network.temperature, kind)
-
-
-def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
-    """Return the hidden units of inputs as they come from a front end."""
-    return _applied(network, inputs, device, network.embed)
-
-
-def shares_of(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return the probabilities of logits, summing to one a row.
-
-    Examples
-    --------
-    >>> shares_of(np.zeros((1, 4), dtype=np.float32)).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

@@ -1,0 +1,74 @@
+"""What a trained network says of new inputs."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fusionser.networks.device import choose_device
+from fusionser.networks.layers import Network, Standardise
+
+__all__ = ["PREDICTION_BATCH", "embedding_of", "logits_of", "shares_of", "standardised"]
+
+PREDICTION_BATCH = 256
+
+
+def standardised(network: Network, inputs: npt.NDArray[np.float32]) -> Tensor:
+    """Return inputs as they come from a front end, standardised where the network does so."""
+    given = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
+    standardise = getattr(network, "standardise", None)
+    if not isinstance(standardise, Standardise):
+        return given
+    with torch.no_grad():
+        standard: Tensor = standardise(given)
+    return standard
+
+
+def _applied(
+    network: Network,
+    inputs: npt.NDArray[np.float32],
+    device: str,
+    function: Callable[[Tensor], Tensor],
+    kind: torch.dtype = torch.float32,
+) -> npt.NDArray[np.float32]:
+    place = choose_device(device)
+    batches = torch.split(standardised(network.cpu().eval(), inputs), PREDICTION_BATCH)
+    try:
+        network.to(place, kind)
+        with torch.no_grad():
+            parts = [function(batch.to(place, kind)).cpu() for batch in batches]
+    finally:
+        network.to("cpu", torch.float32)
+    return torch.cat(parts).numpy()
+
+
+def logits_of(
+    network: Network, inputs: npt.NDArray[np.float32], device: str = "auto", *, double: bool = False
+) -> npt.NDArray[np.float32]:
+    """Return the logits of inputs as they come from a front end, divided by the temperature.
+
+    With `double` they are computed in double precision, so that a row's do not depend on the rows beside it.
+    """
+    kind = torch.float64 if double and choose_device(device).type != "mps" else torch.float32
+    return _applied(network, inputs, device, lambda batch: network(batch) / network.temperature, kind)
+
+
+def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
+    """Return the hidden units of inputs as they come from a front end."""
+    return _applied(network, inputs, device, network.embed)
+
+
+def shares_of(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the probabilities of logits, summing to one a row.
+
+    Examples
+    --------
+    >>> shares_of(np.zeros((1, 4), dtype=np.float32)).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

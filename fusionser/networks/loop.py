@@ -1,0 +1,106 @@
+"""skorch's loop, and what happens at its turns: learning curve, early stop, Ctrl-C, a loss that is no number."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping
+
+from fusionser.errors import TrainingError
+
+__all__ = ["Curve", "EarlyStop", "Net", "watch_training"]
+
+Watcher = Callable[[str, int, int], None]
+"""Is told what is trained, the number of epochs done, and the most there can be."""
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watch_training(watcher: Watcher) -> Iterator[None]:
+    """Tell a function of every epoch that is trained meanwhile, wherever in a pipeline.
+
+    Examples
+    --------
+    >>> with watch_training(lambda name, done, most: None):
+    ...     pass
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+class _Enough(KeyboardInterrupt):
+    """What ends a training early; skorch itself raises a plain KeyboardInterrupt, which is also Ctrl-C."""
+
+
+class EarlyStop(EarlyStopping):
+    """skorch's early stopping, told apart from Ctrl-C."""
+
+    def on_epoch_end(self, net: Any, **more: Any) -> None:
+        """Stop when the measure has not improved for long enough."""
+        try:
+            super().on_epoch_end(net, **more)
+        except KeyboardInterrupt as stop:
+            raise (_Enough if self.misses_ >= self.patience else KeyboardInterrupt) from stop
+
+
+class Net(NeuralNet):
+    """skorch's net, but that Ctrl-C stops the whole run, not only this training, and for the precision."""
+
+    stopped = False
+    half = False
+
+    def infer(self, x: Any, **more: Any) -> Any:
+        """Return the logits of a batch."""
+        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.half):
+            return super().infer(x, **more).float()
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **more: Any) -> Any:
+        """Train epoch by epoch."""
+        try:
+            return super().fit_loop(X, y, epochs, **more)
+        except _Enough:
+            raise
+        except KeyboardInterrupt:
+            self.stopped = True
+            raise
+
+
+class Curve(Callback):
+    """Keeps the rate and the recall of the watched rows, tells the watcher, and stops a training that diverges."""
+
+    def __init__(self, name: str, n_classes: int, epochs: int) -> None:
+        self.name, self.n_classes, self.epochs = name, n_classes, epochs
+        self.counts = np.zeros((2, n_classes), dtype=np.int64)
+
+    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
+        """Check the loss; count what is recognised of the watched rows."""
+        if not bool(torch.isfinite(step["loss"])):
+            raise TrainingError(
+                f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is no number any more; "
+                f"lower the learning rate ({net.lr:g})"
+            )
+        if not training:
+            truth = batch[1].cpu().numpy()
+            right = step["y_pred"].argmax(dim=1).cpu().numpy() == truth
+            self.counts[0] += np.bincount(truth[right], minlength=self.n_classes)
+            self.counts[1] += np.bincount(truth, minlength=self.n_classes)
+
+    def on_epoch_end(self, net: Any, **more: Any) -> None:
+        """Record the rate and the watched rows' UAR, and tell the watcher."""
+        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
+        if self.counts[1].any():
+            shown = self.counts[1] > 0
+            net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))
+        self.counts[:] = 0
+        watcher = _watcher.get()
+        if watcher is not None:
+            watcher(self.name, len(net.history), self.epochs)
