@@ -50,6 +50,11 @@ class Networks:
     cross_fit: int = 0
     precision: str = "float32"
 
+    def __post_init__(self) -> None:
+        NetworkTraining(
+            device=self.device, epochs=1 if self.epochs is None else self.epochs, precision=self.precision
+        ).check_training()
+
 
 def configured(
     extractor: FeatureExtractor,

@@ -13,11 +13,11 @@ from fusionser.networks.extractors import (
     LogMelFrames,
     MFCCFrames,
 )
-from fusionser.networks.loop import watch_training
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import FrameRecurrent, VectorRecurrent
 from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
 from fusionser.networks.validation import hold_out
+from fusionser.networks.watching import watch_training
 
 __all__ = [
     "EXTRACTORS",

@@ -1,8 +1,5 @@
 """skorch's loop, and what happens at its turns: learning curve, early stop, Ctrl-C, a loss that is no number."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -11,30 +8,9 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 
 from fusionser.errors import TrainingError
+from fusionser.networks.watching import tell
 
-__all__ = ["Curve", "EarlyStop", "Net", "watch_training"]
-
-Watcher = Callable[[str, int, int], None]
-"""Is told what is trained, the number of epochs done, and the most there can be."""
-
-
-_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
-
-
-@contextmanager
-def watch_training(watcher: Watcher) -> Iterator[None]:
-    """Tell a function of every epoch that is trained meanwhile, wherever in a pipeline.
-
-    Examples
-    --------
-    >>> with watch_training(lambda name, done, most: None):
-    ...     pass
-    """
-    token = _watcher.set(watcher)
-    try:
-        yield
-    finally:
-        _watcher.reset(token)
+__all__ = ["Curve", "EarlyStop", "Net"]
 
 
 class _Enough(KeyboardInterrupt):
@@ -101,6 +77,4 @@ class Curve(Callback):
             shown = self.counts[1] > 0
             net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))
         self.counts[:] = 0
-        watcher = _watcher.get()
-        if watcher is not None:
-            watcher(self.name, len(net.history), self.epochs)
+        tell(self.name, len(net.history), self.epochs)

@@ -10,9 +10,6 @@ import torch
 from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator
 from sklearn.utils.class_weight import compute_class_weight
-from skorch.callbacks import GradientNormClipping, LRScheduler
-from skorch.dataset import Dataset
-from skorch.helper import predefined_split
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,7 +19,6 @@ from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
 from fusionser.networks.kept import History, keep_network, network_key, recall_network
 from fusionser.networks.layers import Network, Standardise
-from fusionser.networks.loop import Curve, EarlyStop, Net
 
 __all__ = ["NetworkTraining", "TrainingRows", "train_network"]
 
@@ -220,6 +216,11 @@ def _fit(
     device: torch.device,
     weight: Tensor | None,
 ) -> History:
+    # skorch takes a second to import, which a prediction need not wait for.
+    from skorch.helper import predefined_split
+
+    from fusionser.networks.loop import Net
+
     rng = np.random.default_rng(settings.random_state or 0)
     training = _dataset(network, rows.inputs, rows.targets, device)
     watched = None
@@ -257,11 +258,17 @@ def _fit(
 
 def _dataset(
     network: Network, inputs: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], device: torch.device
-) -> Dataset:
+) -> Any:
+    from skorch.dataset import Dataset
+
     return Dataset(standardised(network, inputs).to(device), torch.from_numpy(targets).to(device))
 
 
 def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, watched: bool) -> list[Any]:
+    from skorch.callbacks import GradientNormClipping, LRScheduler
+
+    from fusionser.networks.loop import Curve, EarlyStop
+
     # The loss of watched speakers climbs while they are still recognised better and better, so it is no guide.
     monitor, mode = ("validation_uar", "max") if watched else ("train_loss", "min")
     if settings.schedule == "one-cycle":
@@ -312,7 +319,7 @@ def _record(epoch: dict[str, Any]) -> dict[str, float]:
     return {new: float(epoch[old]) for old, new in names.items() if old in epoch}
 
 
-def _calibrate(network: Network, watched: Dataset) -> None:
+def _calibrate(network: Network, watched: Any) -> None:
     """Divide the logits by the number under which the watched rows are least surprising."""
     network.eval()
     with torch.no_grad():
