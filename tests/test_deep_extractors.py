@@ -304,6 +304,21 @@ def test_the_sampler_and_the_extractor_agree_on_what_is_watched(split, monkeypat
     assert set(table["speaker"].iloc[seen]) & set(table["speaker"].iloc[learned]) == set()
 
 
+def test_a_prediction_is_the_mean_over_the_speeds_and_a_copy_keeps_its_own(split):
+    train, test = split
+    fitted = quick("conv2d", speeds=(0.9, 1.1)).fit(train, train["emotion"])
+    alone = clone(fitted).set_params(speeds=())
+    alone.network_, alone.classes_ = fitted.network_, fitted.classes_
+    some = test.iloc[:5]
+    views = [some, *(some.assign(augmentation=f"speed({speed:.3f})#0") for speed in (0.9, 1.1))]
+    expected = np.mean([alone.embed(view) for view in views], axis=0)
+    np.testing.assert_allclose(fitted.embed(some), expected, rtol=1e-4, atol=1e-6)
+    copies = augmented_rows(some, ["noise"], 1)
+    np.testing.assert_allclose(fitted.embed(copies), alone.embed(copies), rtol=1e-5)
+    files = some["file"].tolist()
+    np.testing.assert_allclose(fitted.embed(files), fitted.embed(some), rtol=1e-5)
+
+
 def test_lower_precision_is_for_training_alone(split):
     train, test = split
     full, half = (

@@ -56,10 +56,10 @@ def test_conv2d_is_as_its_table_says():
     network = Conv2D(64, 188, 8)
     names = [*(f"convolutions.{number}" for number in range(4)), "pool", "dense", "output"]
     assert walk(network, torch.zeros(2, 64, 188), names) == [
-        ("convolutions.0", (32, 32, 94), 352),
-        ("convolutions.1", (64, 16, 47), 18560),
-        ("convolutions.2", (96, 8, 23), 55488),
-        ("convolutions.3", (128, 4, 23), 110848),
+        ("convolutions.0", (16, 32, 94), 176),
+        ("convolutions.1", (32, 16, 47), 4672),
+        ("convolutions.2", (64, 8, 23), 18560),
+        ("convolutions.3", (128, 4, 23), 73984),
         ("pool", (256,), 8321),
         ("dense", (32,), 8224),
         ("output", (8,), 33 * 8),

@@ -23,10 +23,10 @@ class Conv2D(Network):
     ======================================  ==============  ==========
     layer                                   output          parameters
     ======================================  ==============  ==========
-    convolution 3 x 3, norm, ReLU, pool     32 x 32 x 94    352
-    convolution 3 x 3, norm, ReLU, pool     64 x 16 x 47    18 560
-    convolution 3 x 3, norm, ReLU, pool     96 x 8 x 23     55 488
-    convolution 3 x 3, norm, ReLU, pool     128 x 4 x 23    110 848
+    convolution 3 x 3, norm, ReLU, pool     16 x 32 x 94    176
+    convolution 3 x 3, norm, ReLU, pool     32 x 16 x 47    4 672
+    convolution 3 x 3, norm, ReLU, pool     64 x 8 x 23     18 560
+    convolution 3 x 3, norm, ReLU, pool     128 x 4 x 23    73 984
     bidirectional GRU, 64 units             23 x 128        221 952
     attentive mean and deviation            256             8 321
     dense, dropout                          32              8 224
@@ -38,7 +38,7 @@ class Conv2D(Network):
     n_bands, n_frames : int
         Size of the map, at least 16 x 8.
     n_classes : int
-    filters : sequence of 4 int, default=(32, 64, 96, 128)
+    filters : sequence of 4 int, default=(16, 32, 64, 128)
     units : int, default=64
         Of the GRU, each way.
     dropout : float, default=0.2
@@ -54,7 +54,7 @@ class Conv2D(Network):
         n_bands: int,
         n_frames: int,
         n_classes: int,
-        filters: Sequence[int] = (32, 64, 96, 128),
+        filters: Sequence[int] = (16, 32, 64, 128),
         units: int = 64,
         dropout: float = 0.2,
     ) -> None:

@@ -1,6 +1,6 @@
 """What every deep extractor shares: a front end, a network, and its hidden units or class scores as columns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -168,7 +168,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def embed(self, X: Any) -> Array:
         """Return the hidden units of every clip, shape (n_clips, n_units), float32."""
         check_is_fitted(self, "network_")
-        return embedding_of(self.network_, self._inputs(X), self.device)
+        return self._applied(X, lambda inputs: embedding_of(self.network_, inputs, self.device))
 
     def scores(self, X: Any) -> Array:
         """Return the log-probability of each class, shape (n_clips, n_classes), float32."""
@@ -177,7 +177,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
         check_is_fitted(self, "network_")
-        return shares_of(logits_of(self.network_, self._inputs(X), self.device))
+        return shares_of(self._applied(X, lambda inputs: logits_of(self.network_, inputs, self.device)))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, shape (n_clips,)."""
@@ -225,6 +225,10 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def _build(self) -> Network:
         return self.build_network(self.input_shape_, len(self.classes_))
+
+    def _applied(self, X: Any, function: Callable[[Array], Array]) -> Array:
+        """Return what the network says of the clips."""
+        return function(self._inputs(X))
 
     def _inputs(self, X: Any) -> Array:
         return self.resolved_front_end().compute_all(X)

@@ -88,12 +88,13 @@ class Conv2DExtractor(DeepExtractor):
 
     Parameters
     ----------
-    filters : sequence of 4 int, default=(32, 64, 96, 128)
+    filters : sequence of 4 int, default=(16, 32, 64, 128)
     units : int, default=64
         Of the recurrent layer, each way.
     dropout : float, default=0.2
     speeds : sequence of float, default=(0.9, 1.1)
-        Speeds beside the clip's own that it is shown at (Ko, Peddinti, Povey and Khudanpur 2015).
+        Speeds beside the clip's own that it is shown at (Ko, Peddinti, Povey and Khudanpur 2015). A prediction is
+        the mean over all of them, of hidden units or of logits; an augmented copy keeps its own speed.
     mixup : float, default=0.2
     band_mask, frame_mask, shift : int, default=10, 24, 10
         See `Distortion`.
@@ -109,7 +110,7 @@ class Conv2DExtractor(DeepExtractor):
     """
 
     kind: ClassVar[str] = "conv2d"
-    epochs: int = 36
+    epochs: int = 108
     batch_size: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -117,7 +118,7 @@ class Conv2DExtractor(DeepExtractor):
     patience: int | None = None
     validation: float = 0.0
     label_smoothing: float = 0.1
-    filters: Sequence[int] = (32, 64, 96, 128)
+    filters: Sequence[int] = (16, 32, 64, 128)
     units: int = 64
     dropout: float = 0.2
     speeds: Sequence[float] = (0.9, 1.1)
@@ -159,6 +160,20 @@ class Conv2DExtractor(DeepExtractor):
     def unit_count(self) -> int:
         """Return 32."""
         return 32
+
+    def _applied(self, X: Any, function: Callable[[Array], Array]) -> Array:
+        own = self._inputs(X)
+        results = [function(own)]
+        copies = columns_of(X, {"augmentation": ""})["augmentation"]
+        originals = np.flatnonzero((copies == "").to_numpy())
+        for speed in self.speeds:
+            inputs = own
+            if len(originals):
+                inputs = own.copy()
+                inputs[originals] = self._inputs(_at_speed(_chosen(X, originals), speed, self.resolved_front_end()))
+            results.append(function(inputs))
+        mean: Array = np.mean(results, axis=0)
+        return mean
 
     def distortion(self) -> Distortion:
         """Return the masks, the shift and the mixing."""
