@@ -30,7 +30,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 ANYWHERE = "auto"
 LARGEST_MEMBER = 4 * 1024**3
-LARGEST_RATIO = 1000
+LARGEST_RATIO = 100
+MOST_MEMBERS = 100
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 PLAIN_NODES = frozenset(
@@ -111,6 +112,8 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         raise ModelFileError(
             f"{path}: has format {version!r}, and this version reads up to {FORMAT}; install a newer fusionser"
         )
+    if len(names) > MOST_MEMBERS:
+        raise ModelFileError(f"{path}: has {len(names)} members, a model at most {MOST_MEMBERS}; refused as hostile")
     if names | {MANIFEST} != set(archive.namelist()) or len(archive.namelist()) != len(names) + 1:
         raise ModelFileError(f"{path}: its members are not those that its manifest lists; refused as hostile")
     return dict(manifest)

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -23,11 +24,21 @@ from fusionser.audio import Waveform, fingerprint
 from fusionser.errors import RowsError, SettingsError, unknown_name
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, check_rows, feature_columns
 
-__all__ = ["AUGMENTATIONS", "AugmentRows", "Augmentation", "augment", "augmented_rows", "parse_augmentation"]
+__all__ = [
+    "AUGMENTATIONS",
+    "AugmentRows",
+    "Augmentation",
+    "augment",
+    "augmented_rows",
+    "made_by",
+    "parse_augmentation",
+]
 
 Generator = np.random.Generator
 WRITTEN = re.compile(r"([a-z]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")
 LOWPASS_ORDER = 4
+REVISION = 1
+"""Raised whenever the same augmentation of the same samples comes to give others."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +201,11 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     return np.ascontiguousarray(changed, dtype=np.float32)
 
 
+def made_by() -> str:
+    """Return what decides an augmentation's samples, for the keys of a cache."""
+    return f"augmentation {REVISION}, python-stretch {metadata.version('python-stretch')}"
+
+
 def check_kinds(kinds: Sequence[str]) -> None:
     """Raise `SettingsError` when a kind is not known, none is named, or one is named twice."""
     if isinstance(kinds, str) or not len(kinds):
@@ -262,6 +278,8 @@ class AugmentRows(BaseEstimator):
         Keys of `AUGMENTATIONS`.
     copies : int, default=1
         Number of copies a clip, zero or more.
+    unusable : sequence of (str, str)
+        Source and augmentation of copies to leave out, such as those that are too short to be analysed.
     random_state : int, default=0
 
     Examples
@@ -274,6 +292,7 @@ class AugmentRows(BaseEstimator):
 
     kinds: Sequence[str] = ("noise", "pitch", "stretch", "lowpass")
     copies: int = 1
+    unusable: Sequence[tuple[str, str]] = ()
     random_state: int | None = 0
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -299,11 +318,17 @@ class AugmentRows(BaseEstimator):
         self.fit(X, y)
         if not isinstance(X, pd.DataFrame):
             raise RowsError(f"augmentation takes a table of rows, got {type(X).__name__}; see `make_rows`")
-        rows = X if {"file", "source", "augmentation"} <= set(X.columns) else check_rows(X)
+        wanted = ["file", "source", "augmentation"]
+        whole = set(wanted) <= set(X.columns) and X[wanted].notna().all(axis=None) and (X["source"] != "").all()
+        rows = X if whole else check_rows(X)
         labels = np.asarray(y)
         positions = pd.Series(range(len(rows)), index=rows.index)
         rows = rows.set_axis(positions.to_numpy())
         copies = augmented_rows(rows, self.kinds, self.copies, self.random_state or 0)
+        if self.unusable:
+            out = set(map(tuple, self.unusable))
+            pairs = zip(copies["source"], copies["augmentation"], strict=True)
+            copies = copies[[pair not in out for pair in pairs]]
         together = pd.concat([rows, copies])
         for name in (EXTRACTED_COLUMN, AUDIO_COLUMN):
             if name in together:

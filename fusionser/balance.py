@@ -11,6 +11,7 @@ import pandas as pd
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing
 
 from fusionser.errors import unknown_name
 
@@ -62,6 +63,5 @@ class BalanceRows(BaseEstimator):
         places = np.arange(len(labels))[:, None]
         sampler = BALANCINGS[self.strategy](random_state=self.random_state)
         chosen = sampler.fit_resample(places, labels)[0].ravel()
-        if isinstance(X, pd.DataFrame):
-            return X.iloc[chosen].reset_index(drop=True), labels[chosen]
-        return [X[place] for place in chosen], labels[chosen]
+        rows = _safe_indexing(X, chosen)
+        return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[chosen]

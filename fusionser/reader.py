@@ -37,8 +37,8 @@ def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[
     end = row.get("end")
     stop = None if end is None or end != end else float(end)
     samples, rate = decode(row["file"], float(row.get("start") or 0.0), stop)
-    text = row.get("augmentation") or ""
-    if not text:
+    text = row.get("augmentation")
+    if not isinstance(text, str) or not text:
         return samples, rate
     wanted = parse_augmentation(text)
     if sampling_rate is not None and sampling_rate != rate:

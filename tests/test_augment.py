@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from conftest import tone
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
@@ -148,6 +149,27 @@ def test_only_originals_are_copied_and_copies_carry_no_features(demo_rows):
     assert more_labels[6:].tolist() == labels.tolist() * 2
     again, _ = AugmentRows(kinds=KINDS, copies=2).fit_resample(more, more_labels)
     assert len(again) == 18 + 12
+
+
+def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatch):
+    from fusionser.evaluation import RandomHoldout
+    from fusionser.experiments import Place, Plan, analyse_copies, choose_features, evaluate_plan, prepare
+
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "cache"))
+    clips = tmp_path / "clips"
+    for number in range(8):
+        folder = clips / ("sad" if number % 2 else "calm")
+        folder.mkdir(parents=True, exist_ok=True)
+        # At a higher tempo these are shorter than the offset.
+        soundfile.write(folder / f"{number}.wav", tone(200.0 + 20 * number, 0.72), RATE)
+    places = [Place(clips, "folders")]
+    prepared = prepare(places, choose_features(places, blocks=["mfcc"], clip={"offset": 0.6}))
+    plan = Plan(augment=("stretch",), copies=3)
+    analyse_copies(prepared, plan)
+    assert 0 < len(prepared.unusable_copies) < 24
+    assert f"{len(prepared.unusable_copies)} augmented copies cannot be used and are left out" in prepared.notes
+    result, _ = evaluate_plan(prepared, plan, RandomHoldout(share=0.5, stratified=True))
+    assert result.rows == 8
 
 
 def test_copies_get_the_features_of_their_own_sound(demo_rows):

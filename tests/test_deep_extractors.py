@@ -6,7 +6,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
+from conftest import tone
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -183,12 +185,45 @@ def test_copies_stand_in_for_their_original_and_repeated_rows_do_not(split):
     assert not np.array_equal(inputs[0], inputs[8])
 
 
+def test_a_series_of_paths_is_read_by_place_and_not_by_label(split):
+    train, _ = split
+    files, labels = train["file"].iloc[:12], train["emotion"].iloc[:12].to_numpy()
+    shuffled = files.set_axis(range(11, -1, -1))
+    settings = {"validation": 0.3, "epochs": 2}
+    one, two = (quick("conv1d", **settings).fit(given, labels) for given in (files.tolist(), shuffled))
+    np.testing.assert_array_equal(one.embed(files.tolist()), two.embed(shuffled))
+
+
+def test_a_clip_too_short_at_another_speed_answers_at_its_own(tmp_path, split):
+    train, _ = split
+    short = tmp_path / "short.wav"
+    soundfile.write(short, tone(300.0, 1060 / 16000), 16000)
+    front = LogMelMap(sampling_rate=16000, n_fft=1024, hop_length=256, n_mels=32, duration=1.0)
+    fitted = quick("conv2d", speeds=(1.1,), front_end=front).fit(train, train["emotion"])
+    alone = clone(fitted).set_params(speeds=())
+    alone.network_, alone.classes_ = fitted.network_, fitted.classes_
+    np.testing.assert_allclose(fitted.embed([str(short)]), alone.embed([str(short)]), rtol=1e-6)
+
+
+def test_threads_may_ask_one_classifier_at_once():
+    from fusionser.classifiers import MLP
+
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    fitted = MLP(epochs=2).fit(X, ["a", "b"] * 30)
+    expected = fitted.predict_proba(X)
+    asked = joblib.Parallel(n_jobs=4, prefer="threads")(joblib.delayed(fitted.predict_proba)(X) for _ in range(60))
+    assert all(np.array_equal(one, expected) for one in asked)
+
+
 def test_what_a_fold_cannot_be_trained_on(split):
     train, _ = split
     with pytest.raises(SettingsError, match="got one class, 'sad', in 3 rows; a network needs two"):
         quick("conv1d").fit(train.iloc[:3], ["sad"] * 3)
     with pytest.raises(SettingsError, match="got no labels"):
         quick("conv1d").fit(train, None)
+    labels = ["sad", "calm", "sad"] * 2
+    listed = quick("conv1d", epochs=np.int64(1)).fit(train.iloc[:6], labels)
+    assert len(listed.history_) == 1
     with pytest.raises(SettingsError, match=r"labels of shape \(2,\) for 3 rows"):
         quick("conv1d").fit(train.iloc[:3], ["sad", "calm"])
     with pytest.raises(TrainingError, match="diverged"):

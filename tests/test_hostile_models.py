@@ -314,3 +314,19 @@ def test_a_part_of_another_kind_is_refused():
     with pytest.raises(ModelFileError, match="its parts are not those of a model"):
         load_estimators(dump_estimators({"scale": parts["scale"]}), {"scale": BlockScaler, "classifier": SVM})
     assert skops_io.get_untrusted_types(data=dump_estimators(parts))
+
+
+@pytest.mark.parametrize("kind", [SVM, RandomForest])
+def test_a_part_that_is_missing_is_refused(kind):
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), ["a", "b"] * 15
+    part = {"SVM": "svc_", "RandomForest": "forest_"}[kind.__name__]
+    fitted = kind().fit(X, y)
+    del fitted.__dict__[part]
+    with pytest.raises(ModelFileError, match=r"in the place of a"):
+        load_estimators(dump_estimators({"classifier": fitted}), {"classifier": kind})
+
+
+def test_a_file_of_very_many_members_is_refused(saved, tmp_path):
+    file = rebuild(saved["svm"], tmp_path / "m.fusionser", {f"part{number}": b"{}" for number in range(200)})
+    with pytest.raises(ModelFileError, match="has 20. members, a model at most 100"):
+        load_model(file)

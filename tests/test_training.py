@@ -311,6 +311,17 @@ def test_a_class_that_one_speaker_alone_has_keeps_copies_off_both_sides():
     assert set(table["source"].iloc[watched]) & set(table["source"].iloc[train_positions]) == set()
 
 
+def test_files_tell_repeated_rows_apart_where_no_source_does():
+    table = pd.DataFrame({"file": list("aabbccddeeff")})
+    labels = np.array(["x", "x", "y", "y"] * 3)
+    for given in (table, table.assign(source="", speaker=np.nan, augmentation=np.nan), table["file"].tolist()):
+        train_positions, watched = hold_out(given, labels, 0.34, seed=0)
+        files = table["file"].to_numpy()
+        assert len(watched) >= 2
+        assert set(files[watched]) & set(files[train_positions]) == set()
+        assert len(set(files[watched])) == len(watched)
+
+
 def test_nobody_is_held_out_where_that_is_wanted_or_cannot_be():
     labels = np.array(["a", "b"] * 4)
     for share, given in ((0.0, labels), (0.2, np.array(["a"] * 7 + ["b"]))):

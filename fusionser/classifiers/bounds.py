@@ -17,8 +17,12 @@ from sklearn.tree._tree import Tree
 from fusionser.classifiers.base import TableClassifier
 from fusionser.classifiers.booster import OUTSIDE, leads_outside
 from fusionser.classifiers.late import METHODS, LateFusion
+from fusionser.classifiers.random_forest import RandomForest
+from fusionser.classifiers.svm import SVM
 
 __all__ = ["check_bounds"]
+
+MISSING = object()
 
 
 def check_bounds(classifier: TableClassifier) -> None:
@@ -32,16 +36,18 @@ def check_bounds(classifier: TableClassifier) -> None:
     classes, columns = len(classifier.classes_), classifier.n_features_in_
     if isinstance(classifier, LateFusion):
         _check_fusion(classifier)
-    if hasattr(classifier, "forest_"):
-        _expect(classifier.forest_, RandomForestClassifier)
+    if isinstance(classifier, RandomForest):
+        _expect(getattr(classifier, "forest_", None), RandomForestClassifier)
         for tree in classifier.forest_.estimators_:
             _expect(tree, DecisionTreeClassifier)
             _check_tree(tree.tree_, columns, classes)
-    if hasattr(classifier, "svc_"):
-        _check_machine(classifier.svc_, classes, columns)
-        if classifier.calibrator_ is not None:
-            _expect(classifier.calibrator_, CalibratedClassifierCV)
-            for one in classifier.calibrator_.calibrated_classifiers_:
+    if isinstance(classifier, SVM):
+        # Asked for by kind: a part that is missing must not go unchecked.
+        _check_machine(getattr(classifier, "svc_", None), classes, columns)
+        calibrator: Any = getattr(classifier, "calibrator_", MISSING)
+        if calibrator is not None:
+            _expect(calibrator, CalibratedClassifierCV)
+            for one in calibrator.calibrated_classifiers_:
                 _expect(one, _CalibratedClassifier)
                 for calibrator in one.calibrators:
                     _expect(calibrator, _SigmoidCalibration)

@@ -161,9 +161,9 @@ class LateFusion(TableClassifier):
             own = f"members/{name}/"
             member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
 
-    @staticmethod
-    def _table(features: Any, values: npt.NDArray[np.float64]) -> pd.DataFrame:
+    def _table(self, features: Any, values: npt.NDArray[np.float64]) -> pd.DataFrame:
         given = features.columns if isinstance(features, pd.DataFrame) else range(values.shape[1])
+        given = getattr(self, "feature_names_in_", given)
         names = [str(name) for name in given]
         return pd.DataFrame(values, columns=names)
 

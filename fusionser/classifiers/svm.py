@@ -8,6 +8,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 
 from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.errors import ProtocolError
 from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.fusion import split_carried
 
@@ -63,12 +64,23 @@ class SVM(TableClassifier):
         if self.probability and np.unique(labels, return_counts=True)[1].min() >= 2:
             carried, _ = split_carried(X)
             folds = InnerFolds(seed=self.random_state or 0)
-            splits = list(folds.split(values if carried is None else carried, labels))
+            splits = self._splits(folds, values if carried is None else carried, labels)
+        else:
+            splits = []
+        if splits:
             self.calibrator_ = CalibratedClassifierCV(machine, cv=splits, ensemble=False).fit(values, labels)
             self.svc_ = self.calibrator_.calibrated_classifiers_[0].estimator
         else:
             self.svc_ = machine.fit(values, labels)
         return self
+
+    @staticmethod
+    def _splits(folds: InnerFolds, X: Any, labels: Array) -> list[Any]:
+        """Return the folds; none where a class is one clip and its copies."""
+        try:
+            return list(folds.split(X, labels))
+        except ProtocolError:
+            return []
 
     def decision_function(self, X: Any) -> Array:
         """Return the machine's decision values, shape (n_rows, n_classes), or (n_rows,) for two classes."""

@@ -1,6 +1,7 @@
 """Folds inside the training rows, for choosing parameters and for calibration."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from fusionser.errors import ProtocolError
 
-__all__ = ["InnerFolds"]
+__all__ = ["InnerFolds", "sources_of"]
 
 Positions = npt.NDArray[np.intp]
 
@@ -20,8 +21,8 @@ Positions = npt.NDArray[np.intp]
 class InnerFolds:
     """Folds of the training rows by speaker, for choosing parameters and for calibration.
 
-    Emotions are spread evenly. Where no speakers are known (or there is one), the folds are by source, and
-    with neither by clip.
+    Emotions are spread evenly. Where no speakers are known (or there is one), or folds by speaker would leave a class
+    out on one side, the folds are by clip, a clip's copies and repetitions staying together.
 
     Parameters
     ----------
@@ -36,15 +37,15 @@ class InnerFolds:
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
         """Yield training and validation positions."""
         labels = np.asarray(y)
-        units = self._units(X, len(labels))
-        folds = self._count(units, labels)
+        sources = sources_of(X, len(labels))
+        units = self._units(X, sources)
+        folds = self._count(units, sources, labels)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.seed)
         splits = list(splitter.split(labels, labels, units))
         classes = set(labels)
         if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
             # A class that one speaker alone has cannot be kept on both sides: fall back to clips, a clip's copies
             # and repetitions staying together.
-            sources = self._units(X, len(labels), ("source",))
             splits = list(splitter.split(labels, labels, sources))
             if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
                 shuffled = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
@@ -54,10 +55,12 @@ class InnerFolds:
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds of these rows."""
         labels = np.asarray(y)
-        return self._count(self._units(X, len(labels)), labels)
+        sources = sources_of(X, len(labels))
+        return self._count(self._units(X, sources), sources, labels)
 
-    def _count(self, units: npt.NDArray[Any], labels: npt.NDArray[Any]) -> int:
-        rarest = int(np.unique(labels, return_counts=True)[1].min())
+    def _count(self, units: npt.NDArray[Any], sources: npt.NDArray[Any], labels: npt.NDArray[Any]) -> int:
+        # A clip's copies and repetitions are one clip.
+        rarest = min(len(set(sources[labels == label])) for label in np.unique(labels))
         count = min(self.folds, len(np.unique(units)), rarest)
         if count < 2:
             raise ProtocolError(
@@ -67,9 +70,46 @@ class InnerFolds:
         return count
 
     @staticmethod
-    def _units(X: Any, count: int, columns: Sequence[str] = ("speaker", "source")) -> npt.NDArray[Any]:
-        if isinstance(X, pd.DataFrame):
-            for column in columns:
-                if column in X and (X[column] != "").all() and len(set(X[column])) > 1:
-                    return X[column].to_numpy(dtype=str)
-        return np.arange(count)
+    def _units(X: Any, sources: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if isinstance(X, pd.DataFrame) and "speaker" in X:
+            speakers = X["speaker"].fillna("").to_numpy(dtype=str)
+            if (speakers != "").all() and len(set(speakers)) > 1:
+                return speakers
+        return sources
+
+
+def sources_of(X: Any, count: int) -> npt.NDArray[Any]:
+    """Return what tells clips apart, their copies and repetitions sharing it: source, else file, else the samples.
+
+    Examples
+    --------
+    >>> sources_of(pd.DataFrame({"file": ["a.wav", "a.wav"], "source": ["a", ""]}), 2).tolist()
+    ['a', 'a.wav#0.0']
+    """
+    if isinstance(X, pd.DataFrame):
+        blank = pd.Series([""] * count)
+        source, file = (
+            X[name].fillna("").astype(str).reset_index(drop=True) if name in X else blank for name in ("source", "file")
+        )
+        start = X["start"].fillna(0.0).to_numpy() if "start" in X else np.zeros(count)
+        return np.array(
+            [
+                own or (f"{one}#{float(place)}" if one else f"row {number}")
+                for number, (own, one, place) in enumerate(zip(source, file, start, strict=True))
+            ],
+            dtype=object,
+        ).astype(str)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "fiu":
+        return np.arange(count).astype(str) if X.ndim == 1 else _hashes(list(X))
+    return _hashes(list(X)) if X is not None and len(X) == count else np.arange(count).astype(str)
+
+
+def _hashes(items: list[Any]) -> npt.NDArray[Any]:
+    """Return paths as they are, and a hash of what is an array of samples."""
+    names = [
+        str(item)
+        if isinstance(item, str) or hasattr(item, "__fspath__")
+        else hashlib.blake2b(np.ascontiguousarray(item).tobytes(), digest_size=12).hexdigest()
+        for item in items
+    ]
+    return np.array(names, dtype=object).astype(str)

@@ -80,6 +80,24 @@ def configured(
     return built
 
 
+def _check_fusion(extractor: FeatureExtractor, fusion: str, networks: Networks, equal_blocks: bool) -> None:
+    """Refuse what cannot work, or would do nothing, before hours of training."""
+    deep = [name for name, block in extractor.blocks if isinstance(block, DeepExtractor)]
+    if networks.cross_fit and not deep:
+        raise SettingsError("cross_fit is for deep blocks, and there are none; leave --cross-fit out")
+    if fusion == "early":
+        return
+    if fusion != "average" and deep and not networks.cross_fit:
+        raise SettingsError(
+            f"the class scores of {', '.join(deep)} are in-fold, too good to learn weights from; set --cross-fit to a "
+            "number of inner folds, or --fusion average"
+        )
+    if len(extractor.blocks) < 2 and not deep:
+        raise SettingsError(f"late fusion of one block, '{extractor.blocks[0][0]}', fuses nothing; set --fusion early")
+    if equal_blocks:
+        raise SettingsError("--equal-blocks weighs columns that are classified together; late fusion has no use for it")
+
+
 def _limit(part: NetworkTraining, networks: Networks) -> None:
     if networks.epochs is not None:
         part.set_params(epochs=networks.epochs)
@@ -95,6 +113,7 @@ def build_pipeline(
     imbalance: str = "none",
     augment: Sequence[str] = (),
     copies: int = 1,
+    unusable_copies: Sequence[tuple[str, str]] = (),
     fusion: str = "early",
     networks: Networks = Networks(),
     seed: int = 0,
@@ -116,8 +135,11 @@ def build_pipeline(
         Keys of `AUGMENTATIONS`; training rows are copied so.
     copies : int, default=1
         Copies a training clip, where `augment` names any kind.
+    unusable_copies : sequence of (str, str)
+        Copies to leave out, see `AugmentRows`.
     fusion : str, default="early"
-        One of `FUSIONS`.
+        One of `FUSIONS`. Late fusion of deep blocks and others classifies the others together; without deep blocks
+        every block has a classifier of its own.
     networks : Networks
     seed : int, default=0
     n_jobs : int, optional
@@ -138,10 +160,13 @@ def build_pipeline(
     if fusion not in FUSIONS:
         raise unknown_name("fusion", fusion, FUSIONS)
     weight = IMBALANCE[imbalance]
+    _check_fusion(extractor, fusion, networks, equal_blocks)
     features = configured(extractor, fusion=fusion, networks=networks, class_weight=weight, seed=seed)
+    features.check()
     steps: list[tuple[str, Any]] = []
     if augment:
-        steps.append(("augment", AugmentRows(kinds=tuple(augment), copies=copies, random_state=seed).fit(None)))
+        sampler = AugmentRows(kinds=tuple(augment), copies=copies, unusable=unusable_copies, random_state=seed)
+        steps.append(("augment", sampler.fit(None)))
     if imbalance in BALANCINGS:
         steps.append(("balance", BalanceRows(strategy=imbalance, random_state=seed)))
     last = classifier(classifier_name, seed=seed, class_weight=weight, n_jobs=n_jobs, device=networks.device)
@@ -155,8 +180,8 @@ def build_pipeline(
                 "--fusion early, or --setting inductive"
             )
         scaling = {**({"": scaling} if isinstance(scaling, str) else scaling), **dict.fromkeys(scored, "none")}
-        last = LateFusion(classifier=last, method=fusion, random_state=seed)
-    scaler = BlockScaler(scaling=scaling, equal_blocks=equal_blocks and fusion == "early", by_speaker=by_speaker)
+        last = LateFusion(classifier=last, method=fusion, by_block=not scored, random_state=seed)
+    scaler = BlockScaler(scaling=scaling, equal_blocks=equal_blocks, by_speaker=by_speaker)
     return Pipeline([*steps, (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)])
 
 

@@ -28,6 +28,8 @@ class Prepared:
     notes : list of str
     computed : int
         Number of clips analysed now; the others were known.
+    unusable_copies : tuple of (str, str)
+        Source and augmentation of copies that turned out not to be usable.
     """
 
     table: pd.DataFrame
@@ -36,6 +38,7 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
     computed: int = 0
     seconds: float = 0.0
+    unusable_copies: tuple[tuple[str, str], ...] = ()
 
     @property
     def corpus(self) -> str:

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from fusionser.augment import augmented_rows
 from fusionser.classifiers import LateFusion
+from fusionser.errors import SettingsError
 from fusionser.evaluation import Protocol, Result, check_labels, evaluate, provenance, versions
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
 from fusionser.experiments.pipeline import IMBALANCE, Networks, build_pipeline, configured, search_parameters
@@ -44,8 +45,12 @@ class Plan:
     seed: int = 0
     n_jobs: int | None = None
 
-    def estimator(self, extractor: FeatureExtractor) -> BaseEstimator:
+    def estimator(
+        self, extractor: FeatureExtractor, unusable_copies: tuple[tuple[str, str], ...] = ()
+    ) -> BaseEstimator:
         """Return the pipeline, within its search where one is asked for."""
+        if self.tune and self.judge(extractor) == NETWORK_ALONE:
+            raise SettingsError("--tune searches the classifier's parameters, and here the networks alone decide")
         pipeline = build_pipeline(
             extractor,
             self.classifier,
@@ -55,6 +60,7 @@ class Plan:
             imbalance=self.imbalance,
             augment=self.augment,
             copies=self.copies,
+            unusable_copies=unusable_copies,
             fusion=self.fusion,
             networks=self.networks,
             seed=self.seed,
@@ -107,11 +113,19 @@ class Plan:
 def analyse_copies(
     prepared: Prepared, plan: Plan, *, n_jobs: int | None = None, progress: Progress | None = None
 ) -> None:
-    """Compute the features of all augmented copies once, so that every fold finds them in the cache."""
+    """Compute the features of all augmented copies once, so that every fold finds them in the cache.
+
+    Copies that cannot be used (a stretched clip may be too short) are noted, and left out of the training.
+    """
     cache = default_cache()
     copies = plan.copied(prepared.table)
-    if cache is not None and len(copies):
-        prepared.features.extractor.run(copies, cache=cache, n_jobs=n_jobs, progress=progress)
+    if cache is None or not len(copies):
+        return
+    result = prepared.features.extractor.run(copies, cache=cache, n_jobs=n_jobs, progress=progress)
+    failed = copies.iloc[sorted(result.failures)]
+    prepared.unusable_copies = tuple(zip(failed["source"], failed["augmentation"], strict=True))
+    if len(failed):
+        prepared.notes = [*prepared.notes, f"{len(failed)} augmented copies cannot be used and are left out"]
 
 
 def evaluate_plan(
@@ -119,7 +133,7 @@ def evaluate_plan(
 ) -> tuple[Result, Evaluation]:
     """Evaluate a plan and return the result with its predictions."""
     began = time.perf_counter()
-    estimator = plan.estimator(prepared.features.extractor)
+    estimator = plan.estimator(prepared.features.extractor, prepared.unusable_copies)
     found = evaluate(
         prepared.table,
         estimator,
@@ -172,7 +186,7 @@ def fit_plan(
     table = prepared.table
     classes = check_labels(table)
     estimate = evaluate_plan(prepared, plan, split, progress=progress)[0] if split is not None else None
-    estimator = plan.estimator(prepared.features.extractor)
+    estimator = plan.estimator(prepared.features.extractor, prepared.unusable_copies)
     fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
     pipeline = fitted.best_estimator_ if plan.tune else fitted
     # What adds or leaves out training rows has no part in a prediction.

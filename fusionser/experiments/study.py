@@ -44,7 +44,7 @@ def _cells(
                     split = choose_protocol(wanted.name, one.table, _seeded(wanted, recipe.seed))
                     twin = sum(other.name == wanted.name for other in choice.protocols) > 1
                     number = [str(choice.protocols.index(wanted) + 1)] if twin else []
-                    fewer = [f"{one.table['emotion'].nunique()}-classes"] if choice.drop_classes else []
+                    fewer = [f"without-{'-'.join(sorted(choice.drop_classes))}"] if choice.drop_classes else []
                     parts = [
                         choice.corpus,
                         *fewer,
@@ -87,6 +87,7 @@ def _known(path: Path, cell: Cell) -> Result | None:
     result = read_result(path)
     same = (
         result.rows == _rows_used(cell)
+        and set(result.classes) <= set(cell.prepared.table["emotion"])
         and result.features == cell.plan.features(cell.prepared.features.extractor)
         and result.protocol.name == cell.split.name
         and _plain(result.protocol.settings) == _plain(cell.split.settings())

@@ -97,6 +97,13 @@ class ClipComputation(Computation):
         AudioError
             For the first clip that cannot be used.
         """
+        return np.stack(self._found(X, strict=True))
+
+    def compute_usable(self, X: Any) -> list[Array | None]:
+        """Compute every clip of X, as `compute_all` does; None for a clip that cannot be used."""
+        return self._found(X, strict=False)
+
+    def _found(self, X: Any, *, strict: bool) -> list[Any]:
         self.check()
         if len(X) == 0:
             raise AudioError("X holds no clips; expected at least one")
@@ -112,11 +119,11 @@ class ClipComputation(Computation):
                 {self.kind: self},
                 cache=default_cache() if self.cache else None,
                 n_jobs=self.n_jobs,
-                strict=True,
+                strict=strict,
             )
             for position, value in zip(np.flatnonzero(~held), result.arrays[self.kind], strict=True):
                 found[position] = value
-        return np.stack(found)
+        return found
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; nothing is learned."""

@@ -13,7 +13,7 @@ from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.reader import read_row
 
-__all__ = ["Clip", "Computation"]
+__all__ = ["Clip", "Computation", "plain_value"]
 
 
 class Clip:
@@ -39,12 +39,17 @@ class Clip:
         """What errors call the clip."""
         return str(self.row.get("file", "the clip"))
 
+    @property
+    def _augmented(self) -> bool:
+        text = self.row.get("augmentation")
+        return isinstance(text, str) and text != ""
+
     def samples(self, sampling_rate: int) -> tuple[Waveform, int]:
         """Return decoded samples and their rate; a waveform in memory has the rate asked for."""
         if self._given is not None:
             return self._given, sampling_rate
         # An augmentation is applied at the rate of the analysis; an original is the same at every rate.
-        key = sampling_rate if self.row.get("augmentation") else 0
+        key = sampling_rate if self._augmented else 0
         if key not in self._decoded:
             self._decoded[key] = read_row(self.row, sampling_rate)
         return self._decoded[key]
@@ -52,7 +57,7 @@ class Clip:
     @property
     def fingerprint(self) -> str:
         """Hash of the decoded recording; an augmented copy has its original's."""
-        if self._given is None and self.row.get("augmentation"):
+        if self._given is None and self._augmented:
             return fingerprint(*read_row({**self.row, "augmentation": ""}))
         return fingerprint(*self.samples(0))
 
@@ -72,7 +77,7 @@ class Clip:
         return self._spectra[key]
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """Turn what NumPy puts into a grid of parameters into what JSON knows."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
@@ -98,7 +103,7 @@ class Computation(BaseEstimator):
         """Return the parameters that decide the numbers, as plain JSON values."""
         ignored = {"cache", "n_jobs"}
         params = {key: value for key, value in self.get_params(deep=False).items() if key not in ignored}
-        plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}, default=_plain))
+        plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}, default=plain_value))
         return plain
 
     def digest(self) -> str:

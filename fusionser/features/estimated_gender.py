@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from fusionser.errors import ProtocolError, SettingsError
-from fusionser.evaluation.inner_folds import InnerFolds
+from fusionser.errors import SettingsError
+from fusionser.evaluation.inner_folds import sources_of
 from fusionser.features.base import ClipComputation
 from fusionser.features.learned import Array, LearnedBlock, columns_of
 from fusionser.features.maps import BlockVector, front_end
@@ -20,6 +21,7 @@ __all__ = ["EstimatedGender"]
 
 MALE = "male"
 CERTAIN = 10.0
+FOLDS = 4
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -36,8 +38,6 @@ class EstimatedGender(LearnedBlock):
         Inverse of the regression's C: how strongly its weights are held small.
     front_end : BlockVector, optional
         Pitch, MFCC and spectral shape of the trimmed clip at 16 kHz when None.
-    random_state : int, default=0
-        Deals the inner folds.
 
     Attributes
     ----------
@@ -53,7 +53,6 @@ class EstimatedGender(LearnedBlock):
     kind: ClassVar[str] = "estimated-gender"
     penalty: float = 10.0
     front_end: ClipComputation | None = None
-    random_state: int | None = 0
 
     def resolved_front_end(self) -> ClipComputation:
         """Return the front end: that which was given, else the default."""
@@ -103,15 +102,15 @@ class EstimatedGender(LearnedBlock):
         rows, labels = X.iloc[known], male[known]
         if len(set(labels)) == 1:
             return estimates
-        try:
-            folds = list(InnerFolds(seed=self.random_state or 0).split(rows, labels))
-        except ProtocolError:
+        speakers = columns_of(rows, {"speaker": ""})["speaker"].to_numpy(dtype=str)
+        units = speakers if (speakers != "").all() else sources_of(rows, len(rows))
+        if len(set(units)) < 2:
             return estimates
-        for train, held in folds:
-            if len(set(labels[train])) == 2:
-                fold = EstimatedGender(penalty=self.penalty)
-                fold._regress(values[known[train]], labels[train])
-                estimates[known[held]] = fold._estimate(values[known[held]])
+        # Never by clips of a speaker that is on the other side too: their voice alone would give them away.
+        for train, held in GroupKFold(min(FOLDS, len(set(units)))).split(labels, labels, units):
+            fold = EstimatedGender(penalty=self.penalty)
+            fold._regress(values[known[train]], labels[train])
+            estimates[known[held]] = fold._estimate(values[known[held]])
         return estimates
 
     def transform(self, X: Any) -> Array:
@@ -133,7 +132,6 @@ class EstimatedGender(LearnedBlock):
             "kind": self.kind,
             "front_end": self.resolved_front_end().settings(),
             "penalty": self.penalty,
-            "random_state": self.random_state,
         }
 
     @classmethod

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fusionser.augment import made_by
 from fusionser.errors import AudioError, FusionserError
 from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation
@@ -81,7 +82,9 @@ def _compute_batch(
 
 
 def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) -> dict[str, str]:
-    part = f"{file_digest}|{row.get('start')}|{row.get('end')}|{row.get('augmentation')}"
+    text = row.get("augmentation")
+    copied = f"{text}|{made_by()}" if isinstance(text, str) and text else ""
+    part = f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}"
     return {
         name: hashlib.blake2b(f"{part}|{digest}".encode(), digest_size=16).hexdigest()
         for name, digest in digests.items()

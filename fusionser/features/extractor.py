@@ -95,7 +95,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters, and fit the blocks that learn, where there are any, to the rows and labels."""
         self.check()
-        self.learned_ = {name: clone(block).fit(X, y) for name, block in self._learning()}
+        self.learned_ = {name: self._own(block).fit(X, y) for name, block in self._learning()}
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
@@ -104,9 +104,15 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         self.learned_ = {}
         given = {}
         for name, block in self._learning():
-            self.learned_[name] = clone(block)
+            self.learned_[name] = self._own(block)
             given[name] = np.asarray(self.learned_[name].fit_transform(X, y), dtype=np.float32)
         return self._joined(X, given)
+
+    def _own(self, block: LearnedBlock) -> LearnedBlock:
+        """Return a clone that looks for what it is fed where this extractor does."""
+        front_end = clone(block.resolved_front_end()).set_params(cache=self.cache, n_jobs=self.n_jobs)
+        own: LearnedBlock = clone(block).set_params(front_end=front_end)
+        return own
 
     def _handcrafted(self) -> list[tuple[str, FeatureBlock]]:
         return [(name, block) for name, block in self.blocks if isinstance(block, FeatureBlock)]
@@ -335,5 +341,9 @@ def _digests_of(stamp: str) -> dict[str, str]:
 def _carried(X: Any, index: pd.Index) -> pd.DataFrame:
     given = X if isinstance(X, pd.DataFrame) else pd.DataFrame(index=index)
     return pd.DataFrame(
-        {name: given[name].astype(object) if name in given else "" for name in CARRIED_COLUMNS}, index=index
+        {
+            name: given[name].astype(object).where(given[name].notna(), "") if name in given else ""
+            for name in CARRIED_COLUMNS
+        },
+        index=index,
     )

@@ -92,8 +92,13 @@ def labels_of(y: Any, n_rows: int) -> npt.NDArray[Any]:
 
 
 def columns_of(X: Any, names: Mapping[str, Any]) -> pd.DataFrame:
-    """Return columns of a table, filled by defaults where X is no table or lacks them."""
+    """Return columns of a table, filled by defaults where X is no table, or lacks them or some of their values."""
     given = X if isinstance(X, pd.DataFrame) else pd.DataFrame(index=range(len(X)))
     return pd.DataFrame(
-        {name: given[name].to_numpy() if name in given else [default] * len(X) for name, default in names.items()}
+        {
+            name: given[name].astype(object).where(given[name].notna(), default).to_numpy()
+            if name in given
+            else [default] * len(X)
+            for name, default in names.items()
+        }
     )

@@ -19,6 +19,8 @@ __all__ = ["FRONT_ENDS", "BlockVector", "LogMelMap", "MFCCMap", "front_end"]
 
 Array = npt.NDArray[np.float32]
 
+LARGEST_MAP = 1 << 24
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClipMap(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -34,6 +36,11 @@ class ClipMap(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  #
         check_mel(self.n_mels, self.fmax, self.sampling_rate)
         if self.duration is None:
             raise SettingsError("duration is None; a map needs a number of seconds, so that all have one size")
+        if self.n_mels * self.n_frames > LARGEST_MAP:
+            raise SettingsError(
+                f"a map of {self.n_mels} bands by {self.n_frames} frames is larger than {LARGEST_MAP} values; lower "
+                "duration or sampling_rate, or raise hop_length"
+            )
 
     @property
     def n_bands(self) -> int:

@@ -1,6 +1,7 @@
 """What a trained network says of new inputs."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import numpy.typing as npt
@@ -30,17 +31,16 @@ def _applied(
     network: Network,
     inputs: npt.NDArray[np.float32],
     device: str,
-    function: Callable[[Tensor], Tensor],
+    function: Callable[[Network, Tensor], Tensor],
     kind: torch.dtype = torch.float32,
 ) -> npt.NDArray[np.float32]:
     place = choose_device(device)
-    batches = torch.split(standardised(network.cpu().eval(), inputs), PREDICTION_BATCH)
-    try:
-        network.to(place, kind)
-        with torch.no_grad():
-            parts = [function(batch.to(place, kind)).cpu() for batch in batches]
-    finally:
-        network.to("cpu", torch.float32)
+    batches = torch.split(standardised(network.eval(), inputs), PREDICTION_BATCH)
+    if place.type != "cpu" or kind is not torch.float32:
+        # A copy: other threads may be asking the same network.
+        network = deepcopy(network).to(place, kind)
+    with torch.no_grad():
+        parts = [function(network, batch.to(place, kind)).cpu() for batch in batches]
     return torch.cat(parts).numpy()
 
 
@@ -52,12 +52,12 @@ def logits_of(
     With `double` they are computed in double precision, so that a row's do not depend on the rows beside it.
     """
     kind = torch.float64 if double and choose_device(device).type != "mps" else torch.float32
-    return _applied(network, inputs, device, lambda batch: network(batch) / network.temperature, kind)
+    return _applied(network, inputs, device, lambda own, batch: own(batch) / own.temperature, kind)
 
 
 def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
     """Return the hidden units of inputs as they come from a front end."""
-    return _applied(network, inputs, device, network.embed)
+    return _applied(network, inputs, device, lambda own, batch: own.embed(batch))
 
 
 def shares_of(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

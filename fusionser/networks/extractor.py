@@ -1,18 +1,20 @@
 """What every deep extractor shares: a front end, a network, and its hidden units or class scores as columns."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from sklearn.base import ClassifierMixin, clone
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import SettingsError
 from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.base import ClipComputation
+from fusionser.features.clip import plain_value
 from fusionser.features.learned import LearnedBlock, labels_of
 from fusionser.features.maps import front_end
 from fusionser.networks.applying import embedding_of, logits_of, shares_of
@@ -33,6 +35,7 @@ CROSS_FITTED = "crossfitted_score_"
 """How the columns of class scores begin: those that a training row's own label had a part in, and those it had not."""
 
 OUTPUTS = ("units", "scores")
+LEAST = 1e-12
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -50,8 +53,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         What `transform` returns: hidden units, or the log-probability of each class.
     cross_fit : int, default=0
         With two folds or more, `fit_transform` answers for each training row by a network that was trained without
-        its speaker, on inner folds. For class scores only: the hidden units of two networks share no axes, so
-        columns of them put together from several networks would mean nothing.
+        its speaker, on inner folds (see `InnerFolds` for where that cannot be). For class scores only: the hidden
+        units of two networks share no axes, so columns of them put together would mean nothing.
 
     Other parameters are those of `NetworkTraining`.
 
@@ -154,7 +157,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def out_of_fold_scores(self, X: Any, labels: npt.NDArray[Any]) -> Array:
         """Return the log-probabilities of each row by a network trained without its speaker."""
         classes = np.unique(labels)
-        scores = np.full((len(labels), len(classes)), np.nan, dtype=np.float32)
+        scores = np.full((len(labels), len(classes)), np.log(LEAST), dtype=np.float32)
         folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0)
         for train, held in folds.split(X, labels):
             inner = clone(self).set_params(cross_fit=0, output="scores").fit(_chosen(X, train), labels[train])
@@ -172,7 +175,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def scores(self, X: Any) -> Array:
         """Return the log-probability of each class, shape (n_clips, n_classes), float32."""
-        return np.log(np.maximum(self.predict_proba(X), 1e-12)).astype(np.float32)
+        return np.log(np.maximum(self.predict_proba(X), LEAST)).astype(np.float32)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
@@ -200,7 +203,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         params = {
             key: value for key, value in self.get_params(deep=False).items() if key not in ("front_end", "device")
         }
-        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in params.items()}
+        plain: dict[str, Any] = json.loads(json.dumps(params, default=plain_value))
         return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
 
     @classmethod
@@ -239,8 +242,4 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
 
 def _chosen(X: Any, positions: Positions) -> Any:
-    if isinstance(X, pd.DataFrame):
-        return X.iloc[positions]
-    if isinstance(X, np.ndarray):
-        return X[positions]
-    return [X[position] for position in positions]
+    return _safe_indexing(X, positions)

@@ -1,6 +1,6 @@
 """The deep extractors, each a transformer of clips, each trained inside the fold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from fusionser.rows import array_columns
 __all__ = ["EXTRACTORS", "LEARNED", "Conv1DExtractor", "Conv2DExtractor", "LogMelFrames", "MFCCFrames"]
 
 FILTERS = 4
+MOST_SPEEDS = 8
 
 
 def check_units(**given: float) -> None:
@@ -140,6 +141,8 @@ class Conv2DExtractor(DeepExtractor):
         for count in (*self.filters, self.units):
             check_units(filters_and_units=count)
         check_units(dropout=self.dropout)
+        if len(self.speeds) > MOST_SPEEDS:
+            raise SettingsError(f"got {len(self.speeds)} speeds; expected {MOST_SPEEDS} at most")
         for speed in self.speeds:
             if not 0.5 <= speed <= 2:
                 raise SettingsError(f"speeds hold {speed}; expected 0.5 to 2")
@@ -164,13 +167,10 @@ class Conv2DExtractor(DeepExtractor):
     def _applied(self, X: Any, function: Callable[[Array], Array]) -> Array:
         own = self._inputs(X)
         results = [function(own)]
-        copies = columns_of(X, {"augmentation": ""})["augmentation"]
-        originals = np.flatnonzero((copies == "").to_numpy())
         for speed in self.speeds:
-            inputs = own
-            if len(originals):
-                inputs = own.copy()
-                inputs[originals] = self._inputs(_at_speed(_chosen(X, originals), speed, self.resolved_front_end()))
+            inputs = own.copy()
+            for position, found in self._at_speed(X, np.arange(len(own)), speed):
+                inputs[position] = found
             results.append(function(inputs))
         mean: Array = np.mean(results, axis=0)
         return mean
@@ -178,6 +178,22 @@ class Conv2DExtractor(DeepExtractor):
     def distortion(self) -> Distortion:
         """Return the masks, the shift and the mixing."""
         return Distortion(mixup=self.mixup, band_mask=self.band_mask, frame_mask=self.frame_mask, shift=self.shift)
+
+    def _at_speed(self, X: Any, positions: Positions, speed: float) -> Iterator[tuple[int, Array]]:
+        """Yield the places among the positions that hold an original recording, and its map at another speed.
+
+        A clip that is too short at that speed is left out.
+        """
+        copies = columns_of(X, {"augmentation": ""})["augmentation"].to_numpy()[positions]
+        originals = np.flatnonzero(copies == "")
+        if len(originals) == 0:
+            return
+        front = self.resolved_front_end()
+        for place, array in zip(
+            originals, front.compute_usable(_at_speed(_chosen(X, positions[originals]), speed, front)), strict=True
+        ):
+            if array is not None:
+                yield int(place), array
 
     def _training_inputs(self, X: Any, trained: Positions) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
         rows = columns_of(X, {"source": "", "augmentation": ""}).iloc[trained]
@@ -188,12 +204,13 @@ class Conv2DExtractor(DeepExtractor):
         groups = pd.factorize(np.array(names, dtype=object))[0].astype(np.int64)
         inputs = [self._inputs(_chosen(X, trained))]
         positions, members = [trained], [groups]
-        originals = np.flatnonzero((rows["augmentation"] == "").to_numpy())
         for speed in self.speeds:
-            if len(originals):
-                inputs.append(self._inputs(_at_speed(_chosen(X, trained[originals]), speed, self.resolved_front_end())))
-                positions.append(trained[originals])
-                members.append(groups[originals])
+            found = list(self._at_speed(X, trained, speed))
+            if found:
+                places = np.array([place for place, _ in found])
+                inputs.append(np.stack([array for _, array in found]))
+                positions.append(trained[places])
+                members.append(groups[places])
         return np.concatenate(inputs), np.concatenate(positions), np.concatenate(members)
 
 

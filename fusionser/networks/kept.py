@@ -20,6 +20,7 @@ from safetensors.torch import save
 
 from fusionser.errors import FusionserError
 from fusionser.features.cache import cache_folder
+from fusionser.features.clip import plain_value
 from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
 
@@ -36,7 +37,7 @@ def network_key(network: Network, settings: dict[str, Any], arrays: Iterable[npt
     digest = hashlib.blake2b(digest_size=16)
     versions = {name: metadata.version(name) for name in ("torch", "skorch", "numpy")}
     described = {"network": str(network), "settings": settings, "versions": versions, "code": _code()}
-    digest.update(json.dumps(described, sort_keys=True).encode())
+    digest.update(json.dumps(described, sort_keys=True, default=plain_value).encode())
     weights = [value.detach().cpu().numpy() for value in network.state_dict().values()]
     for array in [*weights, *arrays]:
         if array is None:

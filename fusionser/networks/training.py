@@ -323,10 +323,11 @@ def _calibrate(network: Network, watched: Any) -> None:
     """Divide the logits by the number under which the watched rows are least surprising."""
     network.eval()
     with torch.no_grad():
-        logits = torch.cat([network(batch) for batch in torch.split(watched.X, PREDICTION_BATCH)]).double()
+        logits = torch.cat([network(batch) for batch in torch.split(watched.X, PREDICTION_BATCH)]).cpu().double()
+    truth = watched.y.cpu()
 
     def surprise(exponent: float) -> float:
-        return float(functional.cross_entropy(logits / float(np.exp(exponent)), watched.y))
+        return float(functional.cross_entropy(logits / float(np.exp(exponent)), truth))
 
     found = minimize_scalar(surprise, bounds=(-2.0, 2.0), method="bounded")
     network.temperature.fill_(float(np.exp(found.x)))

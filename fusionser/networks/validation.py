@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fusionser.errors import ProtocolError, SettingsError
-from fusionser.evaluation.inner_folds import InnerFolds
+from fusionser.evaluation.inner_folds import InnerFolds, sources_of
+from fusionser.features.learned import columns_of
 
 __all__ = ["hold_out"]
 
@@ -45,27 +46,25 @@ def hold_out(X: Any, labels: npt.NDArray[Any], share: float, seed: int) -> tuple
         raise SettingsError(f"validation is {share}; expected the share of training speakers held out, 0 to 0.5")
     if share == 0:
         return everyone, everyone[:0]
-    originals = everyone
-    sources = everyone.astype(object)
-    if isinstance(X, pd.DataFrame):
-        if "augmentation" in X:
-            originals = np.flatnonzero((X["augmentation"] == "").to_numpy())
-        if "source" in X and (X["source"] != "").all():
-            sources = X["source"].to_numpy(dtype=object)
-    _, first = np.unique(sources[originals].astype(str), return_index=True)
+    sources = sources_of(X, len(labels))
+    carried = columns_of(X, {"speaker": "", "augmentation": ""})
+    originals = np.flatnonzero((carried["augmentation"] == "").to_numpy())
+    if len(originals) == 0:
+        return everyone, everyone[:0]
+    _, first = np.unique(sources[originals], return_index=True)
     once = originals[np.sort(first)]
-    kept = X.iloc[once] if isinstance(X, pd.DataFrame) else None
+    known = pd.DataFrame({"speaker": carried["speaker"].to_numpy()[once], "source": sources[once]})
     try:
         folds = InnerFolds(folds=max(2, round(1 / share)), seed=seed)
-        _, chosen = next(iter(folds.split(kept, labels[once])))
+        _, chosen = next(iter(folds.split(known, labels[once])))
     except ProtocolError:
         # Too few clips of a class to hold any out: all are learned from, and nothing is watched.
         return everyone, everyone[:0]
     watched = once[chosen]
-    out = np.isin(sources.astype(str), sources[watched].astype(str))
-    if isinstance(X, pd.DataFrame) and "speaker" in X and not _shared(X["speaker"].to_numpy(), once, watched):
-        speakers = X["speaker"].to_numpy()
-        out |= np.isin(speakers.astype(str), speakers[watched].astype(str)) & (speakers != "")
+    out = np.isin(sources, sources[watched])
+    speakers = carried["speaker"].to_numpy(dtype=str)
+    if not _shared(speakers, once, watched):
+        out |= np.isin(speakers, speakers[watched]) & (speakers != "")
     return everyone[~out], watched
 
 

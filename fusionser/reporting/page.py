@@ -161,7 +161,7 @@ def _differences(
     found = []
     for one in contrasts:
         sides = [find_result(results, one.corpus, one.protocol, one.classes, name) for name in (one.without, one.with_)]
-        if sides[0] is not None and sides[1] is not None:
+        if sides[0] is not None and sides[1] is not None and set(sides[0].speakers) & set(sides[1].speakers):
             found.append((one, sides[0], sides[1], speaker_difference(sides[0], sides[1])))
     return found
 
