@@ -57,7 +57,7 @@ def test_class_weights_raise_the_recall_of_the_scarce(name):
     # Trees that fit every single row leave weights nothing to do.
     shallow = {"random-forest": {"min_samples_leaf": 10}, "xgboost": {"n_estimators": 30, "max_depth": 2}}
     # And networks that go back to the epoch of the best UAR make up for scarce classes by themselves.
-    shallow |= dict.fromkeys(["mlp", "lstm", "bilstm"], {"validation": 0.0, "epochs": 30, "learning_rate": 0.02})
+    shallow |= {key: {"validation": 0.0, "epochs": 30, "learning_rate": 0.02} for key in ("mlp", "lstm", "bilstm")}
     recall = {
         weight: np.mean(
             classifier(name, class_weight=weight).set_params(**shallow.get(name, {})).fit(X, y).predict(new) == "scarce"
