@@ -100,7 +100,8 @@ def sources_of(X: Any, count: int) -> npt.NDArray[Any]:
             dtype=object,
         ).astype(str)
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu":
-        return np.arange(count).astype(str) if X.ndim == 1 else _hashes(list(X))
+        # Rows of numbers are features, and equal features may be of different clips.
+        return np.arange(count).astype(str)
     return _hashes(list(X)) if X is not None and len(X) == count else np.arange(count).astype(str)
 
 
