@@ -1,5 +1,8 @@
 """Every view equals librosa's function on the same waveform; closed forms where there are any."""
 
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from conftest import tone
 from fusionser.errors import SettingsError
 from fusionser.features.functionals import FUNCTIONALS, delta, summarise
 from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.features.tuning import estimate_tuning
 
 FRAMINGS = [(22050, 2048, 512), (16000, 1024, 256), (44100, 2048, 441)]
 
@@ -67,11 +71,51 @@ def test_mel_and_log_mel_and_mfcc(framing, n_mels, fmax):
 
 def test_chroma_with_its_tuning(framing):
     signal, spectrum, options = framing
-    assert spectrum.tuning() == pytest.approx(
-        librosa.estimate_tuning(S=spectrum.power, sr=options["sr"], n_fft=options["n_fft"])
-    )
+    expected = librosa.estimate_tuning(S=spectrum.power, sr=options["sr"], n_fft=options["n_fft"])
+    assert spectrum.tuning() == float(expected)
     near(spectrum.chroma(), librosa.feature.chroma_stft(y=signal, tuning=spectrum.tuning(), **options), 1e-4)
     near(spectrum.chroma(24), librosa.feature.chroma_stft(y=signal, n_chroma=24, **options), 1e-4)
+
+
+@pytest.mark.parametrize(("rate", "n_fft"), [(22050, 2048), (16000, 1024), (8000, 256), (48000, 64)])
+@pytest.mark.parametrize("n_chroma", [12, 36])
+def test_tuning_is_librosas_to_the_last_bit(rate, n_fft, n_chroma):
+    rng = np.random.default_rng(n_fft + n_chroma)
+    voiced = np.cumsum(rng.normal(size=rate)) / 100 + np.sign(np.sin(2 * np.pi * 187.3 / rate * np.arange(rate)))
+    for signal in (rng.normal(size=rate), voiced):
+        power = Spectrum(signal, FrameSettings(sampling_rate=rate, n_fft=n_fft, hop_length=n_fft // 4)).power
+        expected = librosa.estimate_tuning(S=power, sr=rate, n_fft=n_fft, bins_per_octave=n_chroma)
+        assert estimate_tuning(power, rate, n_fft, n_chroma) == float(expected)
+
+
+def test_tuning_of_a_spectrum_without_peaks_is_none():
+    assert estimate_tuning(np.zeros((1025, 4), np.float32), 22050, 2048) == 0.0
+    assert estimate_tuning(np.ones((33, 4), np.float32), 200, 64) == 0.0
+
+
+def test_nothing_compiled_by_numba_is_called(tmp_path):
+    # Processes that compile librosa's functions at once leave a cache on disk that crashes all later ones.
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np\n"
+        "from numba.np.ufunc.gufunc import GUFunc\n"
+        "def refuse(self, *args, **kwargs): raise AssertionError('compiled')\n"
+        "GUFunc.__call__ = refuse\n"
+        "import librosa\n"
+        "try: librosa.util.localmax(np.ones(4, np.float32))\n"
+        "except AssertionError: print('guarded')\n"
+        "from fusionser.features import BLOCKS\n"
+        "from fusionser.features.maps import LogMelMap, MFCCMap\n"
+        "clip = np.random.default_rng(0).normal(0, 0.1, 22050)\n"
+        "kinds = [kind for kind in BLOCKS.values() if kind.uses_audio]\n"
+        "for kind in [*kinds, LogMelMap, MFCCMap]:\n"
+        "    kind(trim=True, denoise=True).transform([clip])\n"
+        "print(len(kinds))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "guarded"
+    assert int(done.stdout.split()[1]) > 5
 
 
 def test_spectral_shape(framing):

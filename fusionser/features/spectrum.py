@@ -14,6 +14,7 @@ import scipy.fft
 import scipy.signal
 
 from fusionser.errors import SettingsError
+from fusionser.features.tuning import estimate_tuning
 
 __all__ = ["FrameSettings", "Spectrum"]
 
@@ -159,14 +160,10 @@ class Spectrum:
         return self._cepstra[key][:n_mfcc]
 
     def tuning(self, n_chroma: int = 12) -> float:
-        """Deviation from A440 tuning in fractions of a pitch class, -0.5 to 0.5, as librosa estimates it."""
-        import librosa
-
+        """Deviation from A440 tuning in fractions of a pitch class, -0.5 to 0.5, see `estimate_tuning`."""
         if n_chroma not in self._tunings:
-            self._tunings[n_chroma] = float(
-                librosa.estimate_tuning(
-                    S=self.power, sr=self.frames.sampling_rate, n_fft=self.frames.n_fft, bins_per_octave=n_chroma
-                )
+            self._tunings[n_chroma] = estimate_tuning(
+                self.power, self.frames.sampling_rate, self.frames.n_fft, n_chroma
             )
         return self._tunings[n_chroma]
 
