@@ -1,5 +1,6 @@
 """The command ``fusionser study``."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,9 @@ def study(
     partial: Annotated[
         bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", is_flag=True)
     ] = False,
+    only: Annotated[
+        list[str] | None, option("--only", "Run the evaluations whose name fits, as 'emodb_*'; may be repeated.")
+    ] = None,
     device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
@@ -29,7 +33,6 @@ def study(
 ) -> None:
     """Run every evaluation of a recipe; a stopped study goes on where it was."""
     from fusionser.corpora.places import data_folder, find_corpora
-    from fusionser.evaluation import provenance
     from fusionser.experiments.recipe import read_recipe
     from fusionser.experiments.study import run_study
     from fusionser.reporting import StudyText, write_study
@@ -59,15 +62,19 @@ def study(
             n_jobs=jobs,
             device=device,
             partial=partial,
+            only=only or (),
             extraction_progress=clips,
             progress=cells,
         )
     if not results:
         raise SettingsError(f"{out}: no evaluation of this recipe is there yet; run it without --partial")
+    options = [f"--place={one}" for one in place or []]
     text = StudyText(
         title=wanted.title,
         question=wanted.question,
-        command=provenance()["command"].replace(" --partial", ""),
+        command=shlex.join(
+            ["fusionser", "study", recipe, "--out", str(out), *[f"--place={one}" for one in place or []]]
+        ),
         reading=wanted.reading,
         paper=wanted.paper,
         contrasts=wanted.contrasts,

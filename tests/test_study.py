@@ -52,6 +52,23 @@ def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, mon
     assert len(ran) == 8
 
 
+def test_a_part_of_a_study(recipe, demo_folder, tmp_path):
+    places = {"demo": demo_folder}
+    results, missing = run_study(recipe, places, tmp_path, only=["*random-kfold*_svm", "*holdout_inductive*svm"])
+    assert [(result.protocol.name, result.protocol.setting, result.classifier) for result in results] == [
+        ("speaker-holdout", "inductive", "svm"),
+        ("random-kfold", "inductive", "svm"),
+        ("random-kfold", "speaker-normalised", "svm"),
+    ]
+    assert len(missing) == 5
+    more, missing = run_study(recipe, places, tmp_path, only=["*holdout_inductive*forest"])
+    assert len(more) == 4
+    assert len(missing) == 4
+    assert run_study(recipe, places, tmp_path, partial=True) == (more, missing)
+    with pytest.raises(SettingsError, match=r"--only is 'emodb_\*', which fits no evaluation"):
+        run_study(recipe, places, tmp_path, only=["emodb_*"])
+
+
 def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, tmp_path):
     run_study(recipe, {"demo": demo_folder}, tmp_path)
     cell = tmp_path / "cells" / "demo_speaker-holdout_inductive_fusionnet_svm.json"

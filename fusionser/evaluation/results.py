@@ -167,12 +167,15 @@ def versions() -> dict[str, str]:
 
 
 def provenance() -> dict[str, Any]:
-    """Return what a reader needs to get the same numbers: command, commit, versions, machine and date."""
+    """Return what a reader needs to get the same numbers: command, commit, versions, machine, threads and date."""
+    # The order in which threads add up moves the last bits of a network's weights; without networks torch is not here.
+    torch = sys.modules.get("torch")
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": _commit(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
+        **({"threads": torch.get_num_threads()} if torch else {}),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 

@@ -1,7 +1,8 @@
 """Many evaluations from one recipe; each is written whole as it ends, and a stopped study goes on where it was."""
 
+import fnmatch
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,18 @@ def study_cells(
     return cells
 
 
+def _wanted(names: Sequence[str], only: Sequence[str]) -> set[str]:
+    """Return the names that fit a pattern, all where there is none."""
+    fitting = {pattern: {name for name in names if fnmatch.fnmatchcase(name, pattern)} for pattern in only}
+    for pattern, found in fitting.items():
+        if not found:
+            raise SettingsError(
+                f"--only is '{pattern}', which fits no evaluation; the first of them is '{names[0]}', and * stands for "
+                "anything"
+            )
+    return set().union(*fitting.values()) if only else set(names)
+
+
 def run_study(
     recipe: Recipe,
     places: Mapping[str, Path],
@@ -174,6 +187,7 @@ def run_study(
     n_jobs: int | None = None,
     device: str = "auto",
     partial: bool = False,
+    only: Sequence[str] = (),
     extraction_progress: Progress | None = None,
     progress: CellProgress | None = None,
 ) -> tuple[list[Result], list[str]]:
@@ -193,6 +207,8 @@ def run_study(
         Of the networks.
     partial : bool, default=False
         Run nothing; take the cells that are there.
+    only : sequence of str
+        Patterns, as ``emodb_*``: run the cells whose name fits one of them, and take the others where they are there.
     extraction_progress, progress : callable, optional
         Told of clips, and of cells (done, all, name of the next).
 
@@ -205,18 +221,19 @@ def run_study(
     Raises
     ------
     SettingsError
-        When the folder of a corpus is not given.
+        When the folder of a corpus is not given, or a pattern fits no cell.
     """
     cells = study_cells(
         recipe, places, cache=cache, n_jobs=n_jobs, device=device, extraction_progress=extraction_progress
     )
+    wanted = set() if partial else _wanted([cell.name for cell in cells], only)
     results, missing = [], []
     for number, cell in enumerate(cells):
         if progress:
             progress(number, len(cells), cell.name)
         path = Path(folder) / "cells" / f"{cell.name}.json"
         result = _known(path, cell)
-        if result is None and partial:
+        if result is None and cell.name not in wanted:
             missing.append(cell.name)
             continue
         if result is None:
