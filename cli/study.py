@@ -72,9 +72,7 @@ def study(
     text = StudyText(
         title=wanted.title,
         question=wanted.question,
-        command=shlex.join(
-            ["fusionser", "study", recipe, "--out", str(out), *[f"--place={one}" for one in place or []]]
-        ),
+        command=shlex.join(["fusionser", "study", recipe, "--out", str(out), *options]),
         reading=wanted.reading,
         paper=wanted.paper,
         contrasts=wanted.contrasts,

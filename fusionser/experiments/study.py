@@ -151,7 +151,7 @@ def study_cells(
     SettingsError
         When the folder of a corpus is not given.
     """
-    missing = [choice.corpus for choice in recipe.corpora if choice.corpus not in places]
+    missing = sorted({choice.corpus for choice in recipe.corpora} - set(places))
     if missing:
         raise SettingsError(
             f"the recipe needs {', '.join(missing)}; set FUSIONSER_DATA to the folder that holds the corpora, or give "
