@@ -58,6 +58,13 @@ def demo_rows(demo_folder: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def split(demo_rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training and test rows of the synthetic corpus, by speaker."""
+    tested = demo_rows["speaker"].isin(["demo/f1", "demo/m1"])
+    return demo_rows[~tested].reset_index(drop=True), demo_rows[tested].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
 def command() -> Callable[..., Outcome]:
     """Run `fusionser` in a process of its own, and check that no failure ends in a traceback."""
 

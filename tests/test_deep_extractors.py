@@ -16,9 +16,9 @@ from sklearn.pipeline import make_pipeline
 
 from fusionser.augment import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
-from fusionser.evaluation import SpeakerHoldout, SpeakerKFold, evaluate
+from fusionser.evaluation import SpeakerKFold, evaluate
 from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
-from fusionser.features import BlockVector, EstimatedGender, FeatureExtractor, LogMelMap
+from fusionser.features import BlockVector, FeatureExtractor, LogMelMap
 from fusionser.networks import EXTRACTORS, Conv1DExtractor, Conv2DExtractor, LogMelFrames, MFCCFrames
 
 SMALL_MAP = LogMelMap(sampling_rate=8000, n_fft=512, hop_length=256, n_mels=32, duration=1.0)
@@ -32,12 +32,6 @@ QUICK = {
 
 def quick(name, **settings):
     return clone(QUICK[name]).set_params(**settings)
-
-
-@pytest.fixture(scope="module")
-def split(demo_rows):
-    tested = demo_rows["speaker"].isin(["demo/f1", "demo/m1"])
-    return demo_rows[~tested].reset_index(drop=True), demo_rows[tested].reset_index(drop=True)
 
 
 def test_every_extractor_is_tried_here():
@@ -259,64 +253,6 @@ def test_maps_too_small_are_refused(split):
     tiny = LogMelMap(n_mels=8, sampling_rate=8000, n_fft=512, hop_length=256, duration=1.0)
     with pytest.raises(SettingsError, match="conv2d needs maps of 16 bands by 8 frames or more; got 8 by 32"):
         quick("conv2d", front_end=tiny, speeds=()).fit(train.iloc[:20], train["emotion"].iloc[:20])
-
-
-def test_the_gender_is_estimated_without_looking_at_labels(split):
-    train, test = split
-    block = EstimatedGender().fit(train)
-    estimates = block.transform(test)[:, 0]
-    assert np.mean((estimates > 0.5) == (test["gender"] == "male")) > 0.95
-    turned = test.assign(gender="female")
-    np.testing.assert_array_equal(block.transform(turned)[:, 0], estimates)
-    np.testing.assert_array_equal(block.transform(test["file"].tolist())[:, 0], estimates)
-
-
-def test_training_rows_hear_their_gender_from_others(split):
-    # One speaker is labelled wrongly: out of fold, the voice contradicts the label.
-    train, _ = split
-    speaker = train["speaker"].iloc[0]
-    wrong = train.assign(gender=np.where(train["speaker"] == speaker, "male", train["gender"]))
-    assert train["gender"].iloc[0] == "female"
-    estimates = EstimatedGender().fit_transform(wrong)[:, 0]
-    assert estimates[(train["speaker"] == speaker).to_numpy()].mean() < 0.5
-
-
-def test_genders_that_cannot_be_learned(split):
-    train, test = split
-    with pytest.raises(SettingsError, match="no training row has 'female' or 'male'"):
-        EstimatedGender().fit(train.assign(gender=""))
-    with pytest.raises(SettingsError, match="no training row"):
-        EstimatedGender().fit(train["file"].tolist())
-    only = EstimatedGender().fit(train[train["gender"] == "male"])
-    assert (only.transform(test) > 0.99).all()
-
-
-def test_augmented_and_estimated_all_together(demo_folder):
-    places = [Place(demo_folder, "demo")]
-    names = ["acoustic", "statistics", "gender", "conv1d"]
-    prepared = prepare(places, choose_features(places, blocks=names))
-    plan = Plan(
-        classifier="bilstm", augment=("noise", "pitch"), copies=2, imbalance="weights", networks=Networks(epochs=2)
-    )
-    result, found = evaluate_plan(prepared, plan, SpeakerHoldout(speakers=("f1", "m1")))
-    assert result.feature_count == 162 + 6 + 1 + 32
-    assert result.classifier_settings["augment"] == ["noise", "pitch"]
-    stamp = [stamp for stamp in result.protocol.stamps if stamp.startswith("gender")]
-    assert stamp[0].startswith("gender of the test speakers estimated from the voice: rightly for ")
-    assert set(found.curves["network"]) == {"conv1d", "classifier"}
-    assert not result.protocol.gender_given
-
-
-def test_blocks_come_in_the_order_in_which_they_are_named(demo_folder):
-    places = [Place(demo_folder, "demo")]
-    extractor = choose_features(places, blocks=["conv1d", "gender", "statistics"], gender="given").extractor
-    assert [name for name, _ in extractor.blocks] == ["conv1d", "gender", "statistics"]
-    rows = prepare(places, choose_features(places, blocks=["statistics", "gender"], gender="given")).table
-    fitted = extractor.set_params(conv1d__epochs=1).fit(rows, rows["emotion"])
-    table = fitted.set_params(keep_rows=True).transform(rows)
-    assert list(table.columns[:4]) == ["speaker", "source", "augmentation", "conv1d__unit_00"]
-    assert list(table.columns[35:37]) == ["gender__male", "statistics__mean"]
-    np.testing.assert_array_equal(table["gender__male"], (rows["gender"] == "male").astype(float))
 
 
 def test_the_sampler_and_the_extractor_agree_on_what_is_watched(split, monkeypatch):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fusionser.errors import LeakageError, ProtocolError, SettingsError
@@ -113,12 +114,22 @@ def test_parameters_are_chosen_inside_the_fold(prepared, monkeypatch):
 
     monkeypatch.setattr(pipeline.InnerFolds, "split", spy)
     result, _ = evaluate_plan(prepared, Plan(tune=True), SpeakerHoldout(speakers=("f1", "m1")))
-    assert (
-        result.protocol.selection
-        == "parameters chosen by inner folds of the training rows, by speaker where every class has two"
-    )
+    assert result.protocol.selection == "parameters chosen by inner folds of the training speakers"
+    assert not any("inner folds" in stamp for stamp in result.protocol.stamps)
     assert result.folds[0].parameters == {"classifier__C": 10.0}
     assert seen and all(not {"demo/f1", "demo/m1"} & speakers for speakers in seen)
+
+
+def test_inner_folds_that_part_a_speaker_are_stamped(prepared):
+    from dataclasses import replace
+
+    table = prepared.table
+    # Of the training speakers f2 alone is ever sad: inner folds by speaker would leave sadness out of one side.
+    scarce = table[(table["emotion"] != "sad") | table["speaker"].isin(["demo/f1", "demo/f2"])].reset_index(drop=True)
+    result, _ = evaluate_plan(replace(prepared, table=scarce), Plan(), SpeakerHoldout(speakers=("f1", "m1")))
+    assert result.protocol.stamps[-1] == (
+        "inner folds by clip and not by speaker, since too few speakers have every class: " + result.folds[0].name
+    )
 
 
 def test_a_class_that_training_never_shows_is_refused(prepared):
@@ -225,5 +236,6 @@ def test_a_stranger_of_a_frozen_step_is_refused_by_the_whole_evaluation(prepared
 
 def test_provenance_names_the_commit_and_the_versions():
     found = provenance()
-    assert {"command", "commit", "versions", "machine", "date"} == set(found)
+    assert {"command", "commit", "versions", "machine", "threads", "date"} == set(found)
+    assert found["threads"] == torch.get_num_threads()
     assert {"python", "numpy", "scikit-learn", "librosa", "xgboost"} <= set(found["versions"])

@@ -10,6 +10,7 @@ from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
 from fusionser.fusion import split_carried
 from fusionser.networks.applying import logits_of, shares_of
+from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
@@ -21,7 +22,6 @@ __all__ = ["LSTM", "MLP", "BiLSTM"]
 
 MOST_STEPS = 64
 MOST_LAYERS = 16
-MOST_UNITS = 8192
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -128,8 +128,8 @@ class MLP(NetworkClassifier):
         """Raise `SettingsError` when a parameter of the network is out of its range."""
         if isinstance(self.hidden, str) or len(self.hidden) > MOST_LAYERS:
             raise SettingsError(f"hidden is {self.hidden!r}; expected at most {MOST_LAYERS} numbers of units")
-        for units in self.hidden:
-            _check_units(units, self.dropout)
+        check_units(hidden=self.hidden)
+        check_dropout(self.dropout)
 
     def build_network(self, n_inputs: int, n_classes: int) -> Perceptron:
         """Build `Perceptron`."""
@@ -175,9 +175,10 @@ class LSTM(NetworkClassifier):
 
     def check_network(self) -> None:
         """Raise `SettingsError` when a parameter of the network is out of its range."""
-        _check_units(self.units, self.dropout)
-        if self.step_size is not None and not 1 <= self.step_size <= MOST_UNITS:
-            raise SettingsError(f"step_size is {self.step_size}; expected 1 to {MOST_UNITS} columns a step, or None")
+        check_units(units=self.units)
+        check_dropout(self.dropout)
+        if self.step_size is not None:
+            check_units(step_size=self.step_size)
 
     def build_network(self, n_inputs: int, n_classes: int) -> VectorRecurrent:
         """Build `VectorRecurrent`."""
@@ -199,10 +200,3 @@ class BiLSTM(LSTM):
     """
 
     bidirectional: ClassVar[bool] = True
-
-
-def _check_units(units: int, dropout: float) -> None:
-    if not 1 <= units <= MOST_UNITS:
-        raise SettingsError(f"the number of units is {units}; expected 1 to {MOST_UNITS}")
-    if not 0 <= dropout <= 0.95:
-        raise SettingsError(f"dropout is {dropout}; expected 0 to 0.95")

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from fusionser.errors import ProtocolError
+from fusionser.evaluation.fitted import chosen_parameters, curves_of, estimated_gender
 from fusionser.evaluation.guard import (
     Overlap,
     check_learns_in_fold,
@@ -18,6 +19,7 @@ from fusionser.evaluation.guard import (
     check_split,
     with_fingerprints,
 )
+from fusionser.evaluation.inner_folds import parted_speakers
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
 from fusionser.evaluation.protocols import Fold, Protocol
 from fusionser.evaluation.results import (
@@ -66,6 +68,25 @@ class Evaluation:
     speakers: dict[str, Scores]
     predictions: pd.DataFrame
     curves: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class FoldOutcome:
+    """What came of one fold.
+
+    Parameters
+    ----------
+    gender : tuple of int, optional
+        For how many test clips the gender was estimated rightly, and of how many it is known.
+    parted : bool
+        Whether inner folds had to part the clips of one speaker.
+    """
+
+    result: FoldResult
+    predictions: pd.DataFrame
+    curves: list[dict[str, Any]]
+    gender: tuple[int, int] | None
+    parted: bool
 
 
 def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -146,33 +167,10 @@ def _gender_stamp(genders: list[tuple[int, int]]) -> tuple[str, ...]:
     return (f"{ESTIMATED_GENDER}: rightly for {100 * right / known:.1f} % of {known} test clips",)
 
 
-def _parts(fitted: Any) -> dict[str, Any]:
-    """Return the fitted parts of a pipeline, those within an extractor or a late fusion included, by name."""
-    pipeline = getattr(fitted, "best_estimator_", fitted)
-    found: dict[str, Any] = {}
-    for name, step in getattr(pipeline, "steps", [("estimator", pipeline)]):
-        found[name] = step
-        found.update(getattr(step, "learned_", {}))
-        found.update({f"{name} {member}": part for member, part in getattr(step, "members_", {}).items()})
-    return found
-
-
-def _curves(fitted: Any, fold: str) -> list[dict[str, Any]]:
-    return [
-        {"fold": fold, "network": name, **epoch}
-        for name, part in _parts(fitted).items()
-        for epoch in getattr(part, "history_", [])
-    ]
-
-
-def _estimated_gender(fitted: Any, rows: pd.DataFrame) -> tuple[int, int] | None:
-    """Return for how many clips the gender was estimated rightly, and of how many it is known."""
-    for part in _parts(fitted).values():
-        if getattr(part, "kind", None) == "estimated-gender":
-            known = rows["gender"].isin(["male", "female"]).to_numpy()
-            male = np.asarray(part.transform(rows))[:, 0] > 0.5
-            return int((male == (rows["gender"] == "male").to_numpy())[known].sum()), int(known.sum())
-    return None
+def _inner_stamp(folds: list[str]) -> tuple[str, ...]:
+    if not folds:
+        return ()
+    return (f"inner folds by clip and not by speaker, since too few speakers have every class: {', '.join(folds)}",)
 
 
 def _setting_of(estimator: BaseEstimator) -> str:
@@ -225,63 +223,63 @@ def evaluate(
     used = np.unique(np.concatenate([np.concatenate([train, test]) for _, train, test in folds]))
     classes = check_labels(rows.iloc[used])
     overlaps = [_check_fold(rows, fold, protocol.allows) for fold in folds]
-    parts, fold_results, curves = [], [], []
-    genders: list[tuple[int, int]] = []
+    outcomes = []
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
-        name, train, test = fold
         if progress:
-            progress(number, len(folds), name)
-        began = time.perf_counter()
-        fitted = clone(estimator).fit(rows.iloc[train], rows["emotion"].iloc[train].to_numpy(dtype=object))
-        seconds = time.perf_counter() - began
-        part = _predict(fitted, rows.iloc[test], name)
-        parts.append(part)
-        curves += _curves(fitted, name)
-        heard = _estimated_gender(fitted, rows.iloc[test])
-        genders += [heard] if heard else []
-        fold_results.append(
-            FoldResult(
-                name=name,
-                train_rows=len(train),
-                test_rows=len(test),
-                test_speakers=int(part["speaker"].nunique()),
-                scores=_scores(confusion(part["truth"], part["predicted"], classes)),
-                shared_speakers=len(shared.speakers),
-                shared_sources=len(shared.sources),
-                shared_audio=len(shared.audio),
-                shared_statements=len(shared.statements),
-                parameters=_chosen(fitted),
-                fit_seconds=round(seconds, 3),
-            )
-        )
+            progress(number, len(folds), fold[0])
+        outcomes.append(_run_fold(rows, estimator, fold, shared, classes))
     if progress:
         progress(len(folds), len(folds), "")
-    setting = _setting_of(estimator)
-    stamps = _stamps(overlaps, folds, rows, estimator) + _gender_stamp(genders)
     stamp = ProtocolStamp(
         name=protocol.name,
         settings=protocol.settings(),
-        setting=setting,
+        setting=_setting_of(estimator),
         selection=selection,
-        stamps=stamps,
+        stamps=(
+            *_stamps(overlaps, folds, rows, estimator),
+            *_gender_stamp([outcome.gender for outcome in outcomes if outcome.gender]),
+            *_inner_stamp([outcome.result.name for outcome in outcomes if outcome.parted]),
+        ),
     )
-    taking_part = rows.iloc[used]
-    return _collect(pd.concat(parts, ignore_index=True), classes, stamp, fold_results, seed, taking_part, curves)
+    return _collect(outcomes, classes, stamp, seed, rows.iloc[used])
 
 
-def _chosen(fitted: Any) -> dict[str, Any]:
-    return dict(getattr(fitted, "best_params_", {}))
+def _run_fold(
+    rows: pd.DataFrame, estimator: BaseEstimator, fold: Fold, shared: Overlap, classes: tuple[str, ...]
+) -> FoldOutcome:
+    """Fit to the training rows of a fold, and judge its test rows."""
+    name, train, test = fold
+    began = time.perf_counter()
+    with parted_speakers() as parted:
+        fitted = clone(estimator).fit(rows.iloc[train], rows["emotion"].iloc[train].to_numpy(dtype=object))
+    seconds = time.perf_counter() - began
+    predictions = _predict(fitted, rows.iloc[test], name)
+    result = FoldResult(
+        name=name,
+        train_rows=len(train),
+        test_rows=len(test),
+        test_speakers=int(predictions["speaker"].nunique()),
+        scores=_scores(confusion(predictions["truth"], predictions["predicted"], classes)),
+        shared_speakers=len(shared.speakers),
+        shared_sources=len(shared.sources),
+        shared_audio=len(shared.audio),
+        shared_statements=len(shared.statements),
+        parameters=chosen_parameters(fitted),
+        fit_seconds=round(seconds, 3),
+    )
+    return FoldOutcome(
+        result=result,
+        predictions=predictions,
+        curves=curves_of(fitted, name),
+        gender=estimated_gender(fitted, rows.iloc[test]),
+        parted=bool(parted),
+    )
 
 
 def _collect(
-    predictions: pd.DataFrame,
-    classes: tuple[str, ...],
-    stamp: ProtocolStamp,
-    folds: list[FoldResult],
-    seed: int,
-    rows: pd.DataFrame,
-    curves: list[dict[str, Any]],
+    outcomes: list[FoldOutcome], classes: tuple[str, ...], stamp: ProtocolStamp, seed: int, rows: pd.DataFrame
 ) -> Evaluation:
+    predictions = pd.concat([outcome.predictions for outcome in outcomes], ignore_index=True)
     matrix = confusion(predictions["truth"], predictions["predicted"], classes)
     by_speaker = {
         str(name): confusion(part["truth"], part["predicted"], classes)
@@ -298,8 +296,8 @@ def _collect(
         intervals=speaker_intervals(by_speaker, seed=seed) if (predictions["speaker"] != "").all() else None,
         per_class={name: ClassResult.model_validate(one) for name, one in class_scores(matrix, classes).items()},
         confusion=matrix,
-        folds=folds,
+        folds=[outcome.result for outcome in outcomes],
         speakers={name: _scores(one) for name, one in by_speaker.items()},
         predictions=predictions,
-        curves=pd.DataFrame(curves),
+        curves=pd.DataFrame([epoch for outcome in outcomes for epoch in outcome.curves]),
     )

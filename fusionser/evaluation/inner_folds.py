@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +14,31 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from fusionser.errors import ProtocolError
 
-__all__ = ["InnerFolds", "sources_of"]
+__all__ = ["InnerFolds", "parted_speakers", "sources_of"]
 
 Positions = npt.NDArray[np.intp]
+
+_parted: ContextVar[list[int] | None] = ContextVar("parted", default=None)
+
+
+@contextmanager
+def parted_speakers() -> Iterator[list[int]]:
+    """Collect the number of speakers of every split that had to cut inner folds by clip though speakers are known.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"speaker": list("aabb"), "source": list("1234")})
+    >>> with parted_speakers() as found:
+    ...     splits = list(InnerFolds(folds=2).split(rows, list("xxyy")))
+    >>> found
+    [2]
+    """
+    found: list[int] = []
+    token = _parted.set(found)
+    try:
+        yield found
+    finally:
+        _parted.reset(token)
 
 
 @dataclass(kw_only=True)
@@ -22,7 +46,8 @@ class InnerFolds:
     """Folds of the training rows by speaker, for choosing parameters and for calibration.
 
     Emotions are spread evenly. Where no speakers are known (or there is one), or folds by speaker would leave a class
-    out on one side, the folds are by clip, a clip's copies and repetitions staying together.
+    out on one side, the folds are by clip, a clip's copies and repetitions staying together; the stamp of an
+    evaluation says where that was so.
 
     Parameters
     ----------
@@ -46,6 +71,9 @@ class InnerFolds:
         if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
             # A class that one speaker alone has cannot be kept on both sides: fall back to clips, a clip's copies
             # and repetitions staying together.
+            known = _parted.get()
+            if known is not None and units is not sources:
+                known.append(len(set(units)))
             splits = list(splitter.split(labels, labels, sources))
             if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
                 shuffled = StratifiedKFold(folds, shuffle=True, random_state=self.seed)

@@ -74,8 +74,8 @@ def configured(
                 class_weight=class_weight,
                 cross_fit=networks.cross_fit,
                 output="scores" if networks.cross_fit or fusion != "early" else "units",
+                precision=networks.precision,
             )
-            block.set_params(precision=networks.precision)
             _limit(block, networks)
     return built
 

@@ -23,7 +23,7 @@ from fusionser.networks import DeepExtractor
 
 __all__ = ["Plan", "analyse_copies", "evaluate_plan", "fit_plan"]
 
-SELECTED = "parameters chosen by inner folds of the training rows, by speaker where every class has two"
+SELECTED = "parameters chosen by inner folds of the training speakers"
 FIXED = "fixed parameters"
 NETWORK_ALONE = "network-alone"
 

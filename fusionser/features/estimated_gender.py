@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import SettingsError
 from fusionser.evaluation.inner_folds import sources_of
-from fusionser.features.base import ClipComputation
 from fusionser.features.learned import Array, LearnedBlock, columns_of
-from fusionser.features.maps import BlockVector, front_end
+from fusionser.features.maps import BlockVector, FrontEnd
 
 __all__ = ["EstimatedGender"]
 
@@ -52,12 +51,10 @@ class EstimatedGender(LearnedBlock):
 
     kind: ClassVar[str] = "estimated-gender"
     penalty: float = 10.0
-    front_end: ClipComputation | None = None
+    front_end: FrontEnd | None = None
 
-    def resolved_front_end(self) -> ClipComputation:
-        """Return the front end: that which was given, else the default."""
-        if self.front_end is not None:
-            return self.front_end
+    def default_front_end(self) -> FrontEnd:
+        """Return pitch, MFCC and spectral shape of the trimmed clip at 16 kHz."""
         return BlockVector(
             blocks=("pitch", "mfcc", "shape"),
             sampling_rate=16000,
@@ -133,14 +130,6 @@ class EstimatedGender(LearnedBlock):
             "front_end": self.resolved_front_end().settings(),
             "penalty": self.penalty,
         }
-
-    @classmethod
-    def from_settings(cls, settings: Any) -> Self:
-        """Build the block from what `settings` returned."""
-        params = {key: value for key, value in settings.items() if key not in ("kind", "front_end")}
-        built = cls(front_end=front_end(settings["front_end"]), **params)
-        built.check()
-        return built
 
     def pack(self) -> bytes:
         """Return the regression as the bytes of a safetensors file."""

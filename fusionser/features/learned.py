@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from fusionser.errors import SettingsError
-from fusionser.features.base import ClipComputation
+from fusionser.features.maps import FrontEnd, front_end
 
 __all__ = ["LearnedBlock"]
 
@@ -20,15 +20,20 @@ class LearnedBlock(TransformerMixin, BaseEstimator):
     """A block of columns that are learned from labelled training rows; `fit` sees those rows alone.
 
     Subclasses are keyword-only dataclasses. They set `kind`, their name in the registry, and say what they
-    are fed (`front_end_`) and what they give (`names`).
+    are fed where no `front_end` is given (`default_front_end`) and what they give (`names`).
     """
 
     kind: ClassVar[str]
     uses_audio: ClassVar[bool] = True
+    front_end: FrontEnd | None
 
-    def resolved_front_end(self) -> ClipComputation:
-        """Return what every clip is turned into before it is learned from."""
+    def default_front_end(self) -> FrontEnd:
+        """Return the front end that is used where none is given."""
         raise NotImplementedError
+
+    def resolved_front_end(self) -> FrontEnd:
+        """Return what every clip is turned into before it is learned from: the given front end, else the default."""
+        return self.default_front_end() if self.front_end is None else self.front_end
 
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
@@ -57,6 +62,14 @@ class LearnedBlock(TransformerMixin, BaseEstimator):
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain JSON values."""
         raise NotImplementedError
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Build the block from what `settings` returned."""
+        params = {key: value for key, value in settings.items() if key not in ("kind", "front_end")}
+        built = cls(front_end=front_end(settings["front_end"]), **params)
+        built.check()
+        return built
 
     def pack(self) -> bytes:
         """Return what was learned, as the bytes of a safetensors file."""

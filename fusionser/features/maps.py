@@ -15,7 +15,7 @@ from fusionser.features.blocks import BLOCKS
 from fusionser.features.checks import check_mel
 from fusionser.features.clip import Clip
 
-__all__ = ["FRONT_ENDS", "BlockVector", "LogMelMap", "MFCCMap", "front_end"]
+__all__ = ["FRONT_ENDS", "BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "front_end"]
 
 Array = npt.NDArray[np.float32]
 
@@ -23,7 +23,30 @@ LARGEST_MAP = 1 << 24
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClipMap(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class FrontEnd(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """What turns each clip into one array, all of one shape (`array_shape`), for a network to read."""
+
+    def transform(self, X: Any) -> Array:
+        """Compute the array of every clip.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``file``, sequence of paths, or waveforms
+
+        Returns
+        -------
+        ndarray of shape (n_clips, *array_shape), float32
+
+        Raises
+        ------
+        AudioError
+            When a clip cannot be used.
+        """
+        return self.compute_all(X)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClipMap(FrontEnd):
     """A map of bands by frames; clips are padded or cut to `duration`."""
 
     duration: float | None = 3.0
@@ -57,24 +80,6 @@ class ClipMap(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  #
         samples = self.clip_settings().samples
         assert samples is not None  # noqa: S101
         return 1 + samples // self.hop_length
-
-    def transform(self, X: Any) -> Array:
-        """Compute the map of every clip.
-
-        Parameters
-        ----------
-        X : DataFrame with a column ``file``, sequence of paths, or waveforms
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_bands, n_frames), float32
-
-        Raises
-        ------
-        AudioError
-            When a clip cannot be used.
-        """
-        return self.compute_all(X)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -140,7 +145,7 @@ class MFCCMap(ClipMap):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BlockVector(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class BlockVector(FrontEnd):
     """Handcrafted blocks with their defaults, end to end in one vector; they share one transform of the clip.
 
     Parameters
@@ -179,36 +184,18 @@ class BlockVector(TransformerMixin, ClipComputation, auto_wrap_output_keys=None)
                 raise unknown_name("feature block", name, BLOCKS)
         return [BLOCKS[name](**shared) for name in self.blocks]
 
-    def transform(self, X: Any) -> Array:
-        """Compute the vector of every clip.
-
-        Parameters
-        ----------
-        X : DataFrame with a column ``file``, sequence of paths, or waveforms
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_columns), float32
-
-        Raises
-        ------
-        AudioError
-            When a clip cannot be used.
-        """
-        return self.compute_all(X)
-
     def compute(self, clip: Clip) -> Array:
         """Return the vector of one clip."""
         return np.concatenate([block.compute(clip) for block in self._blocks()])
 
 
-FRONT_ENDS: Mapping[str, type[ClipComputation]] = MappingProxyType(
+FRONT_ENDS: Mapping[str, type[FrontEnd]] = MappingProxyType(
     {kind.kind: kind for kind in (LogMelMap, MFCCMap, BlockVector)}
 )
 """What a network can be fed, by name."""
 
 
-def front_end(settings: Mapping[str, Any]) -> ClipComputation:
+def front_end(settings: Mapping[str, Any]) -> FrontEnd:
     """Build what `Computation.settings` described.
 
     Raises

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fusionser.networks.device import choose_device
-from fusionser.networks.layers import Network, Standardise
+from fusionser.networks.layers import Network
 
 __all__ = ["PREDICTION_BATCH", "embedding_of", "logits_of", "shares_of", "standardised"]
 
@@ -19,11 +19,10 @@ PREDICTION_BATCH = 256
 def standardised(network: Network, inputs: npt.NDArray[np.float32]) -> Tensor:
     """Return inputs as they come from a front end, standardised where the network does so."""
     given = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
-    standardise = getattr(network, "standardise", None)
-    if not isinstance(standardise, Standardise):
+    if network.standardise is None:
         return given
     with torch.no_grad():
-        standard: Tensor = standardise(given)
+        standard: Tensor = network.standardise(given)
     return standard
 
 

@@ -1,7 +1,7 @@
 """What every deep extractor shares: a front end, a network, and its hidden units or class scores as columns."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,10 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import SettingsError
 from fusionser.evaluation.inner_folds import InnerFolds
-from fusionser.features.base import ClipComputation
 from fusionser.features.clip import plain_value
 from fusionser.features.learned import LearnedBlock, labels_of
-from fusionser.features.maps import front_end
+from fusionser.features.maps import FrontEnd
 from fusionser.networks.applying import embedding_of, logits_of, shares_of
 from fusionser.networks.batches import Distortion
 from fusionser.networks.kept import History
@@ -47,7 +46,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     Parameters
     ----------
-    front_end : ClipComputation, optional
+    front_end : FrontEnd, optional
         What a clip is turned into; each architecture has a default.
     output : {"units", "scores"}, default="units"
         What `transform` returns: hidden units, or the log-probability of each class.
@@ -66,13 +65,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         The learning curve, see `train_network`.
     """
 
-    front_end: ClipComputation | None = None
+    front_end: FrontEnd | None = None
     output: str = "units"
     cross_fit: int = 0
-
-    def default_front_end(self) -> ClipComputation:
-        """Return the front end that is used where none is given."""
-        raise NotImplementedError
 
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
         """Build the network for inputs of a shape."""
@@ -85,10 +80,6 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def distortion(self) -> Distortion | None:
         """Return what is done to batches while training."""
         return None
-
-    def resolved_front_end(self) -> ClipComputation:
-        """Return the front end: that which was given, else the default."""
-        return self.default_front_end() if self.front_end is None else self.front_end
 
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
@@ -134,7 +125,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             inputs=inputs,
             targets=targets[positions].astype(np.int64),
             groups=groups,
-            watched_inputs=self._inputs(_chosen(X, watched)) if len(watched) else None,
+            watched_inputs=self._inputs(_safe_indexing(X, watched)) if len(watched) else None,
             watched_targets=targets[watched].astype(np.int64),
         )
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
@@ -160,8 +151,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         scores = np.full((len(labels), len(classes)), np.log(LEAST), dtype=np.float32)
         folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0)
         for train, held in folds.split(X, labels):
-            inner = clone(self).set_params(cross_fit=0, output="scores").fit(_chosen(X, train), labels[train])
-            scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(_chosen(X, held))
+            inner = clone(self).set_params(cross_fit=0, output="scores").fit(_safe_indexing(X, train), labels[train])
+            scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(_safe_indexing(X, held))
         return scores
 
     def transform(self, X: Any) -> Array:
@@ -206,14 +197,6 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         plain: dict[str, Any] = json.loads(json.dumps(params, default=plain_value))
         return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
 
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build the extractor from what `settings` returned."""
-        params = {key: value for key, value in settings.items() if key not in ("kind", "front_end")}
-        built = cls(front_end=front_end(settings["front_end"]), **params)
-        built.check()
-        return built
-
     def pack(self) -> bytes:
         """Return the network as the bytes of a safetensors file."""
         check_is_fitted(self, "network_")
@@ -238,8 +221,4 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def _training_inputs(self, X: Any, trained: Positions) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
         """Return inputs to learn from, the row that each is of, and which of them stand in for one another."""
-        return self._inputs(_chosen(X, trained)), trained, None
-
-
-def _chosen(X: Any, positions: Positions) -> Any:
-    return _safe_indexing(X, positions)
+        return self._inputs(_safe_indexing(X, trained)), trained, None

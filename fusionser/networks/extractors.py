@@ -8,18 +8,20 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.utils import _safe_indexing
 
 from fusionser.augment import Augmentation, augment
 from fusionser.errors import SettingsError
-from fusionser.features.base import ClipComputation
+from fusionser.evaluation.inner_folds import sources_of
 from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extraction import rows_of
 from fusionser.features.learned import LearnedBlock, columns_of
-from fusionser.features.maps import BlockVector, ClipMap, LogMelMap, MFCCMap
+from fusionser.features.maps import BlockVector, ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
+from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.conv1d import Conv1D
 from fusionser.networks.conv2d import Conv2D
-from fusionser.networks.extractor import Array, DeepExtractor, Positions, _chosen
+from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.recurrent import FrameRecurrent
 from fusionser.rows import array_columns
 
@@ -27,14 +29,6 @@ __all__ = ["EXTRACTORS", "LEARNED", "Conv1DExtractor", "Conv2DExtractor", "LogMe
 
 FILTERS = 4
 MOST_SPEEDS = 8
-
-
-def check_units(**given: float) -> None:
-    """Refuse numbers of units, filters and shares that no network has."""
-    for name, value in given.items():
-        low, high = (0.0, 0.95) if name == "dropout" else (1, 8192)
-        if not low <= value <= high:
-            raise SettingsError(f"{name} is {value}; expected {low:g} to {high:g}")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -62,11 +56,11 @@ class Conv1DExtractor(DeepExtractor):
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
         super().check()
-        check_units(dropout=self.dropout)
+        check_dropout(self.dropout)
         if not isinstance(self.resolved_front_end(), BlockVector):
             raise SettingsError("conv1d reads vectors; expected a BlockVector as front_end")
 
-    def default_front_end(self) -> ClipComputation:
+    def default_front_end(self) -> FrontEnd:
         """Return SER-FusionNet's acoustic vector."""
         return BlockVector()
 
@@ -138,9 +132,8 @@ class Conv2DExtractor(DeepExtractor):
             raise SettingsError(f"conv2d needs maps of 8 frames or more; got {front.n_frames}")
         if len(self.filters) != FILTERS:
             raise SettingsError(f"filters are {tuple(self.filters)}; expected {FILTERS} numbers")
-        for count in (*self.filters, self.units):
-            check_units(filters_and_units=count)
-        check_units(dropout=self.dropout)
+        check_units(filters=self.filters, units=self.units)
+        check_dropout(self.dropout)
         if len(self.speeds) > MOST_SPEEDS:
             raise SettingsError(f"got {len(self.speeds)} speeds; expected {MOST_SPEEDS} at most")
         for speed in self.speeds:
@@ -149,7 +142,7 @@ class Conv2DExtractor(DeepExtractor):
         if not 0 <= self.mixup <= 1 or min(self.band_mask, self.frame_mask, self.shift) < 0:
             raise SettingsError("expected mixup from 0 to 1, and band_mask, frame_mask and shift of 0 or more")
 
-    def default_front_end(self) -> ClipComputation:
+    def default_front_end(self) -> FrontEnd:
         """Return the log-mel map of 64 bands by 188 frames."""
         return LogMelMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=256, n_mels=64, duration=3.0)
 
@@ -189,20 +182,19 @@ class Conv2DExtractor(DeepExtractor):
         if len(originals) == 0:
             return
         front = self.resolved_front_end()
-        for place, array in zip(
-            originals, front.compute_usable(_at_speed(_chosen(X, positions[originals]), speed, front)), strict=True
-        ):
+        shown = _at_speed(_safe_indexing(X, positions[originals]), speed, front)
+        for place, array in zip(originals, front.compute_usable(shown), strict=True):
             if array is not None:
                 yield int(place), array
 
     def _training_inputs(self, X: Any, trained: Positions) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
-        rows = columns_of(X, {"source": "", "augmentation": ""}).iloc[trained]
-        source = [name or f"row {place}" for name, place in zip(rows["source"], trained, strict=True)]
+        source = sources_of(X, len(X))[trained]
+        copy = columns_of(X, {"augmentation": ""})["augmentation"].to_numpy()[trained]
+        rows = pd.DataFrame({"source": source, "copy": copy})
         # A row that over-sampling repeats is shown as often as it is repeated.
-        turn = pd.DataFrame({"source": source, "copy": rows["augmentation"]}).groupby(["source", "copy"]).cumcount()
-        names = [f"{one}#{number}" for one, number in zip(source, turn, strict=True)]
-        groups = pd.factorize(np.array(names, dtype=object))[0].astype(np.int64)
-        inputs = [self._inputs(_chosen(X, trained))]
+        rows["turn"] = rows.groupby(["source", "copy"]).cumcount()
+        groups = rows.groupby(["source", "turn"], sort=False).ngroup().to_numpy(dtype=np.int64)
+        inputs = [self._inputs(_safe_indexing(X, trained))]
         positions, members = [trained], [groups]
         for speed in self.speeds:
             found = list(self._at_speed(X, trained, speed))
@@ -214,7 +206,7 @@ class Conv2DExtractor(DeepExtractor):
         return np.concatenate(inputs), np.concatenate(positions), np.concatenate(members)
 
 
-def _at_speed(X: Any, speed: float, front: ClipComputation) -> Any:
+def _at_speed(X: Any, speed: float, front: FrontEnd) -> Any:
     """Return the clips of X, original recordings, as they are at another speed."""
     wanted = Augmentation("speed", speed, 0)
     if isinstance(X, pd.DataFrame):
@@ -238,7 +230,8 @@ class FrameExtractor(DeepExtractor):
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
         super().check()
-        check_units(units=self.units, dropout=self.dropout)
+        check_units(units=self.units)
+        check_dropout(self.dropout)
         if not isinstance(self.resolved_front_end(), ClipMap):
             raise SettingsError(f"{self.kind} reads maps; expected a LogMelMap or MFCCMap as front_end")
 
@@ -272,7 +265,7 @@ class LogMelFrames(FrameExtractor):
 
     kind: ClassVar[str] = "log-mel-frames"
 
-    def default_front_end(self) -> ClipComputation:
+    def default_front_end(self) -> FrontEnd:
         """Return the log-mel map of 64 bands by 94 frames."""
         return LogMelMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=512, n_mels=64, duration=3.0)
 
@@ -291,7 +284,7 @@ class MFCCFrames(FrameExtractor):
 
     kind: ClassVar[str] = "mfcc-frames"
 
-    def default_front_end(self) -> ClipComputation:
+    def default_front_end(self) -> FrontEnd:
         """Return the map of 20 MFCC by 94 frames."""
         return MFCCMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=512, n_mels=64, duration=3.0)
 

@@ -14,14 +14,16 @@ __all__ = ["AttentiveStatistics", "Network", "SamePool1d", "Standardise"]
 class Network(nn.Module):
     """What every architecture here is: a map from standardised inputs to logits, and a temperature for these.
 
-    Subclasses that read inputs as they come from a front end have a `standardise`, which is applied to all inputs
+    Subclasses that read inputs as they come from a front end set `standardise`, which is applied to all inputs
     once, before the first batch is cut.
     """
 
     temperature: Tensor
+    standardise: "Standardise | None"
 
     def __init__(self) -> None:
         super().__init__()
+        self.standardise = None
         self.register_buffer("temperature", torch.ones(()))
 
     def embed(self, x: Tensor) -> Tensor:

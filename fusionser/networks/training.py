@@ -18,7 +18,7 @@ from fusionser.networks.applying import PREDICTION_BATCH, standardised
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
 from fusionser.networks.kept import History, keep_network, network_key, recall_network
-from fusionser.networks.layers import Network, Standardise
+from fusionser.networks.layers import Network
 
 __all__ = ["NetworkTraining", "TrainingRows", "train_network"]
 
@@ -175,9 +175,8 @@ def train_network(
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
         network = build()
-        standardise = getattr(network, "standardise", None)
-        if isinstance(standardise, Standardise):
-            standardise.learn(rows.inputs)
+        if network.standardise is not None:
+            network.standardise.learn(rows.inputs)
         weight = _class_weight(settings, rows.targets, classes)
         described = {**_plain(settings), "device": device.type, "distortion": str(distortion)}
         described["class_weight"] = [] if weight is None else weight.tolist()

@@ -1,0 +1,67 @@
+"""The gender that is estimated from the voice: what it may look at, and what it cannot learn."""
+
+import numpy as np
+import pytest
+
+from fusionser.errors import SettingsError
+from fusionser.evaluation import SpeakerHoldout
+from fusionser.experiments import Networks, Place, Plan, choose_features, evaluate_plan, prepare
+from fusionser.features import EstimatedGender
+
+
+def test_the_gender_is_estimated_without_looking_at_labels(split):
+    train, test = split
+    block = EstimatedGender().fit(train)
+    estimates = block.transform(test)[:, 0]
+    assert np.mean((estimates > 0.5) == (test["gender"] == "male")) > 0.95
+    turned = test.assign(gender="female")
+    np.testing.assert_array_equal(block.transform(turned)[:, 0], estimates)
+    np.testing.assert_array_equal(block.transform(test["file"].tolist())[:, 0], estimates)
+
+
+def test_training_rows_hear_their_gender_from_others(split):
+    # One speaker is labelled wrongly: out of fold, the voice contradicts the label.
+    train, _ = split
+    speaker = train["speaker"].iloc[0]
+    wrong = train.assign(gender=np.where(train["speaker"] == speaker, "male", train["gender"]))
+    assert train["gender"].iloc[0] == "female"
+    estimates = EstimatedGender().fit_transform(wrong)[:, 0]
+    assert estimates[(train["speaker"] == speaker).to_numpy()].mean() < 0.5
+
+
+def test_genders_that_cannot_be_learned(split):
+    train, test = split
+    with pytest.raises(SettingsError, match="no training row has 'female' or 'male'"):
+        EstimatedGender().fit(train.assign(gender=""))
+    with pytest.raises(SettingsError, match="no training row"):
+        EstimatedGender().fit(train["file"].tolist())
+    only = EstimatedGender().fit(train[train["gender"] == "male"])
+    assert (only.transform(test) > 0.99).all()
+
+
+def test_augmented_and_estimated_all_together(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    names = ["acoustic", "statistics", "gender", "conv1d"]
+    prepared = prepare(places, choose_features(places, blocks=names))
+    plan = Plan(
+        classifier="bilstm", augment=("noise", "pitch"), copies=2, imbalance="weights", networks=Networks(epochs=2)
+    )
+    result, found = evaluate_plan(prepared, plan, SpeakerHoldout(speakers=("f1", "m1")))
+    assert result.feature_count == 162 + 6 + 1 + 32
+    assert result.classifier_settings["augment"] == ["noise", "pitch"]
+    stamp = [stamp for stamp in result.protocol.stamps if stamp.startswith("gender")]
+    assert stamp[0].startswith("gender of the test speakers estimated from the voice: rightly for ")
+    assert set(found.curves["network"]) == {"conv1d", "classifier"}
+    assert not result.protocol.gender_given
+
+
+def test_blocks_come_in_the_order_in_which_they_are_named(demo_folder):
+    places = [Place(demo_folder, "demo")]
+    extractor = choose_features(places, blocks=["conv1d", "gender", "statistics"], gender="given").extractor
+    assert [name for name, _ in extractor.blocks] == ["conv1d", "gender", "statistics"]
+    rows = prepare(places, choose_features(places, blocks=["statistics", "gender"], gender="given")).table
+    fitted = extractor.set_params(conv1d__epochs=1).fit(rows, rows["emotion"])
+    table = fitted.set_params(keep_rows=True).transform(rows)
+    assert list(table.columns[:4]) == ["speaker", "source", "augmentation", "conv1d__unit_00"]
+    assert list(table.columns[35:37]) == ["gender__male", "statistics__mean"]
+    np.testing.assert_array_equal(table["gender__male"], (rows["gender"] == "male").astype(float))
