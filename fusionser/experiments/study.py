@@ -210,7 +210,7 @@ def run_study(
     only : sequence of str
         Patterns, as ``emodb_*``: run the cells whose name fits one of them, and take the others where they are there.
     extraction_progress, progress : callable, optional
-        Told of clips, and of cells (done, all, name of the next).
+        Told of clips, and of cells that are about to be run (place, number of all, name).
 
     Returns
     -------
@@ -229,14 +229,14 @@ def run_study(
     wanted = set() if partial else _wanted([cell.name for cell in cells], only)
     results, missing = [], []
     for number, cell in enumerate(cells):
-        if progress:
-            progress(number, len(cells), cell.name)
         path = Path(folder) / "cells" / f"{cell.name}.json"
         result = _known(path, cell)
         if result is None and cell.name not in wanted:
             missing.append(cell.name)
             continue
         if result is None:
+            if progress:
+                progress(number, len(cells), cell.name)
             analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
             result, _ = evaluate_plan(cell.prepared, cell.plan, cell.split)
             result.save(path)
