@@ -8,7 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["AttentiveStatistics", "Network", "SamePool1d", "Standardise"]
+__all__ = [
+    "AttentiveStatistics",
+    "Network",
+    "SamePool1d",
+    "Standardise",
+    "all_states",
+    "last_states",
+    "one_bias_lstm",
+    "segments",
+]
 
 
 class Network(nn.Module):
@@ -110,3 +119,72 @@ class AttentiveStatistics(nn.Module):
         mean = (weights * x).sum(dim=1)
         variance = (weights * x**2).sum(dim=1) - mean**2
         return torch.cat([mean, variance.clamp_min(1e-5).sqrt()], dim=1)
+
+
+def one_bias_lstm(width: int, units: int, *, bidirectional: bool = False) -> nn.LSTM:
+    """Return an LSTM with one bias a gate, as Keras has it; PyTorch's second is held at zero and out of training.
+
+    The forget gate's bias begins at one (Jozefowicz, Zaremba and Sutskever 2015), again as in Keras.
+
+    Examples
+    --------
+    >>> weights = one_bias_lstm(896, 32, bidirectional=True).parameters()
+    >>> sum(weight.numel() for weight in weights if weight.requires_grad)
+    237824
+    """
+    lstm = nn.LSTM(width, units, bidirectional=bidirectional, batch_first=True)
+    with torch.no_grad():
+        for name, weight in lstm.named_parameters():
+            if name.startswith("bias"):
+                weight.zero_()
+            if name.startswith("bias_ih"):
+                weight[units : 2 * units] = 1.0
+            if name.startswith("bias_hh"):
+                weight.requires_grad_(False)
+    return lstm
+
+
+def last_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
+    """Return the last state of each direction of an LSTM over (n_clips, n_steps, width), side by side.
+
+    In single precision always: recurrent layers learn less with fewer bits.
+    """
+    with torch.autocast(steps.device.type, enabled=False):
+        _, (states, _) = lstm(_single(steps))
+    return states.transpose(0, 1).flatten(1)
+
+
+def all_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
+    """Return the states of an LSTM at every step, (n_clips, n_steps, units), in single precision as `last_states`."""
+    with torch.autocast(steps.device.type, enabled=False):
+        states: Tensor = lstm(_single(steps))[0]
+    return states
+
+
+def _single(steps: Tensor) -> Tensor:
+    """Undo what lower precision in training left; a prediction in double precision stays so."""
+    return steps.float() if steps.dtype in (torch.bfloat16, torch.float16) else steps
+
+
+def segments(x: Tensor, count: int, width: int, *, spread: bool = True) -> Tensor:
+    """Cut maps (n_clips, n_bands, n_frames) into segments over time, (n_clips, count, n_bands, width).
+
+    Parameters
+    ----------
+    x : Tensor
+    count, width : int
+        Number of segments, and frames of each.
+    spread : bool, default=True
+        Whether the segments are spread evenly from the first frame to the last, overlapping or with gaps as need be;
+        else each begins where the one before ends, and the frames behind the last are dropped.
+
+    Examples
+    --------
+    >>> segments(torch.arange(7.0)[None, None], 3, 2)[0, :, 0].tolist()
+    [[0.0, 1.0], [2.0, 3.0], [5.0, 6.0]]
+    >>> segments(torch.arange(7.0)[None, None], 3, 2, spread=False)[0, :, 0].tolist()
+    [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    """
+    room = x.shape[-1] - width
+    starts = [round(number * room / max(count - 1, 1)) if spread else number * width for number in range(count)]
+    return torch.stack([x[..., start : start + width] for start in starts], dim=1)

@@ -1,10 +1,9 @@
 """Long short-term memory over a vector cut into steps, or over the frames of a map."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusionser.networks.layers import Network, Standardise
+from fusionser.networks.layers import Network, Standardise, last_states
 
 __all__ = ["FrameRecurrent", "VectorRecurrent"]
 
@@ -17,12 +16,6 @@ class _Recurrent(Network):
         self.lstm = nn.LSTM(width, units, bidirectional=bidirectional, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
-
-    def last_states(self, steps: Tensor) -> Tensor:
-        """Return the last state of each direction, side by side."""
-        with torch.autocast(steps.device.type, enabled=False):
-            _, (states, _) = self.lstm(steps)
-        return states.transpose(0, 1).flatten(1)
 
     def classify(self, states: Tensor) -> Tensor:
         """Return the logits."""
@@ -66,7 +59,7 @@ class VectorRecurrent(_Recurrent):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_rows, n_classes)."""
-        return self.classify(self.last_states(self.steps(x)))
+        return self.classify(last_states(self.lstm, self.steps(x)))
 
 
 class FrameRecurrent(_Recurrent):
@@ -94,7 +87,7 @@ class FrameRecurrent(_Recurrent):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states, (n_clips, units) or twice that, of standardised maps (n_clips, n_bands, n_frames)."""
-        return self.last_states(x.transpose(1, 2))
+        return last_states(self.lstm, x.transpose(1, 2))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""

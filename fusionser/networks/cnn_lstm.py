@@ -1,0 +1,145 @@
+"""Zhao's one- and two-dimensional CNN-LSTM networks, and their bidirectional variants."""
+
+from torch import Tensor, nn
+
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.networks.layers import Network, Standardise, last_states, one_bias_lstm
+
+__all__ = ["CNNLSTM1D", "CNNLSTM2D"]
+
+FILTERS = (64, 64, 128, 128)
+POOLS = (2, 4, 4, 4)
+SEQUENCES = ("time", "channels")
+
+
+class CNNLSTM1D(Network):
+    """Four local feature learning blocks over the waveform, and an LSTM over what they find (Zhao, Mao and Chen 2019).
+
+    Dey and others evaluate it on EMO-DB. For 3.5 s at 16 kHz, batch norm counted with its two statistics:
+
+    ===========================================  ============  ==========
+    layer                                        output        parameters
+    ===========================================  ============  ==========
+    convolution 3, norm, ELU, pool 4             64 x 14 000   512
+    convolution 3, norm, ELU, pool 4             64 x 3 500    12 608
+    convolution 3, norm, ELU, pool 4             128 x 875     25 216
+    convolution 3, norm, ELU, pool 4             128 x 218     49 792
+    LSTM 256 (bidirectional)                     256 (512)     394 240 (788 480)
+    dense                                        K             257 K (513 K)
+    ===========================================  ============  ==========
+
+    Parameters
+    ----------
+    n_samples : int
+        Length of the waveform, 256 at least.
+    n_classes : int
+    bidirectional : bool, default=False
+    units : int, default=256
+        Of the LSTM, each way.
+
+    Examples
+    --------
+    >>> import torch
+    >>> CNNLSTM1D(4096, 7).embed(torch.zeros(2, 4096)).shape
+    torch.Size([2, 256])
+    """
+
+    def __init__(self, n_samples: int, n_classes: int, bidirectional: bool = False, units: int = 256) -> None:
+        super().__init__()
+        if n_samples < 256:
+            raise SettingsError(f"got waveforms of {n_samples} samples; four pools of 4 need 256 or more")
+        self.standardise = Standardise((1,))
+        blocks, channels = [], 1
+        for count in FILTERS:
+            convolution = nn.Conv1d(channels, count, 3, padding=1)
+            blocks.append(nn.Sequential(convolution, nn.BatchNorm1d(count), nn.ELU(), nn.MaxPool1d(4)))
+            channels = count
+        self.blocks = nn.Sequential(*blocks)
+        self.lstm = one_bias_lstm(channels, units, bidirectional=bidirectional)
+        self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the last states of the LSTM, of standardised waveforms (n_clips, n_samples)."""
+        return last_states(self.lstm, self.blocks(x[:, None]).transpose(1, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_clips, n_classes)."""
+        logits: Tensor = self.output(self.embed(x))
+        return logits
+
+
+class CNNLSTM2D(Network):
+    """Four local feature learning blocks over the log-mel map, and an LSTM (Zhao, Mao and Chen 2019).
+
+    For 128 bands by 219 frames, 3.5 s at 16 kHz:
+
+    ===========================================  ==============  ==========
+    layer                                        output          parameters
+    ===========================================  ==============  ==========
+    convolution 3 x 3, norm, ELU, pool 2         64 x 64 x 109   896
+    convolution 3 x 3, norm, ELU, pool 4         64 x 16 x 27    37 184
+    convolution 3 x 3, norm, ELU, pool 4         128 x 4 x 6     74 368
+    convolution 3 x 3, norm, ELU, pool 4         128 x 1 x 1     148 096
+    LSTM 256 (bidirectional)                     256 (512)       394 240 (788 480)
+    dense                                        K               257 K (513 K)
+    ===========================================  ==============  ==========
+
+    The papers do not say along what the LSTM runs, and after the last pool a clip of 3.5 s is one frame of 128
+    channels: there is no time left to run along. `sequence` is therefore a choice. "time" takes a frame as a step, of
+    which there is one (longer clips have more); "channels" takes the 128 channels as steps of one value each.
+
+    Parameters
+    ----------
+    n_bands, n_frames : int
+        Size of the map, at least 128 x 128.
+    n_classes : int
+    bidirectional : bool, default=False
+    sequence : {"time", "channels"}, default="time"
+    units : int, default=256
+
+    Examples
+    --------
+    >>> import torch
+    >>> CNNLSTM2D(128, 219, 7).embed(torch.zeros(2, 128, 219)).shape
+    torch.Size([2, 256])
+    """
+
+    def __init__(
+        self,
+        n_bands: int,
+        n_frames: int,
+        n_classes: int,
+        bidirectional: bool = False,
+        sequence: str = "time",
+        units: int = 256,
+    ) -> None:
+        super().__init__()
+        if min(n_bands, n_frames) < 128:
+            raise SettingsError(
+                f"got maps of {n_bands} bands by {n_frames} frames; pools of 2, 4, 4, 4 need 128 or more"
+            )
+        if sequence not in SEQUENCES:
+            raise unknown_name("sequence", sequence, SEQUENCES)
+        self.standardise = Standardise((n_bands, 1))
+        self.sequence = sequence
+        blocks, channels = [], 1
+        for count, pool in zip(FILTERS, POOLS, strict=True):
+            convolution = nn.Conv2d(channels, count, 3, padding=1)
+            blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(count), nn.ELU(), nn.MaxPool2d(pool)))
+            channels = count
+        self.blocks = nn.Sequential(*blocks)
+        bands, frames = n_bands // 128, n_frames // 2 // 4 // 4 // 4
+        width = channels * bands if sequence == "time" else bands * frames
+        self.lstm = one_bias_lstm(width, units, bidirectional=bidirectional)
+        self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the last states of the LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
+        found = self.blocks(x[:, None])
+        steps = found.flatten(1, 2).transpose(1, 2) if self.sequence == "time" else found.flatten(2)
+        return last_states(self.lstm, steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_clips, n_classes)."""
+        logits: Tensor = self.output(self.embed(x))
+        return logits

@@ -1,0 +1,115 @@
+"""The Conv1D-LSTM for speech and for song: two groups of a convolution and two LSTMs on MFCC frames."""
+
+from torch import Tensor, nn
+
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.networks.layers import Network, Standardise, all_states, one_bias_lstm
+
+__all__ = ["Conv1DLSTM"]
+
+UNITS = 256
+KERNEL = 5
+SEQUENCES = ("coefficients", "frames")
+
+
+class _Group(nn.Module):
+    """A convolution over the steps, batch norm, and two LSTMs: every step's states of the second."""
+
+    def __init__(self, width: int, between: float, behind: float) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, UNITS, KERNEL, padding=KERNEL // 2)
+        self.norm = nn.BatchNorm1d(UNITS)
+        self.lstm_1 = one_bias_lstm(UNITS, UNITS)
+        self.between = nn.Dropout(between)
+        self.lstm_2 = one_bias_lstm(UNITS, UNITS)
+        self.behind = nn.Dropout(behind)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """Map (n_clips, n_steps, width) to (n_clips, n_steps * 256)."""
+        found = self.norm(self.convolution(steps.transpose(1, 2))).transpose(1, 2)
+        states = all_states(self.lstm_2, self.between(all_states(self.lstm_1, found)))
+        flat: Tensor = self.behind(states).flatten(1)
+        return flat
+
+
+class Conv1DLSTM(Network):
+    """Convolution, two LSTMs, two dense layers, and the same again (Ayadi and Lachiri), for a 32 x 256 input.
+
+    =====================================  ===========  ==========
+    layer                                  output       parameters
+    =====================================  ===========  ==========
+    convolution 5                          32 x 256     327 936
+    batch norm                             32 x 256     1 024
+    LSTM 256 (song: dropout), LSTM 256     32 x 256     1 050 624
+    dropout, flatten                       8 192        0
+    dense, dense                           256, 2 048   2 623 744
+    the group again, over 8 steps of 256   2 048        1 379 584
+    dense                                  256          524 544
+    dense                                  K            257 K
+    =====================================  ===========  ==========
+
+    The paper prints the first kernel, 5 x 256 x 256, so the input's 256 is what the convolution reads at each of its 32
+    steps: with 32 coefficients by 256 frames it runs along the coefficients. "frames" of `sequence` runs along time
+    instead (256 steps of 32, a kernel of 5 x 32 x 256). The sizes of the dense layers, and how their flat vector
+    enters a second convolution, are left open: here the second of them has 2 048 units, which are read as 8 steps of
+    256. In the speech network there is no dropout between the LSTMs of the first group; in the second there is one
+    between any two layers, in both.
+
+    Parameters
+    ----------
+    n_coefficients, n_frames : int
+        Size of the map.
+    n_classes : int
+    song : bool, default=False
+        Whether there is dropout between the first two LSTMs.
+    dropout : float, default=0.3
+    sequence : {"coefficients", "frames"}, default="coefficients"
+    dense_units : int, default=256
+    bridge_steps : int, default=8
+        Steps of 256 values as which the second group reads what the first one ends in.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Conv1DLSTM(32, 256, 6).embed(torch.zeros(2, 32, 256)).shape
+    torch.Size([2, 256])
+    """
+
+    def __init__(
+        self,
+        n_coefficients: int,
+        n_frames: int,
+        n_classes: int,
+        song: bool = False,
+        dropout: float = 0.3,
+        sequence: str = "coefficients",
+        dense_units: int = 256,
+        bridge_steps: int = 8,
+    ) -> None:
+        super().__init__()
+        if sequence not in SEQUENCES:
+            raise unknown_name("sequence", sequence, SEQUENCES)
+        if bridge_steps < 1:
+            raise SettingsError(f"bridge_steps is {bridge_steps}; expected 1 or more")
+        self.standardise = Standardise((n_coefficients, 1))
+        self.sequence, self.bridge_steps = sequence, bridge_steps
+        steps, width = (n_coefficients, n_frames) if sequence == "coefficients" else (n_frames, n_coefficients)
+        self.group_1 = _Group(width, dropout if song else 0.0, dropout)
+        self.dense_1 = nn.Linear(steps * UNITS, dense_units)
+        self.dense_2 = nn.Linear(dense_units, bridge_steps * UNITS)
+        self.before = nn.Dropout(dropout)
+        self.group_2 = _Group(UNITS, dropout, dropout)
+        self.dense_3 = nn.Linear(bridge_steps * UNITS, dense_units)
+        self.output = nn.Linear(dense_units, n_classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the last hidden dense units, (n_clips, dense_units), of standardised maps."""
+        steps = x if self.sequence == "coefficients" else x.transpose(1, 2)
+        bridge = self.dense_2(self.dense_1(self.group_1(steps)).relu()).relu()
+        found: Tensor = self.dense_3(self.group_2(self.before(bridge.unflatten(1, (self.bridge_steps, UNITS))))).relu()
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_clips, n_classes)."""
+        logits: Tensor = self.output(self.embed(x))
+        return logits

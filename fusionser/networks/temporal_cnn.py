@@ -1,0 +1,139 @@
+"""The temporal CNN family, MODEL-1 to MODEL-5: convolutions over each segment of a map, LSTMs over the segments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from torch import Tensor, nn
+
+from fusionser.errors import SettingsError
+from fusionser.networks.layers import Network, Standardise, all_states, last_states, one_bias_lstm, segments
+
+__all__ = ["TEMPORAL_MODELS", "TemporalCNN", "TemporalModel"]
+
+FILTERS = (64, 64, 128, 128)
+
+
+@dataclass(frozen=True)
+class TemporalModel:
+    """One row of the paper's table of models.
+
+    Parameters
+    ----------
+    blocks : int
+        Convolutional blocks.
+    lstms : int
+        LSTM layers.
+    bidirectional : bool
+    dropout : float
+    copies : int
+        Augmented copies beside each clip: the paper's x3 and x7 are totals.
+    """
+
+    blocks: int
+    lstms: int
+    bidirectional: bool
+    dropout: float
+    copies: int
+
+
+TEMPORAL_MODELS: Mapping[int, TemporalModel] = MappingProxyType(
+    {
+        1: TemporalModel(2, 1, False, 0.3, 2),
+        2: TemporalModel(2, 1, False, 0.4, 2),
+        3: TemporalModel(2, 2, False, 0.3, 2),
+        4: TemporalModel(3, 1, True, 0.3, 6),
+        5: TemporalModel(4, 1, True, 0.3, 6),
+    }
+)
+"""MODEL-1 to MODEL-5 of Chowanda and Muliono."""
+
+
+class TemporalCNN(Network):
+    """Blocks of convolution over each segment of the log-mel map, then one or two LSTMs (Chowanda and Muliono).
+
+    For MODEL-1 and segments of 128 bands by 128 frames, batch norm counted with its statistics:
+
+    ==============================================  ============  ==========
+    layer, over each segment                        output        parameters
+    ==============================================  ============  ==========
+    convolution 3 x 3, norm, ELU, pool 3, dropout   64 x 43 x 43  896
+    convolution 3 x 3, norm, ELU, pool 3, dropout   64 x 15 x 15  37 184
+    LSTM 128 over the segments                      128           7 438 848
+    dense                                           K             129 K
+    ==============================================  ============  ==========
+
+    A third and a fourth block have 128 filters each. The paper leaves the filters open; these are those of the
+    networks that it builds on. Pools are padded, since four pools of 3 would need 81 frames a segment.
+
+    Parameters
+    ----------
+    n_bands, n_frames : int
+        Size of the map.
+    n_classes : int
+    blocks : int, default=2
+        1 to 4.
+    lstms : int, default=1
+        1 or 2.
+    bidirectional : bool, default=False
+    dropout : float, default=0.3
+    n_segments, segment_frames : int, default=4, 128
+        See `segments`; they are spread over the clip.
+    units : int, default=128
+        Of each LSTM, each way.
+
+    Examples
+    --------
+    >>> import torch
+    >>> TemporalCNN(128, 376, 5, blocks=4, bidirectional=True).embed(torch.zeros(1, 128, 376)).shape
+    torch.Size([1, 256])
+    """
+
+    def __init__(
+        self,
+        n_bands: int,
+        n_frames: int,
+        n_classes: int,
+        blocks: int = 2,
+        lstms: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.3,
+        n_segments: int = 4,
+        segment_frames: int = 128,
+        units: int = 128,
+    ) -> None:
+        super().__init__()
+        if not 1 <= blocks <= len(FILTERS) or not 1 <= lstms <= 2:
+            raise SettingsError(f"got {blocks} blocks and {lstms} LSTMs; expected 1 to {len(FILTERS)}, and 1 or 2")
+        if n_frames < segment_frames or n_segments < 1:
+            raise SettingsError(
+                f"got maps of {n_frames} frames for {n_segments} segments of {segment_frames}; expected one segment's "
+                "frames at least"
+            )
+        self.standardise = Standardise((n_bands, 1))
+        self.n_segments, self.segment_frames = n_segments, segment_frames
+        layers, channels, height, width = [], 1, n_bands, segment_frames
+        for count in FILTERS[:blocks]:
+            convolution = nn.Conv2d(channels, count, 3, padding=1)
+            pool = nn.MaxPool2d(3, ceil_mode=True)
+            layers.append(nn.Sequential(convolution, nn.BatchNorm2d(count), nn.ELU(), pool, nn.Dropout(dropout)))
+            channels, height, width = count, -(-height // 3), -(-width // 3)
+        self.blocks = nn.Sequential(*layers)
+        wide = units * (2 if bidirectional else 1)
+        values = channels * height * width
+        self.lstm_1 = one_bias_lstm(values, units, bidirectional=bidirectional) if lstms == 2 else None
+        self.lstm = one_bias_lstm(wide if lstms == 2 else values, units, bidirectional=bidirectional)
+        self.output = nn.Linear(wide, n_classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the last states of the last LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
+        cut = segments(x, self.n_segments, self.segment_frames)
+        steps = self.blocks(cut.flatten(0, 1)[:, None]).flatten(1).unflatten(0, (len(x), self.n_segments))
+        if self.lstm_1 is not None:
+            steps = all_states(self.lstm_1, steps)
+        return last_states(self.lstm, steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_clips, n_classes)."""
+        logits: Tensor = self.output(self.embed(x))
+        return logits
