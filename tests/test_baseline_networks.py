@@ -21,15 +21,24 @@ from fusionser.networks import (
 from fusionser.networks.layers import last_states, one_bias_lstm, segments
 
 
+def of_kinds(network, *kinds):
+    return [part for part in network.modules() if isinstance(part, kinds)]
+
+
+def statistics(module):
+    """Running means and variances of batch norm."""
+    norms = of_kinds(module, nn.BatchNorm1d, nn.BatchNorm2d)
+    return sum(norm.running_mean.numel() + norm.running_var.numel() for norm in norms)
+
+
 def count(module):
     """Parameters as Keras counts them."""
     weights = sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
-    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
-    return weights + sum(norm.running_mean.numel() + norm.running_var.numel() for norm in norms)
+    return weights + statistics(module)
 
 
-def walk(network, inputs, kinds):
-    """Output shape (without the batch) and parameters of each layer of some kinds, in the order in which they run."""
+def walk(network, inputs, layers):
+    """Output shape (without the batch) and parameters of some layers, in the order in which they run."""
     seen = []
 
     def note(module, given, output):
@@ -37,7 +46,7 @@ def walk(network, inputs, kinds):
         output = output[1][0].transpose(0, 1).flatten(1) if isinstance(module, nn.LSTM) else output
         seen.append((type(module).__name__, tuple(output.shape[1:]), count(module)))
 
-    handles = [part.register_forward_hook(note) for part in network.modules() if isinstance(part, kinds)]
+    handles = [part.register_forward_hook(note) for part in layers]
     network.eval()(inputs)
     for handle in handles:
         handle.remove()
@@ -46,9 +55,9 @@ def walk(network, inputs, kinds):
 
 def test_the_time_distributed_bilstm_is_the_papers_layer_by_layer():
     network = TimeDistributedCNNLSTM(128, 219, 7, bidirectional=True)
-    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.LSTM, nn.Linear)
+    layers = of_kinds(network, nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.LSTM, nn.Linear)
     # The paper's summary (time first and channels last there): (18, 127, 4, 128) 640, and so on.
-    assert walk(network, torch.zeros(1, 128, 219), kinds) == [
+    assert walk(network, torch.zeros(1, 128, 219), layers) == [
         ("Conv2d", (128, 127, 4), 640),
         ("BatchNorm2d", (128, 127, 4), 512),
         ("MaxPool2d", (128, 63, 2), 0),
@@ -65,27 +74,27 @@ def test_the_time_distributed_bilstm_is_the_papers_layer_by_layer():
         ("Linear", (7,), 455),
     ]
     assert count(network) == 372423
-    statistics = [norm for norm in network.modules() if isinstance(norm, nn.BatchNorm2d)]
-    assert sum(norm.running_mean.numel() + norm.running_var.numel() for norm in statistics) == 1024
+    assert statistics(network) == 1024
     assert network.lstm.input_size == 896
     assert count(TimeDistributedCNNLSTM(128, 219, 7).lstm) == 118912
 
 
 def test_zhaos_networks():
-    kinds = (nn.Sequential, nn.LSTM, nn.Linear)
-    one = walk(CNNLSTM1D(56000, 7), torch.zeros(1, 56000), kinds)
-    blocks = [("Sequential", (64, 14000), 512), ("Sequential", (64, 3500), 12608)]
-    blocks += [("Sequential", (128, 875), 25216), ("Sequential", (128, 218), 49792)]
-    assert [layer for layer in one if layer[:1] + layer[2:] != ("Sequential", 88128)] == [
-        *blocks,
+    one = CNNLSTM1D(56000, 7)
+    assert walk(one, torch.zeros(1, 56000), [*one.blocks, one.lstm, one.output]) == [
+        ("Sequential", (64, 14000), 512),
+        ("Sequential", (64, 3500), 12608),
+        ("Sequential", (128, 875), 25216),
+        ("Sequential", (128, 218), 49792),
         ("LSTM", (256,), 4 * 256 * (128 + 256 + 1)),
         ("Linear", (7,), 1799),
     ]
-    two = walk(CNNLSTM2D(128, 219, 7, bidirectional=True), torch.zeros(1, 128, 219), kinds)
-    blocks = [("Sequential", (64, 64, 109), 896), ("Sequential", (64, 16, 27), 37184)]
-    blocks += [("Sequential", (128, 4, 6), 74368), ("Sequential", (128, 1, 1), 148096)]
-    assert [layer for layer in two if layer[2] != 260544] == [
-        *blocks,
+    two = CNNLSTM2D(128, 219, 7, bidirectional=True)
+    assert walk(two, torch.zeros(1, 128, 219), [*two.blocks, two.lstm, two.output]) == [
+        ("Sequential", (64, 64, 109), 896),
+        ("Sequential", (64, 16, 27), 37184),
+        ("Sequential", (128, 4, 6), 74368),
+        ("Sequential", (128, 1, 1), 148096),
         ("LSTM", (512,), 2 * 4 * 256 * (128 + 256 + 1)),
         ("Linear", (7,), 3591),
     ]
@@ -106,7 +115,7 @@ def test_zhaos_second_network_may_run_along_channels():
 
 def test_the_crnn_is_the_papers_layer_by_layer():
     network = CRNN(128, 259, 8)
-    found = walk(network, torch.zeros(1, 128, 259), (nn.Conv2d, nn.MaxPool2d, nn.LSTM, nn.Linear))
+    found = walk(network, torch.zeros(1, 128, 259), of_kinds(network, nn.Conv2d, nn.MaxPool2d, nn.LSTM, nn.Linear))
     assert found == [
         ("Conv2d", (64, 128, 259), 64 * (81 + 1)),
         ("MaxPool2d", (64, 64, 129), 0),
@@ -125,7 +134,7 @@ def test_the_crnn_is_the_papers_layer_by_layer():
 @pytest.mark.parametrize("song", [False, True])
 def test_the_conv1d_lstm(song):
     network = Conv1DLSTM(32, 256, 6, song=song, dropout=0.2)
-    found = walk(network, torch.zeros(2, 32, 256), (nn.Conv1d, nn.BatchNorm1d, nn.LSTM, nn.Linear))
+    found = walk(network, torch.zeros(2, 32, 256), of_kinds(network, nn.Conv1d, nn.BatchNorm1d, nn.LSTM, nn.Linear))
     # The kernel 5 x 256 x 256 and the 256 biases are what the paper prints.
     assert found[0] == ("Conv1d", (256, 32), 5 * 256 * 256 + 256)
     assert found[1:4] == [("BatchNorm1d", (256, 32), 1024), *[("LSTM", (256,), 4 * 256 * 513)] * 2]
@@ -159,7 +168,7 @@ def test_the_temporal_models_are_the_papers_table(number, blocks, lstms, bidirec
     assert (model.blocks, model.lstms, model.bidirectional, model.dropout) == (blocks, lstms, bidirectional, dropout)
     assert model.copies + 1 == total
     network = TemporalCNN(128, 376, 5, model.blocks, model.lstms, model.bidirectional, model.dropout)
-    layers = walk(network, torch.zeros(1, 128, 376), (nn.MaxPool2d, nn.LSTM))
+    layers = walk(network, torch.zeros(1, 128, 376), of_kinds(network, nn.MaxPool2d, nn.LSTM))
     assert [shape for name, shape, _ in layers if name == "MaxPool2d"] == [
         (64, 43, 43),
         (64, 15, 15),
