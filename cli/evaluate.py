@@ -39,7 +39,7 @@ def evaluate(
 
     if setting not in (INDUCTIVE, SPEAKER_NORMALISED):
         raise SettingsError(f"--setting is '{setting}'; expected {INDUCTIVE} or {SPEAKER_NORMALISED}")
-    plan = training.plan(run, by_speaker=setting == SPEAKER_NORMALISED)
+    plan = training.plan(run, alone=front_end.network is not None, by_speaker=setting == SPEAKER_NORMALISED)
     paired = given.pair(places)
     features = front_end.choose(paired)
     # A wrong name is told before an hour of extraction, not after.

@@ -30,7 +30,7 @@ def fit(
     from fusionser.experiments import fit_plan
     from fusionser.model import save_model
 
-    plan = training.plan(run)
+    plan = training.plan(run, alone=front_end.network is not None)
     paired = given.pair(places)
     features = front_end.choose(paired)
     plan.estimator(features.extractor)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from fusionser.errors import SettingsError
+from fusionser.errors import SettingsError, unknown_name
 
 __all__ = [
     "JOBS_HELP",
@@ -98,6 +98,10 @@ class FrontEnd:
         str | None, option("--preset", "Named features: wide (default), fusionnet or ser-fusionnet.", "Features")
     ] = None
     blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Features")] = ""
+    network: Annotated[
+        str | None,
+        option("--network", "A network that classifies by itself, as crnn; in place of features.", "Features"),
+    ] = None
     gender: Annotated[
         str | None,
         option(
@@ -116,14 +120,19 @@ class FrontEnd:
     def choose(self, places: Sequence[Any], *, learned: bool = True) -> Any:
         """Return the features that these options ask for; some commands cannot have blocks that learn."""
         from fusionser.experiments import choose_features
+        from fusionser.networks import EXTRACTORS
 
+        if self.network is not None and (self.blocks or self.preset):
+            raise SettingsError("got --network with --preset or --blocks; a network reads the recording by itself")
+        if self.network is not None and self.network not in EXTRACTORS:
+            raise unknown_name("network", self.network, EXTRACTORS)
         clip = {name: getattr(self, name) for name in ("offset", "duration", "sampling_rate", "trim", "denoise")}
         # What is extracted before any split cannot be learned, so the gender is the labelled one there.
         gender = "given" if self.gender is None and self.preset == "fusionnet" and not learned else self.gender
         features = choose_features(
             places,
             preset_name=self.preset,
-            blocks=names(self.blocks),
+            blocks=names(self.blocks) or [one for one in [self.network] if one is not None],
             gender=gender,
             clip={name: value for name, value in clip.items() if value is not None},
         )
@@ -141,8 +150,9 @@ class Training:
     """What is trained on the features."""
 
     classifier: Annotated[
-        str, option("--classifier", "svm, random-forest, xgboost, mlp, lstm or bilstm.", "Classifier")
-    ] = "svm"
+        str | None,
+        option("--classifier", "svm (default), random-forest, xgboost, mlp, lstm or bilstm.", "Classifier"),
+    ] = None
     fusion: Annotated[
         str,
         option(
@@ -187,21 +197,26 @@ class Training:
         str, option("--precision", "float32, or bfloat16: faster training of convolutions.", "Classifier")
     ] = "float32"
 
-    def plan(self, run: "Run", *, by_speaker: bool = False) -> Any:
-        """Return the plan that these options ask for."""
+    def plan(self, run: "Run", *, alone: bool, by_speaker: bool = False) -> Any:
+        """Return the plan that these options ask for; a network alone needs neither classifier nor fusion."""
         from fusionser.experiments import Networks, Plan
         from fusionser.networks import choose_device
 
         choose_device(self.device)
+        if alone and (self.classifier is not None or self.fusion != "early" or self.cross_fit):
+            raise SettingsError(
+                "--network classifies by itself; leave --classifier, --fusion and --cross-fit out, or name the network "
+                "among the --blocks"
+            )
         return Plan(
-            classifier=self.classifier,
+            classifier=self.classifier or "svm",
             scaling=self.scaling,
             equal_blocks=self.equal_blocks,
             by_speaker=by_speaker,
             imbalance=self.imbalance,
             augment=tuple(names(self.augment)),
             copies=self.copies,
-            fusion=self.fusion,
+            fusion="average" if alone else self.fusion,
             networks=Networks(
                 device=self.device, epochs=self.epochs, cross_fit=self.cross_fit, precision=self.precision
             ),

@@ -47,6 +47,32 @@ def test_late_fusion_at_the_command_line(command, demo_folder, fusion):
     assert result["features"][1]["output"] == "scores"
 
 
+def test_a_network_of_a_paper_is_an_ordinary_choice(command, demo_folder, tmp_path):
+    options = ["--network", "time-distributed-cnn-bilstm", "--corpus", "demo", "--epochs", 1]
+    done = command("evaluate", demo_folder, *options, "--protocol", "speaker-holdout", "--out", tmp_path)
+    assert done.status == 0, done.messages
+    assert "network-alone on demo, time-distributed-cnn-bilstm (5 columns)" in done.output
+    model = tmp_path / "network.fusionser"
+    assert command("fit", demo_folder, *options, "--out", model, "--no-estimate").status == 0
+    answer = command("predict", model, sorted(demo_folder.iterdir())[0], "--json").json[0]
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--network", "lstm"], "unknown network 'lstm'"),
+        (["--network", "crnn", "--classifier", "svm"], "--network classifies by itself; leave --classifier"),
+        (["--network", "crnn", "--blocks", "mfcc"], "a network reads the recording by itself"),
+        (["--network", "crnn", "--duration", 0.5], "pools of 2, 4, 4, 4 need 128 or more"),
+    ],
+)
+def test_networks_that_cannot_be_had(command, demo_folder, options, message):
+    done = command("evaluate", demo_folder, *DEEP, *options)
+    assert done.status == 1
+    assert message in done.messages
+
+
 def test_what_learns_is_not_extracted_beforehand(command, demo_folder, tmp_path):
     options = ["--blocks", "mfcc,conv1d", "--out", tmp_path / "f.parquet"]
     done = command("extract", demo_folder, "--corpus", "demo", *options)

@@ -69,6 +69,36 @@ def test_mel_and_log_mel_and_mfcc(framing, n_mels, fmax):
     )
 
 
+@pytest.mark.parametrize(
+    "windowing", [{"window": "hamming"}, {"win_length": 256}, {"win_length": 401, "window": "hamming"}], ids=str
+)
+@pytest.mark.parametrize("htk", [False, True])
+@pytest.mark.parametrize("pre_emphasis", [0.0, 0.97])
+def test_windows_pre_emphasis_and_the_mel_scale_of_htk(windowing, htk, pre_emphasis):
+    signal = voice(16000)
+    frames = {"n_fft": 1024, "hop_length": 256}
+    spectrum = Spectrum(signal, FrameSettings(sampling_rate=16000, **frames, **windowing, pre_emphasis=pre_emphasis))
+    given = librosa.effects.preemphasis(signal, coef=pre_emphasis) if pre_emphasis else signal
+    mel = librosa.feature.melspectrogram(y=given, sr=16000, htk=htk, fmax=4000, **frames, **windowing)
+    near(spectrum.mel(fmax=4000, htk=htk), mel)
+    decibels = librosa.power_to_db(mel)
+    near(spectrum.log_mel(fmax=4000, htk=htk), decibels)
+    near(spectrum.mfcc(32, fmax=4000, htk=htk), librosa.feature.mfcc(S=decibels, n_mfcc=32))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": "boxcar"}, "unknown window 'boxcar'. Known: hann, hamming"),
+        ({"win_length": 4096}, "win_length is 4096; expected 1 to n_fft = 2048"),
+        ({"pre_emphasis": 1.0}, "pre_emphasis is 1.0; expected 0 to less than 1"),
+    ],
+)
+def test_windows_that_cannot_be(settings, message):
+    with pytest.raises(SettingsError, match=message):
+        FrameSettings(**settings)
+
+
 def test_chroma_with_its_tuning(framing):
     signal, spectrum, options = framing
     expected = librosa.estimate_tuning(S=spectrum.power, sr=options["sr"], n_fft=options["n_fft"])

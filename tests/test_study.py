@@ -84,6 +84,23 @@ def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, 
         assert results[0].pooled.war == pytest.approx(true)
 
 
+def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, tmp_path, monkeypatch):
+    first, _ = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    cell = tmp_path / "cells" / "demo_speaker-holdout_inductive_fusionnet_svm.json"
+    content = json.loads(cell.read_text())
+    assert content["features"][0].pop("denoise") is False
+    assert content["classifier_settings"].pop("kernel") == "rbf"
+    cell.write_text(json.dumps(content))
+    monkeypatch.setattr(study, "evaluate_plan", lambda *given: pytest.fail("a cell was run again"))
+    assert len(run_study(recipe, {"demo": demo_folder}, tmp_path)[0]) == len(first)
+    monkeypatch.undo()
+    content["features"][0]["denoise"] = True
+    content["pooled"]["war"] = 0.999
+    cell.write_text(json.dumps(content))
+    again, _ = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    assert [result.pooled for result in again] == [result.pooled for result in first]
+
+
 def test_recipes_that_come_along_are_valid():
     from fusionser.augment import AUGMENTATIONS
     from fusionser.classifiers import CLASSIFIERS

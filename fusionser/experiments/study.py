@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import SettingsError
+from fusionser.classifiers import CLASSIFIERS
+from fusionser.errors import FusionserError, SettingsError
 from fusionser.evaluation import Protocol, Result, read_result, versions
 from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
 from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
 from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
 from fusionser.experiments.run import SELECTED, Plan, analyse_copies, evaluate_plan
-from fusionser.features import FeatureCache
+from fusionser.features import FeatureCache, FeatureExtractor
 from fusionser.features.extraction import Progress
+from fusionser.networks import LEARNED
 
 __all__ = ["Cell", "run_study", "study_cells"]
 
@@ -89,15 +91,33 @@ def _known(path: Path, cell: Cell) -> Result | None:
     same = (
         result.rows == _rows_used(cell)
         and set(result.classes) <= set(cell.prepared.table["emotion"])
-        and result.features == cell.plan.features(cell.prepared.features.extractor)
+        and _filled(result.features) == cell.plan.features(cell.prepared.features.extractor)
         and result.protocol.name == cell.split.name
         and _plain(result.protocol.settings) == _plain(cell.split.settings())
-        and result.classifier_settings == cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
+        and _same_classifier(result, cell)
         and result.seed == cell.plan.seed
         and (result.protocol.selection == SELECTED) == cell.plan.tune
         and result.provenance["versions"] == versions()
     )
     return result if same else None
+
+
+def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Return the settings of blocks with every parameter that has come since, at its default."""
+    try:
+        return FeatureExtractor.from_settings(stored, LEARNED).settings()
+    except FusionserError:
+        return None
+
+
+def _same_classifier(result: Result, cell: Cell) -> bool:
+    """Compare settings; a parameter of the classifier that has come since counts as its default."""
+    wanted = cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
+    defaults = CLASSIFIERS[cell.plan.classifier]().get_params()
+    later = {
+        name: value for name, value in defaults.items() if name in wanted and name not in result.classifier_settings
+    }
+    return _plain({**result.classifier_settings, **later}) == wanted
 
 
 def _rows_used(cell: Cell) -> int:

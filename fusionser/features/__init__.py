@@ -24,7 +24,7 @@ from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
-from fusionser.features.maps import BlockVector, LogMelMap, MFCCMap
+from fusionser.features.maps import BlockVector, LogMelMap, MFCCMap, RawWaveform
 from fusionser.features.pitch import PitchTrack, track_pitch
 from fusionser.features.presets import PRESETS, blocks_extractor, fusionnet, preset, wide
 from fusionser.features.spectrum import FrameSettings, Spectrum
@@ -48,6 +48,7 @@ __all__ = [
     "MelSpectrogram",
     "Pitch",
     "PitchTrack",
+    "RawWaveform",
     "SignalStatistics",
     "SpectralContrast",
     "SpectralShape",

@@ -1,7 +1,7 @@
 """What networks are fed: a map of bands by frames, or a vector of several blocks; one array a clip, all of one size."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -12,10 +12,11 @@ from sklearn.base import TransformerMixin
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.base import ClipComputation
 from fusionser.features.blocks import BLOCKS
-from fusionser.features.checks import check_mel
+from fusionser.features.checks import check_count, check_mel
 from fusionser.features.clip import Clip
+from fusionser.features.spectrum import FrameSettings
 
-__all__ = ["FRONT_ENDS", "BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "front_end"]
+__all__ = ["FRONT_ENDS", "BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "RawWaveform", "front_end"]
 
 Array = npt.NDArray[np.float32]
 
@@ -52,6 +53,19 @@ class ClipMap(FrontEnd):
     duration: float | None = 3.0
     n_mels: int = 128
     fmax: float | None = None
+    htk: bool = False
+    win_length: int | None = None
+    window: str = "hann"
+    pre_emphasis: float = 0.0
+
+    def frame_settings(self) -> FrameSettings:
+        """Return the checked settings of the frames."""
+        return replace(
+            super().frame_settings(),
+            win_length=self.win_length,
+            window=self.window,
+            pre_emphasis=self.pre_emphasis,
+        )
 
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
@@ -94,6 +108,10 @@ class LogMelMap(ClipMap):
         Upper end in Hz; half the sampling rate when None.
     duration : float, default=3.0
         Seconds that every clip is padded or cut to.
+    htk : bool, default=False
+        The mel scale of HTK in place of Slaney's.
+    win_length, window, pre_emphasis
+        See `FrameSettings`.
 
     Examples
     --------
@@ -105,7 +123,7 @@ class LogMelMap(ClipMap):
 
     def compute(self, clip: Clip) -> Array:
         """Return the map of one clip, shape (n_mels, n_frames)."""
-        return self.spectrum(clip).log_mel(self.n_mels, self.fmax)
+        return self.spectrum(clip).log_mel(self.n_mels, self.fmax, self.htk)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -116,7 +134,7 @@ class MFCCMap(ClipMap):
     ----------
     n_mfcc : int, default=20
         Number of coefficients, from the zeroth.
-    n_mels, fmax, duration
+    n_mels, fmax, duration, htk, win_length, window, pre_emphasis
         As in `LogMelMap`.
 
     Examples
@@ -141,7 +159,43 @@ class MFCCMap(ClipMap):
 
     def compute(self, clip: Clip) -> Array:
         """Return the map of one clip, shape (n_mfcc, n_frames)."""
-        return self.spectrum(clip).mfcc(self.n_mfcc, self.n_mels, self.fmax)
+        return self.spectrum(clip).mfcc(self.n_mfcc, self.n_mels, self.fmax, self.htk)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RawWaveform(FrontEnd):
+    """The samples themselves.
+
+    Parameters
+    ----------
+    duration : float, default=3.5
+        Seconds that every clip is padded or cut to.
+
+    Examples
+    --------
+    >>> RawWaveform(sampling_rate=16000).transform([np.random.default_rng(0).normal(size=9000)]).shape
+    (1, 56000)
+    """
+
+    kind: ClassVar[str] = "raw-waveform"
+    duration: float | None = 3.5
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        if self.duration is None:
+            raise SettingsError("duration is None; waveforms need a number of seconds, so that all have one size")
+        check_count("the number of samples", self.array_shape()[0], 1, LARGEST_MAP)
+
+    def array_shape(self) -> tuple[int, ...]:
+        """Return the number of samples."""
+        samples = self.clip_settings().samples
+        assert samples is not None  # noqa: S101
+        return (samples,)
+
+    def compute(self, clip: Clip) -> Array:
+        """Return the samples of one clip, shape (n_samples,)."""
+        return clip.waveform(self.clip_settings())
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -190,7 +244,7 @@ class BlockVector(FrontEnd):
 
 
 FRONT_ENDS: Mapping[str, type[FrontEnd]] = MappingProxyType(
-    {kind.kind: kind for kind in (LogMelMap, MFCCMap, BlockVector)}
+    {kind.kind: kind for kind in (LogMelMap, MFCCMap, RawWaveform, BlockVector)}
 )
 """What a network can be fed, by name."""
 

@@ -13,13 +13,15 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.signal
 
-from fusionser.errors import SettingsError
+from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.tuning import estimate_tuning
 
 __all__ = ["FrameSettings", "Spectrum"]
 
 Array = npt.NDArray[np.float32]
 Array64 = npt.NDArray[np.float64]
+
+WINDOWS = ("hann", "hamming")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +36,27 @@ class FrameSettings:
         Length of a frame in samples, even and at least 64.
     hop_length : int, default=512
         Distance between the starts of two frames in samples, from 1 to `n_fft`.
+    win_length : int, optional
+        Length of the window in the middle of each frame, in samples, from 1 to `n_fft`; the whole frame when None.
+    window : {"hann", "hamming"}, default="hann"
+    pre_emphasis : float, default=0.0
+        Share of the sample before that is taken off each sample before the transform, 0 to less than 1.
     """
 
     sampling_rate: int = 22050
     n_fft: int = 2048
     hop_length: int = 512
+    win_length: int | None = None
+    window: str = "hann"
+    pre_emphasis: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.window not in WINDOWS:
+            raise unknown_name("window", self.window, WINDOWS)
+        if self.win_length is not None and not 1 <= self.win_length <= self.n_fft:
+            raise SettingsError(f"win_length is {self.win_length}; expected 1 to n_fft = {self.n_fft} samples, or None")
+        if not 0 <= self.pre_emphasis < 1:
+            raise SettingsError(f"pre_emphasis is {self.pre_emphasis}; expected 0 to less than 1")
         if self.n_fft < 64 or self.n_fft % 2:
             raise SettingsError(f"n_fft is {self.n_fft}; expected an even number of at least 64 samples")
         if not 1 <= self.hop_length <= self.n_fft:
@@ -51,16 +67,19 @@ class FrameSettings:
 
 
 @lru_cache(maxsize=16)
-def _window(n_fft: int) -> Array:
-    return scipy.signal.get_window("hann", n_fft, fftbins=True).astype(np.float32)
+def _window(kind: str, length: int, n_fft: int) -> Array:
+    """Return a window in the middle of a frame, zeros on both sides of it."""
+    before = (n_fft - length) // 2
+    window = scipy.signal.get_window(kind, length, fftbins=True)
+    return np.pad(window, (before, n_fft - length - before)).astype(np.float32)
 
 
 @lru_cache(maxsize=32)
-def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None) -> Array:
-    """Slaney's mel filters, shape (n_mels, 1 + n_fft / 2)."""
+def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None, htk: bool = False) -> Array:
+    """Slaney's mel filters, shape (n_mels, 1 + n_fft / 2), on the mel scale of HTK where wanted."""
     import librosa
 
-    filters: Array = librosa.filters.mel(sr=sampling_rate, n_fft=n_fft, n_mels=n_mels, fmax=fmax)
+    filters: Array = librosa.filters.mel(sr=sampling_rate, n_fft=n_fft, n_mels=n_mels, fmax=fmax, htk=htk)
     return filters
 
 
@@ -96,9 +115,9 @@ class Spectrum:
     def __init__(self, waveform: npt.ArrayLike, frames: FrameSettings) -> None:
         self.waveform: Array = np.ascontiguousarray(waveform, dtype=np.float32)
         self.frames = frames
-        self._mel: dict[tuple[int, float | None], Array] = {}
+        self._mel: dict[tuple[int, float | None, bool], Array] = {}
         self._tunings: dict[int, float] = {}
-        self._cepstra: dict[tuple[int, float | None], Array] = {}
+        self._cepstra: dict[tuple[int, float | None, bool], Array] = {}
 
     def _frames_of(self, padded: Array) -> Array:
         view = np.lib.stride_tricks.sliding_window_view(padded, self.frames.n_fft)
@@ -108,10 +127,18 @@ class Spectrum:
     def _zero_padded_frames(self) -> Array:
         return self._frames_of(np.pad(self.waveform, self.frames.n_fft // 2))
 
+    def _emphasised_frames(self) -> Array:
+        import librosa
+
+        emphasised = librosa.effects.preemphasis(self.waveform, coef=self.frames.pre_emphasis)
+        return self._frames_of(np.pad(emphasised, self.frames.n_fft // 2))
+
     @cached_property
     def magnitude(self) -> Array:
         """Magnitudes, shape (1 + n_fft / 2, n_frames)."""
-        windowed = self._zero_padded_frames * _window(self.frames.n_fft)
+        frames = self._zero_padded_frames if self.frames.pre_emphasis == 0 else self._emphasised_frames()
+        length = self.frames.n_fft if self.frames.win_length is None else self.frames.win_length
+        windowed = frames * _window(self.frames.window, length, self.frames.n_fft)
         return np.abs(scipy.fft.rfft(windowed, axis=1)).T
 
     @cached_property
@@ -140,23 +167,23 @@ class Spectrum:
         crossings = changes[starts + self.frames.n_fft - 1] - changes[starts]
         return crossings / self.frames.n_fft
 
-    def mel(self, n_mels: int = 128, fmax: float | None = None) -> Array:
+    def mel(self, n_mels: int = 128, fmax: float | None = None, htk: bool = False) -> Array:
         """Power in mel bands, shape (n_mels, n_frames)."""
-        key = (n_mels, fmax)
+        key = (n_mels, fmax, htk)
         if key not in self._mel:
-            filters = mel_filters(self.frames.sampling_rate, self.frames.n_fft, n_mels, fmax)
+            filters = mel_filters(self.frames.sampling_rate, self.frames.n_fft, n_mels, fmax, htk)
             self._mel[key] = filters @ self.power
         return self._mel[key]
 
-    def log_mel(self, n_mels: int = 128, fmax: float | None = None) -> Array:
+    def log_mel(self, n_mels: int = 128, fmax: float | None = None, htk: bool = False) -> Array:
         """Mel power in decibels re 1, no more than 80 dB below its peak, shape (n_mels, n_frames)."""
-        return decibels(self.mel(n_mels, fmax))
+        return decibels(self.mel(n_mels, fmax, htk))
 
-    def mfcc(self, n_mfcc: int = 20, n_mels: int = 128, fmax: float | None = None) -> Array:
+    def mfcc(self, n_mfcc: int = 20, n_mels: int = 128, fmax: float | None = None, htk: bool = False) -> Array:
         """Mel-frequency cepstral coefficients (orthonormal DCT-II of `log_mel`), shape (n_mfcc, n_frames)."""
-        key = (n_mels, fmax)
+        key = (n_mels, fmax, htk)
         if key not in self._cepstra:
-            self._cepstra[key] = scipy.fft.dct(self.log_mel(n_mels, fmax), axis=0, type=2, norm="ortho")
+            self._cepstra[key] = scipy.fft.dct(self.log_mel(n_mels, fmax, htk), axis=0, type=2, norm="ortho")
         return self._cepstra[key][:n_mfcc]
 
     def tuning(self, n_chroma: int = 12) -> float:

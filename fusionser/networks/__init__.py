@@ -1,25 +1,37 @@
 """Networks, the deep extractors made of them, and the one place that trains."""
 
 from fusionser.networks.batches import Batches, Distortion
-from fusionser.networks.cnn_lstm import CNNLSTM1D, CNNLSTM2D
-from fusionser.networks.conv1d import Conv1D
-from fusionser.networks.conv1d_lstm import Conv1DLSTM
-from fusionser.networks.conv2d import Conv2D
-from fusionser.networks.crnn import CRNN
+from fusionser.networks.cnn_lstm import (
+    CNNLSTM1D,
+    CNNLSTM2D,
+    CNNBiLSTM1DExtractor,
+    CNNBiLSTM2DExtractor,
+    CNNLSTM1DExtractor,
+    CNNLSTM2DExtractor,
+)
+from fusionser.networks.conv1d import Conv1D, Conv1DExtractor
+from fusionser.networks.conv1d_lstm import Conv1DLSTM, SongConv1DLSTMExtractor, SpeechConv1DLSTMExtractor
+from fusionser.networks.conv2d import Conv2D, Conv2DExtractor
+from fusionser.networks.crnn import CRNN, CRNNExtractor
 from fusionser.networks.device import choose_device
 from fusionser.networks.extractor import DeepExtractor
-from fusionser.networks.extractors import (
-    EXTRACTORS,
-    LEARNED,
-    Conv1DExtractor,
-    Conv2DExtractor,
-    LogMelFrames,
-    MFCCFrames,
-)
+from fusionser.networks.extractors import EXTRACTORS, LEARNED
 from fusionser.networks.perceptron import Perceptron
-from fusionser.networks.recurrent import FrameRecurrent, VectorRecurrent
-from fusionser.networks.temporal_cnn import TEMPORAL_MODELS, TemporalCNN
-from fusionser.networks.time_distributed import TimeDistributedCNNLSTM
+from fusionser.networks.recurrent import FrameRecurrent, LogMelFrames, MFCCFrames, VectorRecurrent
+from fusionser.networks.temporal_cnn import (
+    TEMPORAL_MODELS,
+    TemporalCNN,
+    TemporalCNN1Extractor,
+    TemporalCNN2Extractor,
+    TemporalCNN3Extractor,
+    TemporalCNN4Extractor,
+    TemporalCNN5Extractor,
+)
+from fusionser.networks.time_distributed import (
+    TimeDistributedBiLSTMExtractor,
+    TimeDistributedCNNLSTM,
+    TimeDistributedLSTMExtractor,
+)
 from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.watching import watch_training
@@ -32,6 +44,11 @@ __all__ = [
     "LEARNED",
     "TEMPORAL_MODELS",
     "Batches",
+    "CNNBiLSTM1DExtractor",
+    "CNNBiLSTM2DExtractor",
+    "CNNLSTM1DExtractor",
+    "CNNLSTM2DExtractor",
+    "CRNNExtractor",
     "Conv1D",
     "Conv1DExtractor",
     "Conv1DLSTM",
@@ -44,8 +61,17 @@ __all__ = [
     "MFCCFrames",
     "NetworkTraining",
     "Perceptron",
+    "SongConv1DLSTMExtractor",
+    "SpeechConv1DLSTMExtractor",
     "TemporalCNN",
+    "TemporalCNN1Extractor",
+    "TemporalCNN2Extractor",
+    "TemporalCNN3Extractor",
+    "TemporalCNN4Extractor",
+    "TemporalCNN5Extractor",
+    "TimeDistributedBiLSTMExtractor",
     "TimeDistributedCNNLSTM",
+    "TimeDistributedLSTMExtractor",
     "TrainingRows",
     "VectorRecurrent",
     "choose_device",

@@ -1,11 +1,23 @@
 """Zhao's one- and two-dimensional CNN-LSTM networks, and their bidirectional variants."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.features.maps import FrontEnd, LogMelMap, RawWaveform
+from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network, Standardise, last_states, one_bias_lstm
 
-__all__ = ["CNNLSTM1D", "CNNLSTM2D"]
+__all__ = [
+    "CNNLSTM1D",
+    "CNNLSTM2D",
+    "CNNBiLSTM1DExtractor",
+    "CNNBiLSTM2DExtractor",
+    "CNNLSTM1DExtractor",
+    "CNNLSTM2DExtractor",
+]
 
 FILTERS = (64, 64, 128, 128)
 POOLS = (2, 4, 4, 4)
@@ -143,3 +155,81 @@ class CNNLSTM2D(Network):
         """Return the logits, shape (n_clips, n_classes)."""
         logits: Tensor = self.output(self.embed(x))
         return logits
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CNNLSTM1DExtractor(BaselineExtractor):
+    """Zhao's CNN-LSTM on the waveform of 3.5 s at 16 kHz, see `CNNLSTM1D`.
+
+    Parameters
+    ----------
+    units : int, default=256
+        Of the LSTM, each way.
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> CNNLSTM1DExtractor().get_feature_names_out().size, CNNBiLSTM1DExtractor().get_feature_names_out().size
+    (256, 512)
+    """
+
+    kind: ClassVar[str] = "cnn-lstm-1d"
+    reads: ClassVar[type[FrontEnd]] = RawWaveform
+    units: int = 256
+
+    def default_front_end(self) -> FrontEnd:
+        """Return 56 000 samples."""
+        return RawWaveform(sampling_rate=16000, duration=3.5)
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> CNNLSTM1D:
+        """Build `CNNLSTM1D`."""
+        return CNNLSTM1D(input_shape[0], n_classes, self.bidirectional, self.units)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CNNBiLSTM1DExtractor(CNNLSTM1DExtractor):
+    """As `CNNLSTM1DExtractor`, with an LSTM both ways (Dey and others)."""
+
+    kind: ClassVar[str] = "cnn-bilstm-1d"
+    bidirectional: ClassVar[bool] = True
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CNNLSTM2DExtractor(BaselineExtractor):
+    """Zhao's CNN-LSTM on the log-mel map of 3.5 s at 16 kHz, 128 bands by 219 frames, see `CNNLSTM2D`.
+
+    Parameters
+    ----------
+    units : int, default=256
+        Of the LSTM, each way.
+    sequence : {"time", "channels"}, default="time"
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> CNNLSTM2DExtractor().get_feature_names_out().size
+    256
+    """
+
+    kind: ClassVar[str] = "cnn-lstm-2d"
+    units: int = 256
+    sequence: str = "time"
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the log-mel map of 128 bands by 219 frames."""
+        return LogMelMap(sampling_rate=16000, n_fft=2048, hop_length=256, duration=3.5)
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> CNNLSTM2D:
+        """Build `CNNLSTM2D`."""
+        bands, frames = input_shape
+        return CNNLSTM2D(bands, frames, n_classes, self.bidirectional, self.sequence, self.units)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CNNBiLSTM2DExtractor(CNNLSTM2DExtractor):
+    """As `CNNLSTM2DExtractor`, with an LSTM both ways."""
+
+    kind: ClassVar[str] = "cnn-bilstm-2d"
+    bidirectional: ClassVar[bool] = True

@@ -1,12 +1,19 @@
 """SER-FusionNet's one-dimensional deep extractor."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.errors import SettingsError
+from fusionser.features.maps import BlockVector, FrontEnd
+from fusionser.networks.checks import check_dropout
+from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Network, SamePool1d, Standardise
 
-__all__ = ["Conv1D"]
+__all__ = ["Conv1D", "Conv1DExtractor"]
 
 
 class Conv1D(Network):
@@ -69,3 +76,45 @@ class Conv1D(Network):
         with torch.autocast(x.device.type, enabled=False):
             hidden = functional.relu(self.dense_2(self.dropout(units)))
             return torch.as_tensor(self.dense_3(self.dropout(hidden)))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Conv1DExtractor(DeepExtractor):
+    """SER-FusionNet's Conv1D on the acoustic vector: 32 deep features, see `Conv1D`.
+
+    Parameters
+    ----------
+    dropout : float, default=0.1
+    front_end : BlockVector, optional
+        SER-FusionNet's 162 numbers of 2.5 s when None.
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> Conv1DExtractor().get_feature_names_out()[[0, -1]].tolist()
+    ['conv1d__unit_00', 'conv1d__unit_31']
+    """
+
+    kind: ClassVar[str] = "conv1d"
+    label_smoothing: float = 0.1
+    dropout: float = 0.1
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        check_dropout(self.dropout)
+        if not isinstance(self.resolved_front_end(), BlockVector):
+            raise SettingsError("conv1d reads vectors; expected a BlockVector as front_end")
+
+    def default_front_end(self) -> FrontEnd:
+        """Return SER-FusionNet's acoustic vector."""
+        return BlockVector()
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Conv1D:
+        """Build `Conv1D`."""
+        return Conv1D(input_shape[0], n_classes, self.dropout)
+
+    def unit_count(self) -> int:
+        """Return 32."""
+        return 32

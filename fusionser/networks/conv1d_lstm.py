@@ -1,11 +1,17 @@
 """The Conv1D-LSTM for speech and for song: two groups of a convolution and two LSTMs on MFCC frames."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.features.maps import FrontEnd, MFCCMap
+from fusionser.networks.baseline import BaselineExtractor
+from fusionser.networks.checks import check_dropout
 from fusionser.networks.layers import Network, Standardise, all_states, one_bias_lstm
 
-__all__ = ["Conv1DLSTM"]
+__all__ = ["Conv1DLSTM", "SongConv1DLSTMExtractor", "SpeechConv1DLSTMExtractor"]
 
 UNITS = 256
 KERNEL = 5
@@ -113,3 +119,76 @@ class Conv1DLSTM(Network):
         """Return the logits, shape (n_clips, n_classes)."""
         logits: Tensor = self.output(self.embed(x))
         return logits
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SpeechConv1DLSTMExtractor(BaselineExtractor):
+    """The Conv1D-LSTM of Ayadi and Lachiri for speech, on 32 MFCC by 256 frames, see `Conv1DLSTM`.
+
+    The paper computes 12 MFCC over 1 400 frames and feeds an input of 32 by 256, and does not say how the one becomes
+    the other: here 32 coefficients are computed for the first 256 frames of 16 ms, 4.1 s.
+
+    Parameters
+    ----------
+    dropout : float, default=0.3
+    sequence : {"coefficients", "frames"}, default="coefficients"
+    units : int, default=256
+    bridge_steps : int, default=8
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> SpeechConv1DLSTMExtractor().resolved_front_end().array_shape()
+    (32, 256)
+    """
+
+    kind: ClassVar[str] = "conv1d-lstm-speech"
+    song: ClassVar[bool] = False
+    epochs: int = 15
+    learning_rate: float = 0.01
+    dropout: float = 0.3
+    sequence: str = "coefficients"
+    units: int = 256
+    bridge_steps: int = 8
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        check_dropout(self.dropout)
+        super().check()
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the map of 32 MFCC by 256 frames: pre-emphasis, Hamming window, HTK's mel scale."""
+        return MFCCMap(
+            sampling_rate=16000,
+            n_fft=512,
+            hop_length=256,
+            n_mels=64,
+            n_mfcc=32,
+            duration=255 * 256 / 16000,
+            htk=True,
+            window="hamming",
+            pre_emphasis=0.97,
+        )
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Conv1DLSTM:
+        """Build `Conv1DLSTM`."""
+        coefficients, frames = input_shape
+        return Conv1DLSTM(
+            coefficients,
+            frames,
+            n_classes,
+            self.song,
+            self.dropout,
+            self.sequence,
+            self.units,
+            self.bridge_steps,
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SongConv1DLSTMExtractor(SpeechConv1DLSTMExtractor):
+    """As `SpeechConv1DLSTMExtractor`, with dropout between the first two LSTMs, for song."""
+
+    kind: ClassVar[str] = "conv1d-lstm-song"
+    song: ClassVar[bool] = True

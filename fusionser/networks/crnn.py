@@ -1,11 +1,16 @@
 """The CRNN: kernels that shrink, filters that grow, and a bidirectional LSTM."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError
+from fusionser.features.maps import FrontEnd, LogMelMap
+from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network, Standardise, last_states, one_bias_lstm
 
-__all__ = ["CRNN"]
+__all__ = ["CRNN", "CRNNExtractor"]
 
 KERNELS = (9, 7, 5, 3)
 FILTERS = (64, 64, 128, 128)
@@ -69,3 +74,41 @@ class CRNN(Network):
         """Return the logits, shape (n_clips, n_classes)."""
         logits: Tensor = self.output(self.embed(x))
         return logits
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CRNNExtractor(BaselineExtractor):
+    """The CRNN of Yadav and others on the log-mel map of 3 s at 44.1 kHz, 128 bands by 259 frames, see `CRNN`.
+
+    Silence is trimmed and a Wiener filter applied. The paper standardises its maps and does not say over what: here
+    each band over the training rows.
+
+    Parameters
+    ----------
+    units : int, default=128
+        Of the LSTM, each way.
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> CRNNExtractor().resolved_front_end().array_shape()
+    (128, 259)
+    """
+
+    kind: ClassVar[str] = "crnn"
+    bidirectional: ClassVar[bool] = True
+    batch_size: int = 16
+    learning_rate: float = 1e-4
+    units: int = 128
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the log-mel map on HTK's scale, 128 bands by 259 frames."""
+        return LogMelMap(
+            sampling_rate=44100, n_fft=2048, hop_length=512, duration=3.0, trim=True, denoise=True, htk=True
+        )
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> CRNN:
+        """Build `CRNN`."""
+        bands, frames = input_shape
+        return CRNN(bands, frames, n_classes, self.units)

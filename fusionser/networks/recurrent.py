@@ -1,11 +1,18 @@
 """Long short-term memory over a vector cut into steps, or over the frames of a map."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.errors import SettingsError
+from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
+from fusionser.networks.checks import check_dropout, check_units
+from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Network, Standardise, last_states
 
-__all__ = ["FrameRecurrent", "VectorRecurrent"]
+__all__ = ["FrameRecurrent", "LogMelFrames", "MFCCFrames", "VectorRecurrent"]
 
 
 class _Recurrent(Network):
@@ -92,3 +99,75 @@ class FrameRecurrent(_Recurrent):
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""
         return self.classify(self.embed(x))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FrameExtractor(DeepExtractor):
+    """An LSTM over the frames of a map, see `FrameRecurrent`."""
+
+    patience: int | None = 10
+    epochs: int = 60
+    units: int = 64
+    bidirectional: bool = True
+    dropout: float = 0.2
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        check_units(units=self.units)
+        check_dropout(self.dropout)
+        if not isinstance(self.resolved_front_end(), ClipMap):
+            raise SettingsError(f"{self.kind} reads maps; expected a LogMelMap or MFCCMap as front_end")
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> FrameRecurrent:
+        """Build `FrameRecurrent`."""
+        return FrameRecurrent(input_shape[0], n_classes, self.units, self.bidirectional, self.dropout)
+
+    def unit_count(self) -> int:
+        """Return the units of both directions."""
+        return self.units * (2 if self.bidirectional else 1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LogMelFrames(FrameExtractor):
+    """An LSTM over log-mel frames: one step a frame of 64 bands; its last states are the features.
+
+    Parameters
+    ----------
+    units : int, default=64
+        Of each direction.
+    bidirectional : bool, default=True
+    dropout : float, default=0.2
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> LogMelFrames(units=16).get_feature_names_out().size
+    32
+    """
+
+    kind: ClassVar[str] = "log-mel-frames"
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the log-mel map of 64 bands by 94 frames."""
+        return LogMelMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=512, n_mels=64, duration=3.0)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MFCCFrames(FrameExtractor):
+    """An LSTM over MFCC frames: one step a frame of 20 coefficients; its last states are the features.
+
+    Parameters are those of `LogMelFrames`.
+
+    Examples
+    --------
+    >>> MFCCFrames(units=16, bidirectional=False).get_feature_names_out().size
+    16
+    """
+
+    kind: ClassVar[str] = "mfcc-frames"
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the map of 20 MFCC by 94 frames."""
+        return MFCCMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=512, n_mels=64, duration=3.0)

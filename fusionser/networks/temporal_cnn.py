@@ -3,13 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError
+from fusionser.features.maps import FrontEnd, LogMelMap
+from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network, Standardise, all_states, last_states, one_bias_lstm, segments
 
-__all__ = ["TEMPORAL_MODELS", "TemporalCNN", "TemporalModel"]
+__all__ = [
+    "TEMPORAL_MODELS",
+    "TemporalCNN",
+    "TemporalCNN1Extractor",
+    "TemporalCNN2Extractor",
+    "TemporalCNN3Extractor",
+    "TemporalCNN4Extractor",
+    "TemporalCNN5Extractor",
+    "TemporalModel",
+]
 
 FILTERS = (64, 64, 128, 128)
 
@@ -137,3 +149,86 @@ class TemporalCNN(Network):
         """Return the logits, shape (n_clips, n_classes)."""
         logits: Tensor = self.output(self.embed(x))
         return logits
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TemporalCNN1Extractor(BaselineExtractor):
+    """MODEL-1 of Chowanda and Muliono's temporal CNN family, see `TemporalCNN`.
+
+    The text's framing, one window of 64 frames of 512 samples, is `n_segments` 1, `segment_frames` 64 and a front end
+    of hop 512; the default is four segments of 128 frames of 128 samples, as public code of this shape has it.
+
+    Parameters
+    ----------
+    n_segments, segment_frames : int, default=4, 128
+    units : int, default=128
+        Of each LSTM, each way.
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> [kind().unit_count() for kind in (TemporalCNN1Extractor, TemporalCNN5Extractor)]
+    [128, 256]
+    """
+
+    kind: ClassVar[str] = "temporal-cnn-1"
+    model: ClassVar[int] = 1
+    n_segments: int = 4
+    segment_frames: int = 128
+    units: int = 128
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the log-mel map of 128 bands up to 4 kHz by 376 frames."""
+        return LogMelMap(sampling_rate=16000, n_fft=512, hop_length=128, fmax=4000.0, duration=3.0)
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TemporalCNN:
+        """Build `TemporalCNN`."""
+        bands, frames = input_shape
+        own = TEMPORAL_MODELS[self.model]
+        return TemporalCNN(
+            bands,
+            frames,
+            n_classes,
+            blocks=own.blocks,
+            lstms=own.lstms,
+            bidirectional=own.bidirectional,
+            dropout=own.dropout,
+            n_segments=self.n_segments,
+            segment_frames=self.segment_frames,
+            units=self.units,
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TemporalCNN2Extractor(TemporalCNN1Extractor):
+    """MODEL-2."""
+
+    kind: ClassVar[str] = "temporal-cnn-2"
+    model: ClassVar[int] = 2
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TemporalCNN3Extractor(TemporalCNN1Extractor):
+    """MODEL-3."""
+
+    kind: ClassVar[str] = "temporal-cnn-3"
+    model: ClassVar[int] = 3
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TemporalCNN4Extractor(TemporalCNN1Extractor):
+    """MODEL-4."""
+
+    kind: ClassVar[str] = "temporal-cnn-4"
+    model: ClassVar[int] = 4
+    bidirectional: ClassVar[bool] = TEMPORAL_MODELS[4].bidirectional
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TemporalCNN5Extractor(TemporalCNN1Extractor):
+    """MODEL-5."""
+
+    kind: ClassVar[str] = "temporal-cnn-5"
+    model: ClassVar[int] = 5
+    bidirectional: ClassVar[bool] = TEMPORAL_MODELS[5].bidirectional

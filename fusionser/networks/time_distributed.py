@@ -1,14 +1,18 @@
 """The time-distributed CNN-LSTM and CNN-BiLSTM: one small convolutional network over many short segments of a map."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.features.maps import FrontEnd, LogMelMap
+from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network, Standardise, last_states, one_bias_lstm, segments
 
-__all__ = ["ACTIVATIONS", "TimeDistributedCNNLSTM"]
+__all__ = ["ACTIVATIONS", "TimeDistributedBiLSTMExtractor", "TimeDistributedCNNLSTM", "TimeDistributedLSTMExtractor"]
 
 FILTERS = 128
 KERNELS = ((2, 2), (2, 2), (2, 1), (2, 1))
@@ -109,3 +113,58 @@ class TimeDistributedCNNLSTM(Network):
         """Return the logits, shape (n_clips, n_classes)."""
         logits: Tensor = self.output(self.embed(x))
         return logits
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TimeDistributedLSTMExtractor(BaselineExtractor):
+    """The time-distributed CNN-LSTM of Dey and others, see `TimeDistributedCNNLSTM`.
+
+    Parameters
+    ----------
+    n_segments, segment_frames : int, default=18, 5
+    spread : bool, default=True
+    activation : {"elu", "relu", "none"}, default="elu"
+    units : int, default=32
+        Of the LSTM, each way.
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> TimeDistributedBiLSTMExtractor().get_feature_names_out().size
+    64
+    """
+
+    kind: ClassVar[str] = "time-distributed-cnn-lstm"
+    n_segments: int = 18
+    segment_frames: int = 5
+    spread: bool = True
+    activation: str = "elu"
+    units: int = 32
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the log-mel map of 128 bands by 219 frames."""
+        return LogMelMap(sampling_rate=16000, n_fft=2048, hop_length=256, duration=3.5)
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TimeDistributedCNNLSTM:
+        """Build `TimeDistributedCNNLSTM`."""
+        bands, frames = input_shape
+        return TimeDistributedCNNLSTM(
+            bands,
+            frames,
+            n_classes,
+            bidirectional=self.bidirectional,
+            n_segments=self.n_segments,
+            segment_frames=self.segment_frames,
+            spread=self.spread,
+            activation=self.activation,
+            units=self.units,
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TimeDistributedBiLSTMExtractor(TimeDistributedLSTMExtractor):
+    """As `TimeDistributedLSTMExtractor`, with an LSTM both ways: 372 423 parameters for seven classes."""
+
+    kind: ClassVar[str] = "time-distributed-cnn-bilstm"
+    bidirectional: ClassVar[bool] = True

@@ -1,7 +1,8 @@
 """The only place where networks are trained; the loop is skorch's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,9 @@ __all__ = ["NetworkTraining", "TrainingRows", "train_network"]
 
 Built = TypeVar("Built", bound=Network)
 LOWEST_RATE = 1e-7
+OPTIMISERS: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] = MappingProxyType(
+    {"adam": (torch.optim.AdamW, {}), "sgd": (torch.optim.SGD, {"momentum": 0.9})}
+)
 SCHEDULES = ("plateau", "one-cycle")
 PRECISIONS = ("float32", "bfloat16")
 LARGEST_NORM = 5.0
@@ -39,8 +43,10 @@ class NetworkTraining(BaseEstimator):
     epochs : int, default=100
         At most.
     batch_size : int, default=64
+    optimiser : {"adam", "sgd"}, default="adam"
+        Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), or stochastic gradient
+        descent with a momentum of 0.9.
     learning_rate : float, default=1e-3
-        Of Adam (Kingma and Ba 2015), with decoupled weight decay (Loshchilov and Hutter 2019).
     weight_decay : float, default=0.0
     schedule : {"plateau", "one-cycle"}, default="plateau"
         "plateau" halves the rate, down to 1e-7, when the UAR of the watched rows (without any, the training loss)
@@ -66,6 +72,7 @@ class NetworkTraining(BaseEstimator):
 
     epochs: int = 100
     batch_size: int = 64
+    optimiser: str = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     schedule: str = "plateau"
@@ -93,6 +100,8 @@ class NetworkTraining(BaseEstimator):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise SettingsError(f"{name} is {value}; expected {low:g} to {high:g}")
+        if self.optimiser not in OPTIMISERS:
+            raise SettingsError(f"optimiser is {self.optimiser!r}; expected one of {', '.join(OPTIMISERS)}")
         if self.schedule not in SCHEDULES:
             raise SettingsError(f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
         if self.precision not in PRECISIONS:
@@ -227,12 +236,13 @@ def _fit(
         watched = _dataset(network, rows.watched_inputs, rows.watched_targets, device)
     options: dict[str, Any] = {"n_classes": n_classes, "rng": rng, "groups": rows.groups, "distortion": distortion}
     steps = len(Batches(training, settings.batch_size, **options))
+    optimiser, more = OPTIMISERS[settings.optimiser]
     net = Net(
         network,
         nn.CrossEntropyLoss,
         criterion__weight=weight,
         criterion__label_smoothing=settings.label_smoothing,
-        optimizer=torch.optim.AdamW,
+        optimizer=optimiser,
         optimizer__weight_decay=settings.weight_decay,
         lr=settings.learning_rate,
         max_epochs=settings.epochs,
@@ -244,6 +254,7 @@ def _fit(
         callbacks=_callbacks(settings, name, n_classes, steps, watched is not None),
         device=device,
         verbose=0,
+        **{f"optimizer__{key}": value for key, value in more.items()},
         **{f"iterator_train__{key}": value for key, value in options.items()},
     )
     net.half = settings.precision == "bfloat16"
