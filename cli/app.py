@@ -13,6 +13,7 @@ from .evaluate import evaluate
 from .extract import extract
 from .fit import fit
 from .predict import predict
+from .reproduce import reproduce
 from .study import study
 
 __all__ = ["app", "main"]
@@ -32,6 +33,7 @@ app.command("evaluate")(evaluate)
 app.command("fit")(fit)
 app.command("predict")(predict)
 app.command("study")(study)
+app.command("reproduce")(reproduce)
 
 
 def _version(wanted: bool) -> None:

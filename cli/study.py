@@ -32,18 +32,14 @@ def study(
     json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
 ) -> None:
     """Run every evaluation of a recipe; a stopped study goes on where it was."""
-    from fusionser.corpora.places import data_folder, find_corpora
+    from fusionser.corpora.places import data_folder, find_corpora, named_places
     from fusionser.experiments.recipe import read_recipe
     from fusionser.experiments.study import run_study
     from fusionser.reporting import StudyText, write_study
 
     wanted = read_recipe(recipe)
     places = find_corpora([choice.corpus for choice in wanted.corpora], data_folder())
-    for given in place or []:
-        name, separator, folder = given.partition("=")
-        if not separator:
-            raise SettingsError(f"--place is '{given}'; expected corpus=DIR")
-        places[name] = Path(folder)
+    places.update(named_places(place or []))
     with training_bar("study") as progress:
 
         def clips(done: int, total: int) -> None:

@@ -211,10 +211,19 @@ def check_kinds(kinds: Sequence[str]) -> None:
     if isinstance(kinds, str) or not len(kinds):
         raise SettingsError(f"kinds is {kinds!r}; expected a list of one or more of {', '.join(AUGMENTATIONS)}")
     for kind in kinds:
-        if kind not in AUGMENTATIONS:
-            raise unknown_name("augmentation", kind, AUGMENTATIONS)
+        _fixed(kind)
     if len(set(kinds)) < len(kinds):
         raise SettingsError(f"augmentations are named twice: {', '.join(kinds)}")
+
+
+def _fixed(kind: str) -> tuple[str, float | None]:
+    """Take a kind apart into its name and the parameter that it fixes, None where that is drawn."""
+    if "(" in kind:
+        fixed = parse_augmentation(f"{kind}#0")
+        return fixed.kind, fixed.value
+    if kind not in AUGMENTATIONS:
+        raise unknown_name("augmentation", kind, AUGMENTATIONS)
+    return kind, None
 
 
 def _drawing(*parts: object) -> Generator:
@@ -225,8 +234,10 @@ def _drawing(*parts: object) -> Generator:
 def _drawn(source: str, kinds: Sequence[str], copy: int, seed: int) -> str:
     order = _drawing(source, "order", seed).permutation(len(kinds))
     # Once all kinds had their turn they begin anew, with parameters drawn anew.
-    kind = kinds[order[(copy - 1) % len(kinds)]]
-    return str(Augmentation(kind, AUGMENTATIONS[kind].draw(_drawing(source, kind, copy, seed)), copy))
+    kind, value = _fixed(kinds[order[(copy - 1) % len(kinds)]])
+    if value is None:
+        value = AUGMENTATIONS[kind].draw(_drawing(source, kind, copy, seed))
+    return str(Augmentation(kind, value, copy))
 
 
 def augmented_rows(rows: pd.DataFrame, kinds: Sequence[str], copies: int, seed: int = 0) -> pd.DataFrame:
@@ -239,7 +250,8 @@ def augmented_rows(rows: pd.DataFrame, kinds: Sequence[str], copies: int, seed: 
     rows : DataFrame
         Only its originals (no augmentation) are copied.
     kinds : sequence of str
-        Keys of `AUGMENTATIONS`; each clip goes through them in an order of its own.
+        Keys of `AUGMENTATIONS`, or one with a fixed parameter, as ``stretch(1.1)``; each clip goes through them in an
+        order of its own.
     copies : int
         Number of copies a clip.
     seed : int, default=0
@@ -275,7 +287,7 @@ class AugmentRows(BaseEstimator):
     Parameters
     ----------
     kinds : sequence of str
-        Keys of `AUGMENTATIONS`.
+        Keys of `AUGMENTATIONS`, or one with a fixed parameter, as ``stretch(1.1)``.
     copies : int, default=1
         Number of copies a clip, zero or more.
     unusable : sequence of (str, str)

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["DATA_VARIABLE", "data_folder", "find_corpora"]
+from fusionser.errors import SettingsError
+
+__all__ = ["DATA_VARIABLE", "data_folder", "find_corpora", "named_places"]
 
 DATA_VARIABLE = "FUSIONSER_DATA"
 
@@ -33,3 +35,25 @@ def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
         return {}
     present = {entry.name.lower().replace("_", "-"): entry for entry in sorted(folder.iterdir()) if entry.is_dir()}
     return {name: present[name] for name in names if name in present}
+
+
+def named_places(given: Iterable[str]) -> dict[str, Path]:
+    """Read ``corpus=folder`` pairs.
+
+    Raises
+    ------
+    SettingsError
+        When one is no such pair.
+
+    Examples
+    --------
+    >>> named_places(["emodb=berlin/wav"])["emodb"].parts
+    ('berlin', 'wav')
+    """
+    found = {}
+    for one in given:
+        name, separator, folder = one.partition("=")
+        if not separator or not name or not folder:
+            raise SettingsError(f"--place is '{one}'; expected corpus=DIR")
+        found[name] = Path(folder)
+    return found

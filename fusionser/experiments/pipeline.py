@@ -1,7 +1,7 @@
 """One flat pipeline from rows to labels, refitted whole in every fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -43,12 +43,15 @@ class Networks:
         Inner folds by which deep extractors answer for the training rows, see `DeepExtractor`.
     precision : str, default="float32"
         Of the deep extractors, see `NetworkTraining`.
+    training : mapping, optional
+        Further parameters of the deep extractors, by name, as ``{"optimiser": "sgd"}``.
     """
 
     device: str = "auto"
     epochs: int | None = None
     cross_fit: int = 0
     precision: str = "float32"
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         NetworkTraining(
@@ -76,6 +79,7 @@ def configured(
                 output="scores" if networks.cross_fit or fusion != "early" else "units",
                 precision=networks.precision,
             )
+            _set(block, networks.training)
             _limit(block, networks)
     return built
 
@@ -96,6 +100,14 @@ def _check_fusion(extractor: FeatureExtractor, fusion: str, networks: Networks, 
         raise SettingsError(f"late fusion of one block, '{extractor.blocks[0][0]}', fuses nothing; set --fusion early")
     if equal_blocks:
         raise SettingsError("--equal-blocks weighs columns that are classified together; late fusion has no use for it")
+
+
+def _set(block: DeepExtractor, settings: Mapping[str, Any]) -> None:
+    known = sorted(set(block.get_params(deep=False)) - {"front_end", "random_state", "device", "output", "cross_fit"})
+    for name in settings:
+        if name not in known:
+            raise unknown_name(f"parameter of {block.kind}", name, known)
+    block.set_params(**settings)
 
 
 def _limit(part: NetworkTraining, networks: Networks) -> None:

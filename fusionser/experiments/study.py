@@ -19,7 +19,7 @@ from fusionser.features import FeatureCache, FeatureExtractor
 from fusionser.features.extraction import Progress
 from fusionser.networks import LEARNED
 
-__all__ = ["Cell", "run_study", "study_cells"]
+__all__ = ["Cell", "known_result", "run_study", "study_cells"]
 
 CellProgress = Callable[[int, int, str], None]
 
@@ -83,7 +83,7 @@ def _seeded(wanted: ProtocolChoice, seed: int) -> dict[str, Any]:
     return {"seed": seed, **wanted.settings} if drawn else dict(wanted.settings)
 
 
-def _known(path: Path, cell: Cell) -> Result | None:
+def known_result(path: Path, cell: Cell) -> Result | None:
     """Return a cell's result where it was made by the same settings and versions."""
     if not path.is_file():
         return None
@@ -250,7 +250,7 @@ def run_study(
     results, missing = [], []
     for number, cell in enumerate(cells):
         path = Path(folder) / "cells" / f"{cell.name}.json"
-        result = _known(path, cell)
+        result = known_result(path, cell)
         if result is None and cell.name not in wanted:
             missing.append(cell.name)
             continue

@@ -94,7 +94,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
                 "hidden units cannot be cross-fitted: those of different networks share no axes; set output='scores'"
             )
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, watch: tuple[Any, Any] | None = None) -> Self:
         """Train the network.
 
         Parameters
@@ -102,6 +102,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         X : DataFrame with a column ``file``, sequence of paths, or waveforms
         y : sequence of shape (n_rows,)
             Labels.
+        watch : (rows, labels), optional
+            Rows to watch the training by, in place of held-out ones of X. Where these are test rows, the network that
+            comes of it is chosen by them: that is how several papers report, and no estimate of anything.
 
         Raises
         ------
@@ -119,14 +122,19 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             raise SettingsError(
                 f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
             )
-        trained, watched = hold_out(X, labels, self.validation, self.random_state or 0)
+        if watch is None:
+            trained, held = hold_out(X, labels, self.validation, self.random_state or 0)
+            watch = (_safe_indexing(X, held), labels[held])
+        else:
+            trained = np.arange(len(labels))
+        watched, watched_targets = watch[0], self._indices(watch[1])
         inputs, positions, groups = self._training_inputs(X, trained)
         rows = TrainingRows(
             inputs=inputs,
             targets=targets[positions].astype(np.int64),
             groups=groups,
-            watched_inputs=self._inputs(_safe_indexing(X, watched)) if len(watched) else None,
-            watched_targets=targets[watched].astype(np.int64),
+            watched_inputs=self._inputs(watched) if len(watched) else None,
+            watched_targets=watched_targets,
         )
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History
@@ -208,6 +216,12 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         self.input_shape_ = self.resolved_front_end().array_shape()
         self.network_ = unpack_network(self._build, content)
         self.history_ = []
+
+    def _indices(self, labels: Any) -> npt.NDArray[np.int64]:
+        unknown = sorted(set(labels) - set(self.classes_))
+        if unknown:
+            raise SettingsError(f"the rows to watch have the class '{unknown[0]}', which the training rows never show")
+        return np.searchsorted(self.classes_, np.asarray(labels)).astype(np.int64)
 
     def _build(self) -> Network:
         return self.build_network(self.input_shape_, len(self.classes_))

@@ -76,5 +76,6 @@ class Curve(Callback):
         if self.counts[1].any():
             shown = self.counts[1] > 0
             net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))
+            net.history.record("validation_accuracy", float(self.counts[0].sum() / self.counts[1].sum()))
         self.counts[:] = 0
         tell(self.name, len(net.history), self.epochs)

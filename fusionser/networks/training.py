@@ -168,7 +168,7 @@ def train_network(
     network
         On the CPU, its temperature fitted to the watched rows (Guo, Pleiss, Sun and Weinberger 2017).
     history : list of dict
-        One record an epoch: losses, UAR of the watched rows, learning rate, seconds.
+        One record an epoch: losses, UAR and accuracy of the watched rows, learning rate, seconds.
 
     Raises
     ------
@@ -323,6 +323,7 @@ def _record(epoch: dict[str, Any]) -> dict[str, float]:
         "train_loss": "training_loss",
         "valid_loss": "validation_loss",
         "validation_uar": "validation_uar",
+        "validation_accuracy": "validation_accuracy",
         "learning_rate": "learning_rate",
         "dur": "seconds",
     }

@@ -84,7 +84,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
     text = (resources.files("fusionser.reporting") / "templates" / template).read_text(encoding="utf-8")
     page = (
         _environment()
@@ -103,7 +103,7 @@ def _render(template: str, **values: Any) -> str:
 
 def result_page(result: Result, networks: Sequence[str] = ()) -> str:
     """Return the page of one result, in Markdown; `networks` are those with learning curves beside it."""
-    return _render(
+    return render(
         "result.md.j2", result=result, networks=networks, headline=headline(result), synthetic=is_synthetic(result)
     )
 
@@ -142,7 +142,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         label = result.protocol.name + _settings({k: v for k, v in result.protocol.settings.items() if k != "seed"})
         fewer = f", {len(result.classes)} classes"
         groups.setdefault((result.corpus, label + fewer), []).append(result)
-    return _render(
+    return render(
         "study.md.j2",
         text=text,
         groups=groups,

@@ -1,0 +1,144 @@
+"""The command ``fusionser reproduce``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .console import print_json, print_table, progress_bar, say, training_bar, write
+from .options import JOBS_HELP, check_jobs, option
+from .preparing import open_cache
+
+__all__ = ["reproduce"]
+
+
+def reproduce(
+    recipe: Annotated[str | None, typer.Argument(help="Name of a recipe, or a TOML file; none lists all.")] = None,
+    out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")] = Path("reproduction"),
+    place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
+    seeds: Annotated[int | None, option("--seeds", "Repetitions, in place of the recipe's.", min=1, max=100)] = None,
+    epochs: Annotated[int | None, option("--epochs", "Epochs, in place of the recipe's; stamped.", min=1)] = None,
+    quick: Annotated[
+        bool, option("--quick", "Three epochs, one seed, a part of the corpus: for a look; stamped.", is_flag=True)
+    ] = False,
+    partial: Annotated[
+        bool, option("--partial", "Run on what there is of a corpus, and stamp the result.", is_flag=True)
+    ] = False,
+    device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
+    cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
+    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+) -> None:
+    """Run a published result again: the paper's figure, ours under its protocol, and ours by speaker."""
+    from fusionser.corpora import CORPORA
+    from fusionser.corpora.places import data_folder, find_corpora, named_places
+
+    places = {**find_corpora(CORPORA, data_folder()), **named_places(place or [])}
+    if recipe is None:
+        _list(places, json)
+        return
+    from fusionser.experiments.papers import paper_recipes, read_paper_recipe
+    from fusionser.experiments.reproduce import Run, stored_reproduction
+    from fusionser.experiments.reproduce import reproduce as run_recipe
+    from fusionser.reporting.reproduction import write_reproduction
+
+    name, wanted = read_paper_recipe(recipe)
+    run = Run(seeds=seeds, epochs=epochs, quick=quick, partial=partial, device=device, n_jobs=jobs)
+    kept = open_cache(cache)
+    with progress_bar("features") as clips, training_bar(name) as progress:
+
+        def evaluations(done: int, total: int, label: str = "") -> None:
+            progress(done, total, label)
+            if label and not sys.stderr.isatty():
+                say(f"{done + 1} of {total}: {label}")
+
+        found = run_recipe(name, wanted, places, out, run, cache=kept, extraction_progress=clips, progress=evaluations)
+    known = {**paper_recipes(), name: wanted}
+    stored = [stored_reproduction(one, of, out) for one, of in known.items()]
+    rows = [found if one.name == name else one for one in stored]
+    there = [one for one in rows if one.paper]
+    page = write_reproduction(there, [one.name for one in rows if not one.paper], out)
+    if json:
+        print_json(_described(found))
+        return
+    _print(found)
+    write(f"report: {page}")
+
+
+def _list(places: dict[str, Path], json: bool) -> None:
+    from fusionser.experiments.papers import paper_recipes, present_corpora
+
+    recipes = paper_recipes()
+    wanted = {corpus for recipe in recipes.values() for corpus in recipe.corpora}
+    here = {one.corpus: one for one in present_corpora(sorted(wanted), places)}
+    if json:
+        print_json(
+            [
+                {
+                    "name": name,
+                    **recipe.model_dump(mode="json", exclude={"variants"}),
+                    "found": {corpus: [here[corpus].found, here[corpus].wanted] for corpus in recipe.corpora},
+                }
+                for name, recipe in recipes.items()
+            ]
+        )
+        return
+    print_table(
+        "",
+        ["recipe", "paper", "what", "protocol", "paper's %", "found here"],
+        [
+            [
+                name,
+                recipe.paper,
+                recipe.title,
+                recipe.protocol.name,
+                f"{recipe.figure:.2f}",
+                "; ".join(f"{here[one].found} of {here[one].wanted} {one}" for one in recipe.corpora),
+            ]
+            for name, recipe in recipes.items()
+        ],
+        numbers=["paper's %"],
+    )
+    write("run one with: fusionser reproduce NAME")
+
+
+def _described(found: Any) -> dict[str, Any]:
+    return {
+        "recipe": found.name,
+        "figure": found.recipe.figure,
+        "measure": found.recipe.measure,
+        "accuracies": found.accuracies(),
+        "best_epoch_accuracies": found.best_accuracies(),
+        "reached": found.reached(),
+        "paper_protocol": [result.model_dump(mode="json") for result in found.paper],
+        "best_epoch": [one.model_dump(mode="json") for one in found.best],
+        "speaker_independent": found.independent.model_dump(mode="json") if found.independent else None,
+    }
+
+
+def _print(found: Any) -> None:
+    from fusionser.reporting.reproduction import (
+        best_epoch_score,
+        independent_score,
+        paper_protocol_score,
+        reproduction_stamps,
+        verdict,
+    )
+
+    print_table(
+        f"{found.name}: {found.recipe.paper}, {found.recipe.title}",
+        ["paper", "ours, the paper's protocol", "ours, best epoch", "ours, speaker-independent", "reached"],
+        [
+            [
+                f"{found.recipe.figure:.2f} ({found.recipe.measure})",
+                paper_protocol_score(found),
+                best_epoch_score(found),
+                independent_score(found),
+                verdict(found),
+            ]
+        ],
+    )
+    for stamp in reproduction_stamps(found):
+        write(f"stamp: {stamp}")
+    write(found.recipe.choices)

@@ -1,0 +1,96 @@
+"""The table of published results and ours."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fusionser.evaluation import Result
+from fusionser.experiments.papers import BEST_EPOCH
+from fusionser.experiments.reproduce import Reproduction, interval_over_seeds
+from fusionser.files import write_text
+from fusionser.reporting.page import render, score_interval
+
+__all__ = ["independent_score", "paper_protocol_score", "reproduction_stamps", "write_reproduction"]
+
+
+def _over_seeds(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    if len(values) == 1:
+        return f"{values[0]:.1f} (one seed)"
+    low, high = interval_over_seeds(list(values))
+    deviation = float(np.std(values, ddof=1))
+    return f"{np.mean(values):.1f} ± {deviation:.1f} ({low:.1f} to {high:.1f}; {len(values)} seeds)"
+
+
+def paper_protocol_score(found: Reproduction) -> str:
+    """Return our accuracy under the paper's protocol: mean, deviation and 95 % interval over seeds."""
+    return _over_seeds(found.accuracies())
+
+
+def best_epoch_score(found: Reproduction) -> str:
+    """Return our best epoch on the test rows, where that is what the paper reports."""
+    return _over_seeds(found.best_accuracies()) if found.recipe.measure == BEST_EPOCH else "not what it reports"
+
+
+def independent_score(found: Reproduction) -> str:
+    """Return our accuracy by speaker, with its interval over speakers."""
+    if found.recipe.speaker_independent is None:
+        return "the paper's protocol is"
+    return _by_speaker(found.independent)
+
+
+def _by_speaker(result: Result | None) -> str:
+    return "-" if result is None else f"{100 * result.pooled.war:.1f} ({score_interval(result, 'war')})"
+
+
+def reproduction_stamps(found: Reproduction) -> list[str]:
+    """Return what a reader must know of the runs: what leaks, what is partial, quick or cut short."""
+    notes = [note for result in found.results() for note in result.notes]
+    stamps = [stamp for result in found.paper for stamp in result.protocol.stamps]
+    leaks = [stamp for stamp in stamps if "shared" in stamp or "gender" in stamp]
+    return list(dict.fromkeys([*notes, *leaks]))
+
+
+def verdict(found: Reproduction) -> str:
+    """Say whether the paper's figure was reached."""
+    reached = found.reached()
+    if reached is None:
+        return "one seed alone"
+    return "reached" if reached else "not reached"
+
+
+def write_reproduction(found: Sequence[Reproduction], missing: Sequence[str], folder: str | Path) -> Path:
+    """Write ``report.md``: one row a recipe that was run, and the names of those that were not."""
+    page = render(
+        "reproduction.md.j2",
+        rows=[
+            {
+                "name": one.name,
+                "recipe": one.recipe,
+                "paper": paper_protocol_score(one),
+                "best": best_epoch_score(one),
+                "independent": independent_score(one),
+                "verdict": verdict(one),
+                "stamps": reproduction_stamps(one),
+                "epochs": _epochs(one),
+                "minutes": _minutes(one),
+                "provenance": one.results()[0].provenance,
+            }
+            for one in found
+        ],
+        missing=missing,
+    )
+    return write_text(Path(folder) / "report.md", page)
+
+
+def _epochs(found: Reproduction) -> str:
+    """Return the most epochs that the networks may have."""
+    blocks = [block for result in found.paper[:1] for block in result.features if "epochs" in block]
+    return ", ".join(str(block["epochs"]) for block in blocks) or "-"
+
+
+def _minutes(found: Reproduction) -> float:
+    seconds = sum(result.seconds["evaluation"] for result in found.results()) + sum(one.seconds for one in found.best)
+    return seconds / 60

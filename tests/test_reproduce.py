@@ -1,0 +1,213 @@
+"""Published results run again: the recipes, what a run prints, and what it says of what is missing."""
+
+import pytest
+
+from fusionser.errors import SettingsError
+from fusionser.evaluation import protocol
+from fusionser.experiments import reproduce as module
+from fusionser.experiments.choices import choose_features
+from fusionser.experiments.papers import paper_recipes, read_paper_recipe
+from fusionser.experiments.reproduce import Reproduction, Run, reproduce, stored_reproduction
+from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
+
+# As the papers print them, in percent.
+FIGURES = {
+    "s0-cnn-lstm-2d": 80.68,
+    "s0-time-distributed-cnn-lstm": 62.0,
+    "s0-time-distributed-cnn-bilstm": 66.38,
+    "s0-cnn-lstm-1d": 65.4,
+    "s0-cnn-bilstm-1d": 66.15,
+    "s1-ravdess-holdout": 50.1,
+    "s1-ravdess-six-folds": 46.0,
+    "s1-super-set-holdout": 49.22,
+    "s1-super-set-eleven-folds": 38.0,
+    "s1-cross-corpus": 26.05,
+    "s2-song": 73.33,
+    "s2-speech": 53.32,
+    "s3-model-1": 58.15,
+    "s3-model-2": 57.07,
+    "s3-model-3": 55.98,
+    "s3-model-4": 69.85,
+    "s3-model-5": 78.22,
+    "s4-crnn-ravdess": 79.86,
+    "s4-crnn-ravdess-augmented": 85.76,
+    "s4-crnn-emodb": 83.18,
+    "s4-crnn-emodb-augmented": 91.59,
+}
+
+SMALL = """
+paper = "Nobody"
+title = "a small network on synthetic voices"
+corpora = ["demo"]
+figure = 20.0
+measure = "best validation epoch"
+seeds = 2
+choices = "All of it."
+[pipeline]
+network = "mfcc-frames"
+augment = ["speed(1.1)"]
+[training]
+epochs = 3
+units = 8
+[protocol]
+name = "random-holdout"
+settings = { share = 0.25 }
+[speaker_independent]
+name = "speaker-holdout"
+settings = { speakers = ["f1", "m1"] }
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return read_paper_recipe(str(path))
+
+
+def test_every_figure_of_the_papers_has_its_recipe():
+    recipes = paper_recipes()
+    assert {name: recipes[name].figure for name in FIGURES} == FIGURES
+    for number, model in TEMPORAL_MODELS.items():
+        recipe = recipes[f"s3-model-{number}"]
+        assert recipe.pipeline.network == f"temporal-cnn-{number}"
+        assert recipe.pipeline.copies == model.copies
+        assert recipes[f"s3-model-{number}-sgd"].training["optimiser"] == "sgd"
+    # The papers that watch their test rows report the best epoch; the two others a test score.
+    best = {name for name, recipe in recipes.items() if recipe.measure == "best validation epoch"}
+    assert {name[:2] for name in best} == {"s0", "s2", "s3"}
+
+
+@pytest.mark.parametrize("name", sorted(paper_recipes()))
+def test_every_recipe_can_be_built(name):
+    recipe = paper_recipes()[name]
+    own = recipe.pipeline
+    blocks = own.blocks if own.network is None else (own.network,)
+    features = choose_features([], preset_name=own.preset, blocks=blocks, gender=own.gender)
+    module._plan(recipe, Run(), 0).estimator(features.extractor)
+    for wanted in (recipe.protocol, recipe.speaker_independent):
+        if wanted is not None:
+            protocol(wanted.name, **wanted.settings)
+
+
+def test_a_recipe_is_run_by_seeds_and_by_speaker_and_found_again(small, demo_folder, tmp_path, monkeypatch):
+    name, recipe = small
+    places = {"demo": demo_folder}
+    watched = []
+    original = MFCCFrames.fit
+
+    def spying(self, X, y, watch=None):
+        if watch is not None:
+            watched.append((X, watch[0]))
+        return original(self, X, y, watch=watch)
+
+    monkeypatch.setattr(MFCCFrames, "fit", spying)
+    found = reproduce(name, recipe, places, tmp_path, Run())
+    assert [result.seed for result in found.paper] == [0, 1] == [one.seed for one in found.best]
+    assert [result.protocol.settings["seed"] for result in found.paper] == [0, 1]
+    assert not found.paper[0].protocol.speaker_independent
+    assert found.independent.protocol.speaker_independent
+    assert found.paper[0].features[0]["epochs"] == 3
+    for one in found.best:
+        assert 1 <= one.epoch <= one.epochs <= 3
+    # The best epoch is of training rows and their copies, watched by the test rows of the very same split.
+    assert len(watched) == 2
+    for train, test in watched:
+        assert len(test) == found.paper[0].folds[0].test_rows == 60
+        assert (train["augmentation"] != "").sum() == len(train) / 2 == 180
+        assert not set(train["source"]) & set(test["source"])
+    monkeypatch.setattr(module, "evaluate_plan", lambda *given: pytest.fail("an evaluation was run again"))
+    monkeypatch.setattr(MFCCFrames, "fit", lambda *given, **more: pytest.fail("a training was run again"))
+    assert reproduce(name, recipe, places, tmp_path, Run()) == found == stored_reproduction(name, recipe, tmp_path)
+    with pytest.raises(pytest.fail.Exception):
+        reproduce(name, recipe, places, tmp_path, Run(epochs=2))
+
+
+def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch):
+    _, recipe = small
+
+    def reached(figure, measure, best, own):
+        monkeypatch.setattr(Reproduction, "best_accuracies", lambda self: best)
+        monkeypatch.setattr(Reproduction, "accuracies", lambda self: own)
+        return Reproduction("x", recipe.model_copy(update={"figure": figure, "measure": measure})).reached()
+
+    # Mean 60, deviation 1, three values: Student's interval is 60 +- 2.484.
+    assert reached(62.4, "best validation epoch", [59.0, 60.0, 61.0], [0.0, 0.0]) is True
+    assert reached(62.6, "best validation epoch", [59.0, 60.0, 61.0], [90.0, 90.0]) is False
+    assert reached(62.4, "test", [0.0, 0.0], [59.0, 60.0, 61.0]) is True
+    assert reached(62.4, "test", [99.0, 99.0], [59.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("figure = 20.0", "figure = 20.0\nfigures = 3"), "figures: Extra inputs are not permitted; known keys: paper"),
+        (('"demo"', '"berlin"'), "unknown corpus 'berlin'. Known: ravdess"),
+        (('paper = "Nobody"', "paper = "), "is no TOML"),
+        (("figure = 20.0", "figure = 120.0"), "figure: Input should be less than or equal to 100"),
+        (('network = "mfcc-frames"', 'blocks = ["mfcc"]'), "is a measure of networks"),
+    ],
+)
+def test_recipes_that_are_not_valid(tmp_path, change, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(SMALL.replace(*change))
+    with pytest.raises(SettingsError, match="the recipe 'bad' is n") as told:
+        read_paper_recipe(str(path))
+    assert message in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("units = 8", "width = 8"), "unknown parameter of mfcc-frames 'width'"),
+        (('"mfcc-frames"', '"mfcc-frame"'), "'mfcc-frame'"),
+        (("units = 8", "units = 0"), "units is 0; expected 1 to 8192"),
+        (('"speed(1.1)"', '"speed(11)"'), "expected 0.25 to 4 times the speed"),
+    ],
+)
+def test_recipes_that_cannot_be_built(tmp_path, demo_folder, change, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(SMALL.replace(*change))
+    name, recipe = read_paper_recipe(str(path))
+    with pytest.raises(SettingsError) as told:
+        reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run())
+    assert message in str(told.value)
+
+
+def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path):
+    name, recipe = small
+    with pytest.raises(SettingsError, match="0 of 240 recordings of demo; get the rest from"):
+        reproduce(name, recipe, {}, tmp_path, Run())
+    part = tmp_path / "part"
+    part.mkdir()
+    for path in sorted(demo_folder.iterdir())[::2]:
+        (part / path.name).symlink_to(path)
+    with pytest.raises(SettingsError, match="120 of 240 recordings of demo.* run on what there is with --partial"):
+        reproduce(name, recipe, {"demo": part}, tmp_path, Run())
+    found = reproduce(name, recipe, {"demo": part}, tmp_path, Run(partial=True, quick=True))
+    assert "partial: 120 of 240 recordings of demo" in found.paper[0].notes
+    assert any(note.startswith("quick: 3 epochs, ") for note in found.paper[0].notes)
+    assert len(found.paper) == 1
+    assert found.reached() is None
+
+
+def test_the_command(command, demo_folder, tmp_path):
+    listed = command("reproduce", "--json").json
+    assert {one["name"] for one in listed} == set(paper_recipes())
+    assert "s4-crnn-emodb" in command("reproduce").output
+    (tmp_path / "small.toml").write_text(SMALL)
+    arguments = ["reproduce", tmp_path / "small.toml", "--place", f"demo={demo_folder}", "--out", tmp_path / "out"]
+    done = command(*arguments, "--epochs", 1)
+    assert done.status == 0, done.messages
+    assert "stamp: 1 epochs in place of the recipe's" in done.output
+    assert "stamp: speakers shared by training and test" in done.output
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "| small | Nobody: a small network on synthetic voices | 20.0 |" in page
+    assert "s4-crnn-emodb" in page.split("## Not run")[1]
+    answer = command(*arguments, "--epochs", 1, "--json").json
+    wars = [100 * result["pooled"]["war"] for result in answer["paper_protocol"]]
+    assert answer["accuracies"] == pytest.approx(wars)
+    assert len(answer["best_epoch_accuracies"]) == 2
+    told = command("reproduce", "s9-nothing")
+    assert told.status == 1
+    assert "unknown recipe 's9-nothing'" in told.messages
