@@ -135,6 +135,14 @@ def test_every_clip_goes_through_all_kinds_before_one_comes_again(demo_rows):
     assert first.min() > 0.15
 
 
+def test_a_kind_may_fix_its_parameter(demo_rows):
+    copies = augmented_rows(demo_rows.head(3), ["stretch(1.1)", "stretch(0.8)", "noise"], 3)
+    kinds = copies.groupby("source")["augmentation"].agg(lambda texts: sorted(text.split("#")[0] for text in texts))
+    for noise, slow, fast in kinds:
+        assert noise.startswith("noise(")
+        assert (slow, fast) == ("stretch(0.800)", "stretch(1.100)")
+
+
 def test_only_originals_are_copied_and_copies_carry_no_features(demo_rows):
     extractor = FeatureExtractor(blocks=[("mfcc", MFCC())])
     rows = demo_rows.iloc[:6]
