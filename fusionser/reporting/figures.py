@@ -100,21 +100,24 @@ def study_figure(results: Sequence[Result]) -> Figure:
     corpora = list(dict.fromkeys(_panel(result) for result in results))
     settings = list(dict.fromkeys(result.protocol.setting for result in results))
     protocols = list(dict.fromkeys(result.protocol.name for result in results))
-    rows = list(dict.fromkeys(f"{result.features_name}, {result.classifier}" for result in results))
-    height = 1.2 + 0.42 * len(rows)
-    figure = Figure(figsize=(1.6 + 4.2 * len(settings), height * len(corpora)), layout="constrained")
-    panels = figure.subplots(len(corpora), len(settings), sharex=True, sharey=True, squeeze=False)
-    for (row, corpus), (column, setting) in product(enumerate(corpora), enumerate(settings)):
-        axes = panels[row][column]
+    rows = {name: list(dict.fromkeys(_row(one) for one in results if _panel(one) == name)) for name in corpora}
+    heights = [1.0 + 0.3 * len(rows[name]) for name in corpora]
+    figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights)), layout="constrained")
+    panels = figure.subplots(
+        len(corpora), len(settings), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    for (place, corpus), (column, setting) in product(enumerate(corpora), enumerate(settings)):
+        axes = panels[place][column]
         axes.set_title(plain(f"{corpus}, {setting}"), fontsize=10)
-        axes.set_yticks(range(len(rows)), rows, fontsize=8)
-        axes.grid(axis="x", linewidth=0.4)
-        own = [one for one in results if _panel(one) == corpus and one.protocol.setting == setting]
-        for result in own:
-            position = rows.index(f"{result.features_name}, {result.classifier}")
-            _draw_score(axes, result, position, protocols.index(result.protocol.name), len(protocols))
+        axes.set_yticks(range(len(rows[corpus])), [plain(name) for name in rows[corpus]], fontsize=8)
+        axes.set_ylim(len(rows[corpus]) - 0.4, -0.6)
+        axes.grid(axis="both", linewidth=0.4)
+        for result in results:
+            if _panel(result) == corpus and result.protocol.setting == setting:
+                number = protocols.index(result.protocol.name)
+                _draw_score(axes, result, rows[corpus].index(_row(result)), number, len(protocols))
         axes.set_xlim(0, 100)
-    panels[0][0].invert_yaxis()
+        axes.tick_params(labelbottom=True)
     for axes in panels[-1]:
         axes.set_xlabel("UAR, %")
     handles = [
@@ -123,6 +126,10 @@ def study_figure(results: Sequence[Result]) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(protocols), fontsize=8)
     return figure
+
+
+def _row(result: Result) -> str:
+    return f"{result.features_name}, {result.classifier}"
 
 
 def _panel(result: Result) -> str:

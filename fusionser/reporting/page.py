@@ -152,6 +152,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         lines=_setting_lines(results),
         first=results[0],
         commits=sorted({result.provenance["commit"] for result in results}),
+        threads=sorted({result.provenance["threads"] for result in results if "threads" in result.provenance}),
     )
 
 
