@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, LogMelMap, RawWaveform
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Standardise, last_states, one_bias_lstm
+from fusionser.networks.checks import check_pools
+from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm
 
 __all__ = [
     "CNNLSTM1D",
@@ -74,11 +75,6 @@ class CNNLSTM1D(Network):
         """Return the last states of the LSTM, of standardised waveforms (n_clips, n_samples)."""
         return last_states(self.lstm, self.blocks(x[:, None]).transpose(1, 2))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_clips, n_classes)."""
-        logits: Tensor = self.output(self.embed(x))
-        return logits
-
 
 class CNNLSTM2D(Network):
     """Four local feature learning blocks over the log-mel map, and an LSTM (Zhao, Mao and Chen 2019).
@@ -126,22 +122,14 @@ class CNNLSTM2D(Network):
         units: int = 256,
     ) -> None:
         super().__init__()
-        if min(n_bands, n_frames) < 128:
-            raise SettingsError(
-                f"got maps of {n_bands} bands by {n_frames} frames; pools of 2, 4, 4, 4 need 128 or more"
-            )
+        check_pools(n_bands, n_frames, POOLS)
         if sequence not in SEQUENCES:
             raise unknown_name("sequence", sequence, SEQUENCES)
         self.standardise = Standardise((n_bands, 1))
         self.sequence = sequence
-        blocks, channels = [], 1
-        for count, pool in zip(FILTERS, POOLS, strict=True):
-            convolution = nn.Conv2d(channels, count, 3, padding=1)
-            blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(count), nn.ELU(), nn.MaxPool2d(pool)))
-            channels = count
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = convolution_blocks(FILTERS, [3] * len(FILTERS), POOLS, activation=nn.ELU)
         bands, frames = n_bands // 128, n_frames // 2 // 4 // 4 // 4
-        width = channels * bands if sequence == "time" else bands * frames
+        width = FILTERS[-1] * bands if sequence == "time" else bands * frames
         self.lstm = one_bias_lstm(width, units, bidirectional=bidirectional)
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
 
@@ -150,11 +138,6 @@ class CNNLSTM2D(Network):
         found = self.blocks(x[:, None])
         steps = found.flatten(1, 2).transpose(1, 2) if self.sequence == "time" else found.flatten(2)
         return last_states(self.lstm, steps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_clips, n_classes)."""
-        logits: Tensor = self.output(self.embed(x))
-        return logits
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ from fusionser.errors import SettingsError
 from fusionser.features.maps import BlockVector, FrontEnd
 from fusionser.networks.checks import check_dropout
 from fusionser.networks.extractor import DeepExtractor
-from fusionser.networks.layers import Network, SamePool1d, Standardise
+from fusionser.networks.layers import Network, SamePool1d, Standardise, full_precision
 
 __all__ = ["Conv1D", "Conv1DExtractor"]
 
@@ -67,13 +67,13 @@ class Conv1D(Network):
         x = self.pool_1(functional.relu(self.convolution_1(x)))
         x = self.pool_2(functional.relu(self.convolution_2(x)))
         # Only the convolutions may be of lower precision.
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             return functional.relu(self.dense_1(self.dropout(x.float()).flatten(1)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             hidden = functional.relu(self.dense_2(self.dropout(units)))
             return torch.as_tensor(self.dense_3(self.dropout(hidden)))
 

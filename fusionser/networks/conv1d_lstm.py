@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, MFCCMap
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.checks import check_dropout
-from fusionser.networks.layers import Network, Standardise, all_states, one_bias_lstm
+from fusionser.networks.layers import Network, Standardise, all_states, full_precision, one_bias_lstm
 
 __all__ = ["Conv1DLSTM", "SongConv1DLSTMExtractor", "SpeechConv1DLSTMExtractor"]
 
@@ -111,14 +112,12 @@ class Conv1DLSTM(Network):
     def embed(self, x: Tensor) -> Tensor:
         """Return the last hidden dense units, (n_clips, dense_units), of standardised maps."""
         steps = x if self.sequence == "coefficients" else x.transpose(1, 2)
-        bridge = self.dense_2(self.dense_1(self.group_1(steps)).relu()).relu()
-        found: Tensor = self.dense_3(self.group_2(self.before(bridge.unflatten(1, (self.bridge_steps, UNITS))))).relu()
-        return found
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_clips, n_classes)."""
-        logits: Tensor = self.output(self.embed(x))
-        return logits
+        flat = self.group_1(steps)
+        with full_precision(x):
+            bridge = self.before(self.dense_2(self.dense_1(flat).relu()).relu())
+        flat = self.group_2(bridge.unflatten(1, (self.bridge_steps, UNITS)))
+        with full_precision(x):
+            return torch.as_tensor(self.dense_3(flat).relu())
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

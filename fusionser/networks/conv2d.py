@@ -21,7 +21,7 @@ from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap
 from fusionser.networks.batches import Distortion
 from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
-from fusionser.networks.layers import AttentiveStatistics, Network, Standardise
+from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, full_precision
 from fusionser.rows import array_columns
 
 __all__ = ["Conv2D", "Conv2DExtractor"]
@@ -94,14 +94,14 @@ class Conv2D(Network):
         """Return the deep features, shape (n_clips, 32), of standardised maps (n_clips, n_bands, n_frames)."""
         x = self.convolutions(x[:, None].contiguous(memory_format=torch.channels_last))
         # Only the convolutions may be of lower precision: the recurrent layer and the pooling learn less with it.
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             steps, _ = self.recurrent(x.float().flatten(1, 2).transpose(1, 2))
             return functional.relu(self.dense(self.dropout(self.pool(steps))))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             return torch.as_tensor(self.output(self.dropout(units)))
 
 

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Standardise, last_states, one_bias_lstm
+from fusionser.networks.checks import check_pools
+from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm
 
 __all__ = ["CRNN", "CRNNExtractor"]
 
@@ -52,28 +52,15 @@ class CRNN(Network):
 
     def __init__(self, n_bands: int, n_frames: int, n_classes: int, units: int = 128) -> None:
         super().__init__()
-        if min(n_bands, n_frames) < 128:
-            raise SettingsError(
-                f"got maps of {n_bands} bands by {n_frames} frames; pools of 2, 4, 4, 4 need 128 or more"
-            )
+        check_pools(n_bands, n_frames, POOLS)
         self.standardise = Standardise((n_bands, 1))
-        blocks, channels = [], 1
-        for kernel, count, pool in zip(KERNELS, FILTERS, POOLS, strict=True):
-            convolution = nn.Conv2d(channels, count, kernel, padding=kernel // 2)
-            blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(count), nn.ReLU(), nn.MaxPool2d(pool)))
-            channels = count
-        self.blocks = nn.Sequential(*blocks)
-        self.lstm = one_bias_lstm(channels * (n_bands // 128), units, bidirectional=True)
+        self.blocks = convolution_blocks(FILTERS, KERNELS, POOLS, activation=nn.ReLU)
+        self.lstm = one_bias_lstm(FILTERS[-1] * (n_bands // 128), units, bidirectional=True)
         self.output = nn.Linear(2 * units, n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states of both directions, of standardised maps (n_clips, n_bands, n_frames)."""
         return last_states(self.lstm, self.blocks(x[:, None]).flatten(1, 2).transpose(1, 2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_clips, n_classes)."""
-        logits: Tensor = self.output(self.embed(x))
-        return logits
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

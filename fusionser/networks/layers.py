@@ -1,6 +1,7 @@
 """Layers that several architectures share."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ __all__ = [
     "SamePool1d",
     "Standardise",
     "all_states",
+    "convolution_blocks",
+    "full_precision",
     "last_states",
     "one_bias_lstm",
     "segments",
@@ -23,11 +26,13 @@ __all__ = [
 class Network(nn.Module):
     """What every architecture here is: a map from standardised inputs to logits, and a temperature for these.
 
+    Where the logits are one layer on the hidden units, subclasses set `output` and define `embed` alone.
     Subclasses that read inputs as they come from a front end set `standardise`, which is applied to all inputs
     once, before the first batch is cut.
     """
 
     temperature: Tensor
+    output: nn.Linear
     standardise: "Standardise | None"
 
     def __init__(self) -> None:
@@ -38,6 +43,12 @@ class Network(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Return the hidden units, shape (n_clips, n_units)."""
         raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_clips, n_classes)."""
+        units = self.embed(x)
+        with full_precision(x):
+            return torch.as_tensor(self.output(units))
 
 
 class Standardise(nn.Module):
@@ -121,6 +132,47 @@ class AttentiveStatistics(nn.Module):
         return torch.cat([mean, variance.clamp_min(1e-5).sqrt()], dim=1)
 
 
+def full_precision(x: Tensor) -> torch.autocast:
+    """Return a context in which nothing is of lower precision, wherever `x` is: convolutions alone may be."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def convolution_blocks(
+    filters: Sequence[int],
+    kernels: Sequence[int | tuple[int, int]],
+    pools: Sequence[int | tuple[int, int]],
+    *,
+    activation: type[nn.Module],
+    padded: bool = True,
+    pad_pools: bool = False,
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """Return blocks of convolution, batch norm, activation, max-pooling and dropout over maps of one channel.
+
+    Parameters
+    ----------
+    filters, kernels, pools : sequences of one length
+    activation : type of Module
+    padded : bool, default=True
+        Whether convolutions keep the size of a map.
+    pad_pools : bool, default=False
+        Whether pools keep what does not fill a window, else it is dropped.
+    dropout : float, default=0.0
+
+    Examples
+    --------
+    >>> convolution_blocks([8, 16], [3, 3], [2, 4], activation=nn.ReLU)(torch.zeros(1, 1, 64, 33)).shape
+    torch.Size([1, 16, 8, 4])
+    """
+    blocks, channels = [], 1
+    for count, kernel, pool in zip(filters, kernels, pools, strict=True):
+        convolution = nn.Conv2d(channels, count, kernel, padding="same" if padded else 0)
+        layers = [convolution, nn.BatchNorm2d(count), activation(), nn.MaxPool2d(pool, ceil_mode=pad_pools)]
+        blocks.append(nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else [])))
+        channels = count
+    return nn.Sequential(*blocks)
+
+
 def one_bias_lstm(width: int, units: int, *, bidirectional: bool = False) -> nn.LSTM:
     """Return an LSTM with one bias a gate, as Keras has it; PyTorch's second is held at zero and out of training.
 
@@ -149,14 +201,14 @@ def last_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
 
     In single precision always: recurrent layers learn less with fewer bits.
     """
-    with torch.autocast(steps.device.type, enabled=False):
+    with full_precision(steps):
         _, (states, _) = lstm(_single(steps))
     return states.transpose(0, 1).flatten(1)
 
 
 def all_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
     """Return the states of an LSTM at every step, (n_clips, n_steps, units), in single precision as `last_states`."""
-    with torch.autocast(steps.device.type, enabled=False):
+    with full_precision(steps):
         states: Tensor = lstm(_single(steps))[0]
     return states
 

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Standardise, all_states, last_states, one_bias_lstm, segments
+from fusionser.networks.layers import (
+    Network,
+    Standardise,
+    all_states,
+    convolution_blocks,
+    last_states,
+    one_bias_lstm,
+    segments,
+)
 
 __all__ = [
     "TEMPORAL_MODELS",
@@ -124,15 +132,14 @@ class TemporalCNN(Network):
             )
         self.standardise = Standardise((n_bands, 1))
         self.n_segments, self.segment_frames = n_segments, segment_frames
-        layers, channels, height, width = [], 1, n_bands, segment_frames
-        for count in FILTERS[:blocks]:
-            convolution = nn.Conv2d(channels, count, 3, padding=1)
-            pool = nn.MaxPool2d(3, ceil_mode=True)
-            layers.append(nn.Sequential(convolution, nn.BatchNorm2d(count), nn.ELU(), pool, nn.Dropout(dropout)))
-            channels, height, width = count, -(-height // 3), -(-width // 3)
-        self.blocks = nn.Sequential(*layers)
+        self.blocks = convolution_blocks(
+            FILTERS[:blocks], [3] * blocks, [3] * blocks, activation=nn.ELU, pad_pools=True, dropout=dropout
+        )
+        height, width = n_bands, segment_frames
+        for _ in range(blocks):
+            height, width = -(-height // 3), -(-width // 3)
         wide = units * (2 if bidirectional else 1)
-        values = channels * height * width
+        values = FILTERS[blocks - 1] * height * width
         self.lstm_1 = one_bias_lstm(values, units, bidirectional=bidirectional) if lstms == 2 else None
         self.lstm = one_bias_lstm(wide if lstms == 2 else values, units, bidirectional=bidirectional)
         self.output = nn.Linear(wide, n_classes)
@@ -144,11 +151,6 @@ class TemporalCNN(Network):
         if self.lstm_1 is not None:
             steps = all_states(self.lstm_1, steps)
         return last_states(self.lstm, steps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_clips, n_classes)."""
-        logits: Tensor = self.output(self.embed(x))
-        return logits
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

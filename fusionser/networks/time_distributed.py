@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Standardise, last_states, one_bias_lstm, segments
+from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm, segments
 
 __all__ = ["ACTIVATIONS", "TimeDistributedBiLSTMExtractor", "TimeDistributedCNNLSTM", "TimeDistributedLSTMExtractor"]
 
@@ -91,15 +91,12 @@ class TimeDistributedCNNLSTM(Network):
             )
         self.standardise = Standardise((n_bands, 1))
         self.n_segments, self.segment_frames, self.spread = n_segments, segment_frames, spread
-        blocks, channels, height, width = [], 1, n_bands, segment_frames
+        height, width = n_bands, segment_frames
         for kernel, pool in zip(KERNELS, POOLS, strict=True):
-            convolution = nn.Conv2d(channels, FILTERS, kernel)
-            blocks.append(
-                nn.Sequential(convolution, nn.BatchNorm2d(FILTERS), ACTIVATIONS[activation](), nn.MaxPool2d(pool))
-            )
             height, width = (height - kernel[0] + 1) // pool[0], (width - kernel[1] + 1) // pool[1]
-            channels = FILTERS
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = convolution_blocks(
+            [FILTERS] * len(KERNELS), KERNELS, POOLS, activation=ACTIVATIONS[activation], padded=False
+        )
         self.lstm = one_bias_lstm(FILTERS * height * width, units, bidirectional=bidirectional)
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
 
@@ -108,11 +105,6 @@ class TimeDistributedCNNLSTM(Network):
         cut = segments(x, self.n_segments, self.segment_frames, spread=self.spread)
         found = self.blocks(cut.flatten(0, 1)[:, None])
         return last_states(self.lstm, found.flatten(1).unflatten(0, (len(x), self.n_segments)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_clips, n_classes)."""
-        logits: Tensor = self.output(self.embed(x))
-        return logits
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
