@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-__all__ = ["print_json", "print_table", "progress_bar", "say", "training_bar", "warn_quarantine", "write"]
+__all__ = ["print_json", "print_table", "progress_bar", "say", "spoken", "training_bar", "warn_quarantine", "write"]
 
 PIPED_WIDTH = 160
 SHOWN = 10
@@ -91,6 +91,17 @@ def training_bar(label: str) -> Iterator[Callable[..., None]]:
 
         with watch_training(epochs):
             yield update
+
+
+def spoken(update: Callable[..., None]) -> Callable[..., None]:
+    """Return a progress function that also says each name on a line, where no bar can be drawn."""
+
+    def told(done: int, total: int, name: str = "") -> None:
+        update(done, total, name)
+        if name and not messages.is_terminal:
+            say(f"{done + 1} of {total}: {name}")
+
+    return told
 
 
 def _updating(progress: Progress, label: str) -> Callable[..., None]:

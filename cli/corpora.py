@@ -22,11 +22,10 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
     if context.invoked_subcommand is not None:
         return
     from fusionser.corpora import CORPORA
-    from fusionser.corpora.places import DATA_VARIABLE, data_folder, find_corpora
+    from fusionser.corpora.places import DATA_VARIABLE, data_folder, find_corpora, present_corpora
 
     folder = data_folder()
-    found = find_corpora(CORPORA, folder)
-    described = [_describe(corpus, found.get(name)) for name, corpus in CORPORA.items()]
+    described = [_describe(CORPORA[one.corpus], one) for one in present_corpora(CORPORA, find_corpora(CORPORA, folder))]
     if json:
         print_json({"data_folder": str(folder) if folder else None, "corpora": described})
         return
@@ -51,17 +50,8 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
     write(f"searched: {where}. Any other folder: --corpus folders, or a table with the columns file and emotion")
 
 
-def _describe(corpus: Any, place: Path | None) -> dict[str, Any]:
-    from fusionser.corpora import list_rows
-    from fusionser.errors import FusionserError
-
+def _describe(corpus: Any, present: Any) -> dict[str, Any]:
     counts = corpus.card.counts
-    here: int | None = None
-    if place is not None:
-        try:
-            here = len(list_rows(place, corpus.name).rows)
-        except FusionserError:
-            here = 0
     return {
         "name": corpus.name,
         "title": corpus.card.title,
@@ -72,8 +62,8 @@ def _describe(corpus: Any, place: Path | None) -> dict[str, Any]:
         "licence": corpus.card.licence,
         "citation": corpus.card.citation,
         "address": corpus.card.address,
-        "place": str(place) if place else None,
-        "recordings_found": here,
+        "place": str(present.place) if present.place else None,
+        "recordings_found": present.found if present.place else None,
     }
 
 

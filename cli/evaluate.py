@@ -46,7 +46,7 @@ def evaluate(
     plan.estimator(features.extractor)
     prepared = prepare_places(paired, features, given, run)
     chosen = choose_protocol(protocol, prepared.table, split.settings(protocol, run.seed))
-    prepare_copies(prepared, plan, run)
+    prepared = prepare_copies(prepared, plan, run)
     with training_bar("folds") as progress:
         result, found = evaluate_plan(prepared, plan, chosen, progress=progress)
     page = None

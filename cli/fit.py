@@ -36,7 +36,7 @@ def fit(
     plan.estimator(features.extractor)
     prepared = prepare_places(paired, features, given, run)
     chosen = _estimate_split(protocol, prepared.table, split.settings(protocol, run.seed)) if estimate else None
-    prepare_copies(prepared, plan, run)
+    prepared = prepare_copies(prepared, plan, run)
     with training_bar("folds of the estimate") as progress:
         model = fit_plan(prepared, plan, split=chosen, progress=progress)
     save_model(model, out)

@@ -124,6 +124,8 @@ class FrontEnd:
 
         if self.network is not None and (self.blocks or self.preset):
             raise SettingsError("got --network with --preset or --blocks; a network reads the recording by itself")
+        if self.network is not None and self.gender is not None:
+            raise SettingsError("got --network with --gender; a network classifies by itself, and no feature beside it")
         if self.network is not None and self.network not in EXTRACTORS:
             raise unknown_name("network", self.network, EXTRACTORS)
         clip = {name: getattr(self, name) for name in ("offset", "duration", "sampling_rate", "trim", "denoise")}

@@ -43,10 +43,11 @@ def prepare_places(places: list[Any], features: Any, given: Input, run: Run) -> 
     return prepared
 
 
-def prepare_copies(prepared: Any, plan: Any, run: Run) -> None:
+def prepare_copies(prepared: Any, plan: Any, run: Run) -> Any:
     """Analyse the augmented copies once, with a progress bar, before the folds take their share of them."""
     from fusionser.experiments import analyse_copies
 
-    if plan.augment:
-        with progress_bar("augmented copies") as progress:
-            analyse_copies(prepared, plan, n_jobs=run.jobs, progress=progress)
+    if not plan.augment:
+        return prepared
+    with progress_bar("augmented copies") as progress:
+        return analyse_copies(prepared, plan, n_jobs=run.jobs, progress=progress)

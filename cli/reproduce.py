@@ -1,12 +1,11 @@
 """The command ``fusionser reproduce``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .console import print_json, print_table, progress_bar, say, training_bar, write
+from .console import print_json, print_table, progress_bar, spoken, training_bar, write
 from .options import JOBS_HELP, check_jobs, option
 from .preparing import open_cache
 
@@ -39,26 +38,21 @@ def reproduce(
         _list(places, json)
         return
     from fusionser.experiments.papers import paper_recipes, read_paper_recipe
-    from fusionser.experiments.reproduce import Run, stored_reproduction
+    from fusionser.experiments.reproduce import Run
     from fusionser.experiments.reproduce import reproduce as run_recipe
+    from fusionser.experiments.reproduction import stored_reproductions
     from fusionser.reporting.reproduction import write_reproduction
 
     name, wanted = read_paper_recipe(recipe)
     run = Run(seeds=seeds, epochs=epochs, quick=quick, partial=partial, device=device, n_jobs=jobs)
     kept = open_cache(cache)
-    with progress_bar("features") as clips, training_bar(name) as progress:
-
-        def evaluations(done: int, total: int, label: str = "") -> None:
-            progress(done, total, label)
-            if label and not sys.stderr.isatty():
-                say(f"{done + 1} of {total}: {label}")
-
-        found = run_recipe(name, wanted, places, out, run, cache=kept, extraction_progress=clips, progress=evaluations)
-    known = {**paper_recipes(), name: wanted}
-    stored = [stored_reproduction(one, of, out) for one, of in known.items()]
-    rows = [found if one.name == name else one for one in stored]
-    there = [one for one in rows if one.paper]
-    page = write_reproduction(there, [one.name for one in rows if not one.paper], out)
+    with progress_bar("features") as clips, training_bar(name) as bar:
+        found = run_recipe(name, wanted, places, out, run, cache=kept, extraction_progress=clips, progress=spoken(bar))
+    stored = {one: stored_reproductions(one, of, out) for one, of in {**paper_recipes(), name: wanted}.items()}
+    there = [one for several in stored.values() for one in several if one.paper]
+    page = write_reproduction(
+        there, [one for one, several in stored.items() if not any(run.paper for run in several)], out
+    )
     if json:
         print_json(_described(found))
         return
@@ -67,7 +61,8 @@ def reproduce(
 
 
 def _list(places: dict[str, Path], json: bool) -> None:
-    from fusionser.experiments.papers import paper_recipes, present_corpora
+    from fusionser.corpora.places import present_corpora
+    from fusionser.experiments.papers import paper_recipes
 
     recipes = paper_recipes()
     wanted = {corpus for recipe in recipes.values() for corpus in recipe.corpora}
@@ -106,6 +101,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
 def _described(found: Any) -> dict[str, Any]:
     return {
         "recipe": found.name,
+        "label": found.label,
         "figure": found.recipe.figure,
         "measure": found.recipe.measure,
         "accuracies": found.accuracies(),
@@ -127,7 +123,7 @@ def _print(found: Any) -> None:
     )
 
     print_table(
-        f"{found.name}: {found.recipe.paper}, {found.recipe.title}",
+        f"{found.title}: {found.recipe.paper}, {found.recipe.title}",
         ["paper", "ours, the paper's protocol", "ours, best epoch", "ours, speaker-independent", "reached"],
         [
             [

@@ -1,7 +1,6 @@
 """The command ``fusionser study``."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, say, training_bar, write
+from .console import print_json, spoken, training_bar, write
 from .options import JOBS_HELP, check_jobs, option
 from .preparing import open_cache
 
@@ -45,11 +44,6 @@ def study(
         def clips(done: int, total: int) -> None:
             progress(done, total, "features")
 
-        def cells(done: int, total: int, name: str = "") -> None:
-            progress(done, total, name)
-            if name and not sys.stderr.isatty():
-                say(f"{done + 1} of {total}: {name}")
-
         results, missing = run_study(
             wanted,
             places,
@@ -60,7 +54,7 @@ def study(
             partial=partial,
             only=only or (),
             extraction_progress=clips,
-            progress=cells,
+            progress=spoken(progress),
         )
     if not results:
         raise SettingsError(f"{out}: no evaluation of this recipe is there yet; run it without --partial")

@@ -173,7 +173,11 @@ def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatc
     places = [Place(clips, "folders")]
     prepared = prepare(places, choose_features(places, blocks=["mfcc"], clip={"offset": 0.6}))
     plan = Plan(augment=("stretch",), copies=3)
-    analyse_copies(prepared, plan)
+    plain = prepared
+    prepared = analyse_copies(prepared, plan)
+    # What it found is of this plan alone: the rows that were given are as they were.
+    assert analyse_copies(plain, plan) == prepared
+    assert plain.unusable_copies == ()
     assert 0 < len(prepared.unusable_copies) < 24
     assert f"{len(prepared.unusable_copies)} augmented copies cannot be used and are left out" in prepared.notes
     result, _ = evaluate_plan(prepared, plan, RandomHoldout(share=0.5, stratified=True))

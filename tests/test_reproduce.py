@@ -7,7 +7,8 @@ from fusionser.evaluation import protocol
 from fusionser.experiments import reproduce as module
 from fusionser.experiments.choices import choose_features
 from fusionser.experiments.papers import paper_recipes, read_paper_recipe
-from fusionser.experiments.reproduce import Reproduction, Run, reproduce, stored_reproduction
+from fusionser.experiments.reproduce import Run, reproduce
+from fusionser.experiments.reproduction import Reproduction, stored_reproductions
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
 
 # As the papers print them, in percent.
@@ -118,9 +119,24 @@ def test_a_recipe_is_run_by_seeds_and_by_speaker_and_found_again(small, demo_fol
         assert not set(train["source"]) & set(test["source"])
     monkeypatch.setattr(module, "evaluate_plan", lambda *given: pytest.fail("an evaluation was run again"))
     monkeypatch.setattr(MFCCFrames, "fit", lambda *given, **more: pytest.fail("a training was run again"))
-    assert reproduce(name, recipe, places, tmp_path, Run()) == found == stored_reproduction(name, recipe, tmp_path)
+    assert reproduce(name, recipe, places, tmp_path, Run()) == found
+    assert stored_reproductions(name, recipe, tmp_path) == [found]
     with pytest.raises(pytest.fail.Exception):
         reproduce(name, recipe, places, tmp_path, Run(epochs=2))
+
+
+def test_a_shorter_run_loses_nothing_of_a_full_one(small, demo_folder, tmp_path):
+    name, recipe = small
+    full = reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run())
+    shorter = {
+        "epochs-1": reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run(epochs=1, seeds=1)),
+        "quick": reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run(quick=True)),
+    }
+    assert {label: found.label for label, found in shorter.items()} == {label: label for label in shorter}
+    assert stored_reproductions(name, recipe, tmp_path) == [full, *shorter.values()]
+    # A repetition of fewer seeds does not hide the others.
+    assert len(reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run(seeds=1)).paper) == 1
+    assert stored_reproductions(name, recipe, tmp_path)[0] == full
 
 
 def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch):
@@ -202,7 +218,7 @@ def test_the_command(command, demo_folder, tmp_path):
     assert "stamp: 1 epochs in place of the recipe's" in done.output
     assert "stamp: speakers shared by training and test" in done.output
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "| small | Nobody: a small network on synthetic voices | 20.0 |" in page
+    assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20.0 |" in page
     assert "s4-crnn-emodb" in page.split("## Not run")[1]
     answer = command(*arguments, "--epochs", 1, "--json").json
     wars = [100 * result["pooled"]["war"] for result in answer["paper_protocol"]]

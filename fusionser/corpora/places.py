@@ -1,14 +1,34 @@
 """Where corpora lie on this machine."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from fusionser.errors import SettingsError
+from fusionser.corpora import CORPORA, list_rows
+from fusionser.errors import FusionserError, SettingsError
 
-__all__ = ["DATA_VARIABLE", "data_folder", "find_corpora", "named_places"]
+__all__ = ["DATA_VARIABLE", "Present", "data_folder", "find_corpora", "named_places", "present_corpora"]
 
 DATA_VARIABLE = "FUSIONSER_DATA"
+
+
+@dataclass(frozen=True)
+class Present:
+    """What of a corpus is on this machine."""
+
+    corpus: str
+    place: Path | None
+    found: int
+    wanted: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether every recording is here."""
+        return self.found >= self.wanted
+
+    def __str__(self) -> str:
+        return f"{self.found} of {self.wanted} recordings of {self.corpus}"
 
 
 def data_folder() -> Path | None:
@@ -57,3 +77,20 @@ def named_places(given: Iterable[str]) -> dict[str, Path]:
             raise SettingsError(f"--place is '{one}'; expected corpus=DIR")
         found[name] = Path(folder)
     return found
+
+
+def present_corpora(names: Iterable[str], places: Mapping[str, Path]) -> list[Present]:
+    """Say how much of each corpus is in its place; nothing where there is no place, or it cannot be read."""
+    return [
+        Present(name, places.get(name), _found(name, places.get(name)), CORPORA[name].card.counts.files)
+        for name in names
+    ]
+
+
+def _found(name: str, place: Path | None) -> int:
+    if place is None:
+        return 0
+    try:
+        return len(list_rows(place, name).rows)
+    except FusionserError:
+        return 0

@@ -1,19 +1,17 @@
 """The published results that fusionser runs again, a validated TOML file each."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from fusionser.corpora import CORPORA, list_rows
-from fusionser.errors import FusionserError, SettingsError, unknown_name
+from fusionser.corpora import CORPORA
+from fusionser.errors import SettingsError, unknown_name
 from fusionser.experiments.recipe import ProtocolChoice, Strict
 
-__all__ = ["PaperPipeline", "PaperRecipe", "Present", "paper_recipes", "present_corpora", "read_paper_recipe"]
+__all__ = ["PaperPipeline", "PaperRecipe", "paper_recipes", "read_paper_recipe"]
 
 BEST_EPOCH = "best validation epoch"
 TEST = "test"
@@ -71,24 +69,6 @@ class PaperRecipe(Strict):
         if self.measure == BEST_EPOCH and self.pipeline.network is None:
             raise ValueError(f"'{BEST_EPOCH}' is a measure of networks, and the pipeline names none")
         return self
-
-
-@dataclass(frozen=True)
-class Present:
-    """What of a corpus is on this machine."""
-
-    corpus: str
-    place: Path | None
-    found: int
-    wanted: int
-
-    @property
-    def whole(self) -> bool:
-        """Whether every recording is here."""
-        return self.found >= self.wanted
-
-    def __str__(self) -> str:
-        return f"{self.found} of {self.wanted} recordings of {self.corpus}"
 
 
 def _names() -> list[str]:
@@ -153,18 +133,3 @@ def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
         raise SettingsError(f"{name}: the recipe cannot be read ({error})") from error
     stem = Path(name).stem
     return stem, _read(stem, text)[stem]
-
-
-def present_corpora(names: Sequence[str], places: Mapping[str, Path]) -> list[Present]:
-    """Say what is here of each corpus."""
-    found = []
-    for name in names:
-        place = places.get(name)
-        here = 0
-        if place is not None:
-            try:
-                here = len(list_rows(place, name).rows)
-            except FusionserError:
-                here = 0
-        found.append(Present(name, place, here, CORPORA[name].card.counts.files))
-    return found

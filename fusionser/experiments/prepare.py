@@ -15,7 +15,7 @@ from fusionser.features.extraction import Progress
 __all__ = ["Prepared", "list_places", "prepare"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Prepared:
     """Rows with features, ready to be split.
 

@@ -2,25 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 from sklearn.base import clone
 
 from fusionser.corpora import CORPORA
-from fusionser.errors import FusionserError, SettingsError
-from fusionser.evaluation import Protocol, Result, provenance, read_result
+from fusionser.corpora.places import Present, present_corpora
+from fusionser.errors import SettingsError
+from fusionser.evaluation import Protocol, Result, provenance
 from fusionser.evaluation.guard import check_split, with_fingerprints
-from fusionser.evaluation.results import Record
 from fusionser.experiments.choices import Place, choose_features, choose_protocol
-from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe, Present, present_corpora
+from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
 from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
 from fusionser.experiments.recipe import ProtocolChoice
+from fusionser.experiments.reproduction import BestEpoch, Reproduction, best_epoch_path, cell_name, read_best_epoch
 from fusionser.experiments.run import Plan, analyse_copies, evaluate_plan
 from fusionser.experiments.study import Cell, known_result
 from fusionser.features import FeatureCache
@@ -28,29 +26,12 @@ from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.model import FEATURES
 
-__all__ = ["BestEpoch", "Reproduction", "Run", "reproduce"]
+__all__ = ["Run", "reproduce"]
 
 RunProgress = Callable[[int, int, str], None]
 
 QUICK_EPOCHS = 3
 QUICK_SEEDS = 1
-
-
-class BestEpoch(Record):
-    """The highest accuracy that any epoch reached on the test rows: what several papers report.
-
-    It chooses the network by the rows that judge it, so it is no estimate of anything.
-    """
-
-    recipe: str
-    seed: int
-    accuracy: float
-    epoch: int
-    epochs: int
-    settings: list[dict[str, Any]]
-    rows: int
-    seconds: float
-    provenance: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,63 +59,16 @@ class Run:
     device: str = "auto"
     n_jobs: int | None = None
 
+    def label(self, *, whole: bool) -> str:
+        """Return what sets the run apart from a full one, "" for nothing; its results are kept apart by it.
 
-@dataclass(frozen=True)
-class Reproduction:
-    """What came of a recipe.
-
-    Parameters
-    ----------
-    name : str
-    recipe : PaperRecipe
-    paper : list of Result
-        Under the paper's protocol, one a seed.
-    best : list of BestEpoch
-        Beside them, where that is what the paper reports.
-    independent : Result, optional
-        By speaker; None where the paper's protocol is so, or it was not run.
-    """
-
-    name: str
-    recipe: PaperRecipe
-    paper: list[Result] = field(default_factory=list)
-    best: list[BestEpoch] = field(default_factory=list)
-    independent: Result | None = None
-
-    def results(self) -> list[Result]:
-        """Return every evaluation, the paper's protocol first."""
-        return [*self.paper, *([] if self.independent is None else [self.independent])]
-
-    def accuracies(self) -> list[float]:
-        """Return the WAR of each seed under the paper's protocol, in percent."""
-        return [100 * result.pooled.war for result in self.paper]
-
-    def best_accuracies(self) -> list[float]:
-        """Return the best epoch's accuracy of each seed, in percent."""
-        return [100 * one.accuracy for one in self.best]
-
-    def reached(self) -> bool | None:
-        """Tell whether the paper's figure lies within or below our 95 % interval over seeds.
-
-        The interval is Student's, of the measure that the paper reports; None with fewer than two seeds.
+        Examples
+        --------
+        >>> Run(epochs=5, partial=True).label(whole=False)
+        'epochs-5-partial'
         """
-        own = self.best_accuracies() if self.recipe.measure == BEST_EPOCH else self.accuracies()
-        if len(own) < 2:
-            return None
-        return self.recipe.figure <= interval_over_seeds(own)[1]
-
-
-def interval_over_seeds(values: list[float]) -> tuple[float, float]:
-    """Return Student's 95 % interval of a mean.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in interval_over_seeds([1.0, 2.0, 3.0])]
-    [-0.484, 4.484]
-    """
-    reach = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    middle = float(np.mean(values))
-    return middle - reach, middle + reach
+        shorter = "quick" if self.quick else f"epochs-{self.epochs}" if self.epochs is not None else ""
+        return "-".join(part for part in (shorter, "" if whole else "partial") if part)
 
 
 def reproduce(
@@ -171,10 +105,11 @@ def reproduce(
     here = present_corpora(recipe.corpora, places)
     _check_present(name, here, run.partial)
     prepared = _prepared(recipe, here, run, cache, extraction_progress)
+    label = run.label(whole=all(one.whole for one in here))
     seeds = range(QUICK_SEEDS if run.quick else run.seeds or recipe.seeds)
-    cells = [_cell(f"{name}_paper_seed{seed}", recipe, prepared, recipe.protocol, run, seed) for seed in seeds]
+    cells = [_cell(cell_name(name, label, seed), recipe, prepared, recipe.protocol, run, seed) for seed in seeds]
     own = recipe.speaker_independent
-    last = [] if own is None else [_cell(f"{name}_speaker-independent", recipe, prepared, own, run, 0)]
+    last = [] if own is None else [_cell(cell_name(name, label, None), recipe, prepared, own, run, 0)]
     tasks = [(cell, False) for cell in cells]
     if recipe.measure == BEST_EPOCH:
         tasks = [task for cell in cells for task in ((cell, False), (cell, True))]
@@ -190,7 +125,7 @@ def reproduce(
             results.append(_evaluated(cell, Path(folder), run))
     if progress:
         progress(len(tasks), len(tasks), "")
-    return Reproduction(name, recipe, results[: len(cells)], best, results[len(cells)] if last else None)
+    return Reproduction(name, recipe, label, results[: len(cells)], best, results[len(cells)] if last else None)
 
 
 def _check_present(name: str, here: list[Present], partial: bool) -> None:
@@ -213,15 +148,13 @@ def _prepared(
     # What cannot be built is told before anything is read.
     _plan(recipe, run, 0).estimator(features.extractor)
     made = prepare(places, features, classes=recipe.classes, cache=cache, n_jobs=run.n_jobs, progress=progress)
-    notes = [f"partial: {one}" for one in here if not one.whole]
+    table, notes = made.table, [f"partial: {one}" for one in here if not one.whole]
     if run.quick:
-        whole = len(made.table)
-        made.table = made.table.groupby(["speaker", "emotion"]).head(1).reset_index(drop=True)
-        notes.append(f"quick: {QUICK_EPOCHS} epochs, {len(made.table)} of {whole} recordings")
+        table = table.groupby(["speaker", "emotion"]).head(1).reset_index(drop=True)
+        notes.append(f"quick: {QUICK_EPOCHS} epochs, {len(table)} of {len(made.table)} recordings")
     elif run.epochs is not None:
         notes.append(f"{run.epochs} epochs in place of the recipe's")
-    made.notes = [*made.notes, *notes]
-    return made
+    return replace(made, table=table, notes=[*made.notes, *notes])
 
 
 def _plan(recipe: PaperRecipe, run: Run, seed: int) -> Plan:
@@ -249,24 +182,25 @@ def _cell(name: str, recipe: PaperRecipe, prepared: Prepared, wanted: ProtocolCh
 def _evaluated(cell: Cell, folder: Path, run: Run) -> Result:
     path = folder / "cells" / f"{cell.name}.json"
     result = known_result(path, cell)
-    if result is not None and result.notes == cell.prepared.notes:
+    if result is not None:
         return result
-    analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
-    result, _ = evaluate_plan(cell.prepared, cell.plan, cell.split)
+    prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
+    result, _ = evaluate_plan(prepared, cell.plan, cell.split)
     result.save(path)
     return result
 
 
 def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
     """Train on the training rows of the first fold, watching its test rows, and take the best epoch."""
-    path = folder / "cells" / f"{cell.name}_best-epoch.json"
+    path = best_epoch_path(folder / "cells", cell.name)
     settings = cell.plan.features(cell.prepared.features.extractor)
-    stored = _stored_best(path)
+    stored = read_best_epoch(path)
     if stored and (stored.settings, stored.rows, stored.seed) == (settings, len(cell.prepared.table), cell.plan.seed):
         return stored
     began = time.perf_counter()
-    train, test = _first_fold(cell.prepared.table, cell.split)
-    pipeline = cell.plan.estimator(cell.prepared.features.extractor, cell.prepared.unusable_copies)
+    prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
+    train, test = _first_fold(prepared.table, cell.split)
+    pipeline = cell.plan.estimator(prepared.features.extractor, prepared.unusable_copies)
     labels = train["emotion"].to_numpy(dtype=object)
     for step_name, step in pipeline.steps:
         if step_name == FEATURES:
@@ -291,35 +225,8 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
     return found
 
 
-def _stored_best(path: Path) -> BestEpoch | None:
-    try:
-        return BestEpoch.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def _first_fold(table: pd.DataFrame, split: Protocol) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = with_fingerprints(table)
     fold, train, test = split.named_folds(rows)[0]
     check_split(rows.iloc[train], rows.iloc[test], split.allows, fold)
     return rows.iloc[train].reset_index(drop=True), rows.iloc[test].reset_index(drop=True)
-
-
-def stored_reproduction(name: str, recipe: PaperRecipe, folder: str | Path) -> Reproduction:
-    """Return what is kept of a recipe's evaluations, whatever machine and version made them."""
-    cells = Path(folder) / "cells"
-
-    def read(path: Path) -> Result | None:
-        try:
-            return read_result(path)
-        except FusionserError:
-            return None
-
-    paper = [read(path) for path in sorted(cells.glob(f"{name}_paper_seed[0-9]*.json")) if "best" not in path.name]
-    best = [_stored_best(path) for path in sorted(cells.glob(f"{name}_paper_seed[0-9]*_best-epoch.json"))]
-    return replace(
-        Reproduction(name, recipe),
-        paper=[one for one in paper if one is not None],
-        best=[one for one in best if one is not None],
-        independent=read(cells / f"{name}_speaker-independent.json"),
-    )

@@ -1,7 +1,7 @@
 """The main job: evaluate a plan, and fit it."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,20 +112,21 @@ class Plan:
 
 def analyse_copies(
     prepared: Prepared, plan: Plan, *, n_jobs: int | None = None, progress: Progress | None = None
-) -> None:
+) -> Prepared:
     """Compute the features of all augmented copies once, so that every fold finds them in the cache.
 
-    Copies that cannot be used (a stretched clip may be too short) are noted, and left out of the training.
+    Copies that cannot be used (a stretched clip may be too short) are noted in what is returned, and left out of the
+    training.
     """
     cache = default_cache()
     copies = plan.copied(prepared.table)
     if cache is None or not len(copies):
-        return
+        return prepared
     result = prepared.features.extractor.run(copies, cache=cache, n_jobs=n_jobs, progress=progress)
     failed = copies.iloc[sorted(result.failures)]
-    prepared.unusable_copies = tuple(zip(failed["source"], failed["augmentation"], strict=True))
-    if len(failed):
-        prepared.notes = [*prepared.notes, f"{len(failed)} augmented copies cannot be used and are left out"]
+    unusable = tuple(zip(failed["source"], failed["augmentation"], strict=True))
+    notes = [f"{len(failed)} augmented copies cannot be used and are left out"] if len(failed) else []
+    return replace(prepared, unusable_copies=unusable, notes=[*prepared.notes, *notes])
 
 
 def evaluate_plan(

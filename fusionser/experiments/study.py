@@ -257,8 +257,8 @@ def run_study(
         if result is None:
             if progress:
                 progress(number, len(cells), cell.name)
-            analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
-            result, _ = evaluate_plan(cell.prepared, cell.plan, cell.split)
+            prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
+            result, _ = evaluate_plan(prepared, cell.plan, cell.split)
             result.save(path)
         results.append(result)
     if progress:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fusionser.evaluation import Result
 from fusionser.experiments.papers import BEST_EPOCH
-from fusionser.experiments.reproduce import Reproduction, interval_over_seeds
+from fusionser.experiments.reproduction import Reproduction, interval_over_seeds
 from fusionser.files import write_text
 from fusionser.reporting.page import render, score_interval
 
@@ -67,7 +67,7 @@ def write_reproduction(found: Sequence[Reproduction], missing: Sequence[str], fo
         "reproduction.md.j2",
         rows=[
             {
-                "name": one.name,
+                "name": one.title,
                 "recipe": one.recipe,
                 "paper": paper_protocol_score(one),
                 "best": best_epoch_score(one),

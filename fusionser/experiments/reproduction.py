@@ -1,0 +1,159 @@
+"""What came of a published result that was run again, and what is kept of it."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from fusionser.errors import FusionserError
+from fusionser.evaluation import Result, read_result
+from fusionser.evaluation.results import Record
+from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
+
+__all__ = ["BestEpoch", "Reproduction", "interval_over_seeds", "stored_reproductions"]
+
+INDEPENDENT = "speaker-independent"
+LABEL = r"(?:_(?P<label>(?:quick|epochs-\d+|partial)(?:-partial)?))?"
+
+
+class BestEpoch(Record):
+    """The highest accuracy that any epoch reached on the test rows: what several papers report.
+
+    It chooses the network by the rows that judge it, so it is no estimate of anything.
+    """
+
+    recipe: str
+    seed: int
+    accuracy: float
+    epoch: int
+    epochs: int
+    settings: list[dict[str, Any]]
+    rows: int
+    seconds: float
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of a recipe.
+
+    Parameters
+    ----------
+    name : str
+    recipe : PaperRecipe
+    label : str, default=""
+        What sets the run apart from a full one: "quick", "epochs-5", "partial", or several of them.
+    paper : list of Result
+        Under the paper's protocol, one a seed.
+    best : list of BestEpoch
+        Beside them, where that is what the paper reports.
+    independent : Result, optional
+        By speaker; None where the paper's protocol is so, or it was not run.
+    """
+
+    name: str
+    recipe: PaperRecipe
+    label: str = ""
+    paper: list[Result] = field(default_factory=list)
+    best: list[BestEpoch] = field(default_factory=list)
+    independent: Result | None = None
+
+    @property
+    def title(self) -> str:
+        """The recipe's name, and what sets the run apart."""
+        return f"{self.name}, {self.label}" if self.label else self.name
+
+    def results(self) -> list[Result]:
+        """Return every evaluation, the paper's protocol first."""
+        return [*self.paper, *([] if self.independent is None else [self.independent])]
+
+    def accuracies(self) -> list[float]:
+        """Return the WAR of each seed under the paper's protocol, in percent."""
+        return [100 * result.pooled.war for result in self.paper]
+
+    def best_accuracies(self) -> list[float]:
+        """Return the best epoch's accuracy of each seed, in percent."""
+        return [100 * one.accuracy for one in self.best]
+
+    def reached(self) -> bool | None:
+        """Tell whether the paper's figure lies within or below our 95 % interval over seeds.
+
+        The interval is Student's, of the measure that the paper reports; None with fewer than two seeds.
+        """
+        own = self.best_accuracies() if self.recipe.measure == BEST_EPOCH else self.accuracies()
+        if len(own) < 2:
+            return None
+        return self.recipe.figure <= interval_over_seeds(own)[1]
+
+
+def interval_over_seeds(values: list[float]) -> tuple[float, float]:
+    """Return Student's 95 % interval of a mean.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in interval_over_seeds([1.0, 2.0, 3.0])]
+    [-0.484, 4.484]
+    """
+    reach = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    middle = float(np.mean(values))
+    return middle - reach, middle + reach
+
+
+def cell_name(name: str, label: str, seed: int | None) -> str:
+    """Return the name that an evaluation is kept under; without a seed it is the one by speaker.
+
+    Examples
+    --------
+    >>> cell_name("s4-crnn-emodb", "quick", 0)
+    's4-crnn-emodb_quick_paper_seed0'
+    """
+    return "_".join([name, *([label] if label else []), INDEPENDENT if seed is None else f"paper_seed{seed}"])
+
+
+def best_epoch_path(cells: Path, cell: str) -> Path:
+    """Return the file of the best epoch of an evaluation."""
+    return cells / f"{cell}_best-epoch.json"
+
+
+def read_best_epoch(path: Path) -> BestEpoch | None:
+    """Read what is kept of a best epoch; None where there is nothing that can be read."""
+    try:
+        return BestEpoch.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _kept(path: Path) -> Result | None:
+    try:
+        return read_result(path)
+    except FusionserError:
+        return None
+
+
+def stored_reproductions(name: str, recipe: PaperRecipe, folder: str | Path) -> list[Reproduction]:
+    """Return what is kept of a recipe's runs, the full one first, whatever machine and version made them."""
+    cells = Path(folder) / "cells"
+    pattern = re.compile(rf"{re.escape(name)}{LABEL}_(?:paper_seed(?P<seed>\d+)|{INDEPENDENT})")
+    fitting = [found for path in cells.glob(f"{name}_*.json") if (found := pattern.fullmatch(path.stem))]
+    labels = sorted({found["label"] or "" for found in fitting})
+    return [
+        _stored(name, label, recipe, cells, [one for one in fitting if (one["label"] or "") == label])
+        for label in labels
+    ]
+
+
+def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: list[re.Match[str]]) -> Reproduction:
+    names = [cell_name(name, label, seed) for seed in sorted(int(one["seed"]) for one in fitting if one["seed"])]
+    paper = [_kept(cells / f"{one}.json") for one in names]
+    best = [read_best_epoch(best_epoch_path(cells, one)) for one in names]
+    return Reproduction(
+        name,
+        recipe,
+        label,
+        paper=[one for one in paper if one is not None],
+        best=[one for one in best if one is not None],
+        independent=_kept(cells / f"{cell_name(name, label, None)}.json"),
+    )
