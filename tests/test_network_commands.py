@@ -92,6 +92,10 @@ def test_a_run_that_keeps_nothing_leaves_nothing(command, demo_folder, tmp_path)
     assert list(temporary.glob("fusionser-*")) == []
 
 
+def kept_networks(folder):
+    return {path.name for path in folder.glob("[!.]*") if ".checkpoint" not in path.name}
+
+
 def test_ctrl_c_in_a_training_stops_and_what_was_trained_is_found_again(demo_folder, tmp_path, command):
     """The first fold's network is kept; the one that was being trained is not."""
     arguments = [sys.executable, "-m", "fusionser_cli.app", "evaluate", str(demo_folder), "--corpus", "demo"]
@@ -102,7 +106,7 @@ def test_ctrl_c_in_a_training_stops_and_what_was_trained_is_found_again(demo_fol
     )
     networks = tmp_path / "networks"
     deadline = time.monotonic() + 120
-    while not any(networks.glob("[!.]*")):
+    while not kept_networks(networks):
         assert time.monotonic() < deadline
         assert running.poll() is None
         time.sleep(0.05)
@@ -111,8 +115,8 @@ def test_ctrl_c_in_a_training_stops_and_what_was_trained_is_found_again(demo_fol
     assert running.returncode == 130, messages
     assert "stopped. What was finished is kept; run the same command again to go on" in messages
     assert "Traceback" not in messages
-    kept = {path.name for path in networks.iterdir()}
+    kept = kept_networks(networks)
     assert 1 <= len(kept) < 4
     done = command("evaluate", demo_folder, "--corpus", "demo", *options, env={"FUSIONSER_CACHE": str(tmp_path)})
     assert done.status == 0
-    assert set(kept) < {path.name for path in networks.iterdir()}
+    assert kept < kept_networks(networks)

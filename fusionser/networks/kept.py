@@ -24,10 +24,11 @@ from fusionser.features.clip import plain_value
 from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
 
-__all__ = ["keep_network", "network_key", "recall_network"]
+__all__ = ["checkpoint_path", "keep_network", "network_key", "recall_network"]
 
 MAX_BYTES = 2 * 1024**3
 HISTORY = "history"
+CHECKPOINT = ".checkpoint.safetensors"
 
 History = list[dict[str, float]]
 
@@ -72,9 +73,16 @@ def keep_network(network: Network, key: str, history: History) -> None:
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     try:
         write_bytes(path, save(tensors, {HISTORY: json.dumps(history)}))
+        path.with_suffix(CHECKPOINT).unlink(missing_ok=True)
         _forget(path.parent)
     except (OSError, FusionserError):
         return
+
+
+def checkpoint_path(key: str) -> Path | None:
+    """Return where the state of an unfinished training is kept, None where nothing is."""
+    path = _path(key)
+    return None if path is None else path.with_suffix(CHECKPOINT)
 
 
 @lru_cache(maxsize=1)

@@ -40,9 +40,10 @@ class Net(NeuralNet):
             return super().infer(x, **more).float()
 
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **more: Any) -> Any:
-        """Train epoch by epoch."""
+        """Train epoch by epoch, from the one on that the history ends with."""
+        left = self.max_epochs - len(self.history)
         try:
-            return super().fit_loop(X, y, epochs, **more)
+            return super().fit_loop(X, y, left if epochs is None else epochs, **more)
         except _Enough:
             raise
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from fusionser.errors import SettingsError, TrainingError
 from fusionser.networks.applying import PREDICTION_BATCH, standardised
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
-from fusionser.networks.kept import History, keep_network, network_key, recall_network
+from fusionser.networks.kept import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.layers import Network
 
 __all__ = ["NetworkTraining", "TrainingRows", "train_network"]
@@ -149,7 +150,7 @@ def train_network(
     """Build a network and train it.
 
     The same arguments give the same weights on a CPU; a network that was trained before is recalled, see
-    `network_key`.
+    `network_key`, and a training that was killed goes on from the last epoch whose state was kept.
 
     Parameters
     ----------
@@ -193,7 +194,9 @@ def train_network(
         key = network_key(network, described, arrays)
         history = recall_network(network, key)
         if history is None:
-            history = _fit(network, rows, len(classes), settings, name, distortion, device, weight)
+            history = _fit(
+                network, rows, len(classes), settings, name, distortion, device, weight, checkpoint_path(key)
+            )
             keep_network(network, key, history)
     return network.cpu().eval(), history
 
@@ -223,10 +226,12 @@ def _fit(
     distortion: Distortion | None,
     device: torch.device,
     weight: Tensor | None,
+    checkpoint: Path | None,
 ) -> History:
     # skorch takes a second to import, which a prediction need not wait for.
     from skorch.helper import predefined_split
 
+    from fusionser.networks.checkpoints import Checkpoints
     from fusionser.networks.loop import Net
 
     rng = np.random.default_rng(settings.random_state or 0)
@@ -236,6 +241,7 @@ def _fit(
         watched = _dataset(network, rows.watched_inputs, rows.watched_targets, device)
     options: dict[str, Any] = {"n_classes": n_classes, "rng": rng, "groups": rows.groups, "distortion": distortion}
     steps = len(Batches(training, settings.batch_size, **options))
+    kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
     optimiser, more = OPTIMISERS[settings.optimiser]
     net = Net(
         network,
@@ -251,7 +257,7 @@ def _fit(
         iterator_valid=Batches,
         iterator_valid__batch_size=PREDICTION_BATCH,
         train_split=None if watched is None else predefined_split(watched),
-        callbacks=_callbacks(settings, name, n_classes, steps, watched is not None),
+        callbacks=[*_callbacks(settings, name, n_classes, steps, watched is not None), *kept],
         device=device,
         verbose=0,
         **{f"optimizer__{key}": value for key, value in more.items()},

@@ -1,0 +1,132 @@
+"""The state of a training on disk, so that one that was killed goes on from its last epoch to the same weights."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from fusionser.errors import FusionserError
+from fusionser.features.clip import plain_value
+from fusionser.files import write_bytes
+
+__all__ = ["Checkpoints"]
+
+SECONDS = 10.0
+"""Between two states that are kept; a shorter training leaves none."""
+
+STATE = "state"
+MODULE, BEST, OPTIMISER, RANDOM = "module", "best", "optimiser", "random"
+STOP = ("misses_", "dynamic_threshold_", "best_epoch_")
+
+
+class Checkpoints(Callback):
+    """Keeps the state of a training, and goes on from one that was kept; the last of the callbacks.
+
+    Weights, the optimiser's averages and the states of the random generators are tensors of a safetensors file; the
+    curve, and the counts of the schedule and of the early stop, are JSON in its header.
+
+    Parameters
+    ----------
+    path : Path
+    rng : numpy.random.Generator
+        That of the batches.
+    """
+
+    def __init__(self, path: Path, rng: np.random.Generator) -> None:
+        self.path, self.rng = path, rng
+        self.kept_at = time.monotonic()
+
+    def on_train_begin(self, net: Any, **more: Any) -> None:
+        """Put back what is kept."""
+        found = _read(self.path)
+        if found is not None:
+            _restore(net, self.rng, *found)
+        self.kept_at = time.monotonic()
+
+    def on_epoch_end(self, net: Any, **more: Any) -> None:
+        """Keep the state, if the last was kept some time ago."""
+        if time.monotonic() - self.kept_at < SECONDS:
+            return
+        tensors, state = _state(net, self.rng)
+        try:
+            write_bytes(self.path, save(tensors, {STATE: json.dumps(state, default=plain_value)}))
+        except (OSError, FusionserError):
+            # A full disk costs no more than the epochs since the last state.
+            return
+        self.kept_at = time.monotonic()
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as kept:
+            tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+            return tensors, json.loads(kept.metadata()[STATE])
+    except Exception:
+        # Whatever is wrong with the file, training from the first epoch puts it right.
+        return None
+
+
+def _state(net: Any, rng: np.random.Generator) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return what a training has gathered: tensors by name, and plain values."""
+    callbacks = dict(net.callbacks_)
+    optimiser = net.optimizer_.state_dict()
+    tensors = {f"{MODULE}.{name}": value for name, value in net.module_.state_dict().items()}
+    values: dict[str, dict[str, Any]] = {}
+    for number, parts in optimiser["state"].items():
+        for name, value in parts.items():
+            if isinstance(value, Tensor):
+                tensors[f"{OPTIMISER}.{number}.{name}"] = value
+            else:
+                values.setdefault(str(number), {})[name] = value
+    tensors[f"{RANDOM}.cpu"] = torch.get_rng_state()
+    if torch.device(net.device).type == "cuda":
+        tensors[f"{RANDOM}.cuda"] = torch.cuda.get_rng_state(net.device)
+    state = {
+        "history": [{key: value for key, value in epoch.items() if key != "batches"} for epoch in net.history],
+        "optimiser_values": values,
+        "optimiser_groups": optimiser["param_groups"],
+        "schedule": callbacks["rate"].lr_scheduler_.state_dict(),
+        "generator": rng.bit_generator.state,
+    }
+    if "stop" in callbacks:
+        stop = callbacks["stop"]
+        state["stop"] = {name: getattr(stop, name) for name in STOP}
+        best = stop.best_model_weights_ or {}
+        tensors.update({f"{BEST}.{name}": value for name, value in best.items()})
+    # One copy each: safetensors refuses tensors that share memory, as weights and their best copy may.
+    return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, state
+
+
+def _restore(net: Any, rng: np.random.Generator, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Put a training where it was."""
+    parts: dict[str, dict[str, Tensor]] = {MODULE: {}, BEST: {}, OPTIMISER: {}, RANDOM: {}}
+    for name, value in tensors.items():
+        part, rest = name.split(".", 1)
+        parts[part][rest] = value
+    net.module_.load_state_dict(parts[MODULE])
+    averages: dict[int, dict[str, Any]] = {int(number): one for number, one in state["optimiser_values"].items()}
+    for name, value in parts[OPTIMISER].items():
+        number, rest = name.split(".", 1)
+        averages.setdefault(int(number), {})[rest] = value
+    net.optimizer_.load_state_dict({"state": averages, "param_groups": state["optimiser_groups"]})
+    callbacks = dict(net.callbacks_)
+    callbacks["rate"].lr_scheduler_.load_state_dict(state["schedule"])
+    if "stop" in callbacks:
+        for name, value in state["stop"].items():
+            setattr(callbacks["stop"], name, value)
+        callbacks["stop"].best_model_weights_ = parts[BEST] or None
+    for epoch in state["history"]:
+        net.history.append({**epoch, "batches": []})
+    rng.bit_generator.state = state["generator"]
+    torch.set_rng_state(parts[RANDOM]["cpu"])
+    if "cuda" in parts[RANDOM]:
+        torch.cuda.set_rng_state(parts[RANDOM]["cuda"], net.device)
