@@ -1,6 +1,7 @@
 """The options that several commands share, in groups; a command takes a whole group as one argument."""
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -24,6 +25,7 @@ __all__ = [
     "check_jobs",
     "names",
     "option",
+    "set_threads",
     "with_groups",
 ]
 
@@ -38,6 +40,9 @@ PROTOCOL_HELP = (
     "cross-corpus, or one that leaks speakers: random-kfold, random-holdout."
 )
 JOBS_HELP = "Processes; -1 is one a core."
+PRECISION_HELP = "float32, or bfloat16: faster training of convolutions."
+WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
+THREADS_HELP = "Threads that a network is trained with, one a core when not given; other numbers, other last digits."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
     "Feature blocks by comma, in place of a preset: zcr, chroma, mfcc, rms, mel (or acoustic for these five), "
@@ -55,6 +60,16 @@ def check_jobs(jobs: int) -> int:
     if jobs == 0:
         raise SettingsError("--jobs is 0; expected the number of processes, or -1 for one a core")
     return jobs
+
+
+def set_threads(threads: int | None) -> int | None:
+    """Let everything that computes in parallel, here and in processes that are started, use so many threads."""
+    if threads is not None:
+        import torch
+
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)
+    return threads
 
 
 def names(text: str) -> list[str]:
@@ -195,9 +210,9 @@ class Training:
     epochs: Annotated[
         int | None, option("--epochs", "Epochs of every network, in place of its own number.", "Classifier", min=1)
     ] = None
-    precision: Annotated[
-        str, option("--precision", "float32, or bfloat16: faster training of convolutions.", "Classifier")
-    ] = "float32"
+    precision: Annotated[str, option("--precision", PRECISION_HELP, "Classifier")] = "float32"
+
+    weights: Annotated[str | None, option("--weights", WEIGHTS_HELP, "Classifier")] = None
 
     def plan(self, run: "Run", *, alone: bool, by_speaker: bool = False) -> Any:
         """Return the plan that these options ask for; a network alone needs neither classifier nor fusion."""
@@ -220,7 +235,11 @@ class Training:
             copies=self.copies,
             fusion="average" if alone else self.fusion,
             networks=Networks(
-                device=self.device, epochs=self.epochs, cross_fit=self.cross_fit, precision=self.precision
+                device=self.device,
+                epochs=self.epochs,
+                cross_fit=self.cross_fit,
+                precision=self.precision,
+                weights=self.weights,
             ),
             tune=self.tune,
             seed=run.seed,
@@ -266,6 +285,9 @@ class Run:
 
     seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0
     jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1
+    threads: Annotated[int | None, option("--threads", THREADS_HELP, "Run", min=1, max=1024, callback=set_threads)] = (
+        None
+    )
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.", "Run")] = True
     json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run", is_flag=True)] = False
 

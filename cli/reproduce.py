@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import JOBS_HELP, check_jobs, option
+from .options import JOBS_HELP, PRECISION_HELP, THREADS_HELP, WEIGHTS_HELP, check_jobs, option, set_threads
 from .preparing import open_cache
 
 __all__ = ["reproduce"]
@@ -25,7 +25,10 @@ def reproduce(
         bool, option("--partial", "Run on what there is of a corpus, and stamp the result.", is_flag=True)
     ] = False,
     device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[str, option("--precision", PRECISION_HELP)] = "float32",
+    weights: Annotated[str | None, option("--weights", WEIGHTS_HELP)] = None,
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
+    threads: Annotated[int | None, option("--threads", THREADS_HELP, min=1, max=1024, callback=set_threads)] = None,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
     json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
 ) -> None:
@@ -44,7 +47,16 @@ def reproduce(
     from fusionser.reporting.reproduction import write_reproduction
 
     name, wanted = read_paper_recipe(recipe)
-    run = Run(seeds=seeds, epochs=epochs, quick=quick, partial=partial, device=device, n_jobs=jobs)
+    run = Run(
+        seeds=seeds,
+        epochs=epochs,
+        quick=quick,
+        partial=partial,
+        device=device,
+        precision=precision,
+        weights=weights,
+        n_jobs=jobs,
+    )
     kept = open_cache(cache)
     with progress_bar("features") as clips, training_bar(name) as bar:
         found = run_recipe(name, wanted, places, out, run, cache=kept, extraction_progress=clips, progress=spoken(bar))
@@ -63,6 +75,7 @@ def reproduce(
 def _list(places: dict[str, Path], json: bool) -> None:
     from fusionser.corpora.places import present_corpora
     from fusionser.experiments.papers import paper_recipes
+    from fusionser.reporting.reproduction import figure_text
 
     recipes = paper_recipes()
     wanted = {corpus for recipe in recipes.values() for corpus in recipe.corpora}
@@ -88,7 +101,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
                 recipe.paper,
                 recipe.title,
                 recipe.protocol.name,
-                f"{recipe.figure:.2f}",
+                figure_text(recipe),
                 "; ".join(f"{here[one].found} of {here[one].wanted} {one}" for one in recipe.corpora),
             ]
             for name, recipe in recipes.items()
@@ -116,6 +129,7 @@ def _described(found: Any) -> dict[str, Any]:
 def _print(found: Any) -> None:
     from fusionser.reporting.reproduction import (
         best_epoch_score,
+        figure_text,
         independent_score,
         paper_protocol_score,
         reproduction_stamps,
@@ -127,7 +141,7 @@ def _print(found: Any) -> None:
         ["paper", "ours, the paper's protocol", "ours, best epoch", "ours, speaker-independent", "reached"],
         [
             [
-                f"{found.recipe.figure:.2f} ({found.recipe.measure})",
+                f"{figure_text(found.recipe)} ({found.recipe.measure})",
                 paper_protocol_score(found),
                 best_epoch_score(found),
                 independent_score(found),

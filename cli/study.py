@@ -9,7 +9,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, spoken, training_bar, write
-from .options import JOBS_HELP, check_jobs, option
+from .options import JOBS_HELP, THREADS_HELP, check_jobs, option, set_threads
 from .preparing import open_cache
 
 __all__ = ["study"]
@@ -27,6 +27,7 @@ def study(
     ] = None,
     device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
+    threads: Annotated[int | None, option("--threads", THREADS_HELP, min=1, max=1024, callback=set_threads)] = None,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
     json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
 ) -> None:

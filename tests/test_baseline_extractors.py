@@ -20,6 +20,7 @@ SMALL_FRONT_ENDS = {
     "conv1d-lstm": MFCCMap(**{**SMALL, "hop_length": 128}, n_mels=32, n_mfcc=8),
     "temporal-cnn": LogMelMap(**{**SMALL, "n_mels": 40}),
     "crnn": LogMelMap(**SMALL),
+    "vgg16": LogMelMap(**{**SMALL, "n_mels": 40}),
 }
 
 
@@ -27,6 +28,8 @@ def small(name):
     """The extractor on a small input, which it learns in a second."""
     front = next(value for key, value in SMALL_FRONT_ENDS.items() if name.replace("-bilstm", "-lstm").startswith(key))
     extractor = EXTRACTORS[name](epochs=1, units=8, front_end=clone(front))
+    if name == "vgg16":
+        return extractor.set_params(image_size=32)
     return extractor.set_params(segment_frames=32) if name.startswith("temporal") else extractor
 
 
@@ -71,6 +74,7 @@ def test_the_same_seed_gives_the_same_numbers(few, name, monkeypatch, tmp_path):
         ("conv1d-lstm-song", (32, 256)),
         ("temporal-cnn-5", (128, 376)),
         ("crnn", (128, 259)),
+        ("vgg16", (128, 188)),
     ],
 )
 def test_front_ends_are_the_papers(name, shape):

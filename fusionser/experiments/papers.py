@@ -38,7 +38,7 @@ class Variant(Strict):
 
 
 class PaperRecipe(Strict):
-    """One figure of one paper, and how it is run again.
+    """One figure of one paper, and how it is run again; or what a paper proposes and gives no figure of.
 
     ``protocol`` is the paper's; ``speaker_independent`` is left out where that is so already. ``measure`` says what the
     paper reports: the score of its test rows, or that of the best epoch on the rows that it watched. ``choices`` says
@@ -49,7 +49,7 @@ class PaperRecipe(Strict):
     title: str
     corpora: tuple[str, ...] = Field(min_length=1)
     classes: tuple[str, ...] = ()
-    figure: float = Field(ge=0, le=100)
+    figure: float | None = Field(None, ge=0, le=100)
     measure: Literal["test", "best validation epoch"]
     pipeline: PaperPipeline
     training: dict[str, Any] = Field(default_factory=dict)

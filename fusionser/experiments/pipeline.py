@@ -17,7 +17,7 @@ from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.fusion import BlockScaler
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
-from fusionser.networks import DeepExtractor, NetworkTraining
+from fusionser.networks import EXTRACTORS, DeepExtractor, NetworkTraining
 
 __all__ = ["FUSIONS", "IMBALANCE", "Networks", "build_pipeline", "configured", "search_parameters"]
 
@@ -43,6 +43,8 @@ class Networks:
         Inner folds by which deep extractors answer for the training rows, see `DeepExtractor`.
     precision : str, default="float32"
         Of the deep extractors, see `NetworkTraining`.
+    weights : str, optional
+        File of weights that the extractors which can do so begin with, see `VGG16Extractor`.
     training : mapping, optional
         Further parameters of the deep extractors, by name, as ``{"optimiser": "sgd"}``.
     """
@@ -51,6 +53,7 @@ class Networks:
     epochs: int | None = None
     cross_fit: int = 0
     precision: str = "float32"
+    weights: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,8 +83,19 @@ def configured(
                 precision=networks.precision,
             )
             _set(block, networks.training)
+            if networks.weights is not None and "weights" in block.get_params(deep=False):
+                block.set_params(weights=networks.weights)
             _limit(block, networks)
     return built
+
+
+def _check_weights(extractor: FeatureExtractor, networks: Networks) -> None:
+    """Refuse weights that nothing takes."""
+    if networks.weights is None:
+        return
+    taking = [name for name, kind in EXTRACTORS.items() if "weights" in kind().get_params(deep=False)]
+    if not any(name in taking for name, _ in extractor.blocks):
+        raise SettingsError(f"got --weights, and no network that takes any; those that do: {', '.join(taking)}")
 
 
 def _check_fusion(extractor: FeatureExtractor, fusion: str, networks: Networks, equal_blocks: bool) -> None:
@@ -173,6 +187,7 @@ def build_pipeline(
         raise unknown_name("fusion", fusion, FUSIONS)
     weight = IMBALANCE[imbalance]
     _check_fusion(extractor, fusion, networks, equal_blocks)
+    _check_weights(extractor, networks)
     features = configured(extractor, fusion=fusion, networks=networks, class_weight=weight, seed=seed)
     features.check()
     steps: list[tuple[str, Any]] = []

@@ -49,6 +49,10 @@ class Run:
     partial : bool, default=False
         Take what there is of a corpus, and stamp it.
     device : str, default="auto"
+    precision : str, default="float32"
+        Of the networks' training; another is stamped.
+    weights : str, optional
+        What VGG16 begins with; from scratch when None. Stamped.
     n_jobs : int, optional
     """
 
@@ -57,6 +61,8 @@ class Run:
     quick: bool = False
     partial: bool = False
     device: str = "auto"
+    precision: str = "float32"
+    weights: str | None = None
     n_jobs: int | None = None
 
     def label(self, *, whole: bool) -> str:
@@ -154,6 +160,8 @@ def _prepared(
         notes.append(f"quick: {QUICK_EPOCHS} epochs, {len(table)} of {len(made.table)} recordings")
     elif run.epochs is not None:
         notes.append(f"{run.epochs} epochs in place of the recipe's")
+    if run.precision != "float32":
+        notes.append(f"trained in {run.precision}")
     return replace(made, table=table, notes=[*made.notes, *notes])
 
 
@@ -166,7 +174,11 @@ def _plan(recipe: PaperRecipe, run: Run, seed: int) -> Plan:
         copies=own.copies,
         fusion="early" if own.network is None else "average",
         networks=Networks(
-            device=run.device, epochs=QUICK_EPOCHS if run.quick else run.epochs, training=recipe.training
+            device=run.device,
+            epochs=QUICK_EPOCHS if run.quick else run.epochs,
+            precision=run.precision,
+            weights=run.weights,
+            training=recipe.training,
         ),
         seed=seed,
         n_jobs=run.n_jobs,

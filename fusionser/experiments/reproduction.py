@@ -81,10 +81,11 @@ class Reproduction:
     def reached(self) -> bool | None:
         """Tell whether the paper's figure lies within or below our 95 % interval over seeds.
 
-        The interval is Student's, of the measure that the paper reports; None with fewer than two seeds.
+        The interval is Student's, of the measure that the paper reports; None with fewer than two seeds, or without a
+        figure.
         """
         own = self.best_accuracies() if self.recipe.measure == BEST_EPOCH else self.accuracies()
-        if len(own) < 2:
+        if self.recipe.figure is None or len(own) < 2:
             return None
         return self.recipe.figure <= interval_over_seeds(own)[1]
 

@@ -135,6 +135,7 @@ def evaluate_plan(
     """Evaluate a plan and return the result with its predictions."""
     began = time.perf_counter()
     estimator = plan.estimator(prepared.features.extractor, prepared.unusable_copies)
+    features = plan.features(prepared.features.extractor)
     found = evaluate(
         prepared.table,
         estimator,
@@ -149,7 +150,7 @@ def evaluate_plan(
         speaker_count=found.speaker_count,
         classes=found.classes,
         protocol=found.protocol,
-        features=plan.features(prepared.features.extractor),
+        features=features,
         features_name=prepared.features.name,
         feature_count=configured(prepared.features.extractor, fusion=plan.fusion, networks=plan.networks).column_count(
             len(found.classes)
@@ -163,12 +164,19 @@ def evaluate_plan(
         folds=found.folds,
         speakers=found.speakers,
         quarantine=prepared.quarantine,
-        notes=prepared.notes,
+        notes=[*prepared.notes, *_first_weights(features)],
         seed=plan.seed,
         seconds={"features": prepared.seconds, "evaluation": round(time.perf_counter() - began, 2)},
         provenance=provenance(),
     )
     return result, found
+
+
+def _first_weights(features: list[dict[str, Any]]) -> list[str]:
+    """Say of networks that may begin with weights of others whether they did."""
+    return [
+        f"{one['kind']} begins with {one['weights'] or 'weights at random'}" for one in features if "weights" in one
+    ]
 
 
 def fit_plan(

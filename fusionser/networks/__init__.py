@@ -34,6 +34,7 @@ from fusionser.networks.time_distributed import (
 )
 from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
 from fusionser.networks.validation import hold_out
+from fusionser.networks.vgg16 import VGG16, VGG16Extractor
 from fusionser.networks.watching import watch_training
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "EXTRACTORS",
     "LEARNED",
     "TEMPORAL_MODELS",
+    "VGG16",
     "Batches",
     "CNNBiLSTM1DExtractor",
     "CNNBiLSTM2DExtractor",
@@ -73,6 +75,7 @@ __all__ = [
     "TimeDistributedCNNLSTM",
     "TimeDistributedLSTMExtractor",
     "TrainingRows",
+    "VGG16Extractor",
     "VectorRecurrent",
     "choose_device",
     "hold_out",

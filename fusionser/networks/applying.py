@@ -11,19 +11,20 @@ from torch import Tensor
 from fusionser.networks.device import choose_device
 from fusionser.networks.layers import Network
 
-__all__ = ["PREDICTION_BATCH", "embedding_of", "logits_of", "shares_of", "standardised"]
+__all__ = ["PREDICTION_BATCH", "embedding_of", "logits_of", "prepared", "shares_of"]
 
 PREDICTION_BATCH = 256
 
 
-def standardised(network: Network, inputs: npt.NDArray[np.float32]) -> Tensor:
-    """Return inputs as they come from a front end, standardised where the network does so."""
+def prepared(network: Network, inputs: npt.NDArray[np.float32], place: torch.device) -> Tensor:
+    """Return inputs as they come from a front end, on a device, as the network's batches are to be."""
     given = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
-    if network.standardise is None:
-        return given
+    if network.preparation is None:
+        return given.to(place)
+    # A copy where it is elsewhere: other threads may be asking the same network.
+    preparation = network.preparation if place.type == "cpu" else deepcopy(network.preparation).to(place)
     with torch.no_grad():
-        standard: Tensor = network.standardise(given)
-    return standard
+        return torch.cat([preparation(part.to(place)) for part in torch.split(given, PREDICTION_BATCH)])
 
 
 def _applied(
@@ -34,12 +35,12 @@ def _applied(
     kind: torch.dtype = torch.float32,
 ) -> npt.NDArray[np.float32]:
     place = choose_device(device)
-    batches = torch.split(standardised(network.eval(), inputs), PREDICTION_BATCH)
+    batches = torch.split(prepared(network.eval(), inputs, place), PREDICTION_BATCH)
     if place.type != "cpu" or kind is not torch.float32:
         # A copy: other threads may be asking the same network.
         network = deepcopy(network).to(place, kind)
     with torch.no_grad():
-        parts = [function(network, batch.to(place, kind)).cpu() for batch in batches]
+        parts = [function(network, batch.to(kind)).cpu() for batch in batches]
     return torch.cat(parts).numpy()
 
 

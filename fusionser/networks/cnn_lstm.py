@@ -61,7 +61,7 @@ class CNNLSTM1D(Network):
         super().__init__()
         if n_samples < 256:
             raise SettingsError(f"got waveforms of {n_samples} samples; four pools of 4 need 256 or more")
-        self.standardise = Standardise((1,))
+        self.preparation = Standardise((1,))
         blocks, channels = [], 1
         for count in FILTERS:
             convolution = nn.Conv1d(channels, count, 3, padding=1)
@@ -125,7 +125,7 @@ class CNNLSTM2D(Network):
         check_pools(n_bands, n_frames, POOLS)
         if sequence not in SEQUENCES:
             raise unknown_name("sequence", sequence, SEQUENCES)
-        self.standardise = Standardise((n_bands, 1))
+        self.preparation = Standardise((n_bands, 1))
         self.sequence = sequence
         self.blocks = convolution_blocks(FILTERS, [3] * len(FILTERS), POOLS, activation=nn.ELU)
         bands, frames = n_bands // 128, n_frames // 2 // 4 // 4 // 4

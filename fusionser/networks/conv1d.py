@@ -50,7 +50,7 @@ class Conv1D(Network):
 
     def __init__(self, n_inputs: int, n_classes: int, dropout: float = 0.1) -> None:
         super().__init__()
-        self.standardise = Standardise((n_inputs,))
+        self.preparation = Standardise((n_inputs,))
         self.convolution_1 = nn.Conv1d(1, 256, 5, padding=2)
         self.pool_1 = SamePool1d(5, 2)
         self.convolution_2 = nn.Conv1d(256, 256, 5, padding=2)

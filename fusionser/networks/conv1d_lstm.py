@@ -98,7 +98,7 @@ class Conv1DLSTM(Network):
             raise unknown_name("sequence", sequence, SEQUENCES)
         if bridge_steps < 1:
             raise SettingsError(f"bridge_steps is {bridge_steps}; expected 1 or more")
-        self.standardise = Standardise((n_coefficients, 1))
+        self.preparation = Standardise((n_coefficients, 1))
         self.sequence, self.bridge_steps = sequence, bridge_steps
         steps, width = (n_coefficients, n_frames) if sequence == "coefficients" else (n_frames, n_coefficients)
         self.group_1 = _Group(width, dropout if song else 0.0, dropout)

@@ -53,7 +53,7 @@ class CRNN(Network):
     def __init__(self, n_bands: int, n_frames: int, n_classes: int, units: int = 128) -> None:
         super().__init__()
         check_pools(n_bands, n_frames, POOLS)
-        self.standardise = Standardise((n_bands, 1))
+        self.preparation = Standardise((n_bands, 1))
         self.blocks = convolution_blocks(FILTERS, KERNELS, POOLS, activation=nn.ReLU)
         self.lstm = one_bias_lstm(FILTERS[-1] * (n_bands // 128), units, bidirectional=True)
         self.output = nn.Linear(2 * units, n_classes)

@@ -73,6 +73,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         """Build the network for inputs of a shape."""
         raise NotImplementedError
 
+    def begin(self, network: Network) -> None:
+        """Give a network that is about to be trained other first weights than its own draws; none here."""
+
     def unit_count(self) -> int:
         """Return the number of hidden units that `embed` gives."""
         raise NotImplementedError
@@ -139,7 +142,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History
         self.network_, self.history_ = train_network(
-            self._build, rows, self.classes_, self, name=self.kind, distortion=self.distortion()
+            self._begun, rows, self.classes_, self, name=self.kind, distortion=self.distortion()
         )
         return self
 
@@ -225,6 +228,11 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def _build(self) -> Network:
         return self.build_network(self.input_shape_, len(self.classes_))
+
+    def _begun(self) -> Network:
+        network = self._build()
+        self.begin(network)
+        return network
 
     def _applied(self, X: Any, function: Callable[[Array], Array]) -> Array:
         """Return what the network says of the clips."""

@@ -26,6 +26,7 @@ from fusionser.networks.temporal_cnn import (
     TemporalCNN5Extractor,
 )
 from fusionser.networks.time_distributed import TimeDistributedBiLSTMExtractor, TimeDistributedLSTMExtractor
+from fusionser.networks.vgg16 import VGG16Extractor
 
 __all__ = ["EXTRACTORS", "LEARNED"]
 
@@ -51,6 +52,7 @@ EXTRACTORS: Mapping[str, type[DeepExtractor]] = MappingProxyType(
             TemporalCNN4Extractor,
             TemporalCNN5Extractor,
             CRNNExtractor,
+            VGG16Extractor,
         )
     }
 )

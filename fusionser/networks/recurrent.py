@@ -90,7 +90,7 @@ class FrameRecurrent(_Recurrent):
         self, n_bands: int, n_classes: int, units: int = 64, bidirectional: bool = False, dropout: float = 0.2
     ) -> None:
         super().__init__(n_bands, n_classes, units, bidirectional, dropout)
-        self.standardise = Standardise((n_bands, 1))
+        self.preparation = Standardise((n_bands, 1))
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states, (n_clips, units) or twice that, of standardised maps (n_clips, n_bands, n_frames)."""

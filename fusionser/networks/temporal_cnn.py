@@ -130,7 +130,7 @@ class TemporalCNN(Network):
                 f"got maps of {n_frames} frames for {n_segments} segments of {segment_frames}; expected one segment's "
                 "frames at least"
             )
-        self.standardise = Standardise((n_bands, 1))
+        self.preparation = Standardise((n_bands, 1))
         self.n_segments, self.segment_frames = n_segments, segment_frames
         self.blocks = convolution_blocks(
             FILTERS[:blocks], [3] * blocks, [3] * blocks, activation=nn.ELU, pad_pools=True, dropout=dropout

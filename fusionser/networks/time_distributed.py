@@ -89,7 +89,7 @@ class TimeDistributedCNNLSTM(Network):
                 f"got maps of {n_bands} bands by {n_frames} frames for {n_segments} segments of {segment_frames}; "
                 f"expected {LEAST_BANDS} bands, {least} frames and segments of 5 frames at least"
             )
-        self.standardise = Standardise((n_bands, 1))
+        self.preparation = Standardise((n_bands, 1))
         self.n_segments, self.segment_frames, self.spread = n_segments, segment_frames, spread
         height, width = n_bands, segment_frames
         for kernel, pool in zip(KERNELS, POOLS, strict=True):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusionser.errors import SettingsError, TrainingError
-from fusionser.networks.applying import PREDICTION_BATCH, standardised
+from fusionser.networks.applying import PREDICTION_BATCH, prepared
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
 from fusionser.networks.kept import History, checkpoint_path, keep_network, network_key, recall_network
@@ -185,8 +185,8 @@ def train_network(
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
         network = build()
-        if network.standardise is not None:
-            network.standardise.learn(rows.inputs)
+        if network.preparation is not None:
+            network.preparation.learn(rows.inputs)
         weight = _class_weight(settings, rows.targets, classes)
         described = {**_plain(settings), "device": device.type, "distortion": str(distortion)}
         described["class_weight"] = [] if weight is None else weight.tolist()
@@ -277,7 +277,7 @@ def _dataset(
 ) -> Any:
     from skorch.dataset import Dataset
 
-    return Dataset(standardised(network, inputs).to(device), torch.from_numpy(targets).to(device))
+    return Dataset(prepared(network, inputs, device), torch.from_numpy(targets).to(device))
 
 
 def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, watched: bool) -> list[Any]:

@@ -51,6 +51,7 @@ def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(f"the weights '{name}' are not finite")
-    network.load_state_dict(tensors, assign=True)
+    # Copied into layers of its own, which keeps the memory format that the architecture asks for.
+    network.to_empty(device="cpu").load_state_dict(tensors)
     network.requires_grad_(False)
     return network.eval()

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from fusionser.evaluation import Result
-from fusionser.experiments.papers import BEST_EPOCH
+from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
 from fusionser.experiments.reproduction import Reproduction, interval_over_seeds
 from fusionser.files import write_text
 from fusionser.reporting.page import render, score_interval
 
-__all__ = ["independent_score", "paper_protocol_score", "reproduction_stamps", "write_reproduction"]
+__all__ = ["figure_text", "independent_score", "paper_protocol_score", "reproduction_stamps", "write_reproduction"]
 
 
 def _over_seeds(values: Sequence[float]) -> str:
@@ -53,11 +53,16 @@ def reproduction_stamps(found: Reproduction) -> list[str]:
     return list(dict.fromkeys([*notes, *leaks]))
 
 
+def figure_text(recipe: PaperRecipe) -> str:
+    """Return the paper's figure as it prints it."""
+    return "none" if recipe.figure is None else f"{recipe.figure:g}"
+
+
 def verdict(found: Reproduction) -> str:
     """Say whether the paper's figure was reached."""
     reached = found.reached()
     if reached is None:
-        return "one seed alone"
+        return "no figure" if found.recipe.figure is None else "one seed alone"
     return "reached" if reached else "not reached"
 
 
@@ -69,6 +74,7 @@ def write_reproduction(found: Sequence[Reproduction], missing: Sequence[str], fo
             {
                 "name": one.title,
                 "recipe": one.recipe,
+                "figure": figure_text(one.recipe),
                 "paper": paper_protocol_score(one),
                 "best": best_epoch_score(one),
                 "independent": independent_score(one),

@@ -1,0 +1,248 @@
+"""VGG16 on the log-mel map as a picture: from scratch, or on the weights that photographs taught it."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fusionser.errors import SettingsError
+from fusionser.features.maps import FrontEnd, LogMelMap
+from fusionser.networks.baseline import BaselineExtractor
+from fusionser.networks.checks import check_dropout
+from fusionser.networks.layers import Network, Preparation, channels_last, full_precision, single
+
+__all__ = ["VGG16", "VGG16Extractor"]
+
+BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+REDUCTION = 2 ** len(BLOCKS)
+LARGEST_PICTURE = 1024
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of the three colours of ImageNet's photographs, which all published weights expect to be taken off."""
+
+PART = 16
+
+
+class Convolutions(Preparation):
+    """Thirteen convolutions on pictures of maps; the layers are numbered as torchvision numbers them.
+
+    Parameters
+    ----------
+    size : int
+        Of the square picture.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        layers: list[nn.Module] = []
+        channels = 3
+        for block in BLOCKS:
+            for count in block:
+                layers += [nn.Conv2d(channels, count, 3, padding=1), nn.ReLU()]
+                channels = count
+            layers.append(nn.MaxPool2d(2))
+        self.features = channels_last(nn.Sequential(*layers))
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
+                # Without batch norm, PyTorch's own first weights would let the signal die on its way.
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(torch.as_tensor(layer.bias))
+
+    def pictures(self, maps: Tensor) -> Tensor:
+        """Return maps as pictures of three equal colours, the highest band on top, from black to white."""
+        low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+        grey = ((maps - low) / (high - low).clamp_min(1e-6)).flip(1)[:, None]
+        grey = functional.interpolate(grey, size=(self.size, self.size), mode="bilinear", antialias=True)
+        return (grey - grey.new_tensor(MEAN)[:, None, None]) / grey.new_tensor(DEVIATION)[:, None, None]
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return what the convolutions leave of maps (n_clips, n_bands, n_frames), one row a clip."""
+        # In parts: a batch of predictions would take gigabytes at once.
+        return torch.cat([self.features(self.pictures(part)).flatten(1) for part in torch.split(maps, PART)])
+
+
+class VGG16(Network):
+    """Thirteen convolutions and three dense layers (Simonyan and Zisserman 2015) on the map as a picture.
+
+    For pictures of 224 x 224 and dense layers of 4 096 units:
+
+    ==========================================  ================  ============
+    layer                                       output            parameters
+    ==========================================  ================  ============
+    2 convolutions 3 x 3, ReLU, pool 2          64 x 112 x 112    38 720
+    2 convolutions 3 x 3, ReLU, pool 2          128 x 56 x 56     221 440
+    3 convolutions 3 x 3, ReLU, pool 2          256 x 28 x 28     1 475 328
+    3 convolutions 3 x 3, ReLU, pool 2          512 x 14 x 14     5 899 776
+    3 convolutions 3 x 3, ReLU, pool 2          512 x 7 x 7       7 079 424
+    dense, ReLU, dropout                        4 096             102 764 544
+    dense, ReLU, dropout                        4 096             16 781 312
+    dense                                       K                 4 097 K
+    ==========================================  ================  ============
+
+    With the 1 000 classes of ImageNet that is 138 357 544.
+
+    Parameters
+    ----------
+    n_classes : int
+    size : int, default=224
+        Of the square picture, 32 or more.
+    units : int, default=4096
+        Of each hidden dense layer.
+    dropout : float, default=0.5
+    frozen : bool, default=False
+        Whether the convolutions are as they are, and applied to all inputs once, before training.
+
+    Examples
+    --------
+    >>> VGG16(8, size=32, units=16).embed(torch.zeros(2, 128, 188)).shape
+    torch.Size([2, 16])
+    """
+
+    def __init__(
+        self, n_classes: int, size: int = 224, units: int = 4096, dropout: float = 0.5, frozen: bool = False
+    ) -> None:
+        super().__init__()
+        convolutions = Convolutions(size)
+        if frozen:
+            self.preparation = convolutions.requires_grad_(False)
+        else:
+            self.convolutions = convolutions
+        width = BLOCKS[-1][-1] * (size // REDUCTION) ** 2
+        first, second, self.output = nn.Linear(width, units), nn.Linear(units, units), nn.Linear(units, n_classes)
+        self.dense = nn.Sequential(first, nn.ReLU(), nn.Dropout(dropout), second, nn.ReLU())
+        self.dropout = nn.Dropout(dropout)
+        for layer in (first, second, self.output):
+            nn.init.normal_(layer.weight, 0, 0.01)
+            nn.init.zeros_(layer.bias)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the last hidden units, (n_clips, units), of maps, or of what frozen convolutions left of them."""
+        flat = x if self.preparation is not None else self.convolutions(x)
+        with full_precision(x):
+            return torch.as_tensor(self.dense(single(flat)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_clips, n_classes)."""
+        units = self.embed(x)
+        with full_precision(x):
+            return torch.as_tensor(self.output(self.dropout(units)))
+
+
+@lru_cache(maxsize=8)
+def _hash(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def named_weights(path: str) -> str:
+    """Return a file of weights by name and hash; a name that leads to no file, as in a saved model, as it is."""
+    there = Path(path)
+    if not there.is_file():
+        return path
+    about = there.stat()
+    return f"{there.name}, sha256 {_hash(there, about.st_size, about.st_mtime_ns)}"
+
+
+def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Read the weights of convolutions from a safetensors file with torchvision's names, ``features.0.weight``.
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be read, or a weight is missing, of another shape, or not finite.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            there = set(file.keys())
+            found = {name: file.get_tensor(name).float() for name in wanted if name in there}
+    except (OSError, SafetensorError) as error:
+        raise SettingsError(
+            f"{path}: the weights cannot be read ({error}); expected a safetensors file. A .pth file is pickle, which "
+            "can run code, so it is not opened here: save its weights with safetensors first"
+        ) from error
+    for name, weight in wanted.items():
+        if name not in found:
+            raise SettingsError(f"{path}: there is no '{name}'; expected VGG16 with torchvision's names")
+        if found[name].shape != weight.shape:
+            raise SettingsError(
+                f"{path}: '{name}' is {tuple(found[name].shape)}; expected {tuple(weight.shape)}, as VGG16 has it"
+            )
+        if not bool(torch.isfinite(found[name]).all()):
+            raise SettingsError(f"{path}: '{name}' holds what is no finite number")
+    return found
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class VGG16Extractor(BaselineExtractor):
+    """VGG16 on a log-mel map of 3 s as a picture, see `VGG16`.
+
+    SER-FusionNet's authors (Boopathi, Bramadi, Ravi Kumar and Babu 2023) name VGG16, spectrogram pictures and transfer,
+    and nothing else. Open, and chosen here: the map (128 bands of the trimmed clip at 16 kHz), the picture (grey,
+    the loudest point white and 80 dB below it black), and two dense layers of 256 units on top.
+
+    Parameters
+    ----------
+    weights : str, optional
+        A safetensors file with the weights of the convolutions under torchvision's names, as they were learned from
+        photographs; from scratch when None. What a model, or a result, holds of it is its name and hash.
+    frozen : bool, optional
+        Whether the convolutions stay as they are; when None, where there are weights for them. They are then
+        applied to every clip once, before the training.
+    image_size : int, optional
+        Of the square picture; when None, 224 where there are weights, which were learned on such, and else 64, at a
+        twelfth of the cost.
+    units : int, default=256
+        Of each dense layer.
+    dropout : float, default=0.5
+
+    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
+
+    Examples
+    --------
+    >>> VGG16Extractor().unit_count()
+    256
+    """
+
+    kind: ClassVar[str] = "vgg16"
+    epochs: int = 40
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    weights: str | None = None
+    frozen: bool | None = None
+    image_size: int | None = None
+    units: int = 256
+    dropout: float = 0.5
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        check_dropout(self.dropout)
+        if self.image_size is not None and not REDUCTION <= self.image_size <= LARGEST_PICTURE:
+            raise SettingsError(f"image_size is {self.image_size}; expected {REDUCTION} to {LARGEST_PICTURE}")
+        super().check()
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the log-mel map of 128 bands by 188 frames."""
+        return LogMelMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=256, duration=3.0)
+
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> VGG16:
+        """Build `VGG16`."""
+        frozen = self.weights is not None if self.frozen is None else self.frozen
+        size = self.image_size or (224 if self.weights is not None else 64)
+        return VGG16(n_classes, size, self.units, self.dropout, frozen)
+
+    def begin(self, network: Network) -> None:
+        """Put in the weights that are given."""
+        if self.weights is not None:
+            convolutions = network.preparation or network.get_submodule("convolutions")
+            own = {name: value for name, value in convolutions.state_dict().items() if name.startswith("features.")}
+            convolutions.load_state_dict(read_convolutions(self.weights, own), strict=False)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters as plain JSON values; weights by name and hash, their place is nobody's business."""
+        return {**super().settings(), "weights": None if self.weights is None else named_weights(self.weights)}
