@@ -43,14 +43,22 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[str] = ()) -> None:
-    """Print a table on standard output; columns named in `numbers` are set to the right."""
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    numbers: Sequence[str] = (),
+    unbroken: Sequence[str] = (),
+) -> None:
+    """Print a table on standard output: `numbers` are set to the right, `unbroken` columns never folded."""
     if title:
         # As a title of the table it would be broken to the table's width.
         output.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
     table = Table()
     for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+        table.add_column(
+            name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in unbroken
+        )
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row))
     output.print(table)

@@ -107,6 +107,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
             for name, recipe in recipes.items()
         ],
         numbers=["paper's %"],
+        unbroken=["recipe"],
     )
     write("run one with: fusionser reproduce NAME")
 

@@ -1,11 +1,7 @@
 """What the tests share: a synthetic corpus, the real corpora where they are, and the command line as a user runs it."""
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 import pytest
+from command_process import Outcome, run_command
 
 from fusionser.corpora import generate_demo, list_rows
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@dataclass
-class Outcome:
-    """What a command answered."""
-
-    status: int
-    output: str
-    messages: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.output)
 
 
 @pytest.fixture(scope="session")
@@ -68,20 +52,11 @@ def split(demo_rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def command() -> Callable[..., Outcome]:
     """Run `fusionser` in a process of its own, and check that no failure ends in a traceback."""
 
-    def run(*arguments: Any, stdin: str = "", env: dict[str, str] | None = None, **options: Any) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, "-m", "fusionser_cli.app", *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env={**os.environ, **(env or {})},
-            timeout=540,
-            check=False,
-            **options,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert "internal error" not in done.stderr, done.stderr
-        return Outcome(done.returncode, done.stdout, done.stderr)
+    def run(*arguments: Any, **options: Any) -> Outcome:
+        done = run_command(*arguments, **options)
+        assert "Traceback" not in done.messages, done.messages
+        assert "internal error" not in done.messages, done.messages
+        return done
 
     return run
 

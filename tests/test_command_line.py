@@ -23,7 +23,18 @@ from fusionser.fusion import SCALERS
 def features(command, demo_folder, session_folder):
     file = session_folder / "features.parquet"
     done = command(
-        "extract", demo_folder, "--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--out", file
+        "extract",
+        demo_folder,
+        "--corpus",
+        "demo",
+        "--preset",
+        "fusionnet",
+        "--gender",
+        "none",
+        "--out",
+        file,
+        "--jobs",
+        2,
     )
     assert done.status == 0, done.messages
     assert "240 recordings, 168 columns (fusionnet)" in done.output

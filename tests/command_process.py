@@ -1,0 +1,85 @@
+"""The command line as a user runs it, each time in a process of its own.
+
+The processes are forked from one that has imported the large libraries, which takes seconds each time otherwise.
+"""
+
+import atexit
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ["fusionser.experiments", "fusionser.model", "fusionser.reporting", "skorch", "typer", "xgboost"]
+SECONDS = 540
+
+ONE_WORKER = {"LOKY_MAX_CPU_COUNT": "1"}
+"""One a core takes longer to start than these few clips take; tests of workers ask for two."""
+
+
+@dataclass
+class Outcome:
+    """What a command answered."""
+
+    status: int
+    output: str
+    messages: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.output)
+
+
+def _be_the_command(
+    arguments: list[str], env: dict[str, str], folder: str | None, largest_file: int | None, streams: list[str]
+) -> None:
+    os.environ.clear()
+    os.environ.update(env)
+    if folder is not None:
+        os.chdir(folder)
+    for number, path in enumerate(streams):
+        os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_TRUNC), number)
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.argv = ["fusionser", *arguments]
+    from fusionser_cli.app import main
+
+    try:
+        main()
+    finally:
+        # As an interpreter ends, and a process of multiprocessing does not: threads first, then what was registered.
+        threading._shutdown()
+        atexit._run_exitfuncs()
+
+
+def run_command(
+    *arguments: Any,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    largest_file: int | None = None,
+) -> Outcome:
+    """Run `fusionser` with some arguments."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LIBRARIES)
+    with tempfile.TemporaryDirectory() as place:
+        streams = [Path(place) / name for name in ("in", "out", "err")]
+        for path, text in zip(streams, (stdin, "", ""), strict=True):
+            path.write_text(text)
+        own = {**os.environ, **ONE_WORKER, **(env or {})}
+        folder = None if cwd is None else str(cwd)
+        given = (list(map(str, arguments)), own, folder, largest_file, list(map(str, streams)))
+        process = context.Process(target=_be_the_command, args=given)
+        process.start()
+        process.join(SECONDS)
+        if process.is_alive():
+            process.kill()
+            raise TimeoutError(f"fusionser {' '.join(given[0])} took more than {SECONDS} s")
+        status = process.exitcode
+        return Outcome(1 if status is None else status, streams[1].read_text(), streams[2].read_text())
