@@ -45,6 +45,7 @@ figure = 20.0
 measure = "best validation epoch"
 seeds = 2
 choices = "All of it."
+reading = "The voices are synthetic."
 [pipeline]
 network = "mfcc-frames"
 augment = ["speed(1.1)"]
@@ -221,7 +222,8 @@ def test_the_command(command, demo_folder, tmp_path):
     assert "stamp: 1 epochs in place of the recipe's" in done.output
     assert "stamp: speakers shared by training and test" in done.output
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20.0 |" in page
+    assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20 |" in page
+    assert "**small, epochs-1.** The voices are synthetic. All of it. Stamps:" in page
     assert "s4-crnn-emodb" in page.split("## Not run")[1]
     answer = command(*arguments, "--epochs", 1, "--json").json
     wars = [100 * result["pooled"]["war"] for result in answer["paper_protocol"]]

@@ -42,7 +42,7 @@ class PaperRecipe(Strict):
 
     ``protocol`` is the paper's; ``speaker_independent`` is left out where that is so already. ``measure`` says what the
     paper reports: the score of its test rows, or that of the best epoch on the rows that it watched. ``choices`` says
-    what the paper leaves open, and what was chosen.
+    what the paper leaves open, and what was chosen; ``reading``, why ours differs.
     """
 
     paper: str
@@ -57,6 +57,7 @@ class PaperRecipe(Strict):
     speaker_independent: ProtocolChoice | None = None
     seeds: int = Field(5, ge=1, le=100)
     choices: str = ""
+    reading: str = ""
     variants: dict[str, Variant] = Field(default_factory=dict)
 
     @model_validator(mode="after")
