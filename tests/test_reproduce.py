@@ -1,5 +1,6 @@
 """Published results run again: the recipes, what a run prints, and what it says of what is missing."""
 
+import pandas as pd
 import pytest
 
 from fusionser.errors import SettingsError
@@ -113,6 +114,11 @@ def test_a_recipe_is_run_by_seeds_and_by_speaker_and_found_again(small, demo_fol
     assert not found.paper[0].protocol.speaker_independent
     assert found.independent.protocol.speaker_independent
     assert found.paper[0].features[0]["epochs"] == 3
+    curves = {path.stem: pd.read_csv(path) for path in (tmp_path / "curves").iterdir()}
+    assert set(curves) == {path.stem for path in (tmp_path / "cells").iterdir()}
+    assert set(curves["small_speaker-independent"]["network"]) == {"mfcc-frames"}
+    best = curves["small_paper_seed1_best-epoch"]["validation_accuracy"]
+    assert best.max() == best[found.best[1].epoch - 1] == found.best[1].accuracy
     for one in found.best:
         assert 1 <= one.epoch <= one.epochs <= 3
     # The best epoch is of training rows and their copies, watched by the test rows of the very same split.

@@ -11,20 +11,28 @@ from sklearn.base import clone
 from fusionser.corpora import CORPORA
 from fusionser.corpora.places import Present, present_corpora
 from fusionser.errors import SettingsError
-from fusionser.evaluation import Protocol, Result, provenance
+from fusionser.evaluation import Protocol, Result, provenance, versions
 from fusionser.evaluation.guard import check_split, with_fingerprints
 from fusionser.experiments.choices import Place, choose_features, choose_protocol
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
 from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
 from fusionser.experiments.recipe import ProtocolChoice
-from fusionser.experiments.reproduction import BestEpoch, Reproduction, best_epoch_path, cell_name, read_best_epoch
+from fusionser.experiments.reproduction import (
+    BestEpoch,
+    Reproduction,
+    best_epoch_path,
+    cell_name,
+    curves_path,
+    read_best_epoch,
+)
 from fusionser.experiments.run import Plan, analyse_copies, evaluate_plan
 from fusionser.experiments.study import Cell, known_result
 from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.model import FEATURES
+from fusionser.rows import write_table
 
 __all__ = ["Run", "reproduce"]
 
@@ -197,7 +205,9 @@ def _evaluated(cell: Cell, folder: Path, run: Run) -> Result:
     if result is not None:
         return result
     prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
-    result, _ = evaluate_plan(prepared, cell.plan, cell.split)
+    result, evaluation = evaluate_plan(prepared, cell.plan, cell.split)
+    if len(evaluation.curves):
+        write_table(evaluation.curves, curves_path(folder, cell.name))
     result.save(path)
     return result
 
@@ -206,8 +216,10 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
     """Train on the training rows of the first fold, watching its test rows, and take the best epoch."""
     path = best_epoch_path(folder / "cells", cell.name)
     settings = cell.plan.features(cell.prepared.features.extractor)
+    rows_settings = cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
     stored = read_best_epoch(path)
-    if stored and (stored.settings, stored.rows, stored.seed) == (settings, len(cell.prepared.table), cell.plan.seed):
+    wanted = (settings, rows_settings, len(cell.prepared.table), cell.plan.seed, versions())
+    if stored and stored.made_by() == wanted:
         return stored
     began = time.perf_counter()
     prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
@@ -229,10 +241,12 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
         epoch=place + 1,
         epochs=len(curve),
         settings=settings,
+        rows_settings=rows_settings,
         rows=len(cell.prepared.table),
         seconds=round(time.perf_counter() - began, 2),
         provenance=provenance(),
     )
+    write_table(curve, curves_path(folder, path.stem))
     write_text(path, found.model_dump_json(indent=2) + "\n")
     return found
 

@@ -31,9 +31,14 @@ class BestEpoch(Record):
     epoch: int
     epochs: int
     settings: list[dict[str, Any]]
+    rows_settings: dict[str, Any]
     rows: int
     seconds: float
     provenance: dict[str, Any]
+
+    def made_by(self) -> tuple[Any, ...]:
+        """Return all that it depends on, but for the recordings themselves."""
+        return self.settings, self.rows_settings, self.rows, self.seed, self.provenance["versions"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,11 @@ def cell_name(name: str, label: str, seed: int | None) -> str:
     's4-crnn-emodb_quick_paper_seed0'
     """
     return "_".join([name, *([label] if label else []), INDEPENDENT if seed is None else f"paper_seed{seed}"])
+
+
+def curves_path(folder: Path, cell: str) -> Path:
+    """Return the file of the learning curves of an evaluation, or of a best epoch."""
+    return folder / "curves" / f"{cell}.csv"
 
 
 def best_epoch_path(cells: Path, cell: str) -> Path:
