@@ -7,6 +7,7 @@ counted so here.
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from fusionser.errors import FusionserError
 from fusionser.networks import (
@@ -79,13 +80,33 @@ def test_the_time_distributed_bilstm_is_the_papers_layer_by_layer():
     assert count(TimeDistributedCNNLSTM(128, 219, 7).lstm) == 118912
 
 
+def test_blocks_are_convolution_norm_activation_pool():
+    """In the papers' order, by PyTorch's own layers in one dimension: the same values, and the same gradients."""
+    torch.manual_seed(0)
+    network = CNNLSTM1D(1024, 7).double()
+    x = torch.randn(3, 1024, dtype=torch.double)
+    found = network.blocks(x[:, None, None]).squeeze(2)
+    expected = x[:, None]
+    weights = []
+    for convolution, norm, *_ in network.blocks:
+        weights.append(convolution.weight.detach().squeeze(2).requires_grad_())
+        maps = functional.conv1d(expected, weights[-1], convolution.bias.detach(), padding=1)
+        maps = functional.batch_norm(maps, None, None, norm.weight.detach(), norm.bias.detach(), training=True)
+        expected = functional.max_pool1d(functional.elu(maps), 4)
+    torch.testing.assert_close(found, expected)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    for (convolution, *_), weight in zip(network.blocks, weights, strict=True):
+        torch.testing.assert_close(convolution.weight.grad.squeeze(2), weight.grad)
+
+
 def test_zhaos_networks():
     one = CNNLSTM1D(56000, 7)
     assert walk(one, torch.zeros(1, 56000), [*one.blocks, one.lstm, one.output]) == [
-        ("Sequential", (64, 14000), 512),
-        ("Sequential", (64, 3500), 12608),
-        ("Sequential", (128, 875), 25216),
-        ("Sequential", (128, 218), 49792),
+        ("Sequential", (64, 1, 14000), 512),
+        ("Sequential", (64, 1, 3500), 12608),
+        ("Sequential", (128, 1, 875), 25216),
+        ("Sequential", (128, 1, 218), 49792),
         ("LSTM", (256,), 4 * 256 * (128 + 256 + 1)),
         ("Linear", (7,), 1799),
     ]

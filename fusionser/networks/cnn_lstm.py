@@ -62,18 +62,14 @@ class CNNLSTM1D(Network):
         if n_samples < 256:
             raise SettingsError(f"got waveforms of {n_samples} samples; four pools of 4 need 256 or more")
         self.preparation = Standardise((1,))
-        blocks, channels = [], 1
-        for count in FILTERS:
-            convolution = nn.Conv1d(channels, count, 3, padding=1)
-            blocks.append(nn.Sequential(convolution, nn.BatchNorm1d(count), nn.ELU(), nn.MaxPool1d(4)))
-            channels = count
-        self.blocks = nn.Sequential(*blocks)
-        self.lstm = one_bias_lstm(channels, units, bidirectional=bidirectional)
+        # As maps of height one: convolutions in two dimensions, channels last, take two thirds of the time.
+        self.blocks = convolution_blocks(FILTERS, [(1, 3)] * len(FILTERS), [(1, 4)] * len(FILTERS), activation=nn.ELU)
+        self.lstm = one_bias_lstm(FILTERS[-1], units, bidirectional=bidirectional)
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states of the LSTM, of standardised waveforms (n_clips, n_samples)."""
-        return last_states(self.lstm, self.blocks(x[:, None]).transpose(1, 2))
+        return last_states(self.lstm, self.blocks(x[:, None, None]).squeeze(2).transpose(1, 2))
 
 
 class CNNLSTM2D(Network):
