@@ -65,10 +65,13 @@ def check_jobs(jobs: int) -> int:
 def set_threads(threads: int | None) -> int | None:
     """Let everything that computes in parallel, here and in processes that are started, use so many threads."""
     if threads is not None:
+        # Before the libraries are loaded, which read them once; those that are loaded already are told by themselves.
+        os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
         import torch
+        from threadpoolctl import threadpool_limits
 
-        os.environ["OMP_NUM_THREADS"] = str(threads)
         torch.set_num_threads(threads)
+        threadpool_limits(threads)
     return threads
 
 

@@ -43,7 +43,7 @@ def reproduce(
     from fusionser.experiments.papers import paper_recipes, read_paper_recipe
     from fusionser.experiments.reproduce import Run
     from fusionser.experiments.reproduce import reproduce as run_recipe
-    from fusionser.experiments.reproduction import stored_reproductions
+    from fusionser.experiments.reproduction import keep_recipe, kept_recipes, stored_reproductions
     from fusionser.reporting.reproduction import write_reproduction
 
     name, wanted = read_paper_recipe(recipe)
@@ -60,7 +60,10 @@ def reproduce(
     kept = open_cache(cache)
     with progress_bar("features") as clips, training_bar(name) as bar:
         found = run_recipe(name, wanted, places, out, run, cache=kept, extraction_progress=clips, progress=spoken(bar))
-    stored = {one: stored_reproductions(one, of, out) for one, of in {**paper_recipes(), name: wanted}.items()}
+    own = paper_recipes()
+    if name not in own:
+        keep_recipe(name, wanted, out)
+    stored = {one: stored_reproductions(one, of, out) for one, of in {**kept_recipes(out), **own, name: wanted}.items()}
     there = [one for several in stored.values() for one in several if one.paper]
     page = write_reproduction(
         there, [one for one, several in stored.items() if not any(run.paper for run in several)], out

@@ -30,7 +30,7 @@ def small(name):
     extractor = EXTRACTORS[name](epochs=1, units=8, front_end=clone(front))
     if name == "vgg16":
         return extractor.set_params(image_size=32)
-    return extractor.set_params(segment_frames=32) if name.startswith("temporal") else extractor
+    return extractor.set_params(segment_frames=32, segment_step=32) if name.startswith("temporal") else extractor
 
 
 @pytest.fixture(scope="module")

@@ -221,7 +221,7 @@ def test_segments_cover_the_clip_or_its_beginning():
     assert spread.shape == (18, 5)
     assert (spread[0, 0], spread[-1, -1]) == (0, 218)
     assert (spread[:, 1:] - spread[:, :-1] == 1).all()
-    assert segments(frames, 18, 5, spread=False)[0, :, 0].flatten().tolist() == list(range(90))
+    assert segments(frames, 18, 5, step=5)[0, :, 0].flatten().tolist() == list(range(90))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,8 @@ def test_segments_cover_the_clip_or_its_beginning():
             lambda: TimeDistributedCNNLSTM(128, 219, 7, activation="gelu"),
             "unknown activation 'gelu'.* Known: elu, relu, none",
         ),
-        (lambda: TemporalCNN(128, 100, 5), "expected one segment's frames at least"),
+        (lambda: TemporalCNN(128, 319, 5), "got maps of 319 frames; 4 segments of 128, 64 apart, need 320"),
+        (lambda: TemporalCNN(128, 376, 5, segment_step=0), "expected 1 or more each"),
         (lambda: TemporalCNN(128, 376, 5, blocks=5), "expected 1 to 4, and 1 or 2"),
         (lambda: Conv1DLSTM(32, 256, 6, sequence="time"), "unknown sequence 'time'. Known: coefficients, frames"),
     ],

@@ -1,5 +1,8 @@
 """Published results run again: the recipes, what a run prints, and what it says of what is missing."""
 
+import json
+import os
+
 import pandas as pd
 import pytest
 
@@ -11,6 +14,7 @@ from fusionser.experiments.papers import paper_recipes, read_paper_recipe
 from fusionser.experiments.reproduce import Run, reproduce
 from fusionser.experiments.reproduction import Reproduction, stored_reproductions
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
+from fusionser.reporting.reproduction import reproduction_stamps, verdict
 
 # As the papers print them, in percent.
 FIGURES = {
@@ -149,6 +153,50 @@ def test_a_shorter_run_loses_nothing_of_a_full_one(small, demo_folder, tmp_path)
     assert stored_reproductions(name, recipe, tmp_path)[0] == full
 
 
+def test_random_splits_hold_out_clips_and_splits_by_speaker_speakers(small, demo_folder, tmp_path):
+    """Else a random split would be stricter than the papers', who watch clips of the speakers that they train on."""
+    name, recipe = small
+    found = reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run(epochs=1, seeds=1))
+    assert found.paper[0].features[0]["held_out"] == "sources"
+    assert found.independent.features[0]["held_out"] == "speakers"
+
+
+def test_runs_of_other_kinds_are_kept_apart_and_seeds_of_other_settings_left_out(small, demo_folder, tmp_path):
+    name, recipe = small
+    places = {"demo": demo_folder}
+    run = Run(quick=True)
+    first = reproduce(name, recipe, places, tmp_path, run)
+    half = reproduce(name, recipe, places, tmp_path, Run(quick=True, precision="bfloat16"))
+    assert (first.label, half.label) == ("quick", "quick-bfloat16")
+    assert "trained in bfloat16" in half.paper[0].notes
+    assert stored_reproductions(name, recipe, tmp_path) == [first, half]
+    # A seed of other settings under the same name, as an older version of the recipe left it.
+    stored = tmp_path / "cells" / "small_quick_paper_seed0.json"
+    older = json.loads(stored.read_text())
+    older["features"][0]["units"] = 9
+    other = tmp_path / "cells" / "small_quick_paper_seed1.json"
+    other.write_text(json.dumps(older))
+    os.utime(other, (1, 1))
+    (again, _) = stored_reproductions(name, recipe, tmp_path)
+    assert again.paper == first.paper and again.left_out == 1
+    assert "1 evaluations of other settings or versions left out" in reproduction_stamps(again)
+    # What cannot be read is made again.
+    stored.write_text('{"corpus": "demo"}')
+    assert reproduce(name, recipe, places, tmp_path, run).paper[0].pooled == first.paper[0].pooled
+
+
+def test_a_best_epoch_is_of_the_very_same_run(small, demo_folder, tmp_path):
+    name, recipe = small
+    places = {"demo": demo_folder}
+    reproduce(name, recipe, places, tmp_path, Run(quick=True))
+    path = tmp_path / "cells" / "small_quick_paper_seed0_best-epoch.json"
+    for part, change in (("rows_settings", {"copies": 5}), ("protocol", {"share": 0.5})):
+        kept = json.loads(path.read_text())
+        kept[part].update(change)
+        path.write_text(json.dumps({**kept, "accuracy": 0.123}))
+        assert reproduce(name, recipe, places, tmp_path, Run(quick=True)).best[0].accuracy != 0.123
+
+
 def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch):
     _, recipe = small
 
@@ -162,6 +210,10 @@ def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch
     assert reached(62.6, "best validation epoch", [59.0, 60.0, 61.0], [90.0, 90.0]) is False
     assert reached(62.4, "test", [0.0, 0.0], [59.0, 60.0, 61.0]) is True
     assert reached(62.4, "test", [99.0, 99.0], [59.0]) is None
+    # Student's interval of two values holds anything: 14.9 to 91.1 for these.
+    assert reached(90.0, "test", [], [50.0, 56.0]) is None
+    short = Reproduction("x", recipe.model_copy(update={"measure": "test"}), "epochs-1")
+    assert short.reached() is None and verdict(short) == "not a full run"
 
 
 @pytest.mark.parametrize(
@@ -172,6 +224,7 @@ def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch
         (('paper = "Nobody"', "paper = "), "is no TOML"),
         (("figure = 20.0", "figure = 120.0"), "figure: Input should be less than or equal to 100"),
         (('network = "mfcc-frames"', 'blocks = ["mfcc"]'), "is a measure of networks"),
+        (('"mfcc-frames"', '"mfcc-frames"\ngender = "given"'), "got a network and a gender"),
     ],
 )
 def test_recipes_that_are_not_valid(tmp_path, change, message):
@@ -188,6 +241,9 @@ def test_recipes_that_are_not_valid(tmp_path, change, message):
         (("units = 8", "width = 8"), "unknown parameter of mfcc-frames 'width'"),
         (('"mfcc-frames"', '"mfcc-frame"'), "'mfcc-frame'"),
         (("units = 8", "units = 0"), "units is 0; expected 1 to 8192"),
+        (("units = 8", 'units = "8"'), "units of mfcc-frames is '8'; expected a number, as 64"),
+        (("epochs = 3", 'epochs = "60"'), "epochs of mfcc-frames is '60'; expected a number"),
+        (("units = 8", "optimiser = ['sgd']"), "optimiser of mfcc-frames is ['sgd']; expected text, as 'adam'"),
         (('"speed(1.1)"', '"speed(11)"'), "expected 0.25 to 4 times the speed"),
     ],
 )
@@ -198,6 +254,16 @@ def test_recipes_that_cannot_be_built(tmp_path, demo_folder, change, message):
     with pytest.raises(SettingsError) as told:
         reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run())
     assert message in str(told.value)
+
+
+def test_a_split_that_leaks_needs_one_by_speaker_beside_it_and_a_file_holds_one_recipe(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text(SMALL.split("[speaker_independent]")[0])
+    with pytest.raises(SettingsError, match="'random-holdout' has speakers on both sides; expected .speaker_indep"):
+        read_paper_recipe(str(path))
+    path.write_text(SMALL + '[variants.sgd]\ntraining = { optimiser = "sgd" }\n')
+    with pytest.raises(SettingsError, match="write a file for each"):
+        read_paper_recipe(str(path))
 
 
 def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path):
@@ -231,6 +297,10 @@ def test_the_command(command, demo_folder, tmp_path):
     assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20 |" in page
     assert "**small, epochs-1.** The voices are synthetic. All of it. Stamps:" in page
     assert "s4-crnn-emodb" in page.split("## Not run")[1]
+    (tmp_path / "other.toml").write_text(SMALL.replace("small network", "other network"))
+    command("reproduce", tmp_path / "other.toml", *arguments[2:], "--quick")
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "| small, epochs-1 |" in page and "| other, quick | Nobody: a other network" in page
     answer = command(*arguments, "--epochs", 1, "--json").json
     wars = [100 * result["pooled"]["war"] for result in answer["paper_protocol"]]
     assert answer["accuracies"] == pytest.approx(wars)

@@ -12,6 +12,8 @@ from fusionser.networks import (
     Distortion,
     NetworkTraining,
     Perceptron,
+    TemporalCNN,
+    TimeDistributedCNNLSTM,
     TrainingRows,
     choose_device,
     hold_out,
@@ -20,6 +22,7 @@ from fusionser.networks import (
 )
 from fusionser.networks import training as training_module
 from fusionser.networks.applying import logits_of, shares_of
+from fusionser.networks.kept import network_key
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +182,28 @@ def test_a_trained_network_is_found_again_only_for_the_very_same_training(blobs,
     assert len(trained) == 7
 
 
+def test_what_no_weight_shows_tells_trained_networks_apart():
+    """Networks of the same layers and first weights that read a map differently."""
+
+    def key(build):
+        torch.manual_seed(0)
+        return network_key(build(), {}, [])
+
+    spread, dropped, more, apart, wide, narrow = (
+        key(build)
+        for build in (
+            lambda: TimeDistributedCNNLSTM(128, 219, 7),
+            lambda: TimeDistributedCNNLSTM(128, 219, 7, spread=False),
+            lambda: TimeDistributedCNNLSTM(128, 219, 7, n_segments=36),
+            lambda: TemporalCNN(40, 376, 5, segment_frames=32, segment_step=60),
+            lambda: TemporalCNN(40, 376, 5, segment_frames=32, segment_step=64),
+            lambda: TemporalCNN(40, 376, 5, segment_frames=31, segment_step=64),
+        )
+    )
+    assert len({spread, dropped, more, apart, wide, narrow}) == 6
+    assert key(lambda: TimeDistributedCNNLSTM(128, 219, 7)) == spread
+
+
 def test_a_training_that_diverges_says_so(blobs):
     inputs, targets = blobs
     # What an exploding rate ends in (a deep network gets there by itself, see the extractors' tests).
@@ -281,6 +306,21 @@ def test_watched_rows_are_originals_of_speakers_that_nobody_learns_from():
     assert set(learned["speaker"]) & set(seen["speaker"]) == set()
     assert set(learned["source"]) & set(seen["source"]) == set()
     assert (learned["augmentation"] != "").sum() == 2 * (learned["augmentation"] == "").sum()
+
+
+def test_single_clips_are_held_out_where_that_is_asked_for():
+    table = table_of([f"s{number}" for number in range(5) for _ in range(20)])
+    labels = np.array(list("xy") * 50)
+    train_positions, watched = hold_out(table, labels, 0.2, seed=0, by="sources")
+    assert len(watched) == 20
+    speakers, sources = table["speaker"].to_numpy(), table["source"].to_numpy()
+    assert set(speakers[watched]) == set(speakers[train_positions]) == set(speakers)
+    assert not set(sources[watched]) & set(sources[train_positions])
+    assert not set(speakers[hold_out(table, labels, 0.2, seed=0)[1]]) & set(
+        speakers[hold_out(table, labels, 0.2, seed=0)[0]]
+    )
+    with pytest.raises(SettingsError, match="'clips'.*Known: speakers, sources"):
+        hold_out(table, labels, 0.2, seed=0, by="clips")
 
 
 def test_repeated_rows_are_watched_once_and_their_twins_are_not_learned_from():

@@ -54,7 +54,9 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         targets = np.searchsorted(self.classes_, labels).astype(np.int64)
         inputs = values.astype(np.float32)
         carried, _ = split_carried(X)
-        trained, watched = hold_out(values if carried is None else carried, labels, self.validation, self._seed())
+        trained, watched = hold_out(
+            values if carried is None else carried, labels, self.validation, self._seed(), self.held_out
+        )
         rows = TrainingRows(
             inputs=inputs[trained],
             targets=targets[trained],

@@ -15,6 +15,7 @@ __all__ = ["PaperPipeline", "PaperRecipe", "paper_recipes", "read_paper_recipe"]
 
 BEST_EPOCH = "best validation epoch"
 TEST = "test"
+BY_SPEAKER = ("speaker-kfold", "speaker-holdout", "leave-one-speaker-out", "cross-corpus")
 
 
 class PaperPipeline(Strict):
@@ -67,6 +68,12 @@ class PaperRecipe(Strict):
             raise ValueError(f"unknown corpus '{unknown[0]}'. Known: {', '.join(CORPORA)}")
         if self.pipeline.network is not None and (self.pipeline.preset or self.pipeline.blocks):
             raise ValueError("got a network and features beside it; expected one of them")
+        if self.pipeline.network is not None and self.pipeline.gender is not None:
+            raise ValueError("got a network and a gender; a network classifies by itself, and no feature beside it")
+        if self.speaker_independent is None and self.protocol.name not in BY_SPEAKER:
+            raise ValueError(
+                f"the protocol '{self.protocol.name}' has speakers on both sides; expected [speaker_independent] too"
+            )
         if self.measure == BEST_EPOCH and self.pipeline.network is None:
             raise ValueError(f"'{BEST_EPOCH}' is a measure of networks, and the pipeline names none")
         return self
@@ -133,4 +140,7 @@ def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}: the recipe cannot be read ({error})") from error
     stem = Path(name).stem
-    return stem, _read(stem, text)[stem]
+    found = _read(stem, text)
+    if len(found) > 1:
+        raise SettingsError(f"{name}: [variants] are for the recipes of fusionser itself; write a file for each")
+    return stem, found[stem]

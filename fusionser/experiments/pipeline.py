@@ -121,6 +121,13 @@ def _set(block: DeepExtractor, settings: Mapping[str, Any]) -> None:
     for name in settings:
         if name not in known:
             raise unknown_name(f"parameter of {block.kind}", name, known)
+    for name, value in settings.items():
+        default = getattr(block, name)
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        if number and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise SettingsError(f"{name} of {block.kind} is {value!r}; expected a number, as {default}")
+        if isinstance(default, str) and not isinstance(value, str):
+            raise SettingsError(f"{name} of {block.kind} is {value!r}; expected text, as '{default}'")
     block.set_params(**settings)
 
 

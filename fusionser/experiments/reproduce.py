@@ -1,6 +1,7 @@
 """Run a published result again: under the paper's own protocol, by several seeds, and by speaker."""
 
-import time
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.model import FEATURES
+from fusionser.networks.vgg16 import named_weights
 from fusionser.rows import write_table
 
 __all__ = ["Run", "reproduce"]
@@ -81,8 +83,13 @@ class Run:
         >>> Run(epochs=5, partial=True).label(whole=False)
         'epochs-5-partial'
         """
+        kinds = [
+            self.precision if self.precision != "float32" else "",
+            f"weights-{named_weights(self.weights).rsplit(' ', 1)[-1][:8]}" if self.weights is not None else "",
+            "" if whole else "partial",
+        ]
         shorter = "quick" if self.quick else f"epochs-{self.epochs}" if self.epochs is not None else ""
-        return "-".join(part for part in (shorter, "" if whole else "partial") if part)
+        return re.sub("[^a-z0-9-]+", "-", "-".join(part for part in (shorter, *kinds) if part).lower())
 
 
 def reproduce(
@@ -173,7 +180,7 @@ def _prepared(
     return replace(made, table=table, notes=[*made.notes, *notes])
 
 
-def _plan(recipe: PaperRecipe, run: Run, seed: int) -> Plan:
+def _plan(recipe: PaperRecipe, run: Run, seed: int, held_out: str = "speakers") -> Plan:
     own = recipe.pipeline
     return Plan(
         classifier=own.classifier,
@@ -186,7 +193,7 @@ def _plan(recipe: PaperRecipe, run: Run, seed: int) -> Plan:
             epochs=QUICK_EPOCHS if run.quick else run.epochs,
             precision=run.precision,
             weights=run.weights,
-            training=recipe.training,
+            training={"held_out": held_out, **recipe.training},
         ),
         seed=seed,
         n_jobs=run.n_jobs,
@@ -196,7 +203,9 @@ def _plan(recipe: PaperRecipe, run: Run, seed: int) -> Plan:
 def _cell(name: str, recipe: PaperRecipe, prepared: Prepared, wanted: ProtocolChoice, run: Run, seed: int) -> Cell:
     drawn = wanted.name in ("random-kfold", "random-holdout")
     settings = {**wanted.settings, "seed": seed} if drawn else dict(wanted.settings)
-    return Cell(name, prepared, _plan(recipe, run, seed), choose_protocol(wanted.name, prepared.table, settings))
+    # Where the paper draws its test rows from the clips of all speakers, it drew those it watched so, too.
+    plan = _plan(recipe, run, seed, held_out="sources" if drawn else "speakers")
+    return Cell(name, prepared, plan, choose_protocol(wanted.name, prepared.table, settings))
 
 
 def _evaluated(cell: Cell, folder: Path, run: Run) -> Result:
@@ -218,10 +227,10 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
     settings = cell.plan.features(cell.prepared.features.extractor)
     rows_settings = cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
     stored = read_best_epoch(path)
-    wanted = (settings, rows_settings, len(cell.prepared.table), cell.plan.seed, versions())
+    protocol = {"name": cell.split.name, **json.loads(json.dumps(cell.split.settings()))}
+    wanted = (settings, rows_settings, protocol, len(cell.prepared.table), cell.plan.seed, versions())
     if stored and stored.made_by() == wanted:
         return stored
-    began = time.perf_counter()
     prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
     train, test = _first_fold(prepared.table, cell.split)
     pipeline = cell.plan.estimator(prepared.features.extractor, prepared.unusable_copies)
@@ -242,8 +251,9 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
         epochs=len(curve),
         settings=settings,
         rows_settings=rows_settings,
+        protocol=protocol,
         rows=len(cell.prepared.table),
-        seconds=round(time.perf_counter() - began, 2),
+        seconds=round(float(curve["seconds"].sum()), 2),
         provenance=provenance(),
     )
     write_table(curve, curves_path(folder, path.stem))

@@ -1,6 +1,7 @@
 """What came of a published result that was run again, and what is kept of it."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from fusionser.errors import FusionserError
 from fusionser.evaluation import Result, read_result
 from fusionser.evaluation.results import Record
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
+from fusionser.files import write_text
 
-__all__ = ["BestEpoch", "Reproduction", "interval_over_seeds", "stored_reproductions"]
+__all__ = ["BestEpoch", "Reproduction", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
 
 INDEPENDENT = "speaker-independent"
-LABEL = r"(?:_(?P<label>(?:quick|epochs-\d+|partial)(?:-partial)?))?"
+LABEL = r"(?:_(?P<label>[a-z0-9-]+))?"
+ENOUGH = 3
+"""Seeds; Student's interval of two is so wide that it holds anything."""
 
 
 class BestEpoch(Record):
@@ -32,13 +36,15 @@ class BestEpoch(Record):
     epochs: int
     settings: list[dict[str, Any]]
     rows_settings: dict[str, Any]
+    protocol: dict[str, Any]
     rows: int
     seconds: float
     provenance: dict[str, Any]
 
     def made_by(self) -> tuple[Any, ...]:
         """Return all that it depends on, but for the recordings themselves."""
-        return self.settings, self.rows_settings, self.rows, self.seed, self.provenance["versions"]
+        versions = self.provenance["versions"]
+        return self.settings, self.rows_settings, self.protocol, self.rows, self.seed, versions
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,10 @@ class Reproduction:
     name : str
     recipe : PaperRecipe
     label : str, default=""
-        What sets the run apart from a full one: "quick", "epochs-5", "partial", or several of them.
+        What sets the run apart from the recipe's own: "quick", "epochs-5", "bfloat16", "weights-" and the beginning of
+        their hash, "partial", or several of them.
+    left_out : int, default=0
+        Number of stored evaluations that were made by other settings or versions.
     paper : list of Result
         Under the paper's protocol, one a seed.
     best : list of BestEpoch
@@ -65,11 +74,17 @@ class Reproduction:
     paper: list[Result] = field(default_factory=list)
     best: list[BestEpoch] = field(default_factory=list)
     independent: Result | None = None
+    left_out: int = 0
 
     @property
     def title(self) -> str:
         """The recipe's name, and what sets the run apart."""
         return f"{self.name}, {self.label}" if self.label else self.name
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run is a part of what the recipe asks for."""
+        return any(part in self.label for part in ("quick", "epochs-", "partial"))
 
     def results(self) -> list[Result]:
         """Return every evaluation, the paper's protocol first."""
@@ -86,11 +101,11 @@ class Reproduction:
     def reached(self) -> bool | None:
         """Tell whether the paper's figure lies within or below our 95 % interval over seeds.
 
-        The interval is Student's, of the measure that the paper reports; None with fewer than two seeds, or without a
-        figure.
+        The interval is Student's, of the measure that the paper reports; None with fewer than three seeds, without a
+        figure, or where the run is a part of the recipe's.
         """
         own = self.best_accuracies() if self.recipe.measure == BEST_EPOCH else self.accuracies()
-        if self.recipe.figure is None or len(own) < 2:
+        if self.recipe.figure is None or len(own) < ENOUGH or self.cut_short:
             return None
         return self.recipe.figure <= interval_over_seeds(own)[1]
 
@@ -117,6 +132,20 @@ def cell_name(name: str, label: str, seed: int | None) -> str:
     's4-crnn-emodb_quick_paper_seed0'
     """
     return "_".join([name, *([label] if label else []), INDEPENDENT if seed is None else f"paper_seed{seed}"])
+
+
+def keep_recipe(name: str, recipe: PaperRecipe, folder: str | Path) -> None:
+    """Keep a recipe that is not fusionser's own beside what comes of it."""
+    write_text(Path(folder) / "recipes" / f"{name}.json", recipe.model_dump_json(indent=2) + "\n")
+
+
+def kept_recipes(folder: str | Path) -> dict[str, PaperRecipe]:
+    """Return the recipes that are kept in a folder, by name; what cannot be read is left out."""
+    found = {}
+    for path in sorted((Path(folder) / "recipes").glob("*.json")):
+        with suppress(OSError, ValueError):
+            found[path.stem] = PaperRecipe.model_validate_json(path.read_text(encoding="utf-8"))
+    return found
 
 
 def curves_path(folder: Path, cell: str) -> Path:
@@ -157,14 +186,27 @@ def stored_reproductions(name: str, recipe: PaperRecipe, folder: str | Path) -> 
 
 
 def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: list[re.Match[str]]) -> Reproduction:
-    names = [cell_name(name, label, seed) for seed in sorted(int(one["seed"]) for one in fitting if one["seed"])]
-    paper = [_kept(cells / f"{one}.json") for one in names]
-    best = [read_best_epoch(best_epoch_path(cells, one)) for one in names]
+    seeds = sorted(int(one["seed"]) for one in fitting if one["seed"])
+    paths = {seed: cells / f"{cell_name(name, label, seed)}.json" for seed in seeds}
+    independent = cells / f"{cell_name(name, label, None)}.json"
+    known = {path: one for path in [*paths.values(), independent] if (one := _kept(path)) is not None}
+    # Those of one kind belong together: the kind of what was written last.
+    newest = max(known, key=lambda path: path.stat().st_mtime_ns, default=None)
+    alike = {path: one for path, one in known.items() if newest is not None and _kind(one) == _kind(known[newest])}
+    best = [read_best_epoch(best_epoch_path(cells, path.stem)) for path in paths.values() if path in alike]
     return Reproduction(
         name,
         recipe,
         label,
-        paper=[one for one in paper if one is not None],
+        paper=[alike[path] for path in paths.values() if path in alike],
         best=[one for one in best if one is not None],
-        independent=_kept(cells / f"{cell_name(name, label, None)}.json"),
+        independent=alike.get(independent),
+        left_out=len(known) - len(alike),
     )
+
+
+def _kind(result: Result) -> tuple[str, ...]:
+    """Return what seeds of one run have in common, by speaker and under the paper's protocol alike."""
+    blocks = [{**block, "random_state": None, "held_out": None} for block in result.features]
+    settings = {**result.classifier_settings, "random_state": None}
+    return str(blocks), str(sorted(settings.items())), str(result.provenance["versions"])

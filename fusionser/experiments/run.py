@@ -166,7 +166,12 @@ def evaluate_plan(
         quarantine=prepared.quarantine,
         notes=[*prepared.notes, *_first_weights(features)],
         seed=plan.seed,
-        seconds={"features": prepared.seconds, "evaluation": round(time.perf_counter() - began, 2)},
+        seconds={
+            "features": prepared.seconds,
+            "evaluation": round(time.perf_counter() - began, 2),
+            # Of networks that were trained before and found again, too.
+            **({"training": round(float(found.curves["seconds"].sum()), 2)} if len(found.curves) else {}),
+        },
         provenance=provenance(),
     )
     return result, found

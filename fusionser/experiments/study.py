@@ -87,7 +87,11 @@ def known_result(path: Path, cell: Cell) -> Result | None:
     """Return a cell's result where it was made by the same settings and versions."""
     if not path.is_file():
         return None
-    result = read_result(path)
+    try:
+        result = read_result(path)
+    except FusionserError:
+        # Of another version, or damaged: what it holds can be had again.
+        return None
     same = (
         result.rows == _rows_used(cell)
         and set(result.classes) <= set(cell.prepared.table["emotion"])

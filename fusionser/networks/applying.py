@@ -11,9 +11,22 @@ from torch import Tensor
 from fusionser.networks.device import choose_device
 from fusionser.networks.layers import Network
 
-__all__ = ["PREDICTION_BATCH", "embedding_of", "logits_of", "prepared", "shares_of"]
+__all__ = ["embedding_of", "logits_of", "prediction_batch", "prepared", "shares_of"]
 
-PREDICTION_BATCH = 256
+MOST_CLIPS = 256
+MOST_VALUES = 1 << 20
+"""Of the inputs of one batch: the first maps of a network are up to a hundred times as large."""
+
+
+def prediction_batch(inputs: Tensor) -> int:
+    """Return how many inputs go through a network at once when nothing is learned.
+
+    Examples
+    --------
+    >>> prediction_batch(torch.zeros(9, 162)), prediction_batch(torch.zeros(9, 128, 259))
+    (256, 31)
+    """
+    return max(1, min(MOST_CLIPS, MOST_VALUES // max(1, inputs[:1].numel())))
 
 
 def prepared(network: Network, inputs: npt.NDArray[np.float32], place: torch.device) -> Tensor:
@@ -24,7 +37,7 @@ def prepared(network: Network, inputs: npt.NDArray[np.float32], place: torch.dev
     # A copy where it is elsewhere: other threads may be asking the same network.
     preparation = network.preparation if place.type == "cpu" else deepcopy(network.preparation).to(place)
     with torch.no_grad():
-        return torch.cat([preparation(part.to(place)) for part in torch.split(given, PREDICTION_BATCH)])
+        return torch.cat([preparation(part.to(place)) for part in torch.split(given, prediction_batch(given))])
 
 
 def _applied(
@@ -35,7 +48,8 @@ def _applied(
     kind: torch.dtype = torch.float32,
 ) -> npt.NDArray[np.float32]:
     place = choose_device(device)
-    batches = torch.split(prepared(network.eval(), inputs, place), PREDICTION_BATCH)
+    ready = prepared(network.eval(), inputs, place)
+    batches = torch.split(ready, prediction_batch(ready))
     if place.type != "cpu" or kind is not torch.float32:
         # A copy: other threads may be asking the same network.
         network = deepcopy(network).to(place, kind)

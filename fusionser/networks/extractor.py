@@ -126,7 +126,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
                 f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
             )
         if watch is None:
-            trained, held = hold_out(X, labels, self.validation, self.random_state or 0)
+            trained, held = hold_out(X, labels, self.validation, self.random_state or 0, self.held_out)
             watch = (_safe_indexing(X, held), labels[held])
         else:
             trained = np.arange(len(labels))

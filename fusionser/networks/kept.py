@@ -29,6 +29,7 @@ __all__ = ["checkpoint_path", "keep_network", "network_key", "recall_network"]
 MAX_BYTES = 2 * 1024**3
 HISTORY = "history"
 CHECKPOINT = ".checkpoint.safetensors"
+PLAIN = (bool, int, float, str, tuple, type(None))
 
 History = list[dict[str, float]]
 
@@ -37,7 +38,7 @@ def network_key(network: Network, settings: dict[str, Any], arrays: Iterable[npt
     """Return the key of a network before it is trained."""
     digest = hashlib.blake2b(digest_size=16)
     versions = {name: metadata.version(name) for name in ("torch", "skorch", "numpy")}
-    described = {"network": str(network), "settings": settings, "versions": versions, "code": _code()}
+    described = {"network": _structure(network), "settings": settings, "versions": versions, "code": _code()}
     digest.update(json.dumps(described, sort_keys=True, default=plain_value).encode())
     weights = [value.detach().cpu().numpy() for value in network.state_dict().values()]
     for array in [*weights, *arrays]:
@@ -83,6 +84,18 @@ def checkpoint_path(key: str) -> Path | None:
     """Return where the state of an unfinished training is kept, None where nothing is."""
     path = _path(key)
     return None if path is None else path.with_suffix(CHECKPOINT)
+
+
+def _structure(network: Network) -> list[tuple[str, str, dict[str, str]]]:
+    """Return every layer with its plain attributes: some, as the number of segments, show in no weight and no name."""
+    return [
+        (
+            name,
+            type(layer).__name__,
+            {key: repr(value) for key, value in sorted(vars(layer).items()) if isinstance(value, PLAIN)},
+        )
+        for name, layer in network.named_modules()
+    ]
 
 
 @lru_cache(maxsize=1)

@@ -244,7 +244,7 @@ def single(steps: Tensor) -> Tensor:
     return steps.float() if steps.dtype in (torch.bfloat16, torch.float16) else steps
 
 
-def segments(x: Tensor, count: int, width: int, *, spread: bool = True) -> Tensor:
+def segments(x: Tensor, count: int, width: int, step: int | None = None) -> Tensor:
     """Cut maps (n_clips, n_bands, n_frames) into segments over time, (n_clips, count, n_bands, width).
 
     Parameters
@@ -252,17 +252,18 @@ def segments(x: Tensor, count: int, width: int, *, spread: bool = True) -> Tenso
     x : Tensor
     count, width : int
         Number of segments, and frames of each.
-    spread : bool, default=True
-        Whether the segments are spread evenly from the first frame to the last, overlapping or with gaps as need be;
-        else each begins where the one before ends, and the frames behind the last are dropped.
+    step : int, optional
+        Frames from the beginning of one to that of the next, those behind the last being dropped; when None they are
+        spread evenly from the first frame to the last, overlapping or with gaps as need be.
 
     Examples
     --------
     >>> segments(torch.arange(7.0)[None, None], 3, 2)[0, :, 0].tolist()
     [[0.0, 1.0], [2.0, 3.0], [5.0, 6.0]]
-    >>> segments(torch.arange(7.0)[None, None], 3, 2, spread=False)[0, :, 0].tolist()
+    >>> segments(torch.arange(7.0)[None, None], 3, 2, step=2)[0, :, 0].tolist()
     [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
     """
     room = x.shape[-1] - width
-    starts = [round(number * room / max(count - 1, 1)) if spread else number * width for number in range(count)]
+    even = [round(number * room / max(count - 1, 1)) for number in range(count)]
+    starts = even if step is None else [number * step for number in range(count)]
     return torch.stack([x[..., start : start + width] for start in starts], dim=1)

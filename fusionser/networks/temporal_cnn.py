@@ -97,8 +97,8 @@ class TemporalCNN(Network):
         1 or 2.
     bidirectional : bool, default=False
     dropout : float, default=0.3
-    n_segments, segment_frames : int, default=4, 128
-        See `segments`; they are spread over the clip.
+    n_segments, segment_frames, segment_step : int, default=4, 128, 64
+        See `segments`.
     units : int, default=128
         Of each LSTM, each way.
 
@@ -120,18 +120,24 @@ class TemporalCNN(Network):
         dropout: float = 0.3,
         n_segments: int = 4,
         segment_frames: int = 128,
+        segment_step: int = 64,
         units: int = 128,
     ) -> None:
         super().__init__()
         if not 1 <= blocks <= len(FILTERS) or not 1 <= lstms <= 2:
             raise SettingsError(f"got {blocks} blocks and {lstms} LSTMs; expected 1 to {len(FILTERS)}, and 1 or 2")
-        if n_frames < segment_frames or n_segments < 1:
+        if min(n_segments, segment_frames, segment_step) < 1:
             raise SettingsError(
-                f"got maps of {n_frames} frames for {n_segments} segments of {segment_frames}; expected one segment's "
-                "frames at least"
+                f"got {n_segments} segments of {segment_frames} frames, {segment_step} apart; expected 1 or more each"
+            )
+        needed = segment_frames + (n_segments - 1) * segment_step
+        if n_frames < needed:
+            raise SettingsError(
+                f"got maps of {n_frames} frames; {n_segments} segments of {segment_frames}, {segment_step} apart, need "
+                f"{needed}"
             )
         self.preparation = Standardise((n_bands, 1))
-        self.n_segments, self.segment_frames = n_segments, segment_frames
+        self.n_segments, self.segment_frames, self.segment_step = n_segments, segment_frames, segment_step
         self.blocks = convolution_blocks(
             FILTERS[:blocks], [3] * blocks, [3] * blocks, activation=nn.ELU, pad_pools=True, dropout=dropout
         )
@@ -146,7 +152,7 @@ class TemporalCNN(Network):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states of the last LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
-        cut = segments(x, self.n_segments, self.segment_frames)
+        cut = segments(x, self.n_segments, self.segment_frames, self.segment_step)
         steps = self.blocks(cut.flatten(0, 1)[:, None]).flatten(1).unflatten(0, (len(x), self.n_segments))
         if self.lstm_1 is not None:
             steps = all_states(self.lstm_1, steps)
@@ -158,11 +164,12 @@ class TemporalCNN1Extractor(BaselineExtractor):
     """MODEL-1 of Chowanda and Muliono's temporal CNN family, see `TemporalCNN`.
 
     The text's framing, one window of 64 frames of 512 samples, is `n_segments` 1, `segment_frames` 64 and a front end
-    of hop 512; the default is four segments of 128 frames of 128 samples, as public code of this shape has it.
+    of hop 512; the default is four segments of 128 frames of 128 samples, 64 frames apart, as public code of this
+    shape has it. The STFT's window is the paper's, 256 samples.
 
     Parameters
     ----------
-    n_segments, segment_frames : int, default=4, 128
+    n_segments, segment_frames, segment_step : int, default=4, 128, 64
     units : int, default=128
         Of each LSTM, each way.
 
@@ -178,11 +185,12 @@ class TemporalCNN1Extractor(BaselineExtractor):
     model: ClassVar[int] = 1
     n_segments: int = 4
     segment_frames: int = 128
+    segment_step: int = 64
     units: int = 128
 
     def default_front_end(self) -> FrontEnd:
         """Return the log-mel map of 128 bands up to 4 kHz by 376 frames."""
-        return LogMelMap(sampling_rate=16000, n_fft=512, hop_length=128, fmax=4000.0, duration=3.0)
+        return LogMelMap(sampling_rate=16000, n_fft=512, win_length=256, hop_length=128, fmax=4000.0, duration=3.0)
 
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TemporalCNN:
         """Build `TemporalCNN`."""
@@ -198,6 +206,7 @@ class TemporalCNN1Extractor(BaselineExtractor):
             dropout=own.dropout,
             n_segments=self.n_segments,
             segment_frames=self.segment_frames,
+            segment_step=self.segment_step,
             units=self.units,
         )
 

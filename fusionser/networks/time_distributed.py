@@ -102,7 +102,7 @@ class TimeDistributedCNNLSTM(Network):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states of the LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
-        cut = segments(x, self.n_segments, self.segment_frames, spread=self.spread)
+        cut = segments(x, self.n_segments, self.segment_frames, None if self.spread else self.segment_frames)
         found = self.blocks(cut.flatten(0, 1)[:, None])
         return last_states(self.lstm, found.flatten(1).unflatten(0, (len(x), self.n_segments)))
 

@@ -15,12 +15,13 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusionser.errors import SettingsError, TrainingError
-from fusionser.networks.applying import PREDICTION_BATCH, prepared
+from fusionser.errors import SettingsError, TrainingError, unknown_name
+from fusionser.networks.applying import prediction_batch, prepared
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
 from fusionser.networks.kept import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.layers import Network
+from fusionser.networks.validation import HELD_OUT
 
 __all__ = ["NetworkTraining", "TrainingRows", "train_network"]
 
@@ -60,6 +61,8 @@ class NetworkTraining(BaseEstimator):
     validation : float, default=0.2
         Share of the training speakers that is held out to watch the training, see `hold_out`; 0 learns from all
         rows and watches the training loss alone.
+    held_out : {"speakers", "sources"}, default="speakers"
+        What that share is of, see `hold_out`.
     label_smoothing : float, default=0.0
     class_weight : "balanced", dict of label to float, or None
         "balanced" weighs each class by the inverse of its share.
@@ -80,6 +83,7 @@ class NetworkTraining(BaseEstimator):
     plateau: int = 6
     patience: int | None = 15
     validation: float = 0.2
+    held_out: str = "speakers"
     label_smoothing: float = 0.0
     class_weight: str | dict[Any, float] | None = None
     precision: str = "float32"
@@ -99,12 +103,14 @@ class NetworkTraining(BaseEstimator):
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
-            if not low <= value <= high:
-                raise SettingsError(f"{name} is {value}; expected {low:g} to {high:g}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise SettingsError(f"{name} is {value!r}; expected {low:g} to {high:g}")
         if self.optimiser not in OPTIMISERS:
             raise SettingsError(f"optimiser is {self.optimiser!r}; expected one of {', '.join(OPTIMISERS)}")
         if self.schedule not in SCHEDULES:
             raise SettingsError(f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
+        if self.held_out not in HELD_OUT:
+            raise unknown_name("kind of what is held out", self.held_out, HELD_OUT)
         if self.precision not in PRECISIONS:
             raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         if self.patience is not None and self.patience < 1:
@@ -255,7 +261,7 @@ def _fit(
         batch_size=settings.batch_size,
         iterator_train=Batches,
         iterator_valid=Batches,
-        iterator_valid__batch_size=PREDICTION_BATCH,
+        iterator_valid__batch_size=prediction_batch(training.X),
         train_split=None if watched is None else predefined_split(watched),
         callbacks=[*_callbacks(settings, name, n_classes, steps, watched is not None), *kept],
         device=device,
@@ -340,7 +346,9 @@ def _calibrate(network: Network, watched: Any) -> None:
     """Divide the logits by the number under which the watched rows are least surprising."""
     network.eval()
     with torch.no_grad():
-        logits = torch.cat([network(batch) for batch in torch.split(watched.X, PREDICTION_BATCH)]).cpu().double()
+        logits = (
+            torch.cat([network(batch) for batch in torch.split(watched.X, prediction_batch(watched.X))]).cpu().double()
+        )
     truth = watched.y.cpu()
 
     def surprise(exponent: float) -> float:

@@ -6,16 +6,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fusionser.errors import ProtocolError, SettingsError
+from fusionser.errors import ProtocolError, SettingsError, unknown_name
 from fusionser.evaluation.inner_folds import InnerFolds, sources_of
 from fusionser.features.learned import columns_of
 
-__all__ = ["hold_out"]
+__all__ = ["HELD_OUT", "hold_out"]
 
 Positions = npt.NDArray[np.intp]
 
+HELD_OUT = ("speakers", "sources")
 
-def hold_out(X: Any, labels: npt.NDArray[Any], share: float, seed: int) -> tuple[Positions, Positions]:
+
+def hold_out(
+    X: Any, labels: npt.NDArray[Any], share: float, seed: int, by: str = "speakers"
+) -> tuple[Positions, Positions]:
     """Split training rows into those to learn from and those to watch.
 
     Whole speakers are held out (else sources, else clips, see `InnerFolds`). Of theirs only the originals are
@@ -28,6 +32,8 @@ def hold_out(X: Any, labels: npt.NDArray[Any], share: float, seed: int) -> tuple
     share : float
         Of the speakers to hold out, 0 to 0.5; nobody is held out for 0, nor where the rows are too few.
     seed : int
+    by : {"speakers", "sources"}, default="speakers"
+        "sources" holds out single clips with all their copies, whoever speaks: as a random split does.
 
     Returns
     -------
@@ -44,6 +50,8 @@ def hold_out(X: Any, labels: npt.NDArray[Any], share: float, seed: int) -> tuple
     everyone = np.arange(len(labels))
     if not 0 <= share <= 0.5:
         raise SettingsError(f"validation is {share}; expected the share of training speakers held out, 0 to 0.5")
+    if by not in HELD_OUT:
+        raise unknown_name("kind of what is held out", by, HELD_OUT)
     if share == 0:
         return everyone, everyone[:0]
     sources = sources_of(X, len(labels))
@@ -53,7 +61,8 @@ def hold_out(X: Any, labels: npt.NDArray[Any], share: float, seed: int) -> tuple
         return everyone, everyone[:0]
     _, first = np.unique(sources[originals], return_index=True)
     once = originals[np.sort(first)]
-    known = pd.DataFrame({"speaker": carried["speaker"].to_numpy()[once], "source": sources[once]})
+    speakers = carried["speaker"].to_numpy(dtype=str) if by == "speakers" else np.full(len(labels), "")
+    known = pd.DataFrame({"speaker": speakers[once], "source": sources[once]})
     try:
         folds = InnerFolds(folds=max(2, round(1 / share)), seed=seed)
         _, chosen = next(iter(folds.split(known, labels[once])))
@@ -62,7 +71,6 @@ def hold_out(X: Any, labels: npt.NDArray[Any], share: float, seed: int) -> tuple
         return everyone, everyone[:0]
     watched = once[chosen]
     out = np.isin(sources, sources[watched])
-    speakers = carried["speaker"].to_numpy(dtype=str)
     if not _shared(speakers, once, watched):
         out |= np.isin(speakers, speakers[watched]) & (speakers != "")
     return everyone[~out], watched

@@ -50,7 +50,8 @@ def reproduction_stamps(found: Reproduction) -> list[str]:
     notes = [note for result in found.results() for note in result.notes]
     stamps = [stamp for result in found.paper for stamp in result.protocol.stamps]
     leaks = [stamp for stamp in stamps if "shared" in stamp or "gender" in stamp]
-    return list(dict.fromkeys([*notes, *leaks]))
+    older = [f"{found.left_out} evaluations of other settings or versions left out"] if found.left_out else []
+    return list(dict.fromkeys([*notes, *leaks, *older]))
 
 
 def figure_text(recipe: PaperRecipe) -> str:
@@ -62,7 +63,9 @@ def verdict(found: Reproduction) -> str:
     """Say whether the paper's figure was reached."""
     reached = found.reached()
     if reached is None:
-        return "no figure" if found.recipe.figure is None else "one seed alone"
+        if found.recipe.figure is None:
+            return "no figure"
+        return "not a full run" if found.cut_short else "too few seeds"
     return "reached" if reached else "not reached"
 
 
@@ -98,5 +101,6 @@ def _epochs(found: Reproduction) -> str:
 
 
 def _minutes(found: Reproduction) -> float:
-    seconds = sum(result.seconds["evaluation"] for result in found.results()) + sum(one.seconds for one in found.best)
+    seconds = sum(max(one.seconds["evaluation"], one.seconds.get("training", 0.0)) for one in found.results())
+    seconds += sum(one.seconds for one in found.best)
     return seconds / 60
