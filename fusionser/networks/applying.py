@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fusionser.networks.device import choose_device
 from fusionser.networks.layers import Network
+from fusionser.networks.memory import reused_memory
 
 __all__ = ["embedding_of", "logits_of", "prediction_batch", "prepared", "shares_of"]
 
@@ -53,7 +54,7 @@ def _applied(
     if place.type != "cpu" or kind is not torch.float32:
         # A copy: other threads may be asking the same network.
         network = deepcopy(network).to(place, kind)
-    with torch.no_grad():
+    with torch.no_grad(), reused_memory():
         parts = [function(network, batch.to(kind)).cpu() for batch in batches]
     return torch.cat(parts).numpy()
 

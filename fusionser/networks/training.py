@@ -21,6 +21,7 @@ from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
 from fusionser.networks.kept import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.layers import Network
+from fusionser.networks.memory import reused_memory
 from fusionser.networks.validation import HELD_OUT
 
 __all__ = ["NetworkTraining", "TrainingRows", "train_network"]
@@ -270,7 +271,8 @@ def _fit(
         **{f"iterator_train__{key}": value for key, value in options.items()},
     )
     net.half = settings.precision == "bfloat16"
-    net.fit(training, None)
+    with reused_memory():
+        net.fit(training, None)
     if net.stopped:
         raise KeyboardInterrupt
     if watched is not None:
