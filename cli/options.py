@@ -47,7 +47,7 @@ SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
     "Feature blocks by comma, in place of a preset: zcr, chroma, mfcc, rms, mel (or acoustic for these five), "
     "statistics, gender, pitch, shape, contrast, wide (that preset's), and deep ones, trained in the fold: conv1d, "
-    "conv2d, log-mel-frames, mfcc-frames."
+    "conv2d, conv2d-mfcc, log-mel-frames, mfcc-frames, or a network of a paper, as crnn."
 )
 
 Places = Annotated[

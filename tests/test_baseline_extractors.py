@@ -120,7 +120,7 @@ def test_the_recurrent_bias_that_keras_lacks_stays_zero(few):
         (EXTRACTORS["crnn"](front_end=BlockVector()), "crnn cannot read BlockVector; expected a LogMelMap or MFCCMap"),
         (EXTRACTORS["cnn-lstm-1d"](front_end=LogMelMap()), "expected a RawWaveform"),
         (EXTRACTORS["cnn-lstm-1d"](front_end=RawWaveform(sampling_rate=4000, duration=0.05)), "256 or more"),
-        (EXTRACTORS["temporal-cnn-2"](segment_frames=1000), "expected one segment's frames at least"),
+        (EXTRACTORS["temporal-cnn-2"](segment_frames=1000), "4 segments of 1000, 64 apart, need 1192"),
         (EXTRACTORS["crnn"](units=0), "units is 0; expected 1 to 8192"),
         (EXTRACTORS["crnn"](optimiser="adagrad"), "optimiser is 'adagrad'; expected one of adam, sgd"),
     ],

@@ -19,13 +19,23 @@ from fusionser.augment import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.evaluation import SpeakerKFold, evaluate
 from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
-from fusionser.features import BlockVector, FeatureExtractor, LogMelMap
-from fusionser.networks import EXTRACTORS, Conv1DExtractor, Conv2DExtractor, LogMelFrames, MFCCFrames
+from fusionser.features import BlockVector, FeatureExtractor, LogMelMap, MFCCMap
+from fusionser.networks import (
+    EXTRACTORS,
+    Conv1DExtractor,
+    Conv2DExtractor,
+    Conv2DMFCCExtractor,
+    LogMelFrames,
+    MFCCFrames,
+)
 
 SMALL_MAP = LogMelMap(sampling_rate=8000, n_fft=512, hop_length=256, n_mels=32, duration=1.0)
 QUICK = {
     "conv1d": Conv1DExtractor(epochs=4),
     "conv2d": Conv2DExtractor(epochs=3, filters=(4, 4, 8, 8), units=8, front_end=SMALL_MAP),
+    "conv2d-mfcc": Conv2DMFCCExtractor(
+        epochs=3, filters=(4, 4, 8, 8), units=8, front_end=MFCCMap(sampling_rate=8000, duration=1.0)
+    ),
     "log-mel-frames": LogMelFrames(epochs=3, units=8, front_end=SMALL_MAP),
     "mfcc-frames": MFCCFrames(epochs=3, units=8),
 }

@@ -11,7 +11,7 @@ from fusionser.networks.cnn_lstm import (
 )
 from fusionser.networks.conv1d import Conv1D, Conv1DExtractor
 from fusionser.networks.conv1d_lstm import Conv1DLSTM, SongConv1DLSTMExtractor, SpeechConv1DLSTMExtractor
-from fusionser.networks.conv2d import Conv2D, Conv2DExtractor
+from fusionser.networks.conv2d import Conv2D, Conv2DExtractor, Conv2DMFCCExtractor
 from fusionser.networks.crnn import CRNN, CRNNExtractor
 from fusionser.networks.device import choose_device
 from fusionser.networks.extractor import DeepExtractor
@@ -56,6 +56,7 @@ __all__ = [
     "Conv1DLSTM",
     "Conv2D",
     "Conv2DExtractor",
+    "Conv2DMFCCExtractor",
     "DeepExtractor",
     "Distortion",
     "FrameRecurrent",

@@ -17,14 +17,14 @@ from fusionser.errors import SettingsError
 from fusionser.evaluation.inner_folds import sources_of
 from fusionser.features.extraction import rows_of
 from fusionser.features.learned import columns_of
-from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap
+from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
 from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, channels_last, full_precision
 from fusionser.rows import array_columns
 
-__all__ = ["Conv2D", "Conv2DExtractor"]
+__all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor"]
 
 POOLS = ((2, 2), (2, 2), (2, 2), (2, 1))
 """Bands and frames that each pooling joins: time is kept at an eighth, for the recurrent layer."""
@@ -161,9 +161,9 @@ class Conv2DExtractor(DeepExtractor):
         super().check()
         front = self.resolved_front_end()
         if not isinstance(front, ClipMap):
-            raise SettingsError("conv2d reads maps; expected a LogMelMap or MFCCMap as front_end")
+            raise SettingsError(f"{self.kind} reads maps; expected a LogMelMap or MFCCMap as front_end")
         if front.n_frames < 8:
-            raise SettingsError(f"conv2d needs maps of 8 frames or more; got {front.n_frames}")
+            raise SettingsError(f"{self.kind} needs maps of 8 frames or more; got {front.n_frames}")
         if len(self.filters) != FILTERS:
             raise SettingsError(f"filters are {tuple(self.filters)}; expected {FILTERS} numbers")
         check_units(filters=self.filters, units=self.units)
@@ -184,7 +184,7 @@ class Conv2DExtractor(DeepExtractor):
         """Build `Conv2D`."""
         bands, frames = input_shape
         if bands < 16 or frames < 8:
-            raise SettingsError(f"conv2d needs maps of 16 bands by 8 frames or more; got {bands} by {frames}")
+            raise SettingsError(f"{self.kind} needs maps of 16 bands by 8 frames or more; got {bands} by {frames}")
         return Conv2D(bands, frames, n_classes, tuple(self.filters), self.units, self.dropout)
 
     def unit_count(self) -> int:
@@ -238,6 +238,23 @@ class Conv2DExtractor(DeepExtractor):
                 positions.append(trained[places])
                 members.append(groups[places])
         return np.concatenate(inputs), np.concatenate(positions), np.concatenate(members)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Conv2DMFCCExtractor(Conv2DExtractor):
+    """As `Conv2DExtractor`, on 40 MFCC of every frame: a second view, whose mistakes are others.
+
+    Examples
+    --------
+    >>> Conv2DMFCCExtractor().resolved_front_end().array_shape()
+    (40, 188)
+    """
+
+    kind: ClassVar[str] = "conv2d-mfcc"
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the map of 40 MFCC by 188 frames."""
+        return MFCCMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=256, n_mels=64, n_mfcc=40, duration=3.0)
 
 
 def _at_speed(X: Any, speed: float, front: FrontEnd) -> Any:

@@ -14,7 +14,7 @@ from fusionser.networks.cnn_lstm import (
 )
 from fusionser.networks.conv1d import Conv1DExtractor
 from fusionser.networks.conv1d_lstm import SongConv1DLSTMExtractor, SpeechConv1DLSTMExtractor
-from fusionser.networks.conv2d import Conv2DExtractor
+from fusionser.networks.conv2d import Conv2DExtractor, Conv2DMFCCExtractor
 from fusionser.networks.crnn import CRNNExtractor
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.recurrent import LogMelFrames, MFCCFrames
@@ -36,6 +36,7 @@ EXTRACTORS: Mapping[str, type[DeepExtractor]] = MappingProxyType(
         for kind in (
             Conv1DExtractor,
             Conv2DExtractor,
+            Conv2DMFCCExtractor,
             LogMelFrames,
             MFCCFrames,
             CNNLSTM1DExtractor,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -104,7 +105,7 @@ class NetworkTraining(BaseEstimator):
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
                 raise SettingsError(f"{name} is {value!r}; expected {low:g} to {high:g}")
         if self.optimiser not in OPTIMISERS:
             raise SettingsError(f"optimiser is {self.optimiser!r}; expected one of {', '.join(OPTIMISERS)}")
