@@ -15,7 +15,7 @@ from fusionser.classifiers.neural import LSTM, MLP, BiLSTM
 from fusionser.classifiers.random_forest import RandomForest
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import unknown_name
-from fusionser.networks.training import NetworkTraining
+from fusionser.networks.settings import NetworkTraining
 
 __all__ = [
     "CLASSIFIERS",

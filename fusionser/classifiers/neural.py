@@ -14,7 +14,8 @@ from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
-from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
+from fusionser.networks.settings import NetworkTraining
+from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
 

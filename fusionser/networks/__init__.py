@@ -18,6 +18,7 @@ from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.extractors import EXTRACTORS, LEARNED
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import FrameRecurrent, LogMelFrames, MFCCFrames, VectorRecurrent
+from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.temporal_cnn import (
     TEMPORAL_MODELS,
     TemporalCNN,
@@ -32,7 +33,7 @@ from fusionser.networks.time_distributed import (
     TimeDistributedCNNLSTM,
     TimeDistributedLSTMExtractor,
 )
-from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
+from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.vgg16 import VGG16, VGG16Extractor
 from fusionser.networks.watching import watch_training

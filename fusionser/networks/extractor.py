@@ -20,7 +20,8 @@ from fusionser.networks.applying import embedding_of, logits_of, shares_of
 from fusionser.networks.batches import Distortion
 from fusionser.networks.kept import History
 from fusionser.networks.layers import Network
-from fusionser.networks.training import NetworkTraining, TrainingRows, train_network
+from fusionser.networks.settings import NetworkTraining
+from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
 

@@ -1,0 +1,104 @@
+"""The parameters of a training, which every estimator with a network has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.networks.device import choose_device
+from fusionser.networks.validation import HELD_OUT
+
+__all__ = ["OPTIMISERS", "NetworkTraining"]
+
+OPTIMISERS: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] = MappingProxyType(
+    {"adam": (torch.optim.AdamW, {}), "sgd": (torch.optim.SGD, {"momentum": 0.9})}
+)
+SCHEDULES = ("plateau", "one-cycle")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkTraining(BaseEstimator):
+    """The parameters of a training, which every estimator with a network has.
+
+    Parameters
+    ----------
+    epochs : int, default=100
+        At most.
+    batch_size : int, default=64
+    optimiser : {"adam", "sgd"}, default="adam"
+        Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), or stochastic gradient
+        descent with a momentum of 0.9.
+    learning_rate : float, default=1e-3
+    weight_decay : float, default=0.0
+    schedule : {"plateau", "one-cycle"}, default="plateau"
+        "plateau" halves the rate, down to 1e-7, when the UAR of the watched rows (without any, the training loss)
+        has not improved for `plateau` epochs; "one-cycle" raises it for a quarter of all steps and lowers it to
+        nothing (Smith 2018).
+    plateau : int, default=6
+    patience : int or None, default=15
+        Stop when the UAR of the watched rows has not improved for so many epochs, and go back to the best epoch;
+        None never stops.
+    validation : float, default=0.2
+        Share of the training speakers that is held out to watch the training, see `hold_out`; 0 learns from all
+        rows and watches the training loss alone.
+    held_out : {"speakers", "sources"}, default="speakers"
+        What that share is of, see `hold_out`.
+    label_smoothing : float, default=0.0
+    class_weight : "balanced", dict of label to float, or None
+        "balanced" weighs each class by the inverse of its share.
+    precision : {"float32", "bfloat16"}, default="float32"
+        "bfloat16" computes convolutions with 8 bits of precision while training, the weights being kept in 32: about
+        twice as fast where the processor has such instructions. All else, and predictions, are in 32.
+    device : str, default="auto"
+        See `choose_device`.
+    random_state : int, default=0
+    """
+
+    epochs: int = 100
+    batch_size: int = 64
+    optimiser: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "plateau"
+    plateau: int = 6
+    patience: int | None = 15
+    validation: float = 0.2
+    held_out: str = "speakers"
+    label_smoothing: float = 0.0
+    class_weight: str | dict[Any, float] | None = None
+    precision: str = "float32"
+    device: str = "auto"
+    random_state: int | None = 0
+
+    def check_training(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        limits: dict[str, tuple[float, float]] = {
+            "epochs": (1, 100000),
+            "plateau": (1, 100000),
+            "batch_size": (1, 1 << 20),
+            "learning_rate": (1e-12, 1e6),
+            "weight_decay": (0, 10),
+            "validation": (0, 0.5),
+            "label_smoothing": (0, 0.9),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+                raise SettingsError(f"{name} is {value!r}; expected {low:g} to {high:g}")
+        if self.optimiser not in OPTIMISERS:
+            raise SettingsError(f"optimiser is {self.optimiser!r}; expected one of {', '.join(OPTIMISERS)}")
+        if self.schedule not in SCHEDULES:
+            raise SettingsError(f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
+        if self.held_out not in HELD_OUT:
+            raise unknown_name("kind of what is held out", self.held_out, HELD_OUT)
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
+        if self.patience is not None and self.patience < 1:
+            raise SettingsError(f"patience is {self.patience}; expected 1 epoch or more, or None to train all epochs")
+        choose_device(self.device)
