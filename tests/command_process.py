@@ -8,6 +8,8 @@ import json
 import multiprocessing
 import os
 import resource
+import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -56,6 +58,19 @@ def _be_the_command(
         # As an interpreter ends, and a process of multiprocessing does not: threads first, then what was registered.
         threading._shutdown()
         atexit._run_exitfuncs()
+
+
+def start_command(*arguments: Any, env: dict[str, str]) -> subprocess.Popen[str]:
+    """Start `fusionser` and go on, so that it can be stopped."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "fusionser_cli.app", *map(str, arguments)],
+        env={**os.environ, **env},
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # Where the tests run in the background of a shell, Ctrl-C is ignored, and what they start inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def run_command(

@@ -1,16 +1,14 @@
 """The main job through the command line, on the demo corpus."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from command_process import start_command
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.evaluation import PROTOCOLS
@@ -245,14 +243,8 @@ def test_the_same_command_gives_the_same_numbers(command, features):
 
 def test_an_interrupted_extraction_goes_on_where_it_was(command, demo_folder, tmp_path):
     env = {"FUSIONSER_CACHE": str(tmp_path / "cache")}
-    arguments = ["extract", str(demo_folder), "--corpus", "demo", "--out", str(tmp_path / "f.parquet"), "--jobs", "1"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "fusionser_cli.app", *arguments],
-        env={**os.environ, **env},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    arguments = ["extract", demo_folder, "--corpus", "demo", "--out", tmp_path / "f.parquet", "--jobs", 1]
+    running = start_command(*arguments, env=env)
     import sqlite3
     from contextlib import closing
 

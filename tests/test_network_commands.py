@@ -1,13 +1,11 @@
 """The commands with networks in them, as a user runs them."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
 import pytest
+from command_process import start_command
 
 DEEP = ["--corpus", "demo", "--epochs", 2]
 
@@ -48,10 +46,10 @@ def test_late_fusion_at_the_command_line(command, demo_folder, fusion):
 
 
 def test_a_network_of_a_paper_is_an_ordinary_choice(command, demo_folder, tmp_path):
-    options = ["--network", "time-distributed-cnn-bilstm", "--corpus", "demo", "--epochs", 1]
+    options = ["--network", "conv1d-lstm-speech", "--corpus", "demo", "--epochs", 1]
     done = command("evaluate", demo_folder, *options, "--protocol", "speaker-holdout", "--out", tmp_path)
     assert done.status == 0, done.messages
-    assert "network-alone on demo, time-distributed-cnn-bilstm (5 columns)" in done.output
+    assert "network-alone on demo, conv1d-lstm-speech (5 columns)" in done.output
     model = tmp_path / "network.fusionser"
     assert command("fit", demo_folder, *options, "--out", model, "--no-estimate").status == 0
     answer = command("predict", model, sorted(demo_folder.iterdir())[0], "--json").json[0]
@@ -98,11 +96,9 @@ def kept_networks(folder):
 
 def test_ctrl_c_in_a_training_stops_and_what_was_trained_is_found_again(demo_folder, tmp_path, command):
     """The first fold's network is kept; the one that was being trained is not."""
-    arguments = [sys.executable, "-m", "fusionser_cli.app", "evaluate", str(demo_folder), "--corpus", "demo"]
-    options = ["--blocks", "conv1d", "--epochs", "15", "--folds", "4"]
-    env = {**os.environ, "FUSIONSER_CACHE": str(tmp_path)}
-    running = subprocess.Popen(
-        [*arguments, *options], env=env, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    options = ["--blocks", "conv1d", "--epochs", 15, "--folds", 4]
+    running = start_command(
+        "evaluate", demo_folder, "--corpus", "demo", *options, env={"FUSIONSER_CACHE": str(tmp_path)}
     )
     networks = tmp_path / "networks"
     deadline = time.monotonic() + 120
