@@ -117,8 +117,8 @@ class VGG16(Network):
         first, second, self.output = nn.Linear(width, units), nn.Linear(units, units), nn.Linear(units, n_classes)
         self.dense = nn.Sequential(first, nn.ReLU(), nn.Dropout(dropout), second, nn.ReLU())
         self.dropout = nn.Dropout(dropout)
-        for layer in (first, second, self.output):
-            nn.init.normal_(layer.weight, 0, 0.01)
+        for layer in (first, second):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
 
     def embed(self, x: Tensor) -> Tensor:
