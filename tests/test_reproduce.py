@@ -6,11 +6,12 @@ import os
 import pandas as pd
 import pytest
 
-from fusionser.errors import SettingsError
+from fusionser.errors import ProtocolError, SettingsError
 from fusionser.evaluation import protocol
 from fusionser.experiments import reproduce as module
 from fusionser.experiments.choices import choose_features
 from fusionser.experiments.papers import paper_recipes, read_paper_recipe
+from fusionser.experiments.recipe import ProtocolChoice
 from fusionser.experiments.reproduce import Run, reproduce
 from fusionser.experiments.reproduction import Reproduction, stored_reproductions
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
@@ -266,7 +267,7 @@ def test_a_split_that_leaks_needs_one_by_speaker_beside_it_and_a_file_holds_one_
         read_paper_recipe(str(path))
 
 
-def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path):
+def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path, monkeypatch):
     name, recipe = small
     with pytest.raises(SettingsError, match="0 of 240 recordings of demo; get the rest from"):
         reproduce(name, recipe, {}, tmp_path, Run())
@@ -276,6 +277,13 @@ def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path):
         (part / path.name).symlink_to(path)
     with pytest.raises(SettingsError, match="120 of 240 recordings of demo.* run on what there is with --partial"):
         reproduce(name, recipe, {"demo": part}, tmp_path, Run())
+    by_speaker = ProtocolChoice(name="speaker-kfold", settings={"folds": 9})
+    many = recipe.model_copy(update={"speaker_independent": by_speaker})
+    monkeypatch.setattr(module, "evaluate_plan", lambda *given: pytest.fail("trained before all was split"))
+    with pytest.raises(ProtocolError, match="9 folds of 8 speakers"):
+        reproduce(name, many, {"demo": demo_folder}, tmp_path, Run(quick=True))
+    monkeypatch.undo()
+    assert len(reproduce(name, many, {"demo": part}, tmp_path, Run(partial=True, quick=True)).independent.folds) == 8
     found = reproduce(name, recipe, {"demo": part}, tmp_path, Run(partial=True, quick=True))
     assert "partial: 120 of 240 recordings of demo" in found.paper[0].notes
     assert any(note.startswith("quick: 3 epochs, ") for note in found.paper[0].notes)

@@ -131,6 +131,9 @@ def reproduce(
     cells = [_cell(cell_name(name, label, seed), recipe, prepared, recipe.protocol, run, seed) for seed in seeds]
     own = recipe.speaker_independent
     last = [] if own is None else [_cell(cell_name(name, label, None), recipe, prepared, own, run, 0)]
+    for cell in [*cells, *last]:
+        # What cannot be split is told before anything is trained.
+        cell.split.named_folds(prepared.table)
     tasks = [(cell, False) for cell in cells]
     if recipe.measure == BEST_EPOCH:
         tasks = [task for cell in cells for task in ((cell, False), (cell, True))]
@@ -203,6 +206,9 @@ def _plan(recipe: PaperRecipe, run: Run, seed: int, held_out: str = "speakers") 
 def _cell(name: str, recipe: PaperRecipe, prepared: Prepared, wanted: ProtocolChoice, run: Run, seed: int) -> Cell:
     drawn = wanted.name in ("random-kfold", "random-holdout")
     settings = {**wanted.settings, "seed": seed} if drawn else dict(wanted.settings)
+    if run.partial and "folds" in settings:
+        # Of a part of a corpus there may be fewer speakers than folds; the protocol on the result says how many.
+        settings["folds"] = min(settings["folds"], max(2, prepared.table["speaker"].nunique()))
     # Where the paper draws its test rows from the clips of all speakers, it drew those it watched so, too.
     plan = _plan(recipe, run, seed, held_out="sources" if drawn else "speakers")
     return Cell(name, prepared, plan, choose_protocol(wanted.name, prepared.table, settings))
