@@ -1,6 +1,7 @@
 """What a trained network says of new inputs."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from copy import deepcopy
 
 import numpy as np
@@ -54,7 +55,8 @@ def _applied(
     if place.type != "cpu" or kind is not torch.float32:
         # A copy: other threads may be asking the same network.
         network = deepcopy(network).to(place, kind)
-    with torch.no_grad(), reused_memory():
+    # One batch has nothing to hand on, and a single prediction should not wait.
+    with torch.no_grad(), reused_memory() if len(batches) > 1 else nullcontext():
         parts = [function(network, batch.to(kind)).cpu() for batch in batches]
     return torch.cat(parts).numpy()
 
