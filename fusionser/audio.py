@@ -171,9 +171,10 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
 
 def fingerprint(samples: Waveform, sampling_rate: int) -> str:
     """Return a hash of decoded audio: equal for copies of a clip, whatever their names and containers."""
-    digest = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(samples, dtype=np.float32).tobytes())
-    return digest.hexdigest()
+    # Processors have instructions for this hash: a third of BLAKE2's time, which was a tenth of an extraction's.
+    digest = hashlib.sha256(str(sampling_rate).encode())
+    digest.update(np.ascontiguousarray(samples, dtype=np.float32).data)
+    return digest.hexdigest()[:32]
 
 
 def _check_audible(samples: Waveform, name: str) -> None:

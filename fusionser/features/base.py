@@ -228,11 +228,13 @@ class FrameFeature(FeatureBlock):
     def compute(self, clip: Clip) -> Array:
         """Return the columns for one clip."""
         current = np.asarray(self.series(self.spectrum(clip)), dtype=np.float64)
-        parts = [summarise(current, self.statistics)]
-        for _ in range(self.deltas):
-            current = delta(current)
-            parts.append(summarise(current, self._statistics_of("delta")))
-        return np.concatenate(parts).astype(np.float32)
+        columns = summarise(current, self.statistics)
+        if self.deltas:
+            slopes = [delta(current)]
+            if self.deltas == 2:
+                slopes.append(delta(slopes[0]))
+            columns = np.concatenate([columns, summarise(np.concatenate(slopes), self._statistics_of("delta"))])
+        return columns.astype(np.float32)
 
 
 def gender_of(row: Mapping[str, Any]) -> str:

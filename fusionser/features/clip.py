@@ -92,7 +92,7 @@ class Computation(BaseEstimator):
     """
 
     kind: ClassVar[str]
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     uses_audio: ClassVar[bool] = True
 
     def compute(self, clip: Clip) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
@@ -17,6 +18,7 @@ from fusionser.augment import made_by
 from fusionser.errors import AudioError, FusionserError
 from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation
+from fusionser.memory import reused_memory
 from fusionser.rows import ARRAY_MARK
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
@@ -78,7 +80,9 @@ def _compute_one(row: Mapping[str, Any], computations: Mapping[str, Computation]
 def _compute_batch(
     rows: list[Mapping[str, Any]], computations: Mapping[str, Computation]
 ) -> list[dict[str, Array] | str]:
-    return [_compute_one(row, computations) for row in rows]
+    # One clip has nothing to hand on, and a single prediction should not wait.
+    with reused_memory() if len(rows) > 1 else nullcontext():
+        return [_compute_one(row, computations) for row in rows]
 
 
 def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) -> dict[str, str]:
@@ -133,7 +137,7 @@ class _Store:
         digests = {name: f"{item.digest()}|{made_by}" for name, item in computations.items() if item.uses_audio}
         if not digests:
             return
-        digests[FINGERPRINT] = FINGERPRINT
+        digests[FINGERPRINT] = f"{FINGERPRINT} by sha256"
         try:
             files = cache.file_digests(str(row["file"]) for row in rows if row.get("waveform") is None)
         except sqlite3.Error as error:

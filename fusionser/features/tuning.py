@@ -45,7 +45,9 @@ def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: i
     pitches, heights = _peaks(power, sampling_rate, n_fft)
     if not len(pitches):
         return 0.0
-    loud = pitches[heights >= np.median(heights)]
+    ranked = np.sort(heights)
+    median = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / np.float32(2)
+    loud = pitches[heights >= median]
     distance = np.mod(n_chroma * np.log2(loud / A440_OCTAVES), 1.0)
     distance[distance >= 0.5] -= 1.0
     counts, edges = np.histogram(distance, np.linspace(-0.5, 0.5, STEPS + 1))
@@ -63,7 +65,9 @@ def _peaks(
     low, high = within[0], within[-1] + 1
     near = power[low - 1 : high + 1]
     audible = near * (near > QUIETEST * power.max(axis=0))
-    bins, frames = np.nonzero((audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:]))
+    peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
+    # Frame by frame, as they lie in memory.
+    frames, bins = np.divmod(np.flatnonzero(peak.T), len(peak))
     before, here, after = (near[bins + shift, frames] for shift in range(3))
     # The sums in single and the quotient in double precision, as numba has them.
     curvature = (after + before).astype(np.float64) - 2.0 * here

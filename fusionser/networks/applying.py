@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fusionser.memory import reused_memory
 from fusionser.networks.device import choose_device
 from fusionser.networks.layers import Network
-from fusionser.networks.memory import reused_memory
 
 __all__ = ["embedding_of", "logits_of", "prediction_batch", "prepared", "shares_of"]
 
