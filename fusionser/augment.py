@@ -20,7 +20,7 @@ import soxr
 from scipy.signal import butter, sosfilt
 from sklearn.base import BaseEstimator
 
-from fusionser.audio import Waveform, fingerprint
+from fusionser.audio import Waveform
 from fusionser.errors import RowsError, SettingsError, unknown_name
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, check_rows, feature_columns
 
@@ -195,7 +195,9 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     >>> augment(np.zeros(16000, dtype=np.float32), 16000, Augmentation("speed", 2.0, 1)).size
     8000
     """
-    digest = hashlib.blake2b(f"{fingerprint(samples, sampling_rate)}|{wanted}".encode(), digest_size=8).digest()
+    identity = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
+    identity.update(np.ascontiguousarray(samples, dtype=np.float32).data)
+    digest = hashlib.blake2b(f"{identity.hexdigest()}|{wanted}".encode(), digest_size=8).digest()
     rng = np.random.default_rng(int.from_bytes(digest, "little"))
     changed = AUGMENTATIONS[wanted.kind].apply(samples, sampling_rate, wanted.value, rng)
     return np.ascontiguousarray(changed, dtype=np.float32)
