@@ -118,14 +118,19 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         values = validate_data(self, given, dtype=np.float64, reset=False)
         if self.by_speaker:
             values = self._by_speaker(values, self._speakers_of(carried))
-        scaled = np.empty_like(values)
-        for block, columns in self._blocks().items():
-            weight = np.sqrt(len(columns)) if self.equal_blocks else 1.0
-            scaled[:, columns] = self.scalers_[block].transform(values[:, columns]) / weight
+        scaled = self.scaled(values)
         if not isinstance(X, pd.DataFrame):
             return scaled
         table = pd.DataFrame(scaled, columns=given.columns, index=X.index)
         return table if carried is None else pd.concat([carried, table], axis=1)
+
+    def scaled(self, values: Array) -> Array:
+        """Scale columns that are checked, float64, in the order of training; nobody's by their own."""
+        scaled = np.empty_like(values)
+        for block, columns in self._blocks().items():
+            weight = np.sqrt(len(columns)) if self.equal_blocks else 1.0
+            scaled[:, columns] = self.scalers_[block].transform(values[:, columns]) / weight
+        return scaled
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, the carried ones first."""

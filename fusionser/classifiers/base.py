@@ -37,15 +37,23 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
         values: Array = validate_data(self, features, dtype=np.float64, reset=False)
         return values
 
+    def shares(self, values: Array) -> Array:
+        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
+        raise NotImplementedError
+
+    def answer(self, values: Array) -> tuple[Array, Array]:
+        """Return what `predict` and `predict_proba` do for columns that are checked: float64, in training's order."""
+        shares = self.shares(values)
+        return self.classes_[shares.argmax(axis=1)], shares
+
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (n_rows, n_classes), in the order of `classes_`."""
-        raise NotImplementedError
+        return self.shares(self._features(X))
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, shape (n_rows,)."""
-        best = self.predict_proba(X).argmax(axis=1)
-        predicted: Array = self.classes_[best]
-        return predicted
+        labels, _ = self.answer(self._features(X))
+        return labels
 
     def pack(self) -> dict[str, bytes]:
         """Take out the fitted parts that have a format of their own, as bytes by name, for a saved model."""

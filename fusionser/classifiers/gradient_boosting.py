@@ -83,12 +83,11 @@ class XGBoost(TableClassifier):
         self.booster_ = xgboost.train(settings, data, num_boost_round=self.n_estimators)
         return self
 
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, shape (n_rows, n_classes)."""
+    def shares(self, values: Array) -> Array:
+        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
         import xgboost
 
-        features = self._features(X)
-        shares: Array = self.booster_.predict(xgboost.DMatrix(features))
+        shares: Array = self.booster_.predict(xgboost.DMatrix(values))
         return shares.astype(np.float64)
 
     def pack(self) -> dict[str, bytes]:

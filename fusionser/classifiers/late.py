@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.validation import check_is_fitted
 
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.classifiers.svm import SVM
@@ -86,9 +85,9 @@ class LateFusion(TableClassifier):
         """
         if self.method not in METHODS:
             raise unknown_name("late fusion", self.method, METHODS)
-        carried, features = split_carried(X)
+        carried, _ = split_carried(X)
         values, labels = self._training(X, y)
-        table = self._table(features, values)
+        table = self._table(values)
         self.groups_ = self._groups(list(table.columns))
         self.scored_ = self._scored(list(table.columns))
         if not self.groups_ and not self.scored_:
@@ -128,24 +127,27 @@ class LateFusion(TableClassifier):
             # Few columns, all of one kind: a little shrinking is all that they need.
             self.stack_ = LogisticRegression(C=1.0, max_iter=2000).fit(np.concatenate(list(stacked), axis=1), labels)
 
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, shape (n_rows, n_classes)."""
-        check_is_fitted(self, "members_")
-        parts = self.member_log_probabilities(X)
+    def shares(self, values: Array) -> Array:
+        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
+        parts = self._member_logs(values)
         if self.stack_ is not None:
-            shares: Array = self.stack_.predict_proba(np.concatenate(list(parts.values()), axis=1))
-            return shares
+            stacked: Array = self.stack_.predict_proba(np.concatenate(list(parts.values()), axis=1))
+            return stacked
         total = sum(self.weights_[name] * part for name, part in parts.items())
         return shares_of(np.asarray(total))
 
     def member_log_probabilities(self, X: Any) -> dict[str, Array]:
         """Return the log-probabilities that each member gives, shape (n_rows, n_classes) each."""
-        _, features = split_carried(X)
-        table = self._table(features, self._features(X))
-        parts = {name: _logs(member.predict_proba(table[self.groups_[name]])) for name, member in self.members_.items()}
-        for name, columns in self.scored_.items():
-            parts[name] = table[columns].to_numpy(dtype=np.float64)
-        return parts
+        return self._member_logs(self._features(X))
+
+    def _member_logs(self, values: Array) -> dict[str, Array]:
+        places = {name: place for place, name in enumerate(self._names(values))}
+
+        def part(columns: list[str]) -> Array:
+            return values[:, [places[column] for column in columns]]
+
+        parts = {name: _logs(member.shares(part(self.groups_[name]))) for name, member in self.members_.items()}
+        return {**parts, **{name: part(columns) for name, columns in self.scored_.items()}}
 
     def pack(self) -> dict[str, bytes]:
         """Take out the members' parts that have a format of their own."""
@@ -161,11 +163,11 @@ class LateFusion(TableClassifier):
             own = f"members/{name}/"
             member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
 
-    def _table(self, features: Any, values: npt.NDArray[np.float64]) -> pd.DataFrame:
-        given = features.columns if isinstance(features, pd.DataFrame) else range(values.shape[1])
-        given = getattr(self, "feature_names_in_", given)
-        names = [str(name) for name in given]
-        return pd.DataFrame(values, columns=names)
+    def _table(self, values: npt.NDArray[np.float64]) -> pd.DataFrame:
+        return pd.DataFrame(values, columns=self._names(values))
+
+    def _names(self, values: npt.NDArray[np.float64]) -> list[str]:
+        return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]
 
     def _scored(self, columns: list[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

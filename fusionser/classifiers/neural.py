@@ -65,17 +65,18 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
             watched_targets=targets[watched],
         )
         name = type(self).__name__
-        self.network_, self.history_ = train_network(self._build, rows, self.classes_, self, name=name)
+        network, self.history_ = train_network(self._build, rows, self.classes_, self, name=name)
+        # So that what is predicted for a row does not depend on the rows beside it.
+        self.network_ = network.double()
         return self
 
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, shape (n_rows, n_classes)."""
-        inputs = self._features(X).astype(np.float32)
-        return shares_of(logits_of(self.network_, inputs, self.device, double=True))
+    def shares(self, values: Array) -> Array:
+        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
+        return shares_of(logits_of(self.network_, values.astype(np.float32), self.device))
 
     def pack(self) -> dict[str, bytes]:
         """Take the network out, as safetensors; the learning curve and the device stay behind."""
-        part = pack_network(self.network_)
+        part = pack_network(self.network_.float())
         del self.network_
         return {self.PART: part}
 
@@ -89,7 +90,7 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         """
         self.check_training()
         self.check_network()
-        self.network_ = unpack_network(self._build, parts[self.PART])
+        self.network_ = unpack_network(self._build, parts[self.PART]).double()
 
     def _build(self) -> Network:
         return self.build_network(int(self.n_features_in_), len(self.classes_))

@@ -57,8 +57,7 @@ class RandomForest(TableClassifier):
         ).fit(values, labels)
         return self
 
-    def predict_proba(self, X: Any) -> Array:
+    def shares(self, values: Array) -> Array:
         """Return the mean vote of the trees for each class, shape (n_rows, n_classes)."""
-        features = self._features(X)
-        shares: Array = self.forest_.predict_proba(features)
+        shares: Array = self.forest_.predict_proba(values)
         return shares

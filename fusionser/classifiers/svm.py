@@ -90,13 +90,16 @@ class SVM(TableClassifier):
 
     def predict(self, X: Any) -> Array:
         """Return the machine's own decision, shape (n_rows,)."""
-        features = self._features(X)
-        predicted: Array = self.svc_.predict(features)
+        values = self._features(X)
+        predicted: Array = self.svc_.predict(values)
         return predicted
 
-    def predict_proba(self, X: Any) -> Array:
+    def answer(self, values: Array) -> tuple[Array, Array]:
+        """Return what `predict` and `predict_proba` do, which need not agree."""
+        return self.svc_.predict(values), self.shares(values)
+
+    def shares(self, values: Array) -> Array:
         """Return the calibrated probability of each class, shape (n_rows, n_classes)."""
-        values = self._features(X)
         if self.calibrator_ is not None:
             calibrated: Array = self.calibrator_.predict_proba(values)
             return calibrated

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
 
 from fusionser.errors import ProtocolError
 from fusionser.evaluation.fitted import chosen_parameters, curves_of, estimated_gender
@@ -130,11 +131,14 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
 
 
 def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
-    found = rows[["file", "start", "end", "speaker", "source"]].assign(
-        fold=fold, truth=rows["emotion"], predicted=np.asarray(fitted.predict(rows), dtype=object)
-    )
+    found = rows[["file", "start", "end", "speaker", "source"]].assign(fold=fold, truth=rows["emotion"])
+    given: Any = rows
+    if isinstance(fitted, Pipeline) and len(fitted) > 1 and hasattr(fitted[:-1], "transform"):
+        # Once for labels and probabilities: features, and networks' units with them, are the most of the work.
+        given, fitted = fitted[:-1].transform(rows), fitted[-1]
+    found["predicted"] = np.asarray(fitted.predict(given), dtype=object)
     if hasattr(fitted, "predict_proba"):
-        shares = fitted.predict_proba(rows)
+        shares = fitted.predict_proba(given)
         for position, name in enumerate(fitted.classes_):
             found[f"probability_{name}"] = shares[:, position]
     return found

@@ -14,11 +14,12 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
-from fusionser.errors import AudioError, RowsError, SettingsError, unknown_name
+from fusionser.errors import AudioError, SettingsError, unknown_name
 from fusionser.features.base import ClipComputation, FeatureBlock
 from fusionser.features.blocks import BLOCKS
 from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.extraction import Extraction, Progress, compute_clips, rows_of
+from fusionser.features.held import digests_of, taken
 from fusionser.features.learned import LearnedBlock
 from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
 
@@ -203,7 +204,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             return np.zeros(len(X), dtype=bool)
         wanted = {name: block.digest() for name, block in self._handcrafted() if block.uses_audio}.items()
         stamps = X[EXTRACTED_COLUMN].fillna("").astype(str)
-        held = {stamp: wanted <= _digests_of(stamp).items() for stamp in stamps.unique()}
+        held = {stamp: wanted <= digests_of(stamp).items() for stamp in stamps.unique()}
         return stamps.map(held).to_numpy(dtype=bool)
 
     def run(
@@ -232,15 +233,22 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             }
         )
         for column in self._front_ends():
-            arrays = np.empty(len(usable), dtype=object)
-            arrays[:] = [result.arrays[column][position] for position in usable]
-            marks[column] = arrays
+            marks[column] = _objects(result, column, usable)
         kept = kept.drop(columns=[AUDIO_COLUMN, EXTRACTED_COLUMN], errors="ignore")
         names = [f"{name}__{column}" for name, block in self._handcrafted() for column in block.names()]
         if not names:
             return pd.concat([kept, marks], axis=1)
         values = np.concatenate([result.stacked(name) for name, _ in self._handcrafted()], axis=1)
         return pd.concat([kept, marks, pd.DataFrame(values, columns=names)], axis=1)
+
+    def columns(self, rows: pd.DataFrame, result: Extraction) -> Array:
+        """Return the columns of the rows that succeeded, as `transform` does of their `table`."""
+        usable = [position for position in range(len(rows)) if position not in result.failures]
+        fed = rows.iloc[usable].reset_index(drop=True)
+        fed = fed.assign(**{column: _objects(result, column, usable) for column in self._front_ends()})
+        parts = {name: result.stacked(name) for name, _ in self._handcrafted()}
+        parts.update({name: np.asarray(block.transform(fed), np.float32) for name, block in self.learned_.items()})
+        return np.concatenate([parts[name] for name, _ in self.blocks], axis=1)
 
     def transform(self, X: Any) -> Any:
         """Compute the columns of every clip.
@@ -287,7 +295,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         parts = {name: np.empty((len(X), len(block.names())), dtype=np.float32) for name, block in blocks.items()}
         if held.any():
             for name, block in blocks.items():
-                parts[name][held] = _taken(X[held], name, block)
+                parts[name][held] = taken(X[held], name, block)
         if not held.all():
             rest = X[~held] if isinstance(X, pd.DataFrame) else X
             cache = default_cache() if self.cache else None
@@ -306,36 +314,11 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         return tags
 
 
-def _taken(rows: pd.DataFrame, name: str, block: FeatureBlock) -> Array:
-    """Take the columns that a table holds; what follows from the rows alone is computed from them anew."""
-    if block.uses_audio:
-        return _numbers(rows, [f"{name}__{column}" for column in block.names()])
-    return compute_clips(rows_of(rows), {name: block}, strict=True).stacked(name)
-
-
-def _numbers(rows: pd.DataFrame, columns: list[str]) -> Array:
-    missing = [column for column in columns if column not in rows.columns]
-    if missing:
-        raise RowsError(f"the table says that it holds the feature '{missing[0]}', and does not; extract it again")
-    try:
-        values = rows[columns].to_numpy(dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise RowsError(f"the table's features are not all numbers ({error}); extract them again") from error
-    if not np.isfinite(values).all():
-        column = columns[int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])]
-        raise RowsError(f"the table's feature '{column}' holds values that are not finite; extract it again")
-    return values
-
-
-def _digests_of(stamp: str) -> dict[str, str]:
-    """Read a stamp; one that nobody here wrote holds nothing, so that its row is analysed anew."""
-    try:
-        read = json.loads(stamp)
-    except ValueError:
-        return {}
-    if not isinstance(read, dict):
-        return {}
-    return {key: value for key, value in read.items() if isinstance(value, str)}
+def _objects(result: Extraction, name: str, positions: Sequence[int]) -> npt.NDArray[np.object_]:
+    """Return the arrays of some clips as the values of a table's column."""
+    arrays = np.empty(len(positions), dtype=object)
+    arrays[:] = [result.arrays[name][position] for position in positions]
+    return arrays
 
 
 def _carried(X: Any, index: pd.Index) -> pd.DataFrame:

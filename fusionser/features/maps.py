@@ -232,7 +232,7 @@ class BlockVector(FrontEnd):
         return (sum(len(block.names()) for block in self._blocks()),)
 
     def _blocks(self) -> list[Any]:
-        shared = {key: value for key, value in self.get_params(deep=False).items() if key != "blocks"}
+        shared = {name: getattr(self, name) for name in self._parameters() if name != "blocks"}
         for name in self.blocks:
             if name not in BLOCKS:
                 raise unknown_name("feature block", name, BLOCKS)

@@ -47,12 +47,12 @@ def _applied(
     inputs: npt.NDArray[np.float32],
     device: str,
     function: Callable[[Network, Tensor], Tensor],
-    kind: torch.dtype = torch.float32,
 ) -> npt.NDArray[np.float32]:
     place = choose_device(device)
+    kind = torch.float32 if place.type == "mps" else network.temperature.dtype
     ready = prepared(network.eval(), inputs, place)
     batches = torch.split(ready, prediction_batch(ready))
-    if place.type != "cpu" or kind is not torch.float32:
+    if place.type != "cpu":
         # A copy: other threads may be asking the same network.
         network = deepcopy(network).to(place, kind)
     # One batch has nothing to hand on, and a single prediction should not wait.
@@ -61,15 +61,12 @@ def _applied(
     return torch.cat(parts).numpy()
 
 
-def logits_of(
-    network: Network, inputs: npt.NDArray[np.float32], device: str = "auto", *, double: bool = False
-) -> npt.NDArray[np.float32]:
+def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
     """Return the logits of inputs as they come from a front end, divided by the temperature.
 
-    With `double` they are computed in double precision, so that a row's do not depend on the rows beside it.
+    They are computed in the network's own precision: in double a row's do not depend on the rows beside it.
     """
-    kind = torch.float64 if double and choose_device(device).type != "mps" else torch.float32
-    return _applied(network, inputs, device, lambda own, batch: own(batch) / own.temperature, kind)
+    return _applied(network, inputs, device, lambda own, batch: own(batch) / own.temperature)
 
 
 def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
