@@ -4,12 +4,14 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .console import progress_bar, warn_quarantine
 from .options import Input, Run, names
 
-__all__ = ["open_cache", "prepare_copies", "prepare_places"]
+__all__ = ["extract_places", "open_cache", "prepare_copies", "prepare_places"]
 
 
 def open_cache(wanted: bool) -> Any:
@@ -28,8 +30,21 @@ def prepare_places(places: list[Any], features: Any, given: Input, run: Run) -> 
     """List the rows and extract their features, with a progress bar; say what was set apart."""
     from fusionser.experiments import prepare
 
+    return _with_bar(prepare, places, features, given, run)
+
+
+def extract_places(places: list[Any], features: Any, out: Path, given: Input, run: Run) -> Any:
+    """Do so part by part, into a features file."""
+    from fusionser.experiments import extract_file
+
+    return _with_bar(extract_file, places, features, given, run, path=out)
+
+
+def _with_bar(
+    extract: Callable[..., Any], places: list[Any], features: Any, given: Input, run: Run, **more: Any
+) -> Any:
     with progress_bar("features") as progress:
-        prepared = prepare(
+        prepared = extract(
             places,
             features,
             classes=names(given.classes),
@@ -38,6 +53,7 @@ def prepare_places(places: list[Any], features: Any, given: Input, run: Run) -> 
             n_jobs=run.jobs,
             progress=progress,
             strict=given.strict,
+            **more,
         )
     warn_quarantine(prepared.quarantine, prepared.notes)
     return prepared

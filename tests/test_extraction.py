@@ -1,5 +1,6 @@
 """Extraction over many clips: the cache, what is set apart, and runs that were stopped."""
 
+import importlib
 import multiprocessing
 import os
 import sqlite3
@@ -12,7 +13,7 @@ import soundfile
 from conftest import tone
 
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
-from fusionser.experiments import Features, Place, choose_features, prepare
+from fusionser.experiments import Features, Place, choose_features, extract_file, prepare
 from fusionser.features import MFCC, RMS, FeatureCache, FeatureExtractor, default_cache, fusionnet
 from fusionser.features.store import read_settings, write_features
 
@@ -268,3 +269,39 @@ def test_numpy_values_are_parameters_too(clips):
     given = MFCC(n_mfcc=np.int64(13), duration=np.float64(0.5))
     assert given.digest() == MFCC(n_mfcc=13, duration=0.5).digest()
     assert given.transform(clips).shape == (6, 13)
+
+
+@pytest.fixture
+def in_parts_of_two(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("fusionser.experiments.prepare"), "PART", 2)
+
+
+def rows_table(folder, files, **columns):
+    rows = pd.DataFrame({"file": files, "emotion": ["sad", "calm"] * (len(files) // 2), **columns})
+    rows.to_csv(folder / "rows.csv", index=False)
+    return [Place(folder / "rows.csv")]
+
+
+def test_a_file_made_in_parts_is_the_one_made_at_once(clips, tmp_path, in_parts_of_two):
+    soundfile.write(clips[0], np.zeros(16000), 16000)
+    places = rows_table(tmp_path, clips, note=[None, None, None, "late", None, None])
+    features = Features("mfcc", extractor())
+    told = []
+    done = extract_file(places, features, tmp_path / "parts.parquet", progress=lambda *counts: told.append(counts))
+    whole = prepare(places, features)
+    write_features(whole.table, features.extractor, features.name, tmp_path / "whole.parquet", {})
+    parts = pd.read_parquet(tmp_path / "parts.parquet")
+    pd.testing.assert_frame_equal(parts, pd.read_parquet(tmp_path / "whole.parquet"))
+    assert list(parts["file"]) == clips[1:]
+    assert (done.rows, done.computed) == (5, 6)
+    assert done.quarantine == whole.quarantine == [{"file": clips[0], "reason": done.quarantine[0]["reason"]}]
+    assert "silent" in done.quarantine[0]["reason"]
+    assert told == [(2, 6), (4, 6), (6, 6)]
+
+
+def test_parts_of_which_nothing_is_usable_leave_no_file(clips, tmp_path, in_parts_of_two):
+    for clip in clips:
+        soundfile.write(clip, np.zeros(16000), 16000)
+    with pytest.raises(AudioError, match=r"none of 6 recordings can be used; the first: .*silent"):
+        extract_file(rows_table(tmp_path, clips), Features("mfcc", extractor()), tmp_path / "f.parquet")
+    assert list(tmp_path.glob("*.parquet")) == []

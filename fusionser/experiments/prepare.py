@@ -1,18 +1,24 @@
 """From places to a table of rows with features; what cannot be used is set apart."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
 from fusionser.corpora import Listing, list_rows
 from fusionser.errors import AudioError, ProtocolError
+from fusionser.evaluation import provenance
 from fusionser.experiments.choices import Features, Place
 from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
+from fusionser.features.store import write_features
 
-__all__ = ["Prepared", "list_places", "prepare"]
+__all__ = ["Extracted", "Prepared", "extract_file", "list_places", "prepare"]
+
+PART = 500
+"""Rows that are in memory at once while a features file is written."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,25 @@ class Prepared:
     def corpus(self) -> str:
         """Names of the corpora in the table."""
         return ", ".join(dict.fromkeys(name or "unnamed" for name in self.table["corpus"]))
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What `extract_file` did.
+
+    Parameters
+    ----------
+    rows : int
+        Number of rows in the file.
+    quarantine, notes, computed, seconds
+        As in `Prepared`.
+    """
+
+    rows: int
+    quarantine: list[dict[str, str]]
+    notes: list[str]
+    computed: int
+    seconds: float
 
 
 def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
@@ -101,21 +126,128 @@ def prepare(
         When nothing usable is left.
     """
     began = time.perf_counter()
+    listed = _listed(places, classes, dropped, strict=strict)
+    run = _Extracting(features, cache, n_jobs, progress, strict)
+    table = run.part(listed.rows)
+    run.check()
+    return Prepared(
+        table,
+        features,
+        [*listed.quarantine, *run.quarantine],
+        notes=[*listed.notes, *run.notes],
+        computed=run.computed,
+        seconds=round(time.perf_counter() - began, 2),
+    )
+
+
+def extract_file(
+    places: Sequence[Place],
+    features: Features,
+    path: str | Path,
+    *,
+    classes: Sequence[str] = (),
+    dropped: Sequence[str] = (),
+    cache: FeatureCache | None = None,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Extracted:
+    """Do what `prepare` does, part by part into a features file: memory does not grow with the corpus.
+
+    Parameters
+    ----------
+    places, features, classes, dropped, cache, n_jobs, progress, strict
+        See `prepare`.
+    path : str or Path
+        Features file, written whole or not at all.
+
+    Raises
+    ------
+    FusionserError
+        When nothing usable is left, or the file cannot be written.
+    """
+    began = time.perf_counter()
+    listed = _listed(places, classes, dropped, strict=strict)
+    run = _Extracting(features, cache, n_jobs, progress, strict, total=len(listed.rows))
+    write_features(run.parts(listed.rows), features.extractor, features.name, path, provenance())
+    return Extracted(
+        run.kept,
+        [*listed.quarantine, *run.quarantine],
+        [*listed.notes, *run.notes],
+        run.computed,
+        round(time.perf_counter() - began, 2),
+    )
+
+
+@dataclass(frozen=True)
+class _Listed:
+    rows: pd.DataFrame
+    quarantine: list[dict[str, str]]
+    notes: list[str]
+
+
+def _listed(places: Sequence[Place], classes: Sequence[str], dropped: Sequence[str], *, strict: bool) -> _Listed:
     listing = list_places(places, strict=strict)
     rows = _keep_classes(listing.rows, classes, dropped)
     quarantine = [{key: str(row[key]) for key in ("file", "reason")} for row in listing.quarantine.to_dict("records")]
-    notes = [*listing.notes, *_left_out(listing)]
-    computed = 0
-    if not features.extractor.extracted(rows).all():
-        result = features.extractor.run(rows, cache=cache, n_jobs=n_jobs, progress=progress, strict=strict)
-        failed = sorted(result.failures.items())
-        if len(failed) == len(rows):
-            raise AudioError(f"none of {len(rows)} recordings can be used; the first: {failed[0][1]}")
-        quarantine += [{"file": str(rows["file"].iloc[position]), "reason": reason} for position, reason in failed]
-        rows = features.extractor.table(rows, result)
-        computed, notes = result.computed, notes + result.notices
-    seconds = round(time.perf_counter() - began, 2)
-    return Prepared(rows, features, quarantine, notes=notes, computed=computed, seconds=seconds)
+    return _Listed(rows, quarantine, [*listing.notes, *_left_out(listing)])
+
+
+@dataclass
+class _Extracting:
+    """One extraction, in one part or many: what it needs, and what it has found so far."""
+
+    features: Features
+    cache: FeatureCache | None
+    n_jobs: int | None
+    progress: Progress | None
+    strict: bool
+    total: int = 0
+    kept: int = 0
+    seen: int = 0
+    computed: int = 0
+    quarantine: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def part(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the usable rows of a part with their features."""
+        if not self.features.extractor.extracted(rows).all():
+            rows = self._analysed(rows)
+        self.kept += len(rows)
+        return rows
+
+    def _analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        result = self.features.extractor.run(
+            rows, cache=self.cache, n_jobs=self.n_jobs, progress=self._told(len(rows)), strict=self.strict
+        )
+        self.seen += len(rows)
+        self.computed += result.computed
+        self.notes += [note for note in result.notices if note not in self.notes]
+        self.quarantine += [
+            {"file": str(rows["file"].iloc[position]), "reason": reason}
+            for position, reason in sorted(result.failures.items())
+        ]
+        return rows.iloc[:0] if len(result.failures) == len(rows) else self.features.extractor.table(rows, result)
+
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """Yield the parts of a table that have usable rows."""
+        for first in range(0, len(rows), PART):
+            table = self.part(rows.iloc[first : first + PART].reset_index(drop=True))
+            if len(table):
+                yield table
+        self.check()
+
+    def check(self) -> None:
+        """Raise `AudioError` when no row was usable."""
+        if not self.kept:
+            first = f"; the first: {self.quarantine[0]['reason']}" if self.quarantine else ""
+            raise AudioError(f"none of {self.seen} recordings can be used{first}")
+
+    def _told(self, count: int) -> Progress | None:
+        if self.progress is None or not self.total:
+            return self.progress
+        told, before, total = self.progress, self.seen, self.total
+        return lambda done, pending: told(before + count - pending + done, total)
 
 
 def _left_out(listing: Listing) -> list[str]:

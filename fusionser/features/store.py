@@ -1,7 +1,9 @@
 """The features file: rows, features, and the settings that made them, in one Parquet table."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,22 @@ class FeatureSettings:
 
 
 def write_features(
-    table: pd.DataFrame, extractor: FeatureExtractor, name: str, path: str | Path, provenance: dict[str, Any]
+    tables: pd.DataFrame | Iterable[pd.DataFrame],
+    extractor: FeatureExtractor,
+    name: str,
+    path: str | Path,
+    provenance: dict[str, Any],
 ) -> Path:
     """Write rows and features as Parquet with their settings in its metadata, whole or not at all.
+
+    Parameters
+    ----------
+    tables : DataFrame, or iterable of DataFrame
+        Parts with the same columns are written as they come, so that only one is in memory.
+    extractor : FeatureExtractor
+    name : str
+    path : str or Path
+    provenance : dict
 
     Raises
     ------
@@ -40,14 +55,30 @@ def write_features(
     target = Path(path)
     if target.suffix != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
-    # A relative path would be taken from the table's folder when it is read, not from here.
-    plain = table.drop(columns=array_columns(table))
-    placed = plain.assign(file=[str(Path(file).absolute()) for file in plain["file"]])
-    arrow = pyarrow.Table.from_pandas(placed, preserve_index=False)
     described = {"name": name, "features": extractor.settings(), "provenance": provenance}
-    metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(described).encode()}
-    content = arrow.replace_schema_metadata(metadata)
-    return write_whole(target, lambda temporary: pyarrow.parquet.write_table(content, temporary))
+    parts = iter([tables] if isinstance(tables, pd.DataFrame) else tables)
+
+    def write(temporary: Path) -> None:
+        first = _placed(next(parts))
+        schema = _schema(first, described)
+        with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
+            for part in chain([first], map(_placed, parts)):
+                writer.write_table(pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False))
+
+    return write_whole(target, write)
+
+
+def _placed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what is kept of a table; a relative path would be taken from the file's folder when it is read."""
+    plain = table.drop(columns=array_columns(table))
+    return plain.assign(file=[str(Path(file).absolute()) for file in plain["file"]])
+
+
+def _schema(table: pd.DataFrame, described: dict[str, Any]) -> pyarrow.Schema:
+    """Return the types of the columns; one that is empty in the first part may hold text in the next."""
+    found = pyarrow.Schema.from_pandas(table, preserve_index=False)
+    fields = [field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field for field in found]
+    return pyarrow.schema(fields, metadata={**(found.metadata or {}), KEY: json.dumps(described).encode()})
 
 
 def read_settings(path: str | Path) -> FeatureSettings | None:
