@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: install demo test lint types unit clean
+.PHONY: install demo test lint types unit bench clean
 
 install: $(VENV)/.installed
 
@@ -35,6 +35,9 @@ types: install
 
 unit: install
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --durations 15
+
+bench: install
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

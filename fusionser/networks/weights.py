@@ -51,7 +51,10 @@ def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(f"the weights '{name}' are not finite")
-    # Copied into layers of its own, which keeps the memory format that the architecture asks for.
-    network.to_empty(device="cpu").load_state_dict(tensors)
+    # Copies, laid out as the architecture asks; `to_empty` would do so too, once torch has imported sympy: a second.
+    placed = {
+        name: torch.empty_strided(value.shape, value.stride(), dtype=value.dtype) for name, value in wanted.items()
+    }
+    network.load_state_dict({name: place.copy_(tensors[name]) for name, place in placed.items()}, assign=True)
     network.requires_grad_(False)
     return network.eval()

@@ -1,0 +1,93 @@
+"""What every part uses: clips, clocks, and figures with what was asked of them."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+WARM_UP = 3
+OFFSET, SECONDS = 0.6, 2.5
+
+Waveform = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured number; `asked` is its target, to be reached from below unless `at_most`."""
+
+    what: str
+    value: float
+    unit: str
+    asked: float | None = None
+    at_most: bool = False
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        if self.asked is None:
+            return None
+        return self.value <= self.asked if self.at_most else self.value >= self.asked
+
+    def plain(self) -> dict[str, Any]:
+        return {**asdict(self), "met": self.met}
+
+
+def files(folder: Path, count: int | None = None) -> list[str]:
+    """Return recordings of RAVDESS, spread over speakers and emotions."""
+    from fusionser.corpora import list_rows
+
+    found = list_rows(folder, "ravdess").rows["file"].tolist()
+    step = 1 if count is None else max(1, len(found) // count)
+    return found[::step][:count]
+
+
+def waveform(file: str, rate: int) -> Waveform:
+    """Return the part of a recording that is compared, decoded whole as a corpus is, then cut and resampled."""
+    samples, own = soundfile.read(file, dtype="float32")
+    return soxr.resample(samples[int(OFFSET * own) : int((OFFSET + SECONDS) * own)], own, rate, quality="HQ")
+
+
+def interleaved(
+    contestants: Mapping[str, Callable[[Any], Any]], items: Mapping[str, Sequence[Any]], rounds: int = 3
+) -> dict[str, float]:
+    """Return the median milliseconds of processor time that each takes an item.
+
+    All take the first item in turn, then all the second, so that what disturbs one disturbs the others. Processor time
+    leaves out what other programs took.
+    """
+    spent: dict[str, list[float]] = {name: [] for name in contestants}
+    for name, run in contestants.items():
+        for item in items[name]:
+            run(item)
+    for _ in range(rounds):
+        for place in range(min(map(len, items.values()))):
+            for name, run in contestants.items():
+                began = time.process_time_ns()
+                run(items[name][place])
+                spent[name].append((time.process_time_ns() - began) / 1e6)
+    return {name: statistics.median(times) for name, times in spent.items()}
+
+
+def milliseconds(value: float, what: str, note: str = "") -> Figure:
+    return Figure(what=what, value=round(value, 3), unit="ms", note=note)
+
+
+def peak_mebibytes() -> float:
+    """Return the largest resident size of this process so far."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    raise OSError("this system does not tell the peak of resident memory")
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
