@@ -51,7 +51,7 @@ def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(f"the weights '{name}' are not finite")
-    # Copies, laid out as the architecture asks; `to_empty` would do so too, once torch has imported sympy: a second.
+    # Copies, laid out as the architecture asks; `to_empty` would do so too, after a second of imports.
     placed = {
         name: torch.empty_strided(value.shape, value.stride(), dtype=value.dtype) for name, value in wanted.items()
     }
