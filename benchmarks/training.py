@@ -18,7 +18,7 @@ from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
 from fusionser.networks.settings import NetworkTraining
-from fusionser.networks.training import TrainingRows, train_network
+from fusionser.networks.training import LARGEST_NORM, TrainingRows, train_network
 
 CLASSES = 8
 CLIPS = 1152
@@ -85,5 +85,6 @@ def _plain(contest: Contest, inputs: npt.NDArray[np.float32], targets: npt.NDArr
         for batch, truth in loader:
             optimiser.zero_grad()
             loss_of(network(batch), truth).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), LARGEST_NORM)
             optimiser.step()
     return time.process_time() - began

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
+from torch.nn.utils import clip_grad_norm_
 
 from fusionser.errors import TrainingError
 from fusionser.networks.watching import tell
 
-__all__ = ["Curve", "EarlyStop", "Net"]
+__all__ = ["Clip", "Curve", "EarlyStop", "Net"]
 
 
 class _Enough(KeyboardInterrupt):
@@ -34,6 +35,11 @@ class Net(NeuralNet):
     stopped = False
     half = False
 
+    def _set_training(self, training: bool = True) -> None:
+        # skorch walks through all layers for every batch, a tenth of a small network's time.
+        if self.module_.training is not training:
+            super()._set_training(training)
+
     def infer(self, x: Any, **more: Any) -> Any:
         """Return the logits of a batch."""
         with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.half):
@@ -49,6 +55,21 @@ class Net(NeuralNet):
         except KeyboardInterrupt:
             self.stopped = True
             raise
+
+
+class Clip(Callback):
+    """Keeps the norm of all gradients below a limit; skorch's own looks for the parameters anew in every batch."""
+
+    def __init__(self, largest: float) -> None:
+        self.largest = largest
+
+    def on_train_begin(self, net: Any, *given: Any, **more: Any) -> None:
+        """Take note of the parameters."""
+        self.parameters = list(net.module_.parameters())
+
+    def on_grad_computed(self, net: Any, *given: Any, **more: Any) -> None:
+        """Shorten the gradients."""
+        clip_grad_norm_(self.parameters, self.largest)
 
 
 class Curve(Callback):
