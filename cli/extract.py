@@ -54,4 +54,5 @@ def extract(
         f"{extracted.computed} analysed now, the others known from before; {extracted.seconds:.1f} s"
     )
     if extracted.quarantine:
-        write(f"{listed}: {len(extracted.quarantine)} recordings set apart, with reasons")
+        count = len(extracted.quarantine)
+        write(f"{listed}: {count} recording{'' if count == 1 else 's'} set apart, with reasons")
