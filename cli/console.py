@@ -128,8 +128,8 @@ def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] =
         say(f"note: {note}")
     if not quarantine:
         return
-    one = len(quarantine) == 1
-    say(f"{len(quarantine)} recording{' ' if one else 's '}cannot be used and {'was' if one else 'were'} set apart:")
+    alone = len(quarantine) == 1
+    say(f"{len(quarantine)} recording{' ' if alone else 's '}cannot be used and {'was' if alone else 'were'} set apart:")
     for one in quarantine[:SHOWN]:
         say(f"  {one['reason']}")
     if len(quarantine) > SHOWN:
