@@ -128,8 +128,8 @@ def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] =
         say(f"note: {note}")
     if not quarantine:
         return
-    alone = len(quarantine) == 1
-    say(f"{len(quarantine)} recording{' ' if alone else 's '}cannot be used and {'was' if alone else 'were'} set apart:")
+    counted = f"{len(quarantine)} recordings cannot be used and were"
+    say(f"{'1 recording cannot be used and was' if len(quarantine) == 1 else counted} set apart:")
     for one in quarantine[:SHOWN]:
         say(f"  {one['reason']}")
     if len(quarantine) > SHOWN:
