@@ -14,7 +14,6 @@ import soundfile
 import soxr
 
 ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-WARM_UP = 3
 OFFSET, SECONDS = 0.6, 2.5
 
 Waveform = npt.NDArray[np.float32]

@@ -53,6 +53,8 @@ def root(
 
 def main() -> None:
     """Run the command line; every failure ends in a sentence and an exit status, never in a traceback."""
+    # However it was started: results keep the command that gives them again.
+    sys.argv[0] = "fusionser"
     try:
         app()
     except SystemExit as stop:

@@ -122,14 +122,18 @@ def _updating(progress: Progress, label: str) -> Callable[..., None]:
     return update
 
 
+def recordings(count: int) -> str:
+    """Return a number of recordings in words."""
+    return f"{count} recording{'' if count == 1 else 's'}"
+
+
 def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] = ()) -> None:
     """Say which recordings were set apart, and why."""
     for note in notes:
         say(f"note: {note}")
     if not quarantine:
         return
-    counted = f"{len(quarantine)} recordings cannot be used and were"
-    say(f"{'1 recording cannot be used and was' if len(quarantine) == 1 else counted} set apart:")
+    say(f"{recordings(len(quarantine))} set apart, as unusable:")
     for one in quarantine[:SHOWN]:
         say(f"  {one['reason']}")
     if len(quarantine) > SHOWN:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, write
+from .console import print_json, recordings, write
 from .options import FrontEnd, Input, Places, Run, option, with_groups
 from .preparing import extract_places
 
@@ -50,9 +50,8 @@ def extract(
         )
         return
     write(
-        f"{out}: {extracted.rows} recordings, {columns} columns ({features.name}); "
+        f"{out}: {recordings(extracted.rows)}, {columns} columns ({features.name}); "
         f"{extracted.computed} analysed now, the others known from before; {extracted.seconds:.1f} s"
     )
     if extracted.quarantine:
-        count = len(extracted.quarantine)
-        write(f"{listed}: {count} recording{'' if count == 1 else 's'} set apart, with reasons")
+        write(f"{listed}: {recordings(len(extracted.quarantine))} set apart, with reasons")

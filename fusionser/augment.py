@@ -195,6 +195,7 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     >>> augment(np.zeros(16000, dtype=np.float32), 16000, Augmentation("speed", 2.0, 1)).size
     8000
     """
+    # Not the fingerprint, whose kind may change: a copy that a result rests on must come out the same again.
     identity = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
     identity.update(np.ascontiguousarray(samples, dtype=np.float32).data)
     digest = hashlib.blake2b(f"{identity.hexdigest()}|{wanted}".encode(), digest_size=8).digest()

@@ -125,7 +125,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return table if carried is None else pd.concat([carried, table], axis=1)
 
     def scaled(self, values: Array) -> Array:
-        """Scale columns that are checked, float64, in the order of training; nobody's by their own."""
+        """Scale columns that are checked, float64, in the order of training; speakers are not standardised here."""
         scaled = np.empty_like(values)
         for block, columns in self._blocks().items():
             weight = np.sqrt(len(columns)) if self.equal_blocks else 1.0

@@ -111,7 +111,7 @@ class Model:
         shares = np.full((len(table), len(self.card.classes)), np.nan)
         labels = np.full(len(table), "", dtype=object)
         if usable:
-            # The steps' own contents: their checks of tables, made for strangers' data, take longer than they do.
+            # Without the steps' checks of a stranger's table, which take longer than the steps themselves.
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
             labels[usable], shares[usable] = self.pipeline[CLASSIFIER].answer(scaled)
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]

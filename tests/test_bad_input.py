@@ -80,7 +80,7 @@ def test_a_bad_recording_is_set_apart_and_strict_stops(command, refused, part, t
     out = tmp_path / "features.parquet"
     done = command("extract", folder, *EVALUATE, "--out", out)
     assert done.status == 0
-    assert "1 recording cannot be used and was set apart" in done.messages
+    assert "1 recording set apart, as unusable:" in done.messages
     assert len(pd.read_parquet(out)) == 80
     listed = pd.read_csv(tmp_path / "features.quarantine.csv")
     assert listed["file"].tolist() == [str(bad)]

@@ -305,3 +305,14 @@ def test_parts_of_which_nothing_is_usable_leave_no_file(clips, tmp_path, in_part
     with pytest.raises(AudioError, match=r"none of 6 recordings can be used; the first: .*silent"):
         extract_file(rows_table(tmp_path, clips), Features("mfcc", extractor()), tmp_path / "f.parquet")
     assert list(tmp_path.glob("*.parquet")) == []
+
+
+def test_parts_of_which_some_hold_more_features_than_others_become_one_file(clips, tmp_path, in_parts_of_two):
+    known = extract_file(rows_table(tmp_path, clips[:2]), Features("both", extractor()), tmp_path / "known.parquet")
+    places = [Place(tmp_path / "known.parquet"), *rows_table(tmp_path, clips[2:])]
+    alone = FeatureExtractor(blocks=[("mfcc", MFCC())])
+    done = extract_file(places, Features("mfcc", alone), tmp_path / "all.parquet")
+    stored = pd.read_parquet(tmp_path / "all.parquet")
+    assert (known.rows, done.rows) == (2, 6)
+    assert [name for name in stored if "__" in name] == list(alone.get_feature_names_out())
+    np.testing.assert_array_equal(stored.filter(like="mfcc__"), alone.transform(clips))

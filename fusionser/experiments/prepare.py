@@ -127,9 +127,8 @@ def prepare(
     """
     began = time.perf_counter()
     listed = _listed(places, classes, dropped, strict=strict)
-    run = _Extracting(features, cache, n_jobs, progress, strict)
-    table = run.part(listed.rows)
-    run.check()
+    run = _Extracting(features, cache, n_jobs, progress, strict, total=len(listed.rows))
+    (table,) = run.parts(listed.rows, size=len(listed.rows))
     return Prepared(
         table,
         features,
@@ -169,7 +168,7 @@ def extract_file(
     began = time.perf_counter()
     listed = _listed(places, classes, dropped, strict=strict)
     run = _Extracting(features, cache, n_jobs, progress, strict, total=len(listed.rows))
-    write_features(run.parts(listed.rows), features.extractor, features.name, path, provenance())
+    write_features(run.parts(listed.rows, size=PART), features.extractor, features.name, path, provenance())
     return Extracted(
         run.kept,
         [*listed.quarantine, *run.quarantine],
@@ -202,19 +201,26 @@ class _Extracting:
     n_jobs: int | None
     progress: Progress | None
     strict: bool
-    total: int = 0
+    total: int
     kept: int = 0
     seen: int = 0
     computed: int = 0
     quarantine: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def part(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return the usable rows of a part with their features."""
-        if not self.features.extractor.extracted(rows).all():
-            rows = self._analysed(rows)
-        self.kept += len(rows)
-        return rows
+    def parts(self, rows: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
+        """Yield the usable rows with their features, part by part; raise `AudioError` when there are none."""
+        # Asked of all rows at once, so that all parts have the same columns.
+        held = self.features.extractor.extracted(rows).all()
+        for first in range(0, len(rows), size):
+            part = rows.iloc[first : first + size].reset_index(drop=True)
+            table = part if held else self._analysed(part)
+            self.kept += len(table)
+            if len(table):
+                yield table
+        if not self.kept:
+            first_reason = f"; the first: {self.quarantine[0]['reason']}" if self.quarantine else ""
+            raise AudioError(f"none of {len(rows)} recordings can be used{first_reason}")
 
     def _analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
         result = self.features.extractor.run(
@@ -229,23 +235,10 @@ class _Extracting:
         ]
         return rows.iloc[:0] if len(result.failures) == len(rows) else self.features.extractor.table(rows, result)
 
-    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        """Yield the parts of a table that have usable rows."""
-        for first in range(0, len(rows), PART):
-            table = self.part(rows.iloc[first : first + PART].reset_index(drop=True))
-            if len(table):
-                yield table
-        self.check()
-
-    def check(self) -> None:
-        """Raise `AudioError` when no row was usable."""
-        if not self.kept:
-            first = f"; the first: {self.quarantine[0]['reason']}" if self.quarantine else ""
-            raise AudioError(f"none of {self.seen} recordings can be used{first}")
-
     def _told(self, count: int) -> Progress | None:
-        if self.progress is None or not self.total:
-            return self.progress
+        """Return a progress function of one part that tells of all rows, those that were known among them."""
+        if self.progress is None:
+            return None
         told, before, total = self.progress, self.seen, self.total
         return lambda done, pending: told(before + count - pending + done, total)
 

@@ -109,7 +109,7 @@ class Computation(BaseEstimator):
     @classmethod
     @lru_cache
     def _parameters(cls) -> list[str]:
-        """Return the parameters' names, read once; `get_params` reads the signature anew, a millisecond a clip."""
+        """Return the parameters' names, read once; `get_params` reads the signature anew for every clip."""
         names: list[str] = cls._get_param_names()
         return names
 

@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 from fusionser.errors import TrainingError
 from fusionser.networks.watching import tell
 
-__all__ = ["Clip", "Curve", "EarlyStop", "Net"]
+__all__ = ["ClipGradients", "Curve", "EarlyStop", "Net"]
 
 
 class _Enough(KeyboardInterrupt):
@@ -57,7 +57,7 @@ class Net(NeuralNet):
             raise
 
 
-class Clip(Callback):
+class ClipGradients(Callback):
     """Keeps the norm of all gradients below a limit; skorch's own looks for the parameters anew in every batch."""
 
     def __init__(self, largest: float) -> None:

@@ -202,7 +202,7 @@ def _dataset(
 def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, watched: bool) -> list[Any]:
     from skorch.callbacks import LRScheduler
 
-    from fusionser.networks.loop import Clip, Curve, EarlyStop
+    from fusionser.networks.loop import ClipGradients, Curve, EarlyStop
 
     # The loss of watched speakers climbs while they are still recognised better and better, so it is no guide.
     monitor, mode = ("validation_uar", "max") if watched else ("train_loss", "min")
@@ -227,7 +227,7 @@ def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int,
         )
     callbacks = [
         ("curve", Curve(name, n_classes, settings.epochs)),
-        ("clip", Clip(LARGEST_NORM)),
+        ("clip", ClipGradients(LARGEST_NORM)),
         ("rate", rate),
     ]
     if watched and settings.patience is not None:

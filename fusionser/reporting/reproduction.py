@@ -86,12 +86,18 @@ def write_reproduction(found: Sequence[Reproduction], missing: Sequence[str], fo
                 "epochs": _epochs(one),
                 "minutes": _minutes(one),
                 "provenance": one.results()[0].provenance,
+                "command": _command(one.results()[0].provenance["command"]),
             }
             for one in found
         ],
         missing=missing,
     )
     return write_text(Path(folder) / "report.md", page)
+
+
+def _command(recorded: str) -> str:
+    """Return a recorded command as it is typed, whatever script it was started through."""
+    return f"fusionser {recorded.partition(' ')[2]}"
 
 
 def _epochs(found: Reproduction) -> str:
