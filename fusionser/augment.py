@@ -198,8 +198,7 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     # Not the fingerprint, whose kind may change: a copy that a result rests on must come out the same again.
     identity = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
     identity.update(np.ascontiguousarray(samples, dtype=np.float32).data)
-    digest = hashlib.blake2b(f"{identity.hexdigest()}|{wanted}".encode(), digest_size=8).digest()
-    rng = np.random.default_rng(int.from_bytes(digest, "little"))
+    rng = _drawing(identity.hexdigest(), wanted)
     changed = AUGMENTATIONS[wanted.kind].apply(samples, sampling_rate, wanted.value, rng)
     return np.ascontiguousarray(changed, dtype=np.float32)
 
