@@ -24,6 +24,9 @@ def reproduce(
     partial: Annotated[
         bool, option("--partial", "Run on what there is of a corpus, and stamp the result.", is_flag=True)
     ] = False,
+    cost: Annotated[
+        bool, option("--cost", "Train on a few batches, and say what the whole would take here.", is_flag=True)
+    ] = False,
     device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, option("--precision", PRECISION_HELP)] = "float32",
     weights: Annotated[str | None, option("--weights", WEIGHTS_HELP)] = None,
@@ -40,11 +43,12 @@ def reproduce(
     if recipe is None:
         _list(places, json)
         return
+    from fusionser.experiments.cost import measure_cost, stored_cost
     from fusionser.experiments.papers import paper_recipes, read_paper_recipe
     from fusionser.experiments.reproduce import Run
     from fusionser.experiments.reproduce import reproduce as run_recipe
     from fusionser.experiments.reproduction import keep_recipe, kept_recipes, stored_reproductions
-    from fusionser.reporting.reproduction import write_reproduction
+    from fusionser.reporting.reproduction import cost_text, write_reproduction
 
     name, wanted = read_paper_recipe(recipe)
     run = Run(
@@ -58,20 +62,27 @@ def reproduce(
         n_jobs=jobs,
     )
     kept = open_cache(cache)
+    found: Any
     with progress_bar("features") as clips, training_bar(name) as bar:
-        found = run_recipe(name, wanted, places, out, run, cache=kept, extraction_progress=clips, progress=spoken(bar))
+        if cost:
+            found = measure_cost(name, wanted, places, out, run, cache=kept, extraction_progress=clips)
+        else:
+            more: dict[str, Any] = {"cache": kept, "extraction_progress": clips, "progress": spoken(bar)}
+            found = run_recipe(name, wanted, places, out, run, **more)
     own = paper_recipes()
     if name not in own:
         keep_recipe(name, wanted, out)
     stored = {one: stored_reproductions(one, of, out) for one, of in {**kept_recipes(out), **own, name: wanted}.items()}
     there = [one for several in stored.values() for one in several if one.paper]
-    page = write_reproduction(
-        there, [one for one, several in stored.items() if not any(run.paper for run in several)], out
-    )
+    missing = [one for one, several in stored.items() if not any(run.paper for run in several)]
+    page = write_reproduction(there, {one: stored_cost(one, out) for one in missing}, out)
     if json:
-        print_json(_described(found))
+        print_json({**found.model_dump(mode="json"), "hours": found.hours} if cost else _described(found))
         return
-    _print(found)
+    if cost:
+        write(f"{found.recipe}: {cost_text(found)}")
+    else:
+        _print(found)
     write(f"report: {page}")
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_process import Outcome, run_command
+from small_recipe import SMALL
 
 from fusionser.corpora import generate_demo, list_rows
+from fusionser.experiments.papers import PaperRecipe, read_paper_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -107,3 +109,10 @@ def saved(model_data, tmp_path_factory):
         files[name] = save_model(model, folder / f"{name}.fusionser")
         model.predict(model_data.table["file"][:2])  # saving must not take the classifier apart
     return files
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> tuple[str, PaperRecipe]:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return read_paper_recipe(str(path))

@@ -5,6 +5,7 @@ import os
 
 import pandas as pd
 import pytest
+from small_recipe import SMALL
 
 from fusionser.errors import ProtocolError, SettingsError
 from fusionser.evaluation import protocol
@@ -42,36 +43,6 @@ FIGURES = {
     "s4-crnn-emodb": 83.18,
     "s4-crnn-emodb-augmented": 91.59,
 }
-
-SMALL = """
-paper = "Nobody"
-title = "a small network on synthetic voices"
-corpora = ["demo"]
-figure = 20.0
-measure = "best validation epoch"
-seeds = 2
-choices = "All of it."
-reading = "The voices are synthetic."
-[pipeline]
-network = "mfcc-frames"
-augment = ["speed(1.1)"]
-[training]
-epochs = 3
-units = 8
-[protocol]
-name = "random-holdout"
-settings = { share = 0.25 }
-[speaker_independent]
-name = "speaker-holdout"
-settings = { speakers = ["f1", "m1"] }
-"""
-
-
-@pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL)
-    return read_paper_recipe(str(path))
 
 
 def test_every_figure_of_the_papers_has_its_recipe():

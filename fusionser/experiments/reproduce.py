@@ -36,7 +36,7 @@ from fusionser.model import FEATURES
 from fusionser.networks.vgg16 import named_weights
 from fusionser.rows import write_table
 
-__all__ = ["Run", "reproduce"]
+__all__ = ["Run", "planned", "reproduce"]
 
 RunProgress = Callable[[int, int, str], None]
 
@@ -123,21 +123,7 @@ def reproduce(
     SettingsError
         When a corpus is not here, or only in part and `run.partial` is not set.
     """
-    here = present_corpora(recipe.corpora, places)
-    _check_present(name, here, run.partial)
-    prepared = _prepared(recipe, here, run, cache, extraction_progress)
-    label = run.label(whole=all(one.whole for one in here))
-    seeds = range(QUICK_SEEDS if run.quick else run.seeds or recipe.seeds)
-    cells = [_cell(cell_name(name, label, seed), recipe, prepared, recipe.protocol, run, seed) for seed in seeds]
-    own = recipe.speaker_independent
-    last = [] if own is None else [_cell(cell_name(name, label, None), recipe, prepared, own, run, 0)]
-    for cell in [*cells, *last]:
-        # What cannot be split is told before anything is trained.
-        cell.split.named_folds(prepared.table)
-    tasks = [(cell, False) for cell in cells]
-    if recipe.measure == BEST_EPOCH:
-        tasks = [task for cell in cells for task in ((cell, False), (cell, True))]
-    tasks += [(cell, False) for cell in last]
+    tasks, label = planned(name, recipe, places, run, cache=cache, progress=extraction_progress)
     results: list[Result] = []
     best: list[BestEpoch] = []
     for number, (cell, by_test) in enumerate(tasks):
@@ -149,7 +135,33 @@ def reproduce(
             results.append(_evaluated(cell, Path(folder), run))
     if progress:
         progress(len(tasks), len(tasks), "")
-    return Reproduction(name, recipe, label, results[: len(cells)], best, results[len(cells)] if last else None)
+    independent = None if recipe.speaker_independent is None else results.pop()
+    return Reproduction(name, recipe, label, results, best, independent)
+
+
+def planned(
+    name: str,
+    recipe: PaperRecipe,
+    places: Mapping[str, Path],
+    run: Run,
+    *,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[tuple[Cell, bool]], str]:
+    """Return the evaluations of a recipe, each with whether it is by the best epoch, and the label of the run."""
+    here = present_corpora(recipe.corpora, places)
+    _check_present(name, here, run.partial)
+    prepared = _prepared(recipe, here, run, cache, progress)
+    label = run.label(whole=all(one.whole for one in here))
+    seeds = range(QUICK_SEEDS if run.quick else run.seeds or recipe.seeds)
+    cells = [_cell(cell_name(name, label, seed), recipe, prepared, recipe.protocol, run, seed) for seed in seeds]
+    own = recipe.speaker_independent
+    last = [] if own is None else [_cell(cell_name(name, label, None), recipe, prepared, own, run, 0)]
+    for cell in [*cells, *last]:
+        # What cannot be split is told before anything is trained.
+        cell.split.named_folds(prepared.table)
+    kinds = (False, True) if recipe.measure == BEST_EPOCH else (False,)
+    return [*((cell, kind) for cell in cells for kind in kinds), *((cell, False) for cell in last)], label
 
 
 def _check_present(name: str, here: list[Present], partial: bool) -> None:

@@ -1,17 +1,25 @@
 """The table of published results and ours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fusionser.evaluation import Result
+from fusionser.experiments.cost import Cost
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
 from fusionser.experiments.reproduction import Reproduction, interval_over_seeds
 from fusionser.files import write_text
 from fusionser.reporting.page import render, score_interval
 
-__all__ = ["figure_text", "independent_score", "paper_protocol_score", "reproduction_stamps", "write_reproduction"]
+__all__ = [
+    "cost_text",
+    "figure_text",
+    "independent_score",
+    "paper_protocol_score",
+    "reproduction_stamps",
+    "write_reproduction",
+]
 
 
 def _over_seeds(values: Sequence[float]) -> str:
@@ -69,8 +77,22 @@ def verdict(found: Reproduction) -> str:
     return "reached" if reached else "not reached"
 
 
-def write_reproduction(found: Sequence[Reproduction], missing: Sequence[str], folder: str | Path) -> Path:
-    """Write ``report.md``: one row a recipe that was run, and the names of those that were not."""
+def cost_text(cost: Cost) -> str:
+    """Say what a recipe would take at most, and what of it was measured."""
+    if not cost.networks:
+        return "no network to train"
+    each = "; ".join(
+        f"{one.network} {1000 * one.seconds:.1f} ms a row and epoch, up to {one.epochs} epochs" for one in cost.networks
+    )
+    threads = cost.provenance.get("threads")
+    return (
+        f"{cost.hours:.1f} hours at most, {cost.trainings} training{'' if cost.trainings == 1 else 's'} of each "
+        f"network ({each}{f'; {threads} thread(s)' if threads else ''}{f'; {cost.label}' if cost.label else ''})"
+    )
+
+
+def write_reproduction(found: Sequence[Reproduction], missing: Mapping[str, Cost | None], folder: str | Path) -> Path:
+    """Write ``report.md``: one row a recipe that was run, and the names of those that were not, with what they cost."""
     page = render(
         "reproduction.md.j2",
         rows=[
@@ -90,7 +112,8 @@ def write_reproduction(found: Sequence[Reproduction], missing: Sequence[str], fo
             }
             for one in found
         ],
-        missing=missing,
+        missing=[name for name, cost in missing.items() if cost is None],
+        costs={name: cost_text(cost) for name, cost in missing.items() if cost is not None},
     )
     return write_text(Path(folder) / "report.md", page)
 

@@ -1,0 +1,44 @@
+"""What a published result would take to run again."""
+
+import pytest
+from small_recipe import SMALL
+
+from fusionser.experiments.cost import measure_cost, stored_cost
+from fusionser.experiments.reproduce import Run
+from fusionser.networks import MFCCFrames
+
+
+def test_a_cost_counts_every_training_and_is_measured_anew(small, demo_folder, tmp_path, monkeypatch):
+    name, recipe = small
+    trained = []
+    original = MFCCFrames.fit
+
+    def spying(self, X, y, watch=None):
+        trained.append(self.random_state)
+        return original(self, X, y, watch=watch)
+
+    monkeypatch.setattr(MFCCFrames, "fit", spying)
+    found = measure_cost(name, recipe, {"demo": demo_folder}, tmp_path, Run())
+    # 180 of 240 clips and a copy of each: all of them under a best epoch, four fifths where a fifth is watched.
+    assert found.trainings == 2 + 2 + 1
+    assert found.rows == 2 * 288 + 2 * 360 + 288
+    (network,) = found.networks
+    assert (network.network, network.epochs) == ("mfcc-frames", 3)
+    assert found.hours == pytest.approx(network.seconds * 3 * found.rows / 3600)
+    assert stored_cost(name, tmp_path) == found
+    measure_cost(name, recipe, {"demo": demo_folder}, tmp_path, Run())
+    assert len(trained) == 2 == len(set(trained))
+    (tmp_path / "costs" / "small.json").write_text("{}")
+    assert stored_cost(name, tmp_path) is None
+
+
+def test_a_cost_stands_in_the_report_until_the_recipe_is_run(command, demo_folder, tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    arguments = ["reproduce", tmp_path / "small.toml", "--place", f"demo={demo_folder}", "--out", tmp_path / "out"]
+    told = command(*arguments, "--cost")
+    assert told.status == 0, told.messages
+    assert "small: 0." in told.output and "5 trainings of each network (mfcc-frames " in told.output
+    assert "**small.** What it would take here" in (tmp_path / "out" / "report.md").read_text()
+    assert command(*arguments, "--cost", "--json").json["hours"] > 0
+    assert command(*arguments, "--quick").status == 0
+    assert "What it would take here" not in (tmp_path / "out" / "report.md").read_text()
