@@ -113,7 +113,11 @@ def write_reproduction(found: Sequence[Reproduction], missing: Mapping[str, Cost
             for one in found
         ],
         missing=[name for name, cost in missing.items() if cost is None],
-        costs={name: cost_text(cost) for name, cost in missing.items() if cost is not None},
+        costs=[
+            {"name": name, "text": cost_text(cost), "command": _command(cost.provenance["command"])}
+            for name, cost in missing.items()
+            if cost is not None
+        ],
     )
     return write_text(Path(folder) / "report.md", page)
 
