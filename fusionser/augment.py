@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -22,6 +21,7 @@ from sklearn.base import BaseEstimator
 
 from fusionser.audio import Waveform
 from fusionser.errors import RowsError, SettingsError, unknown_name
+from fusionser.phase_vocoder import change_pitch, change_tempo
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, check_rows, feature_columns
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 Generator = np.random.Generator
 WRITTEN = re.compile(r"([a-z]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")
 LOWPASS_ORDER = 4
-REVISION = 1
+REVISION = 2
 """Raised whenever the same augmentation of the same samples comes to give others."""
 
 
@@ -90,22 +90,12 @@ def _noise(samples: Waveform, rate: int, decibels: float, rng: Generator) -> npt
     return samples + rng.normal(0.0, deviation, samples.size)
 
 
-def _phase_vocoder(samples: Waveform, rate: int, *, semitones: float = 0.0, tempo: float = 1.0) -> npt.NDArray[Any]:
-    import python_stretch
-
-    stretch = python_stretch.Signalsmith.Stretch(0)
-    stretch.preset(1, rate)
-    stretch.setTransposeSemitones(semitones)
-    stretch.setTimeFactor(tempo)
-    return np.asarray(stretch.process(np.ascontiguousarray(samples[None], dtype=np.float32)))[0]
-
-
 def _stretch(samples: Waveform, rate: int, tempo: float, rng: Generator) -> npt.NDArray[Any]:
-    return _phase_vocoder(samples, rate, tempo=tempo)
+    return change_tempo(samples, tempo)
 
 
 def _pitch(samples: Waveform, rate: int, semitones: float, rng: Generator) -> npt.NDArray[Any]:
-    return _phase_vocoder(samples, rate, semitones=semitones)
+    return change_pitch(samples, semitones)
 
 
 def _lowpass(samples: Waveform, rate: int, cutoff: float, rng: Generator) -> npt.NDArray[Any]:
@@ -142,7 +132,7 @@ AUGMENTATIONS: Mapping[str, Kind] = MappingProxyType(
 """Every kind by its name.
 
 ``noise``: white Gaussian noise at a ratio of signal to noise. ``pitch`` and ``stretch``: pitch without tempo,
-tempo without pitch (Signalsmith Stretch, a phase vocoder). ``lowpass``: a Butterworth filter of fourth order.
+tempo without pitch (a phase vocoder, equal to librosa's effects). ``lowpass``: a Butterworth filter of fourth order.
 ``speed``: both at once, by resampling.
 """
 
@@ -205,7 +195,7 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
 
 def made_by() -> str:
     """Return what decides an augmentation's samples, for the keys of a cache."""
-    return f"augmentation {REVISION}, python-stretch {metadata.version('python-stretch')}"
+    return f"augmentation {REVISION}"
 
 
 def check_kinds(kinds: Sequence[str]) -> None:

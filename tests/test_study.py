@@ -3,6 +3,7 @@ import json
 import pytest
 
 from fusionser.errors import SettingsError
+from fusionser.evaluation import deciding
 from fusionser.experiments import study
 from fusionser.experiments.recipe import read_recipe, recipe_names
 from fusionser.experiments.study import run_study
@@ -149,3 +150,8 @@ def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(
     assert [result.protocol.settings["folds"] for result in results] == [3, 2]
     assert {result.protocol.settings["seed"] for result in results} == {3}
     assert len(list((tmp_path / "cells").iterdir())) == 2
+
+
+def test_a_package_that_is_not_used_any_more_makes_no_result_older():
+    stored = {"python": "3.11.7", "numpy": "2.4.6", "python-stretch": "0.3.1"}
+    assert deciding(stored) == {"python": "3.11.7", "numpy": "2.4.6"}

@@ -4,6 +4,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from fusionser.errors import FusionserError
 from fusionser.files import write_text
 
-__all__ = ["FoldResult", "Result", "Scores", "provenance", "read_result", "versions"]
+__all__ = ["FoldResult", "Result", "Scores", "deciding", "provenance", "read_result", "versions"]
 
 PACKAGES = (
     "fusionser",
@@ -29,7 +30,6 @@ PACKAGES = (
     "soxr",
     "torch",
     "skorch",
-    "python-stretch",
 )
 
 
@@ -164,6 +164,11 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def deciding(stored: Mapping[str, str]) -> dict[str, str]:
+    """Return the stored versions without those of packages that are not used any more."""
+    return {name: version for name, version in stored.items() if name in ("python", *PACKAGES)}
 
 
 def provenance() -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from fusionser.errors import FusionserError
-from fusionser.evaluation import Result, read_result
+from fusionser.evaluation import Result, deciding, read_result
 from fusionser.evaluation.results import Record
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
 from fusionser.files import write_text
@@ -43,7 +43,7 @@ class BestEpoch(Record):
 
     def made_by(self) -> tuple[Any, ...]:
         """Return all that it depends on, but for the recordings themselves."""
-        versions = self.provenance["versions"]
+        versions = deciding(self.provenance["versions"])
         return self.settings, self.rows_settings, self.protocol, self.rows, self.seed, versions
 
 
@@ -209,4 +209,4 @@ def _kind(result: Result) -> tuple[str, ...]:
     """Return what seeds of one run have in common, by speaker and under the paper's protocol alike."""
     blocks = [{**block, "random_state": None, "held_out": None} for block in result.features]
     settings = {**result.classifier_settings, "random_state": None}
-    return str(blocks), str(sorted(settings.items())), str(result.provenance["versions"])
+    return str(blocks), str(sorted(settings.items())), str(deciding(result.provenance["versions"]))

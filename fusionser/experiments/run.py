@@ -9,7 +9,7 @@ import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
-from fusionser.augment import augmented_rows
+from fusionser.augment import REVISION, augmented_rows
 from fusionser.classifiers import LateFusion
 from fusionser.errors import SettingsError
 from fusionser.evaluation import Protocol, Result, check_labels, evaluate, provenance, versions
@@ -98,7 +98,7 @@ class Plan:
         }
         # Named only where they are used, so that the settings of a plain classifier stay short.
         if self.augment:
-            chosen.update(augment=list(self.augment), copies=self.copies)
+            chosen.update(augment=list(self.augment), copies=self.copies, augmentation_revision=REVISION)
         if self.fusion != "early":
             chosen["fusion"] = self.fusion
         if self.networks.cross_fit:

