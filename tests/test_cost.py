@@ -4,6 +4,7 @@ import pytest
 from small_recipe import SMALL
 
 from fusionser.experiments.cost import measure_cost, stored_cost
+from fusionser.experiments.papers import read_paper_recipe
 from fusionser.experiments.reproduce import Run
 from fusionser.networks import MFCCFrames
 
@@ -21,15 +22,38 @@ def test_a_cost_counts_every_training_and_is_measured_anew(small, demo_folder, t
     found = measure_cost(name, recipe, {"demo": demo_folder}, tmp_path, Run())
     # 180 of 240 clips and a copy of each: all of them under a best epoch, four fifths where a fifth is watched.
     assert found.trainings == 2 + 2 + 1
-    assert found.rows == 2 * 288 + 2 * 360 + 288
     (network,) = found.networks
-    assert (network.network, network.epochs) == ("mfcc-frames", 3)
-    assert found.hours == pytest.approx(network.seconds * 3 * found.rows / 3600)
+    assert (network.network, network.epochs, network.rows) == ("mfcc-frames", 3, 2 * 288 + 2 * 360 + 288)
+    assert found.hours == pytest.approx(network.seconds * 3 * network.rows / 3600)
     assert stored_cost(name, tmp_path) == found
     measure_cost(name, recipe, {"demo": demo_folder}, tmp_path, Run())
     assert len(trained) == 2 == len(set(trained))
     (tmp_path / "costs" / "small.json").write_text("{}")
     assert stored_cost(name, tmp_path) is None
+
+
+FUSED = """
+paper = "Nobody"
+title = "two networks on synthetic voices"
+corpora = ["demo"]
+measure = "test"
+seeds = 1
+choices = "All of it."
+[pipeline]
+blocks = ["conv1d", "conv2d"]
+classifier = "svm"
+[protocol]
+name = "speaker-holdout"
+settings = { speakers = ["f1", "m1"] }
+"""
+
+
+def test_each_network_learns_from_rows_of_its_own(demo_folder, tmp_path):
+    (tmp_path / "fused.toml").write_text(FUSED)
+    name, recipe = read_paper_recipe(str(tmp_path / "fused.toml"))
+    found = measure_cost(name, recipe, {"demo": demo_folder}, tmp_path, Run())
+    # Of 180 clips conv1d watches a fifth, and conv2d none.
+    assert {one.network: one.rows for one in found.networks} == {"conv1d": 144, "conv2d": 180}
 
 
 def test_a_cost_stands_in_the_report_until_the_recipe_is_run(command, demo_folder, tmp_path):

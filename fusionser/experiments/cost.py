@@ -26,30 +26,31 @@ EPOCHS = 3
 
 
 class NetworkCost(Record):
-    """What one network of a recipe takes: seconds for a row in an epoch, and the most epochs of a training."""
+    """What one network of a recipe takes.
+
+    ``seconds`` for a row in an epoch; ``epochs`` that a training has at most; ``rows`` that are learned from
+    in one epoch, added up over all trainings.
+    """
 
     network: str
     seconds: float
     epochs: int
+    rows: int
 
 
 class Cost(Record):
-    """What all trainings of a recipe would take at most; features and classifiers are not counted.
-
-    ``rows`` is the number of rows that are learned from in one epoch, added up over ``trainings`` of each network.
-    """
+    """What all trainings of a recipe would take at most; features and classifiers are not counted."""
 
     recipe: str
     label: str
     trainings: int
-    rows: int
     networks: list[NetworkCost]
     provenance: dict[str, Any]
 
     @property
     def hours(self) -> float:
         """Return the hours that the networks would learn, if none is stopped early."""
-        return sum(one.seconds * one.epochs for one in self.networks) * self.rows / 3600
+        return sum(one.seconds * one.epochs * one.rows for one in self.networks) / 3600
 
 
 def measure_cost(
@@ -81,13 +82,14 @@ def measure_cost(
         for _, block in cell.plan.estimator(cell.prepared.features.extractor)[FEATURES].blocks
         if isinstance(block, DeepExtractor)
     ]
-    learned = [rows for task in tasks for rows in _learned_rows(*task, blocks[0].validation if blocks else 0.0)]
     found = Cost(
         recipe=name,
         label=label,
-        trainings=len(learned),
-        rows=sum(learned),
-        networks=[_measured(block, cell) for block in blocks],
+        trainings=sum(len(_learned_rows(*task, 0.0)) for task in tasks),
+        networks=[
+            _measured(block, cell, sum(sum(_learned_rows(*task, block.validation)) for task in tasks))
+            for block in blocks
+        ],
         provenance=provenance(),
     )
     write_text(_path(Path(folder), name), found.model_dump_json(indent=2) + "\n")
@@ -114,7 +116,7 @@ def _learned_rows(cell: Cell, by_test: bool, validation: float) -> list[int]:
     return [round(len(train) * share) * (1 + copies) for _, train, _ in (folds[:1] if by_test else folds)]
 
 
-def _measured(block: DeepExtractor, cell: Cell) -> NetworkCost:
+def _measured(block: DeepExtractor, cell: Cell, rows: int) -> NetworkCost:
     table = cell.prepared.table
     some = table.sample(min(len(table), BATCHES * block.batch_size), random_state=0)
     # A seed of its own, or a second measurement would find the network of the first, and its seconds.
@@ -122,4 +124,4 @@ def _measured(block: DeepExtractor, cell: Cell) -> NetworkCost:
     short = clone(block).set_params(epochs=EPOCHS, validation=0.0, random_state=seed)
     short.fit(some.reset_index(drop=True), some["emotion"].to_numpy(dtype=object))
     fastest = min(epoch["seconds"] for epoch in short.history_)
-    return NetworkCost(network=block.kind, seconds=fastest / len(some), epochs=block.epochs)
+    return NetworkCost(network=block.kind, seconds=fastest / len(some), epochs=block.epochs, rows=rows)
