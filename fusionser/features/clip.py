@@ -93,7 +93,7 @@ class Computation(BaseEstimator):
     """
 
     kind: ClassVar[str]
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     uses_audio: ClassVar[bool] = True
 
     def compute(self, clip: Clip) -> npt.NDArray[np.float32]:

@@ -63,10 +63,9 @@ def _window_autocorrelation(n_fft: int, lags: int) -> Array64:
 
 
 def _autocorrelation(power: npt.NDArray[np.float32], n_fft: int, lags: int) -> Array64:
-    # Frame by frame, as the power lies in memory.
-    without_mean = power.T.astype(np.float64)
-    without_mean[:, :2] = 0.0
-    correlation = scipy.fft.irfft(without_mean, n=n_fft, axis=1)[:, :lags].T
+    without_mean = power.astype(np.float64)
+    without_mean[:2] = 0.0
+    correlation = scipy.fft.irfft(without_mean, n=n_fft, axis=0)[:lags]
     energy = correlation[0]
     correlation = correlation / np.where(energy > 0, energy, 1.0)
     normalised: Array64 = correlation / _window_autocorrelation(n_fft, lags)[:, None]

@@ -5,6 +5,7 @@ periodic Hann, the mel scale is Slaney's with area-normalised filters. So each v
 of the same name on the same waveform.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -141,11 +142,11 @@ class Spectrum:
 
     @cached_property
     def magnitude(self) -> Array:
-        """Magnitudes, shape (1 + n_fft / 2, n_frames); the values of a frame lie side by side."""
+        """Magnitudes, shape (1 + n_fft / 2, n_frames); the values of a bin lie side by side."""
         frames = self._frames_of(np.pad(self._emphasised(), self.frames.n_fft // 2))
         length = self.frames.n_fft if self.frames.win_length is None else self.frames.win_length
         windowed = frames * _window(self.frames.window, length, self.frames.n_fft)
-        return np.abs(scipy.fft.rfft(windowed, axis=1)).T
+        return np.abs(scipy.fft.rfft(windowed.T, axis=0))
 
     @cached_property
     def power(self) -> Array:
@@ -160,8 +161,14 @@ class Spectrum:
     @cached_property
     def rms(self) -> Array64:
         """Root of the mean square of each frame, from the samples, shape (n_frames,)."""
-        frames = self._frames_of(np.pad(self.waveform.astype(np.float64), self.frames.n_fft // 2))
-        return np.sqrt(np.einsum("ij,ij->i", frames, frames) / self.frames.n_fft)
+        # Parts that neighbouring frames share are squared once: a third of the time.
+        part = math.gcd(self.frames.n_fft, self.frames.hop_length)
+        padded = np.pad(self.waveform.astype(np.float64), self.frames.n_fft // 2)
+        parts = padded[: padded.size // part * part].reshape(-1, part)
+        energy = np.lib.stride_tricks.sliding_window_view(
+            np.einsum("ij,ij->i", parts, parts), self.frames.n_fft // part
+        )[:: self.frames.hop_length // part]
+        return np.sqrt(energy.sum(axis=1) / self.frames.n_fft)
 
     @cached_property
     def zero_crossing_rate(self) -> Array64:
@@ -203,7 +210,7 @@ class Spectrum:
     def chroma(self, n_chroma: int = 12) -> Array:
         """Power by pitch class, each frame's largest 1, shape (n_chroma, n_frames)."""
         filters = chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, self.tuning(n_chroma))
-        raw = (self.power.T @ filters.T).T
+        raw = filters @ self.power
         peaks = raw.max(axis=0)
         return (raw / np.where(peaks < np.finfo(np.float32).tiny, 1.0, peaks)).astype(np.float32)
 
@@ -245,9 +252,9 @@ class Spectrum:
     @cached_property
     def flux(self) -> Array64:
         """Distance between the magnitude shapes of neighbouring frames, shape (n_frames,); the first is 0."""
-        shapes = (self.magnitude / self._moments[0].astype(np.float32)).T
-        steps = np.diff(shapes, axis=0, prepend=shapes[:1]).astype(np.float64)
-        return np.sqrt(np.einsum("ij,ij->i", steps, steps))
+        shapes = self.magnitude / self._moments[0].astype(np.float32)
+        steps = np.diff(shapes, axis=1, prepend=shapes[:, :1]).astype(np.float64)
+        return np.sqrt(np.einsum("ij,ij->j", steps, steps))
 
 
 def decibels(power: Array) -> Array:

@@ -66,8 +66,7 @@ def _peaks(
     near = power[low - 1 : high + 1]
     audible = near * (near > QUIETEST * power.max(axis=0))
     peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
-    # Frame by frame, as they lie in memory.
-    frames, bins = np.divmod(np.flatnonzero(peak.T), len(peak))
+    bins, frames = np.divmod(np.flatnonzero(peak), peak.shape[1])
     before, here, after = (near[bins + shift, frames] for shift in range(3))
     # The sums in single and the quotient in double precision, as numba has them.
     curvature = (after + before).astype(np.float64) - 2.0 * here
