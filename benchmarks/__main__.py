@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.measuring import ONE_CORE
 from benchmarks.page import write_page
 
-PARTS = ("extraction", "processes", "caching", "training", "augmentation", "prediction")
+PARTS = ("extraction", "processes", "caching", "studies", "training", "augmentation", "prediction", "growth", "device")
 
 
 def main() -> None:

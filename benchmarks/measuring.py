@@ -21,7 +21,10 @@ Waveform = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One measured number; `asked` is its target, to be reached from below unless `at_most`."""
+    """One measured number; `asked` is its target, to be reached from below unless `at_most`.
+
+    `along` names what grows where the number is a point of a curve, and `at` how far it has grown.
+    """
 
     what: str
     value: float
@@ -29,6 +32,8 @@ class Figure:
     asked: float | None = None
     at_most: bool = False
     note: str = ""
+    along: str = ""
+    at: float = 0.0
 
     @property
     def met(self) -> bool | None:

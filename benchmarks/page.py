@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pictures import draw_growth
+
 HEAD = """# Speed
 
 `make bench` measures all of this anew. A time a clip is the median of processor time on one core; contestants take
@@ -21,6 +23,7 @@ def write_page(folder: Path) -> Path:
         made = part["provenance"]
         text.append(f"## {part['part'].capitalize()}\n\n| | measured | asked | met |\n|---|---|---|---|")
         text += [_row(one) for one in part["figures"]]
+        text += [f"\n{line}" for line in draw_growth(part["figures"], folder)]
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         text.append(
             f"\n`{made['command']}`, {part['seconds']:g} s; {made['processor'] or made['machine']}; commit "

@@ -1,4 +1,4 @@
-"""Clips a second while training: our module against a plain PyTorch loop with a DataLoader."""
+"""Clips a second while training: ours against a plain PyTorch loop with a DataLoader, and Keras for the record."""
 
 import time
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.measuring import Figure
+from benchmarks.peers import run_peer
 from fusionser.networks.conv1d import Conv1D
 from fusionser.networks.conv2d import Conv2D
 from fusionser.networks.layers import Network
@@ -46,6 +47,7 @@ CONTESTS = {
 def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     """Return the figures of the fifth target; a training's speed does not depend on what is in its inputs."""
     figures = []
+    keras = run_peer("keras", ["tensorflow-cpu"], "by_keras.py", [])
     for name, contest in CONTESTS.items():
         rng = np.random.default_rng(0)
         inputs = rng.normal(size=(CLIPS, *contest.shape)).astype(np.float32)
@@ -60,6 +62,8 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
         figures += [
             Figure(what=f"{name}, {who}", value=round(one), unit="clips a second") for who, one in speed.items()
         ]
+        if name in keras:
+            figures.append(Figure(what=f"{name}, Keras", value=round(keras[name]), unit="clips a second"))
         ratio = round(speed["ours"] / speed["plain loop"], 2)
         figures.append(Figure(what=f"{name}: ours against the plain loop", value=ratio, unit="times", asked=0.97))
     return figures

@@ -44,7 +44,7 @@ def evaluate(
     features = front_end.choose(paired)
     # A wrong name is told before an hour of extraction, not after.
     plan.estimator(features.extractor)
-    prepared = prepare_places(paired, features, given, run)
+    prepared = prepare_places(paired, features, given, run, training.device)
     chosen = choose_protocol(protocol, prepared.table, split.settings(protocol, run.seed))
     prepared = prepare_copies(prepared, plan, run)
     with training_bar("folds") as progress:

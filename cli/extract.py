@@ -19,6 +19,9 @@ def extract(
     given: Input,
     front_end: FrontEnd,
     run: Run,
+    device: Annotated[
+        str, option("--device", "Where spectra are computed: cpu, or cuda or cuda:N, many clips at once.", "Features")
+    ] = "cpu",
 ) -> None:
     """Extract features of all recordings into one Parquet file, rows and settings included."""
     import pandas as pd
@@ -29,7 +32,7 @@ def extract(
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
     paired = given.pair(places)
     features = front_end.choose(paired, learned=False)
-    extracted = extract_places(paired, features, out, given, run)
+    extracted = extract_places(paired, features, out, given, run, device)
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:

@@ -34,7 +34,7 @@ def fit(
     paired = given.pair(places)
     features = front_end.choose(paired)
     plan.estimator(features.extractor)
-    prepared = prepare_places(paired, features, given, run)
+    prepared = prepare_places(paired, features, given, run, training.device)
     chosen = _estimate_split(protocol, prepared.table, split.settings(protocol, run.seed)) if estimate else None
     prepared = prepare_copies(prepared, plan, run)
     with training_bar("folds of the estimate") as progress:

@@ -41,6 +41,7 @@ PROTOCOL_HELP = (
 )
 JOBS_HELP = "Processes; -1 is one a core."
 PRECISION_HELP = "float32, or bfloat16: faster training of convolutions."
+DEVICE_HELP = "Where networks are trained: auto, cpu, cuda, cuda:N or mps; cuda by name computes spectra there too."
 WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
 THREADS_HELP = "Threads that a network is trained with, one a core when not given; other numbers, other last digits."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
@@ -207,9 +208,7 @@ class Training:
         bool,
         option("--tune", "Choose parameters by inner folds of the training speakers.", "Classifier", is_flag=True),
     ] = False
-    device: Annotated[
-        str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.", "Classifier")
-    ] = "auto"
+    device: Annotated[str, option("--device", DEVICE_HELP, "Classifier")] = "auto"
     epochs: Annotated[
         int | None, option("--epochs", "Epochs of every network, in place of its own number.", "Classifier", min=1)
     ] = None

@@ -26,23 +26,28 @@ def open_cache(wanted: bool) -> Any:
     return default_cache()
 
 
-def prepare_places(places: list[Any], features: Any, given: Input, run: Run) -> Any:
+def prepare_places(places: list[Any], features: Any, given: Input, run: Run, device: str) -> Any:
     """List the rows and extract their features, with a progress bar; say what was set apart."""
     from fusionser.experiments import prepare
 
-    return _with_bar(prepare, places, features, given, run)
+    return _with_bar(prepare, places, features, given, run, device)
 
 
-def extract_places(places: list[Any], features: Any, out: Path, given: Input, run: Run) -> Any:
+def extract_places(places: list[Any], features: Any, out: Path, given: Input, run: Run, device: str) -> Any:
     """Do so part by part, into a features file."""
     from fusionser.experiments import extract_file
 
-    return _with_bar(extract_file, places, features, given, run, path=out)
+    return _with_bar(extract_file, places, features, given, run, device, path=out)
 
 
 def _with_bar(
-    extract: Callable[..., Any], places: list[Any], features: Any, given: Input, run: Run, **more: Any
+    extract: Callable[..., Any], places: list[Any], features: Any, given: Input, run: Run, device: str, **more: Any
 ) -> Any:
+    where = "cpu"
+    if device not in ("auto", "cpu"):
+        from fusionser.networks import feature_device
+
+        where = feature_device(device)
     with progress_bar("features") as progress:
         prepared = extract(
             places,
@@ -51,6 +56,7 @@ def _with_bar(
             dropped=names(given.drop_classes),
             cache=open_cache(run.cache),
             n_jobs=run.jobs,
+            device=where,
             progress=progress,
             strict=given.strict,
             **more,

@@ -100,6 +100,7 @@ def prepare(
     dropped: Sequence[str] = (),
     cache: FeatureCache | None = None,
     n_jobs: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
     strict: bool = False,
 ) -> Prepared:
@@ -115,7 +116,7 @@ def prepare(
         Emotions to keep; all when empty.
     dropped : sequence of str
         Emotions to leave out, of training and test rows alike.
-    cache, n_jobs, progress
+    cache, n_jobs, device, progress
         See `compute_clips`.
     strict : bool, default=False
         Raise at the first recording that cannot be used.
@@ -127,7 +128,7 @@ def prepare(
     """
     began = time.perf_counter()
     listed = _listed(places, classes, dropped, strict=strict)
-    run = _Extracting(features, cache, n_jobs, progress, strict, total=len(listed.rows))
+    run = _Extracting(features, cache, n_jobs, device, progress, strict, total=len(listed.rows))
     (table,) = run.parts(listed.rows, size=len(listed.rows))
     return Prepared(
         table,
@@ -148,6 +149,7 @@ def extract_file(
     dropped: Sequence[str] = (),
     cache: FeatureCache | None = None,
     n_jobs: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
     strict: bool = False,
 ) -> Extracted:
@@ -155,7 +157,7 @@ def extract_file(
 
     Parameters
     ----------
-    places, features, classes, dropped, cache, n_jobs, progress, strict
+    places, features, classes, dropped, cache, n_jobs, device, progress, strict
         See `prepare`.
     path : str or Path
         Features file, written whole or not at all.
@@ -167,7 +169,7 @@ def extract_file(
     """
     began = time.perf_counter()
     listed = _listed(places, classes, dropped, strict=strict)
-    run = _Extracting(features, cache, n_jobs, progress, strict, total=len(listed.rows))
+    run = _Extracting(features, cache, n_jobs, device, progress, strict, total=len(listed.rows))
     write_features(run.parts(listed.rows, size=PART), features.extractor, features.name, path, provenance())
     return Extracted(
         run.kept,
@@ -199,6 +201,7 @@ class _Extracting:
     features: Features
     cache: FeatureCache | None
     n_jobs: int | None
+    device: str
     progress: Progress | None
     strict: bool
     total: int
@@ -224,7 +227,12 @@ class _Extracting:
 
     def _analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
         result = self.features.extractor.run(
-            rows, cache=self.cache, n_jobs=self.n_jobs, progress=self._told(len(rows)), strict=self.strict
+            rows,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
+            device=self.device,
+            progress=self._told(len(rows)),
+            strict=self.strict,
         )
         self.seen += len(rows)
         self.computed += result.computed

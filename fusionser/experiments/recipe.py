@@ -56,7 +56,8 @@ class CorpusChoice(Strict):
 class Recipe(Strict):
     """A study: every pipeline, with each of its classifiers, in every setting, under every protocol of every corpus.
 
-    ``presets`` and ``classifiers`` are short for one plain pipeline a preset.
+    ``presets`` and ``classifiers`` are short for one plain pipeline a preset. ``epochs`` stand in place of each
+    network's own number.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Recipe(Strict):
     settings: tuple[Setting, ...] = Field(("inductive",), min_length=1)
     imbalance: str = "none"
     precision: str = "float32"
+    epochs: int | None = Field(None, ge=1)
     seed: int = 0
     corpora: tuple[CorpusChoice, ...] = Field(min_length=1)
     paper: tuple[PaperRow, ...] = ()

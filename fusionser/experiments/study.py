@@ -70,7 +70,9 @@ def _plan(
         augment=pipeline.augment,
         copies=pipeline.copies,
         fusion=pipeline.fusion,
-        networks=Networks(device=device, cross_fit=pipeline.cross_fit, precision=recipe.precision),
+        networks=Networks(
+            device=device, epochs=recipe.epochs, cross_fit=pipeline.cross_fit, precision=recipe.precision
+        ),
         tune=pipeline.tune,
         seed=recipe.seed,
         n_jobs=n_jobs,

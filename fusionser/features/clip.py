@@ -77,6 +77,10 @@ class Clip:
             self._spectra[key] = Spectrum(self.waveform(settings, frames.n_fft), frames)
         return self._spectra[key]
 
+    def take_spectrum(self, settings: ClipSettings, spectrum: Spectrum) -> None:
+        """Use a spectrum that was made elsewhere, of the waveform under these settings."""
+        self._spectra[settings, spectrum.frames] = spectrum
+
 
 def plain_value(value: Any) -> Any:
     """Turn what NumPy puts into a grid of parameters into what JSON knows."""

@@ -213,13 +213,16 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         *,
         cache: FeatureCache | None = None,
         n_jobs: int | None = None,
+        device: str = "cpu",
         progress: Progress | None = None,
         strict: bool = False,
     ) -> Extraction:
         """Compute what needs no training for every clip, keeping what fails apart; see `compute_clips`."""
         self.check()
         wanted = {**dict(self._handcrafted()), **self._front_ends()}
-        return compute_clips(rows_of(X), wanted, cache=cache, n_jobs=n_jobs, progress=progress, strict=strict)
+        return compute_clips(
+            rows_of(X), wanted, cache=cache, n_jobs=n_jobs, device=device, progress=progress, strict=strict
+        )
 
     def table(self, rows: pd.DataFrame, result: Extraction) -> pd.DataFrame:
         """Return the rows that succeeded, with their features, fingerprint and stamp, and what networks are fed."""

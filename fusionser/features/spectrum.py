@@ -101,6 +101,18 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
     return filters
 
 
+def frame_window(frames: FrameSettings) -> Array:
+    """Return the window that each frame is multiplied by, shape (n_fft,)."""
+    length = frames.n_fft if frames.win_length is None else frames.win_length
+    return _window(frames.window, length, frames.n_fft)
+
+
+def moment_weights(frames: FrameSettings) -> Array64:
+    """Return 1, the frequency in Hz and its square for each bin, shape (3, 1 + n_fft / 2)."""
+    frequencies = np.fft.rfftfreq(frames.n_fft, 1.0 / frames.sampling_rate).astype(np.float64)
+    return np.stack([np.ones_like(frequencies), frequencies, np.square(frequencies)])
+
+
 class Spectrum:
     """A waveform, its short-time Fourier transform, and what follows from it, each computed once.
 
@@ -132,7 +144,8 @@ class Spectrum:
         view = np.lib.stride_tricks.sliding_window_view(padded, self.frames.n_fft)
         return view[:: self.frames.hop_length]
 
-    def _emphasised(self) -> Array:
+    def emphasised(self) -> Array:
+        """Return the waveform that is transformed, after the pre-emphasis where there is one."""
         if self.frames.pre_emphasis == 0:
             return self.waveform
         import librosa
@@ -143,9 +156,8 @@ class Spectrum:
     @cached_property
     def magnitude(self) -> Array:
         """Magnitudes, shape (1 + n_fft / 2, n_frames); the values of a bin lie side by side."""
-        frames = self._frames_of(np.pad(self._emphasised(), self.frames.n_fft // 2))
-        length = self.frames.n_fft if self.frames.win_length is None else self.frames.win_length
-        windowed = frames * _window(self.frames.window, length, self.frames.n_fft)
+        frames = self._frames_of(np.pad(self.emphasised(), self.frames.n_fft // 2))
+        windowed = frames * frame_window(self.frames)
         return np.abs(scipy.fft.rfft(windowed.T, axis=0))
 
     @cached_property
@@ -217,8 +229,7 @@ class Spectrum:
     @cached_property
     def _moments(self) -> Array64:
         """Each frame's sum of magnitudes, of these times frequency and times its square, shape (3, n_frames)."""
-        weights = np.stack([np.ones_like(self.frequencies), self.frequencies, np.square(self.frequencies)])
-        moments: Array64 = weights @ self.magnitude.astype(np.float64)
+        moments: Array64 = moment_weights(self.frames) @ self.magnitude.astype(np.float64)
         # A frame of nothing has no mean frequency; 0 over 1 says so.
         moments[0] = np.where(moments[0] < np.finfo(np.float32).tiny, 1.0, moments[0])
         return moments

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["estimate_tuning"]
+__all__ = ["estimate_tuning", "tuning_band", "tuning_of_band"]
 
 LOWEST, HIGHEST = 150.0, 4000.0
 A440_OCTAVES = 440.0 / 16
@@ -42,7 +42,38 @@ def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: i
     >>> estimate_tuning(power, 22050, 2048) == float(librosa.estimate_tuning(S=power, sr=22050, n_fft=2048))
     True
     """
-    pitches, heights = _peaks(power, sampling_rate, n_fft)
+    low, high = tuning_band(sampling_rate, n_fft)
+    return tuning_of_band(power[low - 1 : high + 1], power.max(axis=0), low, sampling_rate, n_fft, n_chroma)
+
+
+def tuning_band(sampling_rate: int, n_fft: int) -> tuple[int, int]:
+    """Return the first bin whose peaks count, and the one after the last."""
+    frequencies = np.fft.rfftfreq(n_fft, 1.0 / sampling_rate)
+    within = np.flatnonzero((frequencies >= LOWEST) & (frequencies < min(HIGHEST, sampling_rate / 2)))
+    return (int(within[0]), int(within[-1]) + 1) if len(within) else (1, 1)
+
+
+def tuning_of_band(
+    near: npt.NDArray[np.float32],
+    loudest: npt.NDArray[np.float32],
+    low: int,
+    sampling_rate: int,
+    n_fft: int,
+    n_chroma: int = 12,
+) -> float:
+    """Estimate the tuning from the bins whose peaks count, with one more on each side, see `estimate_tuning`.
+
+    Parameters
+    ----------
+    near : ndarray of shape (n_bins + 2, n_frames), float32
+        Power from the bin `low` - 1 on.
+    loudest : ndarray of shape (n_frames,), float32
+        Largest power of each frame.
+    low : int
+        The first of `tuning_band`.
+    sampling_rate, n_fft, n_chroma : int
+    """
+    pitches, heights = _peaks(near, loudest, low, sampling_rate, n_fft)
     if not len(pitches):
         return 0.0
     ranked = np.sort(heights)
@@ -55,16 +86,10 @@ def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: i
 
 
 def _peaks(
-    power: npt.NDArray[np.float32], sampling_rate: int, n_fft: int
+    near: npt.NDArray[np.float32], loudest: npt.NDArray[np.float32], low: int, sampling_rate: int, n_fft: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the frequency in Hz and the height of every interpolated peak."""
-    frequencies = np.fft.rfftfreq(n_fft, 1.0 / sampling_rate)
-    within = np.flatnonzero((frequencies >= LOWEST) & (frequencies < min(HIGHEST, sampling_rate / 2)))
-    if not len(within):
-        return np.empty(0, np.float32), np.empty(0, np.float32)
-    low, high = within[0], within[-1] + 1
-    near = power[low - 1 : high + 1]
-    audible = near * (near > QUIETEST * power.max(axis=0))
+    audible = near * (near > QUIETEST * loudest)
     peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
     bins, frames = np.divmod(np.flatnonzero(peak), peak.shape[1])
     before, here, after = (near[bins + shift, frames] for shift in range(3))

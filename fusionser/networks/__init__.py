@@ -13,7 +13,7 @@ from fusionser.networks.conv1d import Conv1D, Conv1DExtractor
 from fusionser.networks.conv1d_lstm import Conv1DLSTM, SongConv1DLSTMExtractor, SpeechConv1DLSTMExtractor
 from fusionser.networks.conv2d import Conv2D, Conv2DExtractor, Conv2DMFCCExtractor
 from fusionser.networks.crnn import CRNN, CRNNExtractor
-from fusionser.networks.device import choose_device
+from fusionser.networks.device import choose_device, feature_device
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.extractors import EXTRACTORS, LEARNED
 from fusionser.networks.perceptron import Perceptron
@@ -80,6 +80,7 @@ __all__ = [
     "VGG16Extractor",
     "VectorRecurrent",
     "choose_device",
+    "feature_device",
     "hold_out",
     "train_network",
     "watch_training",

@@ -4,7 +4,7 @@ import torch
 
 from fusionser.errors import SettingsError
 
-__all__ = ["choose_device"]
+__all__ = ["choose_device", "feature_device"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -36,6 +36,26 @@ def choose_device(name: str) -> torch.device:
     if wanted.type not in known or (wanted.index or 0) >= count:
         raise SettingsError(f"this machine has no device {name!r}; here there are: auto, {', '.join(known)}")
     return wanted
+
+
+def feature_device(name: str) -> str:
+    """Return where features are computed: on a GPU only where it is asked for by name.
+
+    ``auto`` is the processor here, so that the same command gives the same numbers on every machine; so is ``mps``,
+    which has no double precision.
+
+    Parameters
+    ----------
+    name : str
+        As `choose_device` takes it.
+
+    Examples
+    --------
+    >>> feature_device("auto")
+    'cpu'
+    """
+    wanted = choose_device(name)
+    return str(wanted) if name != "auto" and wanted.type == "cuda" else "cpu"
 
 
 def _present() -> list[str]:

@@ -1,0 +1,88 @@
+"""A whole study from a cold cache, as a user runs it: six folds, six classifiers, a network trained in every fold."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.measuring import ONE_CORE, Figure
+
+RECIPE = """
+title = "Six classifiers on SER-FusionNet's columns"
+question = "How long does it take?"
+epochs = 30
+[[pipelines]]
+name = "fusion"
+blocks = ["acoustic", "statistics", "gender", "conv1d"]
+gender = "given"
+classifiers = ["svm", "random-forest", "xgboost", "mlp", "lstm", "bilstm"]
+[[corpora]]
+corpus = "ravdess"
+[[corpora.protocols]]
+name = "speaker-kfold"
+settings = { folds = 6 }
+"""
+TRAININGS = {"conv1d": 6, "mlp": 6, "lstm": 6, "bilstm": 6}
+"""One a fold: the extractor is the same for all classifiers."""
+
+
+def measure(ravdess: Path, scratch: Path) -> list[Figure]:
+    """Return the figures of the fourth target: a process with all cores, a cache of its own, and what it did."""
+    recipe, out = scratch / "recipe.toml", scratch / "out"
+    recipe.write_text(RECIPE)
+    environment = {name: value for name, value in os.environ.items() if name not in ONE_CORE}
+    environment["FUSIONSER_CACHE"] = str(scratch / "cache")
+    command = [sys.executable, "-m", "benchmarks.studies", str(recipe), str(ravdess), str(out)]
+    seconds, told = [], []
+    for _ in range(2):
+        began = time.perf_counter()
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        seconds.append(time.perf_counter() - began)
+        told.append(json.loads(done.stdout))
+    results = [json.loads(path.read_text()) for path in sorted((out / "cells").glob("*.json"))]
+    first = told[0]
+    twice = sum(max(0, count - TRAININGS.get(name, 0)) for name, count in first["networks"].items())
+    what = f"study of {len(results)} classifiers, {len(results[0]['folds'])} folds"
+    return [
+        Figure(what=f"{what}, cold", value=round(seconds[0], 1), unit="s", asked=600, at_most=True),
+        Figure(what=f"{what}, all known", value=round(seconds[1], 1), unit="s"),
+        Figure(what="features", value=results[0]["seconds"]["features"], unit="s"),
+        *(Figure(what=one["classifier"], value=one["seconds"]["evaluation"], unit="s") for one in results),
+        Figure(what="clips analysed twice", value=first["clips"] - results[0]["rows"], unit="", asked=0, at_most=True),
+        Figure(what="networks trained twice", value=twice, unit="", asked=0, at_most=True),
+    ]
+
+
+def _run(recipe: str, ravdess: Path, out: str) -> None:
+    """Run the study, and print how many clips were analysed, and how often each network was trained."""
+    from fusionser.experiments.recipe import read_recipe
+    from fusionser.experiments.study import run_study
+    from fusionser.features import default_cache
+    from fusionser.networks import watch_training
+
+    networks: Counter[str] = Counter()
+    clips = [0]
+
+    def extracted(done: int, total: int) -> None:
+        clips[0] += total if done == total else 0
+
+    def trained(name: str, done: int, most: int) -> None:
+        networks[name] += done == 1
+
+    with watch_training(trained):
+        run_study(
+            read_recipe(recipe),
+            {"ravdess": ravdess},
+            out,
+            cache=default_cache(),
+            n_jobs=-1,
+            extraction_progress=extracted,
+        )
+    print(json.dumps({"clips": clips[0], "networks": networks}))
+
+
+if __name__ == "__main__":
+    _run(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
