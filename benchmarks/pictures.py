@@ -33,7 +33,7 @@ def _picture(along: str, points: dict[str, list[tuple[float, float]]]) -> Pictur
         sizes, values = zip(*points[unit], strict=True)
         axes.plot(sizes, values, mark, color=color)
         axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(values))
         axes.set_xlabel(along)
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)

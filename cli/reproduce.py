@@ -24,6 +24,10 @@ def reproduce(
     partial: Annotated[
         bool, option("--partial", "Run on what there is of a corpus, and stamp the result.", is_flag=True)
     ] = False,
+    best_epoch: Annotated[
+        bool,
+        option("--best-epoch", "Look for the best epoch on the test rows too, as an upper bound.", is_flag=True),
+    ] = False,
     cost: Annotated[
         bool, option("--cost", "Train on a few batches, and say what the whole would take here.", is_flag=True)
     ] = False,
@@ -59,6 +63,7 @@ def reproduce(
         device=device,
         precision=precision,
         weights=weights,
+        best_epoch=best_epoch,
         n_jobs=jobs,
     )
     kept = open_cache(cache)

@@ -16,7 +16,7 @@ from fusionser.experiments.recipe import ProtocolChoice
 from fusionser.experiments.reproduce import Run, reproduce
 from fusionser.experiments.reproduction import Reproduction, stored_reproductions
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
-from fusionser.reporting.reproduction import reproduction_stamps, verdict
+from fusionser.reporting.reproduction import best_epoch_score, reproduction_stamps, verdict
 
 # As the papers print them, in percent.
 FIGURES = {
@@ -155,6 +155,20 @@ def test_runs_of_other_kinds_are_kept_apart_and_seeds_of_other_settings_left_out
     # What cannot be read is made again.
     stored.write_text('{"corpus": "demo"}')
     assert reproduce(name, recipe, places, tmp_path, run).paper[0].pooled == first.paper[0].pooled
+
+
+def test_a_best_epoch_can_be_looked_for_where_the_paper_reports_a_test_score(small, command, demo_folder, tmp_path):
+    name, recipe = small
+    tested = recipe.model_copy(update={"measure": "test"})
+    places, out = {"demo": demo_folder}, tmp_path / "out"
+    assert reproduce(name, tested, places, out, Run(quick=True)).best == []
+    found = reproduce(name, tested, places, out, Run(quick=True, best_epoch=True))
+    curve = pd.read_csv(out / "curves" / "small_quick_paper_seed0_best-epoch.csv")["validation_accuracy"]
+    assert [one.accuracy for one in found.best] == [curve.max()]
+    assert best_epoch_score(found) == f"{100 * curve.max():.1f} (one seed)"
+    answer = command("reproduce", "s1-ravdess-holdout", "--best-epoch", "--place", f"ravdess={demo_folder}")
+    assert answer.status != 0
+    assert "a best epoch is one of a network that classifies, and 's1-ravdess-holdout' has none" in answer.messages
 
 
 def test_a_best_epoch_is_of_the_very_same_run(small, demo_folder, tmp_path):

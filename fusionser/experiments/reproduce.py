@@ -63,6 +63,9 @@ class Run:
         Of the networks' training; another is stamped.
     weights : str, optional
         What VGG16 begins with; from scratch when None. Stamped.
+    best_epoch : bool, default=False
+        Look for the best epoch on the test rows where the paper does not report that, too: no rule of stopping can
+        have reached more.
     n_jobs : int, optional
     """
 
@@ -73,6 +76,7 @@ class Run:
     device: str = "auto"
     precision: str = "float32"
     weights: str | None = None
+    best_epoch: bool = False
     n_jobs: int | None = None
 
     def label(self, *, whole: bool) -> str:
@@ -150,6 +154,8 @@ def planned(
 ) -> tuple[list[tuple[Cell, bool]], str]:
     """Return the evaluations of a recipe, each with whether it is by the best epoch, and the label of the run."""
     here = present_corpora(recipe.corpora, places)
+    if run.best_epoch and recipe.pipeline.network is None:
+        raise SettingsError(f"a best epoch is one of a network that classifies, and '{name}' has none; leave it out")
     _check_present(name, here, run.partial)
     prepared = _prepared(recipe, here, run, cache, progress)
     label = run.label(whole=all(one.whole for one in here))
@@ -160,7 +166,7 @@ def planned(
     for cell in [*cells, *last]:
         # What cannot be split is told before anything is trained.
         cell.split.named_folds(prepared.table)
-    kinds = (False, True) if recipe.measure == BEST_EPOCH else (False,)
+    kinds = (False, True) if run.best_epoch or recipe.measure == BEST_EPOCH else (False,)
     return [*((cell, kind) for cell in cells for kind in kinds), *((cell, False) for cell in last)], label
 
 
