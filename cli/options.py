@@ -41,6 +41,10 @@ PROTOCOL_HELP = (
 )
 JOBS_HELP = "Processes; -1 is one a core."
 PRECISION_HELP = "float32, or bfloat16: faster training of convolutions."
+IMBALANCE_HELP = (
+    "none, weights, oversample, undersample (rows), or smote, borderline-smote, adasyn, smote-tomek, smote-enn (fused "
+    "columns); see also --drop-classes."
+)
 DEVICE_HELP = "Where networks are trained: auto, cpu, cuda, cuda:N or mps; cuda by name computes spectra there too."
 WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
 THREADS_HELP = "Threads that a network is trained with, one a core when not given; other numbers, other last digits."
@@ -202,7 +206,7 @@ class Training:
     ] = 1
     imbalance: Annotated[
         str,
-        option("--imbalance", "none, weights, oversample or undersample; see also --drop-classes.", "Classifier"),
+        option("--imbalance", IMBALANCE_HELP, "Classifier"),
     ] = "none"
     tune: Annotated[
         bool,

@@ -50,6 +50,7 @@ PLAIN_NODES = frozenset(
 OBJECTS = frozenset(
     {
         "fusionser.classifiers.random_forest.RandomForest",
+        "fusionser.classifiers.svm.BalancedSVC",
         "fusionser.classifiers.svm.SVM",
         "fusionser.classifiers.gradient_boosting.XGBoost",
         "fusionser.classifiers.late.LateFusion",

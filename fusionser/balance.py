@@ -1,4 +1,4 @@
-"""What is done about scarce classes, on rows, before anything is trained."""
+"""What is done about scarce classes: on rows, before anything is trained, or on columns, just before the classifier."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,19 +8,98 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from imblearn.over_sampling import RandomOverSampler
+from imblearn.combine import SMOTEENN, SMOTETomek
+from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
-from fusionser.errors import unknown_name
+from fusionser.errors import SettingsError, unknown_name
 
-__all__ = ["BALANCINGS", "BalanceRows"]
+__all__ = ["BALANCINGS", "COLUMN_BALANCINGS", "BalanceRows", "balance_columns", "check_balance"]
 
 BALANCINGS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {"oversample": RandomOverSampler, "undersample": RandomUnderSampler}
 )
 """Name to imbalanced-learn sampler: scarce classes repeated, or plentiful ones thinned, until all are equal."""
+
+NEIGHBOURS = 5
+"""Of the same class, between which SMOTE and its kin make rows."""
+
+COLUMN_BALANCINGS: Mapping[str, Callable[[int], Any]] = MappingProxyType(
+    {
+        "smote": lambda seed: SMOTE(k_neighbors=NEIGHBOURS, random_state=seed),
+        "borderline-smote": lambda seed: BorderlineSMOTE(k_neighbors=NEIGHBOURS, random_state=seed),
+        "adasyn": lambda seed: ADASYN(n_neighbors=NEIGHBOURS, random_state=seed),
+        "smote-tomek": lambda seed: SMOTETomek(smote=SMOTE(k_neighbors=NEIGHBOURS, random_state=seed)),
+        "smote-enn": lambda seed: SMOTEENN(smote=SMOTE(k_neighbors=NEIGHBOURS, random_state=seed)),
+    }
+)
+"""Name to imbalanced-learn sampler of columns.
+
+``smote`` makes rows of scarce classes between their neighbours (Chawla, Bowyer, Hall and Kegelmeyer 2002),
+``borderline-smote`` near other classes alone (Han, Wang and Mao 2005), ``adasyn`` the more, the more neighbours are of
+other classes (He, Bai, Garcia and Li 2008). ``smote-tomek`` and ``smote-enn`` then take out rows that lie among other
+classes (Batista, Prati and Monard 2004).
+"""
+
+
+def check_balance(labels: npt.NDArray[Any], strategy: str) -> None:
+    """Raise `SettingsError` when there is no such strategy, or a class has too few rows for it."""
+    if strategy not in COLUMN_BALANCINGS:
+        raise unknown_name("balancing of columns", strategy, COLUMN_BALANCINGS)
+    classes, counts = np.unique(labels, return_counts=True)
+    rarest = int(counts.argmin())
+    if counts.max() > counts[rarest] <= NEIGHBOURS:
+        raise SettingsError(
+            f"{strategy} makes rows between {NEIGHBOURS} neighbours of a class, and '{classes[rarest]}' has "
+            f"{counts[rarest]} rows to learn from; expected {NEIGHBOURS + 1} or more. Take oversample or weights, or "
+            "leave the class out"
+        )
+
+
+def balance_columns(
+    values: npt.NDArray[Any], labels: npt.NDArray[Any], strategy: str, seed: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Make the scarce classes of scaled columns larger by rows that lie between theirs.
+
+    Such rows are of no clip and no speaker, so this comes last: after rows to watch or to calibrate by are cut off.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+    labels : ndarray of shape (n_rows,)
+    strategy : str
+        A key of `COLUMN_BALANCINGS`.
+    seed : int
+
+    Returns
+    -------
+    values, labels : ndarray
+        Of more rows, or of some less where the strategy cleans up.
+
+    Raises
+    ------
+    SettingsError
+        When a class has too few rows, or nothing can be made of its neighbours.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).normal(size=(20, 2))
+    >>> more, labels = balance_columns(values, np.array(["sad"] * 14 + ["calm"] * 6), "smote", 0)
+    >>> len(more), int((labels == "calm").sum())
+    (28, 14)
+    """
+    check_balance(labels, strategy)
+    classes = np.unique(labels)
+    try:
+        more, found = COLUMN_BALANCINGS[strategy](seed).fit_resample(values, labels)
+    except (ValueError, RuntimeError) as error:
+        raise SettingsError(f"{strategy} cannot balance these {len(labels)} rows ({error})") from error
+    gone = sorted(set(classes.tolist()) - set(np.unique(found).tolist()))
+    if gone:
+        raise SettingsError(f"{strategy} leaves no row of {', '.join(map(str, gone))}; take smote, or another cure")
+    return more, found
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

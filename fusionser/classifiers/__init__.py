@@ -55,6 +55,7 @@ def classifier(
     *,
     seed: int = 0,
     class_weight: str | None = None,
+    balance: str | None = None,
     n_jobs: int | None = None,
     device: str | None = None,
 ) -> TableClassifier:
@@ -66,6 +67,8 @@ def classifier(
         A key of `CLASSIFIERS`.
     seed : int, default=0
     class_weight : "balanced" or None
+    balance : str, optional
+        A key of `COLUMN_BALANCINGS`.
     n_jobs : int, optional
         Threads, where the classifier uses any.
     device : str, optional
@@ -84,7 +87,7 @@ def classifier(
     if name not in CLASSIFIERS:
         raise unknown_name("classifier", name, CLASSIFIERS)
     built = CLASSIFIERS[name]()
-    settings = {"random_state": seed, "class_weight": class_weight, "n_jobs": n_jobs}
+    settings = {"random_state": seed, "class_weight": class_weight, "balance": balance, "n_jobs": n_jobs}
     if device is not None and issubclass(CLASSIFIERS[name], NetworkTraining):
         settings["device"] = device
     built.set_params(**{key: value for key, value in settings.items() if key in built.get_params()})

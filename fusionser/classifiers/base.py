@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fusionser.balance import balance_columns
 from fusionser.errors import SettingsError
 from fusionser.fusion import split_carried
 
@@ -18,7 +19,13 @@ Array = npt.NDArray[Any]
 
 
 class TableClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier that sets the carried columns aside before it looks at the features."""
+    """A classifier that sets the carried columns aside before it looks at the features.
+
+    Each has a parameter ``balance``: a key of `COLUMN_BALANCINGS`, or None; what it learns from is balanced so.
+    """
+
+    balance: str | None
+    random_state: int | None
 
     def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
         _, features = split_carried(X)
@@ -30,6 +37,12 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
                 f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a classifier needs two classes or more"
             )
         return values, labels
+
+    def _balanced(self, values: Array, labels: Array) -> tuple[Array, Array]:
+        """Return what is learned from."""
+        if self.balance is None:
+            return values, labels
+        return balance_columns(values, labels, self.balance, self.random_state or 0)
 
     def _features(self, X: Any) -> Array:
         check_is_fitted(self)

@@ -18,7 +18,7 @@ from fusionser.classifiers.base import TableClassifier
 from fusionser.classifiers.booster import OUTSIDE, leads_outside
 from fusionser.classifiers.late import METHODS, LateFusion
 from fusionser.classifiers.random_forest import RandomForest
-from fusionser.classifiers.svm import SVM
+from fusionser.classifiers.svm import SVM, BalancedSVC
 
 __all__ = ["check_bounds"]
 
@@ -93,7 +93,8 @@ def _check_tree(tree: Any, columns: int, classes: int) -> None:
 
 
 def _check_machine(machine: Any, classes: int, columns: int) -> None:
-    _expect(machine, SVC)
+    if type(machine) is not BalancedSVC:
+        _expect(machine, SVC)
     vectors = machine.support_vectors_.shape[0]
     fits = (
         machine.support_vectors_.shape == (vectors, columns)

@@ -29,6 +29,8 @@ class XGBoost(TableClassifier):
     max_bin : int, default=64
         Number of steps that a column's values are rounded to.
     class_weight : "balanced" or None
+    balance : str, optional
+        See `TableClassifier`.
     device : str, default="cpu"
         "cuda" trains on a GPU.
     random_state : int, default=0
@@ -53,6 +55,7 @@ class XGBoost(TableClassifier):
     colsample_bytree: float = 0.3
     max_bin: int = 64
     class_weight: str | None = None
+    balance: str | None = None
     device: str = "cpu"
     random_state: int | None = 0
     n_jobs: int | None = None
@@ -63,7 +66,7 @@ class XGBoost(TableClassifier):
         """Boost the trees."""
         import xgboost
 
-        values, labels = self._training(X, y)
+        values, labels = self._balanced(*self._training(X, y))
         weights = compute_sample_weight(self.class_weight, labels) if self.class_weight else None
         data = xgboost.DMatrix(values, label=np.searchsorted(self.classes_, labels), weight=weights)
         settings = {

@@ -27,7 +27,15 @@ MOST_LAYERS = 16
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NetworkClassifier(NetworkTraining, TableClassifier):
-    """A network on the columns of a table, trained as `NetworkTraining` says."""
+    """A network on the columns of a table, trained as `NetworkTraining` says.
+
+    Parameters
+    ----------
+    balance : str, optional
+        See `TableClassifier`.
+    """
+
+    balance: str | None = None
 
     PART: ClassVar[str] = "classifier.safetensors"
 
@@ -58,9 +66,10 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         trained, watched = hold_out(
             values if carried is None else carried, labels, self.validation, self._seed(), self.held_out
         )
+        learned, known = self._balanced(inputs[trained], labels[trained])
         rows = TrainingRows(
-            inputs=inputs[trained],
-            targets=targets[trained],
+            inputs=learned,
+            targets=np.searchsorted(self.classes_, known).astype(np.int64),
             watched_inputs=inputs[watched],
             watched_targets=targets[watched],
         )

@@ -22,6 +22,8 @@ class RandomForest(TableClassifier):
         Columns tried at each split.
     min_samples_leaf : int, default=1
     class_weight : "balanced" or None
+    balance : str, optional
+        See `TableClassifier`.
     random_state : int, default=0
     n_jobs : int, optional
         Threads; -1 is all cores. The forest is the same whatever their number.
@@ -41,12 +43,13 @@ class RandomForest(TableClassifier):
     max_features: float | str = "sqrt"
     min_samples_leaf: int = 1
     class_weight: str | None = None
+    balance: str | None = None
     random_state: int | None = 0
     n_jobs: int | None = None
 
     def fit(self, X: Any, y: Any) -> Self:
         """Grow the forest."""
-        values, labels = self._training(X, y)
+        values, labels = self._balanced(*self._training(X, y))
         self.forest_ = RandomForestClassifier(
             n_estimators=self.n_estimators,
             max_features=self.max_features,

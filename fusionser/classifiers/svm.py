@@ -7,12 +7,43 @@ import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 
+from fusionser.balance import balance_columns, check_balance
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import ProtocolError
 from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.fusion import split_carried
 
 __all__ = ["SVM"]
+
+
+class BalancedSVC(SVC):
+    """A machine that balances the rows which it learns from, and never those by which it is calibrated.
+
+    Parameters
+    ----------
+    balance : str
+        A key of `COLUMN_BALANCINGS`.
+    seed : int
+    C, kernel, gamma, class_weight
+        Those of `SVC`.
+    """
+
+    def __init__(
+        self,
+        balance: str = "smote",
+        seed: int = 0,
+        C: float = 1.0,
+        kernel: str = "rbf",
+        gamma: float | str = "scale",
+        class_weight: str | None = None,
+    ) -> None:
+        super().__init__(C=C, kernel=kernel, gamma=gamma, class_weight=class_weight)
+        self.balance = balance
+        self.seed = seed
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Balance the rows, and fit the machine."""
+        return super().fit(*balance_columns(np.asarray(X), np.asarray(y), self.balance, self.seed))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -31,6 +62,8 @@ class SVM(TableClassifier):
         Width of the radial basis function; "scale" is 1 / (columns x variance).
     class_weight : "balanced" or None
         "balanced" weighs each class by the inverse of its share.
+    balance : str, optional
+        See `TableClassifier`.
     probability : bool, default=True
         Fit the sigmoids; without them `predict_proba` is a softmax of the decision values.
     random_state : int, default=0
@@ -53,13 +86,22 @@ class SVM(TableClassifier):
     kernel: str = "rbf"
     gamma: float | str = "scale"
     class_weight: str | None = None
+    balance: str | None = None
     probability: bool = True
     random_state: int | None = 0
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the machine, then its sigmoids on folds by speaker."""
         values, labels = self._training(X, y)
-        machine = SVC(C=self.C, kernel=self.kernel, gamma=self.gamma, class_weight=self.class_weight)
+        settings: dict[str, Any] = {
+            "C": self.C,
+            "kernel": self.kernel,
+            "gamma": self.gamma,
+            "class_weight": self.class_weight,
+        }
+        machine = (
+            SVC(**settings) if self.balance is None else BalancedSVC(self.balance, self.random_state or 0, **settings)
+        )
         self.calibrator_ = None
         if self.probability and np.unique(labels, return_counts=True)[1].min() >= 2:
             carried, _ = split_carried(X)
@@ -67,6 +109,10 @@ class SVM(TableClassifier):
             splits = self._splits(folds, values if carried is None else carried, labels)
         else:
             splits = []
+        if self.balance is not None:
+            # Here the classes have their names; further in, numbers.
+            for part in (labels, *(labels[train] for train, _ in splits)):
+                check_balance(part, self.balance)
         if splits:
             self.calibrator_ = CalibratedClassifierCV(machine, cv=splits, ensemble=False).fit(values, labels)
             self.svc_ = self.calibrator_.calibrated_classifiers_[0].estimator

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from fusionser.augment import AugmentRows
-from fusionser.balance import BALANCINGS, BalanceRows
+from fusionser.balance import BALANCINGS, COLUMN_BALANCINGS, BalanceRows
 from fusionser.classifiers import GRIDS, METHODS, LateFusion, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation.inner_folds import InnerFolds
@@ -22,9 +22,12 @@ from fusionser.networks import EXTRACTORS, DeepExtractor, NetworkTraining
 __all__ = ["FUSIONS", "IMBALANCE", "Networks", "build_pipeline", "configured", "search_parameters"]
 
 IMBALANCE: Mapping[str, str | None] = MappingProxyType(
-    {"none": None, "weights": "balanced", **dict.fromkeys(BALANCINGS)}
+    {"none": None, "weights": "balanced", **dict.fromkeys(BALANCINGS), **dict.fromkeys(COLUMN_BALANCINGS)}
 )
-"""What is done about scarce classes: nothing, weights by the inverse of their share, or rows repeated or left out."""
+"""What is done about scarce classes, and the weights of the classes that go with it.
+
+Nothing, weights by the inverse of their share, rows repeated or left out, or rows made between those of a class.
+"""
 
 FUSIONS = ("early", *METHODS)
 """Early fusion classifies all columns together; the others fuse what each member says, see `LateFusion`."""
@@ -203,7 +206,14 @@ def build_pipeline(
         steps.append(("augment", sampler.fit(None)))
     if imbalance in BALANCINGS:
         steps.append(("balance", BalanceRows(strategy=imbalance, random_state=seed)))
-    last = classifier(classifier_name, seed=seed, class_weight=weight, n_jobs=n_jobs, device=networks.device)
+    last = classifier(
+        classifier_name,
+        seed=seed,
+        class_weight=weight,
+        balance=imbalance if imbalance in COLUMN_BALANCINGS else None,
+        n_jobs=n_jobs,
+        device=networks.device,
+    )
     if isinstance(last, NetworkTraining):
         _limit(last, networks)
     if fusion != "early":
