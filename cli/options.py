@@ -42,8 +42,8 @@ PROTOCOL_HELP = (
 JOBS_HELP = "Processes; -1 is one a core."
 PRECISION_HELP = "float32, or bfloat16: faster training of convolutions."
 IMBALANCE_HELP = (
-    "none, weights, oversample, undersample (rows), or smote, borderline-smote, adasyn, smote-tomek, smote-enn (fused "
-    "columns); see also --drop-classes."
+    "none, weights, oversample, undersample (rows), balanced-bagging, or smote, borderline-smote, adasyn, smote-tomek, "
+    "smote-enn (fused columns); see also --drop-classes."
 )
 DEVICE_HELP = "Where networks are trained: auto, cpu, cuda, cuda:N or mps; cuda by name computes spectra there too."
 WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
@@ -208,6 +208,18 @@ class Training:
         str,
         option("--imbalance", IMBALANCE_HELP, "Classifier"),
     ] = "none"
+    impose: Annotated[
+        float | None,
+        option(
+            "--impose-imbalance",
+            "Leave out training rows until the largest class is so many times the smallest, in a long tail.",
+            "Classifier",
+        ),
+    ] = None
+    augment_classes: Annotated[
+        str,
+        option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Classifier"),
+    ] = "all"
     tune: Annotated[
         bool,
         option("--tune", "Choose parameters by inner folds of the training speakers.", "Classifier", is_flag=True),
@@ -226,6 +238,8 @@ class Training:
         from fusionser.networks import choose_device
 
         choose_device(self.device)
+        if self.augment_classes not in ("all", "scarce"):
+            raise SettingsError(f"--augment-classes is '{self.augment_classes}'; expected all or scarce")
         if alone and (self.classifier is not None or self.fusion != "early" or self.cross_fit):
             raise SettingsError(
                 "--network classifies by itself; leave --classifier, --fusion and --cross-fit out, or name the network "
@@ -237,6 +251,8 @@ class Training:
             equal_blocks=self.equal_blocks,
             by_speaker=by_speaker,
             imbalance=self.imbalance,
+            imposed=self.impose,
+            only_scarce=self.augment_classes == "scarce",
             augment=tuple(names(self.augment)),
             copies=self.copies,
             fusion="average" if alone else self.fusion,

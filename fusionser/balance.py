@@ -1,4 +1,7 @@
-"""What is done about scarce classes: on rows, before anything is trained, or on columns, just before the classifier."""
+"""What is done about scarce classes: on rows, before anything is trained, or on columns, just before the classifier.
+
+And what makes them scarce, so that the question can be asked of a corpus that is balanced.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +17,11 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
+from fusionser.augment import drawing
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.evaluation.inner_folds import sources_of
 
-__all__ = ["BALANCINGS", "COLUMN_BALANCINGS", "BalanceRows", "balance_columns", "check_balance"]
+__all__ = ["BALANCINGS", "COLUMN_BALANCINGS", "BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
 
 BALANCINGS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {"oversample": RandomOverSampler, "undersample": RandomUnderSampler}
@@ -144,3 +149,84 @@ class BalanceRows(BaseEstimator):
         chosen = sampler.fit_resample(places, labels)[0].ravel()
         rows = _safe_indexing(X, chosen)
         return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[chosen]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImposeImbalance(BaseEstimator):
+    """Leave out training rows until the classes are as unequal as asked; a sampler, which acts in `fit` alone.
+
+    The largest class keeps all its rows, the smallest one row for every `ratio` of them, and those between fall off by
+    equal steps of a logarithm: the long tail of Cui, Jia, Lin, Song and Belongie (2019). Which class is how scarce, and
+    which clips stay, follows from `random_state` alone, the same in every fold; classes of fewer rows come later.
+
+    Parameters
+    ----------
+    ratio : float, default=10.0
+        Rows of the largest class to those of the smallest, 1 or more.
+    random_state : int, default=0
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"file": [f"{place}.wav" for place in range(60)]})
+    >>> _, labels = ImposeImbalance(ratio=4.0).fit_resample(rows, ["calm", "happy", "sad"] * 20)
+    >>> sorted(np.unique(labels, return_counts=True)[1].tolist())
+    [5, 10, 20]
+    """
+
+    ratio: float = 10.0
+    random_state: int | None = 0
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters; nothing is learned."""
+        if not 1 <= self.ratio < np.inf:
+            raise SettingsError(f"the ratio of an imbalance is {self.ratio:g}; expected 1 or more")
+        return self
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, npt.NDArray[Any]]:
+        """Return the rows that stay, in their order, and their labels.
+
+        Parameters
+        ----------
+        X : DataFrame, list or array of n_rows
+        y : sequence of shape (n_rows,)
+
+        Raises
+        ------
+        SettingsError
+            When the classes are more unequal already, or the smallest would keep less than two rows.
+        """
+        self.fit(X, y)
+        labels = np.asarray(y)
+        seed = self.random_state or 0
+        wanted = self._wanted(labels, seed)
+        sources = sources_of(X, len(labels))
+        order = np.argsort([drawing(source, "imposed", seed).random() for source in sources], kind="stable")
+        kept = np.sort(
+            np.concatenate([order[labels[order] == name][:count] for name, count in wanted.items()]).astype(np.intp)
+        )
+        rows = _safe_indexing(X, kept)
+        return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[kept]
+
+    def _wanted(self, labels: npt.NDArray[Any], seed: int) -> dict[Any, int]:
+        """Return how many rows each class keeps."""
+        classes, counts = np.unique(labels, return_counts=True)
+        there = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+        largest, smallest = int(counts.max()), int(counts.min())
+        if len(there) < 2 or self.ratio == 1:
+            return there
+        if round(largest / self.ratio) > smallest:
+            raise SettingsError(
+                f"the largest class has {largest} rows and the smallest {smallest}, which is more than 1 to "
+                f"{self.ratio:g} already; ask for {largest / smallest:.1f} or more"
+            )
+        if round(largest / self.ratio) < 2:
+            raise SettingsError(
+                f"1 to {self.ratio:g} leaves the smallest of classes of up to {largest} rows less than two; ask for "
+                f"{largest / 2:g} or less"
+            )
+        drawn = {name: drawing(str(name), "scarcity", seed).random() for name in there}
+        ranked = sorted(there, key=lambda name: (-there[name], drawn[name]))
+        shares = self.ratio ** (-np.arange(len(ranked)) / (len(ranked) - 1))
+        return {
+            name: min(there[name], round(largest * share)) for name, share in zip(ranked, shares.tolist(), strict=True)
+        }

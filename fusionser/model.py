@@ -11,7 +11,7 @@ from imblearn.pipeline import Pipeline
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fusionser.archive import bare, dump_estimators, load_estimators, read_archive, write_archive
-from fusionser.classifiers import CLASSIFIERS, LateFusion, TableClassifier
+from fusionser.classifiers import BAGGING, CLASSIFIERS, BalancedBagging, LateFusion, TableClassifier
 from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.evaluation.results import Result, versions
@@ -171,7 +171,7 @@ def load_model(path: str | Path) -> Model:
     try:
         card = ModelCard.model_validate(manifest.get("card"))
         extractor = FeatureExtractor.from_settings(card.features, LEARNED)
-        kind = LateFusion if card.fusion != "early" else CLASSIFIERS[card.classifier]
+        kind = _kind(card)
     except ValidationError as error:
         raise ModelFileError(f"{path}: its card has {error.error_count()} fields that are not right") from error
     except KeyError as error:
@@ -196,6 +196,14 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(f"{path}: its parts do not fit together ({error})") from error
     extractor.keep_rows = True
     return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card)
+
+
+def _kind(card: ModelCard) -> type[TableClassifier]:
+    """Return the class of the last step."""
+    own = CLASSIFIERS[card.classifier]
+    if card.fusion != "early":
+        return LateFusion
+    return BalancedBagging if card.classifier_settings.get("imbalance") == BAGGING else own
 
 
 def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members: dict[str, bytes]) -> None:

@@ -11,8 +11,9 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 
 from fusionser.audio import decode
-from fusionser.augment import AUGMENTATIONS, Augmentation, AugmentRows, augment, augmented_rows, parse_augmentation
+from fusionser.augment import AUGMENTATIONS, Augmentation, augment, parse_augmentation
 from fusionser.balance import BalanceRows
+from fusionser.copies import AugmentRows, augmented_rows
 from fusionser.errors import FusionserError, LeakageError, RowsError, SettingsError
 from fusionser.evaluation import check_split, with_fingerprints
 from fusionser.features import MFCC, FeatureExtractor

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE
 
-from fusionser.balance import COLUMN_BALANCINGS, balance_columns
-from fusionser.classifiers import CLASSIFIERS, classifier, neural
+from fusionser.balance import COLUMN_BALANCINGS, ImposeImbalance, balance_columns
+from fusionser.classifiers import CLASSIFIERS, BalancedBagging, classifier, neural
 from fusionser.classifiers.svm import SVM, BalancedSVC
+from fusionser.copies import AugmentRows
 from fusionser.errors import SettingsError
 from fusionser.experiments.pipeline import build_pipeline
 from fusionser.features import fusionnet
@@ -120,3 +121,79 @@ def test_a_balanced_machine_is_saved_and_read_back(skewed, demo_folder, tmp_path
     assert answer.status == 0, answer.messages
     clip = next(demo_folder.glob("*.wav"))
     assert command("predict", model, clip, "--json").json[0]["emotion"]
+
+
+def test_an_imposed_imbalance_is_a_long_tail_and_the_same_in_every_fold():
+    labels = np.repeat(["a", "b", "c", "d"], 100)
+    rows = pd.DataFrame({"file": [f"{place}.wav" for place in range(400)], "source": [str(one) for one in range(400)]})
+    kept, found = ImposeImbalance(ratio=8.0, random_state=1).fit_resample(rows, labels)
+    # 100, and the shares 8^(-1/3), 8^(-2/3) and 1/8 of it.
+    assert sorted(np.unique(found, return_counts=True)[1].tolist()) == [12, 25, 50, 100]
+    assert (labels[kept["source"].astype(int)] == found).all()
+    # Of other rows the same class is the scarcest.
+    half = rows.iloc[np.r_[0:50, 100:150, 200:250, 300:350]]
+    _, halved = ImposeImbalance(ratio=8.0, random_state=1).fit_resample(half, labels[half.index])
+    scarce = min(set(found), key=lambda name: (found == name).sum())
+    assert min(set(halved), key=lambda name: (halved == name).sum()) == scarce
+    other, _ = ImposeImbalance(ratio=8.0, random_state=2).fit_resample(rows, labels)
+    assert not other.equals(kept)
+
+
+def test_an_imbalance_that_cannot_be_reached_is_told():
+    rows = pd.DataFrame({"file": [f"{place}.wav" for place in range(50)]})
+    labels = np.array(["a"] * 40 + ["b"] * 10)
+    with pytest.raises(SettingsError, match="the smallest 10, which is more than 1 to 2 already; ask for 4.0"):
+        ImposeImbalance(ratio=2.0).fit_resample(rows, labels)
+    with pytest.raises(SettingsError, match="leaves the smallest of classes of up to 40 rows less than two"):
+        ImposeImbalance(ratio=40.0).fit_resample(rows, labels)
+    with pytest.raises(SettingsError, match="the ratio of an imbalance is 0.5; expected 1 or more"):
+        ImposeImbalance(ratio=0.5).fit(None)
+
+
+def test_copies_of_the_scarce_alone_make_classes_equal():
+    rows = pd.DataFrame(
+        {
+            "file": [f"{place}.wav" for place in range(40)],
+            "source": [str(place) for place in range(40)],
+            "augmentation": "",
+        }
+    )
+    labels = np.array(["a"] * 24 + ["b"] * 10 + ["c"] * 6)
+    more, found = AugmentRows(kinds=["noise", "pitch"], copies=3, only_scarce=True).fit_resample(rows, labels)
+    # b lacks 14 rows: one copy of each clip and a second of four. c lacks 18, three of each.
+    assert np.unique(found, return_counts=True)[1].tolist() == [24, 24, 24]
+    copies = more[more["augmentation"] != ""]
+    assert set(found[copies.index]) == {"b", "c"}
+    times = copies["source"].value_counts()
+    assert sorted(times[times.index.astype(int) < 34].tolist()) == [1] * 6 + [2] * 4
+    assert set(times[times.index.astype(int) >= 34]) == {3}
+
+
+@pytest.mark.parametrize("name", ["svm", "mlp", "xgboost"])
+def test_a_bag_averages_members_that_saw_balanced_rows(skewed, name, monkeypatch):
+    table, labels = skewed
+    seen = []
+    kind = CLASSIFIERS[name]
+    original = kind.fit
+    monkeypatch.setattr(kind, "fit", lambda self, X, y: seen.append((X, y)) or original(self, X, y))
+    base = classifier(name).set_params(**({"epochs": 5} if name == "mlp" else {}))
+    bag = BalancedBagging(classifier=base, n_members=3).fit(table, labels)
+    assert [np.unique(y, return_counts=True)[1].tolist() for _, y in seen] == [[40, 40]] * 3
+    assert all("speaker" in X for X, _ in seen)
+    assert not seen[0][0].equals(seen[1][0])
+    shares = bag.predict_proba(table)
+    members = [member.predict_proba(table) for member in bag.members_.values()]
+    np.testing.assert_allclose(shares, np.mean(members, axis=0))
+
+
+@pytest.mark.parametrize("name", ["svm", "mlp"])
+def test_a_bag_and_an_imposed_imbalance_at_the_command_line(demo_folder, tmp_path, command, name):
+    model = tmp_path / "model.fusionser"
+    given = ["--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--classifier", name]
+    cures = ["--impose-imbalance", "4", "--imbalance", "balanced-bagging", "--augment", "noise"]
+    answer = command("fit", demo_folder, *given, *cures, "--augment-classes", "scarce", "--epochs", "3", "--out", model)
+    assert answer.status == 0, answer.messages
+    clip = next(demo_folder.glob("*.wav"))
+    assert command("predict", model, clip, "--json").json[0]["emotion"]
+    wrong = command("evaluate", demo_folder, *given, "--augment-classes", "scarce")
+    assert wrong.status != 0 and "--augment-classes scarce copies nothing without --augment" in wrong.messages

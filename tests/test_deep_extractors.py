@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fusionser.augment import AugmentRows, augmented_rows
+from fusionser.copies import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.evaluation import SpeakerKFold, evaluate
 from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare

@@ -73,8 +73,10 @@ def test_every_protocol_is_registered():
 
 def test_every_classifier_is_registered_searched_and_may_be_loaded():
     kinds = subclasses(classifiers.TableClassifier) - {NetworkClassifier}
-    assert f"{classifiers.LateFusion.__module__}.LateFusion" in archive.OBJECTS
-    kinds.remove(classifiers.LateFusion)  # it fuses classifiers, and is asked for by --fusion
+    for wrapper in (classifiers.LateFusion, classifiers.BalancedBagging):
+        # These hold classifiers, and are asked for by --fusion and --imbalance.
+        assert f"{wrapper.__module__}.{wrapper.__qualname__}" in archive.OBJECTS
+        kinds.remove(wrapper)
     assert set(classifiers.CLASSIFIERS.values()) == kinds
     assert set(classifiers.GRIDS) == set(classifiers.CLASSIFIERS)
     for kind in kinds:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fusionser.classifiers.bagging import BAGGING, BalancedBagging
 from fusionser.classifiers.base import TableClassifier
 from fusionser.classifiers.gradient_boosting import XGBoost
 from fusionser.classifiers.late import METHODS, LateFusion
@@ -18,12 +19,14 @@ from fusionser.errors import unknown_name
 from fusionser.networks.settings import NetworkTraining
 
 __all__ = [
+    "BAGGING",
     "CLASSIFIERS",
     "GRIDS",
     "LSTM",
     "METHODS",
     "MLP",
     "SVM",
+    "BalancedBagging",
     "BiLSTM",
     "LateFusion",
     "RandomForest",

@@ -14,6 +14,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
+from fusionser.classifiers.bagging import BalancedBagging
 from fusionser.classifiers.base import TableClassifier
 from fusionser.classifiers.booster import OUTSIDE, leads_outside
 from fusionser.classifiers.late import METHODS, LateFusion
@@ -36,6 +37,8 @@ def check_bounds(classifier: TableClassifier) -> None:
     classes, columns = len(classifier.classes_), classifier.n_features_in_
     if isinstance(classifier, LateFusion):
         _check_fusion(classifier)
+    if isinstance(classifier, BalancedBagging):
+        _check_bag(classifier)
     if isinstance(classifier, RandomForest):
         _expect(getattr(classifier, "forest_", None), RandomForestClassifier)
         for tree in classifier.forest_.estimators_:
@@ -52,6 +55,18 @@ def check_bounds(classifier: TableClassifier) -> None:
                 for calibrator in one.calibrators:
                     _expect(calibrator, _SigmoidCalibration)
                 _check_machine(one.estimator, classes, columns)
+
+
+def _check_bag(bag: BalancedBagging) -> None:
+    """Check that the members of a bag are classifiers of its columns and classes."""
+    if type(bag.members_) is not dict or not bag.members_:
+        raise ValueError("a bag without members")
+    for member in bag.members_.values():
+        if not isinstance(member, TableClassifier) or isinstance(member, LateFusion | BalancedBagging):
+            raise ValueError(f"a {type(member).__name__} in the place of a classifier")
+        if member.n_features_in_ != bag.n_features_in_ or list(member.classes_) != list(bag.classes_):
+            raise ValueError("a member of a bag is for other columns or classes")
+        check_bounds(member)
 
 
 def _check_fusion(fused: LateFusion) -> None:

@@ -9,9 +9,9 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from fusionser.augment import AugmentRows
-from fusionser.balance import BALANCINGS, COLUMN_BALANCINGS, BalanceRows
-from fusionser.classifiers import GRIDS, METHODS, LateFusion, classifier
+from fusionser.balance import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
+from fusionser.classifiers import BAGGING, GRIDS, METHODS, BalancedBagging, LateFusion, classifier
+from fusionser.copies import AugmentRows
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.extractor import FeatureExtractor
@@ -22,11 +22,12 @@ from fusionser.networks import EXTRACTORS, DeepExtractor, NetworkTraining
 __all__ = ["FUSIONS", "IMBALANCE", "Networks", "build_pipeline", "configured", "search_parameters"]
 
 IMBALANCE: Mapping[str, str | None] = MappingProxyType(
-    {"none": None, "weights": "balanced", **dict.fromkeys(BALANCINGS), **dict.fromkeys(COLUMN_BALANCINGS)}
+    {"none": None, "weights": "balanced", **dict.fromkeys((*BALANCINGS, *COLUMN_BALANCINGS, BAGGING))}
 )
 """What is done about scarce classes, and the weights of the classes that go with it.
 
-Nothing, weights by the inverse of their share, rows repeated or left out, or rows made between those of a class.
+Nothing, weights by the inverse of their share, rows repeated or left out, rows made between those of a class, or a bag
+of classifiers on balanced parts.
 """
 
 FUSIONS = ("early", *METHODS)
@@ -139,6 +140,35 @@ def _limit(part: NetworkTraining, networks: Networks) -> None:
         part.set_params(epochs=networks.epochs)
 
 
+def _row_steps(
+    imposed: float | None,
+    augment: Sequence[str],
+    copies: int,
+    only_scarce: bool,
+    unusable_copies: Sequence[tuple[str, str]],
+    imbalance: str,
+    seed: int,
+) -> list[tuple[str, Any]]:
+    """Return what is done to the training rows before anything is computed of them, in its order."""
+    steps: list[tuple[str, Any]] = []
+    if imposed is not None:
+        steps.append(("impose", ImposeImbalance(ratio=imposed, random_state=seed).fit(None)))
+    if only_scarce and not augment:
+        raise SettingsError("--augment-classes scarce copies nothing without --augment; name a kind of copy")
+    if augment:
+        sampler = AugmentRows(
+            kinds=tuple(augment),
+            copies=copies,
+            only_scarce=only_scarce,
+            unusable=unusable_copies,
+            random_state=seed,
+        )
+        steps.append(("augment", sampler.fit(None)))
+    if imbalance in BALANCINGS:
+        steps.append(("balance", BalanceRows(strategy=imbalance, random_state=seed)))
+    return steps
+
+
 def build_pipeline(
     extractor: FeatureExtractor,
     classifier_name: str,
@@ -149,6 +179,8 @@ def build_pipeline(
     imbalance: str = "none",
     augment: Sequence[str] = (),
     copies: int = 1,
+    only_scarce: bool = False,
+    imposed: float | None = None,
     unusable_copies: Sequence[tuple[str, str]] = (),
     fusion: str = "early",
     networks: Networks = Networks(),
@@ -171,6 +203,10 @@ def build_pipeline(
         Keys of `AUGMENTATIONS`; training rows are copied so.
     copies : int, default=1
         Copies a training clip, where `augment` names any kind.
+    only_scarce : bool, default=False
+        Copy the scarce classes alone, see `AugmentRows`.
+    imposed : float, optional
+        Ratio of an imbalance that is imposed on the training rows first, see `ImposeImbalance`.
     unusable_copies : sequence of (str, str)
         Copies to leave out, see `AugmentRows`.
     fusion : str, default="early"
@@ -200,12 +236,7 @@ def build_pipeline(
     _check_weights(extractor, networks)
     features = configured(extractor, fusion=fusion, networks=networks, class_weight=weight, seed=seed)
     features.check()
-    steps: list[tuple[str, Any]] = []
-    if augment:
-        sampler = AugmentRows(kinds=tuple(augment), copies=copies, unusable=unusable_copies, random_state=seed)
-        steps.append(("augment", sampler.fit(None)))
-    if imbalance in BALANCINGS:
-        steps.append(("balance", BalanceRows(strategy=imbalance, random_state=seed)))
+    steps = _row_steps(imposed, augment, copies, only_scarce, unusable_copies, imbalance, seed)
     last = classifier(
         classifier_name,
         seed=seed,
@@ -216,6 +247,8 @@ def build_pipeline(
     )
     if isinstance(last, NetworkTraining):
         _limit(last, networks)
+    if imbalance == BAGGING:
+        last = BalancedBagging(classifier=last, random_state=seed)
     if fusion != "early":
         scored = [name for name, block in features.blocks if isinstance(block, DeepExtractor)]
         if by_speaker and scored:
@@ -231,7 +264,8 @@ def build_pipeline(
 
 def search_parameters(pipeline: Pipeline, classifier_name: str, *, seed: int = 0) -> GridSearchCV:
     """Wrap a pipeline in a search over its classifier's grid, by inner folds of the training speakers."""
-    late = isinstance(pipeline[CLASSIFIER], LateFusion)
-    prefix = f"{CLASSIFIER}__{CLASSIFIER}" if late else CLASSIFIER
+    prefix, last = CLASSIFIER, pipeline[CLASSIFIER]
+    while isinstance(last, LateFusion | BalancedBagging):
+        prefix, last = f"{prefix}__{CLASSIFIER}", last.classifier
     grid: dict[str, Any] = {f"{prefix}__{name}": list(values) for name, values in GRIDS[classifier_name].items()}
     return GridSearchCV(pipeline, grid, cv=InnerFolds(seed=seed), scoring="balanced_accuracy", error_score="raise")

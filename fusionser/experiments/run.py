@@ -9,8 +9,9 @@ import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
-from fusionser.augment import REVISION, augmented_rows
-from fusionser.classifiers import LateFusion
+from fusionser.augment import REVISION
+from fusionser.classifiers import BalancedBagging, LateFusion
+from fusionser.copies import augmented_rows
 from fusionser.errors import SettingsError
 from fusionser.evaluation import Protocol, Result, check_labels, evaluate, provenance, versions
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
@@ -39,6 +40,8 @@ class Plan:
     imbalance: str = "none"
     augment: tuple[str, ...] = ()
     copies: int = 1
+    only_scarce: bool = False
+    imposed: float | None = None
     fusion: str = "early"
     networks: Networks = field(default_factory=Networks)
     tune: bool = False
@@ -60,6 +63,8 @@ class Plan:
             imbalance=self.imbalance,
             augment=self.augment,
             copies=self.copies,
+            only_scarce=self.only_scarce,
+            imposed=self.imposed,
             unusable_copies=unusable_copies,
             fusion=self.fusion,
             networks=self.networks,
@@ -87,7 +92,9 @@ class Plan:
         """Return the classifier's parameters and the plan's own, as plain values."""
         inner = estimator.estimator if self.tune else estimator
         last = inner[CLASSIFIER]
-        base: Any = last.classifier if isinstance(last, LateFusion) else last
+        base: Any = last
+        while isinstance(base, LateFusion | BalancedBagging):
+            base = base.classifier
         params = {key: value for key, value in base.get_params().items() if key not in ("n_jobs", "device")}
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in params.items()}
         chosen: dict[str, Any] = {
@@ -99,6 +106,10 @@ class Plan:
         # Named only where they are used, so that the settings of a plain classifier stay short.
         if self.augment:
             chosen.update(augment=list(self.augment), copies=self.copies, augmentation_revision=REVISION)
+        if self.only_scarce:
+            chosen["only_scarce"] = True
+        if self.imposed is not None:
+            chosen["imposed"] = self.imposed
         if self.fusion != "early":
             chosen["fusion"] = self.fusion
         if self.networks.cross_fit:

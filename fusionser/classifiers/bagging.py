@@ -1,0 +1,103 @@
+"""A bag of classifiers, each on rows of its own in which all classes are equally large."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from imblearn.under_sampling import RandomUnderSampler
+from sklearn.base import clone
+
+from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.svm import SVM
+from fusionser.errors import SettingsError
+from fusionser.fusion import split_carried
+
+__all__ = ["BAGGING", "BalancedBagging"]
+
+BAGGING = "balanced-bagging"
+"""Its name among the cures of imbalance."""
+
+MOST_MEMBERS = 99
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BalancedBagging(TableClassifier):
+    """The mean over members that each learn from another balanced part of the rows.
+
+    Each member sees all rows of the scarcest class and as many of every other, drawn anew, so that none is thrown away
+    by all (the EasyEnsemble of Liu, Wu and Zhou 2009, with any classifier).
+
+    Parameters
+    ----------
+    classifier : TableClassifier, optional
+        Cloned for each member; `SVM` when None.
+    n_members : int, default=10
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    members_ : dict of str to TableClassifier
+        By number.
+
+    Examples
+    --------
+    >>> X = np.r_[np.zeros((40, 2)), np.ones((8, 2))] + np.random.default_rng(0).normal(0, 0.1, (48, 2))
+    >>> BalancedBagging(n_members=3).fit(X, ["calm"] * 40 + ["sad"] * 8).predict([[1.0, 1.0]]).tolist()
+    ['sad']
+    """
+
+    classifier: TableClassifier | None = None
+    n_members: int = 10
+    random_state: int | None = 0
+
+    balance = None
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the members.
+
+        Parameters
+        ----------
+        X : table or array of shape (n_rows, n_columns)
+        y : sequence of shape (n_rows,)
+        """
+        if not 1 <= self.n_members <= MOST_MEMBERS:
+            raise SettingsError(f"n_members is {self.n_members}; expected 1 to {MOST_MEMBERS}")
+        carried, _ = split_carried(X)
+        values, labels = self._training(X, y)
+        table = pd.DataFrame(values, columns=self._names(values))
+        if carried is not None:
+            table = pd.concat([carried.reset_index(drop=True), table], axis=1)
+        base = SVM() if self.classifier is None else self.classifier
+        places = np.arange(len(labels))[:, None]
+        self.members_ = {}
+        for number in range(self.n_members):
+            seed = (self.random_state or 0) + number
+            kept = np.sort(RandomUnderSampler(random_state=seed).fit_resample(places, labels)[0].ravel())
+            member = clone(base).set_params(random_state=seed)
+            self.members_[str(number)] = member.fit(table.iloc[kept], labels[kept])
+        return self
+
+    def shares(self, values: Array) -> Array:
+        """Return the mean of the members' probabilities, shape (n_rows, n_classes)."""
+        total: Array = np.mean([member.shares(values) for member in self.members_.values()], axis=0)
+        return total
+
+    def pack(self) -> dict[str, bytes]:
+        """Take out the members' parts that have a format of their own."""
+        return {
+            f"members/{number}/{part}": content
+            for number, member in self.members_.items()
+            for part, content in member.pack().items()
+        }
+
+    def unpack(self, parts: Mapping[str, bytes]) -> None:
+        """Put the members' parts back."""
+        for number, member in self.members_.items():
+            own = f"members/{number}/"
+            member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
+
+    def _names(self, values: Array) -> list[str]:
+        return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]
