@@ -8,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, spoken, training_bar, write
+from .console import print_json, say, spoken, training_bar, write
 from .options import JOBS_HELP, THREADS_HELP, check_jobs, option, set_threads
 from .preparing import open_cache
 
@@ -45,7 +45,7 @@ def study(
         def clips(done: int, total: int) -> None:
             progress(done, total, "features")
 
-        results, missing = run_study(
+        found = run_study(
             wanted,
             places,
             out,
@@ -57,7 +57,12 @@ def study(
             extraction_progress=clips,
             progress=spoken(progress),
         )
+    results, missing = found.results, found.missing
+    for name, reason in found.failures.items():
+        say(f"failed: {name}: {reason}")
     if not results:
+        if found.failures:
+            raise SettingsError(f"all {len(found.failures)} evaluations failed; see {out / 'cells'}")
         raise SettingsError(f"{out}: no evaluation of this recipe is there yet; run it without --partial")
     options = [f"--place={one}" for one in place or []]
     text = StudyText(
@@ -68,9 +73,18 @@ def study(
         paper=wanted.paper,
         contrasts=wanted.contrasts,
         missing=missing,
+        failures=found.failures,
     )
     written = write_study(text, results, out)
     if json:
         print_json([result.model_dump(mode="json") for result in results])
         return
-    write(f"{written}: {len(results)} evaluations" + (f"; {len(missing)} are still to be run" if missing else ""))
+    write(f"{written}: {len(results)} evaluations" + _left(len(missing), len(found.failures)))
+
+
+def _left(missing: int, failed: int) -> str:
+    parts = [
+        *([f"{missing} are still to be run"] if missing else []),
+        *([f"{failed} failed, and are tried again by the next run"] if failed else []),
+    ]
+    return "".join(f"; {part}" for part in parts)

@@ -42,6 +42,11 @@ def test_scores_are_those_of_the_predictions(evaluated):
     for speaker, scores in result.speakers.items():
         part = found.predictions[found.predictions["speaker"] == speaker]
         assert scores.uar == pytest.approx(balanced_accuracy_score(part["truth"], part["predicted"]))
+    np.testing.assert_array_equal(sum(map(np.array, result.speaker_confusions.values())), result.confusion)
+    assert result.genders == {
+        f"demo/{name}": {"f": "female", "m": "male"}[name[0]]
+        for name in ("f1", "f2", "f3", "f4", "m1", "m2", "m3", "m4")
+    }
     low, high = result.intervals["uar"]
     assert low <= result.pooled.uar <= high
     shares = found.predictions.filter(like="probability_")

@@ -6,7 +6,7 @@ from fusionser.errors import SettingsError
 from fusionser.evaluation import deciding
 from fusionser.experiments import study
 from fusionser.experiments.recipe import read_recipe, recipe_names
-from fusionser.experiments.study import run_study
+from fusionser.experiments.study import StudyRun, run_study
 
 RECIPE = """
 title = "A small study"
@@ -46,26 +46,26 @@ def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, mon
     with pytest.raises(Stopped):
         run_study(recipe, {"demo": demo_folder}, tmp_path / "out", progress=stop)
     assert len(ran) == len(list((tmp_path / "out" / "cells").iterdir())) == 3
-    results, missing = run_study(recipe, {"demo": demo_folder}, tmp_path / "out")
+    found = run_study(recipe, {"demo": demo_folder}, tmp_path / "out")
+    results, missing = found.results, found.missing
     assert len(ran) == len(results) == 8
     assert missing == []
-    assert run_study(recipe, {"demo": demo_folder}, tmp_path / "out") == (results, [])
+    assert run_study(recipe, {"demo": demo_folder}, tmp_path / "out") == StudyRun(results, [], {})
     assert len(ran) == 8
 
 
 def test_a_part_of_a_study(recipe, demo_folder, tmp_path):
     places = {"demo": demo_folder}
-    results, missing = run_study(recipe, places, tmp_path, only=["*random-kfold*_svm", "*holdout_inductive*svm"])
-    assert [(result.protocol.name, result.protocol.setting, result.classifier) for result in results] == [
+    found = run_study(recipe, places, tmp_path, only=["*random-kfold*_svm", "*holdout_inductive*svm"])
+    assert [(result.protocol.name, result.protocol.setting, result.classifier) for result in found.results] == [
         ("speaker-holdout", "inductive", "svm"),
         ("random-kfold", "inductive", "svm"),
         ("random-kfold", "speaker-normalised", "svm"),
     ]
-    assert len(missing) == 5
-    more, missing = run_study(recipe, places, tmp_path, only=["*holdout_inductive*forest"])
-    assert len(more) == 4
-    assert len(missing) == 4
-    assert run_study(recipe, places, tmp_path, partial=True) == (more, missing)
+    assert len(found.missing) == 5
+    more = run_study(recipe, places, tmp_path, only=["*holdout_inductive*forest"])
+    assert len(more.results) == len(more.missing) == 4
+    assert run_study(recipe, places, tmp_path, partial=True) == more
     with pytest.raises(SettingsError, match=r"--only is 'emodb_\*', which fits no evaluation"):
         run_study(recipe, places, tmp_path, only=["emodb_*"])
 
@@ -81,24 +81,24 @@ def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, 
         {"provenance": {**content["provenance"], "versions": {}}},
     ):
         cell.write_text(json.dumps({**content, "pooled": {"war": 0.999, "uar": 1, "macro_f1": 1}, **change}))
-        results, _ = run_study(recipe, {"demo": demo_folder}, tmp_path)
+        results = run_study(recipe, {"demo": demo_folder}, tmp_path).results
         assert results[0].pooled.war == pytest.approx(true)
 
 
 def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, tmp_path, monkeypatch):
-    first, _ = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    first = run_study(recipe, {"demo": demo_folder}, tmp_path).results
     cell = tmp_path / "cells" / "demo_speaker-holdout_inductive_fusionnet_svm.json"
     content = json.loads(cell.read_text())
     assert content["features"][0].pop("denoise") is False
     assert content["classifier_settings"].pop("kernel") == "rbf"
     cell.write_text(json.dumps(content))
     monkeypatch.setattr(study, "evaluate_plan", lambda *given: pytest.fail("a cell was run again"))
-    assert len(run_study(recipe, {"demo": demo_folder}, tmp_path)[0]) == len(first)
+    assert len(run_study(recipe, {"demo": demo_folder}, tmp_path).results) == len(first)
     monkeypatch.undo()
     content["features"][0]["denoise"] = True
     content["pooled"]["war"] = 0.999
     cell.write_text(json.dumps(content))
-    again, _ = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    again = run_study(recipe, {"demo": demo_folder}, tmp_path).results
     assert [result.pooled for result in again] == [result.pooled for result in first]
 
 
@@ -146,7 +146,7 @@ def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(
     text = RECIPE.replace('classifiers = ["svm", "random-forest"]', 'classifiers = ["svm"]\nseed = 3')
     text = text.replace(', "speaker-normalised"', "").replace('"speaker-holdout"', '"random-kfold"')
     (tmp_path / "twins.toml").write_text(text.replace('speakers = ["f1", "m1"]', "folds = 3"))
-    results, _ = run_study(read_recipe(str(tmp_path / "twins.toml")), {"demo": demo_folder}, tmp_path)
+    results = run_study(read_recipe(str(tmp_path / "twins.toml")), {"demo": demo_folder}, tmp_path).results
     assert [result.protocol.settings["folds"] for result in results] == [3, 2]
     assert {result.protocol.settings["seed"] for result in results} == {3}
     assert len(list((tmp_path / "cells").iterdir())) == 2
@@ -155,3 +155,35 @@ def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(
 def test_a_package_that_is_not_used_any_more_makes_no_result_older():
     stored = {"python": "3.11.7", "numpy": "2.4.6", "python-stretch": "0.3.1"}
     assert deciding(stored) == {"python": "3.11.7", "numpy": "2.4.6"}
+
+
+def test_a_cell_that_fails_is_written_and_the_others_go_on(recipe, demo_folder, tmp_path, monkeypatch):
+    original = study.evaluate_plan
+
+    def failing(prepared, plan, split):
+        if plan.classifier == "random-forest" and not plan.by_speaker:
+            raise SettingsError("no forest today")
+        return original(prepared, plan, split)
+
+    monkeypatch.setattr(study, "evaluate_plan", failing)
+    found = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    assert len(found.results) == 6 and found.missing == []
+    assert set(found.failures.values()) == {"no forest today"}
+    told = tmp_path / "cells" / "demo_random-kfold_inductive_fusionnet_random-forest.failed.json"
+    assert json.loads(told.read_text())["error"] == "no forest today"
+    monkeypatch.undo()
+    again = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    assert len(again.results) == 8 and again.failures == {}
+    assert not told.exists()
+
+
+def test_a_failed_cell_is_told_and_listed(demo_folder, tmp_path, command):
+    # What is wrong with the copies shows when the cell is run.
+    many = '[[pipelines]]\nname = "many copies"\npreset = "fusionnet"\nclassifiers = ["svm"]\naugment = ["noise"]\n'
+    text = RECIPE.replace('"random-forest"]', '"mlp"]\nepochs = 2').replace(', "speaker-normalised"', "")
+    (tmp_path / "small.toml").write_text(text.replace("[[corpora]]", f"{many}copies = 101\n[[corpora]]", 1))
+    answer = command("study", tmp_path / "small.toml", "--place", f"demo={demo_folder}", "--out", tmp_path)
+    assert answer.status == 0, answer.messages
+    assert "4 evaluations; 2 failed, and are tried again by the next run" in answer.output
+    page = (tmp_path / "report.md").read_text()
+    assert "demo_random-kfold_inductive_many-copies_svm: copies is 101; expected 0 to 100 copies a clip" in page

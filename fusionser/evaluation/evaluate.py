@@ -1,7 +1,7 @@
 """Split, guard, fit, predict, score."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,10 @@ class Evaluation:
     predictions : DataFrame
         One row a test prediction: file, speaker, fold, truth, predicted, and the probability of each class
         where the classifier gives any.
+    speaker_confusions : dict of str to ndarray
+        Confusion matrix of each test speaker.
+    genders : dict of str to str
+        Of the test speakers whose rows tell it.
     curves : DataFrame
         One record an epoch of every network that was trained: fold, network, and what `train_network` tells.
     """
@@ -67,6 +71,8 @@ class Evaluation:
     confusion: npt.NDArray[np.int64]
     folds: list[FoldResult]
     speakers: dict[str, Scores]
+    speaker_confusions: dict[str, npt.NDArray[np.int64]]
+    genders: dict[str, str]
     predictions: pd.DataFrame
     curves: pd.DataFrame
 
@@ -280,6 +286,12 @@ def _run_fold(
     )
 
 
+def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
+    """Return the gender of each speaker whose rows all tell the same."""
+    told = rows.groupby("speaker")["gender"].unique()
+    return {name: str(told[name][0]) for name in speakers if len(told[name]) == 1 and told[name][0]}
+
+
 def _collect(
     outcomes: list[FoldOutcome], classes: tuple[str, ...], stamp: ProtocolStamp, seed: int, rows: pd.DataFrame
 ) -> Evaluation:
@@ -302,6 +314,8 @@ def _collect(
         confusion=matrix,
         folds=[outcome.result for outcome in outcomes],
         speakers={name: _scores(one) for name, one in by_speaker.items()},
+        speaker_confusions=by_speaker,
+        genders=_genders(rows, by_speaker),
         predictions=predictions,
         curves=pd.DataFrame([epoch for outcome in outcomes for epoch in outcome.curves]),
     )

@@ -106,7 +106,8 @@ class Result(Record):
     """What an evaluation found.
 
     ``pooled`` scores are over all test predictions together; ``intervals`` resample speakers (absent with
-    fewer than eight, where ``speakers`` shows each).
+    fewer than eight, where ``speakers`` shows each). ``speaker_confusions`` and ``genders`` are by speaker; results
+    that were made before these came have none.
     """
 
     format: int = 1
@@ -126,6 +127,8 @@ class Result(Record):
     confusion: list[list[int]]
     folds: list[FoldResult]
     speakers: dict[str, Scores]
+    speaker_confusions: dict[str, list[list[int]]] = {}
+    genders: dict[str, str] = {}
     quarantine: list[dict[str, str]] = []
     notes: list[str] = []
     seed: int

@@ -28,6 +28,9 @@ SELECTED = "parameters chosen by inner folds of the training speakers"
 FIXED = "fixed parameters"
 NETWORK_ALONE = "network-alone"
 
+PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}}
+"""What of an estimate is no business of a model's users: places on this machine, and who said what."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -174,6 +177,8 @@ def evaluate_plan(
         confusion=found.confusion.tolist(),
         folds=found.folds,
         speakers=found.speakers,
+        speaker_confusions={name: one.tolist() for name, one in found.speaker_confusions.items()},
+        genders=found.genders,
         quarantine=prepared.quarantine,
         notes=[*prepared.notes, *_first_weights(features)],
         seed=plan.seed,
@@ -226,8 +231,7 @@ def fit_plan(
         corpus=prepared.corpus,
         training_rows=len(table),
         training_speakers=int(table.loc[table["speaker"] != "", "speaker"].nunique()),
-        # The list of set-apart files names places on this machine, which are no business of the model's users.
-        estimate=None if estimate is None else estimate.model_copy(update={"quarantine": []}),
+        estimate=None if estimate is None else estimate.model_copy(update=PRIVATE),
         versions=versions(),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
     )

@@ -1,6 +1,7 @@
 """Many evaluations from one recipe; each is written whole as it ends, and a stopped study goes on where it was."""
 
 import fnmatch
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.evaluation import Protocol, Result, deciding, read_result, versions
+from fusionser.evaluation import Protocol, Result, deciding, provenance, read_result, versions
 from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
 from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
@@ -17,9 +18,12 @@ from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolC
 from fusionser.experiments.run import SELECTED, Plan, analyse_copies, evaluate_plan
 from fusionser.features import FeatureCache, FeatureExtractor
 from fusionser.features.extraction import Progress
+from fusionser.files import write_text
 from fusionser.networks import LEARNED
 
-__all__ = ["Cell", "known_result", "run_study", "study_cells"]
+__all__ = ["Cell", "StudyRun", "known_result", "run_study", "study_cells"]
+
+FAILED = ".failed.json"
 
 CellProgress = Callable[[int, int, str], None]
 
@@ -204,6 +208,25 @@ def _wanted(names: Sequence[str], only: Sequence[str]) -> set[str]:
     return set().union(*fitting.values()) if only else set(names)
 
 
+@dataclass(frozen=True)
+class StudyRun:
+    """What came of a study.
+
+    Parameters
+    ----------
+    results : list of Result
+        In the order of the cells.
+    missing : list of str
+        Names of the cells that were not run.
+    failures : dict of str to str
+        What went wrong, by name of the cell.
+    """
+
+    results: list[Result]
+    missing: list[str]
+    failures: dict[str, str]
+
+
 def run_study(
     recipe: Recipe,
     places: Mapping[str, Path],
@@ -216,8 +239,10 @@ def run_study(
     only: Sequence[str] = (),
     extraction_progress: Progress | None = None,
     progress: CellProgress | None = None,
-) -> tuple[list[Result], list[str]]:
+) -> StudyRun:
     """Run every evaluation of a recipe, and keep each as a file under ``cells/``.
+
+    One that fails is written there with what went wrong, and the others go on; it is tried again by the next run.
 
     Parameters
     ----------
@@ -240,9 +265,7 @@ def run_study(
 
     Returns
     -------
-    results : list of Result
-    missing : list of str
-        Names of the cells that were not run.
+    StudyRun
 
     Raises
     ------
@@ -253,20 +276,35 @@ def run_study(
         recipe, places, cache=cache, n_jobs=n_jobs, device=device, extraction_progress=extraction_progress
     )
     wanted = set() if partial else _wanted([cell.name for cell in cells], only)
-    results, missing = [], []
+    found = StudyRun([], [], {})
     for number, cell in enumerate(cells):
         path = Path(folder) / "cells" / f"{cell.name}.json"
         result = known_result(path, cell)
         if result is None and cell.name not in wanted:
-            missing.append(cell.name)
+            found.missing.append(cell.name)
             continue
         if result is None:
             if progress:
                 progress(number, len(cells), cell.name)
-            prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
-            result, _ = evaluate_plan(prepared, cell.plan, cell.split)
-            result.save(path)
-        results.append(result)
+            result = _evaluated(cell, path, n_jobs, found.failures)
+        found.results.extend([] if result is None else [result])
     if progress:
         progress(len(cells), len(cells), "")
-    return results, missing
+    return found
+
+
+def _evaluated(cell: Cell, path: Path, n_jobs: int | None, failures: dict[str, str]) -> Result | None:
+    """Evaluate a cell and keep what comes of it; None where that is a failure."""
+    told = path.with_suffix(FAILED)
+    try:
+        # A wrong setting is told before an hour of extraction, not after.
+        cell.plan.estimator(cell.prepared.features.extractor)
+        prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
+        result, _ = evaluate_plan(prepared, cell.plan, cell.split)
+    except FusionserError as error:
+        failures[cell.name] = str(error)
+        write_text(told, json.dumps({"error": str(error), "provenance": provenance()}, indent=2) + "\n")
+        return None
+    result.save(path)
+    told.unlink(missing_ok=True)
+    return result

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,8 @@ class StudyText:
     contrasts : sequence of Contrast
     missing : sequence of str
         Evaluations that were not run.
+    failures : mapping of str to str
+        What went wrong in those that failed.
     """
 
     title: str
@@ -133,6 +135,7 @@ class StudyText:
     paper: Sequence[PaperRow] = ()
     contrasts: Sequence[Contrast] = ()
     missing: Sequence[str] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def study_page(text: StudyText, results: Sequence[Result]) -> str:
