@@ -7,6 +7,7 @@ import typer
 
 from fusionser.errors import FusionserError
 
+from .ablate import ablate
 from .console import say
 from .corpora import corpora_app
 from .evaluate import evaluate
@@ -33,6 +34,7 @@ app.command("evaluate")(evaluate)
 app.command("fit")(fit)
 app.command("predict")(predict)
 app.command("study")(study)
+app.command("ablate")(ablate)
 app.command("reproduce")(reproduce)
 
 

@@ -40,7 +40,9 @@ class PipelineChoice(Strict):
     cross_fit: int = 0
     augment: tuple[str, ...] = ()
     copies: int = 1
+    only_scarce: bool = False
     imbalance: str = "none"
+    imposed: float | None = None
     tune: bool = False
 
 

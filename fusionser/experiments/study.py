@@ -73,6 +73,8 @@ def _plan(
         imbalance=pipeline.imbalance,
         augment=pipeline.augment,
         copies=pipeline.copies,
+        only_scarce=pipeline.only_scarce,
+        imposed=pipeline.imposed,
         fusion=pipeline.fusion,
         networks=Networks(
             device=device, epochs=recipe.epochs, cross_fit=pipeline.cross_fit, precision=recipe.precision

@@ -1,0 +1,154 @@
+"""The command ``fusionser ablate``."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fusionser.errors import SettingsError
+
+from .console import print_json, print_table, say, spoken, training_bar, write
+from .options import (
+    JOBS_HELP,
+    PROTOCOL_HELP,
+    SEEDS,
+    THREADS_HELP,
+    check_jobs,
+    names,
+    option,
+    set_threads,
+)
+from .preparing import open_cache
+
+__all__ = ["ablate"]
+
+
+def ablate(
+    folder: Annotated[Path, typer.Argument(help="Folder of recordings.")],
+    corpus: Annotated[str, option("--corpus", "Corpus of the folder, as ravdess.")],
+    out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")],
+    imbalance: Annotated[
+        str, option("--imbalance", "Cures of imbalance by comma, 'none' among them.", "Table")
+    ] = "none,weights,oversample,smote,undersample",
+    augmentation: Annotated[
+        str,
+        option(
+            "--augmentation", "Kinds of copies by comma, 'none' among them; 'noise+pitch' are two, 'all' four.", "Table"
+        ),
+    ] = "none,noise,pitch,stretch,lowpass,all",
+    classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Table")] = "svm",
+    preset: Annotated[
+        str | None, option("--preset", "Named features; fusionnet when nothing is named.", "Table")
+    ] = None,
+    blocks: Annotated[str, option("--blocks", "Feature blocks by comma, in place of a preset.", "Table")] = "",
+    gender: Annotated[str | None, option("--gender", "Gender as a feature: estimated, given or none.", "Table")] = None,
+    copies: Annotated[int, option("--copies", "Copies a training clip.", "Table", min=1, max=100)] = 1,
+    augment_classes: Annotated[
+        str, option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Table")
+    ] = "all",
+    impose: Annotated[
+        float | None,
+        option("--impose-imbalance", "Ratio of an imbalance that is imposed on the training rows.", "Table"),
+    ] = None,
+    protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold",
+    folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None,
+    epochs: Annotated[int | None, option("--epochs", "Epochs of every network.", "Run", min=1)] = None,
+    partial: Annotated[
+        bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", "Run", is_flag=True)
+    ] = False,
+    device: Annotated[
+        str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.", "Run")
+    ] = "auto",
+    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0,
+    jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1,
+    threads: Annotated[
+        int | None, option("--threads", THREADS_HELP, "Run", min=1, max=1024, callback=set_threads)
+    ] = None,
+    cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.", "Run")] = True,
+    json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run")] = False,
+) -> None:
+    """Cross cures of imbalance with augmentations, and answer what each does; a stopped run goes on where it was."""
+    from fusionser.experiments.ablation import Factorial, answer_questions
+    from fusionser.experiments.recipe import ProtocolChoice
+    from fusionser.experiments.study import run_study
+    from fusionser.reporting.ablation import AblationText, write_ablation
+
+    if augment_classes not in ("all", "scarce"):
+        raise SettingsError(f"--augment-classes is '{augment_classes}'; expected all or scarce")
+    table = Factorial(
+        corpus=corpus,
+        imbalance=names(imbalance),
+        augmentation=names(augmentation),
+        classifiers=names(classifier),
+        preset=preset or (None if blocks else "fusionnet"),
+        blocks=names(blocks),
+        gender=gender,
+        copies=copies,
+        only_scarce=augment_classes == "scarce",
+        imposed=impose,
+        protocol=ProtocolChoice(name=protocol, settings={} if folds is None else {"folds": folds}),
+        epochs=epochs,
+        seed=seed,
+    )
+    with training_bar("ablation") as progress:
+
+        def clips(done: int, total: int) -> None:
+            progress(done, total, "features")
+
+        found = run_study(
+            table.recipe(),
+            {corpus: folder},
+            out,
+            cache=open_cache(cache),
+            n_jobs=jobs,
+            device=device,
+            partial=partial,
+            extraction_progress=clips,
+            progress=spoken(progress),
+        )
+    for name, reason in found.failures.items():
+        say(f"failed: {name}: {reason}")
+    if not found.results and found.failures:
+        raise SettingsError(f"all {len(found.failures)} evaluations failed; the reasons are in {out / 'cells'}")
+    if not found.results:
+        raise SettingsError(f"no evaluation of this table is in {out / 'cells'}; run it without --partial")
+    answers = answer_questions(table.questions(), found.results)
+    text = AblationText(
+        command=shlex.join(["fusionser", *sys.argv[1:]]), missing=found.missing, failures=found.failures
+    )
+    page = write_ablation(table, answers, found.results, text, out)
+    if json:
+        print_json([_described(one) for one in answers])
+        return
+    _print(table, answers)
+    left = f"{len(found.failures)} failed, {len(found.missing)} still to be run"
+    write(f"report: {page}: {len(found.results)} evaluations, {left}")
+
+
+def _described(answer: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(answer)
+
+
+def _print(table: Any, answers: list[Any]) -> None:
+    from fusionser.reporting.ablation import ends, summary
+
+    print_table(
+        "what each does, in points of UAR; p by permutation over speakers, corrected (Holm)",
+        ["question", "UAR", "95 % interval", "p", "WAR"],
+        [
+            [
+                one.question.text,
+                f"{100 * one.uar.mean:+.1f}",
+                ends(one.uar.interval),
+                f"{one.corrected:.3f}",
+                f"{100 * one.war.mean:+.1f}",
+            ]
+            for one in answers
+        ],
+        numbers=["UAR", "p", "WAR"],
+    )
+    write(" ".join(summary(table, answers)))

@@ -1,0 +1,228 @@
+"""A factorial of cures and augmentations: its cells, its questions, and answers where there is an effect or none."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fusionser.errors import SettingsError
+from fusionser.evaluation.results import ClassResult, FoldResult, ProtocolStamp, Result, Scores
+from fusionser.experiments.ablation import Factorial, answer_questions, cell_label
+from fusionser.experiments.recipe import ProtocolChoice
+from fusionser.reporting.ablation import gender_gap, summary
+
+SPEAKERS = [f"demo/s{place:02d}" for place in range(24)]
+
+
+def factorial(**changed):
+    given = {
+        "corpus": "demo",
+        "imbalance": ["none", "weights", "smote"],
+        "augmentation": ["none", "noise", "all"],
+        "classifiers": ["svm", "mlp"],
+        "protocol": ProtocolChoice(name="speaker-kfold"),
+    }
+    return Factorial(**{**given, **changed})
+
+
+def made(cell, classifier, uar, protocol="speaker-kfold", confusions=None, genders=None):
+    """A result whose speakers have the UAR given, and a WAR a tenth above."""
+    plain = Scores(war=float(np.mean(uar)) + 0.1, uar=float(np.mean(uar)), macro_f1=float(np.mean(uar)))
+    return Result(
+        corpus="demo",
+        rows=240,
+        speaker_count=24,
+        classes=("angry", "calm"),
+        protocol=ProtocolStamp(name=protocol, settings={}, setting="inductive", selection="fixed", stamps=()),
+        features=[],
+        features_name=cell_label(*cell),
+        feature_count=1,
+        classifier=classifier,
+        classifier_settings={},
+        pooled=plain,
+        intervals=None,
+        per_class={
+            name: ClassResult(precision=0.5, recall=float(np.mean(uar)) + shift, f1=0.5, support=120)
+            for name, shift in (("angry", -0.1), ("calm", 0.1))
+        },
+        confusion=[[1, 0], [0, 1]],
+        folds=[
+            FoldResult(
+                name="1",
+                train_rows=1,
+                test_rows=1,
+                test_speakers=24,
+                scores=plain,
+                shared_speakers=0,
+                shared_sources=0,
+                shared_audio=0,
+                shared_statements=0,
+                fit_seconds=0.0,
+            )
+        ],
+        speakers={name: Scores(war=one + 0.1, uar=one, macro_f1=one) for name, one in zip(SPEAKERS, uar, strict=True)},
+        speaker_confusions=confusions or {},
+        genders=genders or {},
+        seed=0,
+        seconds={"evaluation": 1.0},
+        provenance={"commit": "", "versions": {}, "machine": ""},
+    )
+
+
+def all_cells(table, effect, rng):
+    """Results of every cell: each speaker a level of their own, noise, and the effect of the cell."""
+    level = rng.uniform(0.4, 0.7, len(SPEAKERS))
+    return [
+        made((cure, kind), name, np.clip(level + effect(cure, kind) + rng.normal(0, 0.03, len(SPEAKERS)), 0, 0.9))
+        for cure in table.imbalance
+        for kind in table.augmentation
+        for name in table.classifiers
+    ]
+
+
+def test_the_cells_are_the_table():
+    table = factorial(imposed=5.0, copies=3, only_scarce=True)
+    recipe = table.recipe()
+    assert len(recipe.pipelines) == 9
+    by_name = {one.name: one for one in recipe.pipelines}
+    last = by_name["imbalance smote, augmentation all"]
+    assert last.augment == ("noise", "pitch", "stretch", "lowpass")
+    assert (last.copies, last.imbalance, last.imposed, last.only_scarce) == (3, "smote", 5.0, True)
+    # A cell without copies has none for the scarce either.
+    assert by_name["imbalance smote, augmentation none"].only_scarce is False
+    assert last.classifiers == ("svm", "mlp")
+
+
+def test_the_questions_are_settled_beforehand():
+    asked = factorial().questions()
+    assert [(one.without, one.having) for one in asked] == [
+        (("none", "none"), ("weights", "none")),
+        (("none", "none"), ("smote", "none")),
+        (("none", "none"), ("none", "all")),
+        (("weights", "none"), ("weights", "all")),
+        (("none", "all"), ("weights", "all")),
+    ]
+
+
+def test_an_effect_is_found_and_averaged_over_the_classifiers():
+    table = factorial()
+    rng = np.random.default_rng(0)
+    results = all_cells(table, lambda cure, kind: 0.08 * (kind == "all") - 0.05 * (cure == "smote"), rng)
+    answers = {one.question.text: one for one in answer_questions(table.questions(), results)}
+    copies = answers["all against no augmentation"]
+    assert copies.corrected < 0.001
+    assert copies.classifiers == 2
+    # By hand: the mean over classifiers and speakers.
+    cells = {(one.features_name, one.classifier): one for one in results}
+    by_hand = np.mean(
+        [
+            cells[cell_label("none", "all"), name].speakers[speaker].uar
+            - cells[cell_label("none", "none"), name].speakers[speaker].uar
+            for name in ("svm", "mlp")
+            for speaker in SPEAKERS
+        ]
+    )
+    assert copies.uar.mean == pytest.approx(by_hand)
+    assert copies.recall["calm"] == pytest.approx(copies.recall["angry"]) == pytest.approx(by_hand)
+    assert answers["smote against none"].uar.mean < 0 and answers["smote against none"].corrected < 0.05
+    assert answers["weights against none"].corrected > 0.05
+    text = " ".join(summary(table, list(answers.values())))
+    assert "1 of 2 cures of imbalance changed the UAR by more than chance gives" in text
+    assert "that of smote, -" in text
+    assert "Augmented copies (all) changed it by more than chance gives: +" in text
+
+
+def test_where_there_is_no_effect_a_study_seldom_finds_one():
+    table = factorial()
+    rng = np.random.default_rng(1)
+    found = 0
+    for _ in range(60):
+        answers = answer_questions(table.questions(), all_cells(table, lambda cure, kind: 0.0, rng))
+        found += any(one.corrected < 0.05 for one in answers)
+    # The chance of any false one among all questions of a study is 0.05: 8 or more of 60 have one of a hundred.
+    assert found < 8
+
+
+def test_results_that_cannot_be_compared_are_refused():
+    table = factorial()
+    level = np.full(24, 0.5)
+    mixed = [
+        made(("none", "none"), "svm", level),
+        made(("weights", "none"), "svm", level, protocol="random-kfold"),
+    ]
+    with pytest.raises(SettingsError, match="results of different protocols cannot be compared: random-kfold of demo"):
+        answer_questions(table.questions(), mixed)
+
+
+def test_an_empty_cell_leaves_its_question_open():
+    table = factorial()
+    level = np.linspace(0.4, 0.6, 24)
+    answers = answer_questions(
+        table.questions(), [made(("none", "none"), "svm", level), made(("smote", "none"), "svm", level + 0.02)]
+    )
+    assert [one.question.text for one in answers] == ["smote against none"]
+    assert "No question can be answered yet" in summary(table, [])[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"imbalance": ["weights"]}, "imbalance is weights; expected 'none' among them"),
+        ({"augmentation": ["none", "echo"]}, "unknown augmentation 'echo'"),
+        ({"augmentation": ["none", "noise+noise"]}, "names a kind twice"),
+        ({"imbalance": ["none", "magic"]}, "unknown imbalance strategy 'magic'"),
+        ({"classifiers": ["svm", "oracle"]}, "unknown classifier 'oracle'"),
+        (
+            {
+                "imbalance": [
+                    "none",
+                    "weights",
+                    "smote",
+                    "adasyn",
+                    "smote-enn",
+                    "smote-tomek",
+                    "oversample",
+                    "undersample",
+                    "borderline-smote",
+                ]
+            },
+            "8 cures ask 11 questions of one study, and 10 are the most",
+        ),
+    ],
+)
+def test_tables_that_make_no_sense_are_told(changed, told):
+    with pytest.raises(SettingsError, match=told):
+        factorial(**changed)
+
+
+def test_a_gap_of_gender_is_of_the_speakers():
+    confusions = {name: [[8, 2], [2, 8]] if place % 2 else [[5, 5], [5, 5]] for place, name in enumerate(SPEAKERS)}
+    genders = {name: "female" if place % 2 else "male" for place, name in enumerate(SPEAKERS)}
+    found = gender_gap(made(("none", "none"), "svm", np.full(24, 0.5), confusions=confusions, genders=genders))
+    assert found.gap == pytest.approx(0.3)
+    assert found.interval == pytest.approx((0.3, 0.3))
+
+
+def test_a_table_on_recordings(command, demo_folder, tmp_path):
+    table = ["--imbalance", "none,smote", "--augmentation", "none,noise", "--impose-imbalance", "4", "--gender", "none"]
+    given = ["ablate", demo_folder, "--corpus", "demo", *table, "--folds", "4", "--out", tmp_path / "out"]
+    answer = command(*given, "--json")
+    assert answer.status == 0, answer.messages
+    assert [one["question"]["text"] for one in answer.json] == [
+        "smote against none",
+        "noise against no augmentation",
+        "smote with noise against smote alone",
+        "smote with noise against noise alone",
+    ]
+    assert answer.json[0]["uar"]["least_p"] == pytest.approx(2 / 2**8)
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "an imbalance of 1 to 4 imposed on the training rows" in page
+    assert "## Gender" in page
+    assert (tmp_path / "out" / "factorial.png").stat().st_size > 0
+    cells = sorted((tmp_path / "out" / "cells").glob("*.json"))
+    assert len(cells) == 4
+    stored = json.loads(cells[-1].read_text())
+    assert stored["classifier_settings"]["imposed"] == 4.0
+    before = [cell.stat().st_mtime_ns for cell in cells]
+    assert command(*given).status == 0
+    assert [cell.stat().st_mtime_ns for cell in cells] == before
