@@ -70,10 +70,11 @@ def ablate(
     json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run")] = False,
 ) -> None:
     """Cross cures of imbalance with augmentations, and answer what each does; a stopped run goes on where it was."""
-    from fusionser.experiments.ablation import Factorial, answer_questions
+    from fusionser.experiments.ablation import Factorial, answer_questions, keep_factorial
     from fusionser.experiments.recipe import ProtocolChoice
     from fusionser.experiments.study import run_study
     from fusionser.reporting.ablation import AblationText, write_ablation
+    from fusionser.reporting.html import write_ablation_html
 
     if augment_classes not in ("all", "scarce"):
         raise SettingsError(f"--augment-classes is '{augment_classes}'; expected all or scarce")
@@ -118,7 +119,9 @@ def ablate(
     text = AblationText(
         command=shlex.join(["fusionser", *sys.argv[1:]]), missing=found.missing, failures=found.failures
     )
+    keep_factorial(table, text.command, out)
     page = write_ablation(table, answers, found.results, text, out)
+    write_ablation_html(table, answers, found.results, text, out / "report.html")
     if json:
         print_json([_described(one) for one in answers])
         return

@@ -14,6 +14,7 @@ from .evaluate import evaluate
 from .extract import extract
 from .fit import fit
 from .predict import predict
+from .report import report
 from .reproduce import reproduce
 from .study import study
 
@@ -35,6 +36,7 @@ app.command("fit")(fit)
 app.command("predict")(predict)
 app.command("study")(study)
 app.command("ablate")(ablate)
+app.command("report")(report)
 app.command("reproduce")(reproduce)
 
 

@@ -1,6 +1,7 @@
 """A factorial of cures and augmentations: its cells, its questions, and answers where there is an effect or none."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from fusionser.errors import SettingsError
 from fusionser.evaluation.results import ClassResult, FoldResult, ProtocolStamp, Result, Scores
 from fusionser.experiments.ablation import Factorial, answer_questions, cell_label
 from fusionser.experiments.recipe import ProtocolChoice
-from fusionser.reporting.ablation import gender_gap, summary
+from fusionser.reporting.ablation import AblationText, gender_gap, summary
+from fusionser.reporting.html import write_ablation_html
 
 SPEAKERS = [f"demo/s{place:02d}" for place in range(24)]
 
@@ -226,3 +228,33 @@ def test_a_table_on_recordings(command, demo_folder, tmp_path):
     before = [cell.stat().st_mtime_ns for cell in cells]
     assert command(*given).status == 0
     assert [cell.stat().st_mtime_ns for cell in cells] == before
+    # One file that needs nothing else, the same when it is made again of what is kept.
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert not re.search(r"https?:|src=|<link|@import|url\(", html)
+    assert html.count("<svg") == 1 and 'role="img" aria-label="Change of UAR and WAR' in html
+    assert answer.json[0]["question"]["text"] in html and "prefers-color-scheme: dark" in html
+    again = tmp_path / "again.html"
+    assert command("report", tmp_path / "out", "--html", again).status == 0
+    assert sorted(re.findall(r"<td>[^<]*</td>", again.read_text())) == sorted(re.findall(r"<td>[^<]*</td>", html))
+    wrong = command("report", tmp_path, "--html", again)
+    assert wrong.status != 0 and "expected a folder of 'fusionser ablate'" in wrong.messages
+
+
+def test_names_in_the_page_are_text_and_no_markup(tmp_path):
+    table = factorial(imbalance=["none"], augmentation=["none", "noise"], classifiers=["svm"])
+    level = np.linspace(0.4, 0.6, 24)
+    odd = [
+        made(("none", kind), "svm", level + shift).model_copy(
+            update={
+                "classes": ("<b>angry</b>", "calm"),
+                "per_class": {
+                    name: ClassResult(precision=0.5, recall=0.5, f1=0.5, support=12)
+                    for name in ("<b>angry</b>", "calm")
+                },
+            }
+        )
+        for kind, shift in (("none", 0.0), ("noise", 0.02))
+    ]
+    answers = answer_questions(table.questions(), odd)
+    page = write_ablation_html(table, answers, odd, AblationText(command="fusionser ablate"), tmp_path / "page.html")
+    assert "&lt;b&gt;angry&lt;/b&gt;" in page.read_text() and "<b>angry" not in page.read_text()

@@ -2,18 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from fusionser.augment import AUGMENTATIONS
 from fusionser.classifiers import CLASSIFIERS
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import FusionserError, SettingsError, unknown_name
 from fusionser.evaluation import Result
 from fusionser.evaluation.statistics import MOST_CONTRASTS, PairedTest, holm, paired_test
 from fusionser.experiments.pipeline import IMBALANCE
 from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
+from fusionser.files import write_text
 
-__all__ = ["ALL", "Answer", "Factorial", "Question", "answer_questions", "copies_of"]
+__all__ = [
+    "ALL",
+    "Answer",
+    "Factorial",
+    "Question",
+    "answer_questions",
+    "copies_of",
+    "keep_factorial",
+    "kept_factorial",
+]
 
 NONE = "none"
 ALL = "all"
@@ -164,6 +176,43 @@ class Factorial:
             seed=self.seed,
             corpora=(CorpusChoice(corpus=self.corpus, protocols=(self.protocol,)),),
         )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of a factorial beside its results."""
+
+    table: Factorial
+    command: str
+
+
+KEPT = TypeAdapter(_Kept)
+TABLE = "table.json"
+
+
+def keep_factorial(table: Factorial, command: str, folder: str | Path) -> None:
+    """Keep the table and the command that ran it beside its results."""
+    write_text(Path(folder) / TABLE, KEPT.dump_json(_Kept(table, command), indent=2).decode() + "\n")
+
+
+def kept_factorial(folder: str | Path) -> tuple[Factorial, str]:
+    """Return what `keep_factorial` kept.
+
+    Raises
+    ------
+    FusionserError
+        When there is nothing that can be read.
+    """
+    path = Path(folder) / TABLE
+    try:
+        found = KEPT.validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FusionserError(
+            f"{path}: cannot be read ({error.strerror or error}); expected a folder of 'fusionser ablate'"
+        ) from error
+    except ValueError as error:
+        raise FusionserError(f"{path}: not a table that this version reads; run 'fusionser ablate' again") from error
+    return found.table, found.command
 
 
 def cell_label(cure: str, kind: str) -> str:

@@ -1,0 +1,37 @@
+"""The command ``fusionser report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fusionser.errors import SettingsError
+
+from .console import write
+from .options import option
+
+__all__ = ["report"]
+
+
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder that 'fusionser ablate --out' wrote.")],
+    html: Annotated[Path, option("--html", "File to write: one page that opens from the disk.")],
+) -> None:
+    """Make one self-contained HTML page of the results of an ablation; nothing is run."""
+    from fusionser.evaluation import read_result
+    from fusionser.experiments.ablation import answer_questions, kept_factorial
+    from fusionser.experiments.study import FAILED
+    from fusionser.reporting.ablation import AblationText
+    from fusionser.reporting.html import write_ablation_html
+
+    if html.suffix != ".html":
+        raise SettingsError(f"--html is {html}; expected a file ending in .html")
+    table, command = kept_factorial(results)
+    cells = sorted(path for path in (results / "cells").glob("*.json") if not path.name.endswith(FAILED))
+    labels = {one.name for one in table.recipe().pipelines}
+    found = [one for one in map(read_result, cells) if one.features_name in labels]
+    if not found:
+        raise SettingsError(f"no evaluation of this table is in {results / 'cells'}; run it with 'fusionser ablate'")
+    answers = answer_questions(table.questions(), found)
+    written = write_ablation_html(table, answers, found, AblationText(command=command), html)
+    write(f"{written}: {len(found)} evaluations")

@@ -1,0 +1,147 @@
+"""One HTML file that opens from the disk: no network, no library, light and dark, on a phone and in black and white."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from fusionser.evaluation import Result
+from fusionser.evaluation.metrics import FEWEST_SPEAKERS
+from fusionser.experiments.ablation import Answer, Factorial, cell_label
+from fusionser.files import write_text
+from fusionser.reporting.ablation import AblationText, ends, gender_gap, summary
+
+__all__ = ["write_ablation_html"]
+
+NAMES = 250
+"""Width of the names beside a picture, in its own units."""
+
+PLOT, ROW = 420, 44
+
+
+def write_ablation_html(
+    table: Factorial, answers: Sequence[Answer], results: Sequence[Result], text: AblationText, path: str | Path
+) -> Path:
+    """Write the page of a factorial as one file.
+
+    Parameters
+    ----------
+    table : Factorial
+    answers : sequence of Answer
+    results : sequence of Result
+    text : AblationText
+    path : str or Path
+    """
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = (resources.files("fusionser.reporting") / "templates" / "ablation.html.j2").read_text(encoding="utf-8")
+    page = environment.from_string(template).render(
+        table=table,
+        text=text,
+        sentences=summary(table, answers),
+        answers=answers,
+        results=results,
+        first=results[0],
+        heat=_heat(table, results),
+        forest=_forest(answers),
+        confusions=[_confusion(one) for one in results],
+        speakers=_speakers(results),
+        gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
+        percent=lambda value: f"{100 * value:.1f}",
+        change=lambda value: f"{100 * value:+.1f}",
+        ends=ends,
+        settings=sorted({key for one in results for key in one.classifier_settings}),
+        commits=sorted({result.provenance["commit"] for result in results}),
+        fewest=FEWEST_SPEAKERS,
+    )
+    return write_text(path, page)
+
+
+def _shade(value: float, low: float, high: float) -> int:
+    """Return how dark a cell is, 0 to 60: text stays legible on any of them, in light and dark."""
+    return round(60 * (value - low) / (high - low)) if high > low else 0
+
+
+def _heat(table: Factorial, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return a table of UAR for each classifier, with how dark each cell is."""
+    found = {(one.features_name, one.classifier): one.pooled.uar for one in results}
+    low, high = min(found.values()), max(found.values())
+
+    def cell(cure: str, kind: str, classifier: str) -> dict[str, Any] | None:
+        value = found.get((cell_label(cure, kind), classifier))
+        return None if value is None else {"value": value, "shade": _shade(value, low, high)}
+
+    return [
+        {
+            "classifier": classifier,
+            "rows": [
+                {"name": cure, "cells": [cell(cure, kind, classifier) for kind in table.augmentation]}
+                for cure in table.imbalance
+            ],
+        }
+        for classifier in dict.fromkeys(one.classifier for one in results)
+    ]
+
+
+def _forest(answers: Sequence[Answer]) -> dict[str, Any]:
+    """Return where each change and its interval lie in the picture."""
+    tests = [test for one in answers for test in (one.uar, one.war)]
+    reach = max([abs(end) for test in tests for end in (test.mean, *(test.interval or ()))] or [0.01]) * 1.1 or 0.01
+
+    def across(value: float) -> float:
+        return round(NAMES + PLOT * (value + reach) / (2 * reach), 1)
+
+    step = next(one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if reach / one < 5 or one == 0.5)
+    ticks = [step * number for number in range(-5, 6) if abs(step * number) <= reach]
+    rows = []
+    for place, answer in enumerate(answers):
+        middle = 20 + ROW * place
+        marks = [
+            {
+                "kind": kind,
+                "y": middle + shift,
+                "x": across(test.mean),
+                "ends": None if test.interval is None else [across(end) for end in test.interval],
+            }
+            for kind, shift, test in (("uar", -7, answer.uar), ("war", 7, answer.war))
+        ]
+        rows.append({"text": answer.question.text, "y": middle, "marks": marks})
+    return {
+        "rows": rows,
+        "zero": across(0.0),
+        "ticks": [(across(one), f"{100 * one:+.0f}" if one else "0") for one in ticks],
+        "width": NAMES + PLOT,
+        "height": 20 + ROW * len(answers),
+    }
+
+
+def _confusion(result: Result) -> dict[str, Any]:
+    counts = np.asarray(result.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return {
+        "result": result,
+        "rows": [
+            {
+                "name": name,
+                "cells": [
+                    {"count": int(count), "shade": _shade(float(share), 0.0, 1.0)}
+                    for count, share in zip(counts[place], shares[place], strict=True)
+                ],
+            }
+            for place, name in enumerate(result.classes)
+        ],
+    }
+
+
+def _speakers(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return each speaker's UAR by every result."""
+    return [
+        {
+            "name": name,
+            "gender": results[0].genders.get(name, ""),
+            "scores": [one.speakers[name].uar for one in results],
+        }
+        for name in sorted(results[0].speakers)
+    ]
