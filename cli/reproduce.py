@@ -80,7 +80,7 @@ def reproduce(
     stored = {one: stored_reproductions(one, of, out) for one, of in {**kept_recipes(out), **own, name: wanted}.items()}
     there = [one for several in stored.values() for one in several if one.paper]
     missing = [one for one, several in stored.items() if not any(run.paper for run in several)]
-    page = write_reproduction(there, {one: stored_cost(one, out) for one in missing}, out)
+    page = write_reproduction(there, missing, {one: stored_cost(one, out) for one in stored}, out)
     if json:
         print_json({**found.model_dump(mode="json"), "hours": found.hours} if cost else _described(found))
         return

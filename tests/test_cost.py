@@ -66,3 +66,9 @@ def test_a_cost_stands_in_the_report_until_the_recipe_is_run(command, demo_folde
     assert command(*arguments, "--cost", "--json").json["hours"] > 0
     assert command(*arguments, "--quick").status == 0
     assert "What it would take here" not in (tmp_path / "out" / "report.md").read_text()
+    # One seed of two: the row says so, with what the whole would take.
+    assert command(*arguments, "--seeds", "1").status == 0
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "Run for 1 of 2 seeds; the rest was not afforded: the whole would take 0." in page
+    assert command(*arguments).status == 0
+    assert "was not afforded" not in (tmp_path / "out" / "report.md").read_text()

@@ -93,7 +93,22 @@ def cost_text(cost: Cost) -> str:
     )
 
 
-def write_reproduction(found: Sequence[Reproduction], missing: Mapping[str, Cost | None], folder: str | Path) -> Path:
+def _unaffordable(found: Reproduction, costs: Mapping[str, Cost | None]) -> str:
+    """Say what the whole of a recipe would take where a part of it was run; "" where all was, or nothing is known."""
+    cost = costs.get(found.name)
+    wanted = found.recipe.speaker_independent is not None and found.independent is None
+    if cost is None or found.cut_short or (len(found.paper) >= found.recipe.seeds and not wanted):
+        return ""
+    left = " and by speaker" if wanted else ""
+    return (
+        f"Run for {len(found.paper)} of {found.recipe.seeds} seeds; the rest{left} was not afforded: the whole would "
+        f"take {cost_text(cost)}, as `{_command(cost.provenance['command'])}` measured."
+    )
+
+
+def write_reproduction(
+    found: Sequence[Reproduction], missing: Sequence[str], costs: Mapping[str, Cost | None], folder: str | Path
+) -> Path:
     """Write ``report.md``: one row a recipe that was run, and the names of those that were not, with what they cost."""
     page = render(
         "reproduction.md.j2",
@@ -107,6 +122,7 @@ def write_reproduction(found: Sequence[Reproduction], missing: Mapping[str, Cost
                 "independent": independent_score(one),
                 "verdict": verdict(one),
                 "stamps": reproduction_stamps(one),
+                "left": _unaffordable(one, costs),
                 "epochs": _epochs(one),
                 "minutes": _minutes(one),
                 "provenance": one.results()[0].provenance,
@@ -114,11 +130,11 @@ def write_reproduction(found: Sequence[Reproduction], missing: Mapping[str, Cost
             }
             for one in found
         ],
-        missing=[name for name, cost in missing.items() if cost is None],
+        missing=[name for name in missing if costs.get(name) is None],
         costs=[
             {"name": name, "text": cost_text(cost), "command": _command(cost.provenance["command"])}
-            for name, cost in missing.items()
-            if cost is not None
+            for name in missing
+            if (cost := costs.get(name)) is not None
         ],
     )
     return write_text(Path(folder) / "report.md", page)
