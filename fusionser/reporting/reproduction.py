@@ -8,7 +8,7 @@ import numpy as np
 from fusionser.evaluation import Result
 from fusionser.experiments.cost import Cost
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
-from fusionser.experiments.reproduction import Reproduction, interval_over_seeds
+from fusionser.experiments.reproduction import ENOUGH, Reproduction, interval_over_seeds
 from fusionser.files import write_text
 from fusionser.reporting.page import render, score_interval
 
@@ -28,6 +28,8 @@ def _over_seeds(values: Sequence[float]) -> str:
         return "-"
     if len(values) == 1:
         return f"{values[0]:.1f} (one seed)"
+    if len(values) < ENOUGH:
+        return f"{' and '.join(f'{one:.1f}' for one in values)} ({len(values)} seeds)"
     low, high = interval_over_seeds(list(values))
     deviation = float(np.std(values, ddof=1))
     return f"{np.mean(values):.1f} ± {deviation:.1f} ({low:.1f} to {high:.1f}; {len(values)} seeds)"
