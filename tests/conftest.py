@@ -1,12 +1,20 @@
 """What the tests share: a synthetic corpus, the real corpora where they are, and the command line as a user runs it."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 # Two test processes with two spinning threads each on two cores would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Two that compile librosa's functions at once leave a cache that crashes them and all later ones (numba issue 10128).
+COMPILED = tempfile.mkdtemp(prefix="fusionser-numba-")
+os.environ["NUMBA_CACHE_DIR"] = COMPILED
+atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
 
 import numpy as np
 import pandas as pd
