@@ -17,7 +17,7 @@ from typing import Any
 
 from skops import io as skops_io
 
-from fusionser.classifiers import BalancedBagging, LateFusion, TableClassifier
+from fusionser.classifiers import MemberClassifier, TableClassifier
 from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError
 from fusionser.files import write_bytes
@@ -171,7 +171,7 @@ def bare(classifier: TableClassifier) -> TableClassifier:
         copied.__dict__.pop(name, None)
     if "device" in copied.get_params(deep=False):
         copied.set_params(device=ANYWHERE if isinstance(copied, NetworkTraining) else "cpu")
-    if isinstance(copied, LateFusion | BalancedBagging):
+    if isinstance(copied, MemberClassifier):
         copied.members_ = {name: bare(member) for name, member in copied.members_.items()}
         copied.classifier = None if copied.classifier is None else bare(copied.classifier)
     return copied

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fusionser.classifiers.bagging import BAGGING, BalancedBagging
-from fusionser.classifiers.base import TableClassifier
+from fusionser.classifiers.base import MemberClassifier, TableClassifier
 from fusionser.classifiers.gradient_boosting import XGBoost
 from fusionser.classifiers.late import METHODS, LateFusion
 from fusionser.classifiers.neural import LSTM, MLP, BiLSTM
@@ -29,6 +29,7 @@ __all__ = [
     "BalancedBagging",
     "BiLSTM",
     "LateFusion",
+    "MemberClassifier",
     "RandomForest",
     "TableClassifier",
     "XGBoost",

@@ -1,6 +1,5 @@
 """A bag of classifiers, each on rows of its own in which all classes are equally large."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,7 +8,7 @@ import pandas as pd
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import clone
 
-from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError
 from fusionser.fusion import split_carried
@@ -23,7 +22,7 @@ MOST_MEMBERS = 99
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BalancedBagging(TableClassifier):
+class BalancedBagging(MemberClassifier):
     """The mean over members that each learn from another balanced part of the rows.
 
     Each member sees all rows of the scarcest class and as many of every other, drawn anew, so that none is thrown away
@@ -84,20 +83,6 @@ class BalancedBagging(TableClassifier):
         """Return the mean of the members' probabilities, shape (n_rows, n_classes)."""
         total: Array = np.mean([member.shares(values) for member in self.members_.values()], axis=0)
         return total
-
-    def pack(self) -> dict[str, bytes]:
-        """Take out the members' parts that have a format of their own."""
-        return {
-            f"members/{number}/{part}": content
-            for number, member in self.members_.items()
-            for part, content in member.pack().items()
-        }
-
-    def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Put the members' parts back."""
-        for number, member in self.members_.items():
-            own = f"members/{number}/"
-            member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
 
     def _names(self, values: Array) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]

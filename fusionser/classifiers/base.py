@@ -13,7 +13,7 @@ from fusionser.balance import balance_columns
 from fusionser.errors import SettingsError
 from fusionser.fusion import split_carried
 
-__all__ = ["TableClassifier"]
+__all__ = ["MemberClassifier", "TableClassifier"]
 
 Array = npt.NDArray[Any]
 
@@ -74,3 +74,23 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
 
     def unpack(self, parts: Mapping[str, bytes]) -> None:
         """Put back what `pack` took out."""
+
+
+class MemberClassifier(TableClassifier):
+    """A classifier of classifiers, which are in ``members_`` by name."""
+
+    members_: dict[str, TableClassifier]
+
+    def pack(self) -> dict[str, bytes]:
+        """Take out the members' parts that have a format of their own."""
+        return {
+            f"members/{name}/{part}": content
+            for name, member in self.members_.items()
+            for part, content in member.pack().items()
+        }
+
+    def unpack(self, parts: Mapping[str, bytes]) -> None:
+        """Put the members' parts back."""
+        for name, member in self.members_.items():
+            own = f"members/{name}/"
+            member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})

@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
 from fusionser.classifiers.bagging import BalancedBagging
-from fusionser.classifiers.base import TableClassifier
+from fusionser.classifiers.base import MemberClassifier, TableClassifier
 from fusionser.classifiers.booster import OUTSIDE, leads_outside
 from fusionser.classifiers.late import METHODS, LateFusion
 from fusionser.classifiers.random_forest import RandomForest
@@ -62,7 +62,7 @@ def _check_bag(bag: BalancedBagging) -> None:
     if type(bag.members_) is not dict or not bag.members_:
         raise ValueError("a bag without members")
     for member in bag.members_.values():
-        if not isinstance(member, TableClassifier) or isinstance(member, LateFusion | BalancedBagging):
+        if not isinstance(member, TableClassifier) or isinstance(member, MemberClassifier):
             raise ValueError(f"a {type(member).__name__} in the place of a classifier")
         if member.n_features_in_ != bag.n_features_in_ or list(member.classes_) != list(bag.classes_):
             raise ValueError("a member of a bag is for other columns or classes")

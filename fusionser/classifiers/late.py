@@ -1,6 +1,5 @@
 """Late fusion: several classifiers' probabilities made into one."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,7 +10,7 @@ from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation.inner_folds import InnerFolds
@@ -27,7 +26,7 @@ LEAST = 1e-6
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LateFusion(TableClassifier):
+class LateFusion(MemberClassifier):
     """Fuse the probabilities of members: a classifier on the handcrafted columns, and every block of class scores.
 
     Blocks whose columns are class scores (deep extractors with ``output="scores"``) are members as they are.
@@ -148,20 +147,6 @@ class LateFusion(TableClassifier):
 
         parts = {name: _logs(member.shares(part(self.groups_[name]))) for name, member in self.members_.items()}
         return {**parts, **{name: part(columns) for name, columns in self.scored_.items()}}
-
-    def pack(self) -> dict[str, bytes]:
-        """Take out the members' parts that have a format of their own."""
-        return {
-            f"members/{name}/{part}": content
-            for name, member in self.members_.items()
-            for part, content in member.pack().items()
-        }
-
-    def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Put the members' parts back."""
-        for name, member in self.members_.items():
-            own = f"members/{name}/"
-            member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
 
     def _table(self, values: npt.NDArray[np.float64]) -> pd.DataFrame:
         return pd.DataFrame(values, columns=self._names(values))

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from fusionser.balance import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
-from fusionser.classifiers import BAGGING, GRIDS, METHODS, BalancedBagging, LateFusion, classifier
+from fusionser.classifiers import BAGGING, GRIDS, METHODS, BalancedBagging, LateFusion, MemberClassifier, classifier
 from fusionser.copies import AugmentRows
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation.inner_folds import InnerFolds
@@ -265,7 +265,7 @@ def build_pipeline(
 def search_parameters(pipeline: Pipeline, classifier_name: str, *, seed: int = 0) -> GridSearchCV:
     """Wrap a pipeline in a search over its classifier's grid, by inner folds of the training speakers."""
     prefix, last = CLASSIFIER, pipeline[CLASSIFIER]
-    while isinstance(last, LateFusion | BalancedBagging):
+    while isinstance(last, MemberClassifier):
         prefix, last = f"{prefix}__{CLASSIFIER}", last.classifier
     grid: dict[str, Any] = {f"{prefix}__{name}": list(values) for name, values in GRIDS[classifier_name].items()}
     return GridSearchCV(pipeline, grid, cv=InnerFolds(seed=seed), scoring="balanced_accuracy", error_score="raise")

@@ -10,7 +10,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
 from fusionser.augment import REVISION
-from fusionser.classifiers import BalancedBagging, LateFusion
+from fusionser.classifiers import MemberClassifier
 from fusionser.copies import augmented_rows
 from fusionser.errors import SettingsError
 from fusionser.evaluation import Protocol, Result, check_labels, evaluate, provenance, versions
@@ -96,7 +96,7 @@ class Plan:
         inner = estimator.estimator if self.tune else estimator
         last = inner[CLASSIFIER]
         base: Any = last
-        while isinstance(base, LateFusion | BalancedBagging):
+        while isinstance(base, MemberClassifier):
             base = base.classifier
         params = {key: value for key, value in base.get_params().items() if key not in ("n_jobs", "device")}
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in params.items()}
