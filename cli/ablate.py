@@ -30,7 +30,12 @@ def ablate(
     corpus: Annotated[str, option("--corpus", "Corpus of the folder, as ravdess.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")],
     imbalance: Annotated[
-        str, option("--imbalance", "Cures of imbalance by comma, 'none' among them.", "Table")
+        str,
+        option(
+            "--imbalance",
+            "Cures by comma, 'none' among them; the first is the one that is asked about together with copies.",
+            "Table",
+        ),
     ] = "none,weights,oversample,smote,undersample",
     augmentation: Annotated[
         str,

@@ -134,6 +134,15 @@ def test_an_effect_is_found_and_averaged_over_the_classifiers():
     assert "Augmented copies (all) changed it by more than chance gives: +" in text
 
 
+def test_what_is_worse_together_is_not_beyond_either():
+    table = factorial()
+    rng = np.random.default_rng(2)
+    results = all_cells(table, lambda cure, kind: -0.08 * (cure == "weights" and kind == "all"), rng)
+    answers = answer_questions(table.questions(), results)
+    assert answers[-1].corrected < 0.05 and answers[-1].uar.mean < 0
+    assert "Together they are not beyond either alone" in summary(table, answers)[-1]
+
+
 def test_where_there_is_no_effect_a_study_seldom_finds_one():
     table = factorial()
     rng = np.random.default_rng(1)

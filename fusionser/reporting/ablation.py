@@ -61,7 +61,7 @@ def summary(table: Factorial, answers: Sequence[Answer]) -> list[str]:
             f"Augmented copies ({copies.question.having[1]}) {verdict} it by more than chance gives: {points(copies)}."
         )
     if both:
-        sure = [one for one in both if one.corrected < SIGNIFICANT]
+        sure = [one for one in both if one.corrected < SIGNIFICANT and one.uar.mean > 0]
         sentences.append(
             "Together they are "
             + (
