@@ -13,7 +13,18 @@ from pathlib import Path
 from benchmarks.measuring import ONE_CORE
 from benchmarks.page import write_page
 
-PARTS = ("extraction", "processes", "caching", "studies", "training", "augmentation", "prediction", "growth", "device")
+PARTS = (
+    "extraction",
+    "processes",
+    "caching",
+    "studies",
+    "training",
+    "augmentation",
+    "prediction",
+    "profiles",
+    "growth",
+    "device",
+)
 
 
 def main() -> None:

@@ -1,14 +1,12 @@
 """From a file to probabilities: one clip, a batch, and the first answer of a new process."""
 
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import Figure, files
+from benchmarks.measuring import Figure, files, fit_fusionnet, run_command
 from fusionser.model import FEATURES, load_model
 
 ROUNDS = 4
@@ -21,9 +19,7 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     names = files(ravdess, BATCH)
     figures = []
     for gender in ("given", "estimated"):
-        model = scratch / f"{gender}.fusionser"
-        chosen = ["--preset", "ser-fusionnet", "--gender", gender, "--classifier", "bilstm", "--epochs", "3"]
-        _command("fit", str(ravdess), "--corpus", "ravdess", *chosen, "--no-estimate", "--out", str(model))
+        model = fit_fusionnet(ravdess, scratch, gender)
         figures += _warm(model, names, gender)
     help_time = statistics.median(_seconds("--help") for _ in range(STARTS))
     one = statistics.median(_seconds("predict", str(model), names[0]) for _ in range(STARTS))
@@ -64,12 +60,7 @@ def _warm(path: Path, names: list[str], gender: str) -> list[Figure]:
     ]
 
 
-def _command(*arguments: str) -> None:
-    code = "from fusionser_cli.app import main; main()"
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
-
-
 def _seconds(*arguments: str) -> float:
     began = time.perf_counter()
-    _command(*arguments)
+    run_command(*arguments)
     return time.perf_counter() - began

@@ -157,6 +157,25 @@ def test_runs_of_other_kinds_are_kept_apart_and_seeds_of_other_settings_left_out
     assert reproduce(name, recipe, places, tmp_path, run).paper[0].pooled == first.paper[0].pooled
 
 
+def test_what_was_stored_before_a_parameter_came_counts_with_what_came_after(small, demo_folder, tmp_path):
+    name, recipe = small
+    places, run = {"demo": demo_folder}, Run(epochs=1, seeds=2)
+    first = reproduce(name, recipe, places, tmp_path, run)
+    (stored,) = (tmp_path / "cells").glob("small_*_paper_seed0.json")
+    best = stored.with_name(f"{stored.stem}_best-epoch.json")
+    for path, part in ((stored, "classifier_settings"), (best, "rows_settings")):
+        older = json.loads(path.read_text())
+        assert older[part].pop("balance", "missing") is None
+        path.write_text(json.dumps(older))
+    kept = best.read_bytes()
+    (again,) = stored_reproductions(name, recipe, tmp_path)
+    assert again.left_out == 0
+    assert [one.seed for one in again.paper] == [0, 1]
+    assert reproduce(name, recipe, places, tmp_path, run).best == again.best
+    assert [one.accuracy for one in again.best] == [one.accuracy for one in first.best]
+    assert best.read_bytes() == kept
+
+
 def test_a_best_epoch_can_be_looked_for_where_the_paper_reports_a_test_score(small, command, demo_folder, tmp_path):
     name, recipe = small
     tested = recipe.model_copy(update={"measure": "test"})

@@ -28,7 +28,7 @@ from fusionser.experiments.reproduction import (
     read_best_epoch,
 )
 from fusionser.experiments.run import Plan, analyse_copies, evaluate_plan
-from fusionser.experiments.study import Cell, known_result
+from fusionser.experiments.study import Cell, known_result, with_defaults
 from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
@@ -252,8 +252,16 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
     rows_settings = cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
     stored = read_best_epoch(path)
     protocol = {"name": cell.split.name, **json.loads(json.dumps(cell.split.settings()))}
-    wanted = (settings, rows_settings, protocol, len(cell.prepared.table), cell.plan.seed, versions())
-    if stored and stored.made_by() == wanted:
+    own = cell.plan.classifier
+    wanted = (
+        settings,
+        with_defaults(rows_settings, own),
+        protocol,
+        len(cell.prepared.table),
+        cell.plan.seed,
+        versions(),
+    )
+    if stored and stored.made_by(own) == wanted:
         return stored
     prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
     train, test = _first_fold(prepared.table, cell.split)

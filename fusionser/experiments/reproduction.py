@@ -13,6 +13,7 @@ from fusionser.errors import FusionserError
 from fusionser.evaluation import Result, deciding, read_result
 from fusionser.evaluation.results import Record
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
+from fusionser.experiments.study import with_defaults
 from fusionser.files import write_text
 
 __all__ = ["BestEpoch", "Reproduction", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
@@ -41,10 +42,11 @@ class BestEpoch(Record):
     seconds: float
     provenance: dict[str, Any]
 
-    def made_by(self) -> tuple[Any, ...]:
-        """Return all that it depends on, but for the recordings themselves."""
+    def made_by(self, classifier: str) -> tuple[Any, ...]:
+        """Return all that it depends on, but for the recordings themselves; `classifier` stands behind the network."""
         versions = deciding(self.provenance["versions"])
-        return self.settings, self.rows_settings, self.protocol, self.rows, self.seed, versions
+        rows_settings = with_defaults(self.rows_settings, classifier)
+        return self.settings, rows_settings, self.protocol, self.rows, self.seed, versions
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,8 @@ def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: li
     known = {path: one for path in [*paths.values(), independent] if (one := _kept(path)) is not None}
     # Those of one kind belong together: the kind of what was written last.
     newest = max(known, key=lambda path: path.stat().st_mtime_ns, default=None)
-    alike = {path: one for path, one in known.items() if newest is not None and _kind(one) == _kind(known[newest])}
+    kinds = {path: _kind(one, recipe.pipeline.classifier) for path, one in known.items()}
+    alike = {path: one for path, one in known.items() if newest is not None and kinds[path] == kinds[newest]}
     best = [read_best_epoch(best_epoch_path(cells, path.stem)) for path in paths.values() if path in alike]
     return Reproduction(
         name,
@@ -205,8 +208,8 @@ def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: li
     )
 
 
-def _kind(result: Result) -> tuple[str, ...]:
+def _kind(result: Result, classifier: str) -> tuple[str, ...]:
     """Return what seeds of one run have in common, by speaker and under the paper's protocol alike."""
     blocks = [{**block, "random_state": None, "held_out": None} for block in result.features]
-    settings = {**result.classifier_settings, "random_state": None}
+    settings = {**with_defaults(result.classifier_settings, classifier), "random_state": None}
     return str(blocks), str(sorted(settings.items())), str(deciding(result.provenance["versions"]))

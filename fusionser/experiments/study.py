@@ -21,7 +21,7 @@ from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.networks import LEARNED
 
-__all__ = ["Cell", "StudyRun", "known_result", "run_study", "study_cells"]
+__all__ = ["Cell", "StudyRun", "known_result", "run_study", "study_cells", "with_defaults"]
 
 FAILED = ".failed.json"
 
@@ -122,14 +122,15 @@ def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
         return None
 
 
+def with_defaults(settings: Mapping[str, Any], classifier: str) -> dict[str, Any]:
+    """Return settings of a classifier with every parameter that has come since they were stored, at its default."""
+    return {**_plain(CLASSIFIERS[classifier]().get_params()), **_plain(settings)}
+
+
 def _same_classifier(result: Result, cell: Cell) -> bool:
-    """Compare settings; a parameter of the classifier that has come since counts as its default."""
     wanted = cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
-    defaults = CLASSIFIERS[cell.plan.classifier]().get_params()
-    later = {
-        name: value for name, value in defaults.items() if name in wanted and name not in result.classifier_settings
-    }
-    return _plain({**result.classifier_settings, **later}) == wanted
+    own = cell.plan.classifier
+    return with_defaults(result.classifier_settings, own) == with_defaults(wanted, own)
 
 
 def _rows_used(cell: Cell) -> int:
