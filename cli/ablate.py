@@ -24,35 +24,51 @@ from .preparing import open_cache
 
 __all__ = ["ablate"]
 
+CURES = "none,weights,oversample,smote,undersample"
+KINDS = "none,noise,pitch,stretch,lowpass,all"
+
 
 def ablate(
     folder: Annotated[Path, typer.Argument(help="Folder of recordings.")],
     corpus: Annotated[str, option("--corpus", "Corpus of the folder, as ravdess.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")],
+    study: Annotated[
+        str | None,
+        option(
+            "--study",
+            "In place of cures and copies: blocks, gender, deep (networks), normalisation (by speaker), or protocol.",
+            "Study",
+        ),
+    ] = None,
+    classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Study")] = "svm",
+    preset: Annotated[
+        str | None, option("--preset", "Named features; fusionnet when nothing is named.", "Study")
+    ] = None,
+    blocks: Annotated[str, option("--blocks", "Feature blocks by comma, in place of a preset.", "Study")] = "",
+    gender: Annotated[str | None, option("--gender", "Gender as a feature: estimated, given or none.", "Study")] = None,
     imbalance: Annotated[
-        str,
+        str | None,
         option(
             "--imbalance",
-            "Cures by comma, 'none' among them; the first is the one that is asked about together with copies.",
+            f"Cures by comma, 'none' among them; the first is asked about together with copies. {CURES} when left out.",
             "Table",
         ),
-    ] = "none,weights,oversample,smote,undersample",
-    augmentation: Annotated[
-        str,
-        option(
-            "--augmentation", "Kinds of copies by comma, 'none' among them; 'noise+pitch' are two, 'all' four.", "Table"
-        ),
-    ] = "none,noise,pitch,stretch,lowpass,all",
-    classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Table")] = "svm",
-    preset: Annotated[
-        str | None, option("--preset", "Named features; fusionnet when nothing is named.", "Table")
     ] = None,
-    blocks: Annotated[str, option("--blocks", "Feature blocks by comma, in place of a preset.", "Table")] = "",
-    gender: Annotated[str | None, option("--gender", "Gender as a feature: estimated, given or none.", "Table")] = None,
-    copies: Annotated[int, option("--copies", "Copies a training clip.", "Table", min=1, max=100)] = 1,
+    augmentation: Annotated[
+        str | None,
+        option(
+            "--augmentation",
+            f"Kinds of copies by comma, 'none' among them; 'noise+pitch' are two, 'all' four. {KINDS} when left out.",
+            "Table",
+        ),
+    ] = None,
+    copies: Annotated[
+        int | None, option("--copies", "Copies a training clip, one when left out.", "Table", min=1, max=100)
+    ] = None,
     augment_classes: Annotated[
-        str, option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Table")
-    ] = "all",
+        str | None,
+        option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Table"),
+    ] = None,
     impose: Annotated[
         float | None,
         option("--impose-imbalance", "Ratio of an imbalance that is imposed on the training rows.", "Table"),
@@ -74,37 +90,57 @@ def ablate(
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.", "Run")] = True,
     json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run")] = False,
 ) -> None:
-    """Cross cures of imbalance with augmentations, and answer what each does; a stopped run goes on where it was."""
-    from fusionser.experiments.ablation import Factorial, answer_questions, keep_factorial
+    """Cross cures of imbalance with augmentations, or run a study by name, and answer what each does.
+
+    A stopped run goes on where it was.
+    """
+    from fusionser.experiments.ablation import keep_design
+    from fusionser.experiments.factorial import Factorial
+    from fusionser.experiments.named_studies import NamedStudy
+    from fusionser.experiments.questions import answer_questions
     from fusionser.experiments.recipe import ProtocolChoice
     from fusionser.experiments.study import run_study
-    from fusionser.reporting.ablation import AblationText, write_ablation
+    from fusionser.reporting.ablation import AblationText, summary, write_ablation
     from fusionser.reporting.html import write_ablation_html
 
-    if augment_classes not in ("all", "scarce"):
-        raise SettingsError(f"--augment-classes is '{augment_classes}'; expected all or scarce")
-    table = Factorial(
-        corpus=corpus,
-        imbalance=names(imbalance),
-        augmentation=names(augmentation),
-        classifiers=names(classifier),
-        preset=preset or (None if blocks else "fusionnet"),
-        blocks=names(blocks),
-        gender=gender,
-        copies=copies,
-        only_scarce=augment_classes == "scarce",
-        imposed=impose,
-        protocol=ProtocolChoice(name=protocol, settings={} if folds is None else {"folds": folds}),
-        epochs=epochs,
-        seed=seed,
-    )
+    common: dict[str, Any] = {
+        "corpus": corpus,
+        "classifiers": names(classifier),
+        "preset": preset or (None if blocks else "fusionnet"),
+        "blocks": names(blocks),
+        "gender": gender,
+        "protocol": ProtocolChoice(name=protocol, settings={} if folds is None else {"folds": folds}),
+        "epochs": epochs,
+        "seed": seed,
+    }
+    if study is None:
+        if augment_classes not in (None, "all", "scarce"):
+            raise SettingsError(f"--augment-classes is '{augment_classes}'; expected all or scarce")
+        design: Any = Factorial(
+            imbalance=names(imbalance or CURES),
+            augmentation=names(augmentation or KINDS),
+            copies=copies or 1,
+            only_scarce=augment_classes == "scarce",
+            imposed=impose,
+            **common,
+        )
+    else:
+        table = {
+            "--imbalance": imbalance,
+            "--augmentation": augmentation,
+            "--copies": copies,
+            "--augment-classes": augment_classes,
+            "--impose-imbalance": impose,
+        }
+        _check_left_out(study, {**table, **({"--gender": gender} if study == "gender" else {})})
+        design = NamedStudy(study=study, **common)
     with training_bar("ablation") as progress:
 
         def clips(done: int, total: int) -> None:
             progress(done, total, "features")
 
         found = run_study(
-            table.recipe(),
+            design.recipe(),
             {corpus: folder},
             out,
             cache=open_cache(cache),
@@ -119,18 +155,18 @@ def ablate(
     if not found.results and found.failures:
         raise SettingsError(f"all {len(found.failures)} evaluations failed; the reasons are in {out / 'cells'}")
     if not found.results:
-        raise SettingsError(f"no evaluation of this table is in {out / 'cells'}; run it without --partial")
-    answers = answer_questions(table.questions(), found.results)
+        raise SettingsError(f"no evaluation of this study is in {out / 'cells'}; run it without --partial")
+    answers = answer_questions(design, found.results)
     text = AblationText(
         command=shlex.join(["fusionser", *sys.argv[1:]]), missing=found.missing, failures=found.failures
     )
-    keep_factorial(table, text.command, out)
-    page = write_ablation(table, answers, found.results, text, out)
-    write_ablation_html(table, answers, found.results, text, out / "report.html")
+    keep_design(design, text.command, out)
+    page = write_ablation(design, answers, found.results, text, out)
+    write_ablation_html(design, answers, found.results, text, out / "report.html")
     if json:
         print_json([_described(one) for one in answers])
         return
-    _print(table, answers)
+    _print(answers, summary(design, answers, found.results))
     left = f"{len(found.failures)} failed, {len(found.missing)} still to be run"
     write(f"report: {page}: {len(found.results)} evaluations, {left}")
 
@@ -141,8 +177,14 @@ def _described(answer: Any) -> dict[str, Any]:
     return asdict(answer)
 
 
-def _print(table: Any, answers: list[Any]) -> None:
-    from fusionser.reporting.ablation import ends, summary
+def _check_left_out(study: str, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise SettingsError(f"{name} has no part in the study '{study}'; leave it out")
+
+
+def _print(answers: list[Any], sentences: list[str]) -> None:
+    from fusionser.reporting.ablation import ends
 
     print_table(
         "what each does, in points of UAR; p by permutation over speakers, corrected (Holm)",
@@ -159,4 +201,4 @@ def _print(table: Any, answers: list[Any]) -> None:
         ],
         numbers=["UAR", "p", "WAR"],
     )
-    write(" ".join(summary(table, answers)))
+    write(" ".join(sentences))

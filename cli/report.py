@@ -19,19 +19,20 @@ def report(
 ) -> None:
     """Make one self-contained HTML page of the results of an ablation; nothing is run."""
     from fusionser.evaluation import read_result
-    from fusionser.experiments.ablation import answer_questions, kept_factorial
+    from fusionser.experiments.ablation import kept_design
+    from fusionser.experiments.questions import answer_questions
     from fusionser.experiments.study import FAILED
     from fusionser.reporting.ablation import AblationText
     from fusionser.reporting.html import write_ablation_html
 
     if html.suffix != ".html":
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
-    table, command = kept_factorial(results)
+    design, command = kept_design(results)
     cells = sorted(path for path in (results / "cells").glob("*.json") if not path.name.endswith(FAILED))
-    labels = {one.name for one in table.recipe().pipelines}
+    labels = {one.name for one in design.recipe().pipelines}
     found = [one for one in map(read_result, cells) if one.features_name in labels]
     if not found:
-        raise SettingsError(f"no evaluation of this table is in {results / 'cells'}; run it with 'fusionser ablate'")
-    answers = answer_questions(table.questions(), found)
-    written = write_ablation_html(table, answers, found, AblationText(command=command), html)
+        raise SettingsError(f"no evaluation of this study is in {results / 'cells'}; run it with 'fusionser ablate'")
+    answers = answer_questions(design, found)
+    written = write_ablation_html(design, answers, found, AblationText(command=command), html)
     write(f"{written}: {len(found)} evaluations")

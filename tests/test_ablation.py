@@ -5,15 +5,15 @@ import re
 
 import numpy as np
 import pytest
+from made_results import SPEAKERS, made
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation.results import ClassResult, FoldResult, ProtocolStamp, Result, Scores
-from fusionser.experiments.ablation import Factorial, answer_questions, cell_label
+from fusionser.evaluation.results import ClassResult
+from fusionser.experiments.factorial import Factorial, cell_label
+from fusionser.experiments.questions import answer_questions
 from fusionser.experiments.recipe import ProtocolChoice
 from fusionser.reporting.ablation import AblationText, gender_gap, summary
 from fusionser.reporting.html import write_ablation_html
-
-SPEAKERS = [f"demo/s{place:02d}" for place in range(24)]
 
 
 def factorial(**changed):
@@ -25,50 +25,6 @@ def factorial(**changed):
         "protocol": ProtocolChoice(name="speaker-kfold"),
     }
     return Factorial(**{**given, **changed})
-
-
-def made(cell, classifier, uar, protocol="speaker-kfold", confusions=None, genders=None):
-    """A result whose speakers have the UAR given, and a WAR a tenth above."""
-    plain = Scores(war=float(np.mean(uar)) + 0.1, uar=float(np.mean(uar)), macro_f1=float(np.mean(uar)))
-    return Result(
-        corpus="demo",
-        rows=240,
-        speaker_count=24,
-        classes=("angry", "calm"),
-        protocol=ProtocolStamp(name=protocol, settings={}, setting="inductive", selection="fixed", stamps=()),
-        features=[],
-        features_name=cell_label(*cell),
-        feature_count=1,
-        classifier=classifier,
-        classifier_settings={},
-        pooled=plain,
-        intervals=None,
-        per_class={
-            name: ClassResult(precision=0.5, recall=float(np.mean(uar)) + shift, f1=0.5, support=120)
-            for name, shift in (("angry", -0.1), ("calm", 0.1))
-        },
-        confusion=[[1, 0], [0, 1]],
-        folds=[
-            FoldResult(
-                name="1",
-                train_rows=1,
-                test_rows=1,
-                test_speakers=24,
-                scores=plain,
-                shared_speakers=0,
-                shared_sources=0,
-                shared_audio=0,
-                shared_statements=0,
-                fit_seconds=0.0,
-            )
-        ],
-        speakers={name: Scores(war=one + 0.1, uar=one, macro_f1=one) for name, one in zip(SPEAKERS, uar, strict=True)},
-        speaker_confusions=confusions or {},
-        genders=genders or {},
-        seed=0,
-        seconds={"evaluation": 1.0},
-        provenance={"commit": "", "versions": {}, "machine": ""},
-    )
 
 
 def all_cells(table, effect, rng):
@@ -97,12 +53,16 @@ def test_the_cells_are_the_table():
 
 def test_the_questions_are_settled_beforehand():
     asked = factorial().questions()
-    assert [(one.without, one.having) for one in asked] == [
+    expected = [
         (("none", "none"), ("weights", "none")),
         (("none", "none"), ("smote", "none")),
         (("none", "none"), ("none", "all")),
         (("weights", "none"), ("weights", "all")),
         (("none", "all"), ("weights", "all")),
+    ]
+    assert [(one.without, one.having) for one in asked] == [
+        (f"imbalance {cure}, augmentation {kind}", f"imbalance {other}, augmentation {copies}")
+        for (cure, kind), (other, copies) in expected
     ]
 
 
@@ -110,7 +70,7 @@ def test_an_effect_is_found_and_averaged_over_the_classifiers():
     table = factorial()
     rng = np.random.default_rng(0)
     results = all_cells(table, lambda cure, kind: 0.08 * (kind == "all") - 0.05 * (cure == "smote"), rng)
-    answers = {one.question.text: one for one in answer_questions(table.questions(), results)}
+    answers = {one.question.text: one for one in answer_questions(table, results)}
     copies = answers["all against no augmentation"]
     assert copies.corrected < 0.001
     assert copies.classifiers == 2
@@ -138,7 +98,7 @@ def test_what_is_worse_together_is_not_beyond_either():
     table = factorial()
     rng = np.random.default_rng(2)
     results = all_cells(table, lambda cure, kind: -0.08 * (cure == "weights" and kind == "all"), rng)
-    answers = answer_questions(table.questions(), results)
+    answers = answer_questions(table, results)
     assert answers[-1].corrected < 0.05 and answers[-1].uar.mean < 0
     assert "Together they are not beyond either alone" in summary(table, answers)[-1]
 
@@ -148,7 +108,7 @@ def test_where_there_is_no_effect_a_study_seldom_finds_one():
     rng = np.random.default_rng(1)
     found = 0
     for _ in range(60):
-        answers = answer_questions(table.questions(), all_cells(table, lambda cure, kind: 0.0, rng))
+        answers = answer_questions(table, all_cells(table, lambda cure, kind: 0.0, rng))
         found += any(one.corrected < 0.05 for one in answers)
     # The chance of any false one among all questions of a study is 0.05: 8 or more of 60 have one of a hundred.
     assert found < 8
@@ -162,14 +122,14 @@ def test_results_that_cannot_be_compared_are_refused():
         made(("weights", "none"), "svm", level, protocol="random-kfold"),
     ]
     with pytest.raises(SettingsError, match="results of different protocols cannot be compared: random-kfold of demo"):
-        answer_questions(table.questions(), mixed)
+        answer_questions(table, mixed)
 
 
 def test_an_empty_cell_leaves_its_question_open():
     table = factorial()
     level = np.linspace(0.4, 0.6, 24)
     answers = answer_questions(
-        table.questions(), [made(("none", "none"), "svm", level), made(("smote", "none"), "svm", level + 0.02)]
+        table, [made(("none", "none"), "svm", level), made(("smote", "none"), "svm", level + 0.02)]
     )
     assert [one.question.text for one in answers] == ["smote against none"]
     assert "No question can be answered yet" in summary(table, [])[0]
@@ -197,7 +157,7 @@ def test_an_empty_cell_leaves_its_question_open():
                     "borderline-smote",
                 ]
             },
-            "8 cures ask 11 questions of one study, and 10 are the most",
+            "11 questions are asked of one study, and 10 are the most",
         ),
     ],
 )
@@ -229,7 +189,7 @@ def test_a_table_on_recordings(command, demo_folder, tmp_path):
     page = (tmp_path / "out" / "report.md").read_text()
     assert "an imbalance of 1 to 4 imposed on the training rows" in page
     assert "## Gender" in page
-    assert (tmp_path / "out" / "factorial.png").stat().st_size > 0
+    assert (tmp_path / "out" / "table.png").stat().st_size > 0
     cells = sorted((tmp_path / "out" / "cells").glob("*.json"))
     assert len(cells) == 4
     stored = json.loads(cells[-1].read_text())
@@ -264,6 +224,6 @@ def test_names_in_the_page_are_text_and_no_markup(tmp_path):
         )
         for kind, shift in (("none", 0.0), ("noise", 0.02))
     ]
-    answers = answer_questions(table.questions(), odd)
+    answers = answer_questions(table, odd)
     page = write_ablation_html(table, answers, odd, AblationText(command="fusionser ablate"), tmp_path / "page.html")
     assert "&lt;b&gt;angry&lt;/b&gt;" in page.read_text() and "<b>angry" not in page.read_text()

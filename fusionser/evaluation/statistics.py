@@ -11,6 +11,7 @@ from fusionser.errors import SettingsError
 from fusionser.evaluation.metrics import FEWEST_SPEAKERS, Counts, unweighted_average_recall
 
 __all__ = [
+    "Change",
     "GroupGap",
     "PairedTest",
     "Ranking",
@@ -18,6 +19,7 @@ __all__ = [
     "group_gap",
     "holm",
     "least_p",
+    "mean_change",
     "paired_test",
 ]
 
@@ -32,7 +34,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class PairedTest:
+class Change:
     """What a pair of systems differs by, over speakers.
 
     Parameters
@@ -41,6 +43,20 @@ class PairedTest:
         Of the speakers' differences, in the unit of the scores.
     interval : (float, float) or None
         95 %, a percentile bootstrap over speakers; None below eight speakers.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class PairedTest(Change):
+    """What a pair of systems differs by, and whether chance gives as much.
+
+    Parameters
+    ----------
+    mean, interval
+        See `Change`.
     p : float
         Two-sided, of the permutation test.
     least_p : float
@@ -51,8 +67,6 @@ class PairedTest:
         Speakers who gain, and all.
     """
 
-    mean: float
-    interval: tuple[float, float] | None
     p: float
     least_p: float
     effect: float
@@ -71,6 +85,23 @@ def least_p(speakers: int) -> float:
     (0.00195, 0.125)
     """
     return max(2.0 / 2.0**speakers, 1.0 / (RESAMPLES + 1))
+
+
+def mean_change(differences: npt.ArrayLike, *, draws: int = 2000, seed: int = 0) -> Change:
+    """Return the mean of what each speaker gains, and its interval.
+
+    Examples
+    --------
+    >>> mean_change([0.125, 0.25, 0.375])
+    Change(mean=0.25, interval=None)
+    """
+    gains = np.asarray(differences, dtype=np.float64)
+    interval = None
+    if len(gains) >= FEWEST_SPEAKERS:
+        drawn = gains[np.random.default_rng(seed).integers(len(gains), size=(draws, len(gains)))].mean(axis=1)
+        low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+        interval = (float(low), float(high))
+    return Change(mean=float(gains.mean()), interval=interval)
 
 
 def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 0) -> PairedTest:
@@ -108,14 +139,10 @@ def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 
         (gains,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, vectorized=True, rng=rng
     )
     deviation = float(gains.std(ddof=1))
-    interval = None
-    if len(gains) >= FEWEST_SPEAKERS:
-        drawn = gains[np.random.default_rng(seed).integers(len(gains), size=(draws, len(gains)))].mean(axis=1)
-        low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-        interval = (float(low), float(high))
+    change = mean_change(gains, draws=draws, seed=seed)
     return PairedTest(
-        mean=float(gains.mean()),
-        interval=interval,
+        mean=change.mean,
+        interval=change.interval,
         p=float(found.pvalue),
         least_p=least_p(len(gains)),
         effect=float(gains.mean()) / deviation if deviation > 0 else 0.0,

@@ -29,11 +29,15 @@ class ProtocolChoice(Strict):
 
 
 class PipelineChoice(Strict):
-    """A pipeline by name: features, what is done to the training rows, fusion, and its classifiers."""
+    """A pipeline by name: features, what is done to the training rows, fusion, and its classifiers.
+
+    ``keep`` names the blocks of the features that are used; all when empty.
+    """
 
     name: str
     preset: str | None = None
     blocks: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     gender: str | None = None
     classifiers: tuple[str, ...] = Field(min_length=1)
     fusion: str = "early"

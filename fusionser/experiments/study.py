@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.classifiers import CLASSIFIERS
-from fusionser.errors import FusionserError, SettingsError
+from fusionser.errors import FusionserError, SettingsError, unknown_name
 from fusionser.evaluation import Protocol, Result, deciding, provenance, read_result, versions
 from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
 from fusionser.experiments.pipeline import Networks
@@ -164,8 +164,21 @@ def _prepared(
             made[key] = prepare(
                 places, features, dropped=choice.drop_classes, cache=cache, n_jobs=n_jobs, progress=progress
             )
-        found[one.name] = replace(made[key], features=Features(one.name, features.extractor))
+        # A part of the blocks reads its columns off the table of all.
+        part = _kept(features.extractor, one.keep)
+        found[one.name] = replace(made[key], features=Features(one.name, part))
     return found
+
+
+def _kept(extractor: FeatureExtractor, names: Sequence[str]) -> FeatureExtractor:
+    """Return the blocks that are named, all where none is."""
+    there = [name for name, _ in extractor.blocks]
+    for name in names:
+        if name not in there:
+            raise unknown_name("feature block to keep", name, there)
+    if not names:
+        return extractor
+    return FeatureExtractor(blocks=[(name, block) for name, block in extractor.blocks if name in names])
 
 
 def study_cells(

@@ -10,13 +10,15 @@ from matplotlib.lines import Line2D
 
 from fusionser.evaluation import Result
 from fusionser.evaluation.statistics import GroupGap, group_gap
-from fusionser.experiments.ablation import Answer, Factorial, cell_label
+from fusionser.experiments.factorial import Factorial, cell_label
+from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
 from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.page import render
 
 __all__ = ["AblationText", "ends", "summary", "write_ablation"]
 
+NONE = "none"
 SIGNIFICANT = 0.05
 DARK_CELL = 0.5
 
@@ -40,49 +42,98 @@ class AblationText:
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
-def summary(table: Factorial, answers: Sequence[Answer]) -> list[str]:
+@dataclass(frozen=True)
+class Panel:
+    """A table of results: by row and column."""
+
+    title: str
+    corner: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    results: Mapping[tuple[str, str], Result]
+
+
+def panels(design: Design, results: Sequence[Result]) -> list[Panel]:
+    """Return how results are laid out: cures by augmentations for each classifier, else all labels by classifier."""
+    classifiers = list(dict.fromkeys(one.classifier for one in results))
+    if not isinstance(design, Factorial):
+        labels = list(dict.fromkeys(design.label(one) for one in results))
+        found = {(design.label(one), one.classifier): one for one in results}
+        return [Panel("", design.varied, labels, classifiers, found)]
+    by_label = {(one.features_name, one.classifier): one for one in results}
+    cells = [(cure, kind) for cure in design.imbalance for kind in design.augmentation]
+    return [
+        Panel(
+            classifier,
+            "imbalance",
+            design.imbalance,
+            design.augmentation,
+            {cell: by_label[name] for cell in cells if (name := (cell_label(*cell), classifier)) in by_label},
+        )
+        for classifier in classifiers
+    ]
+
+
+def summary(design: Design, answers: Sequence[Answer], results: Sequence[Result] = ()) -> list[str]:
     """Say in three sentences what was found, from the numbers and with their uncertainty."""
     if not answers:
         return ["No question can be answered yet: the evaluations that it needs have not been run."]
-    none, copies, both = _kinds(table, answers)
-    cures = [one for one in none if one is not None]
-    best = max(cures, key=lambda one: abs(one.uar.mean)) if cures else None
+    return (
+        _factorial_summary(design, answers)
+        if isinstance(design, Factorial)
+        else _plain_summary(design, answers, results)
+    )
+
+
+def _plain_summary(design: Design, answers: Sequence[Answer], results: Sequence[Result]) -> list[str]:
+    by_label: dict[str, list[float]] = {}
+    for one in results:
+        by_label.setdefault(design.label(one), []).append(one.pooled.uar)
+    means = {label: 100 * float(np.mean(values)) for label, values in by_label.items()}
+    best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    sure = [one for one in answers if one.corrected < SIGNIFICANT]
+    told = "; ".join(one.question.text for one in sure)
+    largest = max(answers, key=lambda one: abs(one.uar.mean))
+    return [
+        f"The UAR, averaged over the classifiers, is highest with {best} ({means[best]:.1f} %) and lowest with {worst} "
+        f"({means[worst]:.1f} %).",
+        f"{len(sure)} of {len(answers)} questions find a change of the UAR beyond what chance gives"
+        + (f": {told}." if told else "."),
+        f"The largest change is that of {largest.question.text}: {points(largest)}.",
+    ]
+
+
+def _factorial_summary(table: Factorial, answers: Sequence[Answer]) -> list[str]:
+    """Answer what cures do, what copies do, and what both do."""
+    cells = {cell_label(cure, kind): (cure, kind) for cure in table.imbalance for kind in table.augmentation}
+    having = {one.question.text: cells[one.question.having] for one in answers}
+    cures = [one for one in answers if having[one.question.text][1] == NONE]
+    copies = [one for one in answers if having[one.question.text][0] == NONE]
+    both = [one for one in answers if NONE not in having[one.question.text]]
     sentences = []
-    if best is not None:
+    if cures:
+        best = max(cures, key=lambda one: abs(one.uar.mean))
         found = [one for one in cures if one.corrected < SIGNIFICANT]
         changed = f"{len(found)} of {len(cures)} cures of imbalance" if found else "None of the cures of imbalance"
         sentences.append(
             f"{changed} changed the UAR by more than chance gives; the largest change is that of "
-            f"{best.question.having[0]}, {points(best)}."
+            f"{having[best.question.text][0]}, {points(best)}."
         )
-    if copies is not None:
-        verdict = "changed" if copies.corrected < SIGNIFICANT else "did not change"
+    for one in copies[:1]:
+        verdict = "changed" if one.corrected < SIGNIFICANT else "did not change"
         sentences.append(
-            f"Augmented copies ({copies.question.having[1]}) {verdict} it by more than chance gives: {points(copies)}."
+            f"Augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance gives: {points(one)}."
         )
     if both:
-        sure = [one for one in both if one.corrected < SIGNIFICANT and one.uar.mean > 0]
-        sentences.append(
-            "Together they are "
-            + (
-                f"beyond {' and '.join(_other(one) for one in sure)}"
-                if sure
-                else "not beyond either alone by more than chance gives"
-            )
-            + f": {'; '.join(f'{points(one)} against {_other(one)}' for one in both)}."
-        )
+        others = [next(name for name in cells[one.question.without] if name != NONE) for one in both]
+        sure = [
+            other for one, other in zip(both, others, strict=True) if one.corrected < SIGNIFICANT and one.uar.mean > 0
+        ]
+        beyond = f"beyond {' and '.join(f'{one} alone' for one in sure)}"
+        found_both = beyond if sure else "not beyond either alone by more than chance gives"
+        told = "; ".join(f"{points(one)} against {other} alone" for one, other in zip(both, others, strict=True))
+        sentences.append(f"Together they are {found_both}: {told}.")
     return sentences
-
-
-def _kinds(table: Factorial, answers: Sequence[Answer]) -> tuple[list[Answer], Answer | None, list[Answer]]:
-    cures = [one for one in answers if one.question.having[1] == "none"]
-    copies = [one for one in answers if one.question.having[0] == "none"]
-    both = [one for one in answers if "none" not in one.question.having]
-    return cures, copies[0] if copies else None, both
-
-
-def _other(answer: Answer) -> str:
-    return f"{next(name for name in answer.question.without if name != 'none')} alone"
 
 
 def points(answer: Answer) -> str:
@@ -92,25 +143,22 @@ def points(answer: Answer) -> str:
     return f"{100 * answer.uar.mean:+.1f} points ({within}p = {answer.corrected:.3f})"
 
 
-def factorial_figure(table: Factorial, results: Sequence[Result]) -> Figure:
-    """Draw the UAR of every cell, a panel a classifier, cures down and augmentations across."""
-    found = {(one.features_name, one.classifier): 100 * one.pooled.uar for one in results}
-    classifiers = list(dict.fromkeys(one.classifier for one in results))
-    size = (1.4 + 0.9 * len(table.augmentation)) * len(classifiers), 1.4 + 0.5 * len(table.imbalance)
+def panels_figure(design: Design, results: Sequence[Result]) -> Figure:
+    """Draw the UAR of every result, panel by panel."""
+    shown = panels(design, results)
+    rows, columns = len(shown[0].rows), len(shown[0].columns)
+    size = (2.2 + 0.9 * columns) * len(shown), 1.4 + 0.5 * rows
     figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(classifiers), squeeze=False, sharey=True)[0]
-    low, high = min(found.values()), max(found.values())
-    for axes, classifier in zip(panels, classifiers, strict=True):
-        values = np.array(
-            [
-                [found.get((cell_label(cure, kind), classifier), np.nan) for kind in table.augmentation]
-                for cure in table.imbalance
-            ]
-        )
+    scores = [100 * one.pooled.uar for one in results]
+    low, high = min(scores), max(scores)
+    for axes, panel in zip(figure.subplots(1, len(shown), squeeze=False, sharey=True)[0], shown, strict=True):
+        values = np.full((rows, columns), np.nan)
+        for (row, column), one in panel.results.items():
+            values[list(panel.rows).index(row), list(panel.columns).index(column)] = 100 * one.pooled.uar
         axes.imshow(values, cmap="Blues", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
-        axes.set_xticks(range(len(table.augmentation)), table.augmentation, rotation=45, ha="right")
-        axes.set_yticks(range(len(table.imbalance)), table.imbalance)
-        axes.set_title(plain(classifier), fontsize=10)
+        axes.set_xticks(range(columns), [plain(one) for one in panel.columns], rotation=45, ha="right")
+        axes.set_yticks(range(rows), [plain(one) for one in panel.rows])
+        axes.set_title(plain(panel.title), fontsize=10)
         for (row, column), value in np.ndenumerate(values):
             dark = high > low and (value - low) / (high - low) > DARK_CELL
             text = "-" if np.isnan(value) else f"{value:.1f}"
@@ -141,27 +189,48 @@ def answers_figure(answers: Sequence[Answer]) -> Figure:
 
 
 def write_ablation(
-    table: Factorial, answers: Sequence[Answer], results: Sequence[Result], text: AblationText, folder: str | Path
+    design: Design, answers: Sequence[Answer], results: Sequence[Result], text: AblationText, folder: str | Path
 ) -> Path:
     """Write ``report.md`` and its pictures; return the page."""
     place = Path(folder)
-    save_figure(factorial_figure(table, results), place / "factorial.png")
+    save_figure(panels_figure(design, results), place / "table.png")
     if answers:
         save_figure(answers_figure(answers), place / "questions.png")
     page = render(
         "ablation.md.j2",
-        table=table,
+        design=design,
         text=text,
-        sentences=summary(table, answers),
+        sentences=summary(design, answers, results),
         answers=answers,
         results=results,
         first=results[0],
+        protocols=protocols_of(results),
+        stamps=stamps_of(results),
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         change=lambda value: f"{100 * value:+.1f}",
         ends=ends,
         commits=sorted({result.provenance["commit"] for result in results}),
     )
     return write_text(place / "report.md", page)
+
+
+def protocols_of(results: Sequence[Result]) -> list[str]:
+    """Return the protocols and settings that results are of, each once."""
+    told = [f"{one.protocol.name}, {len(one.folds)} folds, {one.protocol.setting}" for one in results]
+    return list(dict.fromkeys(told))
+
+
+def stamps_of(results: Sequence[Result]) -> list[str]:
+    """Return what must be known of any of the results, and of which where it is not of all."""
+    found: dict[str, list[str]] = {}
+    for one in results:
+        for stamp in one.protocol.stamps:
+            found.setdefault(stamp, []).append(one.protocol.name)
+    every = len(results)
+    return [
+        stamp if len(names) == every else f"{stamp} ({', '.join(dict.fromkeys(names))})"
+        for stamp, names in found.items()
+    ] or ["none"]
 
 
 def ends(interval: tuple[float, float] | None) -> str:

@@ -10,9 +10,17 @@ import numpy as np
 
 from fusionser.evaluation import Result
 from fusionser.evaluation.metrics import FEWEST_SPEAKERS
-from fusionser.experiments.ablation import Answer, Factorial, cell_label
+from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
-from fusionser.reporting.ablation import AblationText, ends, gender_gap, summary
+from fusionser.reporting.ablation import (
+    AblationText,
+    ends,
+    gender_gap,
+    panels,
+    protocols_of,
+    stamps_of,
+    summary,
+)
 
 __all__ = ["write_ablation_html"]
 
@@ -23,13 +31,13 @@ PLOT, ROW = 420, 44
 
 
 def write_ablation_html(
-    table: Factorial, answers: Sequence[Answer], results: Sequence[Result], text: AblationText, path: str | Path
+    design: Design, answers: Sequence[Answer], results: Sequence[Result], text: AblationText, path: str | Path
 ) -> Path:
-    """Write the page of a factorial as one file.
+    """Write the page of an ablation as one file.
 
     Parameters
     ----------
-    table : Factorial
+    design : Design
     answers : sequence of Answer
     results : sequence of Result
     text : AblationText
@@ -38,13 +46,15 @@ def write_ablation_html(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = (resources.files("fusionser.reporting") / "templates" / "ablation.html.j2").read_text(encoding="utf-8")
     page = environment.from_string(template).render(
-        table=table,
+        design=design,
         text=text,
-        sentences=summary(table, answers),
+        sentences=summary(design, answers, results),
         answers=answers,
         results=results,
         first=results[0],
-        heat=_heat(table, results),
+        protocols=protocols_of(results),
+        stamps=stamps_of(results),
+        heat=_heat(design, results),
         forest=_forest(answers),
         confusions=[_confusion(one) for one in results],
         speakers=_speakers(results),
@@ -64,24 +74,25 @@ def _shade(value: float, low: float, high: float) -> int:
     return round(60 * (value - low) / (high - low)) if high > low else 0
 
 
-def _heat(table: Factorial, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return a table of UAR for each classifier, with how dark each cell is."""
-    found = {(one.features_name, one.classifier): one.pooled.uar for one in results}
-    low, high = min(found.values()), max(found.values())
+def _heat(design: Design, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return a table of UAR for each panel, with how dark each cell is."""
+    scores = [one.pooled.uar for one in results]
+    low, high = min(scores), max(scores)
 
-    def cell(cure: str, kind: str, classifier: str) -> dict[str, Any] | None:
-        value = found.get((cell_label(cure, kind), classifier))
-        return None if value is None else {"value": value, "shade": _shade(value, low, high)}
+    def cell(found: Result | None) -> dict[str, Any] | None:
+        return None if found is None else {"value": found.pooled.uar, "shade": _shade(found.pooled.uar, low, high)}
 
     return [
         {
-            "classifier": classifier,
+            "title": panel.title,
+            "corner": panel.corner,
+            "columns": panel.columns,
             "rows": [
-                {"name": cure, "cells": [cell(cure, kind, classifier) for kind in table.augmentation]}
-                for cure in table.imbalance
+                {"name": row, "cells": [cell(panel.results.get((row, column))) for column in panel.columns]}
+                for row in panel.rows
             ],
         }
-        for classifier in dict.fromkeys(one.classifier for one in results)
+        for panel in panels(design, results)
     ]
 
 

@@ -1,0 +1,215 @@
+"""Studies that have a name: blocks of features, gender, networks, normalisation by speaker, and protocols."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from fusionser.classifiers import CLASSIFIERS
+from fusionser.corpora import CORPORA
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.evaluation import Result
+from fusionser.experiments.choices import choose_features
+from fusionser.experiments.questions import Design, Question
+from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
+
+__all__ = ["STUDIES", "NamedStudy"]
+
+ALL = "all blocks"
+SCORES_FOLDS = 3
+"""Inner folds of the networks whose class scores are fused, each scored by one that did not learn from it."""
+
+BY_SPEAKER, RANDOM, BY_STATEMENT = "speaker-kfold", "random-kfold", "leave-one-statement-out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedStudy(Design):
+    """A study by its name, on one corpus, by several classifiers.
+
+    Parameters
+    ----------
+    study : str
+        A key of `STUDIES`.
+    corpus : str
+    classifiers : sequence of str
+    protocol : ProtocolChoice
+        Of all studies but ``protocol``, which has its own; that one takes the number of folds from here.
+    preset : str, optional
+    blocks : sequence of str, default=()
+        In place of a preset.
+    gender : str, optional
+    epochs : int, optional
+        Of networks.
+    seed : int, default=0
+
+    Examples
+    --------
+    >>> study = NamedStudy(
+    ...     study="gender", corpus="ravdess", classifiers=["svm"], preset="fusionnet",
+    ...     protocol=ProtocolChoice(name="speaker-kfold"),
+    ... )
+    >>> [one.text for one in study.questions()]
+    ['gender given against none', 'gender estimated against none', 'gender given against estimated']
+    """
+
+    varied: ClassVar[str] = "what differs"
+    study: str
+    corpus: str
+    classifiers: Sequence[str]
+    protocol: ProtocolChoice
+    preset: str | None = None
+    blocks: Sequence[str] = ()
+    gender: str | None = None
+    epochs: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.study not in STUDIES:
+            raise unknown_name("study", self.study, STUDIES)
+        for name in self.classifiers:
+            if name not in CLASSIFIERS:
+                raise unknown_name("classifier", name, CLASSIFIERS)
+        self.check_questions()
+
+    @property
+    def _kind(self) -> "Kind":
+        return STUDIES[self.study]
+
+    @property
+    def title(self) -> str:
+        """The study in a few words."""
+        return self._kind.title
+
+    @property
+    def compared(self) -> frozenset[str]:
+        """What results may differ in, since the study is about it."""
+        return self._kind.compared
+
+    def questions(self) -> list[Question]:
+        """Return what is asked, settled before anything is run."""
+        return self._kind.questions(self)
+
+    def label(self, result: Result) -> str:
+        """Return the name of what is compared."""
+        if "protocol" in self.compared:
+            return result.protocol.name
+        return result.protocol.setting if "setting" in self.compared else result.features_name
+
+    def recipe(self) -> Recipe:
+        """Return the evaluations."""
+        protocols = _protocols(self) if "protocol" in self.compared else (self.protocol,)
+        return Recipe(
+            title=self.title,
+            question="; ".join(one.text for one in self.questions()),
+            pipelines=tuple(self._kind.pipelines(self)),
+            settings=("inductive", "speaker-normalised") if "setting" in self.compared else ("inductive",),
+            epochs=self.epochs,
+            seed=self.seed,
+            corpora=(CorpusChoice(corpus=self.corpus, protocols=protocols),),
+        )
+
+    def pipeline(self, name: str, **changed: Any) -> PipelineChoice:
+        """Return the features of the study under a name, but for what is changed."""
+        given = {"preset": self.preset, "blocks": tuple(self.blocks), "gender": self.gender, **changed}
+        return PipelineChoice(name=name, classifiers=tuple(self.classifiers), **given)
+
+    def block_names(self) -> list[str]:
+        """Return the names of the blocks of features."""
+        features = choose_features([], preset_name=self.preset, blocks=tuple(self.blocks), gender=self.gender)
+        return [name for name, _ in features.extractor.blocks]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a named study evaluates and asks."""
+
+    title: str
+    pipelines: Callable[[NamedStudy], list[PipelineChoice]]
+    questions: Callable[[NamedStudy], list[Question]]
+    compared: frozenset[str] = frozenset()
+
+
+def _plain(study: NamedStudy) -> list[PipelineChoice]:
+    return [study.pipeline(study.preset or ALL)]
+
+
+def _block_pipelines(study: NamedStudy) -> list[PipelineChoice]:
+    names = study.block_names()
+    return [
+        study.pipeline(ALL),
+        *(study.pipeline(f"{name} alone", keep=(name,)) for name in names),
+        *(study.pipeline(f"without {name}", keep=tuple(one for one in names if one != name)) for name in names),
+    ]
+
+
+def _block_questions(study: NamedStudy) -> list[Question]:
+    names = study.block_names()
+    if len(names) < 2:
+        raise SettingsError(f"the features are one block, {names[0]}; expected two or more, to leave each out")
+    return [Question(f"{name} beside the others", f"without {name}", ALL) for name in names]
+
+
+def _gender_pipelines(study: NamedStudy) -> list[PipelineChoice]:
+    return [study.pipeline(f"gender {kind}", gender=kind) for kind in ("none", "given", "estimated")]
+
+
+def _gender_questions(study: NamedStudy) -> list[Question]:
+    return [
+        Question("gender given against none", "gender none", "gender given"),
+        Question("gender estimated against none", "gender none", "gender estimated"),
+        Question("gender given against estimated", "gender estimated", "gender given"),
+    ]
+
+
+def _deep_pipelines(study: NamedStudy) -> list[PipelineChoice]:
+    if study.blocks or study.preset not in (None, "fusionnet"):
+        raise SettingsError(
+            "the study 'deep' has features of its own, SER-FusionNet's; leave --preset and --blocks out"
+        )
+    return [
+        study.pipeline("no network", preset="fusionnet"),
+        study.pipeline("units of Conv1D", preset="ser-fusionnet"),
+        study.pipeline("class scores of Conv1D", preset="ser-fusionnet", cross_fit=SCORES_FOLDS),
+    ]
+
+
+def _deep_questions(study: NamedStudy) -> list[Question]:
+    return [
+        Question("units against no network", "no network", "units of Conv1D"),
+        Question("class scores against no network", "no network", "class scores of Conv1D"),
+        Question("class scores against units", "units of Conv1D", "class scores of Conv1D"),
+    ]
+
+
+def _normalisation_questions(study: NamedStudy) -> list[Question]:
+    return [Question("features normalised by speaker against none", "inductive", "speaker-normalised")]
+
+
+def _protocols(study: NamedStudy) -> tuple[ProtocolChoice, ...]:
+    """Return random folds as many as by speaker, so that as much is learned from."""
+    card = CORPORA[study.corpus].card if study.corpus in CORPORA else None
+    folds = study.protocol.settings.get("folds", card.protocol.folds if card else 5)
+    return (
+        ProtocolChoice(name=RANDOM, settings={"folds": folds}),
+        ProtocolChoice(name=BY_STATEMENT),
+        ProtocolChoice(name=BY_SPEAKER, settings={"folds": folds}),
+    )
+
+
+def _protocol_questions(study: NamedStudy) -> list[Question]:
+    return [
+        Question("random folds against folds by speaker", BY_SPEAKER, RANDOM),
+        Question("statements held out against speakers held out", BY_SPEAKER, BY_STATEMENT),
+    ]
+
+
+STUDIES: Mapping[str, Kind] = MappingProxyType(
+    {
+        "blocks": Kind("What each block of features adds", _block_pipelines, _block_questions),
+        "gender": Kind("Gender as a feature", _gender_pipelines, _gender_questions),
+        "deep": Kind("What a network adds to features by hand", _deep_pipelines, _deep_questions),
+        "normalisation": Kind("Normalisation by speaker", _plain, _normalisation_questions, frozenset({"setting"})),
+        "protocol": Kind("What a protocol is worth", _plain, _protocol_questions, frozenset({"protocol"})),
+    }
+)
+"""Name to what is evaluated and asked."""

@@ -1,0 +1,123 @@
+"""Studies by name: what they evaluate, what they ask, and what they do on recordings."""
+
+import json
+
+import numpy as np
+import pytest
+from made_results import made
+
+from fusionser.errors import SettingsError
+from fusionser.evaluation.results import Result
+from fusionser.experiments.named_studies import STUDIES, NamedStudy
+from fusionser.experiments.questions import answer_questions
+from fusionser.experiments.recipe import ProtocolChoice
+from fusionser.reporting.ablation import summary
+
+
+def study(name, **changed):
+    given = {"corpus": "ravdess", "classifiers": ["svm"], "protocol": ProtocolChoice(name="speaker-kfold")}
+    return NamedStudy(study=name, **{"preset": "fusionnet", **given, **changed})
+
+
+def test_each_block_is_alone_and_left_out():
+    blocks = study("blocks", gender="given")
+    kept = {one.name: one.keep for one in blocks.recipe().pipelines}
+    names = ["zcr", "chroma", "mfcc", "rms", "mel", "statistics", "gender"]
+    assert kept["all blocks"] == ()
+    assert [kept[f"{name} alone"] for name in names] == [(name,) for name in names]
+    assert all(set(names) - set(kept[f"without {name}"]) == {name} for name in names)
+    assert [one.without for one in blocks.questions()] == [f"without {name}" for name in names]
+
+
+def test_protocols_have_folds_alike():
+    """Else one would learn from more rows than the other, and that would be what is compared."""
+    (corpus,) = study("protocol").recipe().corpora
+    assert [(one.name, one.settings.get("folds")) for one in corpus.protocols] == [
+        ("random-kfold", 6),
+        ("leave-one-statement-out", None),
+        ("speaker-kfold", 6),
+    ]
+    few = study("protocol", protocol=ProtocolChoice(name="speaker-kfold", settings={"folds": 3}))
+    assert [one.settings.get("folds") for one in few.recipe().corpora[0].protocols] == [3, None, 3]
+
+
+def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_them():
+    level = np.linspace(0.3, 0.5, 24)
+    results = [
+        made(("none", "none"), "svm", level, protocol="speaker-kfold"),
+        made(("none", "none"), "svm", level + 0.2, protocol="random-kfold"),
+    ]
+    (answer,) = answer_questions(study("protocol"), results)
+    assert answer.question.text == "random folds against folds by speaker"
+    assert answer.uar.mean == pytest.approx(0.2)
+    told = summary(study("protocol"), [answer], results)
+    assert told[0] == (
+        "The UAR, averaged over the classifiers, is highest with random-kfold (60.0 %) and lowest with speaker-kfold "
+        "(40.0 %)."
+    )
+    assert told[1] == (
+        "1 of 1 questions find a change of the UAR beyond what chance gives: random folds against folds by speaker."
+    )
+    with pytest.raises(SettingsError, match="results of different protocols cannot be compared"):
+        answer_questions(study("gender"), results)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "told"),
+    [
+        ("voices", {}, "unknown study 'voices'"),
+        ("blocks", {"preset": None, "blocks": ("mfcc",)}, "the features are one block, mfcc; expected two or more"),
+        ("gender", {"classifiers": ["oracle"]}, "unknown classifier 'oracle'"),
+    ],
+)
+def test_studies_that_make_no_sense_are_told(name, changed, told):
+    with pytest.raises(SettingsError, match=told):
+        study(name, **changed)
+
+
+def test_networks_are_compared_on_the_features_of_the_paper():
+    with pytest.raises(SettingsError, match="has features of its own"):
+        study("deep", preset="wide").recipe()
+    made_of = {one.name: (one.preset, one.cross_fit) for one in study("deep").recipe().pipelines}
+    assert made_of == {
+        "no network": ("fusionnet", 0),
+        "units of Conv1D": ("ser-fusionnet", 0),
+        "class scores of Conv1D": ("ser-fusionnet", 3),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(STUDIES) - {"deep"}))
+def test_a_study_on_recordings(name, command, demo_folder, tmp_path):
+    given = ["ablate", demo_folder, "--corpus", "demo", "--study", name, "--folds", "4", "--out", tmp_path / "out"]
+    answer = command(*given, "--json")
+    assert answer.status == 0, answer.messages
+    asked = [one.text for one in study(name, corpus="demo").questions()]
+    assert [one["question"]["text"] for one in answer.json] == asked
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert all(text in page for text in asked)
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert all(text in html for text in asked)
+    again = tmp_path / "again.html"
+    assert command("report", tmp_path / "out", "--html", again).status == 0
+    assert again.read_text().count("<td>") == html.count("<td>")
+
+
+def test_a_block_alone_is_what_it_is_by_itself(command, demo_folder, tmp_path):
+    """The columns that a part reads off the table of all blocks, against features of that block and nothing else."""
+    out = tmp_path / "out"
+    shared = ["--corpus", "demo", "--folds", "4"]
+    blocks = ["--blocks", "mfcc,chroma"]
+    assert command("ablate", demo_folder, *shared, "--study", "blocks", *blocks, "--out", out).status == 0
+    alone = command("evaluate", demo_folder, *shared, "--blocks", "mfcc", "--protocol", "speaker-kfold", "--json")
+    (path,) = (out / "cells").glob("*mfcc-alone*.json")
+    stored = Result.model_validate_json(path.read_text())
+    assert json.loads(stored.model_dump_json())["confusion"] == alone.json["confusion"]
+
+
+def test_what_has_no_part_in_a_study_is_told(command, demo_folder, tmp_path):
+    given = ["ablate", demo_folder, "--corpus", "demo", "--out", tmp_path / "out"]
+    answer = command(*given, "--study", "blocks", "--copies", "3")
+    assert answer.status != 0
+    assert "--copies has no part in the study 'blocks'; leave it out" in answer.messages
+    answer = command(*given, "--study", "gender", "--gender", "given")
+    assert "--gender has no part in the study 'gender'" in answer.messages
