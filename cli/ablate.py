@@ -36,9 +36,14 @@ def ablate(
         str | None,
         option(
             "--study",
-            "In place of cures and copies: blocks, gender, deep (networks), normalisation (by speaker), or protocol.",
+            "In place of cures and copies: blocks, gender, deep (networks), normalisation (by speaker), protocol, or "
+            "corpora.",
             "Study",
         ),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        option("--also", "Another corpus=DIR, for the studies protocol and corpora; may be repeated.", "Study"),
     ] = None,
     classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Study")] = "svm",
     preset: Annotated[
@@ -94,6 +99,7 @@ def ablate(
 
     A stopped run goes on where it was.
     """
+    from fusionser.corpora.places import named_places
     from fusionser.experiments.ablation import keep_design
     from fusionser.experiments.factorial import Factorial
     from fusionser.experiments.named_studies import NamedStudy
@@ -113,7 +119,10 @@ def ablate(
         "epochs": epochs,
         "seed": seed,
     }
+    others = named_places(also or [])
     if study is None:
+        if also:
+            raise SettingsError("--also is for the studies protocol and corpora; name one of them with --study")
         if augment_classes not in (None, "all", "scarce"):
             raise SettingsError(f"--augment-classes is '{augment_classes}'; expected all or scarce")
         design: Any = Factorial(
@@ -133,7 +142,7 @@ def ablate(
             "--impose-imbalance": impose,
         }
         _check_left_out(study, {**table, **({"--gender": gender} if study == "gender" else {})})
-        design = NamedStudy(study=study, **common)
+        design = NamedStudy(study=study, also=list(others), **common)
     with training_bar("ablation") as progress:
 
         def clips(done: int, total: int) -> None:
@@ -141,7 +150,7 @@ def ablate(
 
         found = run_study(
             design.recipe(),
-            {corpus: folder},
+            {corpus: folder, **others},
             out,
             cache=open_cache(cache),
             n_jobs=jobs,

@@ -37,7 +37,7 @@ def option(flag: str, text: str, panel: str | None = None, **more: Any) -> Any:
 
 PROTOCOL_HELP = (
     "How the rows are split: speaker-kfold, speaker-holdout, leave-one-speaker-out, leave-one-statement-out, "
-    "cross-corpus, or one that leaks speakers: random-kfold, random-holdout."
+    "cross-corpus, speaker-kfold-added-corpora, or one that leaks speakers: random-kfold, random-holdout."
 )
 JOBS_HELP = "Processes; -1 is one a core."
 PRECISION_HELP = "float32, or bfloat16: faster training of convolutions."
@@ -279,9 +279,7 @@ class Split:
     stratified: Annotated[
         bool, option("--stratified", "Equal shares of the emotions in random splits.", "Protocol", is_flag=True)
     ] = False
-    test_corpora: Annotated[str, option("--test-corpora", "Corpora that cross-corpus tests, by comma.", "Protocol")] = (
-        ""
-    )
+    test_corpora: Annotated[str, option("--test-corpora", "Tested by protocols over several corpora.", "Protocol")] = ""
     train_corpora: Annotated[
         str, option("--train-corpora", "Corpora that cross-corpus trains on; the others when empty.", "Protocol")
     ] = ""

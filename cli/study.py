@@ -38,7 +38,7 @@ def study(
     from fusionser.reporting import StudyText, write_study
 
     wanted = read_recipe(recipe)
-    places = find_corpora([choice.corpus for choice in wanted.corpora], data_folder())
+    places = find_corpora(wanted.all_corpora(), data_folder())
     places.update(named_places(place or []))
     with training_bar("study") as progress:
 

@@ -32,6 +32,7 @@ def test_each_block_is_alone_and_left_out():
 def test_protocols_have_folds_alike():
     """Else one would learn from more rows than the other, and that would be what is compared."""
     (corpus,) = study("protocol").recipe().corpora
+    assert corpus.classes == ()
     assert [(one.name, one.settings.get("folds")) for one in corpus.protocols] == [
         ("random-kfold", 6),
         ("leave-one-statement-out", None),
@@ -39,6 +40,23 @@ def test_protocols_have_folds_alike():
     ]
     few = study("protocol", protocol=ProtocolChoice(name="speaker-kfold", settings={"folds": 3}))
     assert [one.settings.get("folds") for one in few.recipe().corpora[0].protocols] == [3, None, 3]
+
+
+def test_several_corpora_are_scored_by_the_speakers_and_classes_of_one():
+    six = ("angry", "disgust", "fear", "happy", "neutral", "sad")
+    alone, added = study("corpora", also=["emodb"]).recipe().corpora
+    assert (alone.corpus, alone.also, alone.classes) == ("ravdess", (), six)
+    assert (added.corpus, added.also, added.classes) == ("ravdess", ("emodb",), six)
+    assert [one.name for one in (*alone.protocols, *added.protocols)] == [
+        "speaker-kfold",
+        "speaker-kfold-added-corpora",
+    ]
+    assert added.protocols[0].settings == {"test": ["ravdess"], "folds": 6}
+    own, across = study("protocol", also=["emodb"]).recipe().corpora
+    assert (len(own.protocols), own.classes) == (3, six)
+    assert (across.also, across.protocols[0].settings) == (("emodb",), {"test": ["ravdess"]})
+    asked = [one.text for one in study("protocol", also=["emodb"]).questions()]
+    assert asked[-1] == "learned from another corpus against folds by speaker"
 
 
 def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_them():
@@ -52,8 +70,8 @@ def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_t
     assert answer.uar.mean == pytest.approx(0.2)
     told = summary(study("protocol"), [answer], results)
     assert told[0] == (
-        "The UAR, averaged over the classifiers, is highest with random-kfold (60.0 %) and lowest with speaker-kfold "
-        "(40.0 %)."
+        "The UAR, averaged over the classifiers, is highest with random folds (60.0 %) and lowest with folds by "
+        "speaker (40.0 %)."
     )
     assert told[1] == (
         "1 of 1 questions find a change of the UAR beyond what chance gives: random folds against folds by speaker."
@@ -68,11 +86,14 @@ def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_t
         ("voices", {}, "unknown study 'voices'"),
         ("blocks", {"preset": None, "blocks": ("mfcc",)}, "the features are one block, mfcc; expected two or more"),
         ("gender", {"classifiers": ["oracle"]}, "unknown classifier 'oracle'"),
+        ("gender", {"also": ["emodb"]}, "the study 'gender' is of one corpus; leave the others out"),
+        ("corpora", {"also": ["ravdess"]}, "ravdess is named as another corpus than itself"),
+        ("protocol", {"also": ["voices"]}, "unknown corpus 'voices'"),
     ],
 )
 def test_studies_that_make_no_sense_are_told(name, changed, told):
     with pytest.raises(SettingsError, match=told):
-        study(name, **changed)
+        study(name, **changed).recipe()
 
 
 def test_networks_are_compared_on_the_features_of_the_paper():
@@ -86,7 +107,7 @@ def test_networks_are_compared_on_the_features_of_the_paper():
     }
 
 
-@pytest.mark.parametrize("name", sorted(set(STUDIES) - {"deep"}))
+@pytest.mark.parametrize("name", sorted(set(STUDIES) - {"deep", "corpora"}))
 def test_a_study_on_recordings(name, command, demo_folder, tmp_path):
     given = ["ablate", demo_folder, "--corpus", "demo", "--study", name, "--folds", "4", "--out", tmp_path / "out"]
     answer = command(*given, "--json")
@@ -119,5 +140,9 @@ def test_what_has_no_part_in_a_study_is_told(command, demo_folder, tmp_path):
     answer = command(*given, "--study", "blocks", "--copies", "3")
     assert answer.status != 0
     assert "--copies has no part in the study 'blocks'; leave it out" in answer.messages
+    answer = command(*given, "--study", "corpora")
+    assert "the study 'corpora' adds other corpora to the training rows; name one at least" in answer.messages
+    answer = command(*given, "--also", f"emodb={demo_folder}")
+    assert "--also is for the studies protocol and corpora" in answer.messages
     answer = command(*given, "--study", "gender", "--gender", "given")
     assert "--gender has no part in the study 'gender'" in answer.messages

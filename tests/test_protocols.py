@@ -5,6 +5,7 @@ import pytest
 from fusionser.errors import ProtocolError, RowsError, SettingsError
 from fusionser.evaluation import (
     PROTOCOLS,
+    AddedCorpora,
     CrossCorpus,
     InnerFolds,
     LeaveOneSpeakerOut,
@@ -107,6 +108,21 @@ def test_cross_corpus_trains_on_the_others_or_on_those_named():
     assert set(rows["corpus"].iloc[train]) == {"a"}
 
 
+def test_added_corpora_are_learned_from_in_every_fold_and_never_tested():
+    rows = pd.concat([table(4, "a"), table(3, "b")], ignore_index=True)
+    rows["speaker"] = rows["corpus"] + "/" + rows["speaker"]
+    folds = list(AddedCorpora(test=("a",), folds=2).split(rows))
+    assert len(folds) == 2
+    tested = [set(rows["speaker"].iloc[test]) for _, test in folds]
+    assert tested[0] | tested[1] == set(rows.loc[rows["corpus"] == "a", "speaker"])
+    assert not tested[0] & tested[1]
+    others = set(np.flatnonzero(rows["corpus"] == "b"))
+    for train, test in folds:
+        assert others <= set(train)
+        assert not set(rows["speaker"].iloc[train]) & set(rows["speaker"].iloc[test])
+        assert len(train) + len(test) == len(rows)
+
+
 @pytest.mark.parametrize(
     ("split", "rows", "message"),
     [
@@ -122,6 +138,8 @@ def test_cross_corpus_trains_on_the_others_or_on_those_named():
         (RandomKFold(folds=100), table(), "expected 2 to 48"),
         (RandomHoldout(share=2.0), table(), "cannot be split so"),
         (CrossCorpus(test=("emodb",)), table(), "no rows of the corpus 'emodb'; the table has ravdess"),
+        (AddedCorpora(test=("emodb",)), table(), "no rows of the corpus 'emodb'"),
+        (AddedCorpora(test=("ravdess",)), table(), "name the corpora to test, out of ravdess, and leave one"),
         (CrossCorpus(), table(), "name the corpora to test"),
         (CrossCorpus(test=("ravdess",)), table(), "no training rows"),
         (CrossCorpus(test=("ravdess",), train=("ravdess",)), table(), "on both sides"),

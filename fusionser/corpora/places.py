@@ -74,7 +74,7 @@ def named_places(given: Iterable[str]) -> dict[str, Path]:
     for one in given:
         name, separator, folder = one.partition("=")
         if not separator or not name or not folder:
-            raise SettingsError(f"--place is '{one}'; expected corpus=DIR")
+            raise SettingsError(f"got '{one}' for a corpus and its place; expected corpus=DIR")
         found[name] = Path(folder)
     return found
 

@@ -6,6 +6,7 @@ from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.evaluation.metrics import METRICS, macro_f1, unweighted_average_recall, weighted_average_recall
 from fusionser.evaluation.protocols import (
     PROTOCOLS,
+    AddedCorpora,
     CrossCorpus,
     LeaveOneSpeakerOut,
     LeaveOneStatementOut,
@@ -30,6 +31,7 @@ from fusionser.evaluation.results import (
 __all__ = [
     "METRICS",
     "PROTOCOLS",
+    "AddedCorpora",
     "CrossCorpus",
     "Evaluation",
     "FoldResult",

@@ -5,12 +5,11 @@ table X, so ``GridSearchCV(..., cv=SpeakerKFold(folds=5)).fit(rows, labels)`` wo
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import (
     KFold,
@@ -20,11 +19,14 @@ from sklearn.model_selection import (
 )
 
 from fusionser.errors import ProtocolError, unknown_name
-from fusionser.rows import ordered_speakers
+from fusionser.evaluation.cross_corpus import AddedCorpora, CrossCorpus
+from fusionser.evaluation.splitting import Fold, Protocol, by_mask, speakers_of
 
 __all__ = [
     "PROTOCOLS",
+    "AddedCorpora",
     "CrossCorpus",
+    "Fold",
     "LeaveOneSpeakerOut",
     "LeaveOneStatementOut",
     "Protocol",
@@ -34,72 +36,6 @@ __all__ = [
     "SpeakerKFold",
     "protocol",
 ]
-
-Positions = npt.NDArray[np.intp]
-Fold = tuple[str, Positions, Positions]
-
-
-@dataclass(kw_only=True)
-class Protocol:
-    """A way to split rows.
-
-    Subclasses say what their training and test rows may share (`allows`, out of ``speakers``, ``sources`` and
-    ``audio``); the leakage guard refuses the rest.
-    """
-
-    name: ClassVar[str]
-    allows: ClassVar[frozenset[str]] = frozenset()
-
-    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield a name, the training positions and the test positions of each fold."""
-        raise NotImplementedError
-
-    def named_folds(self, rows: pd.DataFrame) -> list[Fold]:
-        """Return every fold, checked to have rows on both sides.
-
-        Raises
-        ------
-        ProtocolError
-            When the rows cannot be split so.
-        """
-        if not isinstance(rows, pd.DataFrame):
-            raise ProtocolError(
-                f"got {type(rows).__name__} for X; expected the table of rows, which names the speakers"
-            )
-        found = list(self.folds_of(rows))
-        for label, train, test in found:
-            if train.size == 0 or test.size == 0:
-                side = "training" if train.size == 0 else "test"
-                raise ProtocolError(f"{self.name}: fold '{label}' has no {side} rows")
-        return found
-
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
-        """Yield training and test positions, as scikit-learn's splitters do."""
-        for _, train, test in self.named_folds(X):
-            yield train, test
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds of these rows."""
-        return len(self.named_folds(X))
-
-    def settings(self) -> dict[str, Any]:
-        """Return the parameters as plain values."""
-        return asdict(self)
-
-
-def _by_mask(mask: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
-    return np.flatnonzero(~mask), np.flatnonzero(mask)
-
-
-def _speakers(rows: pd.DataFrame, name: str) -> list[str]:
-    if "speaker" not in rows:
-        raise ProtocolError(f"{name}: the table has no column 'speaker'; expected the table of rows")
-    speakers = ordered_speakers(rows)
-    if len(speakers) < 2:
-        raise ProtocolError(
-            f"{name}: all {len(rows)} rows are of one speaker ({speakers[0]}); a split by speaker needs two at least"
-        )
-    return speakers
 
 
 @dataclass(kw_only=True)
@@ -124,11 +60,11 @@ class SpeakerHoldout(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the one fold."""
-        known = _speakers(rows, self.name)
+        known = speakers_of(rows, self.name)
         tested = [_match_speaker(wanted, known) for wanted in self.speakers] or self._drawn(known)
         if len(set(tested)) == len(known):
             raise ProtocolError(f"{self.name}: every speaker would be tested and none is left to train on")
-        yield ", ".join(sorted(set(tested))), *_by_mask(rows["speaker"].isin(tested).to_numpy())
+        yield ", ".join(sorted(set(tested))), *by_mask(rows["speaker"].isin(tested).to_numpy())
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the split: the speakers, or how they are drawn."""
@@ -170,14 +106,14 @@ class SpeakerKFold(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the folds in the order of the speakers."""
-        speakers = _speakers(rows, self.name)
+        speakers = speakers_of(rows, self.name)
         if not 2 <= self.folds <= len(speakers):
             raise ProtocolError(
                 f"{self.name}: {self.folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds"
             )
         for tested in np.array_split(np.asarray(speakers, dtype=object), self.folds):
             label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
-            yield label, *_by_mask(rows["speaker"].isin(tested).to_numpy())
+            yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())
 
 
 @dataclass(kw_only=True)
@@ -188,8 +124,8 @@ class LeaveOneSpeakerOut(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield one fold a speaker."""
-        for speaker in _speakers(rows, self.name):
-            yield speaker, *_by_mask((rows["speaker"] == speaker).to_numpy())
+        for speaker in speakers_of(rows, self.name):
+            yield speaker, *by_mask((rows["speaker"] == speaker).to_numpy())
 
 
 @dataclass(kw_only=True)
@@ -208,7 +144,7 @@ class LeaveOneStatementOut(Protocol):
                 f"{', '.join(map(repr, statements[:5]))}"
             )
         for statement in statements:
-            yield statement, *_by_mask((rows["statement"] == statement).to_numpy())
+            yield statement, *by_mask((rows["statement"] == statement).to_numpy())
 
 
 @dataclass(kw_only=True)
@@ -269,37 +205,6 @@ class RandomHoldout(Protocol):
         yield "held out", *splits[0]
 
 
-@dataclass(kw_only=True)
-class CrossCorpus(Protocol):
-    """Train on some corpora, test on others.
-
-    Parameters
-    ----------
-    test : sequence of str
-        Names in the column ``corpus`` that are tested.
-    train : sequence of str
-        Names that are trained on; all others when empty.
-    """
-
-    name: ClassVar[str] = "cross-corpus"
-    test: Sequence[str] = field(default_factory=tuple)
-    train: Sequence[str] = field(default_factory=tuple)
-
-    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield the one fold."""
-        known = sorted(set(rows["corpus"]))
-        for wanted in [*self.test, *self.train]:
-            if wanted not in known:
-                raise ProtocolError(f"{self.name}: no rows of the corpus '{wanted}'; the table has {', '.join(known)}")
-        if not self.test:
-            raise ProtocolError(f"{self.name}: name the corpora to test, out of {', '.join(known)}")
-        if set(self.test) & set(self.train):
-            raise ProtocolError(f"{self.name}: {', '.join(self.test)} is on both sides")
-        tested = rows["corpus"].isin(self.test).to_numpy()
-        trained = rows["corpus"].isin(self.train).to_numpy() if self.train else ~tested
-        yield ", ".join(self.test), np.flatnonzero(trained), np.flatnonzero(tested)
-
-
 PROTOCOLS: Mapping[str, Callable[..., Protocol]] = MappingProxyType(
     {
         kind.name: kind
@@ -311,6 +216,7 @@ PROTOCOLS: Mapping[str, Callable[..., Protocol]] = MappingProxyType(
             RandomKFold,
             RandomHoldout,
             CrossCorpus,
+            AddedCorpora,
         )
     }
 )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from fusionser.classifiers import CLASSIFIERS
-from fusionser.corpora import CORPORA
+from fusionser.corpora import CORPORA, Card
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation import Result
 from fusionser.experiments.choices import choose_features
@@ -20,6 +20,14 @@ SCORES_FOLDS = 3
 """Inner folds of the networks whose class scores are fused, each scored by one that did not learn from it."""
 
 BY_SPEAKER, RANDOM, BY_STATEMENT = "speaker-kfold", "random-kfold", "leave-one-statement-out"
+ACROSS, ADDED = "cross-corpus", "speaker-kfold-added-corpora"
+PROTOCOL_LABELS = {
+    BY_SPEAKER: "folds by speaker",
+    RANDOM: "random folds",
+    BY_STATEMENT: "statements held out",
+    ACROSS: "learned from another corpus",
+    ADDED: "folds by speaker, other corpora added",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +41,13 @@ class NamedStudy(Design):
     corpus : str
     classifiers : sequence of str
     protocol : ProtocolChoice
-        Of all studies but ``protocol``, which has its own; that one takes the number of folds from here.
+        Of all studies but ``protocol`` and ``corpora``, which have their own and take the number of folds from here.
     preset : str, optional
     blocks : sequence of str, default=()
         In place of a preset.
     gender : str, optional
+    also : sequence of str, default=()
+        Other corpora, of which the studies ``corpora`` and ``protocol`` make use.
     epochs : int, optional
         Of networks.
     seed : int, default=0
@@ -60,6 +70,7 @@ class NamedStudy(Design):
     preset: str | None = None
     blocks: Sequence[str] = ()
     gender: str | None = None
+    also: Sequence[str] = ()
     epochs: int | None = None
     seed: int = 0
 
@@ -69,6 +80,10 @@ class NamedStudy(Design):
         for name in self.classifiers:
             if name not in CLASSIFIERS:
                 raise unknown_name("classifier", name, CLASSIFIERS)
+        if self.also and "corpus" not in self.compared:
+            raise SettingsError(f"the study '{self.study}' is of one corpus; leave the others out")
+        if self.corpus in self.also:
+            raise SettingsError(f"{self.corpus} is named as another corpus than itself")
         self.check_questions()
 
     @property
@@ -92,12 +107,11 @@ class NamedStudy(Design):
     def label(self, result: Result) -> str:
         """Return the name of what is compared."""
         if "protocol" in self.compared:
-            return result.protocol.name
+            return PROTOCOL_LABELS[result.protocol.name]
         return result.protocol.setting if "setting" in self.compared else result.features_name
 
     def recipe(self) -> Recipe:
         """Return the evaluations."""
-        protocols = _protocols(self) if "protocol" in self.compared else (self.protocol,)
         return Recipe(
             title=self.title,
             question="; ".join(one.text for one in self.questions()),
@@ -105,8 +119,26 @@ class NamedStudy(Design):
             settings=("inductive", "speaker-normalised") if "setting" in self.compared else ("inductive",),
             epochs=self.epochs,
             seed=self.seed,
-            corpora=(CorpusChoice(corpus=self.corpus, protocols=protocols),),
+            corpora=tuple(self._kind.corpora(self)),
         )
+
+    def shared_classes(self) -> tuple[str, ...]:
+        """Return the classes that all corpora have, none where there is one corpus."""
+        if not self.also:
+            return ()
+        found = [set(card_of(name).labels.values()) for name in (self.corpus, *self.also)]
+        return tuple(sorted(set.intersection(*found)))
+
+    def together(self, protocol: ProtocolChoice) -> CorpusChoice:
+        """Return all corpora as one table."""
+        return CorpusChoice(
+            corpus=self.corpus, also=tuple(self.also), classes=self.shared_classes(), protocols=(protocol,)
+        )
+
+    def folds(self) -> int:
+        """Return the number of folds by speaker: the one that is given, else the corpus's own."""
+        given = self.protocol.settings.get("folds", card_of(self.corpus).protocol.folds)
+        return int(given)
 
     def pipeline(self, name: str, **changed: Any) -> PipelineChoice:
         """Return the features of the study under a name, but for what is changed."""
@@ -119,6 +151,13 @@ class NamedStudy(Design):
         return [name for name, _ in features.extractor.blocks]
 
 
+def card_of(corpus: str) -> Card:
+    """Return the card of a corpus by its name."""
+    if corpus not in CORPORA:
+        raise unknown_name("corpus", corpus, CORPORA)
+    return CORPORA[corpus].card
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a named study evaluates and asks."""
@@ -127,6 +166,9 @@ class Kind:
     pipelines: Callable[[NamedStudy], list[PipelineChoice]]
     questions: Callable[[NamedStudy], list[Question]]
     compared: frozenset[str] = frozenset()
+    corpora: Callable[[NamedStudy], list[CorpusChoice]] = lambda study: [
+        CorpusChoice(corpus=study.corpus, protocols=(study.protocol,))
+    ]
 
 
 def _plain(study: NamedStudy) -> list[PipelineChoice]:
@@ -185,22 +227,44 @@ def _normalisation_questions(study: NamedStudy) -> list[Question]:
     return [Question("features normalised by speaker against none", "inductive", "speaker-normalised")]
 
 
-def _protocols(study: NamedStudy) -> tuple[ProtocolChoice, ...]:
-    """Return random folds as many as by speaker, so that as much is learned from."""
-    card = CORPORA[study.corpus].card if study.corpus in CORPORA else None
-    folds = study.protocol.settings.get("folds", card.protocol.folds if card else 5)
-    return (
-        ProtocolChoice(name=RANDOM, settings={"folds": folds}),
+def _protocol_corpora(study: NamedStudy) -> list[CorpusChoice]:
+    """Return random folds as many as by speaker, so that as much is learned from; and another corpus, where named."""
+    own = (
+        ProtocolChoice(name=RANDOM, settings={"folds": study.folds()}),
         ProtocolChoice(name=BY_STATEMENT),
-        ProtocolChoice(name=BY_SPEAKER, settings={"folds": folds}),
+        ProtocolChoice(name=BY_SPEAKER, settings={"folds": study.folds()}),
     )
+    across = ProtocolChoice(name=ACROSS, settings={"test": [study.corpus]})
+    return [
+        CorpusChoice(corpus=study.corpus, classes=study.shared_classes(), protocols=own),
+        *([study.together(across)] if study.also else []),
+    ]
 
 
 def _protocol_questions(study: NamedStudy) -> list[Question]:
+    by_speaker = PROTOCOL_LABELS[BY_SPEAKER]
+    across = Question("learned from another corpus against folds by speaker", by_speaker, PROTOCOL_LABELS[ACROSS])
     return [
-        Question("random folds against folds by speaker", BY_SPEAKER, RANDOM),
-        Question("statements held out against speakers held out", BY_SPEAKER, BY_STATEMENT),
+        Question("random folds against folds by speaker", by_speaker, PROTOCOL_LABELS[RANDOM]),
+        Question("statements held out against speakers held out", by_speaker, PROTOCOL_LABELS[BY_STATEMENT]),
+        *([across] if study.also else []),
     ]
+
+
+def _corpora(study: NamedStudy) -> list[CorpusChoice]:
+    if not study.also:
+        raise SettingsError("the study 'corpora' adds other corpora to the training rows; name one at least")
+    alone = ProtocolChoice(name=BY_SPEAKER, settings={"folds": study.folds()})
+    added = ProtocolChoice(name=ADDED, settings={"test": [study.corpus], "folds": study.folds()})
+    return [
+        CorpusChoice(corpus=study.corpus, classes=study.shared_classes(), protocols=(alone,)),
+        study.together(added),
+    ]
+
+
+def _corpora_questions(study: NamedStudy) -> list[Question]:
+    text = f"{' and '.join(study.also)} added to the training rows"
+    return [Question(text, PROTOCOL_LABELS[BY_SPEAKER], PROTOCOL_LABELS[ADDED])]
 
 
 STUDIES: Mapping[str, Kind] = MappingProxyType(
@@ -209,7 +273,16 @@ STUDIES: Mapping[str, Kind] = MappingProxyType(
         "gender": Kind("Gender as a feature", _gender_pipelines, _gender_questions),
         "deep": Kind("What a network adds to features by hand", _deep_pipelines, _deep_questions),
         "normalisation": Kind("Normalisation by speaker", _plain, _normalisation_questions, frozenset({"setting"})),
-        "protocol": Kind("What a protocol is worth", _plain, _protocol_questions, frozenset({"protocol"})),
+        "corpora": Kind(
+            "What other corpora add", _plain, _corpora_questions, frozenset({"protocol", "corpus"}), _corpora
+        ),
+        "protocol": Kind(
+            "What a protocol is worth",
+            _plain,
+            _protocol_questions,
+            frozenset({"protocol", "corpus"}),
+            _protocol_corpora,
+        ),
     }
 )
 """Name to what is evaluated and asked."""

@@ -39,7 +39,7 @@ class Design:
 
     @property
     def compared(self) -> frozenset[str]:
-        """What results may differ in and still be compared: ``protocol`` or ``setting``, or nothing."""
+        """What results may differ in and still be compared: ``corpus``, ``protocol`` or ``setting``."""
         return frozenset()
 
     @property
@@ -121,7 +121,7 @@ def check_comparable(results: Sequence[Result], compared: frozenset[str] = froze
     """Raise `SettingsError` when results differ in corpus, classes, protocol or setting, but for what is compared."""
     kinds = {
         (
-            one.corpus,
+            "" if "corpus" in compared else one.corpus,
             ", ".join(one.classes),
             "" if "protocol" in compared else one.protocol.name,
             "" if "setting" in compared else one.protocol.setting,

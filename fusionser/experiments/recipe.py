@@ -51,9 +51,14 @@ class PipelineChoice(Strict):
 
 
 class CorpusChoice(Strict):
-    """A corpus, what is kept of it, and the protocols and pipelines that it is evaluated under."""
+    """A corpus, what is kept of it, and the protocols and pipelines that it is evaluated under.
+
+    ``also`` names other corpora whose rows are in the same table; ``classes`` those that are kept, all when empty.
+    """
 
     corpus: str
+    also: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     drop_classes: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
     protocols: tuple[ProtocolChoice, ...] = Field(min_length=1)
@@ -93,6 +98,10 @@ class Recipe(Strict):
         if unknown:
             raise ValueError(f"a corpus asks for the pipeline '{unknown[0]}'; there are {', '.join(names)}")
         return self
+
+    def all_corpora(self) -> list[str]:
+        """Return the name of every corpus, each once."""
+        return list(dict.fromkeys(name for choice in self.corpora for name in (choice.corpus, *choice.also)))
 
     def all_pipelines(self) -> list[PipelineChoice]:
         """Return the pipelines, those that presets stand for first."""

@@ -53,7 +53,8 @@ def _cells(
                     number = [str(choice.protocols.index(wanted) + 1)] if twin else []
                     fewer = [f"without-{'-'.join(sorted(choice.drop_classes))}"] if choice.drop_classes else []
                     parts = [
-                        choice.corpus,
+                        "+".join((choice.corpus, *choice.also)),
+                        *([f"{len(choice.classes)}-classes"] if choice.classes else []),
                         *fewer,
                         wanted.name,
                         *number,
@@ -145,24 +146,33 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _prepared(
     recipe: Recipe,
     choice: CorpusChoice,
-    place: Path,
+    found_in: Mapping[str, Path],
     *,
     cache: FeatureCache | None,
     n_jobs: int | None,
     progress: Progress | None,
 ) -> dict[str, Prepared]:
     """Prepare the rows of a corpus for each of its pipelines; pipelines of the same features share them."""
-    places = [Place(place, choice.corpus)]
+    places = [Place(found_in[name], name) for name in (choice.corpus, *choice.also)]
+    # Several corpora are read alike, and so is one of them alone that stands beside them.
+    together = any(one.also for one in recipe.corpora)
+    read_as = [Place(found_in[name], name) for name in recipe.all_corpora()] if together else places
     found: dict[str, Prepared] = {}
     made: dict[str, Prepared] = {}
     for one in recipe.all_pipelines():
         if choice.pipelines and one.name not in choice.pipelines:
             continue
-        features: Features = choose_features(places, preset_name=one.preset, blocks=one.blocks, gender=one.gender)
+        features: Features = choose_features(read_as, preset_name=one.preset, blocks=one.blocks, gender=one.gender)
         key = str(features.extractor.settings())
         if key not in made:
             made[key] = prepare(
-                places, features, dropped=choice.drop_classes, cache=cache, n_jobs=n_jobs, progress=progress
+                places,
+                features,
+                classes=choice.classes,
+                dropped=choice.drop_classes,
+                cache=cache,
+                n_jobs=n_jobs,
+                progress=progress,
             )
         # A part of the blocks reads its columns off the table of all.
         part = _kept(features.extractor, one.keep)
@@ -197,7 +207,7 @@ def study_cells(
     SettingsError
         When the folder of a corpus is not given.
     """
-    missing = sorted({choice.corpus for choice in recipe.corpora} - set(places))
+    missing = sorted(set(recipe.all_corpora()) - set(places))
     if missing:
         raise SettingsError(
             f"the recipe needs {', '.join(missing)}; set FUSIONSER_DATA to the folder that holds the corpora, or give "
@@ -205,9 +215,7 @@ def study_cells(
         )
     cells: list[Cell] = []
     for choice in recipe.corpora:
-        prepared = _prepared(
-            recipe, choice, places[choice.corpus], cache=cache, n_jobs=n_jobs, progress=extraction_progress
-        )
+        prepared = _prepared(recipe, choice, places, cache=cache, n_jobs=n_jobs, progress=extraction_progress)
         cells += _cells(recipe, choice, prepared, n_jobs, device)
     return cells
 

@@ -172,6 +172,26 @@ def test_cross_corpus_between_real_corpora(command, corpus_folder):
     assert "tests the classes surprise" in " ".join(refused.messages.split())
 
 
+def test_studies_with_another_corpus(command, corpus_folder, tmp_path):
+    """The parts of TESS add to EMO-DB's training rows, and are never tested."""
+    given = ["ablate", corpus_folder("emodb"), "--corpus", "emodb", "--also", f"tess={corpus_folder('tess')}"]
+    short = ["--preset", "fusionnet", "--gender", "none", "--folds", "5", "--json"]
+    done = command(*given, *short, "--study", "corpora", "--out", tmp_path / "corpora")
+    assert done.status == 0, done.messages
+    assert [one["question"]["text"] for one in done.json] == ["tess added to the training rows"]
+    assert done.json[0]["uar"]["speakers"] == 10
+    cells = [json.loads(path.read_text()) for path in sorted((tmp_path / "corpora" / "cells").glob("*.json"))]
+    assert {cell["corpus"] for cell in cells} == {"emodb", "emodb, tess"}
+    assert {speaker.split("/")[0] for cell in cells for speaker in cell["speakers"]} == {"emodb"}
+    assert cells[0]["features"] == cells[1]["features"]
+    done = command(*given, *short, "--study", "protocol", "--out", tmp_path / "protocol")
+    assert done.status == 0, done.messages
+    gains = {one["question"]["text"]: one["uar"]["mean"] for one in done.json}
+    # Words and voices in English, and a leak of voices: what is known beforehand of both.
+    assert gains["learned from another corpus against folds by speaker"] < -0.1
+    assert gains["random folds against folds by speaker"] > 0
+
+
 def test_listener_figures_belong_to_the_recordings_that_were_parsed(corpus_folder):
     """Every utterance that listeners judged is one of the corpus, and has a label."""
     table = pd.read_csv(corpus_folder("emodb") / "listeners.csv")

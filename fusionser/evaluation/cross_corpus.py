@@ -1,0 +1,83 @@
+"""Protocols over several corpora."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from fusionser.errors import ProtocolError
+from fusionser.evaluation.splitting import Fold, Protocol, by_mask, speakers_of
+
+__all__ = ["AddedCorpora", "CrossCorpus"]
+
+
+@dataclass(kw_only=True)
+class CrossCorpus(Protocol):
+    """Train on some corpora, test on others.
+
+    Parameters
+    ----------
+    test : sequence of str
+        Names in the column ``corpus`` that are tested.
+    train : sequence of str
+        Names that are trained on; all others when empty.
+    """
+
+    name: ClassVar[str] = "cross-corpus"
+    test: Sequence[str] = field(default_factory=tuple)
+    train: Sequence[str] = field(default_factory=tuple)
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield the one fold."""
+        known = _known(rows, self.name, [*self.test, *self.train])
+        if not self.test:
+            raise ProtocolError(f"{self.name}: name the corpora to test, out of {', '.join(known)}")
+        if set(self.test) & set(self.train):
+            raise ProtocolError(f"{self.name}: {', '.join(self.test)} is on both sides")
+        tested = rows["corpus"].isin(self.test).to_numpy()
+        trained = rows["corpus"].isin(self.train).to_numpy() if self.train else ~tested
+        yield ", ".join(self.test), np.flatnonzero(trained), np.flatnonzero(tested)
+
+
+@dataclass(kw_only=True)
+class AddedCorpora(Protocol):
+    """Folds by speaker of some corpora, all rows of the others being learned from in every fold.
+
+    What it scores stands beside `SpeakerKFold` on the tested corpora alone, speaker by speaker.
+
+    Parameters
+    ----------
+    test : sequence of str
+        Names in the column ``corpus`` whose speakers are tested.
+    folds : int, default=6
+    """
+
+    name: ClassVar[str] = "speaker-kfold-added-corpora"
+    test: Sequence[str] = field(default_factory=tuple)
+    folds: int = 6
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield the folds in the order of the speakers."""
+        known = _known(rows, self.name, self.test)
+        if not self.test or not set(known) - set(self.test):
+            raise ProtocolError(
+                f"{self.name}: name the corpora to test, out of {', '.join(known)}, and leave one to learn from"
+            )
+        speakers = speakers_of(rows[rows["corpus"].isin(self.test)], self.name)
+        if not 2 <= self.folds <= len(speakers):
+            raise ProtocolError(
+                f"{self.name}: {self.folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds"
+            )
+        for tested in np.array_split(np.asarray(speakers, dtype=object), self.folds):
+            label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
+            yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())
+
+
+def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:
+    known = sorted(set(rows["corpus"]))
+    for one in wanted:
+        if one not in known:
+            raise ProtocolError(f"{name}: no rows of the corpus '{one}'; the table has {', '.join(known)}")
+    return known

@@ -1,0 +1,82 @@
+"""What every protocol is: a named splitter of rows."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fusionser.errors import ProtocolError
+from fusionser.rows import ordered_speakers
+
+__all__ = ["Fold", "Positions", "Protocol", "by_mask", "speakers_of"]
+
+Positions = npt.NDArray[np.intp]
+Fold = tuple[str, Positions, Positions]
+
+
+@dataclass(kw_only=True)
+class Protocol:
+    """A way to split rows.
+
+    Subclasses say what their training and test rows may share (`allows`, out of ``speakers``, ``sources`` and
+    ``audio``); the leakage guard refuses the rest.
+    """
+
+    name: ClassVar[str]
+    allows: ClassVar[frozenset[str]] = frozenset()
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield a name, the training positions and the test positions of each fold."""
+        raise NotImplementedError
+
+    def named_folds(self, rows: pd.DataFrame) -> list[Fold]:
+        """Return every fold, checked to have rows on both sides.
+
+        Raises
+        ------
+        ProtocolError
+            When the rows cannot be split so.
+        """
+        if not isinstance(rows, pd.DataFrame):
+            raise ProtocolError(
+                f"got {type(rows).__name__} for X; expected the table of rows, which names the speakers"
+            )
+        found = list(self.folds_of(rows))
+        for label, train, test in found:
+            if train.size == 0 or test.size == 0:
+                side = "training" if train.size == 0 else "test"
+                raise ProtocolError(f"{self.name}: fold '{label}' has no {side} rows")
+        return found
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
+        """Yield training and test positions, as scikit-learn's splitters do."""
+        for _, train, test in self.named_folds(X):
+            yield train, test
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds of these rows."""
+        return len(self.named_folds(X))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters as plain values."""
+        return asdict(self)
+
+
+def by_mask(mask: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Return the positions of what is not in the mask, to learn from, and of what is, to test."""
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def speakers_of(rows: pd.DataFrame, name: str) -> list[str]:
+    """Return the speakers in order, or raise `ProtocolError` for a protocol that needs two."""
+    if "speaker" not in rows:
+        raise ProtocolError(f"{name}: the table has no column 'speaker'; expected the table of rows")
+    speakers = ordered_speakers(rows)
+    if len(speakers) < 2:
+        raise ProtocolError(
+            f"{name}: all {len(rows)} rows are of one speaker ({speakers[0]}); a split by speaker needs two at least"
+        )
+    return speakers
