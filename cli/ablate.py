@@ -78,6 +78,10 @@ def ablate(
         float | None,
         option("--impose-imbalance", "Ratio of an imbalance that is imposed on the training rows.", "Table"),
     ] = None,
+    importance: Annotated[
+        str | None,
+        option("--importance", "What the first features rely on: by blocks, or by features too.", "Study"),
+    ] = None,
     protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold",
     folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None,
     epochs: Annotated[int | None, option("--epochs", "Epochs of every network.", "Run", min=1)] = None,
@@ -115,6 +119,7 @@ def ablate(
         "preset": preset or (None if blocks else "fusionnet"),
         "blocks": names(blocks),
         "gender": gender,
+        "importance": importance,
         "protocol": ProtocolChoice(name=protocol, settings={} if folds is None else {"folds": folds}),
         "epochs": epochs,
         "seed": seed,

@@ -1,9 +1,10 @@
 """The command ``fusionser evaluate``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fusionser.errors import SettingsError
+from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, training_bar, write
 from .options import PROTOCOL_HELP, FrontEnd, Input, Places, Run, Split, Training, option, with_groups
@@ -29,17 +30,25 @@ def evaluate(
             "Protocol",
         ),
     ] = "inductive",
+    importance: Annotated[
+        str | None,
+        option("--importance", "What the classifier relies on, on held-out speakers: by blocks, or by features too."),
+    ] = None,
     out: Annotated[
         Path | None, option("--out", "Folder for report.md, result.json, predictions.csv and pictures.")
     ] = None,
 ) -> None:
     """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
     from fusionser.evaluation.evaluate import INDUCTIVE, SPEAKER_NORMALISED
+    from fusionser.evaluation.importance import IMPORTANCE
     from fusionser.experiments import choose_protocol, evaluate_plan
 
     if setting not in (INDUCTIVE, SPEAKER_NORMALISED):
         raise SettingsError(f"--setting is '{setting}'; expected {INDUCTIVE} or {SPEAKER_NORMALISED}")
+    if importance not in (None, *IMPORTANCE):
+        raise unknown_name("kind of importance", str(importance), IMPORTANCE)
     plan = training.plan(run, alone=front_end.network is not None, by_speaker=setting == SPEAKER_NORMALISED)
+    plan = replace(plan, importance=importance)
     paired = given.pair(places)
     features = front_end.choose(paired)
     # A wrong name is told before an hour of extraction, not after.
@@ -64,7 +73,7 @@ def evaluate(
 
 def print_result(result: Any) -> None:
     """Print a result as tables and a sentence."""
-    from fusionser.reporting.page import METRIC_NAMES, headline, is_synthetic, score_interval
+    from fusionser.reporting.page import METRIC_NAMES, headline, is_synthetic, relied_columns, score_interval
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores say that the tools work, and nothing about speech.")
@@ -92,6 +101,20 @@ def print_result(result: Any) -> None:
             ["speaker", "WAR", "UAR"],
             [[name, f"{100 * one.war:.1f}", f"{100 * one.uar:.1f}"] for name, one in result.speakers.items()],
             numbers=["WAR", "UAR"],
+        )
+    if result.importance:
+        print_table(
+            "what it relies on: points of a test speaker's UAR that are lost when columns are shuffled",
+            ["columns", "points lost", "95 % interval"],
+            [
+                [
+                    name,
+                    f"{100 * loss:.1f}",
+                    "-" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}",
+                ]
+                for name, loss, ends in relied_columns(result)
+            ],
+            numbers=["points lost"],
         )
     stamps = "; ".join([result.protocol.setting, result.protocol.selection, *result.protocol.stamps])
     write(f"{result.protocol.name}, {len(result.folds)} fold(s); {stamps}; seed {result.seed}")

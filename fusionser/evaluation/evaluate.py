@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from fusionser.errors import ProtocolError
+from fusionser.errors import ProtocolError, SettingsError
 from fusionser.evaluation.fitted import chosen_parameters, curves_of, estimated_gender
 from fusionser.evaluation.guard import (
     Overlap,
@@ -20,6 +20,7 @@ from fusionser.evaluation.guard import (
     check_split,
     with_fingerprints,
 )
+from fusionser.evaluation.importance import Drops, average_importance, fold_importance
 from fusionser.evaluation.inner_folds import parted_speakers
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
 from fusionser.evaluation.protocols import Fold, Protocol
@@ -59,6 +60,8 @@ class Evaluation:
         Of the test speakers whose rows tell it.
     curves : DataFrame
         One record an epoch of every network that was trained: fold, network, and what `train_network` tells.
+    importance : dict
+        What the UAR loses where columns are shuffled, and its interval, by block and feature; see `fold_importance`.
     """
 
     rows: int
@@ -75,6 +78,7 @@ class Evaluation:
     genders: dict[str, str]
     predictions: pd.DataFrame
     curves: pd.DataFrame
+    importance: dict[str, tuple[float, tuple[float, float] | None]]
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class FoldOutcome:
     curves: list[dict[str, Any]]
     gender: tuple[int, int] | None
     parted: bool
+    importance: Drops | None
 
 
 def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -197,6 +202,7 @@ def evaluate(
     *,
     selection: str = "fixed parameters",
     seed: int = 0,
+    importance: str | None = None,
     progress: FoldProgress | None = None,
 ) -> Evaluation:
     """Score an estimator under a protocol, everything that learns being fitted anew in every fold.
@@ -211,7 +217,9 @@ def evaluate(
     selection : str
         How the parameters were chosen, for the stamp.
     seed : int, default=0
-        Of the intervals.
+        Of the intervals, and of what is shuffled.
+    importance : {"blocks", "features"}, optional
+        Whether to look for what the pipeline relies on, see `fold_importance`.
     progress : callable, optional
 
     Returns
@@ -237,7 +245,7 @@ def evaluate(
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
         if progress:
             progress(number, len(folds), fold[0])
-        outcomes.append(_run_fold(rows, estimator, fold, shared, classes))
+        outcomes.append(_run_fold(rows, estimator, fold, shared, classes, importance=importance, seed=seed))
     if progress:
         progress(len(folds), len(folds), "")
     stamp = ProtocolStamp(
@@ -255,7 +263,14 @@ def evaluate(
 
 
 def _run_fold(
-    rows: pd.DataFrame, estimator: BaseEstimator, fold: Fold, shared: Overlap, classes: tuple[str, ...]
+    rows: pd.DataFrame,
+    estimator: BaseEstimator,
+    fold: Fold,
+    shared: Overlap,
+    classes: tuple[str, ...],
+    *,
+    importance: str | None,
+    seed: int,
 ) -> FoldOutcome:
     """Fit to the training rows of a fold, and judge its test rows."""
     name, train, test = fold
@@ -283,7 +298,15 @@ def _run_fold(
         curves=curves_of(fitted, name),
         gender=estimated_gender(fitted, rows.iloc[test]),
         parted=bool(parted),
+        importance=_importance(fitted, rows.iloc[test], importance, seed) if importance else None,
     )
+
+
+def _importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, seed: int) -> Drops:
+    pipeline = getattr(fitted, "best_estimator_", fitted)
+    if not isinstance(pipeline, Pipeline) or len(pipeline) == 1:
+        raise SettingsError("only a pipeline whose last step classifies columns can be asked what it relies on")
+    return fold_importance(pipeline, rows, kind, seed=seed)
 
 
 def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
@@ -318,4 +341,5 @@ def _collect(
         genders=_genders(rows, by_speaker),
         predictions=predictions,
         curves=pd.DataFrame([epoch for outcome in outcomes for epoch in outcome.curves]),
+        importance=average_importance([one.importance for one in outcomes if one.importance is not None]),
     )

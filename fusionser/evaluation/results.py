@@ -106,8 +106,9 @@ class Result(Record):
     """What an evaluation found.
 
     ``pooled`` scores are over all test predictions together; ``intervals`` resample speakers (absent with
-    fewer than eight, where ``speakers`` shows each). ``speaker_confusions`` and ``genders`` are by speaker; results
-    that were made before these came have none.
+    fewer than eight, where ``speakers`` shows each). ``speaker_confusions`` and ``genders`` are by speaker;
+    ``importance`` is what the UAR loses where a block or a feature is shuffled, and its interval. Results that were
+    made before these came have none.
     """
 
     format: int = 1
@@ -129,6 +130,7 @@ class Result(Record):
     speakers: dict[str, Scores]
     speaker_confusions: dict[str, list[list[int]]] = {}
     genders: dict[str, str] = {}
+    importance: dict[str, tuple[float, tuple[float, float] | None]] = {}
     quarantine: list[dict[str, str]] = []
     notes: list[str] = []
     seed: int

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fusionser.augment import AUGMENTATIONS
-from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.experiments.pipeline import IMBALANCE
 from fusionser.experiments.questions import Design, Question
@@ -72,6 +71,8 @@ class Factorial(Design):
     imposed : float, optional
         Ratio of an imbalance imposed on the training rows, see `ImposeImbalance`.
     protocol : ProtocolChoice
+    importance : {"blocks", "features"}, optional
+        What the first features rely on, see `fold_importance`.
     epochs : int, optional
         Of networks.
     seed : int, default=0
@@ -98,6 +99,7 @@ class Factorial(Design):
     copies: int = 1
     only_scarce: bool = False
     imposed: float | None = None
+    importance: str | None = None
     epochs: int | None = None
     seed: int = 0
 
@@ -105,9 +107,6 @@ class Factorial(Design):
         for name in self.imbalance:
             if name not in IMBALANCE:
                 raise unknown_name("imbalance strategy", name, IMBALANCE)
-        for name in self.classifiers:
-            if name not in CLASSIFIERS:
-                raise unknown_name("classifier", name, CLASSIFIERS)
         for name in self.augmentation:
             copies_of(name)
         for what, names in (("imbalance", self.imbalance), ("augmentation", self.augmentation)):
@@ -115,7 +114,7 @@ class Factorial(Design):
                 raise SettingsError(f"{what} is {', '.join(names)}; expected 'none' among them, to compare with")
             if len(set(names)) < len(names):
                 raise SettingsError(f"{what} names one twice: {', '.join(names)}")
-        self.check_questions()
+        self.check_names()
 
     @property
     def title(self) -> str:
@@ -172,7 +171,7 @@ class Factorial(Design):
         return Recipe(
             title=self.title,
             question="What do cures of imbalance do, what does augmentation do, and what do both?",
-            pipelines=tuple(pipelines),
+            pipelines=self.with_importance(pipelines),
             epochs=self.epochs,
             seed=self.seed,
             corpora=(CorpusChoice(corpus=self.corpus, protocols=(self.protocol,)),),

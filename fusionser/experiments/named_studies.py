@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from fusionser.classifiers import CLASSIFIERS
 from fusionser.corpora import CORPORA, Card
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation import Result
@@ -48,6 +47,8 @@ class NamedStudy(Design):
     gender : str, optional
     also : sequence of str, default=()
         Other corpora, of which the studies ``corpora`` and ``protocol`` make use.
+    importance : {"blocks", "features"}, optional
+        What the first features rely on, see `fold_importance`.
     epochs : int, optional
         Of networks.
     seed : int, default=0
@@ -71,20 +72,18 @@ class NamedStudy(Design):
     blocks: Sequence[str] = ()
     gender: str | None = None
     also: Sequence[str] = ()
+    importance: str | None = None
     epochs: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.study not in STUDIES:
             raise unknown_name("study", self.study, STUDIES)
-        for name in self.classifiers:
-            if name not in CLASSIFIERS:
-                raise unknown_name("classifier", name, CLASSIFIERS)
         if self.also and "corpus" not in self.compared:
             raise SettingsError(f"the study '{self.study}' is of one corpus; leave the others out")
         if self.corpus in self.also:
             raise SettingsError(f"{self.corpus} is named as another corpus than itself")
-        self.check_questions()
+        self.check_names()
 
     @property
     def _kind(self) -> "Kind":
@@ -115,7 +114,7 @@ class NamedStudy(Design):
         return Recipe(
             title=self.title,
             question="; ".join(one.text for one in self.questions()),
-            pipelines=tuple(self._kind.pipelines(self)),
+            pipelines=self.with_importance(self._kind.pipelines(self)),
             settings=("inductive", "speaker-normalised") if "setting" in self.compared else ("inductive",),
             epochs=self.epochs,
             seed=self.seed,

@@ -6,10 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from fusionser.errors import SettingsError
+from fusionser.classifiers import CLASSIFIERS
+from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation import Result
+from fusionser.evaluation.importance import IMPORTANCE
 from fusionser.evaluation.statistics import MOST_CONTRASTS, Change, PairedTest, holm, mean_change, paired_test
-from fusionser.experiments.recipe import Recipe
+from fusionser.experiments.recipe import PipelineChoice, Recipe
 
 __all__ = ["Answer", "Design", "Question", "answer_questions"]
 
@@ -34,6 +36,7 @@ class Design:
 
     corpus: str
     classifiers: Sequence[str]
+    importance: str | None
     seed: int
     varied: ClassVar[str]
 
@@ -63,8 +66,21 @@ class Design:
         """Return the name of what is compared."""
         return result.features_name
 
-    def check_questions(self) -> None:
-        """Raise `SettingsError` when more is asked than can be answered."""
+    def with_importance(self, pipelines: Sequence[PipelineChoice]) -> tuple[PipelineChoice, ...]:
+        """Return the pipelines, the first asked what it relies on where that is wanted."""
+        first, *others = pipelines
+        return (first.model_copy(update={"importance": self.importance}), *others)
+
+    def check_names(self) -> None:
+        """Raise `SettingsError` for a name that is not known, or when more is asked than can be answered."""
+        for name in self.classifiers:
+            if name not in CLASSIFIERS:
+                raise unknown_name("classifier", name, CLASSIFIERS)
+        if self.importance not in (None, *IMPORTANCE):
+            raise unknown_name("kind of importance", str(self.importance), IMPORTANCE)
+        self._check_questions()
+
+    def _check_questions(self) -> None:
         asked = len(self.questions())
         if asked > MOST_CONTRASTS:
             raise SettingsError(

@@ -31,7 +31,8 @@ class ProtocolChoice(Strict):
 class PipelineChoice(Strict):
     """A pipeline by name: features, what is done to the training rows, fusion, and its classifiers.
 
-    ``keep`` names the blocks of the features that are used; all when empty.
+    ``keep`` names the blocks of the features that are used; all when empty. ``importance`` is ``blocks`` or
+    ``features``: what the pipeline relies on is looked for.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PipelineChoice(Strict):
     imbalance: str = "none"
     imposed: float | None = None
     tune: bool = False
+    importance: str | None = None
 
 
 class CorpusChoice(Strict):

@@ -34,7 +34,10 @@ PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is fitted: classifier, scaling, imbalance, augmentation, fusion, setting, search and seed."""
+    """What is fitted: classifier, scaling, imbalance, augmentation, fusion, setting, search and seed.
+
+    ``importance`` (``blocks`` or ``features``) is of the evaluation alone, see `fold_importance`.
+    """
 
     classifier: str = "svm"
     scaling: str = "standard"
@@ -48,6 +51,7 @@ class Plan:
     fusion: str = "early"
     networks: Networks = field(default_factory=Networks)
     tune: bool = False
+    importance: str | None = None
     seed: int = 0
     n_jobs: int | None = None
 
@@ -156,6 +160,7 @@ def evaluate_plan(
         split,
         selection=SELECTED if plan.tune else FIXED,
         seed=plan.seed,
+        importance=plan.importance,
         progress=progress,
     )
     result = Result(
@@ -179,6 +184,7 @@ def evaluate_plan(
         speakers=found.speakers,
         speaker_confusions={name: one.tolist() for name, one in found.speaker_confusions.items()},
         genders=found.genders,
+        importance=found.importance,
         quarantine=prepared.quarantine,
         notes=[*prepared.notes, *_first_weights(features)],
         seed=plan.seed,

@@ -11,6 +11,7 @@ from typing import Any
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError, SettingsError, unknown_name
 from fusionser.evaluation import Protocol, Result, deciding, provenance, read_result, versions
+from fusionser.evaluation.importance import BY_FEATURE
 from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
 from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
@@ -81,6 +82,7 @@ def _plan(
             device=device, epochs=recipe.epochs, cross_fit=pipeline.cross_fit, precision=recipe.precision
         ),
         tune=pipeline.tune,
+        importance=pipeline.importance,
         seed=recipe.seed,
         n_jobs=n_jobs,
     )
@@ -111,8 +113,15 @@ def known_result(path: Path, cell: Cell) -> Result | None:
         and result.seed == cell.plan.seed
         and (result.protocol.selection == SELECTED) == cell.plan.tune
         and deciding(result.provenance["versions"]) == versions()
+        and _tells(result, cell.plan.importance)
     )
     return result if same else None
+
+
+def _tells(result: Result, importance: str | None) -> bool:
+    """Return whether a result has the importance that is asked for."""
+    by_feature = any("__" in name for name in result.importance)
+    return importance is None or (by_feature if importance == BY_FEATURE else bool(result.importance))
 
 
 def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:

@@ -14,7 +14,7 @@ from fusionser.experiments.factorial import Factorial, cell_label
 from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
 from fusionser.reporting.figures import COLORS, plain, save_figure
-from fusionser.reporting.page import render
+from fusionser.reporting.page import relied_columns, render
 
 __all__ = ["AblationText", "ends", "summary", "write_ablation"]
 
@@ -206,12 +206,18 @@ def write_ablation(
         first=results[0],
         protocols=protocols_of(results),
         stamps=stamps_of(results),
+        relied=relied_on(results),
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         change=lambda value: f"{100 * value:+.1f}",
         ends=ends,
         commits=sorted({result.provenance["commit"] for result in results}),
     )
     return write_text(place / "report.md", page)
+
+
+def relied_on(results: Sequence[Result]) -> list[dict[str, object]]:
+    """Return what is lost by blocks and features, of results that tell it."""
+    return [{"result": one, "rows": relied_columns(one)} for one in results if one.importance]
 
 
 def protocols_of(results: Sequence[Result]) -> list[str]:

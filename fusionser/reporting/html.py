@@ -18,6 +18,7 @@ from fusionser.reporting.ablation import (
     gender_gap,
     panels,
     protocols_of,
+    relied_on,
     stamps_of,
     summary,
 )
@@ -54,6 +55,7 @@ def write_ablation_html(
         first=results[0],
         protocols=protocols_of(results),
         stamps=stamps_of(results),
+        relied=relied_on(results),
         heat=_heat(design, results),
         forest=_forest(answers),
         confusions=[_confusion(one) for one in results],

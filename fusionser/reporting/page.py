@@ -22,12 +22,16 @@ __all__ = [
     "StudyText",
     "headline",
     "is_synthetic",
+    "relied_columns",
     "result_page",
     "score_interval",
     "study_page",
     "write_report",
     "write_study",
 ]
+
+MOST_FEATURES = 15
+"""Single columns that a page shows, of hundreds."""
 
 METRIC_NAMES: Mapping[str, str] = {"war": "WAR (accuracy)", "uar": "UAR", "macro_f1": "macro F1"}
 
@@ -52,6 +56,13 @@ def _settings(values: Mapping[str, Any]) -> str:
         text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         shown.append(f"{key} = {text}")
     return f" ({'; '.join(shown)})" if shown else ""
+
+
+def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float] | None]]:
+    """Return what is lost without each block, and without each of the features that cost most."""
+    blocks = [name for name in result.importance if "__" not in name]
+    features = [name for name in result.importance if "__" in name][:MOST_FEATURES]
+    return [(name, *result.importance[name]) for name in (*blocks, *features)]
 
 
 def is_synthetic(result: Result) -> bool:
@@ -104,7 +115,12 @@ def render(template: str, **values: Any) -> str:
 def result_page(result: Result, networks: Sequence[str] = ()) -> str:
     """Return the page of one result, in Markdown; `networks` are those with learning curves beside it."""
     return render(
-        "result.md.j2", result=result, networks=networks, headline=headline(result), synthetic=is_synthetic(result)
+        "result.md.j2",
+        result=result,
+        relied=relied_columns(result),
+        networks=networks,
+        headline=headline(result),
+        synthetic=is_synthetic(result),
     )
 
 
