@@ -109,6 +109,7 @@ def ablate(
     from fusionser.experiments.named_studies import NamedStudy
     from fusionser.experiments.questions import answer_questions
     from fusionser.experiments.recipe import ProtocolChoice
+    from fusionser.experiments.run import stored_curves
     from fusionser.experiments.study import run_study
     from fusionser.reporting.ablation import AblationText, summary, write_ablation
     from fusionser.reporting.html import write_ablation_html
@@ -176,7 +177,8 @@ def ablate(
     )
     keep_design(design, text.command, out)
     page = write_ablation(design, answers, found.results, text, out)
-    write_ablation_html(design, answers, found.results, text, out / "report.html")
+    curves = stored_curves(out, found.names)
+    write_ablation_html(design, answers, found.results, text, out / "report.html", curves)
     if json:
         print_json([_described(one) for one in answers])
         return

@@ -21,6 +21,7 @@ def report(
     from fusionser.evaluation import read_result
     from fusionser.experiments.ablation import kept_design
     from fusionser.experiments.questions import answer_questions
+    from fusionser.experiments.run import stored_curves
     from fusionser.experiments.study import FAILED
     from fusionser.reporting.ablation import AblationText
     from fusionser.reporting.html import write_ablation_html
@@ -30,9 +31,13 @@ def report(
     design, command = kept_design(results)
     cells = sorted(path for path in (results / "cells").glob("*.json") if not path.name.endswith(FAILED))
     labels = {one.name for one in design.recipe().pipelines}
-    found = [one for one in map(read_result, cells) if one.features_name in labels]
+    read = [(path.stem, read_result(path)) for path in cells]
+    kept = {name: one for name, one in read if one.features_name in labels}
+    found = list(kept.values())
     if not found:
         raise SettingsError(f"no evaluation of this study is in {results / 'cells'}; run it with 'fusionser ablate'")
     answers = answer_questions(design, found)
-    written = write_ablation_html(design, answers, found, AblationText(command=command), html)
+    written = write_ablation_html(
+        design, answers, found, AblationText(command=command), html, stored_curves(results, list(kept))
+    )
     write(f"{written}: {len(found)} evaluations")

@@ -1,8 +1,10 @@
 """Studies by name: what they evaluate, what they ask, and what they do on recordings."""
 
 import json
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_results import made
 
@@ -121,6 +123,26 @@ def test_a_study_on_recordings(name, command, demo_folder, tmp_path):
     again = tmp_path / "again.html"
     assert command("report", tmp_path / "out", "--html", again).status == 0
     assert again.read_text().count("<td>") == html.count("<td>")
+
+
+def test_a_study_of_networks_shows_how_they_learned(command, demo_folder, tmp_path):
+    given = ["ablate", demo_folder, "--corpus", "demo", "--study", "deep", "--folds", "2", "--epochs", "2"]
+    answer = command(*given, "--gender", "none", "--out", tmp_path, "--json")
+    assert answer.status == 0, answer.messages
+    assert len(answer.json) == 3
+    curves = {path.stem.split("_")[-2]: pd.read_csv(path) for path in (tmp_path / "curves").glob("*.csv")}
+    assert set(curves) == {"units-of-Conv1D", "class-scores-of-Conv1D"}
+    assert all(set(table["network"]) == {"conv1d"} and table["epoch"].max() == 2 for table in curves.values())
+    html = (tmp_path / "report.html").read_text()
+    assert html.count("<figure>") == 2
+    lines = re.findall(r'<polyline class="training_loss" points="([^"]+)"/>', html)
+    # From the left edge to the right, and none above the largest loss.
+    points = [[tuple(map(float, point.split(","))) for point in line.split()] for line in lines]
+    assert all([x for x, _ in line] == [0.0, 300.0] for line in points)
+    assert all(0.0 <= y <= 160.0 for line in points for _, y in line)
+    units = curves["units-of-Conv1D"]
+    most = units[["training_loss", "validation_loss"]].to_numpy().max()
+    assert points[0][0][1] == pytest.approx(160 * (1 - units["training_loss"][0] / most), abs=0.06)
 
 
 def test_a_block_alone_is_what_it_is_by_itself(command, demo_folder, tmp_path):

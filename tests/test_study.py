@@ -6,7 +6,7 @@ from fusionser.errors import SettingsError
 from fusionser.evaluation import deciding
 from fusionser.experiments import study
 from fusionser.experiments.recipe import read_recipe, recipe_names
-from fusionser.experiments.study import StudyRun, run_study
+from fusionser.experiments.study import run_study
 
 RECIPE = """
 title = "A small study"
@@ -48,9 +48,10 @@ def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, mon
     assert len(ran) == len(list((tmp_path / "out" / "cells").iterdir())) == 3
     found = run_study(recipe, {"demo": demo_folder}, tmp_path / "out")
     results, missing = found.results, found.missing
+    assert set(found.names) == {path.stem for path in (tmp_path / "out" / "cells").iterdir()}
     assert len(ran) == len(results) == 8
     assert missing == []
-    assert run_study(recipe, {"demo": demo_folder}, tmp_path / "out") == StudyRun(results, [], {})
+    assert run_study(recipe, {"demo": demo_folder}, tmp_path / "out") == found
     assert len(ran) == 8
 
 

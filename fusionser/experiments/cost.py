@@ -9,9 +9,9 @@ from sklearn.base import clone
 
 from fusionser.evaluation import provenance
 from fusionser.evaluation.results import Record
+from fusionser.experiments.cells import Cell
 from fusionser.experiments.papers import PaperRecipe
 from fusionser.experiments.reproduce import Run, planned
-from fusionser.experiments.study import Cell
 from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text

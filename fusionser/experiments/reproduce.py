@@ -14,6 +14,7 @@ from fusionser.corpora.places import Present, present_corpora
 from fusionser.errors import SettingsError
 from fusionser.evaluation import Protocol, Result, provenance, versions
 from fusionser.evaluation.guard import check_split, with_fingerprints
+from fusionser.experiments.cells import Cell, known_result, with_defaults
 from fusionser.experiments.choices import Place, choose_features, choose_protocol
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
 from fusionser.experiments.pipeline import Networks
@@ -24,11 +25,9 @@ from fusionser.experiments.reproduction import (
     Reproduction,
     best_epoch_path,
     cell_name,
-    curves_path,
     read_best_epoch,
 )
-from fusionser.experiments.run import Plan, analyse_copies, evaluate_plan
-from fusionser.experiments.study import Cell, known_result, with_defaults
+from fusionser.experiments.run import Plan, analyse_copies, curves_path, evaluate_plan
 from fusionser.features import FeatureCache
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text

@@ -12,8 +12,8 @@ from scipy import stats
 from fusionser.errors import FusionserError
 from fusionser.evaluation import Result, deciding, read_result
 from fusionser.evaluation.results import Record
+from fusionser.experiments.cells import with_defaults
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
-from fusionser.experiments.study import with_defaults
 from fusionser.files import write_text
 
 __all__ = ["BestEpoch", "Reproduction", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
@@ -148,11 +148,6 @@ def kept_recipes(folder: str | Path) -> dict[str, PaperRecipe]:
         with suppress(OSError, ValueError):
             found[path.stem] = PaperRecipe.model_validate_json(path.read_text(encoding="utf-8"))
     return found
-
-
-def curves_path(folder: Path, cell: str) -> Path:
-    """Return the file of the learning curves of an evaluation, or of a best epoch."""
-    return folder / "curves" / f"{cell}.csv"
 
 
 def best_epoch_path(cells: Path, cell: str) -> Path:

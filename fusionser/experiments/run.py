@@ -1,8 +1,10 @@
 """The main job: evaluate a plan, and fit it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -145,6 +147,17 @@ def analyse_copies(
     unusable = tuple(zip(failed["source"], failed["augmentation"], strict=True))
     notes = [f"{len(failed)} augmented copies cannot be used and are left out"] if len(failed) else []
     return replace(prepared, unusable_copies=unusable, notes=[*prepared.notes, *notes])
+
+
+def curves_path(folder: str | Path, cell: str) -> Path:
+    """Return the file of the learning curves of an evaluation, or of a best epoch."""
+    return Path(folder) / "curves" / f"{cell}.csv"
+
+
+def stored_curves(folder: str | Path, cells: Sequence[str]) -> list[pd.DataFrame | None]:
+    """Return the learning curves that are kept of each evaluation, None where nothing was trained by epochs."""
+    paths = [curves_path(folder, cell) for cell in cells]
+    return [pd.read_csv(path) if path.is_file() else None for path in paths]
 
 
 def evaluate_plan(

@@ -8,35 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError, SettingsError, unknown_name
-from fusionser.evaluation import Protocol, Result, deciding, provenance, read_result, versions
-from fusionser.evaluation.importance import BY_FEATURE
+from fusionser.evaluation import Result, provenance
+from fusionser.experiments.cells import Cell, known_result
 from fusionser.experiments.choices import Features, Place, choose_features, choose_protocol
 from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
 from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
-from fusionser.experiments.run import SELECTED, Plan, analyse_copies, evaluate_plan
+from fusionser.experiments.run import Plan, analyse_copies, curves_path, evaluate_plan
 from fusionser.features import FeatureCache, FeatureExtractor
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
-from fusionser.networks import LEARNED
+from fusionser.rows import write_table
 
-__all__ = ["Cell", "StudyRun", "known_result", "run_study", "study_cells", "with_defaults"]
+__all__ = ["StudyRun", "run_study", "study_cells"]
 
 FAILED = ".failed.json"
 
 CellProgress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One evaluation of a study."""
-
-    name: str
-    prepared: Prepared
-    plan: Plan
-    split: Protocol
 
 
 def _cells(
@@ -92,64 +81,6 @@ def _seeded(wanted: ProtocolChoice, seed: int) -> dict[str, Any]:
     """Return the protocol's settings, with the recipe's seed where it draws anything."""
     drawn = wanted.name in ("random-kfold", "random-holdout", "speaker-holdout")
     return {"seed": seed, **wanted.settings} if drawn else dict(wanted.settings)
-
-
-def known_result(path: Path, cell: Cell) -> Result | None:
-    """Return a cell's result where it was made by the same settings and versions."""
-    if not path.is_file():
-        return None
-    try:
-        result = read_result(path)
-    except FusionserError:
-        # Of another version, or damaged: what it holds can be had again.
-        return None
-    same = (
-        result.rows == _rows_used(cell)
-        and set(result.classes) <= set(cell.prepared.table["emotion"])
-        and _filled(result.features) == cell.plan.features(cell.prepared.features.extractor)
-        and result.protocol.name == cell.split.name
-        and _plain(result.protocol.settings) == _plain(cell.split.settings())
-        and _same_classifier(result, cell)
-        and result.seed == cell.plan.seed
-        and (result.protocol.selection == SELECTED) == cell.plan.tune
-        and deciding(result.provenance["versions"]) == versions()
-        and _tells(result, cell.plan.importance)
-    )
-    return result if same else None
-
-
-def _tells(result: Result, importance: str | None) -> bool:
-    """Return whether a result has the importance that is asked for."""
-    by_feature = any("__" in name for name in result.importance)
-    return importance is None or (by_feature if importance == BY_FEATURE else bool(result.importance))
-
-
-def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Return the settings of blocks with every parameter that has come since, at its default."""
-    try:
-        return FeatureExtractor.from_settings(stored, LEARNED).settings()
-    except FusionserError:
-        return None
-
-
-def with_defaults(settings: Mapping[str, Any], classifier: str) -> dict[str, Any]:
-    """Return settings of a classifier with every parameter that has come since they were stored, at its default."""
-    return {**_plain(CLASSIFIERS[classifier]().get_params()), **_plain(settings)}
-
-
-def _same_classifier(result: Result, cell: Cell) -> bool:
-    wanted = cell.plan.settings(cell.plan.estimator(cell.prepared.features.extractor))
-    own = cell.plan.classifier
-    return with_defaults(result.classifier_settings, own) == with_defaults(wanted, own)
-
-
-def _rows_used(cell: Cell) -> int:
-    folds = cell.split.named_folds(cell.prepared.table)
-    return len({position for _, train, test in folds for side in (train, test) for position in side.tolist()})
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
 
 
 def _prepared(
@@ -249,6 +180,8 @@ class StudyRun:
     ----------
     results : list of Result
         In the order of the cells.
+    names : list of str
+        Of their cells.
     missing : list of str
         Names of the cells that were not run.
     failures : dict of str to str
@@ -256,6 +189,7 @@ class StudyRun:
     """
 
     results: list[Result]
+    names: list[str]
     missing: list[str]
     failures: dict[str, str]
 
@@ -309,7 +243,7 @@ def run_study(
         recipe, places, cache=cache, n_jobs=n_jobs, device=device, extraction_progress=extraction_progress
     )
     wanted = set() if partial else _wanted([cell.name for cell in cells], only)
-    found = StudyRun([], [], {})
+    found = StudyRun([], [], [], {})
     for number, cell in enumerate(cells):
         path = Path(folder) / "cells" / f"{cell.name}.json"
         result = known_result(path, cell)
@@ -320,7 +254,9 @@ def run_study(
             if progress:
                 progress(number, len(cells), cell.name)
             result = _evaluated(cell, path, n_jobs, found.failures)
-        found.results.extend([] if result is None else [result])
+        if result is not None:
+            found.results.append(result)
+            found.names.append(cell.name)
     if progress:
         progress(len(cells), len(cells), "")
     return found
@@ -333,11 +269,13 @@ def _evaluated(cell: Cell, path: Path, n_jobs: int | None, failures: dict[str, s
         # A wrong setting is told before an hour of extraction, not after.
         cell.plan.estimator(cell.prepared.features.extractor)
         prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
-        result, _ = evaluate_plan(prepared, cell.plan, cell.split)
+        result, evaluation = evaluate_plan(prepared, cell.plan, cell.split)
     except FusionserError as error:
         failures[cell.name] = str(error)
         write_text(told, json.dumps({"error": str(error), "provenance": provenance()}, indent=2) + "\n")
         return None
+    if len(evaluation.curves):
+        write_table(evaluation.curves, curves_path(path.parent.parent, cell.name))
     result.save(path)
     told.unlink(missing_ok=True)
     return result

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+import pandas as pd
 
 from fusionser.evaluation import Result
 from fusionser.evaluation.metrics import FEWEST_SPEAKERS
@@ -29,10 +30,16 @@ NAMES = 250
 """Width of the names beside a picture, in its own units."""
 
 PLOT, ROW = 420, 44
+CURVE = 300, 160
 
 
 def write_ablation_html(
-    design: Design, answers: Sequence[Answer], results: Sequence[Result], text: AblationText, path: str | Path
+    design: Design,
+    answers: Sequence[Answer],
+    results: Sequence[Result],
+    text: AblationText,
+    path: str | Path,
+    curves: Sequence[pd.DataFrame | None] = (),
 ) -> Path:
     """Write the page of an ablation as one file.
 
@@ -43,6 +50,8 @@ def write_ablation_html(
     results : sequence of Result
     text : AblationText
     path : str or Path
+    curves : sequence of DataFrame or None
+        Learning curves of each result, where there are any.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = (resources.files("fusionser.reporting") / "templates" / "ablation.html.j2").read_text(encoding="utf-8")
@@ -58,6 +67,11 @@ def write_ablation_html(
         relied=relied_on(results),
         heat=_heat(design, results),
         forest=_forest(answers),
+        curves=[
+            {"result": one, "panels": _curves(table)}
+            for one, table in zip(results, curves, strict=False)
+            if table is not None
+        ],
         confusions=[_confusion(one) for one in results],
         speakers=_speakers(results),
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
@@ -128,6 +142,26 @@ def _forest(answers: Sequence[Answer]) -> dict[str, Any]:
         "width": NAMES + PLOT,
         "height": 20 + ROW * len(answers),
     }
+
+
+def _curves(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the lines of each network's losses, a fold at a time: of training rows, and of those that were watched."""
+    losses = [name for name in ("training_loss", "validation_loss") if name in table]
+    shown = []
+    for network, part in table.groupby("network", sort=False):
+        most = float(np.nanmax(part[losses].to_numpy()))
+        last = max(float(part["epoch"].max()), 2.0)
+        lines = []
+        for _, fold in part.groupby("fold", sort=False):
+            for name in losses:
+                told = fold.dropna(subset=[name])
+                points = [
+                    f"{CURVE[0] * (epoch - 1) / (last - 1):.1f},{CURVE[1] * (1 - loss / most):.1f}"
+                    for epoch, loss in zip(told["epoch"], told[name], strict=True)
+                ]
+                lines.append({"kind": name, "points": " ".join(points)})
+        shown.append({"network": network, "lines": lines, "most": most, "last": int(last)})
+    return shown
 
 
 def _confusion(result: Result) -> dict[str, Any]:
