@@ -200,7 +200,7 @@ def _check_left_out(study: str, given: dict[str, Any]) -> None:
 
 
 def _print(answers: list[Any], sentences: list[str]) -> None:
-    from fusionser.reporting.ablation import ends
+    from fusionser.reporting.ablation import ends, p_value
 
     print_table(
         "what each does, in points of UAR; p by permutation over speakers, corrected (Holm)",
@@ -210,7 +210,7 @@ def _print(answers: list[Any], sentences: list[str]) -> None:
                 one.question.text,
                 f"{100 * one.uar.mean:+.1f}",
                 ends(one.uar.interval),
-                f"{one.corrected:.3f}",
+                p_value(one.corrected),
                 f"{100 * one.war.mean:+.1f}",
             ]
             for one in answers

@@ -16,9 +16,10 @@ from fusionser.files import write_text
 from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.page import relied_columns, render
 
-__all__ = ["AblationText", "ends", "summary", "write_ablation"]
+__all__ = ["AblationText", "ends", "p_value", "summary", "write_ablation"]
 
 NONE = "none"
+LEAST_SHOWN = 0.001
 SIGNIFICANT = 0.05
 DARK_CELL = 0.5
 
@@ -140,7 +141,18 @@ def points(answer: Answer) -> str:
     """Return the change of the UAR in points, its interval, and Holm's p."""
     low_high = answer.uar.interval
     within = "" if low_high is None else f"95 % {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f}, "
-    return f"{100 * answer.uar.mean:+.1f} points ({within}p = {answer.corrected:.3f})"
+    return f"{100 * answer.uar.mean:+.1f} points ({within}p {p_value(answer.corrected, equal='= ')})"
+
+
+def p_value(p: float, equal: str = "") -> str:
+    """Return a p value, which is never nothing.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(0.0312, equal="= "), p_value(0.00002, equal="= ")
+    ('0.031', '= 0.031', '< 0.001')
+    """
+    return "< 0.001" if p < LEAST_SHOWN else f"{equal}{p:.3f}"
 
 
 def panels_figure(design: Design, results: Sequence[Result]) -> Figure:
@@ -210,6 +222,7 @@ def write_ablation(
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         change=lambda value: f"{100 * value:+.1f}",
         ends=ends,
+        p_value=p_value,
         commits=sorted({result.provenance["commit"] for result in results}),
     )
     return write_text(place / "report.md", page)
@@ -222,7 +235,10 @@ def relied_on(results: Sequence[Result]) -> list[dict[str, object]]:
 
 def protocols_of(results: Sequence[Result]) -> list[str]:
     """Return the protocols and settings that results are of, each once."""
-    told = [f"{one.protocol.name}, {len(one.folds)} folds, {one.protocol.setting}" for one in results]
+    told = [
+        f"{one.protocol.name}, {len(one.folds)} fold{'s' if len(one.folds) > 1 else ''}, {one.protocol.setting}"
+        for one in results
+    ]
     return list(dict.fromkeys(told))
 
 
