@@ -141,18 +141,19 @@ def points(answer: Answer) -> str:
     """Return the change of the UAR in points, its interval, and Holm's p."""
     low_high = answer.uar.interval
     within = "" if low_high is None else f"95 % {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f}, "
-    return f"{100 * answer.uar.mean:+.1f} points ({within}p {p_value(answer.corrected, equal='= ')})"
+    p = p_value(answer.corrected)
+    return f"{100 * answer.uar.mean:+.1f} points ({within}p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'})"
 
 
-def p_value(p: float, equal: str = "") -> str:
+def p_value(p: float) -> str:
     """Return a p value, which is never nothing.
 
     Examples
     --------
-    >>> p_value(0.0312), p_value(0.0312, equal="= "), p_value(0.00002, equal="= ")
-    ('0.031', '= 0.031', '< 0.001')
+    >>> p_value(0.0312), p_value(0.00002)
+    ('0.031', '<0.001')
     """
-    return "< 0.001" if p < LEAST_SHOWN else f"{equal}{p:.3f}"
+    return f"<{LEAST_SHOWN}" if p < LEAST_SHOWN else f"{p:.3f}"
 
 
 def panels_figure(design: Design, results: Sequence[Result]) -> Figure:
@@ -215,7 +216,7 @@ def write_ablation(
         sentences=summary(design, answers, results),
         answers=answers,
         results=results,
-        first=results[0],
+        first=smallest(results),
         protocols=protocols_of(results),
         stamps=stamps_of(results),
         relied=relied_on(results),
@@ -231,6 +232,11 @@ def write_ablation(
 def relied_on(results: Sequence[Result]) -> list[dict[str, object]]:
     """Return what is lost by blocks and features, of results that tell it."""
     return [{"result": one, "rows": relied_columns(one)} for one in results if one.importance]
+
+
+def smallest(results: Sequence[Result]) -> Result:
+    """Return the result of the fewest rows: of the one corpus that all are scored on."""
+    return min(results, key=lambda one: one.rows)
 
 
 def protocols_of(results: Sequence[Result]) -> list[str]:

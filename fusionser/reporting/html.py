@@ -21,14 +21,15 @@ from fusionser.reporting.ablation import (
     panels,
     protocols_of,
     relied_on,
+    smallest,
     stamps_of,
     summary,
 )
 
 __all__ = ["write_ablation_html"]
 
-NAMES = 250
-"""Width of the names beside a picture, in its own units."""
+LETTER, MARGIN = 6.6, 20
+"""Widths beside a picture, in its own units: of a letter of the names, and to the right."""
 
 PLOT, ROW = 420, 44
 CURVE = 300, 160
@@ -62,7 +63,7 @@ def write_ablation_html(
         sentences=summary(design, answers, results),
         answers=answers,
         results=results,
-        first=results[0],
+        first=smallest(results),
         protocols=protocols_of(results),
         stamps=stamps_of(results),
         relied=relied_on(results),
@@ -119,8 +120,10 @@ def _forest(answers: Sequence[Answer]) -> dict[str, Any]:
     tests = [test for one in answers for test in (one.uar, one.war)]
     reach = max([abs(end) for test in tests for end in (test.mean, *(test.interval or ()))] or [0.01]) * 1.1 or 0.01
 
+    names = round(LETTER * max([len(one.question.text) for one in answers] or [0])) + MARGIN
+
     def across(value: float) -> float:
-        return round(NAMES + PLOT * (value + reach) / (2 * reach), 1)
+        return round(names + PLOT * (value + reach) / (2 * reach), 1)
 
     step = next(one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if reach / one < 5 or one == 0.5)
     ticks = [step * number for number in range(-5, 6) if abs(step * number) <= reach]
@@ -141,7 +144,7 @@ def _forest(answers: Sequence[Answer]) -> dict[str, Any]:
         "rows": rows,
         "zero": across(0.0),
         "ticks": [(across(one), f"{100 * one:+.0f}" if one else "0") for one in ticks],
-        "width": NAMES + PLOT,
+        "width": names + PLOT + MARGIN,
         "height": 20 + ROW * len(answers),
     }
 
