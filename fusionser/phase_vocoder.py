@@ -77,11 +77,12 @@ def change_pitch(samples: Waveform, semitones: float) -> Waveform:
 
 def _resampled_frames(spectra: Spectra, tempo: float) -> Spectra:
     steps = np.arange(0, len(spectra), tempo)
-    # A frame of zeros, whose phase is 0, follows the last: what is read beyond the end fades out.
-    magnitude = np.abs(np.pad(spectra, ((0, 1), (0, 0))))
+    # Zeros, whose phase is 0, follow the last frame: what is read beyond the end fades out. By rounding, the last step
+    # may lie on the end itself, so that the frame there and the one behind it are read.
+    magnitude = np.abs(np.pad(spectra, ((0, 2), (0, 0))))
     unit = np.ones_like(magnitude, dtype=np.complex64)
-    heard = magnitude[:-1] >= TINY
-    np.multiply(spectra, 1 / np.maximum(magnitude[:-1], TINY), out=unit[:-1], where=heard)
+    heard = magnitude[:-2] >= TINY
+    np.multiply(spectra, 1 / np.maximum(magnitude[:-2], TINY), out=unit[:-2], where=heard)
     made = np.empty((len(steps), spectra.shape[1]), dtype=np.complex64)
     # Multiplied turns on the unit circle are added phases, without an angle or a wrap: four times as fast as librosa.
     turned = unit[0].copy()

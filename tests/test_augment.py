@@ -73,6 +73,14 @@ def test_pitch_and_stretch_equal_librosa(size, change):
         assert np.allclose(ours, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(("frames", "tempo"), [(69, 1.15), (102, 0.816), (144, 1.152)])
+def test_a_step_that_rounding_puts_on_the_end_is_read_as_librosa_does(frames, tempo):
+    assert np.arange(0, frames, tempo)[-1] >= frames
+    clip = 0.1 * np.random.default_rng(0).standard_normal((frames - 1) * 512)
+    ours = augment(clip.astype(np.float32), RATE, Augmentation("stretch", tempo, 1))
+    assert np.allclose(ours, librosa.effects.time_stretch(clip, rate=tempo), atol=1e-4)
+
+
 def test_speed_does_both():
     faster = augment(tone(400.0, 2.0), RATE, Augmentation("speed", 1.25, 1))
     assert faster.size == pytest.approx(2 * RATE / 1.25, abs=2)
