@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.splitting import Fold, Protocol, by_mask, speakers_of
+from fusionser.evaluation.splitting import Fold, Protocol, folds_by_speaker, speakers_of
 
 __all__ = ["AddedCorpora", "CrossCorpus"]
 
@@ -66,13 +66,7 @@ class AddedCorpora(Protocol):
                 f"{self.name}: name the corpora to test, out of {', '.join(known)}, and leave one to learn from"
             )
         speakers = speakers_of(rows[rows["corpus"].isin(self.test)], self.name)
-        if not 2 <= self.folds <= len(speakers):
-            raise ProtocolError(
-                f"{self.name}: {self.folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds"
-            )
-        for tested in np.array_split(np.asarray(speakers, dtype=object), self.folds):
-            label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
-            yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())
+        yield from folds_by_speaker(rows, speakers, self.folds, self.name)
 
 
 def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:

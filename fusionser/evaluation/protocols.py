@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 
 from fusionser.errors import ProtocolError, unknown_name
 from fusionser.evaluation.cross_corpus import AddedCorpora, CrossCorpus
-from fusionser.evaluation.splitting import Fold, Protocol, by_mask, speakers_of
+from fusionser.evaluation.splitting import Fold, Protocol, by_mask, folds_by_speaker, speakers_of
 
 __all__ = [
     "PROTOCOLS",
@@ -107,13 +107,7 @@ class SpeakerKFold(Protocol):
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the folds in the order of the speakers."""
         speakers = speakers_of(rows, self.name)
-        if not 2 <= self.folds <= len(speakers):
-            raise ProtocolError(
-                f"{self.name}: {self.folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds"
-            )
-        for tested in np.array_split(np.asarray(speakers, dtype=object), self.folds):
-            label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
-            yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())
+        yield from folds_by_speaker(rows, speakers, self.folds, self.name)
 
 
 @dataclass(kw_only=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from fusionser.errors import ProtocolError
 from fusionser.rows import ordered_speakers
 
-__all__ = ["Fold", "Positions", "Protocol", "by_mask", "speakers_of"]
+__all__ = ["Fold", "Positions", "Protocol", "by_mask", "folds_by_speaker", "speakers_of"]
 
 Positions = npt.NDArray[np.intp]
 Fold = tuple[str, Positions, Positions]
@@ -80,3 +80,12 @@ def speakers_of(rows: pd.DataFrame, name: str) -> list[str]:
             f"{name}: all {len(rows)} rows are of one speaker ({speakers[0]}); a split by speaker needs two at least"
         )
     return speakers
+
+
+def folds_by_speaker(rows: pd.DataFrame, speakers: list[str], folds: int, name: str) -> Iterator[Fold]:
+    """Cut speakers, in order, into folds of equal size; all other rows are learned from. `name` is the protocol's."""
+    if not 2 <= folds <= len(speakers):
+        raise ProtocolError(f"{name}: {folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds")
+    for tested in np.array_split(np.asarray(speakers, dtype=object), folds):
+        label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
+        yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())
