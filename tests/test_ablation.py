@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from made_results import SPEAKERS, made
+from scipy.stats import chi2
 
 from fusionser.errors import SettingsError
 from fusionser.evaluation.results import ClassResult
@@ -13,6 +14,7 @@ from fusionser.experiments.factorial import Factorial, cell_label
 from fusionser.experiments.questions import answer_questions
 from fusionser.experiments.recipe import ProtocolChoice
 from fusionser.reporting.ablation import AblationText, gender_gap, summary
+from fusionser.reporting.breakdown import by_class, by_speaker, rankings
 from fusionser.reporting.html import write_ablation_html
 
 
@@ -174,6 +176,42 @@ def test_a_gap_of_gender_is_of_the_speakers():
     assert found.interval == pytest.approx((0.3, 0.3))
 
 
+def test_methods_are_ranked_by_speaker():
+    # Every speaker: mlp above svm above bilstm, whatever the cell; smote above none above weights; copies all alike.
+    by_classifier, by_cure = {"mlp": 0.2, "svm": 0.1, "bilstm": 0.0}, {"smote": 0.02, "none": 0.01, "weights": 0.0}
+    level = np.linspace(0.4, 0.6, 24)
+    table = factorial(classifiers=list(by_classifier))
+    results = [
+        made((cure, kind), name, level + by_classifier[name] + by_cure[cure])
+        for cure in table.imbalance
+        for kind in table.augmentation
+        for name in table.classifiers
+    ]
+    found = dict(rankings(table, results))
+    assert found["classifier"].ranks == {"mlp": 1.0, "svm": 2.0, "bilstm": 3.0}
+    assert found["cure of imbalance"].ranks == {"smote": 1.0, "none": 2.0, "weights": 3.0}
+    assert found["classifier"].p == pytest.approx(chi2.sf(2 * 24, 2))
+    assert set(found["augmentation"].ranks.values()) == {2.0} and found["augmentation"].p == 1.0
+    # Without one of its evaluations a method would be averaged over other ones than its rivals.
+    assert rankings(table, results[1:]) == []
+
+
+def test_classes_and_speakers_are_averaged_over_the_classifiers():
+    table = factorial(augmentation=["none", "noise"])
+    results = [
+        made((cure, kind), name, np.full(24, level + (0.1 if name == "mlp" else 0.0)))
+        for cure, kind, level in (("none", "none", 0.3), ("smote", "noise", 0.5))
+        for name in table.classifiers
+    ]
+    speakers = by_speaker(table, results)
+    assert speakers.labels == [cell_label("none", "none"), cell_label("smote", "noise")]
+    assert speakers.columns == SPEAKERS
+    np.testing.assert_allclose(speakers.values, np.repeat([[0.35], [0.55]], 24, axis=1))
+    classes = by_class(table, results)
+    assert classes.columns == ["angry", "calm"]
+    np.testing.assert_allclose(classes.values, [[0.25, 0.45], [0.45, 0.65]])
+
+
 def test_a_table_on_recordings(command, demo_folder, tmp_path):
     table = ["--imbalance", "none,smote", "--augmentation", "none,noise", "--impose-imbalance", "4", "--gender", "none"]
     given = ["ablate", demo_folder, "--corpus", "demo", *table, "--folds", "4", "--out", tmp_path / "out"]
@@ -189,7 +227,8 @@ def test_a_table_on_recordings(command, demo_folder, tmp_path):
     page = (tmp_path / "out" / "report.md").read_text()
     assert "an imbalance of 1 to 4 imposed on the training rows" in page
     assert "## Gender" in page
-    assert (tmp_path / "out" / "table.png").stat().st_size > 0
+    for picture in ("table", "questions", "classes", "speakers"):
+        assert f"({picture}.png)" in page and (tmp_path / "out" / f"{picture}.png").stat().st_size > 0
     cells = sorted((tmp_path / "out" / "cells").glob("*.json"))
     assert len(cells) == 4
     stored = json.loads(cells[-1].read_text())

@@ -178,6 +178,22 @@ def test_a_cell_that_fails_is_written_and_the_others_go_on(recipe, demo_folder, 
     assert not told.exists()
 
 
+def test_what_no_one_foresaw_costs_one_cell_alone(recipe, demo_folder, tmp_path, monkeypatch):
+    original = study.evaluate_plan
+
+    def failing(prepared, plan, split):
+        if plan.classifier == "random-forest" and not plan.by_speaker:
+            raise IndexError("69 is out of bounds")
+        return original(prepared, plan, split)
+
+    monkeypatch.setattr(study, "evaluate_plan", failing)
+    found = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    assert len(found.results) == 6
+    assert set(found.failures.values()) == {"internal error: IndexError: 69 is out of bounds"}
+    told = tmp_path / "cells" / "demo_random-kfold_inductive_fusionnet_random-forest.failed.json"
+    assert "in failing" in json.loads(told.read_text())["traceback"]
+
+
 def test_a_failed_cell_is_told_and_listed(demo_folder, tmp_path, command):
     # What is wrong with the copies shows when the cell is run.
     many = '[[pipelines]]\nname = "many copies"\npreset = "fusionnet"\nclassifiers = ["svm"]\naugment = ["noise"]\n'

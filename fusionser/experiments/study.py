@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -270,9 +271,14 @@ def _evaluated(cell: Cell, path: Path, n_jobs: int | None, failures: dict[str, s
         cell.plan.estimator(cell.prepared.features.extractor)
         prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=n_jobs)
         result, evaluation = evaluate_plan(prepared, cell.plan, cell.split)
-    except FusionserError as error:
-        failures[cell.name] = str(error)
-        write_text(told, json.dumps({"error": str(error), "provenance": provenance()}, indent=2) + "\n")
+    except Exception as error:
+        # What no one foresaw in one of them must not cost the hours of the others.
+        foreseen = isinstance(error, FusionserError)
+        failures[cell.name] = str(error) if foreseen else f"internal error: {type(error).__name__}: {error}"
+        kept = {"error": failures[cell.name], "provenance": provenance()}
+        if not foreseen:
+            kept["traceback"] = traceback.format_exc()
+        write_text(told, json.dumps(kept, indent=2) + "\n")
         return None
     if len(evaluation.curves):
         write_table(evaluation.curves, curves_path(path.parent.parent, cell.name))

@@ -13,7 +13,8 @@ from fusionser.evaluation.statistics import GroupGap, group_gap
 from fusionser.experiments.factorial import Factorial, cell_label
 from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
-from fusionser.reporting.figures import COLORS, plain, save_figure
+from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, rankings
+from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
 from fusionser.reporting.page import relied_columns, render
 
 __all__ = ["AblationText", "ends", "p_value", "summary", "write_ablation"]
@@ -21,7 +22,6 @@ __all__ = ["AblationText", "ends", "p_value", "summary", "write_ablation"]
 NONE = "none"
 LEAST_SHOWN = 0.001
 SIGNIFICANT = 0.05
-DARK_CELL = 0.5
 
 
 @dataclass(frozen=True)
@@ -162,20 +162,13 @@ def panels_figure(design: Design, results: Sequence[Result]) -> Figure:
     rows, columns = len(shown[0].rows), len(shown[0].columns)
     size = (2.2 + 0.9 * columns) * len(shown), 1.4 + 0.5 * rows
     figure = Figure(figsize=size, layout="constrained")
-    scores = [100 * one.pooled.uar for one in results]
-    low, high = min(scores), max(scores)
+    scores = [one.pooled.uar for one in results]
     for axes, panel in zip(figure.subplots(1, len(shown), squeeze=False, sharey=True)[0], shown, strict=True):
         values = np.full((rows, columns), np.nan)
         for (row, column), one in panel.results.items():
-            values[list(panel.rows).index(row), list(panel.columns).index(column)] = 100 * one.pooled.uar
-        axes.imshow(values, cmap="Blues", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
-        axes.set_xticks(range(columns), [plain(one) for one in panel.columns], rotation=45, ha="right")
-        axes.set_yticks(range(rows), [plain(one) for one in panel.rows])
+            values[list(panel.rows).index(row), list(panel.columns).index(column)] = one.pooled.uar
+        draw_heat(axes, values, panel.rows, panel.columns, ends=(min(scores), max(scores)))
         axes.set_title(plain(panel.title), fontsize=10)
-        for (row, column), value in np.ndenumerate(values):
-            dark = high > low and (value - low) / (high - low) > DARK_CELL
-            text = "-" if np.isnan(value) else f"{value:.1f}"
-            axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black", fontsize=8)
     return figure
 
 
@@ -207,6 +200,8 @@ def write_ablation(
     """Write ``report.md`` and its pictures; return the page."""
     place = Path(folder)
     save_figure(panels_figure(design, results), place / "table.png")
+    save_figure(breakdown_figure(by_class(design, results)), place / "classes.png")
+    save_figure(breakdown_figure(by_speaker(design, results)), place / "speakers.png")
     if answers:
         save_figure(answers_figure(answers), place / "questions.png")
     page = render(
@@ -220,6 +215,7 @@ def write_ablation(
         protocols=protocols_of(results),
         stamps=stamps_of(results),
         relied=relied_on(results),
+        rankings=rankings(design, results),
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         change=lambda value: f"{100 * value:+.1f}",
         ends=ends,

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,6 +28,26 @@ COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 def plain(text: str) -> str:
     """Keep matplotlib from reading a name as a formula."""
     return text.replace("$", r"\$")
+
+
+def draw_heat(
+    axes: Axes,
+    values: npt.NDArray[np.float64],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    ends: tuple[float, float],
+    digits: int = 1,
+) -> None:
+    """Draw shares as a heat map in percent, between two ends; one that is missing is a dash."""
+    low, high = ends
+    axes.imshow(values, cmap="Blues", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
+    axes.set_xticks(range(len(columns)), [plain(one) for one in columns], rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(rows)), [plain(one) for one in rows], fontsize=8)
+    for (row, column), value in np.ndenumerate(values):
+        dark = high > low and (value - low) / (high - low) > DARK_CELL
+        text = "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
+        axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black", fontsize=8)
 
 
 def confusion_figure(result: Result) -> Figure:

@@ -1,6 +1,6 @@
 """One HTML file that opens from the disk: no network, no library, light and dark, on a phone and in black and white."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from fusionser.reporting.ablation import (
     stamps_of,
     summary,
 )
+from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, rankings
 
 __all__ = ["write_ablation_html"]
 
@@ -75,7 +76,11 @@ def write_ablation_html(
             if table is not None
         ],
         confusions=[_confusion(one) for one in results],
-        speakers=_speakers(results),
+        breakdowns=[
+            _broken_down("Classes", "Recall of each class", by_class(design, results), {}),
+            _broken_down("Speakers", "UAR of each test speaker", by_speaker(design, results), results[0].genders),
+        ],
+        rankings=rankings(design, results),
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         percent=lambda value: f"{100 * value:.1f}",
         change=lambda value: f"{100 * value:+.1f}",
@@ -93,13 +98,31 @@ def _shade(value: float, low: float, high: float) -> int:
     return round(60 * (value - low) / (high - low)) if high > low else 0
 
 
+def _cell(value: float, low: float, high: float) -> dict[str, Any] | None:
+    return None if np.isnan(value) else {"value": value, "shade": _shade(value, low, high)}
+
+
+def _broken_down(title: str, told: str, shown: Breakdown, genders: Mapping[str, str]) -> dict[str, Any]:
+    """Return a table of classes or speakers, with how dark each cell is; a speaker's gender stands beside the name."""
+    low, high = float(np.nanmin(shown.values)), float(np.nanmax(shown.values))
+    return {
+        "title": title,
+        "told": told,
+        "columns": [f"{name} {genders[name]}" if genders.get(name) else name for name in shown.columns],
+        "rows": [
+            {"name": label, "cells": [_cell(float(value), low, high) for value in values]}
+            for label, values in zip(shown.labels, shown.values, strict=True)
+        ],
+    }
+
+
 def _heat(design: Design, results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return a table of UAR for each panel, with how dark each cell is."""
     scores = [one.pooled.uar for one in results]
     low, high = min(scores), max(scores)
 
     def cell(found: Result | None) -> dict[str, Any] | None:
-        return None if found is None else {"value": found.pooled.uar, "shade": _shade(found.pooled.uar, low, high)}
+        return None if found is None else _cell(found.pooled.uar, low, high)
 
     return [
         {
@@ -185,15 +208,3 @@ def _confusion(result: Result) -> dict[str, Any]:
             for place, name in enumerate(result.classes)
         ],
     }
-
-
-def _speakers(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return each speaker's UAR by every result."""
-    return [
-        {
-            "name": name,
-            "gender": results[0].genders.get(name, ""),
-            "scores": [one.speakers[name].uar for one in results],
-        }
-        for name in sorted(results[0].speakers)
-    ]

@@ -1,0 +1,113 @@
+"""What lies behind an ablation's scores: recall by class, UAR by speaker, and how methods rank over the speakers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from fusionser.evaluation import Result
+from fusionser.evaluation.statistics import MOST_METHODS, Ranking, compare_ranks
+from fusionser.experiments.factorial import Factorial, cell_label
+from fusionser.experiments.questions import Design
+from fusionser.reporting.figures import draw_heat
+
+__all__ = ["Breakdown", "breakdown_figure", "by_class", "by_speaker", "rankings"]
+
+FEWEST_METHODS = 3
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """A share, 0 to 1, by label of a study and by class or speaker; the mean over the classifiers.
+
+    Parameters
+    ----------
+    labels : list of str
+    columns : list of str
+        Names of the classes or the speakers.
+    values : ndarray of shape (labels, columns)
+        NaN where no result of a label has the column.
+    """
+
+    labels: list[str]
+    columns: list[str]
+    values: npt.NDArray[np.float64]
+
+
+def by_class(design: Design, results: Sequence[Result]) -> Breakdown:
+    """Return the recall of each class."""
+    return _breakdown(design, results, lambda one: {name: found.recall for name, found in one.per_class.items()})
+
+
+def by_speaker(design: Design, results: Sequence[Result]) -> Breakdown:
+    """Return the UAR of each test speaker."""
+    return _breakdown(design, results, _speaker_scores)
+
+
+def _speaker_scores(result: Result) -> dict[str, float]:
+    return {name: result.speakers[name].uar for name in sorted(result.speakers)}
+
+
+def _breakdown(design: Design, results: Sequence[Result], parts: Callable[[Result], Mapping[str, float]]) -> Breakdown:
+    told = [(design.label(one), parts(one)) for one in results]
+    labels = list(dict.fromkeys(label for label, _ in told))
+    columns = list(dict.fromkeys(name for _, found in told for name in found))
+    values = np.full((len(labels), len(columns)), np.nan)
+    for row, label in enumerate(labels):
+        for column, name in enumerate(columns):
+            known = [found[name] for own, found in told if own == label and name in found]
+            if known:
+                values[row, column] = np.mean(known)
+    return Breakdown(labels, columns, values)
+
+
+def breakdown_figure(shown: Breakdown) -> Figure:
+    """Draw a share by label and column, as a heat map in percent."""
+    rows, columns = shown.values.shape
+    figure = Figure(figsize=(3.0 + 0.46 * columns, 1.2 + 0.27 * rows), layout="constrained")
+    names = [name.split("/")[-1] for name in shown.columns]
+    ends = float(np.nanmin(shown.values)), float(np.nanmax(shown.values))
+    draw_heat(figure.add_subplot(), shown.values, shown.labels, names, ends=ends, digits=0)
+    return figure
+
+
+def rankings(design: Design, results: Sequence[Result]) -> list[tuple[str, Ranking]]:
+    """Rank the methods of each kind by the UAR of the test speakers, averaged over everything else.
+
+    A kind of fewer than three methods or more than six is left out, as is one of which an evaluation is missing.
+
+    Returns
+    -------
+    list of (str, Ranking)
+        The kind (classifier, cure, copies, or what the study varies), and its ranks.
+    """
+    kinds: list[tuple[str, Callable[[Result], str]]] = [("classifier", lambda one: one.classifier)]
+    if isinstance(design, Factorial):
+        cells = {cell_label(cure, copy): (cure, copy) for cure in design.imbalance for copy in design.augmentation}
+        kinds += [
+            ("cure of imbalance", lambda one: cells[one.features_name][0]),
+            ("augmentation", lambda one: cells[one.features_name][1]),
+        ]
+    else:
+        kinds.append((design.varied, design.label))
+    found = [(kind, _ranked(results, name)) for kind, name in kinds]
+    return [(kind, ranking) for kind, ranking in found if ranking is not None]
+
+
+def _ranked(results: Sequence[Result], name: Callable[[Result], str]) -> Ranking | None:
+    groups: dict[str, list[dict[str, float]]] = {}
+    for one in results:
+        groups.setdefault(name(one), []).append(_speaker_scores(one))
+    alike = {len(group) for group in groups.values()}
+    speakers = {tuple(scores) for group in groups.values() for scores in group}
+    if not FEWEST_METHODS <= len(groups) <= MOST_METHODS or len(alike) > 1 or len(speakers) > 1:
+        return None
+    if len(next(iter(speakers))) < 2:
+        return None
+    means = {
+        method: np.mean([list(scores.values()) for scores in group], axis=0).tolist()
+        for method, group in groups.items()
+    }
+    return compare_ranks(means)
