@@ -77,9 +77,11 @@ def reproduce(
     own = paper_recipes()
     if name not in own:
         keep_recipe(name, wanted, out)
-    stored = {one: stored_reproductions(one, of, out) for one, of in {**kept_recipes(out), **own, name: wanted}.items()}
+    recipes = {**kept_recipes(out), **own, name: wanted}
+    stored = {one: stored_reproductions(one, of, out) for one, of in recipes.items()}
     there = [one for several in stored.values() for one in several if one.paper]
-    missing = [one for one, several in stored.items() if not any(run.paper for run in several)]
+    unrun = [one for one, several in stored.items() if not any(run.paper for run in several)]
+    missing = {one: _shortage(recipes[one], places) for one in unrun}
     page = write_reproduction(there, missing, {one: stored_cost(one, out) for one in stored}, out)
     if json:
         print_json({**found.model_dump(mode="json"), "hours": found.hours} if cost else _described(found))
@@ -89,6 +91,14 @@ def reproduce(
     else:
         _print(found)
     write(f"report: {page}")
+
+
+def _shortage(recipe: Any, places: dict[str, Path]) -> str:
+    """Return what is missing here of a recipe's corpora; "" where all of them are whole."""
+    from fusionser.corpora.places import present_corpora
+
+    here = present_corpora(recipe.corpora, places)
+    return "; ".join(str(one) for one in here if not one.whole)
 
 
 def _list(places: dict[str, Path], json: bool) -> None:

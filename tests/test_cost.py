@@ -1,5 +1,7 @@
 """What a published result would take to run again."""
 
+import re
+
 import pytest
 from small_recipe import SMALL
 
@@ -62,7 +64,10 @@ def test_a_cost_stands_in_the_report_until_the_recipe_is_run(command, demo_folde
     told = command(*arguments, "--cost")
     assert told.status == 0, told.messages
     assert "small: 0." in told.output and "5 trainings of each network (mfcc-frames " in told.output
-    assert "**small.** What it would take here" in (tmp_path / "out" / "report.md").read_text()
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "**small.** What it would take here" in page
+    # Where a corpus is not at hand, the page says why its recipe was not run.
+    assert re.search(r"\*\*s1-super-set-holdout\.\*\* Its corpora are not whole .* 0 of 480 recordings of savee", page)
     assert command(*arguments, "--cost", "--json").json["hours"] > 0
     assert command(*arguments, "--quick").status == 0
     assert "What it would take here" not in (tmp_path / "out" / "report.md").read_text()

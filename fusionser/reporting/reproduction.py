@@ -109,9 +109,18 @@ def _unaffordable(found: Reproduction, costs: Mapping[str, Cost | None]) -> str:
 
 
 def write_reproduction(
-    found: Sequence[Reproduction], missing: Sequence[str], costs: Mapping[str, Cost | None], folder: str | Path
+    found: Sequence[Reproduction], missing: Mapping[str, str], costs: Mapping[str, Cost | None], folder: str | Path
 ) -> Path:
-    """Write ``report.md``: one row a recipe that was run, and the names of those that were not, with what they cost."""
+    """Write ``report.md``: one row a recipe that was run, and those that were not, with what they lack or cost.
+
+    Parameters
+    ----------
+    found : sequence of Reproduction
+    missing : mapping of str to str
+        Names of the recipes that were not run, and what there is of the corpora that are not whole here.
+    costs : mapping of str to Cost or None
+    folder : str or Path
+    """
     page = render(
         "reproduction.md.j2",
         rows=[
@@ -132,7 +141,8 @@ def write_reproduction(
             }
             for one in found
         ],
-        missing=[name for name in missing if costs.get(name) is None],
+        missing=[name for name, short in missing.items() if costs.get(name) is None and not short],
+        short=[(name, short) for name, short in missing.items() if costs.get(name) is None and short],
         costs=[
             {"name": name, "text": cost_text(cost), "command": _command(cost.provenance["command"])}
             for name in missing
