@@ -97,7 +97,7 @@ class Computation(BaseEstimator):
     """
 
     kind: ClassVar[str]
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     uses_audio: ClassVar[bool] = True
 
     def compute(self, clip: Clip) -> npt.NDArray[np.float32]:

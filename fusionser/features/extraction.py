@@ -151,7 +151,7 @@ class _Store:
         digests = {name: f"{item.digest()}|{made_by}" for name, item in computations.items() if item.uses_audio}
         if not digests:
             return
-        digests[FINGERPRINT] = f"{FINGERPRINT} by sha256"
+        digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
         try:
             files = cache.file_digests(str(row["file"]) for row in rows if row.get("waveform") is None)
         except sqlite3.Error as error:

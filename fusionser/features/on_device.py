@@ -12,7 +12,6 @@ from typing import Any
 import joblib
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -24,6 +23,7 @@ from fusionser.features.spectrum import (
     FrameSettings,
     Spectrum,
     chroma_filters,
+    cosines,
     frame_window,
     mel_filters,
     moment_weights,
@@ -114,8 +114,7 @@ class SpectrumBatch:
 
     def mfcc(self, n_mels: int, fmax: float | None, htk: bool) -> Tensor:
         """Return all coefficients, see `Spectrum.mfcc`."""
-        cosines = scipy.fft.dct(np.eye(n_mels, dtype=np.float32), axis=0, type=2, norm="ortho")
-        return torch.from_numpy(cosines).to(self.device) @ self.log_mel(n_mels, fmax, htk)
+        return torch.from_numpy(cosines(n_mels)).to(self.device) @ self.log_mel(n_mels, fmax, htk)
 
     def chroma(self, n_chroma: int, tunings: Sequence[float]) -> Tensor:
         """See `Spectrum.chroma`; every clip has a tuning of its own."""

@@ -101,6 +101,20 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
     return filters
 
 
+@lru_cache(maxsize=16)
+def cosines(n_mels: int) -> Array:
+    """Return the orthonormal DCT-II as a matrix, shape (n_mels, n_mels); cepstra take its first rows."""
+    rows: Array = scipy.fft.dct(np.eye(n_mels, dtype=np.float32), axis=0, type=2, norm="ortho")
+    return rows
+
+
+def _between_zeros(samples: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """Return samples with zeros on both sides, in a third of np.pad's time."""
+    padded = np.zeros(samples.size + 2 * count, dtype=samples.dtype)
+    padded[count : count + samples.size] = samples
+    return padded
+
+
 def frame_window(frames: FrameSettings) -> Array:
     """Return the window that each frame is multiplied by, shape (n_fft,)."""
     length = frames.n_fft if frames.win_length is None else frames.win_length
@@ -138,7 +152,7 @@ class Spectrum:
         self.frames = frames
         self._mel: dict[tuple[int, float | None, bool], Array] = {}
         self._tunings: dict[int, float] = {}
-        self._cepstra: dict[tuple[int, float | None, bool], Array] = {}
+        self._cepstra: dict[tuple[int, int, float | None, bool], Array] = {}
 
     def _frames_of(self, padded: npt.NDArray[Any]) -> npt.NDArray[Any]:
         view = np.lib.stride_tricks.sliding_window_view(padded, self.frames.n_fft)
@@ -156,7 +170,7 @@ class Spectrum:
     @cached_property
     def magnitude(self) -> Array:
         """Magnitudes, shape (1 + n_fft / 2, n_frames); the values of a bin lie side by side."""
-        frames = self._frames_of(np.pad(self.emphasised(), self.frames.n_fft // 2))
+        frames = self._frames_of(_between_zeros(self.emphasised(), self.frames.n_fft // 2))
         windowed = frames * frame_window(self.frames)
         return np.abs(scipy.fft.rfft(windowed.T, axis=0))
 
@@ -175,7 +189,7 @@ class Spectrum:
         """Root of the mean square of each frame, from the samples, shape (n_frames,)."""
         # Parts that neighbouring frames share are squared once: a third of the time.
         part = math.gcd(self.frames.n_fft, self.frames.hop_length)
-        padded = np.pad(self.waveform.astype(np.float64), self.frames.n_fft // 2)
+        padded = _between_zeros(self.waveform.astype(np.float64), self.frames.n_fft // 2)
         parts = padded[: padded.size // part * part].reshape(-1, part)
         energy = np.lib.stride_tricks.sliding_window_view(
             np.einsum("ij,ij->i", parts, parts), self.frames.n_fft // part
@@ -185,10 +199,11 @@ class Spectrum:
     @cached_property
     def zero_crossing_rate(self) -> Array64:
         """Share of samples in each frame at which the sign changes, shape (n_frames,)."""
-        padded = np.pad(self.waveform, self.frames.n_fft // 2, mode="edge")
-        negative = padded < np.float32(-1e-10)
-        changes = np.flatnonzero(negative[1:] != negative[:-1])
-        starts = np.arange(0, padded.size - self.frames.n_fft + 1, self.frames.hop_length)
+        # Beyond its ends the waveform goes on as it begins and ends, where no sign changes.
+        half = self.frames.n_fft // 2
+        negative = self.waveform < np.float32(-1e-10)
+        changes = np.flatnonzero(negative[1:] != negative[:-1]) + half
+        starts = np.arange(0, negative.size + 2 * half - self.frames.n_fft + 1, self.frames.hop_length)
         ends = starts + self.frames.n_fft - 1
         return (np.searchsorted(changes, ends) - np.searchsorted(changes, starts)) / self.frames.n_fft
 
@@ -206,10 +221,10 @@ class Spectrum:
 
     def mfcc(self, n_mfcc: int = 20, n_mels: int = 128, fmax: float | None = None, htk: bool = False) -> Array:
         """Mel-frequency cepstral coefficients (orthonormal DCT-II of `log_mel`), shape (n_mfcc, n_frames)."""
-        key = (n_mels, fmax, htk)
+        key = (n_mfcc, n_mels, fmax, htk)
         if key not in self._cepstra:
-            self._cepstra[key] = scipy.fft.dct(self.log_mel(n_mels, fmax, htk), axis=0, type=2, norm="ortho")
-        return self._cepstra[key][:n_mfcc]
+            self._cepstra[key] = cosines(n_mels)[:n_mfcc] @ self.log_mel(n_mels, fmax, htk)
+        return self._cepstra[key]
 
     def tuning(self, n_chroma: int = 12) -> float:
         """Deviation from A440 tuning in fractions of a pitch class, -0.5 to 0.5, see `estimate_tuning`."""
@@ -270,5 +285,6 @@ class Spectrum:
 
 def decibels(power: Array) -> Array:
     """Power in decibels re 1, floored at 1e-10 and at 80 dB below the clip's own peak."""
-    logs = 10.0 * np.log10(np.maximum(power, np.float32(1e-10)))
+    # The natural logarithm is the one that numpy computes many at a time.
+    logs = np.log(np.maximum(power, np.float32(1e-10))) * np.float32(10.0 / math.log(10.0))
     return np.maximum(logs, logs.max() - np.float32(80.0))
