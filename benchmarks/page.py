@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bounds import bounds
 from benchmarks.pictures import draw_growth
 
 HEAD = """# Speed
@@ -29,8 +30,12 @@ def write_page(folder: Path) -> Path:
             f"\n`{made['command']}`, {part['seconds']:g} s; {made['processor'] or made['machine']}; commit "
             f"{made['commit']}; {made['date']}; {versions}.\n"
         )
+    reasons = bounds([figure for part in parts for figure in part["figures"]])
+    if reasons:
+        text.append("## What bounds the targets that were missed\n")
+        text += [f"- {one}" for one in reasons]
     page = folder / "report.md"
-    page.write_text("\n".join(text))
+    page.write_text("\n".join(text) + "\n")
     return page
 
 
