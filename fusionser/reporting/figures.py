@@ -17,7 +17,8 @@ from fusionser.files import write_whole
 
 __all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figure"]
 
-DARK_CELL = 0.5
+DARK_CELL = 0.65
+"""Shade from which white is easier to read on it than black."""
 DOTS_PER_INCH = 120
 
 # Told apart by shape as well, for black and white.
