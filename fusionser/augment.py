@@ -44,7 +44,8 @@ class Kind:
     Parameters
     ----------
     apply : callable
-        Of the samples, their rate in Hz, the parameter, and a generator.
+        Of the samples, their rate in Hz, the parameter, and what makes a generator: to know the samples takes as long
+        as to change them, so only what draws anything asks.
     draw : callable
         Draws the parameter.
     lowest, highest : float
@@ -54,7 +55,7 @@ class Kind:
         Format of the parameter.
     """
 
-    apply: Callable[[Waveform, int, float, Generator], npt.NDArray[Any]]
+    apply: Callable[[Waveform, int, float, Callable[[], Generator]], npt.NDArray[Any]]
     draw: Callable[[Generator], float]
     lowest: float
     highest: float
@@ -80,27 +81,27 @@ class Augmentation:
         return f"{self.kind}({self.value:{AUGMENTATIONS[self.kind].form}})#{self.copy}"
 
 
-def _noise(samples: Waveform, rate: int, decibels: float, rng: Generator) -> npt.NDArray[Any]:
+def _noise(samples: Waveform, rate: int, decibels: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
     power = float(np.mean(samples.astype(np.float64) ** 2))
     deviation = math.sqrt(power / 10.0 ** (decibels / 10.0))
-    return samples + rng.normal(0.0, deviation, samples.size)
+    return samples + drawn().normal(0.0, deviation, samples.size)
 
 
-def _stretch(samples: Waveform, rate: int, tempo: float, rng: Generator) -> npt.NDArray[Any]:
+def _stretch(samples: Waveform, rate: int, tempo: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
     return change_tempo(samples, tempo)
 
 
-def _pitch(samples: Waveform, rate: int, semitones: float, rng: Generator) -> npt.NDArray[Any]:
+def _pitch(samples: Waveform, rate: int, semitones: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
     return change_pitch(samples, semitones)
 
 
-def _lowpass(samples: Waveform, rate: int, cutoff: float, rng: Generator) -> npt.NDArray[Any]:
+def _lowpass(samples: Waveform, rate: int, cutoff: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
     if cutoff >= rate / 2:
         return samples
     return sosfilt(butter(LOWPASS_ORDER, cutoff, fs=rate, output="sos"), samples.astype(np.float64))
 
 
-def _speed(samples: Waveform, rate: int, factor: float, rng: Generator) -> npt.NDArray[Any]:
+def _speed(samples: Waveform, rate: int, factor: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
     return soxr.resample(samples, rate * factor, rate, quality="HQ")
 
 
@@ -181,11 +182,14 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     >>> augment(np.zeros(16000, dtype=np.float32), 16000, Augmentation("speed", 2.0, 1)).size
     8000
     """
-    # Not the fingerprint, whose kind may change: a copy that a result rests on must come out the same again.
-    identity = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
-    identity.update(np.ascontiguousarray(samples, dtype=np.float32).data)
-    rng = drawing(identity.hexdigest(), wanted)
-    changed = AUGMENTATIONS[wanted.kind].apply(samples, sampling_rate, wanted.value, rng)
+
+    def drawn() -> Generator:
+        # Not the fingerprint, whose kind may change: a copy that a result rests on must come out the same again.
+        identity = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
+        identity.update(np.ascontiguousarray(samples, dtype=np.float32).data)
+        return drawing(identity.hexdigest(), wanted)
+
+    changed = AUGMENTATIONS[wanted.kind].apply(samples, sampling_rate, wanted.value, drawn)
     return np.ascontiguousarray(changed, dtype=np.float32)
 
 

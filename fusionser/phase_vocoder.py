@@ -79,10 +79,11 @@ def _resampled_frames(spectra: Spectra, tempo: float) -> Spectra:
     steps = np.arange(0, len(spectra), tempo)
     # Zeros, whose phase is 0, follow the last frame: what is read beyond the end fades out. By rounding, the last step
     # may lie on the end itself, so that the frame there and the one behind it are read.
-    magnitude = np.abs(np.pad(spectra, ((0, 2), (0, 0))))
+    magnitude = np.zeros((len(spectra) + 2, spectra.shape[1]), dtype=np.float32)
+    np.abs(spectra, out=magnitude[:-2])
     unit = np.ones_like(magnitude, dtype=np.complex64)
-    heard = magnitude[:-2] >= TINY
-    np.multiply(spectra, 1 / np.maximum(magnitude[:-2], TINY), out=unit[:-2], where=heard)
+    np.multiply(spectra, 1 / np.maximum(magnitude[:-2], TINY), out=unit[:-2])
+    unit[magnitude < TINY] = 1
     made = np.empty((len(steps), spectra.shape[1]), dtype=np.complex64)
     # Multiplied turns on the unit circle are added phases, without an angle or a wrap: four times as fast as librosa.
     turned = unit[0].copy()
