@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.processes import APART
+
 Values = Mapping[str, float]
 """Every measured figure, by what it is of."""
 
@@ -46,6 +48,13 @@ def _from_file(values: Values) -> str:
     )
 
 
+def _cores(values: Values) -> str:
+    return (
+        f"two processes that need nothing of one another come to {values[APART]:.2f} times one on this machine, whose "
+        "cores share caches and memory; handing batches out and taking their columns back costs the rest"
+    )
+
+
 def _prediction(values: Values) -> str:
     return f"one answer is made of {_longest(values, PREDICTION)}"
 
@@ -65,6 +74,7 @@ def _longest(values: Values, stages: str, without: Sequence[str] = (), count: in
 EXPLAINED: Mapping[str, Callable[[Values], str]] = {
     "from memory: librosa's time over ours": _from_memory,
     "from the file: librosa's time over ours": _from_file,
+    "two cores against one": _cores,
     "a file, p50": _prediction,
     "a file, p99": _prediction,
     "predict of one file, cold": _cold,
