@@ -1,6 +1,8 @@
 """Run computations over many clips: from the cache where they are known, over processes where they are not."""
 
+import gc
 import hashlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -91,6 +93,25 @@ def _compute_batch(
         return [_compute_one(clip, computations) for clip in clips]
 
 
+@lru_cache(maxsize=1)
+def _settle() -> None:
+    gc.collect()
+    gc.freeze()
+
+
+def _compute_batch_apart(
+    rows: list[Mapping[str, Any]], computations: Mapping[str, Computation], caller: int
+) -> list[dict[str, Array] | str]:
+    """Compute a batch in a process of joblib's, which looks through all its memory for garbage once a second.
+
+    Of what is imported there is none: passed over, a tenth of the time is saved.
+    """
+    # joblib may have been told to stay in the caller's process, whose memory is its own affair.
+    if os.getpid() != caller:
+        _settle()
+    return _compute_batch(rows, computations)
+
+
 def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) -> dict[str, str]:
     text = row.get("augmentation")
     copied = f"{text}|{made_by()}" if isinstance(text, str) and text else ""
@@ -120,7 +141,8 @@ def _batches(
         return
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
     results = parallel(
-        joblib.delayed(_compute_batch)([rows[position] for position in group], computations) for group in groups
+        joblib.delayed(_compute_batch_apart)([rows[position] for position in group], computations, os.getpid())
+        for group in groups
     )
     yield from zip(groups, results, strict=True)
 
