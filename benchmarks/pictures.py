@@ -6,7 +6,14 @@ from typing import Any
 
 from matplotlib.figure import Figure as Picture
 
+from benchmarks.growth import CLASSIFIERS
 from fusionser.reporting.figures import COLORS, save_figure
+
+CROOKED = {
+    "classifiers": f"Not a straight line: each step adds one of {', '.join(CLASSIFIERS)}, in this order, and each takes a "
+    "time of its own, the forest and the two LSTMs the longest."
+}
+"""Why what grows is no straight line."""
 
 
 def draw_growth(figures: Sequence[dict[str, Any]], folder: Path) -> list[str]:
@@ -22,6 +29,8 @@ def draw_growth(figures: Sequence[dict[str, Any]], folder: Path) -> list[str]:
         (first, least), (last, most) = points["s"][0], points["s"][-1]
         told = f"time and memory against {along}: from {least:g} s for {first:g} to {most:g} s for {last:g}"
         lines.append(f"![{told}]({name})")
+        if along in CROOKED:
+            lines.append(CROOKED[along])
     return lines
 
 
