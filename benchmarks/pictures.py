@@ -10,8 +10,8 @@ from benchmarks.growth import CLASSIFIERS
 from fusionser.reporting.figures import COLORS, save_figure
 
 CROOKED = {
-    "classifiers": f"Not a straight line: each step adds one of {', '.join(CLASSIFIERS)}, in this order, and each takes a "
-    "time of its own, the forest and the two LSTMs the longest."
+    "classifiers": f"Not a straight line: each step adds one of {', '.join(CLASSIFIERS)}, in this order, and each "
+    "takes a time of its own, the forest and the two LSTMs the longest."
 }
 """Why what grows is no straight line."""
 
