@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from imblearn.over_sampling import RandomOverSampler
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -11,7 +12,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from fusionser.errors import LeakageError
-from fusionser.evaluation import SpeakerHoldout, SpeakerKFold, check_split, compare, evaluate, with_fingerprints
+from fusionser.evaluation import (
+    RandomKFold,
+    SpeakerHoldout,
+    SpeakerKFold,
+    check_split,
+    compare,
+    evaluate,
+    with_fingerprints,
+)
 from fusionser.evaluation.guard import check_learns_in_fold, check_not_scaled
 from fusionser.evaluation.protocols import Protocol
 from fusionser.rows import make_rows
@@ -75,6 +84,26 @@ def test_an_augmented_copy_in_the_test_fold_is_caught():
     table.loc[15, "augmentation"] = "noise(10)#1"
     with pytest.raises(LeakageError, match="1 test rows are augmented copies"):
         evaluate(table, Features(), SpeakerKFold(folds=2))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        (SpeakerKFold(folds=2), "test rows are there twice .*sampled before the split"),
+        (RandomKFold(folds=4, seed=1), "share .* sources|there twice"),
+    ],
+)
+def test_rows_that_were_sampled_before_the_split_are_caught(protocol, told):
+    table = rows()
+    scarce = table[(table["emotion"] == "happy") & (table["speaker"] != "s/0")].index
+    kept = table.drop(index=scarce[::2]).reset_index(drop=True)
+    sampler = RandomOverSampler(random_state=0)
+    sampler.fit_resample(np.arange(len(kept))[:, None], kept["emotion"])
+    sampled = kept.iloc[sampler.sample_indices_].reset_index(drop=True)
+    assert len(sampled) > len(kept)
+    with pytest.raises(LeakageError, match=told):
+        evaluate(sampled, Features(), protocol)
+    assert evaluate(kept, Features(), protocol).pooled.war >= 0
 
 
 def test_the_same_audio_under_another_name_is_caught(tmp_path):

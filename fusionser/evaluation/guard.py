@@ -91,7 +91,7 @@ def check_split(train: pd.DataFrame, test: pd.DataFrame, allowed: frozenset[str]
     Raises
     ------
     LeakageError
-        When the sides share anything else, or a test row is an augmented copy.
+        When the sides share anything else, a test row is an augmented copy, or a recording is tested twice.
     """
     copies = test["augmentation"] != ""
     if copies.any():
@@ -99,6 +99,13 @@ def check_split(train: pd.DataFrame, test: pd.DataFrame, allowed: frozenset[str]
         raise LeakageError(
             f"fold '{fold}': {int(copies.sum())} test rows are augmented copies (first: {file}, {made}); test rows "
             "must be original recordings"
+        )
+    named = test[test["file"] != ""]
+    again = named.duplicated(["file", "start", "end"])
+    if again.any():
+        raise LeakageError(
+            f"fold '{fold}': {int(again.sum())} test rows are there twice (first: {named.loc[again, 'file'].iloc[0]}): "
+            "the rows were sampled before the split. Give each recording once; --imbalance samples inside the fold"
         )
     shared = compare(train, test)
     for kind, remedy in REMEDIES.items():
