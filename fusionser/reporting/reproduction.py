@@ -99,7 +99,7 @@ def _unaffordable(found: Reproduction, costs: Mapping[str, Cost | None]) -> str:
     """Say what the whole of a recipe would take where a part of it was run; "" where all was, or nothing is known."""
     cost = costs.get(found.name)
     wanted = found.recipe.speaker_independent is not None and found.independent is None
-    if cost is None or found.cut_short or (len(found.paper) >= found.recipe.seeds and not wanted):
+    if cost is None or cost.label != found.label or (len(found.paper) >= found.recipe.seeds and not wanted):
         return ""
     left = " and by speaker" if wanted else ""
     return (
