@@ -67,7 +67,7 @@ def test_a_cost_stands_in_the_report_until_the_recipe_is_run(command, demo_folde
     page = (tmp_path / "out" / "report.md").read_text()
     assert "**small.** What it would take here" in page
     # Where a corpus is not at hand, the page says why its recipe was not run.
-    assert re.search(r"\*\*s1-super-set-holdout\.\*\* Its corpora are not whole .* 0 of 480 recordings of savee", page)
+    assert re.search(r"s1-super-set-holdout.*\.\*\* The corpora are not whole .* 0 of 480 recordings of savee", page)
     assert command(*arguments, "--cost", "--json").json["hours"] > 0
     assert command(*arguments, "--quick").status == 0
     assert "What it would take here" not in (tmp_path / "out" / "report.md").read_text()

@@ -121,6 +121,7 @@ def write_reproduction(
     costs : mapping of str to Cost or None
     folder : str or Path
     """
+    lacking = [name for name, short in missing.items() if short and costs.get(name) is None]
     page = render(
         "reproduction.md.j2",
         rows=[
@@ -142,7 +143,10 @@ def write_reproduction(
             for one in found
         ],
         missing=[name for name, short in missing.items() if costs.get(name) is None and not short],
-        short=[(name, short) for name, short in missing.items() if costs.get(name) is None and short],
+        short=[
+            (", ".join(name for name in lacking if missing[name] == found_here), found_here)
+            for found_here in dict.fromkeys(missing[name] for name in lacking)
+        ],
         costs=[
             {"name": name, "text": cost_text(cost), "command": _command(cost.provenance["command"])}
             for name in missing
