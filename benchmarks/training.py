@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +15,15 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.measuring import Figure
 from benchmarks.peers import run_peer
+from benchmarks.training_stages import training_stages
 from fusionser.networks.conv1d import Conv1D
 from fusionser.networks.conv2d import Conv2D
-from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
 from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.training import LARGEST_NORM, TrainingRows, train_network
 
+COMPILED = "Conv1D, 162 columns"
 CLASSES = 8
 CLIPS = 1152
 ROUNDS = 3
@@ -30,7 +33,7 @@ ROUNDS = 3
 class Contest:
     """A network, its inputs' shape, its batch, and the epochs that a round has."""
 
-    build: Callable[[], Network]
+    build: Callable[[], Any]
     shape: tuple[int, ...]
     batch: int
     epochs: int
@@ -66,7 +69,19 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
             figures.append(Figure(what=f"{name}, Keras", value=round(keras[name]), unit="clips a second"))
         ratio = round(speed["ours"] / speed["plain loop"], 2)
         figures.append(Figure(what=f"{name}: ours against the plain loop", value=ratio, unit="times", asked=0.97))
-    return figures
+        figures += training_stages(name, partial(_ours, contest, inputs, targets, contest.epochs))
+    return [*figures, _compiled(CONTESTS[COMPILED])]
+
+
+def _compiled(contest: Contest) -> Figure:
+    """Return the speed of the plain loop when torch.compile has made one program of the network."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(CLIPS, *contest.shape)).astype(np.float32)
+    targets = rng.integers(CLASSES, size=CLIPS)
+    compiled = replace(contest, build=lambda: torch.compile(contest.build()))
+    short, whole = (min(_plain(compiled, inputs, targets, epochs) for _ in range(ROUNDS)) for epochs in (2, 5))
+    speed = round(CLIPS * 3 / (whole - short))
+    return Figure(what=f"{COMPILED}, plain loop, torch.compile", value=speed, unit="clips a second")
 
 
 def _ours(contest: Contest, inputs: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], epochs: int) -> float:
