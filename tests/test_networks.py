@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fusionser.networks import Conv1D, Conv2D, FrameRecurrent, Perceptron, VectorRecurrent
-from fusionser.networks.layers import AttentiveStatistics, SamePool1d, Standardise
+from fusionser.networks.layers import AttentiveStatistics, Convolution1d, SamePool1d, Standardise
 
 
 def count(module):
@@ -131,3 +131,23 @@ def test_the_units_are_what_the_last_layers_read(network):
     else:
         logits = network.output(units)
     torch.testing.assert_close(network(inputs), logits)
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride", "padding"), [(1, 5, 1, 2), (3, 5, 1, 2), (1, 3, 2, 0), (4, 3, 2, 1)]
+)
+def test_a_convolution_by_way_of_maps_is_pytorchs(channels, kernel, stride, padding):
+    torch.manual_seed(0)
+    reference = torch.nn.Conv1d(channels, 8, kernel, stride=stride, padding=padding)
+    own = Convolution1d(channels, 8, kernel, stride=stride, padding=padding)
+    own.load_state_dict(reference.state_dict())
+    inputs = [
+        torch.linspace(-1, 1, 2 * channels * 33).sin().reshape(2, channels, 33).requires_grad_() for _ in range(2)
+    ]
+    found = [layer(one) for layer, one in zip((reference, own), inputs, strict=True)]
+    torch.testing.assert_close(found[1], found[0])
+    for one in found:
+        one.square().sum().backward()
+    torch.testing.assert_close(inputs[1].grad, inputs[0].grad)
+    torch.testing.assert_close(own.weight.grad, reference.weight.grad)
+    torch.testing.assert_close(own.bias.grad, reference.bias.grad)

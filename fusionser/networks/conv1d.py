@@ -11,7 +11,7 @@ from fusionser.errors import SettingsError
 from fusionser.features.maps import BlockVector, FrontEnd
 from fusionser.networks.checks import check_dropout
 from fusionser.networks.extractor import DeepExtractor
-from fusionser.networks.layers import Network, SamePool1d, Standardise, full_precision
+from fusionser.networks.layers import Convolution1d, Network, SamePool1d, Standardise, full_precision
 
 __all__ = ["Conv1D", "Conv1DExtractor"]
 
@@ -51,9 +51,9 @@ class Conv1D(Network):
     def __init__(self, n_inputs: int, n_classes: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.preparation = Standardise((n_inputs,))
-        self.convolution_1 = nn.Conv1d(1, 256, 5, padding=2)
+        self.convolution_1 = Convolution1d(1, 256, 5, padding=2)
         self.pool_1 = SamePool1d(5, 2)
-        self.convolution_2 = nn.Conv1d(256, 256, 5, padding=2)
+        self.convolution_2 = Convolution1d(256, 256, 5, padding=2)
         self.pool_2 = SamePool1d(5, 2)
         steps = -(-n_inputs // 4)
         self.dropout = nn.Dropout(dropout)
@@ -63,9 +63,10 @@ class Conv1D(Network):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the deep features, shape (n_clips, 32), of standardised vectors (n_clips, n_inputs)."""
-        x = x[:, None]
-        x = self.pool_1(functional.relu(self.convolution_1(x)))
-        x = self.pool_2(functional.relu(self.convolution_2(x)))
+        x = x.unsqueeze(1)
+        # The paper rectifies before it pools, which gives the same, of twice as many numbers.
+        x = functional.relu(self.pool_1(self.convolution_1(x)))
+        x = functional.relu(self.pool_2(self.convolution_2(x)))
         # Only the convolutions may be of lower precision.
         with full_precision(x):
             return functional.relu(self.dense_1(self.dropout(x.float()).flatten(1)))
