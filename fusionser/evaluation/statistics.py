@@ -28,7 +28,7 @@ Array = npt.NDArray[np.float64]
 MOST_CONTRASTS = 10
 """Questions that may be asked of one study; each more costs all others some of their power."""
 
-MOST_METHODS = 6
+FEWEST_METHODS, MOST_METHODS = 3, 6
 RESAMPLES = 99_999
 LEVEL = 0.95
 
@@ -213,8 +213,8 @@ def compare_ranks(scores: Mapping[str, Sequence[float]]) -> Ranking:
     {'a': 1.0, 'b': 2.25, 'c': 2.75}
     """
     names = list(scores)
-    if not 3 <= len(names) <= MOST_METHODS:
-        raise SettingsError(f"ranks are compared of 3 to {MOST_METHODS} methods; got {len(names)}")
+    if not FEWEST_METHODS <= len(names) <= MOST_METHODS:
+        raise SettingsError(f"ranks are compared of {FEWEST_METHODS} to {MOST_METHODS} methods; got {len(names)}")
     counts = {len(one) for one in scores.values()}
     if len(counts) > 1 or min(counts) < 2:
         raise SettingsError(

@@ -8,14 +8,12 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from fusionser.evaluation import Result
-from fusionser.evaluation.statistics import MOST_METHODS, Ranking, compare_ranks
+from fusionser.evaluation.statistics import FEWEST_METHODS, MOST_METHODS, Ranking, compare_ranks
 from fusionser.experiments.factorial import Factorial, cell_label
 from fusionser.experiments.questions import Design
 from fusionser.reporting.figures import draw_heat
 
 __all__ = ["Breakdown", "breakdown_figure", "by_class", "by_speaker", "rankings"]
-
-FEWEST_METHODS = 3
 
 
 @dataclass(frozen=True)
