@@ -9,11 +9,11 @@ from made_results import SPEAKERS, made
 from scipy.stats import chi2
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation.results import ClassResult
+from fusionser.evaluation.results import ClassResult, ProtocolStamp
 from fusionser.experiments.factorial import Factorial, cell_label
 from fusionser.experiments.questions import answer_questions
 from fusionser.experiments.recipe import ProtocolChoice
-from fusionser.reporting.ablation import AblationText, gender_gap, summary
+from fusionser.reporting.ablation import AblationText, gender_gap, stamps_of, summary
 from fusionser.reporting.breakdown import by_class, by_speaker, rankings
 from fusionser.reporting.html import write_ablation_html
 
@@ -194,6 +194,26 @@ def test_methods_are_ranked_by_speaker():
     assert set(found["augmentation"].ranks.values()) == {2.0} and found["augmentation"].p == 1.0
     # Without one of its evaluations a method would be averaged over other ones than its rivals.
     assert rankings(table, results[1:]) == []
+
+
+def test_an_estimated_gender_is_stamped_once_with_its_range():
+    told = "gender of the test speakers estimated from the voice: rightly for {} % of 535 test clips"
+    results = [
+        made(("none", "none"), "svm", np.full(24, 0.5)).model_copy(
+            update={
+                "protocol": ProtocolStamp(
+                    name="speaker-kfold",
+                    settings={},
+                    setting="inductive",
+                    selection="fixed",
+                    stamps=(told.format(share), *more),
+                )
+            }
+        )
+        for share, more in (("95.0", ()), ("93.1", ("partial",)), ("95.9", ()))
+    ]
+    assert stamps_of(results) == [told.format("93.1 to 95.9"), "partial (speaker-kfold)"]
+    assert stamps_of(results[:1]) == [told.format("95.0")]
 
 
 def test_classes_and_speakers_are_averaged_over_the_classifiers():

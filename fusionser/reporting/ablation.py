@@ -1,5 +1,6 @@
 """The page of a factorial: the answer first, then the table, the questions, classes and groups of speakers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["AblationText", "ends", "p_value", "summary", "write_ablation"]
 NONE = "none"
 LEAST_SHOWN = 0.001
 SIGNIFICANT = 0.05
+RIGHTLY = re.compile(r"(?<=rightly for )([\d.]+) %")
 
 
 @dataclass(frozen=True)
@@ -245,16 +247,31 @@ def protocols_of(results: Sequence[Result]) -> list[str]:
 
 
 def stamps_of(results: Sequence[Result]) -> list[str]:
-    """Return what must be known of any of the results, and of which where it is not of all."""
+    """Return what must be known of any of the results, and of which where it is not of all.
+
+    How often the gender was estimated rightly is told once, as the range over the results.
+    """
     found: dict[str, list[str]] = {}
+    rightly: dict[str, list[float]] = {}
     for one in results:
         for stamp in one.protocol.stamps:
-            found.setdefault(stamp, []).append(one.protocol.name)
+            share = RIGHTLY.search(stamp)
+            kind = RIGHTLY.sub("{} %", stamp) if share else stamp
+            found.setdefault(kind, []).append(one.protocol.name)
+            if share:
+                rightly.setdefault(kind, []).append(float(share[1]))
     every = len(results)
     return [
-        stamp if len(names) == every else f"{stamp} ({', '.join(dict.fromkeys(names))})"
-        for stamp, names in found.items()
+        _with_range(kind, rightly) + ("" if len(names) == every else f" ({', '.join(dict.fromkeys(names))})")
+        for kind, names in found.items()
     ] or ["none"]
+
+
+def _with_range(kind: str, rightly: Mapping[str, Sequence[float]]) -> str:
+    if kind not in rightly:
+        return kind
+    low, high = min(rightly[kind]), max(rightly[kind])
+    return kind.replace("{}", f"{low:.1f}" if low == high else f"{low:.1f} to {high:.1f}", 1)
 
 
 def ends(interval: tuple[float, float] | None) -> str:
