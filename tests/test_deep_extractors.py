@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from fusionser.copies import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
@@ -68,7 +69,7 @@ def test_units_scores_and_labels_fit_together(split, name):
 
 def test_it_works_in_anyones_pipeline_and_in_workers(split):
     train, test = split
-    pipeline = make_pipeline(quick("conv1d"), LogisticRegression(max_iter=500))
+    pipeline = make_pipeline(quick("conv1d"), StandardScaler(), LogisticRegression(max_iter=500))
     here = clone(pipeline).fit(train, train["emotion"]).predict(test)
     jobs = [joblib.delayed(clone(pipeline).fit)(train, train["emotion"]) for _ in range(2)]
     for there in joblib.Parallel(n_jobs=2)(jobs):
