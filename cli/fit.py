@@ -43,7 +43,7 @@ def fit(
     if run.json:
         print_json({"out": str(out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
         return
-    _print_card(out, model.card)
+    _print_card(out, model.card, plan.judge(prepared.features.extractor))
 
 
 def _estimate_split(protocol: str, rows: Any, settings: dict[str, Any]) -> Any:
@@ -57,11 +57,11 @@ def _estimate_split(protocol: str, rows: Any, settings: dict[str, Any]) -> Any:
     return chosen
 
 
-def _print_card(out: Path, card: Any) -> None:
+def _print_card(out: Path, card: Any, judge: str) -> None:
     from fusionser.reporting.page import headline, is_synthetic
 
     write(
-        f"{out}: {card.classifier} on {card.features_name}, {len(card.classes)} classes "
+        f"{out}: {judge} on {card.features_name}, {len(card.classes)} classes "
         f"({', '.join(card.classes)}), trained on {card.training_rows} recordings of {card.training_speakers} "
         f"speakers of {card.corpus}"
     )

@@ -51,7 +51,8 @@ def test_a_network_of_a_paper_is_an_ordinary_choice(command, demo_folder, tmp_pa
     assert done.status == 0, done.messages
     assert "network-alone on demo, conv1d-lstm-speech (5 columns)" in done.output
     model = tmp_path / "network.fusionser"
-    assert command("fit", demo_folder, *options, "--out", model, "--no-estimate").status == 0
+    fitted = command("fit", demo_folder, *options, "--out", model, "--no-estimate")
+    assert fitted.status == 0 and "network-alone on conv1d-lstm-speech" in fitted.output
     answer = command("predict", model, sorted(demo_folder.iterdir())[0], "--json").json[0]
     assert sum(answer["probabilities"].values()) == pytest.approx(1)
 
