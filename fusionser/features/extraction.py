@@ -14,14 +14,12 @@ from typing import Any
 import joblib
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from fusionser.augment import made_by
-from fusionser.errors import AudioError, FusionserError
+from fusionser.errors import AudioError
 from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
-from fusionser.rows import ARRAY_MARK
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
 
@@ -297,52 +295,3 @@ def _record(result: Extraction, position: int, values: Mapping[str, Array]) -> N
             result.fingerprints[position] = value.astype(np.uint8).tobytes().hex()
         elif name in result.arrays:
             result.arrays[name][position] = value
-
-
-def rows_of(X: Any) -> list[dict[str, Any]]:
-    """Turn what scikit-learn users pass as X into rows.
-
-    Parameters
-    ----------
-    X : DataFrame with a column ``file``, sequence of paths, or sequence of waveforms
-        Waveforms are 1-D arrays, or the rows of a 2-D array, at the rate of the analysis.
-
-    Returns
-    -------
-    list of dict
-
-    Raises
-    ------
-    FusionserError
-        When X is none of these.
-    """
-    if isinstance(X, pd.DataFrame):
-        if "file" not in X.columns:
-            raise FusionserError(
-                f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, a list of "
-                "paths, or waveforms"
-            )
-        plain = [name for name in X.columns if "__" not in str(name) and not str(name).startswith(ARRAY_MARK)]
-        return [{str(key): value for key, value in row.items()} for row in X[plain].to_dict("records")]
-    if isinstance(X, (str, bytes)) or not hasattr(X, "__len__"):
-        raise FusionserError(f"got {type(X).__name__} for X; expected a table, a list of paths, or waveforms")
-    return [_row_of(item) for item in X]
-
-
-def _row_of(item: Any) -> dict[str, Any]:
-    if isinstance(item, np.ndarray) and item.dtype.kind in "OUS" and item.size == 1:
-        item = item.ravel()[0]
-    if isinstance(item, str) or hasattr(item, "__fspath__"):
-        return {"file": str(item)}
-    waveform = np.asarray(item)
-    if waveform.ndim != 1 or waveform.dtype.kind not in "fiu":
-        raise FusionserError(
-            f"got an item of type {type(item).__name__}, {waveform.ndim} dimensions; expected a path or a 1-D "
-            "array of samples"
-        )
-    if waveform.dtype.kind in "iu":
-        raise FusionserError(
-            f"the waveform holds integers ({waveform.dtype}); expected floats from -1 to 1: divide by "
-            f"{float(np.iinfo(waveform.dtype).max) + 1:g}"
-        )
-    return {"waveform": waveform.astype(np.float32), "file": "a waveform in memory"}

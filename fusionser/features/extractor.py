@@ -18,7 +18,8 @@ from fusionser.errors import AudioError, SettingsError, unknown_name
 from fusionser.features.base import ClipComputation, FeatureBlock
 from fusionser.features.blocks import BLOCKS
 from fusionser.features.cache import FeatureCache, default_cache
-from fusionser.features.extraction import Extraction, Progress, compute_clips, rows_of
+from fusionser.features.extraction import Extraction, Progress, compute_clips
+from fusionser.features.given import rows_of
 from fusionser.features.held import digests_of, taken
 from fusionser.features.learned import LearnedBlock
 from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
@@ -247,7 +248,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def columns(self, rows: pd.DataFrame, result: Extraction) -> Array:
         """Return the columns of the rows that succeeded, as `transform` does of their `table`."""
         usable = [position for position in range(len(rows)) if position not in result.failures]
-        fed = rows.iloc[usable].reset_index(drop=True)
+        fed = rows.iloc[usable].reset_index(drop=True) if result.failures else rows
         fed = fed.assign(**{column: _objects(result, column, usable) for column in self._front_ends()})
         parts = {name: result.stacked(name) for name, _ in self._handcrafted()}
         parts.update({name: np.asarray(block.transform(fed), np.float32) for name, block in self.learned_.items()})

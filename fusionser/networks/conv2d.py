@@ -15,7 +15,7 @@ from torch.nn import functional
 from fusionser.augment import Augmentation, augment
 from fusionser.errors import SettingsError
 from fusionser.evaluation.inner_folds import sources_of
-from fusionser.features.extraction import rows_of
+from fusionser.features.given import rows_of
 from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
