@@ -128,15 +128,19 @@ def _factorial_summary(table: Factorial, answers: Sequence[Answer]) -> list[str]
             f"Augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance gives: {points(one)}."
         )
     if both:
-        others = [next(name for name in cells[one.question.without] if name != NONE) for one in both]
+        others = [_one_alone(*cells[one.question.without]) for one in both]
         sure = [
             other for one, other in zip(both, others, strict=True) if one.corrected < SIGNIFICANT and one.uar.mean > 0
         ]
-        beyond = f"beyond {' and '.join(f'{one} alone' for one in sure)}"
+        beyond = f"beyond {' and '.join(sure)}"
         found_both = beyond if sure else "not beyond either alone by more than chance gives"
-        told = "; ".join(f"{points(one)} against {other} alone" for one, other in zip(both, others, strict=True))
+        told = "; ".join(f"{points(one)} against {other}" for one, other in zip(both, others, strict=True))
         sentences.append(f"Together they are {found_both}: {told}.")
     return sentences
+
+
+def _one_alone(cure: str, kind: str) -> str:
+    return f"{cure} alone" if kind == NONE else f"copies ({kind}) alone"
 
 
 def points(answer: Answer) -> str:
