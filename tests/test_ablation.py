@@ -73,7 +73,7 @@ def test_an_effect_is_found_and_averaged_over_the_classifiers():
     rng = np.random.default_rng(0)
     results = all_cells(table, lambda cure, kind: 0.08 * (kind == "all") - 0.05 * (cure == "smote"), rng)
     answers = {one.question.text: one for one in answer_questions(table, results)}
-    copies = answers["all against no augmentation"]
+    copies = answers["copies (all) against none"]
     assert copies.corrected < 0.001
     assert copies.classifiers == 2
     # By hand: the mean over classifiers and speakers.
@@ -241,9 +241,9 @@ def test_a_table_on_recordings(command, demo_folder, tmp_path):
     assert answer.status == 0, answer.messages
     assert [one["question"]["text"] for one in answer.json] == [
         "smote against none",
-        "noise against no augmentation",
-        "smote with noise against smote alone",
-        "smote with noise against noise alone",
+        "copies (noise) against none",
+        "smote with copies (noise) against smote alone",
+        "smote with copies (noise) against copies (noise) alone",
     ]
     assert answer.json[0]["uar"]["least_p"] == pytest.approx(2 / 2**8)
     page = (tmp_path / "out" / "report.md").read_text()

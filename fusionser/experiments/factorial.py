@@ -84,7 +84,7 @@ class Factorial(Design):
     ...     protocol=ProtocolChoice(name="speaker-kfold"),
     ... )
     >>> [one.text for one in table.questions()][:2]
-    ['weights against none', 'all against no augmentation']
+    ['weights against none', 'copies (all) against none']
     """
 
     varied: ClassVar[str] = "imbalance, augmentation"
@@ -143,11 +143,12 @@ class Factorial(Design):
         if kinds:
             kind = ALL if ALL in kinds else kinds[-1]
             copied = cell_label(NONE, kind)
-            asked.append(Question(f"{kind} against no augmentation", plain, copied))
+            copies = f"copies ({kind})"
+            asked.append(Question(f"{copies} against none", plain, copied))
             for cure in cures[:1]:
                 both = cell_label(cure, kind)
-                asked.append(Question(f"{cure} with {kind} against {cure} alone", cell_label(cure, NONE), both))
-                asked.append(Question(f"{cure} with {kind} against {kind} alone", copied, both))
+                asked.append(Question(f"{cure} with {copies} against {cure} alone", cell_label(cure, NONE), both))
+                asked.append(Question(f"{cure} with {copies} against {copies} alone", copied, both))
         return asked
 
     def recipe(self) -> Recipe:
