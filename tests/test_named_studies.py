@@ -9,7 +9,7 @@ import pytest
 from made_results import made
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation.results import Result
+from fusionser.evaluation.results import Result, read_result
 from fusionser.experiments.named_studies import STUDIES, NamedStudy
 from fusionser.experiments.questions import answer_questions
 from fusionser.experiments.recipe import ProtocolChoice
@@ -98,14 +98,17 @@ def test_studies_that_make_no_sense_are_told(name, changed, told):
         study(name, **changed).recipe()
 
 
-def test_networks_are_compared_on_the_features_of_the_paper():
+def test_a_network_is_added_to_the_features_of_the_paper_and_takes_their_place():
     with pytest.raises(SettingsError, match="has features of its own"):
         study("deep", preset="wide").recipe()
-    made_of = {one.name: (one.preset, one.cross_fit) for one in study("deep").recipe().pipelines}
+    made_of = {
+        one.name: (one.preset or "+".join(one.blocks), one.cross_fit) for one in study("deep").recipe().pipelines
+    }
     assert made_of == {
         "no network": ("fusionnet", 0),
-        "units of Conv1D": ("ser-fusionnet", 0),
-        "class scores of Conv1D": ("ser-fusionnet", 3),
+        "units of Conv1D beside": ("acoustic+statistics+gender+conv1d", 0),
+        "class scores of Conv1D beside": ("acoustic+statistics+gender+conv1d", 3),
+        "units of Conv1D in place of its inputs": ("ser-fusionnet", 0),
     }
 
 
@@ -129,18 +132,31 @@ def test_a_study_of_networks_shows_how_they_learned(command, demo_folder, tmp_pa
     given = ["ablate", demo_folder, "--corpus", "demo", "--study", "deep", "--folds", "2", "--epochs", "2"]
     answer = command(*given, "--gender", "none", "--out", tmp_path, "--json")
     assert answer.status == 0, answer.messages
-    assert len(answer.json) == 3
+    assert len(answer.json) == 4
+    # The paper's 162 and 6 columns, beside them 32 units or a score a class, and the 32 in place of the 162.
+    cells = [read_result(path) for path in (tmp_path / "cells").glob("*.json")]
+    classes = len(cells[0].classes)
+    assert {one.features_name: one.feature_count for one in cells} == {
+        "no network": 168,
+        "units of Conv1D beside": 200,
+        "class scores of Conv1D beside": 168 + classes,
+        "units of Conv1D in place of its inputs": 38,
+    }
     curves = {path.stem.split("_")[-2]: pd.read_csv(path) for path in (tmp_path / "curves").glob("*.csv")}
-    assert set(curves) == {"units-of-Conv1D", "class-scores-of-Conv1D"}
+    assert set(curves) == {
+        "units-of-Conv1D-beside",
+        "class-scores-of-Conv1D-beside",
+        "units-of-Conv1D-in-place-of-its-inputs",
+    }
     assert all(set(table["network"]) == {"conv1d"} and table["epoch"].max() == 2 for table in curves.values())
     html = (tmp_path / "report.html").read_text()
-    assert html.count("<figure>") == 2
+    assert html.count("<figure>") == 3
     lines = re.findall(r'<polyline class="training_loss" points="([^"]+)"/>', html)
     # From the left edge to the right, and none above the largest loss.
     points = [[tuple(map(float, point.split(","))) for point in line.split()] for line in lines]
     assert all([x for x, _ in line] == [0.0, 300.0] for line in points)
     assert all(0.0 <= y <= 160.0 for line in points for _, y in line)
-    units = curves["units-of-Conv1D"]
+    units = curves["units-of-Conv1D-beside"]
     most = units[["training_loss", "validation_loss"]].to_numpy().max()
     assert points[0][0][1] == pytest.approx(160 * (1 - units["training_loss"][0] / most), abs=0.06)
 

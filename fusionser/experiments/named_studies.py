@@ -202,23 +202,35 @@ def _gender_questions(study: NamedStudy) -> list[Question]:
     ]
 
 
+ALONE, BESIDE, SCORED, REPLACED = (
+    "no network",
+    "units of Conv1D beside",
+    "class scores of Conv1D beside",
+    "units of Conv1D in place of its inputs",
+)
+"""What is done with SER-FusionNet's network: nothing, two ways to add it, and the paper's own."""
+
+
 def _deep_pipelines(study: NamedStudy) -> list[PipelineChoice]:
     if study.blocks or study.preset not in (None, "fusionnet"):
         raise SettingsError(
             "the study 'deep' has features of its own, SER-FusionNet's; leave --preset and --blocks out"
         )
+    beside = ("acoustic", "statistics", *(() if study.gender == "none" else ("gender",)), "conv1d")
     return [
-        study.pipeline("no network", preset="fusionnet"),
-        study.pipeline("units of Conv1D", preset="ser-fusionnet"),
-        study.pipeline("class scores of Conv1D", preset="ser-fusionnet", cross_fit=SCORES_FOLDS),
+        study.pipeline(ALONE, preset="fusionnet"),
+        study.pipeline(BESIDE, preset=None, blocks=beside),
+        study.pipeline(SCORED, preset=None, blocks=beside, cross_fit=SCORES_FOLDS),
+        study.pipeline(REPLACED, preset="ser-fusionnet"),
     ]
 
 
 def _deep_questions(study: NamedStudy) -> list[Question]:
     return [
-        Question("units against no network", "no network", "units of Conv1D"),
-        Question("class scores against no network", "no network", "class scores of Conv1D"),
-        Question("class scores against units", "units of Conv1D", "class scores of Conv1D"),
+        Question("units beside the features against no network", ALONE, BESIDE),
+        Question("class scores beside the features against no network", ALONE, SCORED),
+        Question("class scores against units, both beside", BESIDE, SCORED),
+        Question("units in place of their inputs against no network", ALONE, REPLACED),
     ]
 
 
