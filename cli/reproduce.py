@@ -26,7 +26,7 @@ def reproduce(
     ] = False,
     best_epoch: Annotated[
         bool,
-        option("--best-epoch", "Look for the best epoch on the test rows too, as an upper bound.", is_flag=True),
+        option("--best-epoch", "Train again, and choose the epoch by the test rows, as some papers do.", is_flag=True),
     ] = False,
     cost: Annotated[
         bool, option("--cost", "Train on a few batches, and say what the whole would take here.", is_flag=True)

@@ -103,8 +103,8 @@ def test_what_is_worse_together_is_not_beyond_either():
     answers = answer_questions(table, results)
     assert answers[-1].corrected < 0.05 and answers[-1].uar.mean < 0
     told = summary(table, answers)[-1]
-    assert "Together they are not beyond either alone" in told
-    assert " against weights alone; " in told and told.endswith(" against copies (all) alone.")
+    assert told.startswith("Together they are not beyond weights alone: -")
+    assert " and copies (all) alone: -" in told
 
 
 def test_where_there_is_no_effect_a_study_seldom_finds_one():

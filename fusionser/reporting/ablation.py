@@ -17,6 +17,7 @@ from fusionser.files import write_text
 from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, rankings
 from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
 from fusionser.reporting.page import relied_columns, render
+from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
 
 __all__ = ["AblationText", "ends", "p_value", "summary", "write_ablation"]
 
@@ -98,8 +99,8 @@ def _plain_summary(design: Design, answers: Sequence[Answer], results: Sequence[
     told = "; ".join(one.question.text for one in sure)
     largest = max(answers, key=lambda one: abs(one.uar.mean))
     return [
-        f"The UAR, averaged over the classifiers, is highest with {best} ({means[best]:.1f} %) and lowest with {worst} "
-        f"({means[worst]:.1f} %).",
+        f"The UAR, averaged over the classifiers, is highest for '{best}' ({means[best]:.1f} %) and lowest for "
+        f"'{worst}' ({means[worst]:.1f} %).",
         f"{len(sure)} of {len(answers)} questions find a change of the UAR beyond what chance gives"
         + (f": {told}." if told else "."),
         f"The largest change is that of {largest.question.text}: {points(largest)}.",
@@ -128,14 +129,13 @@ def _factorial_summary(table: Factorial, answers: Sequence[Answer]) -> list[str]
             f"Augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance gives: {points(one)}."
         )
     if both:
-        others = [_one_alone(*cells[one.question.without]) for one in both]
-        sure = [
-            other for one, other in zip(both, others, strict=True) if one.corrected < SIGNIFICANT and one.uar.mean > 0
-        ]
-        beyond = f"beyond {' and '.join(sure)}"
-        found_both = beyond if sure else "not beyond either alone by more than chance gives"
-        told = "; ".join(f"{points(one)} against {other}" for one, other in zip(both, others, strict=True))
-        sentences.append(f"Together they are {found_both}: {told}.")
+        groups: dict[str, list[str]] = {"beyond": [], "not beyond": []}
+        for one in both:
+            surely = one.corrected < SIGNIFICANT and one.uar.mean > 0
+            other = _one_alone(*cells[one.question.without])
+            groups["beyond" if surely else "not beyond"].append(f"{other}: {points(one)}")
+        told = "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
+        sentences.append(f"Together they are {told}.")
     return sentences
 
 
@@ -218,7 +218,9 @@ def write_ablation(
         answers=answers,
         results=results,
         first=smallest(results),
-        protocols=protocols_of(results),
+        protocols=protocol_lines(results),
+        columns=column_lines(results, design.label),
+        lines=[*block_lines(results), *classifier_lines(results)],
         stamps=stamps_of(results),
         relied=relied_on(results),
         rankings=rankings(design, results),
@@ -239,15 +241,6 @@ def relied_on(results: Sequence[Result]) -> list[dict[str, object]]:
 def smallest(results: Sequence[Result]) -> Result:
     """Return the result of the fewest rows: of the one corpus that all are scored on."""
     return min(results, key=lambda one: one.rows)
-
-
-def protocols_of(results: Sequence[Result]) -> list[str]:
-    """Return the protocols and settings that results are of, each once."""
-    told = [
-        f"{one.protocol.name}, {len(one.folds)} fold{'s' if len(one.folds) > 1 else ''}, {one.protocol.setting}"
-        for one in results
-    ]
-    return list(dict.fromkeys(told))
 
 
 def stamps_of(results: Sequence[Result]) -> list[str]:

@@ -19,13 +19,13 @@ from fusionser.reporting.ablation import (
     gender_gap,
     p_value,
     panels,
-    protocols_of,
     relied_on,
     smallest,
     stamps_of,
     summary,
 )
 from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, rankings
+from fusionser.reporting.settings import block_lines, column_lines, protocol_lines
 
 __all__ = ["write_ablation_html"]
 
@@ -65,7 +65,7 @@ def write_ablation_html(
         answers=answers,
         results=results,
         first=smallest(results),
-        protocols=protocols_of(results),
+        protocols=protocol_lines(results),
         stamps=stamps_of(results),
         relied=relied_on(results),
         heat=_heat(design, results),
@@ -86,6 +86,8 @@ def write_ablation_html(
         change=lambda value: f"{100 * value:+.1f}",
         ends=ends,
         p_value=p_value,
+        columns=column_lines(results, design.label),
+        blocks=block_lines(results),
         settings=sorted({key for one in results for key in one.classifier_settings}),
         commits=sorted({result.provenance["commit"] for result in results}),
         fewest=FEWEST_SPEAKERS,

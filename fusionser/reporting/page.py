@@ -15,6 +15,7 @@ from fusionser.evaluation.evaluate import Evaluation
 from fusionser.evaluation.results import Result, Scores
 from fusionser.files import write_text
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
+from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.rows import write_table
 
 __all__ = [
@@ -46,16 +47,6 @@ def score_interval(result: Result, name: str) -> str:
         return "see by speaker" if result.speakers and result.protocol.speakers_known else "none: speakers unknown"
     low, high = result.intervals[name]
     return f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _settings(values: Mapping[str, Any]) -> str:
-    shown = []
-    for key, value in values.items():
-        if value in (None, (), [], ""):
-            continue
-        text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        shown.append(f"{key} = {text}")
-    return f" ({'; '.join(shown)})" if shown else ""
 
 
 def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float] | None]]:
@@ -103,7 +94,7 @@ def render(template: str, **values: Any) -> str:
         .render(
             percent=_percent,
             interval=score_interval,
-            settings=_settings,
+            settings=settings_text,
             points=_points,
             metrics=METRIC_NAMES,
             **values,
@@ -158,7 +149,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
     """Return the page of a study of many results, in Markdown, one table a corpus, protocol and number of classes."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        label = result.protocol.name + _settings({k: v for k, v in result.protocol.settings.items() if k != "seed"})
+        label = result.protocol.name + settings_text({k: v for k, v in result.protocol.settings.items() if k != "seed"})
         fewer = f", {len(result.classes)} classes"
         groups.setdefault((result.corpus, label + fewer), []).append(result)
     return render(
@@ -168,7 +159,13 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         differences=_differences(text.contrasts, results),
         paper=[(row, _beside(row, results)) for row in text.paper],
         gaps=_gaps(results),
-        lines=_setting_lines(results),
+        normalised=any(one.protocol.setting != "inductive" for one in results),
+        leaky=any(not one.protocol.speaker_independent for one in results),
+        lines=[
+            *column_lines(results, lambda one: one.features_name),
+            *block_lines(results),
+            *classifier_lines(results),
+        ],
         first=results[0],
         commits=sorted({result.provenance["commit"] for result in results}),
         threads=sorted({result.provenance["threads"] for result in results if "threads" in result.provenance}),
@@ -222,13 +219,6 @@ def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
                 seen.add(key)
                 break
     return pairs
-
-
-def _setting_lines(results: Sequence[Result]) -> list[str]:
-    lines = [
-        f"{result.classifier}{_settings(result.classifier_settings)}; {result.protocol.selection}" for result in results
-    ]
-    return list(dict.fromkeys(lines))
 
 
 def write_study(text: StudyText, results: Sequence[Result], folder: str | Path) -> Path:

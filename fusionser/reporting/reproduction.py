@@ -138,10 +138,12 @@ def write_reproduction(
                 "epochs": _epochs(one),
                 "minutes": _minutes(one),
                 "provenance": one.results()[0].provenance,
+                "commits": list(dict.fromkeys(result.provenance["commit"] for result in one.results())),
                 "command": _command(one.results()[0].provenance["command"]),
             }
             for one in found
         ],
+        versions=_versions(found),
         missing=[name for name, short in missing.items() if costs.get(name) is None and not short],
         short=[
             (", ".join(name for name in lacking if missing[name] == found_here), found_here)
@@ -154,6 +156,12 @@ def write_reproduction(
         ],
     )
     return write_text(Path(folder) / "report.md", page)
+
+
+def _versions(found: Sequence[Reproduction]) -> list[str]:
+    """Return the versions that results were made with, each set of them once."""
+    told = [result.provenance["versions"] for one in found for result in one.results()]
+    return list(dict.fromkeys(", ".join(f"{name} {version}" for name, version in one.items()) for one in told))
 
 
 def _command(recorded: str) -> str:

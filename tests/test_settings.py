@@ -1,0 +1,41 @@
+"""What a page says of the settings of results."""
+
+from made_results import made
+
+from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
+
+
+def result(**changed):
+    return made(("none", "none"), "svm", [0.5] * 24).model_copy(update=changed)
+
+
+def test_the_columns_are_told_once_and_by_label_where_they_differ():
+    plain = result(features=[{"name": "mfcc"}, {"name": "mel"}], feature_count=148, features_name="both")
+    fewer = result(features=[{"name": "mfcc"}], feature_count=20, features_name="one")
+    assert column_lines([plain, plain], lambda one: one.features_name) == ["148 columns of mfcc, mel"]
+    assert column_lines([plain, fewer], lambda one: one.features_name) == [
+        "'both': 148 columns of mfcc, mel",
+        "'one': 20 columns of mfcc",
+    ]
+
+
+def test_a_network_is_told_with_its_precision_and_what_it_is_fed():
+    front = {"kind": "log-mel-map", "n_mels": 64, "cache": True}
+    block = {"name": "conv2d", "kind": "conv2d", "front_end": front, "epochs": 9, "precision": "bfloat16"}
+    one = result(features=[block])
+    assert block_lines([one, one]) == ["conv2d (epochs = 9; precision = bfloat16), fed log-mel-map (n_mels = 64)"]
+
+
+def test_a_network_alone_has_no_parameters_of_a_classifier_that_is_not_used():
+    settings = {"C": 10.0, "kernel": "rbf", "imbalance": "none", "fusion": "average"}
+    (alone,) = classifier_lines([result(classifier="network-alone", classifier_settings=settings)])
+    assert alone.startswith("network-alone (imbalance = none; fusion = average); ")
+    (svm,) = classifier_lines([result(classifier_settings=settings)])
+    assert svm.startswith("svm (C = 10.0; kernel = rbf; imbalance = none; fusion = average); ")
+
+
+def test_a_protocol_is_told_with_the_rows_that_a_fold_learns_from():
+    one = result()
+    folds = [one.folds[0].model_copy(update={"train_rows": rows}) for rows in (528, 530)]
+    (told,) = protocol_lines([result(folds=folds), result(folds=folds)])
+    assert told == "speaker-kfold, 2 folds of 528 to 530 training rows, inductive"
