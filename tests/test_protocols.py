@@ -123,6 +123,18 @@ def test_added_corpora_are_learned_from_in_every_fold_and_never_tested():
         assert len(train) + len(test) == len(rows)
 
 
+def test_what_a_tested_speaker_did_in_an_added_corpus_is_on_neither_side():
+    rows = pd.concat([table(4, "speech"), table(4, "song")], ignore_index=True)
+    folds = list(AddedCorpora(test=("speech",), folds=2).split(rows))
+    tested = np.concatenate([test for _, test in folds])
+    assert sorted(tested) == np.flatnonzero(rows["corpus"] == "speech").tolist()
+    for train, test in folds:
+        assert not set(rows["speaker"].iloc[train]) & set(rows["speaker"].iloc[test])
+        assert set(rows["corpus"].iloc[train]) == {"speech", "song"}
+        # Half of the speakers: a fourth of the rows is tested, and as many are sung by those who are.
+        assert (len(train), len(test)) == (len(rows) // 2, len(rows) // 4)
+
+
 @pytest.mark.parametrize(
     ("split", "rows", "message"),
     [

@@ -43,9 +43,10 @@ class CrossCorpus(Protocol):
 
 @dataclass(kw_only=True)
 class AddedCorpora(Protocol):
-    """Folds by speaker of some corpora, all rows of the others being learned from in every fold.
+    """Folds by speaker of some corpora, the rows of the others being learned from in every fold.
 
-    What it scores stands beside `SpeakerKFold` on the tested corpora alone, speaker by speaker.
+    What it scores stands beside `SpeakerKFold` on the tested corpora alone, speaker by speaker. Where a tested speaker
+    is in another corpus too, as RAVDESS's actors sing, those rows are neither learned from nor tested in that fold.
 
     Parameters
     ----------
@@ -66,7 +67,9 @@ class AddedCorpora(Protocol):
                 f"{self.name}: name the corpora to test, out of {', '.join(known)}, and leave one to learn from"
             )
         speakers = speakers_of(rows[rows["corpus"].isin(self.test)], self.name)
-        yield from folds_by_speaker(rows, speakers, self.folds, self.name)
+        own = rows["corpus"].isin(self.test).to_numpy()
+        for label, train, test in folds_by_speaker(rows, speakers, self.folds, self.name):
+            yield label, train, test[own[test]]
 
 
 def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:
