@@ -11,6 +11,9 @@ import soundfile
 from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
 from fusionser.corpora.places import find_corpora
 from fusionser.errors import CorpusError, SettingsError
+from fusionser.experiments.choices import Place
+from fusionser.experiments.prepare import list_places
+from fusionser.rows import write_table
 
 
 def record_tree(folder: Path, names, rate=8000):
@@ -232,3 +235,11 @@ def test_corpora_are_found_by_the_name_of_their_folder(tmp_path):
         "crema-d": tmp_path / "crema_d",
     }
     assert find_corpora(["ravdess"], None) == {}
+
+
+def test_a_part_of_a_published_corpus_is_told_and_a_table_may_hold_what_it_likes(tmp_path):
+    folder = record_tree(tmp_path / "emodb", ["03a01Fa.wav", "08a02Wb.wav"])
+    listed = list_places([Place(str(folder), "emodb")])
+    assert listed.notes == ["partial: 2 of 535 recordings of emodb"]
+    write_table(listed.rows, tmp_path / "rows.csv")
+    assert list_places([Place(str(tmp_path / "rows.csv"), "emodb")]).notes == []

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fusionser.corpora import Listing, list_rows
+from fusionser.corpora import CORPORA, Listing, list_rows
+from fusionser.corpora.places import Present
 from fusionser.errors import AudioError, ProtocolError
 from fusionser.evaluation import provenance
 from fusionser.experiments.choices import Features, Place
@@ -88,8 +89,22 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
         quarantine=pd.concat([listing.quarantine for listing in listings], ignore_index=True),
         doubled=[pair for listing in listings for pair in listing.doubled],
         ignored=[file for listing in listings for file in listing.ignored],
-        notes=[note for listing in listings for note in listing.notes],
+        notes=[
+            note
+            for place, listing in zip(places, listings, strict=True)
+            for note in (*listing.notes, *_partial(place, listing))
+        ],
     )
+
+
+def _partial(place: Place, listing: Listing) -> list[str]:
+    """Say how much of a published corpus is in its folder, where it is not all; a table may hold what it likes."""
+    corpus = CORPORA.get(place.corpus or "")
+    if corpus is None or corpus.card.synthetic or not Path(place.path).is_dir():
+        return []
+    found = len(listing.rows) + len(listing.quarantine)
+    one = Present(str(place.corpus), Path(place.path), found, corpus.card.counts.files)
+    return [] if one.whole else [f"partial: {one}"]
 
 
 def prepare(

@@ -197,7 +197,7 @@ def _prepared(
         notes.append(f"{run.epochs} epochs in place of the recipe's")
     if run.precision != "float32":
         notes.append(f"trained in {run.precision}")
-    return replace(made, table=table, notes=[*made.notes, *notes])
+    return replace(made, table=table, notes=list(dict.fromkeys([*made.notes, *notes])))
 
 
 def _plan(recipe: PaperRecipe, run: Run, seed: int, held_out: str = "speakers") -> Plan:

@@ -251,7 +251,7 @@ def stamps_of(results: Sequence[Result]) -> list[str]:
     found: dict[str, list[str]] = {}
     rightly: dict[str, list[float]] = {}
     for one in results:
-        for stamp in one.protocol.stamps:
+        for stamp in (*one.protocol.stamps, *one.notes):
             share = RIGHTLY.search(stamp)
             kind = RIGHTLY.sub("{} %", stamp) if share else stamp
             found.setdefault(kind, []).append(one.protocol.name)
