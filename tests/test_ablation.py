@@ -14,7 +14,7 @@ from fusionser.experiments.factorial import Factorial, cell_label
 from fusionser.experiments.questions import answer_questions
 from fusionser.experiments.recipe import ProtocolChoice
 from fusionser.reporting.ablation import AblationText, gender_gap, stamps_of, summary
-from fusionser.reporting.breakdown import by_class, by_speaker, rankings
+from fusionser.reporting.breakdown import by_class, by_speaker, change_by_classifier, rankings
 from fusionser.reporting.html import write_ablation_html
 
 
@@ -94,6 +94,25 @@ def test_an_effect_is_found_and_averaged_over_the_classifiers():
     assert "1 of 2 cures of imbalance changed the UAR by more than chance gives" in text
     assert "that of smote, -" in text
     assert "Augmented copies (all) changed it by more than chance gives: +" in text
+
+
+def test_a_change_that_is_of_one_classifier_is_told_as_such():
+    table = factorial()
+    level = np.linspace(0.4, 0.7, len(SPEAKERS))
+    results = [
+        made((cure, kind), name, level + 0.06 * (cure == "smote" and name == "mlp"))
+        for cure in table.imbalance
+        for kind in table.augmentation
+        for name in table.classifiers
+    ]
+    answers = answer_questions(table, results)
+    shown = change_by_classifier(table, answers, results)
+    assert shown.columns == ["svm", "mlp"]
+    assert shown.labels == [one.question.text for one in answers]
+    smote = shown.labels.index("smote against none")
+    np.testing.assert_allclose(shown.values[smote], [0.0, 0.06], atol=1e-12)
+    assert answers[smote].uar.mean == pytest.approx(0.03)
+    assert np.abs(np.delete(shown.values, smote, axis=0)).max() < 1e-12
 
 
 def test_what_is_worse_together_is_not_beyond_either():

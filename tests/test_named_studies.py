@@ -72,8 +72,8 @@ def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_t
     assert answer.uar.mean == pytest.approx(0.2)
     told = summary(study("protocol"), [answer], results)
     assert told[0] == (
-        "The UAR, averaged over the classifiers, is highest with random folds (60.0 %) and lowest with folds by "
-        "speaker (40.0 %)."
+        "The UAR, averaged over the classifiers, is highest for 'random folds' (60.0 %) and lowest for 'folds by "
+        "speaker' (40.0 %)."
     )
     assert told[1] == (
         "1 of 1 questions find a change of the UAR beyond what chance gives: random folds against folds by speaker."

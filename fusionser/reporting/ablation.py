@@ -14,7 +14,7 @@ from fusionser.evaluation.statistics import GroupGap, group_gap
 from fusionser.experiments.factorial import Factorial, cell_label
 from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
-from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, rankings
+from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, change_by_classifier, rankings
 from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
 from fusionser.reporting.page import relied_columns, render
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
@@ -223,6 +223,7 @@ def write_ablation(
         lines=[*block_lines(results), *classifier_lines(results)],
         stamps=stamps_of(results),
         relied=relied_on(results),
+        by_classifier=change_by_classifier(design, answers, results),
         rankings=rankings(design, results),
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         change=lambda value: f"{100 * value:+.1f}",

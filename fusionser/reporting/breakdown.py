@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from fusionser.evaluation import Result
 from fusionser.evaluation.statistics import FEWEST_METHODS, MOST_METHODS, Ranking, compare_ranks
 from fusionser.experiments.factorial import Factorial, cell_label
-from fusionser.experiments.questions import Design
+from fusionser.experiments.questions import Answer, Design
 from fusionser.reporting.figures import draw_heat
 
-__all__ = ["Breakdown", "breakdown_figure", "by_class", "by_speaker", "rankings"]
+__all__ = ["Breakdown", "breakdown_figure", "by_class", "by_speaker", "change_by_classifier", "rankings"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,23 @@ def by_class(design: Design, results: Sequence[Result]) -> Breakdown:
 def by_speaker(design: Design, results: Sequence[Result]) -> Breakdown:
     """Return the UAR of each test speaker."""
     return _breakdown(design, results, _speaker_scores)
+
+
+def change_by_classifier(design: Design, answers: Sequence[Answer], results: Sequence[Result]) -> Breakdown:
+    """Return the change of UAR that each question is about, the mean over the speakers, classifier by classifier.
+
+    A change over all of them may be that of one.
+    """
+    known = {(design.label(one), one.classifier): _speaker_scores(one) for one in results}
+    classifiers = list(dict.fromkeys(one.classifier for one in results))
+    values = np.full((len(answers), len(classifiers)), np.nan)
+    for row, answer in enumerate(answers):
+        for column, name in enumerate(classifiers):
+            without, having = (known.get((label, name)) for label in (answer.question.without, answer.question.having))
+            if without and having:
+                both = sorted(without.keys() & having.keys())
+                values[row, column] = np.mean([having[one] - without[one] for one in both])
+    return Breakdown([answer.question.text for answer in answers], classifiers, values)
 
 
 def _speaker_scores(result: Result) -> dict[str, float]:

@@ -24,7 +24,7 @@ from fusionser.reporting.ablation import (
     stamps_of,
     summary,
 )
-from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, rankings
+from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, change_by_classifier, rankings
 from fusionser.reporting.settings import block_lines, column_lines, protocol_lines
 
 __all__ = ["write_ablation_html"]
@@ -80,6 +80,7 @@ def write_ablation_html(
             _broken_down("Classes", "Recall of each class", by_class(design, results), {}),
             _broken_down("Speakers", "UAR of each test speaker", by_speaker(design, results), results[0].genders),
         ],
+        by_classifier=change_by_classifier(design, answers, results),
         rankings=rankings(design, results),
         gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         percent=lambda value: f"{100 * value:.1f}",
