@@ -82,14 +82,29 @@ def summary(design: Design, answers: Sequence[Answer], results: Sequence[Result]
     """Say in three sentences what was found, from the numbers and with their uncertainty."""
     if not answers:
         return ["No question can be answered yet: the evaluations that it needs have not been run."]
+    spread = _spread(design, answers, results)
     return (
-        _factorial_summary(design, answers)
+        _factorial_summary(design, answers, spread)
         if isinstance(design, Factorial)
-        else _plain_summary(design, answers, results)
+        else _plain_summary(design, answers, results, spread)
     )
 
 
-def _plain_summary(design: Design, answers: Sequence[Answer], results: Sequence[Result]) -> list[str]:
+def _spread(design: Design, answers: Sequence[Answer], results: Sequence[Result]) -> dict[str, str]:
+    """Say from what to what the change of each question goes by classifier: a mean may be the doing of one."""
+    shown = change_by_classifier(design, answers, results)
+    if len(shown.columns) < 2:
+        return {}
+    return {
+        name: f", {round(100 * row.min(), 1) + 0.0:+.1f} to {round(100 * row.max(), 1) + 0.0:+.1f} by classifier"
+        for name, row in zip(shown.labels, shown.values, strict=True)
+        if np.isfinite(row).all()
+    }
+
+
+def _plain_summary(
+    design: Design, answers: Sequence[Answer], results: Sequence[Result], spread: Mapping[str, str]
+) -> list[str]:
     by_label: dict[str, list[float]] = {}
     for one in results:
         by_label.setdefault(design.label(one), []).append(one.pooled.uar)
@@ -103,11 +118,11 @@ def _plain_summary(design: Design, answers: Sequence[Answer], results: Sequence[
         f"'{worst}' ({means[worst]:.1f} %).",
         f"{len(sure)} of {len(answers)} questions find a change of the UAR beyond what chance gives"
         + (f": {told}." if told else "."),
-        f"The largest change is that of {largest.question.text}: {points(largest)}.",
+        f"The largest change is that of {largest.question.text}: {points(largest, spread)}.",
     ]
 
 
-def _factorial_summary(table: Factorial, answers: Sequence[Answer]) -> list[str]:
+def _factorial_summary(table: Factorial, answers: Sequence[Answer], spread: Mapping[str, str]) -> list[str]:
     """Answer what cures do, what copies do, and what both do."""
     cells = {cell_label(cure, kind): (cure, kind) for cure in table.imbalance for kind in table.augmentation}
     having = {one.question.text: cells[one.question.having] for one in answers}
@@ -121,19 +136,20 @@ def _factorial_summary(table: Factorial, answers: Sequence[Answer]) -> list[str]
         changed = f"{len(found)} of {len(cures)} cures of imbalance" if found else "None of the cures of imbalance"
         sentences.append(
             f"{changed} changed the UAR by more than chance gives; the largest change is that of "
-            f"{having[best.question.text][0]}, {points(best)}."
+            f"{having[best.question.text][0]}, {points(best, spread)}."
         )
     for one in copies[:1]:
         verdict = "changed" if one.corrected < SIGNIFICANT else "did not change"
         sentences.append(
-            f"Augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance gives: {points(one)}."
+            f"Augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance gives: "
+            f"{points(one, spread)}."
         )
     if both:
         groups: dict[str, list[str]] = {"beyond": [], "not beyond": []}
         for one in both:
             surely = one.corrected < SIGNIFICANT and one.uar.mean > 0
             other = _one_alone(*cells[one.question.without])
-            groups["beyond" if surely else "not beyond"].append(f"{other}: {points(one)}")
+            groups["beyond" if surely else "not beyond"].append(f"{other}: {points(one, spread)}")
         told = "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
         sentences.append(f"Together they are {told}.")
     return sentences
@@ -143,12 +159,13 @@ def _one_alone(cure: str, kind: str) -> str:
     return f"{cure} alone" if kind == NONE else f"copies ({kind}) alone"
 
 
-def points(answer: Answer) -> str:
-    """Return the change of the UAR in points, its interval, and Holm's p."""
+def points(answer: Answer, spread: Mapping[str, str]) -> str:
+    """Return the change of the UAR in points, its interval, Holm's p, and how far classifiers differ."""
     low_high = answer.uar.interval
     within = "" if low_high is None else f"95 % {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f}, "
     p = p_value(answer.corrected)
-    return f"{100 * answer.uar.mean:+.1f} points ({within}p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'})"
+    told = f"p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'}"
+    return f"{100 * answer.uar.mean:+.1f} points ({within}{told}{spread.get(answer.question.text, '')})"
 
 
 def p_value(p: float) -> str:
