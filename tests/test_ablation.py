@@ -91,9 +91,9 @@ def test_an_effect_is_found_and_averaged_over_the_classifiers():
     assert answers["smote against none"].uar.mean < 0 and answers["smote against none"].corrected < 0.05
     assert answers["weights against none"].corrected > 0.05
     text = " ".join(summary(table, list(answers.values())))
-    assert "1 of 2 cures of imbalance changed the UAR by more than chance gives" in text
+    assert "Without copies, 1 of 2 cures of imbalance changed the UAR by more than chance gives" in text
     assert "that of smote, -" in text
-    assert "Augmented copies (all) changed it by more than chance gives: +" in text
+    assert "Without a cure, augmented copies (all) changed it by more than chance gives: +" in text
 
 
 def test_a_change_that_is_of_one_classifier_is_told_as_such():
@@ -123,7 +123,7 @@ def test_what_is_worse_together_is_not_beyond_either():
     answers = answer_questions(table, results)
     assert answers[-1].corrected < 0.05 and answers[-1].uar.mean < 0
     told = summary(table, answers)[-1]
-    assert told.startswith("Together they are not beyond weights alone: -")
+    assert told.startswith("Together weights and copies (all) are not beyond weights alone: -")
     assert " and copies (all) alone: -" in told
 
 

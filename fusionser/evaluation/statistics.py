@@ -77,14 +77,15 @@ class PairedTest(Change):
 def least_p(speakers: int) -> float:
     """Return the smallest two-sided p that a permutation test of so many pairs can give.
 
-    There are ``2^n`` ways to swap the signs of n differences, two of which are as extreme as all of one sign.
+    There are ``2^n`` ways to swap the signs of n differences, two of which are as extreme as all of one sign. Where not
+    all are tried, the tail that is doubled holds one at least: the differences themselves.
 
     Examples
     --------
     >>> round(least_p(10), 5), least_p(4)
     (0.00195, 0.125)
     """
-    return max(2.0 / 2.0**speakers, 1.0 / (RESAMPLES + 1))
+    return max(2.0 / 2.0**speakers, 2.0 / (RESAMPLES + 1))
 
 
 def mean_change(differences: npt.ArrayLike, *, draws: int = 2000, seed: int = 0) -> Change:

@@ -130,6 +130,10 @@ class Factorial(Design):
             f"copies a training clip where there are any: {self.copies}{scarce}",
         ]
 
+    def asked_where(self) -> str:
+        """Return where each question is asked: what else the table holds bears on the ranks alone."""
+        return "Cures are compared where there are no copies, copies where there is no cure. "
+
     def questions(self) -> list[Question]:
         """Return what is asked, settled before anything is run.
 

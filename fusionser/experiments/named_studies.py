@@ -257,7 +257,7 @@ def _protocol_questions(study: NamedStudy) -> list[Question]:
     across = Question("learned from another corpus against folds by speaker", by_speaker, PROTOCOL_LABELS[ACROSS])
     return [
         Question("random folds against folds by speaker", by_speaker, PROTOCOL_LABELS[RANDOM]),
-        Question("statements held out against speakers held out", by_speaker, PROTOCOL_LABELS[BY_STATEMENT]),
+        Question("statements held out against folds by speaker", by_speaker, PROTOCOL_LABELS[BY_STATEMENT]),
         *([across] if study.also else []),
     ]
 

@@ -58,6 +58,10 @@ class Design:
         """Return what is asked, settled before anything is run."""
         raise NotImplementedError
 
+    def asked_where(self) -> str:
+        """Return in what part of the results each question is asked, as a sentence; empty where it is in all."""
+        return ""
+
     def notes(self) -> list[str]:
         """Return what a reader must know of the settings, each as part of a sentence."""
         return []

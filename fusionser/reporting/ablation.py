@@ -133,7 +133,8 @@ def _factorial_summary(table: Factorial, answers: Sequence[Answer], spread: Mapp
     if cures:
         best = max(cures, key=lambda one: abs(one.uar.mean))
         found = [one for one in cures if one.corrected < SIGNIFICANT]
-        changed = f"{len(found)} of {len(cures)} cures of imbalance" if found else "None of the cures of imbalance"
+        which = f"{len(found)} of {len(cures)}" if found else "none of the"
+        changed = f"Without copies, {which} cures of imbalance"
         sentences.append(
             f"{changed} changed the UAR by more than chance gives; the largest change is that of "
             f"{having[best.question.text][0]}, {points(best, spread)}."
@@ -141,8 +142,8 @@ def _factorial_summary(table: Factorial, answers: Sequence[Answer], spread: Mapp
     for one in copies[:1]:
         verdict = "changed" if one.corrected < SIGNIFICANT else "did not change"
         sentences.append(
-            f"Augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance gives: "
-            f"{points(one, spread)}."
+            f"Without a cure, augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance "
+            f"gives: {points(one, spread)}."
         )
     if both:
         groups: dict[str, list[str]] = {"beyond": [], "not beyond": []}
@@ -151,7 +152,8 @@ def _factorial_summary(table: Factorial, answers: Sequence[Answer], spread: Mapp
             other = _one_alone(*cells[one.question.without])
             groups["beyond" if surely else "not beyond"].append(f"{other}: {points(one, spread)}")
         told = "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
-        sentences.append(f"Together they are {told}.")
+        cure, kind = having[both[0].question.text]
+        sentences.append(f"Together {cure} and copies ({kind}) are {told}.")
     return sentences
 
 
@@ -164,7 +166,7 @@ def points(answer: Answer, spread: Mapping[str, str]) -> str:
     low_high = answer.uar.interval
     within = "" if low_high is None else f"95 % {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f}, "
     p = p_value(answer.corrected)
-    told = f"p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'}"
+    told = f"corrected p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'}"
     return f"{100 * answer.uar.mean:+.1f} points ({within}{told}{spread.get(answer.question.text, '')})"
 
 
