@@ -53,6 +53,12 @@ def test_the_cells_are_the_table():
     assert last.classifiers == ("svm", "mlp")
 
 
+def test_where_networks_are_compared_is_told_where_none_is_in_the_table():
+    assert "the study deep" in factorial(preset="fusionnet").notes()[-1]
+    assert "the study deep" not in " ".join(factorial(preset="ser-fusionnet").notes())
+    assert "the study deep" not in " ".join(factorial(blocks=["wide", "conv2d"]).notes())
+
+
 def test_the_questions_are_settled_beforehand():
     asked = factorial().questions()
     expected = [

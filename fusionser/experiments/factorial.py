@@ -6,9 +6,11 @@ from typing import ClassVar
 
 from fusionser.augment import AUGMENTATIONS
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.experiments.choices import DEEP_PRESETS
 from fusionser.experiments.pipeline import IMBALANCE
 from fusionser.experiments.questions import Design, Question
 from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
+from fusionser.networks import EXTRACTORS
 
 __all__ = ["ALL", "Factorial", "cell_label", "copies_of"]
 
@@ -122,12 +124,18 @@ class Factorial(Design):
         return "Imbalance against augmentation"
 
     def notes(self) -> list[str]:
-        """Return the imbalance that is imposed, and how many copies there are."""
+        """Return the imbalance that is imposed, how many copies there are, and where networks are compared."""
         scarce = ", of scarce classes alone" if self.only_scarce else ""
         imposed = self.imposed
+        deep = self.preset in DEEP_PRESETS or set(self.blocks) & set(EXTRACTORS)
         return [
             *([] if imposed is None else [f"an imbalance of 1 to {imposed:g} imposed on the training rows"]),
             f"copies a training clip where there are any: {self.copies}{scarce}",
+            *(
+                []
+                if deep
+                else ["networks as features cost too much for every cell, and have the study deep of their own"]
+            ),
         ]
 
     def asked_where(self) -> str:
