@@ -131,11 +131,7 @@ class Factorial(Design):
         return [
             *([] if imposed is None else [f"an imbalance of 1 to {imposed:g} imposed on the training rows"]),
             f"copies a training clip where there are any: {self.copies}{scarce}",
-            *(
-                []
-                if deep
-                else ["networks as features cost too much for every cell, and have the study deep of their own"]
-            ),
+            *([] if deep else ["networks, too costly for every cell, have a study of their own, the study deep"]),
         ]
 
     def asked_where(self) -> str:
