@@ -125,7 +125,7 @@ def test_a_study_on_recordings(name, command, demo_folder, tmp_path):
     assert all(text in html for text in asked)
     again = tmp_path / "again.html"
     assert command("report", tmp_path / "out", "--html", again).status == 0
-    assert again.read_text().count("<td>") == html.count("<td>")
+    assert again.read_text() == html
 
 
 def test_a_study_of_networks_shows_how_they_learned(command, demo_folder, tmp_path):

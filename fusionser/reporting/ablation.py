@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
 from fusionser.reporting.page import relied_columns, render
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
 
-__all__ = ["AblationText", "ends", "p_value", "summary", "write_ablation"]
+__all__ = ["AblationText", "ends", "p_value", "page_values", "panels", "summary", "write_ablation"]
 
 NONE = "none"
 LEAST_SHOWN = 0.001
@@ -229,28 +230,34 @@ def write_ablation(
     save_figure(breakdown_figure(by_speaker(design, results)), place / "speakers.png")
     if answers:
         save_figure(answers_figure(answers), place / "questions.png")
-    page = render(
-        "ablation.md.j2",
-        design=design,
-        text=text,
-        sentences=summary(design, answers, results),
-        answers=answers,
-        results=results,
-        first=smallest(results),
-        protocols=protocol_lines(results),
-        columns=column_lines(results, design.label),
-        lines=[*block_lines(results), *classifier_lines(results)],
-        stamps=stamps_of(results),
-        relied=relied_on(results),
-        by_classifier=change_by_classifier(design, answers, results),
-        rankings=rankings(design, results),
-        gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
-        change=lambda value: f"{100 * value:+.1f}",
-        ends=ends,
-        p_value=p_value,
-        commits=sorted({result.provenance["commit"] for result in results}),
-    )
+    lines = [*block_lines(results), *classifier_lines(results)]
+    page = render("ablation.md.j2", **page_values(design, answers, results, text), lines=lines)
     return write_text(place / "report.md", page)
+
+
+def page_values(
+    design: Design, answers: Sequence[Answer], results: Sequence[Result], text: AblationText
+) -> dict[str, Any]:
+    """Return what the page shows, whether as Markdown or as HTML."""
+    return {
+        "design": design,
+        "text": text,
+        "sentences": summary(design, answers, results),
+        "answers": answers,
+        "results": results,
+        "first": smallest(results),
+        "protocols": protocol_lines(results),
+        "columns": column_lines(results, design.label),
+        "stamps": stamps_of(results),
+        "relied": relied_on(results),
+        "by_classifier": change_by_classifier(design, answers, results),
+        "rankings": rankings(design, results),
+        "gaps": [(one, gap) for one in results if (gap := gender_gap(one)) is not None],
+        "change": lambda value: f"{100 * value:+.1f}",
+        "ends": ends,
+        "p_value": p_value,
+        "commits": sorted({result.provenance["commit"] for result in results}),
+    }
 
 
 def relied_on(results: Sequence[Result]) -> list[dict[str, object]]:

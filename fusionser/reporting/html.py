@@ -13,19 +13,9 @@ from fusionser.evaluation import Result
 from fusionser.evaluation.metrics import FEWEST_SPEAKERS
 from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
-from fusionser.reporting.ablation import (
-    AblationText,
-    ends,
-    gender_gap,
-    p_value,
-    panels,
-    relied_on,
-    smallest,
-    stamps_of,
-    summary,
-)
-from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, change_by_classifier, rankings
-from fusionser.reporting.settings import block_lines, column_lines, protocol_lines
+from fusionser.reporting.ablation import AblationText, page_values, panels
+from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker
+from fusionser.reporting.settings import block_lines
 
 __all__ = ["write_ablation_html"]
 
@@ -59,15 +49,7 @@ def write_ablation_html(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = (resources.files("fusionser.reporting") / "templates" / "ablation.html.j2").read_text(encoding="utf-8")
     page = environment.from_string(template).render(
-        design=design,
-        text=text,
-        sentences=summary(design, answers, results),
-        answers=answers,
-        results=results,
-        first=smallest(results),
-        protocols=protocol_lines(results),
-        stamps=stamps_of(results),
-        relied=relied_on(results),
+        **page_values(design, answers, results, text),
         heat=_heat(design, results),
         forest=_forest(answers),
         curves=[
@@ -80,17 +62,9 @@ def write_ablation_html(
             _broken_down("Classes", "Recall of each class", by_class(design, results), {}),
             _broken_down("Speakers", "UAR of each test speaker", by_speaker(design, results), results[0].genders),
         ],
-        by_classifier=change_by_classifier(design, answers, results),
-        rankings=rankings(design, results),
-        gaps=[(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         percent=lambda value: f"{100 * value:.1f}",
-        change=lambda value: f"{100 * value:+.1f}",
-        ends=ends,
-        p_value=p_value,
-        columns=column_lines(results, design.label),
         blocks=block_lines(results),
         settings=sorted({key for one in results for key in one.classifier_settings}),
-        commits=sorted({result.provenance["commit"] for result in results}),
         fewest=FEWEST_SPEAKERS,
     )
     return write_text(path, page)
