@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measuring import Figure, Waveform, files, interleaved, waveform
-from fusionser.augment import augment, parse_augmentation
+from fusionser.augmentation.waveforms import augment, parse_augmentation
 from fusionser.memory import reused_memory
 
 CLIPS = 24

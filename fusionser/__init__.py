@@ -5,7 +5,7 @@ The parts, in the order in which data flow through them:
 - `fusionser.corpora`: a folder of recordings to rows,
 - `fusionser.audio`, `fusionser.features`: rows to features,
 - `fusionser.evaluation`: protocols, the leakage guard, scores,
-- `fusionser.fusion`, `fusionser.classifiers`: features to labels,
+- `fusionser.scaling`, `fusionser.classifiers`: features to labels,
 - `fusionser.experiments`: the whole job, and studies of many,
 - `fusionser.model`: the saved model,
 - `fusionser.reporting`: pages and pictures.

@@ -21,13 +21,14 @@ from fusionser.classifiers import MemberClassifier, TableClassifier
 from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError
 from fusionser.files import write_bytes
-from fusionser.fusion import SCALERS, BlockScaler
 from fusionser.networks import NetworkTraining
+from fusionser.scaling import SCALERS, BlockScaler
 
 __all__ = ["FORMAT", "bare", "dump_estimators", "load_estimators", "read_archive", "write_archive"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+SCHEMA = "schema.json"
 ANYWHERE = "auto"
 LARGEST_MEMBER = 4 * 1024**3
 LARGEST_RATIO = 100
@@ -58,7 +59,7 @@ OBJECTS = frozenset(
         "fusionser.classifiers.neural.BiLSTM",
         "fusionser.classifiers.neural.LSTM",
         "fusionser.classifiers.neural.MLP",
-        "fusionser.fusion.BlockScaler",
+        "fusionser.scaling.BlockScaler",
         "sklearn.calibration.CalibratedClassifierCV",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
@@ -74,6 +75,9 @@ OBJECTS = frozenset(
     }
 )
 TREE = "sklearn.tree._tree.Tree"
+
+RENAMED = {"fusionser.fusion": "fusionser.scaling"}
+"""Modules that were called otherwise when a file was written."""
 
 
 def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Path:
@@ -189,20 +193,41 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
             pending.extend(current)
 
 
-def _check_schema(content: bytes) -> None:
+def _check_schema(content: bytes) -> bytes:
+    """Refuse a skops file that holds anything but known parts; return it with the present names of its modules."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
-            if info.filename != "schema.json" and not info.filename.endswith(".npy"):
+            if info.filename != SCHEMA and not info.filename.endswith(".npy"):
                 raise ValueError(f"it holds '{info.filename}'")
             if info.file_size > LARGEST_MEMBER or info.file_size > LARGEST_RATIO * max(info.compress_size, 1):
                 raise ValueError(f"'{info.filename}' unpacks to {info.file_size} bytes")
-        schema = json.loads(archive.read("schema.json"))
+        schema = json.loads(archive.read(SCHEMA))
+        renamed = _check_nodes(schema)
+        return _with_schema(archive, schema) if renamed else content
+
+
+def _check_nodes(schema: Any) -> bool:
+    """Refuse nodes that are not known; give those of renamed modules their present names, and tell if there are any."""
+    renamed = False
     for node in _nodes(schema):
+        if node.get("__module__") in RENAMED:
+            node["__module__"] = RENAMED[node["__module__"]]
+            renamed = True
         kind = (node.get("__loader__"), node.get("__module__"), node.get("__class__"))
         name = f"{kind[1]}.{kind[2]}"
         known = kind in PLAIN_NODES or (kind[0] == "ObjectNode" and name in OBJECTS)
         if not known and not (kind[0] == "TreeNode" and name == TREE):
             raise ValueError(f"it holds a {kind[0]} of {name}")
+    return renamed
+
+
+def _with_schema(archive: zipfile.ZipFile, schema: Any) -> bytes:
+    """Return the bytes of an archive with another schema."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as copied:
+        for info in archive.infolist():
+            copied.writestr(info, json.dumps(schema) if info.filename == SCHEMA else archive.read(info))
+    return buffer.getvalue()
 
 
 def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
@@ -221,8 +246,7 @@ def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ..
         When it holds anything else.
     """
     try:
-        _check_schema(content)
-        loaded = skops_io.loads(content, trusted=[*OBJECTS, TREE])
+        loaded = skops_io.loads(_check_schema(content), trusted=[*OBJECTS, TREE])
         if not isinstance(loaded, dict) or set(loaded) != set(expected):
             raise ValueError("its parts are not those of a model")
         for name, kind in expected.items():

@@ -17,8 +17,8 @@ from fusionser.errors import ModelFileError, SettingsError
 from fusionser.evaluation.results import Result, versions
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
-from fusionser.fusion import BlockScaler
 from fusionser.networks import LEARNED
+from fusionser.scaling import BlockScaler
 
 __all__ = ["Model", "ModelCard", "load_model", "save_model"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import soxr
 
 from fusionser.audio import Waveform, decode
-from fusionser.augment import augment, parse_augmentation
+from fusionser.augmentation.waveforms import augment, parse_augmentation
 
 __all__ = ["read_row"]
 

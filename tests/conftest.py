@@ -106,9 +106,9 @@ def model_data(demo_folder):
 def saved(model_data, tmp_path_factory):
     """A model file of each classifier."""
     from fusionser.classifiers import CLASSIFIERS
-    from fusionser.evaluation import SpeakerHoldout
     from fusionser.experiments import Plan, fit_plan
     from fusionser.model import save_model
+    from fusionser.splits import SpeakerHoldout
 
     folder = tmp_path_factory.mktemp("models")
     files = {}

@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 
 from fusionser.audio import decode
-from fusionser.augment import AUGMENTATIONS, Augmentation, augment, parse_augmentation
-from fusionser.balance import BalanceRows
-from fusionser.copies import AugmentRows, augmented_rows
+from fusionser.augmentation.rows import AugmentRows, augmented_rows
+from fusionser.augmentation.waveforms import AUGMENTATIONS, Augmentation, augment, parse_augmentation
+from fusionser.balancing import BalanceRows
 from fusionser.errors import FusionserError, LeakageError, RowsError, SettingsError
 from fusionser.evaluation import check_split, with_fingerprints
 from fusionser.features import MFCC, FeatureExtractor
@@ -186,8 +186,8 @@ def test_only_originals_are_copied_and_copies_carry_no_features(demo_rows):
 
 
 def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatch):
-    from fusionser.evaluation import RandomHoldout
     from fusionser.experiments import Place, Plan, analyse_copies, choose_features, evaluate_plan, prepare
+    from fusionser.splits import RandomHoldout
 
     monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "cache"))
     clips = tmp_path / "clips"

@@ -8,7 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fusionser.classifiers import CLASSIFIERS, GRIDS, SVM, RandomForest, XGBoost, classifier
 from fusionser.errors import SettingsError
-from fusionser.evaluation import InnerFolds
+from fusionser.splits import InnerFolds
 
 
 @parametrize_with_checks([SVM(), SVM(probability=False), RandomForest(n_estimators=10), XGBoost(n_estimators=5)])

@@ -11,10 +11,10 @@ import pytest
 from command_process import start_command
 
 from fusionser.classifiers import CLASSIFIERS
-from fusionser.evaluation import PROTOCOLS
 from fusionser.experiments import IMBALANCE
 from fusionser.features import BLOCKS, PRESETS
-from fusionser.fusion import SCALERS
+from fusionser.scaling import SCALERS
+from fusionser.splits import PROTOCOLS
 
 
 @pytest.fixture(scope="module")

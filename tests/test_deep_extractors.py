@@ -16,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fusionser.copies import AugmentRows, augmented_rows
+from fusionser.augmentation.rows import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
-from fusionser.evaluation import SpeakerKFold, evaluate
+from fusionser.evaluation import evaluate
 from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
 from fusionser.features import BlockVector, FeatureExtractor, LogMelMap, MFCCMap
 from fusionser.networks import (
@@ -29,6 +29,7 @@ from fusionser.networks import (
     LogMelFrames,
     MFCCFrames,
 )
+from fusionser.splits import SpeakerKFold
 
 SMALL_MAP = LogMelMap(sampling_rate=8000, n_fft=512, hop_length=256, n_mels=32, duration=1.0)
 QUICK = {

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation import SpeakerHoldout
 from fusionser.experiments import Networks, Place, Plan, choose_features, evaluate_plan, prepare
 from fusionser.features import EstimatedGender
+from fusionser.splits import SpeakerHoldout
 
 
 def test_the_gender_is_estimated_without_looking_at_labels(split):

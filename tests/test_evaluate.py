@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fusionser.errors import LeakageError, ProtocolError, SettingsError
-from fusionser.evaluation import RandomKFold, SpeakerHoldout, SpeakerKFold, provenance, read_result
+from fusionser.evaluation import provenance, read_result
 from fusionser.experiments import (
     Place,
     Plan,
@@ -17,6 +17,7 @@ from fusionser.experiments import (
     fit_plan,
     prepare,
 )
+from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 
 
 @pytest.fixture(scope="module")

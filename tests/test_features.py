@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from fusionser.errors import AudioError, FusionserError, SettingsError
-from fusionser.evaluation import SpeakerKFold
 from fusionser.features import (
     BLOCKS,
     MFCC,
@@ -35,6 +34,7 @@ from fusionser.features import (
     preset,
     wide,
 )
+from fusionser.splits import SpeakerKFold
 
 AUDIO_BLOCKS = [kind for name, kind in BLOCKS.items() if name != "gender"]
 

@@ -12,18 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from fusionser.errors import LeakageError
-from fusionser.evaluation import (
-    RandomKFold,
-    SpeakerHoldout,
-    SpeakerKFold,
-    check_split,
-    compare,
-    evaluate,
-    with_fingerprints,
-)
+from fusionser.evaluation import check_split, compare, evaluate, with_fingerprints
 from fusionser.evaluation.guard import check_learns_in_fold, check_not_scaled
-from fusionser.evaluation.protocols import Protocol
 from fusionser.rows import make_rows
+from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
+from fusionser.splits.protocols import Protocol
 
 
 def rows(speakers=4, clips=4, seed=0):

@@ -15,8 +15,8 @@ from fusionser.archive import MANIFEST, dump_estimators, load_estimators, write_
 from fusionser.classifiers import SVM, RandomForest
 from fusionser.classifiers.booster import check_booster
 from fusionser.errors import FusionserError, ModelFileError
-from fusionser.fusion import BlockScaler
 from fusionser.model import load_model
+from fusionser.scaling import BlockScaler
 
 
 class Payload:

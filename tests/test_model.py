@@ -15,8 +15,8 @@ from model_files import members
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError
 from fusionser.experiments import Plan, fit_plan
-from fusionser.fusion import SCALERS
 from fusionser.model import load_model, save_model
+from fusionser.scaling import SCALERS
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))

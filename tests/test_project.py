@@ -12,19 +12,19 @@ import pytest
 from conftest import ROOT
 
 import fusionser
-from fusionser import archive, classifiers, corpora, evaluation, experiments, features, networks
+from fusionser import archive, classifiers, corpora, experiments, features, networks, splits
 from fusionser.audio import ClipSettings
-from fusionser.augment import AUGMENTATIONS
-from fusionser.balance import BALANCINGS
+from fusionser.augmentation.waveforms import AUGMENTATIONS
+from fusionser.balancing import BALANCINGS
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
-from fusionser.evaluation.protocols import Protocol
 from fusionser.experiments.recipe import recipe_names
 from fusionser.features.base import FeatureBlock, FrameFeature
 from fusionser.features.maps import FRONT_ENDS, ClipMap, FrontEnd
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
 from fusionser.networks.recurrent import FrameExtractor
+from fusionser.splits.protocols import Protocol
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MODULES = [importlib.import_module(one.name) for one in pkgutil.walk_packages(fusionser.__path__, "fusionser.")]
@@ -68,7 +68,7 @@ def test_every_feature_block_is_registered_and_public():
 
 
 def test_every_protocol_is_registered():
-    assert set(evaluation.PROTOCOLS.values()) == subclasses(Protocol)
+    assert set(splits.PROTOCOLS.values()) == subclasses(Protocol)
 
 
 def test_every_classifier_is_registered_searched_and_may_be_loaded():
@@ -110,7 +110,7 @@ def test_the_readme_names_everything_there_is():
         *AUGMENTATIONS,
         *BALANCINGS,
         *classifiers.CLASSIFIERS,
-        *evaluation.PROTOCOLS,
+        *splits.PROTOCOLS,
         *recipe_names(),
     ]
     assert [name for name in names if f"`{name}`" not in readme] == []

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from fusionser.errors import ProtocolError, RowsError, SettingsError
-from fusionser.evaluation import (
+from fusionser.rows import make_rows
+from fusionser.splits import (
     PROTOCOLS,
     AddedCorpora,
     CrossCorpus,
@@ -16,7 +17,6 @@ from fusionser.evaluation import (
     SpeakerKFold,
     protocol,
 )
-from fusionser.rows import make_rows
 
 
 def table(speakers=12, corpus="ravdess", clips=4):

@@ -4,9 +4,9 @@ import re
 import pytest
 from matplotlib.image import imread
 
-from fusionser.evaluation import RandomKFold, SpeakerHoldout, SpeakerKFold
 from fusionser.experiments import Place, Plan, choose_features, evaluate_plan, prepare
 from fusionser.reporting import StudyText, result_page, study_page, write_report, write_study
+from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 
 TEXT = StudyText(title="Title", question="Question?", command="the command")
 

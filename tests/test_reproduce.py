@@ -8,7 +8,6 @@ import pytest
 from small_recipe import SMALL
 
 from fusionser.errors import ProtocolError, SettingsError
-from fusionser.evaluation import protocol
 from fusionser.experiments import reproduce as module
 from fusionser.experiments.choices import choose_features
 from fusionser.experiments.papers import paper_recipes, read_paper_recipe
@@ -17,6 +16,7 @@ from fusionser.experiments.reproduce import Run, reproduce
 from fusionser.experiments.reproduction import Reproduction, stored_reproductions
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
 from fusionser.reporting.reproduction import best_epoch_score, reproduction_stamps, verdict
+from fusionser.splits import protocol
 
 # As the papers print them, in percent.
 FIGURES = {

@@ -19,8 +19,8 @@ from fusionser.networks import (
     watch_training,
 )
 from fusionser.networks import training as training_module
-from fusionser.networks.applying import logits_of, shares_of
-from fusionser.networks.kept import network_key
+from fusionser.networks.inference import logits_of, shares_of
+from fusionser.networks.network_cache import network_key
 
 
 @pytest.fixture(scope="module")

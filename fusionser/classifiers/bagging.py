@@ -11,7 +11,7 @@ from sklearn.base import clone
 from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError
-from fusionser.fusion import split_carried
+from fusionser.scaling import split_carried
 
 __all__ = ["BAGGING", "BalancedBagging"]
 

@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fusionser.balance import balance_columns
+from fusionser.balancing import balance_columns
 from fusionser.errors import SettingsError
-from fusionser.fusion import split_carried
+from fusionser.scaling import split_carried
 
 __all__ = ["MemberClassifier", "TableClassifier"]
 

@@ -13,10 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.evaluation.inner_folds import InnerFolds
-from fusionser.fusion import split_carried
-from fusionser.networks.applying import shares_of
 from fusionser.networks.extractor import CROSS_FITTED, SCORE
+from fusionser.networks.inference import shares_of
+from fusionser.scaling import split_carried
+from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["METHODS", "LateFusion"]
 

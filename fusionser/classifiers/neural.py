@@ -8,9 +8,8 @@ import numpy as np
 
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
-from fusionser.fusion import split_carried
-from fusionser.networks.applying import logits_of, shares_of
 from fusionser.networks.checks import check_dropout, check_units
+from fusionser.networks.inference import logits_of, shares_of
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
@@ -18,6 +17,7 @@ from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
+from fusionser.scaling import split_carried
 
 __all__ = ["LSTM", "MLP", "BiLSTM"]
 

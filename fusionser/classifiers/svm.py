@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 
-from fusionser.balance import balance_columns, check_balance
+from fusionser.balancing import balance_columns, check_balance
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.inner_folds import InnerFolds
-from fusionser.fusion import split_carried
+from fusionser.scaling import split_carried
+from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["SVM"]
 

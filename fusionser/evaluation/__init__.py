@@ -1,22 +1,8 @@
-"""Protocols, the leakage guard, scores with intervals over speakers, and results that say how they came about."""
+"""The leakage guard, scores with intervals over speakers, and results that say how they came about."""
 
 from fusionser.evaluation.evaluate import Evaluation, check_labels, evaluate
 from fusionser.evaluation.guard import Overlap, check_split, compare, with_fingerprints
-from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.evaluation.metrics import METRICS, macro_f1, unweighted_average_recall, weighted_average_recall
-from fusionser.evaluation.protocols import (
-    PROTOCOLS,
-    AddedCorpora,
-    CrossCorpus,
-    LeaveOneSpeakerOut,
-    LeaveOneStatementOut,
-    Protocol,
-    RandomHoldout,
-    RandomKFold,
-    SpeakerHoldout,
-    SpeakerKFold,
-    protocol,
-)
 from fusionser.evaluation.results import (
     FoldResult,
     ProtocolStamp,
@@ -30,30 +16,18 @@ from fusionser.evaluation.results import (
 
 __all__ = [
     "METRICS",
-    "PROTOCOLS",
-    "AddedCorpora",
-    "CrossCorpus",
     "Evaluation",
     "FoldResult",
-    "InnerFolds",
-    "LeaveOneSpeakerOut",
-    "LeaveOneStatementOut",
     "Overlap",
-    "Protocol",
     "ProtocolStamp",
-    "RandomHoldout",
-    "RandomKFold",
     "Result",
     "Scores",
-    "SpeakerHoldout",
-    "SpeakerKFold",
     "check_labels",
     "check_split",
     "compare",
     "deciding",
     "evaluate",
     "macro_f1",
-    "protocol",
     "provenance",
     "read_result",
     "unweighted_average_recall",

@@ -21,9 +21,7 @@ from fusionser.evaluation.guard import (
     with_fingerprints,
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
-from fusionser.evaluation.inner_folds import parted_speakers
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
-from fusionser.evaluation.protocols import Fold, Protocol
 from fusionser.evaluation.results import (
     ESTIMATED_GENDER,
     GIVEN_GENDER,
@@ -33,6 +31,8 @@ from fusionser.evaluation.results import (
     ProtocolStamp,
     Scores,
 )
+from fusionser.splits.inner_folds import parted_speakers
+from fusionser.splits.protocols import Fold, Protocol
 
 __all__ = ["Evaluation", "check_labels", "evaluate"]
 

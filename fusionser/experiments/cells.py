@@ -7,12 +7,13 @@ from typing import Any
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError
-from fusionser.evaluation import Protocol, Result, deciding, read_result, versions
+from fusionser.evaluation import Result, deciding, read_result, versions
 from fusionser.evaluation.importance import BY_FEATURE
 from fusionser.experiments.prepare import Prepared
 from fusionser.experiments.run import SELECTED, Plan
 from fusionser.features import FeatureExtractor
 from fusionser.networks import LEARNED
+from fusionser.splits import Protocol
 
 __all__ = ["Cell", "known_result", "with_defaults"]
 

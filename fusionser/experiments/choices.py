@@ -11,11 +11,11 @@ import pandas as pd
 from fusionser.corpora import CORPORA, Card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.evaluation import Protocol, protocol
 from fusionser.features import BLOCKS, PRESETS, EstimatedGender, FeatureExtractor, preset, wide
 from fusionser.features.presets import GROUPS, build_block
 from fusionser.features.store import read_settings
 from fusionser.networks import EXTRACTORS
+from fusionser.splits import Protocol, protocol
 
 __all__ = ["DEEP_PRESETS", "GENDERS", "Features", "Place", "block_names", "choose_features", "choose_protocol"]
 
@@ -176,7 +176,7 @@ def choose_protocol(name: str, rows: pd.DataFrame, settings: dict[str, Any] | No
     Parameters
     ----------
     name : str
-        A key of `fusionser.evaluation.PROTOCOLS`.
+        A key of `fusionser.splits.PROTOCOLS`.
     rows : DataFrame
         What will be split; when all rows are of one known corpus, its card is asked.
     settings : dict, optional

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fusionser.augment import AUGMENTATIONS
+from fusionser.augmentation.waveforms import AUGMENTATIONS
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.experiments.choices import DEEP_PRESETS
 from fusionser.experiments.pipeline import IMBALANCE

@@ -9,15 +9,15 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from fusionser.balance import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
+from fusionser.augmentation.rows import AugmentRows
+from fusionser.balancing import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
 from fusionser.classifiers import BAGGING, GRIDS, METHODS, BalancedBagging, LateFusion, MemberClassifier, classifier
-from fusionser.copies import AugmentRows
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.extractor import FeatureExtractor
-from fusionser.fusion import BlockScaler
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
 from fusionser.networks import EXTRACTORS, DeepExtractor, NetworkTraining
+from fusionser.scaling import BlockScaler
+from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["FUSIONS", "IMBALANCE", "Networks", "build_pipeline", "configured", "search_parameters"]
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from fusionser.corpora import CORPORA
 from fusionser.corpora.places import Present, present_corpora
 from fusionser.errors import SettingsError
-from fusionser.evaluation import Protocol, Result, provenance, versions
+from fusionser.evaluation import Result, provenance, versions
 from fusionser.evaluation.guard import check_split, with_fingerprints
 from fusionser.experiments.cells import Cell, known_result, with_defaults
 from fusionser.experiments.choices import Place, choose_features, choose_protocol
@@ -34,6 +34,7 @@ from fusionser.files import write_text
 from fusionser.model import FEATURES
 from fusionser.networks.vgg16 import named_weights
 from fusionser.rows import write_table
+from fusionser.splits import Protocol
 
 __all__ = ["Run", "planned", "reproduce"]
 

@@ -11,11 +11,11 @@ import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator
 
-from fusionser.augment import REVISION
+from fusionser.augmentation.rows import augmented_rows
+from fusionser.augmentation.waveforms import REVISION
 from fusionser.classifiers import MemberClassifier
-from fusionser.copies import augmented_rows
 from fusionser.errors import SettingsError
-from fusionser.evaluation import Protocol, Result, check_labels, evaluate, provenance, versions
+from fusionser.evaluation import Result, check_labels, evaluate, provenance, versions
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
 from fusionser.experiments.pipeline import IMBALANCE, Networks, build_pipeline, configured, search_parameters
 from fusionser.experiments.prepare import Prepared
@@ -23,6 +23,7 @@ from fusionser.features import FeatureExtractor, default_cache
 from fusionser.features.extraction import Progress
 from fusionser.model import CLASSIFIER, FEATURES, Model, ModelCard
 from fusionser.networks import DeepExtractor
+from fusionser.splits import Protocol
 
 __all__ = ["Plan", "analyse_copies", "evaluate_plan", "fit_plan"]
 

@@ -15,7 +15,7 @@ from fusionser.features.cache import default_cache
 from fusionser.features.clip import Clip, Computation
 from fusionser.features.extraction import compute_clips
 from fusionser.features.functionals import FUNCTIONALS, delta, summarise
-from fusionser.features.given import rows_of
+from fusionser.features.inputs import rows_of
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.rows import ARRAY_MARK
 

@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation.inner_folds import sources_of
 from fusionser.features.learned import Array, LearnedBlock, columns_of
 from fusionser.features.maps import BlockVector, FrontEnd
+from fusionser.splits.inner_folds import sources_of
 
 __all__ = ["EstimatedGender"]
 

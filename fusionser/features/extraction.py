@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.augment import made_by
+from fusionser.augmentation.waveforms import made_by
 from fusionser.errors import AudioError
 from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation

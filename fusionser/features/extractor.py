@@ -19,8 +19,8 @@ from fusionser.features.base import ClipComputation, FeatureBlock
 from fusionser.features.blocks import BLOCKS
 from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.extraction import Extraction, Progress, compute_clips
-from fusionser.features.given import rows_of
 from fusionser.features.held import digests_of, taken
+from fusionser.features.inputs import rows_of
 from fusionser.features.learned import LearnedBlock
 from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
 

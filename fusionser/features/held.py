@@ -9,7 +9,7 @@ import pandas as pd
 from fusionser.errors import RowsError
 from fusionser.features.base import FeatureBlock
 from fusionser.features.extraction import compute_clips
-from fusionser.features.given import rows_of
+from fusionser.features.inputs import rows_of
 
 __all__ = ["digests_of", "taken"]
 

@@ -17,6 +17,7 @@ from fusionser.networks.device import choose_device, feature_device
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.extractors import EXTRACTORS, LEARNED
 from fusionser.networks.perceptron import Perceptron
+from fusionser.networks.progress import watch_training
 from fusionser.networks.recurrent import FrameRecurrent, LogMelFrames, MFCCFrames, VectorRecurrent
 from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.temporal_cnn import (
@@ -36,7 +37,6 @@ from fusionser.networks.time_distributed import (
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.vgg16 import VGG16, VGG16Extractor
-from fusionser.networks.watching import watch_training
 
 __all__ = [
     "CNNLSTM1D",

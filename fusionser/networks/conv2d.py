@@ -12,10 +12,9 @@ from sklearn.utils import _safe_indexing
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusionser.augment import Augmentation, augment
+from fusionser.augmentation.waveforms import Augmentation, augment
 from fusionser.errors import SettingsError
-from fusionser.evaluation.inner_folds import sources_of
-from fusionser.features.given import rows_of
+from fusionser.features.inputs import rows_of
 from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
@@ -23,6 +22,7 @@ from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, channels_last, full_precision
 from fusionser.rows import array_columns
+from fusionser.splits.inner_folds import sources_of
 
 __all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor"]
 

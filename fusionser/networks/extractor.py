@@ -12,18 +12,18 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation.inner_folds import InnerFolds
 from fusionser.features.clip import plain_value
 from fusionser.features.learned import LearnedBlock, labels_of
 from fusionser.features.maps import FrontEnd
-from fusionser.networks.applying import embedding_of, logits_of, shares_of
 from fusionser.networks.batches import Distortion
-from fusionser.networks.kept import History
+from fusionser.networks.inference import embedding_of, logits_of, shares_of
 from fusionser.networks.layers import Network
+from fusionser.networks.network_cache import History
 from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
+from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["CROSS_FITTED", "SCORE", "DeepExtractor"]
 

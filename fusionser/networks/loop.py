@@ -9,7 +9,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch.nn.utils import clip_grad_norm_
 
 from fusionser.errors import TrainingError
-from fusionser.networks.watching import tell
+from fusionser.networks.progress import tell
 
 __all__ = ["ClipGradients", "Curve", "EarlyStop", "Net"]
 

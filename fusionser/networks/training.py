@@ -15,11 +15,11 @@ from torch.nn import functional
 
 from fusionser.errors import TrainingError
 from fusionser.memory import reused_memory
-from fusionser.networks.applying import prediction_batch, prepared
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.device import choose_device
-from fusionser.networks.kept import History, checkpoint_path, keep_network, network_key, recall_network
+from fusionser.networks.inference import prediction_batch, prepared
 from fusionser.networks.layers import Network
+from fusionser.networks.network_cache import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.settings import OPTIMISERS, NetworkTraining
 
 __all__ = ["TrainingRows", "train_network"]

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fusionser.errors import ProtocolError, SettingsError, unknown_name
-from fusionser.evaluation.inner_folds import InnerFolds, sources_of
 from fusionser.features.learned import columns_of
+from fusionser.splits.inner_folds import InnerFolds, sources_of
 
 __all__ = ["HELD_OUT", "hold_out"]
 

@@ -18,8 +18,8 @@ import soxr
 from scipy.signal import butter, sosfilt
 
 from fusionser.audio import Waveform
+from fusionser.augmentation.phase_vocoder import change_pitch, change_tempo
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.phase_vocoder import change_pitch, change_tempo
 
 __all__ = [
     "AUGMENTATIONS",

@@ -19,8 +19,8 @@ from sklearn.model_selection import (
 )
 
 from fusionser.errors import ProtocolError, unknown_name
-from fusionser.evaluation.cross_corpus import AddedCorpora, CrossCorpus
-from fusionser.evaluation.splitting import Fold, Protocol, by_mask, folds_by_speaker, speakers_of
+from fusionser.splits.base import Fold, Protocol, by_mask, folds_by_speaker, speakers_of
+from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus
 
 __all__ = [
     "PROTOCOLS",

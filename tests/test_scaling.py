@@ -5,7 +5,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fusionser.errors import SettingsError
-from fusionser.fusion import SCALERS, BlockScaler
+from fusionser.scaling import SCALERS, BlockScaler
 
 
 @parametrize_with_checks([BlockScaler(), BlockScaler(scaling="robust", equal_blocks=True)])

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE
 
-from fusionser.balance import COLUMN_BALANCINGS, ImposeImbalance, balance_columns
+from fusionser.augmentation.rows import AugmentRows
+from fusionser.balancing import COLUMN_BALANCINGS, ImposeImbalance, balance_columns
 from fusionser.classifiers import CLASSIFIERS, BalancedBagging, classifier, neural
 from fusionser.classifiers.svm import SVM, BalancedSVC
-from fusionser.copies import AugmentRows
 from fusionser.errors import SettingsError
 from fusionser.experiments.pipeline import build_pipeline
 from fusionser.features import fusionnet

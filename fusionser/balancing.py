@@ -17,9 +17,9 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
-from fusionser.augment import drawing
+from fusionser.augmentation.waveforms import drawing
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.evaluation.inner_folds import sources_of
+from fusionser.splits.inner_folds import sources_of
 
 __all__ = ["BALANCINGS", "COLUMN_BALANCINGS", "BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.splitting import Fold, Protocol, folds_by_speaker, speakers_of
+from fusionser.splits.base import Fold, Protocol, folds_by_speaker, speakers_of
 
 __all__ = ["AddedCorpora", "CrossCorpus"]
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from fusionser.errors import FusionserError
-from fusionser.features.given import rows_of
+from fusionser.features.inputs import rows_of
 
 
 def test_a_table_gives_the_rows_that_pandas_gives_without_features():

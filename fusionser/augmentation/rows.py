@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from fusionser.augment import AUGMENTATIONS, Augmentation, drawing, parse_augmentation
+from fusionser.augmentation.waveforms import AUGMENTATIONS, Augmentation, drawing, parse_augmentation
 from fusionser.errors import RowsError, SettingsError, unknown_name
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, check_rows, feature_columns
 

@@ -1,0 +1,24 @@
+"""Augmentation: what is done to a waveform, and the sampler that adds augmented rows to the training rows."""
+
+from fusionser.augmentation.rows import AugmentRows, augmented_rows
+from fusionser.augmentation.waveforms import (
+    AUGMENTATIONS,
+    REVISION,
+    Augmentation,
+    augment,
+    drawing,
+    made_by,
+    parse_augmentation,
+)
+
+__all__ = [
+    "AUGMENTATIONS",
+    "REVISION",
+    "AugmentRows",
+    "Augmentation",
+    "augment",
+    "augmented_rows",
+    "drawing",
+    "made_by",
+    "parse_augmentation",
+]

@@ -1,0 +1,38 @@
+"""How rows are split into training and test rows, and the training rows into inner folds.
+
+>>> from fusionser.splits import PROTOCOLS
+>>> list(PROTOCOLS)[:3]
+['speaker-holdout', 'speaker-kfold', 'leave-one-speaker-out']
+"""
+
+from fusionser.splits.base import Fold, Protocol
+from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus
+from fusionser.splits.inner_folds import InnerFolds, parted_speakers, sources_of
+from fusionser.splits.protocols import (
+    PROTOCOLS,
+    LeaveOneSpeakerOut,
+    LeaveOneStatementOut,
+    RandomHoldout,
+    RandomKFold,
+    SpeakerHoldout,
+    SpeakerKFold,
+    protocol,
+)
+
+__all__ = [
+    "PROTOCOLS",
+    "AddedCorpora",
+    "CrossCorpus",
+    "Fold",
+    "InnerFolds",
+    "LeaveOneSpeakerOut",
+    "LeaveOneStatementOut",
+    "Protocol",
+    "RandomHoldout",
+    "RandomKFold",
+    "SpeakerHoldout",
+    "SpeakerKFold",
+    "parted_speakers",
+    "protocol",
+    "sources_of",
+]
