@@ -63,7 +63,7 @@ def _run(recipe: str, ravdess: Path, out: str) -> None:
     from fusionser.experiments.recipe import read_recipe
     from fusionser.experiments.study import run_study
     from fusionser.features import default_cache
-    from fusionser.networks import watch_training
+    from fusionser.networks import training_progress
 
     networks: Counter[str] = Counter()
     clips = [0]
@@ -74,7 +74,7 @@ def _run(recipe: str, ravdess: Path, out: str) -> None:
     def trained(name: str, done: int, most: int) -> None:
         networks[name] += done == 1
 
-    with watch_training(trained):
+    with training_progress(trained):
         run_study(
             read_recipe(recipe),
             {"ravdess": ravdess},

@@ -86,7 +86,7 @@ def progress_bar(label: str) -> Iterator[Callable[..., None]]:
 @contextmanager
 def training_bar(label: str) -> Iterator[Callable[..., None]]:
     """Show a bar as `progress_bar` does, and below it one for the epochs of the network that is being trained."""
-    from fusionser.networks import watch_training
+    from fusionser.networks import training_progress
 
     with _bars() as progress:
         update = _updating(progress, label)
@@ -97,7 +97,7 @@ def training_bar(label: str) -> Iterator[Callable[..., None]]:
                 progress.reset(task)
             progress.update(task, completed=done, total=most, description=f"  {name}, epochs", visible=done < most)
 
-        with watch_training(epochs):
+        with training_progress(epochs):
             yield update
 
 

@@ -65,16 +65,16 @@ def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> Non
             reason = one["error"].removeprefix(one["file"] + ": ")
             rows.append([one["file"], f"cannot be used: {reason}", *[""] * len(classes)])
         else:
-            shares = [f"{100 * one[f'probability_{name}']:.0f} %" for name in classes]
-            rows.append([one["file"], one["emotion"], *shares])
+            probabilities = [f"{100 * one[f'probability_{name}']:.0f} %" for name in classes]
+            rows.append([one["file"], one["emotion"], *probabilities])
     print_table("", ["file", "emotion", *classes], rows, numbers=classes)
 
 
 def _plain_answer(one: dict[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    shares = {name: one[f"probability_{name}"] for name in classes}
+    probabilities = {name: one[f"probability_{name}"] for name in classes}
     return {
         "file": one["file"],
         "emotion": one["emotion"] or None,
-        "probabilities": None if one["error"] else shares,
+        "probabilities": None if one["error"] else probabilities,
         "error": one["error"] or None,
     }

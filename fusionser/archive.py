@@ -21,6 +21,7 @@ from fusionser.classifiers import MemberClassifier, TableClassifier
 from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError
 from fusionser.files import write_bytes
+from fusionser.legacy import MODULES, current_column
 from fusionser.networks import NetworkTraining
 from fusionser.scaling import SCALERS, BlockScaler
 
@@ -75,9 +76,6 @@ OBJECTS = frozenset(
     }
 )
 TREE = "sklearn.tree._tree.Tree"
-
-RENAMED = {"fusionser.fusion": "fusionser.scaling"}
-"""Modules that were called otherwise when a file was written."""
 
 
 def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Path:
@@ -207,18 +205,25 @@ def _check_schema(content: bytes) -> bytes:
 
 
 def _check_nodes(schema: Any) -> bool:
-    """Refuse nodes that are not known; give those of renamed modules their present names, and tell if there are any."""
+    """Refuse nodes that are not known; give what was renamed its present name, and tell if there is any."""
     renamed = False
     for node in _nodes(schema):
-        if node.get("__module__") in RENAMED:
-            node["__module__"] = RENAMED[node["__module__"]]
-            renamed = True
+        older = dict(node)
+        node["__module__"] = MODULES.get(str(node.get("__module__")), node.get("__module__"))
+        if node.get("__loader__") == "JsonNode" and isinstance(node.get("content"), str):
+            node["content"] = _current_text(node["content"])
+        renamed |= node != older
         kind = (node.get("__loader__"), node.get("__module__"), node.get("__class__"))
         name = f"{kind[1]}.{kind[2]}"
         known = kind in PLAIN_NODES or (kind[0] == "ObjectNode" and name in OBJECTS)
         if not known and not (kind[0] == "TreeNode" and name == TREE):
             raise ValueError(f"it holds a {kind[0]} of {name}")
     return renamed
+
+
+def _current_text(content: str) -> str:
+    """Return a string of JSON, such as a column's name, as it is called today."""
+    return json.dumps(current_column(text)) if isinstance(text := json.loads(content), str) else content
 
 
 def _with_schema(archive: zipfile.ZipFile, schema: Any) -> bytes:

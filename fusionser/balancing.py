@@ -68,7 +68,8 @@ def balance_columns(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Make the scarce classes of scaled columns larger by rows that lie between theirs.
 
-    Such rows are of no clip and no speaker, so this comes last: after rows to watch or to calibrate by are cut off.
+    Such rows are of no clip and no speaker, so this comes last: after the rows for validation and calibration are
+    cut off.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def balance_columns(
         raise SettingsError(f"{strategy} cannot balance these {len(labels)} rows ({error})") from error
     gone = sorted(set(classes.tolist()) - set(np.unique(found).tolist()))
     if gone:
-        raise SettingsError(f"{strategy} leaves no row of {', '.join(map(str, gone))}; take smote, or another cure")
+        raise SettingsError(f"{strategy} leaves no row of {', '.join(map(str, gone))}; take smote, or another strategy")
     return more, found
 
 

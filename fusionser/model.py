@@ -14,7 +14,7 @@ from fusionser.archive import bare, dump_estimators, load_estimators, read_archi
 from fusionser.classifiers import BAGGING, CLASSIFIERS, BalancedBagging, LateFusion, TableClassifier
 from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError, SettingsError
-from fusionser.evaluation.results import Result, versions
+from fusionser.evaluation.results import BlockSettings, Result, versions
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.networks import LEARNED
@@ -55,7 +55,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    features: list[dict[str, Any]]
+    features: list[BlockSettings]
     features_name: str
     classifier: str
     fusion: str = "early"
@@ -108,19 +108,19 @@ class Model:
         extractor: FeatureExtractor = self.pipeline[FEATURES]
         result = extractor.run(table, n_jobs=n_jobs, progress=progress)
         usable = [position for position in range(len(table)) if position not in result.failures]
-        shares = np.full((len(table), len(self.card.classes)), np.nan)
+        probabilities = np.full((len(table), len(self.card.classes)), np.nan)
         labels = np.full(len(table), "", dtype=object)
         if usable:
             # Without the steps' checks of a stranger's table, which take longer than the steps themselves.
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
-            labels[usable], shares[usable] = self.pipeline[CLASSIFIER].answer(scaled)
+            labels[usable], probabilities[usable] = self.pipeline[CLASSIFIER].answer(scaled)
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]
         return pd.DataFrame(
             {
                 "file": table["file"],
                 "emotion": labels,
-                "probability": shares[np.arange(len(table)), chosen],
-                **{f"probability_{name}": shares[:, place] for place, name in enumerate(self.card.classes)},
+                "probability": probabilities[np.arange(len(table)), chosen],
+                **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
                 "error": [result.failures.get(position, "") for position in range(len(table))],
             }
         )

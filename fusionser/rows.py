@@ -28,6 +28,7 @@ import pandas as pd
 
 from fusionser.errors import FusionserError, RowsError
 from fusionser.files import write_whole
+from fusionser.legacy import current_column
 
 __all__ = [
     "ARRAY_MARK",
@@ -217,7 +218,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         table["file"] = [
             str(folder / str(file)) if pd.notna(file) and str(file).strip() else "" for file in table["file"]
         ]
-    return check_rows(table)
+    return check_rows(table.rename(columns=current_column))
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:

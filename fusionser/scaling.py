@@ -36,7 +36,7 @@ SCALERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
         "none": lambda: FunctionTransformer(feature_names_out="one-to-one"),
     }
 )
-"""Name to scikit-learn transformer: mean and deviation, median and quartiles, range, ranks, or nothing."""
+"""Name to scikit-learn transformer: mean and standard deviation, median and quartiles, range, ranks, or nothing."""
 
 
 def split_carried(X: Any) -> tuple[pd.DataFrame | None, Any]:
@@ -62,7 +62,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     equal_blocks : bool, default=False
         Divide each block by the root of its number of columns, so that a kernel weighs all blocks alike.
     by_speaker : bool, default=False
-        First standardise each speaker's rows by their own mean and deviation, without labels; needs the
+        First standardise each speaker's rows by their own mean and standard deviation, without labels; needs the
         column ``speaker``. A speaker seen in training keeps the statistics of their training originals; a new
         one is standardised by the very rows passed. Scores then are speaker-normalised, not inductive.
 
@@ -71,7 +71,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     scalers_ : dict of str to transformer
         The fitted scaler of each block.
     speakers_ : dict of str to (ndarray, ndarray)
-        Mean and deviation of each training speaker; empty without `by_speaker`.
+        Mean and standard deviation of each training speaker; empty without `by_speaker`.
     carried_ : list of str
         Columns of the rows that pass through.
     n_features_in_ : int
@@ -183,13 +183,13 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         normalised = np.empty_like(values)
         for speaker in dict.fromkeys(speakers):
             own = speakers == speaker
-            mean, deviation = self.speakers_.get(speaker) or _moments(values[own])
-            normalised[own] = (values[own] - mean) / deviation
+            mean, std = self.speakers_.get(speaker) or _moments(values[own])
+            normalised[own] = (values[own] - mean) / std
         return normalised
 
 
 def _moments(values: Array) -> tuple[Array, Array]:
-    deviation = values.std(axis=0)
+    std = values.std(axis=0)
     # What is constant but for rounding must not be blown up.
-    still = deviation <= 1e-7 * np.maximum(np.abs(values).max(axis=0), 1e-30)
-    return values.mean(axis=0), np.where(still, 1.0, deviation)
+    still = std <= 1e-7 * np.maximum(np.abs(values).max(axis=0), 1e-30)
+    return values.mean(axis=0), np.where(still, 1.0, std)

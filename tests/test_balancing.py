@@ -64,7 +64,7 @@ def test_rows_to_watch_are_cut_off_before_any_row_is_made(skewed, monkeypatch):
         return balance_columns(values, targets, strategy, seed)
 
     def train(build, rows, classes, settings, name):
-        seen["watched"] = rows.watched_inputs
+        seen["watched"] = rows.validation_inputs
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fusionser.classifiers.base.balance_columns", spying)
@@ -181,9 +181,9 @@ def test_a_bag_averages_members_that_saw_balanced_rows(skewed, name, monkeypatch
     assert [np.unique(y, return_counts=True)[1].tolist() for _, y in seen] == [[40, 40]] * 3
     assert all("speaker" in X for X, _ in seen)
     assert not seen[0][0].equals(seen[1][0])
-    shares = bag.predict_proba(table)
+    probabilities = bag.predict_proba(table)
     members = [member.predict_proba(table) for member in bag.members_.values()]
-    np.testing.assert_allclose(shares, np.mean(members, axis=0))
+    np.testing.assert_allclose(probabilities, np.mean(members, axis=0))
 
 
 @pytest.mark.parametrize("name", ["svm", "mlp"])

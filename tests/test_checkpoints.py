@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusionser.networks import Distortion, NetworkTraining, TrainingRows, train_network, watch_training
+from fusionser.networks import Distortion, NetworkTraining, TrainingRows, train_network, training_progress
 from fusionser.networks import checkpoints as module
 from fusionser.networks.conv2d import Conv2D
 
@@ -25,14 +25,14 @@ def maps():
         inputs=inputs[8:].astype(np.float32),
         targets=targets[8:].astype(np.int64),
         groups=np.arange(32) // 2 % 8 * 2 + targets[8:],
-        watched_inputs=inputs[:8].astype(np.float32),
-        watched_targets=targets[:8].astype(np.int64),
+        validation_inputs=inputs[:8].astype(np.float32),
+        validation_targets=targets[:8].astype(np.int64),
     )
 
 
 def train(rows, settings, told):
     distortion = Distortion(mixup=0.5, band_mask=3, frame_mask=3, shift=2)
-    with watch_training(lambda name, done, most: told(done)):
+    with training_progress(lambda name, done, most: told(done)):
         return train_network(
             lambda: Conv2D(16, 16, 2, (4, 4, 4, 4), 4),
             rows,

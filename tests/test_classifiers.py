@@ -29,13 +29,13 @@ def labelled():
 def test_string_labels_probabilities_and_seeds(labelled, name):
     table, labels = labelled
     fitted = classifier(name, seed=1).fit(table.iloc[:160], labels[:160])
-    shares = fitted.predict_proba(table.iloc[160:])
+    probabilities = fitted.predict_proba(table.iloc[160:])
     assert list(fitted.classes_) == ["angry", "calm", "happy", "sad"]
-    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert np.mean(fitted.predict(table.iloc[160:]) == labels[160:]) > 0.8
-    assert np.mean(fitted.classes_[shares.argmax(axis=1)] == fitted.predict(table.iloc[160:])) > 0.9
+    assert np.mean(fitted.classes_[probabilities.argmax(axis=1)] == fitted.predict(table.iloc[160:])) > 0.9
     again = classifier(name, seed=1).fit(table.iloc[:160], labels[:160])
-    np.testing.assert_array_equal(shares, again.predict_proba(table.iloc[160:]))
+    np.testing.assert_array_equal(probabilities, again.predict_proba(table.iloc[160:]))
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))
@@ -81,8 +81,8 @@ def test_the_svms_decision_is_scikit_learns_and_its_calibration_is_by_speaker(la
 
 def test_without_calibration_the_svm_still_gives_shares(labelled):
     table, labels = labelled
-    shares = SVM(probability=False).fit(table, labels).predict_proba(table)
-    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    probabilities = SVM(probability=False).fit(table, labels).predict_proba(table)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
 def test_one_class_and_unknown_names_are_told(labelled):

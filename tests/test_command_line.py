@@ -159,7 +159,7 @@ def test_predict_answers_files_folders_lists_and_standard_input(command, demo_fo
     ]
     answers = [[one["probabilities"] for one in way.json] for way in ways]
     assert all(answer == answers[0] for answer in answers)
-    assert all(sum(shares.values()) == pytest.approx(1) for shares in answers[0])
+    assert all(sum(probabilities.values()) == pytest.approx(1) for probabilities in answers[0])
     shown = command("predict", model, files[0], "--out", tmp_path / "answers.csv")
     assert files[0].name in shown.output
     assert pd.read_csv(tmp_path / "answers.csv")["emotion"][0] in answers[0][0]

@@ -16,9 +16,9 @@ def test_a_cost_counts_every_training_and_is_measured_anew(small, demo_folder, t
     trained = []
     original = MFCCFrames.fit
 
-    def spying(self, X, y, watch=None):
+    def spying(self, X, y, validation_rows=None):
         trained.append(self.random_state)
-        return original(self, X, y, watch=watch)
+        return original(self, X, y, validation_rows=validation_rows)
 
     monkeypatch.setattr(MFCCFrames, "fit", spying)
     found = measure_cost(name, recipe, {"demo": demo_folder}, tmp_path, Run())

@@ -271,20 +271,20 @@ def test_maps_too_small_are_refused(split):
 
 def test_the_sampler_and_the_extractor_agree_on_what_is_watched(split, monkeypatch):
     train, _ = split
-    watched = []
+    validation = []
     from fusionser.networks import extractor as module
 
     original = module.hold_out
 
     def spying(X, *more):
         found = original(X, *more)
-        watched.append((X, *found))
+        validation.append((X, *found))
         return found
 
     monkeypatch.setattr(module, "hold_out", spying)
     more, labels = AugmentRows(copies=2).fit_resample(train, train["emotion"])
     quick("conv1d", epochs=1).fit(more, labels)
-    ((table, learned, seen),) = watched
+    ((table, learned, seen),) = validation
     assert set(table["augmentation"].iloc[seen]) == {""}
     assert set(table["speaker"].iloc[seen]) & set(table["speaker"].iloc[learned]) == set()
 

@@ -50,9 +50,9 @@ def test_scores_are_those_of_the_predictions(evaluated):
     }
     low, high = result.intervals["uar"]
     assert low <= result.pooled.uar <= high
-    shares = found.predictions.filter(like="probability_")
-    assert list(shares.columns) == [f"probability_{name}" for name in result.classes]
-    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-9)
+    probabilities = found.predictions.filter(like="probability_")
+    assert list(probabilities.columns) == [f"probability_{name}" for name in result.classes]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-9)
 
 
 def test_a_result_says_how_it_came_about(evaluated):

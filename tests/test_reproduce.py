@@ -78,10 +78,10 @@ def test_a_recipe_is_run_by_seeds_and_by_speaker_and_found_again(small, demo_fol
     watched = []
     original = MFCCFrames.fit
 
-    def spying(self, X, y, watch=None):
-        if watch is not None:
-            watched.append((X, watch[0]))
-        return original(self, X, y, watch=watch)
+    def spying(self, X, y, validation_rows=None):
+        if validation_rows is not None:
+            watched.append((X, validation_rows[0]))
+        return original(self, X, y, validation_rows=validation_rows)
 
     monkeypatch.setattr(MFCCFrames, "fit", spying)
     found = reproduce(name, recipe, places, tmp_path, Run())
@@ -129,8 +129,8 @@ def test_random_splits_hold_out_clips_and_splits_by_speaker_speakers(small, demo
     """Else a random split would be stricter than the papers', who watch clips of the speakers that they train on."""
     name, recipe = small
     found = reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run(epochs=1, seeds=1))
-    assert found.paper[0].features[0]["held_out"] == "sources"
-    assert found.independent.features[0]["held_out"] == "speakers"
+    assert found.paper[0].features[0]["validate_by"] == "sources"
+    assert found.independent.features[0]["validate_by"] == "speakers"
 
 
 def test_runs_of_other_kinds_are_kept_apart_and_seeds_of_other_settings_left_out(small, demo_folder, tmp_path):

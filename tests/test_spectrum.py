@@ -188,7 +188,7 @@ def test_functionals_are_numpys():
     for row, values in zip(found, series, strict=True):
         expected = {
             "mean": values.mean(),
-            "deviation": values.std(),
+            "std": values.std(),
             "minimum": values.min(),
             "maximum": values.max(),
             "slope": np.polyfit(np.arange(50), values, 1)[0],

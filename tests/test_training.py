@@ -1,4 +1,4 @@
-"""The one place that trains: batches, watched rows, early stopping, seeds, and what goes wrong."""
+"""The one place that trains: batches, validation rows, early stopping, seeds, and what goes wrong."""
 
 import numpy as np
 import pytest
@@ -16,10 +16,10 @@ from fusionser.networks import (
     TrainingRows,
     choose_device,
     train_network,
-    watch_training,
+    training_progress,
 )
 from fusionser.networks import training as training_module
-from fusionser.networks.inference import logits_of, shares_of
+from fusionser.networks.inference import logits_of, probabilities_of
 from fusionser.networks.network_cache import network_key
 
 
@@ -31,13 +31,13 @@ def blobs():
     return (centres[targets] + rng.normal(0, 1.0, (200, 2))).astype(np.float32), targets.astype(np.int64)
 
 
-def rows_of(blobs, watched=50):
+def rows_of(blobs, validation=50):
     inputs, targets = blobs
     return TrainingRows(
-        inputs=inputs[watched:],
-        targets=targets[watched:],
-        watched_inputs=inputs[:watched],
-        watched_targets=targets[:watched],
+        inputs=inputs[validation:],
+        targets=targets[validation:],
+        validation_inputs=inputs[:validation],
+        validation_targets=targets[:validation],
     )
 
 
@@ -102,8 +102,8 @@ def test_it_learns_and_stops_at_the_best_epoch(blobs):
     network, history = train(rows_of(blobs), learning_rate=0.05, epochs=200, patience=5)
     assert len(history) < 200
     assert history[-1]["training_loss"] < history[0]["training_loss"]
-    watched = logits_of(network, blobs[0][:50]).argmax(axis=1)
-    recalls = [np.mean(watched[blobs[1][:50] == label] == label) for label in range(3)]
+    validation = logits_of(network, blobs[0][:50]).argmax(axis=1)
+    recalls = [np.mean(validation[blobs[1][:50] == label] == label) for label in range(3)]
     best = max(epoch["validation_uar"] for epoch in history)
     assert np.mean(recalls) == pytest.approx(best)
     assert history[-1]["validation_uar"] <= best
@@ -142,9 +142,9 @@ def test_watched_rows_teach_nothing(blobs, monkeypatch):
     rows = rows_of(blobs)
     noise = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
     replaced = TrainingRows(
-        inputs=rows.inputs, targets=rows.targets, watched_inputs=noise, watched_targets=rows.watched_targets
+        inputs=rows.inputs, targets=rows.targets, validation_inputs=noise, validation_targets=rows.validation_targets
     )
-    # Without a schedule that looks at them, other watched rows must give the very same weights.
+    # Without a schedule that looks at them, other validation rows must give the very same weights.
     fixed = {"epochs": 4, "schedule": "one-cycle", "patience": None}
     one, two = (train(each, **fixed)[0].state_dict() for each in (rows, replaced))
     assert all(torch.equal(one[name], two[name]) for name in one if name != "temperature")
@@ -167,7 +167,7 @@ def test_a_trained_network_is_found_again_only_for_the_very_same_training(blobs,
         [
             (rows_of((inputs, changed)), {"epochs": 3}),
             (rows_of((inputs + 1e-6, targets)), {"epochs": 3}),
-            (rows_of(blobs, watched=49), {"epochs": 3}),
+            (rows_of(blobs, validation=49), {"epochs": 3}),
             (rows_of(blobs), {"epochs": 3, "random_state": 1}),
             (rows_of(blobs), {"epochs": 3, "class_weight": "balanced"}),
         ]
@@ -220,7 +220,7 @@ def test_ctrl_c_stops_everything_and_keeps_nothing(blobs, tmp_path, monkeypatch)
         if done == 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), watch_training(press):
+    with pytest.raises(KeyboardInterrupt), training_progress(press):
         train(rows_of(blobs), epochs=9)
     assert not list(tmp_path.glob("networks/*"))
 
@@ -251,15 +251,15 @@ def test_overconfident_logits_are_cooled_down():
     inputs = rng.normal(size=(300, 20)).astype(np.float32)
     targets = rng.integers(0, 2, 300)
     rows = TrainingRows(
-        inputs=inputs[:60], targets=targets[:60], watched_inputs=inputs[60:], watched_targets=targets[60:]
+        inputs=inputs[:60], targets=targets[:60], validation_inputs=inputs[60:], validation_targets=targets[60:]
     )
     settings = NetworkTraining(learning_rate=0.05, epochs=40, patience=None)
     network, _ = train_network(lambda: Perceptron(20, 2, (64,)), rows, np.arange(2), settings, name="overfitted")
     # The labels are noise, so the best that can be said is one half each; the training rows are known by heart.
     assert float(network.temperature) > 3
-    shares = shares_of(logits_of(network, inputs[60:]))
-    surprise = -np.log(shares[np.arange(240), targets[60:]]).mean()
-    raw = shares_of(logits_of(network, inputs[60:]) * float(network.temperature))
+    probabilities = probabilities_of(logits_of(network, inputs[60:]))
+    surprise = -np.log(probabilities[np.arange(240), targets[60:]]).mean()
+    raw = probabilities_of(logits_of(network, inputs[60:]) * float(network.temperature))
     assert surprise < -np.log(raw[np.arange(240), targets[60:]]).mean()
 
 

@@ -83,8 +83,8 @@ class Augmentation:
 
 def _noise(samples: Waveform, rate: int, decibels: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
     power = float(np.mean(samples.astype(np.float64) ** 2))
-    deviation = math.sqrt(power / 10.0 ** (decibels / 10.0))
-    return samples + drawn().normal(0.0, deviation, samples.size)
+    std = math.sqrt(power / 10.0 ** (decibels / 10.0))
+    return samples + drawn().normal(0.0, std, samples.size)
 
 
 def _stretch(samples: Waveform, rate: int, tempo: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:

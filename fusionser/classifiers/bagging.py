@@ -16,7 +16,7 @@ from fusionser.scaling import split_carried
 __all__ = ["BAGGING", "BalancedBagging"]
 
 BAGGING = "balanced-bagging"
-"""Its name among the cures of imbalance."""
+"""Its name among the balancing strategies."""
 
 MOST_MEMBERS = 99
 
@@ -79,9 +79,9 @@ class BalancedBagging(MemberClassifier):
             self.members_[str(number)] = member.fit(table.iloc[kept], labels[kept])
         return self
 
-    def shares(self, values: Array) -> Array:
+    def probabilities(self, values: Array) -> Array:
         """Return the mean of the members' probabilities, shape (n_rows, n_classes)."""
-        total: Array = np.mean([member.shares(values) for member in self.members_.values()], axis=0)
+        total: Array = np.mean([member.probabilities(values) for member in self.members_.values()], axis=0)
         return total
 
     def _names(self, values: Array) -> list[str]:

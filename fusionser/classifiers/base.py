@@ -50,18 +50,18 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
         values: Array = validate_data(self, features, dtype=np.float64, reset=False)
         return values
 
-    def shares(self, values: Array) -> Array:
+    def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
         raise NotImplementedError
 
     def answer(self, values: Array) -> tuple[Array, Array]:
         """Return what `predict` and `predict_proba` do for columns that are checked: float64, in training's order."""
-        shares = self.shares(values)
-        return self.classes_[shares.argmax(axis=1)], shares
+        probabilities = self.probabilities(values)
+        return self.classes_[probabilities.argmax(axis=1)], probabilities
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (n_rows, n_classes), in the order of `classes_`."""
-        return self.shares(self._features(X))
+        return self.probabilities(self._features(X))
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, shape (n_rows,)."""

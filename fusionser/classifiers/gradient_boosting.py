@@ -86,12 +86,12 @@ class XGBoost(TableClassifier):
         self.booster_ = xgboost.train(settings, data, num_boost_round=self.n_estimators)
         return self
 
-    def shares(self, values: Array) -> Array:
+    def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
         import xgboost
 
-        shares: Array = self.booster_.predict(xgboost.DMatrix(values))
-        return shares.astype(np.float64)
+        probabilities: Array = self.booster_.predict(xgboost.DMatrix(values))
+        return probabilities.astype(np.float64)
 
     def pack(self) -> dict[str, bytes]:
         """Take the booster out, in XGBoost's own JSON, which can be checked before XGBoost reads it."""

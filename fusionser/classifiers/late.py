@@ -14,7 +14,7 @@ from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.networks.extractor import CROSS_FITTED, SCORE
-from fusionser.networks.inference import shares_of
+from fusionser.networks.inference import probabilities_of
 from fusionser.scaling import split_carried
 from fusionser.splits.inner_folds import InnerFolds
 
@@ -126,14 +126,14 @@ class LateFusion(MemberClassifier):
             # Few columns, all of one kind: a little shrinking is all that they need.
             self.stack_ = LogisticRegression(C=1.0, max_iter=2000).fit(np.concatenate(list(stacked), axis=1), labels)
 
-    def shares(self, values: Array) -> Array:
+    def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
         parts = self._member_logs(values)
         if self.stack_ is not None:
             stacked: Array = self.stack_.predict_proba(np.concatenate(list(parts.values()), axis=1))
             return stacked
         total = sum(self.weights_[name] * part for name, part in parts.items())
-        return shares_of(np.asarray(total))
+        return probabilities_of(np.asarray(total))
 
     def member_log_probabilities(self, X: Any) -> dict[str, Array]:
         """Return the log-probabilities that each member gives, shape (n_rows, n_classes) each."""
@@ -145,7 +145,7 @@ class LateFusion(MemberClassifier):
         def part(columns: list[str]) -> Array:
             return values[:, [places[column] for column in columns]]
 
-        parts = {name: _logs(member.shares(part(self.groups_[name]))) for name, member in self.members_.items()}
+        parts = {name: _logs(member.probabilities(part(self.groups_[name]))) for name, member in self.members_.items()}
         return {**parts, **{name: part(columns) for name, columns in self.scored_.items()}}
 
     def _table(self, values: npt.NDArray[np.float64]) -> pd.DataFrame:
@@ -192,7 +192,7 @@ class LateFusion(MemberClassifier):
 
 
 def best_weights(logs: npt.NDArray[np.float64], targets: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Return the positive weights, summing to one, under which the weighted log-probabilities surprise least.
+    """Return the positive weights, summing to one, that give the weighted log-probabilities the least cross-entropy.
 
     Parameters
     ----------
@@ -207,18 +207,18 @@ def best_weights(logs: npt.NDArray[np.float64], targets: npt.NDArray[np.intp]) -
     [1.0, 0.0]
     """
 
-    def surprise(raw: npt.NDArray[np.float64]) -> float:
+    def cross_entropy(raw: npt.NDArray[np.float64]) -> float:
         weights = np.exp(raw - raw.max())
         weights /= weights.sum()
-        shares = shares_of(np.tensordot(weights, logs, axes=1))
-        return float(-np.log(np.maximum(shares[np.arange(len(targets)), targets], LEAST)).mean())
+        probabilities = probabilities_of(np.tensordot(weights, logs, axes=1))
+        return float(-np.log(np.maximum(probabilities[np.arange(len(targets)), targets], LEAST)).mean())
 
-    found = minimize(surprise, np.zeros(len(logs)), method="L-BFGS-B", bounds=[(-8.0, 8.0)] * len(logs))
+    found = minimize(cross_entropy, np.zeros(len(logs)), method="L-BFGS-B", bounds=[(-8.0, 8.0)] * len(logs))
     powers = np.exp(found.x - found.x.max())
     best: npt.NDArray[np.float64] = powers / powers.sum()
     return best
 
 
-def _logs(shares: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    logs: npt.NDArray[np.float64] = np.log(np.maximum(shares, LEAST))
+def _logs(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    logs: npt.NDArray[np.float64] = np.log(np.maximum(probabilities, LEAST))
     return logs

@@ -9,7 +9,7 @@ import numpy as np
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
 from fusionser.networks.checks import check_dropout, check_units
-from fusionser.networks.inference import logits_of, shares_of
+from fusionser.networks.inference import logits_of, probabilities_of
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
@@ -53,8 +53,8 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         Parameters
         ----------
         X : table or array of shape (n_rows, n_columns)
-            A table may carry ``speaker``, ``source`` and ``augmentation``: the rows to watch are originals of
-            training speakers that are held out.
+            A table may carry ``speaker``, ``source`` and ``augmentation``: the validation rows are originals
+            of training speakers that are held out.
         y : sequence of shape (n_rows,)
         """
         self.check_training()
@@ -63,15 +63,15 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         targets = np.searchsorted(self.classes_, labels).astype(np.int64)
         inputs = values.astype(np.float32)
         carried, _ = split_carried(X)
-        trained, watched = hold_out(
-            values if carried is None else carried, labels, self.validation, self._seed(), self.held_out
+        trained, validation = hold_out(
+            values if carried is None else carried, labels, self.validation, self._seed(), self.validate_by
         )
         learned, known = self._balanced(inputs[trained], labels[trained])
         rows = TrainingRows(
             inputs=learned,
             targets=np.searchsorted(self.classes_, known).astype(np.int64),
-            watched_inputs=inputs[watched],
-            watched_targets=targets[watched],
+            validation_inputs=inputs[validation],
+            validation_targets=targets[validation],
         )
         name = type(self).__name__
         network, self.history_ = train_network(self._build, rows, self.classes_, self, name=name)
@@ -79,9 +79,9 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         self.network_ = network.double()
         return self
 
-    def shares(self, values: Array) -> Array:
+    def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
-        return shares_of(logits_of(self.network_, values.astype(np.float32), self.device))
+        return probabilities_of(logits_of(self.network_, values.astype(np.float32), self.device))
 
     def pack(self) -> dict[str, bytes]:
         """Take the network out, as safetensors; the learning curve and the device stay behind."""

@@ -60,7 +60,7 @@ class RandomForest(TableClassifier):
         ).fit(values, labels)
         return self
 
-    def shares(self, values: Array) -> Array:
+    def probabilities(self, values: Array) -> Array:
         """Return the mean vote of the trees for each class, shape (n_rows, n_classes)."""
-        shares: Array = self.forest_.predict_proba(values)
-        return shares
+        probabilities: Array = self.forest_.predict_proba(values)
+        return probabilities

@@ -142,9 +142,9 @@ class SVM(TableClassifier):
 
     def answer(self, values: Array) -> tuple[Array, Array]:
         """Return what `predict` and `predict_proba` do, which need not agree."""
-        return self.svc_.predict(values), self.shares(values)
+        return self.svc_.predict(values), self.probabilities(values)
 
-    def shares(self, values: Array) -> Array:
+    def probabilities(self, values: Array) -> Array:
         """Return the calibrated probability of each class, shape (n_rows, n_classes)."""
         if self.calibrator_ is not None:
             calibrated: Array = self.calibrator_.predict_proba(values)
@@ -152,6 +152,6 @@ class SVM(TableClassifier):
         decision = self.svc_.decision_function(values)
         if decision.ndim == 1:
             decision = np.stack([-decision, decision], axis=1)
-        shares = np.exp(decision - decision.max(axis=1, keepdims=True))
-        softmax: Array = shares / shares.sum(axis=1, keepdims=True)
+        powers = np.exp(decision - decision.max(axis=1, keepdims=True))
+        softmax: Array = powers / powers.sum(axis=1, keepdims=True)
         return softmax

@@ -149,9 +149,9 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
         given, fitted = fitted[:-1].transform(rows), fitted[-1]
     found["predicted"] = np.asarray(fitted.predict(given), dtype=object)
     if hasattr(fitted, "predict_proba"):
-        shares = fitted.predict_proba(given)
+        probabilities = fitted.predict_proba(given)
         for position, name in enumerate(fitted.classes_):
-            found[f"probability_{name}"] = shares[:, position]
+            found[f"probability_{name}"] = probabilities[:, position]
     return found
 
 

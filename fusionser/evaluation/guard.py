@@ -145,7 +145,7 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     Raises
     ------
     LeakageError
-        When every column that varies has mean 0 and deviation 1 over all rows, or runs from 0 to 1.
+        When every column that varies has mean 0 and standard deviation 1 over all rows, or runs from 0 to 1.
     """
     names = feature_columns(table)
     if len(names) < 2 or len(table) < 3:
@@ -158,7 +158,7 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     standard = np.abs(varying.mean(axis=0)).max() < 1e-4 and any(np.abs(one - 1).max() < 1e-4 for one in deviations)
     ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
     if standard or ranged:
-        how = "mean 0 and deviation 1" if standard else "the range 0 to 1"
+        how = "mean 0 and standard deviation 1" if standard else "the range 0 to 1"
         raise LeakageError(
             f"every one of {varying.shape[1]} feature columns has {how} over all {len(table)} rows: the table was "
             "scaled before the split, with the test rows in it. Give the features as they were extracted"

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from fusionser.errors import FusionserError
 from fusionser.files import write_text
+from fusionser.legacy import current_settings
 
-__all__ = ["FoldResult", "Result", "Scores", "deciding", "provenance", "read_result", "versions"]
+__all__ = ["BlockSettings", "FoldResult", "Result", "Scores", "deciding", "provenance", "read_result", "versions"]
 
 PACKAGES = (
     "fusionser",
@@ -36,6 +37,10 @@ PACKAGES = (
 GIVEN_GENDER = "gender of the test speakers as labelled"
 ESTIMATED_GENDER = "gender of the test speakers estimated from the voice"
 UNKNOWN_SPEAKERS = "speakers unknown, so they may be on both sides"
+
+
+BlockSettings = Annotated[dict[str, Any], BeforeValidator(current_settings)]
+"""Parameters of a block of features, under the names of today whatever a file calls them."""
 
 
 class Record(BaseModel):
@@ -117,7 +122,7 @@ class Result(Record):
     speaker_count: int
     classes: tuple[str, ...]
     protocol: ProtocolStamp
-    features: list[dict[str, Any]]
+    features: list[BlockSettings]
     features_name: str
     feature_count: int
     classifier: str

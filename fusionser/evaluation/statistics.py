@@ -139,14 +139,14 @@ def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 
     found = stats.permutation_test(
         (gains,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, vectorized=True, rng=rng
     )
-    deviation = float(gains.std(ddof=1))
+    std = float(gains.std(ddof=1))
     change = mean_change(gains, draws=draws, seed=seed)
     return PairedTest(
         mean=change.mean,
         interval=change.interval,
         p=float(found.pvalue),
         least_p=least_p(len(gains)),
-        effect=float(gains.mean()) / deviation if deviation > 0 else 0.0,
+        effect=float(gains.mean()) / std if std > 0 else 0.0,
         better=int((gains > 0).sum()),
         speakers=len(gains),
     )

@@ -201,7 +201,7 @@ def _prepared(
     return replace(made, table=table, notes=list(dict.fromkeys([*made.notes, *notes])))
 
 
-def _plan(recipe: PaperRecipe, run: Run, seed: int, held_out: str = "speakers") -> Plan:
+def _plan(recipe: PaperRecipe, run: Run, seed: int, validate_by: str = "speakers") -> Plan:
     own = recipe.pipeline
     return Plan(
         classifier=own.classifier,
@@ -214,7 +214,7 @@ def _plan(recipe: PaperRecipe, run: Run, seed: int, held_out: str = "speakers") 
             epochs=QUICK_EPOCHS if run.quick else run.epochs,
             precision=run.precision,
             weights=run.weights,
-            training={"held_out": held_out, **recipe.training},
+            training={"validate_by": validate_by, **recipe.training},
         ),
         seed=seed,
         n_jobs=run.n_jobs,
@@ -228,7 +228,7 @@ def _cell(name: str, recipe: PaperRecipe, prepared: Prepared, wanted: ProtocolCh
         # Of a part of a corpus there may be fewer speakers than folds; the protocol on the result says how many.
         settings["folds"] = min(settings["folds"], max(2, prepared.table["speaker"].nunique()))
     # Where the paper draws its test rows from the clips of all speakers, it drew those it watched so, too.
-    plan = _plan(recipe, run, seed, held_out="sources" if drawn else "speakers")
+    plan = _plan(recipe, run, seed, validate_by="sources" if drawn else "speakers")
     return Cell(name, prepared, plan, choose_protocol(wanted.name, prepared.table, settings))
 
 
@@ -272,7 +272,7 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
             break
         train, labels = clone(step).fit_resample(train, labels)
     ((_, block),) = pipeline[FEATURES].blocks
-    fitted = clone(block).fit(train, labels, watch=(test, test["emotion"].to_numpy(dtype=object)))
+    fitted = clone(block).fit(train, labels, validation_rows=(test, test["emotion"].to_numpy(dtype=object)))
     curve = pd.DataFrame(fitted.history_)
     place = int(curve["validation_accuracy"].argmax())
     found = BestEpoch(

@@ -11,7 +11,7 @@ from scipy import stats
 
 from fusionser.errors import FusionserError
 from fusionser.evaluation import Result, deciding, read_result
-from fusionser.evaluation.results import Record
+from fusionser.evaluation.results import BlockSettings, Record
 from fusionser.experiments.cells import with_defaults
 from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
 from fusionser.files import write_text
@@ -35,7 +35,7 @@ class BestEpoch(Record):
     accuracy: float
     epoch: int
     epochs: int
-    settings: list[dict[str, Any]]
+    settings: list[BlockSettings]
     rows_settings: dict[str, Any]
     protocol: dict[str, Any]
     rows: int
@@ -205,6 +205,6 @@ def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: li
 
 def _kind(result: Result, classifier: str) -> tuple[str, ...]:
     """Return what seeds of one run have in common, by speaker and under the paper's protocol alike."""
-    blocks = [{**block, "random_state": None, "held_out": None} for block in result.features]
+    blocks = [{**block, "random_state": None, "validate_by": None} for block in result.features]
     settings = {**with_defaults(result.classifier_settings, classifier), "random_state": None}
     return str(blocks), str(sorted(settings.items())), str(deciding(result.provenance["versions"]))

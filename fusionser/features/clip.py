@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
 from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.legacy import hashed_settings
 from fusionser.reader import read_row
 
 __all__ = ["Clip", "Computation", "plain_value"]
@@ -119,5 +120,5 @@ class Computation(BaseEstimator):
 
     def digest(self) -> str:
         """Return a short hash of the settings and of the revision of the code."""
-        text = json.dumps({**self.settings(), "revision": self.revision}, sort_keys=True)
+        text = json.dumps({**hashed_settings(self.settings()), "revision": self.revision}, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

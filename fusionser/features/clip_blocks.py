@@ -103,7 +103,7 @@ class Pitch(FeatureBlock):
     kind: ClassVar[str] = "pitch"
     fmin: float = 60.0
     fmax: float = 600.0
-    statistics: Sequence[str] = ("mean", "deviation", "percentile10", "percentile50", "percentile90", "slope")
+    statistics: Sequence[str] = ("mean", "std", "percentile10", "percentile50", "percentile90", "slope")
 
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""

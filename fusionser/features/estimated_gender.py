@@ -185,5 +185,5 @@ class EstimatedGender(LearnedBlock):
 
     def _estimate(self, values: Array) -> Array:
         logit = (values.astype(np.float64) - self.mean_) / self.scale_ @ self.weights_ + self.intercept_
-        shares: Array = (1.0 / (1.0 + np.exp(-np.clip(logit, -60, 60))))[:, None].astype(np.float32)
-        return shares
+        probabilities: Array = (1.0 / (1.0 + np.exp(-np.clip(logit, -60, 60))))[:, None].astype(np.float32)
+        return probabilities

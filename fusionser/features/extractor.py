@@ -22,6 +22,7 @@ from fusionser.features.extraction import Extraction, Progress, compute_clips
 from fusionser.features.held import digests_of, taken
 from fusionser.features.inputs import rows_of
 from fusionser.features.learned import LearnedBlock
+from fusionser.legacy import current_settings
 from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
 
 __all__ = ["FeatureExtractor"]
@@ -164,7 +165,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             When a block or one of its parameters is unknown.
         """
         blocks: list[tuple[str, FeatureBlock | LearnedBlock]] = []
-        for given in settings:
+        for given in map(current_settings, settings):
             params = {key: value for key, value in given.items() if key not in ("kind", "name")}
             kind = str(given.get("kind"))
             build: Callable[..., Any]

@@ -37,7 +37,7 @@ def _slope(series: Array64) -> Array64:
 FUNCTIONALS: Mapping[str, Functional] = MappingProxyType(
     {
         "mean": lambda series: series.mean(axis=-1),
-        "deviation": lambda series: series.std(axis=-1),
+        "std": lambda series: series.std(axis=-1),
         "minimum": lambda series: series.min(axis=-1),
         "maximum": lambda series: series.max(axis=-1),
         "slope": _slope,

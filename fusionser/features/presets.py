@@ -25,8 +25,8 @@ __all__ = ["PRESETS", "blocks_extractor", "fusionnet", "preset", "wide"]
 
 ACOUSTIC = ("zcr", "chroma", "mfcc", "rms", "mel")
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ACOUSTIC})
-SPREAD = ("mean", "deviation", "percentile10", "percentile50", "percentile90")
-EXTREMES = ("deviation", "percentile10", "percentile90")
+SPREAD = ("mean", "std", "percentile10", "percentile50", "percentile90")
+EXTREMES = ("std", "percentile10", "percentile90")
 
 
 def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
@@ -58,7 +58,7 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
 def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     """About a thousand functionals of energy, pitch, timbre and their changes, over the whole trimmed clip.
 
-    Frames of 64 ms every 16 ms at 16 kHz; means, deviations and percentiles of log-mel bands, MFCC with two
+    Frames of 64 ms every 16 ms at 16 kHz; means, standard deviations and percentiles of log-mel bands, MFCC with two
     orders of derivatives, pitch, harmonics-to-noise ratio, spectral shape, contrast, chroma, level and
     zero-crossing rate.
 
@@ -78,9 +78,9 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     # Another rate keeps the frames' length in time.
     hop_length = max(round(0.016 * settings["sampling_rate"]), 32)
     settings = {"n_fft": 4 * hop_length, "hop_length": hop_length, **settings}
-    changes = ("mean", "deviation")
+    changes = ("mean", "std")
     blocks: list[FeatureBlock] = [
-        ZeroCrossingRate(statistics=SPREAD, deltas=1, delta_statistics=("deviation",)),
+        ZeroCrossingRate(statistics=SPREAD, deltas=1, delta_statistics=("std",)),
         Chroma(statistics=changes),
         MFCC(statistics=SPREAD, deltas=2, delta_statistics=EXTREMES),
         RMS(logarithmic=True, statistics=(*SPREAD, "maximum", "slope"), deltas=1, delta_statistics=SPREAD),
@@ -88,7 +88,7 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
         SignalStatistics(),
         Pitch(statistics=(*SPREAD, "percentile25", "percentile75", "maximum", "slope")),
         SpectralShape(statistics=SPREAD, deltas=1, delta_statistics=EXTREMES),
-        SpectralContrast(n_bands=5, statistics=SPREAD, deltas=1, delta_statistics=("deviation",)),
+        SpectralContrast(n_bands=5, statistics=SPREAD, deltas=1, delta_statistics=("std",)),
     ]
     if gender:
         blocks.append(Gender())

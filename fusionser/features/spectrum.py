@@ -256,7 +256,7 @@ class Spectrum:
 
     @cached_property
     def bandwidth(self) -> Array64:
-        """Deviation of frequency about the centroid weighted by magnitude, in Hz, shape (n_frames,)."""
+        """Standard deviation of frequency about the centroid weighted by magnitude, in Hz, shape (n_frames,)."""
         second = self._moments[2] / self._moments[0]
         return np.sqrt(np.maximum(second - np.square(self.centroid), 0.0))
 

@@ -17,7 +17,7 @@ from fusionser.networks.device import choose_device, feature_device
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.extractors import EXTRACTORS, LEARNED
 from fusionser.networks.perceptron import Perceptron
-from fusionser.networks.progress import watch_training
+from fusionser.networks.progress import training_progress
 from fusionser.networks.recurrent import FrameRecurrent, LogMelFrames, MFCCFrames, VectorRecurrent
 from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.temporal_cnn import (
@@ -83,5 +83,5 @@ __all__ = [
     "feature_device",
     "hold_out",
     "train_network",
-    "watch_training",
+    "training_progress",
 ]

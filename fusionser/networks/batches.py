@@ -73,7 +73,7 @@ class Batches:
         Its X and y are tensors: y a class index a row.
     batch_size : int
     n_classes : int, optional
-        With it the targets are one row of class shares each, as mixing needs them.
+        With it the targets are one row of class probabilities each, as mixing needs them.
     rng : numpy.random.Generator, optional
         Shuffles, chooses, and distorts; without it the rows come in order, as they are.
     groups : ndarray of shape (n_rows,), optional

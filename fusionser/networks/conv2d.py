@@ -44,7 +44,7 @@ class Conv2D(Network):
     convolution 3 x 3, norm, ReLU, pool     64 x 8 x 23     18 560
     convolution 3 x 3, norm, ReLU, pool     128 x 4 x 23    73 984
     bidirectional GRU, 64 units             23 x 128        221 952
-    attentive mean and deviation            256             8 321
+    attentive mean and std                  256             8 321
     dense, dropout                          32              8 224
     dense                                   K               33 K
     ======================================  ==============  ==========

@@ -16,7 +16,7 @@ from fusionser.features.clip import plain_value
 from fusionser.features.learned import LearnedBlock, labels_of
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.batches import Distortion
-from fusionser.networks.inference import embedding_of, logits_of, shares_of
+from fusionser.networks.inference import embedding_of, logits_of, probabilities_of
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
 from fusionser.networks.settings import NetworkTraining
@@ -43,7 +43,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     """A network that is trained to tell the classes apart, and whose inside is then used as features.
 
     Subclasses build the network. X is a table with a column ``file``, a list of paths, or waveforms; a table may
-    carry ``speaker``, ``source`` and ``augmentation``, by which rows to watch are held out, and folds are cut.
+    carry ``speaker``, ``source`` and ``augmentation``, by which validation rows are held out, and folds are cut.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
                 "hidden units cannot be cross-fitted: those of different networks share no axes; set output='scores'"
             )
 
-    def fit(self, X: Any, y: Any, watch: tuple[Any, Any] | None = None) -> Self:
+    def fit(self, X: Any, y: Any, validation_rows: tuple[Any, Any] | None = None) -> Self:
         """Train the network.
 
         Parameters
@@ -106,8 +106,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         X : DataFrame with a column ``file``, sequence of paths, or waveforms
         y : sequence of shape (n_rows,)
             Labels.
-        watch : (rows, labels), optional
-            Rows to watch the training by, in place of held-out ones of X. Where these are test rows, the network that
+        validation_rows : (rows, labels), optional
+            Validation rows, in place of held-out ones of X. Where these are test rows, the network that
             comes of it is chosen by them: that is how several papers report, and no estimate of anything.
 
         Raises
@@ -126,19 +126,19 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             raise SettingsError(
                 f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
             )
-        if watch is None:
-            trained, held = hold_out(X, labels, self.validation, self.random_state or 0, self.held_out)
-            watch = (_safe_indexing(X, held), labels[held])
+        if validation_rows is None:
+            trained, held = hold_out(X, labels, self.validation, self.random_state or 0, self.validate_by)
+            validation_rows = (_safe_indexing(X, held), labels[held])
         else:
             trained = np.arange(len(labels))
-        watched, watched_targets = watch[0], self._indices(watch[1])
+        validation, validation_targets = validation_rows[0], self._indices(validation_rows[1])
         inputs, positions, groups = self._training_inputs(X, trained)
         rows = TrainingRows(
             inputs=inputs,
             targets=targets[positions].astype(np.int64),
             groups=groups,
-            watched_inputs=self._inputs(watched) if len(watched) else None,
-            watched_targets=watched_targets,
+            validation_inputs=self._inputs(validation) if len(validation) else None,
+            validation_targets=validation_targets,
         )
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History
@@ -183,7 +183,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
         check_is_fitted(self, "network_")
-        return shares_of(self._applied(X, lambda inputs: logits_of(self.network_, inputs, self.device)))
+        return probabilities_of(self._applied(X, lambda inputs: logits_of(self.network_, inputs, self.device)))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, shape (n_clips,)."""
@@ -224,7 +224,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def _indices(self, labels: Any) -> npt.NDArray[np.int64]:
         unknown = sorted(set(labels) - set(self.classes_))
         if unknown:
-            raise SettingsError(f"the rows to watch have the class '{unknown[0]}', which the training rows never show")
+            raise SettingsError(
+                f"the validation rows have the class '{unknown[0]}', which the training rows never show"
+            )
         return np.searchsorted(self.classes_, np.asarray(labels)).astype(np.int64)
 
     def _build(self) -> Network:

@@ -64,7 +64,7 @@ class Preparation(nn.Module):
 
 
 class Standardise(Preparation):
-    """Subtract the training rows' mean and divide by their deviation; buffers, not parameters.
+    """Subtract the training rows' mean and divide by their standard deviation; buffers, not parameters.
 
     Parameters
     ----------
@@ -81,14 +81,14 @@ class Standardise(Preparation):
         self.register_buffer("deviation", torch.ones(shape))
 
     def learn(self, values: npt.NDArray[np.float32]) -> None:
-        """Take mean and deviation from training inputs, over all axes along which the mean is one number."""
+        """Take mean and standard deviation from training inputs, over all axes along which the mean is one number."""
         wide = values.astype(np.float64)
         own = (1, *self.mean.shape)
         axes = tuple(axis for axis in range(wide.ndim) if axis == 0 or own[axis] == 1)
-        mean, deviation = wide.mean(axis=axes, keepdims=True)[0], wide.std(axis=axes, keepdims=True)[0]
-        deviation[deviation <= 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
+        mean, std = wide.mean(axis=axes, keepdims=True)[0], wide.std(axis=axes, keepdims=True)[0]
+        std[std <= 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
         self.mean.copy_(torch.from_numpy(mean))
-        self.deviation.copy_(torch.from_numpy(deviation))
+        self.deviation.copy_(torch.from_numpy(std))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the standardised input, of the same shape."""

@@ -9,7 +9,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch.nn.utils import clip_grad_norm_
 
 from fusionser.errors import TrainingError
-from fusionser.networks.progress import tell
+from fusionser.networks.progress import report_epoch
 
 __all__ = ["ClipGradients", "Curve", "EarlyStop", "Net"]
 
@@ -73,14 +73,14 @@ class ClipGradients(Callback):
 
 
 class Curve(Callback):
-    """Keeps the rate and the recall of the watched rows, tells the watcher, and stops a training that diverges."""
+    """Keeps the rate and the recall of the validation rows, reports progress, and stops a training that diverges."""
 
     def __init__(self, name: str, n_classes: int, epochs: int) -> None:
         self.name, self.n_classes, self.epochs = name, n_classes, epochs
         self.counts = np.zeros((2, n_classes), dtype=np.int64)
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
-        """Check the loss; count what is recognised of the watched rows."""
+        """Check the loss; count what is recognised of the validation rows."""
         if not bool(torch.isfinite(step["loss"])):
             raise TrainingError(
                 f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is no number any more; "
@@ -93,11 +93,11 @@ class Curve(Callback):
             self.counts[1] += np.bincount(truth, minlength=self.n_classes)
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
-        """Record the rate and the watched rows' UAR, and tell the watcher."""
+        """Record the rate and the validation rows' UAR, and report the progress."""
         net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
         if self.counts[1].any():
             shown = self.counts[1] > 0
             net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))
             net.history.record("validation_accuracy", float(self.counts[0].sum() / self.counts[1].sum()))
         self.counts[:] = 0
-        tell(self.name, len(net.history), self.epochs)
+        report_epoch(self.name, len(net.history), self.epochs)

@@ -4,33 +4,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["tell", "watch_training"]
+__all__ = ["report_epoch", "training_progress"]
 
-Watcher = Callable[[str, int, int], None]
+EpochProgress = Callable[[str, int, int], None]
 """Is told what is trained, the number of epochs done, and the most there can be."""
 
 
-_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+_listener: ContextVar[EpochProgress | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def watch_training(watcher: Watcher) -> Iterator[None]:
+def training_progress(listener: EpochProgress) -> Iterator[None]:
     """Tell a function of every epoch that is trained meanwhile, wherever in a pipeline.
 
     Examples
     --------
-    >>> with watch_training(lambda name, done, most: None):
+    >>> with training_progress(lambda name, done, most: None):
     ...     pass
     """
-    token = _watcher.set(watcher)
+    token = _listener.set(listener)
     try:
         yield
     finally:
-        _watcher.reset(token)
+        _listener.reset(token)
 
 
-def tell(name: str, done: int, most: int) -> None:
-    """Tell the watcher, where there is one."""
-    watcher = _watcher.get()
-    if watcher is not None:
-        watcher(name, done, most)
+def report_epoch(name: str, done: int, most: int) -> None:
+    """Tell the listener, where there is one."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(name, done, most)

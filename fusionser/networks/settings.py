@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.networks.device import choose_device
-from fusionser.networks.validation import HELD_OUT
+from fusionser.networks.validation import VALIDATE_BY
 
 __all__ = ["OPTIMISERS", "NetworkTraining"]
 
@@ -37,18 +37,18 @@ class NetworkTraining(BaseEstimator):
     learning_rate : float, default=1e-3
     weight_decay : float, default=0.0
     schedule : {"plateau", "one-cycle"}, default="plateau"
-        "plateau" halves the rate, down to 1e-7, when the UAR of the watched rows (without any, the training loss)
+        "plateau" halves the rate, down to 1e-7, when the UAR of the validation rows (without any, the training loss)
         has not improved for `plateau` epochs; "one-cycle" raises it for a quarter of all steps and lowers it to
         nothing (Smith 2018).
     plateau : int, default=6
     patience : int or None, default=15
-        Stop when the UAR of the watched rows has not improved for so many epochs, and go back to the best epoch;
+        Stop when the UAR of the validation rows has not improved for so many epochs, and go back to the best epoch;
         None never stops.
     validation : float, default=0.2
-        Share of the training speakers that is held out to watch the training, see `hold_out`; 0 learns from all
-        rows and watches the training loss alone.
-    held_out : {"speakers", "sources"}, default="speakers"
-        What that share is of, see `hold_out`.
+        Share of the training speakers held out for validation, see `hold_out`. 0 learns from all rows and goes by
+        the training loss alone.
+    validate_by : {"speakers", "sources"}, default="speakers"
+        Whether whole speakers or single clips with their copies are held out, see `hold_out`.
     label_smoothing : float, default=0.0
     class_weight : "balanced", dict of label to float, or None
         "balanced" weighs each class by the inverse of its share.
@@ -69,7 +69,7 @@ class NetworkTraining(BaseEstimator):
     plateau: int = 6
     patience: int | None = 15
     validation: float = 0.2
-    held_out: str = "speakers"
+    validate_by: str = "speakers"
     label_smoothing: float = 0.0
     class_weight: str | dict[Any, float] | None = None
     precision: str = "float32"
@@ -95,8 +95,8 @@ class NetworkTraining(BaseEstimator):
             raise SettingsError(f"optimiser is {self.optimiser!r}; expected one of {', '.join(OPTIMISERS)}")
         if self.schedule not in SCHEDULES:
             raise SettingsError(f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
-        if self.held_out not in HELD_OUT:
-            raise unknown_name("kind of what is held out", self.held_out, HELD_OUT)
+        if self.validate_by not in VALIDATE_BY:
+            raise unknown_name("unit of validation", self.validate_by, VALIDATE_BY)
         if self.precision not in PRECISIONS:
             raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         if self.patience is not None and self.patience < 1:

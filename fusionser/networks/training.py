@@ -32,7 +32,7 @@ SHORTEST_CYCLE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRows:
-    """Arrays to learn from, and those to watch.
+    """Arrays to learn from, and validation rows.
 
     Parameters
     ----------
@@ -41,19 +41,19 @@ class TrainingRows:
         Indices of classes.
     groups : ndarray of shape (n_rows,), optional
         Rows that stand in for one another, see `Batches`.
-    watched_inputs, watched_targets : ndarray, optional
+    validation_inputs, validation_targets : ndarray, optional
     """
 
     inputs: npt.NDArray[np.float32]
     targets: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64] | None = None
-    watched_inputs: npt.NDArray[np.float32] | None = None
-    watched_targets: npt.NDArray[np.int64] | None = None
+    validation_inputs: npt.NDArray[np.float32] | None = None
+    validation_targets: npt.NDArray[np.int64] | None = None
 
     @property
-    def watched(self) -> bool:
+    def has_validation(self) -> bool:
         """Whether any rows were held out."""
-        return self.watched_targets is not None and len(self.watched_targets) > 0
+        return self.validation_targets is not None and len(self.validation_targets) > 0
 
 
 def train_network(
@@ -85,9 +85,9 @@ def train_network(
     Returns
     -------
     network
-        On the CPU, its temperature fitted to the watched rows (Guo, Pleiss, Sun and Weinberger 2017).
+        On the CPU, its temperature fitted to the validation rows (Guo, Pleiss, Sun and Weinberger 2017).
     history : list of dict
-        One record an epoch: losses, UAR and accuracy of the watched rows, learning rate, seconds.
+        One record an epoch: losses, UAR and accuracy of the validation rows, learning rate, seconds.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def train_network(
         weight = _class_weight(settings, rows.targets, classes)
         described = {**_plain(settings), "device": device.type, "distortion": str(distortion)}
         described["class_weight"] = [] if weight is None else weight.tolist()
-        arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, rows.watched_inputs, rows.watched_targets]
+        arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, rows.validation_inputs, rows.validation_targets]
         key = network_key(network, described, arrays)
         history = recall_network(network, key)
         if history is None:
@@ -154,9 +154,9 @@ def _fit(
 
     rng = np.random.default_rng(settings.random_state or 0)
     training = _dataset(network, rows.inputs, rows.targets, device)
-    watched = None
-    if rows.watched_inputs is not None and rows.watched_targets is not None and rows.watched:
-        watched = _dataset(network, rows.watched_inputs, rows.watched_targets, device)
+    validation = None
+    if rows.validation_inputs is not None and rows.validation_targets is not None and rows.has_validation:
+        validation = _dataset(network, rows.validation_inputs, rows.validation_targets, device)
     options: dict[str, Any] = {"n_classes": n_classes, "rng": rng, "groups": rows.groups, "distortion": distortion}
     steps = len(Batches(training, settings.batch_size, **options))
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
@@ -174,8 +174,8 @@ def _fit(
         iterator_train=Batches,
         iterator_valid=Batches,
         iterator_valid__batch_size=prediction_batch(training.X),
-        train_split=None if watched is None else predefined_split(watched),
-        callbacks=[*_callbacks(settings, name, n_classes, steps, watched is not None), *kept],
+        train_split=None if validation is None else predefined_split(validation),
+        callbacks=[*_callbacks(settings, name, n_classes, steps, validation is not None), *kept],
         device=device,
         verbose=0,
         **{f"optimizer__{key}": value for key, value in more.items()},
@@ -186,8 +186,8 @@ def _fit(
         net.fit(training, None)
     if net.stopped:
         raise KeyboardInterrupt
-    if watched is not None:
-        _calibrate(network, watched)
+    if validation is not None:
+        _calibrate(network, validation)
     return [_record(epoch) for epoch in net.history]
 
 
@@ -199,13 +199,13 @@ def _dataset(
     return Dataset(prepared(network, inputs, device), torch.from_numpy(targets).to(device))
 
 
-def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, watched: bool) -> list[Any]:
+def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, validation: bool) -> list[Any]:
     from skorch.callbacks import LRScheduler
 
     from fusionser.networks.loop import ClipGradients, Curve, EarlyStop
 
-    # The loss of watched speakers climbs while they are still recognised better and better, so it is no guide.
-    monitor, mode = ("validation_uar", "max") if watched else ("train_loss", "min")
+    # The loss of validation speakers climbs while they are still recognised better and better, so it is no guide.
+    monitor, mode = ("validation_uar", "max") if validation else ("train_loss", "min")
     if settings.schedule == "one-cycle":
         # Fewer steps than these leave torch no room for a rise and a fall.
         total = max(settings.epochs * steps, SHORTEST_CYCLE)
@@ -230,7 +230,7 @@ def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int,
         ("clip", ClipGradients(LARGEST_NORM)),
         ("rate", rate),
     ]
-    if watched and settings.patience is not None:
+    if validation and settings.patience is not None:
         stop = EarlyStop(
             monitor=monitor,
             lower_is_better=mode == "min",
@@ -255,17 +255,19 @@ def _record(epoch: dict[str, Any]) -> dict[str, float]:
     return {new: float(epoch[old]) for old, new in names.items() if old in epoch}
 
 
-def _calibrate(network: Network, watched: Any) -> None:
-    """Divide the logits by the number under which the watched rows are least surprising."""
+def _calibrate(network: Network, validation: Any) -> None:
+    """Divide the logits by the temperature that gives the least cross-entropy on the validation rows."""
     network.eval()
     with torch.no_grad():
         logits = (
-            torch.cat([network(batch) for batch in torch.split(watched.X, prediction_batch(watched.X))]).cpu().double()
+            torch.cat([network(batch) for batch in torch.split(validation.X, prediction_batch(validation.X))])
+            .cpu()
+            .double()
         )
-    truth = watched.y.cpu()
+    truth = validation.y.cpu()
 
-    def surprise(exponent: float) -> float:
+    def cross_entropy(exponent: float) -> float:
         return float(functional.cross_entropy(logits / float(np.exp(exponent)), truth))
 
-    found = minimize_scalar(surprise, bounds=(-2.0, 2.0), method="bounded")
+    found = minimize_scalar(cross_entropy, bounds=(-2.0, 2.0), method="bounded")
     network.temperature.fill_(float(np.exp(found.x)))

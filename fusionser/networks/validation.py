@@ -1,4 +1,4 @@
-"""The rows that a training watches itself by: originals of training speakers that it does not learn from."""
+"""The validation rows of a training: originals of training speakers that it does not learn from."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from fusionser.errors import ProtocolError, SettingsError, unknown_name
 from fusionser.features.learned import columns_of
 from fusionser.splits.inner_folds import InnerFolds, sources_of
 
-__all__ = ["HELD_OUT", "hold_out"]
+__all__ = ["VALIDATE_BY", "hold_out"]
 
 Positions = npt.NDArray[np.intp]
 
-HELD_OUT = ("speakers", "sources")
+VALIDATE_BY = ("speakers", "sources")
 
 
 def hold_out(
     X: Any, labels: npt.NDArray[Any], share: float, seed: int, by: str = "speakers"
 ) -> tuple[Positions, Positions]:
-    """Split training rows into those to learn from and those to watch.
+    """Split training rows into those to learn from and validation rows.
 
-    Whole speakers are held out (else sources, else clips, see `InnerFolds`). Of theirs only the originals are
-    watched, each once; copies and repetitions of them take no part at all.
+    Whole speakers are held out (else sources, else clips, see `InnerFolds`). Of their rows only
+    the originals are used for validation, each once; their copies and repetitions take no part at all.
 
     Parameters
     ----------
@@ -43,15 +43,15 @@ def hold_out(
     Examples
     --------
     >>> table = pd.DataFrame({"speaker": list("aabbaabb"), "source": list("12341234"), "augmentation": [""] * 8})
-    >>> train, watched = hold_out(table, np.array(list("xyxyxyxy")), 0.5, seed=0)
-    >>> sorted(set(table["speaker"].iloc[train]) & set(table["speaker"].iloc[watched])), len(watched)
+    >>> train, validation = hold_out(table, np.array(list("xyxyxyxy")), 0.5, seed=0)
+    >>> sorted(set(table["speaker"].iloc[train]) & set(table["speaker"].iloc[validation])), len(validation)
     ([], 2)
     """
     everyone = np.arange(len(labels))
     if not 0 <= share <= 0.5:
         raise SettingsError(f"validation is {share}; expected the share of training speakers held out, 0 to 0.5")
-    if by not in HELD_OUT:
-        raise unknown_name("kind of what is held out", by, HELD_OUT)
+    if by not in VALIDATE_BY:
+        raise unknown_name("unit of validation", by, VALIDATE_BY)
     if share == 0:
         return everyone, everyone[:0]
     sources = sources_of(X, len(labels))
@@ -67,16 +67,16 @@ def hold_out(
         folds = InnerFolds(folds=max(2, round(1 / share)), seed=seed)
         _, chosen = next(iter(folds.split(known, labels[once])))
     except ProtocolError:
-        # Too few clips of a class to hold any out: all are learned from, and nothing is watched.
+        # Too few clips of a class to hold any out: all are learned from, and there are no validation rows.
         return everyone, everyone[:0]
-    watched = once[chosen]
-    out = np.isin(sources, sources[watched])
-    if not _shared(speakers, once, watched):
-        out |= np.isin(speakers, speakers[watched]) & (speakers != "")
-    return everyone[~out], watched
+    validation = once[chosen]
+    out = np.isin(sources, sources[validation])
+    if not _shared(speakers, once, validation):
+        out |= np.isin(speakers, speakers[validation]) & (speakers != "")
+    return everyone[~out], validation
 
 
-def _shared(speakers: npt.NDArray[Any], once: Positions, watched: Positions) -> bool:
+def _shared(speakers: npt.NDArray[Any], once: Positions, validation: Positions) -> bool:
     """Tell whether the folds had to part the clips of one speaker."""
-    rest = np.setdiff1d(once, watched)
-    return bool(set(speakers[rest]) & set(speakers[watched]))
+    rest = np.setdiff1d(once, validation)
+    return bool(set(speakers[rest]) & set(speakers[validation]))

@@ -31,12 +31,12 @@ def _over_seeds(values: Sequence[float]) -> str:
     if len(values) < ENOUGH:
         return f"{' and '.join(f'{one:.1f}' for one in values)} ({len(values)} seeds)"
     low, high = interval_over_seeds(list(values))
-    deviation = float(np.std(values, ddof=1))
-    return f"{np.mean(values):.1f} ± {deviation:.1f} ({low:.1f} to {high:.1f}; {len(values)} seeds)"
+    std = float(np.std(values, ddof=1))
+    return f"{np.mean(values):.1f} ± {std:.1f} ({low:.1f} to {high:.1f}; {len(values)} seeds)"
 
 
 def paper_protocol_score(found: Reproduction) -> str:
-    """Return our accuracy under the paper's protocol: mean, deviation and 95 % interval over seeds."""
+    """Return our accuracy under the paper's protocol: mean, standard deviation and 95 % interval over seeds."""
     return _over_seeds(found.accuracies())
 
 

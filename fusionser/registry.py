@@ -1,0 +1,324 @@
+"""Everything that has a name: what comes with fusionser, what installed packages add, and what a program registers.
+
+A package adds to a registry by an entry point in its ``pyproject.toml``::
+
+    [project.entry-points."fusionser.blocks"]
+    jitter = "my_package.jitter:Jitter"
+
+A program, or a notebook, calls `Registry.register`. Nothing is imported before it is asked for.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from fusionser.errors import SettingsError, unknown_name
+
+__all__ = [
+    "AUGMENTATIONS",
+    "BLOCKS",
+    "CLASSIFIERS",
+    "CORPORA",
+    "FRONT_ENDS",
+    "NETWORKS",
+    "PRESETS",
+    "PROTOCOLS",
+    "REGISTRIES",
+    "Registry",
+    "code_origin",
+]
+
+OWN = "fusionser"
+
+
+class Registry(Mapping[str, Any]):
+    """Objects by name, each imported when it is first asked for.
+
+    Parameters
+    ----------
+    kind : str
+        What errors call one of them, such as ``"classifier"``.
+    group : str
+        Name of the group of entry points, without ``fusionser.``.
+    own : mapping of str to str
+        Name to ``module:attribute`` of those that come with fusionser; modules are relative to it.
+    prepare : callable, optional
+        Is given each object when it is imported, and returns what the registry gives out.
+
+    Examples
+    --------
+    >>> CLASSIFIERS["svm"].__name__, "smv" in CLASSIFIERS
+    ('SVM', False)
+    >>> CLASSIFIERS.named("smv")
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: unknown classifier 'smv'; did you mean 'svm'? Known: svm, random-forest, ...
+    """
+
+    def __init__(
+        self, kind: str, group: str, own: Mapping[str, str], prepare: Callable[[Any], Any] = lambda found: found
+    ) -> None:
+        self.kind = kind
+        self.group = f"{OWN}.{group}"
+        self._own = own
+        self._prepare = prepare
+        self._added: dict[str, Any] = {}
+        self._loaded: dict[str, Any] = {}
+
+    @cached_property
+    def _plugins(self) -> dict[str, EntryPoint]:
+        found = {point.name: point for point in entry_points(group=self.group)}
+        return {name: found[name] for name in sorted(found) if name not in self._own}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._added:
+            return self._added[name]
+        if name not in self._loaded:
+            if name in self._own:
+                module, _, attribute = self._own[name].partition(":")
+                found = getattr(import_module(f"{OWN}.{module}"), attribute)
+            elif name in self._plugins:
+                found = self._load(name)
+            else:
+                raise KeyError(name)
+            self._loaded[name] = self._prepare(found)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> Any:
+        point = self._plugins[name]
+        try:
+            return point.load()
+        except Exception as error:
+            # A plugin may fail in any way, and the message must say whose fault that is.
+            raise SettingsError(
+                f"the {self.kind} '{name}' of the package {self.origin(name)} cannot be loaded: "
+                f"{type(error).__name__}: {error}. Repair or remove that package"
+            ) from error
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys((*self._own, *self._plugins, *self._added))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._added or name in self._plugins
+
+    def named(self, name: str) -> Any:
+        """Return what has a name.
+
+        Raises
+        ------
+        SettingsError
+            When nothing has; the message lists the names that there are.
+        """
+        if name not in self:
+            raise unknown_name(self.kind, name, self)
+        return self[name]
+
+    def register(self, name: str, value: Any) -> Any:
+        """Add an object under a name for as long as the program runs, and return it.
+
+        Raises
+        ------
+        SettingsError
+            When fusionser or an installed package has that name already.
+        """
+        if name in self._own or name in self._plugins:
+            raise SettingsError(f"the {self.kind} '{name}' is there already, from {self.origin(name)}; take another name")
+        self._added[name] = self._prepare(value)
+        return value
+
+    def origin(self, name: str) -> str:
+        """Return where a name comes from: ``fusionser``, a package and its version, or the module that registered it."""
+        if name in self._added:
+            return code_origin(self._added[name]) or OWN
+        if name in self._own:
+            return OWN
+        package = self._plugins[name].dist
+        return f"{package.name} {package.version}" if package else self._plugins[name].value
+
+    def summary(self, name: str) -> str:
+        """Return the first line of the documentation of what has a name."""
+        found = self[name]
+        text = getattr(found, "summary", None) or found.__doc__ or type(found).__doc__ or ""
+        return str(text).strip().partition("\n")[0]
+
+
+def code_origin(value: Any) -> str:
+    """Return which package made a class or an object, with its version; "" for fusionser itself.
+
+    What no package holds, such as a class in a notebook, is told by its module and a hash of its source, where there
+    is one.
+
+    Examples
+    --------
+    >>> code_origin(Registry), code_origin(SettingsError("x"))
+    ('', '')
+    """
+    kind = value if isinstance(value, type) or callable(value) else type(value)
+    module = str(getattr(kind, "__module__", ""))
+    top = module.partition(".")[0]
+    if top == OWN:
+        return ""
+    return _origin_of(top, module, kind)
+
+
+def _origin_of(top: str, module: str, kind: Any) -> str:
+    import hashlib
+    import inspect
+    from importlib.metadata import packages_distributions, version
+
+    packages = packages_distributions().get(top, [])
+    if packages:
+        return f"{packages[0]} {version(packages[0])}"
+    try:
+        source = inspect.getsource(kind)
+    except (OSError, TypeError):
+        return module
+    return f"{module} {hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
+
+
+def _instance(found: Any) -> Any:
+    return found() if isinstance(found, type) else found
+
+
+BLOCKS = Registry(
+    "feature block",
+    "blocks",
+    {
+        "zcr": "features.frame_blocks:ZeroCrossingRate",
+        "chroma": "features.frame_blocks:Chroma",
+        "mfcc": "features.frame_blocks:MFCC",
+        "rms": "features.frame_blocks:RMS",
+        "mel": "features.frame_blocks:MelSpectrogram",
+        "statistics": "features.clip_blocks:SignalStatistics",
+        "gender": "features.clip_blocks:Gender",
+        "pitch": "features.clip_blocks:Pitch",
+        "shape": "features.frame_blocks:SpectralShape",
+        "contrast": "features.frame_blocks:SpectralContrast",
+        "estimated-gender": "features.estimated_gender:EstimatedGender",
+    },
+)
+"""Blocks of features; the name is also the prefix of a block's columns."""
+
+FRONT_ENDS = Registry(
+    "front end",
+    "front_ends",
+    {
+        "log-mel-map": "features.maps:LogMelMap",
+        "mfcc-map": "features.maps:MFCCMap",
+        "raw-waveform": "features.maps:RawWaveform",
+        "block-vector": "features.maps:BlockVector",
+    },
+)
+"""What a network can be fed."""
+
+NETWORKS = Registry(
+    "network",
+    "networks",
+    {
+        "conv1d": "networks.conv1d:Conv1DExtractor",
+        "conv2d": "networks.conv2d:Conv2DExtractor",
+        "conv2d-mfcc": "networks.conv2d:Conv2DMFCCExtractor",
+        "log-mel-frames": "networks.recurrent:LogMelFrames",
+        "mfcc-frames": "networks.recurrent:MFCCFrames",
+        "cnn-lstm-1d": "networks.cnn_lstm:CNNLSTM1DExtractor",
+        "cnn-bilstm-1d": "networks.cnn_lstm:CNNBiLSTM1DExtractor",
+        "cnn-lstm-2d": "networks.cnn_lstm:CNNLSTM2DExtractor",
+        "cnn-bilstm-2d": "networks.cnn_lstm:CNNBiLSTM2DExtractor",
+        "time-distributed-cnn-lstm": "networks.time_distributed:TimeDistributedLSTMExtractor",
+        "time-distributed-cnn-bilstm": "networks.time_distributed:TimeDistributedBiLSTMExtractor",
+        "conv1d-lstm-speech": "networks.conv1d_lstm:SpeechConv1DLSTMExtractor",
+        "conv1d-lstm-song": "networks.conv1d_lstm:SongConv1DLSTMExtractor",
+        "temporal-cnn-1": "networks.temporal_cnn:TemporalCNN1Extractor",
+        "temporal-cnn-2": "networks.temporal_cnn:TemporalCNN2Extractor",
+        "temporal-cnn-3": "networks.temporal_cnn:TemporalCNN3Extractor",
+        "temporal-cnn-4": "networks.temporal_cnn:TemporalCNN4Extractor",
+        "temporal-cnn-5": "networks.temporal_cnn:TemporalCNN5Extractor",
+        "crnn": "networks.crnn:CRNNExtractor",
+        "vgg16": "networks.vgg16:VGG16Extractor",
+    },
+)
+"""Deep extractors: networks that are trained in the fold, as blocks of features or to classify by themselves."""
+
+CLASSIFIERS = Registry(
+    "classifier",
+    "classifiers",
+    {
+        "svm": "classifiers.svm:SVM",
+        "random-forest": "classifiers.random_forest:RandomForest",
+        "xgboost": "classifiers.gradient_boosting:XGBoost",
+        "mlp": "classifiers.neural:MLP",
+        "lstm": "classifiers.neural:LSTM",
+        "bilstm": "classifiers.neural:BiLSTM",
+    },
+)
+"""Classifiers of columns."""
+
+CORPORA = Registry(
+    "corpus",
+    "corpora",
+    {
+        "ravdess": "corpora.ravdess:Ravdess",
+        "ravdess-song": "corpora.ravdess:RavdessSong",
+        "emodb": "corpora.emodb:EmoDB",
+        "crema-d": "corpora.crema_d:CremaD",
+        "savee": "corpora.savee:Savee",
+        "tess": "corpora.tess:Tess",
+        "super-set": "corpora.super_set:SuperSet",
+        "demo": "corpora.demo:Demo",
+    },
+    prepare=_instance,
+)
+"""Corpora, each as an object that reads the names of its files."""
+
+AUGMENTATIONS = Registry(
+    "augmentation",
+    "augmentations",
+    {
+        "noise": "augmentation.waveforms:NOISE",
+        "pitch": "augmentation.waveforms:PITCH",
+        "stretch": "augmentation.waveforms:STRETCH",
+        "lowpass": "augmentation.waveforms:LOWPASS",
+        "speed": "augmentation.waveforms:SPEED",
+    },
+)
+"""Kinds of augmentation."""
+
+PROTOCOLS = Registry(
+    "protocol",
+    "protocols",
+    {
+        "speaker-holdout": "splits.protocols:SpeakerHoldout",
+        "speaker-kfold": "splits.protocols:SpeakerKFold",
+        "leave-one-speaker-out": "splits.protocols:LeaveOneSpeakerOut",
+        "leave-one-statement-out": "splits.protocols:LeaveOneStatementOut",
+        "random-kfold": "splits.protocols:RandomKFold",
+        "random-holdout": "splits.protocols:RandomHoldout",
+        "cross-corpus": "splits.cross_corpus:CrossCorpus",
+        "speaker-kfold-added-corpora": "splits.cross_corpus:AddedCorpora",
+    },
+)
+"""Ways to split rows."""
+
+PRESETS = Registry(
+    "preset",
+    "presets",
+    {"wide": "features.presets:wide", "fusionnet": "features.presets:fusionnet"},
+)
+"""Named sets of blocks, as functions that build an extractor."""
+
+REGISTRIES: Mapping[str, Registry] = {
+    "blocks": BLOCKS,
+    "networks": NETWORKS,
+    "front-ends": FRONT_ENDS,
+    "classifiers": CLASSIFIERS,
+    "corpora": CORPORA,
+    "augmentations": AUGMENTATIONS,
+    "protocols": PROTOCOLS,
+    "presets": PRESETS,
+}
+"""Every registry, by the name that ``fusionser list`` takes."""
