@@ -143,14 +143,14 @@ class FrontEnd:
     def choose(self, places: Sequence[Any], *, learned: bool = True) -> Any:
         """Return the features that these options ask for; some commands cannot have blocks that learn."""
         from fusionser.experiments import choose_features
-        from fusionser.networks import EXTRACTORS
+        from fusionser.networks import NETWORKS
 
         if self.network is not None and (self.blocks or self.preset):
             raise SettingsError("got --network with --preset or --blocks; a network reads the recording by itself")
         if self.network is not None and self.gender is not None:
             raise SettingsError("got --network with --gender; a network classifies by itself, and no feature beside it")
-        if self.network is not None and self.network not in EXTRACTORS:
-            raise unknown_name("network", self.network, EXTRACTORS)
+        if self.network is not None and self.network not in NETWORKS:
+            raise unknown_name("network", self.network, NETWORKS)
         clip = {name: getattr(self, name) for name in ("offset", "duration", "sampling_rate", "trim", "denoise")}
         # What is extracted before any split cannot be learned, so the gender is the labelled one there.
         gender = "given" if self.gender is None and self.preset == "fusionnet" and not learned else self.gender

@@ -17,7 +17,6 @@ from fusionser.errors import ModelFileError, SettingsError
 from fusionser.evaluation.results import BlockSettings, Result, versions
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
-from fusionser.networks import LEARNED
 from fusionser.scaling import BlockScaler
 
 __all__ = ["Model", "ModelCard", "load_model", "save_model"]
@@ -170,7 +169,7 @@ def load_model(path: str | Path) -> Model:
     manifest, members = read_archive(path)
     try:
         card = ModelCard.model_validate(manifest.get("card"))
-        extractor = FeatureExtractor.from_settings(card.features, LEARNED)
+        extractor = FeatureExtractor.from_settings(card.features)
         kind = _kind(card)
     except ValidationError as error:
         raise ModelFileError(f"{path}: its card has {error.error_count()} fields that are not right") from error

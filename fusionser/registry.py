@@ -127,12 +127,14 @@ class Registry(Mapping[str, Any]):
             When fusionser or an installed package has that name already.
         """
         if name in self._own or name in self._plugins:
-            raise SettingsError(f"the {self.kind} '{name}' is there already, from {self.origin(name)}; take another name")
+            raise SettingsError(
+                f"the {self.kind} '{name}' is there already, from {self.origin(name)}; take another name"
+            )
         self._added[name] = self._prepare(value)
         return value
 
     def origin(self, name: str) -> str:
-        """Return where a name comes from: ``fusionser``, a package and its version, or the module that registered it."""
+        """Return where a name comes from: ``fusionser``, a package with its version, or a module."""
         if name in self._added:
             return code_origin(self._added[name]) or OWN
         if name in self._own:

@@ -12,13 +12,14 @@ from sklearn.dummy import DummyClassifier
 
 from fusionser.audio import decode
 from fusionser.augmentation.rows import AugmentRows, augmented_rows
-from fusionser.augmentation.waveforms import AUGMENTATIONS, Augmentation, augment, parse_augmentation
+from fusionser.augmentation.waveforms import Augmentation, augment, parse_augmentation
 from fusionser.balancing import BalanceRows
 from fusionser.errors import FusionserError, LeakageError, RowsError, SettingsError
 from fusionser.evaluation import check_split, with_fingerprints
 from fusionser.features import MFCC, FeatureExtractor
 from fusionser.features.clip import Clip
 from fusionser.reader import read_row
+from fusionser.registry import AUGMENTATIONS
 
 RATE = 16000
 

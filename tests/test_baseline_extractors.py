@@ -7,10 +7,10 @@ from sklearn.base import clone
 
 from fusionser.errors import FusionserError
 from fusionser.features import BlockVector, LogMelMap, MFCCMap, RawWaveform
-from fusionser.networks import EXTRACTORS, LEARNED
+from fusionser.networks import NETWORKS
 from fusionser.networks.baseline import BaselineExtractor
 
-NAMES = sorted(name for name, kind in EXTRACTORS.items() if issubclass(kind, BaselineExtractor))
+NAMES = sorted(name for name, kind in NETWORKS.items() if issubclass(kind, BaselineExtractor))
 
 SMALL = {"sampling_rate": 8000, "n_fft": 256, "hop_length": 64, "duration": 1.05}
 SMALL_FRONT_ENDS = {
@@ -27,7 +27,7 @@ SMALL_FRONT_ENDS = {
 def small(name):
     """The extractor on a small input, which it learns in a second."""
     front = next(value for key, value in SMALL_FRONT_ENDS.items() if name.replace("-bilstm", "-lstm").startswith(key))
-    extractor = EXTRACTORS[name](epochs=1, units=8, front_end=clone(front))
+    extractor = NETWORKS[name](epochs=1, units=8, front_end=clone(front))
     if name == "vgg16":
         return extractor.set_params(image_size=32)
     return extractor.set_params(segment_frames=32, segment_step=32) if name.startswith("temporal") else extractor
@@ -47,7 +47,7 @@ def test_every_network_learns_answers_and_is_kept(few, name):
     assert units.shape == (len(test), fitted.unit_count()) == (len(test), fitted.get_feature_names_out().size)
     assert np.isfinite(units).all() and np.ptp(units) > 0
     np.testing.assert_allclose(fitted.predict_proba(test).sum(axis=1), 1, atol=1e-6)
-    again = LEARNED[name](fitted.settings())
+    again = NETWORKS[name].from_settings(fitted.settings())
     again.unpack(fitted.pack(), fitted.classes_)
     np.testing.assert_allclose(again.predict_proba(test), fitted.predict_proba(test), atol=1e-6)
 
@@ -78,11 +78,11 @@ def test_the_same_seed_gives_the_same_numbers(few, name, monkeypatch, tmp_path):
     ],
 )
 def test_front_ends_are_the_papers(name, shape):
-    assert EXTRACTORS[name]().resolved_front_end().array_shape() == shape
+    assert NETWORKS[name]().resolved_front_end().array_shape() == shape
 
 
 def test_training_is_the_papers_where_it_says():
-    crnn, speech = EXTRACTORS["crnn"](), EXTRACTORS["conv1d-lstm-speech"]()
+    crnn, speech = NETWORKS["crnn"](), NETWORKS["conv1d-lstm-speech"]()
     assert (crnn.learning_rate, crnn.batch_size, crnn.optimiser) == (1e-4, 16, "adam")
     assert (speech.learning_rate, speech.epochs) == (0.01, 15)
     front = crnn.resolved_front_end()
@@ -93,7 +93,7 @@ def test_training_is_the_papers_where_it_says():
         True,
         True,
     )
-    assert EXTRACTORS["temporal-cnn-1"]().resolved_front_end().fmax == 4000
+    assert NETWORKS["temporal-cnn-1"]().resolved_front_end().fmax == 4000
 
 
 def test_either_optimiser_trains(few):
@@ -116,13 +116,13 @@ def test_the_recurrent_bias_that_keras_lacks_stays_zero(few):
 @pytest.mark.parametrize(
     ("extractor", "message"),
     [
-        (EXTRACTORS["crnn"](front_end=LogMelMap(duration=1.0)), "pools of 2, 4, 4, 4 need 128 or more"),
-        (EXTRACTORS["crnn"](front_end=BlockVector()), "crnn cannot read BlockVector; expected a LogMelMap or MFCCMap"),
-        (EXTRACTORS["cnn-lstm-1d"](front_end=LogMelMap()), "expected a RawWaveform"),
-        (EXTRACTORS["cnn-lstm-1d"](front_end=RawWaveform(sampling_rate=4000, duration=0.05)), "256 or more"),
-        (EXTRACTORS["temporal-cnn-2"](segment_frames=1000), "4 segments of 1000, 64 apart, need 1192"),
-        (EXTRACTORS["crnn"](units=0), "units is 0; expected 1 to 8192"),
-        (EXTRACTORS["crnn"](optimiser="adagrad"), "optimiser is 'adagrad'; expected one of adam, sgd"),
+        (NETWORKS["crnn"](front_end=LogMelMap(duration=1.0)), "pools of 2, 4, 4, 4 need 128 or more"),
+        (NETWORKS["crnn"](front_end=BlockVector()), "crnn cannot read BlockVector; expected a LogMelMap or MFCCMap"),
+        (NETWORKS["cnn-lstm-1d"](front_end=LogMelMap()), "expected a RawWaveform"),
+        (NETWORKS["cnn-lstm-1d"](front_end=RawWaveform(sampling_rate=4000, duration=0.05)), "256 or more"),
+        (NETWORKS["temporal-cnn-2"](segment_frames=1000), "4 segments of 1000, 64 apart, need 1192"),
+        (NETWORKS["crnn"](units=0), "units is 0; expected 1 to 8192"),
+        (NETWORKS["crnn"](optimiser="adagrad"), "optimiser is 'adagrad'; expected one of adam, sgd"),
     ],
 )
 def test_impossible_settings_are_refused_before_anything_is_read(extractor, message):

@@ -22,7 +22,7 @@ from fusionser.evaluation import evaluate
 from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
 from fusionser.features import BlockVector, FeatureExtractor, LogMelMap, MFCCMap
 from fusionser.networks import (
-    EXTRACTORS,
+    NETWORKS,
     Conv1DExtractor,
     Conv2DExtractor,
     Conv2DMFCCExtractor,
@@ -48,7 +48,7 @@ def quick(name, **settings):
 
 
 def test_every_extractor_is_tried_here():
-    assert set(QUICK) | set(test_baseline_extractors.NAMES) == set(EXTRACTORS)
+    assert set(QUICK) | set(test_baseline_extractors.NAMES) == set(NETWORKS)
 
 
 @pytest.mark.parametrize("name", sorted(QUICK))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from fusionser.classifiers import SVM
 from fusionser.errors import LeakageError, ProtocolError, SettingsError
 from fusionser.evaluation import provenance, read_result
 from fusionser.experiments import (
@@ -106,11 +107,9 @@ def test_unknown_speakers_are_never_called_independent(prepared):
 
 
 def test_parameters_are_chosen_inside_the_fold(prepared, monkeypatch):
-    from fusionser import classifiers
     from fusionser.experiments import pipeline
 
-    monkeypatch.setattr(pipeline, "GRIDS", {"svm": {"C": (0.001, 10.0)}})
-    assert classifiers.GRIDS["svm"]["C"] != (0.001, 10.0)
+    monkeypatch.setattr(SVM, "grid", {"C": (0.001, 10.0)})
     seen = []
     original = pipeline.InnerFolds.split
 

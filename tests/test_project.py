@@ -14,16 +14,16 @@ from conftest import ROOT
 import fusionser
 from fusionser import archive, classifiers, corpora, experiments, features, networks, splits
 from fusionser.audio import ClipSettings
-from fusionser.augmentation.waveforms import AUGMENTATIONS
 from fusionser.balancing import BALANCINGS
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
 from fusionser.experiments.recipe import recipe_names
 from fusionser.features.base import FeatureBlock, FrameFeature
-from fusionser.features.maps import FRONT_ENDS, ClipMap, FrontEnd
+from fusionser.features.maps import ClipMap, FrontEnd
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
 from fusionser.networks.recurrent import FrameExtractor
+from fusionser.registry import AUGMENTATIONS, FRONT_ENDS
 from fusionser.splits.protocols import Protocol
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -61,7 +61,7 @@ def test_every_corpus_is_registered_and_has_a_card():
 
 def test_every_feature_block_is_registered_and_public():
     blocks = subclasses(FeatureBlock) - {FrameFeature}
-    assert set(features.BLOCKS.values()) == blocks
+    assert set(features.BLOCKS.values()) == blocks | {features.EstimatedGender}
     assert all(name == kind.kind for name, kind in features.BLOCKS.items())
     for kind in blocks | set(FRONT_ENDS.values()):
         assert getattr(features, kind.__name__) is kind
@@ -78,16 +78,14 @@ def test_every_classifier_is_registered_searched_and_may_be_loaded():
         assert f"{wrapper.__module__}.{wrapper.__qualname__}" in archive.OBJECTS
         kinds.remove(wrapper)
     assert set(classifiers.CLASSIFIERS.values()) == kinds
-    assert set(classifiers.GRIDS) == set(classifiers.CLASSIFIERS)
     for kind in kinds:
         assert f"{kind.__module__}.{kind.__qualname__}" in archive.OBJECTS
 
 
 def test_every_network_has_an_extractor_or_a_head_and_says_its_layers():
     kinds = subclasses(networks.DeepExtractor) - {FrameExtractor, BaselineExtractor}
-    assert set(networks.EXTRACTORS.values()) == kinds
-    assert set(networks.LEARNED) == {*networks.EXTRACTORS, features.EstimatedGender.kind}
-    for name, kind in networks.EXTRACTORS.items():
+    assert set(networks.NETWORKS.values()) == kinds
+    for name, kind in networks.NETWORKS.items():
         assert name == kind.kind
         assert getattr(networks, kind.__name__) is kind
     for kind in subclasses(Network):
@@ -104,7 +102,7 @@ def test_the_readme_names_everything_there_is():
         *corpora.CORPORA,
         *features.BLOCKS,
         *features.PRESETS,
-        *networks.EXTRACTORS,
+        *networks.NETWORKS,
         *experiments.DEEP_PRESETS,
         *experiments.FUSIONS,
         *AUGMENTATIONS,

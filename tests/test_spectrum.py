@@ -137,7 +137,7 @@ def test_nothing_compiled_by_numba_is_called(tmp_path):
         "from fusionser.features import BLOCKS\n"
         "from fusionser.features.maps import LogMelMap, MFCCMap\n"
         "clip = np.random.default_rng(0).normal(0, 0.1, 22050)\n"
-        "kinds = [kind for kind in BLOCKS.values() if kind.uses_audio]\n"
+        "kinds = [kind for kind in BLOCKS.values() if kind.uses_audio and kind.kind != 'estimated-gender']\n"
         "for kind in [*kinds, LogMelMap, MFCCMap]:\n"
         "    kind(trim=True, denoise=True).transform([clip])\n"
         "print(len(kinds))\n"

@@ -104,12 +104,12 @@ def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, 
 
 
 def test_recipes_that_come_along_are_valid():
-    from fusionser.augmentation.waveforms import AUGMENTATIONS
     from fusionser.classifiers import CLASSIFIERS
     from fusionser.corpora import CORPORA
     from fusionser.experiments import DEEP_PRESETS, FUSIONS
     from fusionser.experiments.choices import block_names
     from fusionser.features import PRESETS
+    from fusionser.registry import AUGMENTATIONS
     from fusionser.splits import protocol
 
     assert "classical-baseline" in recipe_names()

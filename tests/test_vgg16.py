@@ -9,7 +9,7 @@ from torch import nn
 from fusionser.errors import SettingsError
 from fusionser.experiments import Networks, Plan
 from fusionser.features import FeatureExtractor, LogMelMap
-from fusionser.networks import LEARNED, VGG16, Conv1DExtractor, VGG16Extractor
+from fusionser.networks import NETWORKS, VGG16, Conv1DExtractor, VGG16Extractor
 from fusionser.networks.vgg16 import Convolutions
 
 FRONT = LogMelMap(sampling_rate=8000, n_fft=256, hop_length=128, n_mels=40, duration=1.0)
@@ -76,7 +76,7 @@ def test_weights_that_are_given_stay_unless_they_are_to_learn_on(few, taught, tm
     settings = fixed.settings()
     assert settings["weights"].startswith("vgg16.safetensors, sha256 ")
     assert str(tmp_path) not in str(settings)
-    again = LEARNED["vgg16"](settings)
+    again = NETWORKS["vgg16"].from_settings(settings)
     assert again.settings() == settings
     again.unpack(fixed.pack(), fixed.classes_)
     np.testing.assert_array_equal(again.predict_proba(test), fixed.predict_proba(test))

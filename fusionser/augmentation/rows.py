@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from fusionser.augmentation.waveforms import AUGMENTATIONS, Augmentation, drawing, parse_augmentation
-from fusionser.errors import RowsError, SettingsError, unknown_name
+from fusionser.augmentation.waveforms import Augmentation, drawing, parse_augmentation
+from fusionser.errors import RowsError, SettingsError
+from fusionser.registry import AUGMENTATIONS
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, check_rows, feature_columns
 
 __all__ = ["AugmentRows", "augmented_rows"]
@@ -31,8 +32,7 @@ def _fixed(kind: str) -> tuple[str, float | None]:
     if "(" in kind:
         fixed = parse_augmentation(f"{kind}#0")
         return fixed.kind, fixed.value
-    if kind not in AUGMENTATIONS:
-        raise unknown_name("augmentation", kind, AUGMENTATIONS)
+    AUGMENTATIONS.named(kind)
     return kind, None
 
 

@@ -7,9 +7,8 @@ The text holds everything that decides the samples, so a copy can be cached, and
 import hashlib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from scipy.signal import butter, sosfilt
 
 from fusionser.audio import Waveform
 from fusionser.augmentation.phase_vocoder import change_pitch, change_tempo
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import SettingsError
+from fusionser.registry import AUGMENTATIONS
 
 __all__ = [
     "AUGMENTATIONS",
@@ -43,6 +43,8 @@ class Kind:
 
     Parameters
     ----------
+    summary : str
+        What it does, in one line.
     apply : callable
         Of the samples, their rate in Hz, the parameter, and what makes a generator: to know the samples takes as long
         as to change them, so only what draws anything asks.
@@ -55,6 +57,7 @@ class Kind:
         Format of the parameter.
     """
 
+    summary: str
     apply: Callable[[Waveform, int, float, Callable[[], Generator]], npt.NDArray[Any]]
     draw: Callable[[Generator], float]
     lowest: float
@@ -115,23 +118,43 @@ def _ratio(low: float, high: float) -> Callable[[Generator], float]:
     return lambda rng: math.exp(change(rng))
 
 
-AUGMENTATIONS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "noise": Kind(_noise, lambda rng: float(rng.uniform(10.0, 30.0)), -20.0, 100.0, "dB of signal to noise", ".1f"),
-        "pitch": Kind(_pitch, _either_way(0.5, 2.5), -24.0, 24.0, "semitones", "+.2f"),
-        "stretch": Kind(_stretch, _ratio(1.05, 1.25), 0.25, 4.0, "times the tempo", ".3f"),
-        "lowpass": Kind(
-            _lowpass, lambda rng: float(np.exp(rng.uniform(math.log(1500), math.log(4000)))), 50.0, 2e5, "Hz", ".0f"
-        ),
-        "speed": Kind(_speed, _ratio(1.05, 1.15), 0.25, 4.0, "times the speed", ".3f"),
-    }
+NOISE = Kind(
+    "White Gaussian noise at a ratio of signal to noise.",
+    _noise,
+    lambda rng: float(rng.uniform(10.0, 30.0)),
+    -20.0,
+    100.0,
+    "dB of signal to noise",
+    ".1f",
 )
-"""Every kind by its name.
-
-``noise``: white Gaussian noise at a ratio of signal to noise. ``pitch`` and ``stretch``: pitch without tempo,
-tempo without pitch (a phase vocoder, equal to librosa's effects). ``lowpass``: a Butterworth filter of fourth order.
-``speed``: both at once, by resampling.
-"""
+PITCH = Kind(
+    "Pitch without tempo, by a phase vocoder equal to librosa's effect.",
+    _pitch,
+    _either_way(0.5, 2.5),
+    -24.0,
+    24.0,
+    "semitones",
+    "+.2f",
+)
+STRETCH = Kind(
+    "Tempo without pitch, by a phase vocoder equal to librosa's effect.",
+    _stretch,
+    _ratio(1.05, 1.25),
+    0.25,
+    4.0,
+    "times the tempo",
+    ".3f",
+)
+LOWPASS = Kind(
+    "A Butterworth low-pass filter of fourth order.",
+    _lowpass,
+    lambda rng: float(np.exp(rng.uniform(math.log(1500), math.log(4000)))),
+    50.0,
+    2e5,
+    "Hz",
+    ".0f",
+)
+SPEED = Kind("Pitch and tempo at once, by resampling.", _speed, _ratio(1.05, 1.15), 0.25, 4.0, "times the speed", ".3f")
 
 
 def parse_augmentation(text: str) -> Augmentation:
@@ -153,9 +176,7 @@ def parse_augmentation(text: str) -> Augmentation:
             f"the augmentation {text!r} cannot be read; expected kind(number)#copy, as in noise(12.5)#1"
         )
     name, value, copy = match[1], float(match[2]), int(match[3])
-    if name not in AUGMENTATIONS:
-        raise unknown_name("augmentation", name, AUGMENTATIONS)
-    kind = AUGMENTATIONS[name]
+    kind = AUGMENTATIONS.named(name)
     if not kind.lowest <= value <= kind.highest:
         raise SettingsError(f"the augmentation {text!r}: expected {kind.lowest:g} to {kind.highest:g} {kind.unit}")
     return Augmentation(name, value, copy)

@@ -4,10 +4,6 @@ They take a table of features (with or without the carried columns of its rows) 
 `predict_proba` sums to one over `classes_`.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
-
 from fusionser.classifiers.bagging import BAGGING, BalancedBagging
 from fusionser.classifiers.base import MemberClassifier, TableClassifier
 from fusionser.classifiers.gradient_boosting import XGBoost
@@ -15,13 +11,12 @@ from fusionser.classifiers.late import METHODS, LateFusion
 from fusionser.classifiers.neural import LSTM, MLP, BiLSTM
 from fusionser.classifiers.random_forest import RandomForest
 from fusionser.classifiers.svm import SVM
-from fusionser.errors import unknown_name
 from fusionser.networks.settings import NetworkTraining
+from fusionser.registry import CLASSIFIERS
 
 __all__ = [
     "BAGGING",
     "CLASSIFIERS",
-    "GRIDS",
     "LSTM",
     "METHODS",
     "MLP",
@@ -35,23 +30,6 @@ __all__ = [
     "XGBoost",
     "classifier",
 ]
-
-CLASSIFIERS: Mapping[str, type[TableClassifier]] = MappingProxyType(
-    {"svm": SVM, "random-forest": RandomForest, "xgboost": XGBoost, "mlp": MLP, "lstm": LSTM, "bilstm": BiLSTM}
-)
-"""Every classifier by its name."""
-
-GRIDS: Mapping[str, Mapping[str, tuple[Any, ...]]] = MappingProxyType(
-    {
-        "svm": MappingProxyType({"C": (1.0, 10.0, 100.0), "gamma": ("scale", 3e-4)}),
-        "random-forest": MappingProxyType({"max_features": ("sqrt", 0.1), "min_samples_leaf": (1, 3)}),
-        "xgboost": MappingProxyType({"max_depth": (3, 6), "learning_rate": (0.05, 0.1)}),
-        "mlp": MappingProxyType({"hidden": ((12, 10), (64, 32)), "dropout": (0.0, 0.3)}),
-        "lstm": MappingProxyType({"units": (32, 64), "dropout": (0.2, 0.5)}),
-        "bilstm": MappingProxyType({"units": (32, 64), "dropout": (0.2, 0.5)}),
-    }
-)
-"""What a search over inner folds tries for each classifier."""
 
 
 def classifier(
@@ -88,11 +66,9 @@ def classifier(
     >>> classifier("random-forest", seed=3).random_state
     3
     """
-    if name not in CLASSIFIERS:
-        raise unknown_name("classifier", name, CLASSIFIERS)
-    built = CLASSIFIERS[name]()
+    built: TableClassifier = CLASSIFIERS.named(name)()
     settings = {"random_state": seed, "class_weight": class_weight, "balance": balance, "n_jobs": n_jobs}
-    if device is not None and issubclass(CLASSIFIERS[name], NetworkTraining):
+    if device is not None and isinstance(built, NetworkTraining):
         settings["device"] = device
     built.set_params(**{key: value for key, value in settings.items() if key in built.get_params()})
     return built

@@ -1,7 +1,7 @@
 """What every classifier shares."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
 
     Each has a parameter ``balance``: a key of `COLUMN_BALANCINGS`, or None; what it learns from is balanced so.
     """
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    """What a search over inner folds tries, by parameter."""
 
     balance: str | None
     random_state: int | None

@@ -1,7 +1,7 @@
 """Gradient-boosted trees."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -47,6 +47,8 @@ class XGBoost(TableClassifier):
     >>> XGBoost(n_estimators=20).fit([[0.0], [1.0]] * 20, ["calm", "sad"] * 20).predict([[1.5]]).tolist()
     ['sad']
     """
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"max_depth": (3, 6), "learning_rate": (0.05, 0.1)}
 
     n_estimators: int = 200
     max_depth: int = 4

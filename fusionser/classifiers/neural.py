@@ -134,6 +134,8 @@ class MLP(NetworkClassifier):
     ['sad']
     """
 
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"hidden": ((12, 10), (64, 32)), "dropout": (0.0, 0.3)}
+
     hidden: Sequence[int] = (12, 10)
     dropout: float = 0.0
 
@@ -181,6 +183,7 @@ class LSTM(NetworkClassifier):
     ['sad']
     """
 
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"units": (32, 64), "dropout": (0.2, 0.5)}
     bidirectional: ClassVar[bool] = False
     units: int = 64
     step_size: int | None = None

@@ -1,7 +1,8 @@
 """Random forest."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from sklearn.ensemble import RandomForestClassifier
 
@@ -38,6 +39,8 @@ class RandomForest(TableClassifier):
     >>> RandomForest(n_estimators=10).fit([[0.0], [1.0]] * 5, ["calm", "sad"] * 5).predict([[0.9]]).tolist()
     ['sad']
     """
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"max_features": ("sqrt", 0.1), "min_samples_leaf": (1, 3)}
 
     n_estimators: int = 500
     max_features: float | str = "sqrt"

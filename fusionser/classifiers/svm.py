@@ -1,7 +1,8 @@
 """Support vector machine."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
@@ -81,6 +82,8 @@ class SVM(TableClassifier):
     >>> str(SVM().fit(X, ["calm"] * 9 + ["sad"] * 9).predict([[1.0, 1.0]])[0])
     'sad'
     """
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"C": (1.0, 10.0, 100.0), "gamma": ("scale", 3e-4)}
 
     C: float = 10.0
     kernel: str = "rbf"

@@ -5,21 +5,14 @@
 ['crema-d', 'demo', 'emodb', 'ravdess', 'ravdess-song', 'savee', 'super-set', 'tess']
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from fusionser.corpora.base import Corpus, Listing, differences, empty_quarantine, list_corpus, measure
 from fusionser.corpora.card import Card, read_card
-from fusionser.corpora.crema_d import CremaD
-from fusionser.corpora.demo import Demo, generate_demo
-from fusionser.corpora.emodb import EmoDB
+from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
-from fusionser.corpora.ravdess import Ravdess, RavdessSong
-from fusionser.corpora.savee import Savee
-from fusionser.corpora.super_set import SuperSet
-from fusionser.corpora.tess import Tess
-from fusionser.errors import CorpusError, unknown_name
+from fusionser.errors import CorpusError
+from fusionser.registry import CORPORA
 from fusionser.rows import read_table
 
 __all__ = [
@@ -33,14 +26,6 @@ __all__ = [
     "list_rows",
     "read_card",
 ]
-
-CORPORA: Mapping[str, Corpus] = MappingProxyType(
-    {
-        corpus.name: corpus
-        for corpus in (Ravdess(), RavdessSong(), EmoDB(), CremaD(), Savee(), Tess(), SuperSet(), Demo())
-    }
-)
-"""Every corpus by its name."""
 
 FOLDERS = "folders"
 """In place of a corpus's name: a tree with one folder a label."""
@@ -78,9 +63,7 @@ def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
         raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(known)}")
     if corpus == FOLDERS:
         return list_label_folders(path)
-    if corpus not in CORPORA:
-        raise unknown_name("corpus", corpus, known)
-    return list_corpus(CORPORA[corpus], path)
+    return list_corpus(CORPORA.named(corpus), path)
 
 
 def _list_table(path: Path) -> Listing:

@@ -31,8 +31,8 @@ from fusionser.evaluation.results import (
     ProtocolStamp,
     Scores,
 )
+from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.inner_folds import parted_speakers
-from fusionser.splits.protocols import Fold, Protocol
 
 __all__ = ["Evaluation", "check_labels", "evaluate"]
 

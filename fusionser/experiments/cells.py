@@ -12,7 +12,6 @@ from fusionser.evaluation.importance import BY_FEATURE
 from fusionser.experiments.prepare import Prepared
 from fusionser.experiments.run import SELECTED, Plan
 from fusionser.features import FeatureExtractor
-from fusionser.networks import LEARNED
 from fusionser.splits import Protocol
 
 __all__ = ["Cell", "known_result", "with_defaults"]
@@ -61,7 +60,7 @@ def _tells(result: Result, importance: str | None) -> bool:
 def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     """Return settings of blocks with later parameters at their defaults."""
     try:
-        return FeatureExtractor.from_settings(stored, LEARNED).settings()
+        return FeatureExtractor.from_settings(stored).settings()
     except FusionserError:
         return None
 

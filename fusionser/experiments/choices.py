@@ -11,10 +11,10 @@ import pandas as pd
 from fusionser.corpora import CORPORA, Card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.features import BLOCKS, PRESETS, EstimatedGender, FeatureExtractor, preset, wide
+from fusionser.features import BLOCKS, PRESETS, EstimatedGender, FeatureExtractor, LearnedBlock, preset, wide
 from fusionser.features.presets import GROUPS, build_block
 from fusionser.features.store import read_settings
-from fusionser.networks import EXTRACTORS
+from fusionser.networks import NETWORKS
 from fusionser.splits import Protocol, protocol
 
 __all__ = ["DEEP_PRESETS", "GENDERS", "Features", "Place", "block_names", "choose_features", "choose_protocol"]
@@ -49,7 +49,7 @@ class Place:
 
 def block_names() -> list[str]:
     """Return every name that a list of blocks may hold."""
-    return [*GROUPS, "wide", *BLOCKS, *EXTRACTORS]
+    return [*GROUPS, "wide", *BLOCKS, *NETWORKS]
 
 
 def choose_features(
@@ -148,13 +148,14 @@ def _named(names: Sequence[str], gender: str | None, clip: Mapping[str, Any], of
             blocks += wide(**clip).blocks
         elif name == "gender":
             blocks.append((name, _gender(gender or "estimated")))
-        elif name in BLOCKS:
-            blocks.append((name, build_block(BLOCKS[name], own)))
-        elif name in EXTRACTORS:
-            deep = EXTRACTORS[name]()
-            front = deep.default_front_end()
-            deep.front_end = front.set_params(**(paper if name == "conv1d" else clip))
-            blocks.append((name, deep))
+        elif name in BLOCKS or name in NETWORKS:
+            kind = BLOCKS[name] if name in BLOCKS else NETWORKS[name]
+            if issubclass(kind, LearnedBlock):
+                built = kind()
+                built.front_end = built.default_front_end().set_params(**(paper if name == "conv1d" else clip))
+            else:
+                built = build_block(kind, own)
+            blocks.append((name, built))
         else:
             raise unknown_name("feature block", name, block_names())
     extractor = FeatureExtractor(blocks=blocks)

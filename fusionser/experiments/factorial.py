@@ -10,7 +10,7 @@ from fusionser.experiments.choices import DEEP_PRESETS
 from fusionser.experiments.pipeline import IMBALANCE
 from fusionser.experiments.questions import Design, Question
 from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
-from fusionser.networks import EXTRACTORS
+from fusionser.networks import NETWORKS
 
 __all__ = ["ALL", "Factorial", "cell_label", "copies_of"]
 
@@ -127,7 +127,7 @@ class Factorial(Design):
         """Return the imbalance that is imposed, how many copies there are, and where networks are compared."""
         scarce = ", of scarce classes alone" if self.only_scarce else ""
         imposed = self.imposed
-        deep = self.preset in DEEP_PRESETS or set(self.blocks) & set(EXTRACTORS)
+        deep = self.preset in DEEP_PRESETS or set(self.blocks) & set(NETWORKS)
         return [
             *([] if imposed is None else [f"an imbalance of 1 to {imposed:g} imposed on the training rows"]),
             f"copies a training clip where there are any: {self.copies}{scarce}",

@@ -11,11 +11,12 @@ from sklearn.model_selection import GridSearchCV
 
 from fusionser.augmentation.rows import AugmentRows
 from fusionser.balancing import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
-from fusionser.classifiers import BAGGING, GRIDS, METHODS, BalancedBagging, LateFusion, MemberClassifier, classifier
+from fusionser.classifiers import BAGGING, METHODS, BalancedBagging, LateFusion, MemberClassifier, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
-from fusionser.networks import EXTRACTORS, DeepExtractor, NetworkTraining
+from fusionser.networks import NETWORKS, DeepExtractor, NetworkTraining
+from fusionser.registry import CLASSIFIERS
 from fusionser.scaling import BlockScaler
 from fusionser.splits.inner_folds import InnerFolds
 
@@ -97,7 +98,7 @@ def _check_weights(extractor: FeatureExtractor, networks: Networks) -> None:
     """Refuse weights that nothing takes."""
     if networks.weights is None:
         return
-    taking = [name for name, kind in EXTRACTORS.items() if "weights" in kind().get_params(deep=False)]
+    taking = [name for name, kind in NETWORKS.items() if "weights" in kind().get_params(deep=False)]
     if not any(name in taking for name, _ in extractor.blocks):
         raise SettingsError(f"got --weights, and no network that takes any; those that do: {', '.join(taking)}")
 
@@ -267,5 +268,7 @@ def search_parameters(pipeline: Pipeline, classifier_name: str, *, seed: int = 0
     prefix, last = CLASSIFIER, pipeline[CLASSIFIER]
     while isinstance(last, MemberClassifier):
         prefix, last = f"{prefix}__{CLASSIFIER}", last.classifier
-    grid: dict[str, Any] = {f"{prefix}__{name}": list(values) for name, values in GRIDS[classifier_name].items()}
+    grid: dict[str, Any] = {
+        f"{prefix}__{name}": list(values) for name, values in CLASSIFIERS[classifier_name].grid.items()
+    }
     return GridSearchCV(pipeline, grid, cv=InnerFolds(seed=seed), scoring="balanced_accuracy", error_score="raise")

@@ -7,7 +7,6 @@
 """
 
 from fusionser.features.blocks import (
-    BLOCKS,
     MFCC,
     RMS,
     Chroma,
@@ -26,8 +25,9 @@ from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
 from fusionser.features.maps import BlockVector, LogMelMap, MFCCMap, RawWaveform
 from fusionser.features.pitch import PitchTrack, track_pitch
-from fusionser.features.presets import PRESETS, blocks_extractor, fusionnet, preset, wide
+from fusionser.features.presets import blocks_extractor, fusionnet, preset, wide
 from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.registry import BLOCKS, PRESETS
 
 __all__ = [
     "BLOCKS",

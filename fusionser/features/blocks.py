@@ -6,10 +6,6 @@ Every block takes, beside its own parameters, those of the clip and its frames (
 transform of the clip; separate blocks in a ``make_union`` each transform it, and share through the cache alone.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from fusionser.features.base import FeatureBlock
 from fusionser.features.clip_blocks import Gender, Pitch, SignalStatistics
 from fusionser.features.frame_blocks import (
     MFCC,
@@ -22,7 +18,6 @@ from fusionser.features.frame_blocks import (
 )
 
 __all__ = [
-    "BLOCKS",
     "MFCC",
     "RMS",
     "Chroma",
@@ -34,22 +29,3 @@ __all__ = [
     "SpectralShape",
     "ZeroCrossingRate",
 ]
-
-BLOCKS: Mapping[str, type[FeatureBlock]] = MappingProxyType(
-    {
-        block.kind: block
-        for block in (
-            ZeroCrossingRate,
-            Chroma,
-            MFCC,
-            RMS,
-            MelSpectrogram,
-            SignalStatistics,
-            Gender,
-            Pitch,
-            SpectralShape,
-            SpectralContrast,
-        )
-    }
-)
-"""Every handcrafted block by its name, which is also the prefix of its columns."""

@@ -1,10 +1,8 @@
 """Several blocks from one transform of each clip."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -16,13 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import AudioError, SettingsError, unknown_name
 from fusionser.features.base import ClipComputation, FeatureBlock
-from fusionser.features.blocks import BLOCKS
 from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.extraction import Extraction, Progress, compute_clips
 from fusionser.features.held import digests_of, taken
 from fusionser.features.inputs import rows_of
 from fusionser.features.learned import LearnedBlock
 from fusionser.legacy import current_settings
+from fusionser.registry import BLOCKS, NETWORKS
 from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
 
 __all__ = ["FeatureExtractor"]
@@ -146,18 +144,12 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         return [{"name": name, **block.settings()} for name, block in self.blocks]
 
     @classmethod
-    def from_settings(
-        cls,
-        settings: Sequence[Mapping[str, Any]],
-        learned: Mapping[str, Callable[[Mapping[str, Any]], LearnedBlock]] = MappingProxyType({}),
-    ) -> Self:
+    def from_settings(cls, settings: Sequence[Mapping[str, Any]]) -> Self:
         """Build an extractor from what `settings` returned.
 
         Parameters
         ----------
         settings : sequence of mapping
-        learned : mapping of str to callable
-            Builds each kind of block that learns from its settings.
 
         Raises
         ------
@@ -168,15 +160,12 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         for given in map(current_settings, settings):
             params = {key: value for key, value in given.items() if key not in ("kind", "name")}
             kind = str(given.get("kind"))
-            build: Callable[..., Any]
-            if kind in BLOCKS:
-                build = partial(BLOCKS[kind], **params)
-            elif kind in learned:
-                build = partial(learned[kind], params)
-            else:
-                raise unknown_name("feature block", kind, [*BLOCKS, *learned])
+            if kind not in BLOCKS and kind not in NETWORKS:
+                raise unknown_name("feature block", kind, [*BLOCKS, *NETWORKS])
+            block = BLOCKS[kind] if kind in BLOCKS else NETWORKS[kind]
             try:
-                blocks.append((str(given.get("name", kind)), build()))
+                built = block.from_settings(params) if issubclass(block, LearnedBlock) else block(**params)
+                blocks.append((str(given.get("name", kind)), built))
             except TypeError as error:
                 raise SettingsError(f"feature block '{kind}': {error}") from error
         extractor = cls(blocks=blocks)

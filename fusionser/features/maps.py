@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import TransformerMixin
 
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import SettingsError
 from fusionser.features.base import ClipComputation
-from fusionser.features.blocks import BLOCKS
 from fusionser.features.checks import check_count, check_mel
 from fusionser.features.clip import Clip
 from fusionser.features.spectrum import FrameSettings
+from fusionser.registry import BLOCKS, FRONT_ENDS
 
-__all__ = ["FRONT_ENDS", "BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "RawWaveform", "front_end"]
+__all__ = ["BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "RawWaveform", "front_end"]
 
 Array = npt.NDArray[np.float32]
 
@@ -233,20 +232,11 @@ class BlockVector(FrontEnd):
 
     def _blocks(self) -> list[Any]:
         shared = {name: getattr(self, name) for name in self._parameters() if name != "blocks"}
-        for name in self.blocks:
-            if name not in BLOCKS:
-                raise unknown_name("feature block", name, BLOCKS)
-        return [BLOCKS[name](**shared) for name in self.blocks]
+        return [BLOCKS.named(name)(**shared) for name in self.blocks]
 
     def compute(self, clip: Clip) -> Array:
         """Return the vector of one clip."""
         return np.concatenate([block.compute(clip) for block in self._blocks()])
-
-
-FRONT_ENDS: Mapping[str, type[FrontEnd]] = MappingProxyType(
-    {kind.kind: kind for kind in (LogMelMap, MFCCMap, RawWaveform, BlockVector)}
-)
-"""What a network can be fed, by name."""
 
 
 def front_end(settings: Mapping[str, Any]) -> FrontEnd:
@@ -263,10 +253,8 @@ def front_end(settings: Mapping[str, Any]) -> FrontEnd:
     40
     """
     kind = str(settings.get("kind"))
-    if kind not in FRONT_ENDS:
-        raise unknown_name("front end", kind, FRONT_ENDS)
     try:
-        built = FRONT_ENDS[kind](**{key: value for key, value in settings.items() if key != "kind"})
+        built: FrontEnd = FRONT_ENDS.named(kind)(**{key: value for key, value in settings.items() if key != "kind"})
     except TypeError as error:
         raise SettingsError(f"front end '{kind}': {error}") from error
     built.check()

@@ -1,13 +1,12 @@
 """Named sets of blocks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.base import FeatureBlock
 from fusionser.features.blocks import (
-    BLOCKS,
     MFCC,
     RMS,
     Chroma,
@@ -20,8 +19,9 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.registry import BLOCKS, PRESETS
 
-__all__ = ["PRESETS", "blocks_extractor", "fusionnet", "preset", "wide"]
+__all__ = ["blocks_extractor", "fusionnet", "preset", "wide"]
 
 ACOUSTIC = ("zcr", "chroma", "mfcc", "rms", "mel")
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ACOUSTIC})
@@ -97,10 +97,6 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     return FeatureExtractor(blocks=[(block.kind, block) for block in blocks])
 
 
-PRESETS: Mapping[str, Callable[..., FeatureExtractor]] = MappingProxyType({"fusionnet": fusionnet, "wide": wide})
-"""Name to the function that builds the extractor."""
-
-
 def _accepted(block: FeatureBlock, settings: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(settings) - set(block.get_params()))
     if unknown:
@@ -128,9 +124,8 @@ def preset(name: str, **options: Any) -> FeatureExtractor:
     >>> preset("fusionnet", gender=False, offset=0.6).get_params()["mel__offset"]
     0.6
     """
-    if name not in PRESETS:
-        raise unknown_name("preset", name, PRESETS)
-    return PRESETS[name](**options)
+    built: FeatureExtractor = PRESETS.named(name)(**options)
+    return built
 
 
 def blocks_extractor(names: Sequence[str], **clip: Any) -> FeatureExtractor:

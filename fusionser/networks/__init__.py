@@ -15,7 +15,6 @@ from fusionser.networks.conv2d import Conv2D, Conv2DExtractor, Conv2DMFCCExtract
 from fusionser.networks.crnn import CRNN, CRNNExtractor
 from fusionser.networks.device import choose_device, feature_device
 from fusionser.networks.extractor import DeepExtractor
-from fusionser.networks.extractors import EXTRACTORS, LEARNED
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.progress import training_progress
 from fusionser.networks.recurrent import FrameRecurrent, LogMelFrames, MFCCFrames, VectorRecurrent
@@ -37,13 +36,13 @@ from fusionser.networks.time_distributed import (
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.vgg16 import VGG16, VGG16Extractor
+from fusionser.registry import NETWORKS
 
 __all__ = [
     "CNNLSTM1D",
     "CNNLSTM2D",
     "CRNN",
-    "EXTRACTORS",
-    "LEARNED",
+    "NETWORKS",
     "TEMPORAL_MODELS",
     "VGG16",
     "Batches",

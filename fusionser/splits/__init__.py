@@ -5,11 +5,11 @@
 ['speaker-holdout', 'speaker-kfold', 'leave-one-speaker-out']
 """
 
+from fusionser.registry import PROTOCOLS
 from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus
 from fusionser.splits.inner_folds import InnerFolds, parted_speakers, sources_of
 from fusionser.splits.protocols import (
-    PROTOCOLS,
     LeaveOneSpeakerOut,
     LeaveOneStatementOut,
     RandomHoldout,

@@ -4,9 +4,8 @@ Every protocol is also a scikit-learn splitter that reads what it needs (speaker
 table X, so ``GridSearchCV(..., cv=SpeakerKFold(folds=5)).fit(rows, labels)`` works; `groups` is not used.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,15 +17,11 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from fusionser.errors import ProtocolError, unknown_name
+from fusionser.errors import ProtocolError
+from fusionser.registry import PROTOCOLS
 from fusionser.splits.base import Fold, Protocol, by_mask, folds_by_speaker, speakers_of
-from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus
 
 __all__ = [
-    "PROTOCOLS",
-    "AddedCorpora",
-    "CrossCorpus",
-    "Fold",
     "LeaveOneSpeakerOut",
     "LeaveOneStatementOut",
     "Protocol",
@@ -199,24 +194,6 @@ class RandomHoldout(Protocol):
         yield "held out", *splits[0]
 
 
-PROTOCOLS: Mapping[str, Callable[..., Protocol]] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            SpeakerHoldout,
-            SpeakerKFold,
-            LeaveOneSpeakerOut,
-            LeaveOneStatementOut,
-            RandomKFold,
-            RandomHoldout,
-            CrossCorpus,
-            AddedCorpora,
-        )
-    }
-)
-"""Every protocol by its name."""
-
-
 def protocol(name: str, **settings: Any) -> Protocol:
     """Build a protocol by name.
 
@@ -232,12 +209,12 @@ def protocol(name: str, **settings: Any) -> Protocol:
     >>> protocol("speaker-kfold", folds=4)
     SpeakerKFold(folds=4)
     """
-    if name not in PROTOCOLS:
-        raise unknown_name("protocol", name, PROTOCOLS)
-    for key, kind in (("folds", int), ("seed", int), ("share", (int, float))):
-        if key in settings and not isinstance(settings[key], kind):
+    kind = PROTOCOLS.named(name)
+    for key, number in (("folds", int), ("seed", int), ("share", (int, float))):
+        if key in settings and not isinstance(settings[key], number):
             raise ProtocolError(f"{name}: {key} is {settings[key]!r}; expected a number")
     try:
-        return PROTOCOLS[name](**settings)
+        built: Protocol = kind(**settings)
+        return built
     except TypeError as error:
         raise ProtocolError(f"the protocol '{name}' does not take {', '.join(settings)}: {error}") from error
