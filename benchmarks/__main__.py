@@ -53,7 +53,7 @@ def _ravdess() -> Path | None:
 
 
 def _measure(part: str, ravdess: Path, out: Path) -> None:
-    from fusionser.evaluation import provenance
+    from fusionser.results import provenance
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:

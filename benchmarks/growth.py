@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +74,11 @@ def _exponent(along: str, figures: list[Figure]) -> Figure:
 
 
 def _extract(rows: str, out: str, preset: str = "wide") -> None:
-    from fusionser.experiments import Place, choose_features, extract_file
+    from fusionser.pipeline import PipelineSpec, Place, Resources, extract_file
 
-    places = [Place(Path(rows))]
     gender = "given" if preset == "fusionnet" else None
-    extract_file(places, choose_features(places, preset_name=preset, gender=gender), out, n_jobs=1)
+    spec = PipelineSpec(features={"preset": preset, "gender": gender})
+    extract_file([Place(Path(rows))], spec, out, resources=Resources(n_jobs=1))
 
 
 def _analyse(clip: str) -> None:
@@ -87,21 +88,21 @@ def _analyse(clip: str) -> None:
 
 
 def _evaluate(features: str, folds: str, *names: str) -> None:
-    from fusionser.experiments import Place, choose_features, choose_protocol, evaluate_plan, prepare
-    from fusionser.experiments.run import Plan
+    from fusionser.jobs import evaluate_prepared
+    from fusionser.pipeline import PipelineSpec, Place, choose_protocol, prepare
 
-    places = [Place(Path(features))]
-    prepared = prepare(places, choose_features(places))
+    prepared = prepare([Place(Path(features))], PipelineSpec())
     split = choose_protocol("speaker-kfold", prepared.table, {"folds": int(folds)})
     for name in names:
-        evaluate_plan(prepared, Plan(classifier=name), split)
+        classifier = prepared.spec.classifier.changed(name=name)
+        evaluate_prepared(replace(prepared, spec=prepared.spec.changed(classifier=classifier)), split)
 
 
 WORK: dict[str, Callable[..., None]] = {"extract": _extract, "analyse": _analyse, "evaluate": _evaluate}
 
 if __name__ == "__main__":
     # What is imported is the same for all sizes.
-    importlib.import_module("fusionser.experiments")
+    importlib.import_module("fusionser.jobs")
     began = time.perf_counter()
     WORK[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"seconds": time.perf_counter() - began, "mebibytes": peak_mebibytes()}))

@@ -84,9 +84,8 @@ def _peak(ravdess: Path, scratch: Path, count: int) -> float:
     code = (
         "import json, sys\n"
         "from benchmarks.measuring import peak_mebibytes\n"
-        "from fusionser.experiments import Place, choose_features, extract_file\n"
-        "places = [Place(sys.argv[1])]\n"
-        "extract_file(places, choose_features(places), sys.argv[2], n_jobs=1)\n"
+        "from fusionser.pipeline import PipelineSpec, Place, Resources, extract_file\n"
+        "extract_file([Place(sys.argv[1])], PipelineSpec(), sys.argv[2], resources=Resources(n_jobs=1))\n"
         "print(json.dumps(peak_mebibytes()))\n"
     )
     out = scratch / f"features-{count}.parquet"

@@ -17,8 +17,7 @@ question = "How long does it take?"
 epochs = 30
 [[pipelines]]
 name = "fusion"
-blocks = ["acoustic", "statistics", "gender", "conv1d"]
-gender = "given"
+spec.features = { blocks = ["acoustic", "statistics", "gender", "conv1d"], gender = "given" }
 classifiers = ["svm", "random-forest", "xgboost", "mlp", "lstm", "bilstm"]
 [[corpora]]
 corpus = "ravdess"
@@ -60,10 +59,11 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
 
 def _run(recipe: str, ravdess: Path, out: str) -> None:
     """Run the study, and print how many clips were analysed, and how often each network was trained."""
-    from fusionser.experiments.recipe import read_recipe
-    from fusionser.experiments.study import run_study
     from fusionser.features import default_cache
     from fusionser.networks import training_progress
+    from fusionser.pipeline import Resources
+    from fusionser.studies.recipe import read_recipe
+    from fusionser.studies.study import run_study
 
     networks: Counter[str] = Counter()
     clips = [0]
@@ -79,8 +79,7 @@ def _run(recipe: str, ravdess: Path, out: str) -> None:
             read_recipe(recipe),
             {"ravdess": ravdess},
             out,
-            cache=default_cache(),
-            n_jobs=-1,
+            resources=Resources(n_jobs=-1, cache=default_cache()),
             extraction_progress=extracted,
         )
     print(json.dumps({"clips": clips[0], "networks": networks}))

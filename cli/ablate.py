@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,89 +10,141 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, say, spoken, training_bar, write
+from .console import print_json, print_table, spoken, training_bar, write
 from .options import (
+    AUGMENTATION_LEVELS_HELP,
+    DEVICE_HELP,
+    IMBALANCE_LEVELS_HELP,
+    IMPORTANCE_HELP,
     JOBS_HELP,
+    KINDS,
     PROTOCOL_HELP,
     SEEDS,
+    STRATEGIES,
+    STUDIES_HELP,
     THREADS_HELP,
     check_jobs,
     names,
     option,
     set_threads,
+    with_groups,
 )
-from .preparing import open_cache
+from .preparing import make_resources
+from .study import left_text, say_failures
 
 __all__ = ["ablate"]
 
-CURES = "none,weights,oversample,smote,undersample"
-KINDS = "none,noise,pitch,stretch,lowpass,all"
 
+@dataclass(frozen=True)
+class Table:
+    """The levels of the factorial; a study by name has none of them."""
 
-def ablate(
-    folder: Annotated[Path, typer.Argument(help="Folder of recordings.")],
-    corpus: Annotated[str, option("--corpus", "Corpus of the folder, as ravdess.")],
-    out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")],
-    study: Annotated[
-        str | None,
-        option(
-            "--study",
-            "In place of cures and copies: blocks, gender, deep (networks), normalisation (by speaker), protocol, or "
-            "corpora.",
-            "Study",
-        ),
-    ] = None,
-    also: Annotated[
-        list[str] | None,
-        option("--also", "Another corpus=DIR, for the studies protocol and corpora; may be repeated.", "Study"),
-    ] = None,
-    classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Study")] = "svm",
-    preset: Annotated[
-        str | None, option("--preset", "Named features; fusionnet when nothing is named.", "Study")
-    ] = None,
-    blocks: Annotated[str, option("--blocks", "Feature blocks by comma, in place of a preset.", "Study")] = "",
-    gender: Annotated[str | None, option("--gender", "Gender as a feature: estimated, given or none.", "Study")] = None,
-    imbalance: Annotated[
-        str | None,
-        option(
-            "--imbalance",
-            f"Cures by comma, 'none' among them; the first is asked about together with copies. {CURES} when left out.",
-            "Table",
-        ),
-    ] = None,
-    augmentation: Annotated[
-        str | None,
-        option(
-            "--augmentation",
-            f"Kinds of copies by comma, 'none' among them; 'noise+pitch' are two, 'all' four. {KINDS} when left out.",
-            "Table",
-        ),
-    ] = None,
+    imbalance: Annotated[str | None, option("--imbalance", IMBALANCE_LEVELS_HELP, "Table")] = None
+    augmentation: Annotated[str | None, option("--augmentation", AUGMENTATION_LEVELS_HELP, "Table")] = None
     copies: Annotated[
         int | None, option("--copies", "Copies a training clip, one when left out.", "Table", min=1, max=100)
-    ] = None,
+    ] = None
     augment_classes: Annotated[
         str | None,
         option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Table"),
-    ] = None,
+    ] = None
     impose: Annotated[
         float | None,
         option("--impose-imbalance", "Ratio of an imbalance that is imposed on the training rows.", "Table"),
-    ] = None,
-    importance: Annotated[
-        str | None,
-        option("--importance", "What the first features rely on: by blocks, or by features too.", "Study"),
-    ] = None,
-    protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold",
-    folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None,
-    epochs: Annotated[int | None, option("--epochs", "Epochs of every network.", "Run", min=1)] = None,
+    ] = None
+
+    def factorial(self, common: dict[str, Any]) -> Any:
+        """Return the design of all levels with each other."""
+        from fusionser.studies.factorial import Factorial
+
+        if self.augment_classes not in (None, "all", "scarce"):
+            raise SettingsError(f"--augment-classes is '{self.augment_classes}'; expected all or scarce")
+        return Factorial(
+            imbalance=names(self.imbalance or STRATEGIES),
+            augmentation=names(self.augmentation or KINDS),
+            copies=self.copies or 1,
+            only_scarce=self.augment_classes == "scarce",
+            imposed=self.impose,
+            **common,
+        )
+
+    def check_left_out(self, study: str, gender: str | None) -> None:
+        """Refuse options that have no part in a study by name."""
+        options = {
+            "--imbalance": self.imbalance,
+            "--augmentation": self.augmentation,
+            "--copies": self.copies,
+            "--augment-classes": self.augment_classes,
+            "--impose-imbalance": self.impose,
+            "--gender": gender if study == "gender" else None,
+        }
+        for name, value in options.items():
+            if value is not None:
+                raise SettingsError(f"{name} has no part in the study '{study}'; leave it out")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared, by what."""
+
+    corpus: Annotated[str, option("--corpus", "Corpus of the folder, as ravdess.")]
+    study: Annotated[str | None, option("--study", STUDIES_HELP, "Study")] = None
+    also: Annotated[
+        list[str] | None,
+        option("--also", "Another corpus=DIR, for the studies protocol and corpora; may be repeated.", "Study"),
+    ] = None
+    classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Study")] = "svm"
+    preset: Annotated[str | None, option("--preset", "Named features; fusionnet when nothing is named.", "Study")] = (
+        None
+    )
+    blocks: Annotated[str, option("--blocks", "Feature blocks by comma, in place of a preset.", "Study")] = ""
+    gender: Annotated[str | None, option("--gender", "Gender as a feature: estimated, given or none.", "Study")] = None
+    importance: Annotated[str | None, option("--importance", IMPORTANCE_HELP, "Study")] = None
+    protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold"
+    folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None
+    epochs: Annotated[int | None, option("--epochs", "Epochs of every network.", "Run", min=1)] = None
+    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0
+
+    def design(self, table: Table) -> Any:
+        """Return the design that is asked for."""
+        from fusionser.spec import ProtocolSpec
+        from fusionser.studies.named import NamedStudy
+
+        common: dict[str, Any] = {
+            "corpus": self.corpus,
+            "classifiers": names(self.classifier),
+            "preset": self.preset or (None if self.blocks else "fusionnet"),
+            "blocks": names(self.blocks),
+            "gender": self.gender,
+            "importance": self.importance,
+            "protocol": ProtocolSpec(name=self.protocol, settings={} if self.folds is None else {"folds": self.folds}),
+            "epochs": self.epochs,
+            "seed": self.seed,
+        }
+        if self.study is None:
+            if self.also:
+                raise SettingsError("--also is for the studies protocol and corpora; name one of them with --study")
+            return table.factorial(common)
+        table.check_left_out(self.study, self.gender)
+        return NamedStudy(study=self.study, also=list(self.others()), **common)
+
+    def others(self) -> dict[str, Path]:
+        """Return the folders of the other corpora."""
+        from fusionser.corpora.places import named_places
+
+        return named_places(self.also or [])
+
+
+@with_groups
+def ablate(
+    folder: Annotated[Path, typer.Argument(help="Folder of recordings.")],
+    out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")],
+    asked: Asked,
+    table: Table,
     partial: Annotated[
         bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", "Run", is_flag=True)
     ] = False,
-    device: Annotated[
-        str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.", "Run")
-    ] = "auto",
-    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0,
+    device: Annotated[str, option("--device", DEVICE_HELP, "Run")] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1,
     threads: Annotated[
         int | None, option("--threads", THREADS_HELP, "Run", min=1, max=1024, callback=set_threads)
@@ -99,121 +152,53 @@ def ablate(
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.", "Run")] = True,
     json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run")] = False,
 ) -> None:
-    """Cross cures of imbalance with augmentations, or run a study by name, and answer what each does.
+    """Cross balancing strategies with augmentations, or run a study by name, and estimate what each does.
 
     A stopped run goes on where it was.
     """
-    from fusionser.corpora.places import named_places
-    from fusionser.experiments.ablation import keep_design
-    from fusionser.experiments.factorial import Factorial
-    from fusionser.experiments.named_studies import NamedStudy
-    from fusionser.experiments.questions import answer_questions
-    from fusionser.experiments.recipe import ProtocolChoice
-    from fusionser.experiments.run import stored_curves
-    from fusionser.experiments.study import run_study
     from fusionser.reporting.ablation import AblationText, summary, write_ablation
     from fusionser.reporting.html import write_ablation_html
+    from fusionser.studies.ablation import run_ablation
+    from fusionser.studies.runner import stored_curves
 
-    common: dict[str, Any] = {
-        "corpus": corpus,
-        "classifiers": names(classifier),
-        "preset": preset or (None if blocks else "fusionnet"),
-        "blocks": names(blocks),
-        "gender": gender,
-        "importance": importance,
-        "protocol": ProtocolChoice(name=protocol, settings={} if folds is None else {"folds": folds}),
-        "epochs": epochs,
-        "seed": seed,
-    }
-    others = named_places(also or [])
-    if study is None:
-        if also:
-            raise SettingsError("--also is for the studies protocol and corpora; name one of them with --study")
-        if augment_classes not in (None, "all", "scarce"):
-            raise SettingsError(f"--augment-classes is '{augment_classes}'; expected all or scarce")
-        design: Any = Factorial(
-            imbalance=names(imbalance or CURES),
-            augmentation=names(augmentation or KINDS),
-            copies=copies or 1,
-            only_scarce=augment_classes == "scarce",
-            imposed=impose,
-            **common,
-        )
-    else:
-        table = {
-            "--imbalance": imbalance,
-            "--augmentation": augmentation,
-            "--copies": copies,
-            "--augment-classes": augment_classes,
-            "--impose-imbalance": impose,
-        }
-        _check_left_out(study, {**table, **({"--gender": gender} if study == "gender" else {})})
-        design = NamedStudy(study=study, also=list(others), **common)
     with training_bar("ablation") as progress:
-
-        def clips(done: int, total: int) -> None:
-            progress(done, total, "features")
-
-        found = run_study(
-            design.recipe(),
-            {corpus: folder, **others},
+        ablation = run_ablation(
+            asked.design(table),
+            {asked.corpus: folder, **asked.others()},
             out,
-            cache=open_cache(cache),
-            n_jobs=jobs,
-            device=device,
+            command=shlex.join(["fusionser", *sys.argv[1:]]),
+            resources=make_resources(device=device, jobs=jobs, cache=cache),
             partial=partial,
-            extraction_progress=clips,
+            extraction_progress=lambda done, total: progress(done, total, "features"),
             progress=spoken(progress),
         )
-    for name, reason in found.failures.items():
-        say(f"failed: {name}: {reason}")
-    if not found.results and found.failures:
-        raise SettingsError(f"all {len(found.failures)} evaluations failed; the reasons are in {out / 'cells'}")
-    if not found.results:
-        raise SettingsError(f"no evaluation of this study is in {out / 'cells'}; run it without --partial")
-    answers = answer_questions(design, found.results)
-    text = AblationText(
-        command=shlex.join(["fusionser", *sys.argv[1:]]), missing=found.missing, failures=found.failures
-    )
-    keep_design(design, text.command, out)
-    page = write_ablation(design, answers, found.results, text, out)
-    curves = stored_curves(out, found.names)
-    write_ablation_html(design, answers, found.results, text, out / "report.html", curves)
+    design, run, effects = ablation.design, ablation.run, ablation.effects
+    say_failures(run, out)
+    text = AblationText(command=ablation.command, missing=run.missing, failures=run.failures)
+    page = write_ablation(design, effects, run.results, text, out)
+    write_ablation_html(design, effects, run.results, text, out / "report.html", stored_curves(out, run.names))
     if json:
-        print_json([_described(one) for one in answers])
+        print_json([asdict(effect) for effect in effects])
         return
-    _print(answers, summary(design, answers, found.results))
-    left = f"{len(found.failures)} failed, {len(found.missing)} still to be run"
-    write(f"report: {page}: {len(found.results)} evaluations, {left}")
+    _print(effects, summary(design, effects, run.results))
+    write(f"report: {page}: {len(run.results)} evaluations{left_text(run)}")
 
 
-def _described(answer: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(answer)
-
-
-def _check_left_out(study: str, given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise SettingsError(f"{name} has no part in the study '{study}'; leave it out")
-
-
-def _print(answers: list[Any], sentences: list[str]) -> None:
+def _print(effects: list[Any], sentences: list[str]) -> None:
     from fusionser.reporting.ablation import ends, p_value
 
     print_table(
         "what each does, in points of UAR; p by permutation over speakers, corrected (Holm)",
-        ["question", "UAR", "95 % interval", "p", "WAR"],
+        ["contrast", "UAR", "95 % interval", "p", "WAR"],
         [
             [
-                one.question.text,
-                f"{100 * one.uar.mean:+.1f}",
-                ends(one.uar.interval),
-                p_value(one.corrected),
-                f"{100 * one.war.mean:+.1f}",
+                effect.contrast.text,
+                f"{100 * effect.uar.mean:+.1f}",
+                ends(effect.uar.interval),
+                p_value(effect.corrected),
+                f"{100 * effect.war.mean:+.1f}",
             ]
-            for one in answers
+            for effect in effects
         ],
         numbers=["UAR", "p", "WAR"],
     )

@@ -85,6 +85,7 @@ def check(
 ) -> None:
     """Parse and count the recordings of a corpus; list what is missing, doubled, or cannot be used."""
     from fusionser.corpora import CORPORA, differences, list_rows
+    from fusionser.reporting.words import stamp_texts
 
     with progress_bar("recordings") as progress:
         listing = list_rows(folder, name)
@@ -105,12 +106,12 @@ def check(
         "minutes": round(float((rows["end"] - rows["start"]).sum()) / 60, 1),
         "emotions": {str(key): int(value) for key, value in rows["emotion"].value_counts().sort_index().items()},
         "genders": {str(key): int(value) for key, value in rows["gender"].value_counts().sort_index().items()},
-        "missing": differ,
+        "missing": stamp_texts(differ),
         "doubled": [list(pair) for pair in listing.doubled],
         "identical_audio": identical,
         "unusable": refused,
         "ignored": listing.ignored,
-        "notes": listing.notes,
+        "notes": stamp_texts(listing.notes),
     }
     if json:
         print_json(found)

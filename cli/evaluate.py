@@ -1,14 +1,27 @@
 """The command ``fusionser evaluate``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import unknown_name
+from fusionser.names import IMPORTANCE
 
 from .console import print_json, print_table, training_bar, write
-from .options import PROTOCOL_HELP, FrontEnd, Input, Places, Run, Split, Training, option, with_groups
-from .preparing import prepare_copies, prepare_places
+from .options import (
+    IMPORTANCE_HELP,
+    PROTOCOL_HELP,
+    SETTING_HELP,
+    FrontEnd,
+    Input,
+    Places,
+    Run,
+    Settings,
+    Split,
+    Training,
+    option,
+    with_groups,
+)
+from .preparing import make_resources, prepare_augmented, prepare_places
 
 __all__ = ["evaluate"]
 
@@ -16,53 +29,45 @@ __all__ = ["evaluate"]
 @with_groups
 def evaluate(
     places: Places,
+    settings: Settings,
     given: Input,
     front_end: FrontEnd,
     training: Training,
     split: Split,
     run: Run,
-    protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold",
-    setting: Annotated[
-        str,
-        option(
-            "--setting",
-            "inductive, or speaker-normalised: each speaker standardised by their own unlabelled clips.",
-            "Protocol",
-        ),
-    ] = "inductive",
-    importance: Annotated[
-        str | None,
-        option("--importance", "What the classifier relies on, on held-out speakers: by blocks, or by features too."),
-    ] = None,
+    protocol: Annotated[str | None, option("--protocol", PROTOCOL_HELP, "Protocol")] = None,
+    setting: Annotated[str | None, option("--setting", SETTING_HELP, "Protocol")] = None,
+    importance: Annotated[str | None, option("--importance", IMPORTANCE_HELP)] = None,
     out: Annotated[
         Path | None, option("--out", "Folder for report.md, result.json, predictions.csv and pictures.")
     ] = None,
 ) -> None:
     """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
-    from fusionser.evaluation.evaluate import INDUCTIVE, SPEAKER_NORMALISED
-    from fusionser.evaluation.importance import IMPORTANCE
-    from fusionser.experiments import choose_protocol, evaluate_plan
+    from fusionser.jobs import evaluate_prepared
+    from fusionser.pipeline import build_estimator, build_features, choose_protocol, resolve
 
-    if setting not in (INDUCTIVE, SPEAKER_NORMALISED):
-        raise SettingsError(f"--setting is '{setting}'; expected {INDUCTIVE} or {SPEAKER_NORMALISED}")
     if importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(importance), IMPORTANCE)
-    plan = training.plan(run, alone=front_end.network is not None, by_speaker=setting == SPEAKER_NORMALISED)
-    plan = replace(plan, importance=importance)
+    config = split.over(given.over(settings.load()), protocol, "speaker-kfold")
+    spec = training.over(front_end.over(config.pipeline), run.seed, setting)
+    config = config.changed(pipeline=spec)
+    settings.save(config)
     paired = given.pair(places)
-    features = front_end.choose(paired)
+    resources = make_resources(device=training.device, jobs=run.jobs, cache=run.cache)
     # A wrong name is told before an hour of extraction, not after.
-    plan.estimator(features.extractor)
-    prepared = prepare_places(paired, features, given, run, training.device)
-    chosen = choose_protocol(protocol, prepared.table, split.settings(protocol, run.seed))
-    prepared = prepare_copies(prepared, plan, run)
+    build_estimator(spec, extractor=build_features(resolve(spec, paired)))
+    prepared = prepare_places(paired, config, given, resources)
+    chosen = choose_protocol(config.protocol.name, prepared.table, config.protocol.settings, seed=spec.seed)
+    prepared = prepare_augmented(prepared, resources)
     with training_bar("folds") as progress:
-        result, found = evaluate_plan(prepared, plan, chosen, progress=progress)
+        result, evaluation = evaluate_prepared(
+            prepared, chosen, importance=importance, resources=resources, progress=progress
+        )
     page = None
     if out is not None:
-        from fusionser.reporting import write_report
+        from fusionser.reporting.page import write_report
 
-        page = write_report(result, found, out)
+        page = write_report(result, evaluation, out)
     if run.json:
         print_json(result.model_dump(mode="json"))
         return
@@ -74,6 +79,7 @@ def evaluate(
 def print_result(result: Any) -> None:
     """Print a result as tables and a sentence."""
     from fusionser.reporting.page import METRIC_NAMES, headline, is_synthetic, relied_columns, score_interval
+    from fusionser.reporting.words import selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores say that the tools work, and nothing about speech.")
@@ -116,6 +122,7 @@ def print_result(result: Any) -> None:
             ],
             numbers=["points lost"],
         )
-    stamps = "; ".join([result.protocol.setting, result.protocol.selection, *result.protocol.stamps])
+    chosen = selection_text(result.protocol.selection)
+    stamps = "; ".join([result.protocol.setting, chosen, *stamp_texts(result.protocol.stamps)])
     write(f"{result.protocol.name}, {len(result.folds)} fold(s); {stamps}; seed {result.seed}")
     write(headline(result))

@@ -1,13 +1,13 @@
 """The command ``fusionser extract``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fusionser.errors import SettingsError
 
 from .console import print_json, recordings, write
-from .options import FrontEnd, Input, Places, Run, option, with_groups
-from .preparing import extract_places
+from .options import FrontEnd, Input, Places, Run, Settings, option, with_groups
+from .preparing import extract_places, make_resources
 
 __all__ = ["extract"]
 
@@ -16,6 +16,7 @@ __all__ = ["extract"]
 def extract(
     places: Places,
     out: Annotated[Path, option("--out", "Features file to write (.parquet).")],
+    settings: Settings,
     given: Input,
     front_end: FrontEnd,
     run: Run,
@@ -26,35 +27,59 @@ def extract(
     """Extract features of all recordings into one Parquet file, rows and settings included."""
     import pandas as pd
 
+    from fusionser.reporting.words import stamp_texts
     from fusionser.rows import write_table
 
     if out.suffix != ".parquet":
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
+    config = given.over(settings.load())
+    config = config.changed(pipeline=_without_learning(front_end.over(config.pipeline)))
+    settings.save(config)
     paired = given.pair(places)
-    features = front_end.choose(paired, learned=False)
-    extracted = extract_places(paired, features, out, given, run, device)
+    _check_nothing_learns(config.pipeline, paired)
+    resources = make_resources(device=device, jobs=run.jobs, cache=run.cache)
+    extracted = extract_places(paired, config, out, given, resources)
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:
         write_table(pd.DataFrame(extracted.quarantine), listed)
-    columns = len(features.extractor.get_feature_names_out())
     if run.json:
         print_json(
             {
                 "out": str(out),
                 "rows": extracted.rows,
-                "columns": columns,
-                "features": features.name,
+                "columns": extracted.columns,
+                "features": extracted.features_name,
                 "computed": extracted.computed,
                 "seconds": extracted.seconds,
                 "quarantine": extracted.quarantine,
-                "notes": extracted.notes,
+                "notes": stamp_texts(extracted.notes),
             }
         )
         return
     write(
-        f"{out}: {recordings(extracted.rows)}, {columns} columns ({features.name}); "
+        f"{out}: {recordings(extracted.rows)}, {extracted.columns} columns ({extracted.features_name}); "
         f"{extracted.computed} analysed now, the others known from before; {extracted.seconds:.1f} s"
     )
     if extracted.quarantine:
         write(f"{listed}: {recordings(len(extracted.quarantine))} set apart, with reasons")
+
+
+def _without_learning(spec: Any) -> Any:
+    """Take the gender as labelled: what is extracted before any split cannot be learned."""
+    if spec.features.preset == "fusionnet" and spec.features.gender is None:
+        return spec.changed(features=spec.features.changed(gender="given"))
+    return spec
+
+
+def _check_nothing_learns(spec: Any, places: list[Any]) -> None:
+    from fusionser.features import LearnedBlock
+    from fusionser.pipeline import build_features, resolve
+
+    blocks = build_features(resolve(spec, places)).blocks
+    learning = [name for name, block in blocks if isinstance(block, LearnedBlock)]
+    if learning:
+        raise SettingsError(
+            f"{', '.join(learning)} learn from training rows, so they cannot be extracted beforehand; leave them "
+            "out here (--gender given or none), and name them in 'fusionser evaluate' or 'fusionser fit'"
+        )

@@ -6,8 +6,19 @@ from typing import Annotated, Any
 from fusionser.errors import FusionserError
 
 from .console import print_json, training_bar, write
-from .options import PROTOCOL_HELP, FrontEnd, Input, Places, Run, Split, Training, option, with_groups
-from .preparing import prepare_copies, prepare_places
+from .options import (
+    PROTOCOL_HELP,
+    FrontEnd,
+    Input,
+    Places,
+    Run,
+    Settings,
+    Split,
+    Training,
+    option,
+    with_groups,
+)
+from .preparing import make_resources, prepare_augmented, prepare_places
 
 __all__ = ["fit"]
 
@@ -15,53 +26,60 @@ __all__ = ["fit"]
 @with_groups
 def fit(
     places: Places,
+    settings: Settings,
     given: Input,
     front_end: FrontEnd,
     training: Training,
     split: Split,
     run: Run,
     out: Annotated[Path, option("--out", "Model file to write.")] = Path("model.fusionser"),
-    protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-holdout",
+    protocol: Annotated[str | None, option("--protocol", PROTOCOL_HELP, "Protocol")] = None,
     estimate: Annotated[
         bool, option("--estimate/--no-estimate", "Score on held-out speakers first.", "Protocol")
     ] = True,
 ) -> None:
     """Fit a classifier to all recordings, save it, and say what to expect of it."""
-    from fusionser.experiments import fit_plan
+    from fusionser.jobs import fit_prepared
     from fusionser.model import save_model
+    from fusionser.pipeline import build_estimator, build_features, resolve
+    from fusionser.pipeline.build import decided_by
 
-    plan = training.plan(run, alone=front_end.network is not None)
+    config = split.over(given.over(settings.load()), protocol, "speaker-holdout")
+    spec = training.over(front_end.over(config.pipeline), run.seed)
+    config = config.changed(pipeline=spec)
+    settings.save(config)
     paired = given.pair(places)
-    features = front_end.choose(paired)
-    plan.estimator(features.extractor)
-    prepared = prepare_places(paired, features, given, run, training.device)
-    chosen = _estimate_split(protocol, prepared.table, split.settings(protocol, run.seed)) if estimate else None
-    prepared = prepare_copies(prepared, plan, run)
+    resources = make_resources(device=training.device, jobs=run.jobs, cache=run.cache)
+    # A wrong name is told before an hour of extraction, not after.
+    build_estimator(spec, extractor=build_features(resolve(spec, paired)))
+    prepared = prepare_places(paired, config, given, resources)
+    chosen = _estimate_split(config.protocol, prepared.table, spec.seed) if estimate else None
+    prepared = prepare_augmented(prepared, resources)
     with training_bar("folds of the estimate") as progress:
-        model = fit_plan(prepared, plan, split=chosen, progress=progress)
+        model = fit_prepared(prepared, split=chosen, resources=resources, progress=progress)
     save_model(model, out)
     if run.json:
         print_json({"out": str(out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
         return
-    _print_card(out, model.card, plan.judge(prepared.features.extractor))
+    _print_card(out, model.card, decided_by(prepared.spec, prepared.extractor))
 
 
-def _estimate_split(protocol: str, rows: Any, settings: dict[str, Any]) -> Any:
-    from fusionser.experiments import choose_protocol
+def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
+    from fusionser.pipeline import choose_protocol
 
     try:
-        chosen = choose_protocol(protocol, rows, settings)
+        chosen = choose_protocol(protocol.name, rows, protocol.settings, seed=seed)
         chosen.named_folds(rows)
     except FusionserError as error:
         raise type(error)(f"{error}. Without an estimate the model can be fitted with --no-estimate") from error
     return chosen
 
 
-def _print_card(out: Path, card: Any, judge: str) -> None:
+def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.reporting.page import headline, is_synthetic
 
     write(
-        f"{out}: {judge} on {card.features_name}, {len(card.classes)} classes "
+        f"{out}: {decides} on {card.features_name}, {len(card.classes)} classes "
         f"({', '.join(card.classes)}), trained on {card.training_rows} recordings of {card.training_speakers} "
         f"speakers of {card.corpus}"
     )

@@ -2,24 +2,33 @@
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import SettingsError
+from fusionser.names import FUSIONS, GENDERS, IMBALANCE, IMPORTANCE, PRECISIONS, SCALINGS, SETTINGS, STUDIES
+from fusionser.registry import AUGMENTATIONS, BLOCKS, CLASSIFIERS, CORPORA, NETWORKS, PRESETS, PROTOCOLS
 
 __all__ = [
+    "DEVICE_HELP",
+    "IMPORTANCE_HELP",
     "JOBS_HELP",
+    "PRECISION_HELP",
     "PROTOCOL_HELP",
     "SEEDS",
+    "SETTING_HELP",
+    "THREADS_HELP",
+    "WEIGHTS_HELP",
     "FrontEnd",
     "Input",
     "Places",
     "Run",
+    "Settings",
     "Split",
     "Training",
     "check_jobs",
@@ -35,24 +44,33 @@ def option(flag: str, text: str, panel: str | None = None, **more: Any) -> Any:
     return typer.Option(flag, help=text, rich_help_panel=panel, **more)
 
 
-PROTOCOL_HELP = (
-    "How the rows are split: speaker-kfold, speaker-holdout, leave-one-speaker-out, leave-one-statement-out, "
-    "cross-corpus, speaker-kfold-added-corpora, or one that leaks speakers: random-kfold, random-holdout."
-)
+def listed(known: Sequence[str] | Mapping[str, Any]) -> str:
+    """Return names for a help text."""
+    return ", ".join(known)
+
+
+PROTOCOL_HELP = f"How the rows are split: {listed(PROTOCOLS)}."
 JOBS_HELP = "Processes; -1 is one a core."
-PRECISION_HELP = "float32, or bfloat16: faster training of convolutions."
-IMBALANCE_HELP = (
-    "none, weights, oversample, undersample (rows), balanced-bagging, or smote, borderline-smote, adasyn, smote-tomek, "
-    "smote-enn (fused columns); see also --drop-classes."
-)
+PRECISION_HELP = f"{' or '.join(PRECISIONS)}: the second trains convolutions faster."
 DEVICE_HELP = "Where networks are trained: auto, cpu, cuda, cuda:N or mps; cuda by name computes spectra there too."
 WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
 THREADS_HELP = "Threads that a network is trained with, one a core when not given; other numbers, other last digits."
+IMPORTANCE_HELP = f"Find what the classifier relies on, on held-out speakers, by {' or by '.join(IMPORTANCE)}."
+STRATEGIES = "none,weights,oversample,smote,undersample"
+KINDS = "none,noise,pitch,stretch,lowpass,all"
+IMBALANCE_LEVELS_HELP = (
+    f"Balancing strategies by comma, 'none' among them; the first is also asked about together with augmentation: "
+    f"{listed(IMBALANCE)}. {STRATEGIES} when left out."
+)
+AUGMENTATION_LEVELS_HELP = (
+    f"Kinds of augmentation by comma, 'none' among them; 'noise+pitch' are two, 'all' four: {listed(AUGMENTATIONS)}. "
+    f"{KINDS} when left out."
+)
+STUDIES_HELP = f"In place of balancing strategies and augmentation: {listed(STUDIES)}."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
-    "Feature blocks by comma, in place of a preset: zcr, chroma, mfcc, rms, mel (or acoustic for these five), "
-    "statistics, gender, pitch, shape, contrast, wide (that preset's), and deep ones, trained in the fold: conv1d, "
-    "conv2d, conv2d-mfcc, log-mel-frames, mfcc-frames, or a network of a paper, as crnn."
+    f"Feature blocks by comma, in place of a preset: acoustic (the first five), {listed(BLOCKS)}, wide (its blocks), "
+    f"and networks, which are trained in the fold: {listed(NETWORKS)}."
 )
 
 Places = Annotated[
@@ -85,24 +103,54 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A file of settings to begin with, and one to write."""
+
+    config: Annotated[
+        Path | None,
+        option("--config", "Settings to begin with (.toml, or a result.json); options override.", "Settings"),
+    ] = None
+    save_config: Annotated[Path | None, option("--save-config", "Write the settings as TOML.", "Settings")] = None
+
+    def load(self) -> Any:
+        """Return the settings of the file, or the defaults."""
+        from fusionser.spec import Config
+
+        return Config() if self.config is None else Config.load(self.config)
+
+    def save(self, config: Any) -> None:
+        """Write the settings where that is wanted."""
+        if self.save_config is not None:
+            config.save(self.save_config)
+
+
 @dataclass(frozen=True)
 class Input:
     """Which recordings are used."""
 
     corpus: Annotated[
-        str | None, option("--corpus", "Corpus of each folder, by comma; 'folders' for label/clip.wav.", "Input")
+        str | None,
+        option(
+            "--corpus", f"Corpus of each folder, by comma: {listed(CORPORA)}, or folders (label/clip.wav).", "Input"
+        ),
     ] = None
-    classes: Annotated[str, option("--classes", "Emotions to keep, by comma; all when empty.", "Input")] = ""
+    classes: Annotated[str | None, option("--classes", "Emotions to keep, by comma; all when empty.", "Input")] = None
     drop_classes: Annotated[
-        str, option("--drop-classes", "Emotions to leave out of training and test, by comma.", "Input")
-    ] = ""
+        str | None, option("--drop-classes", "Emotions to leave out of training and test, by comma.", "Input")
+    ] = None
     strict: Annotated[
         bool, option("--strict", "Stop at the first recording that cannot be used.", "Input", is_flag=True)
     ] = False
 
     def pair(self, places: Sequence[Path]) -> list[Any]:
         """Pair each place with its corpus; one corpus serves all places."""
-        from fusionser.experiments import Place
+        from fusionser.pipeline import Place
 
         given = names(self.corpus or "")
         if len(given) > 1 and len(given) != len(places):
@@ -112,25 +160,34 @@ class Input:
         each = given if len(given) == len(places) else [given[0] if given else None] * len(places)
         return [Place(place, name) for place, name in zip(places, each, strict=True)]
 
+    def over(self, config: Any) -> Any:
+        """Return settings with the classes that were given."""
+        given = {
+            "classes": None if self.classes is None else tuple(names(self.classes)),
+            "drop_classes": None if self.drop_classes is None else tuple(names(self.drop_classes)),
+        }
+        return config.changed(**_given(given))
+
 
 @dataclass(frozen=True)
 class FrontEnd:
     """What is extracted from a recording."""
 
     preset: Annotated[
-        str | None, option("--preset", "Named features: wide (default), fusionnet or ser-fusionnet.", "Features")
+        str | None, option("--preset", f"Named features, wide when nothing is named: {listed(PRESETS)}.", "Features")
     ] = None
-    blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Features")] = ""
+    blocks: Annotated[str | None, option("--blocks", BLOCKS_HELP, "Features")] = None
     network: Annotated[
         str | None,
-        option("--network", "A network that classifies by itself, as crnn; in place of features.", "Features"),
+        option(
+            "--network", f"A network that classifies by itself, in place of features: {listed(NETWORKS)}.", "Features"
+        ),
     ] = None
     gender: Annotated[
         str | None,
         option(
             "--gender",
-            "Gender as a feature: 'estimated' from the voice (default where a preset has it), 'given' by the labels, "
-            "or 'none'.",
+            f"Gender as a feature: {listed(GENDERS)} (by the labels, or from the voice as by default).",
             "Features",
         ),
     ] = None
@@ -140,34 +197,20 @@ class FrontEnd:
     trim: Annotated[bool | None, option("--trim/--no-trim", "Cut silence off both ends.", "Features")] = None
     denoise: Annotated[bool | None, option("--denoise/--no-denoise", "Apply a Wiener filter.", "Features")] = None
 
-    def choose(self, places: Sequence[Any], *, learned: bool = True) -> Any:
-        """Return the features that these options ask for; some commands cannot have blocks that learn."""
-        from fusionser.experiments import choose_features
-        from fusionser.networks import NETWORKS
-
-        if self.network is not None and (self.blocks or self.preset):
-            raise SettingsError("got --network with --preset or --blocks; a network reads the recording by itself")
-        if self.network is not None and self.gender is not None:
-            raise SettingsError("got --network with --gender; a network classifies by itself, and no feature beside it")
-        if self.network is not None and self.network not in NETWORKS:
-            raise unknown_name("network", self.network, NETWORKS)
+    def over(self, spec: Any) -> Any:
+        """Return a specification with the features that were given; other features take the place of a file's."""
+        named = _given({"preset": self.preset, "blocks": tuple(names(self.blocks)) if self.blocks else None})
+        if not named and self.network is None:
+            features = spec.features
+        else:
+            if self.network is None and spec.network is not None:
+                spec = spec.changed(network=None)
+            features = spec.features.changed(name="", preset=None, blocks=(), keep=())
         clip = {name: getattr(self, name) for name in ("offset", "duration", "sampling_rate", "trim", "denoise")}
-        # What is extracted before any split cannot be learned, so the gender is the labelled one there.
-        gender = "given" if self.gender is None and self.preset == "fusionnet" and not learned else self.gender
-        features = choose_features(
-            places,
-            preset_name=self.preset,
-            blocks=names(self.blocks) or [one for one in [self.network] if one is not None],
-            gender=gender,
-            clip={name: value for name, value in clip.items() if value is not None},
+        features = features.changed(
+            **named, **_given({"gender": self.gender}), clip=features.clip.changed(**_given(clip))
         )
-        learning = [name for name, block in features.extractor.blocks if hasattr(block, "pack")]
-        if learning and not learned:
-            raise SettingsError(
-                f"{', '.join(learning)} learn from training rows, so they cannot be extracted beforehand; leave them "
-                "out here (--gender given or none), and name them in 'fusionser evaluate' or 'fusionser fit'"
-            )
-        return features
+        return spec.changed(features=features, **_given({"network": self.network}))
 
 
 @dataclass(frozen=True)
@@ -175,39 +218,38 @@ class Training:
     """What is trained on the features."""
 
     classifier: Annotated[
-        str | None,
-        option("--classifier", "svm (default), random-forest, xgboost, mlp, lstm or bilstm.", "Classifier"),
+        str | None, option("--classifier", f"{listed(CLASSIFIERS)}; svm when none is named.", "Classifier")
     ] = None
     fusion: Annotated[
-        str,
+        str | None,
         option(
             "--fusion",
-            "early: all columns to the classifier. average, weighted, stacked: the probabilities of the classifier "
-            "and of each deep block are fused.",
+            f"{listed(FUSIONS)}: all columns to the classifier, or the probabilities of the classifier and of each "
+            "network are fused.",
             "Classifier",
         ),
-    ] = "early"
+    ] = None
     cross_fit: Annotated[
-        int,
-        option("--cross-fit", "Inner folds by which deep blocks answer for training rows; 0 is none.", "Classifier"),
-    ] = 0
-    scaling: Annotated[str, option("--scaling", "standard, robust, minmax, quantile or none.", "Classifier")] = (
-        "standard"
-    )
+        int | None,
+        option("--cross-fit", "Inner folds by which networks answer for training rows; 0 is none.", "Classifier"),
+    ] = None
+    scaling: Annotated[str | None, option("--scaling", f"{listed(SCALINGS)}.", "Classifier")] = None
     equal_blocks: Annotated[
-        bool, option("--equal-blocks", "Give every block of features the same weight.", "Classifier", is_flag=True)
-    ] = False
+        bool | None,
+        option("--equal-blocks/--unequal-blocks", "Give every block of features the same weight.", "Classifier"),
+    ] = None
     augment: Annotated[
-        str,
-        option("--augment", "Copies of training clips, by comma: noise, pitch, stretch, lowpass, speed.", "Classifier"),
-    ] = ""
+        str | None,
+        option("--augment", f"Augmented copies of training clips, by comma: {listed(AUGMENTATIONS)}.", "Classifier"),
+    ] = None
     copies: Annotated[
-        int, option("--copies", "Copies a training clip, where --augment names any kind.", "Classifier", min=1, max=100)
-    ] = 1
+        int | None,
+        option("--copies", "Copies a training clip, where --augment names any kind.", "Classifier", min=1, max=100),
+    ] = None
     imbalance: Annotated[
-        str,
-        option("--imbalance", IMBALANCE_HELP, "Classifier"),
-    ] = "none"
+        str | None,
+        option("--imbalance", f"Balancing strategy: {listed(IMBALANCE)}; see also --drop-classes.", "Classifier"),
+    ] = None
     impose: Annotated[
         float | None,
         option(
@@ -217,55 +259,49 @@ class Training:
         ),
     ] = None
     augment_classes: Annotated[
-        str,
+        str | None,
         option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Classifier"),
-    ] = "all"
+    ] = None
     tune: Annotated[
-        bool,
-        option("--tune", "Choose parameters by inner folds of the training speakers.", "Classifier", is_flag=True),
-    ] = False
-    device: Annotated[str, option("--device", DEVICE_HELP, "Classifier")] = "auto"
+        bool | None,
+        option("--tune/--fixed", "Choose parameters by inner folds of the training speakers.", "Classifier"),
+    ] = None
     epochs: Annotated[
         int | None, option("--epochs", "Epochs of every network, in place of its own number.", "Classifier", min=1)
     ] = None
-    precision: Annotated[str, option("--precision", PRECISION_HELP, "Classifier")] = "float32"
-
+    precision: Annotated[str | None, option("--precision", PRECISION_HELP, "Classifier")] = None
     weights: Annotated[str | None, option("--weights", WEIGHTS_HELP, "Classifier")] = None
+    device: Annotated[str, option("--device", DEVICE_HELP, "Classifier")] = "auto"
 
-    def plan(self, run: "Run", *, alone: bool, by_speaker: bool = False) -> Any:
-        """Return the plan that these options ask for; a network alone needs neither classifier nor fusion."""
-        from fusionser.experiments import Networks, Plan
-        from fusionser.networks import choose_device
-
-        choose_device(self.device)
-        if self.augment_classes not in ("all", "scarce"):
+    def over(self, spec: Any, seed: int | None, setting: str | None = None) -> Any:
+        """Return a specification with what was given."""
+        if self.augment_classes not in (None, "all", "scarce"):
             raise SettingsError(f"--augment-classes is '{self.augment_classes}'; expected all or scarce")
-        if alone and (self.classifier is not None or self.fusion != "early" or self.cross_fit):
-            raise SettingsError(
-                "--network classifies by itself; leave --classifier, --fusion and --cross-fit out, or name the network "
-                "among the --blocks"
-            )
-        return Plan(
-            classifier=self.classifier or "svm",
-            scaling=self.scaling,
-            equal_blocks=self.equal_blocks,
-            by_speaker=by_speaker,
-            imbalance=self.imbalance,
-            imposed=self.impose,
-            only_scarce=self.augment_classes == "scarce",
-            augment=tuple(names(self.augment)),
-            copies=self.copies,
-            fusion="average" if alone else self.fusion,
-            networks=Networks(
-                device=self.device,
-                epochs=self.epochs,
-                cross_fit=self.cross_fit,
-                precision=self.precision,
-                weights=self.weights,
-            ),
-            tune=self.tune,
-            seed=run.seed,
-            n_jobs=run.jobs,
+        augment = None if self.augment is None else tuple(names(self.augment))
+        rows = {
+            "augment": augment,
+            "copies": self.copies,
+            "imbalance": self.imbalance,
+            "impose_imbalance": self.impose,
+            "augment_classes": self.augment_classes,
+        }
+        networks = {
+            "epochs": self.epochs,
+            "cross_fit": self.cross_fit,
+            "precision": self.precision,
+            "weights": self.weights,
+        }
+        classifier = {
+            "name": self.classifier,
+            "scaling": self.scaling,
+            "equal_blocks": self.equal_blocks,
+            "tune": self.tune,
+        }
+        return spec.changed(
+            rows=spec.rows.changed(**_given(rows)),
+            networks=spec.networks.changed(**_given(networks)),
+            classifier=spec.classifier.changed(**_given(classifier)),
+            **_given({"fusion": self.fusion, "seed": seed, "setting": setting}),
         )
 
 
@@ -284,26 +320,31 @@ class Split:
         str, option("--train-corpora", "Corpora that cross-corpus trains on; the others when empty.", "Protocol")
     ] = ""
 
-    def settings(self, protocol: str, seed: int) -> dict[str, Any]:
-        """Return the settings that were given; one that the protocol does not take is refused by it."""
-        given: dict[str, Any] = {
+    def over(self, config: Any, name: str | None, default: str) -> Any:
+        """Return settings with the protocol that was given; one that does not take a setting refuses it."""
+        from fusionser.spec import ProtocolSpec
+
+        given = {
             "folds": self.folds,
-            "speakers": tuple(names(self.test_speakers)) or None,
+            "speakers": names(self.test_speakers) or None,
             "share": self.test_share,
             "stratified": self.stratified or None,
-            "test": tuple(names(self.test_corpora)) or None,
-            "train": tuple(names(self.train_corpora)) or None,
+            "test": names(self.test_corpora) or None,
+            "train": names(self.train_corpora) or None,
         }
-        if protocol in ("random-kfold", "random-holdout", "speaker-holdout"):
-            given["seed"] = seed
-        return {key: value for key, value in given.items() if value is not None}
+        stored = config.protocol
+        chosen = name or (stored.name if stored else default)
+        settings = dict(stored.settings) if stored and stored.name == chosen else {}
+        return config.changed(protocol=ProtocolSpec(name=chosen, settings={**settings, **_given(given)}))
 
 
 @dataclass(frozen=True)
 class Run:
     """How the command runs and answers."""
 
-    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0
+    seed: Annotated[
+        int | None, option("--seed", "Of everything drawn at random; 0 when not given.", "Run", **SEEDS)
+    ] = None
     jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1
     threads: Annotated[int | None, option("--threads", THREADS_HELP, "Run", min=1, max=1024, callback=set_threads)] = (
         None
@@ -312,31 +353,34 @@ class Run:
     json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run", is_flag=True)] = False
 
 
-GROUPS = (Input, FrontEnd, Training, Split, Run)
+SETTING_HELP = f"{' or '.join(SETTINGS)}: the second standardises each speaker by their own unlabelled clips."
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take a group of options as one argument: typer sees the options one by one."""
+    """Let a command take a group of options, a dataclass, as one argument: typer sees the options one by one."""
     hints = get_type_hints(command, include_extras=True)
     hints.pop("return", None)
     shown: dict[str, inspect.Parameter] = {}
     for name, parameter in inspect.signature(command).parameters.items():
         kind = hints[name]
-        if kind in GROUPS:
+        if is_dataclass(kind):
             types = get_type_hints(kind, include_extras=True)
-            for one in fields(kind):
-                shown[one.name] = inspect.Parameter(
-                    one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name]
+            for member in fields(kind):
+                shown[member.name] = inspect.Parameter(
+                    member.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=inspect.Parameter.empty if member.default is MISSING else member.default,
+                    annotation=types[member.name],
                 )
         else:
             shown[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kind)
 
     @wraps(command)
     def flat(**given: Any) -> None:
-        arguments = {
-            name: kind(**{one.name: given.pop(one.name) for one in fields(kind)}) if kind in GROUPS else given[name]
-            for name, kind in hints.items()
-        }
+        arguments = {}
+        for name, kind in hints.items():
+            members = [member.name for member in fields(kind)] if is_dataclass(kind) else []
+            arguments[name] = kind(**{member: given.pop(member) for member in members}) if members else given[name]
         command(**arguments)
 
     # typer reads the signature and the annotations of what it is given, not of what that wraps.

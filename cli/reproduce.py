@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import JOBS_HELP, PRECISION_HELP, THREADS_HELP, WEIGHTS_HELP, check_jobs, option, set_threads
-from .preparing import open_cache
+from .options import DEVICE_HELP, JOBS_HELP, PRECISION_HELP, THREADS_HELP, WEIGHTS_HELP, check_jobs, option, set_threads
+from .preparing import make_resources
+from .study import say_failures
 
 __all__ = ["reproduce"]
 
@@ -31,7 +32,7 @@ def reproduce(
     cost: Annotated[
         bool, option("--cost", "Train on a few batches, and say what the whole would take here.", is_flag=True)
     ] = False,
-    device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[str, option("--device", DEVICE_HELP)] = "auto",
     precision: Annotated[str, option("--precision", PRECISION_HELP)] = "float32",
     weights: Annotated[str | None, option("--weights", WEIGHTS_HELP)] = None,
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
@@ -47,12 +48,8 @@ def reproduce(
     if recipe is None:
         _list(places, json)
         return
-    from fusionser.experiments.cost import measure_cost, stored_cost
-    from fusionser.experiments.papers import paper_recipes, read_paper_recipe
-    from fusionser.experiments.reproduce import Run
-    from fusionser.experiments.reproduce import reproduce as run_recipe
-    from fusionser.experiments.reproduction import keep_recipe, kept_recipes, stored_reproductions
-    from fusionser.reporting.reproduction import cost_text, write_reproduction
+    from fusionser.studies.papers import read_paper_recipe
+    from fusionser.studies.reproduce import Run
 
     name, wanted = read_paper_recipe(recipe)
     run = Run(
@@ -60,37 +57,62 @@ def reproduce(
         epochs=epochs,
         quick=quick,
         partial=partial,
-        device=device,
         precision=precision,
         weights=weights,
         best_epoch=best_epoch,
-        n_jobs=jobs,
     )
-    kept = open_cache(cache)
-    found: Any
+    resources = make_resources(device=device, jobs=jobs, cache=cache)
+    work = _measure if cost else _run
+    found, answer = work(name, wanted, places, out, run, resources)
+    page = _write_page(name, wanted, places, out)
+    if json:
+        print_json(answer)
+        return
+    _print_cost(found) if cost else _print(found)
+    write(f"report: {page}")
+
+
+def _measure(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: Any) -> tuple[Any, dict[str, Any]]:
+    from fusionser.studies.cost import measure_cost
+
+    with progress_bar("features") as clips, training_bar(name):
+        cost = measure_cost(name, wanted, places, out, run, resources=resources, extraction_progress=clips)
+    return cost, {**cost.model_dump(mode="json"), "hours": cost.hours}
+
+
+def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: Any) -> tuple[Any, dict[str, Any]]:
+    from fusionser.studies.reproduce import reproduce as run_recipe
+
     with progress_bar("features") as clips, training_bar(name) as bar:
-        if cost:
-            found = measure_cost(name, wanted, places, out, run, cache=kept, extraction_progress=clips)
-        else:
-            more: dict[str, Any] = {"cache": kept, "extraction_progress": clips, "progress": spoken(bar)}
-            found = run_recipe(name, wanted, places, out, run, **more)
+        found, done = run_recipe(
+            name, wanted, places, out, run, resources=resources, extraction_progress=clips, progress=spoken(bar)
+        )
+    say_failures(done, out)
+    return found, {**_described(found), "failures": done.failures}
+
+
+def _write_page(name: str, wanted: Any, places: Any, out: Path) -> Path:
+    """Write the page of all recipes that were run in a folder."""
+    from fusionser.reporting.reproduction import write_reproduction
+    from fusionser.studies.cost import stored_cost
+    from fusionser.studies.papers import paper_recipes
+    from fusionser.studies.reproduction import keep_recipe, kept_recipes, stored_reproductions
+
     own = paper_recipes()
     if name not in own:
         keep_recipe(name, wanted, out)
     recipes = {**kept_recipes(out), **own, name: wanted}
-    stored = {one: stored_reproductions(one, of, out) for one, of in recipes.items()}
+    stored = {key: stored_reproductions(key, recipe, out) for key, recipe in recipes.items()}
     there = [one for several in stored.values() for one in several if one.paper]
-    unrun = [one for one, several in stored.items() if not any(run.paper for run in several)]
-    missing = {one: _shortage(recipes[one], places) for one in unrun}
-    page = write_reproduction(there, missing, {one: stored_cost(one, out) for one in stored}, out)
-    if json:
-        print_json({**found.model_dump(mode="json"), "hours": found.hours} if cost else _described(found))
-        return
-    if cost:
-        write(f"{found.recipe}: {cost_text(found)}")
-    else:
-        _print(found)
-    write(f"report: {page}")
+    unrun = [key for key, several in stored.items() if not any(one.paper for one in several)]
+    missing = {key: _shortage(recipes[key], places) for key in unrun}
+    return write_reproduction(there, missing, {key: stored_cost(key, out) for key in stored}, out)
+
+
+def _print_cost(cost: Any) -> None:
+    from fusionser.reporting.reproduction import cost_text
+
+    write(f"{cost.recipe}: {cost_text(cost)}")
 
 
 def _shortage(recipe: Any, places: dict[str, Path]) -> str:
@@ -103,8 +125,8 @@ def _shortage(recipe: Any, places: dict[str, Path]) -> str:
 
 def _list(places: dict[str, Path], json: bool) -> None:
     from fusionser.corpora.places import present_corpora
-    from fusionser.experiments.papers import paper_recipes
     from fusionser.reporting.reproduction import figure_text
+    from fusionser.studies.papers import paper_recipes
 
     recipes = paper_recipes()
     wanted = {corpus for recipe in recipes.values() for corpus in recipe.corpora}
@@ -162,6 +184,7 @@ def _print(found: Any) -> None:
         figure_text,
         independent_score,
         paper_protocol_score,
+        reading,
         reproduction_stamps,
         verdict,
     )
@@ -181,4 +204,4 @@ def _print(found: Any) -> None:
     )
     for stamp in reproduction_stamps(found):
         write(f"stamp: {stamp}")
-    write(found.recipe.choices)
+    write(" ".join([*reading(found), found.recipe.choices]))

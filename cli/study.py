@@ -2,21 +2,21 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import JOBS_HELP, THREADS_HELP, check_jobs, option, set_threads
-from .preparing import open_cache
+from .options import DEVICE_HELP, JOBS_HELP, THREADS_HELP, check_jobs, option, set_threads
+from .preparing import make_resources
 
 __all__ = ["study"]
 
 
 def study(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; see 'fusionser list recipes'.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the cells.")],
     place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
     partial: Annotated[
@@ -25,7 +25,7 @@ def study(
     only: Annotated[
         list[str] | None, option("--only", "Run the evaluations whose name fits, as 'emodb_*'; may be repeated.")
     ] = None,
-    device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[str, option("--device", DEVICE_HELP)] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
     threads: Annotated[int | None, option("--threads", THREADS_HELP, min=1, max=1024, callback=set_threads)] = None,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
@@ -33,37 +33,25 @@ def study(
 ) -> None:
     """Run every evaluation of a recipe; a stopped study goes on where it was."""
     from fusionser.corpora.places import data_folder, find_corpora, named_places
-    from fusionser.experiments.recipe import read_recipe
-    from fusionser.experiments.study import run_study
-    from fusionser.reporting import StudyText, write_study
+    from fusionser.reporting.page import StudyText, write_study
+    from fusionser.studies.recipe import read_recipe
+    from fusionser.studies.study import run_study
 
     wanted = read_recipe(recipe)
     places = find_corpora(wanted.all_corpora(), data_folder())
     places.update(named_places(place or []))
     with training_bar("study") as progress:
-
-        def clips(done: int, total: int) -> None:
-            progress(done, total, "features")
-
-        found = run_study(
+        run = run_study(
             wanted,
             places,
             out,
-            cache=open_cache(cache),
-            n_jobs=jobs,
-            device=device,
+            resources=make_resources(device=device, jobs=jobs, cache=cache),
             partial=partial,
             only=only or (),
-            extraction_progress=clips,
+            extraction_progress=lambda done, total: progress(done, total, "features"),
             progress=spoken(progress),
         )
-    results, missing = found.results, found.missing
-    for name, reason in found.failures.items():
-        say(f"failed: {name}: {reason}")
-    if not results:
-        if found.failures:
-            raise SettingsError(f"all {len(found.failures)} evaluations failed; see {out / 'cells'}")
-        raise SettingsError(f"{out}: no evaluation of this recipe is there yet; run it without --partial")
+    say_failures(run, out)
     options = [f"--place={one}" for one in place or []]
     text = StudyText(
         title=wanted.title,
@@ -72,19 +60,31 @@ def study(
         reading=wanted.reading,
         paper=wanted.paper,
         contrasts=wanted.contrasts,
-        missing=missing,
-        failures=found.failures,
+        missing=run.missing,
+        failures=run.failures,
     )
-    written = write_study(text, results, out)
+    written = write_study(text, run.results, out)
     if json:
-        print_json([result.model_dump(mode="json") for result in results])
+        print_json([result.model_dump(mode="json") for result in run.results])
         return
-    write(f"{written}: {len(results)} evaluations" + _left(len(missing), len(found.failures)))
+    write(f"{written}: {len(run.results)} evaluations{left_text(run)}")
 
 
-def _left(missing: int, failed: int) -> str:
+def say_failures(run: Any, out: Path) -> None:
+    """Say what failed; raise `SettingsError` where nothing was evaluated."""
+    for name, reason in run.failures.items():
+        say(f"failed: {name}: {reason}")
+    if run.outcomes:
+        return
+    if run.failures:
+        raise SettingsError(f"all {len(run.failures)} evaluations failed; the reasons are in {out / 'cells'}")
+    raise SettingsError(f"no evaluation of this study is in {out / 'cells'}; run it without --partial")
+
+
+def left_text(run: Any) -> str:
+    """Return what of a run is left, to stand behind the number of evaluations."""
     parts = [
-        *([f"{missing} are still to be run"] if missing else []),
-        *([f"{failed} failed, and are tried again by the next run"] if failed else []),
+        *([f"{len(run.missing)} are still to be run"] if run.missing else []),
+        *([f"{len(run.failures)} failed, and are tried again by the next run"] if run.failures else []),
     ]
     return "".join(f"; {part}" for part in parts)

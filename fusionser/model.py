@@ -14,10 +14,11 @@ from fusionser.archive import bare, dump_estimators, load_estimators, read_archi
 from fusionser.classifiers import BAGGING, CLASSIFIERS, BalancedBagging, LateFusion, TableClassifier
 from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError, SettingsError
-from fusionser.evaluation.results import BlockSettings, Result, versions
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
+from fusionser.results import BlockSettings, Result, versions
 from fusionser.scaling import BlockScaler
+from fusionser.spec import PipelineSpec
 
 __all__ = ["Model", "ModelCard", "load_model", "save_model"]
 
@@ -31,6 +32,8 @@ class ModelCard(BaseModel):
 
     Parameters
     ----------
+    spec : PipelineSpec or None
+        The specification that was fitted; files of earlier versions have none.
     features : list of dict
         Settings of the feature blocks, see `FeatureExtractor.settings`.
     features_name : str
@@ -54,6 +57,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    spec: PipelineSpec | None = None
     features: list[BlockSettings]
     features_name: str
     classifier: str

@@ -309,7 +309,11 @@ PROTOCOLS = Registry(
 PRESETS = Registry(
     "preset",
     "presets",
-    {"wide": "features.presets:wide", "fusionnet": "features.presets:fusionnet"},
+    {
+        "wide": "features.presets:wide",
+        "fusionnet": "features.presets:fusionnet",
+        "ser-fusionnet": "features.presets:ser_fusionnet",
+    },
 )
 """Named sets of blocks, as functions that build an extractor."""
 

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_process import Outcome, run_command
+from fusionser.experiments.papers import PaperRecipe, read_paper_recipe
 from small_recipe import SMALL
 
 from fusionser.corpora import generate_demo, list_rows
-from fusionser.experiments.papers import PaperRecipe, read_paper_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -105,8 +105,9 @@ def model_data(demo_folder):
 @pytest.fixture(scope="session")
 def saved(model_data, tmp_path_factory):
     """A model file of each classifier."""
-    from fusionser.classifiers import CLASSIFIERS
     from fusionser.experiments import Plan, fit_plan
+
+    from fusionser.classifiers import CLASSIFIERS
     from fusionser.model import save_model
     from fusionser.splits import SpeakerHoldout
 

@@ -1,9 +1,9 @@
 """Results whose scores are chosen, for what is computed from results."""
 
 import numpy as np
-
-from fusionser.evaluation.results import ClassResult, FoldResult, ProtocolStamp, Result, Scores
 from fusionser.experiments.factorial import cell_label
+
+from fusionser.results import ClassResult, FoldResult, ProtocolStamp, Result, Scores
 
 SPEAKERS = [f"demo/s{place:02d}" for place in range(24)]
 

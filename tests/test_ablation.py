@@ -5,17 +5,17 @@ import re
 
 import numpy as np
 import pytest
+from fusionser.experiments.factorial import Factorial, cell_label
+from fusionser.experiments.questions import answer_questions
+from fusionser.experiments.recipe import ProtocolChoice
 from made_results import SPEAKERS, made
 from scipy.stats import chi2
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation.results import ClassResult, ProtocolStamp
-from fusionser.experiments.factorial import Factorial, cell_label
-from fusionser.experiments.questions import answer_questions
-from fusionser.experiments.recipe import ProtocolChoice
 from fusionser.reporting.ablation import AblationText, gender_gap, stamps_of, summary
 from fusionser.reporting.breakdown import by_class, by_speaker, change_by_classifier, rankings
 from fusionser.reporting.html import write_ablation_html
+from fusionser.results import ClassResult, ProtocolStamp
 
 
 def factorial(**changed):

@@ -188,6 +188,7 @@ def test_only_originals_are_copied_and_copies_carry_no_features(demo_rows):
 
 def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatch):
     from fusionser.experiments import Place, Plan, analyse_copies, choose_features, evaluate_plan, prepare
+
     from fusionser.splits import RandomHoldout
 
     monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "cache"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from fusionser.experiments.pipeline import build_pipeline
 from imblearn.over_sampling import SMOTE
 
 from fusionser.augmentation.rows import AugmentRows
@@ -10,7 +11,6 @@ from fusionser.balancing import COLUMN_BALANCINGS, ImposeImbalance, balance_colu
 from fusionser.classifiers import CLASSIFIERS, BalancedBagging, classifier, neural
 from fusionser.classifiers.svm import SVM, BalancedSVC
 from fusionser.errors import SettingsError
-from fusionser.experiments.pipeline import build_pipeline
 from fusionser.features import fusionnet
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from command_process import start_command
+from fusionser.experiments import IMBALANCE
 
 from fusionser.classifiers import CLASSIFIERS
-from fusionser.experiments import IMBALANCE
 from fusionser.features import BLOCKS, PRESETS
 from fusionser.scaling import SCALERS
 from fusionser.splits import PROTOCOLS

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from fusionser.experiments.choices import Place
+from fusionser.experiments.prepare import list_places
 
 from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
 from fusionser.corpora.places import find_corpora
 from fusionser.errors import CorpusError, SettingsError
-from fusionser.experiments.choices import Place
-from fusionser.experiments.prepare import list_places
 from fusionser.rows import write_table
 
 

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from small_recipe import SMALL
-
 from fusionser.experiments.cost import measure_cost, stored_cost
 from fusionser.experiments.papers import read_paper_recipe
 from fusionser.experiments.reproduce import Run
+from small_recipe import SMALL
+
 from fusionser.networks import MFCCFrames
 
 

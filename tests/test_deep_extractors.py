@@ -10,6 +10,7 @@ import soundfile
 import test_baseline_extractors
 import torch
 from conftest import tone
+from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -19,7 +20,6 @@ from sklearn.preprocessing import StandardScaler
 from fusionser.augmentation.rows import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.evaluation import evaluate
-from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
 from fusionser.features import BlockVector, FeatureExtractor, LogMelMap, MFCCMap
 from fusionser.networks import (
     NETWORKS,

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fusionser.experiments import Networks, Place, Plan, choose_features, fit_plan, prepare
 from model_files import members
 from safetensors.torch import load, save
 
 from fusionser.archive import MANIFEST, write_archive
 from fusionser.errors import ModelFileError, SettingsError
-from fusionser.experiments import Networks, Place, Plan, choose_features, fit_plan, prepare
 from fusionser.model import load_model, save_model
 
 PLANS = {

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from fusionser.experiments import Networks, Place, Plan, choose_features, evaluate_plan, prepare
 
 from fusionser.errors import SettingsError
-from fusionser.experiments import Networks, Place, Plan, choose_features, evaluate_plan, prepare
 from fusionser.features import EstimatedGender
 from fusionser.splits import SpeakerHoldout
 

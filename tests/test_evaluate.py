@@ -3,11 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
-
-from fusionser.classifiers import SVM
-from fusionser.errors import LeakageError, ProtocolError, SettingsError
-from fusionser.evaluation import provenance, read_result
 from fusionser.experiments import (
     Place,
     Plan,
@@ -18,6 +13,11 @@ from fusionser.experiments import (
     fit_plan,
     prepare,
 )
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from fusionser.classifiers import SVM
+from fusionser.errors import LeakageError, ProtocolError, SettingsError
+from fusionser.results import provenance, read_result
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 
 

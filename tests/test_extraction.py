@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import soundfile
 from conftest import tone
+from fusionser.experiments import Features, Place, choose_features, extract_file, prepare
 
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
-from fusionser.experiments import Features, Place, choose_features, extract_file, prepare
 from fusionser.features import MFCC, RMS, FeatureCache, FeatureExtractor, default_cache, fusionnet
 from fusionser.features.store import read_settings, write_features
 

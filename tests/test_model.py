@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from fusionser.experiments import Plan, fit_plan
 from model_files import members
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError
-from fusionser.experiments import Plan, fit_plan
 from fusionser.model import load_model, save_model
 from fusionser.scaling import SCALERS
 

@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from made_results import made
-
-from fusionser.errors import SettingsError
-from fusionser.evaluation.results import Result, read_result
 from fusionser.experiments.named_studies import STUDIES, NamedStudy
 from fusionser.experiments.questions import answer_questions
 from fusionser.experiments.recipe import ProtocolChoice
+from made_results import made
+
+from fusionser.errors import SettingsError
 from fusionser.reporting.ablation import summary
+from fusionser.results import Result, read_result
 
 
 def study(name, **changed):

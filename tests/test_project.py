@@ -10,6 +10,7 @@ import tomllib
 
 import pytest
 from conftest import ROOT
+from fusionser.experiments.recipe import recipe_names
 
 import fusionser
 from fusionser import archive, classifiers, corpora, experiments, features, networks, splits
@@ -17,7 +18,6 @@ from fusionser.audio import ClipSettings
 from fusionser.balancing import BALANCINGS
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
-from fusionser.experiments.recipe import recipe_names
 from fusionser.features.base import FeatureBlock, FrameFeature
 from fusionser.features.maps import ClipMap, FrontEnd
 from fusionser.networks.baseline import BaselineExtractor

@@ -2,9 +2,9 @@ import json
 import re
 
 import pytest
+from fusionser.experiments import Place, Plan, choose_features, evaluate_plan, prepare
 from matplotlib.image import imread
 
-from fusionser.experiments import Place, Plan, choose_features, evaluate_plan, prepare
 from fusionser.reporting import StudyText, result_page, study_page, write_report, write_study
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 

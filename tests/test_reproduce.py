@@ -5,15 +5,15 @@ import os
 
 import pandas as pd
 import pytest
-from small_recipe import SMALL
-
-from fusionser.errors import ProtocolError, SettingsError
 from fusionser.experiments import reproduce as module
 from fusionser.experiments.choices import choose_features
 from fusionser.experiments.papers import paper_recipes, read_paper_recipe
 from fusionser.experiments.recipe import ProtocolChoice
 from fusionser.experiments.reproduce import Run, reproduce
 from fusionser.experiments.reproduction import Reproduction, stored_reproductions
+from small_recipe import SMALL
+
+from fusionser.errors import ProtocolError, SettingsError
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
 from fusionser.reporting.reproduction import best_epoch_score, reproduction_stamps, verdict
 from fusionser.splits import protocol

@@ -1,12 +1,12 @@
 import json
 
 import pytest
-
-from fusionser.errors import SettingsError
-from fusionser.evaluation import deciding
 from fusionser.experiments import study
 from fusionser.experiments.recipe import read_recipe, recipe_names
 from fusionser.experiments.study import run_study
+
+from fusionser.errors import SettingsError
+from fusionser.results import deciding
 
 RECIPE = """
 title = "A small study"
@@ -104,10 +104,11 @@ def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, 
 
 
 def test_recipes_that_come_along_are_valid():
-    from fusionser.classifiers import CLASSIFIERS
-    from fusionser.corpora import CORPORA
     from fusionser.experiments import DEEP_PRESETS, FUSIONS
     from fusionser.experiments.choices import block_names
+
+    from fusionser.classifiers import CLASSIFIERS
+    from fusionser.corpora import CORPORA
     from fusionser.features import PRESETS
     from fusionser.registry import AUGMENTATIONS
     from fusionser.splits import protocol

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from fusionser.experiments import Networks, Plan
 from safetensors.torch import save_file
 from torch import nn
 
 from fusionser.errors import SettingsError
-from fusionser.experiments import Networks, Plan
 from fusionser.features import FeatureExtractor, LogMelMap
 from fusionser.networks import NETWORKS, VGG16, Conv1DExtractor, VGG16Extractor
 from fusionser.networks.vgg16 import Convolutions

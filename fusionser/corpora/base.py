@@ -1,7 +1,7 @@
 """From a folder to rows: what every corpus does alike."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ import pandas as pd
 from fusionser.audio import duration_of
 from fusionser.corpora.card import Card, read_card
 from fusionser.errors import AudioError, CorpusError
+from fusionser.facts import Stamp
 from fusionser.rows import make_rows
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure"]
@@ -48,15 +49,15 @@ class Listing:
         Files left out because the recording is there twice, and the file that was kept.
     ignored : list of str
         Audio files that are not of this corpus.
-    notes : list of str
-        What is missing or odd, in sentences.
+    notes : list of Stamp
+        What is missing or odd.
     """
 
     rows: pd.DataFrame
     quarantine: pd.DataFrame
     doubled: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Stamp] = field(default_factory=list)
 
 
 def empty_quarantine() -> pd.DataFrame:
@@ -90,7 +91,7 @@ class Corpus:
         """
         raise NotImplementedError
 
-    def complete(self, records: list[Record], folder: Path) -> list[str]:
+    def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Add to the records what stands elsewhere in the folder; return notes on what was not found."""
         return []
 
@@ -204,27 +205,20 @@ def measure(records: list[Record]) -> Listing:
     return Listing(rows=make_rows(usable), quarantine=pd.DataFrame(refused, columns=["file", "reason"]))
 
 
-def differences(corpus: Corpus, rows: pd.DataFrame) -> list[str]:
-    """Compare rows with the counts on the corpus's card, in sentences."""
+def differences(corpus: Corpus, rows: pd.DataFrame) -> list[Stamp]:
+    """Compare rows with the counts on the corpus's card."""
     counts = corpus.card.counts
-    found = rows["emotion"].value_counts()
-    notes = []
     absent = sorted(corpus.expected() - {source.split("/", 1)[1] for source in rows["source"]})
-    if len(rows) != counts.files:
-        notes.append(f"{len(rows)} of {counts.files} recordings")
-    notes += [f"missing: {name}" for name in absent]
+    compared = [("recordings", len(rows), counts.files)]
     if not absent:
-        notes += _count_differences(counts.emotions, found.to_dict())
+        found = rows["emotion"].value_counts()
+        compared += [(f"recordings of {name}", int(found.get(name, 0)), n) for name, n in counts.emotions.items()]
     for gender, expected in (("female", counts.female_speakers), ("male", counts.male_speakers)):
         speakers = rows.loc[rows["gender"] == gender, "speaker"].nunique()
-        if speakers != expected:
-            notes.append(f"{speakers} of {expected} {gender} speakers")
-    return notes
-
-
-def _count_differences(expected: Mapping[str, int], found: Mapping[Any, int]) -> list[str]:
-    return [
-        f"{name}: {int(found.get(name, 0))} of {count} recordings"
-        for name, count in expected.items()
-        if found.get(name, 0) != count
+        compared.append((f"{gender} speakers", speakers, expected))
+    stamps = [
+        Stamp(kind="count-differs", value={"what": what, "found": found, "expected": expected})
+        for what, found, expected in compared
+        if found != expected
     ]
+    return [*stamps, *(Stamp(kind="missing-recording", value=name) for name in absent)]

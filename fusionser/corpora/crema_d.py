@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from fusionser.corpora.base import Corpus, Record
 from fusionser.errors import CorpusError
+from fusionser.facts import Stamp
 
 __all__ = ["CremaD"]
 
@@ -42,22 +43,21 @@ class CremaD(Corpus):
             "intensity": INTENSITIES[intensity],
         }
 
-    def complete(self, records: list[Record], folder: Path) -> list[str]:
+    def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Add the sex of each actor from ``VideoDemographics.csv``, in the folder, beneath it or beside it."""
         tables = sorted(folder.rglob(DEMOGRAPHICS))
         beside = folder.resolve().parent / DEMOGRAPHICS
         if not tables and beside.is_file():
             tables = [beside]
         if not tables:
-            return [
-                f"no {DEMOGRAPHICS} in {folder} or beside it, so the gender of the speakers is unknown; get it from "
-                f"{self.card.address}"
-            ]
+            lacking = {"table": DEMOGRAPHICS, "folder": str(folder), "address": self.card.address}
+            return [Stamp(kind="genders-unknown", value=lacking)]
         genders = read_genders(tables[0])
         for record in records:
             record["gender"] = genders.get(record["speaker"].removeprefix("crema-d/"), "")
         unknown = sorted({record["speaker"] for record in records if not record["gender"]})
-        return [f"{tables[0]} does not name the actors {', '.join(unknown)}"] if unknown else []
+        named = {"table": str(tables[0]), "speakers": unknown}
+        return [Stamp(kind="speakers-not-in-table", value=named)] if unknown else []
 
 
 def read_genders(path: Path) -> dict[str, str]:

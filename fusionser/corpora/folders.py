@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fusionser.corpora.base import Listing, audio_files, check_folder, measure
 from fusionser.errors import CorpusError
+from fusionser.facts import Stamp
 
 __all__ = ["list_label_folders"]
 
@@ -47,8 +48,5 @@ def list_label_folders(folder: str | Path) -> Listing:
     listing = measure(records)
     listing.ignored = [str(root / path) for path in paths if len(path.parts) == 1]
     if not by_speaker:
-        listing.notes.append(
-            "the speakers are unknown: splits by speaker need label/speaker/clip.wav, or a table with a column "
-            "'speaker'"
-        )
+        listing.notes.append(Stamp(kind="no-speaker-folders"))
     return listing

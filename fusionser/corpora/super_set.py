@@ -8,6 +8,7 @@ from fusionser.corpora.crema_d import CremaD
 from fusionser.corpora.ravdess import Ravdess
 from fusionser.corpora.savee import Savee
 from fusionser.corpora.tess import Tess
+from fusionser.facts import Stamp
 
 __all__ = ["SuperSet"]
 
@@ -30,9 +31,9 @@ class SuperSet(Corpus):
                 return {**record, "corpus": part.name}
         return None
 
-    def complete(self, records: list[Record], folder: Path) -> list[str]:
+    def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Let each part complete its own records, and put them in the order of the parts."""
-        notes: list[str] = []
+        notes: list[Stamp] = []
         order = {part.name: position for position, part in enumerate(self.parts)}
         records.sort(key=lambda record: (order[record["corpus"]], record["speaker"], record["source"]))
         for part in self.parts:
@@ -40,5 +41,7 @@ class SuperSet(Corpus):
             if own:
                 notes += part.complete(own, folder)
             else:
-                notes.append(f"no recordings of {part.card.title}; get them from {part.card.address}")
+                notes.append(
+                    Stamp(kind="part-missing", value={"corpus": part.card.title, "address": part.card.address})
+                )
         return notes

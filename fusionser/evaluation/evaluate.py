@@ -22,15 +22,9 @@ from fusionser.evaluation.guard import (
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
-from fusionser.evaluation.results import (
-    ESTIMATED_GENDER,
-    GIVEN_GENDER,
-    UNKNOWN_SPEAKERS,
-    ClassResult,
-    FoldResult,
-    ProtocolStamp,
-    Scores,
-)
+from fusionser.facts import Stamp
+from fusionser.names import INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
 from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.inner_folds import parted_speakers
 
@@ -38,9 +32,6 @@ __all__ = ["Evaluation", "check_labels", "evaluate"]
 
 FoldProgress = Callable[[int, int, str], None]
 """Is told the number of folds done, the number of all, and the name of the next."""
-
-INDUCTIVE = "inductive"
-SPEAKER_NORMALISED = "speaker-normalised"
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,7 @@ class FoldOutcome:
     Parameters
     ----------
     gender : tuple of int, optional
-        For how many test clips the gender was estimated rightly, and of how many it is known.
+        For how many test clips the gender was estimated correctly, and for how many it is known.
     parted : bool
         Whether inner folds had to part the clips of one speaker.
     """
@@ -156,36 +147,38 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
 
 
 def _stamps(
-    overlaps: list[Overlap], folds: list[Fold], rows: pd.DataFrame, estimator: BaseEstimator
-) -> tuple[str, ...]:
+    protocol: Protocol, overlaps: list[Overlap], folds: list[Fold], rows: pd.DataFrame, estimator: BaseEstimator
+) -> list[Stamp]:
     stamps = []
     for kind in ("speakers", "sources", "audio", "statements"):
         most = max(len(getattr(overlap, kind)) for overlap in overlaps)
         if most:
-            stamps.append(f"{kind} shared by training and test: up to {most} a fold")
-    if (rows["speaker"] == "").any():
-        stamps.append(UNKNOWN_SPEAKERS)
+            allowed = kind in protocol.allows or kind == "statements"
+            stamps.append(Stamp(kind=f"shared-{kind}", value=most, allowed=allowed))
+    unknown = int((rows["speaker"] == "").sum())
+    if unknown:
+        stamps.append(Stamp(kind="speakers-unknown", value=unknown))
     if _setting_of(estimator) == SPEAKER_NORMALISED:
-        stamps.append("each speaker standardised by their own unlabelled clips")
+        stamps.append(Stamp(kind="speaker-normalised"))
     if any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values()):
-        stamps.append(GIVEN_GENDER)
+        stamps.append(Stamp(kind="gender-given"))
     if len(folds) == 1:
-        stamps.append("one split")
-    return tuple(stamps)
+        stamps.append(Stamp(kind="one-split"))
+    return stamps
 
 
-def _gender_stamp(genders: list[tuple[int, int]]) -> tuple[str, ...]:
-    known = sum(count for _, count in genders)
-    if not known:
-        return ()
-    right = sum(count for count, _ in genders)
-    return (f"{ESTIMATED_GENDER}: rightly for {100 * right / known:.1f} % of {known} test clips",)
-
-
-def _inner_stamp(folds: list[str]) -> tuple[str, ...]:
-    if not folds:
-        return ()
-    return (f"inner folds by clip and not by speaker, since too few speakers have every class: {', '.join(folds)}",)
+def _stamps_of_outcomes(outcomes: list[FoldOutcome]) -> list[Stamp]:
+    """Return how well the gender was estimated, and where inner folds had to part a speaker."""
+    genders = [outcome.gender for outcome in outcomes if outcome.gender]
+    clips = sum(count for _, count in genders)
+    parted = [outcome.result.name for outcome in outcomes if outcome.parted]
+    stamps = []
+    if clips:
+        accuracy = sum(correct for correct, _ in genders) / clips
+        stamps.append(Stamp(kind="gender-estimated", value={"accuracy": accuracy, "clips": clips}))
+    if parted:
+        stamps.append(Stamp(kind="inner-folds-by-clip", value=parted))
+    return stamps
 
 
 def _setting_of(estimator: BaseEstimator) -> str:
@@ -200,7 +193,7 @@ def evaluate(
     estimator: BaseEstimator,
     protocol: Protocol,
     *,
-    selection: str = "fixed parameters",
+    selection: str = FIXED,
     seed: int = 0,
     importance: str | None = None,
     progress: FoldProgress | None = None,
@@ -215,7 +208,7 @@ def evaluate(
         Takes the table and the labels; cloned for each fold.
     protocol : Protocol
     selection : str
-        How the parameters were chosen, for the stamp.
+        How the parameters were chosen, ``fixed`` or ``inner-folds``, for the stamp.
     seed : int, default=0
         Of the intervals, and of what is shuffled.
     importance : {"blocks", "features"}, optional
@@ -253,11 +246,9 @@ def evaluate(
         settings=protocol.settings(),
         setting=_setting_of(estimator),
         selection=selection,
-        stamps=(
-            *_stamps(overlaps, folds, rows, estimator),
-            *_gender_stamp([outcome.gender for outcome in outcomes if outcome.gender]),
-            *_inner_stamp([outcome.result.name for outcome in outcomes if outcome.parted]),
-        ),
+        stamps=(*_stamps(protocol, overlaps, folds, rows, estimator), *_stamps_of_outcomes(outcomes)),
+        allows=tuple(sorted(protocol.allows)),
+        random=protocol.random,
     )
     return _collect(outcomes, classes, stamp, seed, rows.iloc[used])
 
@@ -272,7 +263,7 @@ def _run_fold(
     importance: str | None,
     seed: int,
 ) -> FoldOutcome:
-    """Fit to the training rows of a fold, and judge its test rows."""
+    """Fit to the training rows of a fold, and score its test rows."""
     name, train, test = fold
     began = time.perf_counter()
     with parted_speakers() as parted:

@@ -34,7 +34,7 @@ def curves_of(fitted: Any, fold: str) -> list[dict[str, Any]]:
 
 
 def estimated_gender(fitted: Any, rows: pd.DataFrame) -> tuple[int, int] | None:
-    """Return for how many clips the gender was estimated rightly, and of how many it is known."""
+    """Return for how many clips the gender was estimated correctly, and for how many it is known."""
     for part in _parts(fitted).values():
         if getattr(part, "kind", None) == "estimated-gender":
             known = rows["gender"].isin(["male", "female"]).to_numpy()

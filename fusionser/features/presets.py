@@ -1,10 +1,10 @@
 """Named sets of blocks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import unknown_name
 from fusionser.features.base import FeatureBlock
 from fusionser.features.blocks import (
     MFCC,
@@ -19,9 +19,15 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.extractor import FeatureExtractor
-from fusionser.registry import BLOCKS, PRESETS
+from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
-__all__ = ["blocks_extractor", "fusionnet", "preset", "wide"]
+__all__ = ["fusionnet", "preset", "ser_fusionnet", "wide"]
+
+PAPER_CLIP = 2.5
+"""Seconds; the paper does not say how long its clips are."""
+
+PAPER_PRESETS = ("fusionnet", "ser-fusionnet")
+"""SER-FusionNet's: they skip the corpus's offset, and have the gender."""
 
 ACOUSTIC = ("zcr", "chroma", "mfcc", "rms", "mel")
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ACOUSTIC})
@@ -50,9 +56,33 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     >>> fusionnet().get_feature_names_out().size
     169
     """
-    settings = {"duration": 2.5, **clip}
+    settings = {"duration": PAPER_CLIP, **clip}
     kinds = [*ACOUSTIC, "statistics", *(["gender"] if gender else [])]
     return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], settings)) for kind in kinds])
+
+
+def ser_fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
+    """SER-FusionNet's 39 columns: 32 hidden units of its Conv1D network, 6 statistical, 1 gender.
+
+    Parameters
+    ----------
+    gender : bool, default=True
+        Include the gender as given by the rows.
+    **clip
+        Parameters of the clip and its frames, see `fusionnet`.
+
+    Examples
+    --------
+    >>> ser_fusionnet().get_feature_names_out().size
+    39
+    """
+    settings = {"duration": PAPER_CLIP, **clip}
+    network = NETWORKS["conv1d"]()
+    network.front_end = network.default_front_end().set_params(**settings)
+    kinds = ["statistics", *(["gender"] if gender else [])]
+    return FeatureExtractor(
+        blocks=[("conv1d", network), *((kind, build_block(BLOCKS[kind], settings)) for kind in kinds)]
+    )
 
 
 def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
@@ -126,28 +156,3 @@ def preset(name: str, **options: Any) -> FeatureExtractor:
     """
     built: FeatureExtractor = PRESETS.named(name)(**options)
     return built
-
-
-def blocks_extractor(names: Sequence[str], **clip: Any) -> FeatureExtractor:
-    """Build an extractor from names of blocks, each with its defaults.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Keys of `BLOCKS`, or ``acoustic`` for the five acoustic blocks of SER-FusionNet.
-    **clip
-        Parameters of the clip and its frames, the same for every block.
-
-    Examples
-    --------
-    >>> [name for name, _ in blocks_extractor(["pitch", "acoustic"]).blocks]
-    ['pitch', 'zcr', 'chroma', 'mfcc', 'rms', 'mel']
-    """
-    kinds = [kind for name in names for kind in GROUPS.get(name, (name,))]
-    for kind in kinds:
-        if kind not in BLOCKS:
-            raise unknown_name("feature block", kind, [*GROUPS, *BLOCKS])
-    if not kinds:
-        raise SettingsError(f"no blocks were named; choose from {', '.join([*GROUPS, *BLOCKS])}")
-    kinds = list(dict.fromkeys(kinds))
-    return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], clip)) for kind in kinds])

@@ -1,14 +1,7 @@
-"""Tables, figures and pages: pure functions of results."""
+"""Words, tables, pictures and pages: pure functions of results, and the only place where sentences are made.
 
-from fusionser.reporting.figures import confusion_figure, speakers_figure
-from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
-
-__all__ = [
-    "StudyText",
-    "confusion_figure",
-    "result_page",
-    "speakers_figure",
-    "study_page",
-    "write_report",
-    "write_study",
-]
+- `fusionser.reporting.words`: facts as sentences,
+- `fusionser.reporting.page`: pages of a result and of a study,
+- `fusionser.reporting.ablation`, `html`, `reproduction`: pages of ablations and of published results,
+- `fusionser.reporting.figures`: pictures.
+"""

@@ -1,6 +1,5 @@
-"""The page of a factorial: the answer first, then the table, the questions, classes and groups of speakers."""
+"""The page of an ablation: the answer first, then the table, the contrasts, classes and groups of speakers."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,22 +9,21 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fusionser.evaluation import Result
 from fusionser.evaluation.statistics import GroupGap, group_gap
-from fusionser.experiments.factorial import Factorial, cell_label
-from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
 from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, change_by_classifier, rankings
 from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
 from fusionser.reporting.page import relied_columns, render
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
+from fusionser.reporting.words import design_notes, result_stamps, where_asked
+from fusionser.results import Result
+from fusionser.studies.contrasts import Design, Effect
+from fusionser.studies.factorial import NONE, Factorial
 
 __all__ = ["AblationText", "ends", "p_value", "page_values", "panels", "summary", "write_ablation"]
 
-NONE = "none"
 LEAST_SHOWN = 0.001
 SIGNIFICANT = 0.05
-RIGHTLY = re.compile(r"(?<=rightly for )([\d.]+) %")
 
 
 @dataclass(frozen=True)
@@ -59,41 +57,41 @@ class Panel:
 
 
 def panels(design: Design, results: Sequence[Result]) -> list[Panel]:
-    """Return how results are laid out: cures by augmentations for each classifier, else all labels by classifier."""
+    """Return how results are laid out: strategies by augmentations for each classifier, or labels by classifier."""
     classifiers = list(dict.fromkeys(one.classifier for one in results))
     if not isinstance(design, Factorial):
         labels = list(dict.fromkeys(design.label(one) for one in results))
         found = {(design.label(one), one.classifier): one for one in results}
         return [Panel("", design.varied, labels, classifiers, found)]
     by_label = {(one.features_name, one.classifier): one for one in results}
-    cells = [(cure, kind) for cure in design.imbalance for kind in design.augmentation]
+    cells = design.labels()
     return [
         Panel(
             classifier,
             "imbalance",
             design.imbalance,
             design.augmentation,
-            {cell: by_label[name] for cell in cells if (name := (cell_label(*cell), classifier)) in by_label},
+            {cell: by_label[name] for label, cell in cells.items() if (name := (label, classifier)) in by_label},
         )
         for classifier in classifiers
     ]
 
 
-def summary(design: Design, answers: Sequence[Answer], results: Sequence[Result] = ()) -> list[str]:
+def summary(design: Design, effects: Sequence[Effect], results: Sequence[Result] = ()) -> list[str]:
     """Say in three sentences what was found, from the numbers and with their uncertainty."""
-    if not answers:
-        return ["No question can be answered yet: the evaluations that it needs have not been run."]
-    spread = _spread(design, answers, results)
+    if not effects:
+        return ["No contrast can be estimated yet: the evaluations that it needs have not been run."]
+    spread = _spread(design, effects, results)
     return (
-        _factorial_summary(design, answers, spread)
+        _factorial_summary(design, effects, spread)
         if isinstance(design, Factorial)
-        else _plain_summary(design, answers, results, spread)
+        else _plain_summary(design, effects, results, spread)
     )
 
 
-def _spread(design: Design, answers: Sequence[Answer], results: Sequence[Result]) -> dict[str, str]:
-    """Say from what to what the change of each question goes by classifier: a mean may be the doing of one."""
-    shown = change_by_classifier(design, answers, results)
+def _spread(design: Design, effects: Sequence[Effect], results: Sequence[Result]) -> dict[str, str]:
+    """Say from what to what the change of each contrast goes by classifier: a mean may be the doing of one."""
+    shown = change_by_classifier(design, effects, results)
     if len(shown.columns) < 2:
         return {}
     return {
@@ -104,71 +102,80 @@ def _spread(design: Design, answers: Sequence[Answer], results: Sequence[Result]
 
 
 def _plain_summary(
-    design: Design, answers: Sequence[Answer], results: Sequence[Result], spread: Mapping[str, str]
+    design: Design, effects: Sequence[Effect], results: Sequence[Result], spread: Mapping[str, str]
 ) -> list[str]:
     by_label: dict[str, list[float]] = {}
     for one in results:
         by_label.setdefault(design.label(one), []).append(one.pooled.uar)
     means = {label: 100 * float(np.mean(values)) for label, values in by_label.items()}
     best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    sure = [one for one in answers if one.corrected < SIGNIFICANT]
-    told = "; ".join(one.question.text for one in sure)
-    largest = max(answers, key=lambda one: abs(one.uar.mean))
+    sure = [one for one in effects if one.corrected < SIGNIFICANT]
+    told = "; ".join(one.contrast.text for one in sure)
+    largest = max(effects, key=lambda one: abs(one.uar.mean))
     return [
         f"The UAR, averaged over the classifiers, is highest for '{best}' ({means[best]:.1f} %) and lowest for "
         f"'{worst}' ({means[worst]:.1f} %).",
-        f"{len(sure)} of {len(answers)} questions find a change of the UAR beyond what chance gives"
+        f"{len(sure)} of {len(effects)} contrasts find a change of the UAR beyond what chance gives"
         + (f": {told}." if told else "."),
-        f"The largest change is that of {largest.question.text}: {points(largest, spread)}.",
+        f"The largest change is that of {largest.contrast.text}: {points(largest, spread)}.",
     ]
 
 
-def _factorial_summary(table: Factorial, answers: Sequence[Answer], spread: Mapping[str, str]) -> list[str]:
-    """Answer what cures do, what copies do, and what both do."""
-    cells = {cell_label(cure, kind): (cure, kind) for cure in table.imbalance for kind in table.augmentation}
-    having = {one.question.text: cells[one.question.having] for one in answers}
-    cures = [one for one in answers if having[one.question.text][1] == NONE]
-    copies = [one for one in answers if having[one.question.text][0] == NONE]
-    both = [one for one in answers if NONE not in having[one.question.text]]
+def _factorial_summary(table: Factorial, effects: Sequence[Effect], spread: Mapping[str, str]) -> list[str]:
+    """Say what balancing strategies do, what augmentation does, and what both do."""
+    cells = table.labels()
+    having = {effect.contrast.text: cells[effect.contrast.having] for effect in effects}
+    strategies = [effect for effect in effects if having[effect.contrast.text][1] == NONE]
+    augmented = [effect for effect in effects if having[effect.contrast.text][0] == NONE]
+    both = [effect for effect in effects if NONE not in having[effect.contrast.text]]
     sentences = []
-    if cures:
-        best = max(cures, key=lambda one: abs(one.uar.mean))
-        found = [one for one in cures if one.corrected < SIGNIFICANT]
-        which = f"{len(found)} of {len(cures)}" if found else "none of the"
-        changed = f"Without copies, {which} cures of imbalance"
+    if strategies:
+        largest = max(strategies, key=lambda effect: abs(effect.uar.mean))
+        count = sum(effect.corrected < SIGNIFICANT for effect in strategies)
+        which = f"{count} of {len(strategies)}" if count else "none of the"
         sentences.append(
-            f"{changed} changed the UAR by more than chance gives; the largest change is that of "
-            f"{having[best.question.text][0]}, {points(best, spread)}."
+            f"Without augmentation, {which} balancing strategies changed the UAR by more than chance gives; the "
+            f"largest change is that of {having[largest.contrast.text][0]}, {points(largest, spread)}."
         )
-    for one in copies[:1]:
-        verdict = "changed" if one.corrected < SIGNIFICANT else "did not change"
+    for effect in augmented[:1]:
+        verdict = "changed" if effect.corrected < SIGNIFICANT else "did not change"
         sentences.append(
-            f"Without a cure, augmented copies ({having[one.question.text][1]}) {verdict} it by more than chance "
-            f"gives: {points(one, spread)}."
+            f"Without a balancing strategy, augmentation ({having[effect.contrast.text][1]}) {verdict} it by more than "
+            f"chance gives: {points(effect, spread)}."
         )
     if both:
-        groups: dict[str, list[str]] = {"beyond": [], "not beyond": []}
-        for one in both:
-            surely = one.corrected < SIGNIFICANT and one.uar.mean > 0
-            other = _one_alone(*cells[one.question.without])
-            groups["beyond" if surely else "not beyond"].append(f"{other}: {points(one, spread)}")
-        told = "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
-        cure, kind = having[both[0].question.text]
-        sentences.append(f"Together {cure} and copies ({kind}) are {told}.")
+        sentences.append(_together(both, cells, having[both[0].contrast.text], spread))
     return sentences
 
 
-def _one_alone(cure: str, kind: str) -> str:
-    return f"{cure} alone" if kind == NONE else f"copies ({kind}) alone"
+def _together(
+    both: Sequence[Effect],
+    cells: Mapping[str, tuple[str, str]],
+    having: tuple[str, str],
+    spread: Mapping[str, str],
+) -> str:
+    """Say whether a strategy and augmentation together go beyond either alone."""
+    groups: dict[str, list[str]] = {"beyond": [], "not beyond": []}
+    for effect in both:
+        surely = effect.corrected < SIGNIFICANT and effect.uar.mean > 0
+        other = _one_alone(*cells[effect.contrast.without])
+        groups["beyond" if surely else "not beyond"].append(f"{other}: {points(effect, spread)}")
+    told = "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
+    strategy, kind = having
+    return f"Together {strategy} and augmentation ({kind}) are {told}."
 
 
-def points(answer: Answer, spread: Mapping[str, str]) -> str:
+def _one_alone(strategy: str, kind: str) -> str:
+    return f"{strategy} alone" if kind == NONE else f"augmentation ({kind}) alone"
+
+
+def points(effect: Effect, spread: Mapping[str, str]) -> str:
     """Return the change of the UAR in points, its interval, Holm's p, and how far classifiers differ."""
-    low_high = answer.uar.interval
+    low_high = effect.uar.interval
     within = "" if low_high is None else f"95 % {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f}, "
-    p = p_value(answer.corrected)
+    p = p_value(effect.corrected)
     told = f"corrected p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'}"
-    return f"{100 * answer.uar.mean:+.1f} points ({within}{told}{spread.get(answer.question.text, '')})"
+    return f"{100 * effect.uar.mean:+.1f} points ({within}{told}{spread.get(effect.contrast.text, '')})"
 
 
 def p_value(p: float) -> str:
@@ -198,18 +205,18 @@ def panels_figure(design: Design, results: Sequence[Result]) -> Figure:
     return figure
 
 
-def answers_figure(answers: Sequence[Answer]) -> Figure:
-    """Draw the change of UAR and WAR that each question is about, with their intervals."""
-    figure = Figure(figsize=(7.5, 1.2 + 0.42 * len(answers)), layout="constrained")
+def effects_figure(effects: Sequence[Effect]) -> Figure:
+    """Draw the change of UAR and WAR that each contrast is about, with their intervals."""
+    figure = Figure(figsize=(7.5, 1.2 + 0.42 * len(effects)), layout="constrained")
     axes = figure.add_subplot()
-    for place, answer in enumerate(answers):
-        for shift, test, mark, color in ((-0.12, answer.uar, "o", COLORS[0]), (0.12, answer.war, "s", COLORS[2])):
+    for place, effect in enumerate(effects):
+        for shift, test, mark, color in ((-0.12, effect.uar, "o", COLORS[0]), (0.12, effect.war, "s", COLORS[2])):
             if test.interval is not None:
                 axes.plot([100 * end for end in test.interval], [place + shift] * 2, color=color, linewidth=1.5)
             axes.plot([100 * test.mean], [place + shift], mark, color=color)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(answers)), [plain(one.question.text) for one in answers], fontsize=8)
-    axes.set_ylim(len(answers) - 0.5, -0.5)
+    axes.set_yticks(range(len(effects)), [plain(one.contrast.text) for one in effects], fontsize=8)
+    axes.set_ylim(len(effects) - 0.5, -0.5)
     axes.set_xlabel("change in points, with 95 % intervals over speakers")
     marks = [
         Line2D([], [], marker=mark, color=color, linestyle="", label=label)
@@ -221,36 +228,38 @@ def answers_figure(answers: Sequence[Answer]) -> Figure:
 
 
 def write_ablation(
-    design: Design, answers: Sequence[Answer], results: Sequence[Result], text: AblationText, folder: str | Path
+    design: Design, effects: Sequence[Effect], results: Sequence[Result], text: AblationText, folder: str | Path
 ) -> Path:
     """Write ``report.md`` and its pictures; return the page."""
     place = Path(folder)
     save_figure(panels_figure(design, results), place / "table.png")
     save_figure(breakdown_figure(by_class(design, results)), place / "classes.png")
     save_figure(breakdown_figure(by_speaker(design, results)), place / "speakers.png")
-    if answers:
-        save_figure(answers_figure(answers), place / "questions.png")
+    if effects:
+        save_figure(effects_figure(effects), place / "contrasts.png")
     lines = [*block_lines(results), *classifier_lines(results)]
-    page = render("ablation.md.j2", **page_values(design, answers, results, text), lines=lines)
+    page = render("ablation.md.j2", **page_values(design, effects, results, text), lines=lines)
     return write_text(place / "report.md", page)
 
 
 def page_values(
-    design: Design, answers: Sequence[Answer], results: Sequence[Result], text: AblationText
+    design: Design, effects: Sequence[Effect], results: Sequence[Result], text: AblationText
 ) -> dict[str, Any]:
     """Return what the page shows, whether as Markdown or as HTML."""
     return {
         "design": design,
         "text": text,
-        "sentences": summary(design, answers, results),
-        "answers": answers,
+        "sentences": summary(design, effects, results),
+        "effects": effects,
         "results": results,
         "first": smallest(results),
         "protocols": protocol_lines(results),
         "columns": column_lines(results, design.label),
-        "stamps": stamps_of(results),
+        "stamps": result_stamps(results),
+        "design_notes": design_notes(design),
+        "where_asked": where_asked(design),
         "relied": relied_on(results),
-        "by_classifier": change_by_classifier(design, answers, results),
+        "by_classifier": change_by_classifier(design, effects, results),
         "rankings": rankings(design, results),
         "gaps": [(one, gap) for one in results if (gap := gender_gap(one)) is not None],
         "change": lambda value: f"{100 * value:+.1f}",
@@ -268,34 +277,6 @@ def relied_on(results: Sequence[Result]) -> list[dict[str, object]]:
 def smallest(results: Sequence[Result]) -> Result:
     """Return the result of the fewest rows: of the one corpus that all are scored on."""
     return min(results, key=lambda one: one.rows)
-
-
-def stamps_of(results: Sequence[Result]) -> list[str]:
-    """Return what must be known of any of the results, and of which where it is not of all.
-
-    How often the gender was estimated rightly is told once, as the range over the results.
-    """
-    found: dict[str, list[str]] = {}
-    rightly: dict[str, list[float]] = {}
-    for one in results:
-        for stamp in (*one.protocol.stamps, *one.notes):
-            share = RIGHTLY.search(stamp)
-            kind = RIGHTLY.sub("{} %", stamp) if share else stamp
-            found.setdefault(kind, []).append(one.protocol.name)
-            if share:
-                rightly.setdefault(kind, []).append(float(share[1]))
-    every = len(results)
-    return [
-        _with_range(kind, rightly) + ("" if len(names) == every else f" ({', '.join(dict.fromkeys(names))})")
-        for kind, names in found.items()
-    ] or ["none"]
-
-
-def _with_range(kind: str, rightly: Mapping[str, Sequence[float]]) -> str:
-    if kind not in rightly:
-        return kind
-    low, high = min(rightly[kind]), max(rightly[kind])
-    return kind.replace("{}", f"{low:.1f}" if low == high else f"{low:.1f} to {high:.1f}", 1)
 
 
 def ends(interval: tuple[float, float] | None) -> str:

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from fusionser.evaluation import Result
 from fusionser.evaluation.statistics import FEWEST_METHODS, MOST_METHODS, Ranking, compare_ranks
-from fusionser.experiments.factorial import Factorial, cell_label
-from fusionser.experiments.questions import Answer, Design
 from fusionser.reporting.figures import draw_heat
+from fusionser.results import Result
+from fusionser.studies.contrasts import Design, Effect
+from fusionser.studies.factorial import Factorial
 
 __all__ = ["Breakdown", "breakdown_figure", "by_class", "by_speaker", "change_by_classifier", "rankings"]
 
@@ -44,21 +44,21 @@ def by_speaker(design: Design, results: Sequence[Result]) -> Breakdown:
     return _breakdown(design, results, _speaker_scores)
 
 
-def change_by_classifier(design: Design, answers: Sequence[Answer], results: Sequence[Result]) -> Breakdown:
-    """Return the change of UAR that each question is about, the mean over the speakers, classifier by classifier.
+def change_by_classifier(design: Design, effects: Sequence[Effect], results: Sequence[Result]) -> Breakdown:
+    """Return the change of UAR that each contrast is about, the mean over the speakers, classifier by classifier.
 
     A change over all of them may be that of one.
     """
     known = {(design.label(one), one.classifier): _speaker_scores(one) for one in results}
     classifiers = list(dict.fromkeys(one.classifier for one in results))
-    values = np.full((len(answers), len(classifiers)), np.nan)
-    for row, answer in enumerate(answers):
+    values = np.full((len(effects), len(classifiers)), np.nan)
+    for row, effect in enumerate(effects):
         for column, name in enumerate(classifiers):
-            without, having = (known.get((label, name)) for label in (answer.question.without, answer.question.having))
+            without, having = (known.get((label, name)) for label in (effect.contrast.without, effect.contrast.having))
             if without and having:
                 both = sorted(without.keys() & having.keys())
                 values[row, column] = np.mean([having[one] - without[one] for one in both])
-    return Breakdown([answer.question.text for answer in answers], classifiers, values)
+    return Breakdown([effect.contrast.text for effect in effects], classifiers, values)
 
 
 def _speaker_scores(result: Result) -> dict[str, float]:
@@ -96,13 +96,13 @@ def rankings(design: Design, results: Sequence[Result]) -> list[tuple[str, Ranki
     Returns
     -------
     list of (str, Ranking)
-        The kind (classifier, cure, copies, or what the study varies), and its ranks.
+        The kind (classifier, balancing strategy, augmentation, or what the study varies), and its ranks.
     """
     kinds: list[tuple[str, Callable[[Result], str]]] = [("classifier", lambda one: one.classifier)]
     if isinstance(design, Factorial):
-        cells = {cell_label(cure, copy): (cure, copy) for cure in design.imbalance for copy in design.augmentation}
+        cells = design.labels()
         kinds += [
-            ("cure of imbalance", lambda one: cells[one.features_name][0]),
+            ("balancing strategy", lambda one: cells[one.features_name][0]),
             ("augmentation", lambda one: cells[one.features_name][1]),
         ]
     else:

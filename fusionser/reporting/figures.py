@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fusionser.evaluation.results import Result
 from fusionser.files import write_whole
+from fusionser.results import Result
 
 __all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figure"]
 
@@ -92,13 +92,16 @@ def speakers_figure(result: Result) -> Figure:
 
 
 def curves_figure(curves: pd.DataFrame) -> Figure:
-    """Draw the losses of every training, a panel a network: training rows solid, watched rows dashed."""
+    """Draw the losses of every training, a panel a network: training rows solid, validation rows dashed."""
     networks = list(dict.fromkeys(curves["network"]))
     figure = Figure(figsize=(4.6 * len(networks), 3.4), layout="constrained")
     panels = figure.subplots(1, len(networks), squeeze=False)[0]
     for axes, network in zip(panels, networks, strict=True):
         axes.set_title(plain(str(network)), fontsize=10)
-        for name, style, label in (("training_loss", "-", "training rows"), ("validation_loss", "--", "watched rows")):
+        for name, style, label in (
+            ("training_loss", "-", "training rows"),
+            ("validation_loss", "--", "validation rows"),
+        ):
             if name not in curves:
                 continue
             for number, (_, one) in enumerate(curves[curves["network"] == network].groupby("fold", sort=False)):

@@ -9,13 +9,13 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from fusionser.evaluation import Result
 from fusionser.evaluation.metrics import FEWEST_SPEAKERS
-from fusionser.experiments.questions import Answer, Design
 from fusionser.files import write_text
 from fusionser.reporting.ablation import AblationText, page_values, panels
 from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker
 from fusionser.reporting.settings import block_lines
+from fusionser.results import Result
+from fusionser.studies.contrasts import Design, Effect
 
 __all__ = ["write_ablation_html"]
 
@@ -28,7 +28,7 @@ CURVE = 300, 160
 
 def write_ablation_html(
     design: Design,
-    answers: Sequence[Answer],
+    effects: Sequence[Effect],
     results: Sequence[Result],
     text: AblationText,
     path: str | Path,
@@ -39,7 +39,7 @@ def write_ablation_html(
     Parameters
     ----------
     design : Design
-    answers : sequence of Answer
+    effects : sequence of Effect
     results : sequence of Result
     text : AblationText
     path : str or Path
@@ -49,9 +49,9 @@ def write_ablation_html(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = (resources.files("fusionser.reporting") / "templates" / "ablation.html.j2").read_text(encoding="utf-8")
     page = environment.from_string(template).render(
-        **page_values(design, answers, results, text),
+        **page_values(design, effects, results, text),
         heat=_heat(design, results),
-        forest=_forest(answers),
+        forest=_forest(effects),
         curves=[
             {"result": one, "panels": _curves(table)}
             for one, table in zip(results, curves, strict=False)
@@ -115,12 +115,12 @@ def _heat(design: Design, results: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _forest(answers: Sequence[Answer]) -> dict[str, Any]:
+def _forest(effects: Sequence[Effect]) -> dict[str, Any]:
     """Return where each change and its interval lie in the picture."""
-    tests = [test for one in answers for test in (one.uar, one.war)]
+    tests = [test for one in effects for test in (one.uar, one.war)]
     reach = max([abs(end) for test in tests for end in (test.mean, *(test.interval or ()))] or [0.01]) * 1.1 or 0.01
 
-    names = round(LETTER * max([len(one.question.text) for one in answers] or [0])) + MARGIN
+    names = round(LETTER * max([len(one.contrast.text) for one in effects] or [0])) + MARGIN
 
     def across(value: float) -> float:
         return round(names + PLOT * (value + reach) / (2 * reach), 1)
@@ -128,7 +128,7 @@ def _forest(answers: Sequence[Answer]) -> dict[str, Any]:
     step = next(one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if reach / one < 5 or one == 0.5)
     ticks = [step * number for number in range(-5, 6) if abs(step * number) <= reach]
     rows = []
-    for place, answer in enumerate(answers):
+    for place, effect in enumerate(effects):
         middle = 20 + ROW * place
         marks = [
             {
@@ -137,20 +137,20 @@ def _forest(answers: Sequence[Answer]) -> dict[str, Any]:
                 "x": across(test.mean),
                 "ends": None if test.interval is None else [across(end) for end in test.interval],
             }
-            for kind, shift, test in (("uar", -7, answer.uar), ("war", 7, answer.war))
+            for kind, shift, test in (("uar", -7, effect.uar), ("war", 7, effect.war))
         ]
-        rows.append({"text": answer.question.text, "y": middle, "marks": marks})
+        rows.append({"text": effect.contrast.text, "y": middle, "marks": marks})
     return {
         "rows": rows,
         "zero": across(0.0),
         "ticks": [(across(one), f"{100 * one:+.0f}" if one else "0") for one in ticks],
         "width": names + PLOT + MARGIN,
-        "height": 20 + ROW * len(answers),
+        "height": 20 + ROW * len(effects),
     }
 
 
 def _curves(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the lines of each network's losses, a fold at a time: of training rows, and of those that were watched."""
+    """Return the lines of each network's losses, a fold at a time: of training rows, and of validation rows."""
     losses = [name for name in ("training_loss", "validation_loss") if name in table]
     shown = []
     for network, part in table.groupby("network", sort=False):

@@ -10,13 +10,15 @@ from typing import Any
 import jinja2
 
 from fusionser.corpora import CORPORA
-from fusionser.evaluation.contrasts import Contrast, Difference, PaperRow, find_result, speaker_difference
+from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
-from fusionser.evaluation.results import Result, Scores
 from fusionser.files import write_text
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
+from fusionser.reporting.words import note_lines, selection_text, stamp_texts
+from fusionser.results import Result, Scores
 from fusionser.rows import write_table
+from fusionser.studies.recipe import ContrastRow, PaperRow
 
 __all__ = [
     "METRIC_NAMES",
@@ -58,7 +60,7 @@ def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float]
 
 def is_synthetic(result: Result) -> bool:
     """Whether a part of the recordings is generated."""
-    return any(CORPORA[name].card.synthetic for name in result.corpus.split(", ") if name in CORPORA)
+    return any(CORPORA[name].card.synthetic for name in result.corpora if name in CORPORA)
 
 
 def headline(result: Result) -> str:
@@ -81,9 +83,7 @@ def _who(result: Result) -> str:
 
 def _environment() -> jinja2.Environment:
     # Markdown, not HTML: nothing is escaped, and pages are only written, never served.
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
-    environment.tests["search"] = lambda text, pattern: re.search(pattern, text) is not None
-    return environment
+    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
 
 
 def render(template: str, **values: Any) -> str:
@@ -97,6 +97,9 @@ def render(template: str, **values: Any) -> str:
             settings=settings_text,
             points=_points,
             metrics=METRIC_NAMES,
+            stamp_texts=stamp_texts,
+            notes=note_lines,
+            selection=selection_text,
             **values,
         )
     )
@@ -128,7 +131,7 @@ class StudyText:
         What the reader should know to read the tables.
     paper : sequence of PaperRow
         Figures that stand beside ours.
-    contrasts : sequence of Contrast
+    contrasts : sequence of ContrastRow
     missing : sequence of str
         Evaluations that were not run.
     failures : mapping of str to str
@@ -140,7 +143,7 @@ class StudyText:
     command: str
     reading: str = ""
     paper: Sequence[PaperRow] = ()
-    contrasts: Sequence[Contrast] = ()
+    contrasts: Sequence[ContrastRow] = ()
     missing: Sequence[str] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
 
@@ -172,9 +175,20 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
     )
 
 
+def find_result(results: Sequence[Result], corpus: str, protocol: str, classes: int, name: str) -> Result | None:
+    """Return the inductive result of ``features/classifier``, or None where it is not there."""
+    features, _, classifier = name.rpartition("/")
+    for result in results:
+        where = (result.corpus, result.protocol.name, result.protocol.setting, len(result.classes))
+        what = (result.features_name, result.classifier)
+        if where == (corpus, protocol, "inductive", classes) and what == (features, classifier):
+            return result
+    return None
+
+
 def _differences(
-    contrasts: Sequence[Contrast], results: Sequence[Result]
-) -> list[tuple[Contrast, Result, Result, Difference]]:
+    contrasts: Sequence[ContrastRow], results: Sequence[Result]
+) -> list[tuple[ContrastRow, Result, Result, Difference]]:
     found = []
     for one in contrasts:
         sides = [find_result(results, one.corpus, one.protocol, one.classes, name) for name in (one.without, one.with_)]
@@ -214,7 +228,7 @@ def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
             continue
         for leaky in inductive:
             same = (leaky.corpus, leaky.features_name, leaky.classifier) == key
-            if same and leaky.protocol.name.startswith("random"):
+            if same and leaky.protocol.random:
                 pairs.append((honest, leaky))
                 seen.add(key)
                 break

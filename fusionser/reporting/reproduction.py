@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionser.evaluation import Result
-from fusionser.experiments.cost import Cost
-from fusionser.experiments.papers import BEST_EPOCH, PaperRecipe
-from fusionser.experiments.reproduction import ENOUGH, Reproduction, interval_over_seeds
+from fusionser.facts import Stamp
 from fusionser.files import write_text
 from fusionser.reporting.page import render, score_interval
+from fusionser.reporting.words import stamp_texts
+from fusionser.results import Result
+from fusionser.studies.cost import Cost
+from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
+from fusionser.studies.reproduction import ENOUGH, Reproduction, interval_over_seeds
+
+FEW_ROWS = 50
+"""Test rows under which a page says how much one of them weighs."""
 
 __all__ = [
     "best_epoch_score",
@@ -57,13 +62,39 @@ def _by_speaker(result: Result | None) -> str:
     return "-" if result is None else f"{100 * result.pooled.war:.1f} ({score_interval(result, 'war')})"
 
 
+LEAKS = ("shared-speakers", "shared-sources", "shared-audio", "shared-statements", "gender-given", "gender-estimated")
+
+
 def reproduction_stamps(found: Reproduction) -> list[str]:
     """Return what a reader must know of the runs: what leaks, what is partial, quick or cut short."""
     notes = [note for result in found.results() for note in result.notes]
-    stamps = [stamp for result in found.paper for stamp in result.protocol.stamps]
-    leaks = [stamp for stamp in stamps if "shared" in stamp or "gender" in stamp]
-    older = [f"{found.left_out} evaluations of other settings or versions left out"] if found.left_out else []
-    return list(dict.fromkeys([*notes, *leaks, *older]))
+    leaks = [stamp for result in found.paper for stamp in result.protocol.stamps if stamp.kind in LEAKS]
+    older = [Stamp(kind="left-out", value=found.left_out)] if found.left_out else []
+    return stamp_texts([*notes, *leaks, *older])
+
+
+def reading(found: Reproduction) -> list[str]:
+    """Say what the numbers of a row show, sentence by sentence; nothing that they do not."""
+    own = found.best_accuracies() if found.recipe.measure == BEST_EPOCH else found.accuracies()
+    sentences = []
+    if found.reached() is not None:
+        figure, mean = float(found.recipe.figure or 0), float(np.mean(own))
+        low, high = interval_over_seeds(own)
+        side = "above" if figure > mean else "below"
+        sentences.append(
+            f"The paper's figure is {verdict(found)}: it lies {abs(figure - mean):.1f} points {side} our mean "
+            f"({mean:.1f}, 95 % interval {low:.1f} to {high:.1f}), by the measure that the paper reports."
+        )
+    if found.best and found.paper:
+        gain = float(np.mean(found.best_accuracies()) - np.mean(found.accuracies()))
+        sentences.append(f"To choose the epoch by the test rows adds {gain:.1f} points.")
+    if found.paper and found.independent is not None:
+        loss = float(np.mean(found.accuracies())) - 100 * found.independent.pooled.war
+        sentences.append(f"By speaker the accuracy is {abs(loss):.1f} points {'lower' if loss >= 0 else 'higher'}.")
+    tested = [sum(fold.test_rows for fold in result.folds) for result in found.paper]
+    if tested and min(tested) < FEW_ROWS:
+        sentences.append(f"A test set of {min(tested)} recordings moves by {100 / min(tested):.1f} points with each.")
+    return sentences
 
 
 def figure_text(recipe: PaperRecipe) -> str:
@@ -133,6 +164,7 @@ def write_reproduction(
                 "best": best_epoch_score(one),
                 "independent": independent_score(one),
                 "verdict": verdict(one),
+                "reading": reading(one),
                 "stamps": reproduction_stamps(one),
                 "left": _unaffordable(one, costs),
                 "epochs": _epochs(one),

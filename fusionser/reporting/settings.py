@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fusionser.evaluation import Result
-from fusionser.experiments.run import NETWORK_ALONE
+from fusionser.names import NETWORK_ALONE
+from fusionser.reporting.words import selection_text
+from fusionser.results import Result
 
 __all__ = ["block_lines", "classifier_lines", "column_lines", "protocol_lines", "settings_text"]
 
@@ -37,7 +38,7 @@ def classifier_lines(results: Sequence[Result]) -> list[str]:
         own = one.classifier_settings
         if one.classifier == NETWORK_ALONE:
             own = {key: value for key, value in own.items() if key in OF_THE_PLAN}
-        lines.append(f"{one.classifier}{settings_text(own)}; {one.protocol.selection}")
+        lines.append(f"{one.classifier}{settings_text(own)}; {selection_text(one.protocol.selection)}")
     return list(dict.fromkeys(lines))
 
 

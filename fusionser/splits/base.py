@@ -22,11 +22,14 @@ class Protocol:
     """A way to split rows.
 
     Subclasses say what their training and test rows may share (`allows`, out of ``speakers``, ``sources`` and
-    ``audio``); the leakage guard refuses the rest.
+    ``audio``; the leakage guard refuses the rest), whether clips are dealt at random (`random`), and whether a seed
+    has a part in it (`seeded`).
     """
 
     name: ClassVar[str]
     allows: ClassVar[frozenset[str]] = frozenset()
+    random: ClassVar[bool] = False
+    seeded: ClassVar[bool] = False
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield a name, the training positions and the test positions of each fold."""

@@ -49,6 +49,7 @@ class SpeakerHoldout(Protocol):
     """
 
     name: ClassVar[str] = "speaker-holdout"
+    seeded: ClassVar[bool] = True
     speakers: Sequence[str] = ()
     share: float = 0.2
     seed: int = 0
@@ -149,6 +150,8 @@ class RandomKFold(Protocol):
     """
 
     name: ClassVar[str] = "random-kfold"
+    random: ClassVar[bool] = True
+    seeded: ClassVar[bool] = True
     allows: ClassVar[frozenset[str]] = frozenset({"speakers", "sources", "audio"})
     folds: int = 5
     stratified: bool = False
@@ -179,6 +182,8 @@ class RandomHoldout(Protocol):
     """
 
     name: ClassVar[str] = "random-holdout"
+    random: ClassVar[bool] = True
+    seeded: ClassVar[bool] = True
     allows: ClassVar[frozenset[str]] = frozenset({"speakers", "sources", "audio"})
     share: float = 0.2
     stratified: bool = False

@@ -9,8 +9,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from fusionser.corpora import generate_demo, list_rows
 from fusionser.experiments import Networks, Place, Plan, choose_features, fit_plan, prepare
+
+from fusionser.corpora import generate_demo, list_rows
 from fusionser.model import Model, save_model
 from fusionser.rows import write_table
 

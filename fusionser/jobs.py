@@ -1,0 +1,248 @@
+"""The main jobs, as the command line and Python have them: extract, evaluate and fit."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from imblearn.pipeline import Pipeline
+
+from fusionser.evaluation import check_labels
+from fusionser.evaluation import evaluate as evaluate_estimator
+from fusionser.evaluation.evaluate import Evaluation, FoldProgress
+from fusionser.facts import Stamp
+from fusionser.model import FEATURES, Model, ModelCard
+from fusionser.pipeline import (
+    Extracted,
+    Place,
+    Prepared,
+    Resources,
+    analyse_augmented,
+    build_estimator,
+    classifier_settings,
+    configured_features,
+    extract_file,
+    prepare,
+)
+from fusionser.pipeline.build import decided_by
+from fusionser.pipeline.protocol import choose_protocol
+from fusionser.pipeline.resources import LOCAL
+from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, versions
+from fusionser.spec import DEFAULT_SPEC, PipelineSpec
+from fusionser.splits import Protocol
+
+__all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared"]
+
+PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}}
+"""What of an estimate is no business of a model's users: places on this machine, and who said what."""
+
+Data = str | Path | Sequence[str | Path]
+
+
+def _places(data: Data, corpus: str | None) -> list[Place]:
+    listed = [data] if isinstance(data, str | Path) else list(data)
+    return [Place(path, corpus) for path in listed]
+
+
+def extract(
+    data: Data,
+    out: str | Path,
+    spec: PipelineSpec = DEFAULT_SPEC,
+    *,
+    corpus: str | None = None,
+    resources: Resources = LOCAL,
+) -> Extracted:
+    """Extract the features of all recordings into one Parquet file, rows and settings included.
+
+    Parameters
+    ----------
+    data : path, or sequence of paths
+        Folders of recordings, or tables of rows.
+    out : path
+        Features file to write (``.parquet``).
+    spec : PipelineSpec
+        Whose features are extracted.
+    corpus : str, optional
+        For folders: a key of `CORPORA`, or ``folders``.
+    resources : Resources
+
+    Returns
+    -------
+    Extracted
+    """
+    return extract_file(_places(data, corpus), spec, out, resources=resources)
+
+
+def evaluate(
+    data: Data,
+    spec: PipelineSpec = DEFAULT_SPEC,
+    *,
+    corpus: str | None = None,
+    protocol: str = "speaker-kfold",
+    protocol_settings: dict[str, Any] | None = None,
+    importance: str | None = None,
+    resources: Resources = LOCAL,
+) -> Result:
+    """Score a pipeline under a protocol, everything that learns being fitted inside the training folds.
+
+    Parameters
+    ----------
+    data : path, or sequence of paths
+        Folders of recordings, tables of rows, or features files.
+    spec : PipelineSpec
+    corpus : str, optional
+        For folders: a key of `CORPORA`, or ``folders``.
+    protocol : str, default="speaker-kfold"
+        A key of `PROTOCOLS`.
+    protocol_settings : dict, optional
+        Its settings, as ``{"folds": 6}``; what is left out follows the corpus's card.
+    importance : {"blocks", "features"}, optional
+        Also find what the classifier relies on.
+    resources : Resources
+
+    Returns
+    -------
+    Result
+    """
+    prepared = prepare(_places(data, corpus), spec, resources=resources)
+    split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed)
+    prepared = analyse_augmented(prepared, resources=resources)
+    return evaluate_prepared(prepared, split, importance=importance, resources=resources)[0]
+
+
+def fit(
+    data: Data,
+    spec: PipelineSpec = DEFAULT_SPEC,
+    *,
+    corpus: str | None = None,
+    protocol: str | None = "speaker-holdout",
+    protocol_settings: dict[str, Any] | None = None,
+    resources: Resources = LOCAL,
+) -> Model:
+    """Fit a pipeline to all recordings, after estimating on held-out speakers what to expect of it.
+
+    Parameters
+    ----------
+    data, spec, corpus, protocol_settings, resources
+        See `evaluate`.
+    protocol : str or None, default="speaker-holdout"
+        Of the estimate; None for no estimate.
+
+    Returns
+    -------
+    Model
+    """
+    prepared = prepare(_places(data, corpus), spec, resources=resources)
+    split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed) if protocol else None
+    prepared = analyse_augmented(prepared, resources=resources)
+    return fit_prepared(prepared, split=split, resources=resources)
+
+
+def evaluate_prepared(
+    prepared: Prepared,
+    split: Protocol,
+    *,
+    importance: str | None = None,
+    resources: Resources = LOCAL,
+    progress: FoldProgress | None = None,
+) -> tuple[Result, Evaluation]:
+    """Evaluate the specification of prepared rows; return the result, and the evaluation with its predictions."""
+    began = time.perf_counter()
+    spec = prepared.spec
+    estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
+    features = configured_features(spec, prepared.extractor)
+    evaluation = evaluate_estimator(
+        prepared.table,
+        estimator,
+        split,
+        selection=BY_INNER_FOLDS if spec.classifier.tune else FIXED,
+        seed=spec.seed,
+        importance=importance,
+        progress=progress,
+    )
+    settings = features.settings()
+    result = Result(
+        corpora=prepared.corpora,
+        rows=evaluation.rows,
+        speaker_count=evaluation.speaker_count,
+        classes=evaluation.classes,
+        protocol=evaluation.protocol,
+        spec=spec,
+        features=settings,
+        features_name=spec.features_name,
+        feature_count=features.column_count(len(evaluation.classes)),
+        classifier=decided_by(spec, prepared.extractor),
+        classifier_settings=classifier_settings(spec, estimator),
+        pooled=evaluation.pooled,
+        intervals=evaluation.intervals,
+        per_class=evaluation.per_class,
+        confusion=evaluation.confusion.tolist(),
+        folds=evaluation.folds,
+        speakers=evaluation.speakers,
+        speaker_confusions={name: matrix.tolist() for name, matrix in evaluation.speaker_confusions.items()},
+        genders=evaluation.genders,
+        importance=evaluation.importance,
+        quarantine=prepared.quarantine,
+        notes=(*prepared.notes, *_initial_weights(settings)),
+        seed=spec.seed,
+        seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
+        provenance=provenance(),
+    )
+    return result, evaluation
+
+
+def _seconds(prepared: Prepared, evaluation: Evaluation, spent: float) -> dict[str, float]:
+    seconds = {"features": prepared.seconds, "evaluation": round(spent, 2)}
+    if len(evaluation.curves):
+        # Of networks that were trained before and are in the cache, too.
+        seconds["training"] = round(float(evaluation.curves["seconds"].sum()), 2)
+    return seconds
+
+
+def _initial_weights(features: Sequence[dict[str, Any]]) -> list[Stamp]:
+    """Say of networks that may begin with weights of others whether they did."""
+    return [
+        Stamp(kind="initial-weights", value={"network": block["kind"], "weights": block["weights"]})
+        for block in features
+        if "weights" in block
+    ]
+
+
+def fit_prepared(
+    prepared: Prepared,
+    *,
+    split: Protocol | None = None,
+    resources: Resources = LOCAL,
+    progress: FoldProgress | None = None,
+) -> Model:
+    """Fit the specification of prepared rows to all of them, after an estimate under a protocol where one is given."""
+    table, spec = prepared.table, prepared.spec
+    classes = check_labels(table)
+    estimate = None
+    if split is not None:
+        estimate = evaluate_prepared(prepared, split, resources=resources, progress=progress)[0]
+    estimator: Any = build_estimator(
+        spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
+    )
+    fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
+    pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
+    # What adds or leaves out training rows has no part in a prediction.
+    pipeline = Pipeline(pipeline.steps[-3:])
+    settings = classifier_settings(spec, estimator)
+    card = ModelCard(
+        spec=spec,
+        features=pipeline[FEATURES].settings(),
+        features_name=spec.features_name,
+        classifier=spec.classifier.name,
+        fusion=settings.get("fusion", spec.fusion),
+        classifier_settings=settings,
+        classes=classes,
+        corpus=", ".join(prepared.corpora),
+        training_rows=len(table),
+        training_speakers=int(table.loc[table["speaker"] != "", "speaker"].nunique()),
+        estimate=None if estimate is None else estimate.model_copy(update=PRIVATE),
+        versions=versions(),
+        created=datetime.now(UTC).strftime("%Y-%m-%d"),
+    )
+    return Model(pipeline, card)

@@ -1,0 +1,35 @@
+"""From a specification to estimators, and from places to a table of rows with features.
+
+>>> from fusionser.pipeline import PipelineSpec, build_pipeline
+>>> [name for name, _ in build_pipeline(PipelineSpec(rows={"augment": ["noise"]})).steps]
+['augment', 'features', 'scale', 'classifier']
+"""
+
+from fusionser.pipeline.build import build_estimator, build_pipeline, classifier_settings, configured_features
+from fusionser.pipeline.features import block_names, build_features, resolve
+from fusionser.pipeline.prepare import Extracted, Place, Prepared, analyse_augmented, extract_file, list_places, prepare
+from fusionser.pipeline.protocol import choose_protocol
+from fusionser.pipeline.resources import Resources
+from fusionser.spec import Config, PipelineSpec, ProtocolSpec
+
+__all__ = [
+    "Config",
+    "Extracted",
+    "PipelineSpec",
+    "Place",
+    "Prepared",
+    "ProtocolSpec",
+    "Resources",
+    "analyse_augmented",
+    "block_names",
+    "build_estimator",
+    "build_features",
+    "build_pipeline",
+    "choose_protocol",
+    "classifier_settings",
+    "configured_features",
+    "extract_file",
+    "list_places",
+    "prepare",
+    "resolve",
+]

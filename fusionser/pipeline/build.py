@@ -1,0 +1,268 @@
+"""One flat pipeline from rows to labels, refitted whole in every fold."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imblearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import GridSearchCV
+
+from fusionser.augmentation import REVISION, AugmentRows
+from fusionser.balancing import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
+from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier, TableClassifier, classifier
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.features.extractor import FeatureExtractor
+from fusionser.model import CLASSIFIER, FEATURES, SCALE
+from fusionser.names import BAGGING, EARLY, NETWORK_ALONE, SPEAKER_NORMALISED
+from fusionser.networks import DeepExtractor, NetworkTraining
+from fusionser.pipeline.features import build_features
+from fusionser.pipeline.resources import LOCAL, Resources
+from fusionser.registry import CLASSIFIERS, NETWORKS
+from fusionser.scaling import BlockScaler
+from fusionser.spec import NetworksSpec, PipelineSpec, RowsSpec
+from fusionser.splits import InnerFolds
+
+__all__ = ["build_estimator", "build_pipeline", "classifier_settings", "configured_features"]
+
+UnusableRows = Sequence[tuple[str, str]]
+"""Source and augmentation of augmented rows that cannot be analysed."""
+
+LATE = "average"
+"""How several networks that classify by themselves are fused; one is as it is."""
+
+
+def _fusion(spec: PipelineSpec) -> str:
+    return LATE if spec.network else spec.fusion
+
+
+def configured_features(
+    spec: PipelineSpec, extractor: FeatureExtractor | None = None, resources: Resources = LOCAL
+) -> FeatureExtractor:
+    """Return the features of a specification, their networks set up to give what the fusion needs.
+
+    Parameters
+    ----------
+    spec : PipelineSpec
+    extractor : FeatureExtractor, optional
+        The blocks, where they are built already; it is cloned.
+    resources : Resources
+    """
+    built = build_features(spec) if extractor is None else clone(extractor)
+    built.set_params(keep_rows=True)
+    networks = spec.networks
+    for _, block in built.blocks:
+        if isinstance(block, DeepExtractor):
+            block.set_params(
+                random_state=spec.seed,
+                device=resources.device,
+                class_weight=_class_weight(spec),
+                cross_fit=networks.cross_fit,
+                output="scores" if networks.cross_fit or _fusion(spec) != EARLY else "units",
+                precision=networks.precision,
+            )
+            _set_parameters(block, networks.parameters)
+            if networks.weights is not None and "weights" in block.get_params(deep=False):
+                block.set_params(weights=networks.weights)
+            _limit_epochs(block, networks)
+    return built
+
+
+def _class_weight(spec: PipelineSpec) -> str | None:
+    return "balanced" if spec.rows.imbalance == "weights" else None
+
+
+def _limit_epochs(part: NetworkTraining, networks: NetworksSpec) -> None:
+    if networks.epochs is not None:
+        part.set_params(epochs=networks.epochs)
+
+
+def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None:
+    known = sorted(set(block.get_params(deep=False)) - {"front_end", "random_state", "device", "output", "cross_fit"})
+    for name, value in parameters.items():
+        if name not in known:
+            raise unknown_name(f"parameter of {block.kind}", name, known)
+        default = getattr(block, name)
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        if number and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise SettingsError(f"{name} of {block.kind} is {value!r}; expected a number, as {default}")
+        if isinstance(default, str) and not isinstance(value, str):
+            raise SettingsError(f"{name} of {block.kind} is {value!r}; expected text, as '{default}'")
+    block.set_params(**parameters)
+
+
+def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
+    """Refuse what cannot work, or would do nothing, before hours of training."""
+    deep = [name for name, block in extractor.blocks if isinstance(block, DeepExtractor)]
+    networks, fusion = spec.networks, _fusion(spec)
+    if networks.weights is not None:
+        taking = [name for name, kind in NETWORKS.items() if "weights" in kind().get_params(deep=False)]
+        if not set(taking) & {name for name, _ in extractor.blocks}:
+            raise SettingsError(f"got --weights, and no network that takes any; those that do: {', '.join(taking)}")
+    if networks.cross_fit and not deep:
+        raise SettingsError("cross_fit is for deep blocks, and there are none; leave --cross-fit out")
+    if spec.classifier.tune and decided_by(spec, extractor) == NETWORK_ALONE:
+        raise SettingsError("--tune searches the classifier's parameters, and here the networks alone decide")
+    if fusion == EARLY:
+        return
+    if fusion != LATE and deep and not networks.cross_fit:
+        raise SettingsError(
+            f"the class scores of {', '.join(deep)} are in-fold, too good to learn weights from; set --cross-fit to a "
+            "number of inner folds, or --fusion average"
+        )
+    if len(extractor.blocks) < 2 and not deep:
+        raise SettingsError(f"late fusion of one block, '{extractor.blocks[0][0]}', fuses nothing; set --fusion early")
+    if spec.classifier.equal_blocks:
+        raise SettingsError("--equal-blocks weighs columns that are classified together; late fusion has no use for it")
+    if spec.setting == SPEAKER_NORMALISED and deep:
+        raise SettingsError(
+            "late fusion takes class scores as they are, which speaker normalisation would standardise away; use "
+            "--fusion early, or --setting inductive"
+        )
+
+
+def decided_by(spec: PipelineSpec, extractor: FeatureExtractor) -> str:
+    """Return the name of what decides: the classifier, or networks alone where nothing else is fused."""
+    alone = _fusion(spec) != EARLY and all(isinstance(block, DeepExtractor) for _, block in extractor.blocks)
+    return NETWORK_ALONE if alone else spec.classifier.name
+
+
+def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[str, Any]]:
+    """Return what is done to the training rows before anything is computed of them, in its order."""
+    steps: list[tuple[str, Any]] = []
+    if rows.impose_imbalance is not None:
+        steps.append(("impose", ImposeImbalance(ratio=rows.impose_imbalance, random_state=seed).fit(None)))
+    if rows.augment:
+        sampler = AugmentRows(
+            kinds=rows.augment,
+            copies=rows.copies,
+            only_scarce=rows.augment_classes == "scarce",
+            unusable=unusable,
+            random_state=seed,
+        )
+        steps.append(("augment", sampler.fit(None)))
+    if rows.imbalance in BALANCINGS:
+        steps.append(("balance", BalanceRows(strategy=rows.imbalance, random_state=seed)))
+    return steps
+
+
+def _classifier(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> TableClassifier:
+    """Return the last step: the classifier, within a bag or a late fusion where that is asked for."""
+    imbalance = spec.rows.imbalance
+    last: Any = classifier(
+        spec.classifier.name,
+        seed=spec.seed,
+        class_weight=_class_weight(spec),
+        balance=imbalance if imbalance in COLUMN_BALANCINGS else None,
+        n_jobs=resources.n_jobs,
+        device=resources.device,
+    )
+    for name in spec.classifier.parameters:
+        if name not in last.get_params():
+            raise unknown_name(f"parameter of {spec.classifier.name}", name, sorted(last.get_params()))
+    last.set_params(**spec.classifier.parameters)
+    if isinstance(last, NetworkTraining):
+        _limit_epochs(last, spec.networks)
+    if imbalance == BAGGING:
+        last = BalancedBagging(classifier=last, random_state=spec.seed)
+    if _fusion(spec) == EARLY:
+        return last
+    return LateFusion(classifier=last, method=_fusion(spec), by_block=not deep, random_state=spec.seed)
+
+
+def build_pipeline(
+    spec: PipelineSpec,
+    *,
+    extractor: FeatureExtractor | None = None,
+    unusable: UnusableRows = (),
+    resources: Resources = LOCAL,
+) -> Pipeline:
+    """Build the pipeline of a specification: row samplers where wanted, features, scaling by block, classifier.
+
+    Parameters
+    ----------
+    spec : PipelineSpec
+    extractor : FeatureExtractor, optional
+        The blocks, where they are built already.
+    unusable : sequence of (str, str)
+        Source and augmentation of augmented rows to leave out.
+    resources : Resources
+
+    Returns
+    -------
+    imblearn.pipeline.Pipeline
+
+    Raises
+    ------
+    SettingsError
+        When parts of the specification do not go together.
+
+    Examples
+    --------
+    >>> pipeline = build_pipeline(PipelineSpec(classifier={"name": "xgboost", "parameters": {"max_depth": 3}}))
+    >>> pipeline["classifier"].max_depth
+    3
+    """
+    features = configured_features(spec, extractor, resources)
+    _check(spec, features)
+    features.check()
+    deep = [name for name, block in features.blocks if isinstance(block, DeepExtractor)]
+    scaling: str | dict[str, str] = spec.classifier.scaling
+    if _fusion(spec) != EARLY:
+        scaling = {"": spec.classifier.scaling, **dict.fromkeys(deep, "none")}
+    scaler = BlockScaler(
+        scaling=scaling,
+        equal_blocks=spec.classifier.equal_blocks,
+        by_speaker=spec.setting == SPEAKER_NORMALISED,
+    )
+    steps = _row_steps(spec.rows, unusable, spec.seed)
+    last = _classifier(spec, deep, resources)
+    return Pipeline([*steps, (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)])
+
+
+def build_estimator(
+    spec: PipelineSpec,
+    *,
+    extractor: FeatureExtractor | None = None,
+    unusable: UnusableRows = (),
+    resources: Resources = LOCAL,
+) -> BaseEstimator:
+    """Build the pipeline, within a search over its classifier's grid by inner folds where that is asked for."""
+    pipeline = build_pipeline(spec, extractor=extractor, unusable=unusable, resources=resources)
+    if not spec.classifier.tune:
+        return pipeline
+    prefix, last = CLASSIFIER, pipeline[CLASSIFIER]
+    while isinstance(last, MemberClassifier):
+        prefix, last = f"{prefix}__{CLASSIFIER}", last.classifier
+    grid = {f"{prefix}__{name}": list(values) for name, values in CLASSIFIERS[spec.classifier.name].grid.items()}
+    folds = InnerFolds(seed=spec.seed)
+    return GridSearchCV(pipeline, grid, cv=folds, scoring="balanced_accuracy", error_score="raise")
+
+
+def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[str, Any]:
+    """Return the classifier's parameters, and what else of a specification is no setting of a block, as plain values.
+
+    Stored results and models hold them; what is not used is not named.
+    """
+    last: Any = (estimator.estimator if spec.classifier.tune else estimator)[CLASSIFIER]
+    while isinstance(last, MemberClassifier):
+        last = last.classifier
+    hidden = ("n_jobs", "device", "cache")
+    params = {name: value for name, value in last.get_params().items() if name not in hidden}
+    rows = spec.rows
+    settings: dict[str, Any] = {
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in params.items()},
+        "scaling": spec.classifier.scaling,
+        "equal_blocks": spec.classifier.equal_blocks,
+        "imbalance": rows.imbalance,
+    }
+    if rows.augment:
+        settings.update(augment=list(rows.augment), copies=rows.copies, augmentation_revision=REVISION)
+    if rows.augment_classes == "scarce":
+        settings["only_scarce"] = True
+    if rows.impose_imbalance is not None:
+        settings["imposed"] = rows.impose_imbalance
+    if _fusion(spec) != EARLY:
+        settings["fusion"] = _fusion(spec)
+    if spec.networks.cross_fit:
+        settings["cross_fit"] = spec.networks.cross_fit
+    return settings

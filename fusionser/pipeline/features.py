@@ -1,0 +1,154 @@
+"""The features that a specification asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fusionser.corpora import CORPORA, Card
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.features import BLOCKS, EstimatedGender, FeatureExtractor, LearnedBlock, preset, wide
+from fusionser.features.presets import GROUPS, PAPER_CLIP, PAPER_PRESETS, build_block
+from fusionser.features.store import read_settings
+from fusionser.registry import NETWORKS
+from fusionser.spec import DEFAULT_PRESET, FeaturesSpec, PipelineSpec
+
+__all__ = ["Place", "block_names", "build_features", "card_of", "resolve"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An input: a folder and its corpus, or a table (``corpus`` is None)."""
+
+    path: str | Path
+    corpus: str | None = None
+
+
+def card_of(corpus: str | None) -> Card | None:
+    """Return the card of a corpus that has one."""
+    return CORPORA[corpus].card if corpus is not None and corpus in CORPORA else None
+
+
+def block_names() -> list[str]:
+    """Return every name that a list of blocks may hold."""
+    return [*GROUPS, DEFAULT_PRESET, *BLOCKS, *NETWORKS]
+
+
+def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
+    """Return the specification with what follows from its input: a features file's blocks, a corpus's offset.
+
+    Parameters
+    ----------
+    spec : PipelineSpec
+    places : sequence of Place
+        Features files bring their settings where the specification names no features; the card of a single corpus
+        says how much of a clip SER-FusionNet's blocks skip.
+
+    Raises
+    ------
+    SettingsError
+        When features files have different settings, or settings of theirs are to be changed.
+    """
+    features = spec.features
+    named = spec.network or features.preset or features.blocks
+    stored = None if named else _stored(places, features)
+    if stored is not None:
+        return spec.changed(features=stored)
+    if features.corpus_offset is not None:
+        return spec
+    card = card_of(places[0].corpus) if len(places) == 1 else None
+    offset = card.protocol.clip_offset if card is not None else 0.0
+    return spec.changed(features=features.changed(corpus_offset=offset))
+
+
+def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | None:
+    """Return the features of features files, which must all be the same; None where the places are none."""
+    stored = [read_settings(place.path) for place in places]
+    first = stored[0] if stored else None
+    if first is None:
+        return None
+    if any(other is None or other.extractor.digests() != first.extractor.digests() for other in stored):
+        raise SettingsError(
+            "the inputs were extracted with different settings; name the features with --preset or --blocks"
+        )
+    if wanted.clip.given() or wanted.gender is not None:
+        raise SettingsError(
+            f"the features file was extracted as '{first.name}' with settings of its own; to change them, name "
+            "the features with --preset or --blocks as well"
+        )
+    return wanted.changed(name=first.name, blocks=tuple(first.extractor.settings()))
+
+
+def build_features(spec: PipelineSpec) -> FeatureExtractor:
+    """Build the blocks that a specification names, with their settings.
+
+    Examples
+    --------
+    >>> [name for name, _ in build_features(PipelineSpec(features={"blocks": ["pitch", "acoustic"]})).blocks]
+    ['pitch', 'zcr', 'chroma', 'mfcc', 'rms', 'mel']
+    """
+    features = spec.features
+    names = (spec.network,) if spec.network else features.blocks
+    extractor = _named(names, features) if names else _preset(features)
+    if features.keep:
+        there = dict(extractor.blocks)
+        for name in features.keep:
+            if name not in there:
+                raise unknown_name("feature block to keep", name, there)
+        extractor = FeatureExtractor(blocks=[(name, there[name]) for name in there if name in features.keep])
+    extractor.check()
+    return extractor
+
+
+def _preset(features: FeaturesSpec) -> FeatureExtractor:
+    name = features.preset or DEFAULT_PRESET
+    of_the_paper = name in PAPER_PRESETS
+    clip = {**({"offset": features.corpus_offset or 0.0} if of_the_paper else {}), **features.clip.given()}
+    extractor = preset(name, gender=False, **clip)
+    kind = features.gender or ("estimated" if of_the_paper else "none")
+    if kind != "none":
+        extractor.blocks = [*extractor.blocks, ("gender", _gender(kind))]
+    return extractor
+
+
+def _gender(kind: str) -> Any:
+    return BLOCKS["gender"]() if kind == "given" else EstimatedGender()
+
+
+def _named(names: Sequence[str | dict[str, Any]], features: FeaturesSpec) -> FeatureExtractor:
+    """Build blocks by name; the handcrafted ones beside SER-FusionNet's see the same part of the clip."""
+    listed: list[Any] = []
+    for name in names:
+        members = GROUPS.get(name, (name,)) if isinstance(name, str) else (name,)
+        listed += [member for member in members if member not in listed]
+    gender = features.gender
+    if gender == "none":
+        listed = [name for name in listed if name != "gender"]
+    elif gender is not None and "gender" not in listed:
+        listed.append("gender")
+    clip = features.clip.given()
+    paper = {"duration": PAPER_CLIP, "offset": features.corpus_offset or 0.0, **clip}
+    handcrafted = paper if "acoustic" in names or "conv1d" in names else clip
+    blocks: list[tuple[str, Any]] = []
+    for name in listed:
+        if isinstance(name, dict):
+            blocks += FeatureExtractor.from_settings([name]).blocks
+        elif name == DEFAULT_PRESET:
+            blocks += wide(**clip).blocks
+        elif name == "gender":
+            blocks.append((name, _gender(gender or "estimated")))
+        else:
+            blocks.append((name, _block(name, handcrafted, paper if name == "conv1d" else clip)))
+    return FeatureExtractor(blocks=blocks)
+
+
+def _block(name: str, handcrafted: dict[str, Any], learned: dict[str, Any]) -> Any:
+    """Build a block with the settings of the clip that its kind takes."""
+    if name not in BLOCKS and name not in NETWORKS:
+        raise unknown_name("feature block", name, block_names())
+    kind = BLOCKS[name] if name in BLOCKS else NETWORKS[name]
+    if not issubclass(kind, LearnedBlock):
+        return build_block(kind, handcrafted)
+    block = kind()
+    block.front_end = block.default_front_end().set_params(**learned)
+    return block

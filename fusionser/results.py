@@ -1,0 +1,245 @@
+"""A result: the scores, and everything that one must know to believe them."""
+
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from fusionser.errors import FusionserError
+from fusionser.facts import Record, Stamp
+from fusionser.files import write_text
+from fusionser.legacy import current_settings
+from fusionser.results_format_1 import upgraded
+from fusionser.spec import PipelineSpec
+
+__all__ = [
+    "BY_INNER_FOLDS",
+    "FIXED",
+    "BlockSettings",
+    "ClassResult",
+    "FoldResult",
+    "ProtocolStamp",
+    "Result",
+    "Scores",
+    "deciding",
+    "provenance",
+    "read_result",
+    "versions",
+]
+
+FORMAT = 2
+"""Of stored results; format 1 is read by `fusionser.results_format_1`."""
+
+PACKAGES = (
+    "fusionser",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "imbalanced-learn",
+    "xgboost",
+    "librosa",
+    "soundfile",
+    "soxr",
+    "torch",
+    "skorch",
+)
+
+
+BlockSettings = Annotated[dict[str, Any], BeforeValidator(current_settings)]
+"""Parameters of a block of features, under the names of today whatever a file calls them."""
+
+FIXED, BY_INNER_FOLDS = "fixed", "inner-folds"
+"""How parameters were chosen: not at all, or by inner folds of the training speakers."""
+
+
+class Scores(Record):
+    """WAR, UAR and macro F1, 0 to 1."""
+
+    war: float
+    uar: float
+    macro_f1: float
+
+
+class ClassResult(Record):
+    """Precision, recall, F1 and support of one class."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class FoldResult(Record):
+    """One fold: its sizes, its scores and what its sides share."""
+
+    name: str
+    train_rows: int
+    test_rows: int
+    test_speakers: int
+    scores: Scores
+    shared_speakers: int
+    shared_sources: int
+    shared_audio: int
+    shared_statements: int
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    fit_seconds: float
+
+
+class ProtocolStamp(Record):
+    """How the rows were split, how parameters were chosen, and what was known of a test speaker.
+
+    ``allows`` is what training and test rows may share by the protocol, ``random`` whether clips were dealt at random.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    setting: str
+    selection: str
+    stamps: tuple[Stamp, ...] = ()
+    allows: tuple[str, ...] = ()
+    random: bool = False
+
+    def stamped(self, kind: str) -> bool:
+        """Return whether there is a stamp of a kind."""
+        return any(stamp.kind == kind for stamp in self.stamps)
+
+    @property
+    def speaker_independent(self) -> bool:
+        """Whether it is known that no speaker was on both sides."""
+        return self.speakers_known and not self.stamped("shared-speakers")
+
+    @property
+    def gender_given(self) -> bool:
+        """Whether a test speaker's gender was read off the label."""
+        return self.stamped("gender-given")
+
+    @property
+    def speakers_known(self) -> bool:
+        """Whether every row names its speaker."""
+        return not self.stamped("speakers-unknown")
+
+
+class Result(Record):
+    """What an evaluation found.
+
+    ``spec`` is the specification of the pipeline, ``features`` the settings of its blocks as they were used.
+    ``pooled`` scores are over all test predictions together. ``intervals`` resample speakers; with fewer than eight
+    there are none, and ``speakers`` shows each. ``speaker_confusions`` and ``genders`` are by speaker. ``importance``
+    is what the UAR loses where a block or a feature is shuffled, and its interval. Results of earlier versions lack
+    what came later.
+    """
+
+    format: int = FORMAT
+    corpora: tuple[str, ...]
+    rows: int
+    speaker_count: int
+    classes: tuple[str, ...]
+    protocol: ProtocolStamp
+    spec: PipelineSpec | None = None
+    features: list[BlockSettings]
+    features_name: str
+    feature_count: int
+    classifier: str
+    classifier_settings: dict[str, Any]
+    pooled: Scores
+    intervals: dict[str, tuple[float, float]] | None
+    per_class: dict[str, ClassResult]
+    confusion: list[list[int]]
+    folds: list[FoldResult]
+    speakers: dict[str, Scores]
+    speaker_confusions: dict[str, list[list[int]]] = Field(default_factory=dict)
+    genders: dict[str, str] = Field(default_factory=dict)
+    importance: dict[str, tuple[float, tuple[float, float] | None]] = Field(default_factory=dict)
+    quarantine: list[dict[str, str]] = Field(default_factory=list)
+    notes: tuple[Stamp, ...] = ()
+    seed: int
+    seconds: dict[str, float]
+    provenance: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_today(cls, values: Any) -> Any:
+        return upgraded(values) if isinstance(values, dict) and values.get("format", FORMAT) == 1 else values
+
+    @property
+    def corpus(self) -> str:
+        """Names of the corpora, in one text."""
+        return ", ".join(self.corpora)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as JSON, whole or not at all."""
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def read_result(path: str | Path) -> Result:
+    """Read a result from its JSON file.
+
+    Raises
+    ------
+    FusionserError
+        When the file is missing or is not a result of this version.
+    """
+    try:
+        return Result.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValidationError as error:
+        raise FusionserError(
+            f"{path}: not a result that this version reads ({error.error_count()} fields differ)"
+        ) from error
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def deciding(stored: Mapping[str, str]) -> dict[str, str]:
+    """Return the stored versions without those of packages that are not used any more."""
+    return {name: version for name, version in stored.items() if name in ("python", *PACKAGES)}
+
+
+def provenance() -> dict[str, Any]:
+    """Return what a reader needs to get the same numbers: command, commit, versions, machine, threads and date."""
+    # The order in which threads add up moves the last bits of a network's weights; without networks torch is not here.
+    torch = sys.modules.get("torch")
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": _commit(),
+        "versions": versions(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        **({"threads": torch.get_num_threads()} if torch else {}),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _commit() -> str:
+    """Return the commit of the checkout that this code runs from, marked when it was changed since."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+
+    try:
+        # An installed copy may lie inside some other project's checkout.
+        if git("ls-files", "--error-unmatch", str(Path(__file__).resolve())) == "":
+            return ""
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)reports")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,222 @@
+"""One evaluation of a study: how it is run and kept, and whether a stored one is of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.base import clone
+
+from fusionser.errors import FusionserError
+from fusionser.evaluation.guard import check_split, with_fingerprints
+from fusionser.facts import Record
+from fusionser.features import FeatureExtractor
+from fusionser.files import write_text
+from fusionser.jobs import evaluate_prepared
+from fusionser.model import FEATURES
+from fusionser.names import BY_FEATURE
+from fusionser.pipeline import Prepared, Resources, analyse_augmented, build_estimator, configured_features
+from fusionser.pipeline.build import build_pipeline, classifier_settings
+from fusionser.registry import CLASSIFIERS
+from fusionser.results import BY_INNER_FOLDS, BlockSettings, Result, deciding, provenance, read_result, versions
+from fusionser.rows import write_table
+from fusionser.splits import Protocol
+
+__all__ = ["BestEpoch", "BestEpochCell", "Cell", "curves_path", "read_best_epoch", "with_defaults"]
+
+
+def curves_path(folder: str | Path, cell: str) -> Path:
+    """Return the file of the learning curves of a cell."""
+    return Path(folder) / "curves" / f"{cell}.csv"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One evaluation: prepared rows with their specification, a split, and whether importance is looked for."""
+
+    name: str
+    prepared: Prepared
+    split: Protocol
+    importance: str | None = None
+
+    def path(self, folder: str | Path) -> Path:
+        """Return the file that the outcome is kept in."""
+        return Path(folder) / "cells" / f"{self.name}.json"
+
+    def check(self) -> None:
+        """Build what will be fitted: a wrong setting is told before an hour of extraction, not after."""
+        build_estimator(self.prepared.spec, extractor=self.prepared.extractor)
+
+    def stored(self, folder: str | Path) -> Result | None:
+        """Return the stored result, where it was made by the same settings and versions."""
+        try:
+            result = read_result(self.path(folder))
+        except FusionserError:
+            # Absent, of another version, or damaged: what it holds can be had again.
+            return None
+        return result if self._made(result) else None
+
+    def run(self, folder: str | Path, resources: Resources) -> Result:
+        """Evaluate, and keep the result and the learning curves."""
+        prepared = analyse_augmented(self.prepared, resources=resources)
+        result, evaluation = evaluate_prepared(prepared, self.split, importance=self.importance, resources=resources)
+        if len(evaluation.curves):
+            write_table(evaluation.curves, curves_path(folder, self.name))
+        result.save(self.path(folder))
+        return result
+
+    def _made(self, result: Result) -> bool:
+        spec = self.prepared.spec
+        return (
+            result.rows == self._rows_used()
+            and set(result.classes) <= set(self.prepared.table["emotion"])
+            and _filled(result.features) == self.block_settings()
+            and result.protocol.name == self.split.name
+            and _plain(result.protocol.settings) == _plain(self.split.settings())
+            and with_defaults(result.classifier_settings, spec.classifier.name) == self.row_settings()
+            and result.seed == spec.seed
+            and (result.protocol.selection == BY_INNER_FOLDS) == spec.classifier.tune
+            and deciding(result.provenance["versions"]) == versions()
+            and self._tells_importance(result)
+        )
+
+    def block_settings(self) -> list[dict[str, Any]]:
+        """Return the settings of the blocks as they are used."""
+        return configured_features(self.prepared.spec, self.prepared.extractor).settings()
+
+    def row_settings(self) -> dict[str, Any]:
+        """Return the settings of the classifier, and of what is done to rows and columns."""
+        spec = self.prepared.spec
+        settings = classifier_settings(spec, build_estimator(spec, extractor=self.prepared.extractor))
+        return with_defaults(settings, spec.classifier.name)
+
+    def _rows_used(self) -> int:
+        folds = self.split.named_folds(self.prepared.table)
+        return len({position for _, train, test in folds for side in (train, test) for position in side.tolist()})
+
+    def _tells_importance(self, result: Result) -> bool:
+        names = [name for name in result.importance if self.importance != BY_FEATURE or "__" in name]
+        return self.importance is None or bool(names)
+
+
+def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Return settings of blocks with later parameters at their defaults."""
+    try:
+        return FeatureExtractor.from_settings(stored).settings()
+    except FusionserError:
+        return None
+
+
+def with_defaults(settings: Mapping[str, Any], classifier: str) -> dict[str, Any]:
+    """Return settings of a classifier with every parameter that has come since they were stored, at its default."""
+    return {**_plain(CLASSIFIERS[classifier]().get_params()), **_plain(settings)}
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in settings.items()
+        if name not in ("device", "n_jobs", "cache")
+    }
+
+
+class BestEpoch(Record):
+    """The highest accuracy that any epoch reached on the test rows: what several papers report.
+
+    It chooses the network by the rows that it is scored on, so it is no estimate of anything.
+    """
+
+    recipe: str
+    seed: int
+    accuracy: float
+    epoch: int
+    epochs: int
+    settings: list[BlockSettings]
+    rows_settings: dict[str, Any]
+    protocol: dict[str, Any]
+    rows: int
+    seconds: float
+    provenance: dict[str, Any]
+
+
+def read_best_epoch(path: Path) -> BestEpoch | None:
+    """Read what is kept of a best epoch; None where there is nothing that can be read."""
+    try:
+        return BestEpoch.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class BestEpochCell(Cell):
+    """A training on the training rows of the first fold, validated by its test rows, of which the best epoch counts."""
+
+    recipe: str = ""
+
+    def stored(self, folder: str | Path) -> BestEpoch | None:  # type: ignore[override]
+        """Return the stored best epoch, where it was made by the same settings and versions."""
+        best = read_best_epoch(self.path(folder))
+        if best is None:
+            return None
+        made_by = (
+            best.settings,
+            with_defaults(best.rows_settings, self.prepared.spec.classifier.name),
+            best.protocol,
+            best.rows,
+            best.seed,
+            deciding(best.provenance["versions"]),
+        )
+        wanted = (
+            self.block_settings(),
+            self.row_settings(),
+            self._protocol(),
+            len(self.prepared.table),
+            self.prepared.spec.seed,
+            versions(),
+        )
+        return best if made_by == wanted else None
+
+    def run(self, folder: str | Path, resources: Resources) -> BestEpoch:  # type: ignore[override]
+        """Train, and keep the best epoch and the learning curve."""
+        prepared = analyse_augmented(self.prepared, resources=resources)
+        train, test = _first_fold(prepared.table, self.split)
+        pipeline = build_pipeline(
+            prepared.spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
+        )
+        labels = train["emotion"].to_numpy(dtype=object)
+        for name, step in pipeline.steps:
+            if name == FEATURES:
+                break
+            train, labels = clone(step).fit_resample(train, labels)
+        ((_, block),) = pipeline[FEATURES].blocks
+        validation_rows = (test, test["emotion"].to_numpy(dtype=object))
+        curve = pd.DataFrame(clone(block).fit(train, labels, validation_rows=validation_rows).history_)
+        place = int(curve["validation_accuracy"].argmax())
+        best = BestEpoch(
+            recipe=self.recipe,
+            seed=prepared.spec.seed,
+            accuracy=float(curve["validation_accuracy"].iloc[place]),
+            epoch=place + 1,
+            epochs=len(curve),
+            settings=self.block_settings(),
+            rows_settings=classifier_settings(prepared.spec, pipeline),
+            protocol=self._protocol(),
+            rows=len(self.prepared.table),
+            seconds=round(float(curve["seconds"].sum()), 2),
+            provenance=provenance(),
+        )
+        write_table(curve, curves_path(folder, self.name))
+        write_text(self.path(folder), best.model_dump_json(indent=2) + "\n")
+        return best
+
+    def _protocol(self) -> dict[str, Any]:
+        return {"name": self.split.name, **json.loads(json.dumps(self.split.settings()))}
+
+
+def _first_fold(table: pd.DataFrame, split: Protocol) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = with_fingerprints(table)
+    fold, train, test = split.named_folds(rows)[0]
+    check_split(rows.iloc[train], rows.iloc[test], split.allows, fold)
+    return rows.iloc[train].reset_index(drop=True), rows.iloc[test].reset_index(drop=True)
