@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -234,11 +235,12 @@ def evaluate(
     used = np.unique(np.concatenate([np.concatenate([train, test]) for _, train, test in folds]))
     classes = check_labels(rows.iloc[used])
     overlaps = [_check_fold(rows, fold, protocol.allows) for fold in folds]
+    run = partial(_run_fold, rows, estimator, classes=classes, importance=importance, seed=seed)
     outcomes = []
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
         if progress:
             progress(number, len(folds), fold[0])
-        outcomes.append(_run_fold(rows, estimator, fold, shared, classes, importance=importance, seed=seed))
+        outcomes.append(run(fold, shared))
     if progress:
         progress(len(folds), len(folds), "")
     stamp = ProtocolStamp(
@@ -258,8 +260,8 @@ def _run_fold(
     estimator: BaseEstimator,
     fold: Fold,
     shared: Overlap,
-    classes: tuple[str, ...],
     *,
+    classes: tuple[str, ...],
     importance: str | None,
     seed: int,
 ) -> FoldOutcome:
