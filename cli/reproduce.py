@@ -10,7 +10,7 @@ from .options import DEVICE_HELP, JOBS_HELP, PRECISION_HELP, THREADS_HELP, WEIGH
 from .preparing import make_resources
 from .study import say_failures
 
-__all__ = ["reproduce"]
+__all__ = ["reproduce", "write_page"]
 
 
 def reproduce(
@@ -41,15 +41,15 @@ def reproduce(
     json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
 ) -> None:
     """Run a published result again: the paper's figure, ours under its protocol, and ours by speaker."""
-    from fusionser.corpora import CORPORA
-    from fusionser.corpora.places import data_folder, find_corpora, named_places
+    from fusionser.corpora.places import named_places
 
-    places = {**find_corpora(CORPORA, data_folder()), **named_places(place or [])}
+    places = _places(named_places(place or []))
     if recipe is None:
         _list(places, json)
         return
-    from fusionser.studies.papers import read_paper_recipe
+    from fusionser.studies.papers import paper_recipes, read_paper_recipe
     from fusionser.studies.reproduce import Run
+    from fusionser.studies.reproduction import keep_recipe
 
     name, wanted = read_paper_recipe(recipe)
     run = Run(
@@ -64,7 +64,9 @@ def reproduce(
     resources = make_resources(device=device, jobs=jobs, cache=cache)
     work = _measure if cost else _run
     found, answer = work(name, wanted, places, out, run, resources)
-    page = _write_page(name, wanted, places, out)
+    if name not in paper_recipes():
+        keep_recipe(name, wanted, out)
+    page = write_page(out, places)
     if json:
         print_json(answer)
         return
@@ -91,28 +93,33 @@ def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: An
     return found, {**_described(found), "failures": done.failures}
 
 
-def _write_page(name: str, wanted: Any, places: Any, out: Path) -> Path:
-    """Write the page of all recipes that were run in a folder."""
+def write_page(out: Path, places: Any = None) -> Path:
+    """Write the page of all recipes that were run in a folder; `places` tells which corpora are whole here."""
     from fusionser.reporting.reproduction import write_reproduction
     from fusionser.studies.cost import stored_cost
     from fusionser.studies.papers import paper_recipes
-    from fusionser.studies.reproduction import keep_recipe, kept_recipes, stored_reproductions
+    from fusionser.studies.reproduction import kept_recipes, stored_reproductions
 
-    own = paper_recipes()
-    if name not in own:
-        keep_recipe(name, wanted, out)
-    recipes = {**kept_recipes(out), **own, name: wanted}
-    stored = {key: stored_reproductions(key, recipe, out) for key, recipe in recipes.items()}
-    there = [one for several in stored.values() for one in several if one.paper]
-    unrun = [key for key, several in stored.items() if not any(one.paper for one in several)]
-    missing = {key: _shortage(recipes[key], places) for key in unrun}
-    return write_reproduction(there, missing, {key: stored_cost(key, out) for key in stored}, out)
+    recipes = {**kept_recipes(out), **paper_recipes()}
+    stored = {name: stored_reproductions(name, recipe, out) for name, recipe in recipes.items()}
+    there = [found for several in stored.values() for found in several if found.paper]
+    unrun = [name for name, several in stored.items() if not any(found.paper for found in several)]
+    missing = {name: _shortage(recipes[name], _places(places)) for name in unrun}
+    return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out)
 
 
 def _print_cost(cost: Any) -> None:
     from fusionser.reporting.reproduction import cost_text
 
     write(f"{cost.recipe}: {cost_text(cost)}")
+
+
+def _places(named: Any) -> dict[str, Path]:
+    """Return the folders of the corpora: those under $FUSIONSER_DATA, and those that were named."""
+    from fusionser.corpora import CORPORA
+    from fusionser.corpora.places import data_folder, find_corpora
+
+    return {**find_corpora(CORPORA, data_folder()), **(named or {})}
 
 
 def _shortage(recipe: Any, places: dict[str, Path]) -> str:

@@ -12,7 +12,7 @@ from .console import print_json, say, spoken, training_bar, write
 from .options import DEVICE_HELP, JOBS_HELP, THREADS_HELP, check_jobs, option, set_threads
 from .preparing import make_resources
 
-__all__ = ["study"]
+__all__ = ["left_text", "say_failures", "study", "study_text"]
 
 
 def study(
@@ -33,7 +33,7 @@ def study(
 ) -> None:
     """Run every evaluation of a recipe; a stopped study goes on where it was."""
     from fusionser.corpora.places import data_folder, find_corpora, named_places
-    from fusionser.reporting.page import StudyText, write_study
+    from fusionser.reporting.page import write_study
     from fusionser.studies.recipe import read_recipe
     from fusionser.studies.study import run_study
 
@@ -53,21 +53,27 @@ def study(
         )
     say_failures(run, out)
     options = [f"--place={one}" for one in place or []]
-    text = StudyText(
-        title=wanted.title,
-        question=wanted.question,
-        command=shlex.join(["fusionser", "study", recipe, "--out", str(out), *options]),
-        reading=wanted.reading,
-        paper=wanted.paper,
-        contrasts=wanted.contrasts,
-        missing=run.missing,
-        failures=run.failures,
-    )
-    written = write_study(text, run.results, out)
+    written = write_study(study_text(wanted, run, recipe, out, *options), run.results, out)
     if json:
         print_json([result.model_dump(mode="json") for result in run.results])
         return
     write(f"{written}: {len(run.results)} evaluations{left_text(run)}")
+
+
+def study_text(recipe: Any, run: Any, name: str, out: Path, *options: str) -> Any:
+    """Return what the page of a study says beside its results."""
+    from fusionser.reporting.page import StudyText
+
+    return StudyText(
+        title=recipe.title,
+        question=recipe.question,
+        command=shlex.join(["fusionser", "study", name, "--out", str(out), *options]),
+        reading=recipe.reading,
+        paper=recipe.paper,
+        contrasts=recipe.contrasts,
+        missing=run.missing,
+        failures=run.failures,
+    )
 
 
 def say_failures(run: Any, out: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from fusionser.augmentation import REVISION
 from fusionser.corpora import CORPORA
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
@@ -164,6 +165,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         gaps=_gaps(results),
         normalised=any(one.protocol.setting != "inductive" for one in results),
         leaky=any(not one.protocol.speaker_independent for one in results),
+        older=sum(_older_augmentation(one) for one in results),
         lines=[
             *column_lines(results, lambda one: one.features_name),
             *block_lines(results),
@@ -173,6 +175,12 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         commits=sorted({result.provenance["commit"] for result in results}),
         threads=sorted({result.provenance["threads"] for result in results if "threads" in result.provenance}),
     )
+
+
+def _older_augmentation(result: Result) -> bool:
+    """Return whether augmented rows were made otherwise than this version makes them."""
+    settings = result.classifier_settings
+    return "augment" in settings and settings.get("augmentation_revision", 1) != REVISION
 
 
 def find_result(results: Sequence[Result], corpus: str, protocol: str, classes: int, name: str) -> Result | None:

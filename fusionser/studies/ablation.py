@@ -11,12 +11,11 @@ from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.pipeline import Resources
 from fusionser.pipeline.resources import LOCAL
-from fusionser.results import Result, read_result
 from fusionser.studies.contrasts import Effect, estimate_effects
 from fusionser.studies.factorial import Factorial
 from fusionser.studies.named import NamedStudy
-from fusionser.studies.runner import FAILED, CellProgress, CellRun
-from fusionser.studies.study import run_study
+from fusionser.studies.runner import CellProgress, CellRun
+from fusionser.studies.study import run_study, stored_study
 
 __all__ = ["Ablation", "run_ablation", "stored_ablation"]
 
@@ -108,29 +107,5 @@ def stored_ablation(folder: str | Path) -> Ablation:
         ) from error
     except ValueError as error:
         raise FusionserError(f"{path}: not a design that this version reads; run 'fusionser ablate' again") from error
-    cells = Path(folder) / "cells"
-    files = sorted(file for file in cells.glob("*.json") if not file.name.endswith(FAILED))
-    labels = {pipeline.name for pipeline in kept.design.recipe().pipelines}
-    read = [(file.stem, read_result(file)) for file in files]
-    outcomes = dict(
-        sorted(
-            ((name, result) for name, result in read if result.features_name in labels),
-            key=lambda cell: _place(kept.design, cell[1]),
-        )
-    )
-    if not outcomes:
-        raise FusionserError(f"no evaluation of this study is in {cells}; run it with 'fusionser ablate'")
-    effects = estimate_effects(kept.design, list(outcomes.values()))
-    return Ablation(kept.design, CellRun(outcomes=outcomes), effects, kept.command)
-
-
-def _place(design: Factorial | NamedStudy, result: Result) -> list[int]:
-    """Return where a result comes in its study."""
-    recipe = design.recipe()
-    orders: tuple[tuple[list[str], str], ...] = (
-        ([wanted.name for choice in recipe.corpora for wanted in choice.protocols], result.protocol.name),
-        (list(recipe.settings), result.protocol.setting),
-        ([pipeline.name for pipeline in recipe.pipelines], result.features_name),
-        (list(design.classifiers), result.classifier),
-    )
-    return [order.index(name) if name in order else len(order) for order, name in orders]
+    run = stored_study(kept.design.recipe(), folder)
+    return Ablation(kept.design, run, estimate_effects(kept.design, run.results), kept.command)

@@ -5,18 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fusionser.errors import SettingsError
+from fusionser.errors import FusionserError, SettingsError
 from fusionser.features import FeatureExtractor
 from fusionser.features.extraction import Progress
+from fusionser.names import NETWORK_ALONE
 from fusionser.pipeline import Place, Prepared, Resources, build_features, choose_protocol, prepare, resolve
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.resources import LOCAL
+from fusionser.results import read_result
 from fusionser.spec import PipelineSpec, ProtocolSpec
 from fusionser.studies.cells import Cell
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe
 from fusionser.studies.runner import CellProgress, CellRun, run_cells
 
-__all__ = ["run_study", "study_cells"]
+__all__ = ["run_study", "stored_study", "study_cells"]
 
 
 def _cells(recipe: Recipe, choice: CorpusChoice, prepared: Sequence[tuple[PipelineChoice, Prepared]]) -> Iterator[Cell]:
@@ -137,3 +139,31 @@ def run_study(
     """
     cells = study_cells(recipe, places, resources=resources, progress=extraction_progress)
     return run_cells(cells, folder, resources=resources, partial=partial, only=only, progress=progress)
+
+
+def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
+    """Return the results of a recipe that are kept in a folder, in its order, whatever settings and versions made them.
+
+    Raises
+    ------
+    FusionserError
+        When there is none.
+    """
+    cells = Path(folder) / "cells"
+    outcomes = {}
+    for name in _cell_names(recipe):
+        if (cells / f"{name}.json").is_file():
+            outcomes[name] = read_result(cells / f"{name}.json")
+    if not outcomes:
+        raise FusionserError(f"no evaluation of this study is in {cells}; run it first")
+    return CellRun(outcomes=outcomes)
+
+
+def _cell_names(recipe: Recipe) -> Iterator[str]:
+    """Yield the names that cells of a recipe can have, in their order, without preparing any rows."""
+    for choice in recipe.corpora:
+        for wanted in choice.protocols:
+            for setting in recipe.settings:
+                for pipeline, _ in recipe.specs(choice):
+                    for decides in (*pipeline.classifiers, NETWORK_ALONE):
+                        yield _cell_name(choice, wanted, setting, pipeline.name, decides)
