@@ -11,10 +11,13 @@ from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, say, spoken, training_bar, write
 from .options import (
+    BLOCKS_HELP,
+    COPIED_HELP,
     JOBS_HELP,
     PROTOCOL_HELP,
     SEEDS,
     THREADS_HELP,
+    TRAINING_DEVICE_HELP,
     check_jobs,
     names,
     option,
@@ -30,14 +33,13 @@ KINDS = "none,noise,pitch,stretch,lowpass,all"
 
 def ablate(
     folder: Annotated[Path, typer.Argument(help="Folder of recordings.")],
-    corpus: Annotated[str, option("--corpus", "Corpus of the folder, as ravdess.")],
+    corpus: Annotated[str, option("--corpus", "Corpus of the folder: {corpora}.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")],
     study: Annotated[
         str | None,
         option(
             "--study",
-            "In place of cures and copies: blocks, gender, deep (networks), normalisation (by speaker), protocol, or "
-            "corpora.",
+            "In place of cures and copies, a study of: {studies}. deep is of networks, normalisation by speaker.",
             "Study",
         ),
     ] = None,
@@ -45,17 +47,18 @@ def ablate(
         list[str] | None,
         option("--also", "Another corpus=DIR, for the studies protocol and corpora; may be repeated.", "Study"),
     ] = None,
-    classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Study")] = "svm",
+    classifier: Annotated[str, option("--classifier", "Classifiers by comma: {classifiers}.", "Study")] = "svm",
     preset: Annotated[
-        str | None, option("--preset", "Named features; fusionnet when nothing is named.", "Study")
+        str | None, option("--preset", "Named features, fusionnet when nothing is named: {presets}.", "Study")
     ] = None,
-    blocks: Annotated[str, option("--blocks", "Feature blocks by comma, in place of a preset.", "Study")] = "",
-    gender: Annotated[str | None, option("--gender", "Gender as a feature: estimated, given or none.", "Study")] = None,
+    blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Study")] = "",
+    gender: Annotated[str | None, option("--gender", "Gender as a feature: {gender_features}.", "Study")] = None,
     imbalance: Annotated[
         str | None,
         option(
             "--imbalance",
-            f"Cures by comma, 'none' among them; the first is asked about together with copies. {CURES} when left out.",
+            f"Cures by comma, none among them, {CURES} when left out: {{imbalance}}. The first is asked about together "
+            "with copies.",
             "Table",
         ),
     ] = None,
@@ -63,7 +66,8 @@ def ablate(
         str | None,
         option(
             "--augmentation",
-            f"Kinds of copies by comma, 'none' among them; 'noise+pitch' are two, 'all' four. {KINDS} when left out.",
+            f"Kinds of copies by comma, none among them, {KINDS} when left out: {{augmentations}}, several joined as "
+            "noise+pitch, or all for SER-FusionNet's four.",
             "Table",
         ),
     ] = None,
@@ -72,7 +76,7 @@ def ablate(
     ] = None,
     augment_classes: Annotated[
         str | None,
-        option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Table"),
+        option("--augment-classes", COPIED_HELP, "Table"),
     ] = None,
     impose: Annotated[
         float | None,
@@ -80,7 +84,7 @@ def ablate(
     ] = None,
     importance: Annotated[
         str | None,
-        option("--importance", "What the first features rely on: by blocks, or by features too.", "Study"),
+        option("--importance", "What the first features rely on: {importance} (and blocks with them).", "Study"),
     ] = None,
     protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold",
     folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None,
@@ -88,9 +92,7 @@ def ablate(
     partial: Annotated[
         bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", "Run", is_flag=True)
     ] = False,
-    device: Annotated[
-        str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.", "Run")
-    ] = "auto",
+    device: Annotated[str, option("--device", TRAINING_DEVICE_HELP, "Run")] = "auto",
     seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0,
     jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1,
     threads: Annotated[

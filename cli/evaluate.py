@@ -26,13 +26,16 @@ def evaluate(
         str,
         option(
             "--setting",
-            "inductive, or speaker-normalised: each speaker standardised by their own unlabelled clips.",
+            "{settings}; in the second, each speaker is standardised by their own unlabelled clips.",
             "Protocol",
         ),
     ] = "inductive",
     importance: Annotated[
         str | None,
-        option("--importance", "What the classifier relies on, on held-out speakers: by blocks, or by features too."),
+        option(
+            "--importance",
+            "What the classifier relies on, on held-out speakers: {importance} (and blocks with them).",
+        ),
     ] = None,
     out: Annotated[
         Path | None, option("--out", "Folder for report.md, result.json, predictions.csv and pictures.")

@@ -13,6 +13,7 @@ import typer
 from fusionser.errors import SettingsError, unknown_name
 
 __all__ = [
+    "COPIED_HELP",
     "JOBS_HELP",
     "PROTOCOL_HELP",
     "SEEDS",
@@ -36,23 +37,25 @@ def option(flag: str, text: str, panel: str | None = None, **more: Any) -> Any:
 
 
 PROTOCOL_HELP = (
-    "How the rows are split: speaker-kfold, speaker-holdout, leave-one-speaker-out, leave-one-statement-out, "
-    "cross-corpus, speaker-kfold-added-corpora, or one that leaks speakers: random-kfold, random-holdout."
+    "How the rows are split: {protocols}. A score of rows that share speakers, audio or words with those trained on is "
+    "stamped."
 )
+CORPUS_HELP = "Corpus of each folder, by comma: {corpora}, or folders for label/clip.wav."
 JOBS_HELP = "Processes; -1 is one a core."
-PRECISION_HELP = "float32, or bfloat16: faster training of convolutions."
+PRECISION_HELP = "Of training, {precisions}: bfloat16 trains convolutions faster."
 IMBALANCE_HELP = (
-    "none, weights, oversample, undersample (rows), balanced-bagging, or smote, borderline-smote, adasyn, smote-tomek, "
-    "smote-enn (fused columns); see also --drop-classes."
+    "What is done about scarce classes: {imbalance}. Rows are changed by {row_balancings}, fused columns by "
+    "{column_balancings}; see also --drop-classes."
 )
-DEVICE_HELP = "Where networks are trained: auto, cpu, cuda, cuda:N or mps; cuda by name computes spectra there too."
+TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
+DEVICE_HELP = "Where networks are trained: {devices}; cuda by name computes spectra there too."
 WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
 THREADS_HELP = "Threads that a network is trained with, one a core when not given; other numbers, other last digits."
+COPIED_HELP = "Classes that are copied, {copied_classes}: scarce ones up to the size of the largest."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
-    "Feature blocks by comma, in place of a preset: zcr, chroma, mfcc, rms, mel (or acoustic for these five), "
-    "statistics, gender, pitch, shape, contrast, wide (that preset's), and deep ones, trained in the fold: conv1d, "
-    "conv2d, conv2d-mfcc, log-mel-frames, mfcc-frames, or a network of a paper, as crnn."
+    "Feature blocks by comma, in place of a preset: {blocks}. Networks among them are trained in the fold; acoustic "
+    "stands for SER-FusionNet's five, wide for all of that preset."
 )
 
 Places = Annotated[
@@ -89,9 +92,7 @@ def names(text: str) -> list[str]:
 class Input:
     """Which recordings are used."""
 
-    corpus: Annotated[
-        str | None, option("--corpus", "Corpus of each folder, by comma; 'folders' for label/clip.wav.", "Input")
-    ] = None
+    corpus: Annotated[str | None, option("--corpus", CORPUS_HELP, "Input")] = None
     classes: Annotated[str, option("--classes", "Emotions to keep, by comma; all when empty.", "Input")] = ""
     drop_classes: Annotated[
         str, option("--drop-classes", "Emotions to leave out of training and test, by comma.", "Input")
@@ -117,20 +118,19 @@ class Input:
 class FrontEnd:
     """What is extracted from a recording."""
 
-    preset: Annotated[
-        str | None, option("--preset", "Named features: wide (default), fusionnet or ser-fusionnet.", "Features")
-    ] = None
+    preset: Annotated[str | None, option("--preset", "Named features, wide when left out: {presets}.", "Features")] = (
+        None
+    )
     blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Features")] = ""
     network: Annotated[
         str | None,
-        option("--network", "A network that classifies by itself, as crnn; in place of features.", "Features"),
+        option("--network", "A network that classifies by itself, in place of features: {networks}.", "Features"),
     ] = None
     gender: Annotated[
         str | None,
         option(
             "--gender",
-            "Gender as a feature: 'estimated' from the voice (default where a preset has it), 'given' by the labels, "
-            "or 'none'.",
+            "Gender as a feature: {gender_features}. When left out, estimated from the voice if the preset has it.",
             "Features",
         ),
     ] = None
@@ -176,14 +176,14 @@ class Training:
 
     classifier: Annotated[
         str | None,
-        option("--classifier", "svm (default), random-forest, xgboost, mlp, lstm or bilstm.", "Classifier"),
+        option("--classifier", "Classifier of the features, svm when left out: {classifiers}.", "Classifier"),
     ] = None
     fusion: Annotated[
         str,
         option(
             "--fusion",
-            "early: all columns to the classifier. average, weighted, stacked: the probabilities of the classifier "
-            "and of each deep block are fused.",
+            "{fusions}. early: all columns to the classifier; else the probabilities of the classifier and of each "
+            "deep block are fused.",
             "Classifier",
         ),
     ] = "early"
@@ -191,15 +191,13 @@ class Training:
         int,
         option("--cross-fit", "Inner folds by which deep blocks answer for training rows; 0 is none.", "Classifier"),
     ] = 0
-    scaling: Annotated[str, option("--scaling", "standard, robust, minmax, quantile or none.", "Classifier")] = (
-        "standard"
-    )
+    scaling: Annotated[str, option("--scaling", "How columns are scaled: {scalings}.", "Classifier")] = "standard"
     equal_blocks: Annotated[
         bool, option("--equal-blocks", "Give every block of features the same weight.", "Classifier", is_flag=True)
     ] = False
     augment: Annotated[
         str,
-        option("--augment", "Copies of training clips, by comma: noise, pitch, stretch, lowpass, speed.", "Classifier"),
+        option("--augment", "Changed copies of training clips, by comma: {augmentations}.", "Classifier"),
     ] = ""
     copies: Annotated[
         int, option("--copies", "Copies a training clip, where --augment names any kind.", "Classifier", min=1, max=100)
@@ -218,7 +216,7 @@ class Training:
     ] = None
     augment_classes: Annotated[
         str,
-        option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Classifier"),
+        option("--augment-classes", COPIED_HELP, "Classifier"),
     ] = "all"
     tune: Annotated[
         bool,

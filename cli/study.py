@@ -9,14 +9,14 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import JOBS_HELP, THREADS_HELP, check_jobs, option, set_threads
+from .options import JOBS_HELP, THREADS_HELP, TRAINING_DEVICE_HELP, check_jobs, option, set_threads
 from .preparing import open_cache
 
 __all__ = ["study"]
 
 
 def study(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, see 'fusionser list recipes', or a TOML file.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the cells.")],
     place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
     partial: Annotated[
@@ -25,7 +25,7 @@ def study(
     only: Annotated[
         list[str] | None, option("--only", "Run the evaluations whose name fits, as 'emodb_*'; may be repeated.")
     ] = None,
-    device: Annotated[str, option("--device", "Where networks are trained: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[str, option("--device", TRAINING_DEVICE_HELP)] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
     threads: Annotated[int | None, option("--threads", THREADS_HELP, min=1, max=1024, callback=set_threads)] = None,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,

@@ -27,6 +27,9 @@ from fusionser.experiments.papers import PaperRecipe, read_paper_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# A distribution of its own, which its test installs.
+collect_ignore = ["plugin"]
+
 
 @pytest.fixture(scope="session")
 def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

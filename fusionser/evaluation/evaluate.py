@@ -31,6 +31,7 @@ from fusionser.evaluation.results import (
     ProtocolStamp,
     Scores,
 )
+from fusionser.names import SETTINGS
 from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.inner_folds import parted_speakers
 
@@ -39,8 +40,7 @@ __all__ = ["Evaluation", "check_labels", "evaluate"]
 FoldProgress = Callable[[int, int, str], None]
 """Is told the number of folds done, the number of all, and the name of the next."""
 
-INDUCTIVE = "inductive"
-SPEAKER_NORMALISED = "speaker-normalised"
+INDUCTIVE, SPEAKER_NORMALISED = SETTINGS
 
 
 @dataclass(frozen=True)

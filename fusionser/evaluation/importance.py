@@ -11,11 +11,11 @@ from sklearn.pipeline import Pipeline
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.evaluation.metrics import confusion, unweighted_average_recall
 from fusionser.evaluation.statistics import mean_change
+from fusionser.names import IMPORTANCE
 
 __all__ = ["BY_BLOCK", "BY_FEATURE", "IMPORTANCE", "average_importance", "column_groups", "fold_importance"]
 
-BY_BLOCK, BY_FEATURE = "blocks", "features"
-IMPORTANCE = (BY_BLOCK, BY_FEATURE)
+BY_BLOCK, BY_FEATURE = IMPORTANCE
 SHUFFLES = 5
 
 Drops = dict[str, dict[str, float]]

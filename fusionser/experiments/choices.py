@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -12,17 +11,14 @@ from fusionser.corpora import CORPORA, Card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features import BLOCKS, PRESETS, EstimatedGender, FeatureExtractor, LearnedBlock, preset, wide
-from fusionser.features.presets import GROUPS, build_block
+from fusionser.features.presets import build_block
 from fusionser.features.store import read_settings
+from fusionser.names import DEEP_PRESETS, GENDER_FEATURES, GROUPS, block_names, preset_names
 from fusionser.networks import NETWORKS
 from fusionser.splits import Protocol, protocol
 
-__all__ = ["DEEP_PRESETS", "GENDERS", "Features", "Place", "block_names", "choose_features", "choose_protocol"]
+__all__ = ["DEEP_PRESETS", "Features", "Place", "choose_features", "choose_protocol"]
 
-DEEP_PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"ser-fusionnet": ("conv1d", "statistics", "gender")})
-"""Presets with blocks that learn: SER-FusionNet's 39 columns, 32 deep, 6 statistical and 1 gender."""
-
-GENDERS = ("given", "estimated", "none")
 PAPER_CLIP = 2.5
 
 
@@ -45,11 +41,6 @@ class Place:
 
     path: str | Path
     corpus: str | None = None
-
-
-def block_names() -> list[str]:
-    """Return every name that a list of blocks may hold."""
-    return [*GROUPS, "wide", *BLOCKS, *NETWORKS]
 
 
 def choose_features(
@@ -78,8 +69,8 @@ def choose_features(
         Parameters of the clip and its frames that differ from the preset's.
     """
     given = dict(clip or {})
-    if gender not in (None, *GENDERS):
-        raise unknown_name("kind of gender", str(gender), GENDERS)
+    if gender not in (None, *GENDER_FEATURES):
+        raise unknown_name("kind of gender", str(gender), GENDER_FEATURES)
     if blocks and preset_name:
         raise SettingsError("got both --preset and --blocks; expected one of them")
     card = card_of(places[0].corpus) if len(places) == 1 else None
@@ -91,7 +82,7 @@ def choose_features(
             raise SettingsError("got the block 'gender' and --gender none; leave one of them out")
         return Features("+".join(blocks), _named(blocks, gender, given, offset))
     if preset_name is not None and preset_name not in PRESETS:
-        raise unknown_name("preset", preset_name, [*PRESETS, *DEEP_PRESETS])
+        raise unknown_name("preset", preset_name, preset_names())
     if preset_name is None:
         stored = _stored(places, changed=bool(given) or gender is not None)
         if stored is not None:

@@ -11,10 +11,11 @@ from sklearn.model_selection import GridSearchCV
 
 from fusionser.augmentation.rows import AugmentRows
 from fusionser.balancing import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
-from fusionser.classifiers import BAGGING, METHODS, BalancedBagging, LateFusion, MemberClassifier, classifier
+from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, MemberClassifier, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
+from fusionser.names import FUSIONS
 from fusionser.networks import NETWORKS, DeepExtractor, NetworkTraining
 from fusionser.registry import CLASSIFIERS
 from fusionser.scaling import BlockScaler
@@ -30,9 +31,6 @@ IMBALANCE: Mapping[str, str | None] = MappingProxyType(
 Nothing, weights by the inverse of their share, rows repeated or left out, rows made between those of a class, or a bag
 of classifiers on balanced parts.
 """
-
-FUSIONS = ("early", *METHODS)
-"""Early fusion classifies all columns together; the others fuse what each member says, see `LateFusion`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ def _check_weights(extractor: FeatureExtractor, networks: Networks) -> None:
     """Refuse weights that nothing takes."""
     if networks.weights is None:
         return
-    taking = [name for name, kind in NETWORKS.items() if "weights" in kind().get_params(deep=False)]
+    taking = [name for name in NETWORKS.loadable() if "weights" in NETWORKS[name]().get_params(deep=False)]
     if not any(name in taking for name, _ in extractor.blocks):
         raise SettingsError(f"got --weights, and no network that takes any; those that do: {', '.join(taking)}")
 

@@ -1,7 +1,6 @@
 """Named sets of blocks."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from fusionser.errors import SettingsError, unknown_name
@@ -19,12 +18,11 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, PRESETS
 
 __all__ = ["blocks_extractor", "fusionnet", "preset", "wide"]
 
-ACOUSTIC = ("zcr", "chroma", "mfcc", "rms", "mel")
-GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ACOUSTIC})
 SPREAD = ("mean", "std", "percentile10", "percentile50", "percentile90")
 EXTREMES = ("std", "percentile10", "percentile90")
 
@@ -51,7 +49,7 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     169
     """
     settings = {"duration": 2.5, **clip}
-    kinds = [*ACOUSTIC, "statistics", *(["gender"] if gender else [])]
+    kinds = [*GROUPS["acoustic"], "statistics", *(["gender"] if gender else [])]
     return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], settings)) for kind in kinds])
 
 
