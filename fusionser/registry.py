@@ -91,7 +91,11 @@ class Registry(Mapping[str, Any]):
 
     @cached_property
     def _plugins(self) -> "dict[str, EntryPoint]":
-        return {point.name: point for point in reversed(self._offered) if point.name not in self._own}
+        plugins: dict[str, EntryPoint] = {}
+        for point in self._offered:
+            if point.name not in self._own:
+                plugins.setdefault(point.name, point)
+        return plugins
 
     def __getitem__(self, name: str) -> Any:
         if name in self._added:
