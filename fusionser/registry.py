@@ -12,7 +12,7 @@ cannot be imported takes no other name with it.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 from fusionser.errors import FusionserError, SettingsError, unknown_name
+from fusionser.origin import OWN, code_origin, package_of
 
 __all__ = [
     "AUGMENTATIONS",
@@ -35,7 +36,6 @@ __all__ = [
     "code_origin",
 ]
 
-OWN = "fusionser"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -87,7 +87,7 @@ class Registry(Mapping[str, Any]):
         # Imported late: it takes a third as long as all else that `fusionser --help` does.
         from importlib.metadata import entry_points
 
-        return sorted(entry_points(group=self.group), key=lambda point: (point.name, _package_of(point)))
+        return sorted(entry_points(group=self.group), key=lambda point: (point.name, package_of(point)))
 
     @cached_property
     def _plugins(self) -> "dict[str, EntryPoint]":
@@ -183,12 +183,12 @@ class Registry(Mapping[str, Any]):
         """Return where a name comes from: ``fusionser``, a package with its version, or the program that runs."""
         if name in self._added:
             return code_origin(self._added[name]) or "this program"
-        return OWN if name in self._own else _package_of(self._plugins[name])
+        return OWN if name in self._own else package_of(self._plugins[name])
 
     def passed_over(self) -> list[tuple[str, str]]:
         """Return name and package of what installed packages offer under a name that is taken."""
         return [
-            (point.name, _package_of(point)) for point in self._offered if self._plugins.get(point.name) is not point
+            (point.name, package_of(point)) for point in self._offered if self._plugins.get(point.name) is not point
         ]
 
     def summary(self, name: str) -> str:
@@ -196,45 +196,6 @@ class Registry(Mapping[str, Any]):
         value = self[name]
         text = getattr(value, "summary", None) or value.__doc__ or ""
         return str(text).strip().partition("\n")[0]
-
-
-def code_origin(value: Any) -> str:
-    """Return which package made a class or an object, with its version; "" for fusionser itself.
-
-    What no package holds, such as a class in a notebook, is told by its module and a hash of its source, where there
-    is one.
-
-    Examples
-    --------
-    >>> code_origin(Registry), code_origin(SettingsError("x"))
-    ('', '')
-    """
-    kind: Any = value if hasattr(value, "__qualname__") else type(value)
-    module = str(getattr(kind, "__module__", ""))
-    top = module.partition(".")[0]
-    if top == OWN:
-        return ""
-    return _origin_of(top, module, kind)
-
-
-@lru_cache(maxsize=1024)
-def _origin_of(top: str, module: str, kind: Any) -> str:
-    import hashlib
-    import inspect
-    from importlib.metadata import packages_distributions, version
-
-    packages = packages_distributions().get(top, [])
-    if packages:
-        return f"{packages[0]} {version(packages[0])}"
-    try:
-        source = inspect.getsource(kind)
-    except (OSError, TypeError):
-        return module
-    return f"{module} {hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
-
-
-def _package_of(point: "EntryPoint") -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def _corpus(value: Any) -> Any:
