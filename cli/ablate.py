@@ -12,8 +12,9 @@ from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, spoken, training_bar, write
 from .options import (
+    AUGMENT_CLASSES_HELP,
     AUGMENTATION_LEVELS_HELP,
-    DEVICE_HELP,
+    BLOCKS_HELP,
     IMBALANCE_LEVELS_HELP,
     IMPORTANCE_HELP,
     JOBS_HELP,
@@ -23,6 +24,7 @@ from .options import (
     STRATEGIES,
     STUDIES_HELP,
     THREADS_HELP,
+    TRAINING_DEVICE_HELP,
     check_jobs,
     names,
     option,
@@ -46,7 +48,7 @@ class Table:
     ] = None
     augment_classes: Annotated[
         str | None,
-        option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Table"),
+        option("--augment-classes", AUGMENT_CLASSES_HELP, "Table"),
     ] = None
     impose: Annotated[
         float | None,
@@ -87,18 +89,18 @@ class Table:
 class Asked:
     """What is compared, by what."""
 
-    corpus: Annotated[str, option("--corpus", "Corpus of the folder, as ravdess.")]
+    corpus: Annotated[str, option("--corpus", "Corpus of the folder: {corpora}.")]
     study: Annotated[str | None, option("--study", STUDIES_HELP, "Study")] = None
     also: Annotated[
         list[str] | None,
         option("--also", "Another corpus=DIR, for the studies protocol and corpora; may be repeated.", "Study"),
     ] = None
-    classifier: Annotated[str, option("--classifier", "Classifiers by comma.", "Study")] = "svm"
-    preset: Annotated[str | None, option("--preset", "Named features; fusionnet when nothing is named.", "Study")] = (
-        None
-    )
-    blocks: Annotated[str, option("--blocks", "Feature blocks by comma, in place of a preset.", "Study")] = ""
-    gender: Annotated[str | None, option("--gender", "Gender as a feature: estimated, given or none.", "Study")] = None
+    classifier: Annotated[str, option("--classifier", "Classifiers by comma: {classifiers}.", "Study")] = "svm"
+    preset: Annotated[
+        str | None, option("--preset", "Named features, fusionnet when nothing is named: {presets}.", "Study")
+    ] = None
+    blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Study")] = ""
+    gender: Annotated[str | None, option("--gender", "Gender as a feature: {gender_features}.", "Study")] = None
     importance: Annotated[str | None, option("--importance", IMPORTANCE_HELP, "Study")] = None
     protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold"
     folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None
@@ -144,7 +146,7 @@ def ablate(
     partial: Annotated[
         bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", "Run", is_flag=True)
     ] = False,
-    device: Annotated[str, option("--device", DEVICE_HELP, "Run")] = "auto",
+    device: Annotated[str, option("--device", TRAINING_DEVICE_HELP, "Run")] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1,
     threads: Annotated[
         int | None, option("--threads", THREADS_HELP, "Run", min=1, max=1024, callback=set_threads)

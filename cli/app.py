@@ -15,6 +15,8 @@ from .corpora import corpora_app
 from .evaluate import evaluate
 from .extract import extract
 from .fit import fit
+from .list import list_names
+from .naming import NamingCommand
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
@@ -35,14 +37,15 @@ app = typer.Typer(
     help="Speech emotion recognition: features, honest scores, saved models, predictions.",
 )
 app.add_typer(corpora_app, name="corpora")
-app.command("extract")(extract)
-app.command("evaluate")(evaluate)
-app.command("fit")(fit)
-app.command("predict")(predict)
-app.command("study")(study)
-app.command("ablate")(ablate)
+app.command("list", cls=NamingCommand)(list_names)
+app.command("extract", cls=NamingCommand)(extract)
+app.command("evaluate", cls=NamingCommand)(evaluate)
+app.command("fit", cls=NamingCommand)(fit)
+app.command("predict", cls=NamingCommand)(predict)
+app.command("study", cls=NamingCommand)(study)
+app.command("ablate", cls=NamingCommand)(ablate)
 app.command("report")(report)
-app.command("reproduce")(reproduce)
+app.command("reproduce", cls=NamingCommand)(reproduce)
 
 
 def _version(wanted: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, write
+from .naming import NamingCommand
 from .options import SEEDS, option
 
 __all__ = ["corpora_app"]
@@ -25,7 +26,8 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
     from fusionser.corpora.places import DATA_VARIABLE, data_folder, find_corpora, present_corpora
 
     folder = data_folder()
-    described = [_describe(CORPORA[one.corpus], one) for one in present_corpora(CORPORA, find_corpora(CORPORA, folder))]
+    known = CORPORA.loadable()
+    described = [_describe(CORPORA[one.corpus], one) for one in present_corpora(known, find_corpora(known, folder))]
     if json:
         print_json({"data_folder": str(folder) if folder else None, "corpora": described})
         return
@@ -73,9 +75,9 @@ def _found(one: dict[str, Any]) -> str:
     return f"{one['recordings_found']} of {one['recordings']} in {Path(one['place']).name}/"
 
 
-@corpora_app.command("check")
+@corpora_app.command("check", cls=NamingCommand)
 def check(
-    name: Annotated[str, typer.Argument(help="Name of the corpus, or 'folders'.")],
+    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders.")],
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
     decode: Annotated[
         bool, typer.Option("--decode/--headers", help="Decode every recording, or read headers alone.")

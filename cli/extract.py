@@ -21,7 +21,8 @@ def extract(
     front_end: FrontEnd,
     run: Run,
     device: Annotated[
-        str, option("--device", "Where spectra are computed: cpu, or cuda or cuda:N, many clips at once.", "Features")
+        str,
+        option("--device", "Where spectra are computed: {feature_devices} (many clips at once).", "Features"),
     ] = "cpu",
 ) -> None:
     """Extract features of all recordings into one Parquet file, rows and settings included."""

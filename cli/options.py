@@ -11,18 +11,24 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from fusionser.errors import SettingsError
-from fusionser.names import FUSIONS, GENDERS, IMBALANCE, IMPORTANCE, PRECISIONS, SCALINGS, SETTINGS, STUDIES
-from fusionser.registry import AUGMENTATIONS, BLOCKS, CLASSIFIERS, CORPORA, NETWORKS, PRESETS, PROTOCOLS
 
 __all__ = [
+    "AUGMENTATION_LEVELS_HELP",
+    "AUGMENT_CLASSES_HELP",
+    "BLOCKS_HELP",
     "DEVICE_HELP",
+    "IMBALANCE_LEVELS_HELP",
     "IMPORTANCE_HELP",
     "JOBS_HELP",
+    "KINDS",
     "PRECISION_HELP",
     "PROTOCOL_HELP",
     "SEEDS",
     "SETTING_HELP",
+    "STRATEGIES",
+    "STUDIES_HELP",
     "THREADS_HELP",
+    "TRAINING_DEVICE_HELP",
     "WEIGHTS_HELP",
     "FrontEnd",
     "Input",
@@ -44,33 +50,39 @@ def option(flag: str, text: str, panel: str | None = None, **more: Any) -> Any:
     return typer.Option(flag, help=text, rich_help_panel=panel, **more)
 
 
-def listed(known: Sequence[str] | Mapping[str, Any]) -> str:
-    """Return names for a help text."""
-    return ", ".join(known)
-
-
-PROTOCOL_HELP = f"How the rows are split: {listed(PROTOCOLS)}."
+PROTOCOL_HELP = (
+    "How the rows are split: {protocols}. A score of rows that share speakers, audio or words with those trained on is "
+    "stamped."
+)
+SETTING_HELP = "{settings}; in the second, each speaker is standardised by their own unlabelled clips."
+CORPUS_HELP = "Corpus of each folder, by comma: {corpora}, or folders for label/clip.wav."
 JOBS_HELP = "Processes; -1 is one a core."
-PRECISION_HELP = f"{' or '.join(PRECISIONS)}: the second trains convolutions faster."
-DEVICE_HELP = "Where networks are trained: auto, cpu, cuda, cuda:N or mps; cuda by name computes spectra there too."
+PRECISION_HELP = "Of training, {precisions}: bfloat16 trains convolutions faster."
+IMBALANCE_HELP = (
+    "Balancing strategy: {imbalance}. {row_balancings} act on rows, {column_balancings} on fused columns; see also "
+    "--drop-classes."
+)
+TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
+DEVICE_HELP = "Where networks are trained: {devices}; cuda by name computes spectra there too."
 WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
 THREADS_HELP = "Threads that a network is trained with, one a core when not given; other numbers, other last digits."
-IMPORTANCE_HELP = f"Find what the classifier relies on, on held-out speakers, by {' or by '.join(IMPORTANCE)}."
+IMPORTANCE_HELP = "Find what the classifier relies on, on held-out speakers: {importance} (and blocks with them)."
+AUGMENT_CLASSES_HELP = "Classes that are augmented, {copied_classes}: scarce ones up to the size of the largest."
 STRATEGIES = "none,weights,oversample,smote,undersample"
 KINDS = "none,noise,pitch,stretch,lowpass,all"
 IMBALANCE_LEVELS_HELP = (
-    f"Balancing strategies by comma, 'none' among them; the first is also asked about together with augmentation: "
-    f"{listed(IMBALANCE)}. {STRATEGIES} when left out."
+    f"Balancing strategies by comma, none among them, {STRATEGIES} when left out: {{imbalance}}. The first is also "
+    "asked about together with augmentation."
 )
 AUGMENTATION_LEVELS_HELP = (
-    f"Kinds of augmentation by comma, 'none' among them; 'noise+pitch' are two, 'all' four: {listed(AUGMENTATIONS)}. "
-    f"{KINDS} when left out."
+    f"Kinds of augmentation by comma, none among them, {KINDS} when left out: {{augmentations}}, several joined as "
+    "noise+pitch, or all for SER-FusionNet's four."
 )
-STUDIES_HELP = f"In place of balancing strategies and augmentation: {listed(STUDIES)}."
+STUDIES_HELP = "In place of balancing strategies and augmentation, a study of: {studies}."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
-    f"Feature blocks by comma, in place of a preset: acoustic (the first five), {listed(BLOCKS)}, wide (its blocks), "
-    f"and networks, which are trained in the fold: {listed(NETWORKS)}."
+    "Feature blocks by comma, in place of a preset: {blocks}. Networks among them are trained in the fold; acoustic "
+    "stands for SER-FusionNet's five, wide for all of that preset."
 )
 
 Places = Annotated[
@@ -136,9 +148,7 @@ class Input:
 
     corpus: Annotated[
         str | None,
-        option(
-            "--corpus", f"Corpus of each folder, by comma: {listed(CORPORA)}, or folders (label/clip.wav).", "Input"
-        ),
+        option("--corpus", CORPUS_HELP, "Input"),
     ] = None
     classes: Annotated[str | None, option("--classes", "Emotions to keep, by comma; all when empty.", "Input")] = None
     drop_classes: Annotated[
@@ -174,20 +184,18 @@ class FrontEnd:
     """What is extracted from a recording."""
 
     preset: Annotated[
-        str | None, option("--preset", f"Named features, wide when nothing is named: {listed(PRESETS)}.", "Features")
+        str | None, option("--preset", "Named features, wide when nothing is named: {presets}.", "Features")
     ] = None
     blocks: Annotated[str | None, option("--blocks", BLOCKS_HELP, "Features")] = None
     network: Annotated[
         str | None,
-        option(
-            "--network", f"A network that classifies by itself, in place of features: {listed(NETWORKS)}.", "Features"
-        ),
+        option("--network", "A network that classifies by itself, in place of features: {networks}.", "Features"),
     ] = None
     gender: Annotated[
         str | None,
         option(
             "--gender",
-            f"Gender as a feature: {listed(GENDERS)} (by the labels, or from the voice as by default).",
+            "Gender as a feature: {gender_features} (by the labels, or from the voice, as where a preset has it).",
             "Features",
         ),
     ] = None
@@ -218,13 +226,14 @@ class Training:
     """What is trained on the features."""
 
     classifier: Annotated[
-        str | None, option("--classifier", f"{listed(CLASSIFIERS)}; svm when none is named.", "Classifier")
+        str | None,
+        option("--classifier", "Classifier of the features, svm when left out: {classifiers}.", "Classifier"),
     ] = None
     fusion: Annotated[
         str | None,
         option(
             "--fusion",
-            f"{listed(FUSIONS)}: all columns to the classifier, or the probabilities of the classifier and of each "
+            "{fusions}. early: all columns to the classifier; else the probabilities of the classifier and of each "
             "network are fused.",
             "Classifier",
         ),
@@ -233,14 +242,14 @@ class Training:
         int | None,
         option("--cross-fit", "Inner folds by which networks answer for training rows; 0 is none.", "Classifier"),
     ] = None
-    scaling: Annotated[str | None, option("--scaling", f"{listed(SCALINGS)}.", "Classifier")] = None
+    scaling: Annotated[str | None, option("--scaling", "How columns are scaled: {scalings}.", "Classifier")] = None
     equal_blocks: Annotated[
         bool | None,
         option("--equal-blocks/--unequal-blocks", "Give every block of features the same weight.", "Classifier"),
     ] = None
     augment: Annotated[
         str | None,
-        option("--augment", f"Augmented copies of training clips, by comma: {listed(AUGMENTATIONS)}.", "Classifier"),
+        option("--augment", "Augmented copies of training clips, by comma: {augmentations}.", "Classifier"),
     ] = None
     copies: Annotated[
         int | None,
@@ -248,7 +257,7 @@ class Training:
     ] = None
     imbalance: Annotated[
         str | None,
-        option("--imbalance", f"Balancing strategy: {listed(IMBALANCE)}; see also --drop-classes.", "Classifier"),
+        option("--imbalance", IMBALANCE_HELP, "Classifier"),
     ] = None
     impose: Annotated[
         float | None,
@@ -260,7 +269,7 @@ class Training:
     ] = None
     augment_classes: Annotated[
         str | None,
-        option("--augment-classes", "all; or scarce: copies up to the size of the largest class alone.", "Classifier"),
+        option("--augment-classes", AUGMENT_CLASSES_HELP, "Classifier"),
     ] = None
     tune: Annotated[
         bool | None,
@@ -351,9 +360,6 @@ class Run:
     )
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.", "Run")] = True
     json: Annotated[bool, option("--json", "Print JSON on standard output.", "Run", is_flag=True)] = False
-
-
-SETTING_HELP = f"{' or '.join(SETTINGS)}: the second standardises each speaker by their own unlabelled clips."
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:

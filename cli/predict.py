@@ -22,7 +22,7 @@ def predict(
         Path | None, option("--list", "Text file with one path a line, or a table with a column 'file'.")
     ] = None,
     gender: Annotated[
-        str | None, option("--gender", "female or male, for models with the gender as a feature.")
+        str | None, option("--gender", "Gender of the speakers, for models that have it as a feature: {genders}.")
     ] = None,
     out: Annotated[Path | None, option("--out", "Table to write (.csv or .parquet).")] = None,
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = 1,

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import DEVICE_HELP, JOBS_HELP, PRECISION_HELP, THREADS_HELP, WEIGHTS_HELP, check_jobs, option, set_threads
+from .options import (
+    JOBS_HELP,
+    PRECISION_HELP,
+    THREADS_HELP,
+    TRAINING_DEVICE_HELP,
+    WEIGHTS_HELP,
+    check_jobs,
+    option,
+    set_threads,
+)
 from .preparing import make_resources
 from .study import say_failures
 
@@ -32,7 +41,7 @@ def reproduce(
     cost: Annotated[
         bool, option("--cost", "Train on a few batches, and say what the whole would take here.", is_flag=True)
     ] = False,
-    device: Annotated[str, option("--device", DEVICE_HELP)] = "auto",
+    device: Annotated[str, option("--device", TRAINING_DEVICE_HELP)] = "auto",
     precision: Annotated[str, option("--precision", PRECISION_HELP)] = "float32",
     weights: Annotated[str | None, option("--weights", WEIGHTS_HELP)] = None,
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,

@@ -9,7 +9,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import DEVICE_HELP, JOBS_HELP, THREADS_HELP, check_jobs, option, set_threads
+from .options import JOBS_HELP, THREADS_HELP, TRAINING_DEVICE_HELP, check_jobs, option, set_threads
 from .preparing import make_resources
 
 __all__ = ["left_text", "say_failures", "study", "study_text"]
@@ -25,7 +25,7 @@ def study(
     only: Annotated[
         list[str] | None, option("--only", "Run the evaluations whose name fits, as 'emodb_*'; may be repeated.")
     ] = None,
-    device: Annotated[str, option("--device", DEVICE_HELP)] = "auto",
+    device: Annotated[str, option("--device", TRAINING_DEVICE_HELP)] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
     threads: Annotated[int | None, option("--threads", THREADS_HELP, min=1, max=1024, callback=set_threads)] = None,
     cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,

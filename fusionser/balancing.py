@@ -19,13 +19,13 @@ from sklearn.utils import _safe_indexing
 
 from fusionser.augmentation.waveforms import drawing
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.names import ROW_BALANCING
+from fusionser.names import ROW_BALANCINGS
 from fusionser.splits.inner_folds import sources_of
 
 __all__ = ["BALANCINGS", "COLUMN_BALANCINGS", "BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
 
 BALANCINGS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    dict(zip(ROW_BALANCING, (RandomOverSampler, RandomUnderSampler), strict=True))
+    dict(zip(ROW_BALANCINGS, (RandomOverSampler, RandomUnderSampler), strict=True))
 )
 """Name to imbalanced-learn sampler: scarce classes repeated, or plentiful ones thinned, until all are equal."""
 

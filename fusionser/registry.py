@@ -5,16 +5,22 @@ A package adds to a registry by an entry point in its ``pyproject.toml``::
     [project.entry-points."fusionser.blocks"]
     jitter = "my_package.jitter:Jitter"
 
-A program, or a notebook, calls `Registry.register`. Nothing is imported before it is asked for.
+A program, or a notebook, calls `Registry.register`. Nothing is imported before it is asked for, and a package that
+cannot be imported takes no other name with it.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fusionser.errors import SettingsError, unknown_name
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+from fusionser.errors import FusionserError, SettingsError, unknown_name
+from fusionser.origin import OWN, code_origin, package_of
 
 __all__ = [
     "AUGMENTATIONS",
@@ -30,7 +36,7 @@ __all__ = [
     "code_origin",
 ]
 
-OWN = "fusionser"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Registry(Mapping[str, Any]):
@@ -44,6 +50,8 @@ class Registry(Mapping[str, Any]):
         Name of the group of entry points, without ``fusionser.``.
     own : mapping of str to str
         Name to ``module:attribute`` of those that come with fusionser; modules are relative to it.
+    called : str, optional
+        The attribute in which an object says its name; what is stored refers to it by that.
     prepare : callable, optional
         Is given each object when it is imported, and returns what the registry gives out.
 
@@ -58,19 +66,36 @@ class Registry(Mapping[str, Any]):
     """
 
     def __init__(
-        self, kind: str, group: str, own: Mapping[str, str], prepare: Callable[[Any], Any] = lambda found: found
+        self,
+        kind: str,
+        group: str,
+        own: Mapping[str, str],
+        *,
+        called: str | None = None,
+        prepare: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.kind = kind
         self.group = f"{OWN}.{group}"
         self._own = own
+        self._called = called
         self._prepare = prepare
         self._added: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
 
     @cached_property
-    def _plugins(self) -> dict[str, EntryPoint]:
-        found = {point.name: point for point in entry_points(group=self.group)}
-        return {name: found[name] for name in sorted(found) if name not in self._own}
+    def _offered(self) -> "list[EntryPoint]":
+        # Imported late: it takes a third as long as all else that `fusionser --help` does.
+        from importlib.metadata import entry_points
+
+        return sorted(entry_points(group=self.group), key=lambda point: (point.name, package_of(point)))
+
+    @cached_property
+    def _plugins(self) -> "dict[str, EntryPoint]":
+        plugins: dict[str, EntryPoint] = {}
+        for point in self._offered:
+            if point.name not in self._own:
+                plugins.setdefault(point.name, point)
+        return plugins
 
     def __getitem__(self, name: str) -> Any:
         if name in self._added:
@@ -78,24 +103,33 @@ class Registry(Mapping[str, Any]):
         if name not in self._loaded:
             if name in self._own:
                 module, _, attribute = self._own[name].partition(":")
-                found = getattr(import_module(f"{OWN}.{module}"), attribute)
+                self._loaded[name] = self._prepare(getattr(import_module(f"{OWN}.{module}"), attribute))
             elif name in self._plugins:
-                found = self._load(name)
+                self._loaded[name] = self._load(name)
             else:
                 raise KeyError(name)
-            self._loaded[name] = self._prepare(found)
         return self._loaded[name]
 
     def _load(self, name: str) -> Any:
-        point = self._plugins[name]
         try:
-            return point.load()
+            return self._checked(name, self._plugins[name].load())
         except Exception as error:
             # A plugin may fail in any way, and the message must say whose fault that is.
             raise SettingsError(
                 f"the {self.kind} '{name}' of the package {self.origin(name)} cannot be loaded: "
                 f"{type(error).__name__}: {error}. Repair or remove that package"
             ) from error
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """Return what is given out for an object from outside, which must go by its name."""
+        if not NAME.fullmatch(name):
+            raise SettingsError(f"the name is {name!r}; expected lower-case letters, digits and single hyphens")
+        prepared = self._prepare(value)
+        if self._called and getattr(prepared, self._called, None) != name:
+            raise SettingsError(
+                f"its attribute '{self._called}' is {getattr(prepared, self._called, None)!r}; expected '{name}'"
+            )
+        return prepared
 
     def __iter__(self) -> Iterator[str]:
         yield from dict.fromkeys((*self._own, *self._plugins, *self._added))
@@ -124,67 +158,51 @@ class Registry(Mapping[str, Any]):
         Raises
         ------
         SettingsError
-            When fusionser or an installed package has that name already.
+            When fusionser or an installed package has that name already, or the object says another name than this.
         """
         if name in self._own or name in self._plugins:
             raise SettingsError(
                 f"the {self.kind} '{name}' is there already, from {self.origin(name)}; take another name"
             )
-        self._added[name] = self._prepare(value)
+        try:
+            self._added[name] = self._checked(name, value)
+        except FusionserError as error:
+            raise SettingsError(f"the {self.kind} '{name}' cannot be registered: {error}") from error
         return value
 
+    def loadable(self) -> list[str]:
+        """Return the names that can be used, which leaves out those of packages that cannot be imported."""
+        names = []
+        for name in self:
+            with suppress(SettingsError):
+                self[name]
+                names.append(name)
+        return names
+
     def origin(self, name: str) -> str:
-        """Return where a name comes from: ``fusionser``, a package with its version, or a module."""
+        """Return where a name comes from: ``fusionser``, a package with its version, or the program that runs."""
         if name in self._added:
-            return code_origin(self._added[name]) or OWN
-        if name in self._own:
-            return OWN
-        package = self._plugins[name].dist
-        return f"{package.name} {package.version}" if package else self._plugins[name].value
+            return code_origin(self._added[name]) or "this program"
+        return OWN if name in self._own else package_of(self._plugins[name])
+
+    def passed_over(self) -> list[tuple[str, str]]:
+        """Return name and package of what installed packages offer under a name that is taken."""
+        return [
+            (point.name, package_of(point)) for point in self._offered if self._plugins.get(point.name) is not point
+        ]
 
     def summary(self, name: str) -> str:
-        """Return the first line of the documentation of what has a name."""
-        found = self[name]
-        text = getattr(found, "summary", None) or found.__doc__ or type(found).__doc__ or ""
+        """Return what a name stands for, in one line: its ``summary``, else the first line of its docstring."""
+        value = self[name]
+        text = getattr(value, "summary", None) or value.__doc__ or ""
         return str(text).strip().partition("\n")[0]
 
 
-def code_origin(value: Any) -> str:
-    """Return which package made a class or an object, with its version; "" for fusionser itself.
-
-    What no package holds, such as a class in a notebook, is told by its module and a hash of its source, where there
-    is one.
-
-    Examples
-    --------
-    >>> code_origin(Registry), code_origin(SettingsError("x"))
-    ('', '')
-    """
-    kind = value if isinstance(value, type) or callable(value) else type(value)
-    module = str(getattr(kind, "__module__", ""))
-    top = module.partition(".")[0]
-    if top == OWN:
-        return ""
-    return _origin_of(top, module, kind)
-
-
-def _origin_of(top: str, module: str, kind: Any) -> str:
-    import hashlib
-    import inspect
-    from importlib.metadata import packages_distributions, version
-
-    packages = packages_distributions().get(top, [])
-    if packages:
-        return f"{packages[0]} {version(packages[0])}"
-    try:
-        source = inspect.getsource(kind)
-    except (OSError, TypeError):
-        return module
-    return f"{module} {hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
-
-
-def _instance(found: Any) -> Any:
-    return found() if isinstance(found, type) else found
+def _corpus(value: Any) -> Any:
+    corpus = value() if isinstance(value, type) else value
+    if corpus.card.name != corpus.name:
+        raise SettingsError(f"its card is that of '{corpus.card.name}'; expected '{corpus.name}'")
+    return corpus
 
 
 BLOCKS = Registry(
@@ -203,6 +221,7 @@ BLOCKS = Registry(
         "contrast": "features.frame_blocks:SpectralContrast",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
     },
+    called="kind",
 )
 """Blocks of features; the name is also the prefix of a block's columns."""
 
@@ -215,6 +234,7 @@ FRONT_ENDS = Registry(
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
     },
+    called="kind",
 )
 """What a network can be fed."""
 
@@ -243,6 +263,7 @@ NETWORKS = Registry(
         "crnn": "networks.crnn:CRNNExtractor",
         "vgg16": "networks.vgg16:VGG16Extractor",
     },
+    called="kind",
 )
 """Deep extractors: networks that are trained in the fold, as blocks of features or to classify by themselves."""
 
@@ -273,7 +294,8 @@ CORPORA = Registry(
         "super-set": "corpora.super_set:SuperSet",
         "demo": "corpora.demo:Demo",
     },
-    prepare=_instance,
+    called="name",
+    prepare=_corpus,
 )
 """Corpora, each as an object that reads the names of its files."""
 
@@ -303,6 +325,7 @@ PROTOCOLS = Registry(
         "cross-corpus": "splits.cross_corpus:CrossCorpus",
         "speaker-kfold-added-corpora": "splits.cross_corpus:AddedCorpora",
     },
+    called="name",
 )
 """Ways to split rows."""
 

@@ -14,7 +14,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.files import write_text
-from fusionser.names import EARLY, FUSIONS, GENDERS, IMBALANCE, INDUCTIVE, NETWORK_ALONE, PRECISIONS, SCALINGS, SETTINGS
+from fusionser.names import (
+    DEFAULT_PRESET,
+    EARLY,
+    FUSIONS,
+    GENDER_FEATURES,
+    IMBALANCE,
+    INDUCTIVE,
+    NETWORK_ALONE,
+    PRECISIONS,
+    SCALINGS,
+    SETTINGS,
+)
 from fusionser.registry import CLASSIFIERS, NETWORKS, PRESETS, PROTOCOLS, Registry
 
 __all__ = [
@@ -30,9 +41,6 @@ __all__ = [
     "Spec",
     "checked",
 ]
-
-
-DEFAULT_PRESET = "wide"
 
 
 def _one_of(kind: str, names: tuple[str, ...]) -> AfterValidator:
@@ -119,7 +127,7 @@ class FeaturesSpec(Spec):
     preset: Annotated[str, _registered(PRESETS)] | None = None
     blocks: tuple[str | dict[str, Any], ...] = ()
     keep: tuple[str, ...] = ()
-    gender: Annotated[str, _one_of("kind of gender", GENDERS)] | None = None
+    gender: Annotated[str, _one_of("kind of gender", GENDER_FEATURES)] | None = None
     clip: ClipSpec = ClipSpec()
     corpus_offset: float | None = None
 

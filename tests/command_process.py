@@ -42,6 +42,8 @@ def _be_the_command(
 ) -> None:
     os.environ.clear()
     os.environ.update(env)
+    # As an interpreter does when it starts, which this one did long ago.
+    sys.path[:0] = [place for place in env.get("PYTHONPATH", "").split(os.pathsep) if place and place not in sys.path]
     if folder is not None:
         os.chdir(folder)
     for number, path in enumerate(streams):

@@ -27,6 +27,9 @@ from fusionser.corpora import generate_demo, list_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# A distribution of its own, which its test installs.
+collect_ignore = ["plugin"]
+
 
 @pytest.fixture(scope="session")
 def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

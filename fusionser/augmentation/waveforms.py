@@ -19,11 +19,12 @@ from scipy.signal import butter, sosfilt
 from fusionser.audio import Waveform
 from fusionser.augmentation.phase_vocoder import change_pitch, change_tempo
 from fusionser.errors import SettingsError
-from fusionser.registry import AUGMENTATIONS
+from fusionser.registry import AUGMENTATIONS, code_origin
 
 __all__ = [
     "AUGMENTATIONS",
     "Augmentation",
+    "Kind",
     "augment",
     "drawing",
     "made_by",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 Generator = np.random.Generator
-WRITTEN = re.compile(r"([a-z]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")
+WRITTEN = re.compile(r"([a-z0-9-]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")
 LOWPASS_ORDER = 4
 REVISION = 2
 """Raised whenever the same augmentation of the same samples comes to give others."""
@@ -119,7 +120,7 @@ def _ratio(low: float, high: float) -> Callable[[Generator], float]:
 
 
 NOISE = Kind(
-    "White Gaussian noise at a ratio of signal to noise.",
+    "White Gaussian noise, 10 to 30 dB below the speech.",
     _noise,
     lambda rng: float(rng.uniform(10.0, 30.0)),
     -20.0,
@@ -128,7 +129,7 @@ NOISE = Kind(
     ".1f",
 )
 PITCH = Kind(
-    "Pitch without tempo, by a phase vocoder equal to librosa's effect.",
+    "Another pitch at the same tempo, by a phase vocoder equal to librosa's effect.",
     _pitch,
     _either_way(0.5, 2.5),
     -24.0,
@@ -137,7 +138,7 @@ PITCH = Kind(
     "+.2f",
 )
 STRETCH = Kind(
-    "Tempo without pitch, by a phase vocoder equal to librosa's effect.",
+    "Another tempo at the same pitch, by a phase vocoder equal to librosa's effect.",
     _stretch,
     _ratio(1.05, 1.25),
     0.25,
@@ -146,7 +147,7 @@ STRETCH = Kind(
     ".3f",
 )
 LOWPASS = Kind(
-    "A Butterworth low-pass filter of fourth order.",
+    "Butterworth low-pass filter of fourth order, at 1.5 to 4 kHz.",
     _lowpass,
     lambda rng: float(np.exp(rng.uniform(math.log(1500), math.log(4000)))),
     50.0,
@@ -154,7 +155,15 @@ LOWPASS = Kind(
     "Hz",
     ".0f",
 )
-SPEED = Kind("Pitch and tempo at once, by resampling.", _speed, _ratio(1.05, 1.15), 0.25, 4.0, "times the speed", ".3f")
+SPEED = Kind(
+    "Another tempo and pitch, by resampling.",
+    _speed,
+    _ratio(1.05, 1.15),
+    0.25,
+    4.0,
+    "times the speed",
+    ".3f",
+)
 
 
 def parse_augmentation(text: str) -> Augmentation:
@@ -214,9 +223,11 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     return np.ascontiguousarray(changed, dtype=np.float32)
 
 
-def made_by() -> str:
-    """Return what decides an augmentation's samples, for the keys of a cache."""
-    return f"augmentation {REVISION}"
+def made_by(text: str = "") -> str:
+    """Return what decides a copy's samples beside its augmentation, as a row names it, for the keys of a cache."""
+    kind = AUGMENTATIONS.get(text.partition("(")[0])
+    origin = "" if kind is None else code_origin(kind.apply)
+    return " ".join(filter(None, (f"augmentation {REVISION}", origin)))
 
 
 def drawing(*parts: object) -> Generator:

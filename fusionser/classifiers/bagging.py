@@ -11,12 +11,10 @@ from sklearn.base import clone
 from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError
+from fusionser.names import BAGGING
 from fusionser.scaling import split_carried
 
 __all__ = ["BAGGING", "BalancedBagging"]
-
-BAGGING = "balanced-bagging"
-"""Its name among the balancing strategies."""
 
 MOST_MEMBERS = 99
 

@@ -16,7 +16,7 @@ __all__ = ["XGBoost"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class XGBoost(TableClassifier):
-    """Gradient-boosted trees (Chen and Guestrin 2016), with a softmax over the classes.
+    """Gradient-boosted trees by XGBoost (Chen and Guestrin 2016).
 
     Parameters
     ----------

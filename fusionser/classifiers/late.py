@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.names import LATE_FUSIONS
 from fusionser.networks.extractor import CROSS_FITTED, SCORE
 from fusionser.networks.inference import probabilities_of
 from fusionser.scaling import split_carried
@@ -20,7 +21,7 @@ from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["METHODS", "LateFusion"]
 
-METHODS = ("average", "weighted", "stacked")
+METHODS = LATE_FUSIONS
 LEAST = 1e-6
 """Probabilities are kept above this, so that no member's zero silences the others."""
 

@@ -110,7 +110,9 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MLP(NetworkClassifier):
-    """A multilayer perceptron; SER-FusionNet's by default, with 12 and 10 units, see `Perceptron`.
+    """Multilayer perceptron; by default SER-FusionNet's, with 12 and 10 units.
+
+    See `Perceptron`.
 
     Parameters
     ----------
@@ -153,7 +155,9 @@ class MLP(NetworkClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LSTM(NetworkClassifier):
-    """An LSTM over the columns of a row, see `VectorRecurrent`.
+    """LSTM over the columns of a row.
+
+    See `VectorRecurrent`.
 
     The SER-FusionNet slides name an LSTM on the fused vector and do not say what its sequence is. Here the columns
     are read in their order, `step_size` of them a step, so that the 39 of the paper's fusion are 39 steps of
@@ -204,7 +208,7 @@ class LSTM(NetworkClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BiLSTM(LSTM):
-    """An LSTM that reads the columns both ways (Schuster and Paliwal 1997); otherwise as `LSTM`.
+    """LSTM that reads the columns of a row both ways (Schuster and Paliwal 1997).
 
     Parameters are those of `LSTM`; `units` is of each direction.
 

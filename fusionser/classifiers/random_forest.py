@@ -13,7 +13,7 @@ __all__ = ["RandomForest"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RandomForest(TableClassifier):
-    """Random forest (Breiman 2001).
+    """Random forest: the mean vote of randomised decision trees (Breiman 2001).
 
     Parameters
     ----------

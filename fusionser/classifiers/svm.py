@@ -49,7 +49,9 @@ class BalancedSVC(SVC):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SVM(TableClassifier):
-    """Support vector machine with probabilities calibrated on held-out training rows, by speaker (see `InnerFolds`).
+    """Support vector machine with probabilities calibrated on held-out training speakers.
+
+    For the calibration see `InnerFolds`.
 
     `predict` is the machine's own decision (one against one); `predict_proba` comes from sigmoids fitted to
     its out-of-fold decision values (Platt 1999) and normalised, so in close calls the two can differ.

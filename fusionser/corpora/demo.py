@@ -56,7 +56,7 @@ SPEAKERS = {
 
 
 class Demo(Corpus):
-    """The synthetic corpus: eight speakers, five emotions, 240 recordings."""
+    """Synthetic voices, generated to try the tools: eight speakers, five emotions, 240 recordings."""
 
     name: ClassVar[str] = "demo"
 

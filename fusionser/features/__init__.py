@@ -6,6 +6,7 @@
 32
 """
 
+from fusionser.features.base import FeatureBlock, FrameFeature
 from fusionser.features.blocks import (
     MFCC,
     RMS,
@@ -23,7 +24,7 @@ from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
-from fusionser.features.maps import BlockVector, LogMelMap, MFCCMap, RawWaveform
+from fusionser.features.maps import BlockVector, FrontEnd, LogMelMap, MFCCMap, RawWaveform
 from fusionser.features.pitch import PitchTrack, track_pitch
 from fusionser.features.presets import fusionnet, preset, ser_fusionnet, wide
 from fusionser.features.spectrum import FrameSettings, Spectrum
@@ -38,9 +39,12 @@ __all__ = [
     "BlockVector",
     "Chroma",
     "EstimatedGender",
+    "FeatureBlock",
     "FeatureCache",
     "FeatureExtractor",
+    "FrameFeature",
     "FrameSettings",
+    "FrontEnd",
     "Gender",
     "LearnedBlock",
     "LogMelMap",

@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SignalStatistics(FeatureBlock):
-    """SER-FusionNet's statistical vector: six numbers a clip.
+    """SER-FusionNet's six statistics of a clip: four moments of its samples, mean spectral centroid and bandwidth.
 
     Mean, variance, skewness and excess kurtosis of the samples, and the means over frames of the spectral
     centroid and the spectral bandwidth in Hz (Boopathi, Bramadi, Ravi Kumar and Babu 2023; that the first
@@ -56,7 +56,7 @@ class SignalStatistics(FeatureBlock):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Gender(FeatureBlock):
-    """Gender as the rows give it: 1 for male, 0 for female (the coding of SER-FusionNet).
+    """The speaker's gender as the rows give it: 1 for male, 0 for female, as in SER-FusionNet.
 
     X must be a table with the column ``gender``. A new recording has no such label: a model that uses this
     block must be told the speaker's gender when it predicts.
@@ -82,7 +82,9 @@ class Gender(FeatureBlock):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Pitch(FeatureBlock):
-    """Fundamental frequency and periodicity by autocorrelation (Boersma 1993), see `track_pitch`.
+    """Fundamental frequency, harmonics-to-noise ratio and voicing, by autocorrelation (Boersma 1993).
+
+    See `track_pitch`.
 
     Parameters
     ----------

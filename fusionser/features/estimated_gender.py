@@ -25,7 +25,7 @@ FOLDS = 4
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EstimatedGender(LearnedBlock):
-    """The probability that a speaker is male, by logistic regression on pitch, timbre and spectrum.
+    """The probability that the speaker is male, estimated from the voice by logistic regression.
 
     It is fitted to the training rows whose column ``gender`` is filled; the label of a row that is transformed is
     never looked at. `fit_transform` answers for the training rows out of fold, on inner folds by speaker, so that

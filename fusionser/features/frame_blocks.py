@@ -15,7 +15,9 @@ __all__ = ["MFCC", "RMS", "Chroma", "MelSpectrogram", "SpectralContrast", "Spect
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ZeroCrossingRate(FrameFeature):
-    """Share of samples at which the waveform changes its sign, 0 to 1, as `librosa.feature.zero_crossing_rate`.
+    """Zero-crossing rate: the share of samples at which the waveform changes its sign.
+
+    It is `librosa.feature.zero_crossing_rate`.
 
     Examples
     --------
@@ -37,7 +39,9 @@ class ZeroCrossingRate(FrameFeature):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RMS(FrameFeature):
-    """Root of the mean square of the samples, as `librosa.feature.rms` of a waveform.
+    """Root mean square of the samples of each frame.
+
+    It is `librosa.feature.rms` of a waveform.
 
     Parameters
     ----------
@@ -66,7 +70,9 @@ class RMS(FrameFeature):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Chroma(FrameFeature):
-    """Power in each pitch class, the strongest of a frame 1, as `librosa.feature.chroma_stft` of a waveform.
+    """Power in each of the twelve pitch classes, relative to the strongest of the frame.
+
+    It is `librosa.feature.chroma_stft` of a waveform.
 
     Parameters
     ----------
@@ -99,7 +105,9 @@ class Chroma(FrameFeature):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MelSpectrogram(FrameFeature):
-    """Power in mel bands, as `librosa.feature.melspectrogram`.
+    """Power in bands of the mel scale.
+
+    It is `librosa.feature.melspectrogram`.
 
     Parameters
     ----------
@@ -139,7 +147,9 @@ class MelSpectrogram(FrameFeature):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MFCC(FrameFeature):
-    """Mel-frequency cepstral coefficients (Davis and Mermelstein 1980), as `librosa.feature.mfcc`.
+    """Mel-frequency cepstral coefficients, MFCC (Davis and Mermelstein 1980).
+
+    They are `librosa.feature.mfcc`.
 
     Parameters
     ----------
@@ -178,7 +188,7 @@ class MFCC(FrameFeature):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SpectralShape(FrameFeature):
-    """Centroid and bandwidth in Hz, four roll-off points in Hz, flatness and flux.
+    """Spectral centroid, bandwidth and four roll-off points in Hz, spectral flatness and flux.
 
     Centroid, bandwidth, roll-off and flatness are librosa's; flux is the Euclidean distance between the
     magnitude spectra of neighbouring frames, each divided by its sum.
@@ -206,7 +216,9 @@ class SpectralShape(FrameFeature):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SpectralContrast(FrameFeature):
-    """Decibels from valley to peak in octave bands (Jiang et al. 2002), as `librosa.feature.spectral_contrast`.
+    """Spectral contrast: decibels from valley to peak in octave bands (Jiang et al. 2002).
+
+    It is `librosa.feature.spectral_contrast`.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ class LogMelMap(ClipMap):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MFCCMap(ClipMap):
-    """Mel-frequency cepstral coefficients of every frame.
+    """Mel-frequency cepstral coefficients, MFCC, of every frame.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class MFCCMap(ClipMap):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RawWaveform(FrontEnd):
-    """The samples themselves.
+    """The samples of the waveform themselves.
 
     Parameters
     ----------
@@ -199,7 +199,9 @@ class RawWaveform(FrontEnd):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BlockVector(FrontEnd):
-    """Handcrafted blocks with their defaults, end to end in one vector; they share one transform of the clip.
+    """Several handcrafted blocks, end to end in one vector.
+
+    The blocks have their defaults, and share one transform of the clip.
 
     Parameters
     ----------

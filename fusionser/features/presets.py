@@ -1,7 +1,6 @@
 """Named sets of blocks."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from fusionser.errors import unknown_name
@@ -19,6 +18,7 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
 __all__ = ["fusionnet", "preset", "ser_fusionnet", "wide"]
@@ -29,8 +29,6 @@ PAPER_CLIP = 2.5
 PAPER_PRESETS = ("fusionnet", "ser-fusionnet")
 """SER-FusionNet's: they skip the corpus's offset, and have the gender."""
 
-ACOUSTIC = ("zcr", "chroma", "mfcc", "rms", "mel")
-GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ACOUSTIC})
 SPREAD = ("mean", "std", "percentile10", "percentile50", "percentile90")
 EXTREMES = ("std", "percentile10", "percentile90")
 
@@ -57,7 +55,7 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     169
     """
     settings = {"duration": PAPER_CLIP, **clip}
-    kinds = [*ACOUSTIC, "statistics", *(["gender"] if gender else [])]
+    kinds = [*GROUPS["acoustic"], "statistics", *(["gender"] if gender else [])]
     return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], settings)) for kind in kinds])
 
 

@@ -138,7 +138,9 @@ class CNNLSTM2D(Network):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CNNLSTM1DExtractor(BaselineExtractor):
-    """Zhao's CNN-LSTM on the waveform of 3.5 s at 16 kHz, see `CNNLSTM1D`.
+    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform of 3.5 s at 16 kHz.
+
+    See `CNNLSTM1D`.
 
     Parameters
     ----------
@@ -168,7 +170,10 @@ class CNNLSTM1DExtractor(BaselineExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CNNBiLSTM1DExtractor(CNNLSTM1DExtractor):
-    """As `CNNLSTM1DExtractor`, with an LSTM both ways (Dey and others)."""
+    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform, with an LSTM both ways (Dey and others).
+
+    Otherwise as `CNNLSTM1DExtractor`.
+    """
 
     kind: ClassVar[str] = "cnn-bilstm-1d"
     bidirectional: ClassVar[bool] = True
@@ -176,7 +181,9 @@ class CNNBiLSTM1DExtractor(CNNLSTM1DExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CNNLSTM2DExtractor(BaselineExtractor):
-    """Zhao's CNN-LSTM on the log-mel map of 3.5 s at 16 kHz, 128 bands by 219 frames, see `CNNLSTM2D`.
+    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map of 3.5 s at 16 kHz, 128 bands by 219 frames.
+
+    See `CNNLSTM2D`.
 
     Parameters
     ----------
@@ -208,7 +215,10 @@ class CNNLSTM2DExtractor(BaselineExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CNNBiLSTM2DExtractor(CNNLSTM2DExtractor):
-    """As `CNNLSTM2DExtractor`, with an LSTM both ways."""
+    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map, with an LSTM both ways (Dey and others).
+
+    Otherwise as `CNNLSTM2DExtractor`.
+    """
 
     kind: ClassVar[str] = "cnn-bilstm-2d"
     bidirectional: ClassVar[bool] = True

@@ -81,7 +81,9 @@ class Conv1D(Network):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Conv1DExtractor(DeepExtractor):
-    """SER-FusionNet's Conv1D on the acoustic vector: 32 deep features, see `Conv1D`.
+    """SER-FusionNet's 1D convolutions on its acoustic vector of 162 numbers; 32 hidden units.
+
+    See `Conv1D`.
 
     Parameters
     ----------

@@ -122,7 +122,9 @@ class Conv1DLSTM(Network):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SpeechConv1DLSTMExtractor(BaselineExtractor):
-    """The Conv1D-LSTM of Ayadi and Lachiri for speech, on 32 MFCC by 256 frames, see `Conv1DLSTM`.
+    """Ayadi and Lachiri's Conv1D-LSTM for speech, on 32 MFCC by 256 frames.
+
+    See `Conv1DLSTM`.
 
     The paper computes 12 MFCC over 1 400 frames and feeds an input of 32 by 256, and does not say how the one becomes
     the other: here 32 coefficients are computed for the first 256 frames of 16 ms, 4.1 s.
@@ -187,7 +189,10 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SongConv1DLSTMExtractor(SpeechConv1DLSTMExtractor):
-    """As `SpeechConv1DLSTMExtractor`, with dropout between the first two LSTMs, for song."""
+    """Ayadi and Lachiri's Conv1D-LSTM for song, with dropout between the first two LSTMs.
+
+    Otherwise as `SpeechConv1DLSTMExtractor`.
+    """
 
     kind: ClassVar[str] = "conv1d-lstm-song"
     song: ClassVar[bool] = True

@@ -109,7 +109,9 @@ MOST_SPEEDS = 8
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Conv2DExtractor(DeepExtractor):
-    """A light convolutional and recurrent network on the log-mel map: 32 deep features, see `Conv2D`.
+    """Light 2D convolutions and a GRU on the log-mel map; 32 hidden units.
+
+    See `Conv2D`.
 
     It is trained for a fixed number of epochs on all training rows. In each epoch every clip is shown once, at a
     speed drawn from `speeds`, or as one of its augmented copies where there are any: copies stand in for their
@@ -242,7 +244,9 @@ class Conv2DExtractor(DeepExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Conv2DMFCCExtractor(Conv2DExtractor):
-    """As `Conv2DExtractor`, on 40 MFCC of every frame: a second view, whose mistakes are others.
+    """Light 2D convolutions and a GRU on 40 MFCC of every frame; 32 hidden units.
+
+    As `Conv2DExtractor`, with a second view of the clip, whose mistakes are others.
 
     Examples
     --------

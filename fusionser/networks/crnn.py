@@ -65,7 +65,9 @@ class CRNN(Network):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CRNNExtractor(BaselineExtractor):
-    """The CRNN of Yadav and others on the log-mel map of 3 s at 44.1 kHz, 128 bands by 259 frames, see `CRNN`.
+    """Yadav and others' CRNN on the log-mel map of 3 s at 44.1 kHz, 128 bands by 259 frames.
+
+    See `CRNN`.
 
     Silence is trimmed and a Wiener filter applied. The paper standardises its maps and does not say over what: here
     each band over the training rows.

@@ -130,7 +130,7 @@ class FrameExtractor(DeepExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LogMelFrames(FrameExtractor):
-    """An LSTM over log-mel frames: one step a frame of 64 bands; its last states are the features.
+    """LSTM over the frames of a log-mel map of 64 bands; its last states are the hidden units.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class LogMelFrames(FrameExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MFCCFrames(FrameExtractor):
-    """An LSTM over MFCC frames: one step a frame of 20 coefficients; its last states are the features.
+    """LSTM over the frames of 20 MFCC; its last states are the hidden units.
 
     Parameters are those of `LogMelFrames`.
 

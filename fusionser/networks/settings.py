@@ -10,6 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.names import PRECISIONS
 from fusionser.networks.device import choose_device
 from fusionser.networks.validation import VALIDATE_BY
 
@@ -19,7 +20,6 @@ OPTIMISERS: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] =
     {"adam": (torch.optim.AdamW, {}), "sgd": (torch.optim.SGD, {"momentum": 0.9})}
 )
 SCHEDULES = ("plateau", "one-cycle")
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

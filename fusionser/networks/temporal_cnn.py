@@ -161,7 +161,9 @@ class TemporalCNN(Network):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN1Extractor(BaselineExtractor):
-    """MODEL-1 of Chowanda and Muliono's temporal CNN family, see `TemporalCNN`.
+    """Chowanda and Muliono's temporal CNN, MODEL-1: two convolutional blocks and an LSTM.
+
+    See `TemporalCNN`.
 
     The text's framing, one window of 64 frames of 512 samples, is `n_segments` 1, `segment_frames` 64 and a front end
     of hop 512; the default is four segments of 128 frames of 128 samples, 64 frames apart, as public code of this
@@ -213,7 +215,7 @@ class TemporalCNN1Extractor(BaselineExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN2Extractor(TemporalCNN1Extractor):
-    """MODEL-2."""
+    """Chowanda and Muliono's temporal CNN, MODEL-2: two convolutional blocks and an LSTM, with more dropout."""
 
     kind: ClassVar[str] = "temporal-cnn-2"
     model: ClassVar[int] = 2
@@ -221,7 +223,7 @@ class TemporalCNN2Extractor(TemporalCNN1Extractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN3Extractor(TemporalCNN1Extractor):
-    """MODEL-3."""
+    """Chowanda and Muliono's temporal CNN, MODEL-3: two convolutional blocks and two LSTMs."""
 
     kind: ClassVar[str] = "temporal-cnn-3"
     model: ClassVar[int] = 3
@@ -229,7 +231,7 @@ class TemporalCNN3Extractor(TemporalCNN1Extractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN4Extractor(TemporalCNN1Extractor):
-    """MODEL-4."""
+    """Chowanda and Muliono's temporal CNN, MODEL-4: three convolutional blocks and an LSTM both ways."""
 
     kind: ClassVar[str] = "temporal-cnn-4"
     model: ClassVar[int] = 4
@@ -238,7 +240,7 @@ class TemporalCNN4Extractor(TemporalCNN1Extractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN5Extractor(TemporalCNN1Extractor):
-    """MODEL-5."""
+    """Chowanda and Muliono's temporal CNN, MODEL-5: four convolutional blocks and an LSTM both ways."""
 
     kind: ClassVar[str] = "temporal-cnn-5"
     model: ClassVar[int] = 5

@@ -109,7 +109,9 @@ class TimeDistributedCNNLSTM(Network):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TimeDistributedLSTMExtractor(BaselineExtractor):
-    """The time-distributed CNN-LSTM of Dey and others, see `TimeDistributedCNNLSTM`.
+    """Dey and others' time-distributed CNN-LSTM: the same convolutions over 18 segments of the log-mel map.
+
+    See `TimeDistributedCNNLSTM`.
 
     Parameters
     ----------
@@ -156,7 +158,10 @@ class TimeDistributedLSTMExtractor(BaselineExtractor):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TimeDistributedBiLSTMExtractor(TimeDistributedLSTMExtractor):
-    """As `TimeDistributedLSTMExtractor`, with an LSTM both ways: 372 423 parameters for seven classes."""
+    """Dey and others' time-distributed CNN-LSTM, with an LSTM both ways.
+
+    Otherwise as `TimeDistributedLSTMExtractor`; 372 423 parameters for seven classes.
+    """
 
     kind: ClassVar[str] = "time-distributed-cnn-bilstm"
     bidirectional: ClassVar[bool] = True

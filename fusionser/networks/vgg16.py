@@ -180,7 +180,9 @@ def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VGG16Extractor(BaselineExtractor):
-    """VGG16 on a log-mel map of 3 s as a picture, see `VGG16`.
+    """VGG16 on the log-mel map of 3 s as a picture, from scratch or with weights from a file.
+
+    See `VGG16`.
 
     SER-FusionNet's authors (Boopathi, Bramadi, Ravi Kumar and Babu 2023) name VGG16, spectrogram pictures and transfer,
     and nothing else. Open, and chosen here: the map (128 bands of the trimmed clip at 16 kHz), the picture (grey,

@@ -6,7 +6,7 @@
 """
 
 from fusionser.pipeline.build import build_estimator, build_pipeline, classifier_settings, configured_features
-from fusionser.pipeline.features import block_names, build_features, resolve
+from fusionser.pipeline.features import build_features, resolve
 from fusionser.pipeline.prepare import Extracted, Place, Prepared, analyse_augmented, extract_file, list_places, prepare
 from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import Resources
@@ -21,7 +21,6 @@ __all__ = [
     "ProtocolSpec",
     "Resources",
     "analyse_augmented",
-    "block_names",
     "build_estimator",
     "build_features",
     "build_pipeline",

@@ -95,7 +95,7 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
     deep = [name for name, block in extractor.blocks if isinstance(block, DeepExtractor)]
     networks, fusion = spec.networks, _fusion(spec)
     if networks.weights is not None:
-        taking = [name for name, kind in NETWORKS.items() if "weights" in kind().get_params(deep=False)]
+        taking = [name for name in NETWORKS.loadable() if "weights" in NETWORKS[name]().get_params(deep=False)]
         if not set(taking) & {name for name, _ in extractor.blocks}:
             raise SettingsError(f"got --weights, and no network that takes any; those that do: {', '.join(taking)}")
     if networks.cross_fit and not deep:

@@ -8,12 +8,13 @@ from typing import Any
 from fusionser.corpora import CORPORA, Card
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features import BLOCKS, EstimatedGender, FeatureExtractor, LearnedBlock, preset, wide
-from fusionser.features.presets import GROUPS, PAPER_CLIP, PAPER_PRESETS, build_block
+from fusionser.features.presets import PAPER_CLIP, PAPER_PRESETS, build_block
 from fusionser.features.store import read_settings
+from fusionser.names import DEFAULT_PRESET, GROUPS, block_names
 from fusionser.registry import NETWORKS
-from fusionser.spec import DEFAULT_PRESET, FeaturesSpec, PipelineSpec
+from fusionser.spec import FeaturesSpec, PipelineSpec
 
-__all__ = ["Place", "block_names", "build_features", "card_of", "resolve"]
+__all__ = ["Place", "build_features", "card_of", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,6 @@ class Place:
 def card_of(corpus: str | None) -> Card | None:
     """Return the card of a corpus that has one."""
     return CORPORA[corpus].card if corpus is not None and corpus in CORPORA else None
-
-
-def block_names() -> list[str]:
-    """Return every name that a list of blocks may hold."""
-    return [*GROUPS, DEFAULT_PRESET, *BLOCKS, *NETWORKS]
 
 
 def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:

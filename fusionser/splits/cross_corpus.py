@@ -15,7 +15,7 @@ __all__ = ["AddedCorpora", "CrossCorpus"]
 
 @dataclass(kw_only=True)
 class CrossCorpus(Protocol):
-    """Train on some corpora, test on others.
+    """Some corpora are trained on, others are tested.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class CrossCorpus(Protocol):
 
 @dataclass(kw_only=True)
 class AddedCorpora(Protocol):
-    """Folds by speaker of some corpora, the rows of the others being learned from in every fold.
+    """Folds by speaker of some corpora; the rows of all others are trained on in every fold.
 
     What it scores stands beside `SpeakerKFold` on the tested corpora alone, speaker by speaker. Where a tested speaker
     is in another corpus too, as RAVDESS's actors sing, those rows are neither learned from nor tested in that fold.

@@ -120,7 +120,7 @@ class LeaveOneSpeakerOut(Protocol):
 
 @dataclass(kw_only=True)
 class LeaveOneStatementOut(Protocol):
-    """Each statement is tested once: new words from speakers that are known."""
+    """Each statement is tested once: new words from speakers that were trained on."""
 
     name: ClassVar[str] = "leave-one-statement-out"
     allows: ClassVar[frozenset[str]] = frozenset({"speakers"})
@@ -139,7 +139,9 @@ class LeaveOneStatementOut(Protocol):
 
 @dataclass(kw_only=True)
 class RandomKFold(Protocol):
-    """Clips dealt into folds at random: the papers' protocol, which leaks speakers. Stamped, never a headline.
+    """Clips are dealt into folds at random, as in many papers: the same speakers are trained on and tested.
+
+    Scores are stamped with it, and never a headline.
 
     Parameters
     ----------
@@ -170,7 +172,9 @@ class RandomKFold(Protocol):
 
 @dataclass(kw_only=True)
 class RandomHoldout(Protocol):
-    """One random split of the clips, such as 80:20: the papers' protocol, which leaks speakers. Stamped.
+    """One random split of the clips, as in many papers: the same speakers are trained on and tested.
+
+    Scores are stamped with it, and never a headline.
 
     Parameters
     ----------

@@ -1,0 +1,76 @@
+"""The command ``fusionser list``."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fusionser.errors import SettingsError, unknown_name
+
+from .console import print_json, print_table, say, write
+from .naming import RECIPES, listed_names
+from .options import option
+
+if TYPE_CHECKING:
+    from fusionser.registry import Registry
+
+__all__ = ["list_names"]
+
+OWN = "fusionser"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One name: what it stands for, where it comes from, and why it cannot be used, where it cannot."""
+
+    name: str
+    summary: str
+    origin: str
+    problem: str | None = None
+
+
+def list_names(
+    kind: Annotated[str | None, typer.Argument(help="What to list: {kinds}; all of them when left out.")] = None,
+    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+) -> None:
+    """List everything that has a name: what it is, and whether it comes with fusionser or from another package."""
+    from fusionser.registry import REGISTRIES
+
+    kinds = listed_names()["kinds"]
+    if kind is not None and kind not in kinds:
+        raise unknown_name("kind of names", kind, kinds)
+    wanted = kinds if kind is None else [kind]
+    tables = {one: _recipes() if one == RECIPES else _registered(REGISTRIES[one]) for one in wanted}
+    if json:
+        print_json({one: [asdict(listed) for listed in rows] for one, rows in tables.items()})
+    else:
+        for one, rows in tables.items():
+            shown = [[row.name, f"broken: {row.problem}" if row.problem else row.summary, row.origin] for row in rows]
+            print_table(one, ["name", "what it is", "from"], shown, unbroken=["name"])
+        if RECIPES in tables:
+            write("run a study with: fusionser study NAME; a paper's figure with: fusionser reproduce NAME")
+    for one in wanted:
+        for name, package in REGISTRIES[one].passed_over() if one != RECIPES else ():
+            say(f"note: '{name}' of {package} is not used, since there is another of this name among the {one}")
+
+
+def _registered(registry: "Registry") -> list[Listed]:
+    return [_listed(registry, name) for name in registry]
+
+
+def _listed(registry: "Registry", name: str) -> Listed:
+    origin = registry.origin(name)
+    try:
+        return Listed(name, registry.summary(name), origin)
+    except SettingsError as error:
+        cause = error.__cause__
+        return Listed(name, "", origin, str(error) if cause is None else f"{type(cause).__name__}: {cause}")
+
+
+def _recipes() -> list[Listed]:
+    from fusionser.studies.papers import paper_recipes
+    from fusionser.studies.recipe import read_recipe, recipe_names
+
+    studies = {name: f"Study: {read_recipe(name).title}." for name in recipe_names()}
+    figures = {name: f"Paper's figure: {one.title} ({one.paper})." for name, one in paper_recipes().items()}
+    return [Listed(name, summary, OWN) for name, summary in {**studies, **figures}.items()]
