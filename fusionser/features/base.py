@@ -18,6 +18,7 @@ from fusionser.features.functionals import FUNCTIONALS, delta, summarise
 from fusionser.features.inputs import rows_of
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.rows import ARRAY_MARK
+from fusionser.waveform import Rates
 
 __all__ = ["ClipComputation", "FeatureBlock", "FrameFeature"]
 
@@ -25,13 +26,13 @@ Array = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClipComputation(Computation):
+class ClipComputation(TransformerMixin, Computation):
     """A computation with the parameters of the clip and its frames.
 
     Parameters
     ----------
     sampling_rate : int, default=22050
-        Rate of the analysis in Hz; files are resampled to it, waveforms in memory are taken to have it.
+        Rate of the analysis in Hz; files, and waveforms of another rate, are resampled to it.
     offset : float, default=0.0
         Seconds to skip at the start of a clip.
     duration : float, optional
@@ -90,21 +91,26 @@ class ClipComputation(Computation):
         """Name of the column that holds these arrays where a table carries them, see `ARRAY_MARK`."""
         return f"{ARRAY_MARK}{self.digest()}"
 
-    def compute_all(self, X: Any) -> Array:
+    def compute_all(self, X: Any, sampling_rate: Rates = None) -> Array:
         """Compute every clip of X: from the table where it carries the arrays, else from the cache or the audio.
+
+        Parameters
+        ----------
+        X, sampling_rate
+            See `fusionser.features.inputs`.
 
         Raises
         ------
         AudioError
             For the first clip that cannot be used.
         """
-        return np.stack(self._found(X, strict=True))
+        return np.stack(self._found(X, sampling_rate, strict=True))
 
     def compute_usable(self, X: Any) -> list[Array | None]:
         """Compute every clip of X, as `compute_all` does; None for a clip that cannot be used."""
-        return self._found(X, strict=False)
+        return self._found(X, None, strict=False)
 
-    def _found(self, X: Any, *, strict: bool) -> list[Any]:
+    def _found(self, X: Any, sampling_rate: Rates, *, strict: bool) -> list[Any]:
         self.check()
         if len(X) == 0:
             raise AudioError("X holds no clips; expected at least one")
@@ -116,7 +122,7 @@ class ClipComputation(Computation):
         if not held.all():
             rest = X[~held] if isinstance(X, pd.DataFrame) else X
             result = compute_clips(
-                rows_of(rest),
+                rows_of(rest, sampling_rate, {self.kind: self}),
                 {self.kind: self},
                 cache=default_cache() if self.cache else None,
                 n_jobs=self.n_jobs,
@@ -126,10 +132,39 @@ class ClipComputation(Computation):
                 found[position] = value
         return found
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:
         """Check the parameters; nothing is learned."""
         self.check()
         return self
+
+    def fit_transform(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Any:
+        """Check the parameters, and compute every clip, see `transform`."""
+        return self.fit(X, y).transform(X, sampling_rate=sampling_rate)
+
+    def transform(self, X: Any, *, sampling_rate: Rates = None) -> Any:
+        """Compute the array of every clip.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
+            Waveforms are arrays of floats from -1 to 1, or of integers; two-dimensional ones have channels.
+        sampling_rate : int or sequence of int, optional
+            Rate in Hz of waveforms that stand without one, one for all or one a clip. They are taken to have that of
+            the analysis when None.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, ...), float32
+            For a block of features (n_clips, n_columns); a DataFrame after ``set_output(transform="pandas")``.
+
+        Raises
+        ------
+        AudioError
+            When a clip cannot be used.
+        FusionserError
+            When X holds what is no clip.
+        """
+        return self.compute_all(X, sampling_rate)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -141,32 +176,12 @@ class ClipComputation(Computation):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FeatureBlock(TransformerMixin, ClipComputation):
+class FeatureBlock(ClipComputation):
     """A block of named columns, one vector a clip. Subclasses say which (`names`, `compute`)."""
 
     def names(self) -> list[str]:
         """Return the names of the columns within the block."""
         raise NotImplementedError
-
-    def transform(self, X: Any) -> Any:
-        """Compute the columns of every clip.
-
-        Parameters
-        ----------
-        X : DataFrame with a column ``file``, sequence of paths, or waveforms
-            Waveforms are 1-D float arrays, or the rows of a 2-D one, at `sampling_rate`.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_columns), float32
-            A DataFrame after ``set_output(transform="pandas")``.
-
-        Raises
-        ------
-        AudioError
-            When a clip cannot be used.
-        """
-        return self.compute_all(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, ``block__name``."""

@@ -14,6 +14,7 @@ from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.legacy import hashed_settings
 from fusionser.reader import read_row
+from fusionser.waveform import holds_waveform
 
 __all__ = ["Clip", "Computation", "plain_value"]
 
@@ -24,15 +25,18 @@ class Clip:
     Parameters
     ----------
     row : mapping
-        The row; ``file`` is read when a waveform is first asked for.
-    waveform : ndarray of shape (n_samples,), optional
-        Samples in memory, in place of a file; they have the rate at which they are analysed.
+        The row; its ``file``, or its ``waveform``, is read when samples are first asked for.
+
+    Examples
+    --------
+    >>> clip = Clip({"waveform": np.sin(np.arange(8000.0)), "sampling_rate": 8000})
+    >>> clip.waveform(ClipSettings(sampling_rate=16000)).shape
+    (16000,)
     """
 
-    def __init__(self, row: Mapping[str, Any], waveform: npt.ArrayLike | None = None) -> None:
+    def __init__(self, row: Mapping[str, Any]) -> None:
         self.row = row
-        self._given = None if waveform is None else np.asarray(waveform, dtype=np.float32)
-        self._decoded: dict[int, tuple[Waveform, int]] = {}
+        self._decoded: dict[int | None, tuple[Waveform, int]] = {}
         self._prepared: dict[tuple[ClipSettings, int], Waveform] = {}
         self._spectra: dict[tuple[ClipSettings, FrameSettings], Spectrum] = {}
 
@@ -42,16 +46,18 @@ class Clip:
         return str(self.row.get("file", "the clip"))
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the row has samples in place of a file."""
+        return holds_waveform(self.row)
+
+    @property
     def _augmented(self) -> bool:
         text = self.row.get("augmentation")
         return isinstance(text, str) and text != ""
 
-    def samples(self, sampling_rate: int) -> tuple[Waveform, int]:
-        """Return decoded samples and their rate; a waveform in memory has the rate asked for."""
-        if self._given is not None:
-            return self._given, sampling_rate
-        # An augmentation is applied at the rate of the analysis; an original is the same at every rate.
-        key = sampling_rate if self._augmented else 0
+    def samples(self, sampling_rate: int | None = None) -> tuple[Waveform, int]:
+        """Return the samples of an original, and their own rate; a copy is made, and given, at the rate asked for."""
+        key = sampling_rate if self._augmented else None
         if key not in self._decoded:
             self._decoded[key] = read_row(self.row, sampling_rate)
         return self._decoded[key]
@@ -59,9 +65,9 @@ class Clip:
     @property
     def fingerprint(self) -> str:
         """Hash of the decoded recording; an augmented copy has its original's."""
-        if self._given is None and self._augmented:
+        if self._augmented:
             return fingerprint(*read_row({**self.row, "augmentation": ""}))
-        return fingerprint(*self.samples(0))
+        return fingerprint(*self.samples())
 
     def waveform(self, settings: ClipSettings, shortest: int = 1) -> Waveform:
         """Return the waveform to analyse, see `fusionser.audio.prepare`."""

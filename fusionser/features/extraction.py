@@ -20,6 +20,7 @@ from fusionser.errors import AudioError
 from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
+from fusionser.waveform import holds_waveform
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
 
@@ -68,7 +69,7 @@ def _compute_one(clip: Clip, computations: Mapping[str, Computation]) -> dict[st
         found = {
             name: np.asarray(computation.compute(clip), dtype=np.float32) for name, computation in computations.items()
         }
-        if clip.row.get("waveform") is None and any(item.uses_audio for item in computations.values()):
+        if not clip.in_memory and any(item.uses_audio for item in computations.values()):
             found[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
     except AudioError as error:
         return str(error)
@@ -81,7 +82,7 @@ def _compute_one(clip: Clip, computations: Mapping[str, Computation]) -> dict[st
 def _compute_batch(
     rows: list[Mapping[str, Any]], computations: Mapping[str, Computation], device: str = CPU, jobs: int | None = None
 ) -> list[dict[str, Array] | str]:
-    clips = [Clip(row, row.get("waveform")) for row in rows]
+    clips = [Clip(row) for row in rows]
     if device != CPU:
         from fusionser.features.on_device import share_spectra
 
@@ -173,12 +174,12 @@ class _Store:
             return
         digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
         try:
-            files = cache.file_digests(str(row["file"]) for row in rows if row.get("waveform") is None)
+            files = cache.file_digests(str(row["file"]) for row in rows if not holds_waveform(row))
         except sqlite3.Error as error:
             self._give_up(error)
             return
         for position, row in enumerate(rows):
-            if row.get("waveform") is None and row["file"] in files:
+            if not holds_waveform(row) and row["file"] in files:
                 self.keys[position] = _keys(row, files[row["file"]], digests)
 
     def _give_up(self, error: sqlite3.Error) -> None:
@@ -230,7 +231,7 @@ def compute_clips(
     Parameters
     ----------
     rows : sequence of mapping
-        Each has ``file`` (with ``start``, ``end``) or ``waveform``.
+        Each has ``file``, or ``waveform`` and ``sampling_rate``, and optionally ``start``, ``end``, ``augmentation``.
     computations : mapping of str to Computation
         By name.
     cache : FeatureCache, optional

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import TransformerMixin
 
 from fusionser.errors import SettingsError
 from fusionser.features.base import ClipComputation
@@ -23,26 +22,8 @@ LARGEST_MAP = 1 << 24
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FrontEnd(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class FrontEnd(ClipComputation):
     """What turns each clip into one array, all of one shape (`array_shape`), for a network to read."""
-
-    def transform(self, X: Any) -> Array:
-        """Compute the array of every clip.
-
-        Parameters
-        ----------
-        X : DataFrame with a column ``file``, sequence of paths, or waveforms
-
-        Returns
-        -------
-        ndarray of shape (n_clips, *array_shape), float32
-
-        Raises
-        ------
-        AudioError
-            When a clip cannot be used.
-        """
-        return self.compute_all(X)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
