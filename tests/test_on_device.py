@@ -60,7 +60,7 @@ def test_a_clip_that_cannot_be_used_spoils_no_other(tmp_path, clips):
     blocks = {"mfcc": MFCC(), "chroma": Chroma()}
     made = [Clip(row) for row in rows]
     share_spectra(made, blocks, "cpu", n_jobs=2)
-    answers = [extraction._compute_one(clip, blocks) for clip in made]
+    answers = [extraction._compute_one(clip, blocks, {}) for clip in made]
     assert "bad.wav" in answers[0] and "missing.wav" in answers[2]
     assert np.allclose(answers[1]["mfcc"], MFCC().compute(Clip(clips[0])), atol=2e-3)
 

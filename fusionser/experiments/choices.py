@@ -12,7 +12,8 @@ from fusionser.corpora import CORPORA, Card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features import BLOCKS, PRESETS, EstimatedGender, FeatureExtractor, LearnedBlock, preset, wide
-from fusionser.features.presets import GROUPS, build_block
+from fusionser.features.framing import build_block
+from fusionser.features.presets import GROUPS
 from fusionser.features.store import read_settings
 from fusionser.networks import NETWORKS
 from fusionser.splits import Protocol, protocol

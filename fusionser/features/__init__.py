@@ -6,6 +6,7 @@
 32
 """
 
+from fusionser.features.base import FeatureBlock
 from fusionser.features.blocks import (
     MFCC,
     RMS,
@@ -19,11 +20,13 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.cache import FeatureCache, default_cache
+from fusionser.features.clip import Clip
 from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.framing import FrameFeature
 from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
-from fusionser.features.maps import BlockVector, LogMelMap, MFCCMap, RawWaveform
+from fusionser.features.maps import BlockVector, FrontEnd, LogMelMap, MFCCMap, RawWaveform
 from fusionser.features.pitch import PitchTrack, track_pitch
 from fusionser.features.presets import blocks_extractor, fusionnet, preset, wide
 from fusionser.features.spectrum import FrameSettings, Spectrum
@@ -37,10 +40,14 @@ __all__ = [
     "RMS",
     "BlockVector",
     "Chroma",
+    "Clip",
     "EstimatedGender",
+    "FeatureBlock",
     "FeatureCache",
     "FeatureExtractor",
+    "FrameFeature",
     "FrameSettings",
+    "FrontEnd",
     "Gender",
     "LearnedBlock",
     "LogMelMap",

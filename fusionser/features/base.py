@@ -1,6 +1,5 @@
-"""What every feature block shares: its clip, its frames, and scikit-learn's contract."""
+"""What every feature block shares, whatever it computes: clips in, columns out, and scikit-learn's contract."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,82 +8,33 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import TransformerMixin
 
-from fusionser.audio import ClipSettings
-from fusionser.errors import AudioError, SettingsError
+from fusionser.errors import AudioError
 from fusionser.features.cache import default_cache
-from fusionser.features.clip import Clip, Computation
+from fusionser.features.clip import Computation
 from fusionser.features.extraction import compute_clips
-from fusionser.features.functionals import FUNCTIONALS, delta, summarise
 from fusionser.features.inputs import rows_of
-from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.rows import ARRAY_MARK
 from fusionser.waveform import Rates
 
-__all__ = ["ClipComputation", "FeatureBlock", "FrameFeature"]
+__all__ = ["ClipTransformer", "FeatureBlock"]
 
 Array = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClipComputation(TransformerMixin, Computation):
-    """A computation with the parameters of the clip and its frames.
+class ClipTransformer(TransformerMixin, Computation):
+    """A computation as a transformer of tables, paths and waveforms, with a cache.
 
     Parameters
     ----------
-    sampling_rate : int, default=22050
-        Rate of the analysis in Hz; files, and waveforms of another rate, are resampled to it.
-    offset : float, default=0.0
-        Seconds to skip at the start of a clip.
-    duration : float, optional
-        Seconds to keep, shorter clips padded with zeros; None keeps all.
-    trim : bool, default=False
-        Cut off leading and trailing silence (30 dB below the peak).
-    denoise : bool, default=False
-        Apply a Wiener filter.
-    n_fft, hop_length : int, default=2048, 512
-        Frame length, and distance between frames, in samples.
     cache : bool, default=True
         Look features of files up in the cache, and keep them there.
     n_jobs : int, optional
         Processes; -1 is one a core.
     """
 
-    sampling_rate: int = 22050
-    offset: float = 0.0
-    duration: float | None = None
-    trim: bool = False
-    denoise: bool = False
-    n_fft: int = 2048
-    hop_length: int = 512
     cache: bool = True
     n_jobs: int | None = None
-
-    def clip_settings(self) -> ClipSettings:
-        """Return the checked settings of the clip."""
-        return ClipSettings(
-            sampling_rate=self.sampling_rate,
-            offset=self.offset,
-            duration=self.duration,
-            trim=self.trim,
-            denoise=self.denoise,
-        )
-
-    def frame_settings(self) -> FrameSettings:
-        """Return the checked settings of the frames."""
-        return FrameSettings(sampling_rate=self.sampling_rate, n_fft=self.n_fft, hop_length=self.hop_length)
-
-    def spectrum(self, clip: Clip) -> Spectrum:
-        """Return the clip's spectrum under these settings."""
-        return clip.spectrum(self.clip_settings(), self.frame_settings())
-
-    def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
-        self.clip_settings()
-        self.frame_settings()
-
-    def array_shape(self) -> tuple[int, ...]:
-        """Return the shape of one clip's array, where it is the same for every clip."""
-        raise NotImplementedError
 
     @property
     def column(self) -> str:
@@ -176,8 +126,25 @@ class ClipComputation(TransformerMixin, Computation):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FeatureBlock(ClipComputation):
-    """A block of named columns, one vector a clip. Subclasses say which (`names`, `compute`)."""
+class FeatureBlock(ClipTransformer):
+    """A block of named columns, one vector a clip.
+
+    Subclasses set `kind` and say how their columns are called and computed (`names`, `compute`); a block with
+    parameters of its own is a keyword-only dataclass. Blocks that are computed from a spectrum have more in common, see
+    `fusionser.features.framing`.
+
+    Examples
+    --------
+    >>> class Peak(FeatureBlock):
+    ...     kind = "peak"
+    ...     def names(self):
+    ...         return ["absolute"]
+    ...     def compute(self, clip):
+    ...         samples, rate = clip.samples()
+    ...         return np.abs(samples).max(keepdims=True)
+    >>> Peak().transform([(np.array([0.25, -0.75, 0.5]), 16000)]).tolist()
+    [[0.75]]
+    """
 
     def names(self) -> list[str]:
         """Return the names of the columns within the block."""
@@ -186,80 +153,3 @@ class FeatureBlock(ClipComputation):
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, ``block__name``."""
         return np.asarray([f"{self.kind}__{name}" for name in self.names()], dtype=object)
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class FrameFeature(FeatureBlock):
-    """A block made of series over frames, each summarised by statistics.
-
-    Parameters
-    ----------
-    statistics : sequence of str, default=("mean",)
-        What is taken over the frames; keys of `fusionser.features.FUNCTIONALS`.
-    deltas : int, default=0
-        1 adds the series' first derivatives over time, 2 the second ones too.
-    delta_statistics : sequence of str, optional
-        Statistics of the derivatives; the same as `statistics` when None.
-
-    Other parameters are those of `ClipComputation`.
-    """
-
-    statistics: Sequence[str] = ("mean",)
-    deltas: int = 0
-    delta_statistics: Sequence[str] | None = None
-
-    def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
-        """Return the series, shape (n_series, n_frames)."""
-        raise NotImplementedError
-
-    def series_names(self) -> list[str]:
-        """Return the name of each series; empty for a block of one."""
-        raise NotImplementedError
-
-    def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
-        super().check()
-        if not 0 <= self.deltas <= 2:
-            raise SettingsError(f"deltas is {self.deltas}; expected 0, 1 or 2")
-        for given in (self.statistics, self.delta_statistics or ()):
-            if len(set(given)) < len(given) and not isinstance(given, str):
-                raise SettingsError(f"statistics are named twice: {', '.join(given)}")
-        if not len(self.statistics) or isinstance(self.statistics, str):
-            raise SettingsError(
-                f"statistics is {self.statistics!r}; expected a list of one or more of {', '.join(FUNCTIONALS)}"
-            )
-
-    def names(self) -> list[str]:
-        """Return the names of the columns within the block."""
-        orders = ["", "delta", "delta2"][: self.deltas + 1]
-        names = []
-        for order in orders:
-            for series in self.series_names():
-                names += ["_".join(filter(None, (series, order, one))) for one in self._statistics_of(order)]
-        return names
-
-    def _statistics_of(self, order: str) -> Sequence[str]:
-        return self.delta_statistics or self.statistics if order else self.statistics
-
-    def compute(self, clip: Clip) -> Array:
-        """Return the columns for one clip."""
-        current = np.asarray(self.series(self.spectrum(clip)), dtype=np.float64)
-        columns = summarise(current, self.statistics)
-        if self.deltas:
-            slopes = [delta(current)]
-            if self.deltas == 2:
-                slopes.append(delta(slopes[0]))
-            columns = np.concatenate([columns, summarise(np.concatenate(slopes), self._statistics_of("delta"))])
-        return columns.astype(np.float32)
-
-
-def gender_of(row: Mapping[str, Any]) -> str:
-    """Return the gender that a row gives, or raise `AudioError` when it gives none."""
-    gender = row.get("gender")
-    if gender in ("male", "female"):
-        return str(gender)
-    raise AudioError(
-        f"{row.get('file', 'the clip')}: the block 'gender' needs 'female' or 'male' in the column 'gender', got "
-        f"{'nothing' if gender is None or pd.isna(gender) or gender == '' else repr(gender)}; fill it, or leave "
-        "the block out"
-    )

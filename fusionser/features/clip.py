@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.legacy import hashed_settings
 from fusionser.reader import read_row
+from fusionser.registry import code_origin
 from fusionser.waveform import holds_waveform
 
 __all__ = ["Clip", "Computation", "plain_value"]
@@ -111,11 +112,38 @@ class Computation(BaseEstimator):
         """Return the numbers for one clip."""
         raise NotImplementedError
 
+    def compute_batch(self, clips: Sequence[Clip], device: str) -> Sequence[npt.NDArray[np.float32]]:
+        """Return the numbers for each of several clips; to be overridden by what computes many at once faster.
+
+        Parameters
+        ----------
+        clips : sequence of Clip
+        device : str
+            Where to compute, as torch names it.
+
+        Raises
+        ------
+        AudioError
+            When any of the clips cannot be used; each is then computed alone.
+        """
+        return [self.compute(clip) for clip in clips]
+
+    def framing(self) -> tuple[ClipSettings, FrameSettings] | None:
+        """Return the settings of the clip and of the frames whose spectrum this is computed from; None without one."""
+        return None
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+
     def settings(self) -> dict[str, Any]:
         """Return the parameters that decide the numbers, as plain JSON values."""
         params = {name: getattr(self, name) for name in self._parameters() if name not in ("cache", "n_jobs")}
         plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}, default=plain_value))
         return plain
+
+    def origin(self) -> str:
+        """Return which package the code comes from, and its version; "" for fusionser itself."""
+        return self._origin()
 
     @classmethod
     @lru_cache
@@ -124,7 +152,15 @@ class Computation(BaseEstimator):
         names: list[str] = cls._get_param_names()
         return names
 
+    @classmethod
+    @lru_cache
+    def _origin(cls) -> str:
+        """Look the origin up once: packages are listed slowly, and digests are asked for often."""
+        return code_origin(cls)
+
     def digest(self) -> str:
-        """Return a short hash of the settings and of the revision of the code."""
-        text = json.dumps({**hashed_settings(self.settings()), "revision": self.revision}, sort_keys=True)
+        """Return a short hash of the settings, and of the revision and the origin of the code."""
+        origin = self.origin()
+        code = {"revision": self.revision, **({"origin": origin} if origin else {})}
+        text = json.dumps({**hashed_settings(self.settings()), **code}, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import AudioError, SettingsError, unknown_name
-from fusionser.features.base import ClipComputation, FeatureBlock
+from fusionser.features.base import ClipTransformer, FeatureBlock
 from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.extraction import Extraction, Progress, compute_clips
 from fusionser.features.held import digests_of, taken
@@ -130,7 +130,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def _learning(self) -> list[tuple[str, LearnedBlock]]:
         return [(name, block) for name, block in self.blocks if isinstance(block, LearnedBlock)]
 
-    def _front_ends(self) -> dict[str, ClipComputation]:
+    def _front_ends(self) -> dict[str, ClipTransformer]:
         """Return what the learned blocks are fed, each kind once, by the column that holds it."""
         front_ends = [block.resolved_front_end() for _, block in self._learning()]
         return {one.column: one for one in front_ends}

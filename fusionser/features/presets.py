@@ -19,6 +19,7 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.framing import accepted, build_block
 from fusionser.registry import BLOCKS, PRESETS
 
 __all__ = ["blocks_extractor", "fusionnet", "preset", "wide"]
@@ -43,7 +44,7 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     gender : bool, default=True
         Include the gender as given by the rows.
     **clip
-        Parameters of the clip and its frames, the same for every block, see `ClipComputation`.
+        Parameters of the clip and its frames, the same for every block, see `FrameParameters`.
 
     Examples
     --------
@@ -67,7 +68,7 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     gender : bool, default=False
         Include the gender as given by the rows.
     **clip
-        Parameters of the clip and its frames, the same for every block, see `ClipComputation`.
+        Parameters of the clip and its frames, the same for every block, see `FrameParameters`.
 
     Examples
     --------
@@ -93,22 +94,8 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     if gender:
         blocks.append(Gender())
     for block in blocks:
-        block.set_params(**_accepted(block, settings))
+        block.set_params(**accepted(type(block), settings))
     return FeatureExtractor(blocks=[(block.kind, block) for block in blocks])
-
-
-def _accepted(block: FeatureBlock, settings: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(settings) - set(block.get_params()))
-    if unknown:
-        raise unknown_name("clip parameter", unknown[0], sorted(block.get_params()))
-    return dict(settings)
-
-
-def build_block(kind: type[FeatureBlock], settings: Mapping[str, Any]) -> FeatureBlock:
-    """Build a block with parameters of the clip and its frames."""
-    block = kind()
-    block.set_params(**_accepted(block, settings))
-    return block
 
 
 def preset(name: str, **options: Any) -> FeatureExtractor:
