@@ -60,7 +60,7 @@ def _features(what: str, wanted: Mapping[str, Computation], names: list[str]) ->
     chip = time.perf_counter() - began
     began = time.perf_counter()
     for name in names[:BATCH]:
-        Clip({"file": name}).samples(0)
+        Clip({"file": name}).samples()
     decoding = (time.perf_counter() - began) / BATCH * len(names) / (os.cpu_count() or 1)
     far = max(
         float(np.max(np.abs(mine - other) / np.maximum(np.abs(mine), 1.0)))

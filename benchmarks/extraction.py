@@ -26,18 +26,21 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     paper = dict(fusionnet(gender=False, offset=OFFSET, duration=SECONDS).blocks)
     many = dict(wide().blocks)
 
-    def ours(blocks: dict[str, Any], from_file: bool) -> Callable[[Any], Any]:
-        return lambda item: compute_clips([{"file": item} if from_file else {"file": "", "waveform": item}], blocks)
+    def ours(blocks: dict[str, Any], rate: int | None = None) -> Callable[[Any], Any]:
+        def row(item: Any) -> dict[str, Any]:
+            return {"file": item} if rate is None else {"waveform": item, "sampling_rate": rate}
+
+        return lambda item: compute_clips([row(item)], blocks)
 
     contestants: dict[str, Callable[[Any], Any]] = {
         "floor, file": floor.of_file,
         "floor, memory": floor.of_waveform,
-        "ours, file": ours(paper, True),
-        "ours, memory": ours(paper, False),
+        "ours, file": ours(paper),
+        "ours, memory": ours(paper, by_librosa.RATE),
         "librosa, file": by_librosa.features_of_file,
         "librosa, memory": by_librosa.features,
-        "wide, file": ours(many, True),
-        "wide, memory": ours(many, False),
+        "wide, file": ours(many),
+        "wide, memory": ours(many, 16000),
     }
     items = {name: names if name.endswith("file") else clips for name in contestants}
     items["wide, memory"] = slower

@@ -14,20 +14,33 @@ import xxhash
 from fusionser.errors import AudioError, SettingsError
 
 __all__ = [
+    "HIGHEST_RATE",
+    "LARGEST_PEAK",
     "LONGEST_SECONDS",
+    "LOWEST_RATE",
     "SILENCE_PEAK",
     "ClipSettings",
+    "check_part",
+    "check_samples",
     "decode",
     "duration_of",
     "fingerprint",
+    "mix_down",
     "prepare",
 ]
+
+LOWEST_RATE, HIGHEST_RATE = 1000, 384000
+"""Rates in Hz at which clips are analysed, and which arrays may have."""
 
 LONGEST_SECONDS = 15 * 60.0
 """Longer recordings are refused: an emotion is told in an utterance, and an endless file must end."""
 
 SILENCE_PEAK = 1e-4
 """Half the distance from the lowest to the highest sample (-80 dB full scale) under which a clip is silent."""
+
+LARGEST_PEAK = 8.0
+"""Samples beyond it are refused. Recordings in floats may exceed full scale, 1, by the few decibels of a mix or of a
+resampling, and this is 18; integers that were converted and never divided exceed it at once."""
 
 TRIM_DECIBELS = 30.0
 
@@ -67,9 +80,10 @@ class ClipSettings:
     denoise: bool = False
 
     def __post_init__(self) -> None:
-        if not 1000 <= self.sampling_rate <= 384000:
+        if not LOWEST_RATE <= self.sampling_rate <= HIGHEST_RATE:
             raise SettingsError(
-                f"sampling_rate is {self.sampling_rate}; expected 1000 to 384000 Hz, such as 16000 or 22050"
+                f"sampling_rate is {self.sampling_rate}; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz, such as 16000 or "
+                "22050"
             )
         if not (math.isfinite(self.offset) and self.offset >= 0):
             raise SettingsError(f"offset is {self.offset}; expected zero or more seconds")
@@ -144,7 +158,7 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
     Raises
     ------
     AudioError
-        When the file cannot be read, holds no samples there, or holds samples that are not finite.
+        When the file cannot be read, holds no samples there, or holds samples that `check_samples` refuses.
     """
     with _open(file) as sound:
         rate = int(sound.samplerate)
@@ -157,17 +171,59 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         except (soundfile.LibsndfileError, RuntimeError) as error:
             reason = getattr(error, "error_string", str(error))
             raise AudioError(f"{file}: decoding failed ({reason}); the file may be truncated") from error
-    lacking = 0.0 if stop is None else (stop - first - samples.shape[0]) / rate
-    if samples.shape[0] and lacking > END_TOLERANCE:
-        raise AudioError(f"{file}: the row ends at {end:g} s, {lacking:.2f} s past the end of the file")
-    if samples.shape[0] == 0:
-        where = "holds no samples" if first == 0 else f"holds no samples after {start:g} s"
-        raise AudioError(f"{file}: {where}")
+    check_part(samples.shape[0], rate, start, end, str(file))
+    mono = mix_down(samples.T)
+    check_samples(mono, str(file))
+    return mono, rate
+
+
+def check_part(count: int, rate: int, start: float, end: float | None, name: str) -> None:
+    """Refuse a part of a recording, from `start` to `end` in seconds, that has no samples, or fewer than it should."""
+    first = int(start * rate)
+    lacking = 0.0 if end is None else (round(end * rate) - first - count) / rate
+    if count and lacking > END_TOLERANCE:
+        raise AudioError(f"{name}: the row ends at {end:g} s, {lacking:.2f} s past the end of the file or array")
+    if count == 0:
+        raise AudioError(f"{name}: holds no samples{f' after {start:g} s' if first else ''}")
+
+
+def mix_down(channels: npt.NDArray[np.float32]) -> Waveform:
+    """Return the mean of channels, shape (n_channels, n_samples).
+
+    Examples
+    --------
+    >>> mix_down(np.array([[0.5, 1.0], [0.0, -1.0]], dtype=np.float32))
+    array([0.25, 0.  ], dtype=float32)
+    """
     # Channel by channel: a mean over pairs of neighbours takes nine times as long.
-    mono = samples[:, 0] if samples.shape[1] == 1 else np.ascontiguousarray(samples.T).mean(axis=0)
-    if not np.isfinite(mono).all():
-        raise AudioError(f"{file}: {int((~np.isfinite(mono)).sum())} samples are NaN or infinite")
-    return np.ascontiguousarray(mono), rate
+    rows = np.ascontiguousarray(channels)
+    return rows[0] if len(rows) == 1 else rows.mean(axis=0)
+
+
+def check_samples(samples: Waveform, name: str) -> None:
+    """Refuse samples that are no recording's.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,)
+        At least one.
+    name : str
+        Names the clip in errors.
+
+    Raises
+    ------
+    AudioError
+        When any is not finite, or beyond `LARGEST_PEAK`.
+    """
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise AudioError(f"{name}: {int((~finite).sum())} samples are NaN or infinite")
+    peak = max(float(samples.max()), -float(samples.min()))
+    if peak > LARGEST_PEAK:
+        raise AudioError(
+            f"{name}: the samples reach {peak:g}; expected -1 to 1, and at most {LARGEST_PEAK:g}. Divide them by the "
+            "full scale of the integers that they were, such as 32768 for 16 bits"
+        )
 
 
 def fingerprint(samples: Waveform, sampling_rate: int) -> str:

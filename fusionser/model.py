@@ -1,6 +1,5 @@
 """The saved model: one file that holds the front end, the classifier, and what to expect of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from fusionser.features.extraction import Progress
 from fusionser.results import BlockSettings, Result, versions
 from fusionser.scaling import BlockScaler
 from fusionser.spec import PipelineSpec
+from fusionser.waveform import Rates
 
 __all__ = ["Model", "ModelCard", "load_model", "save_model"]
 
@@ -86,8 +86,9 @@ class Model:
 
     def predict(
         self,
-        rows: Sequence[str | Path] | pd.DataFrame,
+        X: Any,
         *,
+        sampling_rate: Rates = None,
         n_jobs: int | None = None,
         progress: Progress | None = None,
     ) -> pd.DataFrame:
@@ -95,7 +96,9 @@ class Model:
 
         Parameters
         ----------
-        rows : sequence of paths, or DataFrame with a column ``file``
+        X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
+        sampling_rate : int or sequence of int, optional
+            Rate in Hz of waveforms that stand without one, see `FeatureExtractor.transform`.
         n_jobs : int, optional
             Processes; -1 is one a core.
         progress : callable, optional
@@ -103,12 +106,11 @@ class Model:
         Returns
         -------
         DataFrame
-            In the order of the rows: ``file``, ``emotion`` (empty where it failed), ``probability`` of that
-            emotion, one column ``probability_<class>`` a class, and ``error`` (empty where it did not fail).
+            In the order of X: ``file`` (of a waveform its place), ``emotion`` (empty where it failed), ``probability``
+            of that emotion, one column ``probability_<class>`` a class, and ``error`` (empty where it did not fail).
         """
-        table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame({"file": [str(file) for file in rows]})
-        table = table.reset_index(drop=True)
         extractor: FeatureExtractor = self.pipeline[FEATURES]
+        table = extractor.rows(X, sampling_rate).reset_index(drop=True)
         result = extractor.run(table, n_jobs=n_jobs, progress=progress)
         usable = [position for position in range(len(table)) if position not in result.failures]
         probabilities = np.full((len(table), len(self.card.classes)), np.nan)

@@ -7,17 +7,19 @@ import soxr
 
 from fusionser.audio import Waveform, decode
 from fusionser.augmentation.waveforms import augment, parse_augmentation
+from fusionser.waveform import holds_waveform, samples_of
 
 __all__ = ["read_row"]
 
 
 def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[Waveform, int]:
-    """Decode the clip that a row names, and apply the row's augmentation.
+    """Decode the clip that a row names, or take its samples from memory, and apply the row's augmentation.
 
     Parameters
     ----------
     row : mapping
-        Holds ``file``, and optionally ``start`` and ``end`` in seconds, and ``augmentation``.
+        Holds ``file``, or ``waveform`` and ``sampling_rate``; optionally ``start`` and ``end`` in seconds, and
+        ``augmentation``.
     sampling_rate : int, optional
         Rate in Hz at which an augmentation is applied; the file's own when None. An original recording is
         always returned at its own rate.
@@ -34,9 +36,12 @@ def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[
     SettingsError
         When the augmentation is not one that is known.
     """
-    end = row.get("end")
-    stop = None if end is None or end != end else float(end)
-    samples, rate = decode(row["file"], float(row.get("start") or 0.0), stop)
+    if holds_waveform(row):
+        samples, rate = samples_of(row)
+    else:
+        end = row.get("end")
+        stop = None if end is None or end != end else float(end)
+        samples, rate = decode(row["file"], float(row.get("start") or 0.0), stop)
     text = row.get("augmentation")
     if not isinstance(text, str) or not text:
         return samples, rate

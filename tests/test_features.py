@@ -211,11 +211,11 @@ def test_parameters_out_of_range_are_refused_at_fit(block, message, noise):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ("a.wav", "expected a table, a list of paths, or waveforms"),
+        ("a.wav", "expected a table, or a list of paths, waveforms, or pairs"),
         ([], "no clips"),
         (pd.DataFrame({"path": ["a.wav"]}), "no column 'file'"),
-        ([np.zeros((2, 100))], "expected a path or a 1-D"),
-        ([np.zeros(9000, dtype=np.int16)], "divide by 32768"),
+        ([np.zeros((2, 2, 100))], "expected a path, an array of samples, or a pair"),
+        ([np.zeros(9000, dtype=np.int64)], "such as .astype"),
     ],
 )
 def test_x_of_the_wrong_kind_is_told(X, message):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from fusionser.experiments import Plan, fit_plan
 from model_files import members
 
@@ -30,6 +31,22 @@ def test_a_new_process_gives_the_same_probabilities(model_data, saved, name):
     there = saved[name].with_suffix(".parquet")
     subprocess.run([sys.executable, "-c", code, str(saved[name]), str(there), *files], check=True)
     pd.testing.assert_frame_equal(pd.read_parquet(there), here, check_dtype=False, rtol=1e-12)
+
+
+def test_waveforms_are_predicted_as_their_files_are(model_data, saved, tmp_path):
+    model = load_model(saved["svm"])
+    files = model_data.table["file"].tolist()[:3]
+    pairs = [soundfile.read(file, dtype="int16") for file in files]
+    rates = {rate for _, rate in pairs}
+    expected = model.predict(files).drop(columns="file")
+    waveforms = [samples for samples, _ in pairs]
+    for found in (model.predict(pairs), model.predict(waveforms, sampling_rate=rates.pop())):
+        pd.testing.assert_frame_equal(found.drop(columns="file"), expected, rtol=1e-6)
+        assert found["file"].tolist() == ["waveform 0", "waveform 1", "waveform 2"]
+    assert model.predict(pd.DataFrame({"file": files}, index=[5, 6, 7])).drop(columns="file").equals(expected)
+    spoilt = model.predict([pairs[0], (np.zeros(9000), 16000)])
+    assert spoilt["emotion"].tolist() == [expected["emotion"][0], ""]
+    assert "waveform 1: silent" in spoilt["error"][1]
 
 
 @pytest.mark.parametrize("scaling", sorted(SCALERS))

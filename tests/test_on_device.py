@@ -21,12 +21,12 @@ def clips():
     for pitch, seconds in ((110.0, 1.0), (220.0, 2.0), (147.0, 1.0), (196.0, 3.1)):
         voice = sum(tone(pitch * harmonic, seconds, RATE) / harmonic for harmonic in range(1, 20))
         voices.append((0.2 * voice + 0.01 * rng.standard_normal(voice.size)).astype(np.float32))
-    return [{"file": f"clip {place}", "waveform": one} for place, one in enumerate(voices)]
+    return [{"file": f"clip {place}", "waveform": voice, "sampling_rate": RATE} for place, voice in enumerate(voices)]
 
 
 def shared(rows, computations):
     """Compute as on another device, on torch's processor."""
-    made = [Clip(row, row["waveform"]) for row in rows]
+    made = [Clip(row) for row in rows]
     share_spectra(made, computations, "cpu")
     assert all(isinstance(one, SharedSpectrum) for clip in made for one in clip._spectra.values())
     return {name: [one.compute(clip) for clip in made] for name, one in computations.items()}
@@ -60,9 +60,9 @@ def test_a_clip_that_cannot_be_used_spoils_no_other(tmp_path, clips):
     blocks = {"mfcc": MFCC(), "chroma": Chroma()}
     made = [Clip(row) for row in rows]
     share_spectra(made, blocks, "cpu", n_jobs=2)
-    answers = [extraction._compute_one(clip, blocks) for clip in made]
+    answers = [extraction._compute_one(clip, blocks, {}) for clip in made]
     assert "bad.wav" in answers[0] and "missing.wav" in answers[2]
-    assert np.allclose(answers[1]["mfcc"], MFCC().compute(Clip({}, clips[0]["waveform"])), atol=2e-3)
+    assert np.allclose(answers[1]["mfcc"], MFCC().compute(Clip(clips[0])), atol=2e-3)
 
 
 def test_values_of_another_device_are_kept_apart(tmp_path, clips, monkeypatch):

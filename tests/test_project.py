@@ -18,7 +18,7 @@ from fusionser.audio import ClipSettings
 from fusionser.balancing import BALANCINGS
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
-from fusionser.features.base import FeatureBlock, FrameFeature
+from fusionser.features import FeatureBlock, FrameFeature
 from fusionser.features.maps import ClipMap, FrontEnd
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network

@@ -6,7 +6,7 @@
 32
 """
 
-from fusionser.features.base import FeatureBlock, FrameFeature
+from fusionser.features.base import FeatureBlock
 from fusionser.features.blocks import (
     MFCC,
     RMS,
@@ -20,8 +20,10 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.cache import FeatureCache, default_cache
+from fusionser.features.clip import Clip
 from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.framing import FrameFeature
 from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
 from fusionser.features.maps import BlockVector, FrontEnd, LogMelMap, MFCCMap, RawWaveform
@@ -38,6 +40,7 @@ __all__ = [
     "RMS",
     "BlockVector",
     "Chroma",
+    "Clip",
     "EstimatedGender",
     "FeatureBlock",
     "FeatureCache",

@@ -1,6 +1,6 @@
 """The handcrafted feature blocks, each a transformer of its own.
 
-Every block takes, beside its own parameters, those of the clip and its frames (`ClipComputation`:
+Every block takes, beside its own parameters, those of the clip and its frames (`FrameParameters`:
 `sampling_rate`, `offset`, `duration`, `trim`, `denoise`, `n_fft`, `hop_length`), and blocks of series take
 `statistics` and `deltas` (`FrameFeature`). Inside a `FeatureExtractor` the blocks of equal settings share one
 transform of the clip; separate blocks in a ``make_union`` each transform it, and share through the cache alone.

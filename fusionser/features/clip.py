@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -14,6 +14,8 @@ from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.legacy import hashed_settings
 from fusionser.reader import read_row
+from fusionser.registry import code_origin
+from fusionser.waveform import holds_waveform
 
 __all__ = ["Clip", "Computation", "plain_value"]
 
@@ -24,15 +26,18 @@ class Clip:
     Parameters
     ----------
     row : mapping
-        The row; ``file`` is read when a waveform is first asked for.
-    waveform : ndarray of shape (n_samples,), optional
-        Samples in memory, in place of a file; they have the rate at which they are analysed.
+        The row; its ``file``, or its ``waveform``, is read when samples are first asked for.
+
+    Examples
+    --------
+    >>> clip = Clip({"waveform": np.sin(np.arange(8000.0)), "sampling_rate": 8000})
+    >>> clip.waveform(ClipSettings(sampling_rate=16000)).shape
+    (16000,)
     """
 
-    def __init__(self, row: Mapping[str, Any], waveform: npt.ArrayLike | None = None) -> None:
+    def __init__(self, row: Mapping[str, Any]) -> None:
         self.row = row
-        self._given = None if waveform is None else np.asarray(waveform, dtype=np.float32)
-        self._decoded: dict[int, tuple[Waveform, int]] = {}
+        self._decoded: dict[int | None, tuple[Waveform, int]] = {}
         self._prepared: dict[tuple[ClipSettings, int], Waveform] = {}
         self._spectra: dict[tuple[ClipSettings, FrameSettings], Spectrum] = {}
 
@@ -42,16 +47,18 @@ class Clip:
         return str(self.row.get("file", "the clip"))
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the row has samples in place of a file."""
+        return holds_waveform(self.row)
+
+    @property
     def _augmented(self) -> bool:
         text = self.row.get("augmentation")
         return isinstance(text, str) and text != ""
 
-    def samples(self, sampling_rate: int) -> tuple[Waveform, int]:
-        """Return decoded samples and their rate; a waveform in memory has the rate asked for."""
-        if self._given is not None:
-            return self._given, sampling_rate
-        # An augmentation is applied at the rate of the analysis; an original is the same at every rate.
-        key = sampling_rate if self._augmented else 0
+    def samples(self, sampling_rate: int | None = None) -> tuple[Waveform, int]:
+        """Return the samples of an original, and their own rate; a copy is made, and given, at the rate asked for."""
+        key = sampling_rate if self._augmented else None
         if key not in self._decoded:
             self._decoded[key] = read_row(self.row, sampling_rate)
         return self._decoded[key]
@@ -59,9 +66,9 @@ class Clip:
     @property
     def fingerprint(self) -> str:
         """Hash of the decoded recording; an augmented copy has its original's."""
-        if self._given is None and self._augmented:
+        if self._augmented:
             return fingerprint(*read_row({**self.row, "augmentation": ""}))
-        return fingerprint(*self.samples(0))
+        return fingerprint(*self.samples())
 
     def waveform(self, settings: ClipSettings, shortest: int = 1) -> Waveform:
         """Return the waveform to analyse, see `fusionser.audio.prepare`."""
@@ -105,11 +112,38 @@ class Computation(BaseEstimator):
         """Return the numbers for one clip."""
         raise NotImplementedError
 
+    def compute_batch(self, clips: Sequence[Clip], device: str) -> Sequence[npt.NDArray[np.float32]]:
+        """Return the numbers for each of several clips; to be overridden by what computes many at once faster.
+
+        Parameters
+        ----------
+        clips : sequence of Clip
+        device : str
+            Where to compute, as torch names it.
+
+        Raises
+        ------
+        AudioError
+            When any of the clips cannot be used; each is then computed alone.
+        """
+        return [self.compute(clip) for clip in clips]
+
+    def framing(self) -> tuple[ClipSettings, FrameSettings] | None:
+        """Return the settings of the clip and of the frames whose spectrum this is computed from; None without one."""
+        return None
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+
     def settings(self) -> dict[str, Any]:
         """Return the parameters that decide the numbers, as plain JSON values."""
         params = {name: getattr(self, name) for name in self._parameters() if name not in ("cache", "n_jobs")}
         plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}, default=plain_value))
         return plain
+
+    def origin(self) -> str:
+        """Return which package the code comes from, and its version; "" for fusionser itself."""
+        return self._origin()
 
     @classmethod
     @lru_cache
@@ -118,7 +152,15 @@ class Computation(BaseEstimator):
         names: list[str] = cls._get_param_names()
         return names
 
+    @classmethod
+    @lru_cache
+    def _origin(cls) -> str:
+        """Look the origin up once: packages are listed slowly, and digests are asked for often."""
+        return code_origin(cls)
+
     def digest(self) -> str:
-        """Return a short hash of the settings and of the revision of the code."""
-        text = json.dumps({**hashed_settings(self.settings()), "revision": self.revision}, sort_keys=True)
+        """Return a short hash of the settings, and of the revision and the origin of the code."""
+        origin = self.origin()
+        code = {"revision": self.revision, **({"origin": origin} if origin else {})}
+        text = json.dumps({**hashed_settings(self.settings()), **code}, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,15 +1,17 @@
 """Blocks that are computed from a clip as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from fusionser.errors import SettingsError
-from fusionser.features.base import FeatureBlock, gender_of
+from fusionser.errors import AudioError, SettingsError
+from fusionser.features.base import FeatureBlock
 from fusionser.features.clip import Clip
+from fusionser.features.framing import FrameParameters
 from fusionser.features.functionals import summarise
 from fusionser.features.pitch import track_pitch
 
@@ -19,7 +21,7 @@ Array = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SignalStatistics(FeatureBlock):
+class SignalStatistics(FrameParameters, FeatureBlock):
     """SER-FusionNet's six statistics of a clip: four moments of its samples, mean spectral centroid and bandwidth.
 
     Mean, variance, skewness and excess kurtosis of the samples, and the means over frames of the spectral
@@ -55,7 +57,7 @@ class SignalStatistics(FeatureBlock):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Gender(FeatureBlock):
+class Gender(FrameParameters, FeatureBlock):
     """The speaker's gender as the rows give it: 1 for male, 0 for female, as in SER-FusionNet.
 
     X must be a table with the column ``gender``. A new recording has no such label: a model that uses this
@@ -77,11 +79,11 @@ class Gender(FeatureBlock):
 
     def compute(self, clip: Clip) -> Array:
         """Return 1 for male, 0 for female."""
-        return np.array([gender_of(clip.row) == "male"], dtype=np.float32)
+        return np.array([_gender_of(clip.row) == "male"], dtype=np.float32)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Pitch(FeatureBlock):
+class Pitch(FrameParameters, FeatureBlock):
     """Fundamental frequency, harmonics-to-noise ratio and voicing, by autocorrelation (Boersma 1993).
 
     See `track_pitch`.
@@ -137,3 +139,15 @@ class Pitch(FeatureBlock):
         seconds = voiced.size * self.hop_length / self.sampling_rate
         parts = [summarise(one[None], self.statistics) for one in series]
         return np.concatenate([*parts, [voiced.mean(), starts / seconds]]).astype(np.float32)
+
+
+def _gender_of(row: Mapping[str, Any]) -> str:
+    """Return the gender that a row gives, or raise `AudioError` when it gives none."""
+    gender = row.get("gender")
+    if gender in ("male", "female"):
+        return str(gender)
+    raise AudioError(
+        f"{row.get('file', 'the clip')}: the block 'gender' needs 'female' or 'male' in the column 'gender', got "
+        f"{'nothing' if gender is None or pd.isna(gender) or gender == '' else repr(gender)}; fill it, or leave "
+        "the block out"
+    )

@@ -15,6 +15,7 @@ from fusionser.errors import SettingsError
 from fusionser.features.learned import Array, LearnedBlock, columns_of
 from fusionser.features.maps import BlockVector, FrontEnd
 from fusionser.splits.inner_folds import sources_of
+from fusionser.waveform import Rates
 
 __all__ = ["EstimatedGender"]
 
@@ -110,10 +111,10 @@ class EstimatedGender(LearnedBlock):
             estimates[known[held]] = fold._estimate(values[known[held]])
         return estimates
 
-    def transform(self, X: Any) -> Array:
-        """Return the probability that each clip's speaker is male, shape (n_clips, 1)."""
+    def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
+        """Return the probability that each clip's speaker is male, shape (n_clips, 1); see `FeatureBlock.transform`."""
         check_is_fitted(self, "weights_")
-        return self._estimate(self._values(X))
+        return self._estimate(self.resolved_front_end().compute_all(X, sampling_rate))
 
     def names(self) -> list[str]:
         """Return the one name."""

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fusionser.augmentation.waveforms import made_by
-from fusionser.errors import AudioError
+from fusionser.errors import AudioError, SettingsError
 from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
+from fusionser.waveform import holds_waveform
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
 
@@ -63,12 +64,18 @@ class Extraction:
         return np.stack([value for value in self.arrays[name] if value is not None])
 
 
-def _compute_one(clip: Clip, computations: Mapping[str, Computation]) -> dict[str, Array] | str:
+def _compute_one(
+    clip: Clip, computations: Mapping[str, Computation], ready: Mapping[str, Array | AudioError]
+) -> dict[str, Array] | str:
+    """Return the values of a clip, some of which may have been computed with those of others, or what is wrong."""
+    found: dict[str, Array] = {}
     try:
-        found = {
-            name: np.asarray(computation.compute(clip), dtype=np.float32) for name, computation in computations.items()
-        }
-        if clip.row.get("waveform") is None and any(item.uses_audio for item in computations.values()):
+        for name, computation in computations.items():
+            value = ready[name] if name in ready else computation.compute(clip)
+            if isinstance(value, AudioError):
+                raise value
+            found[name] = np.asarray(value, dtype=np.float32)
+        if not clip.in_memory and any(item.uses_audio for item in computations.values()):
             found[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
     except AudioError as error:
         return str(error)
@@ -78,17 +85,38 @@ def _compute_one(clip: Clip, computations: Mapping[str, Computation]) -> dict[st
     return found
 
 
+def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> list[Array | AudioError]:
+    """Return the values of many clips by one call, in place of a clip that cannot be used what is wrong with it."""
+    try:
+        values = computation.compute_batch(clips, device)
+    except AudioError as error:
+        if len(clips) == 1:
+            return [error]
+        return [value for clip in clips for value in _at_once(computation, [clip], device)]
+    if len(values) != len(clips):
+        raise SettingsError(
+            f"compute_batch of '{computation.kind}' gave {len(values)} arrays for {len(clips)} clips; expected one each"
+        )
+    return list(values)
+
+
 def _compute_batch(
     rows: list[Mapping[str, Any]], computations: Mapping[str, Computation], device: str = CPU, jobs: int | None = None
 ) -> list[dict[str, Array] | str]:
-    clips = [Clip(row, row.get("waveform")) for row in rows]
+    clips = [Clip(row) for row in rows]
     if device != CPU:
         from fusionser.features.on_device import share_spectra
 
         share_spectra(clips, computations, device, jobs)
+    ready: list[dict[str, Array | AudioError]] = [{} for _ in clips]
     # One clip has nothing to hand on, and a single prediction should not wait.
     with reused_memory() if len(rows) > 1 else nullcontext():
-        return [_compute_one(clip, computations) for clip in clips]
+        for name, computation in computations.items():
+            # The others are computed clip by clip, so that all read a spectrum while it is at hand.
+            if type(computation).compute_batch is not Computation.compute_batch:
+                for values, value in zip(ready, _at_once(computation, clips, device), strict=True):
+                    values[name] = value
+        return [_compute_one(clip, computations, values) for clip, values in zip(clips, ready, strict=True)]
 
 
 @lru_cache(maxsize=1)
@@ -173,12 +201,12 @@ class _Store:
             return
         digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
         try:
-            files = cache.file_digests(str(row["file"]) for row in rows if row.get("waveform") is None)
+            files = cache.file_digests(str(row["file"]) for row in rows if not holds_waveform(row))
         except sqlite3.Error as error:
             self._give_up(error)
             return
         for position, row in enumerate(rows):
-            if row.get("waveform") is None and row["file"] in files:
+            if not holds_waveform(row) and row["file"] in files:
                 self.keys[position] = _keys(row, files[row["file"]], digests)
 
     def _give_up(self, error: sqlite3.Error) -> None:
@@ -230,7 +258,7 @@ def compute_clips(
     Parameters
     ----------
     rows : sequence of mapping
-        Each has ``file`` (with ``start``, ``end``) or ``waveform``.
+        Each has ``file``, or ``waveform`` and ``sampling_rate``, and optionally ``start``, ``end``, ``augmentation``.
     computations : mapping of str to Computation
         By name.
     cache : FeatureCache, optional

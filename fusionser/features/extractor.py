@@ -13,15 +13,16 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import AudioError, SettingsError, unknown_name
-from fusionser.features.base import ClipComputation, FeatureBlock
+from fusionser.features.base import ClipTransformer, FeatureBlock
 from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.extraction import Extraction, Progress, compute_clips
 from fusionser.features.held import digests_of, taken
-from fusionser.features.inputs import rows_of
+from fusionser.features.inputs import rows_of, table_of
 from fusionser.features.learned import LearnedBlock
 from fusionser.legacy import current_settings
 from fusionser.registry import BLOCKS, NETWORKS
 from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, CARRIED_COLUMNS, EXTRACTED_COLUMN
+from fusionser.waveform import Rates
 
 __all__ = ["FeatureExtractor"]
 
@@ -93,21 +94,29 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         for _, block in self.blocks:
             block.check()
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def rows(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
+        """Return X as a table of rows, each waveform with its rate, see `fusionser.features.inputs`."""
+        front_ends = {front.kind: front for front in self._front_ends().values()}
+        return table_of(X, sampling_rate, {**dict(self._handcrafted()), **front_ends})
+
+    def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:
         """Check the parameters, and fit the blocks that learn, where there are any, to the rows and labels."""
         self.check()
-        self.learned_ = {name: self._own(block).fit(X, y) for name, block in self._learning()}
+        learning = self._learning()
+        rows = self.rows(X, sampling_rate) if learning else None
+        self.learned_ = {name: self._own(block).fit(rows, y) for name, block in learning}
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
+    def fit_transform(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Any:
         """Fit, and compute the columns of the training rows; a cross-fitted block answers for them out of fold."""
         self.check()
+        rows = self.rows(X, sampling_rate)
         self.learned_ = {}
         given = {}
         for name, block in self._learning():
             self.learned_[name] = self._own(block)
-            given[name] = np.asarray(self.learned_[name].fit_transform(X, y), dtype=np.float32)
-        return self._joined(X, given)
+            given[name] = np.asarray(self.learned_[name].fit_transform(rows, y), dtype=np.float32)
+        return self._joined(X, rows, given)
 
     def _own(self, block: LearnedBlock) -> LearnedBlock:
         """Return a clone that looks for what it is fed where this extractor does."""
@@ -121,7 +130,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def _learning(self) -> list[tuple[str, LearnedBlock]]:
         return [(name, block) for name, block in self.blocks if isinstance(block, LearnedBlock)]
 
-    def _front_ends(self) -> dict[str, ClipComputation]:
+    def _front_ends(self) -> dict[str, ClipTransformer]:
         """Return what the learned blocks are fed, each kind once, by the column that holds it."""
         front_ends = [block.resolved_front_end() for _, block in self._learning()]
         return {one.column: one for one in front_ends}
@@ -212,7 +221,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         self.check()
         wanted = {**dict(self._handcrafted()), **self._front_ends()}
         return compute_clips(
-            rows_of(X), wanted, cache=cache, n_jobs=n_jobs, device=device, progress=progress, strict=strict
+            rows_of(self.rows(X)), wanted, cache=cache, n_jobs=n_jobs, device=device, progress=progress, strict=strict
         )
 
     def table(self, rows: pd.DataFrame, result: Extraction) -> pd.DataFrame:
@@ -244,12 +253,16 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         parts.update({name: np.asarray(block.transform(fed), np.float32) for name, block in self.learned_.items()})
         return np.concatenate([parts[name] for name, _ in self.blocks], axis=1)
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, *, sampling_rate: Rates = None) -> Any:
         """Compute the columns of every clip.
 
         Parameters
         ----------
-        X : DataFrame with a column ``file``, sequence of paths, or waveforms
+        X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
+            Waveforms are arrays of floats from -1 to 1, or of integers; two-dimensional ones have channels.
+        sampling_rate : int or sequence of int, optional
+            Rate in Hz of waveforms that stand without one, one for all or one a clip. When None they are taken to have
+            that of the analysis, where all blocks, and what networks are fed, have the same; else they are refused.
 
         Returns
         -------
@@ -260,24 +273,27 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         ------
         AudioError
             When a clip cannot be used.
+        FusionserError
+            When X holds what is no clip, or a waveform whose rate is not known.
         """
         self.check()
         if self._learning():
             check_is_fitted(self, "learned_")
+        rows = self.rows(X, sampling_rate)
         learned = {
-            name: np.asarray(block.transform(X), dtype=np.float32)
+            name: np.asarray(block.transform(rows), dtype=np.float32)
             for name, block in getattr(self, "learned_", {}).items()
         }
-        return self._joined(X, learned)
+        return self._joined(X, rows, learned)
 
-    def _joined(self, X: Any, learned: Mapping[str, Array]) -> Any:
-        if len(X) == 0:
+    def _joined(self, X: Any, rows: pd.DataFrame, learned: Mapping[str, Array]) -> Any:
+        if len(rows) == 0:
             raise AudioError("X holds no clips; expected at least one")
-        parts = {**self._handcrafted_parts(X), **learned}
+        parts = {**self._handcrafted_parts(rows), **learned}
         values = np.concatenate([parts[name] for name, _ in self.blocks], axis=1)
         if not self.keep_rows:
             return values
-        index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))
+        index = rows.index
         names = [name for name in self.get_feature_names_out() if "__" in name]
         return pd.concat([_carried(X, index), pd.DataFrame(values, columns=names, index=index)], axis=1)
 
@@ -291,7 +307,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             for name, block in blocks.items():
                 parts[name][held] = taken(X[held], name, block)
         if not held.all():
-            rest = X[~held] if isinstance(X, pd.DataFrame) else X
+            rest = X[~held]
             cache = default_cache() if self.cache else None
             result = compute_clips(rows_of(rest), blocks, cache=cache, n_jobs=self.n_jobs, strict=True)
             for name in blocks:

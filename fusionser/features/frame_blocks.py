@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.features.base import FrameFeature
 from fusionser.features.checks import check_count, check_mel
+from fusionser.features.framing import FrameFeature
 from fusionser.features.spectrum import Spectrum
 
 __all__ = ["MFCC", "RMS", "Chroma", "MelSpectrogram", "SpectralContrast", "SpectralShape", "ZeroCrossingRate"]

@@ -9,7 +9,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from fusionser.errors import SettingsError
+from fusionser.features.inputs import table_of
 from fusionser.features.maps import FrontEnd, front_end
+from fusionser.waveform import Rates
 
 __all__ = ["LearnedBlock"]
 
@@ -38,6 +40,10 @@ class LearnedBlock(TransformerMixin, BaseEstimator):
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
         self.resolved_front_end().check()
+
+    def table(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
+        """Return X as a table of rows, each waveform with its rate, see `fusionser.features.inputs`."""
+        return table_of(X, sampling_rate, {self.kind: self.resolved_front_end()})
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn from the rows and their labels."""

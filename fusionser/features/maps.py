@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import TransformerMixin
 
 from fusionser.errors import SettingsError
-from fusionser.features.base import ClipComputation
+from fusionser.features.base import ClipTransformer
 from fusionser.features.checks import check_count, check_mel
 from fusionser.features.clip import Clip
+from fusionser.features.framing import FrameParameters
 from fusionser.features.spectrum import FrameSettings
 from fusionser.registry import BLOCKS, FRONT_ENDS
 
@@ -23,30 +23,16 @@ LARGEST_MAP = 1 << 24
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FrontEnd(TransformerMixin, ClipComputation, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class FrontEnd(ClipTransformer):
     """What turns each clip into one array, all of one shape (`array_shape`), for a network to read."""
 
-    def transform(self, X: Any) -> Array:
-        """Compute the array of every clip.
-
-        Parameters
-        ----------
-        X : DataFrame with a column ``file``, sequence of paths, or waveforms
-
-        Returns
-        -------
-        ndarray of shape (n_clips, *array_shape), float32
-
-        Raises
-        ------
-        AudioError
-            When a clip cannot be used.
-        """
-        return self.compute_all(X)
+    def array_shape(self) -> tuple[int, ...]:
+        """Return the shape of one clip's array, the same for every clip."""
+        raise NotImplementedError
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClipMap(FrontEnd):
+class ClipMap(FrameParameters, FrontEnd):
     """A map of bands by frames; clips are padded or cut to `duration`."""
 
     duration: float | None = 3.0
@@ -162,7 +148,7 @@ class MFCCMap(ClipMap):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RawWaveform(FrontEnd):
+class RawWaveform(FrameParameters, FrontEnd):
     """The samples of the waveform themselves.
 
     Parameters
@@ -186,6 +172,9 @@ class RawWaveform(FrontEnd):
             raise SettingsError("duration is None; waveforms need a number of seconds, so that all have one size")
         check_count("the number of samples", self.array_shape()[0], 1, LARGEST_MAP)
 
+    def framing(self) -> None:
+        """Return None: the samples are not cut into frames."""
+
     def array_shape(self) -> tuple[int, ...]:
         """Return the number of samples."""
         samples = self.clip_settings().samples
@@ -198,7 +187,7 @@ class RawWaveform(FrontEnd):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BlockVector(FrontEnd):
+class BlockVector(FrameParameters, FrontEnd):
     """Several handcrafted blocks, end to end in one vector.
 
     The blocks have their defaults, and share one transform of the clip.
@@ -232,9 +221,14 @@ class BlockVector(FrontEnd):
         """Return the length of the vector."""
         return (sum(len(block.names()) for block in self._blocks()),)
 
+    def origin(self) -> str:
+        """Return which packages the code comes from, that of the blocks included."""
+        return " ".join(filter(None, [super().origin(), *(block.origin() for block in self._blocks())]))
+
     def _blocks(self) -> list[Any]:
         shared = {name: getattr(self, name) for name in self._parameters() if name != "blocks"}
-        return [BLOCKS.named(name)(**shared) for name in self.blocks]
+        kinds = [BLOCKS.named(name) for name in self.blocks]
+        return [kind(**{name: shared[name] for name in kind._parameters() if name in shared}) for kind in kinds]
 
     def compute(self, clip: Clip) -> Array:
         """Return the vector of one clip."""

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fusionser.audio import ClipSettings
 from fusionser.errors import AudioError
-from fusionser.features.base import ClipComputation
 from fusionser.features.clip import Clip, Computation
 from fusionser.features.spectrum import (
     FrameSettings,
@@ -238,15 +238,11 @@ def share_spectra(
     n_jobs : int, optional
         Threads; -1 is one a core.
     """
-    kinds = {
-        (one.clip_settings(), one.frame_settings())
-        for one in computations.values()
-        if isinstance(one, ClipComputation) and one.uses_audio
-    }
+    framings = {computation.framing() for computation in computations.values() if computation.uses_audio}
     where = torch.device(device)
-    for settings, frames in kinds:
+    for settings, frames in filter(None, framings):
 
-        def load(clip: Clip, settings: Any = settings, frames: FrameSettings = frames) -> Spectrum | None:
+        def load(clip: Clip, settings: ClipSettings = settings, frames: FrameSettings = frames) -> Spectrum | None:
             try:
                 return clip.spectrum(settings, frames)
             except AudioError:

@@ -1,9 +1,7 @@
 """Named sets of blocks."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from fusionser.errors import unknown_name
 from fusionser.features.base import FeatureBlock
 from fusionser.features.blocks import (
     MFCC,
@@ -18,6 +16,7 @@ from fusionser.features.blocks import (
     ZeroCrossingRate,
 )
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.framing import accepted, build_block
 from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
@@ -47,7 +46,7 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     gender : bool, default=True
         Include the gender as given by the rows.
     **clip
-        Parameters of the clip and its frames, the same for every block, see `ClipComputation`.
+        Parameters of the clip and its frames, the same for every block, see `FrameParameters`.
 
     Examples
     --------
@@ -95,7 +94,7 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     gender : bool, default=False
         Include the gender as given by the rows.
     **clip
-        Parameters of the clip and its frames, the same for every block, see `ClipComputation`.
+        Parameters of the clip and its frames, the same for every block, see `FrameParameters`.
 
     Examples
     --------
@@ -121,22 +120,8 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     if gender:
         blocks.append(Gender())
     for block in blocks:
-        block.set_params(**_accepted(block, settings))
+        block.set_params(**accepted(type(block), settings))
     return FeatureExtractor(blocks=[(block.kind, block) for block in blocks])
-
-
-def _accepted(block: FeatureBlock, settings: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(settings) - set(block.get_params()))
-    if unknown:
-        raise unknown_name("clip parameter", unknown[0], sorted(block.get_params()))
-    return dict(settings)
-
-
-def build_block(kind: type[FeatureBlock], settings: Mapping[str, Any]) -> FeatureBlock:
-    """Build a block with parameters of the clip and its frames."""
-    block = kind()
-    block.set_params(**_accepted(block, settings))
-    return block
 
 
 def preset(name: str, **options: Any) -> FeatureExtractor:

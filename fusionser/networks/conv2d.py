@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from sklearn.utils import _safe_indexing
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusionser.augmentation.waveforms import Augmentation, augment
+from fusionser.augmentation.waveforms import Augmentation
 from fusionser.errors import SettingsError
-from fusionser.features.inputs import rows_of
 from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
@@ -193,12 +191,12 @@ class Conv2DExtractor(DeepExtractor):
         """Return 32."""
         return 32
 
-    def _applied(self, X: Any, function: Callable[[Array], Array]) -> Array:
-        own = self._inputs(X)
+    def _applied(self, rows: pd.DataFrame, function: Callable[[Array], Array]) -> Array:
+        own = self._inputs(rows)
         results = [function(own)]
         for speed in self.speeds:
             inputs = own.copy()
-            for position, found in self._at_speed(X, np.arange(len(own)), speed):
+            for position, found in self._at_speed(rows, np.arange(len(own)), speed):
                 inputs[position] = found
             results.append(function(inputs))
         mean: Array = np.mean(results, axis=0)
@@ -208,32 +206,34 @@ class Conv2DExtractor(DeepExtractor):
         """Return the masks, the shift and the mixing."""
         return Distortion(mixup=self.mixup, band_mask=self.band_mask, frame_mask=self.frame_mask, shift=self.shift)
 
-    def _at_speed(self, X: Any, positions: Positions, speed: float) -> Iterator[tuple[int, Array]]:
+    def _at_speed(self, rows: pd.DataFrame, positions: Positions, speed: float) -> Iterator[tuple[int, Array]]:
         """Yield the places among the positions that hold an original recording, and its map at another speed.
 
         A clip that is too short at that speed is left out.
         """
-        copies = columns_of(X, {"augmentation": ""})["augmentation"].to_numpy()[positions]
+        copies = columns_of(rows, {"augmentation": ""})["augmentation"].to_numpy()[positions]
         originals = np.flatnonzero(copies == "")
         if len(originals) == 0:
             return
-        front = self.resolved_front_end()
-        shown = _at_speed(_safe_indexing(X, positions[originals]), speed, front)
-        for place, array in zip(originals, front.compute_usable(shown), strict=True):
+        shown = rows.drop(columns=array_columns(rows)).iloc[positions[originals]]
+        shown = shown.assign(augmentation=str(Augmentation("speed", speed, 0)))
+        for place, array in zip(originals, self.resolved_front_end().compute_usable(shown), strict=True):
             if array is not None:
                 yield int(place), array
 
-    def _training_inputs(self, X: Any, trained: Positions) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
-        source = sources_of(X, len(X))[trained]
-        copy = columns_of(X, {"augmentation": ""})["augmentation"].to_numpy()[trained]
-        rows = pd.DataFrame({"source": source, "copy": copy})
+    def _training_inputs(
+        self, rows: pd.DataFrame, trained: Positions
+    ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
+        source = sources_of(rows, len(rows))[trained]
+        copy = columns_of(rows, {"augmentation": ""})["augmentation"].to_numpy()[trained]
+        shown = pd.DataFrame({"source": source, "copy": copy})
         # A row that over-sampling repeats is shown as often as it is repeated.
-        rows["turn"] = rows.groupby(["source", "copy"]).cumcount()
-        groups = rows.groupby(["source", "turn"], sort=False).ngroup().to_numpy(dtype=np.int64)
-        inputs = [self._inputs(_safe_indexing(X, trained))]
+        shown["turn"] = shown.groupby(["source", "copy"]).cumcount()
+        groups = shown.groupby(["source", "turn"], sort=False).ngroup().to_numpy(dtype=np.int64)
+        inputs = [self._inputs(rows.iloc[trained])]
         positions, members = [trained], [groups]
         for speed in self.speeds:
-            found = list(self._at_speed(X, trained, speed))
+            found = list(self._at_speed(rows, trained, speed))
             if found:
                 places = np.array([place for place, _ in found])
                 inputs.append(np.stack([array for _, array in found]))
@@ -259,14 +259,3 @@ class Conv2DMFCCExtractor(Conv2DExtractor):
     def default_front_end(self) -> FrontEnd:
         """Return the map of 40 MFCC by 188 frames."""
         return MFCCMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=256, n_mels=64, n_mfcc=40, duration=3.0)
-
-
-def _at_speed(X: Any, speed: float, front: FrontEnd) -> Any:
-    """Return the clips of X, original recordings, as they are at another speed."""
-    wanted = Augmentation("speed", speed, 0)
-    if isinstance(X, pd.DataFrame):
-        return X.drop(columns=array_columns(X)).assign(augmentation=str(wanted))
-    rows = rows_of(X)
-    if rows and "waveform" in rows[0]:
-        return [augment(row["waveform"], front.sampling_rate, wanted) for row in rows]
-    return pd.DataFrame(rows).assign(augmentation=str(wanted))

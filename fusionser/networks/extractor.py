@@ -7,12 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import SettingsError
 from fusionser.features.clip import plain_value
+from fusionser.features.inputs import table_of
 from fusionser.features.learned import LearnedBlock, labels_of
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.batches import Distortion
@@ -24,6 +25,7 @@ from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.splits.inner_folds import InnerFolds
+from fusionser.waveform import Rates
 
 __all__ = ["CROSS_FITTED", "SCORE", "DeepExtractor"]
 
@@ -42,8 +44,10 @@ LEAST = 1e-12
 class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     """A network that is trained to tell the classes apart, and whose inside is then used as features.
 
-    Subclasses build the network. X is a table with a column ``file``, a list of paths, or waveforms; a table may
-    carry ``speaker``, ``source`` and ``augmentation``, by which validation rows are held out, and folds are cut.
+    Subclasses build the network. X is a table with a column ``file``, or a list of paths, waveforms, or pairs
+    (samples, rate), see `fusionser.features.inputs`; a table may carry ``speaker``, ``source`` and ``augmentation``, by
+    which validation rows are held out, and folds are cut. Every method takes ``sampling_rate``, the rate of waveforms
+    that stand without one.
 
     Parameters
     ----------
@@ -98,17 +102,22 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
                 "hidden units cannot be cross-fitted: those of different networks share no axes; set output='scores'"
             )
 
-    def fit(self, X: Any, y: Any, validation_rows: tuple[Any, Any] | None = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, validation_rows: tuple[Any, Any] | None = None, *, sampling_rate: Rates = None
+    ) -> Self:
         """Train the network.
 
         Parameters
         ----------
-        X : DataFrame with a column ``file``, sequence of paths, or waveforms
+        X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
         y : sequence of shape (n_rows,)
             Labels.
         validation_rows : (rows, labels), optional
-            Validation rows, in place of held-out ones of X. Where these are test rows, the network that
-            comes of it is chosen by them: that is how several papers report, and no estimate of anything.
+            Validation rows, in place of held-out ones of X; waveforms as pairs, where `sampling_rate` is given. Where
+            these are test rows, the network that comes of it is chosen by them: that is how several papers report, and
+            no estimate of anything.
+        sampling_rate : int or sequence of int, optional
+            Rate in Hz of waveforms of X without one; that of the front end when None.
 
         Raises
         ------
@@ -120,20 +129,24 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             When a parameter is out of its range, or all rows are of one class.
         """
         self.check()
-        labels = labels_of(y, len(X))
+        rows = self.table(X, sampling_rate)
+        labels = labels_of(y, len(rows))
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise SettingsError(
                 f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
             )
         if validation_rows is None:
-            trained, held = hold_out(X, labels, self.validation, self.random_state or 0, self.validate_by)
-            validation_rows = (_safe_indexing(X, held), labels[held])
+            trained, held = hold_out(rows, labels, self.validation, self.random_state or 0, self.validate_by)
+            validation, validation_labels = rows.iloc[held], labels[held]
         else:
             trained = np.arange(len(labels))
-        validation, validation_targets = validation_rows[0], self._indices(validation_rows[1])
-        inputs, positions, groups = self._training_inputs(X, trained)
-        rows = TrainingRows(
+            # A rate that is told is that of X alone.
+            own = {} if sampling_rate is not None else {self.kind: self.resolved_front_end()}
+            validation, validation_labels = table_of(validation_rows[0], None, own), validation_rows[1]
+        validation_targets = self._indices(validation_labels)
+        inputs, positions, groups = self._training_inputs(rows, trained)
+        learned = TrainingRows(
             inputs=inputs,
             targets=targets[positions].astype(np.int64),
             groups=groups,
@@ -143,51 +156,56 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History
         self.network_, self.history_ = train_network(
-            self._begun, rows, self.classes_, self, name=self.kind, distortion=self.distortion()
+            self._begun, learned, self.classes_, self, name=self.kind, distortion=self.distortion()
         )
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **more: Any) -> Any:
+    def fit_transform(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Any:
         """Train, and return the columns of the training rows: out of fold with `cross_fit`, else in fold."""
         self.check()
+        rows = self.table(X, sampling_rate)
         if not self.cross_fit:
-            return self.fit(X, y).transform(X)
-        labels = labels_of(y, len(X))
-        scores = self.out_of_fold_scores(X, labels)
-        self.fit(X, labels)
+            return self.fit(rows, y).transform(rows)
+        labels = labels_of(y, len(rows))
+        scores = self._out_of_fold_scores(rows, labels)
+        self.fit(rows, labels)
         return scores
 
-    def out_of_fold_scores(self, X: Any, labels: npt.NDArray[Any]) -> Array:
+    def _out_of_fold_scores(self, rows: pd.DataFrame, labels: npt.NDArray[Any]) -> Array:
         """Return the log-probabilities of each row by a network trained without its speaker."""
         classes = np.unique(labels)
         scores = np.full((len(labels), len(classes)), np.log(LEAST), dtype=np.float32)
         folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0)
-        for train, held in folds.split(X, labels):
-            inner = clone(self).set_params(cross_fit=0, output="scores").fit(_safe_indexing(X, train), labels[train])
-            scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(_safe_indexing(X, held))
+        for train, held in folds.split(rows, labels):
+            inner = clone(self).set_params(cross_fit=0, output="scores").fit(rows.iloc[train], labels[train])
+            scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(rows.iloc[held])
         return scores
 
-    def transform(self, X: Any) -> Array:
+    def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units or class scores of every clip, shape (n_clips, n_columns)."""
-        return self.embed(X) if self.output == "units" else self.scores(X)
+        rows = self.table(X, sampling_rate)
+        return self.embed(rows) if self.output == "units" else self.scores(rows)
 
-    def embed(self, X: Any) -> Array:
+    def embed(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units of every clip, shape (n_clips, n_units), float32."""
         check_is_fitted(self, "network_")
-        return self._applied(X, lambda inputs: embedding_of(self.network_, inputs, self.device))
+        rows = self.table(X, sampling_rate)
+        return self._applied(rows, lambda inputs: embedding_of(self.network_, inputs, self.device))
 
-    def scores(self, X: Any) -> Array:
+    def scores(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the log-probability of each class, shape (n_clips, n_classes), float32."""
-        return np.log(np.maximum(self.predict_proba(X), LEAST)).astype(np.float32)
+        return np.log(np.maximum(self.predict_proba(X, sampling_rate=sampling_rate), LEAST)).astype(np.float32)
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict_proba(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
         check_is_fitted(self, "network_")
-        return probabilities_of(self._applied(X, lambda inputs: logits_of(self.network_, inputs, self.device)))
+        rows = self.table(X, sampling_rate)
+        return probabilities_of(self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device)))
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, shape (n_clips,)."""
-        predicted: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X, sampling_rate=sampling_rate)
+        predicted: npt.NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return predicted
 
     def names(self) -> list[str]:
@@ -237,13 +255,15 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         self.begin(network)
         return network
 
-    def _applied(self, X: Any, function: Callable[[Array], Array]) -> Array:
+    def _applied(self, rows: pd.DataFrame, function: Callable[[Array], Array]) -> Array:
         """Return what the network says of the clips."""
-        return function(self._inputs(X))
+        return function(self._inputs(rows))
 
-    def _inputs(self, X: Any) -> Array:
-        return self.resolved_front_end().compute_all(X)
+    def _inputs(self, rows: pd.DataFrame) -> Array:
+        return self.resolved_front_end().compute_all(rows)
 
-    def _training_inputs(self, X: Any, trained: Positions) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
+    def _training_inputs(
+        self, rows: pd.DataFrame, trained: Positions
+    ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
         """Return inputs to learn from, the row that each is of, and which of them stand in for one another."""
-        return self._inputs(_safe_indexing(X, trained)), trained, None
+        return self._inputs(rows.iloc[trained]), trained, None

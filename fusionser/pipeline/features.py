@@ -8,7 +8,8 @@ from typing import Any
 from fusionser.corpora import CORPORA, Card
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features import BLOCKS, EstimatedGender, FeatureExtractor, LearnedBlock, preset, wide
-from fusionser.features.presets import PAPER_CLIP, PAPER_PRESETS, build_block
+from fusionser.features.framing import build_block
+from fusionser.features.presets import PAPER_CLIP, PAPER_PRESETS
 from fusionser.features.store import read_settings
 from fusionser.names import DEFAULT_PRESET, GROUPS, block_names
 from fusionser.registry import NETWORKS

@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from fusionser.errors import ProtocolError
+from fusionser.waveform import split_pair
 
 __all__ = ["InnerFolds", "parted_speakers", "sources_of"]
 
@@ -134,11 +135,11 @@ def sources_of(X: Any, count: int) -> npt.NDArray[Any]:
 
 
 def _hashes(items: list[Any]) -> npt.NDArray[Any]:
-    """Return paths as they are, and a hash of what is an array of samples."""
+    """Return paths as they are, and a hash of what is an array of samples, or a pair of it and its rate."""
     names = [
         str(item)
         if isinstance(item, str) or hasattr(item, "__fspath__")
-        else hashlib.blake2b(np.ascontiguousarray(item).tobytes(), digest_size=12).hexdigest()
+        else hashlib.blake2b(np.ascontiguousarray(split_pair(item)[0]).tobytes(), digest_size=12).hexdigest()
         for item in items
     ]
     return np.array(names, dtype=object).astype(str)

@@ -1,0 +1,184 @@
+"""The parameters of a clip and of its frames, and the blocks that are computed from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fusionser.audio import ClipSettings
+from fusionser.errors import SettingsError, unknown_name
+from fusionser.features.base import FeatureBlock
+from fusionser.features.clip import Clip, Computation
+from fusionser.features.functionals import FUNCTIONALS, delta, summarise
+from fusionser.features.spectrum import FrameSettings, Spectrum
+
+__all__ = ["ClipParameters", "FrameFeature", "FrameParameters", "accepted", "build_block"]
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClipParameters(Computation):
+    """A computation with the parameters of the clip.
+
+    Parameters
+    ----------
+    sampling_rate : int, default=22050
+        Rate of the analysis in Hz; files, and waveforms of another rate, are resampled to it.
+    offset : float, default=0.0
+        Seconds to skip at the start of a clip.
+    duration : float, optional
+        Seconds to keep, shorter clips padded with zeros; None keeps all.
+    trim : bool, default=False
+        Cut off leading and trailing silence (30 dB below the peak).
+    denoise : bool, default=False
+        Apply a Wiener filter.
+    """
+
+    sampling_rate: int = 22050
+    offset: float = 0.0
+    duration: float | None = None
+    trim: bool = False
+    denoise: bool = False
+
+    def clip_settings(self) -> ClipSettings:
+        """Return the checked settings of the clip."""
+        return ClipSettings(
+            sampling_rate=self.sampling_rate,
+            offset=self.offset,
+            duration=self.duration,
+            trim=self.trim,
+            denoise=self.denoise,
+        )
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        self.clip_settings()
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FrameParameters(ClipParameters):
+    """A computation from the frames of the clip, which shares their spectrum with others of the same parameters.
+
+    Parameters
+    ----------
+    n_fft : int, default=2048
+        Length of a frame in samples.
+    hop_length : int, default=512
+        Distance between frames in samples.
+    """
+
+    n_fft: int = 2048
+    hop_length: int = 512
+
+    def frame_settings(self) -> FrameSettings:
+        """Return the checked settings of the frames."""
+        return FrameSettings(sampling_rate=self.sampling_rate, n_fft=self.n_fft, hop_length=self.hop_length)
+
+    def spectrum(self, clip: Clip) -> Spectrum:
+        """Return the clip's spectrum under these settings."""
+        return clip.spectrum(self.clip_settings(), self.frame_settings())
+
+    def framing(self) -> tuple[ClipSettings, FrameSettings] | None:
+        """Return the settings of the clip and of its frames."""
+        return self.clip_settings(), self.frame_settings()
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        self.frame_settings()
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FrameFeature(FrameParameters, FeatureBlock):
+    """A block made of series over frames, each summarised by statistics.
+
+    Parameters
+    ----------
+    statistics : sequence of str, default=("mean",)
+        What is taken over the frames; keys of `fusionser.features.FUNCTIONALS`.
+    deltas : int, default=0
+        1 adds the series' first derivatives over time, 2 the second ones too.
+    delta_statistics : sequence of str, optional
+        Statistics of the derivatives; the same as `statistics` when None.
+
+    Other parameters are those of `ClipComputation`.
+    """
+
+    statistics: Sequence[str] = ("mean",)
+    deltas: int = 0
+    delta_statistics: Sequence[str] | None = None
+
+    def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
+        """Return the series, shape (n_series, n_frames)."""
+        raise NotImplementedError
+
+    def series_names(self) -> list[str]:
+        """Return the name of each series; empty for a block of one."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise `SettingsError` when a parameter is out of its range."""
+        super().check()
+        if not 0 <= self.deltas <= 2:
+            raise SettingsError(f"deltas is {self.deltas}; expected 0, 1 or 2")
+        for given in (self.statistics, self.delta_statistics or ()):
+            if len(set(given)) < len(given) and not isinstance(given, str):
+                raise SettingsError(f"statistics are named twice: {', '.join(given)}")
+        if not len(self.statistics) or isinstance(self.statistics, str):
+            raise SettingsError(
+                f"statistics is {self.statistics!r}; expected a list of one or more of {', '.join(FUNCTIONALS)}"
+            )
+
+    def names(self) -> list[str]:
+        """Return the names of the columns within the block."""
+        orders = ["", "delta", "delta2"][: self.deltas + 1]
+        names = []
+        for order in orders:
+            for series in self.series_names():
+                names += ["_".join(filter(None, (series, order, one))) for one in self._statistics_of(order)]
+        return names
+
+    def _statistics_of(self, order: str) -> Sequence[str]:
+        return self.delta_statistics or self.statistics if order else self.statistics
+
+    def compute(self, clip: Clip) -> Array:
+        """Return the columns for one clip."""
+        current = np.asarray(self.series(self.spectrum(clip)), dtype=np.float64)
+        columns = summarise(current, self.statistics)
+        if self.deltas:
+            slopes = [delta(current)]
+            if self.deltas == 2:
+                slopes.append(delta(slopes[0]))
+            columns = np.concatenate([columns, summarise(np.concatenate(slopes), self._statistics_of("delta"))])
+        return columns.astype(np.float32)
+
+
+def accepted(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some settings that a block takes; one without frames does without the parameters of frames.
+
+    Raises
+    ------
+    SettingsError
+        When a setting is no parameter of the block, nor of clips and frames.
+    """
+    names = kind._get_param_names()
+    unknown = sorted(set(settings) - {*names, *FrameParameters._get_param_names()})
+    if unknown:
+        raise unknown_name("clip parameter", unknown[0], names)
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def build_block(kind: type[Any], settings: Mapping[str, Any]) -> Any:
+    """Build a block with parameters of the clip and its frames, see `accepted`.
+
+    Examples
+    --------
+    >>> from fusionser.features import MFCC
+    >>> build_block(MFCC, {"duration": 2.5}).duration
+    2.5
+    """
+    return kind(**accepted(kind, settings))
