@@ -1,9 +1,9 @@
 """Results whose scores are chosen, for what is computed from results."""
 
 import numpy as np
-from fusionser.experiments.factorial import cell_label
 
 from fusionser.results import ClassResult, FoldResult, ProtocolStamp, Result, Scores
+from fusionser.studies.factorial import cell_label
 
 SPEAKERS = [f"demo/s{place:02d}" for place in range(24)]
 
@@ -12,11 +12,11 @@ def made(cell, classifier, uar, protocol="speaker-kfold", confusions=None, gende
     """A result whose speakers have the UAR given, and a WAR a tenth above."""
     plain = Scores(war=float(np.mean(uar)) + 0.1, uar=float(np.mean(uar)), macro_f1=float(np.mean(uar)))
     return Result(
-        corpus="demo",
+        corpora=("demo",),
         rows=240,
         speaker_count=24,
         classes=("angry", "calm"),
-        protocol=ProtocolStamp(name=protocol, settings={}, setting="inductive", selection="fixed", stamps=()),
+        protocol=ProtocolStamp(name=protocol, settings={}, setting="inductive", selection="fixed"),
         features=[],
         features_name=cell_label(*cell),
         feature_count=1,

@@ -8,11 +8,10 @@ figure = 20.0
 measure = "best validation epoch"
 seeds = 2
 choices = "All of it."
-reading = "The voices are synthetic."
 [pipeline]
 network = "mfcc-frames"
-augment = ["speed(1.1)"]
-[training]
+rows = { augment = ["speed(1.1)"] }
+[pipeline.networks.parameters]
 epochs = 3
 units = 8
 [protocol]

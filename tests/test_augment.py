@@ -16,7 +16,8 @@ from fusionser.augmentation.waveforms import Augmentation, augment, parse_augmen
 from fusionser.balancing import BalanceRows
 from fusionser.errors import FusionserError, LeakageError, RowsError, SettingsError
 from fusionser.evaluation import check_split, with_fingerprints
-from fusionser.features import MFCC, FeatureExtractor
+from fusionser.facts import Stamp
+from fusionser.features import MFCC, FeatureExtractor, default_cache
 from fusionser.features.clip import Clip
 from fusionser.reader import read_row
 from fusionser.registry import AUGMENTATIONS
@@ -187,8 +188,8 @@ def test_only_originals_are_copied_and_copies_carry_no_features(demo_rows):
 
 
 def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatch):
-    from fusionser.experiments import Place, Plan, analyse_copies, choose_features, evaluate_plan, prepare
-
+    from fusionser.jobs import evaluate_prepared
+    from fusionser.pipeline import PipelineSpec, Place, Resources, analyse_augmented, prepare
     from fusionser.splits import RandomHoldout
 
     monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "cache"))
@@ -198,18 +199,23 @@ def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatc
         folder.mkdir(parents=True, exist_ok=True)
         # At a higher tempo these are shorter than the offset.
         soundfile.write(folder / f"{number}.wav", tone(200.0 + 20 * number, 0.72), RATE)
-    places = [Place(clips, "folders")]
-    prepared = prepare(places, choose_features(places, blocks=["mfcc"], clip={"offset": 0.6}))
-    plan = Plan(augment=("stretch",), copies=3)
-    plain = prepared
-    prepared = analyse_copies(prepared, plan)
-    # What it found is of this plan alone: the rows that were given are as they were.
-    assert analyse_copies(plain, plan) == prepared
-    assert plain.unusable_copies == ()
-    assert 0 < len(prepared.unusable_copies) < 24
-    assert f"{len(prepared.unusable_copies)} augmented copies cannot be used and are left out" in prepared.notes
-    result, _ = evaluate_plan(prepared, plan, RandomHoldout(share=0.5, stratified=True))
+    spec = PipelineSpec(
+        features={"blocks": ["mfcc"], "clip": {"offset": 0.6}}, rows={"augment": ["stretch"], "copies": 3}
+    )
+    plain = prepare([Place(clips, "folders")], spec)
+    resources = Resources(cache=default_cache())
+    prepared = analyse_augmented(plain, resources=resources)
+    # What it found is of this specification alone: the rows that were given are as they were.
+    assert analyse_augmented(plain, resources=resources) == prepared
+    assert plain.unusable == ()
+    assert 0 < len(prepared.unusable) < 24
+    note = Stamp(kind="unusable-augmentations", value=len(prepared.unusable))
+    assert note in prepared.notes and note not in plain.notes
+    result, _ = evaluate_prepared(prepared, RandomHoldout(share=0.5, stratified=True))
     assert result.rows == 8
+    assert note in result.notes
+    # Where nothing is kept, nothing would be found again.
+    assert analyse_augmented(plain) is plain
 
 
 def test_copies_get_the_features_of_their_own_sound(demo_rows):

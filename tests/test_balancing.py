@@ -1,9 +1,8 @@
-"""Cures of imbalance: what they make of columns, where they act, and what they refuse."""
+"""Balancing strategies: what they make of columns, where they act, and what they refuse."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from fusionser.experiments.pipeline import build_pipeline
 from imblearn.over_sampling import SMOTE
 
 from fusionser.augmentation.rows import AugmentRows
@@ -11,7 +10,7 @@ from fusionser.balancing import COLUMN_BALANCINGS, ImposeImbalance, balance_colu
 from fusionser.classifiers import CLASSIFIERS, BalancedBagging, classifier, neural
 from fusionser.classifiers.svm import SVM, BalancedSVC
 from fusionser.errors import SettingsError
-from fusionser.features import fusionnet
+from fusionser.pipeline import PipelineSpec, build_pipeline
 
 
 @pytest.fixture
@@ -109,7 +108,10 @@ def test_what_a_cure_cannot_do_is_told():
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))
 def test_the_pipeline_gives_the_cure_to_its_classifier(name):
-    built = build_pipeline(fusionnet(), name, imbalance="borderline-smote")
+    spec = PipelineSpec(
+        features={"preset": "fusionnet"}, rows={"imbalance": "borderline-smote"}, classifier={"name": name}
+    )
+    built = build_pipeline(spec)
     assert built[-1].balance == "borderline-smote"
     assert built[-1].class_weight is None
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from command_process import start_command
-from fusionser.experiments import IMBALANCE
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.features import BLOCKS, PRESETS
+from fusionser.names import FUSIONS, IMBALANCE, SETTINGS
 from fusionser.scaling import SCALERS
 from fusionser.splits import PROTOCOLS
 
@@ -120,7 +120,7 @@ def test_every_choice_of_evaluate_changes_what_is_run(command, features, options
     expected = {
         "random-forest": "balanced",
         "xgboost": "colsample_bytree",
-        "--tune": "inner folds",
+        "--tune": "inner-folds",
         "speaker-normalised": "speaker-normalised",
         "robust": "robust",
         "mfcc,pitch": "mfcc+pitch",
@@ -139,7 +139,7 @@ def test_cross_corpus_takes_two_folders(command, demo_folder, features, tmp_path
     split = ["--protocol", "cross-corpus", "--test-corpora", "other"]
     done = command("evaluate", tmp_path / "demo.csv", tmp_path / "other.csv", *split, *options)
     assert done.json["folds"][0]["test_rows"] == 60
-    assert done.json["corpus"] == "demo, other"
+    assert done.json["corpora"] == ["demo", "other"]
 
 
 def test_predict_answers_files_folders_lists_and_standard_input(command, demo_folder, model, tmp_path):
@@ -272,7 +272,7 @@ def test_help_and_version(command):
     assert "extract" in command("--help").output
     assert command("--version").output.startswith("fusionser ")
     told = command("evaluate", "--help", env={"COLUMNS": "400"}).output
-    for name in (*BLOCKS, *PRESETS, *CLASSIFIERS, *PROTOCOLS, *SCALERS, *IMBALANCE):
+    for name in (*BLOCKS, *PRESETS, *CLASSIFIERS, *PROTOCOLS, *SCALERS, *IMBALANCE, *FUSIONS, *SETTINGS):
         assert re.search(rf"\b{name}\b", told), name
     for name in ("extract", "fit", "evaluate", "predict", "study", "corpora"):
         assert command(name, "--help").status == 0

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from fusionser.experiments.choices import Place
-from fusionser.experiments.prepare import list_places
 
 from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
 from fusionser.corpora.places import find_corpora
 from fusionser.errors import CorpusError, SettingsError
+from fusionser.facts import Stamp
+from fusionser.pipeline import Place, list_places
 from fusionser.rows import write_table
 
 
@@ -126,7 +126,10 @@ def test_the_gender_of_crema_d_comes_from_its_table(tmp_path):
     record_tree(tmp_path, ["AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_DFA_ANG_XX.wav"])
     listing = list_rows(tmp_path / "AudioWAV", "crema-d")
     assert listing.rows["gender"].tolist() == ["", ""]
-    assert "VideoDemographics.csv" in listing.notes[0]
+    (note,) = listing.notes
+    assert note.kind == "genders-unknown"
+    assert note.value["table"] == "VideoDemographics.csv"
+    assert note.value["folder"] == str(tmp_path / "AudioWAV")
     (tmp_path / "VideoDemographics.csv").write_text('"ActorID","Age","Sex"\n1001,51,"Male"\n1002,21,"Female"\n')
     for folder in (tmp_path, tmp_path / "AudioWAV"):
         assert list_rows(folder, "crema-d").rows["gender"].tolist() == ["male", "female"]
@@ -224,7 +227,10 @@ def test_what_is_missing_is_named(demo_folder, tmp_path):
     shutil.copytree(demo_folder, tmp_path / "part")
     (tmp_path / "part" / "synthetic_f1_sad_s2_03.wav").unlink()
     notes = differences(CORPORA["demo"], list_rows(tmp_path / "part", "demo").rows)
-    assert notes == ["239 of 240 recordings", "missing: synthetic_f1_sad_s2_03"]
+    assert notes == [
+        Stamp(kind="count-differs", value={"what": "recordings", "found": 239, "expected": 240}),
+        Stamp(kind="missing-recording", value="synthetic_f1_sad_s2_03"),
+    ]
 
 
 def test_corpora_are_found_by_the_name_of_their_folder(tmp_path):
@@ -240,6 +246,6 @@ def test_corpora_are_found_by_the_name_of_their_folder(tmp_path):
 def test_a_part_of_a_published_corpus_is_told_and_a_table_may_hold_what_it_likes(tmp_path):
     folder = record_tree(tmp_path / "emodb", ["03a01Fa.wav", "08a02Wb.wav"])
     listed = list_places([Place(str(folder), "emodb")])
-    assert listed.notes == ["partial: 2 of 535 recordings of emodb"]
+    assert listed.notes == [Stamp(kind="partial-corpus", value={"corpus": "emodb", "found": 2, "expected": 535})]
     write_table(listed.rows, tmp_path / "rows.csv")
     assert list_places([Place(str(tmp_path / "rows.csv"), "emodb")]).notes == []

@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from fusionser.experiments.cost import measure_cost, stored_cost
-from fusionser.experiments.papers import read_paper_recipe
-from fusionser.experiments.reproduce import Run
 from small_recipe import SMALL
 
 from fusionser.networks import MFCCFrames
+from fusionser.studies.cost import measure_cost, stored_cost
+from fusionser.studies.papers import read_paper_recipe
+from fusionser.studies.reproduce import Run
 
 
 def test_a_cost_counts_every_training_and_is_measured_anew(small, demo_folder, tmp_path, monkeypatch):
@@ -42,8 +42,7 @@ measure = "test"
 seeds = 1
 choices = "All of it."
 [pipeline]
-blocks = ["conv1d", "conv2d"]
-classifier = "svm"
+features = { blocks = ["conv1d", "conv2d"] }
 [protocol]
 name = "speaker-holdout"
 settings = { speakers = ["f1", "m1"] }

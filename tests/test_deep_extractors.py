@@ -10,7 +10,7 @@ import soundfile
 import test_baseline_extractors
 import torch
 from conftest import tone
-from fusionser.experiments import Networks, Place, Plan, build_pipeline, choose_features, evaluate_plan, prepare
+from prepared_rows import under
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +21,7 @@ from fusionser.augmentation.rows import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.evaluation import evaluate
 from fusionser.features import BlockVector, FeatureExtractor, LogMelMap, MFCCMap
+from fusionser.jobs import evaluate_prepared
 from fusionser.networks import (
     NETWORKS,
     Conv1DExtractor,
@@ -29,6 +30,7 @@ from fusionser.networks import (
     LogMelFrames,
     MFCCFrames,
 )
+from fusionser.pipeline import PipelineSpec, Place, build_pipeline, prepare
 from fusionser.splits import SpeakerKFold
 
 SMALL_MAP = LogMelMap(sampling_rate=8000, n_fft=512, hop_length=256, n_mels=32, duration=1.0)
@@ -151,7 +153,8 @@ def test_every_fold_trains_an_extractor_on_its_own_rows(split, monkeypatch):
         return original(self, X, y)
 
     monkeypatch.setattr(Conv1DExtractor, "fit", spying)
-    pipeline = build_pipeline(FeatureExtractor(blocks=[("conv1d", quick("conv1d", epochs=1))]), "svm")
+    features = FeatureExtractor(blocks=[("conv1d", quick("conv1d", epochs=1))])
+    pipeline = build_pipeline(PipelineSpec(), extractor=features)
     evaluate(rows, pipeline, SpeakerKFold(folds=4))
     speakers = set(rows["speaker"])
     assert len(seen) == 4
@@ -163,8 +166,8 @@ def test_a_second_classifier_trains_no_extractor_and_analyses_nothing(demo_folde
     from fusionser.networks import training
 
     monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path))
-    places = [Place(demo_folder, "demo")]
-    prepared = prepare(places, choose_features(places, preset_name="ser-fusionnet"))
+    spec = PipelineSpec(features={"preset": "ser-fusionnet"}, networks={"epochs": 2})
+    prepared = prepare([Place(demo_folder, "demo")], spec)
     trained = []
     original = training._fit
     monkeypatch.setattr(
@@ -173,7 +176,7 @@ def test_a_second_classifier_trains_no_extractor_and_analyses_nothing(demo_folde
     monkeypatch.setattr("fusionser.features.clip.read_row", lambda *given: pytest.fail("a clip was analysed again"))
     split = SpeakerKFold(folds=2)
     for classifier in ("svm", "mlp"):
-        evaluate_plan(prepared, Plan(classifier=classifier, networks=Networks(epochs=2)), split)
+        evaluate_prepared(under(prepared, classifier={"name": classifier}), split)
     assert [kind.__name__ for kind in trained] == ["Conv1D", "Conv1D", "Perceptron", "Perceptron"]
 
 

@@ -12,23 +12,27 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fusionser.experiments import Networks, Place, Plan, choose_features, fit_plan, prepare
 from model_files import members
 from safetensors.torch import load, save
 
 from fusionser.archive import MANIFEST, write_archive
 from fusionser.errors import ModelFileError, SettingsError
+from fusionser.jobs import fit_prepared
 from fusionser.model import load_model, save_model
+from fusionser.pipeline import PipelineSpec, Place, build_estimator, prepare
 
-PLANS = {
-    "early": (["statistics", "gender", "conv1d"], Plan(classifier="bilstm", networks=Networks(epochs=2))),
-    "augmented": (["mfcc", "mfcc-frames"], Plan(classifier="mlp", augment=("noise",), networks=Networks(epochs=2))),
-    "average": (["mfcc", "conv1d"], Plan(classifier="xgboost", fusion="average", networks=Networks(epochs=2))),
-    "stacked": (
-        ["mfcc", "conv1d"],
-        Plan(classifier="mlp", fusion="stacked", networks=Networks(epochs=2, cross_fit=2)),
-    ),
-    "network alone": (["conv1d"], Plan(fusion="average", networks=Networks(epochs=2))),
+
+def two_epochs(blocks, classifier="svm", cross_fit=0, **more):
+    networks = {"epochs": 2, "cross_fit": cross_fit}
+    return PipelineSpec(features={"blocks": blocks}, classifier={"name": classifier}, networks=networks, **more)
+
+
+SPECS = {
+    "early": two_epochs(["statistics", "gender", "conv1d"], "bilstm"),
+    "augmented": two_epochs(["mfcc", "mfcc-frames"], "mlp", rows={"augment": ["noise"]}),
+    "average": two_epochs(["mfcc", "conv1d"], "xgboost", fusion="average"),
+    "stacked": two_epochs(["mfcc", "conv1d"], "mlp", fusion="stacked", cross_fit=2),
+    "network alone": two_epochs(["conv1d"], fusion="average"),
 }
 
 
@@ -37,14 +41,13 @@ def deep(demo_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("deep")
     places = [Place(demo_folder, "demo")]
     made = {}
-    for name, (blocks, plan) in PLANS.items():
-        prepared = prepare(places, choose_features(places, blocks=blocks))
-        model = fit_plan(prepared, plan)
+    for name, spec in SPECS.items():
+        model = fit_prepared(prepare(places, spec))
         made[name] = (model, save_model(model, folder / f"{name}.fusionser"))
     return made
 
 
-@pytest.mark.parametrize("name", sorted(PLANS))
+@pytest.mark.parametrize("name", sorted(SPECS))
 def test_a_new_process_gives_the_same_probabilities(deep, demo_rows, name):
     model, file = deep[name]
     clips = demo_rows["file"].tolist()[::30]
@@ -199,8 +202,7 @@ def test_a_fusion_that_does_not_fit_its_members_is_refused(deep):
             check_bounds(fused)
 
 
-def test_late_fusion_cannot_be_speaker_normalised(demo_folder):
-    places = [Place(demo_folder, "demo")]
-    extractor = choose_features(places, blocks=["mfcc", "conv1d"]).extractor
+def test_late_fusion_cannot_be_speaker_normalised():
+    spec = two_epochs(["mfcc", "conv1d"], fusion="average", setting="speaker-normalised")
     with pytest.raises(SettingsError, match="speaker normalisation would standardise away"):
-        Plan(fusion="average", by_speaker=True).estimator(extractor)
+        build_estimator(spec)

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import soundfile
 from conftest import tone
-from fusionser.experiments import Features, Place, choose_features, extract_file, prepare
 
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
 from fusionser.features import MFCC, RMS, FeatureCache, FeatureExtractor, default_cache, fusionnet
 from fusionser.features.store import read_settings, write_features
+from fusionser.pipeline import PipelineSpec, Place, extract_file, prepare, resolve
 
 
 @pytest.fixture
@@ -34,6 +34,12 @@ def clips(tmp_path):
 
 def extractor(**mfcc):
     return FeatureExtractor(blocks=[("mfcc", MFCC(**mfcc)), ("rms", RMS())])
+
+
+BOTH = PipelineSpec(features={"name": "both", "blocks": ["mfcc", "rms"]})
+"""What `extractor` gives, as a specification."""
+
+FUSIONNET = PipelineSpec(features={"preset": "fusionnet", "gender": "given"})
 
 
 def test_what_is_known_is_not_computed_again_and_is_the_same(clips, cache):
@@ -162,20 +168,20 @@ def test_a_features_file_needs_no_audio_any_more(demo_folder, tmp_path):
     import shutil
 
     shutil.copytree(demo_folder, tmp_path / "demo")
-    places = [Place(tmp_path / "demo", "demo")]
-    chosen = choose_features(places, preset_name="fusionnet", gender="given")
-    prepared = prepare(places, chosen)
-    file = write_features(prepared.table, chosen.extractor, chosen.name, tmp_path / "features.parquet", {})
+    prepared = prepare([Place(tmp_path / "demo", "demo")], FUSIONNET)
+    name = prepared.spec.features_name
+    file = write_features(prepared.table, prepared.extractor, name, tmp_path / "features.parquet", {})
     shutil.rmtree(tmp_path / "demo")
     stored = [Place(file)]
-    again = prepare(stored, choose_features(stored))
+    again = prepare(stored, PipelineSpec())
     assert again.computed == 0
-    assert again.features.name == "fusionnet"
+    assert again.spec.features_name == "fusionnet"
+    assert again.extractor.settings() == prepared.extractor.settings()
     pd.testing.assert_frame_equal(again.table, prepared.table, check_dtype=False)
-    fewer = prepare(stored, choose_features(stored, blocks=["mfcc"], clip={"duration": 2.5}))
+    fewer = prepare(stored, PipelineSpec(features={"blocks": ["mfcc"], "clip": {"duration": 2.5}}))
     assert fewer.computed == 0
     with pytest.raises(AudioError, match="none of 240 recordings can be used; the first: .*cannot be opened"):
-        prepare(stored, choose_features(stored, preset_name="wide"))
+        prepare(stored, PipelineSpec(features={"preset": "wide"}))
 
 
 def test_features_of_other_settings_are_computed_anew(demo_rows):
@@ -212,10 +218,12 @@ def test_settings_of_a_features_file_that_cannot_be_read_are_told(demo_rows, tmp
 
 
 def test_features_are_named_in_prepared_tables(demo_folder):
-    places = [Place(demo_folder, "demo")]
-    prepared = prepare(places, Features("mfcc", FeatureExtractor(blocks=[("mfcc", MFCC())])), classes=["sad", "fear"])
+    spec = PipelineSpec(features={"blocks": ["mfcc"]})
+    prepared = prepare([Place(demo_folder, "demo")], spec, classes=["sad", "fear"])
     assert set(prepared.table["emotion"]) == {"sad", "fear"}
-    assert prepared.corpus == "demo"
+    assert prepared.corpora == ("demo",)
+    assert list(prepared.table.filter(like="__")) == list(prepared.extractor.get_feature_names_out())
+    assert prepared.spec.features_name == "mfcc"
     assert not prepared.table.isna().any().any()
 
 
@@ -231,38 +239,34 @@ def test_a_damaged_cache_costs_the_cache_and_not_the_result(clips, tmp_path):
 
 
 def test_a_features_file_that_was_edited_is_refused_where_it_no_longer_holds(demo_folder, tmp_path):
-    places = [Place(demo_folder, "demo")]
-    chosen = choose_features(places, preset_name="fusionnet", gender="given")
-    table = prepare(places, chosen).table
+    prepared = prepare([Place(demo_folder, "demo")], FUSIONNET)
+    table, extractor = prepared.table, prepared.extractor
     for edited, message in [
         (table.drop(columns="mfcc__03_mean"), "says that it holds the feature 'mfcc__03_mean'"),
         (table.assign(mfcc__03_mean=np.nan), "'mfcc__03_mean' holds values that are not finite"),
         (table.assign(mfcc__03_mean="text"), "not all numbers"),
     ]:
         with pytest.raises(RowsError, match=message):
-            chosen.extractor.transform(edited)
+            extractor.transform(edited)
     turned = table.assign(gender=table["gender"].map({"male": "female", "female": "male"}))
-    names = list(chosen.extractor.get_feature_names_out())
-    gender = names.index("gender__male")
-    np.testing.assert_array_equal(
-        chosen.extractor.transform(turned)[:, gender], 1 - chosen.extractor.transform(table)[:, gender]
-    )
+    gender = list(extractor.get_feature_names_out()).index("gender__male")
+    np.testing.assert_array_equal(extractor.transform(turned)[:, gender], 1 - extractor.transform(table)[:, gender])
 
 
 def test_features_files_bring_their_settings_or_are_refused(demo_folder, tmp_path):
-    places = [Place(demo_folder, "demo")]
     stored = []
     for duration in (1.0, 2.0):
-        chosen = choose_features(places, blocks=["mfcc"], clip={"duration": duration})
-        table = prepare(places, chosen).table
-        stored.append(Place(write_features(table, chosen.extractor, "mfcc", tmp_path / f"{duration}.parquet", {})))
-    assert choose_features([stored[0], stored[0]]).name == "mfcc"
+        spec = PipelineSpec(features={"blocks": ["mfcc"], "clip": {"duration": duration}})
+        made = prepare([Place(demo_folder, "demo")], spec)
+        stored.append(Place(write_features(made.table, made.extractor, "mfcc", tmp_path / f"{duration}.parquet", {})))
+    resolved = resolve(PipelineSpec(), [stored[0], stored[0]])
+    assert resolved.features_name == "mfcc"
+    assert resolved.features.blocks == tuple(prepare([stored[0]], PipelineSpec()).extractor.settings())
     with pytest.raises(SettingsError, match="extracted with different settings"):
-        choose_features(stored)
-    with pytest.raises(SettingsError, match="with settings of its own"):
-        choose_features(stored[:1], gender="none")
-    with pytest.raises(SettingsError, match="with settings of its own"):
-        choose_features(stored[:1], clip={"offset": 1.0})
+        resolve(PipelineSpec(), stored)
+    for change in ({"gender": "none"}, {"clip": {"offset": 1.0}}):
+        with pytest.raises(SettingsError, match="with settings of its own"):
+            resolve(PipelineSpec(features=change), stored[:1])
 
 
 def test_numpy_values_are_parameters_too(clips):
@@ -273,7 +277,7 @@ def test_numpy_values_are_parameters_too(clips):
 
 @pytest.fixture
 def in_parts_of_two(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("fusionser.experiments.prepare"), "PART", 2)
+    monkeypatch.setattr(importlib.import_module("fusionser.pipeline.prepare"), "PART", 2)
 
 
 def rows_table(folder, files, **columns):
@@ -285,15 +289,14 @@ def rows_table(folder, files, **columns):
 def test_a_file_made_in_parts_is_the_one_made_at_once(clips, tmp_path, in_parts_of_two):
     soundfile.write(clips[0], np.zeros(16000), 16000)
     places = rows_table(tmp_path, clips, note=[None, None, None, "late", None, None])
-    features = Features("mfcc", extractor())
     told = []
-    done = extract_file(places, features, tmp_path / "parts.parquet", progress=lambda *counts: told.append(counts))
-    whole = prepare(places, features)
-    write_features(whole.table, features.extractor, features.name, tmp_path / "whole.parquet", {})
+    done = extract_file(places, BOTH, tmp_path / "parts.parquet", progress=lambda *counts: told.append(counts))
+    whole = prepare(places, BOTH)
+    write_features(whole.table, whole.extractor, "both", tmp_path / "whole.parquet", {})
     parts = pd.read_parquet(tmp_path / "parts.parquet")
     pd.testing.assert_frame_equal(parts, pd.read_parquet(tmp_path / "whole.parquet"))
     assert list(parts["file"]) == clips[1:]
-    assert (done.rows, done.computed) == (5, 6)
+    assert (done.rows, done.computed, done.features_name) == (5, 6, "both")
     assert done.quarantine == whole.quarantine == [{"file": clips[0], "reason": done.quarantine[0]["reason"]}]
     assert "silent" in done.quarantine[0]["reason"]
     assert told == [(2, 6), (4, 6), (6, 6)]
@@ -303,15 +306,15 @@ def test_parts_of_which_nothing_is_usable_leave_no_file(clips, tmp_path, in_part
     for clip in clips:
         soundfile.write(clip, np.zeros(16000), 16000)
     with pytest.raises(AudioError, match=r"none of 6 recordings can be used; the first: .*silent"):
-        extract_file(rows_table(tmp_path, clips), Features("mfcc", extractor()), tmp_path / "f.parquet")
+        extract_file(rows_table(tmp_path, clips), BOTH, tmp_path / "f.parquet")
     assert list(tmp_path.glob("*.parquet")) == []
 
 
 def test_parts_of_which_some_hold_more_features_than_others_become_one_file(clips, tmp_path, in_parts_of_two):
-    known = extract_file(rows_table(tmp_path, clips[:2]), Features("both", extractor()), tmp_path / "known.parquet")
+    known = extract_file(rows_table(tmp_path, clips[:2]), BOTH, tmp_path / "known.parquet")
     places = [Place(tmp_path / "known.parquet"), *rows_table(tmp_path, clips[2:])]
     alone = FeatureExtractor(blocks=[("mfcc", MFCC())])
-    done = extract_file(places, Features("mfcc", alone), tmp_path / "all.parquet")
+    done = extract_file(places, PipelineSpec(features={"blocks": ["mfcc"]}), tmp_path / "all.parquet")
     stored = pd.read_parquet(tmp_path / "all.parquet")
     assert (known.rows, done.rows) == (2, 6)
     assert [name for name in stored if "__" in name] == list(alone.get_feature_names_out())

@@ -29,11 +29,11 @@ from fusionser.features import (
     MFCCMap,
     SignalStatistics,
     SpectralContrast,
-    blocks_extractor,
     fusionnet,
     preset,
     wide,
 )
+from fusionser.pipeline import PipelineSpec, build_features
 from fusionser.splits import SpeakerKFold
 
 AUDIO_BLOCKS = [kind for name, kind in BLOCKS.items() if name not in ("gender", "estimated-gender")]
@@ -224,19 +224,16 @@ def test_x_of_the_wrong_kind_is_told(X, message):
 
 
 def test_a_preset_or_block_unknown_lists_the_known():
-    with pytest.raises(SettingsError, match=r"unknown preset 'wild'; did you mean 'wide'\? Known: fusionnet, wide"):
+    with pytest.raises(
+        SettingsError, match=r"unknown preset 'wild'; did you mean 'wide'\? Known: wide, fusionnet, ser-fusionnet"
+    ):
         preset("wild")
     with pytest.raises(SettingsError, match="unknown feature block 'mfc'; did you mean 'mfcc'"):
-        blocks_extractor(["mfc"])
+        build_features(PipelineSpec(features={"blocks": ["mfc"]}))
     with pytest.raises(SettingsError, match="unknown clip parameter 'sample_rate'"):
         fusionnet(sample_rate=16000)
-    assert [name for name, _ in blocks_extractor(["acoustic", "mfcc"]).blocks] == [
-        "zcr",
-        "chroma",
-        "mfcc",
-        "rms",
-        "mel",
-    ]
+    acoustic = build_features(PipelineSpec(features={"blocks": ["acoustic", "mfcc"]}))
+    assert [name for name, _ in acoustic.blocks] == ["zcr", "chroma", "mfcc", "rms", "mel"]
 
 
 def test_extractors_in_a_users_own_pipeline_with_searched_parameters(demo_rows):

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from fusionser.experiments import Plan, fit_plan
 from model_files import members
+from prepared_rows import under
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError
+from fusionser.jobs import fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.scaling import SCALERS
 
@@ -23,7 +24,7 @@ from fusionser.scaling import SCALERS
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))
 def test_a_new_process_gives_the_same_probabilities(model_data, saved, name):
     files = model_data.table["file"].tolist()[::40]
-    here = fit_plan(model_data, Plan(classifier=name)).predict(files)
+    here = fit_prepared(under(model_data, classifier={"name": name})).predict(files)
     code = (
         "import sys; from fusionser.model import load_model;"
         "load_model(sys.argv[1]).predict(sys.argv[3:]).to_parquet(sys.argv[2])"
@@ -51,7 +52,7 @@ def test_waveforms_are_predicted_as_their_files_are(model_data, saved, tmp_path)
 
 @pytest.mark.parametrize("scaling", sorted(SCALERS))
 def test_every_scaling_comes_back(model_data, tmp_path, scaling):
-    model = fit_plan(model_data, Plan(scaling=scaling, equal_blocks=True))
+    model = fit_prepared(under(model_data, classifier={"scaling": scaling, "equal_blocks": True}))
     again = load_model(save_model(model, tmp_path / "m.fusionser"))
     rows = model_data.table.iloc[::30]
     np.testing.assert_array_equal(again.pipeline.predict_proba(rows), model.pipeline.predict_proba(rows))
@@ -73,7 +74,7 @@ def test_the_card_tells_what_the_model_is(model_data, saved):
 
 def test_the_same_model_gives_the_same_file(model_data, tmp_path):
     """Nothing in the file depends on when or where it was written, but for the ids that skops gives its members."""
-    model = fit_plan(model_data, Plan(classifier="xgboost"))
+    model = fit_prepared(under(model_data, classifier={"name": "xgboost"}))
     first, second = (save_model(model, tmp_path / f"{n}.fusionser") for n in (1, 2))
     with zipfile.ZipFile(first) as one, zipfile.ZipFile(second) as two:
         assert one.read("booster.json") == two.read("booster.json")

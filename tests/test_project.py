@@ -10,21 +10,22 @@ import tomllib
 
 import pytest
 from conftest import ROOT
-from fusionser.experiments.recipe import recipe_names
 
 import fusionser
-from fusionser import archive, classifiers, corpora, experiments, features, networks, splits
+from fusionser import archive, classifiers, corpora, features, networks, splits
 from fusionser.audio import ClipSettings
 from fusionser.balancing import BALANCINGS
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
 from fusionser.features import FeatureBlock, FrameFeature
 from fusionser.features.maps import ClipMap, FrontEnd
+from fusionser.names import FUSIONS
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
 from fusionser.networks.recurrent import FrameExtractor
 from fusionser.registry import AUGMENTATIONS, FRONT_ENDS
 from fusionser.splits.protocols import Protocol
+from fusionser.studies.recipe import recipe_names
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MODULES = [importlib.import_module(one.name) for one in pkgutil.walk_packages(fusionser.__path__, "fusionser.")]
@@ -103,8 +104,7 @@ def test_the_readme_names_everything_there_is():
         *features.BLOCKS,
         *features.PRESETS,
         *networks.NETWORKS,
-        *experiments.DEEP_PRESETS,
-        *experiments.FUSIONS,
+        *FUSIONS,
         *AUGMENTATIONS,
         *BALANCINGS,
         *classifiers.CLASSIFIERS,

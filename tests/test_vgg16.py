@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from fusionser.experiments import Networks, Plan
 from safetensors.torch import save_file
 from torch import nn
 
 from fusionser.errors import SettingsError
-from fusionser.features import FeatureExtractor, LogMelMap
-from fusionser.networks import NETWORKS, VGG16, Conv1DExtractor, VGG16Extractor
+from fusionser.features import LogMelMap
+from fusionser.networks import NETWORKS, VGG16, VGG16Extractor
 from fusionser.networks.vgg16 import Convolutions
+from fusionser.pipeline import PipelineSpec, build_estimator, configured_features
 
 FRONT = LogMelMap(sampling_rate=8000, n_fft=256, hop_length=128, n_mels=40, duration=1.0)
 
@@ -124,14 +124,13 @@ def test_a_pickle_is_not_opened(few, taught, tmp_path):
 
 
 def test_weights_go_to_the_network_that_takes_them_or_are_refused():
-    mixed = FeatureExtractor(blocks=[("vgg16", VGG16Extractor()), ("conv1d", Conv1DExtractor())])
-    plan = Plan(networks=Networks(weights="taught.safetensors"))
-    settings = {one["kind"]: one for one in plan.features(mixed)}
+    spec = PipelineSpec(features={"blocks": ["vgg16", "conv1d"]}, networks={"weights": "taught.safetensors"})
+    settings = {one["kind"]: one for one in configured_features(spec).settings()}
     assert settings["vgg16"]["weights"] == "taught.safetensors"
     assert "weights" not in settings["conv1d"]
-    plan.estimator(mixed)
+    build_estimator(spec)
     with pytest.raises(SettingsError, match="no network that takes any; those that do: vgg16"):
-        plan.estimator(FeatureExtractor(blocks=[("conv1d", Conv1DExtractor())]))
+        build_estimator(spec.changed(features={"blocks": ["conv1d"]}))
 
 
 def test_the_command_says_which_weights_and_how_many_threads_there_were(command, demo_folder, tmp_path):
@@ -142,7 +141,8 @@ def test_the_command_says_which_weights_and_how_many_threads_there_were(command,
     options = ["--corpus", "demo", "--network", "vgg16", "--epochs", 1, "--protocol", "random-holdout", "--json"]
     scratch = command("evaluate", clips, *options, "--threads", 3)
     assert scratch.status == 0, scratch.messages
-    assert "vgg16 begins with weights at random" in scratch.json["notes"]
+    began = {"kind": "initial-weights", "value": {"network": "vgg16", "weights": None}, "allowed": True}
+    assert began in scratch.json["notes"]
     assert scratch.json["provenance"]["threads"] == 3
     refused = command("evaluate", clips, *options, "--weights", tmp_path / "none.safetensors")
     assert refused.status == 1
