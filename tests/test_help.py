@@ -5,8 +5,6 @@ import sys
 
 import pandas as pd
 import pytest
-from fusionser.experiments import IMBALANCE
-from fusionser.experiments.named_studies import STUDIES
 from option_help import option_texts, words
 
 from fusionser import names
@@ -16,13 +14,14 @@ from fusionser.corpora import FOLDERS
 from fusionser.errors import SettingsError
 from fusionser.evaluation.importance import column_groups
 from fusionser.networks import NetworkTraining, choose_device
-from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, NETWORKS, PROTOCOLS, REGISTRIES
+from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, NETWORKS, PRESETS, PROTOCOLS, REGISTRIES
 from fusionser.rows import check_rows
 from fusionser.scaling import SCALERS
+from fusionser.studies.named import STUDIES
 
 FEATURES = {
     "--corpus": [*CORPORA, FOLDERS],
-    "--preset": names.preset_names(),
+    "--preset": list(PRESETS),
     "--blocks": names.block_names(),
     "--network": NETWORKS,
     "--gender": names.GENDER_FEATURES,
@@ -99,7 +98,6 @@ def test_names_are_those_of_the_mappings_that_do_what_they_say():
     assert tuple(SCALERS) == names.SCALINGS
     assert tuple(BALANCINGS) == names.ROW_BALANCINGS
     assert tuple(COLUMN_BALANCINGS) == names.COLUMN_BALANCINGS
-    assert tuple(IMBALANCE) == names.IMBALANCE
     assert tuple(STUDIES) == names.STUDIES
 
 
