@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from imblearn.pipeline import Pipeline
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sklearn.pipeline import Pipeline
 
-from fusionser.archive import bare, dump_estimators, load_estimators, read_archive, write_archive
+from fusionser.archive import read_archive, write_archive
 from fusionser.classifiers import BAGGING, CLASSIFIERS, BalancedBagging, LateFusion, TableClassifier
-from fusionser.classifiers.bounds import check_bounds
 from fusionser.errors import ModelFileError, SettingsError
+from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.evaluation.results import BlockSettings, Result, versions
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
@@ -213,7 +213,6 @@ def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members:
             block.unpack(members.pop(f"{LEARNED_PART}{name}"), classifier.classes_)
             extractor.learned_[name] = block
     classifier.unpack(members)
-    check_bounds(classifier)
 
 
 def _other_versions(card: ModelCard) -> str:

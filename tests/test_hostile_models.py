@@ -11,10 +11,11 @@ import pytest
 from model_files import members
 from skops import io as skops_io
 
-from fusionser.archive import MANIFEST, dump_estimators, load_estimators, write_archive
+from fusionser.archive import MANIFEST, write_archive
 from fusionser.classifiers import SVM, RandomForest
 from fusionser.classifiers.booster import check_booster
 from fusionser.errors import FusionserError, ModelFileError
+from fusionser.estimators import dump_estimators, load_estimators
 from fusionser.model import load_model
 from fusionser.scaling import BlockScaler
 

@@ -26,7 +26,6 @@ PACKAGES = (
     "scikit-learn",
     "imbalanced-learn",
     "xgboost",
-    "librosa",
     "soundfile",
     "soxr",
     "torch",

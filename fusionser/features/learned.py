@@ -11,9 +11,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, front_end
 
-__all__ = ["LearnedBlock"]
+__all__ = ["CROSS_FITTED", "SCORE", "LearnedBlock"]
 
 Array = npt.NDArray[np.float32]
+
+SCORE = "score_"
+CROSS_FITTED = "crossfitted_score_"
+"""How the columns of class scores begin: those that a training row's own label had a part in, and those it had not."""
 
 
 class LearnedBlock(TransformerMixin, BaseEstimator):
