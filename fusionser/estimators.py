@@ -77,10 +77,22 @@ ROOT = {"protocol", "_skops_version"}
 
 
 def dump_estimators(estimators: Mapping[str, Any]) -> bytes:
-    """Return fitted estimators without networks or boosters as the bytes of a skops file."""
+    """Return fitted estimators without networks or boosters as the bytes of a skops file.
+
+    Raises
+    ------
+    SettingsError
+        When they hold what skops cannot write.
+    """
     from skops import io as skops_io
 
-    content: bytes = skops_io.dumps(dict(estimators))
+    try:
+        content: bytes = skops_io.dumps(dict(estimators))
+    except Exception as error:
+        # A plugin's classifier may hold anything; what that makes skops raise is no help by itself.
+        raise SettingsError(
+            f"the model cannot be saved: skops cannot write a part of it ({error}); give such parts in 'pack'"
+        ) from error
     return content
 
 
