@@ -43,6 +43,7 @@ LARGEST_PEAK = 8.0
 resampling, and this is 18; integers that were converted and never divided exceed it at once."""
 
 TRIM_DECIBELS = 30.0
+TRIM_FRAME, TRIM_HOP = 2048, 512
 
 END_TOLERANCE = 0.1
 """Seconds by which a row may end after its file: compressed formats only estimate their length."""
@@ -241,10 +242,12 @@ def _check_audible(samples: Waveform, name: str) -> None:
 
 
 def _trim(samples: Waveform) -> Waveform:
-    import librosa
-
-    trimmed, _ = librosa.effects.trim(samples, top_db=TRIM_DECIBELS)
-    return np.asarray(trimmed, dtype=np.float32)
+    half = TRIM_FRAME // 2
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, half), TRIM_FRAME)[::TRIM_HOP]
+    power = np.square(np.sqrt(np.square(frames).mean(axis=1)))
+    audible = np.maximum(power, np.float32(1e-10))
+    loud = np.flatnonzero(10.0 * np.log10(audible) - 10.0 * np.log10(audible.max()) > -TRIM_DECIBELS)
+    return samples[loud[0] * TRIM_HOP : (loud[-1] + 1) * TRIM_HOP]
 
 
 def _denoise(samples: Waveform) -> Waveform:

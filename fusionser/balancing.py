@@ -3,17 +3,12 @@
 And what makes them scarce, so that the question can be asked of a corpus that is balanced.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from imblearn.combine import SMOTEENN, SMOTETomek
-from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
-from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
@@ -24,30 +19,44 @@ from fusionser.splits.inner_folds import sources_of
 
 __all__ = ["BALANCINGS", "COLUMN_BALANCINGS", "BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
 
-BALANCINGS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    dict(zip(ROW_BALANCINGS, (RandomOverSampler, RandomUnderSampler), strict=True))
-)
-"""Name to imbalanced-learn sampler: scarce classes repeated, or plentiful ones thinned, until all are equal."""
+BALANCINGS = ROW_BALANCINGS
+"""Strategies for rows: scarce classes repeated, or plentiful ones thinned, until all are equal."""
 
 NEIGHBOURS = 5
 """Of the same class, between which SMOTE and its kin make rows."""
 
-COLUMN_BALANCINGS: Mapping[str, Callable[[int], Any]] = MappingProxyType(
-    {
-        "smote": lambda seed: SMOTE(k_neighbors=NEIGHBOURS, random_state=seed),
-        "borderline-smote": lambda seed: BorderlineSMOTE(k_neighbors=NEIGHBOURS, random_state=seed),
-        "adasyn": lambda seed: ADASYN(n_neighbors=NEIGHBOURS, random_state=seed),
-        "smote-tomek": lambda seed: SMOTETomek(smote=SMOTE(k_neighbors=NEIGHBOURS, random_state=seed)),
-        "smote-enn": lambda seed: SMOTEENN(smote=SMOTE(k_neighbors=NEIGHBOURS, random_state=seed)),
-    }
-)
-"""Name to imbalanced-learn sampler of columns.
+COLUMN_BALANCINGS = ("smote", "borderline-smote", "adasyn", "smote-tomek", "smote-enn")
+"""Strategies for columns.
 
 ``smote`` makes rows of scarce classes between their neighbours (Chawla, Bowyer, Hall and Kegelmeyer 2002),
 ``borderline-smote`` near other classes alone (Han, Wang and Mao 2005), ``adasyn`` the more, the more neighbours are of
 other classes (He, Bai, Garcia and Li 2008). ``smote-tomek`` and ``smote-enn`` then take out rows that lie among other
 classes (Batista, Prati and Monard 2004).
 """
+
+
+def row_sampler(strategy: str, seed: int | None) -> Any:
+    """Return the sampler of imbalanced-learn behind one of `BALANCINGS`."""
+    from imblearn.over_sampling import RandomOverSampler
+    from imblearn.under_sampling import RandomUnderSampler
+
+    kinds = {"oversample": RandomOverSampler, "undersample": RandomUnderSampler}
+    return kinds[strategy](random_state=seed)
+
+
+def _column_sampler(strategy: str, seed: int) -> Any:
+    from imblearn.combine import SMOTEENN, SMOTETomek
+    from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE
+
+    smote = SMOTE(k_neighbors=NEIGHBOURS, random_state=seed)
+    samplers = {
+        "smote": smote,
+        "borderline-smote": BorderlineSMOTE(k_neighbors=NEIGHBOURS, random_state=seed),
+        "adasyn": ADASYN(n_neighbors=NEIGHBOURS, random_state=seed),
+        "smote-tomek": SMOTETomek(smote=smote),
+        "smote-enn": SMOTEENN(smote=smote),
+    }
+    return samplers[strategy]
 
 
 def check_balance(labels: npt.NDArray[Any], strategy: str) -> None:
@@ -77,7 +86,7 @@ def balance_columns(
     values : ndarray of shape (n_rows, n_columns)
     labels : ndarray of shape (n_rows,)
     strategy : str
-        A key of `COLUMN_BALANCINGS`.
+        One of `COLUMN_BALANCINGS`.
     seed : int
 
     Returns
@@ -100,7 +109,7 @@ def balance_columns(
     check_balance(labels, strategy)
     classes = np.unique(labels)
     try:
-        more, found = COLUMN_BALANCINGS[strategy](seed).fit_resample(values, labels)
+        more, found = _column_sampler(strategy, seed).fit_resample(values, labels)
     except (ValueError, RuntimeError) as error:
         raise SettingsError(f"{strategy} cannot balance these {len(labels)} rows ({error})") from error
     gone = sorted(set(classes.tolist()) - set(np.unique(found).tolist()))
@@ -147,7 +156,7 @@ class BalanceRows(BaseEstimator):
         labels = np.asarray(y)
         # The samplers take numbers only: they are given positions in place of the rows.
         places = np.arange(len(labels))[:, None]
-        sampler = BALANCINGS[self.strategy](random_state=self.random_state)
+        sampler = row_sampler(self.strategy, self.random_state)
         chosen = sampler.fit_resample(places, labels)[0].ravel()
         rows = _safe_indexing(X, chosen)
         return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[chosen]

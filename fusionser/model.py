@@ -1,20 +1,22 @@
 """The saved model: one file that holds the front end, the classifier, and what to expect of it."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from imblearn.pipeline import Pipeline
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sklearn.pipeline import Pipeline
 
-from fusionser.archive import bare, dump_estimators, load_estimators, read_archive, write_archive
-from fusionser.classifiers import BAGGING, CLASSIFIERS, BalancedBagging, LateFusion, TableClassifier
-from fusionser.classifiers.bounds import check_bounds
-from fusionser.errors import ModelFileError, SettingsError
+from fusionser.archive import read_archive, write_archive
+from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, TableClassifier
+from fusionser.errors import ModelFileError, SettingsError, unknown_name
+from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
+from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Registry
 from fusionser.results import BlockSettings, Result, versions
 from fusionser.scaling import BlockScaler
 from fusionser.spec import PipelineSpec
@@ -51,6 +53,8 @@ class ModelCard(BaseModel):
         Scores of the same pipeline on speakers it was not trained on, before it was fitted to all rows.
     versions : dict of str to str
         Of the packages that fitted it.
+    plugins : dict of str to str
+        Name of each block, network, front end or classifier that does not come with fusionser, and its package.
     created : str
         Date.
     """
@@ -69,6 +73,7 @@ class ModelCard(BaseModel):
     training_speakers: int
     estimate: Result | None
     versions: dict[str, str]
+    plugins: dict[str, str] = {}
     created: str
 
 
@@ -132,18 +137,20 @@ class Model:
 
 
 def save_model(model: Model, path: str | Path) -> Path:
-    """Write a model to one file, whole or not at all.
+    """Write a model to one file, whole or not at all; what `load_model` could not read back is not written.
 
     Raises
     ------
     FusionserError
         When the file cannot be written.
     SettingsError
-        When the pipeline standardises by speaker: one new clip has no statistics of its own.
+        When the pipeline standardises by speaker: one new clip has no statistics of its own. When a class of it is not
+        registered under the name that the card gives, or it holds what no model file may hold.
     """
     pipeline = model.pipeline
     if pipeline[SCALE].by_speaker:
         raise SettingsError("a speaker-normalised pipeline cannot be saved: a single new clip has no speaker to go by")
+    _check_classes(model)
     classifier = pipeline[CLASSIFIER]
     learned = {f"{LEARNED_PART}{name}": part.pack() for name, part in pipeline[FEATURES].learned_.items()}
     parts = classifier.pack()
@@ -151,8 +158,16 @@ def save_model(model: Model, path: str | Path) -> Path:
         estimators = dump_estimators({SCALE: pipeline[SCALE], CLASSIFIER: bare(classifier)})
     finally:
         classifier.unpack(parts)
-    manifest = {"card": model.card.model_dump(mode="json")}
-    return write_archive(path, manifest, {ESTIMATORS: estimators, **learned, **parts})
+    card = model.card.model_copy(update={"plugins": _plugins(model.card)})
+    manifest = {"card": card.model_dump(mode="json")}
+    members = {ESTIMATORS: estimators, **learned, **parts}
+    try:
+        again = _assembled(manifest, members)
+    except ModelFileError as error:
+        raise SettingsError(f"the model cannot be saved, since its file could not be read back: {error}") from error
+    if again.pipeline[FEATURES].settings() != pipeline[FEATURES].settings():
+        raise SettingsError("the model cannot be saved: its card gives other settings of the features than it has")
+    return write_archive(path, manifest, members)
 
 
 def load_model(path: str | Path) -> Model:
@@ -170,37 +185,113 @@ def load_model(path: str | Path) -> Model:
     Raises
     ------
     ModelFileError
-        When the file is missing, truncated, foreign, newer than this version, or hostile.
+        When the file is missing, truncated, foreign, newer than this version, or hostile, or names what is not
+        registered here.
     """
     manifest, members = read_archive(path)
     try:
-        card = ModelCard.model_validate(manifest.get("card"))
-        extractor = FeatureExtractor.from_settings(card.features)
-        kind = _kind(card)
-    except ValidationError as error:
-        raise ModelFileError(f"{path}: its card has {error.error_count()} fields that are not right") from error
-    except KeyError as error:
-        raise ModelFileError(f"{path}: its classifier is {error}, which this version does not know") from error
-    except Exception as error:
-        # Settings of a stranger may fail in any way, an overflow among them.
-        raise ModelFileError(f"{path}: its front end cannot be built ({error})") from error
-    if ESTIMATORS not in members:
-        raise ModelFileError(f"{path}: the member '{ESTIMATORS}' is missing")
-    try:
-        loaded = load_estimators(members.pop(ESTIMATORS), {SCALE: BlockScaler, CLASSIFIER: kind})
+        return _assembled(manifest, members)
     except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}{_other_versions(card)}") from error
+        raise ModelFileError(f"{path}: {error}") from error
+
+
+def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Model:
+    """Build the model that a card and the members of a file describe."""
+    card, extractor, kind = _described(manifest)
+    rest = dict(members)
+    if ESTIMATORS not in rest:
+        raise ModelFileError(f"the member '{ESTIMATORS}' is missing")
+    try:
+        loaded = load_estimators(rest.pop(ESTIMATORS), {SCALE: BlockScaler, CLASSIFIER: kind})
+    except ModelFileError as error:
+        raise ModelFileError(f"{error}{_other_versions(card)}") from error
     scaler, classifier = loaded[SCALE], loaded[CLASSIFIER]
     try:
-        _put_back(extractor, classifier, members)
+        _put_back(extractor, classifier, rest)
         columns = list(extractor.get_feature_names_out())
         if list(scaler.feature_names_in_) != columns or list(classifier.classes_) != list(card.classes):
             raise ValueError("its parts are for other columns or classes than its card says")
+        if classifier.n_features_in_ != len(columns):
+            raise ValueError(f"its classifier is for {classifier.n_features_in_} columns, and there are {len(columns)}")
     except Exception as error:
         # XGBoost raises its own error for a damaged booster; the reader needs one sentence all the same.
-        raise ModelFileError(f"{path}: its parts do not fit together ({error})") from error
+        raise ModelFileError(f"its parts do not fit together ({error})") from error
     extractor.keep_rows = True
     return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card)
+
+
+def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableClassifier]]:
+    """Return the card, what it says of the features, and the class of the last step."""
+    try:
+        card = ModelCard.model_validate(manifest.get("card"))
+    except ValidationError as error:
+        raise ModelFileError(f"its card has {error.error_count()} fields that are not right") from error
+    try:
+        for what, name, registries in _names(card):
+            if not any(name in registry for registry in registries):
+                raise ModelFileError(
+                    f"it needs the {what} '{name}', which is not registered here; {_advice(card, name)}"
+                )
+        return card, FeatureExtractor.from_settings(card.features), _kind(card)
+    except ModelFileError:
+        raise
+    except Exception as error:
+        # Settings of a stranger may fail in any way, an overflow among them.
+        raise ModelFileError(f"its front end cannot be built ({error})") from error
+
+
+def _advice(card: ModelCard, name: str) -> str:
+    if name in card.plugins:
+        return f"install {card.plugins[name]}, which it came from"
+    return "a plugin may provide it: install the package that does"
+
+
+def _names(card: ModelCard) -> Iterator[tuple[str, str, tuple[Registry, ...]]]:
+    """Yield what a card names: what it is, its name, and the registries that may have it."""
+    yield "classifier", card.classifier, (CLASSIFIERS,)
+    for block in card.features:
+        yield "feature block", str(block.get("kind")), (BLOCKS, NETWORKS)
+        if isinstance(front_end := block.get("front_end"), dict):
+            yield "front end", str(front_end.get("kind")), (FRONT_ENDS,)
+            for name in front_end.get("blocks", ()):
+                yield "feature block", str(name), (BLOCKS,)
+
+
+def _plugins(card: ModelCard) -> dict[str, str]:
+    """Return what is not fusionser's own among what a card names, and where it comes from."""
+    origins = {
+        name: registry.origin(name)
+        for _, name, registries in _names(card)
+        for registry in registries
+        if name in registry
+    }
+    return {name: origin for name, origin in origins.items() if origin != "fusionser"}
+
+
+def _check_classes(model: Model) -> None:
+    """Raise `SettingsError` where a name would be read back as another class than the one that was fitted."""
+    extractor, classifier = model.pipeline[FEATURES], model.pipeline[CLASSIFIER]
+    if model.card.classifier not in CLASSIFIERS:
+        raise unknown_name("classifier", model.card.classifier, CLASSIFIERS)
+    _expect_registered(classifier, model.card.classifier, _kind(model.card), "classifier")
+    if type(extractor) is not FeatureExtractor:
+        raise SettingsError(
+            f"the model cannot be saved: its first step is a {type(extractor).__name__}; expected a FeatureExtractor"
+        )
+    for _, block in extractor.blocks:
+        _expect_registered(block, block.kind, BLOCKS.get(block.kind) or NETWORKS.get(block.kind), "feature block")
+        if isinstance(block, LearnedBlock):
+            front_end = block.resolved_front_end()
+            _expect_registered(front_end, front_end.kind, FRONT_ENDS.get(front_end.kind), "front end")
+
+
+def _expect_registered(part: Any, name: str, kind: type | None, what: str) -> None:
+    if type(part) is not kind:
+        registered = f"is registered for {kind.__name__}" if kind else "is not registered"
+        raise SettingsError(
+            f"the model cannot be saved: its {what} is a {type(part).__name__}, and the name '{name}' {registered}; "
+            f"register the class under a name of its own, as an entry point or by Registry.register"
+        )
 
 
 def _kind(card: ModelCard) -> type[TableClassifier]:
@@ -219,7 +310,6 @@ def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members:
             block.unpack(members.pop(f"{LEARNED_PART}{name}"), classifier.classes_)
             extractor.learned_[name] = block
     classifier.unpack(members)
-    check_bounds(classifier)
 
 
 def _other_versions(card: ModelCard) -> str:

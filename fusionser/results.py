@@ -45,7 +45,6 @@ PACKAGES = (
     "scikit-learn",
     "imbalanced-learn",
     "xgboost",
-    "librosa",
     "soundfile",
     "soxr",
     "torch",

@@ -132,6 +132,13 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             scaled[:, columns] = self.scalers_[block].transform(values[:, columns]) / weight
         return scaled
 
+    def check_loaded(self) -> None:
+        """Raise `ValueError` when a file gave it something else than scalers."""
+        kinds = {type(build()) for build in SCALERS.values()}
+        strange = [type(scaler).__name__ for scaler in self.scalers_.values() if type(scaler) not in kinds]
+        if strange:
+            raise ValueError(f"a {strange[0]} in the place of a scaler")
+
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, the carried ones first."""
         check_is_fitted(self)

@@ -186,8 +186,6 @@ def test_a_network_larger_than_its_weights_costs_no_memory(deep, tmp_path, units
 
 
 def test_a_fusion_that_does_not_fit_its_members_is_refused(deep):
-    from fusionser.classifiers.bounds import check_bounds
-
     for spoil in (
         lambda fused: fused.members_.clear(),
         lambda fused: fused.groups_["columns"].pop(),
@@ -196,10 +194,10 @@ def test_a_fusion_that_does_not_fit_its_members_is_refused(deep):
         lambda fused: fused.weights_.update(columns=float("nan")),
     ):
         fused = pickle.loads(pickle.dumps(deep["average"][0].pipeline["classifier"]))
-        check_bounds(fused)
+        fused.check_loaded()
         spoil(fused)
         with pytest.raises(ValueError, match=r"."):
-            check_bounds(fused)
+            fused.check_loaded()
 
 
 def test_late_fusion_cannot_be_speaker_normalised():

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 import fusionser
-from fusionser import archive, classifiers, corpora, features, networks, splits
+from fusionser import classifiers, corpora, estimators, features, networks, splits
 from fusionser.audio import ClipSettings
 from fusionser.balancing import BALANCINGS
 from fusionser.classifiers.neural import NetworkClassifier
@@ -72,15 +72,13 @@ def test_every_protocol_is_registered():
     assert set(splits.PROTOCOLS.values()) == subclasses(Protocol)
 
 
-def test_every_classifier_is_registered_searched_and_may_be_loaded():
+def test_every_classifier_is_registered_and_every_wrapper_may_be_loaded():
     kinds = subclasses(classifiers.TableClassifier) - {NetworkClassifier, classifiers.MemberClassifier}
     for wrapper in subclasses(classifiers.MemberClassifier):
         # These hold classifiers, and are asked for by --fusion and --imbalance.
-        assert f"{wrapper.__module__}.{wrapper.__qualname__}" in archive.OBJECTS
+        assert f"{wrapper.__module__}.{wrapper.__qualname__}" in estimators.PARTS
         kinds.remove(wrapper)
     assert set(classifiers.CLASSIFIERS.values()) == kinds
-    for kind in kinds:
-        assert f"{kind.__module__}.{kind.__qualname__}" in archive.OBJECTS
 
 
 def test_every_network_has_an_extractor_or_a_head_and_says_its_layers():

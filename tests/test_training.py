@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from skorch.dataset import Dataset
 
 from fusionser.errors import SettingsError, TrainingError
@@ -19,7 +20,7 @@ from fusionser.networks import (
     training_progress,
 )
 from fusionser.networks import training as training_module
-from fusionser.networks.inference import logits_of, probabilities_of
+from fusionser.networks.inference import logits_of
 from fusionser.networks.network_cache import network_key
 
 
@@ -257,9 +258,9 @@ def test_overconfident_logits_are_cooled_down():
     network, _ = train_network(lambda: Perceptron(20, 2, (64,)), rows, np.arange(2), settings, name="overfitted")
     # The labels are noise, so the best that can be said is one half each; the training rows are known by heart.
     assert float(network.temperature) > 3
-    probabilities = probabilities_of(logits_of(network, inputs[60:]))
+    probabilities = softmax(logits_of(network, inputs[60:]), axis=1)
     surprise = -np.log(probabilities[np.arange(240), targets[60:]]).mean()
-    raw = probabilities_of(logits_of(network, inputs[60:]) * float(network.temperature))
+    raw = softmax(logits_of(network, inputs[60:]) * float(network.temperature), axis=1)
     assert surprise < -np.log(raw[np.arange(240), targets[60:]]).mean()
 
 

@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import soxr
-from scipy.signal import butter, sosfilt
 
 from fusionser.audio import Waveform
-from fusionser.augmentation.phase_vocoder import change_pitch, change_tempo
 from fusionser.errors import SettingsError
 from fusionser.registry import AUGMENTATIONS, code_origin
 
@@ -92,16 +90,22 @@ def _noise(samples: Waveform, rate: int, decibels: float, drawn: Callable[[], Ge
 
 
 def _stretch(samples: Waveform, rate: int, tempo: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
+    from fusionser.augmentation.phase_vocoder import change_tempo
+
     return change_tempo(samples, tempo)
 
 
 def _pitch(samples: Waveform, rate: int, semitones: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
+    from fusionser.augmentation.phase_vocoder import change_pitch
+
     return change_pitch(samples, semitones)
 
 
 def _lowpass(samples: Waveform, rate: int, cutoff: float, drawn: Callable[[], Generator]) -> npt.NDArray[Any]:
     if cutoff >= rate / 2:
         return samples
+    from scipy.signal import butter, sosfilt
+
     return sosfilt(butter(LOWPASS_ORDER, cutoff, fs=rate, output="sos"), samples.astype(np.float64))
 
 

@@ -4,15 +4,32 @@ They take a table of features (with or without the carried columns of its rows) 
 `predict_proba` sums to one over `classes_`.
 """
 
-from fusionser.classifiers.bagging import BAGGING, BalancedBagging
+from typing import TYPE_CHECKING
+
 from fusionser.classifiers.base import MemberClassifier, TableClassifier
-from fusionser.classifiers.gradient_boosting import XGBoost
-from fusionser.classifiers.late import METHODS, LateFusion
-from fusionser.classifiers.neural import LSTM, MLP, BiLSTM
-from fusionser.classifiers.random_forest import RandomForest
-from fusionser.classifiers.svm import SVM
+from fusionser.lazy import lazy_names
 from fusionser.networks.settings import NetworkTraining
 from fusionser.registry import CLASSIFIERS
+
+if TYPE_CHECKING:
+    from fusionser.classifiers.bagging import BAGGING, BalancedBagging
+    from fusionser.classifiers.gradient_boosting import XGBoost
+    from fusionser.classifiers.late import METHODS, LateFusion
+    from fusionser.classifiers.neural import LSTM, MLP, BiLSTM
+    from fusionser.classifiers.random_forest import RandomForest
+    from fusionser.classifiers.svm import SVM
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            ".bagging": ("BAGGING", "BalancedBagging"),
+            ".gradient_boosting": ("XGBoost",),
+            ".late": ("METHODS", "LateFusion"),
+            ".neural": ("LSTM", "MLP", "BiLSTM"),
+            ".random_forest": ("RandomForest",),
+            ".svm": ("SVM",),
+        },
+    )
 
 __all__ = [
     "BAGGING",
@@ -50,7 +67,7 @@ def classifier(
     seed : int, default=0
     class_weight : "balanced" or None
     balance : str, optional
-        A key of `COLUMN_BALANCINGS`.
+        One of `COLUMN_BALANCINGS`.
     n_jobs : int, optional
         Threads, where the classifier uses any.
     device : str, optional

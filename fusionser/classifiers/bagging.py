@@ -5,9 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import clone
 
+from fusionser.balancing import row_sampler
 from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError
@@ -72,10 +72,17 @@ class BalancedBagging(MemberClassifier):
         self.members_ = {}
         for number in range(self.n_members):
             seed = (self.random_state or 0) + number
-            kept = np.sort(RandomUnderSampler(random_state=seed).fit_resample(places, labels)[0].ravel())
+            kept = np.sort(row_sampler("undersample", seed).fit_resample(places, labels)[0].ravel())
             member = clone(base).set_params(random_state=seed)
             self.members_[str(number)] = member.fit(table.iloc[kept], labels[kept])
         return self
+
+    def check_loaded(self) -> None:
+        """Raise `ValueError` when the members are no classifiers of these columns and classes."""
+        if type(self.members_) is not dict or not self.members_:
+            raise ValueError("a bag without members")
+        for member in self.members_.values():
+            self._check_member(member, self.n_features_in_, MemberClassifier)
 
     def probabilities(self, values: Array) -> Array:
         """Return the mean of the members' probabilities, shape (n_rows, n_classes)."""

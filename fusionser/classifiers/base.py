@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 class TableClassifier(ClassifierMixin, BaseEstimator):
     """A classifier that sets the carried columns aside before it looks at the features.
 
-    Each has a parameter ``balance``: a key of `COLUMN_BALANCINGS`, or None; what it learns from is balanced so.
+    Each has a parameter ``balance``: one of `COLUMN_BALANCINGS`, or None; what it learns from is balanced so.
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
@@ -71,6 +71,9 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
         labels, _ = self.answer(self._features(X))
         return labels
 
+    def check_loaded(self) -> None:
+        """Raise `ValueError` when parts that a file gave this classifier are of another kind than it predicts with."""
+
     def pack(self) -> dict[str, bytes]:
         """Take out the fitted parts that have a format of their own, as bytes by name, for a saved model."""
         return {}
@@ -83,6 +86,14 @@ class MemberClassifier(TableClassifier):
     """A classifier of classifiers, which are in ``members_`` by name."""
 
     members_: dict[str, TableClassifier]
+
+    def _check_member(self, member: Any, columns: int, never: type) -> None:
+        """Raise `ValueError` when a member is no classifier, one of a kind that may not be, or for something else."""
+        if not isinstance(member, TableClassifier) or isinstance(member, never):
+            raise ValueError(f"a {type(member).__name__} in the place of a classifier")
+        if member.n_features_in_ != columns or list(member.classes_) != list(self.classes_):
+            raise ValueError("a member for other columns or classes")
+        member.check_loaded()
 
     def pack(self) -> dict[str, bytes]:
         """Take out the members' parts that have a format of their own."""

@@ -7,15 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
+from fusionser.classifiers.bounds import expect
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.features.learned import CROSS_FITTED, SCORE
 from fusionser.names import LATE_FUSIONS
-from fusionser.networks.extractor import CROSS_FITTED, SCORE
-from fusionser.networks.inference import probabilities_of
 from fusionser.scaling import split_carried
 from fusionser.splits.inner_folds import InnerFolds
 
@@ -127,6 +128,26 @@ class LateFusion(MemberClassifier):
             # Few columns, all of one kind: a little shrinking is all that they need.
             self.stack_ = LogisticRegression(C=1.0, max_iter=2000).fit(np.concatenate(list(stacked), axis=1), labels)
 
+    def check_loaded(self) -> None:
+        """Raise `ValueError` when the members do not read the columns, or do not know the classes, that it says."""
+        names = set(map(str, getattr(self, "feature_names_in_", [])))
+        if self.method not in METHODS or set(self.members_) != set(self.groups_):
+            raise ValueError("a late fusion whose members are not those that it names")
+        for name, member in self.members_.items():
+            self._check_member(member, len(self.groups_[name]), LateFusion)
+        used = [column for group in (*self.groups_.values(), *self.scored_.values()) for column in group]
+        if names and set(used) != names:
+            raise ValueError("a late fusion of other columns than it says")
+        if any(len(columns) != len(self.classes_) for columns in self.scored_.values()):
+            raise ValueError("a late fusion whose scores are not one a class")
+        parts = [*self.groups_, *self.scored_]
+        if self.stack_ is not None:
+            expect(self.stack_, LogisticRegression)
+            if self.stack_.coef_.shape[1] != len(parts) * len(self.classes_):
+                raise ValueError("a stack for other members")
+        elif set(self.weights_) != set(parts) or not all(np.isfinite(list(map(float, self.weights_.values())))):
+            raise ValueError("a late fusion whose weights are not its members'")
+
     def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
         parts = self._member_logs(values)
@@ -134,7 +155,7 @@ class LateFusion(MemberClassifier):
             stacked: Array = self.stack_.predict_proba(np.concatenate(list(parts.values()), axis=1))
             return stacked
         total = sum(self.weights_[name] * part for name, part in parts.items())
-        return probabilities_of(np.asarray(total))
+        return softmax(np.asarray(total), axis=1)
 
     def member_log_probabilities(self, X: Any) -> dict[str, Array]:
         """Return the log-probabilities that each member gives, shape (n_rows, n_classes) each."""
@@ -209,15 +230,11 @@ def best_weights(logs: npt.NDArray[np.float64], targets: npt.NDArray[np.intp]) -
     """
 
     def cross_entropy(raw: npt.NDArray[np.float64]) -> float:
-        weights = np.exp(raw - raw.max())
-        weights /= weights.sum()
-        probabilities = probabilities_of(np.tensordot(weights, logs, axes=1))
+        probabilities = softmax(np.tensordot(softmax(raw), logs, axes=1), axis=1)
         return float(-np.log(np.maximum(probabilities[np.arange(len(targets)), targets], LEAST)).mean())
 
     found = minimize(cross_entropy, np.zeros(len(logs)), method="L-BFGS-B", bounds=[(-8.0, 8.0)] * len(logs))
-    powers = np.exp(found.x - found.x.max())
-    best: npt.NDArray[np.float64] = powers / powers.sum()
-    return best
+    return softmax(found.x)
 
 
 def _logs(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

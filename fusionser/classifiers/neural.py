@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.special import softmax
 
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
 from fusionser.networks.checks import check_dropout, check_units
-from fusionser.networks.inference import logits_of, probabilities_of
+from fusionser.networks.inference import logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
@@ -81,7 +82,8 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
 
     def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
-        return probabilities_of(logits_of(self.network_, values.astype(np.float32), self.device))
+        logits = logits_of(self.network_, values.astype(np.float32), self.device)
+        return softmax(logits.astype(np.float64), axis=1)
 
     def pack(self) -> dict[str, bytes]:
         """Take the network out, as safetensors; the learning curve and the device stay behind."""

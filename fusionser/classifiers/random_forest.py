@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.bounds import expect
 
 __all__ = ["RandomForest"]
 
@@ -62,6 +64,14 @@ class RandomForest(TableClassifier):
             n_jobs=self.n_jobs,
         ).fit(values, labels)
         return self
+
+    def check_loaded(self) -> None:
+        """Raise `ValueError` when the forest or a tree of it is none, or for other columns and classes."""
+        expect(getattr(self, "forest_", None), RandomForestClassifier)
+        for tree in self.forest_.estimators_:
+            expect(tree, DecisionTreeClassifier)
+            if (tree.tree_.n_features, tree.tree_.value.shape[2]) != (self.n_features_in_, len(self.classes_)):
+                raise ValueError("a tree for other columns or classes")
 
     def probabilities(self, values: Array) -> Array:
         """Return the mean vote of the trees for each class, shape (n_rows, n_classes)."""

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.calibration import CalibratedClassifierCV
+from scipy.special import softmax
+from sklearn.calibration import CalibratedClassifierCV, _CalibratedClassifier, _SigmoidCalibration
 from sklearn.svm import SVC
 
 from fusionser.balancing import balance_columns, check_balance
 from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.bounds import check_machine, expect
 from fusionser.errors import ProtocolError
 from fusionser.scaling import split_carried
 from fusionser.splits.inner_folds import InnerFolds
@@ -23,7 +25,7 @@ class BalancedSVC(SVC):
     Parameters
     ----------
     balance : str
-        A key of `COLUMN_BALANCINGS`.
+        One of `COLUMN_BALANCINGS`.
     seed : int
     C, kernel, gamma, class_weight
         Those of `SVC`.
@@ -95,6 +97,22 @@ class SVM(TableClassifier):
     probability: bool = True
     random_state: int | None = 0
 
+    def check_loaded(self) -> None:
+        """Raise `ValueError` when the machine or its sigmoids are none, or for other columns and classes."""
+        # Asked for by kind: a part that is missing must not go unchecked.
+        machines = [getattr(self, "svc_", None)]
+        calibrator: Any = getattr(self, "calibrator_", "missing")
+        if calibrator is not None:
+            expect(calibrator, CalibratedClassifierCV)
+            for calibrated in calibrator.calibrated_classifiers_:
+                expect(calibrated, _CalibratedClassifier)
+                machines.append(calibrated.estimator)
+                for sigmoid in calibrated.calibrators:
+                    expect(sigmoid, _SigmoidCalibration)
+        for machine in machines:
+            expect(machine, SVC, BalancedSVC)
+            check_machine(machine, len(self.classes_), self.n_features_in_)
+
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the machine, then its sigmoids on folds by speaker."""
         values, labels = self._training(X, y)
@@ -157,6 +175,4 @@ class SVM(TableClassifier):
         decision = self.svc_.decision_function(values)
         if decision.ndim == 1:
             decision = np.stack([-decision, decision], axis=1)
-        powers = np.exp(decision - decision.max(axis=1, keepdims=True))
-        softmax: Array = powers / powers.sum(axis=1, keepdims=True)
-        return softmax
+        return softmax(decision, axis=1)

@@ -176,7 +176,7 @@ def _batches(
 @lru_cache(maxsize=1)
 def _made_by() -> str:
     """Versions of the libraries whose numbers the cache keeps."""
-    return " ".join(f"{name}={metadata.version(name)}" for name in ("librosa", "numpy", "scipy", "soundfile", "soxr"))
+    return " ".join(f"{name}={metadata.version(name)}" for name in ("numpy", "scipy", "soundfile", "soxr"))
 
 
 class _Store:

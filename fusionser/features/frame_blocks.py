@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fusionser.features.checks import check_count, check_mel
+from fusionser.features.filters import octave_bands
 from fusionser.features.framing import FrameFeature
 from fusionser.features.spectrum import Spectrum
 
@@ -236,12 +237,7 @@ class SpectralContrast(FrameFeature):
 
     def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
         """Return one series a band."""
-        import librosa
-
-        contrast: npt.NDArray[Any] = librosa.feature.spectral_contrast(
-            S=spectrum.magnitude, sr=self.sampling_rate, n_fft=self.n_fft, n_bands=self.n_bands
-        )
-        return contrast
+        return spectrum.contrast(self.n_bands)
 
     def series_names(self) -> list[str]:
         """Return the numbers of the bands."""
@@ -252,6 +248,7 @@ class SpectralContrast(FrameFeature):
         super().check()
         highest = int(np.log2(self.sampling_rate / 2 / 200.0 - 1e-9)) + 1
         check_count("n_bands", self.n_bands, 1, max(highest, 1))
+        octave_bands(self.sampling_rate, self.n_fft, self.n_bands)
 
 
 def _numbers(count: int) -> list[str]:

@@ -13,9 +13,13 @@ from fusionser.features.inputs import table_of
 from fusionser.features.maps import FrontEnd, front_end
 from fusionser.waveform import Rates
 
-__all__ = ["LearnedBlock"]
+__all__ = ["CROSS_FITTED", "SCORE", "LearnedBlock"]
 
 Array = npt.NDArray[np.float32]
+
+SCORE = "score_"
+CROSS_FITTED = "crossfitted_score_"
+"""How the columns of class scores begin: those that a training row's own label had a part in, and those it had not."""
 
 
 class LearnedBlock(TransformerMixin, BaseEstimator):

@@ -19,15 +19,8 @@ from torch.nn import functional
 from fusionser.audio import ClipSettings
 from fusionser.errors import AudioError
 from fusionser.features.clip import Clip, Computation
-from fusionser.features.spectrum import (
-    FrameSettings,
-    Spectrum,
-    chroma_filters,
-    cosines,
-    frame_window,
-    mel_filters,
-    moment_weights,
-)
+from fusionser.features.filters import chroma_filters, mel_filters
+from fusionser.features.spectrum import FrameSettings, Spectrum, cosines, frame_window, moment_weights
 from fusionser.features.tuning import tuning_band, tuning_of_band
 
 __all__ = ["SpectrumBatch", "share_spectra"]

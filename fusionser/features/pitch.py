@@ -13,7 +13,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.signal
+
+from fusionser.features.spectrum import periodic_window
 
 __all__ = ["PitchTrack", "track_pitch"]
 
@@ -56,7 +57,7 @@ class PitchTrack:
 
 @lru_cache(maxsize=16)
 def _window_autocorrelation(n_fft: int, lags: int) -> Array64:
-    window = scipy.signal.get_window("hann", n_fft, fftbins=True)
+    window = periodic_window("hann", n_fft)
     correlation = scipy.fft.irfft(np.square(np.abs(scipy.fft.rfft(window))))[:lags]
     normalised: Array64 = correlation / correlation[0]
     return normalised

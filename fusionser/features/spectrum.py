@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.signal
 import scipy.sparse
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.features.filters import bin_frequencies, chroma_filters, mel_filters, octave_bands
 from fusionser.features.tuning import estimate_tuning
 
 __all__ = ["FrameSettings", "Spectrum"]
@@ -24,7 +24,8 @@ __all__ = ["FrameSettings", "Spectrum"]
 Array = npt.NDArray[np.float32]
 Array64 = npt.NDArray[np.float64]
 
-WINDOWS = ("hann", "hamming")
+WINDOWS = {"hann": 0.5, "hamming": 0.54}
+"""Name to the mean of a window; a cosine of what is left to 1 goes up and down about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,36 +70,32 @@ class FrameSettings:
             )
 
 
+def periodic_window(kind: str, length: int) -> Array64:
+    """Return a window whose repetitions join, shape (length,).
+
+    Examples
+    --------
+    >>> periodic_window("hann", 4).tolist()
+    [0.0, 0.5, 1.0, 0.5]
+    """
+    if length == 1:
+        return np.ones(1)
+    mean = WINDOWS[kind]
+    return mean + (1.0 - mean) * np.cos(np.linspace(-np.pi, np.pi, length + 1)[:-1])
+
+
 @lru_cache(maxsize=16)
 def _window(kind: str, length: int, n_fft: int) -> Array:
     """Return a window in the middle of a frame, zeros on both sides of it."""
     before = (n_fft - length) // 2
-    window = scipy.signal.get_window(kind, length, fftbins=True)
+    window = periodic_window(kind, length)
     return np.pad(window, (before, n_fft - length - before)).astype(np.float32)
-
-
-@lru_cache(maxsize=32)
-def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None, htk: bool = False) -> Array:
-    """Slaney's mel filters, shape (n_mels, 1 + n_fft / 2), on the mel scale of HTK where wanted."""
-    import librosa
-
-    filters: Array = librosa.filters.mel(sr=sampling_rate, n_fft=n_fft, n_mels=n_mels, fmax=fmax, htk=htk)
-    return filters
 
 
 @lru_cache(maxsize=32)
 def _sparse_mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None, htk: bool) -> Any:
     """Return the mel filters without their zeros, of which they mostly consist: a product takes a third of the time."""
     return scipy.sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, fmax, htk))
-
-
-@lru_cache(maxsize=256)
-def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float) -> Array:
-    """Pitch-class filters, shape (n_chroma, 1 + n_fft / 2); the tuning has a hundred values at most."""
-    import librosa
-
-    filters: Array = librosa.filters.chroma(sr=sampling_rate, n_fft=n_fft, tuning=tuning, n_chroma=n_chroma)
-    return filters
 
 
 @lru_cache(maxsize=16)
@@ -123,7 +120,7 @@ def frame_window(frames: FrameSettings) -> Array:
 
 def moment_weights(frames: FrameSettings) -> Array64:
     """Return 1, the frequency in Hz and its square for each bin, shape (3, 1 + n_fft / 2)."""
-    frequencies = np.fft.rfftfreq(frames.n_fft, 1.0 / frames.sampling_rate).astype(np.float64)
+    frequencies = bin_frequencies(frames.sampling_rate, frames.n_fft)
     return np.stack([np.ones_like(frequencies), frequencies, np.square(frequencies)])
 
 
@@ -162,10 +159,11 @@ class Spectrum:
         """Return the waveform that is transformed, after the pre-emphasis where there is one."""
         if self.frames.pre_emphasis == 0:
             return self.waveform
-        import librosa
+        from scipy.signal import lfilter
 
-        emphasised: Array = librosa.effects.preemphasis(self.waveform, coef=self.frames.pre_emphasis)
-        return emphasised
+        coefficients = np.array([1.0, -self.frames.pre_emphasis], dtype=np.float32)
+        first = 2 * self.waveform[:1] - self.waveform[1:2]
+        return lfilter(coefficients, np.ones(1, dtype=np.float32), self.waveform, zi=first)[0]
 
     @cached_property
     def magnitude(self) -> Array:
@@ -182,7 +180,7 @@ class Spectrum:
     @cached_property
     def frequencies(self) -> Array64:
         """Centre of each bin in Hz, shape (1 + n_fft / 2,)."""
-        return np.fft.rfftfreq(self.frames.n_fft, 1.0 / self.frames.sampling_rate).astype(np.float64)
+        return bin_frequencies(self.frames.sampling_rate, self.frames.n_fft)
 
     @cached_property
     def rms(self) -> Array64:
@@ -281,6 +279,20 @@ class Spectrum:
         shapes = self.magnitude / self._moments[0].astype(np.float32)
         steps = np.diff(shapes, axis=1, prepend=shapes[:, :1]).astype(np.float64)
         return np.sqrt(np.einsum("ij,ij->j", steps, steps))
+
+    def contrast(self, n_bands: int = 6) -> Array64:
+        """Decibels from the valleys to the peaks of each octave (Jiang et al. 2002), shape (n_bands + 1, n_frames)."""
+        bands = octave_bands(self.frames.sampling_rate, self.frames.n_fft, n_bands)
+        extremes = np.empty((2, len(bands), self.magnitude.shape[1]))
+        for place, band in enumerate(bands):
+            # A fiftieth of the band's bins; the last one is the next band's too, and only counted.
+            count = max(1, round(0.02 * (band.stop - band.start)))
+            last = band.stop if place == n_bands else band.stop - 1
+            ranked = np.sort(self.magnitude[band.start : last], axis=0)
+            extremes[:, place] = ranked[:count].mean(axis=0), ranked[-count:].mean(axis=0)
+        logs = 10.0 * np.log10(np.maximum(extremes, 1e-10))
+        valleys, peaks = np.maximum(logs, logs.max(axis=(1, 2), keepdims=True) - 80.0)
+        return peaks - valleys
 
 
 def decibels(power: Array) -> Array:

@@ -1,13 +1,16 @@
 """Where networks are computed."""
 
-import torch
+from typing import TYPE_CHECKING
 
 from fusionser.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["choose_device", "feature_device"]
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> "torch.device":
     """Return the device that a name asks for; ``auto`` is the GPU where there is one.
 
     Parameters
@@ -25,6 +28,8 @@ def choose_device(name: str) -> torch.device:
     >>> choose_device("cpu")
     device(type='cpu')
     """
+    import torch
+
     known = _present()
     if name == "auto":
         return torch.device(known[-1])
@@ -60,6 +65,8 @@ def feature_device(name: str) -> str:
 
 def _present() -> list[str]:
     """Return the kinds of device on this machine, the one to prefer last."""
+    import torch
+
     known = ["cpu"]
     if torch.backends.mps.is_available():
         known.append("mps")

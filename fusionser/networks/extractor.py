@@ -8,16 +8,17 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from fusionser.errors import SettingsError
 from fusionser.features.clip import plain_value
 from fusionser.features.inputs import table_of
-from fusionser.features.learned import LearnedBlock, labels_of
+from fusionser.features.learned import CROSS_FITTED, SCORE, LearnedBlock, labels_of
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.batches import Distortion
-from fusionser.networks.inference import embedding_of, logits_of, probabilities_of
+from fusionser.networks.inference import embedding_of, logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
 from fusionser.networks.settings import NetworkTraining
@@ -27,14 +28,10 @@ from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.splits.inner_folds import InnerFolds
 from fusionser.waveform import Rates
 
-__all__ = ["CROSS_FITTED", "SCORE", "DeepExtractor"]
+__all__ = ["DeepExtractor"]
 
 Array = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
-
-SCORE = "score_"
-CROSS_FITTED = "crossfitted_score_"
-"""How the columns of class scores begin: those that a training row's own label had a part in, and those it had not."""
 
 OUTPUTS = ("units", "scores")
 LEAST = 1e-12
@@ -200,7 +197,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
         check_is_fitted(self, "network_")
         rows = self.table(X, sampling_rate)
-        return probabilities_of(self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device)))
+        logits = self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device))
+        return softmax(logits.astype(np.float64), axis=1)
 
     def predict(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, shape (n_clips,)."""

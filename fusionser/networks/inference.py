@@ -13,7 +13,7 @@ from fusionser.memory import reused_memory
 from fusionser.networks.device import choose_device
 from fusionser.networks.layers import Network
 
-__all__ = ["embedding_of", "logits_of", "prediction_batch", "prepared", "probabilities_of"]
+__all__ = ["embedding_of", "logits_of", "prediction_batch", "prepared"]
 
 MOST_CLIPS = 256
 MOST_VALUES = 1 << 20
@@ -72,17 +72,3 @@ def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "
 def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
     """Return the hidden units of inputs as they come from a front end."""
     return _applied(network, inputs, device, lambda own, batch: own.embed(batch))
-
-
-def probabilities_of(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return the probabilities of logits, summing to one a row.
-
-    Examples
-    --------
-    >>> probabilities_of(np.zeros((1, 4), dtype=np.float32)).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    probabilities: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities

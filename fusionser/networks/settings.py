@@ -6,7 +6,6 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from sklearn.base import BaseEstimator
 
 from fusionser.errors import SettingsError, unknown_name
@@ -16,9 +15,11 @@ from fusionser.networks.validation import VALIDATE_BY
 
 __all__ = ["OPTIMISERS", "NetworkTraining"]
 
-OPTIMISERS: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] = MappingProxyType(
-    {"adam": (torch.optim.AdamW, {}), "sgd": (torch.optim.SGD, {"momentum": 0.9})}
+OPTIMISERS: Mapping[str, tuple[str, Mapping[str, float]]] = MappingProxyType(
+    {"adam": ("AdamW", {}), "sgd": ("SGD", {"momentum": 0.9})}
 )
+"""Name to class of ``torch.optim`` and its parameters."""
+
 SCHEDULES = ("plateau", "one-cycle")
 
 

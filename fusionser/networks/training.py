@@ -166,7 +166,7 @@ def _fit(
         nn.CrossEntropyLoss,
         criterion__weight=weight,
         criterion__label_smoothing=settings.label_smoothing,
-        optimizer=optimiser,
+        optimizer=getattr(torch.optim, optimiser),
         optimizer__weight_decay=settings.weight_decay,
         lr=settings.learning_rate,
         max_epochs=settings.epochs,

@@ -1,0 +1,318 @@
+"""Fitted estimators in a skops file, read as if a stranger had made it.
+
+skops writes such a file. It is read here, by kinds of node that make numbers, texts and containers, or an object of a
+class that is listed or registered. Nothing is called but a class's own ``__new__`` and ``__setstate__``, and indices
+that compiled code follows without looking are checked before it gets them.
+"""
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fusionser.archive import check_size
+from fusionser.classifiers import MemberClassifier, TableClassifier
+from fusionser.classifiers.bounds import check_machine, check_nodes, expect
+from fusionser.errors import ModelFileError, SettingsError
+from fusionser.legacy import MODULES, current_column
+from fusionser.networks import NetworkTraining
+from fusionser.registry import CLASSIFIERS
+from fusionser.scaling import BlockScaler
+
+__all__ = ["PARTS", "bare", "dump_estimators", "load_estimators"]
+
+SCHEMA = "schema.json"
+ANYWHERE = "auto"
+DEEPEST = 100
+"""Nodes within one another; a fitted model has less than forty."""
+
+PARTS = frozenset(
+    {
+        "fusionser.classifiers.bagging.BalancedBagging",
+        "fusionser.classifiers.late.LateFusion",
+        "fusionser.classifiers.svm.BalancedSVC",
+        "fusionser.scaling.BlockScaler",
+        "sklearn.calibration.CalibratedClassifierCV",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.linear_model._logistic.LogisticRegression",
+        "sklearn.preprocessing._data.MinMaxScaler",
+        "sklearn.preprocessing._data.QuantileTransformer",
+        "sklearn.preprocessing._data.RobustScaler",
+        "sklearn.preprocessing._data.StandardScaler",
+        "sklearn.preprocessing._function_transformer.FunctionTransformer",
+        "sklearn.svm._classes.SVC",
+        "sklearn.tree._classes.DecisionTreeClassifier",
+    }
+)
+"""What a file may hold beside registered classifiers."""
+
+TREE = "sklearn.tree._tree.Tree"
+TREE_STATE = {"max_depth", "node_count", "nodes", "values"}
+KEY_TYPES: Mapping[str, Callable[[str], Any]] = {"builtins.str": str, "builtins.int": int}
+NUMBERS = ("float64", "int64")
+
+FIELDS: Mapping[tuple[str, str], set[str]] = {
+    ("DictNode", "builtins.dict"): {"content", "key_types"},
+    ("ListNode", "builtins.list"): {"content"},
+    ("TupleNode", "builtins.tuple"): {"content"},
+    ("JsonNode", "builtins.str"): {"content", "is_json"},
+    ("NdArrayNode", "numpy.ndarray"): {"type", "file", "content", "shape"},
+    **{("NdArrayNode", f"numpy.{kind}"): {"type", "file"} for kind in NUMBERS},
+    ("TreeNode", TREE): {"content", "__reduce__"},
+}
+"""Of each kind of node and its class, beside those that every node has."""
+
+NAMED = {"__loader__", "__module__", "__class__"}
+EVERY_NODE = {*NAMED, "__id__"}
+ROOT = {"protocol", "_skops_version"}
+
+
+def dump_estimators(estimators: Mapping[str, Any]) -> bytes:
+    """Return fitted estimators without networks or boosters as the bytes of a skops file.
+
+    Raises
+    ------
+    SettingsError
+        When they hold what skops cannot write.
+    """
+    from skops import io as skops_io
+
+    try:
+        content: bytes = skops_io.dumps(dict(estimators))
+    except Exception as error:
+        # A plugin's classifier may hold anything; what that makes skops raise is no help by itself.
+        raise SettingsError(
+            f"the model cannot be saved: skops cannot write a part of it ({error}); give such parts in 'pack'"
+        ) from error
+    return content
+
+
+def bare(classifier: TableClassifier) -> TableClassifier:
+    """Return a copy without what a model that only predicts has no use for: learning curves, and the device."""
+    copied = copy(classifier)
+    copied.__dict__.pop("history_", None)
+    if "device" in copied.get_params(deep=False):
+        copied.set_params(device=ANYWHERE if isinstance(copied, NetworkTraining) else "cpu")
+    if isinstance(copied, MemberClassifier):
+        copied.members_ = {name: bare(member) for name, member in copied.members_.items()}
+        copied.classifier = None if copied.classifier is None else bare(copied.classifier)
+    return copied
+
+
+def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    """Read estimators back from a skops file that may come from a stranger.
+
+    Parameters
+    ----------
+    content : bytes
+        What `dump_estimators` returned.
+    expected : mapping of str to type
+        The names it must hold, and what each must be.
+
+    Raises
+    ------
+    ModelFileError
+        When it holds anything else.
+    """
+    kinds = [kind for given in expected.values() for kind in (given if isinstance(given, tuple) else (given,))]
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            loaded = _Reader(archive, kinds).root()
+        if not isinstance(loaded, dict) or set(loaded) != set(expected):
+            raise ValueError("its parts are not those of a model")
+        for name, kind in expected.items():
+            if not isinstance(loaded[name], kind):
+                raise ValueError(f"its part '{name}' is a {type(loaded[name]).__name__}")
+            if isinstance(loaded[name], TableClassifier | BlockScaler):
+                loaded[name].check_loaded()
+    except Exception as error:
+        # Whatever a hostile file makes NumPy or scikit-learn raise, the answer is one sentence.
+        raise ModelFileError(f"the member with the estimators is refused: {error}") from error
+    return loaded
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _registered(path: str) -> type | None:
+    """Return the registered classifier that has a path; only such as may have it are imported."""
+    own = path.startswith("fusionser.")
+    for name in CLASSIFIERS:
+        if (CLASSIFIERS.origin(name) == "fusionser") is own:
+            try:
+                kind = CLASSIFIERS[name]
+            except SettingsError:
+                # Another plugin that cannot be loaded is no concern of this file.
+                continue
+            if isinstance(kind, type) and _path(kind) == path:
+                return kind
+    return None
+
+
+class _Reader:
+    """Turns the nodes of one skops file into what they stand for."""
+
+    def __init__(self, archive: zipfile.ZipFile, kinds: Iterable[type]) -> None:
+        self._archive = archive
+        self._classes = {_path(kind): kind for kind in kinds if issubclass(kind, TableClassifier)}
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self._depth = 0
+        for info in archive.infolist():
+            if info.filename != SCHEMA and not info.filename.endswith(".npy"):
+                raise ValueError(f"it holds '{info.filename}'")
+            check_size(info, "estimators")
+
+    def root(self) -> Any:
+        """Return what the file holds."""
+        schema = json.loads(self._archive.read(SCHEMA))
+        if not isinstance(schema, dict):
+            raise ValueError("its schema is no node")
+        return self._value({name: part for name, part in schema.items() if name not in ROOT})
+
+    def _value(self, node: Any) -> Any:
+        if not isinstance(node, dict) or not set(node) >= NAMED:
+            raise ValueError("it holds what is no node")
+        module = MODULES.get(str(node["__module__"]), node["__module__"])
+        loader, path = str(node["__loader__"]), f"{module}.{node['__class__']}"
+        fields = {"content"} if loader == "ObjectNode" else FIELDS.get((loader, path))
+        if fields is None or set(node) - EVERY_NODE - fields:
+            raise ValueError(f"it holds a {loader} of {path}")
+        if self._depth == DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
+        self._depth += 1
+        try:
+            return self._made(loader, path, node)
+        finally:
+            self._depth -= 1
+
+    def _made(self, loader: str, path: str, node: Mapping[str, Any]) -> Any:
+        if loader == "ObjectNode":
+            return self._object(path, node)
+        if loader == "TreeNode":
+            return self._tree(node)
+        if loader == "DictNode":
+            return self._dict(node)
+        if loader == "NdArrayNode":
+            return self._array(path, node)
+        if loader == "JsonNode":
+            return _scalar(node)
+        values = [self._value(item) for item in _listed(node["content"])]
+        return values if loader == "ListNode" else tuple(values)
+
+    def _dict(self, node: Mapping[str, Any]) -> dict[Any, Any]:
+        types = node["key_types"]
+        if types["__loader__"] != "ListNode" or not all(item["__loader__"] == "TypeNode" for item in types["content"]):
+            raise ValueError("the keys of a dictionary are of no known type")
+        kinds = [KEY_TYPES[f"{item['__module__']}.{item['__class__']}"] for item in types["content"]]
+        pairs = zip(kinds, node["content"].items(), strict=True)
+        return {kind(key): self._value(value) for kind, (key, value) in pairs}
+
+    def _array(self, path: str, node: Mapping[str, Any]) -> Any:
+        if node["type"] == "json":
+            listed = _listed(node["content"])
+            items = [self._value(item) for item in listed]
+            if self._value(node["shape"]) != (len(items),) or any(item["__loader__"] != "JsonNode" for item in listed):
+                raise ValueError("an array of objects that are no texts or numbers")
+            objects = np.empty(len(items), dtype=object)
+            objects[:] = items
+            return objects
+        array = self._stored(str(node["file"]))
+        if path == "numpy.ndarray":
+            return array
+        if array.shape != () or f"numpy.{array.dtype}" != path:
+            raise ValueError(f"an array of {array.dtype} in the place of a {path}")
+        return array[()]
+
+    def _stored(self, name: str) -> npt.NDArray[Any]:
+        if name not in self._arrays:
+            content = self._archive.read(name)
+            stream = io.BytesIO(content)
+            if np.lib.format.read_magic(stream) != (1, 0):
+                raise ValueError("an array of another version of NumPy's format")
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            kinds = {dtype[field].kind for field in dtype.names} if dtype.names else {dtype.kind}
+            size = math.prod(shape) * dtype.itemsize
+            if not kinds <= set("biufU") or not dtype.itemsize or size != len(content) - stream.tell():
+                raise ValueError(f"an array of {dtype} of shape {shape} in {len(content)} bytes")
+            stream.seek(0)
+            self._arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+        return self._arrays[name]
+
+    def _object(self, path: str, node: Mapping[str, Any]) -> Any:
+        if path in PARTS:
+            module, _, name = path.rpartition(".")
+            kind = getattr(import_module(module), name)
+        else:
+            kind = self._classes.get(path) or _registered(path)
+        if kind is None:
+            raise ValueError(f"it holds an ObjectNode of {path}, which is no part of a model and not registered")
+        state = self._value(node["content"])
+        if not isinstance(state, dict):
+            raise ValueError(f"the state of a {path} is a {type(state).__name__}")
+        made = kind.__new__(kind)
+        if hasattr(made, "__setstate__"):
+            made.__setstate__(state)
+        else:
+            made.__dict__.update(state)
+        for path in map(_path, kind.__mro__):
+            if path in FOLLOWED:
+                FOLLOWED[path](made)
+        return made
+
+    def _tree(self, node: Mapping[str, Any]) -> Any:
+        from sklearn.tree._tree import Tree
+
+        n_features, n_classes, n_outputs = self._value(node["__reduce__"]["args"])
+        state = self._value(node["content"])
+        if not isinstance(state, dict) or set(state) != TREE_STATE or n_outputs != 1 or n_classes.shape != (1,):
+            raise ValueError("a tree of another kind")
+        check_nodes(state, int(n_features), int(n_classes[0]))
+        made = Tree(n_features, n_classes, n_outputs)
+        made.__setstate__(state)
+        return made
+
+
+def _listed(content: Any) -> list[Any]:
+    if not isinstance(content, list):
+        raise ValueError("it holds a list that is none")
+    return content
+
+
+def _scalar(node: Mapping[str, Any]) -> str | int | float | None:
+    """Return what a text of JSON says; a column's name as it is called today."""
+    value = json.loads(node["content"])
+    if isinstance(value, list | dict):
+        raise ValueError("it holds a container in the place of a value")
+    return current_column(value) if isinstance(value, str) else value
+
+
+def _check_machine(made: Any) -> None:
+    # As a parameter it is there unfitted.
+    if hasattr(made, "support_vectors_"):
+        check_machine(made, len(made.classes_), made.n_features_in_)
+
+
+def _check_tree(made: Any) -> None:
+    from sklearn.tree._tree import Tree
+
+    if hasattr(made, "tree_"):
+        expect(made.tree_, Tree)
+        if made.tree_.n_features != made.n_features_in_:
+            raise ValueError("a tree for other columns than its classifier")
+
+
+FOLLOWED: Mapping[str, Callable[[Any], None]] = {
+    "sklearn.svm._base.BaseLibSVM": _check_machine,
+    "sklearn.tree._classes.BaseDecisionTree": _check_tree,
+}
+"""Checks of objects whose arrays compiled code follows, wherever in a file they stand, by their class or its base."""

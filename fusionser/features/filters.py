@@ -1,0 +1,149 @@
+"""Banks of filters over the bins of a spectrum: mel bands, pitch classes, octaves.
+
+They equal librosa's (0.11) to the last bit, and so do features, wherever the order of operations is kept as it is.
+"""
+
+import warnings
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from fusionser.errors import SettingsError
+
+__all__ = ["bin_frequencies", "chroma_filters", "mel_filters", "octave_bands"]
+
+Array = npt.NDArray[np.float32]
+Array64 = npt.NDArray[np.float64]
+
+LINEAR_HZ_PER_MEL = 200.0 / 3
+"""Slaney's mel scale, up to `LOGARITHMIC_FROM`."""
+
+LOGARITHMIC_FROM = 1000.0
+LOGARITHMIC_STEP = np.log(6.4) / 27.0
+"""Of the natural logarithm of frequency, a mel."""
+
+A440_OCTAVES = 440.0 / 16
+CENTRE_OCTAVE, OCTAVE_WIDTH = 5.0, 2.0
+LOWEST_OCTAVE = 200.0
+
+
+def bin_frequencies(sampling_rate: int, n_fft: int) -> Array64:
+    """Return the centre of each bin in Hz, shape (1 + n_fft / 2,)."""
+    return np.fft.rfftfreq(n_fft, 1.0 / sampling_rate).astype(np.float64)
+
+
+def _mel_of(frequency: float, htk: bool) -> float:
+    if htk:
+        return float(2595.0 * np.log10(1.0 + frequency / 700.0))
+    if frequency < LOGARITHMIC_FROM:
+        return frequency / LINEAR_HZ_PER_MEL
+    return float(LOGARITHMIC_FROM / LINEAR_HZ_PER_MEL + np.log(frequency / LOGARITHMIC_FROM) / LOGARITHMIC_STEP)
+
+
+def _frequencies_of(mels: Array64, htk: bool) -> Array64:
+    if htk:
+        return 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    corner = LOGARITHMIC_FROM / LINEAR_HZ_PER_MEL
+    logarithmic = LOGARITHMIC_FROM * np.exp(LOGARITHMIC_STEP * (mels - corner))
+    return np.where(mels < corner, LINEAR_HZ_PER_MEL * mels, logarithmic)
+
+
+@lru_cache(maxsize=32)
+def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None, htk: bool = False) -> Array:
+    """Return triangles of equal area and equal width in mel, from 0 Hz to `fmax` (Slaney, *Auditory Toolbox*, 1998).
+
+    Parameters
+    ----------
+    sampling_rate, n_fft, n_mels : int
+    fmax : float, optional
+        Upper end in Hz; half the sampling rate when None.
+    htk : bool, default=False
+        The mel scale of HTK, ``2595 log10(1 + f / 700)``, in place of Slaney's.
+
+    Returns
+    -------
+    ndarray of shape (n_mels, 1 + n_fft / 2), float32
+
+    Examples
+    --------
+    >>> mel_filters(16000, 1024, 40, None).argmax(axis=1)[:4].tolist()
+    [5, 9, 14, 19]
+    """
+    highest = _mel_of(sampling_rate / 2 if fmax is None else fmax, htk)
+    edges = _frequencies_of(np.linspace(0.0, highest, n_mels + 2), htk)
+    bins, widths = bin_frequencies(sampling_rate, n_fft), np.diff(edges)[:, None]
+    rising = (bins - edges[:-2, None]) / widths[:-1]
+    falling = (edges[2:, None] - bins) / widths[1:]
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    # The lowest has 0 Hz in its corner and may be empty.
+    if not triangles[1:].any(axis=1).all():
+        warnings.warn(
+            f"of {n_mels} mel bands some lie between two bins of {n_fft} samples and stay empty; lower n_mels, or "
+            "raise n_fft",
+            stacklevel=2,
+        )
+    areas = 2.0 / (edges[2:] - edges[:-2])
+    return (triangles * areas[:, None]).astype(np.float32)
+
+
+@lru_cache(maxsize=256)
+def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float) -> Array:
+    """Return normal curves about each pitch class, from C, largest five octaves above A0 (Ellis 2007).
+
+    Parameters
+    ----------
+    sampling_rate, n_fft, n_chroma : int
+    tuning : float
+        Deviation from A440 in fractions of a pitch class; it has a hundred values at most.
+
+    Returns
+    -------
+    ndarray of shape (n_chroma, 1 + n_fft / 2), float32
+
+    Examples
+    --------
+    >>> chroma_filters(22050, 2048, 12, 0.0)[:, round(440 / 22050 * 2048)].argmax()  # A, the tenth class from C
+    np.int64(9)
+    """
+    bins = 1 + n_fft // 2
+    octaves = np.log2(np.arange(1, bins + 1) * (sampling_rate / n_fft) / (A440_OCTAVES * 2.0 ** (tuning / n_chroma)))
+    classes = n_chroma * octaves
+    # 0 Hz has no pitch: it is put where it falls between all classes.
+    classes = np.concatenate([[classes[0] - 1.5 * n_chroma], classes])
+    widths = np.maximum(np.diff(classes), 1.0)[:, None]
+    classes = classes[:-1]
+    half = np.round(n_chroma / 2)
+    distance = np.remainder(classes[:, None] - np.arange(n_chroma) + half + 10 * n_chroma, n_chroma) - half
+    curves = np.exp(-0.5 * np.square(2 * distance / widths))
+    curves /= np.sqrt(np.square(curves).sum(axis=1, keepdims=True))
+    curves *= np.exp(-0.5 * np.square((classes / n_chroma - CENTRE_OCTAVE) / OCTAVE_WIDTH))[:, None]
+    from_c = np.roll(curves, -3 * (n_chroma // 12), axis=1)
+    return np.ascontiguousarray(from_c.T, dtype=np.float32)
+
+
+def octave_bands(sampling_rate: int, n_fft: int, n_bands: int) -> list[slice]:
+    """Return the bins below 200 Hz, then those of each octave above; all but the lowest begin a bin early.
+
+    The highest goes on to half the sampling rate.
+
+    Raises
+    ------
+    SettingsError
+        When the bins are too far apart for one band.
+
+    Examples
+    --------
+    >>> octave_bands(16000, 1024, 5)[:3]
+    [slice(0, 13, None), slice(12, 26, None), slice(25, 52, None)]
+    """
+    bins = bin_frequencies(sampling_rate, n_fft)
+    edges = LOWEST_OCTAVE * 2.0 ** np.arange(n_bands)
+    firsts = [0, *(np.searchsorted(bins, edges, side="left") - 1).tolist()]
+    stops = [*np.searchsorted(bins, edges, side="right").tolist(), len(bins)]
+    if any(stop - first < 2 for first, stop in zip(firsts, stops, strict=True)):
+        raise SettingsError(
+            f"frames of {n_fft} samples at {sampling_rate} Hz have less than two bins in an octave from 200 Hz; raise "
+            "n_fft"
+        )
+    return [slice(first, stop) for first, stop in zip(firsts, stops, strict=True)]
