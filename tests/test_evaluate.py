@@ -1,35 +1,32 @@
 """Whole evaluations on the demo corpus: what is reported is what happened."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from fusionser.experiments import (
-    Place,
-    Plan,
-    build_pipeline,
-    choose_features,
-    choose_protocol,
-    evaluate_plan,
-    fit_plan,
-    prepare,
-)
+from prepared_rows import under
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fusionser.classifiers import SVM
 from fusionser.errors import LeakageError, ProtocolError, SettingsError
+from fusionser.facts import Stamp
+from fusionser.jobs import evaluate_prepared, fit_prepared
+from fusionser.pipeline import PipelineSpec, Place, build_features, build_pipeline, choose_protocol, prepare, resolve
 from fusionser.results import provenance, read_result
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
+
+FUSIONNET = PipelineSpec(features={"preset": "fusionnet", "gender": "given"})
 
 
 @pytest.fixture(scope="module")
 def prepared(demo_folder):
-    places = [Place(demo_folder, "demo")]
-    return prepare(places, choose_features(places, preset_name="fusionnet", gender="given"))
+    return prepare([Place(demo_folder, "demo")], FUSIONNET)
 
 
 @pytest.fixture(scope="module")
 def evaluated(prepared):
-    return evaluate_plan(prepared, Plan(), SpeakerKFold(folds=4))
+    return evaluate_prepared(prepared, SpeakerKFold(folds=4))
 
 
 def test_scores_are_those_of_the_predictions(evaluated):
@@ -62,7 +59,11 @@ def test_a_result_says_how_it_came_about(evaluated):
     assert result.protocol.setting == "inductive"
     assert result.protocol.speaker_independent
     assert result.protocol.gender_given
-    assert "statements shared by training and test: up to 2 a fold" in result.protocol.stamps
+    # Two statements are all that there are, so they are on both sides whatever is held out.
+    assert result.protocol.stamps == (Stamp(kind="shared-statements", value=2), Stamp(kind="gender-given"))
+    assert (result.protocol.allows, result.protocol.random) == ((), False)
+    assert result.corpora == ("demo",)
+    assert result.spec == FUSIONNET.changed(features=FUSIONNET.features.changed(corpus_offset=0.0))
     assert result.provenance["versions"]["scikit-learn"]
     assert result.classifier_settings["C"] == 10.0
     assert result.feature_count == 169
@@ -74,84 +75,74 @@ def test_results_come_back_from_their_file(evaluated, tmp_path):
 
 
 def test_the_same_plan_gives_the_same_numbers(prepared, evaluated):
-    again, _ = evaluate_plan(prepared, Plan(), SpeakerKFold(folds=4))
+    again, _ = evaluate_prepared(prepared, SpeakerKFold(folds=4))
     assert again.pooled == evaluated[0].pooled
     assert again.intervals == evaluated[0].intervals
 
 
 def test_a_random_split_is_stamped(prepared):
-    result, _ = evaluate_plan(prepared, Plan(), RandomKFold(folds=3, stratified=True))
+    result, _ = evaluate_prepared(prepared, RandomKFold(folds=3, stratified=True))
     assert not result.protocol.speaker_independent
-    assert "speakers shared by training and test: up to 8 a fold" in result.protocol.stamps
+    assert Stamp(kind="shared-speakers", value=8, allowed=True) in result.protocol.stamps
+    assert result.protocol.random and "speakers" in result.protocol.allows
 
 
 def test_speaker_normalised_is_stamped_and_never_saved(prepared):
-    plan = Plan(by_speaker=True)
-    result, _ = evaluate_plan(prepared, plan, SpeakerKFold(folds=4))
+    normalised = under(prepared, setting="speaker-normalised")
+    result, _ = evaluate_prepared(normalised, SpeakerKFold(folds=4))
     assert result.protocol.setting == "speaker-normalised"
-    assert "each speaker standardised by their own unlabelled clips" in result.protocol.stamps
+    assert Stamp(kind="speaker-normalised") in result.protocol.stamps
     from fusionser.model import save_model
 
     with pytest.raises(SettingsError, match="cannot be saved"):
-        save_model(fit_plan(prepared, plan), "never.fusionser")
+        save_model(fit_prepared(normalised), "never.fusionser")
 
 
 def test_unknown_speakers_are_never_called_independent(prepared):
-    from dataclasses import replace
-
     unknown = replace(prepared, table=prepared.table.assign(speaker=""))
-    result, _ = evaluate_plan(unknown, Plan(), RandomKFold(folds=3))
+    result, _ = evaluate_prepared(unknown, RandomKFold(folds=3))
     assert not result.protocol.speaker_independent
-    assert "speakers unknown, so they may be on both sides" in result.protocol.stamps
+    assert not result.protocol.speakers_known
+    assert Stamp(kind="speakers-unknown", value=240) in result.protocol.stamps
     assert result.intervals is None
 
 
 def test_parameters_are_chosen_inside_the_fold(prepared, monkeypatch):
-    from fusionser.experiments import pipeline
+    from fusionser.pipeline import build
 
     monkeypatch.setattr(SVM, "grid", {"C": (0.001, 10.0)})
     seen = []
-    original = pipeline.InnerFolds.split
+    original = build.InnerFolds.split
 
     def spy(self, X, y=None, groups=None):
         seen.append(set(X["speaker"]))
         return original(self, X, y, groups)
 
-    monkeypatch.setattr(pipeline.InnerFolds, "split", spy)
-    result, _ = evaluate_plan(prepared, Plan(tune=True), SpeakerHoldout(speakers=("f1", "m1")))
-    assert result.protocol.selection == "parameters chosen by inner folds of the training speakers"
-    assert not any("inner folds" in stamp for stamp in result.protocol.stamps)
+    monkeypatch.setattr(build.InnerFolds, "split", spy)
+    result, _ = evaluate_prepared(under(prepared, classifier={"tune": True}), SpeakerHoldout(speakers=("f1", "m1")))
+    assert result.protocol.selection == "inner-folds"
+    assert not result.protocol.stamped("inner-folds-by-clip")
     assert result.folds[0].parameters == {"classifier__C": 10.0}
     assert seen and all(not {"demo/f1", "demo/m1"} & speakers for speakers in seen)
 
 
 def test_inner_folds_that_part_a_speaker_are_stamped(prepared):
-    from dataclasses import replace
-
     table = prepared.table
     # Of the training speakers f2 alone is ever sad: inner folds by speaker would leave sadness out of one side.
     scarce = table[(table["emotion"] != "sad") | table["speaker"].isin(["demo/f1", "demo/f2"])].reset_index(drop=True)
-    result, _ = evaluate_plan(replace(prepared, table=scarce), Plan(), SpeakerHoldout(speakers=("f1", "m1")))
-    assert result.protocol.stamps[-1] == (
-        "inner folds by clip and not by speaker, since too few speakers have every class: " + result.folds[0].name
-    )
+    result, _ = evaluate_prepared(replace(prepared, table=scarce), SpeakerHoldout(speakers=("f1", "m1")))
+    assert result.protocol.stamps[-1] == Stamp(kind="inner-folds-by-clip", value=[result.folds[0].name])
 
 
 def test_a_class_that_training_never_shows_is_refused(prepared):
-    from dataclasses import replace
-
     table = prepared.table
     only = (table["emotion"] != "sad") | (table["speaker"] == "demo/f1")
     with pytest.raises(ProtocolError, match="tests the classes sad, which its training rows never show"):
-        evaluate_plan(
-            replace(prepared, table=table[only].reset_index(drop=True)), Plan(), SpeakerHoldout(speakers=("f1",))
-        )
+        evaluate_prepared(replace(prepared, table=table[only].reset_index(drop=True)), SpeakerHoldout(speakers=("f1",)))
 
 
 def test_rows_that_take_no_part_do_not_count(prepared):
     """Corpus c, the only one with sadness, is neither trained on nor tested."""
-    from dataclasses import replace
-
     from fusionser.reporting.page import headline
 
     corpora = {"demo/f1": "a", "demo/f2": "a", "demo/f3": "b", "demo/f4": "c"}
@@ -159,7 +150,7 @@ def test_rows_that_take_no_part_do_not_count(prepared):
     table = table[table["corpus"].notna() & ((table["emotion"] != "sad") | (table["corpus"] == "c"))]
     part = replace(prepared, table=table.reset_index(drop=True))
     split = choose_protocol("cross-corpus", part.table, {"test": ("b",), "train": ("a",)})
-    result, found = evaluate_plan(part, Plan(), split)
+    result, found = evaluate_prepared(part, split)
     assert result.classes == ("angry", "fear", "happy", "neutral")
     assert (result.rows, result.speaker_count) == (int((table["corpus"] != "c").sum()), 3)
     assert "chance is 25.0 % UAR" in headline(result)
@@ -176,19 +167,17 @@ def test_the_super_set_follows_its_card(prepared):
 
 
 def test_a_whole_pipeline_gives_named_tables(prepared):
-    pipeline = build_pipeline(prepared.features.extractor, "svm")[:2].set_output(transform="pandas")
+    pipeline = build_pipeline(prepared.spec, extractor=prepared.extractor)[:2].set_output(transform="pandas")
     table = pipeline.fit_transform(prepared.table, prepared.table["emotion"])
     assert list(table.columns) == list(pipeline.get_feature_names_out())
     assert list(table.columns[:3]) == ["speaker", "source", "augmentation"]
 
 
 def test_one_class_and_no_label_are_refused(prepared):
-    from dataclasses import replace
-
     with pytest.raises(ProtocolError, match="all 240 rows have one class, 'sad'"):
-        evaluate_plan(replace(prepared, table=prepared.table.assign(emotion="sad")), Plan(), SpeakerKFold(folds=4))
+        evaluate_prepared(replace(prepared, table=prepared.table.assign(emotion="sad")), SpeakerKFold(folds=4))
     with pytest.raises(ProtocolError, match="240 of 240 rows have no emotion"):
-        fit_plan(replace(prepared, table=prepared.table.assign(emotion="")), Plan())
+        fit_prepared(replace(prepared, table=prepared.table.assign(emotion="")))
 
 
 def test_the_card_gives_the_protocol_its_defaults(prepared, demo_folder):
@@ -200,29 +189,24 @@ def test_the_card_gives_the_protocol_its_defaults(prepared, demo_folder):
     holdout = choose_protocol("speaker-holdout", ravdess)
     assert holdout.speakers == ("ravdess/01", "ravdess/02", "ravdess/03", "ravdess/04")
     assert choose_protocol("speaker-holdout", ravdess, {"share": 0.5}).speakers == ()
-    features = choose_features([Place(demo_folder, "ravdess")], preset_name="fusionnet", gender="given")
-    assert dict(features.extractor.blocks)["mfcc"].offset == 0.6
+    of_ravdess = resolve(FUSIONNET, [Place(demo_folder, "ravdess")])
+    assert of_ravdess.features.corpus_offset == 0.6
+    assert dict(build_features(of_ravdess).blocks)["mfcc"].offset == 0.6
 
 
 def test_a_cross_corpus_split_of_labels_that_differ_names_those_they_share(prepared):
-    from dataclasses import replace
-
     table = prepared.table.copy()
     other = table["speaker"].isin(["demo/f1", "demo/m1"])
     table.loc[other, "corpus"] = "other"
     table.loc[other & (table["emotion"] == "sad"), "emotion"] = "bored"
     with pytest.raises(ProtocolError, match="classes bored.*angry, fear, happy, neutral"):
-        evaluate_plan(
-            replace(prepared, table=table), Plan(), choose_protocol("cross-corpus", table, {"test": ("other",)})
-        )
+        evaluate_prepared(replace(prepared, table=table), choose_protocol("cross-corpus", table, {"test": ("other",)}))
 
 
 def test_the_pipeline_is_fitted_on_paths_alone(demo_rows):
     """No table of features is needed: rows go in, labels come out."""
-    from fusionser.features import fusionnet
-
     rows = demo_rows[demo_rows["speaker"].isin(["demo/f1", "demo/m1"])].reset_index(drop=True)
-    pipeline = build_pipeline(fusionnet(), "svm")
+    pipeline = build_pipeline(FUSIONNET)
     fitted = pipeline.fit(rows, rows["emotion"].to_numpy())
     assert np.mean(fitted.predict(rows) == rows["emotion"]) > 0.9
 
@@ -232,7 +216,7 @@ def test_a_stranger_of_a_frozen_step_is_refused_by_the_whole_evaluation(prepared
 
     from fusionser.evaluation import evaluate
 
-    pipeline = build_pipeline(prepared.features.extractor, "svm")
+    pipeline = build_pipeline(prepared.spec, extractor=prepared.extractor)
     pipeline.fit(prepared.table, prepared.table["emotion"].to_numpy())
     pipeline.set_params(scale=FrozenEstimator(pipeline["scale"]))
     with pytest.raises(LeakageError, match="the step 'scale' was fitted before the split"):

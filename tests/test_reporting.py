@@ -2,10 +2,11 @@ import json
 import re
 
 import pytest
-from fusionser.experiments import Place, Plan, choose_features, evaluate_plan, prepare
 from matplotlib.image import imread
 
-from fusionser.reporting import StudyText, result_page, study_page, write_report, write_study
+from fusionser.jobs import evaluate_prepared
+from fusionser.pipeline import PipelineSpec, Place, prepare
+from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 
 TEXT = StudyText(title="Title", question="Question?", command="the command")
@@ -13,10 +14,10 @@ TEXT = StudyText(title="Title", question="Question?", command="the command")
 
 @pytest.fixture(scope="module")
 def evaluated(demo_folder):
-    places = [Place(demo_folder, "demo")]
-    prepared = prepare(places, choose_features(places, preset_name="fusionnet", gender="given"))
+    spec = PipelineSpec(features={"preset": "fusionnet", "gender": "given"})
+    prepared = prepare([Place(demo_folder, "demo")], spec)
     splits = (SpeakerKFold(folds=4), SpeakerHoldout(speakers=("f1", "m1")), RandomKFold(folds=3))
-    return [evaluate_plan(prepared, Plan(), split) for split in splits]
+    return [evaluate_prepared(prepared, split) for split in splits]
 
 
 def test_a_report_is_a_page_its_numbers_and_its_pictures(evaluated, tmp_path):
