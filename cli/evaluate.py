@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fusionser.errors import unknown_name
-from fusionser.names import IMPORTANCE
 
 from .console import print_json, print_table, training_bar, write
 from .options import (
@@ -44,6 +43,7 @@ def evaluate(
 ) -> None:
     """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
     from fusionser.jobs import evaluate_prepared
+    from fusionser.names import IMPORTANCE
     from fusionser.pipeline import build_estimator, build_features, choose_protocol, resolve
 
     if importance not in (None, *IMPORTANCE):

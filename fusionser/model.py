@@ -19,7 +19,7 @@ from fusionser.features.extraction import Progress
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Registry
 from fusionser.results import BlockSettings, Result, versions
 from fusionser.scaling import BlockScaler
-from fusionser.spec import PipelineSpec
+from fusionser.spec import PipelineSpec, stored_elsewhere
 from fusionser.waveform import Rates
 
 __all__ = ["Model", "ModelCard", "load_model", "save_model"]
@@ -223,7 +223,8 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
 def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableClassifier]]:
     """Return the card, what it says of the features, and the class of the last step."""
     try:
-        card = ModelCard.model_validate(manifest.get("card"))
+        with stored_elsewhere():
+            card = ModelCard.model_validate(manifest.get("card"))
     except ValidationError as error:
         raise ModelFileError(f"its card has {error.error_count()} fields that are not right") from error
     try:

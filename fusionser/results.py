@@ -17,7 +17,7 @@ from fusionser.facts import Record, Stamp
 from fusionser.files import write_text
 from fusionser.legacy import current_settings
 from fusionser.results_format_1 import upgraded
-from fusionser.spec import PipelineSpec
+from fusionser.spec import PipelineSpec, stored_elsewhere
 
 __all__ = [
     "BY_INNER_FOLDS",
@@ -187,7 +187,8 @@ def read_result(path: str | Path) -> Result:
         When the file is missing or is not a result of this version.
     """
     try:
-        return Result.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        with stored_elsewhere():
+            return Result.model_validate_json(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValidationError as error:

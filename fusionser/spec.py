@@ -6,7 +6,9 @@ The command line builds one, recipes and studies hold them, and results and save
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -40,6 +42,7 @@ __all__ = [
     "RowsSpec",
     "Spec",
     "checked",
+    "stored_elsewhere",
 ]
 
 
@@ -52,9 +55,22 @@ def _one_of(kind: str, names: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+_STORED = ContextVar("stored", default=False)
+
+
+@contextmanager
+def stored_elsewhere() -> Iterator[None]:
+    """Let records name what is not registered here, so that what was stored with a plugin opens without it."""
+    token = _STORED.set(True)
+    try:
+        yield
+    finally:
+        _STORED.reset(token)
+
+
 def _registered(registry: Registry) -> AfterValidator:
     def check(name: str) -> str:
-        if name not in registry:
+        if name not in registry and not _STORED.get():
             raise unknown_name(registry.kind, name, registry)
         return name
 

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from fusionser.experiments import Place, Plan, choose_features, fit_plan, prepare
 from model_files import members
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
@@ -15,7 +14,9 @@ from fusionser.errors import ModelFileError, SettingsError
 from fusionser.estimators import dump_estimators, load_estimators
 from fusionser.features import MFCC
 from fusionser.features.base import FeatureBlock
+from fusionser.jobs import fit_prepared
 from fusionser.model import Model, load_model, save_model
+from fusionser.pipeline import PipelineSpec, Place, prepare
 from fusionser.registry import BLOCKS, CLASSIFIERS
 
 
@@ -67,7 +68,8 @@ class Peak(FeatureBlock):
         return ["maximum"]
 
     def compute(self, clip):
-        return np.array([np.abs(self.spectrum(clip).waveform).max()], dtype=np.float32)
+        samples, _ = clip.samples()
+        return np.array([np.abs(samples).max()], dtype=np.float32)
 
 
 class OtherMFCC(MFCC):
@@ -96,7 +98,7 @@ def with_classifier(model, classifier, name, table):
 
 @pytest.fixture(scope="module")
 def model(model_data):
-    return fit_plan(model_data, Plan())
+    return fit_prepared(model_data)
 
 
 def test_a_classifier_registered_at_run_time_is_saved_and_loaded(model, model_data, registered, tmp_path, monkeypatch):
@@ -178,8 +180,7 @@ def test_members_of_a_bag_are_registered_classifiers(registered):
 
 
 def fitted_blocks(demo_folder, names):
-    places = [Place(demo_folder, "demo")]
-    return fit_plan(prepare(places, choose_features(places, blocks=names)), Plan())
+    return fit_prepared(prepare([Place(demo_folder, "demo")], PipelineSpec(features={"blocks": names})))
 
 
 def test_a_block_registered_at_run_time_is_saved_and_named(demo_folder, registered, tmp_path, monkeypatch):

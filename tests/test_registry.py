@@ -112,7 +112,7 @@ def test_what_is_registered_is_used_like_any_other_and_may_be_registered_again()
 
     assert BLOCKS.register("zeros", Zeros) is Zeros
     assert BLOCKS["zeros"] is Zeros
-    assert blocks_extractor(["zeros"]).transform([np.ones(100)]).tolist() == [[0.0]]
+    assert blocks_extractor(["zeros"]).transform([(np.ones(100), 16000)]).tolist() == [[0.0]]
     assert FeatureExtractor.from_settings(blocks_extractor(["zeros"]).settings()).get_feature_names_out().tolist() == [
         "zeros__zero"
     ]

@@ -23,7 +23,7 @@ from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.clip import Clip
 from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extractor import FeatureExtractor
-from fusionser.features.framing import FrameFeature
+from fusionser.features.framing import ClipParameters, FrameFeature, FrameParameters
 from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
 from fusionser.features.maps import BlockVector, FrontEnd, LogMelMap, MFCCMap, RawWaveform
@@ -41,11 +41,13 @@ __all__ = [
     "BlockVector",
     "Chroma",
     "Clip",
+    "ClipParameters",
     "EstimatedGender",
     "FeatureBlock",
     "FeatureCache",
     "FeatureExtractor",
     "FrameFeature",
+    "FrameParameters",
     "FrameSettings",
     "FrontEnd",
     "Gender",

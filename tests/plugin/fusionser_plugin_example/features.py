@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fusionser.augmentation import Kind
-from fusionser.features import BLOCKS, FeatureBlock, FeatureExtractor
+from fusionser.features import BLOCKS, ClipParameters, FeatureBlock, FeatureExtractor
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Crest(FeatureBlock):
+class Crest(ClipParameters, FeatureBlock):
     """Peak of the samples, and their crest factor: the peak over the root mean square."""
 
     kind: ClassVar[str] = "crest"
