@@ -17,7 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ["fusionser.experiments", "fusionser.model", "fusionser.reporting", "skorch", "typer", "xgboost"]
+LIBRARIES = [
+    "fusionser.experiments",
+    "fusionser.networks.training",
+    "fusionser.reporting",
+    "imblearn.pipeline",
+    "skops.io",
+    "skorch",
+    "typer",
+    "xgboost",
+]
 SECONDS = 540
 
 ONE_WORKER = {"LOKY_MAX_CPU_COUNT": "1"}
