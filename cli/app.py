@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Speech emotion recognition: features, honest scores, saved models, predictions.",
 )
 app.add_typer(corpora_app, name="corpora")
@@ -71,7 +72,7 @@ def main() -> None:
     # The search at the end of the process would free what the system takes back anyway: 0.6 s of one prediction's 4.
     atexit.register(gc.freeze)
     try:
-        app()
+        app(prog_name="fusionser")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             say("stopped. What was finished is kept; run the same command again to go on")

@@ -34,9 +34,8 @@ def _allocator() -> ctypes.CDLL | None:
 def reused_memory() -> Iterator[None]:
     """Let large arrays take the memory of those before, while networks are trained or clips are analysed.
 
-    glibc asks the system for large blocks and gives them back, and the system clears every page of them: that took half
-    of the time of a training, and a tenth of that of an extraction. It costs memory: up to twice as much at the peak of
-    a training, all given back at the end. Elsewhere nothing is changed.
+    glibc asks the system for large blocks and gives them back, and the system clears every page of them. Here blocks
+    are kept until the end, so the peak of memory is higher. Elsewhere nothing is changed.
 
     Examples
     --------

@@ -121,7 +121,7 @@ class Model:
         probabilities = np.full((len(table), len(self.card.classes)), np.nan)
         labels = np.full(len(table), "", dtype=object)
         if usable:
-            # Without the steps' checks of a stranger's table, which take longer than the steps themselves.
+            # Without the steps' checks of a stranger's table: these columns are our own.
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
             labels[usable], probabilities[usable] = self.pipeline[CLASSIFIER].answer(scaled)
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]

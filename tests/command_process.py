@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ["fusionser.jobs", "fusionser.model", "fusionser.reporting.page", "skorch", "typer", "xgboost"]
+LIBRARIES = [
+    "fusionser.jobs",
+    "fusionser.networks.training",
+    "fusionser.model",
+    "fusionser.reporting.page",
+    "imblearn.pipeline",
+    "skops.io",
+    "skorch",
+    "typer",
+    "xgboost",
+]
 SECONDS = 540
 
 ONE_WORKER = {"LOKY_MAX_CPU_COUNT": "1"}

@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pandas as pd
@@ -58,7 +60,7 @@ def test_the_features_file_holds_rows_features_and_settings(features):
     assert described["name"] == "fusionnet"
     assert described["features"][2]["kind"] == "mfcc"
     assert described["features"][2]["duration"] == 2.5
-    assert described["provenance"]["versions"]["librosa"]
+    assert described["provenance"]["versions"]["soxr"]
 
 
 def test_evaluate_takes_a_folder_a_table_and_a_features_file(command, demo_folder, features, tmp_path):
@@ -275,4 +277,15 @@ def test_help_and_version(command):
     for name in (*BLOCKS, *PRESETS, *CLASSIFIERS, *PROTOCOLS, *SCALERS, *IMBALANCE, *FUSIONS, *SETTINGS):
         assert re.search(rf"\b{name}\b", told), name
     for name in ("extract", "fit", "evaluate", "predict", "study", "corpora"):
-        assert command(name, "--help").status == 0
+        told = command(name, "--help")
+        assert told.status == 0
+        assert command(name, "-h").output == told.output
+
+
+def test_the_package_is_run_as_the_command():
+    by_name, by_package = (
+        subprocess.run([sys.executable, "-m", name, "-h"], capture_output=True, text=True, check=True)
+        for name in ("fusionser_cli.app", "fusionser")
+    )
+    assert "Usage: fusionser " in by_package.stdout
+    assert by_package.stdout == by_name.stdout

@@ -227,4 +227,4 @@ def test_provenance_names_the_commit_and_the_versions():
     found = provenance()
     assert {"command", "commit", "versions", "machine", "threads", "date"} == set(found)
     assert found["threads"] == torch.get_num_threads()
-    assert {"python", "numpy", "scikit-learn", "librosa", "xgboost"} <= set(found["versions"])
+    assert {"python", "numpy", "scikit-learn", "xgboost"} <= set(found["versions"])

@@ -169,6 +169,26 @@ def test_public_classes_and_functions_say_what_they_do():
     assert "Examples" in (ClipSettings.__doc__ or "")
 
 
+@pytest.mark.parametrize("package", [fusionser, classifiers, networks], ids=lambda package: package.__name__)
+def test_lazy_packages_list_and_give_what_they_say(package):
+    """A lazy package names its parts three times: for type checkers, for the import, and for readers."""
+    lazy = {name for names in lazy_modules(package).values() for name in names}
+    assert lazy <= set(package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+    for module, names in lazy_modules(package).items():
+        for name in names:
+            assert getattr(package, name) is getattr(importlib.import_module(module, package.__name__), name)
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
+def lazy_modules(package):
+    """The mapping that a package passes to `lazy_names`."""
+    source = ast.parse(inspect.getsource(package))
+    calls = [one for one in ast.walk(source) if isinstance(one, ast.Call) and ast.unparse(one.func) == "lazy_names"]
+    return ast.literal_eval(calls[0].args[1])
+
+
 def test_importing_the_package_is_light():
     heavy = ("torch", "sklearn", "librosa", "pandas", "numpy")
     code = f"import sys, fusionser; print([name for name in {heavy} if name in sys.modules])"

@@ -85,7 +85,7 @@ def _resampled_frames(spectra: Spectra, tempo: float) -> Spectra:
     np.multiply(spectra, 1 / np.maximum(magnitude[:-2], TINY), out=unit[:-2])
     unit[magnitude < TINY] = 1
     made = np.empty((len(steps), spectra.shape[1]), dtype=np.complex64)
-    # Multiplied turns on the unit circle are added phases, without an angle or a wrap: four times as fast as librosa.
+    # Multiplied turns on the unit circle are added phases, without an angle or a wrap.
     turned = unit[0].copy()
     for place, (frame, part) in enumerate(zip(steps.astype(int).tolist(), (steps % 1.0).tolist(), strict=True)):
         np.multiply(turned, magnitude[frame] * (1 - part) + magnitude[frame + 1] * part, out=made[place])

@@ -45,8 +45,8 @@ class Kind:
     summary : str
         What it does, in one line.
     apply : callable
-        Of the samples, their rate in Hz, the parameter, and what makes a generator: to know the samples takes as long
-        as to change them, so only what draws anything asks.
+        Of the samples, their rate in Hz, the parameter, and what makes a generator, for which only what draws anything
+        asks: it hashes the samples.
     draw : callable
         Draws the parameter.
     lowest, highest : float

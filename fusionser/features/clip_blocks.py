@@ -49,7 +49,7 @@ class SignalStatistics(FrameParameters, FeatureBlock):
         centred = samples - mean
         squares = np.square(centred)
         variance = squares.mean()
-        # Products, since powers of 3 and 4 take a hundred times as long.
+        # Products, since powers of 3 and 4 are slow.
         skewness = (squares @ centred) / samples.size / variance**1.5
         kurtosis = (squares @ squares) / samples.size / variance**2 - 3.0
         spectral = [spectrum.centroid.mean(), spectrum.bandwidth.mean()]

@@ -15,7 +15,7 @@ Functional = Callable[[Array64], Array64]
 
 
 def _percentiles(series: Array64, percents: Sequence[int]) -> Array64:
-    """Return percentiles as `numpy.percentile` has them, at a third of its time for arrays as small as a clip's."""
+    """Return percentiles as `numpy.percentile` has them, which is slow for arrays as small as a clip's."""
     ranked = np.sort(series, axis=-1)
     place = np.asarray(percents) / 100.0 * (series.shape[-1] - 1)
     below = np.minimum(place.astype(np.intp), max(series.shape[-1] - 2, 0))
@@ -58,7 +58,7 @@ def delta(series: Array64, reach: int = 2) -> Array64:
     array([1., 1.])
     """
     frames = series.shape[-1]
-    # An index that stops at the edges, since np.pad takes longer than all the rest for arrays as small as a clip's.
+    # An index that stops at the edges: np.pad is slow for arrays as small as a clip's.
     padded = series[..., np.clip(np.arange(-reach, frames + reach), 0, frames - 1)]
     total = np.zeros_like(series)
     for step in range(1, reach + 1):

@@ -79,7 +79,7 @@ def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: f
     Where a frame has fewer peaks, the strength of the rest is that of nothing.
     """
     left, middle, right = correlation[shortest - 1 : -2], correlation[shortest:-1], correlation[shortest + 1 :]
-    # Only peaks are interpolated and ranked, one lag in twenty: less than half of the time.
+    # Only peaks are interpolated and ranked; most lags are none.
     frame, place = np.nonzero(((middle > left) & (middle >= right) & (middle > 0)).T)
     before, here, after = (part[place, frame] for part in (left, middle, right))
     shift = 0.5 * (before - after) / (before - 2 * here + after)

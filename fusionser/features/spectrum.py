@@ -94,7 +94,7 @@ def _window(kind: str, length: int, n_fft: int) -> Array:
 
 @lru_cache(maxsize=32)
 def _sparse_mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None, htk: bool) -> Any:
-    """Return the mel filters without their zeros, of which they mostly consist: a product takes a third of the time."""
+    """Return the mel filters without their zeros, of which they mostly consist."""
     return scipy.sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, fmax, htk))
 
 
@@ -106,7 +106,7 @@ def cosines(n_mels: int) -> Array:
 
 
 def _between_zeros(samples: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
-    """Return samples with zeros on both sides, in a third of np.pad's time."""
+    """Return samples with zeros on both sides; `np.pad` is slow for a clip."""
     padded = np.zeros(samples.size + 2 * count, dtype=samples.dtype)
     padded[count : count + samples.size] = samples
     return padded
@@ -185,7 +185,7 @@ class Spectrum:
     @cached_property
     def rms(self) -> Array64:
         """Root of the mean square of each frame, from the samples, shape (n_frames,)."""
-        # Parts that neighbouring frames share are squared once: a third of the time.
+        # Parts that neighbouring frames share are squared once.
         part = math.gcd(self.frames.n_fft, self.frames.hop_length)
         padded = _between_zeros(self.waveform.astype(np.float64), self.frames.n_fft // 2)
         parts = padded[: padded.size // part * part].reshape(-1, part)

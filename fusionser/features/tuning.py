@@ -17,9 +17,7 @@ def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: i
     The peaks from 150 to 4 000 Hz of at least a tenth of their frame's maximum are interpolated by parabolas; of
     the louder half of them, the most frequent distance to the next pitch class is taken, in hundredths.
 
-    librosa's own function is not called because it is compiled by numba when librosa is imported, and two processes
-    that compile at once leave a cache that crashes every later one (numba issue 10128). Here nothing is compiled,
-    and only peaks are interpolated; the numbers are the same to the last bit.
+    Only peaks are interpolated; the numbers are librosa's to the last bit.
 
     Parameters
     ----------
@@ -47,7 +45,8 @@ def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: i
 
 
 def _loudest(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the largest power of each frame; long rows are compared in a third of the time of short ones."""
+    """Return the largest power of each frame."""
+    # In two steps, the first of them over long rows, which NumPy compares faster.
     bins, frames = power.shape
     whole = bins // 32
     halfway = power[: 32 * whole].reshape(32, whole * frames).max(axis=0, initial=0).reshape(whole, frames)
@@ -91,7 +90,7 @@ def tuning_of_band(
     distance = np.mod(n_chroma * np.log2(loud / A440_OCTAVES), 1.0)
     distance[distance >= 0.5] -= 1.0
     edges = np.linspace(-0.5, 0.5, STEPS + 1)
-    # As np.histogram counts, in half its time.
+    # As np.histogram counts.
     counts = np.bincount(np.searchsorted(edges, distance, side="right") - 1)
     return float(edges[np.argmax(counts)])
 
@@ -104,7 +103,7 @@ def _peaks(
     peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
     bins, frames = np.divmod(np.flatnonzero(peak), peak.shape[1])
     before, here, after = (near[bins + shift, frames] for shift in range(3))
-    # The sums in single and the quotient in double precision, as numba has them.
+    # The sums in single and the quotient in double precision, as librosa's compiled code has them.
     curvature = (after + before).astype(np.float64) - 2.0 * here
     slope = (after - before).astype(np.float64) / 2.0
     inside = np.abs(slope) < np.abs(curvature)
