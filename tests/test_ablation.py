@@ -1,21 +1,23 @@
-"""A factorial of cures and augmentations: its cells, its questions, and answers where there is an effect or none."""
+"""A factorial of balancing strategies and augmentations: its cells, its contrasts, and their effects."""
 
 import json
 import re
 
 import numpy as np
 import pytest
-from fusionser.experiments.factorial import Factorial, cell_label
-from fusionser.experiments.questions import answer_questions
-from fusionser.experiments.recipe import ProtocolChoice
 from made_results import SPEAKERS, made
 from scipy.stats import chi2
 
 from fusionser.errors import SettingsError
-from fusionser.reporting.ablation import AblationText, gender_gap, stamps_of, summary
+from fusionser.facts import Stamp
+from fusionser.reporting.ablation import AblationText, gender_gap, summary
 from fusionser.reporting.breakdown import by_class, by_speaker, change_by_classifier, rankings
 from fusionser.reporting.html import write_ablation_html
+from fusionser.reporting.words import design_notes, result_stamps
 from fusionser.results import ClassResult, ProtocolStamp
+from fusionser.spec import ProtocolSpec, RowsSpec
+from fusionser.studies.contrasts import estimate_effects
+from fusionser.studies.factorial import Factorial, cell_label
 
 
 def factorial(**changed):
@@ -24,7 +26,7 @@ def factorial(**changed):
         "imbalance": ["none", "weights", "smote"],
         "augmentation": ["none", "noise", "all"],
         "classifiers": ["svm", "mlp"],
-        "protocol": ProtocolChoice(name="speaker-kfold"),
+        "protocol": ProtocolSpec(name="speaker-kfold"),
     }
     return Factorial(**{**given, **changed})
 
@@ -33,8 +35,10 @@ def all_cells(table, effect, rng):
     """Results of every cell: each speaker a level of their own, noise, and the effect of the cell."""
     level = rng.uniform(0.4, 0.7, len(SPEAKERS))
     return [
-        made((cure, kind), name, np.clip(level + effect(cure, kind) + rng.normal(0, 0.03, len(SPEAKERS)), 0, 0.9))
-        for cure in table.imbalance
+        made(
+            (strategy, kind), name, np.clip(level + effect(strategy, kind) + rng.normal(0, 0.03, len(SPEAKERS)), 0, 0.9)
+        )
+        for strategy in table.imbalance
         for kind in table.augmentation
         for name in table.classifiers
     ]
@@ -46,21 +50,27 @@ def test_the_cells_are_the_table():
     assert len(recipe.pipelines) == 9
     by_name = {one.name: one for one in recipe.pipelines}
     last = by_name["imbalance smote, augmentation all"]
-    assert last.augment == ("noise", "pitch", "stretch", "lowpass")
-    assert (last.copies, last.imbalance, last.imposed, last.only_scarce) == (3, "smote", 5.0, True)
-    # A cell without copies has none for the scarce either.
-    assert by_name["imbalance smote, augmentation none"].only_scarce is False
+    assert last.spec.rows == RowsSpec(
+        augment=("noise", "pitch", "stretch", "lowpass"),
+        copies=3,
+        augment_classes="scarce",
+        imbalance="smote",
+        impose_imbalance=5.0,
+    )
+    # A cell without augmentation has none for the scarce classes either.
+    plain = by_name["imbalance smote, augmentation none"].spec.rows
+    assert (plain.augment, plain.augment_classes) == ((), "all")
     assert last.classifiers == ("svm", "mlp")
 
 
 def test_where_networks_are_compared_is_told_where_none_is_in_the_table():
-    assert "the study deep" in factorial(preset="fusionnet").notes()[-1]
-    assert "the study deep" not in " ".join(factorial(preset="ser-fusionnet").notes())
-    assert "the study deep" not in " ".join(factorial(blocks=["wide", "conv2d"]).notes())
+    assert "the study deep" in design_notes(factorial(preset="fusionnet"))[-1]
+    assert "the study deep" not in " ".join(design_notes(factorial(preset="ser-fusionnet")))
+    assert "the study deep" not in " ".join(design_notes(factorial(blocks=["wide", "conv2d"])))
 
 
-def test_the_questions_are_settled_beforehand():
-    asked = factorial().questions()
+def test_the_contrasts_are_settled_beforehand():
+    asked = factorial().contrasts()
     expected = [
         (("none", "none"), ("weights", "none")),
         (("none", "none"), ("smote", "none")),
@@ -69,19 +79,26 @@ def test_the_questions_are_settled_beforehand():
         (("none", "all"), ("weights", "all")),
     ]
     assert [(one.without, one.having) for one in asked] == [
-        (f"imbalance {cure}, augmentation {kind}", f"imbalance {other}, augmentation {copies}")
-        for (cure, kind), (other, copies) in expected
+        (f"imbalance {strategy}, augmentation {kind}", f"imbalance {other}, augmentation {augmented}")
+        for (strategy, kind), (other, augmented) in expected
+    ]
+    assert [one.text for one in asked] == [
+        "weights against none",
+        "smote against none",
+        "augmentation (all) against none",
+        "weights with augmentation (all) against weights alone",
+        "weights with augmentation (all) against augmentation (all) alone",
     ]
 
 
 def test_an_effect_is_found_and_averaged_over_the_classifiers():
     table = factorial()
     rng = np.random.default_rng(0)
-    results = all_cells(table, lambda cure, kind: 0.08 * (kind == "all") - 0.05 * (cure == "smote"), rng)
-    answers = {one.question.text: one for one in answer_questions(table, results)}
-    copies = answers["copies (all) against none"]
-    assert copies.corrected < 0.001
-    assert copies.classifiers == 2
+    results = all_cells(table, lambda strategy, kind: 0.08 * (kind == "all") - 0.05 * (strategy == "smote"), rng)
+    effects = {one.contrast.text: one for one in estimate_effects(table, results)}
+    augmented = effects["augmentation (all) against none"]
+    assert augmented.corrected < 0.001
+    assert augmented.classifiers == 2
     # By hand: the mean over classifiers and speakers.
     cells = {(one.features_name, one.classifier): one for one in results}
     by_hand = np.mean(
@@ -92,45 +109,45 @@ def test_an_effect_is_found_and_averaged_over_the_classifiers():
             for speaker in SPEAKERS
         ]
     )
-    assert copies.uar.mean == pytest.approx(by_hand)
-    assert copies.recall["calm"] == pytest.approx(copies.recall["angry"]) == pytest.approx(by_hand)
-    assert answers["smote against none"].uar.mean < 0 and answers["smote against none"].corrected < 0.05
-    assert answers["weights against none"].corrected > 0.05
-    text = " ".join(summary(table, list(answers.values())))
-    assert "Without copies, 1 of 2 cures of imbalance changed the UAR by more than chance gives" in text
+    assert augmented.uar.mean == pytest.approx(by_hand)
+    assert augmented.recall["calm"] == pytest.approx(augmented.recall["angry"]) == pytest.approx(by_hand)
+    assert effects["smote against none"].uar.mean < 0 and effects["smote against none"].corrected < 0.05
+    assert effects["weights against none"].corrected > 0.05
+    text = " ".join(summary(table, list(effects.values())))
+    assert "Without augmentation, 1 of 2 balancing strategies changed the UAR by more than chance gives" in text
     assert "that of smote, -" in text
-    assert "Without a cure, augmented copies (all) changed it by more than chance gives: +" in text
+    assert "Without a balancing strategy, augmentation (all) changed it by more than chance gives: +" in text
 
 
 def test_a_change_that_is_of_one_classifier_is_told_as_such():
     table = factorial()
     level = np.linspace(0.4, 0.7, len(SPEAKERS))
     results = [
-        made((cure, kind), name, level + 0.06 * (cure == "smote" and name == "mlp"))
-        for cure in table.imbalance
+        made((strategy, kind), name, level + 0.06 * (strategy == "smote" and name == "mlp"))
+        for strategy in table.imbalance
         for kind in table.augmentation
         for name in table.classifiers
     ]
-    answers = answer_questions(table, results)
-    shown = change_by_classifier(table, answers, results)
+    effects = estimate_effects(table, results)
+    shown = change_by_classifier(table, effects, results)
     assert shown.columns == ["svm", "mlp"]
-    assert shown.labels == [one.question.text for one in answers]
+    assert shown.labels == [one.contrast.text for one in effects]
     smote = shown.labels.index("smote against none")
     np.testing.assert_allclose(shown.values[smote], [0.0, 0.06], atol=1e-12)
-    assert answers[smote].uar.mean == pytest.approx(0.03)
+    assert effects[smote].uar.mean == pytest.approx(0.03)
     assert np.abs(np.delete(shown.values, smote, axis=0)).max() < 1e-12
-    assert ", +0.0 to +6.0 by classifier)." in summary(table, answers, results)[0]
+    assert ", +0.0 to +6.0 by classifier)." in summary(table, effects, results)[0]
 
 
 def test_what_is_worse_together_is_not_beyond_either():
     table = factorial()
     rng = np.random.default_rng(2)
-    results = all_cells(table, lambda cure, kind: -0.08 * (cure == "weights" and kind == "all"), rng)
-    answers = answer_questions(table, results)
-    assert answers[-1].corrected < 0.05 and answers[-1].uar.mean < 0
-    told = summary(table, answers)[-1]
-    assert told.startswith("Together weights and copies (all) are not beyond weights alone: -")
-    assert " and copies (all) alone: -" in told
+    results = all_cells(table, lambda strategy, kind: -0.08 * (strategy == "weights" and kind == "all"), rng)
+    effects = estimate_effects(table, results)
+    assert effects[-1].corrected < 0.05 and effects[-1].uar.mean < 0
+    told = summary(table, effects)[-1]
+    assert told.startswith("Together weights and augmentation (all) are not beyond weights alone: -")
+    assert " and augmentation (all) alone: -" in told
 
 
 def test_where_there_is_no_effect_a_study_seldom_finds_one():
@@ -138,9 +155,9 @@ def test_where_there_is_no_effect_a_study_seldom_finds_one():
     rng = np.random.default_rng(1)
     found = 0
     for _ in range(60):
-        answers = answer_questions(table, all_cells(table, lambda cure, kind: 0.0, rng))
-        found += any(one.corrected < 0.05 for one in answers)
-    # The chance of any false one among all questions of a study is 0.05: 8 or more of 60 have one of a hundred.
+        effects = estimate_effects(table, all_cells(table, lambda strategy, kind: 0.0, rng))
+        found += any(one.corrected < 0.05 for one in effects)
+    # The chance of any false one among all contrasts of a study is 0.05: 8 or more of 60 have one of a hundred.
     assert found < 8
 
 
@@ -152,17 +169,17 @@ def test_results_that_cannot_be_compared_are_refused():
         made(("weights", "none"), "svm", level, protocol="random-kfold"),
     ]
     with pytest.raises(SettingsError, match="results of different protocols cannot be compared: random-kfold of demo"):
-        answer_questions(table, mixed)
+        estimate_effects(table, mixed)
 
 
-def test_an_empty_cell_leaves_its_question_open():
+def test_an_empty_cell_leaves_its_contrast_open():
     table = factorial()
     level = np.linspace(0.4, 0.6, 24)
-    answers = answer_questions(
+    effects = estimate_effects(
         table, [made(("none", "none"), "svm", level), made(("smote", "none"), "svm", level + 0.02)]
     )
-    assert [one.question.text for one in answers] == ["smote against none"]
-    assert "No question can be answered yet" in summary(table, [])[0]
+    assert [one.contrast.text for one in effects] == ["smote against none"]
+    assert "No contrast can be estimated yet" in summary(table, [])[0]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +204,7 @@ def test_an_empty_cell_leaves_its_question_open():
                     "borderline-smote",
                 ]
             },
-            "11 questions are asked of one study, and 10 are the most",
+            "11 contrasts are asked of one study, and 10 are the most",
         ),
     ],
 )
@@ -205,19 +222,19 @@ def test_a_gap_of_gender_is_of_the_speakers():
 
 
 def test_methods_are_ranked_by_speaker():
-    # Every speaker: mlp above svm above bilstm, whatever the cell; smote above none above weights; copies all alike.
-    by_classifier, by_cure = {"mlp": 0.2, "svm": 0.1, "bilstm": 0.0}, {"smote": 0.02, "none": 0.01, "weights": 0.0}
+    # Every speaker: mlp above svm above bilstm, whatever the cell; smote above none above weights; augmentations alike.
+    by_classifier, by_strategy = {"mlp": 0.2, "svm": 0.1, "bilstm": 0.0}, {"smote": 0.02, "none": 0.01, "weights": 0.0}
     level = np.linspace(0.4, 0.6, 24)
     table = factorial(classifiers=list(by_classifier))
     results = [
-        made((cure, kind), name, level + by_classifier[name] + by_cure[cure])
-        for cure in table.imbalance
+        made((strategy, kind), name, level + by_classifier[name] + by_strategy[strategy])
+        for strategy in table.imbalance
         for kind in table.augmentation
         for name in table.classifiers
     ]
     found = dict(rankings(table, results))
     assert found["classifier"].ranks == {"mlp": 1.0, "svm": 2.0, "bilstm": 3.0}
-    assert found["cure of imbalance"].ranks == {"smote": 1.0, "none": 2.0, "weights": 3.0}
+    assert found["balancing strategy"].ranks == {"smote": 1.0, "none": 2.0, "weights": 3.0}
     assert found["classifier"].p == pytest.approx(chi2.sf(2 * 24, 2))
     assert set(found["augmentation"].ranks.values()) == {2.0} and found["augmentation"].p == 1.0
     # Without one of its evaluations a method would be averaged over other ones than its rivals.
@@ -225,7 +242,7 @@ def test_methods_are_ranked_by_speaker():
 
 
 def test_an_estimated_gender_is_stamped_once_with_its_range():
-    told = "gender of the test speakers estimated from the voice: rightly for {} % of 535 test clips"
+    told = "gender of the test speakers estimated from the voice: accuracy {} % of 535 test clips"
     results = [
         made(("none", "none"), "svm", np.full(24, 0.5)).model_copy(
             update={
@@ -234,21 +251,21 @@ def test_an_estimated_gender_is_stamped_once_with_its_range():
                     settings={},
                     setting="inductive",
                     selection="fixed",
-                    stamps=(told.format(share), *more),
+                    stamps=(Stamp(kind="gender-estimated", value={"accuracy": share, "clips": 535}), *more),
                 )
             }
         )
-        for share, more in (("95.0", ()), ("93.1", ("partial",)), ("95.9", ()))
+        for share, more in ((0.95, ()), (0.931, (Stamp(kind="one-split"),)), (0.959, ()))
     ]
-    assert stamps_of(results) == [told.format("93.1 to 95.9"), "partial (speaker-kfold)"]
-    assert stamps_of(results[:1]) == [told.format("95.0")]
+    assert result_stamps(results) == [told.format("93.1 to 95.9"), "one split (speaker-kfold)"]
+    assert result_stamps(results[:1]) == [told.format("95.0")]
 
 
 def test_classes_and_speakers_are_averaged_over_the_classifiers():
     table = factorial(augmentation=["none", "noise"])
     results = [
-        made((cure, kind), name, np.full(24, level + (0.1 if name == "mlp" else 0.0)))
-        for cure, kind, level in (("none", "none", 0.3), ("smote", "noise", 0.5))
+        made((strategy, kind), name, np.full(24, level + (0.1 if name == "mlp" else 0.0)))
+        for strategy, kind, level in (("none", "none", 0.3), ("smote", "noise", 0.5))
         for name in table.classifiers
     ]
     speakers = by_speaker(table, results)
@@ -265,22 +282,22 @@ def test_a_table_on_recordings(command, demo_folder, tmp_path):
     given = ["ablate", demo_folder, "--corpus", "demo", *table, "--folds", "4", "--out", tmp_path / "out"]
     answer = command(*given, "--json")
     assert answer.status == 0, answer.messages
-    assert [one["question"]["text"] for one in answer.json] == [
+    assert [one["contrast"]["text"] for one in answer.json] == [
         "smote against none",
-        "copies (noise) against none",
-        "smote with copies (noise) against smote alone",
-        "smote with copies (noise) against copies (noise) alone",
+        "augmentation (noise) against none",
+        "smote with augmentation (noise) against smote alone",
+        "smote with augmentation (noise) against augmentation (noise) alone",
     ]
     assert answer.json[0]["uar"]["least_p"] == pytest.approx(2 / 2**8)
     page = (tmp_path / "out" / "report.md").read_text()
     assert "an imbalance of 1 to 4 imposed on the training rows" in page
     assert "## Gender" in page
-    for picture in ("table", "questions", "classes", "speakers"):
+    for picture in ("table", "contrasts", "classes", "speakers"):
         assert f"({picture}.png)" in page and (tmp_path / "out" / f"{picture}.png").stat().st_size > 0
     cells = sorted((tmp_path / "out" / "cells").glob("*.json"))
     assert len(cells) == 4
     stored = json.loads(cells[-1].read_text())
-    assert stored["classifier_settings"]["imposed"] == 4.0
+    assert stored["classifier_settings"]["imposed"] == stored["spec"]["rows"]["impose_imbalance"] == 4.0
     before = [cell.stat().st_mtime_ns for cell in cells]
     assert command(*given).status == 0
     assert [cell.stat().st_mtime_ns for cell in cells] == before
@@ -288,7 +305,7 @@ def test_a_table_on_recordings(command, demo_folder, tmp_path):
     html = (tmp_path / "out" / "report.html").read_text()
     assert not re.search(r"https?:|src=|<link|@import|url\(", html)
     assert html.count("<svg") == 1 and 'role="img" aria-label="Change of UAR and WAR' in html
-    assert answer.json[0]["question"]["text"] in html and "prefers-color-scheme: dark" in html
+    assert answer.json[0]["contrast"]["text"] in html and "prefers-color-scheme: dark" in html
     again = tmp_path / "again.html"
     assert command("report", tmp_path / "out", "--html", again).status == 0
     assert sorted(re.findall(r"<td>[^<]*</td>", again.read_text())) == sorted(re.findall(r"<td>[^<]*</td>", html))
@@ -311,6 +328,6 @@ def test_names_in_the_page_are_text_and_no_markup(tmp_path):
         )
         for kind, shift in (("none", 0.0), ("noise", 0.02))
     ]
-    answers = answer_questions(table, odd)
-    page = write_ablation_html(table, answers, odd, AblationText(command="fusionser ablate"), tmp_path / "page.html")
+    effects = estimate_effects(table, odd)
+    page = write_ablation_html(table, effects, odd, AblationText(command="fusionser ablate"), tmp_path / "page.html")
     assert "&lt;b&gt;angry&lt;/b&gt;" in page.read_text() and "<b>angry" not in page.read_text()

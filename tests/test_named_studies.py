@@ -1,4 +1,4 @@
-"""Studies by name: what they evaluate, what they ask, and what they do on recordings."""
+"""Studies by name: what they evaluate, what they contrast, and what they do on recordings."""
 
 import json
 import re
@@ -6,29 +6,29 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from fusionser.experiments.named_studies import STUDIES, NamedStudy
-from fusionser.experiments.questions import answer_questions
-from fusionser.experiments.recipe import ProtocolChoice
 from made_results import made
 
 from fusionser.errors import SettingsError
 from fusionser.reporting.ablation import summary
 from fusionser.results import Result, read_result
+from fusionser.spec import ProtocolSpec
+from fusionser.studies.contrasts import estimate_effects
+from fusionser.studies.named import STUDIES, NamedStudy
 
 
 def study(name, **changed):
-    given = {"corpus": "ravdess", "classifiers": ["svm"], "protocol": ProtocolChoice(name="speaker-kfold")}
+    given = {"corpus": "ravdess", "classifiers": ["svm"], "protocol": ProtocolSpec(name="speaker-kfold")}
     return NamedStudy(study=name, **{"preset": "fusionnet", **given, **changed})
 
 
 def test_each_block_is_alone_and_left_out():
     blocks = study("blocks", gender="given")
-    kept = {one.name: one.keep for one in blocks.recipe().pipelines}
+    kept = {one.name: one.spec.features.keep for one in blocks.recipe().pipelines}
     names = ["zcr", "chroma", "mfcc", "rms", "mel", "statistics", "gender"]
     assert kept["all blocks"] == ()
     assert [kept[f"{name} alone"] for name in names] == [(name,) for name in names]
     assert all(set(names) - set(kept[f"without {name}"]) == {name} for name in names)
-    assert [one.without for one in blocks.questions()] == [f"without {name}" for name in names]
+    assert [one.without for one in blocks.contrasts()] == [f"without {name}" for name in names]
 
 
 def test_protocols_have_folds_alike():
@@ -40,7 +40,7 @@ def test_protocols_have_folds_alike():
         ("leave-one-statement-out", None),
         ("speaker-kfold", 6),
     ]
-    few = study("protocol", protocol=ProtocolChoice(name="speaker-kfold", settings={"folds": 3}))
+    few = study("protocol", protocol=ProtocolSpec(name="speaker-kfold", settings={"folds": 3}))
     assert [one.settings.get("folds") for one in few.recipe().corpora[0].protocols] == [3, None, 3]
 
 
@@ -57,7 +57,7 @@ def test_several_corpora_are_scored_by_the_speakers_and_classes_of_one():
     own, across = study("protocol", also=["emodb"]).recipe().corpora
     assert (len(own.protocols), own.classes) == (3, six)
     assert (across.also, across.protocols[0].settings) == (("emodb",), {"test": ["ravdess"]})
-    asked = [one.text for one in study("protocol", also=["emodb"]).questions()]
+    asked = [one.text for one in study("protocol", also=["emodb"]).contrasts()]
     assert asked[-1] == "learned from another corpus against folds by speaker"
 
 
@@ -67,19 +67,19 @@ def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_t
         made(("none", "none"), "svm", level, protocol="speaker-kfold"),
         made(("none", "none"), "svm", level + 0.2, protocol="random-kfold"),
     ]
-    (answer,) = answer_questions(study("protocol"), results)
-    assert answer.question.text == "random folds against folds by speaker"
-    assert answer.uar.mean == pytest.approx(0.2)
-    told = summary(study("protocol"), [answer], results)
+    (effect,) = estimate_effects(study("protocol"), results)
+    assert effect.contrast.text == "random folds against folds by speaker"
+    assert effect.uar.mean == pytest.approx(0.2)
+    told = summary(study("protocol"), [effect], results)
     assert told[0] == (
         "The UAR, averaged over the classifiers, is highest for 'random folds' (60.0 %) and lowest for 'folds by "
         "speaker' (40.0 %)."
     )
     assert told[1] == (
-        "1 of 1 questions find a change of the UAR beyond what chance gives: random folds against folds by speaker."
+        "1 of 1 contrasts find a change of the UAR beyond what chance gives: random folds against folds by speaker."
     )
     with pytest.raises(SettingsError, match="results of different protocols cannot be compared"):
-        answer_questions(study("gender"), results)
+        estimate_effects(study("gender"), results)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_network_is_added_to_the_features_of_the_paper_and_takes_their_place()
     with pytest.raises(SettingsError, match="has features of its own"):
         study("deep", preset="wide").recipe()
     made_of = {
-        one.name: (one.preset or "+".join(one.blocks), one.cross_fit) for one in study("deep").recipe().pipelines
+        one.name: (one.spec.features_name, one.spec.networks.cross_fit) for one in study("deep").recipe().pipelines
     }
     assert made_of == {
         "no network": ("fusionnet", 0),
@@ -117,8 +117,8 @@ def test_a_study_on_recordings(name, command, demo_folder, tmp_path):
     given = ["ablate", demo_folder, "--corpus", "demo", "--study", name, "--folds", "4", "--out", tmp_path / "out"]
     answer = command(*given, "--json")
     assert answer.status == 0, answer.messages
-    asked = [one.text for one in study(name, corpus="demo").questions()]
-    assert [one["question"]["text"] for one in answer.json] == asked
+    asked = [one.text for one in study(name, corpus="demo").contrasts()]
+    assert [one["contrast"]["text"] for one in answer.json] == asked
     page = (tmp_path / "out" / "report.md").read_text()
     assert all(text in page for text in asked)
     html = (tmp_path / "out" / "report.html").read_text()

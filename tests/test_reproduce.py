@@ -2,21 +2,32 @@
 
 import json
 import os
+import re
 
 import pandas as pd
 import pytest
-from fusionser.experiments import reproduce as module
-from fusionser.experiments.choices import choose_features
-from fusionser.experiments.papers import paper_recipes, read_paper_recipe
-from fusionser.experiments.recipe import ProtocolChoice
-from fusionser.experiments.reproduce import Run, reproduce
-from fusionser.experiments.reproduction import Reproduction, stored_reproductions
 from small_recipe import SMALL
 
 from fusionser.errors import ProtocolError, SettingsError
+from fusionser.facts import Stamp
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
+from fusionser.pipeline import build_estimator
 from fusionser.reporting.reproduction import best_epoch_score, reproduction_stamps, verdict
+from fusionser.spec import ProtocolSpec
 from fusionser.splits import protocol
+from fusionser.studies import cells
+from fusionser.studies import reproduce as module
+from fusionser.studies.papers import paper_recipes, read_paper_recipe
+from fusionser.studies.reproduce import Run
+from fusionser.studies.reproduction import Reproduction, stored_reproductions
+
+
+def reproduce(*given, **more):
+    """Run a recipe of which no evaluation may fail, and return what came of it."""
+    found, run = module.reproduce(*given, **more)
+    assert run.failures == {} and run.missing == []
+    return found
+
 
 # As the papers print them, in percent.
 FIGURES = {
@@ -53,8 +64,8 @@ def test_every_figure_of_the_papers_has_its_recipe():
     for number, model in TEMPORAL_MODELS.items():
         recipe = recipes[f"s3-model-{number}"]
         assert recipe.pipeline.network == f"temporal-cnn-{number}"
-        assert recipe.pipeline.copies == model.copies
-        assert recipes[f"s3-model-{number}-sgd"].training["optimiser"] == "sgd"
+        assert recipe.pipeline.rows.copies == model.copies
+        assert recipes[f"s3-model-{number}-sgd"].pipeline.networks.parameters["optimiser"] == "sgd"
     # The papers that watch their test rows report the best epoch; the two others a test score.
     best = {name for name, recipe in recipes.items() if recipe.measure == "best validation epoch"}
     assert {name[:2] for name in best} == {"s0", "s2", "s3"}
@@ -63,10 +74,7 @@ def test_every_figure_of_the_papers_has_its_recipe():
 @pytest.mark.parametrize("name", sorted(paper_recipes()))
 def test_every_recipe_can_be_built(name):
     recipe = paper_recipes()[name]
-    own = recipe.pipeline
-    blocks = own.blocks if own.network is None else (own.network,)
-    features = choose_features([], preset_name=own.preset, blocks=blocks, gender=own.gender)
-    module._plan(recipe, Run(), 0).estimator(features.extractor)
+    build_estimator(recipe.pipeline)
     for wanted in (recipe.protocol, recipe.speaker_independent):
         if wanted is not None:
             protocol(wanted.name, **wanted.settings)
@@ -103,7 +111,7 @@ def test_a_recipe_is_run_by_seeds_and_by_speaker_and_found_again(small, demo_fol
         assert len(test) == found.paper[0].folds[0].test_rows == 60
         assert (train["augmentation"] != "").sum() == len(train) / 2 == 180
         assert not set(train["source"]) & set(test["source"])
-    monkeypatch.setattr(module, "evaluate_plan", lambda *given: pytest.fail("an evaluation was run again"))
+    monkeypatch.setattr(cells, "evaluate_prepared", lambda *given, **more: pytest.fail("an evaluation was run again"))
     monkeypatch.setattr(MFCCFrames, "fit", lambda *given, **more: pytest.fail("a training was run again"))
     assert reproduce(name, recipe, places, tmp_path, Run()) == found
     assert stored_reproductions(name, recipe, tmp_path) == [found]
@@ -140,7 +148,7 @@ def test_runs_of_other_kinds_are_kept_apart_and_seeds_of_other_settings_left_out
     first = reproduce(name, recipe, places, tmp_path, run)
     half = reproduce(name, recipe, places, tmp_path, Run(quick=True, precision="bfloat16"))
     assert (first.label, half.label) == ("quick", "quick-bfloat16")
-    assert "trained in bfloat16" in half.paper[0].notes
+    assert Stamp(kind="precision", value="bfloat16") in half.paper[0].notes
     assert stored_reproductions(name, recipe, tmp_path) == [first, half]
     # A seed of other settings under the same name, as an older version of the recipe left it.
     stored = tmp_path / "cells" / "small_quick_paper_seed0.json"
@@ -221,15 +229,44 @@ def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch
     assert short.reached() is None and verdict(short) == "not a full run"
 
 
+def test_what_fails_is_written_and_the_others_go_on(small, demo_folder, tmp_path, monkeypatch):
+    name, recipe = small
+    places, run = {"demo": demo_folder}, Run(epochs=1)
+    original = cells.evaluate_prepared
+
+    def failing(prepared, split, **more):
+        if prepared.spec.seed == 1:
+            raise SettingsError("no second seed today")
+        return original(prepared, split, **more)
+
+    monkeypatch.setattr(cells, "evaluate_prepared", failing)
+    found, done = module.reproduce(name, recipe, places, tmp_path, run)
+    assert done.failures == {"small_epochs-1_paper_seed1": "no second seed today"}
+    assert [result.seed for result in found.paper] == [0]
+    assert [one.seed for one in found.best] == [0, 1]
+    assert found.independent is not None
+    told = tmp_path / "cells" / "small_epochs-1_paper_seed1.failed.json"
+    assert json.loads(told.read_text())["error"] == "no second seed today"
+    # It is no evaluation, and does not stand among them.
+    assert [result.seed for result in stored_reproductions(name, recipe, tmp_path)[0].paper] == [0]
+    monkeypatch.undo()
+    assert [result.seed for result in reproduce(name, recipe, places, tmp_path, run).paper] == [0, 1]
+    assert not told.exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("figure = 20.0", "figure = 20.0\nfigures = 3"), "figures: Extra inputs are not permitted; known keys: paper"),
+        (("figure = 20.0", "figure = 20.0\nfigures = 3"), "figures: Extra inputs are not permitted; known here: paper"),
         (('"demo"', '"berlin"'), "unknown corpus 'berlin'. Known: ravdess"),
         (('paper = "Nobody"', "paper = "), "is no TOML"),
         (("figure = 20.0", "figure = 120.0"), "figure: Input should be less than or equal to 100"),
-        (('network = "mfcc-frames"', 'blocks = ["mfcc"]'), "is a measure of networks"),
-        (('"mfcc-frames"', '"mfcc-frames"\ngender = "given"'), "got a network and a gender"),
+        (('network = "mfcc-frames"', 'features = { blocks = ["mfcc"] }'), "is a measure of networks"),
+        (('"mfcc-frames"', '"mfcc-frame"'), "unknown network 'mfcc-frame'; did you mean 'mfcc-frames'"),
+        (("rows = {", "row = {"), "row: Extra inputs are not permitted"),
+        (("[protocol]", "[protocols]"), "protocol: Field required"),
+        (('name = "random-holdout"', 'name = "random-holdoff"'), "unknown protocol 'random-holdoff'"),
+        (('"mfcc-frames"', '"mfcc-frames"\nfeatures = { gender = "given" }'), "got --network with --gender"),
     ],
 )
 def test_recipes_that_are_not_valid(tmp_path, change, message):
@@ -244,7 +281,6 @@ def test_recipes_that_are_not_valid(tmp_path, change, message):
     ("change", "message"),
     [
         (("units = 8", "width = 8"), "unknown parameter of mfcc-frames 'width'"),
-        (('"mfcc-frames"', '"mfcc-frame"'), "'mfcc-frame'"),
         (("units = 8", "units = 0"), "units is 0; expected 1 to 8192"),
         (("units = 8", 'units = "8"'), "units of mfcc-frames is '8'; expected a number, as 64"),
         (("epochs = 3", 'epochs = "60"'), "epochs of mfcc-frames is '60'; expected a number"),
@@ -266,7 +302,7 @@ def test_a_split_that_leaks_needs_one_by_speaker_beside_it_and_a_file_holds_one_
     path.write_text(SMALL.split("[speaker_independent]")[0])
     with pytest.raises(SettingsError, match="'random-holdout' has speakers on both sides; expected .speaker_indep"):
         read_paper_recipe(str(path))
-    path.write_text(SMALL + '[variants.sgd]\ntraining = { optimiser = "sgd" }\n')
+    path.write_text(SMALL + '[variants.sgd]\nparameters = { optimiser = "sgd" }\n')
     with pytest.raises(SettingsError, match="write a file for each"):
         read_paper_recipe(str(path))
 
@@ -281,16 +317,18 @@ def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path, monkey
         (part / path.name).symlink_to(path)
     with pytest.raises(SettingsError, match="120 of 240 recordings of demo.* run on what there is with --partial"):
         reproduce(name, recipe, {"demo": part}, tmp_path, Run())
-    by_speaker = ProtocolChoice(name="speaker-kfold", settings={"folds": 9})
+    by_speaker = ProtocolSpec(name="speaker-kfold", settings={"folds": 9})
     many = recipe.model_copy(update={"speaker_independent": by_speaker})
-    monkeypatch.setattr(module, "evaluate_plan", lambda *given: pytest.fail("trained before all was split"))
+    monkeypatch.setattr(cells, "evaluate_prepared", lambda *given, **more: pytest.fail("trained before all was split"))
     with pytest.raises(ProtocolError, match="9 folds of 8 speakers"):
         reproduce(name, many, {"demo": demo_folder}, tmp_path, Run(quick=True))
     monkeypatch.undo()
     assert len(reproduce(name, many, {"demo": part}, tmp_path, Run(partial=True, quick=True)).independent.folds) == 8
     found = reproduce(name, recipe, {"demo": part}, tmp_path, Run(partial=True, quick=True))
-    assert "partial: 120 of 240 recordings of demo" in found.paper[0].notes
-    assert any(note.startswith("quick: 3 epochs, ") for note in found.paper[0].notes)
+    partial = Stamp(kind="partial-corpus", value={"corpus": "demo", "found": 120, "expected": 240})
+    assert partial in found.paper[0].notes
+    (quick,) = [note for note in found.paper[0].notes if note.kind == "quick"]
+    assert quick.value == {"epochs": 3, "used": found.paper[0].rows, "recordings": 120}
     assert len(found.paper) == 1
     assert found.reached() is None
 
@@ -307,7 +345,9 @@ def test_the_command(command, demo_folder, tmp_path):
     assert "stamp: speakers shared by training and test" in done.output
     page = (tmp_path / "out" / "report.md").read_text()
     assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20 |" in page
-    assert "**small, epochs-1.** The voices are synthetic. All of it. Stamps:" in page
+    score = r"-?\d+\.\d points"
+    computed = rf"To choose the epoch by the test rows adds {score}\. By speaker the accuracy is {score} (low|high)er\."
+    assert re.search(rf"\*\*small, epochs-1\.\*\* {computed} All of it\. Stamps: ", page)
     assert "s4-crnn-emodb" in page.split("## Not run")[1]
     (tmp_path / "other.toml").write_text(SMALL.replace("small network", "other network"))
     command("reproduce", tmp_path / "other.toml", *arguments[2:], "--quick")

@@ -1,19 +1,21 @@
 import json
 
 import pytest
-from fusionser.experiments import study
-from fusionser.experiments.recipe import read_recipe, recipe_names
-from fusionser.experiments.study import run_study
 
 from fusionser.errors import SettingsError
 from fusionser.results import deciding
+from fusionser.studies import cells
+from fusionser.studies.recipe import read_recipe, recipe_names
+from fusionser.studies.study import run_study
 
 RECIPE = """
 title = "A small study"
 question = "Does it go on where it was?"
-presets = ["fusionnet"]
-classifiers = ["svm", "random-forest"]
 settings = ["inductive", "speaker-normalised"]
+[[pipelines]]
+name = "fusionnet"
+classifiers = ["svm", "random-forest"]
+spec.features = { preset = "fusionnet", gender = "given" }
 [[corpora]]
 corpus = "demo"
 [[corpora.protocols]]
@@ -41,8 +43,10 @@ def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, mon
             raise Stopped
 
     ran = []
-    original = study.evaluate_plan
-    monkeypatch.setattr(study, "evaluate_plan", lambda *given: ran.append(given) or original(*given))
+    original = cells.evaluate_prepared
+    monkeypatch.setattr(
+        cells, "evaluate_prepared", lambda *given, **more: ran.append(given) or original(*given, **more)
+    )
     with pytest.raises(Stopped):
         run_study(recipe, {"demo": demo_folder}, tmp_path / "out", progress=stop)
     assert len(ran) == len(list((tmp_path / "out" / "cells").iterdir())) == 3
@@ -93,7 +97,7 @@ def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, 
     assert content["features"][0].pop("denoise") is False
     assert content["classifier_settings"].pop("kernel") == "rbf"
     cell.write_text(json.dumps(content))
-    monkeypatch.setattr(study, "evaluate_plan", lambda *given: pytest.fail("a cell was run again"))
+    monkeypatch.setattr(cells, "evaluate_prepared", lambda *given, **more: pytest.fail("a cell was run again"))
     assert len(run_study(recipe, {"demo": demo_folder}, tmp_path).results) == len(first)
     monkeypatch.undo()
     content["features"][0]["denoise"] = True
@@ -104,26 +108,21 @@ def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, 
 
 
 def test_recipes_that_come_along_are_valid():
-    from fusionser.experiments import DEEP_PRESETS, FUSIONS
-    from fusionser.experiments.choices import block_names
-
     from fusionser.classifiers import CLASSIFIERS
     from fusionser.corpora import CORPORA
-    from fusionser.features import PRESETS
-    from fusionser.registry import AUGMENTATIONS
+    from fusionser.pipeline import build_estimator
     from fusionser.splits import protocol
 
     assert "classical-baseline" in recipe_names()
     for name in recipe_names():
         found = read_recipe(name)
-        for pipeline in found.all_pipelines():
+        for pipeline in found.pipelines:
             assert set(pipeline.classifiers) <= set(CLASSIFIERS)
-            assert pipeline.preset in {None, *PRESETS, *DEEP_PRESETS}
-            assert set(pipeline.blocks) <= set(block_names())
-            assert set(pipeline.augment) <= set(AUGMENTATIONS)
-            assert pipeline.fusion in FUSIONS
         for choice in found.corpora:
             assert choice.corpus in CORPORA
+            for pipeline, spec in found.specs(choice):
+                assert (spec.features_name, spec.seed) == (pipeline.name, found.seed)
+                build_estimator(spec)
             for one in choice.protocols:
                 protocol(one.name, **one.settings)
 
@@ -145,7 +144,7 @@ def test_a_corpus_that_is_not_here_is_named(recipe, tmp_path):
 
 
 def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(demo_folder, tmp_path):
-    text = RECIPE.replace('classifiers = ["svm", "random-forest"]', 'classifiers = ["svm"]\nseed = 3')
+    text = "seed = 3" + RECIPE.replace(', "random-forest"', "")
     text = text.replace(', "speaker-normalised"', "").replace('"speaker-holdout"', '"random-kfold"')
     (tmp_path / "twins.toml").write_text(text.replace('speakers = ["f1", "m1"]', "folds = 3"))
     results = run_study(read_recipe(str(tmp_path / "twins.toml")), {"demo": demo_folder}, tmp_path).results
@@ -160,14 +159,14 @@ def test_a_package_that_is_not_used_any_more_makes_no_result_older():
 
 
 def test_a_cell_that_fails_is_written_and_the_others_go_on(recipe, demo_folder, tmp_path, monkeypatch):
-    original = study.evaluate_plan
+    original = cells.evaluate_prepared
 
-    def failing(prepared, plan, split):
-        if plan.classifier == "random-forest" and not plan.by_speaker:
+    def failing(prepared, split, **more):
+        if prepared.spec.classifier.name == "random-forest" and prepared.spec.setting == "inductive":
             raise SettingsError("no forest today")
-        return original(prepared, plan, split)
+        return original(prepared, split, **more)
 
-    monkeypatch.setattr(study, "evaluate_plan", failing)
+    monkeypatch.setattr(cells, "evaluate_prepared", failing)
     found = run_study(recipe, {"demo": demo_folder}, tmp_path)
     assert len(found.results) == 6 and found.missing == []
     assert set(found.failures.values()) == {"no forest today"}
@@ -180,14 +179,14 @@ def test_a_cell_that_fails_is_written_and_the_others_go_on(recipe, demo_folder, 
 
 
 def test_what_no_one_foresaw_costs_one_cell_alone(recipe, demo_folder, tmp_path, monkeypatch):
-    original = study.evaluate_plan
+    original = cells.evaluate_prepared
 
-    def failing(prepared, plan, split):
-        if plan.classifier == "random-forest" and not plan.by_speaker:
+    def failing(prepared, split, **more):
+        if prepared.spec.classifier.name == "random-forest" and prepared.spec.setting == "inductive":
             raise IndexError("69 is out of bounds")
-        return original(prepared, plan, split)
+        return original(prepared, split, **more)
 
-    monkeypatch.setattr(study, "evaluate_plan", failing)
+    monkeypatch.setattr(cells, "evaluate_prepared", failing)
     found = run_study(recipe, {"demo": demo_folder}, tmp_path)
     assert len(found.results) == 6
     assert set(found.failures.values()) == {"internal error: IndexError: 69 is out of bounds"}
@@ -197,9 +196,15 @@ def test_what_no_one_foresaw_costs_one_cell_alone(recipe, demo_folder, tmp_path,
 
 def test_a_failed_cell_is_told_and_listed(demo_folder, tmp_path, command):
     # What is wrong with the copies shows when the cell is run.
-    many = '[[pipelines]]\nname = "many copies"\npreset = "fusionnet"\nclassifiers = ["svm"]\naugment = ["noise"]\n'
-    text = RECIPE.replace('"random-forest"]', '"mlp"]\nepochs = 2').replace(', "speaker-normalised"', "")
-    (tmp_path / "small.toml").write_text(text.replace("[[corpora]]", f"{many}copies = 101\n[[corpora]]", 1))
+    many = """
+[[pipelines]]
+name = "many copies"
+classifiers = ["svm"]
+spec.features = { preset = "fusionnet" }
+spec.rows = { augment = ["noise"], copies = 101 }
+"""
+    text = "epochs = 2" + RECIPE.replace('"random-forest"', '"mlp"').replace(', "speaker-normalised"', "")
+    (tmp_path / "small.toml").write_text(text.replace("[[corpora]]", f"{many}[[corpora]]", 1))
     answer = command("study", tmp_path / "small.toml", "--place", f"demo={demo_folder}", "--out", tmp_path)
     assert answer.status == 0, answer.messages
     assert "4 evaluations; 2 failed, and are tried again by the next run" in answer.output
