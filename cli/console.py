@@ -134,7 +134,7 @@ def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] =
     if not quarantine:
         return
     say(f"{recordings(len(quarantine))} set apart, as unusable:")
-    for one in quarantine[:SHOWN]:
-        say(f"  {one['reason']}")
+    for entry in quarantine[:SHOWN]:
+        say(f"  {entry['reason']}")
     if len(quarantine) > SHOWN:
         say(f"  and {len(quarantine) - SHOWN} more")

@@ -27,7 +27,9 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
 
     folder = data_folder()
     known = CORPORA.loadable()
-    described = [_describe(CORPORA[one.corpus], one) for one in present_corpora(known, find_corpora(known, folder))]
+    described = [
+        _describe(CORPORA[corpus.corpus], corpus) for corpus in present_corpora(known, find_corpora(known, folder))
+    ]
     if json:
         print_json({"data_folder": str(folder) if folder else None, "corpora": described})
         return
@@ -36,15 +38,15 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
         ["corpus", "recordings", "speakers", "emotions", "licence", "found", "where to get it"],
         [
             [
-                one["name"],
-                one["recordings"],
-                f"{one['female_speakers']} f, {one['male_speakers']} m",
-                len(one["emotions"]),
-                one["licence"],
-                _found(one),
-                one["address"],
+                corpus["name"],
+                corpus["recordings"],
+                f"{corpus['female_speakers']} f, {corpus['male_speakers']} m",
+                len(corpus["emotions"]),
+                corpus["licence"],
+                _found(corpus),
+                corpus["address"],
             ]
-            for one in described
+            for corpus in described
         ],
         numbers=["recordings", "emotions"],
     )
@@ -69,10 +71,10 @@ def _describe(corpus: Any, present: Any) -> dict[str, Any]:
     }
 
 
-def _found(one: dict[str, Any]) -> str:
-    if one["place"] is None:
+def _found(described: dict[str, Any]) -> str:
+    if described["place"] is None:
         return "-"
-    return f"{one['recordings_found']} of {one['recordings']} in {Path(one['place']).name}/"
+    return f"{described['recordings_found']} of {described['recordings']} in {Path(described['place']).name}/"
 
 
 @corpora_app.command("check", cls=NamingCommand)
@@ -135,7 +137,7 @@ def _print_check(found: dict[str, Any], every: bool) -> None:
         ("differs from the complete corpus", found["missing"]),
         ("there twice (left out, kept)", [f"{left}  =  {kept}" for left, kept in found["doubled"]]),
         ("same audio under several names", ["  =  ".join(group) for group in found["identical_audio"]]),
-        ("cannot be used", [one["reason"] for one in found["unusable"]]),
+        ("cannot be used", [entry["reason"] for entry in found["unusable"]]),
         ("audio files that are not of this corpus", found["ignored"]),
         ("notes", found["notes"]),
     ]

@@ -96,8 +96,14 @@ def print_result(result: Any) -> None:
         "by class",
         ["emotion", "precision", "recall", "F1", "support"],
         [
-            [name, f"{100 * one.precision:.1f}", f"{100 * one.recall:.1f}", f"{100 * one.f1:.1f}", one.support]
-            for name, one in result.per_class.items()
+            [
+                name,
+                f"{100 * scores.precision:.1f}",
+                f"{100 * scores.recall:.1f}",
+                f"{100 * scores.f1:.1f}",
+                scores.support,
+            ]
+            for name, scores in result.per_class.items()
         ],
         numbers=["precision", "recall", "F1", "support"],
     )
@@ -105,7 +111,7 @@ def print_result(result: Any) -> None:
         print_table(
             "by speaker (fewer than eight, so each is shown)",
             ["speaker", "WAR", "UAR"],
-            [[name, f"{100 * one.war:.1f}", f"{100 * one.uar:.1f}"] for name, one in result.speakers.items()],
+            [[name, f"{100 * scores.war:.1f}", f"{100 * scores.uar:.1f}"] for name, scores in result.speakers.items()],
             numbers=["WAR", "UAR"],
         )
     if result.importance:

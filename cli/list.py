@@ -40,18 +40,18 @@ def list_names(
     if kind is not None and kind not in kinds:
         raise unknown_name("kind of names", kind, kinds)
     wanted = kinds if kind is None else [kind]
-    tables = {one: _recipes() if one == RECIPES else _registered(REGISTRIES[one]) for one in wanted}
+    tables = {kind: _recipes() if kind == RECIPES else _registered(REGISTRIES[kind]) for kind in wanted}
     if json:
-        print_json({one: [asdict(listed) for listed in rows] for one, rows in tables.items()})
+        print_json({kind: [asdict(listed) for listed in rows] for kind, rows in tables.items()})
     else:
-        for one, rows in tables.items():
+        for kind, rows in tables.items():
             shown = [[row.name, f"broken: {row.problem}" if row.problem else row.summary, row.origin] for row in rows]
-            print_table(one, ["name", "what it is", "from"], shown, unbroken=["name"])
+            print_table(kind, ["name", "what it is", "from"], shown, unbroken=["name"])
         if RECIPES in tables:
             write("run a study with: fusionser study NAME; a paper's figure with: fusionser reproduce NAME")
-    for one in wanted:
-        for name, package in REGISTRIES[one].passed_over() if one != RECIPES else ():
-            say(f"note: '{name}' of {package} is not used, since there is another of this name among the {one}")
+    for kind in wanted:
+        for name, package in REGISTRIES[kind].passed_over() if kind != RECIPES else ():
+            say(f"note: '{name}' of {package} is not used, since there is another of this name among the {kind}")
 
 
 def _registered(registry: "Registry") -> list[Listed]:
@@ -72,5 +72,5 @@ def _recipes() -> list[Listed]:
     from fusionser.studies.recipe import read_recipe, recipe_names
 
     studies = {name: f"Study: {read_recipe(name).title}." for name in recipe_names()}
-    figures = {name: f"Paper's figure: {one.title} ({one.paper})." for name, one in paper_recipes().items()}
+    figures = {name: f"Paper's figure: {recipe.title} ({recipe.paper})." for name, recipe in paper_recipes().items()}
     return [Listed(name, summary, OWN) for name, summary in {**studies, **figures}.items()]

@@ -57,24 +57,24 @@ def predict(
 def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> None:
     records = answers.to_dict("records")
     if json:
-        print_json([_plain_answer(one, classes) for one in records])
+        print_json([_plain_answer(record, classes) for record in records])
         return
     rows = []
-    for one in records:
-        if one["error"]:
-            reason = one["error"].removeprefix(one["file"] + ": ")
-            rows.append([one["file"], f"cannot be used: {reason}", *[""] * len(classes)])
+    for record in records:
+        if record["error"]:
+            reason = record["error"].removeprefix(record["file"] + ": ")
+            rows.append([record["file"], f"cannot be used: {reason}", *[""] * len(classes)])
         else:
-            probabilities = [f"{100 * one[f'probability_{name}']:.0f} %" for name in classes]
-            rows.append([one["file"], one["emotion"], *probabilities])
+            probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
+            rows.append([record["file"], record["emotion"], *probabilities])
     print_table("", ["file", "emotion", *classes], rows, numbers=classes)
 
 
-def _plain_answer(one: dict[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    probabilities = {name: one[f"probability_{name}"] for name in classes}
+def _plain_answer(record: dict[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
+    probabilities = {name: record[f"probability_{name}"] for name in classes}
     return {
-        "file": one["file"],
-        "emotion": one["emotion"] or None,
-        "probabilities": None if one["error"] else probabilities,
-        "error": one["error"] or None,
+        "file": record["file"],
+        "emotion": record["emotion"] or None,
+        "probabilities": None if record["error"] else probabilities,
+        "error": record["error"] or None,
     }

@@ -136,7 +136,7 @@ def _shortage(recipe: Any, places: dict[str, Path]) -> str:
     from fusionser.corpora.places import present_corpora
 
     here = present_corpora(recipe.corpora, places)
-    return "; ".join(str(one) for one in here if not one.whole)
+    return "; ".join(str(corpus) for corpus in here if not corpus.whole)
 
 
 def _list(places: dict[str, Path], json: bool) -> None:
@@ -146,7 +146,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
 
     recipes = paper_recipes()
     wanted = {corpus for recipe in recipes.values() for corpus in recipe.corpora}
-    here = {one.corpus: one for one in present_corpora(sorted(wanted), places)}
+    here = {corpus.corpus: corpus for corpus in present_corpora(sorted(wanted), places)}
     if json:
         print_json(
             [
@@ -169,7 +169,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
                 recipe.title,
                 recipe.protocol.name,
                 figure_text(recipe),
-                "; ".join(f"{here[one].found} of {here[one].wanted} {one}" for one in recipe.corpora),
+                "; ".join(f"{here[corpus].found} of {here[corpus].wanted} {corpus}" for corpus in recipe.corpora),
             ]
             for name, recipe in recipes.items()
         ],
@@ -189,7 +189,7 @@ def _described(found: Any) -> dict[str, Any]:
         "best_epoch_accuracies": found.best_accuracies(),
         "reached": found.reached(),
         "paper_protocol": [result.model_dump(mode="json") for result in found.paper],
-        "best_epoch": [one.model_dump(mode="json") for one in found.best],
+        "best_epoch": [best.model_dump(mode="json") for best in found.best],
         "speaker_independent": found.independent.model_dump(mode="json") if found.independent else None,
     }
 

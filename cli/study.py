@@ -52,7 +52,7 @@ def study(
             progress=spoken(progress),
         )
     say_failures(run, out)
-    options = [f"--place={one}" for one in place or []]
+    options = [f"--place={folder}" for folder in place or []]
     written = write_study(study_text(wanted, run, recipe, out, *options), run.results, out)
     if json:
         print_json([result.model_dump(mode="json") for result in run.results])

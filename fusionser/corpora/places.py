@@ -71,10 +71,10 @@ def named_places(given: Iterable[str]) -> dict[str, Path]:
     ('berlin', 'wav')
     """
     found = {}
-    for one in given:
-        name, separator, folder = one.partition("=")
+    for text in given:
+        name, separator, folder = text.partition("=")
         if not separator or not name or not folder:
-            raise SettingsError(f"got '{one}' for a corpus and its place; expected corpus=DIR")
+            raise SettingsError(f"got '{text}' for a corpus and its place; expected corpus=DIR")
         found[name] = Path(folder)
     return found
 

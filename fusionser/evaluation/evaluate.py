@@ -326,13 +326,13 @@ def _collect(
         pooled=_scores(matrix),
         # A row without a speaker is in the score, and in nobody's share of it.
         intervals=speaker_intervals(by_speaker, seed=seed) if (predictions["speaker"] != "").all() else None,
-        per_class={name: ClassResult.model_validate(one) for name, one in class_scores(matrix, classes).items()},
+        per_class={name: ClassResult.model_validate(scores) for name, scores in class_scores(matrix, classes).items()},
         confusion=matrix,
         folds=[outcome.result for outcome in outcomes],
-        speakers={name: _scores(one) for name, one in by_speaker.items()},
+        speakers={name: _scores(part) for name, part in by_speaker.items()},
         speaker_confusions=by_speaker,
         genders=_genders(rows, by_speaker),
         predictions=predictions,
         curves=pd.DataFrame([epoch for outcome in outcomes for epoch in outcome.curves]),
-        importance=average_importance([one.importance for one in outcomes if one.importance is not None]),
+        importance=average_importance([outcome.importance for outcome in outcomes if outcome.importance is not None]),
     )

@@ -155,7 +155,9 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     if varying.shape[1] < 2:
         return
     deviations = (varying.std(axis=0), varying.std(axis=0, ddof=1))
-    standard = np.abs(varying.mean(axis=0)).max() < 1e-4 and any(np.abs(one - 1).max() < 1e-4 for one in deviations)
+    standard = np.abs(varying.mean(axis=0)).max() < 1e-4 and any(
+        np.abs(deviation - 1).max() < 1e-4 for deviation in deviations
+    )
     ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
     if standard or ranged:
         how = "mean 0 and standard deviation 1" if standard else "the range 0 to 1"

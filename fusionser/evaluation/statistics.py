@@ -167,7 +167,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     scaled = given[order] * np.arange(len(given), 0, -1)
     corrected = np.empty_like(given)
     corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return [float(one) for one in corrected]
+    return [float(p) for p in corrected]
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def compare_ranks(scores: Mapping[str, Sequence[float]]) -> Ranking:
     names = list(scores)
     if not FEWEST_METHODS <= len(names) <= MOST_METHODS:
         raise SettingsError(f"ranks are compared of {FEWEST_METHODS} to {MOST_METHODS} methods; got {len(names)}")
-    counts = {len(one) for one in scores.values()}
+    counts = {len(score) for score in scores.values()}
     if len(counts) > 1 or min(counts) < 2:
         raise SettingsError(
             f"ranks need the same two speakers or more of every method; got {', '.join(map(str, sorted(counts)))}"
@@ -227,8 +227,8 @@ def compare_ranks(scores: Mapping[str, Sequence[float]]) -> Ranking:
     p = float(stats.friedmanchisquare(*table.T).pvalue) if unlike else 1.0
     unit = rank_unit(len(names), len(table))
     pairs = {
-        (one, other): float(stats.studentized_range.sf(abs(ranks[i] - ranks[j]) / unit, len(names), np.inf))
-        for i, one in enumerate(names)
+        (name, other): float(stats.studentized_range.sf(abs(ranks[i] - ranks[j]) / unit, len(names), np.inf))
+        for i, name in enumerate(names)
         for j, other in enumerate(names)
         if i < j
     }
@@ -303,11 +303,13 @@ def group_gap(
     >>> found.gap
     0.5
     """
-    names = sorted({groups[one] for one in confusions if groups.get(one)})
+    names = sorted({groups[speaker] for speaker in confusions if groups.get(speaker)})
     if len(names) != 2:
         return None
     stacks = [
-        np.stack([np.asarray(confusions[one]) for one in sorted(confusions) if groups.get(one) == name])
+        np.stack(
+            [np.asarray(confusions[confusion]) for confusion in sorted(confusions) if groups.get(confusion) == name]
+        )
         for name in names
     ]
     pooled = [stack.sum(axis=0) for stack in stacks]

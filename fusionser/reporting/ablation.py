@@ -58,12 +58,12 @@ class Panel:
 
 def panels(design: Design, results: Sequence[Result]) -> list[Panel]:
     """Return how results are laid out: strategies by augmentations for each classifier, or labels by classifier."""
-    classifiers = list(dict.fromkeys(one.classifier for one in results))
+    classifiers = list(dict.fromkeys(result.classifier for result in results))
     if not isinstance(design, Factorial):
-        labels = list(dict.fromkeys(design.label(one) for one in results))
-        found = {(design.label(one), one.classifier): one for one in results}
+        labels = list(dict.fromkeys(design.label(result) for result in results))
+        found = {(design.label(result), result.classifier): result for result in results}
         return [Panel("", design.varied, labels, classifiers, found)]
-    by_label = {(one.features_name, one.classifier): one for one in results}
+    by_label = {(result.features_name, result.classifier): result for result in results}
     cells = design.labels()
     return [
         Panel(
@@ -105,13 +105,13 @@ def _plain_summary(
     design: Design, effects: Sequence[Effect], results: Sequence[Result], spread: Mapping[str, str]
 ) -> list[str]:
     by_label: dict[str, list[float]] = {}
-    for one in results:
-        by_label.setdefault(design.label(one), []).append(one.pooled.uar)
+    for result in results:
+        by_label.setdefault(design.label(result), []).append(result.pooled.uar)
     means = {label: 100 * float(np.mean(values)) for label, values in by_label.items()}
     best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    sure = [one for one in effects if one.corrected < SIGNIFICANT]
-    told = "; ".join(one.contrast.text for one in sure)
-    largest = max(effects, key=lambda one: abs(one.uar.mean))
+    sure = [effect for effect in effects if effect.corrected < SIGNIFICANT]
+    told = "; ".join(effect.contrast.text for effect in sure)
+    largest = max(effects, key=lambda effect: abs(effect.uar.mean))
     return [
         f"The UAR, averaged over the classifiers, is highest for '{best}' ({means[best]:.1f} %) and lowest for "
         f"'{worst}' ({means[worst]:.1f} %).",
@@ -195,11 +195,11 @@ def panels_figure(design: Design, results: Sequence[Result]) -> Figure:
     rows, columns = len(shown[0].rows), len(shown[0].columns)
     size = (2.2 + 0.9 * columns) * len(shown), 1.4 + 0.5 * rows
     figure = Figure(figsize=size, layout="constrained")
-    scores = [one.pooled.uar for one in results]
+    scores = [result.pooled.uar for result in results]
     for axes, panel in zip(figure.subplots(1, len(shown), squeeze=False, sharey=True)[0], shown, strict=True):
         values = np.full((rows, columns), np.nan)
-        for (row, column), one in panel.results.items():
-            values[list(panel.rows).index(row), list(panel.columns).index(column)] = one.pooled.uar
+        for (row, column), result in panel.results.items():
+            values[list(panel.rows).index(row), list(panel.columns).index(column)] = result.pooled.uar
         draw_heat(axes, values, panel.rows, panel.columns, ends=(min(scores), max(scores)))
         axes.set_title(plain(panel.title), fontsize=10)
     return figure
@@ -215,7 +215,7 @@ def effects_figure(effects: Sequence[Effect]) -> Figure:
                 axes.plot([100 * end for end in test.interval], [place + shift] * 2, color=color, linewidth=1.5)
             axes.plot([100 * test.mean], [place + shift], mark, color=color)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(effects)), [plain(one.contrast.text) for one in effects], fontsize=8)
+    axes.set_yticks(range(len(effects)), [plain(effect.contrast.text) for effect in effects], fontsize=8)
     axes.set_ylim(len(effects) - 0.5, -0.5)
     axes.set_xlabel("change in points, with 95 % intervals over speakers")
     marks = [
@@ -261,7 +261,7 @@ def page_values(
         "relied": relied_on(results),
         "by_classifier": change_by_classifier(design, effects, results),
         "rankings": rankings(design, results),
-        "gaps": [(one, gap) for one in results if (gap := gender_gap(one)) is not None],
+        "gaps": [(result, gap) for result in results if (gap := gender_gap(result)) is not None],
         "change": lambda value: f"{100 * value:+.1f}",
         "ends": ends,
         "p_value": p_value,
@@ -271,12 +271,12 @@ def page_values(
 
 def relied_on(results: Sequence[Result]) -> list[dict[str, object]]:
     """Return what is lost by blocks and features, of results that tell it."""
-    return [{"result": one, "rows": relied_columns(one)} for one in results if one.importance]
+    return [{"result": result, "rows": relied_columns(result)} for result in results if result.importance]
 
 
 def smallest(results: Sequence[Result]) -> Result:
     """Return the result of the fewest rows: of the one corpus that all are scored on."""
-    return min(results, key=lambda one: one.rows)
+    return min(results, key=lambda result: result.rows)
 
 
 def ends(interval: tuple[float, float] | None) -> str:
@@ -286,5 +286,5 @@ def ends(interval: tuple[float, float] | None) -> str:
 
 def gender_gap(result: Result) -> GroupGap | None:
     """Return how much better one gender is recognised than the other, None where that is not known."""
-    confusions = {name: np.asarray(one) for name, one in result.speaker_confusions.items()}
+    confusions = {name: np.asarray(matrix) for name, matrix in result.speaker_confusions.items()}
     return group_gap(confusions, result.genders)

@@ -36,7 +36,7 @@ class Breakdown:
 
 def by_class(design: Design, results: Sequence[Result]) -> Breakdown:
     """Return the recall of each class."""
-    return _breakdown(design, results, lambda one: {name: found.recall for name, found in one.per_class.items()})
+    return _breakdown(design, results, lambda result: {name: found.recall for name, found in result.per_class.items()})
 
 
 def by_speaker(design: Design, results: Sequence[Result]) -> Breakdown:
@@ -49,15 +49,15 @@ def change_by_classifier(design: Design, effects: Sequence[Effect], results: Seq
 
     A change over all of them may be that of one.
     """
-    known = {(design.label(one), one.classifier): _speaker_scores(one) for one in results}
-    classifiers = list(dict.fromkeys(one.classifier for one in results))
+    known = {(design.label(result), result.classifier): _speaker_scores(result) for result in results}
+    classifiers = list(dict.fromkeys(result.classifier for result in results))
     values = np.full((len(effects), len(classifiers)), np.nan)
     for row, effect in enumerate(effects):
         for column, name in enumerate(classifiers):
             without, having = (known.get((label, name)) for label in (effect.contrast.without, effect.contrast.having))
             if without and having:
                 both = sorted(without.keys() & having.keys())
-                values[row, column] = np.mean([having[one] - without[one] for one in both])
+                values[row, column] = np.mean([having[speaker] - without[speaker] for speaker in both])
     return Breakdown([effect.contrast.text for effect in effects], classifiers, values)
 
 
@@ -66,7 +66,7 @@ def _speaker_scores(result: Result) -> dict[str, float]:
 
 
 def _breakdown(design: Design, results: Sequence[Result], parts: Callable[[Result], Mapping[str, float]]) -> Breakdown:
-    told = [(design.label(one), parts(one)) for one in results]
+    told = [(design.label(result), parts(result)) for result in results]
     labels = list(dict.fromkeys(label for label, _ in told))
     columns = list(dict.fromkeys(name for _, found in told for name in found))
     values = np.full((len(labels), len(columns)), np.nan)
@@ -98,12 +98,12 @@ def rankings(design: Design, results: Sequence[Result]) -> list[tuple[str, Ranki
     list of (str, Ranking)
         The kind (classifier, balancing strategy, augmentation, or what the study varies), and its ranks.
     """
-    kinds: list[tuple[str, Callable[[Result], str]]] = [("classifier", lambda one: one.classifier)]
+    kinds: list[tuple[str, Callable[[Result], str]]] = [("classifier", lambda result: result.classifier)]
     if isinstance(design, Factorial):
         cells = design.labels()
         kinds += [
-            ("balancing strategy", lambda one: cells[one.features_name][0]),
-            ("augmentation", lambda one: cells[one.features_name][1]),
+            ("balancing strategy", lambda result: cells[result.features_name][0]),
+            ("augmentation", lambda result: cells[result.features_name][1]),
         ]
     else:
         kinds.append((design.varied, design.label))
@@ -113,8 +113,8 @@ def rankings(design: Design, results: Sequence[Result]) -> list[tuple[str, Ranki
 
 def _ranked(results: Sequence[Result], name: Callable[[Result], str]) -> Ranking | None:
     groups: dict[str, list[dict[str, float]]] = {}
-    for one in results:
-        groups.setdefault(name(one), []).append(_speaker_scores(one))
+    for result in results:
+        groups.setdefault(name(result), []).append(_speaker_scores(result))
     alike = {len(group) for group in groups.values()}
     speakers = {tuple(scores) for group in groups.values() for scores in group}
     if not FEWEST_METHODS <= len(groups) <= MOST_METHODS or len(alike) > 1 or len(speakers) > 1:

@@ -43,8 +43,8 @@ def draw_heat(
     """Draw shares as a heat map in percent, between two ends; one that is missing is a dash."""
     low, high = ends
     axes.imshow(values, cmap="Blues", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
-    axes.set_xticks(range(len(columns)), [plain(one) for one in columns], rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(len(rows)), [plain(one) for one in rows], fontsize=8)
+    axes.set_xticks(range(len(columns)), [plain(column) for column in columns], rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(rows)), [plain(row) for row in rows], fontsize=8)
     for (row, column), value in np.ndenumerate(values):
         dark = high > low and (value - low) / (high - low) > DARK_CELL
         text = "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
@@ -104,8 +104,8 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
         ):
             if name not in curves:
                 continue
-            for number, (_, one) in enumerate(curves[curves["network"] == network].groupby("fold", sort=False)):
-                shown = one.dropna(subset=[name])
+            for number, (_, curve) in enumerate(curves[curves["network"] == network].groupby("fold", sort=False)):
+                shown = curve.dropna(subset=[name])
                 axes.plot(
                     shown["epoch"],
                     shown[name],
@@ -125,7 +125,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
     corpora = list(dict.fromkeys(_panel(result) for result in results))
     settings = list(dict.fromkeys(result.protocol.setting for result in results))
     protocols = list(dict.fromkeys(result.protocol.name for result in results))
-    rows = {name: list(dict.fromkeys(_row(one) for one in results if _panel(one) == name)) for name in corpora}
+    rows = {name: list(dict.fromkeys(_row(result) for result in results if _panel(result) == name)) for name in corpora}
     heights = [1.0 + 0.3 * len(rows[name]) for name in corpora]
     figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights)), layout="constrained")
     panels = figure.subplots(

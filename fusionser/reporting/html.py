@@ -53,18 +53,18 @@ def write_ablation_html(
         heat=_heat(design, results),
         forest=_forest(effects),
         curves=[
-            {"result": one, "panels": _curves(table)}
-            for one, table in zip(results, curves, strict=False)
+            {"result": result, "panels": _curves(table)}
+            for result, table in zip(results, curves, strict=False)
             if table is not None
         ],
-        confusions=[_confusion(one) for one in results],
+        confusions=[_confusion(result) for result in results],
         breakdowns=[
             _broken_down("Classes", "Recall of each class", by_class(design, results), {}),
             _broken_down("Speakers", "UAR of each test speaker", by_speaker(design, results), results[0].genders),
         ],
         percent=lambda value: f"{100 * value:.1f}",
         blocks=block_lines(results),
-        settings=sorted({key for one in results for key in one.classifier_settings}),
+        settings=sorted({key for result in results for key in result.classifier_settings}),
         fewest=FEWEST_SPEAKERS,
     )
     return write_text(path, page)
@@ -95,7 +95,7 @@ def _broken_down(title: str, told: str, shown: Breakdown, genders: Mapping[str, 
 
 def _heat(design: Design, results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return a table of UAR for each panel, with how dark each cell is."""
-    scores = [one.pooled.uar for one in results]
+    scores = [result.pooled.uar for result in results]
     low, high = min(scores), max(scores)
 
     def cell(found: Result | None) -> dict[str, Any] | None:
@@ -117,15 +117,15 @@ def _heat(design: Design, results: Sequence[Result]) -> list[dict[str, Any]]:
 
 def _forest(effects: Sequence[Effect]) -> dict[str, Any]:
     """Return where each change and its interval lie in the picture."""
-    tests = [test for one in effects for test in (one.uar, one.war)]
+    tests = [test for effect in effects for test in (effect.uar, effect.war)]
     reach = max([abs(end) for test in tests for end in (test.mean, *(test.interval or ()))] or [0.01]) * 1.1 or 0.01
 
-    names = round(LETTER * max([len(one.contrast.text) for one in effects] or [0])) + MARGIN
+    names = round(LETTER * max([len(effect.contrast.text) for effect in effects] or [0])) + MARGIN
 
     def across(value: float) -> float:
         return round(names + PLOT * (value + reach) / (2 * reach), 1)
 
-    step = next(one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if reach / one < 5 or one == 0.5)
+    step = next(size for size in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if reach / size < 5 or size == 0.5)
     ticks = [step * number for number in range(-5, 6) if abs(step * number) <= reach]
     rows = []
     for place, effect in enumerate(effects):
@@ -143,7 +143,7 @@ def _forest(effects: Sequence[Effect]) -> dict[str, Any]:
     return {
         "rows": rows,
         "zero": across(0.0),
-        "ticks": [(across(one), f"{100 * one:+.0f}" if one else "0") for one in ticks],
+        "ticks": [(across(tick), f"{100 * tick:+.0f}" if tick else "0") for tick in ticks],
         "width": names + PLOT + MARGIN,
         "height": 20 + ROW * len(effects),
     }

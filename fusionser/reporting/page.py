@@ -163,11 +163,11 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         differences=_differences(text.contrasts, results),
         paper=[(row, _beside(row, results)) for row in text.paper],
         gaps=_gaps(results),
-        normalised=any(one.protocol.setting != "inductive" for one in results),
-        leaky=any(not one.protocol.speaker_independent for one in results),
-        older=sum(_older_augmentation(one) for one in results),
+        normalised=any(result.protocol.setting != "inductive" for result in results),
+        leaky=any(not result.protocol.speaker_independent for result in results),
+        older=sum(_older_augmentation(result) for result in results),
         lines=[
-            *column_lines(results, lambda one: one.features_name),
+            *column_lines(results, lambda result: result.features_name),
             *block_lines(results),
             *classifier_lines(results),
         ],
@@ -198,25 +198,28 @@ def _differences(
     contrasts: Sequence[ContrastRow], results: Sequence[Result]
 ) -> list[tuple[ContrastRow, Result, Result, Difference]]:
     found = []
-    for one in contrasts:
-        sides = [find_result(results, one.corpus, one.protocol, one.classes, name) for name in (one.without, one.with_)]
+    for contrast in contrasts:
+        sides = [
+            find_result(results, contrast.corpus, contrast.protocol, contrast.classes, name)
+            for name in (contrast.without, contrast.with_)
+        ]
         if sides[0] is not None and sides[1] is not None and set(sides[0].speakers) & set(sides[1].speakers):
-            found.append((one, sides[0], sides[1], speaker_difference(sides[0], sides[1])))
+            found.append((contrast, sides[0], sides[1], speaker_difference(sides[0], sides[1])))
     return found
 
 
 def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
     """Return the best inductive result of each set of features under a paper's protocol, by number of classes."""
     own = [
-        one
-        for one in results
-        if (one.corpus, one.protocol.name, one.protocol.setting) == (row.corpus, row.protocol, "inductive")
+        result
+        for result in results
+        if (result.corpus, result.protocol.name, result.protocol.setting) == (row.corpus, row.protocol, "inductive")
     ]
     best: dict[tuple[int, str], Result] = {}
-    for one in own:
-        key = (len(one.classes), one.features_name)
-        if key not in best or one.pooled.war > best[key].pooled.war:
-            best[key] = one
+    for result in own:
+        key = (len(result.classes), result.features_name)
+        if key not in best or result.pooled.war > best[key].pooled.war:
+            best[key] = result
     return list(best.values())
 
 

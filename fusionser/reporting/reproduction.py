@@ -34,7 +34,7 @@ def _over_seeds(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.1f} (one seed)"
     if len(values) < ENOUGH:
-        return f"{' and '.join(f'{one:.1f}' for one in values)} ({len(values)} seeds)"
+        return f"{' and '.join(f'{value:.1f}' for value in values)} ({len(values)} seeds)"
     low, high = interval_over_seeds(list(values))
     std = float(np.std(values, ddof=1))
     return f"{np.mean(values):.1f} ± {std:.1f} ({low:.1f} to {high:.1f}; {len(values)} seeds)"
@@ -117,7 +117,8 @@ def cost_text(cost: Cost) -> str:
     if not cost.networks:
         return "no network to train"
     each = "; ".join(
-        f"{one.network} {1000 * one.seconds:.1f} ms a row and epoch, up to {one.epochs} epochs" for one in cost.networks
+        f"{network.network} {1000 * network.seconds:.1f} ms a row and epoch, up to {network.epochs} epochs"
+        for network in cost.networks
     )
     threads = cost.provenance.get("threads")
     return (
@@ -157,23 +158,23 @@ def write_reproduction(
         "reproduction.md.j2",
         rows=[
             {
-                "name": one.title,
-                "recipe": one.recipe,
-                "figure": figure_text(one.recipe),
-                "paper": paper_protocol_score(one),
-                "best": best_epoch_score(one),
-                "independent": independent_score(one),
-                "verdict": verdict(one),
-                "reading": reading(one),
-                "stamps": reproduction_stamps(one),
-                "left": _unaffordable(one, costs),
-                "epochs": _epochs(one),
-                "minutes": _minutes(one),
-                "provenance": one.results()[0].provenance,
-                "commits": list(dict.fromkeys(result.provenance["commit"] for result in one.results())),
-                "command": _command(one.results()[0].provenance["command"]),
+                "name": reproduction.title,
+                "recipe": reproduction.recipe,
+                "figure": figure_text(reproduction.recipe),
+                "paper": paper_protocol_score(reproduction),
+                "best": best_epoch_score(reproduction),
+                "independent": independent_score(reproduction),
+                "verdict": verdict(reproduction),
+                "reading": reading(reproduction),
+                "stamps": reproduction_stamps(reproduction),
+                "left": _unaffordable(reproduction, costs),
+                "epochs": _epochs(reproduction),
+                "minutes": _minutes(reproduction),
+                "provenance": reproduction.results()[0].provenance,
+                "commits": list(dict.fromkeys(result.provenance["commit"] for result in reproduction.results())),
+                "command": _command(reproduction.results()[0].provenance["command"]),
             }
-            for one in found
+            for reproduction in found
         ],
         versions=_versions(found),
         missing=[name for name, short in missing.items() if costs.get(name) is None and not short],
@@ -192,8 +193,10 @@ def write_reproduction(
 
 def _versions(found: Sequence[Reproduction]) -> list[str]:
     """Return the versions that results were made with, each set of them once."""
-    told = [result.provenance["versions"] for one in found for result in one.results()]
-    return list(dict.fromkeys(", ".join(f"{name} {version}" for name, version in one.items()) for one in told))
+    told = [result.provenance["versions"] for reproduction in found for result in reproduction.results()]
+    return list(
+        dict.fromkeys(", ".join(f"{name} {version}" for name, version in packages.items()) for packages in told)
+    )
 
 
 def _command(recorded: str) -> str:
@@ -208,6 +211,6 @@ def _epochs(found: Reproduction) -> str:
 
 
 def _minutes(found: Reproduction) -> float:
-    seconds = sum(max(one.seconds["evaluation"], one.seconds.get("training", 0.0)) for one in found.results())
-    seconds += sum(one.seconds for one in found.best)
+    seconds = sum(max(result.seconds["evaluation"], result.seconds.get("training", 0.0)) for result in found.results())
+    seconds += sum(best.seconds for best in found.best)
     return seconds / 60

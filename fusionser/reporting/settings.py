@@ -34,20 +34,20 @@ def settings_text(values: Mapping[str, Any]) -> str:
 def classifier_lines(results: Sequence[Result]) -> list[str]:
     """Return each classifier with its parameters, once."""
     lines = []
-    for one in results:
-        own = one.classifier_settings
-        if one.classifier == NETWORK_ALONE:
+    for result in results:
+        own = result.classifier_settings
+        if result.classifier == NETWORK_ALONE:
             own = {key: value for key, value in own.items() if key in OF_THE_PLAN}
-        lines.append(f"{one.classifier}{settings_text(own)}; {selection_text(one.protocol.selection)}")
+        lines.append(f"{result.classifier}{settings_text(own)}; {selection_text(result.protocol.selection)}")
     return list(dict.fromkeys(lines))
 
 
 def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
     """Return how many columns of which blocks results are of, by label where that differs."""
     found: dict[str, list[str]] = {}
-    for one in results:
-        blocks = ", ".join(str(block["name"]) for block in one.features)
-        found.setdefault(f"{one.feature_count} columns of {blocks}", []).append(label(one))
+    for result in results:
+        blocks = ", ".join(str(block["name"]) for block in result.features)
+        found.setdefault(f"{result.feature_count} columns of {blocks}", []).append(label(result))
     if len(found) == 1:
         return list(found)
     return [", ".join(f"'{name}'" for name in dict.fromkeys(labels)) + f": {text}" for text, labels in found.items()]
@@ -56,8 +56,8 @@ def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> l
 def block_lines(results: Sequence[Result]) -> list[str]:
     """Return each block of features with its parameters, and what a network in it is fed, once."""
     lines = []
-    for one in results:
-        for block in one.features:
+    for result in results:
+        for block in result.features:
             own = {key: value for key, value in block.items() if key not in UNUSED}
             fed = block.get("front_end")
             front = {key: value for key, value in fed.items() if key not in UNUSED} if fed else {}
@@ -69,9 +69,9 @@ def block_lines(results: Sequence[Result]) -> list[str]:
 def protocol_lines(results: Sequence[Result]) -> list[str]:
     """Return the protocols that results are of, with the number of folds and of rows that a fold learns from."""
     found: dict[tuple[str, int, str], list[int]] = {}
-    for one in results:
-        key = (one.protocol.name, len(one.folds), one.protocol.setting)
-        found.setdefault(key, []).extend(fold.train_rows for fold in one.folds)
+    for result in results:
+        key = (result.protocol.name, len(result.folds), result.protocol.setting)
+        found.setdefault(key, []).extend(fold.train_rows for fold in result.folds)
     lines = []
     for (name, folds, setting), rows in found.items():
         least, most = min(rows), max(rows)

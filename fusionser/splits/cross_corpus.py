@@ -74,7 +74,7 @@ class AddedCorpora(Protocol):
 
 def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:
     known = sorted(set(rows["corpus"]))
-    for one in wanted:
-        if one not in known:
-            raise ProtocolError(f"{name}: no rows of the corpus '{one}'; the table has {', '.join(known)}")
+    for corpus in wanted:
+        if corpus not in known:
+            raise ProtocolError(f"{name}: no rows of the corpus '{corpus}'; the table has {', '.join(known)}")
     return known

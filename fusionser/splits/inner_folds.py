@@ -123,8 +123,8 @@ def sources_of(X: Any, count: int) -> npt.NDArray[Any]:
         start = X["start"].fillna(0.0).to_numpy() if "start" in X else np.zeros(count)
         return np.array(
             [
-                own or (f"{one}#{float(place)}" if one else f"row {number}")
-                for number, (own, one, place) in enumerate(zip(source, file, start, strict=True))
+                own or (f"{path}#{float(place)}" if path else f"row {number}")
+                for number, (own, path, place) in enumerate(zip(source, file, start, strict=True))
             ],
             dtype=object,
         ).astype(str)

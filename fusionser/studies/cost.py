@@ -51,7 +51,7 @@ class Cost(Record):
     @property
     def hours(self) -> float:
         """Return the hours that the networks would learn, if none is stopped early."""
-        return sum(one.seconds * one.epochs * one.rows for one in self.networks) / 3600
+        return sum(network.seconds * network.epochs * network.rows for network in self.networks) / 3600
 
 
 def measure_cost(

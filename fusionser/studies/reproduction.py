@@ -71,7 +71,7 @@ class Reproduction:
 
     def best_accuracies(self) -> list[float]:
         """Return the best epoch's accuracy of each seed, in percent."""
-        return [100 * one.accuracy for one in self.best]
+        return [100 * best.accuracy for best in self.best]
 
     def reached(self) -> bool | None:
         """Tell whether the paper's figure lies within or below our 95 % interval over seeds.
@@ -142,27 +142,27 @@ def stored_reproductions(name: str, recipe: PaperRecipe, folder: str | Path) -> 
     fitting = [found for path in cells.glob(f"{name}_*.json") if (found := pattern.fullmatch(path.stem))]
     labels = sorted({found["label"] or "" for found in fitting})
     return [
-        _stored(name, label, recipe, cells, [one for one in fitting if (one["label"] or "") == label])
+        _stored(name, label, recipe, cells, [run for run in fitting if (run["label"] or "") == label])
         for label in labels
     ]
 
 
 def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: list[re.Match[str]]) -> Reproduction:
-    seeds = sorted(int(one["seed"]) for one in fitting if one["seed"])
+    seeds = sorted(int(run["seed"]) for run in fitting if run["seed"])
     paths = {seed: cells / f"{cell_name(name, label, seed)}.json" for seed in seeds}
     independent = cells / f"{cell_name(name, label, None)}.json"
-    known = {path: one for path in [*paths.values(), independent] if (one := _kept(path)) is not None}
+    known = {path: result for path in [*paths.values(), independent] if (result := _kept(path)) is not None}
     # Those of one kind belong together: the kind of what was written last.
     newest = max(known, key=lambda path: path.stat().st_mtime_ns, default=None)
-    kinds = {path: _kind(one, recipe.pipeline.classifier.name) for path, one in known.items()}
-    alike = {path: one for path, one in known.items() if newest is not None and kinds[path] == kinds[newest]}
+    kinds = {path: _kind(result, recipe.pipeline.classifier.name) for path, result in known.items()}
+    alike = {path: result for path, result in known.items() if newest is not None and kinds[path] == kinds[newest]}
     best = [read_best_epoch(cells / f"{best_epoch_name(path.stem)}.json") for path in paths.values() if path in alike]
     return Reproduction(
         name,
         recipe,
         label,
         paper=[alike[path] for path in paths.values() if path in alike],
-        best=[one for one in best if one is not None],
+        best=[epoch for epoch in best if epoch is not None],
         independent=alike.get(independent),
         left_out=len(known) - len(alike),
     )
