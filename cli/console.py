@@ -104,12 +104,12 @@ def training_bar(label: str) -> Iterator[Callable[..., None]]:
 def spoken(update: Callable[..., None]) -> Callable[..., None]:
     """Return a progress function that also says each name on a line, where no bar can be drawn."""
 
-    def told(done: int, total: int, name: str = "") -> None:
+    def report(done: int, total: int, name: str = "") -> None:
         update(done, total, name)
         if name and not messages.is_terminal:
             say(f"{done + 1} of {total}: {name}")
 
-    return told
+    return report
 
 
 def _updating(progress: Progress, label: str) -> Callable[..., None]:

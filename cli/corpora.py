@@ -26,9 +26,9 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
     from fusionser.corpora.places import DATA_VARIABLE, data_folder, find_corpora, present_corpora
 
     folder = data_folder()
-    known = CORPORA.loadable()
+    names = CORPORA.loadable()
     described = [
-        _describe(CORPORA[corpus.corpus], corpus) for corpus in present_corpora(known, find_corpora(known, folder))
+        _describe(CORPORA[corpus.corpus], corpus) for corpus in present_corpora(names, find_corpora(names, folder))
     ]
     if json:
         print_json({"data_folder": str(folder) if folder else None, "corpora": described})
@@ -102,7 +102,7 @@ def check(
             refused += more
     differ = differences(CORPORA[name], listing.rows) if name in CORPORA else []
     rows = listing.rows
-    found = {
+    summary = {
         "corpus": name,
         "folder": str(folder),
         "recordings": len(rows),
@@ -118,28 +118,28 @@ def check(
         "notes": stamp_texts(listing.notes),
     }
     if json:
-        print_json(found)
+        print_json(summary)
     else:
-        _print_check(found, every)
+        _print_check(summary, every)
 
 
-def _print_check(found: dict[str, Any], every: bool) -> None:
+def _print_check(summary: dict[str, Any], every: bool) -> None:
     print_table(
-        f"{found['corpus']}: {found['recordings']} recordings, {found['speakers']} speakers, "
-        f"{found['minutes']} minutes",
+        f"{summary['corpus']}: {summary['recordings']} recordings, {summary['speakers']} speakers, "
+        f"{summary['minutes']} minutes",
         ["emotion", "recordings"],
-        list(found["emotions"].items()),
+        list(summary["emotions"].items()),
         numbers=["recordings"],
     )
-    genders = ", ".join(f"{count} {name or 'unknown'}" for name, count in found["genders"].items())
+    genders = ", ".join(f"{count} {name or 'unknown'}" for name, count in summary["genders"].items())
     write(f"recordings by gender: {genders}")
     kinds = [
-        ("differs from the complete corpus", found["missing"]),
-        ("there twice (left out, kept)", [f"{left}  =  {kept}" for left, kept in found["doubled"]]),
-        ("same audio under several names", ["  =  ".join(group) for group in found["identical_audio"]]),
-        ("cannot be used", [entry["reason"] for entry in found["unusable"]]),
-        ("audio files that are not of this corpus", found["ignored"]),
-        ("notes", found["notes"]),
+        ("differs from the complete corpus", summary["missing"]),
+        ("there twice (left out, kept)", [f"{left}  =  {kept}" for left, kept in summary["doubled"]]),
+        ("same audio under several names", ["  =  ".join(group) for group in summary["identical_audio"]]),
+        ("cannot be used", [entry["reason"] for entry in summary["unusable"]]),
+        ("audio files that are not of this corpus", summary["ignored"]),
+        ("notes", summary["notes"]),
     ]
     for title, lines in kinds:
         if not lines:

@@ -38,10 +38,10 @@ def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
         if clip == "-":
             files += _lines_of(sys.stdin)
         elif Path(clip).is_dir():
-            found = [str(file) for file in audio_files(Path(clip))]
-            if not found:
+            in_folder = [str(file) for file in audio_files(Path(clip))]
+            if not in_folder:
                 raise CorpusError(f"{clip}: no audio files in this folder")
-            files += found
+            files += in_folder
         else:
             check_name(clip)
             # A file that is not there is answered for, like any other that cannot be used.

@@ -72,14 +72,14 @@ def reproduce(
     )
     resources = make_resources(device=device, jobs=jobs, cache=cache)
     work = _measure if cost else _run
-    found, answer = work(name, wanted, places, out, run, resources)
+    outcome, answer = work(name, wanted, places, out, run, resources)
     if name not in paper_recipes():
         keep_recipe(name, wanted, out)
     page = write_page(out, places)
     if json:
         print_json(answer)
         return
-    _print_cost(found) if cost else _print(found)
+    _print_cost(outcome) if cost else _print(outcome)
     write(f"report: {page}")
 
 
@@ -95,11 +95,11 @@ def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: An
     from fusionser.studies.reproduce import reproduce as run_recipe
 
     with progress_bar("features") as clips, training_bar(name) as bar:
-        found, done = run_recipe(
+        reproduction, done = run_recipe(
             name, wanted, places, out, run, resources=resources, extraction_progress=clips, progress=spoken(bar)
         )
     say_failures(done, out)
-    return found, {**_described(found), "failures": done.failures}
+    return reproduction, {**_described(reproduction), "failures": done.failures}
 
 
 def write_page(out: Path, places: Any = None) -> Path:
@@ -111,8 +111,8 @@ def write_page(out: Path, places: Any = None) -> Path:
 
     recipes = {**kept_recipes(out), **paper_recipes()}
     stored = {name: stored_reproductions(name, recipe, out) for name, recipe in recipes.items()}
-    there = [found for several in stored.values() for found in several if found.paper]
-    unrun = [name for name, several in stored.items() if not any(found.paper for found in several)]
+    there = [reproduction for several in stored.values() for reproduction in several if reproduction.paper]
+    unrun = [name for name, several in stored.items() if not any(reproduction.paper for reproduction in several)]
     missing = {name: _shortage(recipes[name], _places(places)) for name in unrun}
     return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out)
 
@@ -179,22 +179,22 @@ def _list(places: dict[str, Path], json: bool) -> None:
     write("run one with: fusionser reproduce NAME")
 
 
-def _described(found: Any) -> dict[str, Any]:
+def _described(reproduction: Any) -> dict[str, Any]:
     return {
-        "recipe": found.name,
-        "label": found.label,
-        "figure": found.recipe.figure,
-        "measure": found.recipe.measure,
-        "accuracies": found.accuracies(),
-        "best_epoch_accuracies": found.best_accuracies(),
-        "reached": found.reached(),
-        "paper_protocol": [result.model_dump(mode="json") for result in found.paper],
-        "best_epoch": [best.model_dump(mode="json") for best in found.best],
-        "speaker_independent": found.independent.model_dump(mode="json") if found.independent else None,
+        "recipe": reproduction.name,
+        "label": reproduction.label,
+        "figure": reproduction.recipe.figure,
+        "measure": reproduction.recipe.measure,
+        "accuracies": reproduction.accuracies(),
+        "best_epoch_accuracies": reproduction.best_accuracies(),
+        "reached": reproduction.reached(),
+        "paper_protocol": [result.model_dump(mode="json") for result in reproduction.paper],
+        "best_epoch": [best.model_dump(mode="json") for best in reproduction.best],
+        "speaker_independent": reproduction.independent.model_dump(mode="json") if reproduction.independent else None,
     }
 
 
-def _print(found: Any) -> None:
+def _print(reproduction: Any) -> None:
     from fusionser.reporting.reproduction import (
         best_epoch_score,
         figure_text,
@@ -206,18 +206,18 @@ def _print(found: Any) -> None:
     )
 
     print_table(
-        f"{found.title}: {found.recipe.paper}, {found.recipe.title}",
+        f"{reproduction.title}: {reproduction.recipe.paper}, {reproduction.recipe.title}",
         ["paper", "ours, the paper's protocol", "ours, best epoch", "ours, speaker-independent", "reached"],
         [
             [
-                f"{figure_text(found.recipe)} ({found.recipe.measure})",
-                paper_protocol_score(found),
-                best_epoch_score(found),
-                independent_score(found),
-                verdict(found),
+                f"{figure_text(reproduction.recipe)} ({reproduction.recipe.measure})",
+                paper_protocol_score(reproduction),
+                best_epoch_score(reproduction),
+                independent_score(reproduction),
+                verdict(reproduction),
             ]
         ],
     )
-    for stamp in reproduction_stamps(found):
+    for stamp in reproduction_stamps(reproduction):
         write(f"stamp: {stamp}")
-    write(" ".join([*reading(found), found.recipe.choices]))
+    write(" ".join([*reading(reproduction), reproduction.recipe.choices]))

@@ -109,13 +109,13 @@ def balance_columns(
     check_balance(labels, strategy)
     classes = np.unique(labels)
     try:
-        more, found = _column_sampler(strategy, seed).fit_resample(values, labels)
+        more, resampled = _column_sampler(strategy, seed).fit_resample(values, labels)
     except (ValueError, RuntimeError) as error:
         raise SettingsError(f"{strategy} cannot balance these {len(labels)} rows ({error})") from error
-    gone = sorted(set(classes.tolist()) - set(np.unique(found).tolist()))
+    gone = sorted(set(classes.tolist()) - set(np.unique(resampled).tolist()))
     if gone:
         raise SettingsError(f"{strategy} leaves no row of {', '.join(map(str, gone))}; take smote, or another strategy")
-    return more, found
+    return more, resampled
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

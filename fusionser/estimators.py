@@ -146,9 +146,9 @@ def _path(kind: type) -> str:
 
 def _registered(path: str) -> type | None:
     """Return the registered classifier that has a path; only such as may have it are imported."""
-    own = path.startswith("fusionser.")
+    of_fusionser = path.startswith("fusionser.")
     for name in CLASSIFIERS:
-        if (CLASSIFIERS.origin(name) == "fusionser") is own:
+        if (CLASSIFIERS.origin(name) == "fusionser") is of_fusionser:
             try:
                 kind = CLASSIFIERS[name]
             except SettingsError:

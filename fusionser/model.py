@@ -297,10 +297,10 @@ def _expect_registered(part: Any, name: str, kind: type | None, what: str) -> No
 
 def _kind(card: ModelCard) -> type[TableClassifier]:
     """Return the class of the last step."""
-    own = CLASSIFIERS[card.classifier]
+    kind = CLASSIFIERS[card.classifier]
     if card.fusion != "early":
         return LateFusion
-    return BalancedBagging if card.classifier_settings.get("imbalance") == BAGGING else own
+    return BalancedBagging if card.classifier_settings.get("imbalance") == BAGGING else kind
 
 
 def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members: dict[str, bytes]) -> None:

@@ -181,17 +181,17 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if "augmentation" in carried:
             originals = (carried["augmentation"] == "").to_numpy()
         for speaker in dict.fromkeys(speakers):
-            own = speakers == speaker
-            chosen = own & originals
-            self.speakers_[speaker] = _moments(values[chosen if chosen.any() else own])
+            of_speaker = speakers == speaker
+            chosen = of_speaker & originals
+            self.speakers_[speaker] = _moments(values[chosen if chosen.any() else of_speaker])
         return self._by_speaker(values, speakers)
 
     def _by_speaker(self, values: Array, speakers: npt.NDArray[Any]) -> Array:
         normalised = np.empty_like(values)
         for speaker in dict.fromkeys(speakers):
-            own = speakers == speaker
-            mean, std = self.speakers_.get(speaker) or _moments(values[own])
-            normalised[own] = (values[own] - mean) / std
+            of_speaker = speakers == speaker
+            mean, std = self.speakers_.get(speaker) or _moments(values[of_speaker])
+            normalised[of_speaker] = (values[of_speaker] - mean) / std
         return normalised
 
 

@@ -56,11 +56,11 @@ def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
     path = Path(place)
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
         return _list_table(path)
-    known = [*CORPORA, FOLDERS]
+    names = [*CORPORA, FOLDERS]
     if corpus is None:
         if not path.is_dir():
             raise CorpusError(f"{place}: no such folder or table; expected a folder, a .csv or a .parquet file")
-        raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(known)}")
+        raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(names)}")
     if corpus == FOLDERS:
         return list_label_folders(path)
     return list_corpus(CORPORA.named(corpus), path)
@@ -70,8 +70,8 @@ def _list_table(path: Path) -> Listing:
     if not path.is_file():
         raise CorpusError(f"{path}: no such table")
     rows = read_table(path)
-    known = rows["end"].notna()
-    if known.all():
+    has_end = rows["end"].notna()
+    if has_end.all():
         return Listing(rows=rows, quarantine=empty_quarantine())
     records = [
         {str(key): value for key, value in record.items() if key != "end" or value == value}

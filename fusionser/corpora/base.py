@@ -211,14 +211,14 @@ def differences(corpus: Corpus, rows: pd.DataFrame) -> list[Stamp]:
     absent = sorted(corpus.expected() - {source.split("/", 1)[1] for source in rows["source"]})
     compared = [("recordings", len(rows), counts.files)]
     if not absent:
-        found = rows["emotion"].value_counts()
-        compared += [(f"recordings of {name}", int(found.get(name, 0)), n) for name, n in counts.emotions.items()]
+        count = rows["emotion"].value_counts()
+        compared += [(f"recordings of {name}", int(count.get(name, 0)), n) for name, n in counts.emotions.items()]
     for gender, expected in (("female", counts.female_speakers), ("male", counts.male_speakers)):
         speakers = rows.loc[rows["gender"] == gender, "speaker"].nunique()
         compared.append((f"{gender} speakers", speakers, expected))
     stamps = [
-        Stamp(kind="count-differs", value={"what": what, "found": found, "expected": expected})
-        for what, found, expected in compared
-        if found != expected
+        Stamp(kind="count-differs", value={"what": what, "found": count, "expected": expected})
+        for what, count, expected in compared
+        if count != expected
     ]
     return [*stamps, *(Stamp(kind="missing-recording", value=name) for name in absent)]

@@ -68,11 +68,11 @@ def read_genders(path: Path) -> dict[str, str]:
     CorpusError
         When the columns ``ActorID`` and ``Sex`` are not there.
     """
-    known = {"male": "male", "m": "male", "female": "female", "f": "female"}
+    genders = {"male": "male", "m": "male", "female": "female", "f": "female"}
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.DictReader(file)
         if not {"ActorID", "Sex"} <= set(reader.fieldnames or ()):
             raise CorpusError(
                 f"{path}: got the columns {', '.join(reader.fieldnames or ())}; expected ActorID and Sex among them"
             )
-        return {(row["ActorID"] or "").strip(): known.get((row["Sex"] or "").strip().lower(), "") for row in reader}
+        return {(row["ActorID"] or "").strip(): genders.get((row["Sex"] or "").strip().lower(), "") for row in reader}

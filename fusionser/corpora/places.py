@@ -70,13 +70,13 @@ def named_places(given: Iterable[str]) -> dict[str, Path]:
     >>> named_places(["emodb=berlin/wav"])["emodb"].parts
     ('berlin', 'wav')
     """
-    found = {}
+    places = {}
     for text in given:
         name, separator, folder = text.partition("=")
         if not separator or not name or not folder:
             raise SettingsError(f"got '{text}' for a corpus and its place; expected corpus=DIR")
-        found[name] = Path(folder)
-    return found
+        places[name] = Path(folder)
+    return places
 
 
 def present_corpora(names: Iterable[str], places: Mapping[str, Path]) -> list[Present]:

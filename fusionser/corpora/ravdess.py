@@ -37,8 +37,8 @@ class Ravdess(Corpus):
         if not NAME.fullmatch(path.stem):
             return None
         _, channel, emotion, intensity, statement, _, actor = path.stem.split("-")
-        known = emotion in self.card.labels and intensity in INTENSITIES and statement in STATEMENTS
-        if channel != self.channel_code or not known:
+        valid = emotion in self.card.labels and intensity in INTENSITIES and statement in STATEMENTS
+        if channel != self.channel_code or not valid:
             return None
         return {
             "id": path.stem,

@@ -37,9 +37,9 @@ class SuperSet(Corpus):
         order = {part.name: position for position, part in enumerate(self.parts)}
         records.sort(key=lambda record: (order[record["corpus"]], record["speaker"], record["source"]))
         for part in self.parts:
-            own = [record for record in records if record["corpus"] == part.name]
-            if own:
-                notes += part.complete(own, folder)
+            of_part = [record for record in records if record["corpus"] == part.name]
+            if of_part:
+                notes += part.complete(of_part, folder)
             else:
                 notes.append(
                     Stamp(kind="part-missing", value={"corpus": part.card.title, "address": part.card.address})

@@ -134,17 +134,17 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
 
 
 def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
-    found = rows[["file", "start", "end", "speaker", "source"]].assign(fold=fold, truth=rows["emotion"])
+    predictions = rows[["file", "start", "end", "speaker", "source"]].assign(fold=fold, truth=rows["emotion"])
     given: Any = rows
     if isinstance(fitted, Pipeline) and len(fitted) > 1 and hasattr(fitted[:-1], "transform"):
         # Once for labels and probabilities: features, and networks' units with them, are the most of the work.
         given, fitted = fitted[:-1].transform(rows), fitted[-1]
-    found["predicted"] = np.asarray(fitted.predict(given), dtype=object)
+    predictions["predicted"] = np.asarray(fitted.predict(given), dtype=object)
     if hasattr(fitted, "predict_proba"):
         probabilities = fitted.predict_proba(given)
         for position, name in enumerate(fitted.classes_):
-            found[f"probability_{name}"] = probabilities[:, position]
-    return found
+            predictions[f"probability_{name}"] = probabilities[:, position]
+    return predictions
 
 
 def _stamps(
@@ -304,8 +304,8 @@ def _importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, seed: int)
 
 def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
     """Return the gender of each speaker whose rows all tell the same."""
-    told = rows.groupby("speaker")["gender"].unique()
-    return {name: str(told[name][0]) for name in speakers if len(told[name]) == 1 and told[name][0]}
+    labelled = rows.groupby("speaker")["gender"].unique()
+    return {name: str(labelled[name][0]) for name in speakers if len(labelled[name]) == 1 and labelled[name][0]}
 
 
 def _collect(

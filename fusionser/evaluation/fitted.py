@@ -16,12 +16,12 @@ def chosen_parameters(fitted: Any) -> dict[str, Any]:
 def _parts(fitted: Any) -> dict[str, Any]:
     """Return the fitted parts of a pipeline, those within an extractor or a late fusion included, by name."""
     pipeline = getattr(fitted, "best_estimator_", fitted)
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     for name, step in getattr(pipeline, "steps", [("estimator", pipeline)]):
-        found[name] = step
-        found.update(getattr(step, "learned_", {}))
-        found.update({f"{name} {member}": part for member, part in getattr(step, "members_", {}).items()})
-    return found
+        parts[name] = step
+        parts.update(getattr(step, "learned_", {}))
+        parts.update({f"{name} {member}": part for member, part in getattr(step, "members_", {}).items()})
+    return parts
 
 
 def curves_of(fitted: Any, fold: str) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def estimated_gender(fitted: Any, rows: pd.DataFrame) -> tuple[int, int] | None:
     """Return for how many clips the gender was estimated correctly, and for how many it is known."""
     for part in _parts(fitted).values():
         if getattr(part, "kind", None) == "estimated-gender":
-            known = rows["gender"].isin(["male", "female"]).to_numpy()
+            labelled = rows["gender"].isin(["male", "female"]).to_numpy()
             male = np.asarray(part.transform(rows))[:, 0] > 0.5
-            return int((male == (rows["gender"] == "male").to_numpy())[known].sum()), int(known.sum())
+            return int((male == (rows["gender"] == "male").to_numpy())[labelled].sum()), int(labelled.sum())
     return None

@@ -46,11 +46,11 @@ class Overlap:
 
 def with_fingerprints(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the fingerprint of each one's decoded audio, computed where it is not there."""
-    known = rows[AUDIO_COLUMN] if AUDIO_COLUMN in rows else pd.Series("", index=rows.index)
-    missing = known.isna() | (known == "")
+    fingerprints = rows[AUDIO_COLUMN] if AUDIO_COLUMN in rows else pd.Series("", index=rows.index)
+    missing = fingerprints.isna() | (fingerprints == "")
     if not missing.any():
         return rows
-    marked = rows.assign(**{AUDIO_COLUMN: known.astype(object)})
+    marked = rows.assign(**{AUDIO_COLUMN: fingerprints.astype(object)})
     marked.loc[missing, AUDIO_COLUMN] = [
         fingerprint(*decode(file, start, end))
         for file, start, end in rows.loc[missing, ["file", "start", "end"]].itertuples(index=False)

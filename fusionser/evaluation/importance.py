@@ -86,14 +86,14 @@ def fold_importance(
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(table)) for _ in range(shuffles)]
     base = _by_speaker(classifier.predict(table), truth, speakers)
-    found: Drops = {}
+    drops: Drops = {}
     for name, columns in groups.items():
         losses = []
         for order in orders:
             left = _by_speaker(classifier.predict(_shuffled(table, columns, order)), truth, speakers)
             losses.append({speaker: base[speaker] - left[speaker] for speaker in base})
-        found[name] = {speaker: float(np.mean([loss[speaker] for loss in losses])) for speaker in base}
-    return found
+        drops[name] = {speaker: float(np.mean([loss[speaker] for loss in losses])) for speaker in base}
+    return drops
 
 
 def _shuffled(table: Any, columns: Sequence[int], order: npt.NDArray[np.intp]) -> Any:
@@ -108,9 +108,11 @@ def _shuffled(table: Any, columns: Sequence[int], order: npt.NDArray[np.intp]) -
 def _by_speaker(predicted: Any, truth: npt.NDArray[Any], speakers: npt.NDArray[Any]) -> dict[str, float]:
     scores = {}
     for speaker in sorted(set(speakers)):
-        own = speakers == speaker
-        classes = tuple(sorted(set(truth[own]) | set(np.asarray(predicted)[own])))
-        scores[str(speaker)] = float(unweighted_average_recall(confusion(truth[own], predicted[own], classes)))
+        of_speaker = speakers == speaker
+        classes = tuple(sorted(set(truth[of_speaker]) | set(np.asarray(predicted)[of_speaker])))
+        scores[str(speaker)] = float(
+            unweighted_average_recall(confusion(truth[of_speaker], predicted[of_speaker], classes))
+        )
     return scores
 
 
@@ -125,12 +127,12 @@ def average_importance(folds: Sequence[Drops]) -> dict[str, tuple[float, tuple[f
     for fold in folds:
         if set(fold) != names:
             raise SettingsError("the folds have different columns, so that what they rely on cannot be averaged")
-    found = {}
+    averages = {}
     for name in folds[0]:
         speakers: dict[str, list[float]] = {}
         for fold in folds:
             for speaker, loss in fold[name].items():
                 speakers.setdefault(speaker, []).append(loss)
         change = mean_change([float(np.mean(losses)) for losses in speakers.values()])
-        found[name] = (change.mean, change.interval)
-    return dict(sorted(found.items(), key=lambda item: -item[1][0]))
+        averages[name] = (change.mean, change.interval)
+    return dict(sorted(averages.items(), key=lambda item: -item[1][0]))

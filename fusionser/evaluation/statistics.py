@@ -136,7 +136,7 @@ def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 
     # Scores that are equal but for rounding are equal, or a swap of nothing would count as less extreme.
     gains = np.where(np.abs(gains) < 1e-12, 0.0, gains)
     rng = np.random.default_rng(seed)
-    found = stats.permutation_test(
+    outcome = stats.permutation_test(
         (gains,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, vectorized=True, rng=rng
     )
     std = float(gains.std(ddof=1))
@@ -144,7 +144,7 @@ def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 
     return PairedTest(
         mean=change.mean,
         interval=change.interval,
-        p=float(found.pvalue),
+        p=float(outcome.pvalue),
         least_p=least_p(len(gains)),
         effect=float(gains.mean()) / std if std > 0 else 0.0,
         better=int((gains > 0).sum()),

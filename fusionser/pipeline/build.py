@@ -77,10 +77,10 @@ def _limit_epochs(part: NetworkTraining, networks: NetworksSpec) -> None:
 
 
 def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None:
-    known = sorted(set(block.get_params(deep=False)) - {"front_end", "random_state", "device", "output", "cross_fit"})
+    valid = sorted(set(block.get_params(deep=False)) - {"front_end", "random_state", "device", "output", "cross_fit"})
     for name, value in parameters.items():
-        if name not in known:
-            raise unknown_name(f"parameter of {block.kind}", name, known)
+        if name not in valid:
+            raise unknown_name(f"parameter of {block.kind}", name, valid)
         default = getattr(block, name)
         number = isinstance(default, int | float) and not isinstance(default, bool)
         if number and (isinstance(value, bool) or not isinstance(value, int | float)):

@@ -113,9 +113,9 @@ def _partial(place: Place, listing: Listing) -> list[Stamp]:
     corpus = CORPORA.get(place.corpus or "")
     if corpus is None or corpus.card.synthetic or not Path(place.path).is_dir():
         return []
-    found, expected = len(listing.rows) + len(listing.quarantine), corpus.card.counts.files
-    value = {"corpus": place.corpus, "found": found, "expected": expected}
-    return [] if found >= expected else [Stamp(kind="partial-corpus", value=value)]
+    count, expected = len(listing.rows) + len(listing.quarantine), corpus.card.counts.files
+    value = {"corpus": place.corpus, "found": count, "expected": expected}
+    return [] if count >= expected else [Stamp(kind="partial-corpus", value=value)]
 
 
 def prepare(
@@ -302,8 +302,8 @@ class _Extracting:
         """Return a progress function of one part that tells of all rows, those that were known among them."""
         if self.progress is None:
             return None
-        told, before, total = self.progress, self.seen, self.total
-        return lambda done, pending: told(before + count - pending + done, total)
+        report, before, total = self.progress, self.seen, self.total
+        return lambda done, pending: report(before + count - pending + done, total)
 
 
 def _left_out(listing: Listing) -> list[Stamp]:
@@ -312,11 +312,11 @@ def _left_out(listing: Listing) -> list[Stamp]:
 
 
 def _keep_classes(rows: pd.DataFrame, classes: Sequence[str], dropped: Sequence[str]) -> pd.DataFrame:
-    known = sorted(set(rows["emotion"]) - {""})
+    emotions = sorted(set(rows["emotion"]) - {""})
     for name in [*classes, *dropped]:
-        if name not in known:
-            raise ProtocolError(f"no recording has the emotion '{name}'; there are {', '.join(known) or 'none'}")
+        if name not in emotions:
+            raise ProtocolError(f"no recording has the emotion '{name}'; there are {', '.join(emotions) or 'none'}")
     kept = (set(classes) or set(rows["emotion"])) - set(dropped)
     if not kept:
-        raise ProtocolError(f"no class is left; there are {', '.join(known)}")
+        raise ProtocolError(f"no class is left; there are {', '.join(emotions)}")
     return rows[rows["emotion"].isin(kept)].reset_index(drop=True)

@@ -61,8 +61,8 @@ def panels(design: Design, results: Sequence[Result]) -> list[Panel]:
     classifiers = list(dict.fromkeys(result.classifier for result in results))
     if not isinstance(design, Factorial):
         labels = list(dict.fromkeys(design.label(result) for result in results))
-        found = {(design.label(result), result.classifier): result for result in results}
-        return [Panel("", design.varied, labels, classifiers, found)]
+        by_cell = {(design.label(result), result.classifier): result for result in results}
+        return [Panel("", design.varied, labels, classifiers, by_cell)]
     by_label = {(result.features_name, result.classifier): result for result in results}
     cells = design.labels()
     return [
@@ -110,13 +110,13 @@ def _plain_summary(
     means = {label: 100 * float(np.mean(values)) for label, values in by_label.items()}
     best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     sure = [effect for effect in effects if effect.corrected < SIGNIFICANT]
-    told = "; ".join(effect.contrast.text for effect in sure)
+    listed = "; ".join(effect.contrast.text for effect in sure)
     largest = max(effects, key=lambda effect: abs(effect.uar.mean))
     return [
         f"The UAR, averaged over the classifiers, is highest for '{best}' ({means[best]:.1f} %) and lowest for "
         f"'{worst}' ({means[worst]:.1f} %).",
         f"{len(sure)} of {len(effects)} contrasts find a change of the UAR beyond what chance gives"
-        + (f": {told}." if told else "."),
+        + (f": {listed}." if listed else "."),
         f"The largest change is that of {largest.contrast.text}: {points(largest, spread)}.",
     ]
 
@@ -160,9 +160,9 @@ def _together(
         surely = effect.corrected < SIGNIFICANT and effect.uar.mean > 0
         other = _one_alone(*cells[effect.contrast.without])
         groups["beyond" if surely else "not beyond"].append(f"{other}: {points(effect, spread)}")
-    told = "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
+    described = "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
     strategy, kind = having
-    return f"Together {strategy} and augmentation ({kind}) are {told}."
+    return f"Together {strategy} and augmentation ({kind}) are {described}."
 
 
 def _one_alone(strategy: str, kind: str) -> str:
@@ -174,8 +174,8 @@ def points(effect: Effect, spread: Mapping[str, str]) -> str:
     low_high = effect.uar.interval
     within = "" if low_high is None else f"95 % {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f}, "
     p = p_value(effect.corrected)
-    told = f"corrected p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'}"
-    return f"{100 * effect.uar.mean:+.1f} points ({within}{told}{spread.get(effect.contrast.text, '')})"
+    p_text = f"corrected p {p.replace('<', '< ') if p[0] == '<' else f'= {p}'}"
+    return f"{100 * effect.uar.mean:+.1f} points ({within}{p_text}{spread.get(effect.contrast.text, '')})"
 
 
 def p_value(p: float) -> str:

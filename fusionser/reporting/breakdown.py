@@ -36,7 +36,9 @@ class Breakdown:
 
 def by_class(design: Design, results: Sequence[Result]) -> Breakdown:
     """Return the recall of each class."""
-    return _breakdown(design, results, lambda result: {name: found.recall for name, found in result.per_class.items()})
+    return _breakdown(
+        design, results, lambda result: {name: scores.recall for name, scores in result.per_class.items()}
+    )
 
 
 def by_speaker(design: Design, results: Sequence[Result]) -> Breakdown:
@@ -49,12 +51,12 @@ def change_by_classifier(design: Design, effects: Sequence[Effect], results: Seq
 
     A change over all of them may be that of one.
     """
-    known = {(design.label(result), result.classifier): _speaker_scores(result) for result in results}
+    scores = {(design.label(result), result.classifier): _speaker_scores(result) for result in results}
     classifiers = list(dict.fromkeys(result.classifier for result in results))
     values = np.full((len(effects), len(classifiers)), np.nan)
     for row, effect in enumerate(effects):
         for column, name in enumerate(classifiers):
-            without, having = (known.get((label, name)) for label in (effect.contrast.without, effect.contrast.having))
+            without, having = (scores.get((label, name)) for label in (effect.contrast.without, effect.contrast.having))
             if without and having:
                 both = sorted(without.keys() & having.keys())
                 values[row, column] = np.mean([having[speaker] - without[speaker] for speaker in both])
@@ -66,15 +68,15 @@ def _speaker_scores(result: Result) -> dict[str, float]:
 
 
 def _breakdown(design: Design, results: Sequence[Result], parts: Callable[[Result], Mapping[str, float]]) -> Breakdown:
-    told = [(design.label(result), parts(result)) for result in results]
-    labels = list(dict.fromkeys(label for label, _ in told))
-    columns = list(dict.fromkeys(name for _, found in told for name in found))
+    labelled = [(design.label(result), parts(result)) for result in results]
+    labels = list(dict.fromkeys(label for label, _ in labelled))
+    columns = list(dict.fromkeys(name for _, scores in labelled for name in scores))
     values = np.full((len(labels), len(columns)), np.nan)
     for row, label in enumerate(labels):
         for column, name in enumerate(columns):
-            known = [found[name] for own, found in told if own == label and name in found]
-            if known:
-                values[row, column] = np.mean(known)
+            in_cell = [scores[name] for result_label, scores in labelled if result_label == label and name in scores]
+            if in_cell:
+                values[row, column] = np.mean(in_cell)
     return Breakdown(labels, columns, values)
 
 
@@ -107,8 +109,8 @@ def rankings(design: Design, results: Sequence[Result]) -> list[tuple[str, Ranki
         ]
     else:
         kinds.append((design.varied, design.label))
-    found = [(kind, _ranked(results, name)) for kind, name in kinds]
-    return [(kind, ranking) for kind, ranking in found if ranking is not None]
+    ranked = [(kind, _ranked(results, name)) for kind, name in kinds]
+    return [(kind, ranking) for kind, ranking in ranked if ranking is not None]
 
 
 def _ranked(results: Sequence[Result], name: Callable[[Result], str]) -> Ranking | None:

@@ -98,8 +98,8 @@ def _heat(design: Design, results: Sequence[Result]) -> list[dict[str, Any]]:
     scores = [result.pooled.uar for result in results]
     low, high = min(scores), max(scores)
 
-    def cell(found: Result | None) -> dict[str, Any] | None:
-        return None if found is None else _cell(found.pooled.uar, low, high)
+    def cell(result: Result | None) -> dict[str, Any] | None:
+        return None if result is None else _cell(result.pooled.uar, low, high)
 
     return [
         {
@@ -159,10 +159,10 @@ def _curves(table: pd.DataFrame) -> list[dict[str, Any]]:
         lines = []
         for _, fold in part.groupby("fold", sort=False):
             for name in losses:
-                told = fold.dropna(subset=[name])
+                trained = fold.dropna(subset=[name])
                 points = [
                     f"{CURVE[0] * (epoch - 1) / (last - 1):.1f},{CURVE[1] * (1 - loss / most):.1f}"
-                    for epoch, loss in zip(told["epoch"], told[name], strict=True)
+                    for epoch, loss in zip(trained["epoch"], trained[name], strict=True)
                 ]
                 lines.append({"kind": name, "points": " ".join(points)})
         shown.append({"network": network, "lines": lines, "most": most, "last": int(last)})

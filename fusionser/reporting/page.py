@@ -78,8 +78,8 @@ def headline(result: Result) -> str:
 def _who(result: Result) -> str:
     if result.protocol.speaker_independent:
         return "speakers that it was not trained on"
-    known = result.protocol.speakers_known
-    return "speakers that it was trained on" if known else "speakers that it may have been trained on"
+    speakers_known = result.protocol.speakers_known
+    return "speakers that it was trained on" if speakers_known else "speakers that it may have been trained on"
 
 
 def _environment() -> jinja2.Environment:
@@ -197,26 +197,26 @@ def find_result(results: Sequence[Result], corpus: str, protocol: str, classes: 
 def _differences(
     contrasts: Sequence[ContrastRow], results: Sequence[Result]
 ) -> list[tuple[ContrastRow, Result, Result, Difference]]:
-    found = []
+    differences = []
     for contrast in contrasts:
         sides = [
             find_result(results, contrast.corpus, contrast.protocol, contrast.classes, name)
             for name in (contrast.without, contrast.with_)
         ]
         if sides[0] is not None and sides[1] is not None and set(sides[0].speakers) & set(sides[1].speakers):
-            found.append((contrast, sides[0], sides[1], speaker_difference(sides[0], sides[1])))
-    return found
+            differences.append((contrast, sides[0], sides[1], speaker_difference(sides[0], sides[1])))
+    return differences
 
 
 def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
     """Return the best inductive result of each set of features under a paper's protocol, by number of classes."""
-    own = [
+    inductive = [
         result
         for result in results
         if (result.corpus, result.protocol.name, result.protocol.setting) == (row.corpus, row.protocol, "inductive")
     ]
     best: dict[tuple[int, str], Result] = {}
-    for result in own:
+    for result in inductive:
         key = (len(result.classes), result.features_name)
         if key not in best or result.pooled.war > best[key].pooled.war:
             best[key] = result

@@ -40,22 +40,22 @@ def _over_seeds(values: Sequence[float]) -> str:
     return f"{np.mean(values):.1f} ± {std:.1f} ({low:.1f} to {high:.1f}; {len(values)} seeds)"
 
 
-def paper_protocol_score(found: Reproduction) -> str:
+def paper_protocol_score(reproduction: Reproduction) -> str:
     """Return our accuracy under the paper's protocol: mean, standard deviation and 95 % interval over seeds."""
-    return _over_seeds(found.accuracies())
+    return _over_seeds(reproduction.accuracies())
 
 
-def best_epoch_score(found: Reproduction) -> str:
+def best_epoch_score(reproduction: Reproduction) -> str:
     """Return our best epoch on the test rows, where that is what the paper reports, or was looked for."""
-    wanted = found.recipe.measure == BEST_EPOCH or found.best
-    return _over_seeds(found.best_accuracies()) if wanted else "not what it reports"
+    wanted = reproduction.recipe.measure == BEST_EPOCH or reproduction.best
+    return _over_seeds(reproduction.best_accuracies()) if wanted else "not what it reports"
 
 
-def independent_score(found: Reproduction) -> str:
+def independent_score(reproduction: Reproduction) -> str:
     """Return our accuracy by speaker, with its interval over speakers."""
-    if found.recipe.speaker_independent is None:
+    if reproduction.recipe.speaker_independent is None:
         return "the paper's protocol is"
-    return _by_speaker(found.independent)
+    return _by_speaker(reproduction.independent)
 
 
 def _by_speaker(result: Result | None) -> str:
@@ -65,33 +65,35 @@ def _by_speaker(result: Result | None) -> str:
 LEAKS = ("shared-speakers", "shared-sources", "shared-audio", "shared-statements", "gender-given", "gender-estimated")
 
 
-def reproduction_stamps(found: Reproduction) -> list[str]:
+def reproduction_stamps(reproduction: Reproduction) -> list[str]:
     """Return what a reader must know of the runs: what leaks, what is partial, quick or cut short."""
-    notes = [note for result in found.results() for note in result.notes]
-    leaks = [stamp for result in found.paper for stamp in result.protocol.stamps if stamp.kind in LEAKS]
-    older = [Stamp(kind="left-out", value=found.left_out)] if found.left_out else []
+    notes = [note for result in reproduction.results() for note in result.notes]
+    leaks = [stamp for result in reproduction.paper for stamp in result.protocol.stamps if stamp.kind in LEAKS]
+    older = [Stamp(kind="left-out", value=reproduction.left_out)] if reproduction.left_out else []
     return stamp_texts([*notes, *leaks, *older])
 
 
-def reading(found: Reproduction) -> list[str]:
+def reading(reproduction: Reproduction) -> list[str]:
     """Say what the numbers of a row show, sentence by sentence; nothing that they do not."""
-    own = found.best_accuracies() if found.recipe.measure == BEST_EPOCH else found.accuracies()
+    accuracies = (
+        reproduction.best_accuracies() if reproduction.recipe.measure == BEST_EPOCH else reproduction.accuracies()
+    )
     sentences = []
-    if found.reached() is not None:
-        figure, mean = float(found.recipe.figure or 0), float(np.mean(own))
-        low, high = interval_over_seeds(own)
+    if reproduction.reached() is not None:
+        figure, mean = float(reproduction.recipe.figure or 0), float(np.mean(accuracies))
+        low, high = interval_over_seeds(accuracies)
         side = "above" if figure > mean else "below"
         sentences.append(
-            f"The paper's figure is {verdict(found)}: it lies {abs(figure - mean):.1f} points {side} our mean "
+            f"The paper's figure is {verdict(reproduction)}: it lies {abs(figure - mean):.1f} points {side} our mean "
             f"({mean:.1f}, 95 % interval {low:.1f} to {high:.1f}), by the measure that the paper reports."
         )
-    if found.best and found.paper:
-        gain = float(np.mean(found.best_accuracies()) - np.mean(found.accuracies()))
+    if reproduction.best and reproduction.paper:
+        gain = float(np.mean(reproduction.best_accuracies()) - np.mean(reproduction.accuracies()))
         sentences.append(f"To choose the epoch by the test rows adds {gain:.1f} points.")
-    if found.paper and found.independent is not None:
-        loss = float(np.mean(found.accuracies())) - 100 * found.independent.pooled.war
+    if reproduction.paper and reproduction.independent is not None:
+        loss = float(np.mean(reproduction.accuracies())) - 100 * reproduction.independent.pooled.war
         sentences.append(f"By speaker the accuracy is {abs(loss):.1f} points {'lower' if loss >= 0 else 'higher'}.")
-    tested = [sum(fold.test_rows for fold in result.folds) for result in found.paper]
+    tested = [sum(fold.test_rows for fold in result.folds) for result in reproduction.paper]
     if tested and min(tested) < FEW_ROWS:
         sentences.append(f"A test set of {min(tested)} recordings moves by {100 / min(tested):.1f} points with each.")
     return sentences
@@ -102,13 +104,13 @@ def figure_text(recipe: PaperRecipe) -> str:
     return "none" if recipe.figure is None else f"{recipe.figure:g}"
 
 
-def verdict(found: Reproduction) -> str:
+def verdict(reproduction: Reproduction) -> str:
     """Say whether the paper's figure was reached."""
-    reached = found.reached()
+    reached = reproduction.reached()
     if reached is None:
-        if found.recipe.figure is None:
+        if reproduction.recipe.figure is None:
             return "no figure"
-        return "not a full run" if found.cut_short else "too few seeds"
+        return "not a full run" if reproduction.cut_short else "too few seeds"
     return "reached" if reached else "not reached"
 
 
@@ -127,21 +129,28 @@ def cost_text(cost: Cost) -> str:
     )
 
 
-def _unaffordable(found: Reproduction, costs: Mapping[str, Cost | None]) -> str:
+def _unaffordable(reproduction: Reproduction, costs: Mapping[str, Cost | None]) -> str:
     """Say what the whole of a recipe would take where a part of it was run; "" where all was, or nothing is known."""
-    cost = costs.get(found.name)
-    wanted = found.recipe.speaker_independent is not None and found.independent is None
-    if cost is None or cost.label != found.label or (len(found.paper) >= found.recipe.seeds and not wanted):
+    cost = costs.get(reproduction.name)
+    wanted = reproduction.recipe.speaker_independent is not None and reproduction.independent is None
+    if (
+        cost is None
+        or cost.label != reproduction.label
+        or (len(reproduction.paper) >= reproduction.recipe.seeds and not wanted)
+    ):
         return ""
     left = " and by speaker" if wanted else ""
     return (
-        f"Run for {len(found.paper)} of {found.recipe.seeds} seeds; the rest{left} was not afforded: the whole would "
-        f"take {cost_text(cost)}, as `{_command(cost.provenance['command'])}` measured."
+        f"Run for {len(reproduction.paper)} of {reproduction.recipe.seeds} seeds; the rest{left} was not afforded: "
+        f"the whole would take {cost_text(cost)}, as `{_command(cost.provenance['command'])}` measured."
     )
 
 
 def write_reproduction(
-    found: Sequence[Reproduction], missing: Mapping[str, str], costs: Mapping[str, Cost | None], folder: str | Path
+    reproductions: Sequence[Reproduction],
+    missing: Mapping[str, str],
+    costs: Mapping[str, Cost | None],
+    folder: str | Path,
 ) -> Path:
     """Write ``report.md``: one row a recipe that was run, and those that were not, with what they lack or cost.
 
@@ -174,9 +183,9 @@ def write_reproduction(
                 "commits": list(dict.fromkeys(result.provenance["commit"] for result in reproduction.results())),
                 "command": _command(reproduction.results()[0].provenance["command"]),
             }
-            for reproduction in found
+            for reproduction in reproductions
         ],
-        versions=_versions(found),
+        versions=_versions(reproductions),
         missing=[name for name, short in missing.items() if costs.get(name) is None and not short],
         short=[
             (", ".join(name for name in lacking if missing[name] == found_here), found_here)
@@ -191,11 +200,11 @@ def write_reproduction(
     return write_text(Path(folder) / "report.md", page)
 
 
-def _versions(found: Sequence[Reproduction]) -> list[str]:
+def _versions(reproductions: Sequence[Reproduction]) -> list[str]:
     """Return the versions that results were made with, each set of them once."""
-    told = [result.provenance["versions"] for reproduction in found for result in reproduction.results()]
+    versions = [result.provenance["versions"] for reproduction in reproductions for result in reproduction.results()]
     return list(
-        dict.fromkeys(", ".join(f"{name} {version}" for name, version in packages.items()) for packages in told)
+        dict.fromkeys(", ".join(f"{name} {version}" for name, version in packages.items()) for packages in versions)
     )
 
 
@@ -204,13 +213,15 @@ def _command(recorded: str) -> str:
     return f"fusionser {recorded.partition(' ')[2]}"
 
 
-def _epochs(found: Reproduction) -> str:
+def _epochs(reproduction: Reproduction) -> str:
     """Return the most epochs that the networks may have."""
-    blocks = [block for result in found.paper[:1] for block in result.features if "epochs" in block]
+    blocks = [block for result in reproduction.paper[:1] for block in result.features if "epochs" in block]
     return ", ".join(str(block["epochs"]) for block in blocks) or "-"
 
 
-def _minutes(found: Reproduction) -> float:
-    seconds = sum(max(result.seconds["evaluation"], result.seconds.get("training", 0.0)) for result in found.results())
-    seconds += sum(best.seconds for best in found.best)
+def _minutes(reproduction: Reproduction) -> float:
+    seconds = sum(
+        max(result.seconds["evaluation"], result.seconds.get("training", 0.0)) for result in reproduction.results()
+    )
+    seconds += sum(best.seconds for best in reproduction.best)
     return seconds / 60

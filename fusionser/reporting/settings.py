@@ -35,22 +35,24 @@ def classifier_lines(results: Sequence[Result]) -> list[str]:
     """Return each classifier with its parameters, once."""
     lines = []
     for result in results:
-        own = result.classifier_settings
+        settings = result.classifier_settings
         if result.classifier == NETWORK_ALONE:
-            own = {key: value for key, value in own.items() if key in OF_THE_PLAN}
-        lines.append(f"{result.classifier}{settings_text(own)}; {selection_text(result.protocol.selection)}")
+            settings = {key: value for key, value in settings.items() if key in OF_THE_PLAN}
+        lines.append(f"{result.classifier}{settings_text(settings)}; {selection_text(result.protocol.selection)}")
     return list(dict.fromkeys(lines))
 
 
 def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
     """Return how many columns of which blocks results are of, by label where that differs."""
-    found: dict[str, list[str]] = {}
+    by_columns: dict[str, list[str]] = {}
     for result in results:
         blocks = ", ".join(str(block["name"]) for block in result.features)
-        found.setdefault(f"{result.feature_count} columns of {blocks}", []).append(label(result))
-    if len(found) == 1:
-        return list(found)
-    return [", ".join(f"'{name}'" for name in dict.fromkeys(labels)) + f": {text}" for text, labels in found.items()]
+        by_columns.setdefault(f"{result.feature_count} columns of {blocks}", []).append(label(result))
+    if len(by_columns) == 1:
+        return list(by_columns)
+    return [
+        ", ".join(f"'{name}'" for name in dict.fromkeys(labels)) + f": {text}" for text, labels in by_columns.items()
+    ]
 
 
 def block_lines(results: Sequence[Result]) -> list[str]:
@@ -58,22 +60,22 @@ def block_lines(results: Sequence[Result]) -> list[str]:
     lines = []
     for result in results:
         for block in result.features:
-            own = {key: value for key, value in block.items() if key not in UNUSED}
+            settings = {key: value for key, value in block.items() if key not in UNUSED}
             fed = block.get("front_end")
             front = {key: value for key, value in fed.items() if key not in UNUSED} if fed else {}
-            told = f", fed {fed['kind']}{settings_text(front)}" if fed else ""
-            lines.append(f"{block['name']}{settings_text(own)}{told}")
+            front_end = f", fed {fed['kind']}{settings_text(front)}" if fed else ""
+            lines.append(f"{block['name']}{settings_text(settings)}{front_end}")
     return list(dict.fromkeys(lines))
 
 
 def protocol_lines(results: Sequence[Result]) -> list[str]:
     """Return the protocols that results are of, with the number of folds and of rows that a fold learns from."""
-    found: dict[tuple[str, int, str], list[int]] = {}
+    by_protocol: dict[tuple[str, int, str], list[int]] = {}
     for result in results:
         key = (result.protocol.name, len(result.folds), result.protocol.setting)
-        found.setdefault(key, []).extend(fold.train_rows for fold in result.folds)
+        by_protocol.setdefault(key, []).extend(fold.train_rows for fold in result.folds)
     lines = []
-    for (name, folds, setting), rows in found.items():
+    for (name, folds, setting), rows in by_protocol.items():
         least, most = min(rows), max(rows)
         counted = f"{least}" if least == most else f"{least} to {most}"
         lines.append(f"{name}, {folds} fold{'s' if folds > 1 else ''} of {counted} training rows, {setting}")

@@ -47,12 +47,12 @@ class Protocol:
             raise ProtocolError(
                 f"got {type(rows).__name__} for X; expected the table of rows, which names the speakers"
             )
-        found = list(self.folds_of(rows))
-        for label, train, test in found:
+        folds = list(self.folds_of(rows))
+        for label, train, test in folds:
             if train.size == 0 or test.size == 0:
                 side = "training" if train.size == 0 else "test"
                 raise ProtocolError(f"{self.name}: fold '{label}' has no {side} rows")
-        return found
+        return folds
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
         """Yield training and test positions, as scikit-learn's splitters do."""

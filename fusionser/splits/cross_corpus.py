@@ -31,9 +31,9 @@ class CrossCorpus(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the one fold."""
-        known = _known(rows, self.name, [*self.test, *self.train])
+        corpora = _known(rows, self.name, [*self.test, *self.train])
         if not self.test:
-            raise ProtocolError(f"{self.name}: name the corpora to test, out of {', '.join(known)}")
+            raise ProtocolError(f"{self.name}: name the corpora to test, out of {', '.join(corpora)}")
         if set(self.test) & set(self.train):
             raise ProtocolError(f"{self.name}: {', '.join(self.test)} is on both sides")
         tested = rows["corpus"].isin(self.test).to_numpy()
@@ -61,20 +61,20 @@ class AddedCorpora(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the folds in the order of the speakers."""
-        known = _known(rows, self.name, self.test)
-        if not self.test or not set(known) - set(self.test):
+        corpora = _known(rows, self.name, self.test)
+        if not self.test or not set(corpora) - set(self.test):
             raise ProtocolError(
-                f"{self.name}: name the corpora to test, out of {', '.join(known)}, and leave one to learn from"
+                f"{self.name}: name the corpora to test, out of {', '.join(corpora)}, and leave one to learn from"
             )
         speakers = speakers_of(rows[rows["corpus"].isin(self.test)], self.name)
-        own = rows["corpus"].isin(self.test).to_numpy()
+        tested = rows["corpus"].isin(self.test).to_numpy()
         for label, train, test in folds_by_speaker(rows, speakers, self.folds, self.name):
-            yield label, train, test[own[test]]
+            yield label, train, test[tested[test]]
 
 
 def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:
-    known = sorted(set(rows["corpus"]))
+    corpora = sorted(set(rows["corpus"]))
     for corpus in wanted:
-        if corpus not in known:
-            raise ProtocolError(f"{name}: no rows of the corpus '{corpus}'; the table has {', '.join(known)}")
-    return known
+        if corpus not in corpora:
+            raise ProtocolError(f"{name}: no rows of the corpus '{corpus}'; the table has {', '.join(corpora)}")
+    return corpora

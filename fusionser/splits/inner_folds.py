@@ -34,10 +34,10 @@ def parted_speakers() -> Iterator[list[int]]:
     >>> found
     [2]
     """
-    found: list[int] = []
-    token = _parted.set(found)
+    counts: list[int] = []
+    token = _parted.set(counts)
     try:
-        yield found
+        yield counts
     finally:
         _parted.reset(token)
 
@@ -72,9 +72,9 @@ class InnerFolds:
         if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
             # A class that one speaker alone has cannot be kept on both sides: fall back to clips, a clip's copies
             # and repetitions staying together.
-            known = _parted.get()
-            if known is not None and units is not sources:
-                known.append(len(set(units)))
+            counts = _parted.get()
+            if counts is not None and units is not sources:
+                counts.append(len(set(units)))
             splits = list(splitter.split(labels, labels, sources))
             if any(set(labels[train]) != classes or len(test) == 0 for train, test in splits):
                 shuffled = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
@@ -123,8 +123,8 @@ def sources_of(X: Any, count: int) -> npt.NDArray[Any]:
         start = X["start"].fillna(0.0).to_numpy() if "start" in X else np.zeros(count)
         return np.array(
             [
-                own or (f"{path}#{float(place)}" if path else f"row {number}")
-                for number, (own, path, place) in enumerate(zip(source, file, start, strict=True))
+                source_name or (f"{path}#{float(place)}" if path else f"row {number}")
+                for number, (source_name, path, place) in enumerate(zip(source, file, start, strict=True))
             ],
             dtype=object,
         ).astype(str)

@@ -56,9 +56,9 @@ class SpeakerHoldout(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the one fold."""
-        known = speakers_of(rows, self.name)
-        tested = [_match_speaker(wanted, known) for wanted in self.speakers] or self._drawn(known)
-        if len(set(tested)) == len(known):
+        speakers = speakers_of(rows, self.name)
+        tested = [_match_speaker(wanted, speakers) for wanted in self.speakers] or self._drawn(speakers)
+        if len(set(tested)) == len(speakers):
             raise ProtocolError(f"{self.name}: every speaker would be tested and none is left to train on")
         yield ", ".join(sorted(set(tested))), *by_mask(rows["speaker"].isin(tested).to_numpy())
 
@@ -66,24 +66,24 @@ class SpeakerHoldout(Protocol):
         """Return what decides the split: the speakers, or how they are drawn."""
         return {"speakers": list(self.speakers)} if self.speakers else {"share": self.share, "seed": self.seed}
 
-    def _drawn(self, known: list[str]) -> list[str]:
+    def _drawn(self, speakers: list[str]) -> list[str]:
         if not 0 < self.share < 1:
             raise ProtocolError(f"{self.name}: share is {self.share}; expected more than 0 and less than 1")
-        count = min(max(1, round(self.share * len(known))), len(known) - 1)
-        order = np.random.default_rng(self.seed).permutation(len(known))
-        return [known[position] for position in order[:count]]
+        count = min(max(1, round(self.share * len(speakers))), len(speakers) - 1)
+        order = np.random.default_rng(self.seed).permutation(len(speakers))
+        return [speakers[position] for position in order[:count]]
 
 
-def _match_speaker(wanted: str, known: Sequence[str]) -> str:
+def _match_speaker(wanted: str, speakers: Sequence[str]) -> str:
     def plain(name: str) -> str:
         short = name.split("/")[-1]
         return short.lstrip("0") or short
 
-    exact = [name for name in known if name == wanted]
-    matches = exact or [name for name in known if "/" not in wanted and plain(name) == plain(wanted)]
+    exact = [name for name in speakers if name == wanted]
+    matches = exact or [name for name in speakers if "/" not in wanted and plain(name) == plain(wanted)]
     if len(matches) != 1:
         found = "several speakers" if matches else "no speaker"
-        raise ProtocolError(f"'{wanted}' names {found}; the speakers are {', '.join(known)}")
+        raise ProtocolError(f"'{wanted}' names {found}; the speakers are {', '.join(speakers)}")
     return matches[0]
 
 

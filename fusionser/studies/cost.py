@@ -80,7 +80,7 @@ def measure_cost(
     cell = cells[0]
     pipeline = build_pipeline(cell.prepared.spec, extractor=cell.prepared.extractor, resources=resources)
     blocks = [block for _, block in pipeline[FEATURES].blocks if isinstance(block, DeepExtractor)]
-    found = Cost(
+    cost = Cost(
         recipe=name,
         label=label,
         trainings=sum(len(_learned_rows(cell, 0.0)) for cell in cells),
@@ -90,8 +90,8 @@ def measure_cost(
         ],
         provenance=provenance(),
     )
-    write_text(_path(Path(folder), name), found.model_dump_json(indent=2) + "\n")
-    return found
+    write_text(_path(Path(folder), name), cost.model_dump_json(indent=2) + "\n")
+    return cost
 
 
 def stored_cost(name: str, folder: str | Path) -> Cost | None:

@@ -126,8 +126,8 @@ class NamedStudy(Design):
         """Return the classes that all corpora have, none where there is one corpus."""
         if not self.also:
             return ()
-        found = [set(card_of(name).labels.values()) for name in (self.corpus, *self.also)]
-        return tuple(sorted(set.intersection(*found)))
+        labels = [set(card_of(name).labels.values()) for name in (self.corpus, *self.also)]
+        return tuple(sorted(set.intersection(*labels)))
 
     def together(self, protocol: ProtocolSpec) -> CorpusChoice:
         """Return all corpora as one table."""
@@ -243,14 +243,14 @@ def _normalisation_contrasts(study: NamedStudy) -> list[Contrast]:
 
 def _protocol_corpora(study: NamedStudy) -> list[CorpusChoice]:
     """Return random folds as many as by speaker, so that as much is learned from; and another corpus, where named."""
-    own = (
+    protocols = (
         ProtocolSpec(name=RANDOM, settings={"folds": study.folds()}),
         ProtocolSpec(name=BY_STATEMENT),
         ProtocolSpec(name=BY_SPEAKER, settings={"folds": study.folds()}),
     )
     across = ProtocolSpec(name=ACROSS, settings={"test": [study.corpus]})
     return [
-        CorpusChoice(corpus=study.corpus, classes=study.shared_classes(), protocols=own),
+        CorpusChoice(corpus=study.corpus, classes=study.shared_classes(), protocols=protocols),
         *([study.together(across)] if study.also else []),
     ]
 

@@ -111,10 +111,10 @@ def paper_recipes() -> dict[str, PaperRecipe]:
     83.18
     """
     folder = resources.files("fusionser.studies") / "recipes" / "papers"
-    found: dict[str, PaperRecipe] = {}
+    recipes: dict[str, PaperRecipe] = {}
     for name in _names():
-        found.update(_read(name, (folder / f"{name}.toml").read_text(encoding="utf-8")))
-    return found
+        recipes.update(_read(name, (folder / f"{name}.toml").read_text(encoding="utf-8")))
+    return recipes
 
 
 def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
@@ -126,12 +126,12 @@ def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
         When there is no such recipe, or it is not valid.
     """
     if not name.endswith(".toml"):
-        known = paper_recipes()
-        if name not in known:
-            raise unknown_name("recipe", name, [*known, "FILE.toml"])
-        return name, known[name]
+        recipes = paper_recipes()
+        if name not in recipes:
+            raise unknown_name("recipe", name, [*recipes, "FILE.toml"])
+        return name, recipes[name]
     stem = Path(name).stem
-    found = _read(stem, read_file(Path(name)))
-    if len(found) > 1:
+    recipes_ = _read(stem, read_file(Path(name)))
+    if len(recipes_) > 1:
         raise SettingsError(f"{name}: [variants] are for the recipes of fusionser itself; write a file for each")
-    return stem, found[stem]
+    return stem, recipes_[stem]

@@ -79,10 +79,10 @@ class Reproduction:
         The interval is Student's, of the measure that the paper reports; None with fewer than three seeds, without a
         figure, or where the run is a part of the recipe's.
         """
-        own = self.best_accuracies() if self.recipe.measure == BEST_EPOCH else self.accuracies()
-        if self.recipe.figure is None or len(own) < ENOUGH or self.cut_short:
+        accuracies = self.best_accuracies() if self.recipe.measure == BEST_EPOCH else self.accuracies()
+        if self.recipe.figure is None or len(accuracies) < ENOUGH or self.cut_short:
             return None
-        return self.recipe.figure <= interval_over_seeds(own)[1]
+        return self.recipe.figure <= interval_over_seeds(accuracies)[1]
 
 
 def interval_over_seeds(values: list[float]) -> tuple[float, float]:
@@ -116,11 +116,11 @@ def keep_recipe(name: str, recipe: PaperRecipe, folder: str | Path) -> None:
 
 def kept_recipes(folder: str | Path) -> dict[str, PaperRecipe]:
     """Return the recipes that are kept in a folder, by name; what cannot be read is left out."""
-    found = {}
+    recipes = {}
     for path in sorted((Path(folder) / "recipes").glob("*.json")):
         with suppress(OSError, ValueError):
-            found[path.stem] = PaperRecipe.model_validate_json(path.read_text(encoding="utf-8"))
-    return found
+            recipes[path.stem] = PaperRecipe.model_validate_json(path.read_text(encoding="utf-8"))
+    return recipes
 
 
 def best_epoch_name(cell: str) -> str:
@@ -139,8 +139,8 @@ def stored_reproductions(name: str, recipe: PaperRecipe, folder: str | Path) -> 
     """Return what is kept of a recipe's runs, the full one first, whatever machine and version made them."""
     cells = Path(folder) / "cells"
     pattern = re.compile(rf"{re.escape(name)}{LABEL}_(?:paper_seed(?P<seed>\d+)|{INDEPENDENT})")
-    fitting = [found for path in cells.glob(f"{name}_*.json") if (found := pattern.fullmatch(path.stem))]
-    labels = sorted({found["label"] or "" for found in fitting})
+    fitting = [match for path in cells.glob(f"{name}_*.json") if (match := pattern.fullmatch(path.stem))]
+    labels = sorted({match["label"] or "" for match in fitting})
     return [
         _stored(name, label, recipe, cells, [run for run in fitting if (run["label"] or "") == label])
         for label in labels
@@ -151,11 +151,11 @@ def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: li
     seeds = sorted(int(run["seed"]) for run in fitting if run["seed"])
     paths = {seed: cells / f"{cell_name(name, label, seed)}.json" for seed in seeds}
     independent = cells / f"{cell_name(name, label, None)}.json"
-    known = {path: result for path in [*paths.values(), independent] if (result := _kept(path)) is not None}
+    kept = {path: result for path in [*paths.values(), independent] if (result := _kept(path)) is not None}
     # Those of one kind belong together: the kind of what was written last.
-    newest = max(known, key=lambda path: path.stat().st_mtime_ns, default=None)
-    kinds = {path: _kind(result, recipe.pipeline.classifier.name) for path, result in known.items()}
-    alike = {path: result for path, result in known.items() if newest is not None and kinds[path] == kinds[newest]}
+    newest = max(kept, key=lambda path: path.stat().st_mtime_ns, default=None)
+    kinds = {path: _kind(result, recipe.pipeline.classifier.name) for path, result in kept.items()}
+    alike = {path: result for path, result in kept.items() if newest is not None and kinds[path] == kinds[newest]}
     best = [read_best_epoch(cells / f"{best_epoch_name(path.stem)}.json") for path in paths.values() if path in alike]
     return Reproduction(
         name,
@@ -164,7 +164,7 @@ def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: li
         paper=[alike[path] for path in paths.values() if path in alike],
         best=[epoch for epoch in best if epoch is not None],
         independent=alike.get(independent),
-        left_out=len(known) - len(alike),
+        left_out=len(kept) - len(alike),
     )
 
 
