@@ -18,17 +18,17 @@ def report(
     html: Annotated[
         Path | None, option("--html", "Of an ablation: write one page to this file, and leave the folder as it is.")
     ] = None,
-    recipe: Annotated[str | None, option("--recipe", "The recipe of a study, by name or file.")] = None,
+    recipe: Annotated[
+        str | None, option("--recipe", "The recipe of a study by an earlier version, which kept none, by name or file.")
+    ] = None,
 ) -> None:
     """Make the pages and pictures of a folder of results again; nothing is run."""
     if html is not None and html.suffix != ".html":
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
-    if recipe is not None:
-        page, count = _study(results, recipe)
-    elif html is None and not (results / "design.json").is_file():
-        page, count = _reproduction(results)
-    else:
+    if html is not None or (results / "design.json").is_file():
         page, count = _ablation(results, html)
+    else:
+        page, count = _study(results, recipe) or _reproduction(results)
     write(f"{page}: {count} evaluations")
 
 
@@ -48,19 +48,31 @@ def _ablation(folder: Path, html: Path | None) -> tuple[Path, int]:
     return page, len(results)
 
 
-def _study(folder: Path, name: str) -> tuple[Path, int]:
+def _study(folder: Path, name: str | None) -> tuple[Path, int] | None:
+    """Make the page of a study, by the recipe that is given or kept; return None where there is neither."""
     from fusionser.reporting.page import write_study
-    from fusionser.studies.recipe import read_recipe
+    from fusionser.studies.recipe import keep_recipe, kept_recipe, read_recipe
     from fusionser.studies.study import stored_study
 
     from .study import study_text
 
-    recipe = read_recipe(name)
+    kept = (name, read_recipe(name)) if name else kept_recipe(folder)
+    if kept is None:
+        return None
+    name, recipe = kept
     run = stored_study(recipe, folder)
+    keep_recipe(name, recipe, folder)
     return write_study(study_text(recipe, run, name, folder), run.results, folder), len(run.results)
 
 
 def _reproduction(folder: Path) -> tuple[Path, int]:
+    from fusionser.studies.papers import paper_recipes
+    from fusionser.studies.reproduction import kept_recipes
+
     from .reproduce import write_page
 
+    if not any(list((folder / "cells").glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
+        raise SettingsError(
+            f"{folder} holds no results of 'fusionser ablate' or 'reproduce'; if they are of a study, name its --recipe"
+        )
     return write_page(folder), len(list((folder / "cells").glob("*.json")))

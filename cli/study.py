@@ -34,7 +34,7 @@ def study(
     """Run every evaluation of a recipe; a stopped study goes on where it was."""
     from fusionser.corpora.places import data_folder, find_corpora, named_places
     from fusionser.reporting.page import write_study
-    from fusionser.studies.recipe import read_recipe
+    from fusionser.studies.recipe import keep_recipe, read_recipe
     from fusionser.studies.study import run_study
 
     wanted = read_recipe(recipe)
@@ -52,6 +52,7 @@ def study(
             progress=spoken(progress),
         )
     say_failures(run, out)
+    keep_recipe(recipe, wanted, out)
     options = [f"--place={folder}" for folder in place or []]
     written = write_study(study_text(wanted, run, recipe, out, *options), run.results, out)
     if json:

@@ -210,3 +210,21 @@ spec.rows = { augment = ["noise"], copies = 101 }
     assert "4 evaluations; 2 failed, and are tried again by the next run" in answer.output
     page = (tmp_path / "report.md").read_text()
     assert "demo_random-kfold_inductive_many-copies_svm: copies is 101; expected 0 to 100 copies a clip" in page
+
+
+def test_the_page_of_a_study_is_made_again_by_the_recipe_it_kept(demo_folder, tmp_path, command):
+    file, out = tmp_path / "small.toml", tmp_path / "out"
+    file.write_text(RECIPE.replace('"random-forest"', "").replace(', "speaker-normalised"', ""))
+    done = command("study", file, "--place", f"demo={demo_folder}", "--out", out)
+    assert done.status == 0, done.messages
+    page = (out / "report.md").read_text()
+    file.unlink()
+    (out / "report.md").unlink()
+    again = command("report", out)
+    assert (again.status, again.output) == (0, f"{out / 'report.md'}: 2 evaluations\n"), again.messages
+    # But for the places of the corpora, which belong to no recipe.
+    assert (out / "report.md").read_text() == page.replace(f" --place=demo={demo_folder}", "")
+    (out / "recipe.json").unlink()
+    refused = command("report", out)
+    assert refused.status == 1
+    assert "if they are of a study, name its --recipe" in refused.messages

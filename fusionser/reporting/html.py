@@ -79,12 +79,12 @@ def _cell(value: float, low: float, high: float) -> dict[str, Any] | None:
     return None if np.isnan(value) else {"value": value, "shade": _shade(value, low, high)}
 
 
-def _broken_down(title: str, told: str, shown: Breakdown, genders: Mapping[str, str]) -> dict[str, Any]:
+def _broken_down(title: str, caption: str, shown: Breakdown, genders: Mapping[str, str]) -> dict[str, Any]:
     """Return a table of classes or speakers, with how dark each cell is; a speaker's gender stands beside the name."""
     low, high = float(np.nanmin(shown.values)), float(np.nanmax(shown.values))
     return {
         "title": title,
-        "told": told,
+        "caption": caption,
         "columns": [f"{name} {genders[name]}" if genders.get(name) else name for name in shown.columns],
         "rows": [
             {"name": label, "cells": [_cell(float(value), low, high) for value in values]}

@@ -131,7 +131,7 @@ def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
             raise unknown_name("recipe", name, [*recipes, "FILE.toml"])
         return name, recipes[name]
     stem = Path(name).stem
-    recipes_ = _read(stem, read_file(Path(name)))
-    if len(recipes_) > 1:
+    in_file = _read(stem, read_file(Path(name)))
+    if len(in_file) > 1:
         raise SettingsError(f"{name}: [variants] are for the recipes of fusionser itself; write a file for each")
-    return stem, recipes_[stem]
+    return stem, in_file[stem]

@@ -1,5 +1,6 @@
 """A recipe: what a study evaluates, as a validated TOML file."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
@@ -9,9 +10,22 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.spec import DEFAULT_SPEC, PipelineSpec, ProtocolSpec, Spec
+from fusionser.files import write_text
+from fusionser.spec import DEFAULT_SPEC, PipelineSpec, ProtocolSpec, Spec, stored_elsewhere
 
-__all__ = ["ContrastRow", "CorpusChoice", "PaperRow", "PipelineChoice", "Recipe", "read_recipe", "recipe_names"]
+__all__ = [
+    "ContrastRow",
+    "CorpusChoice",
+    "PaperRow",
+    "PipelineChoice",
+    "Recipe",
+    "keep_recipe",
+    "kept_recipe",
+    "read_recipe",
+    "recipe_names",
+]
+
+KEPT = "recipe.json"
 
 
 class PipelineChoice(Spec):
@@ -133,6 +147,31 @@ class Recipe(Spec):
             networks = pipeline.spec.networks.changed(epochs=self.epochs, precision=self.precision)
             features = pipeline.spec.features.changed(name=pipeline.name)
             yield pipeline, pipeline.spec.changed(networks=networks, features=features, seed=self.seed)
+
+
+def keep_recipe(name: str, recipe: Recipe, folder: str | Path) -> None:
+    """Keep a recipe, and the name or file that it was asked for by, beside the results of its study."""
+    kept = {"name": name, "recipe": recipe.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+    write_text(Path(folder) / KEPT, json.dumps(kept, indent=2) + "\n")
+
+
+def kept_recipe(folder: str | Path) -> tuple[str, Recipe] | None:
+    """Return the recipe that is kept in a folder, and its name; None where there is none.
+
+    Raises
+    ------
+    SettingsError
+        When it cannot be read.
+    """
+    path = Path(folder) / KEPT
+    if not path.is_file():
+        return None
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        with stored_elsewhere():
+            return str(kept["name"]), Recipe(**kept["recipe"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{path}: cannot be read as the recipe of a study ({error})") from error
 
 
 def recipe_names() -> list[str]:
