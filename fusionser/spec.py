@@ -5,8 +5,9 @@ The command line builds one, recipes and studies hold them, and results and save
 """
 
 import json
+import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,7 +24,6 @@ from fusionser.names import (
     GENDER_FEATURES,
     IMBALANCE,
     INDUCTIVE,
-    NETWORK_ALONE,
     PRECISIONS,
     SCALINGS,
     SETTINGS,
@@ -289,14 +289,6 @@ class PipelineSpec(Spec):
         blocks = [block if isinstance(block, str) else str(block.get("name")) for block in self.features.blocks]
         return self.features.name or self.network or self.features.preset or "+".join(blocks) or DEFAULT_PRESET
 
-    @property
-    def decided_by(self) -> str:
-        """Name of the classifier, or that networks alone decide."""
-        blocks = self.features.keep or self.features.blocks
-        kinds = [block if isinstance(block, str) else block.get("kind") for block in blocks]
-        deep = self.fusion != EARLY and bool(kinds) and all(kind in NETWORKS for kind in kinds)
-        return NETWORK_ALONE if self.network or deep else self.classifier.name
-
 
 DEFAULT_SPEC = PipelineSpec()
 """The wide set of features and a support vector machine."""
@@ -335,24 +327,39 @@ class Config(Spec):
                 f"{path}: cannot be read as settings ({error}); expected .toml, or a result.json"
             ) from error
         try:
-            return cls(**(_of_result(values) if "spec" in values else values))
+            if not isinstance(values, dict):
+                raise SettingsError(f"got {type(values).__name__}; expected settings by name, or a result.json")
+            return cls(**(_of_result(values) if "format" in values else _replaced(values, _is_nan, None)))
         except SettingsError as error:
             raise SettingsError(f"{path}: {error}") from error
 
     def save(self, path: str | Path) -> Path:
-        """Write the settings that differ from the defaults as TOML, whole or not at all."""
+        """Write the settings that differ from the defaults as TOML, whole or not at all; ``nan`` stands for None."""
         import tomli_w
 
-        return write_text(path, tomli_w.dumps(self.plain()))
+        # TOML has no null, and a block's parameter of None is not one that is left out.
+        return write_text(path, tomli_w.dumps(_replaced(self.plain(), lambda value: value is None, math.nan)))
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _replaced(value: Any, condition: Callable[[Any], bool], other: Any) -> Any:
+    """Return plain values with another in place of each that meets a condition, at every depth."""
+    if isinstance(value, dict):
+        return {name: _replaced(part, condition, other) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_replaced(part, condition, other) for part in value]
+    return other if condition(value) else value
 
 
 def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a stored result holds."""
-    if values["spec"] is None:
+    if values.get("spec") is None:
         raise SettingsError("a result of an earlier version, which does not hold its settings; give a .toml file")
-    protocol = values["protocol"]
-    return {
-        "pipeline": values["spec"],
-        "protocol": {"name": protocol["name"], "settings": protocol["settings"]},
-        "classes": values["classes"],
-    }
+    try:
+        protocol = {name: values["protocol"][name] for name in ("name", "settings")}
+        return {"pipeline": values["spec"], "protocol": protocol, "classes": values["classes"]}
+    except (KeyError, TypeError) as error:
+        raise SettingsError(f"not a whole result ({error!r} is wrong or missing); evaluate again") from error
