@@ -224,7 +224,7 @@ def test_x_of_the_wrong_kind_is_told(X, message):
 
 
 def test_a_preset_or_block_unknown_lists_the_known():
-    with pytest.raises(SettingsError, match=r"unknown preset 'wild'; did you mean 'wide'\? Known: fusionnet, wide"):
+    with pytest.raises(SettingsError, match=r"unknown preset 'wild'; did you mean 'wide'\? Known: wide, fusionnet"):
         preset("wild")
     with pytest.raises(SettingsError, match="unknown feature block 'mfc'; did you mean 'mfcc'"):
         blocks_extractor(["mfc"])

@@ -1,8 +1,8 @@
 """Trained networks on disk, so that a second classifier, or a run that was stopped, need not train them again.
 
 The key is a hash of everything that decides the weights: the very arrays that the network is trained on, its
-architecture and first weights, the settings, the code of this package, the version of the package that a network comes
-from, and those of what it stands on. So a network is found again only where training would give it anew.
+architecture and first weights, the settings, the code of this package, and the versions of what it stands on. So a
+network is found again only where training would give it anew.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ from fusionser.features.cache import cache_folder
 from fusionser.features.clip import plain_value
 from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
-from fusionser.registry import code_origin
 
 __all__ = ["checkpoint_path", "keep_network", "network_key", "recall_network"]
 
@@ -40,9 +39,6 @@ def network_key(network: Network, settings: dict[str, Any], arrays: Iterable[npt
     digest = hashlib.blake2b(digest_size=16)
     versions = {name: metadata.version(name) for name in ("torch", "skorch", "numpy")}
     described = {"network": _structure(network), "settings": settings, "versions": versions, "code": _code()}
-    origin = code_origin(network)
-    if origin:
-        described["origin"] = origin
     digest.update(json.dumps(described, sort_keys=True, default=plain_value).encode())
     weights = [value.detach().cpu().numpy() for value in network.state_dict().values()]
     for array in [*weights, *arrays]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from fusionser.augmentation import Kind
 from fusionser.features import BLOCKS, FeatureBlock, FeatureExtractor
+from fusionser.features.presets import build_block
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -19,7 +20,7 @@ class Crest(FeatureBlock):
         return ["peak", "crest_factor"]
 
     def compute(self, clip: Any) -> Any:
-        samples = clip.waveform(self.clip_settings()).astype(np.float64)
+        samples = clip.samples(16000)[0].astype(np.float64)
         peak = np.abs(samples).max()
         return np.array([peak, peak / np.sqrt(np.mean(samples**2))], dtype=np.float32)
 
@@ -27,7 +28,7 @@ class Crest(FeatureBlock):
 def loudness(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     """Peak, crest factor and root mean square."""
     kinds = ["crest", "rms", *(["gender"] if gender else [])]
-    return FeatureExtractor(blocks=[(kind, BLOCKS[kind]().set_params(**clip)) for kind in kinds])
+    return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], clip)) for kind in kinds])
 
 
 GAIN = Kind(
