@@ -62,7 +62,7 @@ def _run(recipe: str, ravdess: Path, out: str) -> None:
     """Run the study, and print how many clips were analysed, and how often each network was trained."""
     from fusionser.experiments.recipe import read_recipe
     from fusionser.experiments.study import run_study
-    from fusionser.features import default_cache
+    from fusionser.features import Cache
     from fusionser.networks import training_progress
 
     networks: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def _run(recipe: str, ravdess: Path, out: str) -> None:
             read_recipe(recipe),
             {"ravdess": ravdess},
             out,
-            cache=default_cache(),
+            cache=Cache.default(),
             n_jobs=-1,
             extraction_progress=extracted,
         )

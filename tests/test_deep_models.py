@@ -16,9 +16,11 @@ from model_files import members
 from safetensors.torch import load, save
 
 from fusionser.archive import MANIFEST, write_archive
+from fusionser.cache import Cache
 from fusionser.errors import ModelFileError, SettingsError
-from fusionser.experiments import Networks, Place, Plan, choose_features, fit_plan, prepare
+from fusionser.experiments import Networks, Place, Plan, choose_features, evaluate_plan, fit_plan, prepare
 from fusionser.model import load_model, save_model
+from fusionser.splits import SpeakerHoldout
 
 PLANS = {
     "early": (["statistics", "gender", "conv1d"], Plan(classifier="bilstm", networks=Networks(epochs=2))),
@@ -58,6 +60,27 @@ def test_a_new_process_gives_the_same_probabilities(deep, demo_rows, name):
     subprocess.run([sys.executable, "-c", code, str(file), str(there), *clips], check=True)
     pd.testing.assert_frame_equal(pd.read_parquet(there), here, check_dtype=False, rtol=1e-6)
     assert np.ptp(here.filter(like="probability_").to_numpy()) > 0
+
+
+def test_everything_keeps_to_the_cache_of_the_rows_and_no_file_tells_of_it(demo_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "default"))
+    kept = Cache(tmp_path / "hidden-place")
+    places = [Place(demo_folder, "demo")]
+    prepared = prepare(places, choose_features(places, blocks=["mfcc", "conv1d"]), cache=kept)
+    plan = Plan(classifier="mlp", imbalance="balanced-bagging", networks=Networks(epochs=1))
+    result, _ = evaluate_plan(prepared, plan, SpeakerHoldout(speakers=("f1", "m1")))
+    model = fit_plan(prepared, plan)
+    assert not (tmp_path / "default").exists()
+    assert len(list(kept.networks.iterdir())) > 2
+    assert "cache" not in result.classifier_settings
+    assert "hidden-place" not in result.model_dump_json()
+    file = save_model(model, tmp_path / "m.fusionser")
+    with zipfile.ZipFile(file) as archive:
+        contents = [archive.read(name) for name in archive.namelist()]
+    with zipfile.ZipFile(io.BytesIO(members(file)["estimators.skops"])) as archive:
+        contents += [archive.read(name) for name in archive.namelist()]
+    assert not any(b"hidden-place" in content for content in contents)
+    assert load_model(file).pipeline["classifier"].classifier.cache is True
 
 
 def test_saving_leaves_the_model_whole_and_its_file_holds_no_learning_curve(deep, demo_rows):

@@ -12,7 +12,7 @@ from fusionser.evaluation.results import Record
 from fusionser.experiments.cells import Cell
 from fusionser.experiments.papers import PaperRecipe
 from fusionser.experiments.reproduce import Run, planned
-from fusionser.features import FeatureCache
+from fusionser.features import Cache
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.model import FEATURES
@@ -60,7 +60,7 @@ def measure_cost(
     folder: str | Path,
     run: Run,
     *,
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     extraction_progress: Progress | None = None,
 ) -> Cost:
     """Train the networks of a recipe on a few batches, and keep what all of it would take under ``costs/``.
@@ -79,7 +79,9 @@ def measure_cost(
     cell = tasks[0][0]
     blocks = [
         block
-        for _, block in cell.plan.estimator(cell.prepared.features.extractor)[FEATURES].blocks
+        for _, block in cell.plan.estimator(cell.prepared.features.extractor, cache=cell.prepared.cache)[
+            FEATURES
+        ].blocks
         if isinstance(block, DeepExtractor)
     ]
     found = Cost(

@@ -12,7 +12,7 @@ from fusionser.corpora.places import Present
 from fusionser.errors import AudioError, ProtocolError
 from fusionser.evaluation import provenance
 from fusionser.experiments.choices import Features, Place
-from fusionser.features import FeatureCache
+from fusionser.features import Cache
 from fusionser.features.extraction import Progress
 from fusionser.features.store import write_features
 
@@ -37,6 +37,8 @@ class Prepared:
         Number of clips analysed now; the others were known.
     unusable_copies : tuple of (str, str)
         Source and augmentation of copies that turned out not to be usable.
+    cache : Cache, optional
+        Where the features were looked up and kept, and where copies and networks will be; the default one when None.
     """
 
     table: pd.DataFrame
@@ -46,6 +48,7 @@ class Prepared:
     computed: int = 0
     seconds: float = 0.0
     unusable_copies: tuple[tuple[str, str], ...] = ()
+    cache: Cache | None = None
 
     @property
     def corpus(self) -> str:
@@ -113,7 +116,7 @@ def prepare(
     *,
     classes: Sequence[str] = (),
     dropped: Sequence[str] = (),
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     n_jobs: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -152,6 +155,7 @@ def prepare(
         notes=[*listed.notes, *run.notes],
         computed=run.computed,
         seconds=round(time.perf_counter() - began, 2),
+        cache=cache,
     )
 
 
@@ -162,7 +166,7 @@ def extract_file(
     *,
     classes: Sequence[str] = (),
     dropped: Sequence[str] = (),
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     n_jobs: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -214,7 +218,7 @@ class _Extracting:
     """One extraction, in one part or many: what it needs, and what it has found so far."""
 
     features: Features
-    cache: FeatureCache | None
+    cache: Cache | None
     n_jobs: int | None
     device: str
     progress: Progress | None

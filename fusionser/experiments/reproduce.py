@@ -28,7 +28,7 @@ from fusionser.experiments.reproduction import (
     read_best_epoch,
 )
 from fusionser.experiments.run import Plan, analyse_copies, curves_path, evaluate_plan
-from fusionser.features import FeatureCache
+from fusionser.features import Cache
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.model import FEATURES
@@ -103,7 +103,7 @@ def reproduce(
     folder: str | Path,
     run: Run,
     *,
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     extraction_progress: Progress | None = None,
     progress: RunProgress | None = None,
 ) -> Reproduction:
@@ -118,7 +118,7 @@ def reproduce(
     folder : str or Path
         Where the cells are kept.
     run : Run
-    cache : FeatureCache, optional
+    cache : Cache, optional
     extraction_progress, progress : callable, optional
         Told of clips, and of evaluations (place, number of all, name).
 
@@ -149,7 +149,7 @@ def planned(
     places: Mapping[str, Path],
     run: Run,
     *,
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[tuple[Cell, bool]], str]:
     """Return the evaluations of a recipe, each with whether it is by the best epoch, and the label of the run."""
@@ -181,7 +181,7 @@ def _check_present(name: str, here: list[Present], partial: bool) -> None:
 
 
 def _prepared(
-    recipe: PaperRecipe, here: list[Present], run: Run, cache: FeatureCache | None, progress: Progress | None
+    recipe: PaperRecipe, here: list[Present], run: Run, cache: Cache | None, progress: Progress | None
 ) -> Prepared:
     places = [Place(one.place, one.corpus) for one in here if one.place is not None]
     own = recipe.pipeline
@@ -265,7 +265,7 @@ def _best_epoch(name: str, cell: Cell, folder: Path, run: Run) -> BestEpoch:
         return stored
     prepared = analyse_copies(cell.prepared, cell.plan, n_jobs=run.n_jobs)
     train, test = _first_fold(prepared.table, cell.split)
-    pipeline = cell.plan.estimator(prepared.features.extractor, prepared.unusable_copies)
+    pipeline = cell.plan.estimator(prepared.features.extractor, prepared.unusable_copies, prepared.cache)
     labels = train["emotion"].to_numpy(dtype=object)
     for step_name, step in pipeline.steps:
         if step_name == FEATURES:

@@ -19,7 +19,7 @@ from fusionser.evaluation import Result, check_labels, evaluate, provenance, ver
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
 from fusionser.experiments.pipeline import IMBALANCE, Networks, build_pipeline, configured, search_parameters
 from fusionser.experiments.prepare import Prepared
-from fusionser.features import FeatureExtractor, default_cache
+from fusionser.features import Cache, FeatureExtractor
 from fusionser.features.extraction import Progress
 from fusionser.model import CLASSIFIER, FEATURES, Model, ModelCard
 from fusionser.networks import DeepExtractor
@@ -59,9 +59,12 @@ class Plan:
     n_jobs: int | None = None
 
     def estimator(
-        self, extractor: FeatureExtractor, unusable_copies: tuple[tuple[str, str], ...] = ()
+        self,
+        extractor: FeatureExtractor,
+        unusable_copies: tuple[tuple[str, str], ...] = (),
+        cache: Cache | None = None,
     ) -> BaseEstimator:
-        """Return the pipeline, within its search where one is asked for."""
+        """Return the pipeline, within its search where one is asked for; it keeps to the cache that is given."""
         if self.tune and self.judge(extractor) == NETWORK_ALONE:
             raise SettingsError("--tune searches the classifier's parameters, and here the networks alone decide")
         pipeline = build_pipeline(
@@ -81,6 +84,8 @@ class Plan:
             seed=self.seed,
             n_jobs=self.n_jobs,
         )
+        if cache is not None:
+            pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
         return search_parameters(pipeline, self.classifier, seed=self.seed) if self.tune else pipeline
 
     def features(self, extractor: FeatureExtractor) -> list[dict[str, Any]]:
@@ -105,7 +110,7 @@ class Plan:
         base: Any = last
         while isinstance(base, MemberClassifier):
             base = base.classifier
-        params = {key: value for key, value in base.get_params().items() if key not in ("n_jobs", "device")}
+        params = {key: value for key, value in base.get_params().items() if key not in ("n_jobs", "device", "cache")}
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in params.items()}
         chosen: dict[str, Any] = {
             **plain,
@@ -139,7 +144,7 @@ def analyse_copies(
     Copies that cannot be used (a stretched clip may be too short) are noted in what is returned, and left out of the
     training.
     """
-    cache = default_cache()
+    cache = prepared.cache or Cache.default()
     copies = plan.copied(prepared.table)
     if cache is None or not len(copies):
         return prepared
@@ -166,7 +171,7 @@ def evaluate_plan(
 ) -> tuple[Result, Evaluation]:
     """Evaluate a plan and return the result with its predictions."""
     began = time.perf_counter()
-    estimator = plan.estimator(prepared.features.extractor, prepared.unusable_copies)
+    estimator = plan.estimator(prepared.features.extractor, prepared.unusable_copies, prepared.cache)
     features = plan.features(prepared.features.extractor)
     found = evaluate(
         prepared.table,
@@ -236,7 +241,7 @@ def fit_plan(
     table = prepared.table
     classes = check_labels(table)
     estimate = evaluate_plan(prepared, plan, split, progress=progress)[0] if split is not None else None
-    estimator = plan.estimator(prepared.features.extractor, prepared.unusable_copies)
+    estimator = plan.estimator(prepared.features.extractor, prepared.unusable_copies, prepared.cache)
     fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
     pipeline = fitted.best_estimator_ if plan.tune else fitted
     # What adds or leaves out training rows has no part in a prediction.

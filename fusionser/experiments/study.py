@@ -17,7 +17,7 @@ from fusionser.experiments.pipeline import Networks
 from fusionser.experiments.prepare import Prepared, prepare
 from fusionser.experiments.recipe import CorpusChoice, PipelineChoice, ProtocolChoice, Recipe
 from fusionser.experiments.run import Plan, analyse_copies, curves_path, evaluate_plan
-from fusionser.features import FeatureCache, FeatureExtractor
+from fusionser.features import Cache, FeatureExtractor
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.rows import write_table
@@ -89,7 +89,7 @@ def _prepared(
     choice: CorpusChoice,
     found_in: Mapping[str, Path],
     *,
-    cache: FeatureCache | None,
+    cache: Cache | None,
     n_jobs: int | None,
     progress: Progress | None,
 ) -> dict[str, Prepared]:
@@ -136,7 +136,7 @@ def study_cells(
     recipe: Recipe,
     places: Mapping[str, Path],
     *,
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     n_jobs: int | None = None,
     device: str = "auto",
     extraction_progress: Progress | None = None,
@@ -200,7 +200,7 @@ def run_study(
     places: Mapping[str, Path],
     folder: str | Path,
     *,
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     n_jobs: int | None = None,
     device: str = "auto",
     partial: bool = False,
