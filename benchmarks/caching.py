@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measuring import Figure, files
-from fusionser.features import FeatureCache, FeatureExtractor, wide
+from fusionser.features import Cache, FeatureExtractor, wide
 
 CLIPS = 480
 
@@ -12,7 +12,7 @@ CLIPS = 480
 def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     """Return the figures of the third target."""
     names = files(ravdess, CLIPS)
-    cache = FeatureCache(scratch / "cache.sqlite")
+    cache = Cache(scratch)
     extractor = wide()
     extractor.run(names[:3], n_jobs=1)
     cold = _seconds(extractor, names, cache)
@@ -29,7 +29,7 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     ]
 
 
-def _seconds(extractor: FeatureExtractor, names: list[str], cache: FeatureCache) -> float:
+def _seconds(extractor: FeatureExtractor, names: list[str], cache: Cache) -> float:
     began = time.perf_counter()
     extractor.run(names, cache=cache, n_jobs=1)
     return time.perf_counter() - began

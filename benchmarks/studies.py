@@ -59,7 +59,7 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
 
 def _run(recipe: str, ravdess: Path, out: str) -> None:
     """Run the study, and print how many clips were analysed, and how often each network was trained."""
-    from fusionser.features import default_cache
+    from fusionser.cache import Cache
     from fusionser.networks import training_progress
     from fusionser.pipeline import Resources
     from fusionser.studies.recipe import read_recipe
@@ -79,7 +79,7 @@ def _run(recipe: str, ravdess: Path, out: str) -> None:
             read_recipe(recipe),
             {"ravdess": ravdess},
             out,
-            resources=Resources(n_jobs=-1, cache=default_cache()),
+            resources=Resources(n_jobs=-1, cache=Cache.default()),
             extraction_progress=extracted,
         )
     print(json.dumps({"clips": clips[0], "networks": networks}))

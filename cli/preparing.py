@@ -1,7 +1,6 @@
 """What every command that needs features does first."""
 
 import atexit
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,14 +15,14 @@ __all__ = ["extract_places", "make_resources", "open_cache", "prepare_augmented"
 
 def open_cache(wanted: bool) -> Any:
     """Return the default cache; where none is wanted, one that is gone when the command ends."""
-    from fusionser.features import default_cache
+    from fusionser.cache import Cache
 
-    if not wanted:
-        # Within one run nothing is computed twice, whether or not it is kept for the next.
-        folder = tempfile.mkdtemp(prefix="fusionser-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ["FUSIONSER_CACHE"] = folder
-    return default_cache()
+    if wanted:
+        return Cache.default()
+    # Within one run nothing is computed twice, whether or not it is kept for the next.
+    folder = tempfile.mkdtemp(prefix="fusionser-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Cache(folder)
 
 
 def make_resources(*, device: str, jobs: int, cache: bool) -> Any:

@@ -97,11 +97,13 @@ def dump_estimators(estimators: Mapping[str, Any]) -> bytes:
 
 
 def bare(classifier: TableClassifier) -> TableClassifier:
-    """Return a copy without what a model that only predicts has no use for: learning curves, and the device."""
+    """Return a copy without what a model that only predicts has no use for: learning curves, device and cache."""
     copied = copy(classifier)
     copied.__dict__.pop("history_", None)
     if "device" in copied.get_params(deep=False):
         copied.set_params(device=ANYWHERE if isinstance(copied, NetworkTraining) else "cpu")
+    if isinstance(copied, NetworkTraining):
+        copied.set_params(cache=True)
     if isinstance(copied, MemberClassifier):
         copied.members_ = {name: bare(member) for name, member in copied.members_.items()}
         copied.classifier = None if copied.classifier is None else bare(copied.classifier)

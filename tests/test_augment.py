@@ -17,7 +17,7 @@ from fusionser.balancing import BalanceRows
 from fusionser.errors import FusionserError, LeakageError, RowsError, SettingsError
 from fusionser.evaluation import check_split, with_fingerprints
 from fusionser.facts import Stamp
-from fusionser.features import MFCC, FeatureExtractor, default_cache
+from fusionser.features import MFCC, FeatureExtractor
 from fusionser.features.clip import Clip
 from fusionser.reader import read_row
 from fusionser.registry import AUGMENTATIONS
@@ -203,7 +203,7 @@ def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatc
         features={"blocks": ["mfcc"], "clip": {"offset": 0.6}}, rows={"augment": ["stretch"], "copies": 3}
     )
     plain = prepare([Place(clips, "folders")], spec)
-    resources = Resources(cache=default_cache())
+    resources = Resources()
     prepared = analyse_augmented(plain, resources=resources)
     # What it found is of this specification alone: the rows that were given are as they were.
     assert analyse_augmented(plain, resources=resources) == prepared

@@ -1,6 +1,8 @@
 """Deep extractors in pipelines: what they give, and the leaks that they invite."""
 
 import pickle
+import sqlite3
+from contextlib import closing
 
 import joblib
 import numpy as np
@@ -20,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from fusionser.augmentation.rows import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.evaluation import evaluate
-from fusionser.features import BlockVector, FeatureExtractor, LogMelMap, MFCCMap
+from fusionser.features import MFCC, BlockVector, Cache, EstimatedGender, FeatureExtractor, LogMelMap, MFCCMap
 from fusionser.jobs import evaluate_prepared
 from fusionser.networks import (
     NETWORKS,
@@ -178,6 +180,26 @@ def test_a_second_classifier_trains_no_extractor_and_analyses_nothing(demo_folde
     for classifier in ("svm", "mlp"):
         evaluate_prepared(under(prepared, classifier={"name": classifier}), split)
     assert [kind.__name__ for kind in trained] == ["Conv1D", "Conv1D", "Perceptron", "Perceptron"]
+
+
+def test_one_cache_is_handed_down_to_everything(split, tmp_path, monkeypatch):
+    train, _ = split
+    train = train.iloc[::6]
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "default"))
+    blocks = [("conv2d", quick("conv2d", epochs=1, speeds=(0.9,))), ("gender", EstimatedGender()), ("mfcc", MFCC())]
+    off, kept = (FeatureExtractor(blocks=blocks, cache=choice) for choice in (False, Cache(tmp_path / "one")))
+    units = off.fit_transform(train, train["emotion"])
+    assert not (tmp_path / "one").exists()
+    np.testing.assert_array_equal(kept.fit_transform(train, train["emotion"]), units)
+    # The map, the same at another speed, the gender's vector, the MFCC, and fingerprints of the clip and of its copy.
+    with closing(sqlite3.connect(tmp_path / "one" / "features.sqlite")) as connection:
+        (entries,) = connection.execute("SELECT COUNT(*) FROM entries").fetchone()
+    assert entries == len(train) * 6
+    assert len(list((tmp_path / "one" / "networks").iterdir())) == 1
+    alone = quick("conv2d", epochs=1, cache=Cache(tmp_path / "two")).fit(train, train["emotion"])
+    assert {path.name for path in (tmp_path / "two").iterdir()} >= {"features.sqlite", "networks"}
+    assert "cache" not in alone.settings()
+    assert not (tmp_path / "default").exists()
 
 
 def test_copies_stand_in_for_their_original_and_repeated_rows_do_not(split):

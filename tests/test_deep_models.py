@@ -16,10 +16,12 @@ from model_files import members
 from safetensors.torch import load, save
 
 from fusionser.archive import MANIFEST, write_archive
+from fusionser.cache import Cache
 from fusionser.errors import ModelFileError, SettingsError
-from fusionser.jobs import fit_prepared
+from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
-from fusionser.pipeline import PipelineSpec, Place, build_estimator, prepare
+from fusionser.pipeline import PipelineSpec, Place, Resources, build_estimator, prepare
+from fusionser.splits import SpeakerHoldout
 
 
 def two_epochs(blocks, classifier="svm", cross_fit=0, **more):
@@ -61,6 +63,32 @@ def test_a_new_process_gives_the_same_probabilities(deep, demo_rows, name):
     subprocess.run([sys.executable, "-c", code, str(file), str(there), *clips], check=True)
     pd.testing.assert_frame_equal(pd.read_parquet(there), here, check_dtype=False, rtol=1e-6)
     assert np.ptp(here.filter(like="probability_").to_numpy()) > 0
+
+
+def test_everything_keeps_to_the_cache_of_the_rows_and_no_file_tells_of_it(demo_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "default"))
+    kept = Cache(tmp_path / "hidden-place")
+    resources = Resources(cache=kept)
+    spec = PipelineSpec(
+        features={"blocks": ["mfcc", "conv1d"]},
+        classifier={"name": "mlp"},
+        rows={"imbalance": "balanced-bagging"},
+        networks={"epochs": 1},
+    )
+    prepared = prepare([Place(demo_folder, "demo")], spec, resources=resources)
+    result, _ = evaluate_prepared(prepared, SpeakerHoldout(speakers=("f1", "m1")), resources=resources)
+    model = fit_prepared(prepared, resources=resources)
+    assert not (tmp_path / "default").exists()
+    assert len(list(kept.networks.iterdir())) > 2
+    assert "cache" not in result.classifier_settings
+    assert "hidden-place" not in result.model_dump_json()
+    file = save_model(model, tmp_path / "m.fusionser")
+    with zipfile.ZipFile(file) as archive:
+        contents = [archive.read(name) for name in archive.namelist()]
+    with zipfile.ZipFile(io.BytesIO(members(file)["estimators.skops"])) as archive:
+        contents += [archive.read(name) for name in archive.namelist()]
+    assert not any(b"hidden-place" in content for content in contents)
+    assert load_model(file).pipeline["classifier"].classifier.cache is True
 
 
 def test_saving_leaves_the_model_whole_and_its_file_holds_no_learning_curve(deep, demo_rows):

@@ -1,9 +1,12 @@
 """Extraction over many clips: the cache, what is set apart, and runs that were stopped."""
 
+import copy
 import importlib
 import multiprocessing
 import os
+import pickle
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +14,17 @@ import pandas as pd
 import pytest
 import soundfile
 from conftest import tone
+from sklearn.base import clone
 
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
-from fusionser.features import MFCC, RMS, FeatureCache, FeatureExtractor, default_cache, fusionnet
+from fusionser.features import MFCC, RMS, Cache, Chroma, FeatureCache, FeatureExtractor, LogMelMap, fusionnet
 from fusionser.features.store import read_settings, write_features
 from fusionser.pipeline import PipelineSpec, Place, extract_file, prepare, resolve
 
 
 @pytest.fixture
 def cache(tmp_path):
-    return FeatureCache(tmp_path / "cache.sqlite")
+    return Cache(tmp_path / "cache")
 
 
 @pytest.fixture
@@ -126,9 +130,45 @@ def test_a_full_disk_costs_the_cache_and_not_the_result(clips, cache, monkeypatc
 
 def test_the_cache_can_be_placed_and_turned_off(tmp_path, monkeypatch):
     monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "there"))
-    assert default_cache().path == tmp_path / "there" / "features.sqlite"
+    assert Cache.default() == Cache.of(True) == Cache(str(tmp_path / "there"))
+    assert Cache.default().features().path == tmp_path / "there" / "features.sqlite"
     monkeypatch.setenv("FUSIONSER_CACHE", "off")
-    assert default_cache() is None
+    assert Cache.default() is None
+    assert Cache.of(True) is Cache.of(False) is Cache.of(None) is None
+    given = Cache(tmp_path)
+    assert Cache.of(given) is given
+    assert pickle.loads(pickle.dumps(given)) == copy.deepcopy(given) == given
+    with pytest.raises(
+        SettingsError, match=r"cache is '/there'; expected True, False, None, or a Cache, as Cache\('/there'\)"
+    ):
+        Cache.of("/there")
+
+
+@pytest.mark.parametrize(
+    "transformer", [MFCC(), LogMelMap(), FeatureExtractor(blocks=[("mfcc", MFCC()), ("chroma", Chroma())])]
+)
+def test_a_transformer_keeps_to_the_cache_that_it_is_given(clips, cache, tmp_path, monkeypatch, transformer):
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "default"))
+    kept = clone(transformer).set_params(cache=cache)
+    assert kept.get_params()["cache"] == cache
+    expected = kept.fit_transform(clips)
+    keys = set(stored_keys(cache))
+    assert len(keys) == len(clips) * (1 + len(getattr(transformer, "blocks", ["one"])))
+    for choice in (False, None):
+        np.testing.assert_array_equal(clone(transformer).set_params(cache=choice).transform(clips), expected)
+    assert set(stored_keys(cache)) == keys
+    assert not (tmp_path / "default").exists()
+    clone(transformer).transform(clips)
+    assert set(stored_keys(Cache(tmp_path / "default"))) == keys
+    # Where a thing is kept is no part of what it is.
+    digests = [given.digests() if hasattr(given, "digests") else given.digest() for given in (kept, transformer)]
+    assert digests[0] == digests[1]
+    assert kept.settings() == transformer.settings()
+
+
+def stored_keys(cache):
+    with closing(sqlite3.connect(cache.folder / "features.sqlite")) as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM entries")]
 
 
 def test_a_stopped_run_goes_on_where_it_was(clips, cache):
@@ -227,11 +267,13 @@ def test_features_are_named_in_prepared_tables(demo_folder):
     assert not prepared.table.isna().any().any()
 
 
-def test_a_damaged_cache_costs_the_cache_and_not_the_result(clips, tmp_path):
-    cache = FeatureCache(tmp_path / "cache.sqlite")
+def test_a_damaged_cache_costs_the_cache_and_not_the_result(clips, tmp_path, monkeypatch):
+    cache = Cache(tmp_path)
     extractor().run(clips, cache=cache)
-    cache.path.write_bytes(b"damaged" * 5000)
-    for leftover in tmp_path.glob("cache.sqlite-*"):
+    opened = cache.features()
+    monkeypatch.setattr(Cache, "features", lambda cache: opened)
+    (tmp_path / "features.sqlite").write_bytes(b"damaged" * 5000)
+    for leftover in tmp_path.glob("features.sqlite-*"):
         leftover.unlink()
     result = extractor().run(clips, cache=cache)
     assert result.stacked("mfcc").shape == (6, 20)

@@ -87,6 +87,9 @@ def test_a_run_that_keeps_nothing_leaves_nothing(command, demo_folder, tmp_path)
     options = ["--preset", "ser-fusionnet", "--protocol", "speaker-holdout", "--no-cache", "--jobs", 1]
     done = command("evaluate", demo_folder, *DEEP, *options, env=env)
     assert done.status == 0, done.messages
+    options = ["--blocks", "mfcc", "--augment", "noise", "--no-cache", "--jobs", 1, "--protocol", "speaker-holdout"]
+    done = command("evaluate", demo_folder, "--corpus", "demo", *options, env=env)
+    assert done.status == 0, done.messages
     assert not kept.exists()
     assert list(temporary.glob("fusionser-*")) == []
 

@@ -18,7 +18,7 @@ from fusionser.features import (
     BLOCKS,
     MFCC,
     BlockVector,
-    FeatureCache,
+    Cache,
     FeatureExtractor,
     Gender,
     LogMelMap,
@@ -112,7 +112,7 @@ def test_a_block_needs_a_kind_names_and_what_it_computes(files, registered):
 
 
 def test_such_a_block_is_cached_and_stands_in_presets(files, registered, tmp_path, monkeypatch):
-    cache = FeatureCache(tmp_path / "cache.sqlite")
+    cache = Cache(tmp_path)
     extractor = FeatureExtractor(blocks=[("peak", Peak())])
     first, second = (extractor.run(files, cache=cache) for _ in range(2))
     assert (first.computed, second.computed) == (4, 0)

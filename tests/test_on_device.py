@@ -6,7 +6,7 @@ import soundfile
 import torch
 from conftest import tone
 
-from fusionser.features import MFCC, Chroma, FeatureCache, LogMelMap, MFCCMap, RawWaveform, extraction, fusionnet, wide
+from fusionser.features import MFCC, Cache, Chroma, LogMelMap, MFCCMap, RawWaveform, extraction, fusionnet, wide
 from fusionser.features.clip import Clip
 from fusionser.features.extraction import compute_clips
 from fusionser.features.on_device import SharedSpectrum, share_spectra
@@ -68,7 +68,7 @@ def test_a_clip_that_cannot_be_used_spoils_no_other(tmp_path, clips):
 def test_values_of_another_device_are_kept_apart(tmp_path, clips, monkeypatch):
     soundfile.write(tmp_path / "clip.wav", clips[0]["waveform"], RATE)
     rows, blocks = [{"file": str(tmp_path / "clip.wav")}], {"mfcc": MFCC()}
-    cache = FeatureCache(tmp_path / "cache.sqlite")
+    cache = Cache(tmp_path)
     assert compute_clips(rows, blocks, cache=cache).computed == 1
     monkeypatch.setattr(torch, "device", lambda name: torch.zeros(0).device)
     assert compute_clips(rows, blocks, cache=cache, device="cuda").computed == 1

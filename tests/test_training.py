@@ -1,11 +1,16 @@
 """The one place that trains: batches, validation rows, early stopping, seeds, and what goes wrong."""
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
 from skorch.dataset import Dataset
 
+from fusionser.cache import Cache
+from fusionser.classifiers import MLP
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.networks import (
     Batches,
@@ -16,12 +21,14 @@ from fusionser.networks import (
     TimeDistributedCNNLSTM,
     TrainingRows,
     choose_device,
+    layers,
+    network_cache,
     train_network,
     training_progress,
 )
 from fusionser.networks import training as training_module
 from fusionser.networks.inference import logits_of
-from fusionser.networks.network_cache import network_key
+from fusionser.networks.network_cache import code_digest, network_key
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +188,103 @@ def test_a_trained_network_is_found_again_only_for_the_very_same_training(blobs,
     assert len(trained) == 7
 
 
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ("def f(x):\n    # Twice.\n    return 2 * x\n", True),
+        ('"""A module."""\n\n\ndef f(x):\n    """Return twice x."""\n    return (2 * x)\n\n\n"""Notes."""\n', True),
+        ("def f(x):\n    return 3 * x\n", False),
+        ("def f(x):\n    return 2 * x\n\n\nf = abs\n", False),
+        ("def f(x):\n    x = 2 * x\n    return x\n", False),
+    ],
+)
+def test_code_is_what_it_does(changed, same):
+    assert (code_digest(changed) == code_digest("def f(x):\n    return 2 * x\n")) is same
+
+
+def changed_copy(folder, tmp_path, module, old, new):
+    """Copy this package's modules with one of them changed."""
+    for file in network_cache.FOLDER.glob("*.py"):
+        text = file.read_text()
+        if file.stem == module:
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / file.name).write_text(text)
+    return tmp_path / folder
+
+
+def test_a_comment_trains_nothing_anew_and_a_change_of_what_trains_does(tmp_path, monkeypatch):
+    def key():
+        torch.manual_seed(0)
+        return network_key(Perceptron(2, 3), {}, [])
+
+    known = key()
+    norm = "LARGEST_NORM = 5.0"
+    for number, (module, old, new, same) in enumerate(
+        [
+            ("training", norm, f"{norm}  # enough for all", True),
+            ("training", '"""The only place where networks are trained', '"""Where networks are trained', True),
+            ("training", norm, "LARGEST_NORM = 4.0", False),
+            ("batches", "rng.beta(0.4, 0.4)", "rng.beta(0.5, 0.4)", False),
+            ("layers", "class Preparation(nn.Module):", "class Preparation(nn.Module):\n    kept = True\n", False),
+            # Another network's own layers have no part in this one's training.
+            ("conv1d", "class Conv1D(Network):", "class Conv1D(Network):\n    kernel = 9\n", True),
+        ]
+    ):
+        folder = changed_copy(str(number), tmp_path, module, old, new)
+        monkeypatch.setattr(network_cache, "FOLDER", folder)
+        monkeypatch.setattr(layers, "__file__", str(folder / "layers.py"))
+        assert (key() == known) is same, (module, new)
+        monkeypatch.undo()
+
+
+FOREIGN = """
+from torch import nn
+
+from fusionser.networks.layers import Network
+
+
+class Head(Network):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 3)
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+
+
+def test_the_code_of_others_networks_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def key(folder, code):
+        # One name in all folders, as of a module that is edited between two runs.
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "foreign_head.py").write_text(code)
+        monkeypatch.syspath_prepend(tmp_path / folder)
+        importlib.invalidate_caches()
+        monkeypatch.delitem(sys.modules, "foreign_head", raising=False)
+        head = importlib.import_module("foreign_head").Head
+        torch.manual_seed(0)
+        return network_key(head(), {}, [])
+
+    known = key("first", FOREIGN)
+    assert key("same", FOREIGN) == known
+    assert key("documented", f'"""A head."""\n# Of one layer.\n{FOREIGN}') == known
+    assert key("changed", FOREIGN.replace("self.layer(x)", "2 * self.layer(x)")) != known
+
+    class Mirrored(Distortion):
+        def __call__(self, inputs, targets, rng):
+            return inputs.flip(-1), targets
+
+    keys = set()
+    for distortion in (None, Distortion(), Mirrored()):
+        torch.manual_seed(0)
+        keys.add(network_key(Perceptron(2, 3), {}, [], distortion))
+    assert len(keys) == 3
+
+
 def test_what_no_weight_shows_tells_trained_networks_apart():
     """Networks of the same layers and first weights that read a map differently."""
 
@@ -201,6 +305,21 @@ def test_what_no_weight_shows_tells_trained_networks_apart():
     )
     assert len({spread, dropped, more, apart, wide, narrow}) == 6
     assert key(lambda: TimeDistributedCNNLSTM(128, 219, 7)) == spread
+
+
+def test_trainings_keep_to_the_cache_that_they_are_given(blobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path / "default"))
+    inputs, targets = blobs
+    one, two = Cache(tmp_path / "one"), Cache(tmp_path / "two")
+    for cache in (one, one, False, None):
+        MLP(epochs=2, cache=cache).fit(inputs, targets)
+    assert len(list(one.networks.glob("*.safetensors"))) == 1
+    # The place has no part in the key.
+    MLP(epochs=2, cache=two).fit(inputs, targets)
+    assert [file.name for file in two.networks.iterdir()] == [file.name for file in one.networks.iterdir()]
+    assert not (tmp_path / "default").exists()
+    MLP(epochs=2).fit(inputs, targets)
+    assert len(list((tmp_path / "default" / "networks").iterdir())) == 1
 
 
 def test_a_training_that_diverges_says_so(blobs):

@@ -6,6 +6,7 @@
 32
 """
 
+from fusionser.cache import Cache, FeatureCache
 from fusionser.features.base import FeatureBlock
 from fusionser.features.blocks import (
     MFCC,
@@ -19,7 +20,6 @@ from fusionser.features.blocks import (
     SpectralShape,
     ZeroCrossingRate,
 )
-from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.clip import Clip
 from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.features.extractor import FeatureExtractor
@@ -39,6 +39,7 @@ __all__ = [
     "PRESETS",
     "RMS",
     "BlockVector",
+    "Cache",
     "Chroma",
     "Clip",
     "ClipParameters",
@@ -64,7 +65,6 @@ __all__ = [
     "Spectrum",
     "ZeroCrossingRate",
     "blocks_extractor",
-    "default_cache",
     "fusionnet",
     "preset",
     "ser_fusionnet",

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import TransformerMixin
 
+from fusionser.cache import Cache, CacheChoice
 from fusionser.errors import AudioError
-from fusionser.features.cache import default_cache
 from fusionser.features.clip import Computation
 from fusionser.features.extraction import compute_clips
 from fusionser.features.inputs import rows_of
@@ -27,13 +27,13 @@ class ClipTransformer(TransformerMixin, Computation):
 
     Parameters
     ----------
-    cache : bool, default=True
-        Look features of files up in the cache, and keep them there.
+    cache : Cache or bool, default=True
+        Where features of files are looked up and kept; True is the default cache, False none.
     n_jobs : int, optional
         Processes; -1 is one a core.
     """
 
-    cache: bool = True
+    cache: CacheChoice = True
     n_jobs: int | None = None
 
     @property
@@ -74,7 +74,7 @@ class ClipTransformer(TransformerMixin, Computation):
             result = compute_clips(
                 rows_of(rest, sampling_rate, {self.kind: self}),
                 {self.kind: self},
-                cache=default_cache() if self.cache else None,
+                cache=Cache.of(self.cache),
                 n_jobs=self.n_jobs,
                 strict=strict,
             )

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fusionser.augmentation.waveforms import made_by
+from fusionser.cache import Cache, FeatureCache
 from fusionser.errors import AudioError, SettingsError
-from fusionser.features.cache import FeatureCache
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
 from fusionser.waveform import holds_waveform
@@ -184,12 +184,12 @@ class _Store:
 
     def __init__(
         self,
-        cache: FeatureCache | None,
+        cache: Cache | None,
         rows: Sequence[Mapping[str, Any]],
         computations: Mapping[str, Computation],
         device: str,
     ) -> None:
-        self.cache = cache
+        self.cache: FeatureCache | None = None
         self.notice: str | None = None
         self.keys: dict[int, dict[str, str]] = {}
         if cache is None:
@@ -200,8 +200,9 @@ class _Store:
         if not digests:
             return
         digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
+        self.cache = cache.features()
         try:
-            files = cache.file_digests(str(row["file"]) for row in rows if not holds_waveform(row))
+            files = self.cache.file_digests(str(row["file"]) for row in rows if not holds_waveform(row))
         except sqlite3.Error as error:
             self._give_up(error)
             return
@@ -247,7 +248,7 @@ def compute_clips(
     rows: Sequence[Mapping[str, Any]],
     computations: Mapping[str, Computation],
     *,
-    cache: FeatureCache | None = None,
+    cache: Cache | None = None,
     n_jobs: int | None = None,
     device: str = CPU,
     progress: Progress | None = None,
@@ -261,7 +262,7 @@ def compute_clips(
         Each has ``file``, or ``waveform`` and ``sampling_rate``, and optionally ``start``, ``end``, ``augmentation``.
     computations : mapping of str to Computation
         By name.
-    cache : FeatureCache, optional
+    cache : Cache, optional
         Where values are looked up and kept, batch by batch, so that a stopped run goes on where it was.
     n_jobs : int, optional
         Processes; -1 is one a core. Few clips are done in this process. Threads that decode, with another device.

@@ -12,9 +12,9 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
+from fusionser.cache import Cache, CacheChoice
 from fusionser.errors import AudioError, SettingsError, unknown_name
 from fusionser.features.base import ClipTransformer, FeatureBlock
-from fusionser.features.cache import FeatureCache, default_cache
 from fusionser.features.extraction import Extraction, Progress, compute_clips
 from fusionser.features.held import digests_of, taken
 from fusionser.features.inputs import rows_of, table_of
@@ -42,8 +42,9 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     keep_rows : bool, default=False
         Give a table that also holds the columns ``speaker``, ``source`` and ``augmentation``, for the steps
         that need to know whose clip a row is.
-    cache : bool, default=True
-        Look features of files up in the cache, and keep them there.
+    cache : Cache or bool, default=True
+        Where features of files, and the networks of blocks that learn, are looked up and kept; True is the default
+        cache, False none.
     n_jobs : int, optional
         Processes; -1 is one a core.
 
@@ -70,7 +71,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
 
     blocks: Sequence[tuple[str, FeatureBlock | LearnedBlock]]
     keep_rows: bool = False
-    cache: bool = True
+    cache: CacheChoice = True
     n_jobs: int | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -119,9 +120,11 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         return self._joined(X, rows, given)
 
     def _own(self, block: LearnedBlock) -> LearnedBlock:
-        """Return a clone that looks for what it is fed where this extractor does."""
-        front_end = clone(block.resolved_front_end()).set_params(cache=self.cache, n_jobs=self.n_jobs)
-        own: LearnedBlock = clone(block).set_params(front_end=front_end)
+        """Return a clone that looks for what it is fed, and what it has learned, where this extractor does."""
+        cache = Cache.of(self.cache)
+        front_end = clone(block.resolved_front_end()).set_params(cache=cache, n_jobs=self.n_jobs)
+        kept = {"cache": cache} if "cache" in block.get_params(deep=False) else {}
+        own: LearnedBlock = clone(block).set_params(front_end=front_end, **kept)
         return own
 
     def _handcrafted(self) -> list[tuple[str, FeatureBlock]]:
@@ -211,7 +214,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         self,
         X: Any,
         *,
-        cache: FeatureCache | None = None,
+        cache: Cache | None = None,
         n_jobs: int | None = None,
         device: str = "cpu",
         progress: Progress | None = None,
@@ -308,8 +311,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
                 parts[name][held] = taken(X[held], name, block)
         if not held.all():
             rest = X[~held]
-            cache = default_cache() if self.cache else None
-            result = compute_clips(rows_of(rest), blocks, cache=cache, n_jobs=self.n_jobs, strict=True)
+            result = compute_clips(rows_of(rest), blocks, cache=Cache.of(self.cache), n_jobs=self.n_jobs, strict=True)
             for name in blocks:
                 parts[name][~held] = result.stacked(name)
         return parts

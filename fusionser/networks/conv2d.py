@@ -217,7 +217,7 @@ class Conv2DExtractor(DeepExtractor):
             return
         shown = rows.drop(columns=array_columns(rows)).iloc[positions[originals]]
         shown = shown.assign(augmentation=str(Augmentation("speed", speed, 0)))
-        for place, array in zip(originals, self.resolved_front_end().compute_usable(shown), strict=True):
+        for place, array in zip(originals, self._front_end().compute_usable(shown), strict=True):
             if array is not None:
                 yield int(place), array
 

@@ -49,7 +49,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     Parameters
     ----------
     front_end : FrontEnd, optional
-        What a clip is turned into; each architecture has a default.
+        What a clip is turned into; each architecture has a default. Its own `cache` is not used here.
     output : {"units", "scores"}, default="units"
         What `transform` returns: hidden units, or the log-probability of each class.
     cross_fit : int, default=0
@@ -218,9 +218,11 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         return self.unit_count() if self.output == "units" else n_classes
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters as plain JSON values, but for the device: a model is used where it is used."""
+        """Return the parameters as plain JSON values, but for device and cache: a model is used where it is used."""
         params = {
-            key: value for key, value in self.get_params(deep=False).items() if key not in ("front_end", "device")
+            key: value
+            for key, value in self.get_params(deep=False).items()
+            if key not in ("front_end", "device", "cache")
         }
         plain: dict[str, Any] = json.loads(json.dumps(params, default=plain_value))
         return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
@@ -257,8 +259,13 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         """Return what the network says of the clips."""
         return function(self._inputs(rows))
 
+    def _front_end(self) -> FrontEnd:
+        """Return the front end, which looks for its arrays where this extractor does for its networks."""
+        front_end: FrontEnd = clone(self.resolved_front_end()).set_params(cache=self.cache)
+        return front_end
+
     def _inputs(self, rows: pd.DataFrame) -> Array:
-        return self.resolved_front_end().compute_all(rows)
+        return self._front_end().compute_all(rows)
 
     def _training_inputs(
         self, rows: pd.DataFrame, trained: Positions

@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from fusionser.cache import CacheChoice
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import PRECISIONS
 from fusionser.networks.device import choose_device
@@ -59,6 +60,9 @@ class NetworkTraining(BaseEstimator):
     device : str, default="auto"
         See `choose_device`.
     random_state : int, default=0
+    cache : Cache or bool, default=True
+        Where trained networks are looked up and kept, so that the same training is never done twice; True is the
+        default cache, False none.
     """
 
     epochs: int = 100
@@ -76,6 +80,7 @@ class NetworkTraining(BaseEstimator):
     precision: str = "float32"
     device: str = "auto"
     random_state: int | None = 0
+    cache: CacheChoice = True
 
     def check_training(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""

@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.cache import Cache
 from fusionser.errors import TrainingError
 from fusionser.memory import reused_memory
 from fusionser.networks.batches import Batches, Distortion
@@ -106,21 +107,23 @@ def train_network(
         if network.preparation is not None:
             network.preparation.learn(rows.inputs)
         weight = _class_weight(settings, rows.targets, classes)
-        described = {**_plain(settings), "device": device.type, "distortion": str(distortion)}
+        described = {**_plain(settings), "device": device.type}
         described["class_weight"] = [] if weight is None else weight.tolist()
         arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, rows.validation_inputs, rows.validation_targets]
-        key = network_key(network, described, arrays)
-        history = recall_network(network, key)
+        cache = Cache.of(settings.cache)
+        kept = None if cache is None else cache.networks / network_key(network, described, arrays, distortion)
+        history = recall_network(network, kept)
         if history is None:
             history = _fit(
-                network, rows, len(classes), settings, name, distortion, device, weight, checkpoint_path(key)
+                network, rows, len(classes), settings, name, distortion, device, weight, checkpoint_path(kept)
             )
-            keep_network(network, key, history)
+            keep_network(network, kept, history)
     return network.cpu().eval(), history
 
 
 def _plain(settings: NetworkTraining) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in NetworkTraining.__dataclass_fields__ if name != "device"}
+    names = set(NetworkTraining.__dataclass_fields__) - {"device", "cache"}
+    return {name: getattr(settings, name) for name in sorted(names)}
 
 
 def _class_weight(

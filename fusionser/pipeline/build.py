@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 from fusionser.augmentation import REVISION, AugmentRows
 from fusionser.balancing import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
+from fusionser.cache import Cache
 from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier, TableClassifier, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
@@ -216,7 +217,9 @@ def build_pipeline(
     )
     steps = _row_steps(spec.rows, unusable, spec.seed)
     last = _classifier(spec, deep, resources)
-    return Pipeline([*steps, (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)])
+    pipeline = Pipeline([*steps, (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)])
+    cache = Cache.of(resources.cache)
+    return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
 
 
 def build_estimator(

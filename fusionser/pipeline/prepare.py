@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from fusionser.augmentation import augmented_rows
+from fusionser.cache import Cache
 from fusionser.corpora import CORPORA, Listing, list_rows
 from fusionser.errors import AudioError, ProtocolError
 from fusionser.facts import Stamp
@@ -223,10 +224,11 @@ def analyse_augmented(
     training.
     """
     rows, seed = prepared.spec.rows, prepared.spec.seed
-    if resources.cache is None or not rows.augment:
+    cache = Cache.of(resources.cache)
+    if cache is None or not rows.augment:
         return prepared
     augmented = augmented_rows(prepared.table, rows.augment, rows.copies, seed)
-    result = prepared.extractor.run(augmented, cache=resources.cache, n_jobs=resources.n_jobs, progress=progress)
+    result = prepared.extractor.run(augmented, cache=cache, n_jobs=resources.n_jobs, progress=progress)
     failed = augmented.iloc[sorted(result.failures)]
     notes = [Stamp(kind="unusable-augmentations", value=len(failed))] if len(failed) else []
     return replace(
@@ -282,7 +284,7 @@ class _Extracting:
     def _analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
         result = self.extractor.run(
             rows,
-            cache=self.resources.cache,
+            cache=Cache.of(self.resources.cache),
             n_jobs=self.resources.n_jobs,
             device=self.resources.feature_device,
             progress=self._told(len(rows)),

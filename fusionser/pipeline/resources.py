@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fusionser.features import FeatureCache
+from fusionser.cache import CacheChoice
 
 __all__ = ["LOCAL", "Resources"]
 
@@ -19,15 +19,15 @@ class Resources:
         Where spectra are computed.
     n_jobs : int, optional
         Processes of the extraction and threads of the classifiers; -1 is one a core.
-    cache : FeatureCache, optional
-        Where features and trained networks are kept.
+    cache : Cache or bool, default=True
+        Where features and trained networks are looked up and kept; True is the default cache, False none.
     """
 
     device: str = "auto"
     feature_device: str = "cpu"
     n_jobs: int | None = None
-    cache: FeatureCache | None = None
+    cache: CacheChoice = True
 
 
 LOCAL = Resources()
-"""This process, the best device that it has, and no cache."""
+"""This process, the best device that it has, and the default cache."""

@@ -1,6 +1,6 @@
-"""Computed features on disk, so that no clip is analysed twice.
+"""What is kept on disk: computed features, so that no clip is analysed twice, and trained networks.
 
-One SQLite file, shared safely by any number of processes. An entry's key is made of the hash of the
+Features are in one SQLite file, shared safely by any number of processes. An entry's key is made of the hash of the
 recording's bytes, the part of it that is the clip, the augmentation, and the digest of the computation; a
 change of one block's parameters recomputes that block alone. The file keeps to `max_bytes` by forgetting
 what was used longest ago.
@@ -12,15 +12,16 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from fusionser.errors import AudioError, FusionserError
+from fusionser.errors import AudioError, FusionserError, SettingsError
 
-__all__ = ["FeatureCache", "cache_folder", "default_cache"]
+__all__ = ["Cache", "CacheChoice", "FeatureCache"]
 
 DEFAULT_MAX_BYTES = 4 * 1024**3
 CHUNK = 500
@@ -158,21 +159,58 @@ def _unpack(shape: str, value: bytes) -> Array:
     return np.frombuffer(value, dtype="<f4").reshape(sizes).astype(np.float32)
 
 
-def default_cache() -> FeatureCache | None:
-    """Open the cache in the folder named by ``FUSIONSER_CACHE``, else in the user's cache folder.
+@dataclass(frozen=True)
+class Cache:
+    """A folder where computed features and trained networks are kept.
 
-    Returns
-    -------
-    FeatureCache or None
-        None when ``FUSIONSER_CACHE`` is ``off``.
+    Parameters
+    ----------
+    folder : str or Path
+        Made when something is first kept there.
+
+    Examples
+    --------
+    >>> Cache("there").networks.as_posix()
+    'there/networks'
     """
-    folder = cache_folder()
-    return None if folder is None else FeatureCache(folder / "features.sqlite")
+
+    folder: str | Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
+    @classmethod
+    def default(cls) -> "Cache | None":
+        """Return the cache in the folder named by ``FUSIONSER_CACHE``, else in the user's; None where it is ``off``."""
+        place = os.environ.get("FUSIONSER_CACHE", "")
+        if place.lower() == "off":
+            return None
+        return cls(place or platformdirs.user_cache_dir("fusionser", appauthor=False))
+
+    @classmethod
+    def of(cls, choice: "CacheChoice") -> "Cache | None":
+        """Return the cache that an estimator's parameter means: True is the default one, False and None are none.
+
+        Raises
+        ------
+        SettingsError
+            When it is none of these.
+        """
+        if isinstance(choice, Cache):
+            return choice
+        if choice is None or isinstance(choice, bool):
+            return cls.default() if choice else None
+        raise SettingsError(f"cache is {choice!r}; expected True, False, None, or a Cache, as Cache({str(choice)!r})")
+
+    @property
+    def networks(self) -> Path:
+        """The folder of trained networks."""
+        return Path(self.folder) / "networks"
+
+    def features(self) -> FeatureCache:
+        """Open the features that are kept."""
+        return FeatureCache(Path(self.folder) / "features.sqlite")
 
 
-def cache_folder() -> Path | None:
-    """Return the folder named by ``FUSIONSER_CACHE``, else the user's; None when it is ``off``."""
-    place = os.environ.get("FUSIONSER_CACHE", "")
-    if place.lower() == "off":
-        return None
-    return Path(place) if place else Path(platformdirs.user_cache_dir("fusionser", appauthor=False))
+CacheChoice = Cache | bool | None
+"""What the parameter ``cache`` of an estimator may be, see `Cache.of`."""
