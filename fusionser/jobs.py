@@ -1,7 +1,7 @@
 """The main jobs, as the command line and Python have them: extract, evaluate and fit."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,12 @@ from fusionser.pipeline import (
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import LOCAL
+from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
 from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, versions
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.splits import Protocol
 
-__all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared"]
+__all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared", "plugins_used"]
 
 PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}}
 """What of an estimate is no business of a model's users: places on this machine, and who said what."""
@@ -162,6 +163,7 @@ def evaluate_prepared(
         progress=progress,
     )
     settings = features.settings()
+    plugins = plugins_used(prepared, split, settings)
     result = Result(
         corpora=prepared.corpora,
         rows=evaluation.rows,
@@ -187,9 +189,22 @@ def evaluate_prepared(
         notes=(*prepared.notes, *_initial_weights(settings)),
         seed=spec.seed,
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
-        provenance=provenance(),
+        provenance={**provenance(), **({"plugins": plugins} if plugins else {})},
     )
     return result, evaluation
+
+
+def plugins_used(prepared: Prepared, split: Protocol, blocks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return name and package of everything in an evaluation that does not come with fusionser."""
+    spec = prepared.spec
+    named: list[Named] = [
+        *named_in_blocks(blocks),
+        ("classifier", spec.classifier.name, (CLASSIFIERS,)),
+        ("protocol", split.name, (PROTOCOLS,)),
+        *(("augmentation", name, (AUGMENTATIONS,)) for name in spec.rows.augment),
+        *(("corpus", name, (CORPORA,)) for name in prepared.corpora),
+    ]
+    return plugins_among(named)
 
 
 def _seconds(prepared: Prepared, evaluation: Evaluation, spent: float) -> dict[str, float]:

@@ -16,7 +16,7 @@ from fusionser.errors import ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
-from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Registry
+from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
 from fusionser.results import BlockSettings, Result, versions
 from fusionser.scaling import BlockScaler
 from fusionser.spec import PipelineSpec, stored_elsewhere
@@ -158,7 +158,7 @@ def save_model(model: Model, path: str | Path) -> Path:
         estimators = dump_estimators({SCALE: pipeline[SCALE], CLASSIFIER: bare(classifier)})
     finally:
         classifier.unpack(parts)
-    card = model.card.model_copy(update={"plugins": _plugins(model.card)})
+    card = model.card.model_copy(update={"plugins": plugins_among(_names(model.card))})
     manifest = {"card": card.model_dump(mode="json")}
     members = {ESTIMATORS: estimators, **learned, **parts}
     try:
@@ -247,26 +247,10 @@ def _advice(card: ModelCard, name: str) -> str:
     return "a plugin may provide it: install the package that does"
 
 
-def _names(card: ModelCard) -> Iterator[tuple[str, str, tuple[Registry, ...]]]:
+def _names(card: ModelCard) -> Iterator[Named]:
     """Yield what a card names: what it is, its name, and the registries that may have it."""
     yield "classifier", card.classifier, (CLASSIFIERS,)
-    for block in card.features:
-        yield "feature block", str(block.get("kind")), (BLOCKS, NETWORKS)
-        if isinstance(front_end := block.get("front_end"), dict):
-            yield "front end", str(front_end.get("kind")), (FRONT_ENDS,)
-            for name in front_end.get("blocks", ()):
-                yield "feature block", str(name), (BLOCKS,)
-
-
-def _plugins(card: ModelCard) -> dict[str, str]:
-    """Return what is not fusionser's own among what a card names, and where it comes from."""
-    origins = {
-        name: registry.origin(name)
-        for _, name, registries in _names(card)
-        for registry in registries
-        if name in registry
-    }
-    return {name: origin for name, origin in origins.items() if origin != "fusionser"}
+    yield from named_in_blocks(card.features)
 
 
 def _check_classes(model: Model) -> None:

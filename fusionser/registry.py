@@ -10,7 +10,7 @@ cannot be imported takes no other name with it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
@@ -32,8 +32,11 @@ __all__ = [
     "PRESETS",
     "PROTOCOLS",
     "REGISTRIES",
+    "Named",
     "Registry",
     "code_origin",
+    "named_in_blocks",
+    "plugins_among",
 ]
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -351,3 +354,25 @@ REGISTRIES: Mapping[str, Registry] = {
     "presets": PRESETS,
 }
 """Every registry, by the name that ``fusionser list`` takes."""
+
+
+Named = tuple[str, str, tuple[Registry, ...]]
+"""What something is, its name, and the registries that may have it."""
+
+
+def named_in_blocks(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Named]:
+    """Yield what settings of blocks name: the blocks, their front ends, and the blocks that feed these."""
+    for block in blocks:
+        yield "feature block", str(block.get("kind")), (BLOCKS, NETWORKS)
+        if isinstance(front_end := block.get("front_end"), Mapping):
+            yield "front end", str(front_end.get("kind")), (FRONT_ENDS,)
+            for name in front_end.get("blocks", ()):
+                yield "feature block", str(name), (BLOCKS,)
+
+
+def plugins_among(named: Iterable[Named]) -> dict[str, str]:
+    """Return what does not come with fusionser among names: each with the package, and its version, that it is of."""
+    origins = {
+        name: registry.origin(name) for _, name, registries in named for registry in registries if name in registry
+    }
+    return {name: origin for name, origin in origins.items() if origin != OWN}

@@ -216,6 +216,44 @@ def test_features_are_kept_for_their_version_of_the_package_alone(run, plugin, l
     assert computed(later_plugin, "crest,rms") == 0
 
 
+STUDY = """
+title = "Of a package"
+question = "Is an evaluation of another version of the package taken?"
+[[pipelines]]
+name = "loud"
+classifiers = ["nearest-mean"]
+spec.features = { preset = "loudness" }
+spec.rows = { augment = ["gain"] }
+[[corpora]]
+corpus = "dashed"
+[[corpora.protocols]]
+name = "leave-one-gender-out"
+"""
+
+
+def test_an_evaluation_of_a_study_is_of_its_version_of_the_package_alone(
+    run, plugin, later_plugin, recordings, tmp_path
+):
+    recipe, out = tmp_path / "study.toml", tmp_path / "out"
+    recipe.write_text(STUDY)
+    kept = out / "cells" / "dashed_leave-one-gender-out_inductive_loud_nearest-mean.json"
+
+    def ran(beside):
+        done = run("study", recipe, "--place", f"dashed={recordings}", "--out", out, "--jobs", "1", beside=[beside])
+        assert done.status == 0, done.messages
+        return kept.stat().st_mtime_ns, json.loads(kept.read_text())["provenance"]["plugins"]
+
+    names = ("crest", "nearest-mean", "leave-one-gender-out", "gain", "dashed")
+    first = ran(plugin)
+    assert first[1] == dict.fromkeys(names, f"{PACKAGE} 0.1.0")
+    assert ran(plugin) == first
+    assert ran(later_plugin)[1] == dict.fromkeys(names, f"{PACKAGE} 0.2.0")
+    # Its page is made again where the package is missing.
+    page = (out / "report.md").read_text()
+    assert run("report", out).status == 0
+    assert (out / "report.md").read_text() == page.replace(f" --place=dashed={recordings}", "")
+
+
 @pytest.fixture
 def fitted(run, plugin, features, recordings, tmp_path):
     """Return a model file with some parts of the plugin."""

@@ -140,7 +140,7 @@ def _compute_batch_apart(
 
 def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) -> dict[str, str]:
     text = row.get("augmentation")
-    copied = f"{text}|{made_by()}" if isinstance(text, str) and text else ""
+    copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
     part = f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}"
     return {
         name: hashlib.blake2b(f"{part}|{digest}".encode(), digest_size=16).hexdigest()

@@ -14,7 +14,7 @@ from fusionser.evaluation.guard import check_split, with_fingerprints
 from fusionser.facts import Record
 from fusionser.features import FeatureExtractor
 from fusionser.files import write_text
-from fusionser.jobs import evaluate_prepared
+from fusionser.jobs import evaluate_prepared, plugins_used
 from fusionser.model import FEATURES
 from fusionser.names import BY_FEATURE
 from fusionser.pipeline import Prepared, Resources, analyse_augmented, build_estimator, configured_features
@@ -79,6 +79,7 @@ class Cell:
             and result.seed == spec.seed
             and (result.protocol.selection == BY_INNER_FOLDS) == spec.classifier.tune
             and deciding(result.provenance["versions"]) == versions()
+            and result.provenance.get("plugins", {}) == plugins_used(self.prepared, self.split, self.block_settings())
             and self._tells_importance(result)
         )
 

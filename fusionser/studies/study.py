@@ -13,7 +13,7 @@ from fusionser.pipeline import Place, Prepared, Resources, build_features, choos
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import read_result
-from fusionser.spec import PipelineSpec, ProtocolSpec
+from fusionser.spec import PipelineSpec, ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe
 from fusionser.studies.runner import CellProgress, CellRun, run_cells
@@ -151,7 +151,9 @@ def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
     """
     cells = Path(folder) / "cells"
     outcomes = {}
-    for name in _cell_names(recipe):
+    with stored_elsewhere():
+        names = list(_cell_names(recipe))
+    for name in names:
         if (cells / f"{name}.json").is_file():
             outcomes[name] = read_result(cells / f"{name}.json")
     if not outcomes:
