@@ -12,14 +12,17 @@ from fusionser.errors import ProtocolError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.networks import TEMPORAL_MODELS, MFCCFrames
 from fusionser.pipeline import build_estimator
-from fusionser.reporting.reproduction import best_epoch_score, reproduction_stamps, verdict
+from fusionser.reporting.reproduction import (
+    best_epoch_score,
+    reproduction_stamps,
+)
 from fusionser.spec import ProtocolSpec
 from fusionser.splits import protocol
 from fusionser.studies import cells
 from fusionser.studies import reproduce as module
 from fusionser.studies.papers import paper_recipes, read_paper_recipe
 from fusionser.studies.reproduce import Run
-from fusionser.studies.reproduction import Reproduction, stored_reproductions
+from fusionser.studies.reproduction import stored_reproductions
 
 
 def reproduce(*given, **more):
@@ -208,25 +211,6 @@ def test_a_best_epoch_is_of_the_very_same_run(small, demo_folder, tmp_path):
         kept[part].update(change)
         path.write_text(json.dumps({**kept, "accuracy": 0.123}))
         assert reproduce(name, recipe, places, tmp_path, Run(quick=True)).best[0].accuracy != 0.123
-
-
-def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch):
-    _, recipe = small
-
-    def reached(figure, measure, best, own):
-        monkeypatch.setattr(Reproduction, "best_accuracies", lambda self: best)
-        monkeypatch.setattr(Reproduction, "accuracies", lambda self: own)
-        return Reproduction("x", recipe.model_copy(update={"figure": figure, "measure": measure})).reached()
-
-    # Mean 60, deviation 1, three values: Student's interval is 60 +- 2.484.
-    assert reached(62.4, "best validation epoch", [59.0, 60.0, 61.0], [0.0, 0.0]) is True
-    assert reached(62.6, "best validation epoch", [59.0, 60.0, 61.0], [90.0, 90.0]) is False
-    assert reached(62.4, "test", [0.0, 0.0], [59.0, 60.0, 61.0]) is True
-    assert reached(62.4, "test", [99.0, 99.0], [59.0]) is None
-    # Student's interval of two values holds anything: 14.9 to 91.1 for these.
-    assert reached(90.0, "test", [], [50.0, 56.0]) is None
-    short = Reproduction("x", recipe.model_copy(update={"measure": "test"}), "epochs-1")
-    assert short.reached() is None and verdict(short) == "not a full run"
 
 
 def test_what_fails_is_written_and_the_others_go_on(small, demo_folder, tmp_path, monkeypatch):

@@ -187,7 +187,11 @@ def test_the_rest_of_a_result_of_format_1():
     assert (result.format, result.spec) == (2, None)
     assert (result.corpora, result.corpus) == (("ravdess", "emodb"), "ravdess, emodb")
     protocol = result.protocol
-    assert (protocol.selection, protocol.random, protocol.allows) == ("inner-folds", True, ("audio", "sources", "speakers"))
+    assert (protocol.selection, protocol.random, protocol.allows) == (
+        "inner-folds",
+        True,
+        ("audio", "sources", "speakers"),
+    )
     assert not protocol.speaker_independent and not protocol.speakers_known and protocol.gender_given
     assert result.features[0]["statistics"] == ["mean", "std"] and result.features[0]["validate_by"] == "speakers"
     assert (result.speaker_confusions, result.genders, result.importance, result.quarantine) == ({}, {}, {}, [])
