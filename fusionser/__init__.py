@@ -6,8 +6,10 @@ The parts, in the order in which data flow through them:
 - `fusionser.audio`, `fusionser.features`: rows to features,
 - `fusionser.evaluation`: protocols, the leakage guard, scores,
 - `fusionser.scaling`, `fusionser.classifiers`: features to labels,
-- `fusionser.experiments`: the whole job, and studies of many,
+- `fusionser.spec`, `fusionser.pipeline`: what is fitted, and how it is built,
+- `fusionser.jobs`: extract, evaluate and fit, whole,
 - `fusionser.model`: the saved model,
+- `fusionser.studies`: many evaluations, kept and compared,
 - `fusionser.reporting`: pages and pictures.
 """
 

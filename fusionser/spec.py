@@ -269,7 +269,10 @@ class PipelineSpec(Spec):
     @property
     def features_name(self) -> str:
         """What results call the features."""
-        blocks = [block if isinstance(block, str) else str(block.get("name")) for block in self.features.blocks]
+        blocks = [
+            block if isinstance(block, str) else str(block.get("name", block.get("kind")))
+            for block in self.features.blocks
+        ]
         return self.features.name or self.network or self.features.preset or "+".join(blocks) or DEFAULT_PRESET
 
 

@@ -252,6 +252,7 @@ def test_a_result_of_an_earlier_version_holds_no_settings(tmp_path):
         ({}, "wide"),
         ({"features": {"preset": "fusionnet"}}, "fusionnet"),
         ({"features": {"blocks": ["mfcc", {"name": "low", "kind": "pitch"}]}}, "mfcc+low"),
+        ({"features": {"blocks": [{"kind": "pitch"}]}}, "pitch"),
         ({"network": "crnn"}, "crnn"),
         ({"features": {"name": "mine", "preset": "wide"}}, "mine"),
     ],
