@@ -48,7 +48,7 @@ def evaluate(
 
     if importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(importance), IMPORTANCE)
-    config = split.over(given.over(settings.load()), protocol, "speaker-kfold")
+    config = split.over(given.over(settings.load()), protocol, "speaker-kfold", run.seed)
     spec = training.over(front_end.over(config.pipeline), run.seed, setting)
     config = config.changed(pipeline=spec)
     settings.save(config)

@@ -36,10 +36,8 @@ def extract(
     config = given.over(settings.load())
     config = config.changed(pipeline=_without_learning(front_end.over(config.pipeline)))
     settings.save(config)
-    paired = given.pair(places)
-    _check_nothing_learns(config.pipeline, paired)
     resources = make_resources(device=device, jobs=run.jobs, cache=run.cache)
-    extracted = extract_places(paired, config, out, given, resources)
+    extracted = extract_places(given.pair(places), config, out, given, resources)
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:
@@ -71,16 +69,3 @@ def _without_learning(spec: Any) -> Any:
     if spec.features.preset == "fusionnet" and spec.features.gender is None:
         return spec.changed(features=spec.features.changed(gender="given"))
     return spec
-
-
-def _check_nothing_learns(spec: Any, places: list[Any]) -> None:
-    from fusionser.features import LearnedBlock
-    from fusionser.pipeline import build_features, resolve
-
-    blocks = build_features(resolve(spec, places)).blocks
-    learning = [name for name, block in blocks if isinstance(block, LearnedBlock)]
-    if learning:
-        raise SettingsError(
-            f"{', '.join(learning)} learn from training rows, so they cannot be extracted beforehand; leave them "
-            "out here (--gender given or none), and name them in 'fusionser evaluate' or 'fusionser fit'"
-        )

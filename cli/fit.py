@@ -44,7 +44,7 @@ def fit(
     from fusionser.pipeline import build_estimator, build_features, resolve
     from fusionser.pipeline.build import decided_by
 
-    config = split.over(given.over(settings.load()), protocol, "speaker-holdout")
+    config = split.over(given.over(settings.load()), protocol, "speaker-holdout", run.seed)
     spec = training.over(front_end.over(config.pipeline), run.seed)
     config = config.changed(pipeline=spec)
     settings.save(config)

@@ -329,7 +329,7 @@ class Split:
         str, option("--train-corpora", "Corpora that cross-corpus trains on; the others when empty.", "Protocol")
     ] = ""
 
-    def over(self, config: Any, name: str | None, default: str) -> Any:
+    def over(self, config: Any, name: str | None, default: str, seed: int | None) -> Any:
         """Return settings with the protocol that was given; one that does not take a setting refuses it."""
         from fusionser.spec import ProtocolSpec
 
@@ -344,6 +344,10 @@ class Split:
         stored = config.protocol
         chosen = name or (stored.name if stored else default)
         settings = dict(stored.settings) if stored and stored.name == chosen else {}
+        if seed is not None:
+            settings.pop("seed", None)
+        if self.test_share is not None:
+            settings.pop("speakers", None)
         return config.changed(protocol=ProtocolSpec(name=chosen, settings={**settings, **_given(given)}))
 
 

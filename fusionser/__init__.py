@@ -10,9 +10,10 @@ The parts, in the order in which data flow through them:
 - `fusionser.audio`, `fusionser.features`: rows to features,
 - `fusionser.splits`, `fusionser.evaluation`: protocols, the leakage guard, scores,
 - `fusionser.scaling`, `fusionser.classifiers`: features to labels,
-- `fusionser.pipeline`, `fusionser.jobs`: a specification to estimators, and whole jobs,
-- `fusionser.studies`: many evaluations, and published figures run again,
+- `fusionser.spec`, `fusionser.pipeline`: what is fitted, and how it is built,
+- `fusionser.jobs`: extract, evaluate and fit, whole,
 - `fusionser.model`: the saved model,
+- `fusionser.studies`: many evaluations, kept and compared,
 - `fusionser.reporting`: pages and pictures,
 - `fusionser.registry`: everything that has a name, open to plugins.
 """

@@ -166,7 +166,12 @@ class Result(Record):
     @model_validator(mode="before")
     @classmethod
     def _of_today(cls, values: Any) -> Any:
-        return upgraded(values) if isinstance(values, dict) and values.get("format", FORMAT) == 1 else values
+        if not isinstance(values, dict) or values.get("format", FORMAT) != 1:
+            return values
+        try:
+            return upgraded(values)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a whole result of format 1: {error!r}") from error
 
     @property
     def corpus(self) -> str:
@@ -188,7 +193,7 @@ def read_result(path: str | Path) -> Result:
     """
     try:
         with stored_elsewhere():
-            return Result.model_validate_json(Path(path).read_text(encoding="utf-8"))
+            return Result.model_validate_json(Path(path).read_bytes())
     except OSError as error:
         raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValidationError as error:

@@ -33,6 +33,14 @@ STAMPS: tuple[tuple[str, str, Callable[[re.Match[str]], Any]], ...] = (
      lambda match: {"epochs": int(match[1]), "used": int(match[2]), "recordings": int(match[3])}),
     (rf"{NUMBER} epochs in place of the recipe's", "epochs", lambda match: int(match[1])),
     (r"trained in (\S+)", "precision", lambda match: match[1]),
+    ("the speakers are unknown: splits by speaker need label/speaker/clip.wav, or a table with a column 'speaker'",
+     "no-speaker-folders", lambda match: None),
+    (r"no (\S+) in (.*) or beside it, so the gender of the speakers is unknown; get it from (.*)", "genders-unknown",
+     lambda match: {"table": match[1], "folder": match[2], "address": match[3]}),
+    ("(.*) does not name the actors (.*)", "speakers-not-in-table",
+     lambda match: {"table": match[1], "speakers": match[2].split(", ")}),
+    ("no recordings of (.*); get them from (.*)", "part-missing",
+     lambda match: {"corpus": match[1], "address": match[2]}),
 )  # fmt: skip
 
 TUNED = "parameters chosen by inner folds of the training speakers"

@@ -153,6 +153,12 @@ class FeaturesSpec(Spec):
             raise ValueError("got both a preset and blocks (--preset, --blocks); expected one of them")
         if self.gender == "none" and "gender" in self.blocks:
             raise ValueError("got the block 'gender' and --gender none; leave one of them out")
+        settled = [block.get("kind") for block in self.blocks if not isinstance(block, str)]
+        if (settled and self.clip.given()) or (self.gender is not None and {"gender", "estimated-gender"} & {*settled}):
+            raise ValueError(
+                "got blocks with all their settings, as a features file has, and other settings of the clip or the "
+                "gender; to change them, name the features with --preset or --blocks as well"
+            )
         return self
 
 
@@ -286,7 +292,10 @@ class PipelineSpec(Spec):
     @property
     def features_name(self) -> str:
         """What results call the features."""
-        blocks = [block if isinstance(block, str) else str(block.get("name")) for block in self.features.blocks]
+        blocks = [
+            block if isinstance(block, str) else str(block.get("name", block.get("kind")))
+            for block in self.features.blocks
+        ]
         return self.features.name or self.network or self.features.preset or "+".join(blocks) or DEFAULT_PRESET
 
 

@@ -192,8 +192,10 @@ def test_a_bag_averages_members_that_saw_balanced_rows(skewed, name, monkeypatch
 def test_a_bag_and_an_imposed_imbalance_at_the_command_line(demo_folder, tmp_path, command, name):
     model = tmp_path / "model.fusionser"
     given = ["--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--classifier", name]
-    cures = ["--impose-imbalance", "4", "--imbalance", "balanced-bagging", "--augment", "noise"]
-    answer = command("fit", demo_folder, *given, *cures, "--augment-classes", "scarce", "--epochs", "3", "--out", model)
+    balanced = ["--impose-imbalance", "4", "--imbalance", "balanced-bagging", "--augment", "noise"]
+    answer = command(
+        "fit", demo_folder, *given, *balanced, "--augment-classes", "scarce", "--epochs", "3", "--out", model
+    )
     assert answer.status == 0, answer.messages
     clip = next(demo_folder.glob("*.wav"))
     assert command("predict", model, clip, "--json").json[0]["emotion"]

@@ -49,8 +49,17 @@ clips = st.builds(
     denoise=st.none() | st.booleans(),
 )
 blocks = tuples(st.sampled_from([*(set(BLOCKS) - {"gender"}), *NETWORKS]) | parameters)
+
+
+def featured(named, clip, gender, **more):
+    if any(not isinstance(block, str) for block in named.get("blocks", ())):
+        # These have their own.
+        return FeaturesSpec(**named, **more)
+    return FeaturesSpec(**named, clip=clip, gender=gender, **more)
+
+
 features = st.builds(
-    lambda named, **more: FeaturesSpec(**named, **more),
+    featured,
     st.sampled_from([*PRESETS]).map(lambda name: {"preset": name}) | blocks.map(lambda own: {"blocks": own}),
     name=st.text(max_size=8),
     keep=tuples(names),
@@ -175,6 +184,8 @@ def test_a_specification_cannot_be_changed_and_a_changed_copy_is_checked():
         ({"networks": {"epochs": 0}}, "networks: epochs: Input should be greater than or equal to 1"),
         ({"features": {"preset": "wide", "blocks": ["mfcc"]}}, "got both a preset and blocks (--preset, --blocks)"),
         ({"features": {"blocks": ["gender"], "gender": "none"}}, "got the block 'gender' and --gender none"),
+        ({"features": {"blocks": [{"kind": "mfcc"}], "clip": {"trim": True}}}, "got blocks with all their settings"),
+        ({"features": {"blocks": [{"kind": "gender"}], "gender": "none"}}, "got blocks with all their settings"),
         ({"rows": {"augment_classes": "scarce"}}, "--augment-classes scarce copies nothing without --augment"),
         ({"network": "crnn", "features": {"preset": "wide"}}, "a network reads the recording by itself"),
         ({"network": "crnn", "features": {"gender": "given"}}, "got --network with --gender"),
@@ -241,6 +252,7 @@ def test_a_result_of_an_earlier_version_holds_no_settings(tmp_path):
         ({}, "wide"),
         ({"features": {"preset": "fusionnet"}}, "fusionnet"),
         ({"features": {"blocks": ["mfcc", {"name": "low", "kind": "pitch"}]}}, "mfcc+low"),
+        ({"features": {"blocks": [{"kind": "pitch"}]}}, "pitch"),
         ({"network": "crnn"}, "crnn"),
         ({"features": {"name": "mine", "preset": "wide"}}, "mine"),
     ],

@@ -84,6 +84,9 @@ def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, 
         {"seed": 5},
         {"classifier_settings": {"C": 1.0}},
         {"provenance": {**content["provenance"], "versions": {}}},
+        {"protocol": {**content["protocol"], "setting": "speaker-normalised"}},
+        {"protocol": {**content["protocol"], "selection": "inner-folds"}},
+        {"format": 1},
     ):
         cell.write_text(json.dumps({**content, "pooled": {"war": 0.999, "uar": 1, "macro_f1": 1}, **change}))
         results = run_study(recipe, {"demo": demo_folder}, tmp_path).results
@@ -151,6 +154,31 @@ def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(
     assert [result.protocol.settings["folds"] for result in results] == [3, 2]
     assert {result.protocol.settings["seed"] for result in results} == {3}
     assert len(list((tmp_path / "cells").iterdir())) == 2
+
+
+NETWORK = """
+title = "A network"
+question = "Are its own settings those that it is trained with?"
+[[pipelines]]
+name = "alone"
+classifiers = ["svm"]
+spec.network = "mfcc-frames"
+spec.networks = { epochs = 2, precision = "bfloat16", parameters = { units = 8 } }
+[[corpora]]
+corpus = "demo"
+protocols = [{ name = "speaker-holdout", settings = { speakers = ["f1", "m1"] } }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("shared", "epochs", "precision"), [("", 2, "bfloat16"), ('epochs = 1\nprecision = "float32"', 1, "float32")]
+)
+def test_a_recipe_changes_a_pipelines_networks_where_it_says_so(demo_folder, tmp_path, shared, epochs, precision):
+    (tmp_path / "network.toml").write_text(shared + NETWORK)
+    run = run_study(read_recipe(str(tmp_path / "network.toml")), {"demo": demo_folder}, tmp_path)
+    assert run.names == ["demo_speaker-holdout_inductive_alone_network-alone"] and run.failures == {}
+    (block,) = run.results[0].features
+    assert (block["epochs"], block["precision"], block["units"]) == (epochs, precision, 8)
 
 
 def test_a_package_that_is_not_used_any_more_makes_no_result_older():

@@ -51,7 +51,8 @@ def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
     stored = None if named else _stored(places, features)
     if stored is not None:
         return spec.changed(features=stored)
-    if features.corpus_offset is not None:
+    settled = bool(features.blocks) and all(not isinstance(block, str) for block in features.blocks)
+    if settled or features.corpus_offset is not None:
         return spec
     card = card_of(places[0].corpus) if len(places) == 1 else None
     offset = card.protocol.clip_offset if card is not None else 0.0

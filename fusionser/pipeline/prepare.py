@@ -10,9 +10,9 @@ import pandas as pd
 from fusionser.augmentation import augmented_rows
 from fusionser.cache import Cache
 from fusionser.corpora import CORPORA, Listing, list_rows
-from fusionser.errors import AudioError, ProtocolError
+from fusionser.errors import AudioError, ProtocolError, SettingsError
 from fusionser.facts import Stamp
-from fusionser.features import FeatureExtractor
+from fusionser.features import FeatureExtractor, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.features.store import write_features
 from fusionser.pipeline.features import Place, build_features, resolve
@@ -196,11 +196,17 @@ def extract_file(
     Raises
     ------
     FusionserError
-        When nothing usable is left, or the file cannot be written.
+        When a block learns, nothing usable is left, or the file cannot be written.
     """
     began = time.perf_counter()
     spec = resolve(spec, places)
     extractor = build_features(spec)
+    learning = [name for name, block in extractor.blocks if isinstance(block, LearnedBlock)]
+    if learning:
+        raise SettingsError(
+            f"{', '.join(learning)} learn from training rows, so they cannot be extracted beforehand; leave them "
+            "out here (--gender given or none), and name them in 'fusionser evaluate' or 'fusionser fit'"
+        )
     listed = _listed(places, classes, dropped, strict=strict)
     run = _Extracting(extractor, resources, progress, strict, total=len(listed.rows))
     write_features(run.parts(listed.rows, size=PART), extractor, spec.features_name, path, provenance())

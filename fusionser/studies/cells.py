@@ -73,7 +73,7 @@ class Cell:
             result.rows == self._rows_used()
             and set(result.classes) <= set(self.prepared.table["emotion"])
             and _filled(result.features) == self.block_settings()
-            and result.protocol.name == self.split.name
+            and (result.protocol.name, result.protocol.setting) == (self.split.name, spec.setting)
             and _plain(result.protocol.settings) == _plain(self.split.settings())
             and with_defaults(result.classifier_settings, spec.classifier.name) == self.row_settings()
             and result.seed == spec.seed

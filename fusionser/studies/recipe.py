@@ -99,9 +99,9 @@ class Recipe(Spec):
     pipelines : tuple of PipelineChoice
     settings : tuple of {"inductive", "speaker-normalised"}
     epochs : int, optional
-        In place of each network's own number.
-    precision : str, default="float32"
-        Of the networks.
+        In place of each pipeline's and each network's own number.
+    precision : str, optional
+        Of the networks, in place of each pipeline's own.
     seed : int, default=0
     corpora : tuple of CorpusChoice
     paper : tuple of PaperRow
@@ -117,7 +117,7 @@ class Recipe(Spec):
         ("inductive",), min_length=1
     )
     epochs: int | None = Field(None, ge=1)
-    precision: str = "float32"
+    precision: str | None = None
     seed: int = 0
     corpora: tuple[CorpusChoice, ...] = Field(min_length=1)
     paper: tuple[PaperRow, ...] = ()
@@ -144,7 +144,8 @@ class Recipe(Spec):
         for pipeline in self.pipelines:
             if choice.pipelines and pipeline.name not in choice.pipelines:
                 continue
-            networks = pipeline.spec.networks.changed(epochs=self.epochs, precision=self.precision)
+            shared = {"epochs": self.epochs, "precision": self.precision}
+            networks = pipeline.spec.networks.changed(**{key: own for key, own in shared.items() if own is not None})
             features = pipeline.spec.features.changed(name=pipeline.name)
             yield pipeline, pipeline.spec.changed(networks=networks, features=features, seed=self.seed)
 

@@ -192,8 +192,11 @@ def _notes(here: Sequence[Present], run: Run, used: int, recordings: int) -> Ite
 
 
 def _spec(recipe: PaperRecipe, run: Run) -> PipelineSpec:
-    networks = recipe.pipeline.networks.changed(
-        epochs=QUICK_EPOCHS if run.quick else run.epochs, precision=run.precision, weights=run.weights
+    own = recipe.pipeline.networks
+    networks = own.changed(
+        epochs=QUICK_EPOCHS if run.quick else run.epochs or own.epochs,
+        precision=own.precision if run.precision == "float32" else run.precision,
+        weights=own.weights if run.weights is None else run.weights,
     )
     return recipe.pipeline.changed(networks=networks)
 

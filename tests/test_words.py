@@ -1,0 +1,271 @@
+"""Facts and sentences: every fact has its sentence, and nothing is read out of a sentence."""
+
+import ast
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from made_results import made
+
+from fusionser.corpora import Listing
+from fusionser.facts import Stamp
+from fusionser.pipeline.prepare import _left_out
+from fusionser.reporting import words
+from fusionser.reporting.ablation import AblationText, page_values, write_ablation
+from fusionser.reporting.page import StudyText, headline, result_page, study_page
+from fusionser.reporting.reproduction import reproduction_stamps, verdict
+from fusionser.reporting.words import note_lines, result_stamps, selection_text, stamp_text, stamp_texts
+from fusionser.results import ProtocolStamp
+from fusionser.results_format_1 import STAMPS as READ
+from fusionser.spec import ProtocolSpec
+from fusionser.studies.contrasts import estimate_effects
+from fusionser.studies.factorial import Factorial
+from fusionser.studies.papers import paper_recipes
+from fusionser.studies.reproduction import Reproduction
+
+SOURCES = sorted((ROOT / "fusionser").rglob("*.py"))
+
+LEVEL = np.linspace(0.4, 0.6, 24)
+
+
+def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
+    """A result whose protocol has some stamps."""
+    protocol = ProtocolStamp(
+        name=name, settings={}, setting="inductive", selection="fixed", stamps=stamps, random=random
+    )
+    provenance = {"command": "fusionser evaluate", "commit": "", "date": "", "versions": {}, "machine": ""}
+    parts = {"protocol": protocol, "notes": notes, "provenance": provenance, **more}
+    return made(("none", "none"), "svm", LEVEL).model_copy(update=parts)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "sentence"),
+    [
+        (Stamp(kind="shared-speakers", value=24), "speakers shared by training and test: up to 24 a fold"),
+        (Stamp(kind="shared-statements", value=2), "statements shared by training and test: up to 2 a fold"),
+        (Stamp(kind="speakers-unknown", value=240), "speakers unknown, so they may be on both sides"),
+        (Stamp(kind="gender-given"), "gender of the test speakers as labelled"),
+        (
+            Stamp(kind="gender-estimated", value={"accuracy": 0.9949, "clips": 240}),
+            "gender of the test speakers estimated from the voice: accuracy 99.5 % of 240 test clips",
+        ),
+        (
+            Stamp(kind="inner-folds-by-clip", value=["f1", "f2 to m1"]),
+            "inner folds by clip and not by speaker, since too few speakers have every class: f1, f2 to m1",
+        ),
+        (
+            Stamp(kind="partial-corpus", value={"corpus": "tess", "found": 210, "expected": 2800}),
+            "partial: 210 of 2800 recordings of tess",
+        ),
+        (Stamp(kind="doubled", value=7), "7 recordings are there twice; one of each is used"),
+        (
+            Stamp(kind="initial-weights", value={"network": "vgg16", "weights": None}),
+            "vgg16 begins with weights at ",
+        ),
+        (Stamp(kind="initial-weights", value={"network": "vgg16", "weights": "a.st"}), "vgg16 begins with a.st"),
+        (
+            Stamp(kind="quick", value={"epochs": 3, "used": 40, "recordings": 240}),
+            "quick: 3 epochs, 40 of 240 recordings",
+        ),
+        (Stamp(kind="count-differs", value={"what": "speakers", "found": 7, "expected": 8}), "7 of 8 speakers"),
+        (Stamp(kind="missing-recording", value="03a01Fa"), "missing: 03a01Fa"),
+        (Stamp(kind="text", value="the cache is full"), "the cache is full"),
+    ],
+)
+def test_a_fact_as_a_sentence(stamp, sentence):
+    assert stamp_text(stamp).startswith(sentence)
+
+
+def test_a_fact_is_said_once_and_where_it_is_not_of_all_of_which():
+    shared = Stamp(kind="shared-statements", value=2)
+    random = stamped(shared, Stamp(kind="shared-speakers", value=24), name="random-kfold", random=True)
+    by_speaker = stamped(shared, notes=(Stamp(kind="precision", value="bfloat16"),))
+    assert result_stamps([by_speaker, random]) == [
+        "statements shared by training and test: up to 2 a fold",
+        "trained in bfloat16 (speaker-kfold)",
+        "speakers shared by training and test: up to 24 a fold (random-kfold)",
+    ]
+    assert result_stamps([stamped()]) == ["none"]
+    assert stamp_texts([shared, shared]) == ["statements shared by training and test: up to 2 a fold"]
+    assert note_lines(by_speaker) == ["trained in bfloat16"]
+
+
+def test_how_parameters_were_chosen_is_told():
+    assert selection_text("fixed") == "fixed parameters"
+    assert selection_text("inner-folds") == "parameters chosen by inner folds of the training speakers"
+
+
+def stamp_kinds(path):
+    """Yield the kind of every stamp that a file makes: a text, or the code that gives it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Stamp":
+            (kind,) = [keyword.value for keyword in node.keywords if keyword.arg == "kind"]
+            yield kind.value if isinstance(kind, ast.Constant) else ast.unparse(kind)
+
+
+MADE_OF = {
+    ("evaluation/evaluate.py", "f'shared-{kind}'"): {
+        f"shared-{kind}" for kind in ("speakers", "sources", "audio", "statements")
+    },
+    ("pipeline/prepare.py", "kind"): {"doubled", "ignored"},
+}
+"""Kinds that are put together, and what of."""
+
+
+def test_every_kind_of_stamp_has_words_and_all_words_are_used():
+    used = {(path.relative_to(ROOT / "fusionser").as_posix(), kind) for path in SOURCES for kind in stamp_kinds(path)}
+    written = {kind for place, kind in used if (place, kind) not in MADE_OF}
+    made_up = {kind for kinds in MADE_OF.values() for kind in kinds}
+    assert set(MADE_OF) <= used
+    assert written | made_up == set(words.STAMPS)
+    # So have those that stored results of format 1 give.
+    assert {kind for _, kind, _ in READ} - {"shared-{what}"} <= set(words.STAMPS)
+
+
+def test_what_is_left_out_of_a_listing_is_counted():
+    listing = Listing(rows=None, quarantine=None, doubled=[("a", "b")] * 3, ignored=["c"])
+    assert _left_out(listing) == [Stamp(kind="doubled", value=3), Stamp(kind="ignored", value=1)]
+    assert _left_out(replace(listing, doubled=[], ignored=[])) == []
+
+
+READING = {"startswith", "endswith", "partition", "rpartition", "removeprefix", "removesuffix", "fullmatch"}
+ALLOWED = {
+    # Blank lines of a template; features/classifier of a recipe's contrast.
+    "fusionser/reporting/page.py": {"re.sub", "rpartition"},
+    # The script's name before a recorded command.
+    "fusionser/reporting/reproduction.py": {"partition"},
+    # Names of files, and names that are made for them.
+    "fusionser/studies/ablation.py": {"endswith"},
+    "fusionser/studies/papers.py": {"endswith", "removesuffix"},
+    "fusionser/studies/recipe.py": {"endswith", "removesuffix"},
+    "fusionser/studies/study.py": {"re.sub"},
+    "fusionser/studies/reproduce.py": {"re.sub"},
+    "fusionser/studies/reproduction.py": {"re.compile", "re.escape", "re.Match", "fullmatch"},
+    # The block before a column's name.
+    "fusionser/evaluation/importance.py": {"partition"},
+    # A reason without the file that stands in the column beside it.
+    "cli/predict.py": {"removeprefix"},
+}
+"""What takes text apart that is no sentence about a result."""
+
+
+def taken_apart(path):
+    """Return what of Python's a file takes text apart with."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "re":
+            found.add(f"re.{node.attr}")
+        elif isinstance(node, ast.Attribute) and node.attr in READING:
+            found.add(node.attr)
+    return found
+
+
+def test_no_sentence_is_read_back():
+    places = ["fusionser/reporting", "fusionser/studies", "fusionser/evaluation", "fusionser/pipeline", "cli"]
+    files = [path for place in places for path in (ROOT / place).rglob("*.py")]
+    files += [ROOT / "fusionser" / f"{name}.py" for name in ("jobs", "results", "facts", "model")]
+    found = {path.relative_to(ROOT).as_posix(): taken_apart(path) for path in files}
+    more = {name: marks - ALLOWED.get(name, set()) for name, marks in found.items()}
+    assert {name: marks for name, marks in more.items() if marks} == {}
+    # Templates are told facts, and ask for kinds.
+    for template in (ROOT / "fusionser" / "reporting" / "templates").iterdir():
+        asked = re.findall(r'"kind", "in", \[([^\]]+)\]', template.read_text())
+        kinds = {kind for listed in asked for kind in re.findall(r'"([^"]+)"', listed)}
+        assert kinds <= set(words.STAMPS)
+        assert not re.search(r"startswith|regex|\.match\(", template.read_text())
+
+
+@pytest.fixture
+def other_words(monkeypatch):
+    """Words as a translator would have them."""
+
+    def turn():
+        monkeypatch.setattr(words, "STAMPS", {kind: lambda value, kind=kind: f"~{len(kind)}~" for kind in words.STAMPS})
+
+    return turn
+
+
+def skeleton(page):
+    """The tables and titles of a page: what does not consist of sentences."""
+    return [line for line in page.splitlines() if line.startswith(("|", "#"))]
+
+
+def test_facts_do_not_hang_on_words(other_words):
+    leaky = stamped(Stamp(kind="shared-speakers", value=24), name="random-kfold", random=True)
+    unknown = stamped(Stamp(kind="speakers-unknown", value=3), name="random-holdout", random=True)
+    labelled = stamped(Stamp(kind="gender-given"), Stamp(kind="one-split"))
+    results = [labelled, leaky, unknown]
+
+    def facts():
+        return [
+            (one.protocol.speaker_independent, one.protocol.speakers_known, one.protocol.gender_given, headline(one))
+            for one in results
+        ]
+
+    before = facts()
+    assert [fact[:3] for fact in before] == [(True, True, True), (False, True, False), (False, False, False)]
+    text = StudyText(title="Title", question="Question?", command="the command")
+    page, alone = study_page(text, results), result_page(leaky)
+    # The leak is found, paired and marked.
+    assert page.count("\n## demo, ") == 3
+    assert "## What the random split adds" in page and "Features marked * hold the gender" in page
+    assert "| imbalance none, augmentation none* (1) |" in page
+    assert page.count("**Speakers are on both sides: not an estimate for new speakers.**") == 2
+    other_words()
+    assert "~" in stamp_text(Stamp(kind="one-split"))
+    assert facts() == before
+    turned = study_page(text, results)
+    assert skeleton(turned) == skeleton(page)
+    assert turned.replace("~9~", "one split") == page
+    assert result_page(leaky).replace("~15~", "speakers shared by training and test: up to 24 a fold") == alone
+
+
+def test_verdicts_do_not_hang_on_words(other_words):
+    recipe = paper_recipes()["s1-ravdess-holdout"].model_copy(update={"figure": 60.0})
+    leaks = (Stamp(kind="shared-speakers", value=24), Stamp(kind="one-split"))
+    notes = (Stamp(kind="precision", value="bfloat16"),)
+    scores = [made(("none", "none"), "svm", LEVEL + shift).pooled for shift in (-0.01, 0.0, 0.01)]
+    paper = [stamped(*leaks, notes=notes, pooled=score) for score in scores]
+    found = Reproduction("s1-ravdess-holdout", recipe, paper=paper, left_out=2)
+    assert verdict(found) == "reached"
+    said = reproduction_stamps(found)
+    assert said == [
+        "trained in bfloat16",
+        "speakers shared by training and test: up to 24 a fold",
+        "2 evaluations of other settings or versions left out",
+    ]
+    other_words()
+    assert (verdict(found), found.reached()) == ("reached", True)
+    # As many, of the same kinds: what leaks is told, and the single split is not.
+    assert reproduction_stamps(found) == ["~9~", "~15~", "~8~"]
+
+
+def test_the_page_of_an_ablation_does_not_hang_on_words(other_words, tmp_path):
+    table = Factorial(
+        corpus="demo",
+        imbalance=["none", "smote"],
+        augmentation=["none", "all"],
+        classifiers=["svm"],
+        protocol=ProtocolSpec(name="speaker-kfold"),
+    )
+    estimated = [Stamp(kind="gender-estimated", value={"accuracy": share, "clips": 240}) for share in (0.9, 0.95)]
+    results = [
+        made((strategy, kind), "svm", LEVEL + 0.05 * (kind == "all") - 0.01 * (strategy == "smote")).model_copy(
+            update={"protocol": stamped(estimated[kind == "all"]).protocol}
+        )
+        for strategy in table.imbalance
+        for kind in table.augmentation
+    ]
+    effects = estimate_effects(table, results)
+    page = write_ablation(table, effects, results, AblationText(command="x"), tmp_path).read_text()
+    assert "estimated from the voice: accuracy 90.0 to 95.0 % of 240 test clips" in page
+    before = page_values(table, effects, results, AblationText(command="x"))
+    other_words()
+    after = page_values(table, effects, results, AblationText(command="x"))
+    for name in ("sentences", "effects", "protocols", "columns", "design_notes", "where_asked", "gaps"):
+        assert after[name] == before[name]
+    assert skeleton(
+        write_ablation(table, effects, results, AblationText(command="x"), tmp_path).read_text()
+    ) == skeleton(page)
