@@ -49,8 +49,8 @@ def installed(tmp_path, monkeypatch):
     return install
 
 
-def in_new_process(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def in_new_process(code, folder=None):
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
@@ -98,7 +98,7 @@ def test_an_unknown_name_is_told_with_those_that_there_are(installed):
 
 
 @pytest.mark.usefixtures("registered")
-def test_what_is_registered_is_used_like_any_other_and_may_be_registered_again():
+def test_what_is_registered_is_used_like_any_other_and_may_be_registered_again(demo_folder):
     class Zeros(FeatureBlock):
         """Nothing but a zero."""
 
@@ -113,7 +113,7 @@ def test_what_is_registered_is_used_like_any_other_and_may_be_registered_again()
     assert BLOCKS.register("zeros", Zeros) is Zeros
     assert BLOCKS["zeros"] is Zeros
     extractor = FeatureExtractor.from_settings([{"kind": "zeros"}])
-    assert extractor.transform([np.ones(100)]).tolist() == [[0.0]]
+    assert extractor.transform([str(min(demo_folder.iterdir()))]).tolist() == [[0.0]]
     assert extractor.get_feature_names_out().tolist() == ["zeros__zero"]
     assert BLOCKS.summary("zeros") == "Nothing but a zero."
     assert BLOCKS.origin("zeros").startswith("test_registry ")
@@ -263,8 +263,8 @@ def test_an_augmentation_may_have_a_name_with_hyphens_and_digits():
     assert made_by("flip-2(1.0)#3").startswith(f"{made_by()} test_registry ")
 
 
-def test_the_readme_shows_how_to_add_a_block():
+def test_the_readme_shows_how_to_add_a_block(tmp_path):
     text = (ROOT / "README.md").read_text()
     code = re.search(r"### Add a block from outside\n.*?```python\n(.*?)```", text, re.DOTALL)[1]
     expected = re.search(r"print\(.*\)  # (.*)\n", code)[1]
-    assert in_new_process(code) == expected
+    assert in_new_process(code, tmp_path) == expected
