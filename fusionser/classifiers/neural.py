@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from fusionser.checks import check_dropout, check_units
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
-from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.inference import logits_of, probabilities_of
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron

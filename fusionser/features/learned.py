@@ -41,7 +41,7 @@ class LearnedBlock(TransformerMixin, BaseEstimator):
         """Raise `SettingsError` when a parameter is out of its range."""
         self.resolved_front_end().check()
 
-    def table(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
+    def rows(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
         """Return X as a table of rows, each waveform with its rate, see `fusionser.features.inputs`."""
         return table_of(X, sampling_rate, {self.kind: self.resolved_front_end()})
 

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.base import ClipTransformer
-from fusionser.features.checks import check_count, check_mel
 from fusionser.features.clip import Clip
 from fusionser.features.framing import FrameParameters
-from fusionser.features.spectrum import FrameSettings
+from fusionser.features.spectrum import FrameSettings, check_mel
 from fusionser.registry import BLOCKS, FRONT_ENDS
 
 __all__ = ["BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "RawWaveform", "front_end"]
@@ -170,7 +170,7 @@ class RawWaveform(FrameParameters, FrontEnd):
         super().check()
         if self.duration is None:
             raise SettingsError("duration is None; waveforms need a number of seconds, so that all have one size")
-        check_count("the number of samples", self.array_shape()[0], 1, LARGEST_MAP)
+        check_range("the number of samples", self.array_shape()[0], 1, LARGEST_MAP)
 
     def framing(self) -> None:
         """Return None: the samples are not cut into frames."""

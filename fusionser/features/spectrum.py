@@ -16,6 +16,7 @@ import scipy.fft
 import scipy.signal
 import scipy.sparse
 
+from fusionser.checks import check_range
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.tuning import estimate_tuning
 
@@ -75,6 +76,13 @@ def _window(kind: str, length: int, n_fft: int) -> Array:
     before = (n_fft - length) // 2
     window = scipy.signal.get_window(kind, length, fftbins=True)
     return np.pad(window, (before, n_fft - length - before)).astype(np.float32)
+
+
+def check_mel(n_mels: int, fmax: float | None, sampling_rate: int) -> None:
+    """Raise `SettingsError` when mel bands cannot be made."""
+    check_range("n_mels", n_mels, 1, 512)
+    if fmax is not None and not 0 < fmax <= sampling_rate / 2:
+        raise SettingsError(f"fmax is {fmax} Hz; expected more than 0, at most {sampling_rate / 2:g}")
 
 
 @lru_cache(maxsize=32)

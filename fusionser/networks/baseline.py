@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import torch
 
+from fusionser.checks import check_units
 from fusionser.errors import SettingsError
 from fusionser.features.maps import ClipMap, FrontEnd
-from fusionser.networks.checks import check_units
 from fusionser.networks.extractor import DeepExtractor
 
 __all__ = ["BaselineExtractor"]

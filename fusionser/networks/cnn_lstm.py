@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, LogMelMap, RawWaveform
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.checks import check_pools
-from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm
+from fusionser.networks.layers import Network, Standardise, check_pools, convolution_blocks, last_states, one_bias_lstm
 
 __all__ = [
     "CNNLSTM1D",

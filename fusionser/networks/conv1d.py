@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.checks import check_dropout
 from fusionser.errors import SettingsError
 from fusionser.features.maps import BlockVector, FrontEnd
-from fusionser.networks.checks import check_dropout
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Convolution1d, Network, SamePool1d, Standardise, full_precision
 

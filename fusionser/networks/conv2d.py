@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusionser.augmentation.waveforms import Augmentation
+from fusionser.checks import check_dropout, check_units
 from fusionser.errors import SettingsError
 from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
-from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, channels_last, full_precision
 from fusionser.rows import array_columns

@@ -6,9 +6,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.checks import check_dropout, check_units
 from fusionser.errors import SettingsError
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
-from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Network, Standardise, last_states
 
