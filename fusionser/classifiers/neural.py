@@ -118,8 +118,6 @@ class MLP(NetworkClassifier):
         Units of each hidden layer.
     dropout : float, default=0.0
 
-    Other parameters are those of `NetworkTraining`.
-
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -167,8 +165,6 @@ class LSTM(NetworkClassifier):
         Columns a step; as few as give at most 64 steps when None.
     dropout : float, default=0.2
 
-    Other parameters are those of `NetworkTraining`.
-
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -206,7 +202,10 @@ class LSTM(NetworkClassifier):
 class BiLSTM(LSTM):
     """An LSTM that reads the columns both ways (Schuster and Paliwal 1997); otherwise as `LSTM`.
 
-    Parameters are those of `LSTM`; `units` is of each direction.
+    Parameters
+    ----------
+    units : int, default=64
+        Of each direction.
 
     Examples
     --------

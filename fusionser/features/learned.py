@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError
 from fusionser.features.inputs import table_of
 from fusionser.features.maps import FrontEnd, front_end
@@ -18,7 +19,7 @@ __all__ = ["LearnedBlock"]
 Array = npt.NDArray[np.float32]
 
 
-class LearnedBlock(TransformerMixin, BaseEstimator):
+class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
     """A block of columns that are learned from labelled training rows; `fit` sees those rows alone.
 
     Subclasses are keyword-only dataclasses. They set `kind`, their name in the registry, and say what they

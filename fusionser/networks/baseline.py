@@ -19,7 +19,13 @@ __all__ = ["BaselineExtractor"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BaselineExtractor(DeepExtractor):
-    """A network of one of the papers; its last hidden units are the features."""
+    """A network of one of the papers; its last hidden units are the features.
+
+    Parameters
+    ----------
+    units : int, default=128
+        Of the last hidden layer, each way.
+    """
 
     reads: ClassVar[type[FrontEnd]] = ClipMap
     bidirectional: ClassVar[bool] = False

@@ -144,8 +144,6 @@ class CNNLSTM1DExtractor(BaselineExtractor):
     units : int, default=256
         Of the LSTM, each way.
 
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> CNNLSTM1DExtractor().get_feature_names_out().size, CNNBiLSTM1DExtractor().get_feature_names_out().size
@@ -182,8 +180,6 @@ class CNNLSTM2DExtractor(BaselineExtractor):
     units : int, default=256
         Of the LSTM, each way.
     sequence : {"time", "channels"}, default="time"
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

@@ -89,8 +89,6 @@ class Conv1DExtractor(DeepExtractor):
     front_end : BlockVector, optional
         SER-FusionNet's 162 numbers of 2.5 s when None.
 
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> Conv1DExtractor().get_feature_names_out()[[0, -1]].tolist()

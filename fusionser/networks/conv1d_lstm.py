@@ -134,8 +134,6 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
     units : int, default=256
     bridge_steps : int, default=8
 
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> SpeechConv1DLSTMExtractor().resolved_front_end().array_shape()

@@ -74,8 +74,6 @@ class CRNNExtractor(BaselineExtractor):
     units : int, default=128
         Of the LSTM, each way.
 
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> CRNNExtractor().resolved_front_end().array_shape()

@@ -60,8 +60,6 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         its speaker, on inner folds (see `InnerFolds` for where that cannot be). For class scores only: the hidden
         units of two networks share no axes, so columns of them put together would mean nothing.
 
-    Other parameters are those of `NetworkTraining`.
-
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)

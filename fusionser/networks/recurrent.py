@@ -103,7 +103,15 @@ class FrameRecurrent(_Recurrent):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrameExtractor(DeepExtractor):
-    """An LSTM over the frames of a map, see `FrameRecurrent`."""
+    """An LSTM over the frames of a map, see `FrameRecurrent`.
+
+    Parameters
+    ----------
+    units : int, default=64
+        Of each direction.
+    bidirectional : bool, default=True
+    dropout : float, default=0.2
+    """
 
     patience: int | None = 10
     epochs: int = 60
@@ -132,15 +140,6 @@ class FrameExtractor(DeepExtractor):
 class LogMelFrames(FrameExtractor):
     """An LSTM over log-mel frames: one step a frame of 64 bands; its last states are the features.
 
-    Parameters
-    ----------
-    units : int, default=64
-        Of each direction.
-    bidirectional : bool, default=True
-    dropout : float, default=0.2
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> LogMelFrames(units=16).get_feature_names_out().size
@@ -157,8 +156,6 @@ class LogMelFrames(FrameExtractor):
 @dataclass(kw_only=True, eq=False, repr=False)
 class MFCCFrames(FrameExtractor):
     """An LSTM over MFCC frames: one step a frame of 20 coefficients; its last states are the features.
-
-    Parameters are those of `LogMelFrames`.
 
     Examples
     --------

@@ -201,8 +201,6 @@ class VGG16Extractor(BaselineExtractor):
         Of each dense layer.
     dropout : float, default=0.5
 
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> VGG16Extractor().unit_count()
