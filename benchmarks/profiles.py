@@ -92,9 +92,10 @@ def _stages_of_clip(name: str, blocks: dict[str, Any]) -> Iterator[str]:
 def _stages_of_prediction(name: str, model: Any) -> Iterator[str]:
     row = pd.DataFrame([{"file": name}])
     extractor = model.pipeline[FEATURES]
-    result = extractor.run(row, n_jobs=1)
+    table = extractor.table(row)
+    result = table.compute(n_jobs=1)
     yield "decode and features"
-    columns = extractor.columns(row, result).astype(np.float64)
+    columns = extractor.columns(table, result).astype(np.float64)
     yield "estimated gender and Conv1D units"
     scaled = model.pipeline[SCALE].scaled(columns)
     yield "scaling"

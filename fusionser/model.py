@@ -115,11 +115,11 @@ class Model:
             of that emotion, one column ``probability_<class>`` a class, and ``error`` (empty where it did not fail).
         """
         extractor: FeatureExtractor = self.pipeline[FEATURES]
-        table = extractor.rows(X, sampling_rate).reset_index(drop=True)
-        result = extractor.run(table, n_jobs=n_jobs, progress=progress)
-        usable = [position for position in range(len(table)) if position not in result.failures]
-        probabilities = np.full((len(table), len(self.card.classes)), np.nan)
-        labels = np.full(len(table), "", dtype=object)
+        table = extractor.table(X, sampling_rate)
+        result = table.compute(n_jobs=n_jobs, progress=progress)
+        usable, files = result.usable, table.rows["file"].tolist()
+        probabilities = np.full((len(files), len(self.card.classes)), np.nan)
+        labels = np.full(len(files), "", dtype=object)
         if usable:
             # Without the steps' checks of a stranger's table: these columns are our own.
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
@@ -127,11 +127,11 @@ class Model:
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]
         return pd.DataFrame(
             {
-                "file": table["file"],
+                "file": files,
                 "emotion": labels,
-                "probability": probabilities[np.arange(len(table)), chosen],
+                "probability": probabilities[np.arange(len(files)), chosen],
                 **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
-                "error": [result.failures.get(position, "") for position in range(len(table))],
+                "error": [result.failures.get(position, "") for position in range(len(files))],
             }
         )
 

@@ -174,7 +174,7 @@ def test_a_kind_may_fix_its_parameter(demo_rows):
 def test_only_originals_are_copied_and_copies_carry_no_features(demo_rows):
     extractor = FeatureExtractor(blocks=[("mfcc", MFCC())])
     rows = demo_rows.iloc[:6]
-    table = extractor.table(rows, extractor.run(rows))
+    table = extractor.table(rows).filled(extractor.run(rows))
     labels = table["emotion"].to_numpy()
     more, more_labels = AugmentRows(kinds=KINDS, copies=2).fit_resample(table, labels)
     assert len(more) == len(more_labels) == 18

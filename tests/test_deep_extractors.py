@@ -134,7 +134,7 @@ def test_columns_that_were_learned_elsewhere_are_not_taken(split):
     train, test = split
     extractor = FeatureExtractor(blocks=[("conv1d", quick("conv1d"))])
     everything = pd.concat([train, test], ignore_index=True)
-    fed = extractor.table(everything, extractor.run(everything))
+    fed = extractor.table(everything).filled(extractor.run(everything))
     leaked = fed.assign(**{f"conv1d__unit_{n:02d}": 1000.0 * (fed["emotion"] == "sad") for n in range(32)})
     results = [
         clone(extractor).fit(one[: len(train)], one["emotion"][: len(train)]).transform(one[len(train) :])

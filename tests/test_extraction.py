@@ -17,8 +17,9 @@ from conftest import tone
 from sklearn.base import clone
 
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
-from fusionser.features import MFCC, RMS, Cache, Chroma, FeatureCache, FeatureExtractor, LogMelMap, fusionnet
+from fusionser.features import MFCC, RMS, Cache, Chroma, FeatureCache, FeatureExtractor, Gender, LogMelMap, fusionnet
 from fusionser.features.store import read_settings, write_features
+from fusionser.features.table import FeatureTable
 from fusionser.pipeline import PipelineSpec, Place, extract_file, prepare, resolve
 
 
@@ -227,23 +228,70 @@ def test_a_features_file_needs_no_audio_any_more(demo_folder, tmp_path):
 def test_features_of_other_settings_are_computed_anew(demo_rows):
     rows = demo_rows.iloc[:3]
     first = FeatureExtractor(blocks=[("mfcc", MFCC())])
-    table = first.table(rows, first.run(rows))
+    table = first.table(rows).filled(first.run(rows))
     planted = table.assign(mfcc__00_mean=np.float32(123))
     assert (first.transform(planted)[:, 0] == 123).all()
     other = FeatureExtractor(blocks=[("mfcc", MFCC(hop_length=256))])
     np.testing.assert_array_equal(other.transform(planted), other.transform(rows))
 
 
+def test_a_table_gives_what_it_holds_row_by_row_and_block_by_block(clips, tmp_path, monkeypatch):
+    rows = pd.DataFrame({"file": clips, "gender": ["male", "female"] * 3})
+    front = LogMelMap(duration=1.0)
+    blocks = {"mfcc": MFCC(), "rms": RMS(), "gender": Gender()}
+    alone = FeatureTable(rows, blocks, [])
+    filled = alone.filled(alone.compute())
+    assert alone.stamp() == filled["extracted"][0]
+    # Half of the rows hold the columns, of which some are planted; a file that is gone shows that it is not read.
+    mixed = pd.concat([filled.iloc[:3].assign(mfcc__00_mean=7.0), rows.iloc[3:]], ignore_index=True)
+    mixed.loc[:2, "file"] = "gone.wav"
+    table = FeatureTable(mixed, blocks, [])
+    assert table.held().tolist() == [True] * 3 + [False] * 3
+    result = table.compute(strict=True)
+    assert result.computed == 3
+    np.testing.assert_array_equal(result.stacked("mfcc")[:3, 0], 7.0)
+    np.testing.assert_array_equal(result.stacked("mfcc")[3:], alone.compute().stacked("mfcc")[3:])
+    again = table.filled(result)
+    assert again["audio"].tolist() == filled["audio"].tolist()
+    assert len(set(again["audio"])) == 6
+    # What a network is fed is computed beside columns that are held, and is held itself from then on.
+    both = FeatureTable(filled, blocks, [front])
+    assert not both.held().any()
+    computed = []
+    monkeypatch.setattr(MFCC, "compute", lambda self, clip: computed.append(clip))
+    result = both.compute(strict=True)
+    assert (result.computed, computed) == (6, [])
+    np.testing.assert_array_equal(result.stacked(front.column), front.transform(rows))
+    assert FeatureTable(both.filled(result), blocks, [front]).held().all()
+    assert FeatureTable(both.filled(result), blocks, [LogMelMap(duration=2.0)]).held().sum() == 0
+
+
+def test_of_a_clip_that_fails_nothing_is_left_though_some_of_it_was_known(clips, cache):
+    few = FeatureExtractor(blocks=[("rms", RMS())])
+    few.run(clips, cache=cache)
+    os.truncate(clips[1], 40)
+    few.run(clips, cache=cache)
+    table = FeatureTable(pd.DataFrame({"file": clips}), {"rms": RMS(), "mfcc": MFCC(n_fft=16000)}, [])
+    soundfile.write(clips[2], tone(300, 0.5), 16000)
+    few.run(clips, cache=cache)
+    result = table.compute(cache=cache)
+    assert sorted(result.failures) == [1, 2]
+    assert result.usable == [0, 3, 4, 5]
+    assert table.filled(result)["file"].tolist() == [clips[place] for place in result.usable]
+    assert result.stacked("rms").shape == (4, 1)
+    np.testing.assert_array_equal(result.stacked("rms"), RMS().transform([clips[place] for place in result.usable]))
+
+
 @pytest.mark.parametrize("stamp", ["", "{", "3", "[1]", '{"mfcc": 5}', '{"mfcc": ["x"]}', None])
 def test_a_stamp_that_nobody_wrote_holds_nothing(demo_rows, stamp):
     extractor = FeatureExtractor(blocks=[("mfcc", MFCC())])
     planted = demo_rows.iloc[:2].assign(extracted=stamp, mfcc__00_mean=1.0)
-    assert not extractor.extracted(planted).any()
+    assert not extractor.table(planted).held().any()
 
 
 def test_settings_of_a_features_file_that_cannot_be_read_are_told(demo_rows, tmp_path):
     chosen = fusionnet(gender="none")
-    table = chosen.table(demo_rows.iloc[:2], chosen.run(demo_rows.iloc[:2]))
+    table = chosen.table(demo_rows.iloc[:2]).filled(chosen.run(demo_rows.iloc[:2]))
     file = write_features(table, chosen, "fusionnet", tmp_path / "f.parquet", {})
     assert read_settings(file).extractor.digests() == chosen.digests()
     assert read_settings(tmp_path / "none.parquet") is None

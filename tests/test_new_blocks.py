@@ -103,7 +103,7 @@ def test_a_block_needs_a_kind_names_and_what_it_computes(files, registered):
     again = FeatureExtractor.from_settings(json.loads(json.dumps(extractor.settings())))
     np.testing.assert_array_equal(again.transform(files), extractor.transform(files))
     rows = pd.DataFrame({"file": files})
-    table = extractor.table(rows, extractor.run(rows))
+    table = extractor.table(rows).filled(extractor.run(rows))
     np.testing.assert_array_equal(extractor.transform(table.assign(file="gone.wav")), extractor.transform(files))
     pairs = [soundfile.read(file, dtype="float32") for file in files]
     np.testing.assert_array_equal(extractor.transform(pairs), extractor.transform(files))
@@ -186,6 +186,14 @@ def test_a_clip_that_fails_in_a_batch_takes_no_other_down(files, tmp_path):
     np.testing.assert_array_equal(result.stacked("levels"), Levels(cache=False).transform(files[:2]))
     with pytest.raises(AudioError, match="silent"):
         Levels().transform(given)
+
+
+def test_columns_that_are_not_as_many_as_their_names_are_told(files, monkeypatch):
+    monkeypatch.setattr(Peak, "names", lambda self: ["absolute", "signed"])
+    extractor = FeatureExtractor(blocks=[("mfcc", MFCC()), ("peak", Peak())], cache=False)
+    for transformer in (Peak(cache=False), extractor):
+        with pytest.raises(SettingsError, match=r"block 'peak' gave arrays of shape \(1,\); expected \(2,\), as many"):
+            transformer.transform(files)
 
 
 def test_a_batch_that_gives_too_few_arrays_is_told(files, monkeypatch):

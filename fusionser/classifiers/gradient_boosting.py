@@ -24,11 +24,14 @@ class XGBoost(TableClassifier):
         Rounds of boosting, one tree a class each.
     max_depth : int, default=4
     learning_rate : float, default=0.1
-    subsample, colsample_bytree : float, default=0.8, 0.3
-        Share of rows and of columns that each tree sees.
+    subsample : float, default=0.8
+        Share of rows that each tree sees.
+    colsample_bytree : float, default=0.3
+        Share of columns that each tree sees.
     max_bin : int, default=64
         Number of steps that a column's values are rounded to.
-    class_weight : "balanced" or None
+    class_weight : {"balanced"}, optional
+        Weigh each class by the inverse of its share.
     balance : str, optional
         See `TableClassifier`.
     device : str, default="cpu"

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import softmax
 
+from fusionser.checks import check_dropout, check_units
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
-from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.inference import logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
@@ -122,8 +122,6 @@ class MLP(NetworkClassifier):
         Units of each hidden layer.
     dropout : float, default=0.0
 
-    Other parameters are those of `NetworkTraining`.
-
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -173,8 +171,6 @@ class LSTM(NetworkClassifier):
         Columns a step; as few as give at most 64 steps when None.
     dropout : float, default=0.2
 
-    Other parameters are those of `NetworkTraining`.
-
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -212,7 +208,10 @@ class LSTM(NetworkClassifier):
 class BiLSTM(LSTM):
     """LSTM that reads the columns of a row both ways (Schuster and Paliwal 1997).
 
-    Parameters are those of `LSTM`; `units` is of each direction.
+    Parameters
+    ----------
+    units : int, default=64
+        Of each direction.
 
     Examples
     --------

@@ -24,7 +24,8 @@ class RandomForest(TableClassifier):
     max_features : "sqrt" or float, default="sqrt"
         Columns tried at each split.
     min_samples_leaf : int, default=1
-    class_weight : "balanced" or None
+    class_weight : {"balanced"}, optional
+        Weigh each class by the inverse of its share.
     balance : str, optional
         See `TableClassifier`.
     random_state : int, default=0

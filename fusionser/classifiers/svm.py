@@ -65,8 +65,8 @@ class SVM(TableClassifier):
     kernel : {"rbf", "linear"}, default="rbf"
     gamma : "scale" or float, default="scale"
         Width of the radial basis function; "scale" is 1 / (columns x variance).
-    class_weight : "balanced" or None
-        "balanced" weighs each class by the inverse of its share.
+    class_weight : {"balanced"}, optional
+        Weigh each class by the inverse of its share.
     balance : str, optional
         See `TableClassifier`.
     probability : bool, default=True

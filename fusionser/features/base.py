@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.base import TransformerMixin
 
 from fusionser.cache import Cache, CacheChoice
-from fusionser.errors import AudioError
+from fusionser.errors import AudioError, SettingsError
 from fusionser.features.clip import Computation
-from fusionser.features.extraction import compute_clips
+from fusionser.features.extraction import Extraction, compute_clips
 from fusionser.features.inputs import rows_of
 from fusionser.rows import ARRAY_MARK
 from fusionser.waveform import Rates
@@ -54,33 +54,27 @@ class ClipTransformer(TransformerMixin, Computation):
         AudioError
             For the first clip that cannot be used.
         """
-        return np.stack(self._found(X, sampling_rate, strict=True))
+        return self._extraction(X, sampling_rate, strict=True).stacked(self.kind)
 
     def compute_usable(self, X: Any) -> list[Array | None]:
         """Compute every clip of X, as `compute_all` does; None for a clip that cannot be used."""
-        return self._found(X, None, strict=False)
+        return self._extraction(X, None, strict=False).arrays[self.kind]
 
-    def _found(self, X: Any, sampling_rate: Rates, *, strict: bool) -> list[Any]:
+    def _extraction(self, X: Any, sampling_rate: Rates, *, strict: bool) -> Extraction:
         self.check()
         if len(X) == 0:
             raise AudioError("X holds no clips; expected at least one")
-        held = np.zeros(len(X), dtype=bool)
-        found: list[Any] = [None] * len(X)
+        known = None
         if isinstance(X, pd.DataFrame) and self.column in X:
-            found = X[self.column].tolist()
-            held = np.array([isinstance(value, np.ndarray) for value in found])
-        if not held.all():
-            rest = X[~held] if isinstance(X, pd.DataFrame) else X
-            result = compute_clips(
-                rows_of(rest, sampling_rate, {self.kind: self}),
-                {self.kind: self},
-                cache=Cache.of(self.cache),
-                n_jobs=self.n_jobs,
-                strict=strict,
-            )
-            for position, value in zip(np.flatnonzero(~held), result.arrays[self.kind], strict=True):
-                found[position] = value
-        return found
+            known = [{self.kind: value} if isinstance(value, np.ndarray) else {} for value in X[self.column]]
+        return compute_clips(
+            rows_of(X, sampling_rate, {self.kind: self}),
+            {self.kind: self},
+            known=known,
+            cache=Cache.of(self.cache),
+            n_jobs=self.n_jobs,
+            strict=strict,
+        )
 
     def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:
         """Check the parameters; nothing is learned."""
@@ -149,6 +143,20 @@ class FeatureBlock(ClipTransformer):
     def names(self) -> list[str]:
         """Return the names of the columns within the block."""
         raise NotImplementedError
+
+    def compute_all(self, X: Any, sampling_rate: Rates = None) -> Array:
+        """Compute every clip of X, see `ClipTransformer.compute_all`."""
+        return self.checked(super().compute_all(X, sampling_rate))
+
+    def checked(self, values: Array) -> Array:
+        """Return the columns of some clips; raise `SettingsError` when they are not as many as their names."""
+        expected = len(self.names())
+        if values.shape[1:] != (expected,):
+            raise SettingsError(
+                f"compute of the block '{self.kind}' gave arrays of shape {values.shape[1:]}; expected ({expected},), "
+                "as many numbers as names"
+            )
+        return values
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, ``block__name``."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
+from fusionser.docstrings import DocumentedParameters
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.legacy import hashed_settings
 from fusionser.reader import read_row
@@ -97,7 +98,7 @@ def plain_value(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be a parameter of a feature")
 
 
-class Computation(BaseEstimator):
+class Computation(DocumentedParameters, BaseEstimator):
     """What turns a clip into an array of numbers, by parameters alone: nothing is learned.
 
     Subclasses are keyword-only dataclasses, so that their constructors store and do no more. They set

@@ -90,9 +90,11 @@ class Pitch(FrameParameters, FeatureBlock):
 
     Parameters
     ----------
-    fmin, fmax : float, default=60, 600
-        Range searched, in Hz; a frame must hold three periods of `fmin`.
-    statistics : sequence of str
+    fmin : float, default=60.0
+        Lowest frequency searched, in Hz; a frame must hold three periods of it.
+    fmax : float, default=600.0
+        Highest frequency searched, in Hz.
+    statistics : sequence of str, default=("mean", "std", "percentile10", "percentile50", "percentile90", "slope")
         Taken of pitch and of its step from frame to frame in semitones re 100 Hz over voiced frames (0 when
         none is), and of the harmonics-to-noise ratio in decibels over all frames. The share of voiced frames
         and the number of voiced stretches a second follow.

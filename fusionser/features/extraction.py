@@ -4,7 +4,7 @@ import gc
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -59,9 +59,15 @@ class Extraction:
     computed: int = 0
     notices: list[str] = field(default_factory=list)
 
+    @property
+    def usable(self) -> list[int]:
+        """Positions of the clips that did not fail."""
+        return [position for position in range(len(self.fingerprints)) if position not in self.failures]
+
     def stacked(self, name: str) -> Array:
-        """All values of one computation as an array; every clip must have succeeded."""
-        return np.stack([value for value in self.arrays[name] if value is not None])
+        """All values of one computation as an array, of the clips that did not fail."""
+        arrays = self.arrays[name]
+        return np.stack([np.asarray(arrays[place]) for place in self.usable])
 
 
 def _compute_one(
@@ -185,7 +191,7 @@ class _Store:
     def __init__(
         self,
         cache: Cache | None,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Mapping[int, Mapping[str, Any]],
         computations: Mapping[str, Computation],
         device: str,
     ) -> None:
@@ -197,16 +203,16 @@ class _Store:
         # Another device gives other last digits.
         made_by = _made_by() if device == CPU else f"{_made_by()} torch={metadata.version('torch')} on {device}"
         digests = {name: f"{item.digest()}|{made_by}" for name, item in computations.items() if item.uses_audio}
-        if not digests:
+        if not digests or not rows:
             return
         digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
         self.cache = cache.features()
         try:
-            files = self.cache.file_digests(str(row["file"]) for row in rows if not holds_waveform(row))
+            files = self.cache.file_digests(str(row["file"]) for row in rows.values() if not holds_waveform(row))
         except sqlite3.Error as error:
             self._give_up(error)
             return
-        for position, row in enumerate(rows):
+        for position, row in rows.items():
             if not holds_waveform(row) and row["file"] in files:
                 self.keys[position] = _keys(row, files[row["file"]], digests)
 
@@ -248,6 +254,7 @@ def compute_clips(
     rows: Sequence[Mapping[str, Any]],
     computations: Mapping[str, Computation],
     *,
+    known: Sequence[Mapping[str, Array]] | None = None,
     cache: Cache | None = None,
     n_jobs: int | None = None,
     device: str = CPU,
@@ -262,6 +269,8 @@ def compute_clips(
         Each has ``file``, or ``waveform`` and ``sampling_rate``, and optionally ``start``, ``end``, ``augmentation``.
     computations : mapping of str to Computation
         By name.
+    known : sequence of mapping, optional
+        Values that are at hand, one mapping a row, by the name of their computation; they are taken as they are.
     cache : Cache, optional
         Where values are looked up and kept, batch by batch, so that a stopped run goes on where it was.
     n_jobs : int, optional
@@ -283,16 +292,15 @@ def compute_clips(
     AudioError
         With `strict`, for the first clip that cannot be used.
     """
-    store = _Store(cache, rows, computations, device)
-    known = store.recall()
     result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
-    pending: dict[tuple[str, ...], list[int]] = {}
-    for position in range(len(rows)):
-        values = known.get(position, {})
-        missing = tuple(name for name in computations if name not in values)
-        if missing:
-            pending.setdefault(missing, []).append(position)
-        _record(result, position, values)
+    values: list[Mapping[str, Array]] = [*(known or [{}] * len(rows))]
+    unknown = {place for names in _missing(values, computations).values() for place in names}
+    store = _Store(cache, {place: rows[place] for place in sorted(unknown)}, computations, device)
+    for place, recalled in store.recall().items():
+        values[place] = {**recalled, **values[place]}
+    for place, held in enumerate(values):
+        _record(result, place, held)
+    pending = _missing(values, computations)
     total = sum(len(positions) for positions in pending.values())
     done = 0
     for names, positions in pending.items():
@@ -316,6 +324,16 @@ def compute_clips(
     if store.notice:
         result.notices.append(store.notice)
     return result
+
+
+def _missing(values: Sequence[Mapping[str, Array]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:
+    """Return the positions of clips of which something is not known, by what that is."""
+    pending: dict[tuple[str, ...], list[int]] = {}
+    for position, known in enumerate(values):
+        missing = tuple(name for name in names if name not in known)
+        if missing:
+            pending.setdefault(missing, []).append(position)
+    return pending
 
 
 def _record(result: Extraction, position: int, values: Mapping[str, Array]) -> None:

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.features.checks import check_count, check_mel
+from fusionser.checks import check_range
 from fusionser.features.filters import octave_bands
 from fusionser.features.framing import FrameFeature
-from fusionser.features.spectrum import Spectrum
+from fusionser.features.spectrum import Spectrum, check_mel
 
 __all__ = ["MFCC", "RMS", "Chroma", "MelSpectrogram", "SpectralContrast", "SpectralShape", "ZeroCrossingRate"]
 
@@ -101,7 +101,7 @@ class Chroma(FrameFeature):
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of its range."""
         super().check()
-        check_count("n_chroma", self.n_chroma, 1, 120)
+        check_range("n_chroma", self.n_chroma, 1, 120)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -184,7 +184,7 @@ class MFCC(FrameFeature):
         """Raise `SettingsError` when a parameter is out of its range."""
         super().check()
         check_mel(self.n_mels, self.fmax, self.sampling_rate)
-        check_count("n_mfcc", self.n_mfcc, 1, self.n_mels)
+        check_range("n_mfcc", self.n_mfcc, 1, self.n_mels)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -247,7 +247,7 @@ class SpectralContrast(FrameFeature):
         """Raise `SettingsError` when a parameter is out of its range."""
         super().check()
         highest = int(np.log2(self.sampling_rate / 2 / 200.0 - 1e-9)) + 1
-        check_count("n_bands", self.n_bands, 1, max(highest, 1))
+        check_range("n_bands", self.n_bands, 1, max(highest, 1))
         octave_bands(self.sampling_rate, self.n_fft, self.n_bands)
 
 

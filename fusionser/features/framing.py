@@ -104,8 +104,6 @@ class FrameFeature(FrameParameters, FeatureBlock):
         1 adds the series' first derivatives over time, 2 the second ones too.
     delta_statistics : sequence of str, optional
         Statistics of the derivatives; the same as `statistics` when None.
-
-    Other parameters are those of `ClipComputation`.
     """
 
     statistics: Sequence[str] = ("mean",)

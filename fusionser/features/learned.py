@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError
 from fusionser.features.inputs import table_of
 from fusionser.features.maps import FrontEnd, front_end
@@ -22,7 +23,7 @@ CROSS_FITTED = "crossfitted_score_"
 """How the columns of class scores begin: those that a training row's own label had a part in, and those it had not."""
 
 
-class LearnedBlock(TransformerMixin, BaseEstimator):
+class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
     """A block of columns that are learned from labelled training rows; `fit` sees those rows alone.
 
     Subclasses are keyword-only dataclasses. They set `kind`, their name in the registry, and say what they
@@ -45,7 +46,7 @@ class LearnedBlock(TransformerMixin, BaseEstimator):
         """Raise `SettingsError` when a parameter is out of its range."""
         self.resolved_front_end().check()
 
-    def table(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
+    def rows(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
         """Return X as a table of rows, each waveform with its rate, see `fusionser.features.inputs`."""
         return table_of(X, sampling_rate, {self.kind: self.resolved_front_end()})
 

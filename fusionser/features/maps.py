@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.base import ClipTransformer
-from fusionser.features.checks import check_count, check_mel
 from fusionser.features.clip import Clip
 from fusionser.features.framing import FrameParameters
-from fusionser.features.spectrum import FrameSettings
+from fusionser.features.spectrum import FrameSettings, check_mel
 from fusionser.registry import BLOCKS, FRONT_ENDS
 
 __all__ = ["BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "RawWaveform", "front_end"]
@@ -33,7 +33,25 @@ class FrontEnd(ClipTransformer):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClipMap(FrameParameters, FrontEnd):
-    """A map of bands by frames; clips are padded or cut to `duration`."""
+    """A map of bands by frames; clips are padded or cut to `duration`.
+
+    Parameters
+    ----------
+    duration : float, default=3.0
+        Seconds that every clip is padded or cut to.
+    n_mels : int, default=128
+        Number of mel bands, from 0 Hz to `fmax`.
+    fmax : float, optional
+        Upper end of the bands in Hz; half the sampling rate when None.
+    htk : bool, default=False
+        The mel scale of HTK in place of Slaney's.
+    win_length : int, optional
+        Length of the window in the middle of each frame, in samples; the whole frame when None.
+    window : {"hann", "hamming"}, default="hann"
+        By which each frame is multiplied.
+    pre_emphasis : float, default=0.0
+        Share of the sample before that is taken off each sample before the transform, 0 to less than 1.
+    """
 
     duration: float | None = 3.0
     n_mels: int = 128
@@ -85,19 +103,6 @@ class ClipMap(FrameParameters, FrontEnd):
 class LogMelMap(ClipMap):
     """Log-mel spectrogram in decibels re 1, at most 80 below the clip's peak.
 
-    Parameters
-    ----------
-    n_mels : int, default=128
-        Number of bands, from 0 Hz to `fmax`.
-    fmax : float, optional
-        Upper end in Hz; half the sampling rate when None.
-    duration : float, default=3.0
-        Seconds that every clip is padded or cut to.
-    htk : bool, default=False
-        The mel scale of HTK in place of Slaney's.
-    win_length, window, pre_emphasis
-        See `FrameSettings`.
-
     Examples
     --------
     >>> LogMelMap(n_mels=64, duration=2.0).transform([np.random.default_rng(0).normal(size=9000)]).shape
@@ -118,9 +123,7 @@ class MFCCMap(ClipMap):
     Parameters
     ----------
     n_mfcc : int, default=20
-        Number of coefficients, from the zeroth.
-    n_mels, fmax, duration, htk, win_length, window, pre_emphasis
-        As in `LogMelMap`.
+        Number of coefficients, from the zeroth, at most `n_mels`.
 
     Examples
     --------
@@ -170,7 +173,7 @@ class RawWaveform(FrameParameters, FrontEnd):
         super().check()
         if self.duration is None:
             raise SettingsError("duration is None; waveforms need a number of seconds, so that all have one size")
-        check_count("the number of samples", self.array_shape()[0], 1, LARGEST_MAP)
+        check_range("the number of samples", self.array_shape()[0], 1, LARGEST_MAP)
 
     def framing(self) -> None:
         """Return None: the samples are not cut into frames."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.sparse
 
+from fusionser.checks import check_range
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.filters import bin_frequencies, chroma_filters, mel_filters, octave_bands
 from fusionser.features.tuning import estimate_tuning
@@ -90,6 +91,13 @@ def _window(kind: str, length: int, n_fft: int) -> Array:
     before = (n_fft - length) // 2
     window = periodic_window(kind, length)
     return np.pad(window, (before, n_fft - length - before)).astype(np.float32)
+
+
+def check_mel(n_mels: int, fmax: float | None, sampling_rate: int) -> None:
+    """Raise `SettingsError` when mel bands cannot be made."""
+    check_range("n_mels", n_mels, 1, 512)
+    if fmax is not None and not 0 < fmax <= sampling_rate / 2:
+        raise SettingsError(f"fmax is {fmax} Hz; expected more than 0, at most {sampling_rate / 2:g}")
 
 
 @lru_cache(maxsize=32)

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import torch
 
+from fusionser.checks import check_units
 from fusionser.errors import SettingsError
 from fusionser.features.maps import ClipMap, FrontEnd
-from fusionser.networks.checks import check_units
 from fusionser.networks.extractor import DeepExtractor
 
 __all__ = ["BaselineExtractor"]
@@ -19,7 +19,13 @@ __all__ = ["BaselineExtractor"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BaselineExtractor(DeepExtractor):
-    """A network of one of the papers; its last hidden units are the features."""
+    """A network of one of the papers; its last hidden units are the features.
+
+    Parameters
+    ----------
+    units : int, default=128
+        Of the last hidden layer, each way.
+    """
 
     reads: ClassVar[type[FrontEnd]] = ClipMap
     bidirectional: ClassVar[bool] = False

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, LogMelMap, RawWaveform
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.checks import check_pools
-from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm
+from fusionser.networks.layers import Network, Standardise, check_pools, convolution_blocks, last_states, one_bias_lstm
 
 __all__ = [
     "CNNLSTM1D",
@@ -147,8 +146,6 @@ class CNNLSTM1DExtractor(BaselineExtractor):
     units : int, default=256
         Of the LSTM, each way.
 
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> CNNLSTM1DExtractor().get_feature_names_out().size, CNNBiLSTM1DExtractor().get_feature_names_out().size
@@ -190,8 +187,6 @@ class CNNLSTM2DExtractor(BaselineExtractor):
     units : int, default=256
         Of the LSTM, each way.
     sequence : {"time", "channels"}, default="time"
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

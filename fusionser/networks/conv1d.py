@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.checks import check_dropout
 from fusionser.errors import SettingsError
 from fusionser.features.maps import BlockVector, FrontEnd
-from fusionser.networks.checks import check_dropout
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Convolution1d, Network, SamePool1d, Standardise, full_precision
 
@@ -90,8 +90,6 @@ class Conv1DExtractor(DeepExtractor):
     dropout : float, default=0.1
     front_end : BlockVector, optional
         SER-FusionNet's 162 numbers of 2.5 s when None.
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from fusionser.checks import check_dropout
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, MFCCMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.checks import check_dropout
 from fusionser.networks.layers import Network, Standardise, all_states, full_precision, one_bias_lstm
 
 __all__ = ["Conv1DLSTM", "SongConv1DLSTMExtractor", "SpeechConv1DLSTMExtractor"]
@@ -135,8 +135,6 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
     sequence : {"coefficients", "frames"}, default="coefficients"
     units : int, default=256
     bridge_steps : int, default=8
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

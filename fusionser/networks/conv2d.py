@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusionser.augmentation.waveforms import Augmentation
+from fusionser.checks import check_dropout, check_units
 from fusionser.errors import SettingsError
 from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
-from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, channels_last, full_precision
 from fusionser.rows import array_columns
@@ -118,6 +118,7 @@ class Conv2DExtractor(DeepExtractor):
     Parameters
     ----------
     filters : sequence of 4 int, default=(16, 32, 64, 128)
+        Of each convolution.
     units : int, default=64
         Of the recurrent layer, each way.
     dropout : float, default=0.2
@@ -125,12 +126,15 @@ class Conv2DExtractor(DeepExtractor):
         Speeds beside the clip's own that it is shown at (Ko, Peddinti, Povey and Khudanpur 2015). A prediction is
         the mean over all of them, of hidden units or of logits; an augmented copy keeps its own speed.
     mixup : float, default=0.2
-    band_mask, frame_mask, shift : int, default=10, 24, 10
-        See `Distortion`.
+        Share of the batches that are mixed, see `Distortion`.
+    band_mask : int, default=10
+        Most bands in each of two stretches that are hidden while training.
+    frame_mask : int, default=24
+        Most frames in each of two stretches that are hidden while training.
+    shift : int, default=10
+        Most frames that maps are rotated by while training.
     front_end : LogMelMap, optional
         64 bands of the trimmed clip, 3 s at 16 kHz, a frame every 16 ms, when None.
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------
@@ -247,6 +251,11 @@ class Conv2DMFCCExtractor(Conv2DExtractor):
     """Light 2D convolutions and a GRU on 40 MFCC of every frame; 32 hidden units.
 
     As `Conv2DExtractor`, with a second view of the clip, whose mistakes are others.
+
+    Parameters
+    ----------
+    front_end : MFCCMap, optional
+        40 coefficients of the trimmed clip, 3 s at 16 kHz, a frame every 16 ms, when None.
 
     Examples
     --------

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.checks import check_pools
-from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm
+from fusionser.networks.layers import Network, Standardise, check_pools, convolution_blocks, last_states, one_bias_lstm
 
 __all__ = ["CRNN", "CRNNExtractor"]
 
@@ -76,8 +75,6 @@ class CRNNExtractor(BaselineExtractor):
     ----------
     units : int, default=128
         Of the LSTM, each way.
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

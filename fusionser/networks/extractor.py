@@ -57,8 +57,6 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         its speaker, on inner folds (see `InnerFolds` for where that cannot be). For class scores only: the hidden
         units of two networks share no axes, so columns of them put together would mean nothing.
 
-    Other parameters are those of `NetworkTraining`.
-
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -126,7 +124,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             When a parameter is out of its range, or all rows are of one class.
         """
         self.check()
-        rows = self.table(X, sampling_rate)
+        rows = self.rows(X, sampling_rate)
         labels = labels_of(y, len(rows))
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -160,7 +158,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def fit_transform(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Any:
         """Train, and return the columns of the training rows: out of fold with `cross_fit`, else in fold."""
         self.check()
-        rows = self.table(X, sampling_rate)
+        rows = self.rows(X, sampling_rate)
         if not self.cross_fit:
             return self.fit(rows, y).transform(rows)
         labels = labels_of(y, len(rows))
@@ -180,13 +178,13 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units or class scores of every clip, shape (n_clips, n_columns)."""
-        rows = self.table(X, sampling_rate)
+        rows = self.rows(X, sampling_rate)
         return self.embed(rows) if self.output == "units" else self.scores(rows)
 
     def embed(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units of every clip, shape (n_clips, n_units), float32."""
         check_is_fitted(self, "network_")
-        rows = self.table(X, sampling_rate)
+        rows = self.rows(X, sampling_rate)
         return self._applied(rows, lambda inputs: embedding_of(self.network_, inputs, self.device))
 
     def scores(self, X: Any, *, sampling_rate: Rates = None) -> Array:
@@ -196,7 +194,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def predict_proba(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
         check_is_fitted(self, "network_")
-        rows = self.table(X, sampling_rate)
+        rows = self.rows(X, sampling_rate)
         logits = self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device))
         return softmax(logits.astype(np.float64), axis=1)
 

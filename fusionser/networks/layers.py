@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.errors import SettingsError
+
 __all__ = [
     "AttentiveStatistics",
     "Convolution1d",
@@ -19,6 +21,7 @@ __all__ = [
     "Standardise",
     "all_states",
     "channels_last",
+    "check_pools",
     "convolution_blocks",
     "full_precision",
     "last_states",
@@ -166,6 +169,21 @@ class AttentiveStatistics(nn.Module):
         mean = (weights * x).sum(dim=1)
         variance = (weights * x**2).sum(dim=1) - mean**2
         return torch.cat([mean, variance.clamp_min(1e-5).sqrt()], dim=1)
+
+
+def check_pools(n_bands: int, n_frames: int, pools: Sequence[int]) -> None:
+    """Raise `SettingsError` when square pools would leave nothing of a map.
+
+    Examples
+    --------
+    >>> check_pools(128, 219, (2, 4, 4, 4))
+    """
+    least = math.prod(pools)
+    if min(n_bands, n_frames) < least:
+        raise SettingsError(
+            f"got maps of {n_bands} bands by {n_frames} frames; pools of {', '.join(map(str, pools))} need {least} or "
+            "more"
+        )
 
 
 def full_precision(x: Tensor) -> torch.autocast:

@@ -6,9 +6,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.checks import check_dropout, check_units
 from fusionser.errors import SettingsError
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
-from fusionser.networks.checks import check_dropout, check_units
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Network, Standardise, last_states
 
@@ -103,7 +103,15 @@ class FrameRecurrent(_Recurrent):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrameExtractor(DeepExtractor):
-    """An LSTM over the frames of a map, see `FrameRecurrent`."""
+    """An LSTM over the frames of a map, see `FrameRecurrent`.
+
+    Parameters
+    ----------
+    units : int, default=64
+        Of each direction.
+    bidirectional : bool, default=True
+    dropout : float, default=0.2
+    """
 
     patience: int | None = 10
     epochs: int = 60
@@ -132,15 +140,6 @@ class FrameExtractor(DeepExtractor):
 class LogMelFrames(FrameExtractor):
     """LSTM over the frames of a log-mel map of 64 bands; its last states are the hidden units.
 
-    Parameters
-    ----------
-    units : int, default=64
-        Of each direction.
-    bidirectional : bool, default=True
-    dropout : float, default=0.2
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
-
     Examples
     --------
     >>> LogMelFrames(units=16).get_feature_names_out().size
@@ -157,8 +156,6 @@ class LogMelFrames(FrameExtractor):
 @dataclass(kw_only=True, eq=False, repr=False)
 class MFCCFrames(FrameExtractor):
     """LSTM over the frames of 20 MFCC; its last states are the hidden units.
-
-    Parameters are those of `LogMelFrames`.
 
     Examples
     --------

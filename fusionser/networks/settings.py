@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from fusionser.cache import CacheChoice
+from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import PRECISIONS
 from fusionser.networks.device import choose_device
@@ -25,7 +26,7 @@ SCHEDULES = ("plateau", "one-cycle")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NetworkTraining(BaseEstimator):
+class NetworkTraining(DocumentedParameters, BaseEstimator):
     """The parameters of a training, which every estimator with a network has.
 
     Parameters
@@ -43,7 +44,7 @@ class NetworkTraining(BaseEstimator):
         has not improved for `plateau` epochs; "one-cycle" raises it for a quarter of all steps and lowers it to
         nothing (Smith 2018).
     plateau : int, default=6
-    patience : int or None, default=15
+    patience : int, default=15
         Stop when the UAR of the validation rows has not improved for so many epochs, and go back to the best epoch;
         None never stops.
     validation : float, default=0.2
@@ -52,7 +53,7 @@ class NetworkTraining(BaseEstimator):
     validate_by : {"speakers", "sources"}, default="speakers"
         Whether whole speakers or single clips with their copies are held out, see `hold_out`.
     label_smoothing : float, default=0.0
-    class_weight : "balanced", dict of label to float, or None
+    class_weight : "balanced" or dict of label to float, optional
         "balanced" weighs each class by the inverse of its share.
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" computes convolutions with 8 bits of precision while training, the weights being kept in 32: about

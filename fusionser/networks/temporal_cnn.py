@@ -171,11 +171,14 @@ class TemporalCNN1Extractor(BaselineExtractor):
 
     Parameters
     ----------
-    n_segments, segment_frames, segment_step : int, default=4, 128, 64
+    n_segments : int, default=4
+        Segments that the map is cut into.
+    segment_frames : int, default=128
+        Frames of each segment.
+    segment_step : int, default=64
+        Frames from the start of a segment to that of the next.
     units : int, default=128
         Of each LSTM, each way.
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

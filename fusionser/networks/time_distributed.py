@@ -115,13 +115,14 @@ class TimeDistributedLSTMExtractor(BaselineExtractor):
 
     Parameters
     ----------
-    n_segments, segment_frames : int, default=18, 5
+    n_segments : int, default=18
+        Segments that the map is cut into.
+    segment_frames : int, default=5
+        Frames of each segment.
     spread : bool, default=True
     activation : {"elu", "relu", "none"}, default="elu"
     units : int, default=32
         Of the LSTM, each way.
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

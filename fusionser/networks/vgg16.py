@@ -11,10 +11,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.checks import check_dropout
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.checks import check_dropout
 from fusionser.networks.layers import Network, Preparation, channels_last, full_precision, single
 
 __all__ = ["VGG16", "VGG16Extractor"]
@@ -202,8 +202,6 @@ class VGG16Extractor(BaselineExtractor):
     units : int, default=256
         Of each dense layer.
     dropout : float, default=0.5
-
-    Other parameters are those of `DeepExtractor` and `NetworkTraining`.
 
     Examples
     --------

@@ -276,7 +276,7 @@ class _Extracting:
     def parts(self, rows: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
         """Yield the usable rows with their features, part by part; raise `AudioError` when there are none."""
         # Asked of all rows at once, so that all parts have the same columns.
-        held = self.extractor.extracted(rows).all()
+        held = self.extractor.table(rows).held().all()
         for first in range(0, len(rows), size):
             part = rows.iloc[first : first + size].reset_index(drop=True)
             table = part if held else self._analysed(part)
@@ -288,8 +288,9 @@ class _Extracting:
             raise AudioError(f"none of {len(rows)} recordings can be used{first_reason}")
 
     def _analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        result = self.extractor.run(
-            rows,
+        self.extractor.check()
+        table = self.extractor.table(rows)
+        result = table.compute(
             cache=Cache.of(self.resources.cache),
             n_jobs=self.resources.n_jobs,
             device=self.resources.feature_device,
@@ -304,7 +305,7 @@ class _Extracting:
             {"file": str(rows["file"].iloc[position]), "reason": reason}
             for position, reason in sorted(result.failures.items())
         ]
-        return rows.iloc[:0] if len(result.failures) == len(rows) else self.extractor.table(rows, result)
+        return rows.iloc[:0] if len(result.failures) == len(rows) else table.filled(result)
 
     def _told(self, count: int) -> Progress | None:
         """Return a progress function of one part that tells of all rows, those that were known among them."""

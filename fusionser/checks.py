@@ -1,0 +1,44 @@
+"""Ranges that parameters of several estimators share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fusionser.errors import SettingsError
+
+__all__ = ["check_dropout", "check_range", "check_units"]
+
+MOST_UNITS = 8192
+MOST_DROPOUT = 0.95
+
+
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    """Raise `SettingsError` when a number is not from `least` to `most`.
+
+    Examples
+    --------
+    >>> check_range("n_mfcc", 200, 1, 128)
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: n_mfcc is 200; expected 1 to 128
+    """
+    if not least <= value <= most:
+        raise SettingsError(f"{name} is {value}; expected {least} to {most}")
+
+
+def check_units(**given: int | Sequence[int]) -> None:
+    """Raise `SettingsError` for a number of units or filters, or one of several, that is out of its range.
+
+    Examples
+    --------
+    >>> check_units(units=64, hidden=(12, 10))
+    """
+    for name, value in given.items():
+        for count in np.ravel(value):
+            if not 1 <= count <= MOST_UNITS:
+                raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")
+
+
+def check_dropout(dropout: float) -> None:
+    """Raise `SettingsError` for a dropout that is out of its range."""
+    check_range("dropout", dropout, 0, MOST_DROPOUT)
