@@ -76,26 +76,26 @@ class FeatureCache:
 
         Files that cannot be read are left out: reading them as audio says why.
         """
-        found: dict[str, str] = {}
+        digests: dict[str, str] = {}
         fresh: list[tuple[str, int, int, str]] = []
         with closing(self._connect()) as connection, connection:
             for file in dict.fromkeys(files):
                 try:
                     path = str(Path(file).resolve())
                     status = Path(path).stat()
-                    known = connection.execute(
+                    recalled = connection.execute(
                         "SELECT digest FROM files WHERE path = ? AND size = ? AND modified = ?",
                         (path, status.st_size, status.st_mtime_ns),
                     ).fetchone()
-                    if known:
-                        found[file] = known[0]
+                    if recalled:
+                        digests[file] = recalled[0]
                         continue
-                    found[file] = _hash_file(path)
+                    digests[file] = _hash_file(path)
                 except (OSError, RuntimeError, ValueError, AudioError):
                     continue
-                fresh.append((path, status.st_size, status.st_mtime_ns, found[file]))
+                fresh.append((path, status.st_size, status.st_mtime_ns, digests[file]))
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)
-        return found
+        return digests
 
     def get(self, keys: Iterable[str]) -> dict[str, Array]:
         """Return the arrays of those keys that are known."""

@@ -106,5 +106,5 @@ class MemberClassifier(TableClassifier):
     def unpack(self, parts: Mapping[str, bytes]) -> None:
         """Put the members' parts back."""
         for name, member in self.members_.items():
-            own = f"members/{name}/"
-            member.unpack({key.removeprefix(own): value for key, value in parts.items() if key.startswith(own)})
+            prefix = f"members/{name}/"
+            member.unpack({key.removeprefix(prefix): value for key, value in parts.items() if key.startswith(prefix)})

@@ -121,8 +121,8 @@ class LateFusion(MemberClassifier):
         stacked = np.stack([logs[name] for name in self.weights_])
         targets = np.searchsorted(self.classes_, labels)
         if self.method == "weighted":
-            found = best_weights(stacked, targets)
-            self.weights_ = dict(zip(self.weights_, found.tolist(), strict=True))
+            weights = best_weights(stacked, targets)
+            self.weights_ = dict(zip(self.weights_, weights.tolist(), strict=True))
         else:
             self.weights_ = {}
             # Few columns, all of one kind: a little shrinking is all that they need.
@@ -177,22 +177,22 @@ class LateFusion(MemberClassifier):
         return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]
 
     def _scored(self, columns: list[str]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        groups: dict[str, list[str]] = {}
         for column in columns:
             block, _, name = column.partition("__")
             if name.startswith((SCORE, CROSS_FITTED)):
-                found.setdefault(block, []).append(column)
-        for block, names in found.items():
+                groups.setdefault(block, []).append(column)
+        for block, names in groups.items():
             classes = [name.partition("__")[2].removeprefix(CROSS_FITTED).removeprefix(SCORE) for name in names]
-            if classes != [str(one) for one in self.classes_]:
+            if classes != [str(name) for name in self.classes_]:
                 raise SettingsError(
                     f"the block '{block}' scores the classes {', '.join(classes)}; expected "
                     f"{', '.join(map(str, self.classes_))}"
                 )
-        return found
+        return groups
 
     def _groups(self, columns: list[str]) -> dict[str, list[str]]:
-        plain = [one for one in columns if not one.partition("__")[2].startswith((SCORE, CROSS_FITTED))]
+        plain = [name for name in columns if not name.partition("__")[2].startswith((SCORE, CROSS_FITTED))]
         if not plain:
             return {}
         if not self.by_block:
@@ -205,7 +205,7 @@ class LateFusion(MemberClassifier):
     def _refuse_in_fold(self, columns: list[str]) -> None:
         if self.method == "average":
             return
-        in_fold = sorted({one.partition("__")[0] for one in columns if one.partition("__")[2].startswith(SCORE)})
+        in_fold = sorted({name.partition("__")[0] for name in columns if name.partition("__")[2].startswith(SCORE)})
         if in_fold:
             raise SettingsError(
                 f"the class scores of {', '.join(in_fold)} are in-fold: those of the training rows are too good to "
@@ -233,8 +233,8 @@ def best_weights(logs: npt.NDArray[np.float64], targets: npt.NDArray[np.intp]) -
         probabilities = softmax(np.tensordot(softmax(raw), logs, axes=1), axis=1)
         return float(-np.log(np.maximum(probabilities[np.arange(len(targets)), targets], LEAST)).mean())
 
-    found = minimize(cross_entropy, np.zeros(len(logs)), method="L-BFGS-B", bounds=[(-8.0, 8.0)] * len(logs))
-    return softmax(found.x)
+    optimum = minimize(cross_entropy, np.zeros(len(logs)), method="L-BFGS-B", bounds=[(-8.0, 8.0)] * len(logs))
+    return softmax(optimum.x)
 
 
 def _logs(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

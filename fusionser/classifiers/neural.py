@@ -67,10 +67,10 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         trained, validation = hold_out(
             values if carried is None else carried, labels, self.validation, self._seed(), self.validate_by
         )
-        learned, known = self._balanced(inputs[trained], labels[trained])
+        learned, learned_labels = self._balanced(inputs[trained], labels[trained])
         rows = TrainingRows(
             inputs=learned,
-            targets=np.searchsorted(self.classes_, known).astype(np.int64),
+            targets=np.searchsorted(self.classes_, learned_labels).astype(np.int64),
             validation_inputs=inputs[validation],
             validation_targets=targets[validation],
         )

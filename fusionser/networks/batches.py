@@ -108,7 +108,7 @@ class Batches:
         if self.members is None:
             return self.rng.permutation(len(self.inputs))
         rng = self.rng
-        chosen = [one[0] if len(one) == 1 else one[rng.integers(len(one))] for one in self.members]
+        chosen = [group[0] if len(group) == 1 else group[rng.integers(len(group))] for group in self.members]
         return rng.permutation(np.asarray(chosen))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:

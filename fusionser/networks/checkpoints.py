@@ -45,9 +45,9 @@ class Checkpoints(Callback):
 
     def on_train_begin(self, net: Any, **more: Any) -> None:
         """Put back what is kept."""
-        found = _read(self.path)
-        if found is not None:
-            _restore(net, self.rng, *found)
+        state = _read(self.path)
+        if state is not None:
+            _restore(net, self.rng, *state)
         self.kept_at = time.monotonic()
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:

@@ -130,8 +130,8 @@ class CNNLSTM2D(Network):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states of the LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
-        found = self.blocks(x[:, None])
-        steps = found.flatten(1, 2).transpose(1, 2) if self.sequence == "time" else found.flatten(2)
+        maps = self.blocks(x[:, None])
+        steps = maps.flatten(1, 2).transpose(1, 2) if self.sequence == "time" else maps.flatten(2)
         return last_states(self.lstm, steps)
 
 

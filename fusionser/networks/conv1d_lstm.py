@@ -33,8 +33,8 @@ class _Group(nn.Module):
 
     def forward(self, steps: Tensor) -> Tensor:
         """Map (n_clips, n_steps, width) to (n_clips, n_steps * 256)."""
-        found = self.norm(self.convolution(steps.transpose(1, 2))).transpose(1, 2)
-        states = all_states(self.lstm_2, self.between(all_states(self.lstm_1, found)))
+        convolved = self.norm(self.convolution(steps.transpose(1, 2))).transpose(1, 2)
+        states = all_states(self.lstm_2, self.between(all_states(self.lstm_1, convolved)))
         flat: Tensor = self.behind(states).flatten(1)
         return flat
 

@@ -196,12 +196,12 @@ class Conv2DExtractor(DeepExtractor):
         return 32
 
     def _applied(self, rows: pd.DataFrame, function: Callable[[Array], Array]) -> Array:
-        own = self._inputs(rows)
-        results = [function(own)]
+        originals = self._inputs(rows)
+        results = [function(originals)]
         for speed in self.speeds:
-            inputs = own.copy()
-            for position, found in self._at_speed(rows, np.arange(len(own)), speed):
-                inputs[position] = found
+            inputs = originals.copy()
+            for position, values in self._at_speed(rows, np.arange(len(originals)), speed):
+                inputs[position] = values
             results.append(function(inputs))
         mean: Array = np.mean(results, axis=0)
         return mean
@@ -237,10 +237,10 @@ class Conv2DExtractor(DeepExtractor):
         inputs = [self._inputs(rows.iloc[trained])]
         positions, members = [trained], [groups]
         for speed in self.speeds:
-            found = list(self._at_speed(rows, trained, speed))
-            if found:
-                places = np.array([place for place, _ in found])
-                inputs.append(np.stack([array for _, array in found]))
+            changed = list(self._at_speed(rows, trained, speed))
+            if changed:
+                places = np.array([place for place, _ in changed])
+                inputs.append(np.stack([array for _, array in changed]))
                 positions.append(trained[places])
                 members.append(groups[places])
         return np.concatenate(inputs), np.concatenate(positions), np.concatenate(members)

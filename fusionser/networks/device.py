@@ -30,16 +30,16 @@ def choose_device(name: str) -> "torch.device":
     """
     import torch
 
-    known = _present()
+    names = _present()
     if name == "auto":
-        return torch.device(known[-1])
+        return torch.device(names[-1])
     try:
         wanted = torch.device(name)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise SettingsError(f"the device {name!r} is not one; here there are: auto, {', '.join(known)}") from error
+        raise SettingsError(f"the device {name!r} is not one; here there are: auto, {', '.join(names)}") from error
     count = torch.cuda.device_count() if wanted.type == "cuda" else 1
-    if wanted.type not in known or (wanted.index or 0) >= count:
-        raise SettingsError(f"this machine has no device {name!r}; here there are: auto, {', '.join(known)}")
+    if wanted.type not in names or (wanted.index or 0) >= count:
+        raise SettingsError(f"this machine has no device {name!r}; here there are: auto, {', '.join(names)}")
     return wanted
 
 
@@ -67,9 +67,9 @@ def _present() -> list[str]:
     """Return the kinds of device on this machine, the one to prefer last."""
     import torch
 
-    known = ["cpu"]
+    names = ["cpu"]
     if torch.backends.mps.is_available():
-        known.append("mps")
+        names.append("mps")
     if torch.cuda.is_available():
-        known.append("cuda")
-    return known
+        names.append("cuda")
+    return names

@@ -66,9 +66,9 @@ def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "
 
     They are computed in the network's own precision: in double a row's do not depend on the rows beside it.
     """
-    return _applied(network, inputs, device, lambda own, batch: own(batch) / own.temperature)
+    return _applied(network, inputs, device, lambda module, batch: module(batch) / module.temperature)
 
 
 def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
     """Return the hidden units of inputs as they come from a front end."""
-    return _applied(network, inputs, device, lambda own, batch: own.embed(batch))
+    return _applied(network, inputs, device, lambda module, batch: module.embed(batch))

@@ -86,8 +86,8 @@ class Standardise(Preparation):
     def learn(self, values: npt.NDArray[np.float32]) -> None:
         """Take mean and standard deviation from training inputs, over all axes along which the mean is one number."""
         wide = values.astype(np.float64)
-        own = (1, *self.mean.shape)
-        axes = tuple(axis for axis in range(wide.ndim) if axis == 0 or own[axis] == 1)
+        shape = (1, *self.mean.shape)
+        axes = tuple(axis for axis in range(wide.ndim) if axis == 0 or shape[axis] == 1)
         mean, std = wide.mean(axis=axes, keepdims=True)[0], wide.std(axis=axes, keepdims=True)[0]
         std[std <= 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
         self.mean.copy_(torch.from_numpy(mean))
@@ -117,7 +117,7 @@ class Convolution1d(nn.Conv1d):
             windows = functional.pad(x.squeeze(1), (padding, padding)).unfold(1, self.kernel_size[0], step)
             return functional.linear(windows, self.weight.squeeze(1), self.bias).transpose(1, 2)
         # Squeezed and not indexed: an index's gradient would lay the channels apart again.
-        rows, weight = (one.unsqueeze(2).contiguous(memory_format=torch.channels_last) for one in (x, self.weight))
+        rows, weight = (part.unsqueeze(2).contiguous(memory_format=torch.channels_last) for part in (x, self.weight))
         return functional.conv2d(rows, weight, self.bias, (1, step), (0, padding)).squeeze(2)
 
 

@@ -200,15 +200,15 @@ class TemporalCNN1Extractor(BaselineExtractor):
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TemporalCNN:
         """Build `TemporalCNN`."""
         bands, frames = input_shape
-        own = TEMPORAL_MODELS[self.model]
+        layers = TEMPORAL_MODELS[self.model]
         return TemporalCNN(
             bands,
             frames,
             n_classes,
-            blocks=own.blocks,
-            lstms=own.lstms,
-            bidirectional=own.bidirectional,
-            dropout=own.dropout,
+            blocks=layers.blocks,
+            lstms=layers.lstms,
+            bidirectional=layers.bidirectional,
+            dropout=layers.dropout,
             n_segments=self.n_segments,
             segment_frames=self.segment_frames,
             segment_step=self.segment_step,

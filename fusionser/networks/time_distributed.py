@@ -103,8 +103,8 @@ class TimeDistributedCNNLSTM(Network):
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states of the LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
         cut = segments(x, self.n_segments, self.segment_frames, None if self.spread else self.segment_frames)
-        found = self.blocks(cut.flatten(0, 1)[:, None])
-        return last_states(self.lstm, found.flatten(1).unflatten(0, (len(x), self.n_segments)))
+        maps = self.blocks(cut.flatten(0, 1)[:, None])
+        return last_states(self.lstm, maps.flatten(1).unflatten(0, (len(x), self.n_segments)))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -133,8 +133,8 @@ def _class_weight(
         return None
     seen = np.unique(targets)
     weight = torch.ones(len(classes))
-    found = compute_class_weight(settings.class_weight, classes=classes[seen], y=classes[targets])
-    weight[torch.from_numpy(seen)] = torch.as_tensor(found, dtype=torch.float32)
+    balanced = compute_class_weight(settings.class_weight, classes=classes[seen], y=classes[targets])
+    weight[torch.from_numpy(seen)] = torch.as_tensor(balanced, dtype=torch.float32)
     return weight
 
 
@@ -272,5 +272,5 @@ def _calibrate(network: Network, validation: Any) -> None:
     def cross_entropy(exponent: float) -> float:
         return float(functional.cross_entropy(logits / float(np.exp(exponent)), truth))
 
-    found = minimize_scalar(cross_entropy, bounds=(-2.0, 2.0), method="bounded")
-    network.temperature.fill_(float(np.exp(found.x)))
+    optimum = minimize_scalar(cross_entropy, bounds=(-2.0, 2.0), method="bounded")
+    network.temperature.fill_(float(np.exp(optimum.x)))
