@@ -32,7 +32,6 @@ __all__ = [
     "checked",
 ]
 
-
 DEFAULT_PRESET = "wide"
 
 
@@ -348,4 +347,4 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
         return {"pipeline": values["spec"], "protocol": protocol, "classes": values["classes"]}
     except (KeyError, TypeError) as error:
-        raise SettingsError(f"not a whole result ({error!r} is wrong or missing); evaluate again") from error
+        raise SettingsError(f"not a whole result ({error!r}); evaluate again") from error
