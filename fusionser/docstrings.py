@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["DocumentedParameters", "parameter_entries"]
@@ -47,7 +48,13 @@ def parameter_entries(doc: str | None) -> dict[str, list[str]]:
     >>> parameter_entries(DocumentedParameters.__doc__)
     {}
     """
-    lines = inspect.cleandoc(doc or "").splitlines()
+    return _entries(inspect.cleandoc(doc or ""))
+
+
+@lru_cache
+def _entries(doc: str) -> dict[str, list[str]]:
+    """Read a docstring once: those of bases are asked for by every subclass."""
+    lines = doc.splitlines()
     first, last = _section(lines)
     entries: dict[str, list[str]] = {}
     for line in lines[first:last]:
@@ -61,7 +68,7 @@ def parameter_entries(doc: str | None) -> dict[str, list[str]]:
 
 def _section(lines: list[str]) -> tuple[int, int]:
     """Return where the entries of the parameters begin and end; where they would, when there are none."""
-    headers = [place - 1 for place, line in enumerate(lines) if place and re.fullmatch("-{3,}", line)]
+    headers = [place - 1 for place, line in enumerate(lines) if place and line.startswith("---")]
     starts = [place for place in headers if lines[place : place + 2] == PARAMETERS]
     if not starts:
         place = headers[0] if headers else len(lines)
@@ -70,16 +77,18 @@ def _section(lines: list[str]) -> tuple[int, int]:
 
 
 def _completed(cls: type) -> str:
-    lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
-    own = parameter_entries(cls.__doc__)
-    fields = {name for base in cls.__mro__[1:] for name in getattr(base, "__dataclass_fields__", {})}
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    documented, lines = _entries(doc), doc.splitlines()
+    bases = [base for base in cls.__mro__[1:] if issubclass(base, DocumentedParameters)]
+    fields = {name for base in bases for name in getattr(base, "__dataclass_fields__", {})} - documented.keys()
     missing: dict[str, list[str]] = {}
-    for base in cls.__mro__[1:]:
-        for name, entry in parameter_entries(base.__dict__.get("__doc__")).items():
-            if name in fields - own.keys() - missing.keys():
+    for base in bases:
+        # A base's docstring has been through here, and needs no more cleaning.
+        for name, entry in _entries(base.__dict__.get("__doc__") or "").items():
+            if name in fields and name not in missing:
                 missing[name] = [_with_default(entry[0], cls, name), *entry[1:]]
     if not missing:
-        return "\n".join(lines)
+        return doc
     first, last = _section(lines)
     before, after = "\n".join(lines[:last]).rstrip(), "\n".join(lines[last:])
     added = "\n".join(line for entry in missing.values() for line in entry)

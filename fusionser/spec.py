@@ -90,7 +90,7 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -371,4 +371,4 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
         return {"pipeline": values["spec"], "protocol": protocol, "classes": values["classes"]}
     except (KeyError, TypeError) as error:
-        raise SettingsError(f"not a whole result ({error!r} is wrong or missing); evaluate again") from error
+        raise SettingsError(f"not a whole result ({error!r}); evaluate again") from error

@@ -115,8 +115,11 @@ def test_bare_arrays_have_the_rate_of_the_analysis_where_there_is_one():
         extractor.run([sound])
     # What networks are fed counts too; a block that hears nothing does not.
     deep = FeatureExtractor(blocks=[("mfcc", MFCC()), ("net", clone(TINY)), ("gender", Gender(sampling_rate=8000))])
-    with pytest.raises(FusionserError, match="mfcc at 22050 Hz, log-mel-map at 16000 Hz"):
+    with pytest.raises(FusionserError, match="mfcc at 22050 Hz, net at 16000 Hz"):
         deep.fit([sound] * 4, ["a", "b"] * 2)
+    other = LogMelFrames(front_end=LogMelMap(sampling_rate=8000))
+    with pytest.raises(FusionserError, match="net at 16000 Hz, other at 8000 Hz"):
+        FeatureExtractor(blocks=[("net", clone(TINY)), ("other", other)]).fit([sound] * 4, ["a", "b"] * 2)
     both = FeatureExtractor(blocks=[("mfcc", MFCC(sampling_rate=16000)), ("net", clone(TINY))])
     clips = [voice(16000, pitch=pitch) for pitch in (100.0, 110.0, 220.0, 240.0)]
     by_own, told = (

@@ -217,6 +217,7 @@ def test_what_means_nothing_is_told_with_what_there_is(tmp_path, part, names_tol
         ('protocol = { name = "speaker-kfolds" }', "protocol: name: unknown protocol 'speaker-kfolds'; did you mean"),
         ("protocol = { settings = { folds = 3 } }", "protocol: name: Field required"),
         ("classes = 3", "classes: Input should be a valid tuple"),
+        ("self = 3", "self: Extra inputs are not permitted; known here: pipeline, "),
     ],
 )
 def test_files_of_settings_that_cannot_be_read_are_told(tmp_path, text, told):

@@ -64,13 +64,13 @@ class ClipTransformer(TransformerMixin, Computation):
         self.check()
         if len(X) == 0:
             raise AudioError("X holds no clips; expected at least one")
-        known = None
+        held = None
         if isinstance(X, pd.DataFrame) and self.column in X:
-            known = [{self.kind: value} if isinstance(value, np.ndarray) else {} for value in X[self.column]]
+            held = [{self.kind: value} if isinstance(value, np.ndarray) else {} for value in X[self.column]]
         return compute_clips(
             rows_of(X, sampling_rate, {self.kind: self}),
             {self.kind: self},
-            known=known,
+            held=held,
             cache=Cache.of(self.cache),
             n_jobs=self.n_jobs,
             strict=strict,
@@ -124,8 +124,9 @@ class FeatureBlock(ClipTransformer):
     """A block of named columns, one vector a clip.
 
     Subclasses set `kind` and say how their columns are called and computed (`names`, `compute`); a block with
-    parameters of its own is a keyword-only dataclass. Blocks that are computed from a spectrum have more in common, see
-    `fusionser.features.framing`.
+    parameters of its own is a keyword-only dataclass. A parameter `sampling_rate` is the rate of the analysis, which
+    waveforms that stand without one are taken to have. Blocks that are computed from a spectrum have more in common,
+    see `fusionser.features.framing`.
 
     Examples
     --------

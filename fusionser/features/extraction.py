@@ -254,7 +254,7 @@ def compute_clips(
     rows: Sequence[Mapping[str, Any]],
     computations: Mapping[str, Computation],
     *,
-    known: Sequence[Mapping[str, Array]] | None = None,
+    held: Sequence[Mapping[str, Array]] | None = None,
     cache: Cache | None = None,
     n_jobs: int | None = None,
     device: str = CPU,
@@ -269,7 +269,7 @@ def compute_clips(
         Each has ``file``, or ``waveform`` and ``sampling_rate``, and optionally ``start``, ``end``, ``augmentation``.
     computations : mapping of str to Computation
         By name.
-    known : sequence of mapping, optional
+    held : sequence of mapping, optional
         Values that are at hand, one mapping a row, by the name of their computation; they are taken as they are.
     cache : Cache, optional
         Where values are looked up and kept, batch by batch, so that a stopped run goes on where it was.
@@ -293,13 +293,13 @@ def compute_clips(
         With `strict`, for the first clip that cannot be used.
     """
     result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
-    values: list[Mapping[str, Array]] = [*(known or [{}] * len(rows))]
+    values: list[Mapping[str, Array]] = [*(held or [{}] * len(rows))]
     unknown = {place for names in _missing(values, computations).values() for place in names}
     store = _Store(cache, {place: rows[place] for place in sorted(unknown)}, computations, device)
     for place, recalled in store.recall().items():
         values[place] = {**recalled, **values[place]}
-    for place, held in enumerate(values):
-        _record(result, place, held)
+    for place, at_hand in enumerate(values):
+        _record(result, place, at_hand)
     pending = _missing(values, computations)
     total = sum(len(positions) for positions in pending.values())
     done = 0
@@ -329,8 +329,8 @@ def compute_clips(
 def _missing(values: Sequence[Mapping[str, Array]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:
     """Return the positions of clips of which something is not known, by what that is."""
     pending: dict[tuple[str, ...], list[int]] = {}
-    for position, known in enumerate(values):
-        missing = tuple(name for name in names if name not in known)
+    for position, at_hand in enumerate(values):
+        missing = tuple(name for name in names if name not in at_hand)
         if missing:
             pending.setdefault(missing, []).append(position)
     return pending

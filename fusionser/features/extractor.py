@@ -97,9 +97,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def table(self, X: Any, sampling_rate: Rates = None) -> FeatureTable:
         """Return X as rows of which this extractor knows what they hold, see `fusionser.features.inputs` for X."""
         blocks = {name: block for name, block in self.blocks if isinstance(block, FeatureBlock)}
-        front_ends = [block.resolved_front_end() for _, block in self._learning()]
-        computations = {**blocks, **{front_end.kind: front_end for front_end in front_ends}}
-        return FeatureTable(table_of(X, sampling_rate, computations), blocks, front_ends)
+        front_ends = {name: block.resolved_front_end() for name, block in self._learning()}
+        return FeatureTable(table_of(X, sampling_rate, {**blocks, **front_ends}), blocks, front_ends.values())
 
     def run(self, X: Any, **options: Any) -> Extraction:
         """Compute what needs no training for every clip, keeping what fails apart; see `FeatureTable.compute`."""

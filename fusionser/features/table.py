@@ -90,7 +90,7 @@ class FeatureTable:
         return compute_clips(
             rows_of(self.rows),
             computations,
-            known=self._known(),
+            held=self._held_values(),
             cache=cache,
             n_jobs=n_jobs,
             device=device,
@@ -138,19 +138,19 @@ class FeatureTable:
             return np.zeros(len(self.rows), dtype=bool)
         return np.array([isinstance(value, np.ndarray) for value in self.rows[column]], dtype=bool)
 
-    def _known(self) -> list[dict[str, Array]]:
+    def _held_values(self) -> list[dict[str, Array]]:
         """Return what each row holds, by block and front end; what follows from rows alone is computed anew."""
-        known: list[dict[str, Array]] = [{} for _ in range(len(self.rows))]
+        values: list[dict[str, Array]] = [{} for _ in range(len(self.rows))]
         stamped = np.flatnonzero(self._stamped())
         for name, block in self.blocks.items():
             if block.uses_audio and len(stamped):
-                values = _numbers(self.rows, stamped, [f"{name}__{column}" for column in block.names()])
-                for place, vector in zip(stamped, values, strict=True):
-                    known[place][name] = vector
+                columns = _numbers(self.rows, stamped, [f"{name}__{column}" for column in block.names()])
+                for place, vector in zip(stamped, columns, strict=True):
+                    values[place][name] = vector
         for column in self.front_ends:
             for place in np.flatnonzero(self._carried(column)):
-                known[place][column] = self.rows[column].iloc[place]
-        return known
+                values[place][column] = self.rows[column].iloc[place]
+        return values
 
 
 def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str]) -> Array:

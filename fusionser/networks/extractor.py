@@ -137,8 +137,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         else:
             trained = np.arange(len(labels))
             # A rate that is told is that of X alone.
-            own = {} if sampling_rate is not None else {self.kind: self.resolved_front_end()}
-            validation, validation_labels = table_of(validation_rows[0], None, own), validation_rows[1]
+            front_ends = {} if sampling_rate is not None else {self.kind: self.resolved_front_end()}
+            validation, validation_labels = table_of(validation_rows[0], None, front_ends), validation_rows[1]
         validation_targets = self._indices(validation_labels)
         inputs, positions, groups = self._training_inputs(rows, trained)
         learned = TrainingRows(
