@@ -139,7 +139,7 @@ class Pitch(FrameParameters, FeatureBlock):
         series = [semitones, np.abs(np.diff(semitones)), track.harmonics_to_noise]
         starts = int(np.sum(voiced[1:] & ~voiced[:-1])) + int(voiced[0])
         seconds = voiced.size * self.hop_length / self.sampling_rate
-        parts = [summarise(one[None], self.statistics) for one in series]
+        parts = [summarise(track[None], self.statistics) for track in series]
         return np.concatenate([*parts, [voiced.mean(), starts / seconds]]).astype(np.float32)
 
 

@@ -87,17 +87,17 @@ class EstimatedGender(LearnedBlock):
             When no row says its gender. Where all rows say the same one, that is all that is ever estimated.
         """
         self.check()
-        male, known = self._labelled(X)
-        self._regress(self._values(X.iloc[known]), male[known])
+        male, labelled = self._labelled(X)
+        self._regress(self._values(X.iloc[labelled]), male[labelled])
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **more: Any) -> Any:
         """Fit, and return for each training row what was estimated without its speaker."""
         self.fit(X, y)
-        male, known = self._labelled(X)
+        male, labelled = self._labelled(X)
         values = self._values(X)
         estimates = self._estimate(values)
-        rows, labels = X.iloc[known], male[known]
+        rows, labels = X.iloc[labelled], male[labelled]
         if len(set(labels)) == 1:
             return estimates
         speakers = columns_of(rows, {"speaker": ""})["speaker"].to_numpy(dtype=str)
@@ -107,8 +107,8 @@ class EstimatedGender(LearnedBlock):
         # Never by clips of a speaker that is on the other side too: their voice alone would give them away.
         for train, held in GroupKFold(min(FOLDS, len(set(units)))).split(labels, labels, units):
             fold = EstimatedGender(penalty=self.penalty)
-            fold._regress(values[known[train]], labels[train])
-            estimates[known[held]] = fold._estimate(values[known[held]])
+            fold._regress(values[labelled[train]], labels[train])
+            estimates[labelled[held]] = fold._estimate(values[labelled[held]])
         return estimates
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
@@ -165,13 +165,13 @@ class EstimatedGender(LearnedBlock):
     @staticmethod
     def _labelled(X: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
         genders = columns_of(X, {"gender": ""})["gender"]
-        known = np.flatnonzero(genders.isin(["male", "female"]).to_numpy())
-        if not isinstance(X, pd.DataFrame) or len(known) == 0:
+        labelled = np.flatnonzero(genders.isin(["male", "female"]).to_numpy())
+        if not isinstance(X, pd.DataFrame) or len(labelled) == 0:
             raise SettingsError(
                 "the gender cannot be estimated: no training row has 'female' or 'male' in the column 'gender'; fill "
                 "it, or leave the gender out (--gender none)"
             )
-        return (genders == MALE).to_numpy(), known
+        return (genders == MALE).to_numpy(), labelled
 
     def _regress(self, values: Array, male: npt.NDArray[np.bool_]) -> None:
         scaler = StandardScaler().fit(values.astype(np.float64))

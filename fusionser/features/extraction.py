@@ -74,21 +74,21 @@ def _compute_one(
     clip: Clip, computations: Mapping[str, Computation], ready: Mapping[str, Array | AudioError]
 ) -> dict[str, Array] | str:
     """Return the values of a clip, some of which may have been computed with those of others, or what is wrong."""
-    found: dict[str, Array] = {}
+    values: dict[str, Array] = {}
     try:
         for name, computation in computations.items():
             value = ready[name] if name in ready else computation.compute(clip)
             if isinstance(value, AudioError):
                 raise value
-            found[name] = np.asarray(value, dtype=np.float32)
+            values[name] = np.asarray(value, dtype=np.float32)
         if not clip.in_memory and any(item.uses_audio for item in computations.values()):
-            found[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
+            values[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
     except AudioError as error:
         return str(error)
-    for name, value in found.items():
+    for name, value in values.items():
         if not np.isfinite(value).all():
             return f"{clip.name}: the features '{name}' are not finite numbers for this clip"
-    return found
+    return values
 
 
 def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> list[Array | AudioError]:
@@ -225,21 +225,21 @@ class _Store:
         if self.cache is None or not self.keys:
             return {}
         try:
-            known = self.cache.get(key for keys in self.keys.values() for key in keys.values())
+            recalled = self.cache.get(key for keys in self.keys.values() for key in keys.values())
         except sqlite3.Error as error:
             self._give_up(error)
             return {}
         return {
-            position: {name: known[key] for name, key in keys.items() if key in known}
+            position: {name: recalled[key] for name, key in keys.items() if key in recalled}
             for position, keys in self.keys.items()
         }
 
-    def keep(self, found: Mapping[int, Mapping[str, Array]]) -> None:
+    def keep(self, computed: Mapping[int, Mapping[str, Array]]) -> None:
         if self.cache is None or self.notice:
             return
         arrays = {
             self.keys[position][name]: value
-            for position, values in found.items()
+            for position, values in computed.items()
             if position in self.keys
             for name, value in values.items()
             if name in self.keys[position]
@@ -306,16 +306,16 @@ def compute_clips(
     for names, positions in pending.items():
         wanted = {name: computations[name] for name in names}
         for group, answers in _batches(rows, positions, wanted, n_jobs, device):
-            found: dict[int, dict[str, Array]] = {}
+            computed: dict[int, dict[str, Array]] = {}
             for position, answer in zip(group, answers, strict=True):
                 if isinstance(answer, str):
                     if strict:
                         raise AudioError(answer)
                     result.failures[position] = answer
                 else:
-                    found[position] = answer
+                    computed[position] = answer
                     _record(result, position, answer)
-            store.keep(found)
+            store.keep(computed)
             done += len(group)
             if progress:
                 progress(done, total)

@@ -180,8 +180,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         cache = Cache.of(self.cache)
         front_end = clone(block.resolved_front_end()).set_params(cache=cache, n_jobs=self.n_jobs)
         kept = {"cache": cache} if "cache" in block.get_params(deep=False) else {}
-        own: LearnedBlock = clone(block).set_params(front_end=front_end, **kept)
-        return own
+        fitting: LearnedBlock = clone(block).set_params(front_end=front_end, **kept)
+        return fitting
 
     def _learning(self) -> list[tuple[str, LearnedBlock]]:
         return [(name, block) for name, block in self.blocks if isinstance(block, LearnedBlock)]

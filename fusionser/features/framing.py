@@ -137,7 +137,9 @@ class FrameFeature(FrameParameters, FeatureBlock):
         names = []
         for order in orders:
             for series in self.series_names():
-                names += ["_".join(filter(None, (series, order, one))) for one in self._statistics_of(order)]
+                names += [
+                    "_".join(filter(None, (series, order, statistic))) for statistic in self._statistics_of(order)
+                ]
         return names
 
     def _statistics_of(self, order: str) -> Sequence[str]:

@@ -56,14 +56,16 @@ class SpectrumBatch:
     @cached_property
     def waveforms(self) -> Tensor:
         """Samples, shape (n_clips, n_samples)."""
-        return torch.from_numpy(np.stack([one.waveform for one in self._spectra])).to(self.device)
+        return torch.from_numpy(np.stack([spectrum.waveform for spectrum in self._spectra])).to(self.device)
 
     @cached_property
     def magnitude(self) -> Tensor:
         """Magnitudes, shape (n_clips, 1 + n_fft / 2, n_frames)."""
         emphasised = self.waveforms
         if self.frames.pre_emphasis:
-            emphasised = torch.from_numpy(np.stack([one.emphasised() for one in self._spectra])).to(self.device)
+            emphasised = torch.from_numpy(np.stack([spectrum.emphasised() for spectrum in self._spectra])).to(
+                self.device
+            )
         transformed = torch.stft(
             emphasised,
             self.frames.n_fft,
@@ -111,7 +113,7 @@ class SpectrumBatch:
 
     def chroma(self, n_chroma: int, tunings: Sequence[float]) -> Tensor:
         """See `Spectrum.chroma`; every clip has a tuning of its own."""
-        filters = [chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, one) for one in tunings]
+        filters = [chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, tuning) for tuning in tunings]
         raw = torch.from_numpy(np.stack(filters)).to(self.device) @ self.power
         peaks = raw.amax(dim=1, keepdim=True)
         return raw / torch.where(peaks < TINY, 1.0, peaks)
@@ -143,8 +145,8 @@ class SpectrumBatch:
 class SharedSpectrum(Spectrum):
     """The spectrum of one clip of a batch."""
 
-    def __init__(self, own: Spectrum, batch: SpectrumBatch, place: int) -> None:
-        super().__init__(own.waveform, own.frames)
+    def __init__(self, spectrum: Spectrum, batch: SpectrumBatch, place: int) -> None:
+        super().__init__(spectrum.waveform, spectrum.frames)
         self._batch = batch
         self._place = place
 
@@ -186,11 +188,11 @@ class SharedSpectrum(Spectrum):
         def tune() -> Tensor:
             bands = batch.power[:, low - 1 : high + 1].cpu().numpy()
             loudest = batch.power.amax(dim=1).cpu().numpy()
-            found = [
+            tunings = [
                 tuning_of_band(band, most, low, frames.sampling_rate, frames.n_fft, n_chroma)
                 for band, most in zip(bands, loudest, strict=True)
             ]
-            return torch.tensor(found, dtype=torch.float64)
+            return torch.tensor(tunings, dtype=torch.float64)
 
         tunings: list[float] = batch.on_host(("tuning", n_chroma), tune).tolist()
         return tunings
@@ -244,10 +246,10 @@ def share_spectra(
         with ThreadPoolExecutor(joblib.effective_n_jobs(n_jobs)) as pool:
             loaded = list(pool.map(load, clips))
         groups: dict[int, list[tuple[Clip, Spectrum]]] = {}
-        for clip, own in zip(clips, loaded, strict=True):
-            if own is not None:
-                groups.setdefault(own.waveform.size, []).append((clip, own))
+        for clip, spectrum in zip(clips, loaded, strict=True):
+            if spectrum is not None:
+                groups.setdefault(spectrum.waveform.size, []).append((clip, spectrum))
         for group in groups.values():
-            batch = SpectrumBatch([own for _, own in group], where)
-            for place, (clip, own) in enumerate(group):
-                clip.take_spectrum(settings, SharedSpectrum(own, batch, place))
+            batch = SpectrumBatch([spectrum for _, spectrum in group], where)
+            for place, (clip, spectrum) in enumerate(group):
+                clip.take_spectrum(settings, SharedSpectrum(spectrum, batch, place))

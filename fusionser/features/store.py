@@ -76,9 +76,9 @@ def _placed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _schema(table: pd.DataFrame, described: dict[str, Any]) -> pyarrow.Schema:
     """Return the types of the columns; one that is empty in the first part may hold text in the next."""
-    found = pyarrow.Schema.from_pandas(table, preserve_index=False)
-    fields = [field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field for field in found]
-    return pyarrow.schema(fields, metadata={**(found.metadata or {}), KEY: json.dumps(described).encode()})
+    inferred = pyarrow.Schema.from_pandas(table, preserve_index=False)
+    fields = [field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field for field in inferred]
+    return pyarrow.schema(fields, metadata={**(inferred.metadata or {}), KEY: json.dumps(described).encode()})
 
 
 def read_settings(path: str | Path) -> FeatureSettings | None:
