@@ -1,5 +1,8 @@
 """Handcrafted features of speech as scikit-learn transformers.
 
+Inside a `FeatureExtractor` the blocks of equal settings share one transform of each clip; separate blocks in a
+``make_union`` each transform it, and share through the cache alone.
+
 >>> from fusionser.features import MFCC, Chroma
 >>> from sklearn.pipeline import make_union
 >>> make_union(MFCC(), Chroma(), verbose_feature_names_out=False).get_feature_names_out().size
@@ -8,21 +11,19 @@
 
 from fusionser.cache import Cache, FeatureCache
 from fusionser.features.base import FeatureBlock
-from fusionser.features.blocks import (
+from fusionser.features.clip import Clip
+from fusionser.features.clip_blocks import Gender, Pitch, SignalStatistics
+from fusionser.features.estimated_gender import EstimatedGender
+from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.frame_blocks import (
     MFCC,
     RMS,
     Chroma,
-    Gender,
     MelSpectrogram,
-    Pitch,
-    SignalStatistics,
     SpectralContrast,
     SpectralShape,
     ZeroCrossingRate,
 )
-from fusionser.features.clip import Clip
-from fusionser.features.estimated_gender import EstimatedGender
-from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.framing import ClipParameters, FrameFeature, FrameParameters
 from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock

@@ -5,19 +5,17 @@ from typing import Any
 
 from fusionser.errors import SettingsError
 from fusionser.features.base import FeatureBlock
-from fusionser.features.blocks import (
+from fusionser.features.clip_blocks import Gender, Pitch, SignalStatistics
+from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.frame_blocks import (
     MFCC,
     RMS,
     Chroma,
-    Gender,
     MelSpectrogram,
-    Pitch,
-    SignalStatistics,
     SpectralContrast,
     SpectralShape,
     ZeroCrossingRate,
 )
-from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.framing import accepted, build_block
 from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
