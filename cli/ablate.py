@@ -44,7 +44,7 @@ class Table:
     imbalance: Annotated[str | None, option("--imbalance", IMBALANCE_LEVELS_HELP, "Table")] = None
     augmentation: Annotated[str | None, option("--augmentation", AUGMENTATION_LEVELS_HELP, "Table")] = None
     copies: Annotated[
-        int | None, option("--copies", "Copies a training clip, one when left out.", "Table", min=1, max=100)
+        int | None, option("--copies", "Copies per training clip, by default 1.", "Table", min=1, max=100)
     ] = None
     augment_classes: Annotated[
         str | None,
@@ -52,7 +52,7 @@ class Table:
     ] = None
     impose: Annotated[
         float | None,
-        option("--impose-imbalance", "Ratio of an imbalance that is imposed on the training rows.", "Table"),
+        option("--impose-imbalance", "Ratio of the imbalance to impose on the training rows.", "Table"),
     ] = None
 
     def factorial(self, common: dict[str, Any]) -> Any:
@@ -95,9 +95,9 @@ class Asked:
         list[str] | None,
         option("--also", "Another corpus=DIR, for the studies protocol and corpora; may be repeated.", "Study"),
     ] = None
-    classifier: Annotated[str, option("--classifier", "Classifiers by comma: {classifiers}.", "Study")] = "svm"
+    classifier: Annotated[str, option("--classifier", "Classifiers, comma-separated: {classifiers}.", "Study")] = "svm"
     preset: Annotated[
-        str | None, option("--preset", "Named features, fusionnet when nothing is named: {presets}.", "Study")
+        str | None, option("--preset", "Named set of features, by default fusionnet: {presets}.", "Study")
     ] = None
     blocks: Annotated[str, option("--blocks", BLOCKS_HELP, "Study")] = ""
     gender: Annotated[str | None, option("--gender", "Gender as a feature: {gender_features}.", "Study")] = None
@@ -105,7 +105,7 @@ class Asked:
     protocol: Annotated[str, option("--protocol", PROTOCOL_HELP, "Protocol")] = "speaker-kfold"
     folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None
     epochs: Annotated[int | None, option("--epochs", "Epochs of every network.", "Run", min=1)] = None
-    seed: Annotated[int, option("--seed", "Of everything drawn at random.", "Run", **SEEDS)] = 0
+    seed: Annotated[int, option("--seed", "Seed of everything drawn at random.", "Run", **SEEDS)] = 0
 
     def design(self, table: Table) -> Any:
         """Return the design that is asked for."""
@@ -144,7 +144,8 @@ def ablate(
     asked: Asked,
     table: Table,
     partial: Annotated[
-        bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", "Run", is_flag=True)
+        bool,
+        option("--partial", "Run nothing; make the page from the evaluations that are there.", "Run", is_flag=True),
     ] = False,
     device: Annotated[str, option("--device", TRAINING_DEVICE_HELP, "Run")] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1,

@@ -51,38 +51,38 @@ def option(flag: str, text: str, panel: str | None = None, **more: Any) -> Any:
 
 
 PROTOCOL_HELP = (
-    "How the rows are split: {protocols}. A score of rows that share speakers, audio or words with those trained on is "
-    "stamped."
+    "How rows are split: {protocols}. A score is stamped when training and test rows share speakers, audio or "
+    "sentences."
 )
-SETTING_HELP = "{settings}; in the second, each speaker is standardised by their own unlabelled clips."
-CORPUS_HELP = "Corpus of each folder, by comma: {corpora}, or folders for label/clip.wav."
-JOBS_HELP = "Processes; -1 is one a core."
-PRECISION_HELP = "Of training, {precisions}: bfloat16 trains convolutions faster."
+SETTING_HELP = "{settings}. The second standardises each speaker by their own unlabelled clips."
+CORPUS_HELP = "Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav."
+JOBS_HELP = "Number of processes; -1 uses one per core."
+PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
 IMBALANCE_HELP = (
-    "Balancing strategy: {imbalance}. {row_balancings} act on rows, {column_balancings} on fused columns; see also "
+    "Balancing strategy: {imbalance}. {row_balancings} act on rows, {column_balancings} on fused columns. See also "
     "--drop-classes."
 )
 TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
-DEVICE_HELP = "Where networks are trained: {devices}; cuda by name computes spectra there too."
-WEIGHTS_HELP = "Safetensors file that vgg16 begins with, in torchvision's names; from scratch without."
-THREADS_HELP = "Threads that a network is trained with, one a core when not given; other numbers, other last digits."
-IMPORTANCE_HELP = "Find what the classifier relies on, on held-out speakers: {importance} (and blocks with them)."
-AUGMENT_CLASSES_HELP = "Classes that are augmented, {copied_classes}: scarce ones up to the size of the largest."
+DEVICE_HELP = "Where networks are trained: {devices}. If cuda is named, spectra are computed there too."
+WEIGHTS_HELP = "Safetensors file with the initial weights of vgg16, under torchvision's names."
+THREADS_HELP = "Threads for training a network, by default one per core. The last digits of a score depend on it."
+IMPORTANCE_HELP = "Measure what the classifier relies on, on held-out speakers: {importance}. features includes blocks."
+AUGMENT_CLASSES_HELP = "Classes to augment: {copied_classes}. scarce adds copies up to the size of the largest class."
 STRATEGIES = "none,weights,oversample,smote,undersample"
 KINDS = "none,noise,pitch,stretch,lowpass,all"
 IMBALANCE_LEVELS_HELP = (
-    f"Balancing strategies by comma, none among them, {STRATEGIES} when left out: {{imbalance}}. The first is also "
-    "asked about together with augmentation."
+    f"Balancing strategies, comma-separated, with none among them; by default {STRATEGIES}. Valid: {{imbalance}}. The "
+    "first is also tested together with augmentation."
 )
 AUGMENTATION_LEVELS_HELP = (
-    f"Kinds of augmentation by comma, none among them, {KINDS} when left out: {{augmentations}}, several joined as "
-    "noise+pitch, or all for SER-FusionNet's four."
+    f"Kinds of augmentation, comma-separated, with none among them; by default {KINDS}. Valid: {{augmentations}}, "
+    "several joined as noise+pitch, and all for SER-FusionNet's four."
 )
-STUDIES_HELP = "In place of balancing strategies and augmentation, a study of: {studies}."
+STUDIES_HELP = "A study to run instead of balancing against augmentation: {studies}."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 BLOCKS_HELP = (
-    "Feature blocks by comma, in place of a preset: {blocks}. Networks among them are trained in the fold; acoustic "
-    "stands for SER-FusionNet's five, wide for all of that preset."
+    "Feature blocks, comma-separated, instead of a preset: {blocks}. Networks are trained inside each fold. acoustic "
+    "stands for the five blocks of SER-FusionNet, wide for all blocks of that preset."
 )
 
 Places = Annotated[
@@ -126,9 +126,11 @@ class Settings:
 
     config: Annotated[
         Path | None,
-        option("--config", "Settings to begin with (.toml, or a result.json); options override.", "Settings"),
+        option("--config", "Read settings from a .toml file or a result.json; options override them.", "Settings"),
     ] = None
-    save_config: Annotated[Path | None, option("--save-config", "Write the settings as TOML.", "Settings")] = None
+    save_config: Annotated[
+        Path | None, option("--save-config", "Write the settings to this TOML file.", "Settings")
+    ] = None
 
     def load(self) -> Any:
         """Return the settings of the file, or the defaults."""
@@ -150,9 +152,11 @@ class Input:
         str | None,
         option("--corpus", CORPUS_HELP, "Input"),
     ] = None
-    classes: Annotated[str | None, option("--classes", "Emotions to keep, by comma; all when empty.", "Input")] = None
+    classes: Annotated[
+        str | None, option("--classes", "Emotions to keep, comma-separated; by default all.", "Input")
+    ] = None
     drop_classes: Annotated[
-        str | None, option("--drop-classes", "Emotions to leave out of training and test, by comma.", "Input")
+        str | None, option("--drop-classes", "Emotions to leave out of training and test, comma-separated.", "Input")
     ] = None
     strict: Annotated[
         bool, option("--strict", "Stop at the first recording that cannot be used.", "Input", is_flag=True)
@@ -184,23 +188,26 @@ class FrontEnd:
     """What is extracted from a recording."""
 
     preset: Annotated[
-        str | None, option("--preset", "Named features, wide when nothing is named: {presets}.", "Features")
+        str | None, option("--preset", "Named set of features, by default wide: {presets}.", "Features")
     ] = None
     blocks: Annotated[str | None, option("--blocks", BLOCKS_HELP, "Features")] = None
     network: Annotated[
         str | None,
-        option("--network", "A network that classifies by itself, in place of features: {networks}.", "Features"),
+        option("--network", "Network that classifies by itself, without features: {networks}.", "Features"),
     ] = None
     gender: Annotated[
         str | None,
         option(
             "--gender",
-            "Gender as a feature: {gender_features} (by the labels, or from the voice, as where a preset has it).",
+            "Gender as a feature: {gender_features}. given reads the labels, estimated (the default where a preset has "
+            "it) the voice.",
             "Features",
         ),
     ] = None
     offset: Annotated[float | None, option("--offset", "Seconds to skip.", "Features")] = None
-    duration: Annotated[float | None, option("--duration", "Seconds to keep, shorter clips padded.", "Features")] = None
+    duration: Annotated[
+        float | None, option("--duration", "Seconds to keep; shorter clips are padded.", "Features")
+    ] = None
     sampling_rate: Annotated[int | None, option("--sampling-rate", "Rate of the analysis in Hz.", "Features")] = None
     trim: Annotated[bool | None, option("--trim/--no-trim", "Cut silence off both ends.", "Features")] = None
     denoise: Annotated[bool | None, option("--denoise/--no-denoise", "Apply a Wiener filter.", "Features")] = None
@@ -227,20 +234,24 @@ class Training:
 
     classifier: Annotated[
         str | None,
-        option("--classifier", "Classifier of the features, svm when left out: {classifiers}.", "Classifier"),
+        option("--classifier", "Classifier of the features, by default svm: {classifiers}.", "Classifier"),
     ] = None
     fusion: Annotated[
         str | None,
         option(
             "--fusion",
-            "{fusions}. early: all columns to the classifier; else the probabilities of the classifier and of each "
-            "network are fused.",
+            "{fusions}. early gives all columns to the classifier; the others fuse the probabilities of the classifier "
+            "and of each network.",
             "Classifier",
         ),
     ] = None
     cross_fit: Annotated[
         int | None,
-        option("--cross-fit", "Inner folds by which networks answer for training rows; 0 is none.", "Classifier"),
+        option(
+            "--cross-fit",
+            "Number of inner folds from which training rows get their class scores; 0 is none.",
+            "Classifier",
+        ),
     ] = None
     scaling: Annotated[str | None, option("--scaling", "How columns are scaled: {scalings}.", "Classifier")] = None
     equal_blocks: Annotated[
@@ -249,11 +260,15 @@ class Training:
     ] = None
     augment: Annotated[
         str | None,
-        option("--augment", "Augmented copies of training clips, by comma: {augmentations}.", "Classifier"),
+        option(
+            "--augment",
+            "Kinds of augmented copies of the training clips, comma-separated: {augmentations}.",
+            "Classifier",
+        ),
     ] = None
     copies: Annotated[
         int | None,
-        option("--copies", "Copies a training clip, where --augment names any kind.", "Classifier", min=1, max=100),
+        option("--copies", "Copies per training clip, where --augment names any kind.", "Classifier", min=1, max=100),
     ] = None
     imbalance: Annotated[
         str | None,
@@ -263,7 +278,7 @@ class Training:
         float | None,
         option(
             "--impose-imbalance",
-            "Leave out training rows until the largest class is so many times the smallest, in a long tail.",
+            "Leave out training rows until the largest class is this many times the smallest, in a long tail.",
             "Classifier",
         ),
     ] = None
@@ -276,7 +291,7 @@ class Training:
         option("--tune/--fixed", "Choose parameters by inner folds of the training speakers.", "Classifier"),
     ] = None
     epochs: Annotated[
-        int | None, option("--epochs", "Epochs of every network, in place of its own number.", "Classifier", min=1)
+        int | None, option("--epochs", "Epochs of every network, instead of its own number.", "Classifier", min=1)
     ] = None
     precision: Annotated[str | None, option("--precision", PRECISION_HELP, "Classifier")] = None
     weights: Annotated[str | None, option("--weights", WEIGHTS_HELP, "Classifier")] = None
@@ -319,14 +334,18 @@ class Split:
     """How the rows are split; the name of the protocol is each command's own, for its default."""
 
     folds: Annotated[int | None, option("--folds", "Number of folds.", "Protocol")] = None
-    test_speakers: Annotated[str, option("--test-speakers", "Speakers of a hold-out, by comma.", "Protocol")] = ""
+    test_speakers: Annotated[str, option("--test-speakers", "Speakers of a hold-out, comma-separated.", "Protocol")] = (
+        ""
+    )
     test_share: Annotated[float | None, option("--test-share", "Share of a hold-out, 0 to 1.", "Protocol")] = None
     stratified: Annotated[
         bool, option("--stratified", "Equal shares of the emotions in random splits.", "Protocol", is_flag=True)
     ] = False
-    test_corpora: Annotated[str, option("--test-corpora", "Tested by protocols over several corpora.", "Protocol")] = ""
+    test_corpora: Annotated[
+        str, option("--test-corpora", "Corpora to test, for protocols over several corpora.", "Protocol")
+    ] = ""
     train_corpora: Annotated[
-        str, option("--train-corpora", "Corpora that cross-corpus trains on; the others when empty.", "Protocol")
+        str, option("--train-corpora", "Corpora that cross-corpus trains on; by default the others.", "Protocol")
     ] = ""
 
     def over(self, config: Any, name: str | None, default: str, seed: int | None) -> Any:
@@ -356,7 +375,7 @@ class Run:
     """How the command runs and answers."""
 
     seed: Annotated[
-        int | None, option("--seed", "Of everything drawn at random; 0 when not given.", "Run", **SEEDS)
+        int | None, option("--seed", "Seed of everything drawn at random, by default 0.", "Run", **SEEDS)
     ] = None
     jobs: Annotated[int, option("--jobs", JOBS_HELP, "Run", callback=check_jobs)] = -1
     threads: Annotated[int | None, option("--threads", THREADS_HELP, "Run", min=1, max=1024, callback=set_threads)] = (

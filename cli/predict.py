@@ -19,7 +19,7 @@ def predict(
         list[str] | None, typer.Argument(help="Recordings and folders; '-' reads paths from standard input.")
     ] = None,
     listed: Annotated[
-        Path | None, option("--list", "Text file with one path a line, or a table with a column 'file'.")
+        Path | None, option("--list", "Text file with one path per line, or a table with a column 'file'.")
     ] = None,
     gender: Annotated[
         str | None, option("--gender", "Gender of the speakers, for models that have it as a feature: {genders}.")

@@ -25,11 +25,17 @@ __all__ = ["reproduce", "write_page"]
 def reproduce(
     recipe: Annotated[str | None, typer.Argument(help="Name of a recipe, or a TOML file; none lists all.")] = None,
     out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")] = Path("reproduction"),
-    place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
-    seeds: Annotated[int | None, option("--seeds", "Repetitions, in place of the recipe's.", min=1, max=100)] = None,
-    epochs: Annotated[int | None, option("--epochs", "Epochs, in place of the recipe's; stamped.", min=1)] = None,
+    place: Annotated[
+        list[str] | None, option("--place", "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR.")
+    ] = None,
+    seeds: Annotated[
+        int | None, option("--seeds", "Number of repetitions, instead of the recipe's.", min=1, max=100)
+    ] = None,
+    epochs: Annotated[
+        int | None, option("--epochs", "Number of epochs, instead of the recipe's; stamped.", min=1)
+    ] = None,
     quick: Annotated[
-        bool, option("--quick", "Three epochs, one seed, a part of the corpus: for a look; stamped.", is_flag=True)
+        bool, option("--quick", "A quick look: three epochs, one seed, a part of the corpus; stamped.", is_flag=True)
     ] = False,
     partial: Annotated[
         bool, option("--partial", "Run on what there is of a corpus, and stamp the result.", is_flag=True)
@@ -39,7 +45,7 @@ def reproduce(
         option("--best-epoch", "Train again, and choose the epoch by the test rows, as some papers do.", is_flag=True),
     ] = False,
     cost: Annotated[
-        bool, option("--cost", "Train on a few batches, and say what the whole would take here.", is_flag=True)
+        bool, option("--cost", "Train on a few batches, and estimate what the whole would take here.", is_flag=True)
     ] = False,
     device: Annotated[str, option("--device", TRAINING_DEVICE_HELP)] = "auto",
     precision: Annotated[str, option("--precision", PRECISION_HELP)] = "float32",

@@ -18,12 +18,15 @@ __all__ = ["left_text", "say_failures", "study", "study_text"]
 def study(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; see 'fusionser list recipes'.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the cells.")],
-    place: Annotated[list[str] | None, option("--place", "corpus=DIR, where it is not under $FUSIONSER_DATA.")] = None,
+    place: Annotated[
+        list[str] | None, option("--place", "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR.")
+    ] = None,
     partial: Annotated[
-        bool, option("--partial", "Run nothing: make the page of the evaluations that are there.", is_flag=True)
+        bool, option("--partial", "Run nothing; make the page from the evaluations that are there.", is_flag=True)
     ] = False,
     only: Annotated[
-        list[str] | None, option("--only", "Run the evaluations whose name fits, as 'emodb_*'; may be repeated.")
+        list[str] | None,
+        option("--only", "Run only the evaluations whose name matches, such as 'emodb_*'; may be repeated."),
     ] = None,
     device: Annotated[str, option("--device", TRAINING_DEVICE_HELP)] = "auto",
     jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
