@@ -66,7 +66,7 @@ class ModelCard(BaseModel):
     features_name: str
     classifier: str
     fusion: str = "early"
-    classifier_settings: dict[str, Any]
+    classifier_settings: BlockSettings
     classes: tuple[str, ...]
     corpus: str
     training_rows: int

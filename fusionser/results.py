@@ -53,7 +53,7 @@ PACKAGES = (
 
 
 BlockSettings = Annotated[dict[str, Any], BeforeValidator(current_settings)]
-"""Parameters of a block of features, under the names of today whatever a file calls them."""
+"""Parameters of a block of features or a classifier, under the names of today whatever a file calls them."""
 
 FIXED, BY_INNER_FOLDS = "fixed", "inner-folds"
 """How parameters were chosen: not at all, or by inner folds of the training speakers."""
@@ -147,7 +147,7 @@ class Result(Record):
     features_name: str
     feature_count: int
     classifier: str
-    classifier_settings: dict[str, Any]
+    classifier_settings: BlockSettings
     pooled: Scores
     intervals: dict[str, tuple[float, float]] | None
     per_class: dict[str, ClassResult]

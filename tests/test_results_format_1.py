@@ -8,6 +8,9 @@ from conftest import ROOT
 
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
+from fusionser.features import FeatureExtractor
+from fusionser.registry import CLASSIFIERS
+from fusionser.reporting.settings import OF_THE_PLAN
 from fusionser.reporting.words import STAMPS as WORDS
 from fusionser.reporting.words import stamp_text
 from fusionser.results import Result, read_result
@@ -33,6 +36,11 @@ def test_every_stored_result_opens_and_says_what_it_said(folder):
         assert [stamp.kind for stamp in stamps if stamp.kind == "text"] == []
         assert all(stamp.allowed for stamp in stamps)
         assert result.format == 2
+        # Its parameters go by the names of today, so that a study takes what it has.
+        FeatureExtractor.from_settings(result.features)
+        if result.classifier in CLASSIFIERS:
+            parameters = set(result.classifier_settings) - {*OF_THE_PLAN, "equal_blocks", "augmentation_revision"}
+            assert parameters - {"cache"} <= set(CLASSIFIERS[result.classifier]().get_params())
         assert result.pooled.model_dump() == stored["pooled"]
         assert result.confusion == stored["confusion"]
         # What the folds tell in numbers is what the stamps tell.
