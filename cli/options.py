@@ -321,6 +321,11 @@ class Training:
             "equal_blocks": self.equal_blocks,
             "tune": self.tune,
         }
+        if spec.network is not None and self.classifier is not None:
+            from fusionser.spec import NETWORK_ALONE_TEXT
+
+            # The specification cannot tell it where it is the default.
+            raise SettingsError(NETWORK_ALONE_TEXT)
         return spec.changed(
             rows=spec.rows.changed(**_given(rows)),
             networks=spec.networks.changed(**_given(networks)),

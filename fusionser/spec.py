@@ -55,6 +55,11 @@ def _one_of(kind: str, names: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+NETWORK_ALONE_TEXT = (
+    "--network classifies by itself; leave --classifier, --scaling, --tune, --fusion and --cross-fit out, or name the "
+    "network among the --blocks"
+)
+
 _STORED = ContextVar("stored", default=False)
 
 
@@ -283,10 +288,7 @@ class PipelineSpec(Spec):
         if self.features.gender is not None:
             raise ValueError("got --network with --gender; a network classifies by itself, and no feature beside it")
         if self.fusion != EARLY or self.networks.cross_fit or self.classifier != ClassifierSpec():
-            raise ValueError(
-                "--network classifies by itself; leave --classifier, --scaling, --tune, --fusion and --cross-fit "
-                "out, or name the network among the --blocks"
-            )
+            raise ValueError(NETWORK_ALONE_TEXT)
         return self
 
     @property

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from fusionser.errors import SettingsError
 from fusionser.features import BLOCKS, PRESETS
-from fusionser.names import FUSIONS, GENDERS, IMBALANCE, INDUCTIVE, PRECISIONS, SCALINGS, SETTINGS
+from fusionser.names import FUSIONS, GENDER_FEATURES, IMBALANCE, INDUCTIVE, PRECISIONS, SCALINGS, SETTINGS
 from fusionser.pipeline import build_features
 from fusionser.registry import CLASSIFIERS, NETWORKS, PROTOCOLS
 from fusionser.spec import (
@@ -63,7 +63,7 @@ features = st.builds(
     st.sampled_from([*PRESETS]).map(lambda name: {"preset": name}) | blocks.map(lambda own: {"blocks": own}),
     name=st.text(max_size=8),
     keep=tuples(names),
-    gender=st.none() | st.sampled_from(GENDERS),
+    gender=st.none() | st.sampled_from(GENDER_FEATURES),
     clip=clips,
     corpus_offset=st.none() | numbers,
 )
