@@ -21,6 +21,7 @@ __all__ = [
     "IMPORTANCE_HELP",
     "JOBS_HELP",
     "KINDS",
+    "PLACE_HELP",
     "PRECISION_HELP",
     "PROTOCOL_HELP",
     "SEEDS",
@@ -56,6 +57,7 @@ PROTOCOL_HELP = (
 )
 SETTING_HELP = "{settings}. The second standardises each speaker by their own unlabelled clips."
 CORPUS_HELP = "Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav."
+PLACE_HELP = "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR."
 JOBS_HELP = "Number of processes; -1 uses one per core."
 PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
 IMBALANCE_HELP = (

@@ -8,6 +8,7 @@ import typer
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
 from .options import (
     JOBS_HELP,
+    PLACE_HELP,
     PRECISION_HELP,
     THREADS_HELP,
     TRAINING_DEVICE_HELP,
@@ -25,15 +26,9 @@ __all__ = ["reproduce", "write_page"]
 def reproduce(
     recipe: Annotated[str | None, typer.Argument(help="Name of a recipe, or a TOML file; none lists all.")] = None,
     out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")] = Path("reproduction"),
-    place: Annotated[
-        list[str] | None, option("--place", "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR.")
-    ] = None,
-    seeds: Annotated[
-        int | None, option("--seeds", "Number of repetitions, instead of the recipe's.", min=1, max=100)
-    ] = None,
-    epochs: Annotated[
-        int | None, option("--epochs", "Number of epochs, instead of the recipe's; stamped.", min=1)
-    ] = None,
+    place: Annotated[list[str] | None, option("--place", PLACE_HELP)] = None,
+    seeds: Annotated[int | None, option("--seeds", "Repetitions, instead of the recipe's.", min=1, max=100)] = None,
+    epochs: Annotated[int | None, option("--epochs", "Epochs, instead of the recipe's; stamped.", min=1)] = None,
     quick: Annotated[
         bool, option("--quick", "A quick look: three epochs, one seed, a part of the corpus; stamped.", is_flag=True)
     ] = False,

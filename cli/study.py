@@ -9,7 +9,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import JOBS_HELP, THREADS_HELP, TRAINING_DEVICE_HELP, check_jobs, option, set_threads
+from .options import JOBS_HELP, PLACE_HELP, THREADS_HELP, TRAINING_DEVICE_HELP, check_jobs, option, set_threads
 from .preparing import make_resources
 
 __all__ = ["left_text", "say_failures", "study", "study_text"]
@@ -18,9 +18,7 @@ __all__ = ["left_text", "say_failures", "study", "study_text"]
 def study(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; see 'fusionser list recipes'.")],
     out: Annotated[Path, option("--out", "Folder for report.md and the cells.")],
-    place: Annotated[
-        list[str] | None, option("--place", "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR.")
-    ] = None,
+    place: Annotated[list[str] | None, option("--place", PLACE_HELP)] = None,
     partial: Annotated[
         bool, option("--partial", "Run nothing; make the page from the evaluations that are there.", is_flag=True)
     ] = False,

@@ -169,7 +169,10 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--blocks", "conv1d", "--fusion", "average", "--tune"], "here the networks alone decide"),
         (["--blocks", "mfcc,rms", "--fusion", "average", "--equal-blocks"], "late fusion has no use for it"),
         (["--drop-classes", "calm"], "no recording has the emotion 'calm'; there are angry, fear"),
-        (["--setting", "transductive"], "unknown setting 'transductive'; did you mean 'inductive'? Known: inductive, speaker-normalised"),
+        (
+            ["--setting", "transductive"],
+            "unknown setting 'transductive'; did you mean 'inductive'? Known: inductive, speaker",
+        ),
         (["--gender", "male"], "unknown kind of gender 'male'. Known: given, estimated, none"),
         (["--duration", "-1"], "duration is -1.0; expected more than 0"),
         (["--sampling-rate", "10"], "sampling_rate is 10; expected 1000"),
