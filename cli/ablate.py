@@ -164,6 +164,8 @@ def ablate(
     from fusionser.studies.ablation import run_ablation
     from fusionser.studies.runner import stored_curves
 
+    if not folder.is_dir():
+        raise SettingsError(f"{folder} is no folder; expected a folder of recordings of one corpus")
     with training_bar("ablation") as progress:
         ablation = run_ablation(
             asked.design(table),

@@ -51,8 +51,8 @@ def evaluate(
     config = split.over(given.over(settings.load()), protocol, "speaker-kfold", run.seed)
     spec = training.over(front_end.over(config.pipeline), run.seed, setting)
     config = config.changed(pipeline=spec)
-    settings.save(config)
     paired = given.pair(places)
+    settings.save(config, paired)
     resources = make_resources(device=training.device, jobs=run.jobs, cache=run.cache)
     # A wrong name is told before an hour of extraction, not after.
     build_estimator(spec, extractor=build_features(resolve(spec, paired)))

@@ -35,9 +35,10 @@ def extract(
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
     config = given.over(settings.load())
     config = config.changed(pipeline=_without_learning(front_end.over(config.pipeline)))
-    settings.save(config)
+    paired = given.pair(places)
+    settings.save(config, paired)
     resources = make_resources(device=device, jobs=run.jobs, cache=run.cache)
-    extracted = extract_places(given.pair(places), config, out, given, resources)
+    extracted = extract_places(paired, config, out, given, resources)
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:

@@ -47,8 +47,8 @@ def fit(
     config = split.over(given.over(settings.load()), protocol, "speaker-holdout", run.seed)
     spec = training.over(front_end.over(config.pipeline), run.seed)
     config = config.changed(pipeline=spec)
-    settings.save(config)
     paired = given.pair(places)
+    settings.save(config, paired)
     resources = make_resources(device=training.device, jobs=run.jobs, cache=run.cache)
     # A wrong name is told before an hour of extraction, not after.
     build_estimator(spec, extractor=build_features(resolve(spec, paired)))

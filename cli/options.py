@@ -140,9 +140,16 @@ class Settings:
 
         return Config() if self.config is None else Config.load(self.config)
 
-    def save(self, config: Any) -> None:
-        """Write the settings where that is wanted."""
+    def save(self, config: Any, places: list[Any]) -> None:
+        """Write the settings where that is wanted, with those of the features file that they begin with."""
+        from fusionser.pipeline import resolve
+
         if self.save_config is not None:
+            if self.save_config.suffix != ".toml":
+                raise SettingsError(f"--save-config is {self.save_config}; expected a file ending in .toml")
+            resolved = resolve(config.pipeline, places)
+            if resolved.features.blocks:
+                config = config.changed(pipeline=resolved)
             config.save(self.save_config)
 
 

@@ -25,6 +25,10 @@ def report(
     """Make the pages and pictures of a folder of results again; nothing is run."""
     if html is not None and html.suffix != ".html":
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
+    if not results.is_dir():
+        raise SettingsError(f"{results} is no folder; expected one of 'fusionser ablate', 'study' or 'reproduce'")
+    if recipe is not None and (results / "design.json").is_file():
+        raise SettingsError(f"{results} is of 'fusionser ablate', which needs no recipe; leave --recipe out")
     if html is not None or (results / "design.json").is_file():
         page, count = _ablation(results, html)
     else:

@@ -1,6 +1,7 @@
 """Ranges that parameters of several estimators share."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -22,8 +23,8 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
     ...
     fusionser.errors.SettingsError: n_mfcc is 200; expected 1 to 128
     """
-    if not least <= value <= most:
-        raise SettingsError(f"{name} is {value}; expected {least} to {most}")
+    if not isinstance(value, Real) or isinstance(value, bool) or not least <= value <= most:
+        raise SettingsError(f"{name} is {value!r}; expected {least} to {most}")
 
 
 def check_units(**given: int | Sequence[int]) -> None:

@@ -1,13 +1,15 @@
 """The main jobs, as the command line and Python have them: extract, evaluate and fit."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from imblearn.pipeline import Pipeline
 
+from fusionser.errors import FusionserError, SettingsError
 from fusionser.evaluation import check_labels
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
@@ -153,15 +155,16 @@ def evaluate_prepared(
     spec = prepared.spec
     estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
     features = configured_features(spec, prepared.extractor)
-    evaluation = evaluate_estimator(
-        prepared.table,
-        estimator,
-        split,
-        selection=BY_INNER_FOLDS if spec.classifier.tune else FIXED,
-        seed=spec.seed,
-        importance=importance,
-        progress=progress,
-    )
+    with _parameters_told(spec):
+        evaluation = evaluate_estimator(
+            prepared.table,
+            estimator,
+            split,
+            selection=BY_INNER_FOLDS if spec.classifier.tune else FIXED,
+            seed=spec.seed,
+            importance=importance,
+            progress=progress,
+        )
     settings = features.settings()
     plugins = plugins_used(prepared, split, settings)
     result = Result(
@@ -192,6 +195,20 @@ def evaluate_prepared(
         provenance={**provenance(), **({"plugins": plugins} if plugins else {})},
     )
     return result, evaluation
+
+
+@contextmanager
+def _parameters_told(spec: PipelineSpec) -> Iterator[None]:
+    """Where a classifier was given parameters, turn what it raises about them into an error that says so."""
+    try:
+        yield
+    except FusionserError:
+        raise
+    except (ValueError, TypeError) as error:
+        if not spec.classifier.parameters:
+            raise
+        given = ", ".join(f"{name}={value!r}" for name, value in spec.classifier.parameters.items())
+        raise SettingsError(f"{spec.classifier.name} cannot be fitted with {given}: {error}") from error
 
 
 def plugins_used(prepared: Prepared, split: Protocol, blocks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -240,7 +257,8 @@ def fit_prepared(
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )
-    fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
+    with _parameters_told(spec):
+        fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
     # What adds or leaves out training rows has no part in a prediction.
     pipeline = Pipeline(pipeline.steps[-3:])

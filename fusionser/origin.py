@@ -1,6 +1,7 @@
 """Which package code comes from, so that what it computed is never taken for what another version would compute."""
 
 from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ OWN = "fusionser"
 def code_origin(value: Any) -> str:
     """Return which package made a class or an object, with its version; "" for fusionser itself.
 
-    What no package holds, such as a class in a notebook, is told by its module and a hash of its source, where there
-    is one.
+    What no package holds, such as a class in a notebook, is told by its module and a hash of its code: what its
+    functions do, and the values that they close over.
 
     Examples
     --------
@@ -35,17 +36,40 @@ def code_origin(value: Any) -> str:
 def _origin_of(top: str, module: str, kind: Any) -> str:
     # Imported late: what comes with fusionser needs none of it.
     import hashlib
-    import inspect
     from importlib.metadata import packages_distributions, version
 
     packages = packages_distributions().get(top, [])
     if packages:
         return f"{packages[0]} {version(packages[0])}"
-    try:
-        source = inspect.getsource(kind)
-    except (OSError, TypeError):
-        return module
-    return f"{module} {hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}"
+    described = repr([_described(part) for part in [kind, *getattr(kind, "__mro__", ())[1:-1]]])
+    return f"{module} {hashlib.blake2b(described.encode(), digest_size=8).hexdigest()}"
+
+
+def _described(part: Any, within: tuple[int, ...] = ()) -> Any:
+    """Return what a function or a class does, in values whose text is the same in every process."""
+    part = getattr(part, "__func__", getattr(part, "fget", part))
+    if part is None or isinstance(part, str | bytes | int | float | complex):
+        return part
+    inner = (*within, id(part))
+    if id(part) in within:
+        # A method that calls `super` closes over its class.
+        return "itself"
+    if isinstance(part, FunctionType):
+        closed = [cell.cell_contents for cell in part.__closure__ or ()]
+        parts = [part.__code__, closed, part.__defaults__, part.__kwdefaults__]
+    elif isinstance(part, CodeType):
+        parts = [part.co_code, part.co_names, part.co_consts]
+    elif isinstance(part, type) and part.__module__.partition(".")[0] not in (OWN, "builtins"):
+        parts = [pair for pair in sorted(vars(part).items()) if not pair[0].startswith("__")]
+    elif isinstance(part, dict):
+        parts = sorted(part.items(), key=repr)
+    elif isinstance(part, set | frozenset):
+        parts = sorted(part, key=repr)
+    elif isinstance(part, list | tuple):
+        parts = list(part)
+    else:
+        return getattr(part, "__qualname__", type(part).__qualname__)
+    return [_described(value, inner) for value in parts]
 
 
 def package_of(point: "EntryPoint") -> str:

@@ -52,7 +52,11 @@ PACKAGES = (
 )
 
 
-BlockSettings = Annotated[dict[str, Any], BeforeValidator(current_settings)]
+def _current(settings: Any) -> Any:
+    return current_settings(settings) if isinstance(settings, Mapping) else settings
+
+
+BlockSettings = Annotated[dict[str, Any], BeforeValidator(_current)]
 """Parameters of a block of features or a classifier, under the names of today whatever a file calls them."""
 
 FIXED, BY_INNER_FOLDS = "fixed", "inner-folds"
@@ -166,6 +170,8 @@ class Result(Record):
     @model_validator(mode="before")
     @classmethod
     def _of_today(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("format", FORMAT) not in (1, FORMAT):
+            raise ValueError(f"its format is {values['format']}; this version reads 1 and {FORMAT}")
         if not isinstance(values, dict) or values.get("format", FORMAT) != 1:
             return values
         try:

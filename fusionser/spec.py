@@ -150,7 +150,7 @@ class FeaturesSpec(Spec):
     keep: tuple[str, ...] = ()
     gender: Annotated[str, _one_of("kind of gender", GENDER_FEATURES)] | None = None
     clip: ClipSpec = ClipSpec()
-    corpus_offset: float | None = None
+    corpus_offset: float | None = Field(None, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -333,7 +333,7 @@ class Config(Spec):
         try:
             text = source.read_text(encoding="utf-8")
             values = json.loads(text) if source.suffix == ".json" else tomllib.loads(text)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
                 f"{path}: cannot be read as settings ({error}); expected .toml, or a result.json"
             ) from error

@@ -165,7 +165,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--blocks", "conv1d", "--cross-fit", "1"], "cross_fit is 1; expected 0"),
         (["--blocks", "mfcc,conv1d", "--fusion", "stacked"], "the class scores of conv1d are in-fold"),
         (["--blocks", "mfcc", "--fusion", "average"], "late fusion of one block, 'mfcc', fuses nothing"),
-        (["--cross-fit", "4"], "cross_fit is for deep blocks, and there are none"),
+        (["--cross-fit", "4"], "--cross-fit is for networks, and there are none among the blocks"),
         (["--blocks", "conv1d", "--fusion", "average", "--tune"], "here the networks alone decide"),
         (["--blocks", "mfcc,rms", "--fusion", "average", "--equal-blocks"], "late fusion has no use for it"),
         (["--drop-classes", "calm"], "no recording has the emotion 'calm'; there are angry, fear"),

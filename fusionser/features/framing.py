@@ -165,8 +165,9 @@ def accepted(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     SettingsError
         When a setting is no parameter of the block, nor of clips and frames.
     """
-    names = kind._get_param_names()
-    unknown = sorted(set(settings) - {*names, *FrameParameters._get_param_names()})
+    # Where clips are kept and computed is the extractor's to say.
+    names = [name for name in kind._get_param_names() if name not in ("cache", "n_jobs")]
+    unknown = sorted(set(settings) - {*names, *(set(FrameParameters._get_param_names()) - {"cache", "n_jobs"})})
     if unknown:
         raise unknown_name("clip parameter", unknown[0], names)
     return {name: value for name, value in settings.items() if name in names}

@@ -99,8 +99,9 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         taking = [name for name in NETWORKS.loadable() if "weights" in NETWORKS[name]().get_params(deep=False)]
         if not set(taking) & {name for name, _ in extractor.blocks}:
             raise SettingsError(f"got --weights, and no network that takes any; those that do: {', '.join(taking)}")
-    if networks.cross_fit and not deep:
-        raise SettingsError("cross_fit is for deep blocks, and there are none; leave --cross-fit out")
+    if (networks.cross_fit or networks.parameters) and not deep:
+        option = "--cross-fit" if networks.cross_fit else "networks.parameters"
+        raise SettingsError(f"{option} is for networks, and there are none among the blocks; leave it out")
     if spec.classifier.tune and decided_by(spec, extractor) == NETWORK_ALONE:
         raise SettingsError("--tune searches the classifier's parameters, and here the networks alone decide")
     if fusion == EARLY:

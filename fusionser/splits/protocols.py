@@ -6,6 +6,7 @@ table X, so ``GridSearchCV(..., cv=SpeakerKFold(folds=5)).fit(rows, labels)`` wo
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
@@ -211,7 +212,7 @@ def protocol(name: str, **settings: Any) -> Protocol:
     SettingsError
         When no protocol has that name.
     ProtocolError
-        When it does not take one of the settings.
+        When it does not take one of the settings, or not such a value.
 
     Examples
     --------
@@ -219,11 +220,16 @@ def protocol(name: str, **settings: Any) -> Protocol:
     SpeakerKFold(folds=4)
     """
     kind = PROTOCOLS.named(name)
-    for key, number in (("folds", int), ("seed", int), ("share", (int, float))):
-        if key in settings and not isinstance(settings[key], number):
-            raise ProtocolError(f"{name}: {key} is {settings[key]!r}; expected a number")
-    try:
-        built: Protocol = kind(**settings)
-        return built
-    except TypeError as error:
-        raise ProtocolError(f"the protocol '{name}' does not take {', '.join(settings)}: {error}") from error
+    valid = signature(kind).parameters
+    for key, value in settings.items():
+        if key not in valid:
+            raise ProtocolError(f"the protocol '{name}' does not take {key}; it takes {', '.join(valid) or 'nothing'}")
+        number = (int, float) if key == "share" else int
+        if key in ("folds", "seed", "share") and (not isinstance(value, number) or isinstance(value, bool)):
+            raise ProtocolError(f"{name}: {key} is {value!r}; expected a {'' if key == 'share' else 'whole '}number")
+        if valid[key].default == () and not (
+            isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
+        ):
+            raise ProtocolError(f"{name}: {key} is {value!r}; expected a list of names")
+    built: Protocol = kind(**settings)
+    return built
