@@ -148,7 +148,7 @@ class Settings:
             if self.save_config.suffix != ".toml":
                 raise SettingsError(f"--save-config is {self.save_config}; expected a file ending in .toml")
             resolved = resolve(config.pipeline, places)
-            if resolved.features.blocks:
+            if resolved.features.blocks and not config.pipeline.features.blocks:
                 config = config.changed(pipeline=resolved)
             config.save(self.save_config)
 

@@ -186,6 +186,36 @@ def test_names_and_numbers_that_are_off(refused, demo_folder, options, message):
     assert message in refused("evaluate", demo_folder, "--corpus", "demo", *options)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("[pipeline.classifier.parameters]\nC = -1.0", "svm cannot be fitted with C=-1.0"),
+        ("[pipeline.classifier]\nname = 'xgboost'\nparameters = { max_depth = 'deep' }", "max_depth='deep'"),
+        ("[pipeline.features]\nblocks = [{ kind = 'mfcc', n_mfcc = 'many' }]", "n_mfcc is 'many'; expected 1 to 128"),
+        ("[pipeline.features]\ncorpus_offset = -3.0", "corpus_offset: Input should be greater than or equal to 0"),
+        ("[pipeline.networks.parameters]\noptimiser = 'sgd'", "there are none among the blocks"),
+        ("[protocol]\nname = 'speaker-kfold'\nsettings = { fold = 6 }", "does not take fold; it takes folds"),
+        ("[protocol]\nname = 'speaker-kfold'\nsettings = { folds = 2.5 }", "folds is 2.5; expected a whole number"),
+        ("[protocol]\nname = 'speaker-holdout'\nsettings = { speakers = 5 }", "is 5; expected a list of names"),
+    ],
+)
+def test_settings_in_a_file_that_are_off(refused, demo_folder, tmp_path, settings, message):
+    (tmp_path / "settings.toml").write_text(settings)
+    given = ["--corpus", "demo", "--config", tmp_path / "settings.toml"]
+    preset = [] if "features" in settings else ["--preset", "fusionnet"]
+    assert message in refused("evaluate", demo_folder, *given, *preset)
+
+
+def test_what_a_command_does_not_take_is_refused_before_it_runs(refused, demo_folder, tmp_path):
+    save = refused("evaluate", demo_folder, "--corpus", "demo", "--save-config", tmp_path / "settings.json")
+    assert "expected a file ending in .toml" in save
+    (tmp_path / "rows.csv").write_text("file,emotion\n")
+    table = refused("ablate", tmp_path / "rows.csv", "--corpus", "demo", "--out", tmp_path / "out")
+    assert "expected a folder of recordings of one corpus" in table
+    assert "is no folder" in refused("report", tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
+
+
 def test_rows_that_go_past_their_file_or_on_for_ever(command, refused, demo_folder, tmp_path):
     files = sorted(map(str, demo_folder.iterdir()))[:60]
     table = pd.DataFrame({"file": files, "speaker": ["a", "b"] * 30, "emotion": ["x", "x", "y", "y"] * 15})

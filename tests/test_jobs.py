@@ -8,11 +8,10 @@ import pandas as pd
 import pytest
 
 from fusionser.errors import ProtocolError, SettingsError
-from fusionser.features import default_cache
 from fusionser.features.store import read_settings
 from fusionser.jobs import evaluate, extract, fit
 from fusionser.model import load_model
-from fusionser.pipeline import PipelineSpec, Resources
+from fusionser.pipeline import PipelineSpec
 from fusionser.results import read_result
 
 MADE = ("seconds", "provenance")
@@ -232,7 +231,7 @@ FEATURES = OPTIONS[:4]
 
 def test_extract_from_python_is_the_command(command, demo_folder, tmp_path):
     files = [tmp_path / name for name in ("here.parquet", "there.parquet")]
-    here = extract(demo_folder, files[0], SPEC, corpus="demo", resources=Resources(cache=default_cache()))
+    here = extract(demo_folder, files[0], SPEC, corpus="demo")
     there = command("extract", demo_folder, "--corpus", "demo", *FEATURES, "--out", files[1], "--json").json
     pd.testing.assert_frame_equal(*map(pd.read_parquet, files))
     stored = [read_settings(file) for file in files]
@@ -258,7 +257,6 @@ def test_evaluate_from_python_is_the_command(command, demo_folder):
         protocol="random-kfold",
         protocol_settings=split,
         importance="blocks",
-        resources=Resources(cache=default_cache()),
     )
     options = ["--protocol", "random-kfold", "--folds", 3, "--stratified", "--importance", "blocks", "--json"]
     there = command("evaluate", demo_folder, "--corpus", "demo", *OPTIONS, *options)
@@ -326,3 +324,14 @@ def test_what_python_gets_wrong_is_told(demo_folder, tmp_path):
         evaluate(demo_folder, SPEC, corpus="demo", protocol_settings={"folds": 99})
     with pytest.raises(SettingsError, match="unknown protocol 'speaker-kfolds'; did you mean 'speaker-kfold'"):
         evaluate(demo_folder, SPEC, corpus="demo", protocol="speaker-kfolds")
+
+
+def test_settings_that_are_saved_of_a_features_file_hold_its_features(command, demo_folder, tmp_path):
+    file, settings = tmp_path / "features.parquet", tmp_path / "settings.toml"
+    extracted = command("extract", demo_folder, "--corpus", "demo", "--blocks", "zcr,rms", "--out", file)
+    assert extracted.status == 0, extracted.messages
+    first = command("evaluate", file, "--folds", 4, "--save-config", settings, "--json").json
+    again = command("evaluate", demo_folder, "--corpus", "demo", "--config", settings, "--json").json
+    assert again["features"] == first["features"]
+    assert [block["name"] for block in first["features"]] == ["zcr", "rms"]
+    assert again["pooled"] == first["pooled"]

@@ -269,3 +269,27 @@ def test_the_readme_shows_how_to_add_a_block():
     code = re.search(r"### Add a block from outside\n.*?```python\n(.*?)```", text, re.DOTALL)[1]
     expected = re.search(r"print\(.*\)  # (.*)\n", code)[1]
     assert in_new_process(code) == expected
+
+
+def test_code_of_a_program_is_known_by_what_it_does_where_its_source_is_alike():
+    def measuring(number):
+        class Measured(FeatureBlock):
+            """A number."""
+
+            kind = "measured"
+
+            def check(self):
+                super().check()
+
+            def compute(self, clip):
+                return np.array([self._of(clip)], dtype=np.float32)
+
+            def _of(self, clip):
+                return number
+
+        return Measured
+
+    first, second = code_origin(measuring(1.0)), code_origin(measuring(2.0))
+    assert first != second
+    assert first == code_origin(measuring(1.0)) == code_origin(measuring(1.0)())
+    assert first.startswith(f"{__name__} ")
