@@ -229,7 +229,8 @@ class FrontEnd:
         else:
             if self.network is None and spec.network is not None:
                 spec = spec.changed(network=None)
-            features = spec.features.changed(name="", preset=None, blocks=(), keep=())
+            gender = spec.features.gender if self.network is None else None
+            features = spec.features.changed(name="", preset=None, blocks=(), keep=(), gender=gender)
         clip = {name: getattr(self, name) for name in ("offset", "duration", "sampling_rate", "trim", "denoise")}
         features = features.changed(
             **named, **_given({"gender": self.gender}), clip=features.clip.changed(**_given(clip))

@@ -143,6 +143,8 @@ ALLOWED = {
     "fusionser/studies/study.py": {"re.sub"},
     "fusionser/studies/reproduce.py": {"re.sub"},
     "fusionser/studies/reproduction.py": {"re.compile", "re.escape", "re.Match", "fullmatch"},
+    # The parameters that are called cache.
+    "fusionser/pipeline/build.py": {"endswith"},
     # The block before a column's name.
     "fusionser/evaluation/importance.py": {"partition"},
     # A reason without the file that stands in the column beside it.
