@@ -14,29 +14,17 @@ from sklearn.utils import _safe_indexing
 
 from fusionser.augmentation.waveforms import drawing
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.names import ROW_BALANCINGS
+from fusionser.names import COLUMN_BALANCINGS, ROW_BALANCINGS
 from fusionser.splits.inner_folds import sources_of
 
-__all__ = ["BALANCINGS", "COLUMN_BALANCINGS", "BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
-
-BALANCINGS = ROW_BALANCINGS
-"""Strategies for rows: scarce classes repeated, or plentiful ones thinned, until all are equal."""
+__all__ = ["BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
 
 NEIGHBOURS = 5
 """Of the same class, between which SMOTE and its kin make rows."""
 
-COLUMN_BALANCINGS = ("smote", "borderline-smote", "adasyn", "smote-tomek", "smote-enn")
-"""Strategies for columns.
-
-``smote`` makes rows of scarce classes between their neighbours (Chawla, Bowyer, Hall and Kegelmeyer 2002),
-``borderline-smote`` near other classes alone (Han, Wang and Mao 2005), ``adasyn`` the more, the more neighbours are of
-other classes (He, Bai, Garcia and Li 2008). ``smote-tomek`` and ``smote-enn`` then take out rows that lie among other
-classes (Batista, Prati and Monard 2004).
-"""
-
 
 def row_sampler(strategy: str, seed: int | None) -> Any:
-    """Return the sampler of imbalanced-learn behind one of `BALANCINGS`."""
+    """Return the sampler of imbalanced-learn behind one of `ROW_BALANCINGS`."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
 
@@ -140,8 +128,8 @@ class BalanceRows(BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; nothing is learned."""
-        if self.strategy not in BALANCINGS:
-            raise unknown_name("balancing", self.strategy, BALANCINGS)
+        if self.strategy not in ROW_BALANCINGS:
+            raise unknown_name("balancing", self.strategy, ROW_BALANCINGS)
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, npt.NDArray[Any]]:

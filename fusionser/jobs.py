@@ -155,7 +155,7 @@ def evaluate_prepared(
     spec = prepared.spec
     estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
     features = configured_features(spec, prepared.extractor)
-    with _parameters_told(spec):
+    with _parameter_errors(spec):
         evaluation = evaluate_estimator(
             prepared.table,
             estimator,
@@ -198,7 +198,7 @@ def evaluate_prepared(
 
 
 @contextmanager
-def _parameters_told(spec: PipelineSpec) -> Iterator[None]:
+def _parameter_errors(spec: PipelineSpec) -> Iterator[None]:
     """Where a classifier was given parameters, turn what it raises about them into an error that says so."""
     try:
         yield
@@ -257,7 +257,7 @@ def fit_prepared(
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )
-    with _parameters_told(spec):
+    with _parameter_errors(spec):
         fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
     # What adds or leaves out training rows has no part in a prediction.

@@ -40,7 +40,17 @@ __all__ = [
 SCALINGS = ("standard", "robust", "minmax", "quantile", "none")
 
 ROW_BALANCINGS = ("oversample", "undersample")
+"""Strategies for rows: scarce classes repeated, or plentiful ones thinned, until all are equal."""
+
 COLUMN_BALANCINGS = ("smote", "borderline-smote", "adasyn", "smote-tomek", "smote-enn")
+"""Strategies for columns.
+
+``smote`` makes rows of scarce classes between their neighbours (Chawla, Bowyer, Hall and Kegelmeyer 2002),
+``borderline-smote`` near other classes alone (Han, Wang and Mao 2005), ``adasyn`` the more, the more neighbours are of
+other classes (He, Bai, Garcia and Li 2008). ``smote-tomek`` and ``smote-enn`` then take out rows that lie among other
+classes (Batista, Prati and Monard 2004).
+"""
+
 BAGGING = "balanced-bagging"
 IMBALANCE = ("none", "weights", *ROW_BALANCINGS, *COLUMN_BALANCINGS, BAGGING)
 

@@ -6,10 +6,11 @@ import pytest
 from imblearn.over_sampling import SMOTE
 
 from fusionser.augmentation.rows import AugmentRows
-from fusionser.balancing import COLUMN_BALANCINGS, ImposeImbalance, balance_columns
+from fusionser.balancing import ImposeImbalance, balance_columns
 from fusionser.classifiers import CLASSIFIERS, BalancedBagging, classifier, neural
 from fusionser.classifiers.svm import SVM, BalancedSVC
 from fusionser.errors import SettingsError
+from fusionser.names import COLUMN_BALANCINGS
 from fusionser.pipeline import PipelineSpec, build_pipeline
 
 

@@ -8,7 +8,7 @@ import pytest
 from option_help import option_texts, words
 
 from fusionser import names
-from fusionser.balancing import BALANCINGS, COLUMN_BALANCINGS
+from fusionser.balancing import _column_sampler, row_sampler
 from fusionser.classifiers import LateFusion
 from fusionser.corpora import FOLDERS
 from fusionser.errors import SettingsError
@@ -96,8 +96,10 @@ def test_help_is_light():
 
 def test_names_are_those_of_the_mappings_that_do_what_they_say():
     assert tuple(SCALERS) == names.SCALINGS
-    assert tuple(BALANCINGS) == names.ROW_BALANCINGS
-    assert tuple(COLUMN_BALANCINGS) == names.COLUMN_BALANCINGS
+    for strategy in names.ROW_BALANCINGS:
+        assert callable(row_sampler(strategy, 0).fit_resample)
+    for strategy in names.COLUMN_BALANCINGS:
+        assert callable(_column_sampler(strategy, 0).fit_resample)
     assert tuple(STUDIES) == names.STUDIES
 
 

@@ -23,13 +23,14 @@ from fusionser.features import (
     Gender,
     LogMelMap,
     RawWaveform,
-    blocks_extractor,
     preset,
 )
 from fusionser.features.base import FeatureBlock
 from fusionser.features.extraction import compute_clips
+from fusionser.features.framing import build_block
 from fusionser.features.maps import FrontEnd
 from fusionser.networks import Conv1DExtractor
+from fusionser.pipeline import PipelineSpec, build_features
 from fusionser.registry import PRESETS
 
 
@@ -117,11 +118,11 @@ def test_such_a_block_is_cached_and_stands_in_presets(files, registered, tmp_pat
     first, second = (extractor.run(files, cache=cache) for _ in range(2))
     assert (first.computed, second.computed) == (4, 0)
     np.testing.assert_array_equal(first.stacked("peak"), second.stacked("peak"))
-    built = blocks_extractor(["mfcc", "peak"], duration=0.5)
+    built = build_features(PipelineSpec(features={"blocks": ["mfcc", "peak"], "clip": {"duration": 0.5}}))
     assert dict(built.blocks)["mfcc"].duration == 0.5
     np.testing.assert_array_equal(built.transform(files)[:, -1:], extractor.transform(files))
     with pytest.raises(SettingsError, match="unknown clip parameter 'durations'"):
-        blocks_extractor(["mfcc", "peak"], durations=0.5)
+        build_block(MFCC, {"durations": 0.5})
     monkeypatch.setitem(PRESETS._added, "loud", lambda: FeatureExtractor(blocks=[("peak", Peak())]))
     np.testing.assert_array_equal(preset("loud").transform(files), extractor.transform(files))
 

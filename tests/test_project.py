@@ -15,12 +15,11 @@ from conftest import ROOT
 import fusionser
 from fusionser import classifiers, corpora, estimators, features, networks, splits
 from fusionser.audio import ClipSettings
-from fusionser.balancing import BALANCINGS
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
 from fusionser.features import FeatureBlock, FrameFeature
 from fusionser.features.maps import ClipMap, FrontEnd
-from fusionser.names import FUSIONS
+from fusionser.names import FUSIONS, ROW_BALANCINGS
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
 from fusionser.networks.recurrent import FrameExtractor
@@ -105,7 +104,7 @@ def test_the_readme_names_everything_there_is():
         *networks.NETWORKS,
         *FUSIONS,
         *AUGMENTATIONS,
-        *BALANCINGS,
+        *ROW_BALANCINGS,
         *classifiers.CLASSIFIERS,
         *splits.PROTOCOLS,
         *recipe_names(),

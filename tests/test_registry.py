@@ -12,7 +12,8 @@ from distributions import write_distribution
 
 from fusionser.corpora import Corpus
 from fusionser.errors import SettingsError
-from fusionser.features import FeatureBlock, FeatureExtractor, blocks_extractor
+from fusionser.features import FeatureBlock, FeatureExtractor
+from fusionser.pipeline import PipelineSpec, build_features
 from fusionser.registry import (
     AUGMENTATIONS,
     BLOCKS,
@@ -112,10 +113,9 @@ def test_what_is_registered_is_used_like_any_other_and_may_be_registered_again()
 
     assert BLOCKS.register("zeros", Zeros) is Zeros
     assert BLOCKS["zeros"] is Zeros
-    assert blocks_extractor(["zeros"]).transform([(np.ones(100), 16000)]).tolist() == [[0.0]]
-    assert FeatureExtractor.from_settings(blocks_extractor(["zeros"]).settings()).get_feature_names_out().tolist() == [
-        "zeros__zero"
-    ]
+    extractor = build_features(PipelineSpec(features={"blocks": ["zeros"]}))
+    assert extractor.transform([(np.ones(100), 16000)]).tolist() == [[0.0]]
+    assert FeatureExtractor.from_settings(extractor.settings()).get_feature_names_out().tolist() == ["zeros__zero"]
     assert BLOCKS.summary("zeros") == "Nothing but a zero."
     assert BLOCKS.origin("zeros").startswith("test_registry ")
     again = type("Zeros", (Zeros,), {"__doc__": "Another zero."})

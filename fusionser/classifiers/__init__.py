@@ -14,7 +14,7 @@ from fusionser.registry import CLASSIFIERS
 if TYPE_CHECKING:
     from fusionser.classifiers.bagging import BAGGING, BalancedBagging
     from fusionser.classifiers.gradient_boosting import XGBoost
-    from fusionser.classifiers.late import METHODS, LateFusion
+    from fusionser.classifiers.late import LateFusion
     from fusionser.classifiers.neural import LSTM, MLP, BiLSTM
     from fusionser.classifiers.random_forest import RandomForest
     from fusionser.classifiers.svm import SVM
@@ -24,7 +24,7 @@ else:
         {
             ".bagging": ("BAGGING", "BalancedBagging"),
             ".gradient_boosting": ("XGBoost",),
-            ".late": ("METHODS", "LateFusion"),
+            ".late": ("LateFusion",),
             ".neural": ("LSTM", "MLP", "BiLSTM"),
             ".random_forest": ("RandomForest",),
             ".svm": ("SVM",),
@@ -35,7 +35,6 @@ __all__ = [
     "BAGGING",
     "CLASSIFIERS",
     "LSTM",
-    "METHODS",
     "MLP",
     "SVM",
     "BalancedBagging",

@@ -20,9 +20,8 @@ from fusionser.names import LATE_FUSIONS
 from fusionser.scaling import split_carried
 from fusionser.splits.inner_folds import InnerFolds
 
-__all__ = ["METHODS", "LateFusion"]
+__all__ = ["LateFusion"]
 
-METHODS = LATE_FUSIONS
 LEAST = 1e-6
 """Probabilities are kept above this, so that no member's zero silences the others."""
 
@@ -84,8 +83,8 @@ class LateFusion(MemberClassifier):
             Columns named ``block__name``, with the carried columns of the rows.
         y : sequence of shape (n_rows,)
         """
-        if self.method not in METHODS:
-            raise unknown_name("late fusion", self.method, METHODS)
+        if self.method not in LATE_FUSIONS:
+            raise unknown_name("late fusion", self.method, LATE_FUSIONS)
         carried, _ = split_carried(X)
         values, labels = self._training(X, y)
         table = self._table(values)
@@ -131,7 +130,7 @@ class LateFusion(MemberClassifier):
     def check_loaded(self) -> None:
         """Raise `ValueError` when the members do not read the columns, or do not know the classes, that it says."""
         names = set(map(str, getattr(self, "feature_names_in_", [])))
-        if self.method not in METHODS or set(self.members_) != set(self.groups_):
+        if self.method not in LATE_FUSIONS or set(self.members_) != set(self.groups_):
             raise ValueError("a late fusion whose members are not those that it names")
         for name, member in self.members_.items():
             self._check_member(member, len(self.groups_[name]), LateFusion)

@@ -29,7 +29,7 @@ from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
 from fusionser.features.maps import BlockVector, FrontEnd, LogMelMap, MFCCMap, RawWaveform
 from fusionser.features.pitch import PitchTrack, track_pitch
-from fusionser.features.presets import blocks_extractor, fusionnet, preset, ser_fusionnet, wide
+from fusionser.features.presets import fusionnet, preset, ser_fusionnet, wide
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.registry import BLOCKS, PRESETS
 
@@ -65,7 +65,6 @@ __all__ = [
     "SpectralShape",
     "Spectrum",
     "ZeroCrossingRate",
-    "blocks_extractor",
     "fusionnet",
     "preset",
     "ser_fusionnet",

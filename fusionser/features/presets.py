@@ -1,9 +1,7 @@
 """Named sets of blocks."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from fusionser.errors import SettingsError
 from fusionser.features.base import FeatureBlock
 from fusionser.features.clip_blocks import Gender, Pitch, SignalStatistics
 from fusionser.features.extractor import FeatureExtractor
@@ -20,7 +18,7 @@ from fusionser.features.framing import accepted, build_block
 from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
-__all__ = ["blocks_extractor", "fusionnet", "preset", "ser_fusionnet", "wide"]
+__all__ = ["fusionnet", "preset", "ser_fusionnet", "wide"]
 
 PAPER_CLIP = 2.5
 """Seconds; the paper does not say how long its clips are."""
@@ -139,24 +137,3 @@ def preset(name: str, **options: Any) -> FeatureExtractor:
     """
     built: FeatureExtractor = PRESETS.named(name)(**options)
     return built
-
-
-def blocks_extractor(names: Sequence[str], **clip: Any) -> FeatureExtractor:
-    """Build an extractor from names of blocks, each with its defaults.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Keys of `BLOCKS`, or ``acoustic`` for the five acoustic blocks of SER-FusionNet.
-    **clip
-        Parameters of the clip and its frames, the same for every block that has them.
-
-    Examples
-    --------
-    >>> [name for name, _ in blocks_extractor(["pitch", "acoustic"]).blocks]
-    ['pitch', 'zcr', 'chroma', 'mfcc', 'rms', 'mel']
-    """
-    kinds = dict.fromkeys(kind for name in names for kind in GROUPS.get(name, (name,)))
-    if not kinds:
-        raise SettingsError(f"no blocks were named; choose from {', '.join([*GROUPS, *BLOCKS])}")
-    return FeatureExtractor(blocks=[(kind, build_block(BLOCKS.named(kind), clip)) for kind in kinds])

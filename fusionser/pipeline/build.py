@@ -8,13 +8,13 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
 
 from fusionser.augmentation import REVISION, AugmentRows
-from fusionser.balancing import BALANCINGS, COLUMN_BALANCINGS, BalanceRows, ImposeImbalance
+from fusionser.balancing import BalanceRows, ImposeImbalance
 from fusionser.cache import Cache
 from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier, TableClassifier, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
-from fusionser.names import BAGGING, EARLY, NETWORK_ALONE, SPEAKER_NORMALISED
+from fusionser.names import BAGGING, COLUMN_BALANCINGS, EARLY, NETWORK_ALONE, ROW_BALANCINGS, SPEAKER_NORMALISED
 from fusionser.networks import DeepExtractor, NetworkTraining
 from fusionser.pipeline.features import build_features
 from fusionser.pipeline.resources import LOCAL, Resources
@@ -142,7 +142,7 @@ def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[
             random_state=seed,
         )
         steps.append(("augment", sampler.fit(None)))
-    if rows.imbalance in BALANCINGS:
+    if rows.imbalance in ROW_BALANCINGS:
         steps.append(("balance", BalanceRows(strategy=rows.imbalance, random_state=seed)))
     return steps
 

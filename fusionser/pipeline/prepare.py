@@ -294,7 +294,7 @@ class _Extracting:
             cache=Cache.of(self.resources.cache),
             n_jobs=self.resources.n_jobs,
             device=self.resources.feature_device,
-            progress=self._told(len(rows)),
+            progress=self._progress_of_part(len(rows)),
             strict=self.strict,
         )
         self.seen += len(rows)
@@ -307,7 +307,7 @@ class _Extracting:
         ]
         return rows.iloc[:0] if len(result.failures) == len(rows) else table.filled(result)
 
-    def _told(self, count: int) -> Progress | None:
+    def _progress_of_part(self, count: int) -> Progress | None:
         """Return a progress function of one part that tells of all rows, those that were known among them."""
         if self.progress is None:
             return None
