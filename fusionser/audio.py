@@ -1,4 +1,4 @@
-"""From a file to a waveform: decode, cut, resample, trim, denoise, fix the length."""
+"""Read audio files and prepare waveforms: decode, cut, resample, trim, denoise, pad or cut to a length."""
 
 import math
 import stat
@@ -30,43 +30,43 @@ __all__ = [
 ]
 
 LOWEST_RATE, HIGHEST_RATE = 1000, 384000
-"""Rates in Hz at which clips are analysed, and which arrays may have."""
+"""Range of sampling rates in Hz, for the analysis and for arrays."""
 
 LONGEST_SECONDS = 15 * 60.0
-"""Longer recordings are refused: an emotion is told in an utterance, and an endless file must end."""
+"""Longest recording that is accepted, in seconds. The limit also stops the reading of endless files."""
 
 SILENCE_PEAK = 1e-4
-"""Half the distance from the lowest to the highest sample (-80 dB full scale) under which a clip is silent."""
+"""A clip is silent when half its peak-to-peak range is below this value (-80 dB full scale)."""
 
 LARGEST_PEAK = 8.0
-"""Samples beyond it are refused. Recordings in floats may exceed full scale, 1, by the few decibels of a mix or of a
-resampling, and this is 18; integers that were converted and never divided exceed it at once."""
+"""Largest absolute sample that is accepted, 18 dB above full scale. Mixing and resampling exceed full scale by a few
+decibels at most, integers that were converted to floats without scaling by far more."""
 
 TRIM_DECIBELS = 30.0
 TRIM_FRAME, TRIM_HOP = 2048, 512
 
 END_TOLERANCE = 0.1
-"""Seconds by which a row may end after its file: compressed formats only estimate their length."""
+"""Seconds by which the end of a row may exceed the end of its file. Compressed formats only estimate their length."""
 
 Waveform = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings:
-    """What happens to a recording before it is analysed.
+    """How a recording is prepared for the analysis.
 
     Parameters
     ----------
     sampling_rate : int, default=22050
-        Rate of the analysis in Hz, at least 1000; files are resampled to it.
+        Rate of the analysis in Hz, 1000 to 384000. Recordings are resampled to it.
     offset : float, default=0.0
         Seconds to skip at the start of the clip.
     duration : float, optional
-        Seconds to keep; shorter clips are padded with zeros at their end. None keeps all.
+        Seconds to keep. Shorter clips are padded with zeros at the end. None keeps the whole clip.
     trim : bool, default=False
-        Cut off leading and trailing parts more than 30 dB below the clip's loudest frame.
+        Remove leading and trailing parts that are more than 30 dB below the loudest frame.
     denoise : bool, default=False
-        Apply a Wiener filter over the samples (Wiener 1949, as `scipy.signal.wiener`).
+        Apply a Wiener filter to the samples (Wiener 1949; `scipy.signal.wiener`).
 
     Examples
     --------
@@ -88,16 +88,16 @@ class ClipSettings:
             )
         if not (math.isfinite(self.offset) and self.offset >= 0):
             raise SettingsError(f"offset is {self.offset}; expected zero or more seconds")
-        too_short = self.duration is not None and self.duration * self.sampling_rate < 1
-        if too_short or (self.duration is not None and not self.duration <= LONGEST_SECONDS):
+        seconds = self.duration
+        if seconds is not None and not (seconds * self.sampling_rate >= 1 and seconds <= LONGEST_SECONDS):
             raise SettingsError(
-                f"duration is {self.duration}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, "
+                f"duration is {seconds}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, "
                 "or None for the whole clip"
             )
 
     @property
     def samples(self) -> int | None:
-        """Number of samples of every prepared clip, or None where clips keep their own length."""
+        """Number of samples of every prepared clip. None if clips keep their own length."""
         return None if self.duration is None else round(self.duration * self.sampling_rate)
 
 
@@ -110,9 +110,9 @@ def _open(file: str | Path) -> soundfile.SoundFile:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
         sound = soundfile.SoundFile(path)
     except OSError as error:
-        raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); is the path right?") from error
-    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
-        # A missing RAW rate raises TypeError: the suffix alone makes libsndfile think of headerless audio.
+        raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
         reason = getattr(error, "error_string", str(error))
         raise AudioError(f"{file}: not readable as audio ({reason})") from error
     seconds = sound.frames / sound.samplerate
@@ -120,18 +120,18 @@ def _open(file: str | Path) -> soundfile.SoundFile:
         sound.close()
         raise AudioError(
             f"{file}: {seconds:.0f} s long, or endless; expected at most {LONGEST_SECONDS:g} s. Cut it into "
-            "utterances, or name parts of it by `start` and `end` in a rows table of shorter files"
+            "utterances, or into shorter files whose parts a rows table selects by `start` and `end`"
         )
     return sound
 
 
 def duration_of(file: str | Path) -> float:
-    """Return the duration of a recording in seconds, from its header.
+    """Return the duration of a recording in seconds, as its header states it.
 
     Raises
     ------
     AudioError
-        When the file is missing, empty, not audio, or longer than `LONGEST_SECONDS`.
+        If the file is missing, empty, not audio, or longer than `LONGEST_SECONDS`.
     """
     with _open(file) as sound:
         if sound.frames <= 0:
@@ -140,26 +140,26 @@ def duration_of(file: str | Path) -> float:
 
 
 def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tuple[Waveform, int]:
-    """Decode a part of a recording, its channels averaged.
+    """Decode a recording, or a part of it, and average its channels.
 
     Parameters
     ----------
     file : str or Path
-        Anything that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and more, at any rate and sample format.
+        Any format that libsndfile reads, such as WAV, FLAC, OGG, MP3 and AIFF, at any rate and sample format.
     start, end : float
-        Seconds from the beginning of the file; None is its end.
+        Part to decode, in seconds from the beginning of the file. None is the end of the file.
 
     Returns
     -------
     samples : ndarray of shape (n_samples,), float32
         Full scale is -1 to 1.
     sampling_rate : int
-        The file's own rate in Hz.
+        Rate of the file in Hz.
 
     Raises
     ------
     AudioError
-        When the file cannot be read, holds no samples there, or holds samples that `check_samples` refuses.
+        If the file cannot be read, the part has no samples, or `check_samples` rejects the samples.
     """
     with _open(file) as sound:
         rate = int(sound.samplerate)
@@ -169,7 +169,7 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
             sound.seek(min(first, max(sound.frames, 0)))
             count = int(LONGEST_SECONDS * rate) if stop is None else max(stop - first, 0)
             samples = sound.read(count, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
+        except RuntimeError as error:
             reason = getattr(error, "error_string", str(error))
             raise AudioError(f"{file}: decoding failed ({reason}); the file may be truncated") from error
     check_part(samples.shape[0], rate, start, end, str(file))
@@ -179,7 +179,7 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
 
 
 def check_part(count: int, rate: int, start: float, end: float | None, name: str) -> None:
-    """Refuse a part of a recording, from `start` to `end` in seconds, that has no samples, or fewer than it should."""
+    """Raise `AudioError` if the part from `start` to `end`, in seconds, has no samples or fewer than it should have."""
     first = int(start * rate)
     lacking = 0.0 if end is None else (round(end * rate) - first - count) / rate
     if count and lacking > END_TOLERANCE:
@@ -189,32 +189,32 @@ def check_part(count: int, rate: int, start: float, end: float | None, name: str
 
 
 def mix_down(channels: npt.NDArray[np.float32]) -> Waveform:
-    """Return the mean of channels, shape (n_channels, n_samples).
+    """Return the mean over the channels of an array of shape (n_channels, n_samples).
 
     Examples
     --------
     >>> mix_down(np.array([[0.5, 1.0], [0.0, -1.0]], dtype=np.float32))
     array([0.25, 0.  ], dtype=float32)
     """
-    # Channel by channel: a mean over pairs of neighbours is slow.
+    # A sum over contiguous rows is faster than one over interleaved channels.
     rows = np.ascontiguousarray(channels)
     return rows[0] if len(rows) == 1 else rows.mean(axis=0)
 
 
 def check_samples(samples: Waveform, name: str) -> None:
-    """Refuse samples that are no recording's.
+    """Check that samples are finite and within `LARGEST_PEAK`.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples,)
-        At least one.
+        At least one sample.
     name : str
-        Names the clip in errors.
+        Name of the clip in error messages.
 
     Raises
     ------
     AudioError
-        When any is not finite, or beyond `LARGEST_PEAK`.
+        If a sample is not finite or exceeds `LARGEST_PEAK`.
     """
     finite = np.isfinite(samples)
     if not finite.all():
@@ -223,22 +223,16 @@ def check_samples(samples: Waveform, name: str) -> None:
     if peak > LARGEST_PEAK:
         raise AudioError(
             f"{name}: the samples reach {peak:g}; expected -1 to 1, and at most {LARGEST_PEAK:g}. Divide them by the "
-            "full scale of the integers that they were, such as 32768 for 16 bits"
+            "full scale of the original integers, such as 32768 for 16 bits"
         )
 
 
 def fingerprint(samples: Waveform, sampling_rate: int) -> str:
-    """Return a hash of decoded audio: equal for copies of a clip, whatever their names and containers."""
-    # Copies are looked for, not forgeries, so a fast hash will do.
+    """Return a hash of decoded audio, the same for copies of a clip under any name and in any lossless format."""
+    # The hash finds copies, not forgeries, so it need not be cryptographic.
     digest = xxhash.xxh3_128(str(sampling_rate).encode())
     digest.update(np.ascontiguousarray(samples, dtype=np.float32).data)
     return digest.hexdigest()
-
-
-def _check_audible(samples: Waveform, name: str) -> None:
-    half_range = (float(samples.max()) - float(samples.min())) / 2 if samples.size else 0.0
-    if half_range < SILENCE_PEAK:
-        raise AudioError(f"{name}: silent (peak {half_range:.1e}, expected at least {SILENCE_PEAK:g})")
 
 
 def _trim(samples: Waveform) -> Waveform:
@@ -253,7 +247,7 @@ def _trim(samples: Waveform) -> Waveform:
 def _denoise(samples: Waveform) -> Waveform:
     from scipy.signal import wiener
 
-    # Where a stretch is exactly constant its local variance is zero; the filter then keeps the local mean.
+    # The filter divides by the local variance, which is zero in constant parts.
     with np.errstate(divide="ignore", invalid="ignore"):
         filtered = wiener(samples.astype(np.float64))
     return np.nan_to_num(filtered).astype(np.float32)
@@ -267,10 +261,10 @@ def prepare(
     shortest: int = 1,
     name: str = "the clip",
 ) -> Waveform:
-    """Turn decoded samples into the waveform that is analysed.
+    """Prepare decoded samples for the analysis.
 
-    The order is: skip `offset`, keep `duration`, resample (soxr, high quality), trim silence, denoise, pad or
-    cut to `duration`. With `trim` the cut comes after the trimming, so that silence does not use it up.
+    The steps are: skip `offset`, cut to `duration`, resample (soxr, high quality), trim silence, denoise, and pad to
+    `duration`. With `trim`, the clip is cut to `duration` only after trimming, so that silence does not count.
 
     Parameters
     ----------
@@ -279,11 +273,11 @@ def prepare(
     sampling_rate : int
         Rate of `samples` in Hz.
     settings : ClipSettings
-        What to do.
+        The steps to apply.
     shortest : int, default=1
-        Fewest samples, before padding, that can be analysed: one frame.
+        Minimum number of samples before padding, the length of a frame.
     name : str
-        Names the clip in errors.
+        Name of the clip in error messages.
 
     Returns
     -------
@@ -292,7 +286,7 @@ def prepare(
     Raises
     ------
     AudioError
-        When nothing, only silence, or less than `shortest` samples is left.
+        If nothing, only silence, or fewer than `shortest` samples are left.
 
     Examples
     --------
@@ -309,7 +303,9 @@ def prepare(
             f"{name}: {samples.size / sampling_rate:.3f} s long, nothing is left after an offset of "
             f"{settings.offset:g} s"
         )
-    _check_audible(kept, name)
+    half_range = (float(kept.max()) - float(kept.min())) / 2
+    if half_range < SILENCE_PEAK:
+        raise AudioError(f"{name}: silent (peak {half_range:.1e}, expected at least {SILENCE_PEAK:g})")
     if sampling_rate != settings.sampling_rate:
         kept = soxr.resample(kept, sampling_rate, settings.sampling_rate, quality="HQ")
     if settings.trim:
@@ -320,12 +316,5 @@ def prepare(
         )
     if settings.denoise:
         kept = _denoise(kept)
-    return _fix_length(kept, settings.samples)
-
-
-def _fix_length(samples: Waveform, length: int | None) -> Waveform:
-    if length is None or samples.size == length:
-        return samples
-    if samples.size > length:
-        return samples[:length]
-    return np.pad(samples, (0, length - samples.size))
+    lacking = (settings.samples or 0) - kept.size
+    return np.pad(kept, (0, lacking)) if lacking > 0 else kept[: settings.samples]

@@ -1,4 +1,4 @@
-"""A waveform in memory: what is taken for one, and how it becomes samples as those of a file are."""
+"""Waveforms in memory: recognise and validate arrays, and convert them to samples as read from a file."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
@@ -13,22 +13,22 @@ from fusionser.errors import AudioError, FusionserError
 __all__ = ["MOST_CHANNELS", "Rates", "check_rate", "holds_waveform", "samples_of", "split_pair"]
 
 Rates = float | Sequence[float | None] | npt.NDArray[Any] | None
-"""Sampling rates in Hz of the waveforms of X that stand without one: one for all, or one an item."""
+"""Sampling rates in Hz of the items of X that are waveforms without a rate: one for all items, or one per item."""
 
 MOST_CHANNELS = 32
-"""Two-dimensional arrays of more channels are refused: they are spectrograms, or many clips."""
+"""Maximum number of channels. Arrays with more are rejected, as spectrograms or batches of clips."""
 
 INTEGERS = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
-"""Types whose range is full scale; int64 is none that recordings have, so nothing tells its scale."""
+"""Integer types whose range is taken as full scale. No recording is stored as int64, so its scale is unknown."""
 
 
 def split_pair(item: Any) -> tuple[Any, Any]:
-    """Return the samples of a pair (samples, rate) and its rate; for anything else itself and None.
+    """Return samples and rate of a pair (samples, rate). Anything else is returned unchanged, with None as its rate.
 
     Raises
     ------
     FusionserError
-        When a pair is the wrong way round.
+        If the item is a pair (rate, samples).
 
     Examples
     --------
@@ -49,12 +49,12 @@ def _is_array(value: Any) -> bool:
 
 
 def check_rate(rate: Any) -> int:
-    """Return a sampling rate as a whole number.
+    """Return a sampling rate as an int.
 
     Raises
     ------
     FusionserError
-        When it is none.
+        If the rate is not a whole number within the accepted range.
 
     Examples
     --------
@@ -70,22 +70,22 @@ def check_rate(rate: Any) -> int:
 
 
 def holds_waveform(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row has samples in memory, in place of a file."""
-    # Where a table has rows of both kinds, the files' have NaN there.
+    """Tell whether a row has samples in memory instead of a file."""
+    # In a table with both kinds of rows, rows with files have NaN here.
     return np.ndim(row.get("waveform", 0.0)) > 0
 
 
 def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
-    """Return the samples and the rate of a row with a ``waveform``, as `decode` returns a file's.
+    """Return the samples and the rate of a row with a ``waveform``, as `fusionser.audio.decode` does for a file.
 
-    Integers are divided by their full scale (int16 by 32768, int32 by 2**31); unsigned ones have their zero in the
-    middle (uint8 at 128). Channels are averaged; of a two-dimensional array the shorter axis is the channels. ``start``
-    and ``end`` cut as they do of a file.
+    Integers are divided by their full scale (int16 by 32768, int32 by 2**31). The zero of unsigned integers is the
+    middle of their range (uint8 at 128). Channels, the shorter axis of a two-dimensional array, are averaged. ``start``
+    and ``end`` select a part, as for a file.
 
     Raises
     ------
     AudioError
-        When the array is no recording: of another type or shape, empty, too long, not finite, or far out of scale.
+        If the array has an unsupported type or shape, or is empty, too long, not finite, or far beyond full scale.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
     given = row.get("sampling_rate")
     if given is None or given != given:
         raise AudioError(
-            f"{name}: the waveform has no sampling rate; give pairs (samples, rate), or sampling_rate= beside the "
+            f"{name}: the waveform has no sampling rate; pass pairs (samples, rate), or sampling_rate= with the "
             "waveforms"
         )
     rate = check_rate(given)
@@ -116,7 +116,7 @@ def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
 
 
 def _channels(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Return an array with one row a channel."""
+    """Return the samples in shape (n_channels, n_samples)."""
     if values.size == 0:
         raise AudioError(f"{name}: holds no samples")
     if values.ndim == 1:
@@ -124,7 +124,7 @@ def _channels(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     shape = " x ".join(map(str, values.shape))
     if values.ndim != 2 or values.shape[0] == values.shape[1] or min(values.shape) > MOST_CHANNELS:
         raise AudioError(
-            f"{name}: got an array of {shape}; expected one of samples, or of samples by channels either way round, "
+            f"{name}: got an array of {shape}; expected one of samples, or of samples by channels in either order, "
             f"with more samples than channels and at most {MOST_CHANNELS} channels"
         )
     return values if values.shape[0] < values.shape[1] else values.T
@@ -132,15 +132,15 @@ def _channels(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
 
 def _floats(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.float32]:
     if values.dtype.kind == "f":
-        # What is too large for single precision becomes infinite, which is refused by its name.
+        # Values too large for float32 become infinite, and `check_samples` then rejects them.
         with np.errstate(over="ignore"):
             return values.astype(np.float32)
     if values.dtype.name not in INTEGERS:
         raise AudioError(
             f"{name}: the samples are of type {values.dtype}; expected floats from -1 to 1, or {', '.join(INTEGERS)}. "
-            "Convert them to the type that the recording had, such as .astype(np.int16)"
+            "Convert them to the type of the recording, such as .astype(np.int16)"
         )
     full = 2 ** (8 * values.dtype.itemsize - 1)
-    # The middle of the unsigned first, in a type that holds it, since half of their range is no float32.
+    # Centre unsigned integers before the conversion: float32 cannot represent all values of uint32.
     signed = values if values.dtype.kind == "i" else values.astype(np.int64) - full
     return signed.astype(np.float32) / np.float32(full)

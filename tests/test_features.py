@@ -184,7 +184,7 @@ def test_maps_are_librosas_and_of_one_size(noise):
     cepstra = MFCCMap(n_mfcc=13, duration=2.0).transform([noise])
     np.testing.assert_allclose(cepstra[0], librosa.feature.mfcc(y=padded, n_mfcc=13), atol=1e-2)
     assert LogMelMap(duration=2.0).n_frames == found.shape[2]
-    with pytest.raises(SettingsError, match="a map needs a number of seconds"):
+    with pytest.raises(SettingsError, match="duration is None; expected a number of seconds"):
         LogMelMap(duration=None).fit([noise])
 
 

@@ -193,7 +193,7 @@ def test_columns_that_are_not_as_many_as_their_names_are_told(files, monkeypatch
     monkeypatch.setattr(Peak, "names", lambda self: ["absolute", "signed"])
     extractor = FeatureExtractor(blocks=[("mfcc", MFCC()), ("peak", Peak())], cache=False)
     for transformer in (Peak(cache=False), extractor):
-        with pytest.raises(SettingsError, match=r"block 'peak' gave arrays of shape \(1,\); expected \(2,\), as many"):
+        with pytest.raises(SettingsError, match=r"block 'peak' returned arrays of shape \(1,\); expected \(2,\), one"):
             transformer.transform(files)
 
 

@@ -1,4 +1,4 @@
-"""What every feature block shares, whatever it computes: clips in, columns out, and scikit-learn's contract."""
+"""Base classes of all feature blocks and front ends, as scikit-learn transformers of clips."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,14 +23,14 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClipTransformer(TransformerMixin, Computation):
-    """A computation as a transformer of tables, paths and waveforms, with a cache.
+    """A computation as a scikit-learn transformer of tables, paths and waveforms, with a cache.
 
     Parameters
     ----------
     cache : Cache or bool, default=True
-        Where features of files are looked up and kept; True is the default cache, False none.
+        Cache of the features of files. True is the default cache, False is none.
     n_jobs : int, optional
-        Processes; -1 is one a core.
+        Number of processes; -1 is one per core.
     """
 
     cache: CacheChoice = True
@@ -38,16 +38,16 @@ class ClipTransformer(TransformerMixin, Computation):
 
     @property
     def column(self) -> str:
-        """Name of the column that holds these arrays where a table carries them, see `ARRAY_MARK`."""
+        """Name of the column that holds these arrays in a table: `ARRAY_MARK` and the digest."""
         return f"{ARRAY_MARK}{self.digest()}"
 
     def compute_all(self, X: Any, sampling_rate: Rates = None) -> Array:
-        """Compute every clip of X: from the table where it carries the arrays, else from the cache or the audio.
+        """Return the array of every clip of X, taken from the table, the cache or the audio, in this order.
 
         Parameters
         ----------
         X, sampling_rate
-            See `fusionser.features.inputs`.
+            As in `transform`.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class ClipTransformer(TransformerMixin, Computation):
         return self._extraction(X, sampling_rate, strict=True).stacked(self.kind)
 
     def compute_usable(self, X: Any) -> list[Array | None]:
-        """Compute every clip of X, as `compute_all` does; None for a clip that cannot be used."""
+        """Return the array of every clip of X, and None for a clip that cannot be used."""
         return self._extraction(X, None, strict=False).arrays[self.kind]
 
     def _extraction(self, X: Any, sampling_rate: Rates, *, strict: bool) -> Extraction:
@@ -77,12 +77,12 @@ class ClipTransformer(TransformerMixin, Computation):
         )
 
     def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:
-        """Check the parameters; nothing is learned."""
+        """Check the parameters. Nothing is learned."""
         self.check()
         return self
 
     def fit_transform(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Any:
-        """Check the parameters, and compute every clip, see `transform`."""
+        """Check the parameters and compute the array of every clip, as `transform` does."""
         return self.fit(X, y).transform(X, sampling_rate=sampling_rate)
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Any:
@@ -91,22 +91,22 @@ class ClipTransformer(TransformerMixin, Computation):
         Parameters
         ----------
         X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
-            Waveforms are arrays of floats from -1 to 1, or of integers; two-dimensional ones have channels.
+            Waveforms are arrays of floats from -1 to 1, or of integers. Two-dimensional arrays have channels.
         sampling_rate : int or sequence of int, optional
-            Rate in Hz of waveforms that stand without one, one for all or one a clip. They are taken to have that of
-            the analysis when None.
+            Rate in Hz of waveforms that are passed without one: one for all, or one per clip. None is the rate of the
+            analysis.
 
         Returns
         -------
         ndarray of shape (n_clips, ...), float32
-            For a block of features (n_clips, n_columns); a DataFrame after ``set_output(transform="pandas")``.
+            Shape (n_clips, n_columns) for a block. A DataFrame after ``set_output(transform="pandas")``.
 
         Raises
         ------
         AudioError
-            When a clip cannot be used.
+            If a clip cannot be used.
         FusionserError
-            When X holds what is no clip.
+            If an item of X is not a clip.
         """
         return self.compute_all(X, sampling_rate)
 
@@ -121,12 +121,11 @@ class ClipTransformer(TransformerMixin, Computation):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FeatureBlock(ClipTransformer):
-    """A block of named columns, one vector a clip.
+    """A block of named columns, one vector per clip.
 
-    Subclasses set `kind` and say how their columns are called and computed (`names`, `compute`); a block with
-    parameters of its own is a keyword-only dataclass. A parameter `sampling_rate` is the rate of the analysis, which
-    waveforms that stand without one are taken to have. Blocks that are computed from a spectrum have more in common,
-    see `fusionser.features.framing`.
+    Subclasses set `kind` and implement `names` and `compute`. A block with its own parameters is a keyword-only
+    dataclass. A parameter `sampling_rate` is the rate of the analysis, and of waveforms passed without a rate. Base
+    classes for blocks that use a spectrum are in `fusionser.features.framing`.
 
     Examples
     --------
@@ -146,16 +145,16 @@ class FeatureBlock(ClipTransformer):
         raise NotImplementedError
 
     def compute_all(self, X: Any, sampling_rate: Rates = None) -> Array:
-        """Compute every clip of X, see `ClipTransformer.compute_all`."""
+        """Return the columns of every clip of X, as `ClipTransformer.compute_all` does."""
         return self.checked(super().compute_all(X, sampling_rate))
 
     def checked(self, values: Array) -> Array:
-        """Return the columns of some clips; raise `SettingsError` when they are not as many as their names."""
+        """Return the columns unchanged. Raise `SettingsError` if their number differs from that of the names."""
         expected = len(self.names())
         if values.shape[1:] != (expected,):
             raise SettingsError(
-                f"compute of the block '{self.kind}' gave arrays of shape {values.shape[1:]}; expected ({expected},), "
-                "as many numbers as names"
+                f"compute of the block '{self.kind}' returned arrays of shape {values.shape[1:]}; expected "
+                f"({expected},), one number for each name"
             )
         return values
 

@@ -1,4 +1,4 @@
-"""A clip in memory, and what every transformer of clips has in common."""
+"""A clip in memory, and the base class of everything that is computed from a clip."""
 
 import hashlib
 import json
@@ -22,12 +22,12 @@ __all__ = ["Clip", "Computation", "plain_value"]
 
 
 class Clip:
-    """One row while it is analysed: decoded once, prepared once per settings, transformed once per framing.
+    """One row during its analysis: decoded once, prepared once per settings, transformed once per framing.
 
     Parameters
     ----------
     row : mapping
-        The row; its ``file``, or its ``waveform``, is read when samples are first asked for.
+        The row. Its ``file`` or ``waveform`` is read when samples are first requested.
 
     Examples
     --------
@@ -44,12 +44,12 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """What errors call the clip."""
+        """Name of the clip in error messages."""
         return str(self.row.get("file", "the clip"))
 
     @property
     def in_memory(self) -> bool:
-        """Whether the row has samples in place of a file."""
+        """Whether the row has samples instead of a file."""
         return holds_waveform(self.row)
 
     @property
@@ -58,7 +58,7 @@ class Clip:
         return isinstance(text, str) and text != ""
 
     def samples(self, sampling_rate: int | None = None) -> tuple[Waveform, int]:
-        """Return the samples of an original, and their own rate; a copy is made, and given, at the rate asked for."""
+        """Return samples and rate: an original at its own rate, an augmented copy at the rate requested."""
         key = sampling_rate if self._augmented else None
         if key not in self._decoded:
             self._decoded[key] = read_row(self.row, sampling_rate)
@@ -66,13 +66,11 @@ class Clip:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the decoded recording; an augmented copy has its original's."""
-        if self._augmented:
-            return fingerprint(*read_row({**self.row, "augmentation": ""}))
-        return fingerprint(*self.samples())
+        """Hash of the decoded recording. An augmented copy has the hash of its original."""
+        return fingerprint(*(read_row({**self.row, "augmentation": ""}) if self._augmented else self.samples()))
 
     def waveform(self, settings: ClipSettings, shortest: int = 1) -> Waveform:
-        """Return the waveform to analyse, see `fusionser.audio.prepare`."""
+        """Return the samples as prepared by `fusionser.audio.prepare`."""
         key = (settings, shortest)
         if key not in self._prepared:
             samples, rate = self.samples(settings.sampling_rate)
@@ -80,29 +78,29 @@ class Clip:
         return self._prepared[key]
 
     def spectrum(self, settings: ClipSettings, frames: FrameSettings) -> Spectrum:
-        """Return the spectrum of that waveform, shared by every feature with the same settings."""
+        """Return the spectrum of the prepared waveform, shared by all features with the same settings."""
         key = (settings, frames)
         if key not in self._spectra:
             self._spectra[key] = Spectrum(self.waveform(settings, frames.n_fft), frames)
         return self._spectra[key]
 
     def take_spectrum(self, settings: ClipSettings, spectrum: Spectrum) -> None:
-        """Use a spectrum that was made elsewhere, of the waveform under these settings."""
+        """Use a spectrum of the waveform with these settings that was computed elsewhere."""
         self._spectra[settings, spectrum.frames] = spectrum
 
 
 def plain_value(value: Any) -> Any:
-    """Turn what NumPy puts into a grid of parameters into what JSON knows."""
+    """Convert a NumPy value, as parameter grids contain, to a JSON value."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be a parameter of a feature")
 
 
 class Computation(DocumentedParameters, BaseEstimator):
-    """What turns a clip into an array of numbers, by parameters alone: nothing is learned.
+    """A computation of an array of numbers from a clip, defined by its parameters. Nothing is learned.
 
-    Subclasses are keyword-only dataclasses, so that their constructors store and do no more. They set
-    `kind`, their name in the registry, and raise `revision` whenever the same parameters give other numbers.
+    Subclasses are keyword-only dataclasses, so that constructors only store parameters. They set `kind`, their name in
+    the registry, and increase `revision` when the same parameters give different numbers.
     """
 
     kind: ClassVar[str]
@@ -114,54 +112,47 @@ class Computation(DocumentedParameters, BaseEstimator):
         raise NotImplementedError
 
     def compute_batch(self, clips: Sequence[Clip], device: str) -> Sequence[npt.NDArray[np.float32]]:
-        """Return the numbers for each of several clips; to be overridden by what computes many at once faster.
+        """Return the numbers for each of several clips. Override it where a batch is faster than single clips.
 
         Parameters
         ----------
         clips : sequence of Clip
         device : str
-            Where to compute, as torch names it.
+            Name of the torch device to compute on.
 
         Raises
         ------
         AudioError
-            When any of the clips cannot be used; each is then computed alone.
+            If any of the clips cannot be used. The caller then computes each clip alone.
         """
         return [self.compute(clip) for clip in clips]
 
     def framing(self) -> tuple[ClipSettings, FrameSettings] | None:
-        """Return the settings of the clip and of the frames whose spectrum this is computed from; None without one."""
+        """Return the settings of the clip and frames of the spectrum that is used. None if no spectrum is used."""
         return None
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters that decide the numbers, as plain JSON values."""
+        """Return the parameters that affect the numbers, as JSON values."""
         params = {name: getattr(self, name) for name in self._parameters() if name not in ("cache", "n_jobs")}
-        plain: dict[str, Any] = json.loads(json.dumps({"kind": self.kind, **params}, default=plain_value))
-        return plain
+        return json.loads(json.dumps({"kind": self.kind, **params}, default=plain_value))
 
     def origin(self) -> str:
-        """Return which package the code comes from, and its version; "" for fusionser itself."""
-        return self._origin()
+        """Return the package that the code comes from, with its version. Empty for fusionser itself."""
+        return code_origin(type(self))
 
     @classmethod
     @lru_cache
     def _parameters(cls) -> list[str]:
-        """Return the parameters' names, read once; `get_params` reads the signature anew for every clip."""
-        names: list[str] = cls._get_param_names()
-        return names
-
-    @classmethod
-    @lru_cache
-    def _origin(cls) -> str:
-        """Look the origin up once: packages are listed slowly, and digests are asked for often."""
-        return code_origin(cls)
+        # `get_params` reads the signature on every call, which is too slow for every clip.
+        return cls._get_param_names()
 
     def digest(self) -> str:
-        """Return a short hash of the settings, and of the revision and the origin of the code."""
-        origin = self.origin()
-        code = {"revision": self.revision, **({"origin": origin} if origin else {})}
+        """Return a short hash of the settings, and of the revision and origin of the code."""
+        code: dict[str, Any] = {"revision": self.revision}
+        if origin := self.origin():
+            code["origin"] = origin
         text = json.dumps({**hashed_settings(self.settings()), **code}, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

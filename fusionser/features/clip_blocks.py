@@ -1,8 +1,8 @@
-"""Blocks that are computed from a clip as a whole."""
+"""Blocks that are computed from the whole clip."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,9 @@ Array = npt.NDArray[np.float32]
 class SignalStatistics(FrameParameters, FeatureBlock):
     """SER-FusionNet's six statistics of a clip: four moments of its samples, mean spectral centroid and bandwidth.
 
-    Mean, variance, skewness and excess kurtosis of the samples, and the means over frames of the spectral
-    centroid and the spectral bandwidth in Hz (Boopathi, Bramadi, Ravi Kumar and Babu 2023; that the first
-    four are of the waveform is inferred).
+    Mean, variance, skewness and excess kurtosis of the samples, and the means over frames of the spectral centroid and
+    bandwidth in Hz (Boopathi, Bramadi, Ravi Kumar and Babu 2023). That the first four are taken of the waveform is
+    inferred.
 
     Examples
     --------
@@ -37,31 +37,30 @@ class SignalStatistics(FrameParameters, FeatureBlock):
     kind: ClassVar[str] = "statistics"
 
     def names(self) -> list[str]:
-        """Return the six names."""
-        moments = ["mean", "variance", "skewness", "kurtosis"]
-        return [*moments, "spectral_centroid_mean", "spectral_bandwidth_mean"]
+        """Return the names of the columns within the block."""
+        return ["mean", "variance", "skewness", "kurtosis", "spectral_centroid_mean", "spectral_bandwidth_mean"]
 
     def compute(self, clip: Clip) -> Array:
-        """Return the six numbers."""
+        """Return the columns of one clip."""
         spectrum = self.spectrum(clip)
         samples = spectrum.waveform.astype(np.float64)
         mean = samples.mean()
         centred = samples - mean
         squares = np.square(centred)
         variance = squares.mean()
-        # Products, since powers of 3 and 4 are slow.
+        # Products are much faster than powers of 3 and 4.
         skewness = (squares @ centred) / samples.size / variance**1.5
         kurtosis = (squares @ squares) / samples.size / variance**2 - 3.0
-        spectral = [spectrum.centroid.mean(), spectrum.bandwidth.mean()]
-        return np.array([mean, variance, skewness, kurtosis, *spectral], dtype=np.float32)
+        moments = [mean, variance, skewness, kurtosis]
+        return np.array([*moments, spectrum.centroid.mean(), spectrum.bandwidth.mean()], dtype=np.float32)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Gender(FrameParameters, FeatureBlock):
     """The speaker's gender as the rows give it: 1 for male, 0 for female, as in SER-FusionNet.
 
-    X must be a table with the column ``gender``. A new recording has no such label: a model that uses this
-    block must be told the speaker's gender when it predicts.
+    X must be a table with the column ``gender``. A model with this block needs the speaker's gender of every clip that
+    it predicts.
 
     Examples
     --------
@@ -74,30 +73,37 @@ class Gender(FrameParameters, FeatureBlock):
     uses_audio: ClassVar[bool] = False
 
     def names(self) -> list[str]:
-        """Return the one name."""
+        """Return the name of the only column."""
         return ["male"]
 
     def compute(self, clip: Clip) -> Array:
         """Return 1 for male, 0 for female."""
-        return np.array([_gender_of(clip.row) == "male"], dtype=np.float32)
+        gender = clip.row.get("gender")
+        if gender not in ("male", "female"):
+            got = "nothing" if gender is None or pd.isna(gender) or gender == "" else repr(gender)
+            raise AudioError(
+                f"{clip.name}: the block 'gender' needs 'female' or 'male' in the column 'gender', got {got}; fill in "
+                "the column, or omit the block"
+            )
+        return np.array([gender == "male"], dtype=np.float32)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Pitch(FrameParameters, FeatureBlock):
     """Fundamental frequency, harmonics-to-noise ratio and voicing, by autocorrelation (Boersma 1993).
 
-    See `track_pitch`.
+    `track_pitch` describes the method.
 
     Parameters
     ----------
     fmin : float, default=60.0
-        Lowest frequency searched, in Hz; a frame must hold three periods of it.
+        Lowest frequency searched, in Hz. A frame must contain three periods of it.
     fmax : float, default=600.0
         Highest frequency searched, in Hz.
     statistics : sequence of str, default=("mean", "std", "percentile10", "percentile50", "percentile90", "slope")
-        Taken of pitch and of its step from frame to frame in semitones re 100 Hz over voiced frames (0 when
-        none is), and of the harmonics-to-noise ratio in decibels over all frames. The share of voiced frames
-        and the number of voiced stretches a second follow.
+        Statistics of three series: pitch in semitones re 100 Hz and the size of its steps, over voiced frames (0 if
+        there are fewer than two), and harmonics-to-noise ratio in decibels, over all frames. The share of voiced frames
+        and the number of voiced segments per second follow.
 
     Examples
     --------
@@ -112,7 +118,7 @@ class Pitch(FrameParameters, FeatureBlock):
     statistics: Sequence[str] = ("mean", "std", "percentile10", "percentile50", "percentile90", "slope")
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         lowest = 3.0 * self.sampling_rate / self.n_fft
         if not lowest <= self.fmin < self.fmax <= self.sampling_rate / 4:
@@ -127,7 +133,7 @@ class Pitch(FrameParameters, FeatureBlock):
         return [*series, "voiced_share", "voiced_stretches_per_second"]
 
     def compute(self, clip: Clip) -> Array:
-        """Return the columns for one clip."""
+        """Return the columns of one clip."""
         spectrum = self.spectrum(clip)
         track = track_pitch(
             spectrum.power, spectrum.rms, self.sampling_rate, self.hop_length, fmin=self.fmin, fmax=self.fmax
@@ -141,15 +147,3 @@ class Pitch(FrameParameters, FeatureBlock):
         seconds = voiced.size * self.hop_length / self.sampling_rate
         parts = [summarise(track[None], self.statistics) for track in series]
         return np.concatenate([*parts, [voiced.mean(), starts / seconds]]).astype(np.float32)
-
-
-def _gender_of(row: Mapping[str, Any]) -> str:
-    """Return the gender that a row gives, or raise `AudioError` when it gives none."""
-    gender = row.get("gender")
-    if gender in ("male", "female"):
-        return str(gender)
-    raise AudioError(
-        f"{row.get('file', 'the clip')}: the block 'gender' needs 'female' or 'male' in the column 'gender', got "
-        f"{'nothing' if gender is None or pd.isna(gender) or gender == '' else repr(gender)}; fill it, or leave "
-        "the block out"
-    )

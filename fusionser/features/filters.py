@@ -1,6 +1,6 @@
-"""Banks of filters over the bins of a spectrum: mel bands, pitch classes, octaves.
+"""Filter banks over the bins of a spectrum: mel bands, pitch classes, octaves.
 
-They equal librosa's (0.11) to the last bit, and so do features, wherever the order of operations is kept as it is.
+They are bit-identical to those of librosa 0.11. This depends on the order of the operations, so do not change it.
 """
 
 import warnings
@@ -17,11 +17,11 @@ Array = npt.NDArray[np.float32]
 Array64 = npt.NDArray[np.float64]
 
 LINEAR_HZ_PER_MEL = 200.0 / 3
-"""Slaney's mel scale, up to `LOGARITHMIC_FROM`."""
+"""Slaney's mel scale is linear below `LOGARITHMIC_FROM`, in Hz, and logarithmic above."""
 
 LOGARITHMIC_FROM = 1000.0
 LOGARITHMIC_STEP = np.log(6.4) / 27.0
-"""Of the natural logarithm of frequency, a mel."""
+"""Natural logarithm of the ratio of frequencies one mel apart."""
 
 A440_OCTAVES = 440.0 / 16
 CENTRE_OCTAVE, OCTAVE_WIDTH = 5.0, 2.0
@@ -51,15 +51,16 @@ def _frequencies_of(mels: Array64, htk: bool) -> Array64:
 
 @lru_cache(maxsize=32)
 def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None, htk: bool = False) -> Array:
-    """Return triangles of equal area and equal width in mel, from 0 Hz to `fmax` (Slaney, *Auditory Toolbox*, 1998).
+    """Return triangular filters of equal area and equal width in mel (Slaney, *Auditory Toolbox*, 1998).
 
     Parameters
     ----------
     sampling_rate, n_fft, n_mels : int
+        Sampling rate in Hz, length of a frame in samples, and number of bands from 0 Hz to `fmax`.
     fmax : float, optional
-        Upper end in Hz; half the sampling rate when None.
+        Upper limit in Hz; None is half the sampling rate.
     htk : bool, default=False
-        The mel scale of HTK, ``2595 log10(1 + f / 700)``, in place of Slaney's.
+        Use the mel scale of HTK, ``2595 log10(1 + f / 700)``, instead of Slaney's.
 
     Returns
     -------
@@ -76,11 +77,11 @@ def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None,
     rising = (bins - edges[:-2, None]) / widths[:-1]
     falling = (edges[2:, None] - bins) / widths[1:]
     triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
-    # The lowest has 0 Hz in its corner and may be empty.
+    # The lowest filter starts at the bin of 0 Hz and may be empty.
     if not triangles[1:].any(axis=1).all():
         warnings.warn(
-            f"of {n_mels} mel bands some lie between two bins of {n_fft} samples and stay empty; lower n_mels, or "
-            "raise n_fft",
+            f"some of the {n_mels} mel bands lie between two bins of {n_fft} samples and are empty; reduce n_mels, or "
+            "increase n_fft",
             stacklevel=2,
         )
     areas = 2.0 / (edges[2:] - edges[:-2])
@@ -89,13 +90,14 @@ def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None,
 
 @lru_cache(maxsize=256)
 def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float) -> Array:
-    """Return normal curves about each pitch class, from C, largest five octaves above A0 (Ellis 2007).
+    """Return Gaussian filters of each pitch class from C, with the highest weight five octaves above A0 (Ellis 2007).
 
     Parameters
     ----------
     sampling_rate, n_fft, n_chroma : int
+        Sampling rate in Hz, length of a frame in samples, and number of pitch classes.
     tuning : float
-        Deviation from A440 in fractions of a pitch class; it has a hundred values at most.
+        Deviation from A440 in fractions of a pitch class.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
     bins = 1 + n_fft // 2
     octaves = np.log2(np.arange(1, bins + 1) * (sampling_rate / n_fft) / (A440_OCTAVES * 2.0 ** (tuning / n_chroma)))
     classes = n_chroma * octaves
-    # 0 Hz has no pitch: it is put where it falls between all classes.
+    # 0 Hz has no pitch, so its bin is placed one and a half octaves below the first.
     classes = np.concatenate([[classes[0] - 1.5 * n_chroma], classes])
     widths = np.maximum(np.diff(classes), 1.0)[:, None]
     classes = classes[:-1]
@@ -123,14 +125,14 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
 
 
 def octave_bands(sampling_rate: int, n_fft: int, n_bands: int) -> list[slice]:
-    """Return the bins below 200 Hz, then those of each octave above; all but the lowest begin a bin early.
+    """Return the bins below 200 Hz and those of each octave above. Each octave starts one bin early.
 
-    The highest goes on to half the sampling rate.
+    The highest band extends to half the sampling rate.
 
     Raises
     ------
     SettingsError
-        When the bins are too far apart for one band.
+        If a band has fewer than two bins.
 
     Examples
     --------
@@ -141,9 +143,10 @@ def octave_bands(sampling_rate: int, n_fft: int, n_bands: int) -> list[slice]:
     edges = LOWEST_OCTAVE * 2.0 ** np.arange(n_bands)
     firsts = [0, *(np.searchsorted(bins, edges, side="left") - 1).tolist()]
     stops = [*np.searchsorted(bins, edges, side="right").tolist(), len(bins)]
-    if any(stop - first < 2 for first, stop in zip(firsts, stops, strict=True)):
+    bands = [slice(first, stop) for first, stop in zip(firsts, stops, strict=True)]
+    if any(band.stop - band.start < 2 for band in bands):
         raise SettingsError(
-            f"frames of {n_fft} samples at {sampling_rate} Hz have less than two bins in an octave from 200 Hz; raise "
-            "n_fft"
+            f"frames of {n_fft} samples at {sampling_rate} Hz have fewer than two bins in an octave from 200 Hz; "
+            "increase n_fft"
         )
-    return [slice(first, stop) for first, stop in zip(firsts, stops, strict=True)]
+    return bands

@@ -1,4 +1,4 @@
-"""Blocks of series over frames: each series is summarised by statistics, see `FrameFeature`."""
+"""Blocks of series over frames, each summarised by statistics (`FrameFeature`)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ __all__ = ["MFCC", "RMS", "Chroma", "MelSpectrogram", "SpectralContrast", "Spect
 class ZeroCrossingRate(FrameFeature):
     """Zero-crossing rate: the share of samples at which the waveform changes its sign.
 
-    It is `librosa.feature.zero_crossing_rate`.
+    The series equals `librosa.feature.zero_crossing_rate`.
 
     Examples
     --------
@@ -30,24 +30,20 @@ class ZeroCrossingRate(FrameFeature):
     kind: ClassVar[str] = "zcr"
 
     def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
-        """Return one series."""
+        """Return the rate of each frame as one series."""
         return spectrum.zero_crossing_rate[None]
-
-    def series_names(self) -> list[str]:
-        """Return one empty name."""
-        return [""]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RMS(FrameFeature):
     """Root mean square of the samples of each frame.
 
-    It is `librosa.feature.rms` of a waveform.
+    The series equals `librosa.feature.rms` of a waveform.
 
     Parameters
     ----------
     logarithmic : bool, default=False
-        Give decibels full scale, floored at -100, in place of 0 to 1.
+        Return decibels full scale, at least -100, instead of 0 to 1.
 
     Examples
     --------
@@ -60,20 +56,16 @@ class RMS(FrameFeature):
     logarithmic: bool = False
 
     def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
-        """Return one series."""
+        """Return the level of each frame as one series."""
         level = spectrum.rms[None]
         return 20.0 * np.log10(np.maximum(level, 1e-5)) if self.logarithmic else level
-
-    def series_names(self) -> list[str]:
-        """Return one empty name."""
-        return [""]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Chroma(FrameFeature):
     """Power in each of the twelve pitch classes, relative to the strongest of the frame.
 
-    It is `librosa.feature.chroma_stft` of a waveform.
+    The series equal `librosa.feature.chroma_stft` of a waveform.
 
     Parameters
     ----------
@@ -91,7 +83,7 @@ class Chroma(FrameFeature):
     n_chroma: int = 12
 
     def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
-        """Return one series a pitch class, from C."""
+        """Return one series per pitch class, from C."""
         return spectrum.chroma(self.n_chroma)
 
     def series_names(self) -> list[str]:
@@ -99,7 +91,7 @@ class Chroma(FrameFeature):
         return _numbers(self.n_chroma)
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         check_range("n_chroma", self.n_chroma, 1, 120)
 
@@ -108,16 +100,16 @@ class Chroma(FrameFeature):
 class MelSpectrogram(FrameFeature):
     """Power in bands of the mel scale.
 
-    It is `librosa.feature.melspectrogram`.
+    The series equal `librosa.feature.melspectrogram`.
 
     Parameters
     ----------
     n_mels : int, default=128
-        Number of bands, from 0 Hz to `fmax`.
+        Number of bands from 0 Hz to `fmax`.
     fmax : float, optional
-        Upper end in Hz; half the sampling rate when None.
+        Upper limit in Hz; None is half the sampling rate.
     logarithmic : bool, default=False
-        Give decibels re 1, floored at 80 below the clip's peak.
+        Return decibels re 1, at most 80 below the peak of the clip.
 
     Examples
     --------
@@ -131,17 +123,16 @@ class MelSpectrogram(FrameFeature):
     logarithmic: bool = False
 
     def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
-        """Return one series a band."""
-        if self.logarithmic:
-            return spectrum.log_mel(self.n_mels, self.fmax)
-        return spectrum.mel(self.n_mels, self.fmax)
+        """Return one series per band."""
+        view = spectrum.log_mel if self.logarithmic else spectrum.mel
+        return view(self.n_mels, self.fmax)
 
     def series_names(self) -> list[str]:
         """Return the numbers of the bands."""
         return _numbers(self.n_mels)
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         check_mel(self.n_mels, self.fmax, self.sampling_rate)
 
@@ -150,16 +141,16 @@ class MelSpectrogram(FrameFeature):
 class MFCC(FrameFeature):
     """Mel-frequency cepstral coefficients, MFCC (Davis and Mermelstein 1980).
 
-    They are `librosa.feature.mfcc`.
+    The series equal `librosa.feature.mfcc`.
 
     Parameters
     ----------
     n_mfcc : int, default=20
         Number of coefficients, from the zeroth.
     n_mels : int, default=128
-        Number of mel bands beneath, at least `n_mfcc`.
+        Number of mel bands that they are computed from, at least `n_mfcc`.
     fmax : float, optional
-        Upper end of the bands in Hz; half the sampling rate when None.
+        Upper limit of the bands in Hz; None is half the sampling rate.
 
     Examples
     --------
@@ -173,7 +164,7 @@ class MFCC(FrameFeature):
     fmax: float | None = None
 
     def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
-        """Return one series a coefficient."""
+        """Return one series per coefficient."""
         return spectrum.mfcc(self.n_mfcc, self.n_mels, self.fmax)
 
     def series_names(self) -> list[str]:
@@ -181,7 +172,7 @@ class MFCC(FrameFeature):
         return _numbers(self.n_mfcc)
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         check_mel(self.n_mels, self.fmax, self.sampling_rate)
         check_range("n_mfcc", self.n_mfcc, 1, self.n_mels)
@@ -191,8 +182,8 @@ class MFCC(FrameFeature):
 class SpectralShape(FrameFeature):
     """Spectral centroid, bandwidth and four roll-off points in Hz, spectral flatness and flux.
 
-    Centroid, bandwidth, roll-off and flatness are librosa's; flux is the Euclidean distance between the
-    magnitude spectra of neighbouring frames, each divided by its sum.
+    Centroid, bandwidth, roll-off and flatness equal librosa's. Flux is the Euclidean distance between the magnitude
+    spectra of adjacent frames, each divided by its sum.
 
     Examples
     --------
@@ -219,12 +210,12 @@ class SpectralShape(FrameFeature):
 class SpectralContrast(FrameFeature):
     """Spectral contrast: decibels from valley to peak in octave bands (Jiang et al. 2002).
 
-    It is `librosa.feature.spectral_contrast`.
+    The series equal `librosa.feature.spectral_contrast`.
 
     Parameters
     ----------
     n_bands : int, default=6
-        Octaves above 200 Hz; one more band lies below. All must lie under half the sampling rate.
+        Number of octaves above 200 Hz, all below half the sampling rate. One more band lies below 200 Hz.
 
     Examples
     --------
@@ -236,7 +227,7 @@ class SpectralContrast(FrameFeature):
     n_bands: int = 6
 
     def series(self, spectrum: Spectrum) -> npt.NDArray[Any]:
-        """Return one series a band."""
+        """Return one series per band."""
         return spectrum.contrast(self.n_bands)
 
     def series_names(self) -> list[str]:
@@ -244,7 +235,7 @@ class SpectralContrast(FrameFeature):
         return _numbers(self.n_bands + 1)
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         highest = int(np.log2(self.sampling_rate / 2 / 200.0 - 1e-9)) + 1
         check_range("n_bands", self.n_bands, 1, max(highest, 1))

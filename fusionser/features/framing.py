@@ -1,7 +1,7 @@
-"""The parameters of a clip and of its frames, and the blocks that are computed from them."""
+"""Base classes for computations with parameters of the clip and its frames, and for series over frames."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,13 @@ class ClipParameters(Computation):
     Parameters
     ----------
     sampling_rate : int, default=22050
-        Rate of the analysis in Hz; files, and waveforms of another rate, are resampled to it.
+        Rate of the analysis in Hz. Files and waveforms with another rate are resampled to it.
     offset : float, default=0.0
         Seconds to skip at the start of a clip.
     duration : float, optional
-        Seconds to keep, shorter clips padded with zeros; None keeps all.
+        Seconds to keep. Shorter clips are padded with zeros. None keeps the whole clip.
     trim : bool, default=False
-        Cut off leading and trailing silence (30 dB below the peak).
+        Remove leading and trailing silence (30 dB below the peak).
     denoise : bool, default=False
         Apply a Wiener filter.
     """
@@ -45,23 +45,17 @@ class ClipParameters(Computation):
 
     def clip_settings(self) -> ClipSettings:
         """Return the checked settings of the clip."""
-        return ClipSettings(
-            sampling_rate=self.sampling_rate,
-            offset=self.offset,
-            duration=self.duration,
-            trim=self.trim,
-            denoise=self.denoise,
-        )
+        return ClipSettings(**{field.name: getattr(self, field.name) for field in fields(ClipSettings)})
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         self.clip_settings()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrameParameters(ClipParameters):
-    """A computation from the frames of the clip, which shares their spectrum with others of the same parameters.
+    """A computation from the frames of the clip. Computations with the same parameters share one spectrum.
 
     Parameters
     ----------
@@ -79,31 +73,31 @@ class FrameParameters(ClipParameters):
         return FrameSettings(sampling_rate=self.sampling_rate, n_fft=self.n_fft, hop_length=self.hop_length)
 
     def spectrum(self, clip: Clip) -> Spectrum:
-        """Return the clip's spectrum under these settings."""
+        """Return the spectrum of the clip with these settings."""
         return clip.spectrum(self.clip_settings(), self.frame_settings())
 
     def framing(self) -> tuple[ClipSettings, FrameSettings] | None:
-        """Return the settings of the clip and of its frames."""
+        """Return the settings of the clip and its frames."""
         return self.clip_settings(), self.frame_settings()
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         self.frame_settings()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrameFeature(FrameParameters, FeatureBlock):
-    """A block made of series over frames, each summarised by statistics.
+    """A block of series over frames, each summarised by statistics.
 
     Parameters
     ----------
     statistics : sequence of str, default=("mean",)
-        What is taken over the frames; keys of `fusionser.features.FUNCTIONALS`.
+        Statistics over the frames, keys of `fusionser.features.FUNCTIONALS`.
     deltas : int, default=0
-        1 adds the series' first derivatives over time, 2 the second ones too.
+        1 adds the first derivatives over time, 2 the first and second.
     delta_statistics : sequence of str, optional
-        Statistics of the derivatives; the same as `statistics` when None.
+        Statistics of the derivatives; None is the same as `statistics`.
     """
 
     statistics: Sequence[str] = ("mean",)
@@ -115,11 +109,11 @@ class FrameFeature(FrameParameters, FeatureBlock):
         raise NotImplementedError
 
     def series_names(self) -> list[str]:
-        """Return the name of each series; empty for a block of one."""
-        raise NotImplementedError
+        """Return the name of each series. A block of one series uses the empty name."""
+        return [""]
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         if not 0 <= self.deltas <= 2:
             raise SettingsError(f"deltas is {self.deltas}; expected 0, 1 or 2")
@@ -133,48 +127,44 @@ class FrameFeature(FrameParameters, FeatureBlock):
 
     def names(self) -> list[str]:
         """Return the names of the columns within the block."""
-        orders = ["", "delta", "delta2"][: self.deltas + 1]
-        names = []
-        for order in orders:
-            for series in self.series_names():
-                names += [
-                    "_".join(filter(None, (series, order, statistic))) for statistic in self._statistics_of(order)
-                ]
-        return names
+        return [
+            "_".join(filter(None, (series, order, statistic)))
+            for order in ("", "delta", "delta2")[: self.deltas + 1]
+            for series in self.series_names()
+            for statistic in self._statistics_of(order)
+        ]
 
     def _statistics_of(self, order: str) -> Sequence[str]:
         return self.delta_statistics or self.statistics if order else self.statistics
 
     def compute(self, clip: Clip) -> Array:
-        """Return the columns for one clip."""
+        """Return the columns of one clip."""
         current = np.asarray(self.series(self.spectrum(clip)), dtype=np.float64)
         columns = summarise(current, self.statistics)
         if self.deltas:
-            slopes = [delta(current)]
-            if self.deltas == 2:
-                slopes.append(delta(slopes[0]))
-            columns = np.concatenate([columns, summarise(np.concatenate(slopes), self._statistics_of("delta"))])
+            first = delta(current)
+            slopes = np.concatenate([first, delta(first)]) if self.deltas == 2 else first
+            columns = np.concatenate([columns, summarise(slopes, self._statistics_of("delta"))])
         return columns.astype(np.float32)
 
 
 def accepted(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of some settings that a block takes; one without frames does without the parameters of frames.
+    """Return the settings that are parameters of a block. Parameters of clips and frames that it lacks are dropped.
 
     Raises
     ------
     SettingsError
-        When a setting is no parameter of the block, nor of clips and frames.
+        If a setting is a parameter neither of the block nor of clips and frames.
     """
-    # Where clips are kept and computed is the extractor's to say.
+    # The extractor sets the cache and the number of processes for all its blocks.
     names = [name for name in kind._get_param_names() if name not in ("cache", "n_jobs")]
-    unknown = sorted(set(settings) - {*names, *(set(FrameParameters._get_param_names()) - {"cache", "n_jobs"})})
-    if unknown:
+    if unknown := sorted(set(settings) - {*names, *FrameParameters._get_param_names()}):
         raise unknown_name("clip parameter", unknown[0], names)
     return {name: value for name, value in settings.items() if name in names}
 
 
 def build_block(kind: type[Any], settings: Mapping[str, Any]) -> Any:
-    """Build a block with parameters of the clip and its frames, see `accepted`.
+    """Build a block with the settings that it takes, as `accepted` selects them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Statistics over the frames of a clip: many frames in, one number out."""
+"""Statistics over the frames of a clip, and derivatives of series over frames."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -15,7 +15,7 @@ Functional = Callable[[Array64], Array64]
 
 
 def _percentiles(series: Array64, percents: Sequence[int]) -> Array64:
-    """Return percentiles as `numpy.percentile` has them, which is slow for arrays as small as a clip's."""
+    """Return percentiles as `numpy.percentile` does, which is slow for small arrays."""
     ranked = np.sort(series, axis=-1)
     place = np.asarray(percents) / 100.0 * (series.shape[-1] - 1)
     below = np.minimum(place.astype(np.intp), max(series.shape[-1] - 2, 0))
@@ -44,13 +44,13 @@ FUNCTIONALS: Mapping[str, Functional] = MappingProxyType(
         **{f"percentile{percent:02d}": _percentile(percent) for percent in (5, 10, 25, 50, 75, 90, 95)},
     }
 )
-"""Name to function of an array whose last axis is time; the slope is by least squares, per frame."""
+"""Functions of an array whose last axis is time, by name. The slope is per frame, by least squares."""
 
 
 def delta(series: Array64, reach: int = 2) -> Array64:
-    """Slope of each series around each frame, as a regression over `reach` frames to either side.
+    """Return the slope of each series at each frame, by regression over `reach` frames on either side.
 
-    ``d[t] = sum_n n (x[t+n] - x[t-n]) / (2 sum_n n^2)``, the edges repeated (Furui 1986, as in HTK).
+    ``d[t] = sum_n n (x[t+n] - x[t-n]) / (2 sum_n n^2)``, with the edge values repeated (Furui 1986, as in HTK).
 
     Examples
     --------
@@ -58,7 +58,7 @@ def delta(series: Array64, reach: int = 2) -> Array64:
     array([1., 1.])
     """
     frames = series.shape[-1]
-    # An index that stops at the edges: np.pad is slow for arrays as small as a clip's.
+    # Clipped indices are faster than np.pad for small arrays.
     padded = series[..., np.clip(np.arange(-reach, frames + reach), 0, frames - 1)]
     total = np.zeros_like(series)
     for step in range(1, reach + 1):
@@ -69,12 +69,12 @@ def delta(series: Array64, reach: int = 2) -> Array64:
 
 
 def summarise(series: npt.ArrayLike, statistics: Sequence[str]) -> Array64:
-    """Apply each statistic to each series.
+    """Compute each statistic of each series.
 
     Parameters
     ----------
     series : array-like of shape (n_series, n_frames)
-        At least one frame.
+        Series of at least one frame.
     statistics : sequence of str
         Keys of `FUNCTIONALS`.
 

@@ -1,7 +1,7 @@
-"""What networks are fed: a map of bands by frames, or a vector of several blocks; one array a clip, all of one size."""
+"""Front ends, the inputs of networks: one array per clip, such as a map of bands by frames, all of the same shape."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,33 +24,33 @@ LARGEST_MAP = 1 << 24
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrontEnd(ClipTransformer):
-    """What turns each clip into one array, all of one shape (`array_shape`), for a network to read."""
+    """A transformer of each clip into an array that a network reads, all of the shape `array_shape`."""
 
     def array_shape(self) -> tuple[int, ...]:
-        """Return the shape of one clip's array, the same for every clip."""
+        """Return the shape of the array of every clip."""
         raise NotImplementedError
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClipMap(FrameParameters, FrontEnd):
-    """A map of bands by frames; clips are padded or cut to `duration`.
+    """A map of bands by frames. Clips are padded or cut to `duration`.
 
     Parameters
     ----------
     duration : float, default=3.0
         Seconds that every clip is padded or cut to.
     n_mels : int, default=128
-        Number of mel bands, from 0 Hz to `fmax`.
+        Number of mel bands from 0 Hz to `fmax`.
     fmax : float, optional
-        Upper end of the bands in Hz; half the sampling rate when None.
+        Upper limit of the bands in Hz; None is half the sampling rate.
     htk : bool, default=False
-        The mel scale of HTK in place of Slaney's.
+        Use the mel scale of HTK instead of Slaney's.
     win_length : int, optional
-        Length of the window in the middle of each frame, in samples; the whole frame when None.
+        Length of the window at the centre of each frame, in samples; None is the whole frame.
     window : {"hann", "hamming"}, default="hann"
-        By which each frame is multiplied.
+        Window that each frame is multiplied by.
     pre_emphasis : float, default=0.0
-        Share of the sample before that is taken off each sample before the transform, 0 to less than 1.
+        Share of the previous sample that is subtracted from each sample, 0 to less than 1.
     """
 
     duration: float | None = 3.0
@@ -63,23 +63,16 @@ class ClipMap(FrameParameters, FrontEnd):
 
     def frame_settings(self) -> FrameSettings:
         """Return the checked settings of the frames."""
-        return replace(
-            super().frame_settings(),
-            win_length=self.win_length,
-            window=self.window,
-            pre_emphasis=self.pre_emphasis,
-        )
+        return FrameSettings(**{field.name: getattr(self, field.name) for field in fields(FrameSettings)})
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         check_mel(self.n_mels, self.fmax, self.sampling_rate)
-        if self.duration is None:
-            raise SettingsError("duration is None; a map needs a number of seconds, so that all have one size")
         if self.n_mels * self.n_frames > LARGEST_MAP:
             raise SettingsError(
-                f"a map of {self.n_mels} bands by {self.n_frames} frames is larger than {LARGEST_MAP} values; lower "
-                "duration or sampling_rate, or raise hop_length"
+                f"a map of {self.n_mels} bands by {self.n_frames} frames is larger than {LARGEST_MAP} values; reduce "
+                "duration or sampling_rate, or increase hop_length"
             )
 
     @property
@@ -88,15 +81,13 @@ class ClipMap(FrameParameters, FrontEnd):
         return self.n_mels
 
     def array_shape(self) -> tuple[int, ...]:
-        """Return the number of bands and frames."""
+        """Return the numbers of bands and frames."""
         return (self.n_bands, self.n_frames)
 
     @property
     def n_frames(self) -> int:
         """Number of frames of every map."""
-        samples = self.clip_settings().samples
-        assert samples is not None  # noqa: S101
-        return 1 + samples // self.hop_length
+        return 1 + _samples_of(self) // self.hop_length
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -140,7 +131,7 @@ class MFCCMap(ClipMap):
         return self.n_mfcc
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         if not 1 <= self.n_mfcc <= self.n_mels:
             raise SettingsError(f"n_mfcc is {self.n_mfcc}; expected 1 to n_mels = {self.n_mels}")
@@ -169,20 +160,16 @@ class RawWaveform(FrameParameters, FrontEnd):
     duration: float | None = 3.5
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
-        if self.duration is None:
-            raise SettingsError("duration is None; waveforms need a number of seconds, so that all have one size")
         check_range("the number of samples", self.array_shape()[0], 1, LARGEST_MAP)
 
     def framing(self) -> None:
-        """Return None: the samples are not cut into frames."""
+        """Return None, since no spectrum is used."""
 
     def array_shape(self) -> tuple[int, ...]:
         """Return the number of samples."""
-        samples = self.clip_settings().samples
-        assert samples is not None  # noqa: S101
-        return (samples,)
+        return (_samples_of(self),)
 
     def compute(self, clip: Clip) -> Array:
         """Return the samples of one clip, shape (n_samples,)."""
@@ -193,14 +180,14 @@ class RawWaveform(FrameParameters, FrontEnd):
 class BlockVector(FrameParameters, FrontEnd):
     """Several handcrafted blocks, end to end in one vector.
 
-    The blocks have their defaults, and share one transform of the clip.
+    The blocks use their default parameters and share one spectrum of the clip.
 
     Parameters
     ----------
     blocks : sequence of str, default=("zcr", "chroma", "mfcc", "rms", "mel")
-        Keys of `BLOCKS`; the default is SER-FusionNet's acoustic vector of 162 numbers.
+        Keys of `BLOCKS`. The default is the acoustic vector of SER-FusionNet, 162 numbers.
     duration : float, default=2.5
-        Seconds that every clip is padded or cut to; None keeps each clip's own length.
+        Seconds that every clip is padded or cut to. None keeps the length of each clip.
 
     Examples
     --------
@@ -213,7 +200,7 @@ class BlockVector(FrameParameters, FrontEnd):
     blocks: Sequence[str] = ("zcr", "chroma", "mfcc", "rms", "mel")
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         if isinstance(self.blocks, str) or not len(self.blocks):
             raise SettingsError(f"blocks is {self.blocks!r}; expected a list of one or more of {', '.join(BLOCKS)}")
@@ -225,7 +212,7 @@ class BlockVector(FrameParameters, FrontEnd):
         return (sum(len(block.names()) for block in self._blocks()),)
 
     def origin(self) -> str:
-        """Return which packages the code comes from, that of the blocks included."""
+        """Return the packages that the code comes from, including those of the blocks."""
         return " ".join(filter(None, [super().origin(), *(block.origin() for block in self._blocks())]))
 
     def _blocks(self) -> list[Any]:
@@ -238,22 +225,30 @@ class BlockVector(FrameParameters, FrontEnd):
         return np.concatenate([block.compute(clip) for block in self._blocks()])
 
 
+def _samples_of(computation: FrameParameters) -> int:
+    samples = computation.clip_settings().samples
+    if samples is None:
+        raise SettingsError("duration is None; expected a number of seconds, so that all arrays have the same size")
+    return samples
+
+
 def front_end(settings: Mapping[str, Any]) -> FrontEnd:
-    """Build what `Computation.settings` described.
+    """Build a front end from the settings that `Computation.settings` returned.
 
     Raises
     ------
     SettingsError
-        When the kind or one of its parameters is unknown, or out of its range.
+        If the kind or a parameter is unknown, or a parameter is out of range.
 
     Examples
     --------
     >>> front_end({"kind": "log-mel-map", "n_mels": 40}).n_mels
     40
     """
-    kind = str(settings.get("kind"))
+    parameters = dict(settings)
+    kind = str(parameters.pop("kind", None))
     try:
-        built: FrontEnd = FRONT_ENDS.named(kind)(**{key: value for key, value in settings.items() if key != "kind"})
+        built: FrontEnd = FRONT_ENDS.named(kind)(**parameters)
     except TypeError as error:
         raise SettingsError(f"front end '{kind}': {error}") from error
     built.check()

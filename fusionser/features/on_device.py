@@ -1,12 +1,14 @@
-"""Spectra of many clips at once, on a GPU; the blocks see each clip's as if it had been computed alone.
+"""Spectra of many clips at once, on a GPU. Each block sees the spectrum of its clip as if it were computed alone.
 
-What every frame takes part in is computed there for the whole batch, when the first of its clips asks for it. Decoding,
-resampling, the peaks of the tuning, pitch and the statistics over frames stay on the processor.
+Quantities of all frames are computed for the whole batch when the first clip needs them. Decoding, resampling, tuning
+peaks, pitch and the statistics over frames stay on the CPU.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import joblib
@@ -31,14 +33,16 @@ TINY = float(np.finfo(np.float32).tiny)
 
 
 class SpectrumBatch:
-    """Waveforms of one length on a device, and the views of their spectra, each computed once for all.
+    """Waveforms of one length on a device, and the quantities of their spectra, each computed once for all clips.
+
+    The methods compute what those of `Spectrum` with the same name do, with the clips as the first axis.
 
     Parameters
     ----------
     spectra : sequence of Spectrum
-        Of the clips, of one length and the same frames.
+        Spectra of the clips, with the same number of samples and the same frames.
     device : torch.device
-        A processor, or a GPU that knows double precision.
+        CPU, or a GPU with double precision.
     """
 
     def __init__(self, spectra: Sequence[Spectrum], device: torch.device) -> None:
@@ -47,30 +51,32 @@ class SpectrumBatch:
         self._spectra = spectra
         self._host: dict[tuple[Any, ...], Array] = {}
 
-    def on_host(self, key: tuple[Any, ...], compute: Callable[[], Tensor]) -> Array:
-        """Return a view of all clips as an array, computed when it is first asked for."""
+    def on_host(self, view: Callable[..., Tensor], *arguments: Any) -> Array:
+        """Return the result of a method for all clips as an array, computed on first use."""
+        key = (view.__name__, *arguments)
         if key not in self._host:
-            self._host[key] = compute().cpu().numpy()
+            self._host[key] = view(self, *arguments).cpu().numpy()
         return self._host[key]
+
+    def _tensor(self, values: Array) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
 
     @cached_property
     def waveforms(self) -> Tensor:
         """Samples, shape (n_clips, n_samples)."""
-        return torch.from_numpy(np.stack([spectrum.waveform for spectrum in self._spectra])).to(self.device)
+        return self._tensor(np.stack([spectrum.waveform for spectrum in self._spectra]))
 
     @cached_property
     def magnitude(self) -> Tensor:
         """Magnitudes, shape (n_clips, 1 + n_fft / 2, n_frames)."""
         emphasised = self.waveforms
         if self.frames.pre_emphasis:
-            emphasised = torch.from_numpy(np.stack([spectrum.emphasised() for spectrum in self._spectra])).to(
-                self.device
-            )
+            emphasised = self._tensor(np.stack([spectrum.emphasised() for spectrum in self._spectra]))
         transformed = torch.stft(
             emphasised,
             self.frames.n_fft,
             self.frames.hop_length,
-            window=torch.from_numpy(frame_window(self.frames)).to(self.device),
+            window=self._tensor(frame_window(self.frames)),
             pad_mode="constant",
             return_complex=True,
         )
@@ -78,19 +84,17 @@ class SpectrumBatch:
 
     @cached_property
     def power(self) -> Tensor:
-        """Squared magnitudes."""
+        """Squared magnitudes, shape (n_clips, 1 + n_fft / 2, n_frames)."""
         return self.magnitude.square()
 
     def rms(self) -> Tensor:
-        """See `Spectrum.rms`."""
+        """Return `Spectrum.rms`."""
         half = self.frames.n_fft // 2
-        frames = functional.pad(self.waveforms.double(), (half, half)).unfold(
-            1, self.frames.n_fft, self.frames.hop_length
-        )
-        return frames.square().mean(dim=2).sqrt()
+        padded = functional.pad(self.waveforms.double(), (half, half))
+        return padded.unfold(1, self.frames.n_fft, self.frames.hop_length).square().mean(dim=2).sqrt()
 
     def zero_crossing_rate(self) -> Tensor:
-        """See `Spectrum.zero_crossing_rate`."""
+        """Return `Spectrum.zero_crossing_rate`."""
         n_fft, half = self.frames.n_fft, self.frames.n_fft // 2
         negative = functional.pad(self.waveforms[:, None], (half, half), mode="replicate")[:, 0] < -1e-10
         changes = functional.pad((negative[:, 1:] != negative[:, :-1]).cumsum(dim=1), (1, 0))
@@ -98,158 +102,141 @@ class SpectrumBatch:
         return (changes[:, starts + n_fft - 1] - changes[:, starts]).double() / n_fft
 
     def mel(self, n_mels: int, fmax: float | None, htk: bool) -> Tensor:
-        """See `Spectrum.mel`."""
-        filters = mel_filters(self.frames.sampling_rate, self.frames.n_fft, n_mels, fmax, htk)
-        return torch.from_numpy(filters).to(self.device) @ self.power
+        """Return `Spectrum.mel`."""
+        return self._tensor(mel_filters(self.frames.sampling_rate, self.frames.n_fft, n_mels, fmax, htk)) @ self.power
 
     def log_mel(self, n_mels: int, fmax: float | None, htk: bool) -> Tensor:
-        """See `Spectrum.log_mel`."""
+        """Return `Spectrum.log_mel`."""
         logs = 10.0 * self.mel(n_mels, fmax, htk).clamp(min=1e-10).log10()
         return logs.maximum(logs.amax(dim=(1, 2), keepdim=True) - 80.0)
 
     def mfcc(self, n_mels: int, fmax: float | None, htk: bool) -> Tensor:
-        """Return all coefficients, see `Spectrum.mfcc`."""
-        return torch.from_numpy(cosines(n_mels)).to(self.device) @ self.log_mel(n_mels, fmax, htk)
+        """Return `Spectrum.mfcc` with all coefficients."""
+        return self._tensor(cosines(n_mels)) @ self.log_mel(n_mels, fmax, htk)
 
-    def chroma(self, n_chroma: int, tunings: Sequence[float]) -> Tensor:
-        """See `Spectrum.chroma`; every clip has a tuning of its own."""
-        filters = [chroma_filters(self.frames.sampling_rate, self.frames.n_fft, n_chroma, tuning) for tuning in tunings]
-        raw = torch.from_numpy(np.stack(filters)).to(self.device) @ self.power
+    def tuning(self, n_chroma: int) -> Tensor:
+        """Return `Spectrum.tuning`."""
+        rate, n_fft = self.frames.sampling_rate, self.frames.n_fft
+        low, high = tuning_band(rate, n_fft)
+        bands = self.power[:, low - 1 : high + 1].cpu().numpy()
+        loudest = self.power.amax(dim=1).cpu().numpy()
+        pairs = zip(bands, loudest, strict=True)
+        tunings = [tuning_of_band(band, most, low, rate, n_fft, n_chroma) for band, most in pairs]
+        return torch.tensor(tunings, dtype=torch.float64)
+
+    def chroma(self, n_chroma: int) -> Tensor:
+        """Return `Spectrum.chroma`."""
+        rate, n_fft = self.frames.sampling_rate, self.frames.n_fft
+        tunings = self.on_host(SpectrumBatch.tuning, n_chroma).tolist()
+        filters = np.stack([chroma_filters(rate, n_fft, n_chroma, tuning) for tuning in tunings])
+        raw = self._tensor(filters) @ self.power
         peaks = raw.amax(dim=1, keepdim=True)
         return raw / torch.where(peaks < TINY, 1.0, peaks)
 
     def moments(self) -> Tensor:
-        """Return sums of magnitude, of it times frequency, and times its square."""
-        weights = torch.from_numpy(moment_weights(self.frames)).to(self.device)
-        moments = weights @ self.magnitude.double()
+        """Return the sums of magnitude times frequency to the powers 0, 1 and 2."""
+        moments = self._tensor(moment_weights(self.frames)) @ self.magnitude.double()
         moments[:, 0] = torch.where(moments[:, 0] < TINY, 1.0, moments[:, 0])
         return moments
 
     def rolloff(self, share: float) -> Tensor:
-        """Return the bin under which a share of each frame's magnitude lies."""
+        """Return the bins of `Spectrum.rolloff`."""
         cumulative = self.magnitude.cumsum(dim=1, dtype=torch.float64)
         return (cumulative >= share * cumulative[:, -1:]).int().argmax(dim=1)
 
     def flatness(self) -> Tensor:
-        """See `Spectrum.flatness`."""
+        """Return `Spectrum.flatness`."""
         power = self.power.clamp(min=1e-10)
         return power.log().mean(dim=1, dtype=torch.float64).exp() / power.mean(dim=1, dtype=torch.float64)
 
     def flux(self) -> Tensor:
-        """See `Spectrum.flux`."""
+        """Return `Spectrum.flux`."""
         shapes = self.magnitude / self.magnitude.sum(dim=1, keepdim=True, dtype=torch.float64).clamp(min=TINY).float()
         steps = shapes.diff(dim=2, prepend=shapes[:, :, :1]).double()
         return steps.square().sum(dim=1).sqrt()
 
 
+def _shared(view: Callable[[SpectrumBatch], Tensor]) -> Any:
+    return cached_property(lambda spectrum: spectrum._view(view))
+
+
 class SharedSpectrum(Spectrum):
-    """The spectrum of one clip of a batch."""
+    """The spectrum of one clip of a batch.
+
+    Magnitudes are computed on the CPU: spectral contrast takes decibels of the weakest bins, whose values are rounding
+    errors of the transform.
+    """
 
     def __init__(self, spectrum: Spectrum, batch: SpectrumBatch, place: int) -> None:
         super().__init__(spectrum.waveform, spectrum.frames)
         self._batch = batch
         self._place = place
 
-    def _view(self, compute: Callable[..., Tensor], *arguments: Any) -> Array:
-        key = (compute.__name__, *arguments)
-        return self._batch.on_host(key, lambda: compute(*arguments))[self._place]
+    def _view(self, view: Callable[..., Tensor], *arguments: Any) -> Array:
+        return self._batch.on_host(view, *arguments)[self._place]
 
-    # The magnitudes themselves stay the processor's own: the contrast takes decibels of the weakest bins, which are
-    # nothing but the last digits of a transform.
+    rms = _shared(SpectrumBatch.rms)
+    zero_crossing_rate = _shared(SpectrumBatch.zero_crossing_rate)
+    _moments = _shared(SpectrumBatch.moments)
+    flatness = _shared(SpectrumBatch.flatness)
+    flux = _shared(SpectrumBatch.flux)
 
     @cached_property
     def power(self) -> Array:
         return self._batch.power[self._place].cpu().numpy()
 
-    @cached_property
-    def rms(self) -> Array:
-        return self._view(self._batch.rms)
-
-    @cached_property
-    def zero_crossing_rate(self) -> Array:
-        return self._view(self._batch.zero_crossing_rate)
-
     def mel(self, n_mels: int = 128, fmax: float | None = None, htk: bool = False) -> Array:
-        return self._view(self._batch.mel, n_mels, fmax, htk)
+        return self._view(SpectrumBatch.mel, n_mels, fmax, htk)
 
     def log_mel(self, n_mels: int = 128, fmax: float | None = None, htk: bool = False) -> Array:
-        return self._view(self._batch.log_mel, n_mels, fmax, htk)
+        return self._view(SpectrumBatch.log_mel, n_mels, fmax, htk)
 
     def mfcc(self, n_mfcc: int = 20, n_mels: int = 128, fmax: float | None = None, htk: bool = False) -> Array:
-        return self._view(self._batch.mfcc, n_mels, fmax, htk)[:n_mfcc]
+        return self._view(SpectrumBatch.mfcc, n_mels, fmax, htk)[:n_mfcc]
 
     def tuning(self, n_chroma: int = 12) -> float:
-        return self._tunings_of_all(n_chroma)[self._place]
-
-    def _tunings_of_all(self, n_chroma: int) -> list[float]:
-        batch, frames = self._batch, self.frames
-        low, high = tuning_band(frames.sampling_rate, frames.n_fft)
-
-        def tune() -> Tensor:
-            bands = batch.power[:, low - 1 : high + 1].cpu().numpy()
-            loudest = batch.power.amax(dim=1).cpu().numpy()
-            tunings = [
-                tuning_of_band(band, most, low, frames.sampling_rate, frames.n_fft, n_chroma)
-                for band, most in zip(bands, loudest, strict=True)
-            ]
-            return torch.tensor(tunings, dtype=torch.float64)
-
-        tunings: list[float] = batch.on_host(("tuning", n_chroma), tune).tolist()
-        return tunings
+        return float(self._view(SpectrumBatch.tuning, n_chroma))
 
     def chroma(self, n_chroma: int = 12) -> Array:
-        return self._view(self._batch.chroma, n_chroma, tuple(self._tunings_of_all(n_chroma)))
-
-    @cached_property
-    def _moments(self) -> Array:
-        return self._view(self._batch.moments)
+        return self._view(SpectrumBatch.chroma, n_chroma)
 
     def rolloff(self, share: float = 0.85) -> Array:
-        return self.frequencies[self._view(self._batch.rolloff, share)]
+        return self.frequencies[self._view(SpectrumBatch.rolloff, share)]
 
-    @cached_property
-    def flatness(self) -> Array:
-        return self._view(self._batch.flatness)
 
-    @cached_property
-    def flux(self) -> Array:
-        return self._view(self._batch.flux)
+def _spectrum_of(clip: Clip, settings: ClipSettings, frames: FrameSettings) -> Spectrum | None:
+    try:
+        return clip.spectrum(settings, frames)
+    except AudioError:
+        return None
 
 
 def share_spectra(
     clips: Sequence[Clip], computations: Mapping[str, Computation], device: str, n_jobs: int | None = None
 ) -> None:
-    """Decode clips in threads, and let those of one length and the same settings share the work on their spectra.
+    """Decode clips in threads, and compute the spectra of clips of the same length and settings together.
 
-    A clip that cannot be used is left as it is, and says so when it is analysed.
+    A clip that cannot be used is left unchanged, so that its own analysis raises the error.
 
     Parameters
     ----------
     clips : sequence of Clip
     computations : mapping of str to Computation
-        What will be asked of the clips.
+        The computations that will be run on the clips.
     device : str
-        As torch names it.
+        Name of the torch device.
     n_jobs : int, optional
-        Threads; -1 is one a core.
+        Number of threads; -1 is one per core.
     """
     framings = {computation.framing() for computation in computations.values() if computation.uses_audio}
-    where = torch.device(device)
     for settings, frames in filter(None, framings):
-
-        def load(clip: Clip, settings: ClipSettings = settings, frames: FrameSettings = frames) -> Spectrum | None:
-            try:
-                return clip.spectrum(settings, frames)
-            except AudioError:
-                return None
-
         with ThreadPoolExecutor(joblib.effective_n_jobs(n_jobs)) as pool:
-            loaded = list(pool.map(load, clips))
-        groups: dict[int, list[tuple[Clip, Spectrum]]] = {}
-        for clip, spectrum in zip(clips, loaded, strict=True):
+            spectra = list(pool.map(_spectrum_of, clips, repeat(settings), repeat(frames)))
+        groups: dict[int, list[tuple[Clip, Spectrum]]] = defaultdict(list)
+        for clip, spectrum in zip(clips, spectra, strict=True):
             if spectrum is not None:
-                groups.setdefault(spectrum.waveform.size, []).append((clip, spectrum))
+                groups[spectrum.waveform.size].append((clip, spectrum))
         for group in groups.values():
-            batch = SpectrumBatch([spectrum for _, spectrum in group], where)
+            batch = SpectrumBatch([spectrum for _, spectrum in group], torch.device(device))
             for place, (clip, spectrum) in enumerate(group):
                 clip.take_spectrum(settings, SharedSpectrum(spectrum, batch, place))

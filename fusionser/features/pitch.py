@@ -1,10 +1,12 @@
-"""Fundamental frequency by autocorrelation, from the spectrum that the other features already use.
+"""Fundamental frequency by autocorrelation, computed from the power spectrum that other features share.
 
-The method is Boersma's (1993, "Accurate short-term analysis of the fundamental frequency and the
-harmonics-to-noise ratio of a sampled sound"): the autocorrelation of the windowed frame, divided by that of
-the window, has peaks at multiples of the period; the height of a peak says how periodic the frame is; a
-cheapest path through the frames' candidates avoids octave jumps. The autocorrelation is the inverse transform
-of the power spectrum, so no second analysis is needed.
+The method is that of Boersma (1993, "Accurate short-term analysis of the fundamental frequency and the
+harmonics-to-noise ratio of a sampled sound"):
+
+- The autocorrelation of a frame is the inverse transform of its power spectrum.
+- Divided by the autocorrelation of the window, it has peaks at multiples of the period. The height of a peak measures
+  how periodic the frame is.
+- The cheapest path through the candidates of all frames avoids octave jumps.
 """
 
 from dataclasses import dataclass
@@ -35,9 +37,9 @@ class PitchTrack:
     Parameters
     ----------
     frequency : ndarray of shape (n_frames,)
-        Fundamental frequency in Hz; 0 where the frame is unvoiced.
+        Fundamental frequency in Hz, 0 in unvoiced frames.
     strength : ndarray of shape (n_frames,)
-        Height of the best autocorrelation peak, 0 (noise) to 1 (perfectly periodic), voiced or not.
+        Height of the highest autocorrelation peak, 0 (noise) to 1 (perfectly periodic), also in unvoiced frames.
     """
 
     frequency: Array64
@@ -45,12 +47,12 @@ class PitchTrack:
 
     @property
     def voiced(self) -> npt.NDArray[np.bool_]:
-        """Frames that have a pitch, shape (n_frames,)."""
+        """Whether each frame has a pitch, shape (n_frames,)."""
         return self.frequency > 0
 
     @property
     def harmonics_to_noise(self) -> Array64:
-        """Harmonics-to-noise ratio in decibels, ``10 log10(r / (1 - r))``, r kept in 0.001 to 0.999."""
+        """Harmonics-to-noise ratio in decibels, ``10 log10(r / (1 - r))``, with r limited to 0.001 to 0.999."""
         share = np.clip(self.strength, 1e-3, 1 - 1e-3)
         return 10.0 * np.log10(share / (1.0 - share))
 
@@ -59,8 +61,7 @@ class PitchTrack:
 def _window_autocorrelation(n_fft: int, lags: int) -> Array64:
     window = periodic_window("hann", n_fft)
     correlation = scipy.fft.irfft(np.square(np.abs(scipy.fft.rfft(window))))[:lags]
-    normalised: Array64 = correlation / correlation[0]
-    return normalised
+    return correlation / correlation[0]
 
 
 def _autocorrelation(power: npt.NDArray[np.float32], n_fft: int, lags: int) -> Array64:
@@ -68,18 +69,16 @@ def _autocorrelation(power: npt.NDArray[np.float32], n_fft: int, lags: int) -> A
     without_mean[:2] = 0.0
     correlation = scipy.fft.irfft(without_mean, n=n_fft, axis=0)[:lags]
     energy = correlation[0]
-    correlation = correlation / np.where(energy > 0, energy, 1.0)
-    normalised: Array64 = correlation / _window_autocorrelation(n_fft, lags)[:, None]
-    return normalised
+    return correlation / np.where(energy > 0, energy, 1.0) / _window_autocorrelation(n_fft, lags)[:, None]
 
 
 def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: float) -> tuple[Array64, ...]:
-    """Frequency, height and cost-corrected strength of the best peaks, each (CANDIDATES, n_frames).
+    """Return frequency, height and cost-corrected strength of the best peaks, each (CANDIDATES, n_frames).
 
-    Where a frame has fewer peaks, the strength of the rest is that of nothing.
+    In a frame with fewer peaks, the strength of the others is minus infinity.
     """
     left, middle, right = correlation[shortest - 1 : -2], correlation[shortest:-1], correlation[shortest + 1 :]
-    # Only peaks are interpolated and ranked; most lags are none.
+    # Only peaks are interpolated and ranked, since they are a small part of all lags.
     frame, place = np.nonzero(((middle > left) & (middle >= right) & (middle > 0)).T)
     before, here, after = (part[place, frame] for part in (left, middle, right))
     shift = 0.5 * (before - after) / (before - 2 * here + after)
@@ -98,7 +97,7 @@ def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: f
 
 
 def _cheapest_path(frequency: Array64, strength: Array64, seconds_a_frame: float) -> npt.NDArray[np.intp]:
-    """Best sequence of candidates (Viterbi); the last candidate of each frame is 'unvoiced'."""
+    """Return the best sequence of candidates (Viterbi). The last candidate of each frame is "unvoiced"."""
     octaves = np.log2(frequency)
     scale = 0.01 / seconds_a_frame
     count, frames = strength.shape
@@ -132,11 +131,11 @@ def track_pitch(
     Parameters
     ----------
     power : ndarray of shape (1 + n_fft / 2, n_frames)
-        Power spectrum of Hann-windowed frames; a frame must hold three periods of `fmin`.
+        Power spectrum of Hann-windowed frames. A frame must contain three periods of `fmin`.
     peaks : ndarray of shape (n_frames,)
-        Loudness of each frame (such as its RMS); frames far below the loudest count as unvoiced.
+        Level of each frame, such as its RMS. Frames far below the highest level are unvoiced.
     sampling_rate, hop_length : int
-        Of the analysis, in Hz and samples.
+        Sampling rate in Hz, and distance between frames in samples.
     fmin, fmax : float
         Range searched, in Hz.
 
@@ -160,7 +159,7 @@ def track_pitch(
     frequency, height, strength = _candidates(correlation, shortest, sampling_rate, fmin)
     loudness = peaks / max(float(peaks.max()), np.finfo(np.float64).tiny)
     quiet = np.maximum(0.0, 2.0 - loudness / (SILENCE_THRESHOLD / (1 + VOICING_THRESHOLD)))
-    # The octave cost is relative to the lowest pitch, so the unvoiced candidate needs no correction.
+    # The octave cost is relative to the lowest pitch, so the unvoiced candidate has none.
     unvoiced = (VOICING_THRESHOLD + quiet)[None]
     path = _cheapest_path(frequency, np.concatenate([strength, unvoiced]), hop_length / sampling_rate)
     frames = np.arange(path.size)

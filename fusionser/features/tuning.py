@@ -1,37 +1,36 @@
-"""How far a recording lies from A440 tuning, estimated from the peaks of its spectrum."""
+"""Estimate of the deviation of a recording from A440 tuning, from the peaks of its spectrum."""
 
 import numpy as np
 import numpy.typing as npt
 
+from fusionser.features.filters import A440_OCTAVES, bin_frequencies
+
 __all__ = ["estimate_tuning", "tuning_band", "tuning_of_band"]
 
 LOWEST, HIGHEST = 150.0, 4000.0
-A440_OCTAVES = 440.0 / 16
 QUIETEST = 0.1
 STEPS = 100
 
 
 def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: int, n_chroma: int = 12) -> float:
-    """Estimate the deviation from A440 tuning, as `librosa.estimate_tuning` does.
+    """Estimate the deviation from A440 tuning. The result is bit-identical to `librosa.estimate_tuning`.
 
-    The peaks from 150 to 4 000 Hz of at least a tenth of their frame's maximum are interpolated by parabolas; of
-    the louder half of them, the most frequent distance to the next pitch class is taken, in hundredths.
-
-    Only peaks are interpolated; the numbers are librosa's to the last bit.
+    Peaks from 150 to 4000 Hz that exceed a tenth of their frame's maximum are interpolated by parabolas. The estimate
+    is the most frequent distance of the louder half of them to the nearest pitch class, in hundredths.
 
     Parameters
     ----------
     power : ndarray of shape (1 + n_fft / 2, n_frames), float32
-    sampling_rate : int
-        In Hz.
-    n_fft : int
+        Power spectrum.
+    sampling_rate, n_fft : int
+        Sampling rate in Hz, and length of a frame in samples.
     n_chroma : int, default=12
-        Pitch classes an octave.
+        Number of pitch classes per octave.
 
     Returns
     -------
     float
-        In fractions of a pitch class, -0.5 to 0.5; 0 where there are no peaks.
+        Deviation in fractions of a pitch class, -0.5 to 0.5. 0 if there are no peaks.
 
     Examples
     --------
@@ -45,18 +44,16 @@ def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: i
 
 
 def _loudest(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the largest power of each frame."""
-    # In two steps, the first of them over long rows, which NumPy compares faster.
+    # NumPy compares long rows faster, so the first of two steps joins the frames of many bins to one row.
     bins, frames = power.shape
     whole = bins // 32
     halfway = power[: 32 * whole].reshape(32, whole * frames).max(axis=0, initial=0).reshape(whole, frames)
-    loudest: npt.NDArray[np.float32] = np.vstack([halfway, power[32 * whole :]]).max(axis=0)
-    return loudest
+    return np.vstack([halfway, power[32 * whole :]]).max(axis=0)
 
 
 def tuning_band(sampling_rate: int, n_fft: int) -> tuple[int, int]:
-    """Return the first bin whose peaks count, and the one after the last."""
-    frequencies = np.fft.rfftfreq(n_fft, 1.0 / sampling_rate)
+    """Return the first bin in which peaks are counted, and the bin after the last."""
+    frequencies = bin_frequencies(sampling_rate, n_fft)
     within = np.flatnonzero((frequencies >= LOWEST) & (frequencies < min(HIGHEST, sampling_rate / 2)))
     return (int(within[0]), int(within[-1]) + 1) if len(within) else (1, 1)
 
@@ -69,17 +66,18 @@ def tuning_of_band(
     n_fft: int,
     n_chroma: int = 12,
 ) -> float:
-    """Estimate the tuning from the bins whose peaks count, with one more on each side, see `estimate_tuning`.
+    """Estimate the tuning as `estimate_tuning` does, from the bins of `tuning_band` and one more on each side.
 
     Parameters
     ----------
     near : ndarray of shape (n_bins + 2, n_frames), float32
-        Power from the bin `low` - 1 on.
+        Power from bin `low` - 1.
     loudest : ndarray of shape (n_frames,), float32
         Largest power of each frame.
     low : int
-        The first of `tuning_band`.
+        First bin of `tuning_band`.
     sampling_rate, n_fft, n_chroma : int
+        As in `estimate_tuning`.
     """
     pitches, heights = _peaks(near, loudest, low, sampling_rate, n_fft)
     if not len(pitches):
@@ -90,7 +88,7 @@ def tuning_of_band(
     distance = np.mod(n_chroma * np.log2(loud / A440_OCTAVES), 1.0)
     distance[distance >= 0.5] -= 1.0
     edges = np.linspace(-0.5, 0.5, STEPS + 1)
-    # As np.histogram counts.
+    # The counts are those of np.histogram, which is slower.
     counts = np.bincount(np.searchsorted(edges, distance, side="right") - 1)
     return float(edges[np.argmax(counts)])
 
@@ -103,7 +101,7 @@ def _peaks(
     peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
     bins, frames = np.divmod(np.flatnonzero(peak), peak.shape[1])
     before, here, after = (near[bins + shift, frames] for shift in range(3))
-    # The sums in single and the quotient in double precision, as librosa's compiled code has them.
+    # librosa's compiled code computes the sums in single and the quotient in double precision.
     curvature = (after + before).astype(np.float64) - 2.0 * here
     slope = (after - before).astype(np.float64) / 2.0
     inside = np.abs(slope) < np.abs(curvature)
