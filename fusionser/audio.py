@@ -1,6 +1,5 @@
 """Read audio files and prepare waveforms: decode, cut, resample, trim, denoise, pad or cut to a length."""
 
-import math
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,13 +85,13 @@ class ClipSettings:
                 f"sampling_rate is {self.sampling_rate}; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz, such as 16000 or "
                 "22050"
             )
-        if not (math.isfinite(self.offset) and self.offset >= 0):
+        if not 0 <= self.offset < np.inf:
             raise SettingsError(f"offset is {self.offset}; expected zero or more seconds")
         seconds = self.duration
         if seconds is not None and not (seconds * self.sampling_rate >= 1 and seconds <= LONGEST_SECONDS):
             raise SettingsError(
-                f"duration is {seconds}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, "
-                "or None for the whole clip"
+                f"duration is {seconds}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, or None for the "
+                "whole clip"
             )
 
     @property
@@ -202,20 +201,7 @@ def mix_down(channels: npt.NDArray[np.float32]) -> Waveform:
 
 
 def check_samples(samples: Waveform, name: str) -> None:
-    """Check that samples are finite and within `LARGEST_PEAK`.
-
-    Parameters
-    ----------
-    samples : ndarray of shape (n_samples,)
-        At least one sample.
-    name : str
-        Name of the clip in error messages.
-
-    Raises
-    ------
-    AudioError
-        If a sample is not finite or exceeds `LARGEST_PEAK`.
-    """
+    """Raise `AudioError`, with the name of the clip, if a sample is not finite or exceeds `LARGEST_PEAK`."""
     finite = np.isfinite(samples)
     if not finite.all():
         raise AudioError(f"{name}: {int((~finite).sum())} samples are NaN or infinite")
@@ -236,8 +222,7 @@ def fingerprint(samples: Waveform, sampling_rate: int) -> str:
 
 
 def _trim(samples: Waveform) -> Waveform:
-    half = TRIM_FRAME // 2
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, half), TRIM_FRAME)[::TRIM_HOP]
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, TRIM_FRAME // 2), TRIM_FRAME)[::TRIM_HOP]
     power = np.square(np.sqrt(np.square(frames).mean(axis=1)))
     audible = np.maximum(power, np.float32(1e-10))
     loud = np.flatnonzero(10.0 * np.log10(audible) - 10.0 * np.log10(audible.max()) > -TRIM_DECIBELS)
@@ -247,19 +232,14 @@ def _trim(samples: Waveform) -> Waveform:
 def _denoise(samples: Waveform) -> Waveform:
     from scipy.signal import wiener
 
-    # The filter divides by the local variance, which is zero in constant parts.
+    # In constant parts the filter divides by a local variance of zero, and then returns the local mean.
     with np.errstate(divide="ignore", invalid="ignore"):
         filtered = wiener(samples.astype(np.float64))
     return np.nan_to_num(filtered).astype(np.float32)
 
 
 def prepare(
-    samples: Waveform,
-    sampling_rate: int,
-    settings: ClipSettings,
-    *,
-    shortest: int = 1,
-    name: str = "the clip",
+    samples: Waveform, sampling_rate: int, settings: ClipSettings, *, shortest: int = 1, name: str = "the clip"
 ) -> Waveform:
     """Prepare decoded samples for the analysis.
 
@@ -295,13 +275,12 @@ def prepare(
     (32000,)
     """
     first = int(settings.offset * sampling_rate)
-    cut_early = settings.duration is not None and not settings.trim
-    stop = first + int((settings.duration or 0.0) * sampling_rate) if cut_early else None
+    stop = None if settings.duration is None or settings.trim else first + int(settings.duration * sampling_rate)
     kept = np.asarray(samples[first:stop], dtype=np.float32)
     if kept.size == 0:
         raise AudioError(
-            f"{name}: {samples.size / sampling_rate:.3f} s long, nothing is left after an offset of "
-            f"{settings.offset:g} s"
+            f"{name}: nothing is left after an offset of {settings.offset:g} s; the clip is "
+            f"{samples.size / sampling_rate:.3f} s long"
         )
     half_range = (float(kept.max()) - float(kept.min())) / 2
     if half_range < SILENCE_PEAK:

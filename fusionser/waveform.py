@@ -96,8 +96,7 @@ def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
     given = row.get("sampling_rate")
     if given is None or given != given:
         raise AudioError(
-            f"{name}: the waveform has no sampling rate; pass pairs (samples, rate), or sampling_rate= with the "
-            "waveforms"
+            f"{name}: the waveform has no sampling rate; pass pairs (samples, rate), or sampling_rate= with X"
         )
     rate = check_rate(given)
     start, end = row.get("start") or 0.0, row.get("end")
@@ -116,7 +115,6 @@ def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
 
 
 def _channels(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Return the samples in shape (n_channels, n_samples)."""
     if values.size == 0:
         raise AudioError(f"{name}: holds no samples")
     if values.ndim == 1:

@@ -10,15 +10,13 @@ from sklearn.base import TransformerMixin
 
 from fusionser.cache import Cache, CacheChoice
 from fusionser.errors import AudioError, SettingsError
-from fusionser.features.clip import Computation
+from fusionser.features.clip import Array, Computation
 from fusionser.features.extraction import Extraction, compute_clips
 from fusionser.features.inputs import rows_of
 from fusionser.rows import ARRAY_MARK
 from fusionser.waveform import Rates
 
 __all__ = ["ClipTransformer", "FeatureBlock"]
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -42,18 +40,7 @@ class ClipTransformer(TransformerMixin, Computation):
         return f"{ARRAY_MARK}{self.digest()}"
 
     def compute_all(self, X: Any, sampling_rate: Rates = None) -> Array:
-        """Return the array of every clip of X, taken from the table, the cache or the audio, in this order.
-
-        Parameters
-        ----------
-        X, sampling_rate
-            As in `transform`.
-
-        Raises
-        ------
-        AudioError
-            For the first clip that cannot be used.
-        """
+        """Return the array of every clip of X as `transform` does, but never as a DataFrame."""
         return self._extraction(X, sampling_rate, strict=True).stacked(self.kind)
 
     def compute_usable(self, X: Any) -> list[Array | None]:
@@ -67,14 +54,9 @@ class ClipTransformer(TransformerMixin, Computation):
         held = None
         if isinstance(X, pd.DataFrame) and self.column in X:
             held = [{self.kind: value} if isinstance(value, np.ndarray) else {} for value in X[self.column]]
-        return compute_clips(
-            rows_of(X, sampling_rate, {self.kind: self}),
-            {self.kind: self},
-            held=held,
-            cache=Cache.of(self.cache),
-            n_jobs=self.n_jobs,
-            strict=strict,
-        )
+        wanted = {self.kind: self}
+        rows = rows_of(X, sampling_rate, wanted)
+        return compute_clips(rows, wanted, held=held, cache=Cache.of(self.cache), n_jobs=self.n_jobs, strict=strict)
 
     def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:
         """Check the parameters. Nothing is learned."""
@@ -86,7 +68,7 @@ class ClipTransformer(TransformerMixin, Computation):
         return self.fit(X, y).transform(X, sampling_rate=sampling_rate)
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Any:
-        """Compute the array of every clip.
+        """Compute the array of every clip, or take it from the table or the cache.
 
         Parameters
         ----------

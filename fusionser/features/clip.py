@@ -18,7 +18,9 @@ from fusionser.reader import read_row
 from fusionser.registry import code_origin
 from fusionser.waveform import holds_waveform
 
-__all__ = ["Clip", "Computation", "plain_value"]
+__all__ = ["Array", "Clip", "Computation", "plain_value"]
+
+Array = npt.NDArray[np.float32]
 
 
 class Clip:
@@ -107,11 +109,11 @@ class Computation(DocumentedParameters, BaseEstimator):
     revision: ClassVar[int] = 4
     uses_audio: ClassVar[bool] = True
 
-    def compute(self, clip: Clip) -> npt.NDArray[np.float32]:
+    def compute(self, clip: Clip) -> Array:
         """Return the numbers for one clip."""
         raise NotImplementedError
 
-    def compute_batch(self, clips: Sequence[Clip], device: str) -> Sequence[npt.NDArray[np.float32]]:
+    def compute_batch(self, clips: Sequence[Clip], device: str) -> Sequence[Array]:
         """Return the numbers for each of several clips. Override it where a batch is faster than single clips.
 
         Parameters

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fusionser.errors import AudioError, SettingsError
 from fusionser.features.base import FeatureBlock
-from fusionser.features.clip import Clip
+from fusionser.features.clip import Array, Clip
 from fusionser.features.framing import FrameParameters
 from fusionser.features.functionals import summarise
 from fusionser.features.pitch import track_pitch
 
 __all__ = ["Gender", "Pitch", "SignalStatistics"]
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -135,15 +132,14 @@ class Pitch(FrameParameters, FeatureBlock):
     def compute(self, clip: Clip) -> Array:
         """Return the columns of one clip."""
         spectrum = self.spectrum(clip)
-        track = track_pitch(
-            spectrum.power, spectrum.rms, self.sampling_rate, self.hop_length, fmin=self.fmin, fmax=self.fmax
-        )
+        band = {"fmin": self.fmin, "fmax": self.fmax}
+        track = track_pitch(spectrum.power, spectrum.rms, self.sampling_rate, self.hop_length, **band)
         voiced = track.voiced
         semitones = 12.0 * np.log2(track.frequency[voiced] / 100.0)
         if semitones.size < 2:
             semitones = np.zeros(2)
         series = [semitones, np.abs(np.diff(semitones)), track.harmonics_to_noise]
+        parts = [summarise(values[None], self.statistics) for values in series]
         starts = int(np.sum(voiced[1:] & ~voiced[:-1])) + int(voiced[0])
         seconds = voiced.size * self.hop_length / self.sampling_rate
-        parts = [summarise(track[None], self.statistics) for track in series]
         return np.concatenate([*parts, [voiced.mean(), starts / seconds]]).astype(np.float32)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fusionser.errors import SettingsError
 
-__all__ = ["bin_frequencies", "chroma_filters", "mel_filters", "octave_bands"]
+__all__ = ["Array", "Array64", "bin_frequencies", "chroma_filters", "mel_filters", "octave_bands"]
 
 Array = npt.NDArray[np.float32]
 Array64 = npt.NDArray[np.float64]
@@ -97,7 +97,7 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
     sampling_rate, n_fft, n_chroma : int
         Sampling rate in Hz, length of a frame in samples, and number of pitch classes.
     tuning : float
-        Deviation from A440 in fractions of a pitch class.
+        Deviation from A440 in fractions of a pitch class, one of at most 100 values.
 
     Returns
     -------
@@ -108,9 +108,8 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
     >>> chroma_filters(22050, 2048, 12, 0.0)[:, round(440 / 22050 * 2048)].argmax()  # A, the tenth class from C
     np.int64(9)
     """
-    bins = 1 + n_fft // 2
-    octaves = np.log2(np.arange(1, bins + 1) * (sampling_rate / n_fft) / (A440_OCTAVES * 2.0 ** (tuning / n_chroma)))
-    classes = n_chroma * octaves
+    bins = np.arange(1, n_fft // 2 + 2)
+    classes = n_chroma * np.log2(bins * (sampling_rate / n_fft) / (A440_OCTAVES * 2.0 ** (tuning / n_chroma)))
     # 0 Hz has no pitch, so its bin is placed one and a half octaves below the first.
     classes = np.concatenate([[classes[0] - 1.5 * n_chroma], classes])
     widths = np.maximum(np.diff(classes), 1.0)[:, None]
@@ -120,8 +119,8 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
     curves = np.exp(-0.5 * np.square(2 * distance / widths))
     curves /= np.sqrt(np.square(curves).sum(axis=1, keepdims=True))
     curves *= np.exp(-0.5 * np.square((classes / n_chroma - CENTRE_OCTAVE) / OCTAVE_WIDTH))[:, None]
-    from_c = np.roll(curves, -3 * (n_chroma // 12), axis=1)
-    return np.ascontiguousarray(from_c.T, dtype=np.float32)
+    # The classes start at A, and C is the fourth of twelve.
+    return np.ascontiguousarray(np.roll(curves, -3 * (n_chroma // 12), axis=1).T, dtype=np.float32)
 
 
 def octave_bands(sampling_rate: int, n_fft: int, n_bands: int) -> list[slice]:

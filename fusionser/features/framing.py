@@ -10,13 +10,11 @@ import numpy.typing as npt
 from fusionser.audio import ClipSettings
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.base import FeatureBlock
-from fusionser.features.clip import Clip, Computation
+from fusionser.features.clip import Array, Clip, Computation
 from fusionser.features.functionals import FUNCTIONALS, delta, summarise
 from fusionser.features.spectrum import FrameSettings, Spectrum
 
 __all__ = ["ClipParameters", "FrameFeature", "FrameParameters", "accepted", "build_block"]
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

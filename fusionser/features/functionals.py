@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fusionser.errors import unknown_name
+from fusionser.features.filters import Array64
 
 __all__ = ["FUNCTIONALS", "delta", "summarise"]
 
-Array64 = npt.NDArray[np.float64]
 Functional = Callable[[Array64], Array64]
 
 

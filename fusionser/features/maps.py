@@ -5,19 +5,16 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.base import ClipTransformer
-from fusionser.features.clip import Clip
+from fusionser.features.clip import Array, Clip
 from fusionser.features.framing import FrameParameters
 from fusionser.features.spectrum import FrameSettings, check_mel
 from fusionser.registry import BLOCKS, FRONT_ENDS
 
 __all__ = ["BlockVector", "FrontEnd", "LogMelMap", "MFCCMap", "RawWaveform", "front_end"]
-
-Array = npt.NDArray[np.float32]
 
 LARGEST_MAP = 1 << 24
 

@@ -72,15 +72,8 @@ class SpectrumBatch:
         emphasised = self.waveforms
         if self.frames.pre_emphasis:
             emphasised = self._tensor(np.stack([spectrum.emphasised() for spectrum in self._spectra]))
-        transformed = torch.stft(
-            emphasised,
-            self.frames.n_fft,
-            self.frames.hop_length,
-            window=self._tensor(frame_window(self.frames)),
-            pad_mode="constant",
-            return_complex=True,
-        )
-        return transformed.abs()
+        n_fft, hop, window = self.frames.n_fft, self.frames.hop_length, self._tensor(frame_window(self.frames))
+        return torch.stft(emphasised, n_fft, hop, window=window, pad_mode="constant", return_complex=True).abs()
 
     @cached_property
     def power(self) -> Tensor:

@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from fusionser.features.filters import Array, Array64
 from fusionser.features.spectrum import periodic_window
 
 __all__ = ["PitchTrack", "track_pitch"]
-
-Array64 = npt.NDArray[np.float64]
 
 CANDIDATES = 4
 VOICING_THRESHOLD = 0.45
@@ -64,7 +63,7 @@ def _window_autocorrelation(n_fft: int, lags: int) -> Array64:
     return correlation / correlation[0]
 
 
-def _autocorrelation(power: npt.NDArray[np.float32], n_fft: int, lags: int) -> Array64:
+def _autocorrelation(power: Array, n_fft: int, lags: int) -> Array64:
     without_mean = power.astype(np.float64)
     without_mean[:2] = 0.0
     correlation = scipy.fft.irfft(without_mean, n=n_fft, axis=0)[:lags]
@@ -118,13 +117,7 @@ def _cheapest_path(frequency: Array64, strength: Array64, seconds_a_frame: float
 
 
 def track_pitch(
-    power: npt.NDArray[np.float32],
-    peaks: npt.NDArray[np.float64],
-    sampling_rate: int,
-    hop_length: int,
-    *,
-    fmin: float = 60.0,
-    fmax: float = 600.0,
+    power: Array, peaks: Array64, sampling_rate: int, hop_length: int, *, fmin: float = 60.0, fmax: float = 600.0
 ) -> PitchTrack:
     """Find the fundamental frequency of every frame.
 
@@ -162,6 +155,5 @@ def track_pitch(
     # The octave cost is relative to the lowest pitch, so the unvoiced candidate has none.
     unvoiced = (VOICING_THRESHOLD + quiet)[None]
     path = _cheapest_path(frequency, np.concatenate([strength, unvoiced]), hop_length / sampling_rate)
-    frames = np.arange(path.size)
-    chosen = np.concatenate([frequency, np.zeros((1, path.size))])[path, frames]
+    chosen = np.concatenate([frequency, np.zeros((1, path.size))])[path, np.arange(path.size)]
     return PitchTrack(frequency=chosen, strength=np.clip(height.max(axis=0), 0.0, 1.0))

@@ -14,16 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 import scipy.sparse
+from numpy.lib.stride_tricks import sliding_window_view
 
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.features.filters import bin_frequencies, chroma_filters, mel_filters, octave_bands
+from fusionser.features.filters import Array, Array64, bin_frequencies, chroma_filters, mel_filters, octave_bands
 from fusionser.features.tuning import estimate_tuning
 
 __all__ = ["FrameSettings", "Spectrum"]
-
-Array = npt.NDArray[np.float32]
-Array64 = npt.NDArray[np.float64]
 
 WINDOWS = {"hann": 0.5, "hamming": 0.54}
 """Mean of each window, by name. The window is its mean plus a cosine of amplitude 1 - mean."""
@@ -67,8 +65,7 @@ class FrameSettings:
             raise SettingsError(f"n_fft is {self.n_fft}; expected an even number of at least 64 samples")
         if not 1 <= self.hop_length <= self.n_fft:
             raise SettingsError(
-                f"hop_length is {self.hop_length}; expected 1 to n_fft = {self.n_fft} samples, so that no sample is "
-                "skipped"
+                f"hop_length is {self.hop_length}; expected 1 to n_fft = {self.n_fft} samples, so that none is skipped"
             )
 
 
@@ -171,8 +168,7 @@ class Spectrum:
     def magnitude(self) -> Array:
         """Magnitudes, shape (1 + n_fft / 2, n_frames). The values of a bin are contiguous."""
         padded = _between_zeros(self.emphasised(), self.frames.n_fft // 2)
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self.frames.n_fft)[:: self.frames.hop_length]
-        windowed = frames * frame_window(self.frames)
+        windowed = sliding_window_view(padded, self.frames.n_fft)[:: self.frames.hop_length] * frame_window(self.frames)
         return np.abs(scipy.fft.rfft(windowed.T, axis=0))
 
     @cached_property
@@ -192,10 +188,8 @@ class Spectrum:
         part = math.gcd(self.frames.n_fft, self.frames.hop_length)
         padded = _between_zeros(self.waveform.astype(np.float64), self.frames.n_fft // 2)
         parts = padded[: padded.size // part * part].reshape(-1, part)
-        energy = np.lib.stride_tricks.sliding_window_view(
-            np.einsum("ij,ij->i", parts, parts), self.frames.n_fft // part
-        )[:: self.frames.hop_length // part]
-        return np.sqrt(energy.sum(axis=1) / self.frames.n_fft)
+        squares = sliding_window_view(np.einsum("ij,ij->i", parts, parts), self.frames.n_fft // part)
+        return np.sqrt(squares[:: self.frames.hop_length // part].sum(axis=1) / self.frames.n_fft)
 
     @cached_property
     def zero_crossing_rate(self) -> Array64:

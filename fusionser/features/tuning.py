@@ -1,9 +1,8 @@
 """Estimate of the deviation of a recording from A440 tuning, from the peaks of its spectrum."""
 
 import numpy as np
-import numpy.typing as npt
 
-from fusionser.features.filters import A440_OCTAVES, bin_frequencies
+from fusionser.features.filters import A440_OCTAVES, Array, bin_frequencies
 
 __all__ = ["estimate_tuning", "tuning_band", "tuning_of_band"]
 
@@ -12,7 +11,7 @@ QUIETEST = 0.1
 STEPS = 100
 
 
-def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: int, n_chroma: int = 12) -> float:
+def estimate_tuning(power: Array, sampling_rate: int, n_fft: int, n_chroma: int = 12) -> float:
     """Estimate the deviation from A440 tuning. The result is bit-identical to `librosa.estimate_tuning`.
 
     Peaks from 150 to 4000 Hz that exceed a tenth of their frame's maximum are interpolated by parabolas. The estimate
@@ -43,7 +42,7 @@ def estimate_tuning(power: npt.NDArray[np.float32], sampling_rate: int, n_fft: i
     return tuning_of_band(power[low - 1 : high + 1], _loudest(power), low, sampling_rate, n_fft, n_chroma)
 
 
-def _loudest(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _loudest(power: Array) -> Array:
     # NumPy compares long rows faster, so the first of two steps joins the frames of many bins to one row.
     bins, frames = power.shape
     whole = bins // 32
@@ -58,20 +57,13 @@ def tuning_band(sampling_rate: int, n_fft: int) -> tuple[int, int]:
     return (int(within[0]), int(within[-1]) + 1) if len(within) else (1, 1)
 
 
-def tuning_of_band(
-    near: npt.NDArray[np.float32],
-    loudest: npt.NDArray[np.float32],
-    low: int,
-    sampling_rate: int,
-    n_fft: int,
-    n_chroma: int = 12,
-) -> float:
-    """Estimate the tuning as `estimate_tuning` does, from the bins of `tuning_band` and one more on each side.
+def tuning_of_band(near: Array, loudest: Array, low: int, sampling_rate: int, n_fft: int, n_chroma: int = 12) -> float:
+    """Estimate the tuning as `estimate_tuning` does, without the power of all bins.
 
     Parameters
     ----------
     near : ndarray of shape (n_bins + 2, n_frames), float32
-        Power from bin `low` - 1.
+        Power of the bins of `tuning_band` and one more on each side.
     loudest : ndarray of shape (n_frames,), float32
         Largest power of each frame.
     low : int
@@ -79,9 +71,19 @@ def tuning_of_band(
     sampling_rate, n_fft, n_chroma : int
         As in `estimate_tuning`.
     """
-    pitches, heights = _peaks(near, loudest, low, sampling_rate, n_fft)
-    if not len(pitches):
+    audible = near * (near > QUIETEST * loudest)
+    peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
+    bins, frames = np.divmod(np.flatnonzero(peak), peak.shape[1])
+    if not len(bins):
         return 0.0
+    before, here, after = (near[bins + shift, frames] for shift in range(3))
+    # librosa's compiled code computes the sums in single and the quotient in double precision.
+    curvature = (after + before).astype(np.float64) - 2.0 * here
+    slope = (after - before).astype(np.float64) / 2.0
+    inside = np.abs(slope) < np.abs(curvature)
+    offset = np.where(inside, -slope / np.where(inside, curvature, 1.0), 0.0).astype(np.float32)
+    pitches = ((bins + low + offset) * float(sampling_rate) / n_fft).astype(np.float32)
+    heights = here + np.float32(0.5) * ((after - before) / np.float32(2.0)) * offset
     ranked = np.sort(heights)
     median = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / np.float32(2)
     loud = pitches[heights >= median]
@@ -91,21 +93,3 @@ def tuning_of_band(
     # The counts are those of np.histogram, which is slower.
     counts = np.bincount(np.searchsorted(edges, distance, side="right") - 1)
     return float(edges[np.argmax(counts)])
-
-
-def _peaks(
-    near: npt.NDArray[np.float32], loudest: npt.NDArray[np.float32], low: int, sampling_rate: int, n_fft: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the frequency in Hz and the height of every interpolated peak."""
-    audible = near * (near > QUIETEST * loudest)
-    peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
-    bins, frames = np.divmod(np.flatnonzero(peak), peak.shape[1])
-    before, here, after = (near[bins + shift, frames] for shift in range(3))
-    # librosa's compiled code computes the sums in single and the quotient in double precision.
-    curvature = (after + before).astype(np.float64) - 2.0 * here
-    slope = (after - before).astype(np.float64) / 2.0
-    inside = np.abs(slope) < np.abs(curvature)
-    offset = np.where(inside, -slope / np.where(inside, curvature, 1.0), 0.0).astype(np.float32)
-    pitches = ((bins + low + offset) * float(sampling_rate) / n_fft).astype(np.float32)
-    heights = here + np.float32(0.5) * ((after - before) / np.float32(2.0)) * offset
-    return pitches, heights
