@@ -21,13 +21,11 @@ _users = 0
 
 def _allocator() -> ctypes.CDLL | None:
     """Return the C library if it is glibc."""
-    if not sys.platform.startswith("linux"):
-        return None
     try:
-        library = ctypes.CDLL(None)
-        return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+        library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
     except OSError:
         return None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
 
 
 @contextmanager

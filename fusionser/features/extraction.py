@@ -148,16 +148,6 @@ def _compute_batch_apart(
     return _compute_batch(rows, computations)
 
 
-def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) -> dict[str, str]:
-    text = row.get("augmentation")
-    copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
-    part = f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}"
-    return {
-        name: hashlib.blake2b(f"{part}|{digest}".encode(), digest_size=16).hexdigest()
-        for name, digest in digests.items()
-    }
-
-
 def _batches(
     rows: Sequence[Mapping[str, Any]],
     positions: Sequence[int],
@@ -194,7 +184,7 @@ class _Store:
     ) -> None:
         self.cache: FeatureCache | None = None
         self.notice: str | None = None
-        self.keys: dict[int, dict[str, str]] = {}
+        self.keys: dict[tuple[int, str], str] = {}
         if cache is None:
             return
         # The last digits depend on the device.
@@ -204,12 +194,14 @@ class _Store:
             return
         digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
         self.cache = cache.features()
-        of_files = {position: row for position, row in rows.items() if not holds_waveform(row)}
         with self._stopping_at_errors(self.cache):
-            files = self.cache.file_digests(str(row["file"]) for row in of_files.values())
-            for position, row in of_files.items():
-                if row["file"] in files:
-                    self.keys[position] = _keys(row, files[row["file"]], digests)
+            files = self.cache.file_digests(str(row["file"]) for row in rows.values() if not holds_waveform(row))
+            for position, row in rows.items():
+                if not holds_waveform(row) and row["file"] in files:
+                    clip = _described(row, files[row["file"]])
+                    for name, digest in digests.items():
+                        key = hashlib.blake2b(f"{clip}|{digest}".encode(), digest_size=16)
+                        self.keys[position, name] = key.hexdigest()
 
     @contextmanager
     def _stopping_at_errors(self, cache: FeatureCache) -> Iterator[None]:
@@ -218,30 +210,26 @@ class _Store:
         except sqlite3.Error as error:
             self.notice = f"the feature cache {cache.path} cannot be read or written ({error}); continued without it"
 
-    def recall(self) -> dict[int, dict[str, Array]]:
-        """Return the cached values of every row."""
-        recalled: dict[str, Array] = {}
+    def recall(self) -> dict[tuple[int, str], Array]:
+        """Return the cached values by the position of the clip and the name of the computation."""
         if self.cache is not None and self.keys:
             with self._stopping_at_errors(self.cache):
-                recalled = self.cache.get(key for keys in self.keys.values() for key in keys.values())
-        return {
-            position: {name: recalled[key] for name, key in keys.items() if key in recalled}
-            for position, keys in self.keys.items()
-        }
+                recalled = self.cache.get(self.keys.values())
+                return {place: recalled[key] for place, key in self.keys.items() if key in recalled}
+        return {}
 
-    def keep(self, computed: Mapping[int, Mapping[str, Array]]) -> None:
+    def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
         """Write computed values to the cache."""
-        if self.cache is None or self.notice:
-            return
-        arrays = {
-            self.keys[position][name]: value
-            for position, values in computed.items()
-            if position in self.keys
-            for name, value in values.items()
-            if name in self.keys[position]
-        }
-        with self._stopping_at_errors(self.cache):
-            self.cache.put(arrays)
+        if self.cache is not None and not self.notice:
+            with self._stopping_at_errors(self.cache):
+                self.cache.put({self.keys[place]: value for place, value in computed.items() if place in self.keys})
+
+
+def _described(row: Mapping[str, Any], file_digest: str) -> str:
+    """Return the part of a cache key that identifies a clip."""
+    text = row.get("augmentation")
+    copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
+    return f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}"
 
 
 def compute_clips(
@@ -288,11 +276,11 @@ def compute_clips(
         With `strict`, for the first clip that cannot be used.
     """
     result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
-    values: list[Mapping[str, Array]] = [*(held or [{}] * len(rows))]
+    values = [dict(row) for row in held or [{}] * len(rows)]
     unknown = sorted(place for places in _missing(values, computations).values() for place in places)
     store = _Store(cache, {place: rows[place] for place in unknown}, computations, device)
-    for place, recalled in store.recall().items():
-        values[place] = {**recalled, **values[place]}
+    for (place, name), value in store.recall().items():
+        values[place].setdefault(name, value)
     for place, known in enumerate(values):
         result.record(place, known)
     pending = _missing(values, computations)
@@ -304,14 +292,14 @@ def compute_clips(
     for names, positions in pending.items():
         wanted = {name: computations[name] for name in names}
         for group, answers in _batches(rows, positions, wanted, n_jobs, device):
-            computed: dict[int, dict[str, Array]] = {}
+            computed: dict[tuple[int, str], Array] = {}
             for position, answer in zip(group, answers, strict=True):
                 if isinstance(answer, str):
                     if strict:
                         raise AudioError(answer)
                     result.failures[position] = answer
                 else:
-                    computed[position] = answer
+                    computed |= {(position, name): value for name, value in answer.items()}
                     result.record(position, answer)
             store.keep(computed)
             done += len(group)

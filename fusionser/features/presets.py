@@ -1,21 +1,10 @@
 """Presets: named sets of feature blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from fusionser.features.base import FeatureBlock
-from fusionser.features.clip_blocks import Gender, Pitch, SignalStatistics
 from fusionser.features.extractor import FeatureExtractor
-from fusionser.features.frame_blocks import (
-    MFCC,
-    RMS,
-    Chroma,
-    MelSpectrogram,
-    SpectralContrast,
-    SpectralShape,
-    ZeroCrossingRate,
-)
-from fusionser.features.framing import accepted, build_block
+from fusionser.features.framing import build_block
 from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
@@ -28,6 +17,7 @@ PAPER_PRESETS = ("fusionnet", "ser-fusionnet")
 """SER-FusionNet's presets: they skip the corpus's offset, and include the gender."""
 
 SPREAD = ("mean", "std", "percentile10", "percentile50", "percentile90")
+LEVEL = (*SPREAD, "maximum", "slope")
 EXTREMES = ("std", "percentile10", "percentile90")
 
 
@@ -51,12 +41,15 @@ def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     >>> fusionnet().get_feature_names_out().size
     169
     """
-    return FeatureExtractor(blocks=_paper_blocks(GROUPS["acoustic"], gender, {"duration": PAPER_CLIP, **clip}))
+    kinds = [*GROUPS["acoustic"], "statistics"]
+    return FeatureExtractor(blocks=_blocks({kind: {} for kind in kinds}, gender, {"duration": PAPER_CLIP, **clip}))
 
 
-def _paper_blocks(acoustic: Sequence[str], gender: bool, settings: dict[str, Any]) -> list[tuple[str, Any]]:
-    kinds = [*acoustic, "statistics", *(["gender"] if gender else [])]
-    return [(kind, build_block(BLOCKS[kind], settings)) for kind in kinds]
+def _blocks(
+    parameters: Mapping[str, Mapping[str, Any]], gender: bool, clip: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    parameters = {**parameters, **({"gender": {}} if gender else {})}
+    return [(kind, build_block(BLOCKS[kind], {**own, **clip})) for kind, own in parameters.items()]
 
 
 def ser_fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
@@ -77,7 +70,7 @@ def ser_fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     settings = {"duration": PAPER_CLIP, **clip}
     network = NETWORKS["conv1d"]()
     network.front_end = network.default_front_end().set_params(**settings)
-    return FeatureExtractor(blocks=[("conv1d", network), *_paper_blocks((), gender, settings)])
+    return FeatureExtractor(blocks=[("conv1d", network), *_blocks({"statistics": {}}, gender, settings)])
 
 
 def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
@@ -103,22 +96,18 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     # At other rates, frames keep their length in seconds.
     hop_length = max(round(0.016 * settings["sampling_rate"]), 32)
     settings = {"n_fft": 4 * hop_length, "hop_length": hop_length, **settings}
-    changes = ("mean", "std")
-    blocks: list[FeatureBlock] = [
-        ZeroCrossingRate(statistics=SPREAD, deltas=1, delta_statistics=("std",)),
-        Chroma(statistics=changes),
-        MFCC(statistics=SPREAD, deltas=2, delta_statistics=EXTREMES),
-        RMS(logarithmic=True, statistics=(*SPREAD, "maximum", "slope"), deltas=1, delta_statistics=SPREAD),
-        MelSpectrogram(n_mels=64, logarithmic=True, statistics=SPREAD, deltas=1, delta_statistics=EXTREMES),
-        SignalStatistics(),
-        Pitch(statistics=(*SPREAD, "percentile25", "percentile75", "maximum", "slope")),
-        SpectralShape(statistics=SPREAD, deltas=1, delta_statistics=EXTREMES),
-        SpectralContrast(n_bands=5, statistics=SPREAD, deltas=1, delta_statistics=("std",)),
-        *([Gender()] if gender else []),
-    ]
-    for block in blocks:
-        block.set_params(**accepted(type(block), settings))
-    return FeatureExtractor(blocks=[(block.kind, block) for block in blocks])
+    parameters: dict[str, dict[str, Any]] = {
+        "zcr": {"statistics": SPREAD, "deltas": 1, "delta_statistics": ("std",)},
+        "chroma": {"statistics": ("mean", "std")},
+        "mfcc": {"statistics": SPREAD, "deltas": 2, "delta_statistics": EXTREMES},
+        "rms": {"logarithmic": True, "statistics": LEVEL, "deltas": 1, "delta_statistics": SPREAD},
+        "mel": {"n_mels": 64, "logarithmic": True, "statistics": SPREAD, "deltas": 1, "delta_statistics": EXTREMES},
+        "statistics": {},
+        "pitch": {"statistics": (*SPREAD, "percentile25", "percentile75", "maximum", "slope")},
+        "shape": {"statistics": SPREAD, "deltas": 1, "delta_statistics": EXTREMES},
+        "contrast": {"n_bands": 5, "statistics": SPREAD, "deltas": 1, "delta_statistics": ("std",)},
+    }
+    return FeatureExtractor(blocks=_blocks(parameters, gender, settings))
 
 
 def preset(name: str, **options: Any) -> FeatureExtractor:

@@ -119,10 +119,7 @@ def _named(names: Sequence[str | dict[str, Any]], features: FeaturesSpec) -> Fea
     for name in names:
         members = GROUPS.get(name, (name,)) if isinstance(name, str) else (name,)
         listed += [member for member in members if member not in listed]
-    gender = features.gender
-    if gender == "none":
-        listed = [name for name in listed if name != "gender"]
-    elif gender is not None and "gender" not in listed:
+    if features.gender not in (None, "none") and "gender" not in listed:
         listed.append("gender")
     clip = features.clip.given()
     paper = {"duration": PAPER_CLIP, "offset": features.corpus_offset or 0.0, **clip}
@@ -134,7 +131,7 @@ def _named(names: Sequence[str | dict[str, Any]], features: FeaturesSpec) -> Fea
         elif name == DEFAULT_PRESET:
             blocks += wide(**clip).blocks
         elif name == "gender":
-            blocks.append((name, _gender(gender or "estimated")))
+            blocks.append((name, _gender(features.gender or "estimated")))
         else:
             blocks.append((name, _block(name, handcrafted, paper if name == "conv1d" else clip)))
     return FeatureExtractor(blocks=blocks)

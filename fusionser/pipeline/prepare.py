@@ -98,12 +98,12 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
         With `strict`, for the first quarantined recording.
     """
     listings = [list_rows(place.path, place.corpus) for place in places]
-    for listing in listings:
-        if strict and len(listing.quarantine):
-            raise AudioError(str(listing.quarantine["reason"].iloc[0]))
+    quarantine = pd.concat([listing.quarantine for listing in listings], ignore_index=True)
+    if strict and len(quarantine):
+        raise AudioError(str(quarantine["reason"].iloc[0]))
     return Listing(
         rows=pd.concat([listing.rows for listing in listings], ignore_index=True),
-        quarantine=pd.concat([listing.quarantine for listing in listings], ignore_index=True),
+        quarantine=quarantine,
         doubled=[pair for listing in listings for pair in listing.doubled],
         ignored=[file for listing in listings for file in listing.ignored],
         notes=[
