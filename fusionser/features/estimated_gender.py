@@ -106,10 +106,7 @@ class EstimatedGender(LearnedBlock):
         return estimates
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
-        """Return the probability that each clip's speaker is male, shape (n_clips, 1).
-
-        X and `sampling_rate` are as in `FeatureBlock.transform`.
-        """
+        """Return the probability that the speaker is male, shape (n_clips, 1). `FeatureBlock.transform` describes X."""
         check_is_fitted(self, "weights_")
         return self._estimate(self.resolved_front_end().compute_all(X, sampling_rate))
 

@@ -1,13 +1,13 @@
 """Run computations on many clips: known values come from the cache, the others are computed in processes."""
 
 import gc
-import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from importlib import metadata
 from typing import Any
 
@@ -25,6 +25,8 @@ from fusionser.waveform import holds_waveform
 __all__ = ["Extraction", "Progress", "compute_clips"]
 
 Array = npt.NDArray[np.float32]
+Row = Mapping[str, Any]
+Computations = Mapping[str, Computation]
 Answer = dict[str, Array] | str
 """The values of a clip by computation, or the reason why it cannot be used."""
 Progress = Callable[[int, int], None]
@@ -79,9 +81,7 @@ class Extraction:
                 self.arrays[name][position] = value
 
 
-def _compute_one(
-    clip: Clip, computations: Mapping[str, Computation], ready: Mapping[str, Array | AudioError]
-) -> Answer:
+def _compute_one(clip: Clip, computations: Computations, ready: Mapping[str, Array | AudioError]) -> Answer:
     """Return the values of a clip. Values in `ready` were computed in a batch."""
     values: dict[str, Array] = {}
     try:
@@ -116,7 +116,7 @@ def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> li
 
 
 def _compute_batch(
-    rows: list[Mapping[str, Any]], computations: Mapping[str, Computation], device: str = CPU, jobs: int | None = None
+    rows: list[Row], computations: Computations, device: str = CPU, jobs: int | None = None
 ) -> list[Answer]:
     clips = [Clip(row) for row in rows]
     if device != CPU:
@@ -134,9 +134,7 @@ def _compute_batch(
         return [_compute_one(clip, computations, values) for clip, values in zip(clips, ready, strict=True)]
 
 
-def _compute_batch_apart(
-    rows: list[Mapping[str, Any]], computations: Mapping[str, Computation], caller: int
-) -> list[Answer]:
+def _compute_batch_apart(rows: list[Row], computations: Computations, caller: int) -> list[Answer]:
     """Compute a batch in a joblib process.
 
     joblib runs the garbage collector there once a second. Freezing the imported objects spares it scanning them.
@@ -149,11 +147,7 @@ def _compute_batch_apart(
 
 
 def _batches(
-    rows: Sequence[Mapping[str, Any]],
-    positions: Sequence[int],
-    computations: Mapping[str, Computation],
-    jobs: int | None,
-    device: str,
+    rows: Sequence[Row], positions: Sequence[int], computations: Computations, jobs: int | None, device: str
 ) -> Iterable[tuple[Sequence[int], list[Answer]]]:
     size = BATCH if device == CPU else DEVICE_BATCH
     groups = [positions[first : first + size] for first in range(0, len(positions), size)]
@@ -175,13 +169,7 @@ def _library_versions() -> str:
 class _Store:
     """The cache during one run: the keys of the run's rows, and a notice once the cache has failed."""
 
-    def __init__(
-        self,
-        cache: Cache | None,
-        rows: Mapping[int, Mapping[str, Any]],
-        computations: Mapping[str, Computation],
-        device: str,
-    ) -> None:
+    def __init__(self, cache: Cache | None, rows: Mapping[int, Row], computations: Computations, device: str) -> None:
         self.cache: FeatureCache | None = None
         self.notice: str | None = None
         self.keys: dict[tuple[int, str], str] = {}
@@ -200,8 +188,7 @@ class _Store:
                 if not holds_waveform(row) and row["file"] in files:
                     clip = _described(row, files[row["file"]])
                     for name, digest in digests.items():
-                        key = hashlib.blake2b(f"{clip}|{digest}".encode(), digest_size=16)
-                        self.keys[position, name] = key.hexdigest()
+                        self.keys[position, name] = blake2b(f"{clip}|{digest}".encode(), digest_size=16).hexdigest()
 
     @contextmanager
     def _stopping_at_errors(self, cache: FeatureCache) -> Iterator[None]:
@@ -225,7 +212,7 @@ class _Store:
                 self.cache.put({self.keys[place]: value for place, value in computed.items() if place in self.keys})
 
 
-def _described(row: Mapping[str, Any], file_digest: str) -> str:
+def _described(row: Row, file_digest: str) -> str:
     """Return the part of a cache key that identifies a clip."""
     text = row.get("augmentation")
     copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
@@ -277,15 +264,14 @@ def compute_clips(
     """
     result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
     values = [dict(row) for row in held or [{}] * len(rows)]
-    unknown = sorted(place for places in _missing(values, computations).values() for place in places)
-    store = _Store(cache, {place: rows[place] for place in unknown}, computations, device)
+    unknown = {place: rows[place] for place, known in enumerate(values) if not computations.keys() <= known.keys()}
+    store = _Store(cache, unknown, computations, device)
     for (place, name), value in store.recall().items():
         values[place].setdefault(name, value)
     for place, known in enumerate(values):
         result.record(place, known)
     pending = _missing(values, computations)
-    total = sum(map(len, pending.values()))
-    done = 0
+    done, total = 0, sum(map(len, pending.values()))
     result.computed = sum(
         len(positions) for names, positions in pending.items() if any(computations[name].uses_audio for name in names)
     )

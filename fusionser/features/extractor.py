@@ -99,7 +99,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         return FeatureTable(table_of(X, sampling_rate, {**blocks, **front_ends}), blocks, front_ends.values())
 
     def run(self, X: Any, **options: Any) -> Extraction:
-        """Compute everything that needs no training, and record the clips that fail. Options: `compute_clips`."""
+        """Compute everything that needs no training, and record failed clips. Options are those of `compute_clips`."""
         self.check()
         return self.table(X).compute(**options)
 

@@ -56,13 +56,13 @@ def write_features(
     if target.suffix != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
     described = {"name": name, "features": extractor.settings(), "provenance": provenance}
-    parts = iter([tables] if isinstance(tables, pd.DataFrame) else tables)
+    parts = map(_stored, [tables] if isinstance(tables, pd.DataFrame) else tables)
 
     def write(temporary: Path) -> None:
-        first = _stored(next(parts))
+        first = next(parts)
         schema = _schema(first, described)
         with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
-            for part in chain([first], map(_stored, parts)):
+            for part in chain([first], parts):
                 writer.write_table(pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False))
 
     return write_whole(target, write)

@@ -219,10 +219,9 @@ def build_pipeline(
         equal_blocks=spec.classifier.equal_blocks,
         by_speaker=spec.setting == SPEAKER_NORMALISED,
     )
-    steps = _row_steps(spec.rows, unusable, spec.seed)
     last = _classifier(spec, deep, resources)
-    pipeline = Pipeline([*steps, (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)])
-    cache = Cache.of(resources.cache)
+    steps = [*_row_steps(spec.rows, unusable, spec.seed), (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)]
+    pipeline, cache = Pipeline(steps), Cache.of(resources.cache)
     return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
 
 
