@@ -18,8 +18,7 @@ def _card_of_rows(rows: pd.DataFrame) -> Card | None:
     corpora = set(rows["corpus"])
     if len(corpora) == 1:
         return card_of(corpora.pop())
-    parts = {part.name for part in SuperSet.parts}
-    return SuperSet().card if corpora <= parts else None
+    return SuperSet().card if corpora <= {part.name for part in SuperSet.parts} else None
 
 
 def choose_protocol(
