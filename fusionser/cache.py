@@ -1,9 +1,8 @@
-"""What is kept on disk: computed features, so that no clip is analysed twice, and trained networks.
+"""The cache on disk: computed features, so that no clip is analysed twice, and trained networks.
 
-Features are in one SQLite file, shared safely by any number of processes. An entry's key is made of the hash of the
-recording's bytes, the part of it that is the clip, the augmentation, and the digest of the computation; a
-change of one block's parameters recomputes that block alone. The file keeps to `max_bytes` by forgetting
-what was used longest ago.
+Features are in one SQLite file, which several processes can safely share. The key of an entry combines the hash of the
+recording's bytes, the clip's part of it, the augmentation, and the digest of the computation. So a changed parameter
+recomputes only its own block. When the file exceeds `max_bytes`, the least recently used entries are deleted.
 """
 
 import hashlib
@@ -32,6 +31,9 @@ CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
 """
+BYTES_IN_USE = """
+SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"""
+DELETE_OLDEST = "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT ?)"
 
 Array = npt.NDArray[np.float32]
 
@@ -42,14 +44,14 @@ class FeatureCache:
     Parameters
     ----------
     path : str or Path
-        The file; made when missing.
+        The file. It is created if missing.
     max_bytes : int, default=4 GiB
-        Size that the file is kept to.
+        Maximum size of the file.
 
     Raises
     ------
     FusionserError
-        When the file cannot be made or is not a cache.
+        If the file cannot be created or is not a cache.
     """
 
     def __init__(self, path: str | Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -72,9 +74,9 @@ class FeatureCache:
         return connection
 
     def file_digests(self, files: Iterable[str]) -> dict[str, str]:
-        """Hash the bytes of each file, or recall the hash by path, size and time of change.
+        """Hash the bytes of each file, or look the hash up by path, size and modification time.
 
-        Files that cannot be read are left out: reading them as audio says why.
+        Files that cannot be read are left out. Reading them as audio will give the reason.
         """
         digests: dict[str, str] = {}
         fresh: list[tuple[str, int, int, str]] = []
@@ -87,18 +89,16 @@ class FeatureCache:
                         "SELECT digest FROM files WHERE path = ? AND size = ? AND modified = ?",
                         (path, status.st_size, status.st_mtime_ns),
                     ).fetchone()
-                    if recalled:
-                        digests[file] = recalled[0]
-                        continue
-                    digests[file] = _hash_file(path)
+                    digests[file] = recalled[0] if recalled else _hash_file(path)
                 except (OSError, RuntimeError, ValueError, AudioError):
                     continue
-                fresh.append((path, status.st_size, status.st_mtime_ns, digests[file]))
+                if not recalled:
+                    fresh.append((path, status.st_size, status.st_mtime_ns, digests[file]))
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)
         return digests
 
     def get(self, keys: Iterable[str]) -> dict[str, Array]:
-        """Return the arrays of those keys that are known."""
+        """Return the arrays of the keys that are in the cache."""
         wanted = list(dict.fromkeys(keys))
         arrays: dict[str, Array] = {}
         with closing(self._connect()) as connection, connection:
@@ -107,15 +107,16 @@ class FeatureCache:
                 marks = ",".join("?" * len(chunk))
                 query = f"SELECT key, shape, value FROM entries WHERE key IN ({marks})"  # noqa: S608
                 for key, shape, value in connection.execute(query, chunk):
-                    arrays[key] = _unpack(shape, value)
+                    sizes = [int(size) for size in shape.split(",") if size]
+                    arrays[key] = np.frombuffer(value, dtype="<f4").reshape(sizes).astype(np.float32)
                 now = time.time()
-                # An hour's grain keeps reading from becoming writing.
+                # Updating at most hourly avoids a write for every read.
                 touch = f"UPDATE entries SET used = ? WHERE used < ? AND key IN ({marks})"  # noqa: S608
                 connection.execute(touch, [now, now - 3600.0, *chunk])
         return arrays
 
     def put(self, arrays: Mapping[str, Array]) -> None:
-        """Keep the arrays; what was used longest ago goes when there is no room."""
+        """Store the arrays. Without room, the least recently used entries are deleted."""
         now = time.time()
         rows = [
             (key, ",".join(map(str, array.shape)), np.ascontiguousarray(array, dtype="<f4").tobytes(), now)
@@ -124,49 +125,27 @@ class FeatureCache:
         with closing(self._connect()) as connection:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)
-            self._forget(connection)
-
-    def _forget(self, connection: sqlite3.Connection) -> None:
-        def bytes_in_use() -> int:
-            pages, free, size = (
-                connection.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("page_count", "freelist_count", "page_size")
-            )
-            return int((pages - free) * size)
-
-        while bytes_in_use() > self.max_bytes:
-            with connection:
-                dropped = connection.execute(
-                    "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT ?)",
-                    (CHUNK,),
-                ).rowcount
-            if dropped == 0:
-                return
+            while connection.execute(BYTES_IN_USE).fetchone()[0] > self.max_bytes:
+                with connection:
+                    if connection.execute(DELETE_OLDEST, (CHUNK,)).rowcount == 0:
+                        return
 
 
 def _hash_file(path: str) -> str:
-    digest = hashlib.blake2b(digest_size=16)
     if not Path(path).is_file():
         raise AudioError(f"{path}: not a regular file")
     with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _unpack(shape: str, value: bytes) -> Array:
-    sizes = tuple(int(size) for size in shape.split(",") if size)
-    return np.frombuffer(value, dtype="<f4").reshape(sizes).astype(np.float32)
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder where computed features and trained networks are kept.
+    """A folder for computed features and trained networks.
 
     Parameters
     ----------
     folder : str or Path
-        Made when something is first kept there.
+        It is created when something is first stored.
 
     Examples
     --------
@@ -181,7 +160,7 @@ class Cache:
 
     @classmethod
     def default(cls) -> "Cache | None":
-        """Return the cache in the folder named by ``FUSIONSER_CACHE``, else in the user's; None where it is ``off``."""
+        """Return the cache in ``FUSIONSER_CACHE`` (None if that is ``off``), or else in the user's cache folder."""
         place = os.environ.get("FUSIONSER_CACHE", "")
         if place.lower() == "off":
             return None
@@ -189,12 +168,12 @@ class Cache:
 
     @classmethod
     def of(cls, choice: "CacheChoice") -> "Cache | None":
-        """Return the cache that an estimator's parameter means: True is the default one, False and None are none.
+        """Return the cache for an estimator's parameter: True means the default, False and None mean no cache.
 
         Raises
         ------
         SettingsError
-            When it is none of these.
+            If it is none of these, nor a Cache.
         """
         if isinstance(choice, Cache):
             return choice
@@ -208,9 +187,9 @@ class Cache:
         return Path(self.folder) / "networks"
 
     def features(self) -> FeatureCache:
-        """Open the features that are kept."""
+        """Open the cache of features."""
         return FeatureCache(Path(self.folder) / "features.sqlite")
 
 
 CacheChoice = Cache | bool | None
-"""What the parameter ``cache`` of an estimator may be, see `Cache.of`."""
+"""Values of an estimator's parameter ``cache``, which `Cache.of` resolves."""

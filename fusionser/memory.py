@@ -1,4 +1,4 @@
-"""Large blocks of memory, kept from one batch, or clip, to the next."""
+"""Reuse of large memory blocks between clips and between batches."""
 
 import ctypes
 import sys
@@ -9,33 +9,31 @@ from contextlib import contextmanager
 __all__ = ["reused_memory"]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
-"""Names of mallopt(3)."""
+"""Parameters of mallopt(3)."""
 
 NEVER = 2**31 - 1
 USUAL = {M_MMAP_MAX: 65536, M_MMAP_THRESHOLD: 32 * 2**20, M_TRIM_THRESHOLD: 64 * 2**20}
-"""Where glibc itself ends up once a program has given back large blocks; once told anything, it adapts no more."""
+"""The values that glibc itself adapts to after freeing large blocks. Calling mallopt turns that adaptation off."""
 
 _lock = threading.Lock()
 _users = 0
 
 
 def _allocator() -> ctypes.CDLL | None:
-    """Return the C library where it is glibc, whose allocator this is about."""
-    if not sys.platform.startswith("linux"):
-        return None
+    """Return the C library if it is glibc."""
     try:
-        library = ctypes.CDLL(None)
-        return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+        library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
     except OSError:
         return None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
 
 
 @contextmanager
 def reused_memory() -> Iterator[None]:
-    """Let large arrays take the memory of those before, while networks are trained or clips are analysed.
+    """Let large arrays reuse the memory of earlier ones, while networks are trained or clips are analysed.
 
-    glibc asks the system for large blocks and gives them back, and the system clears every page of them. Here blocks
-    are kept until the end, so the peak of memory is higher. Elsewhere nothing is changed.
+    By default, glibc returns large blocks to the system, which clears every page before it is used again. Here, blocks
+    are returned only at the end, so peak memory is higher. Without glibc, this does nothing.
 
     Examples
     --------

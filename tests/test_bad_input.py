@@ -165,9 +165,9 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--blocks", "conv1d", "--cross-fit", "1"], "cross_fit is 1; expected 0"),
         (["--blocks", "mfcc,conv1d", "--fusion", "stacked"], "the class scores of conv1d are in-fold"),
         (["--blocks", "mfcc", "--fusion", "average"], "late fusion of one block, 'mfcc', fuses nothing"),
-        (["--cross-fit", "4"], "--cross-fit is for networks, and there are none among the blocks"),
-        (["--blocks", "conv1d", "--fusion", "average", "--tune"], "here the networks alone decide"),
-        (["--blocks", "mfcc,rms", "--fusion", "average", "--equal-blocks"], "late fusion has no use for it"),
+        (["--cross-fit", "4"], "--cross-fit is for networks, but there are none among the blocks"),
+        (["--blocks", "conv1d", "--fusion", "average", "--tune"], "but here networks classify without it"),
+        (["--blocks", "mfcc,rms", "--fusion", "average", "--equal-blocks"], "leave it out with late fusion"),
         (["--drop-classes", "calm"], "no recording has the emotion 'calm'; there are angry, fear"),
         (
             ["--setting", "transductive"],
@@ -309,7 +309,7 @@ def test_a_cache_without_room_costs_nothing_but_the_cache(command, demo_folder, 
             "extract", demo_folder, *EVALUATE, "--out", tmp_path / "f.parquet", env={"FUSIONSER_CACHE": str(place)}
         )
         assert done.status == 0
-        assert "takes or gives no more" in done.messages
+        assert "cannot be read or written" in done.messages
         assert len(pd.read_parquet(tmp_path / "f.parquet")) == 240
     finally:
         subprocess.run(["umount", place], check=True)

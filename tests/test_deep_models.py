@@ -230,5 +230,5 @@ def test_a_fusion_that_does_not_fit_its_members_is_refused(deep):
 
 def test_late_fusion_cannot_be_speaker_normalised():
     spec = two_epochs(["mfcc", "conv1d"], fusion="average", setting="speaker-normalised")
-    with pytest.raises(SettingsError, match="speaker normalisation would standardise away"):
+    with pytest.raises(SettingsError, match="speaker normalisation would standardise them"):
         build_estimator(spec)

@@ -299,7 +299,7 @@ def test_settings_of_a_features_file_that_cannot_be_read_are_told(demo_rows, tmp
 
     for text in (b"{", b'{"name": "x", "features": [{"kind": "unheard"}]}'):
         pq.write_table(pq.read_table(file).replace_schema_metadata({b"fusionser": text}), tmp_path / "g.parquet")
-        with pytest.raises(RowsError, match="its settings cannot be understood"):
+        with pytest.raises(RowsError, match="its settings are invalid"):
             read_settings(tmp_path / "g.parquet")
     with pytest.raises(FusionserError, match="must be .parquet"):
         write_features(table, chosen, "fusionnet", tmp_path / "f.csv", {})
@@ -325,15 +325,15 @@ def test_a_damaged_cache_costs_the_cache_and_not_the_result(clips, tmp_path, mon
         leftover.unlink()
     result = extractor().run(clips, cache=cache)
     assert result.stacked("mfcc").shape == (6, 20)
-    assert "went on without it" in result.notices[0]
+    assert "continued without it" in result.notices[0]
 
 
 def test_a_features_file_that_was_edited_is_refused_where_it_no_longer_holds(demo_folder, tmp_path):
     prepared = prepare([Place(demo_folder, "demo")], FUSIONNET)
     table, extractor = prepared.table, prepared.extractor
     for edited, message in [
-        (table.drop(columns="mfcc__03_mean"), "says that it holds the feature 'mfcc__03_mean'"),
-        (table.assign(mfcc__03_mean=np.nan), "'mfcc__03_mean' holds values that are not finite"),
+        (table.drop(columns="mfcc__03_mean"), "should have the feature 'mfcc__03_mean'"),
+        (table.assign(mfcc__03_mean=np.nan), "'mfcc__03_mean' has values that are not finite"),
         (table.assign(mfcc__03_mean="text"), "not all numbers"),
     ]:
         with pytest.raises(RowsError, match=message):
@@ -355,7 +355,7 @@ def test_features_files_bring_their_settings_or_are_refused(demo_folder, tmp_pat
     with pytest.raises(SettingsError, match="extracted with different settings"):
         resolve(PipelineSpec(), stored)
     for change in ({"gender": "none"}, {"clip": {"offset": 1.0}}):
-        with pytest.raises(SettingsError, match="with settings of its own"):
+        with pytest.raises(SettingsError, match="with its own settings"):
             resolve(PipelineSpec(features=change), stored[:1])
 
 

@@ -111,7 +111,7 @@ def test_bare_arrays_have_the_rate_of_the_analysis_where_there_is_one():
         FusionserError, match=r"not all are analysed at one rate: mfcc at 16000 Hz, rms at 22050 Hz; give"
     ):
         extractor.transform([sound])
-    with pytest.raises(FusionserError, match="give sampling_rate= beside them, or pairs"):
+    with pytest.raises(FusionserError, match="give sampling_rate=, or pairs"):
         extractor.run([sound])
     # What networks are fed counts too; a block that hears nothing does not.
     deep = FeatureExtractor(blocks=[("mfcc", MFCC()), ("net", clone(TINY)), ("gender", Gender(sampling_rate=8000))])
@@ -258,7 +258,7 @@ def test_a_float_file_far_out_of_scale_is_refused_and_one_a_little_over_it_is_no
         ([np.zeros(9)], {"sampling_rate": [8000, 8000]}, "got 2 sampling rates for 1 clips"),
         ([np.zeros(9)], {"sampling_rate": [None]}, "got the sampling rate None"),
         (["a.wav", (np.zeros(9), 8000)], {"sampling_rate": 8000}, "no waveform without a rate"),
-        (pd.DataFrame({"file": ["a.wav"]}), {"sampling_rate": 8000}, "got sampling_rate beside a table"),
+        (pd.DataFrame({"file": ["a.wav"]}), {"sampling_rate": 8000}, "got sampling_rate with a table"),
         ([np.zeros(9)], {}, "got waveforms without a sampling rate; give"),
     ],
 )

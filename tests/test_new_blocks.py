@@ -108,7 +108,7 @@ def test_a_block_needs_a_kind_names_and_what_it_computes(files, registered):
     np.testing.assert_array_equal(extractor.transform(table.assign(file="gone.wav")), extractor.transform(files))
     pairs = [soundfile.read(file, dtype="float32") for file in files]
     np.testing.assert_array_equal(extractor.transform(pairs), extractor.transform(files))
-    with pytest.raises(FusionserError, match="peak at none that is known"):
+    with pytest.raises(FusionserError, match="peak at an unknown rate"):
         block.transform([pairs[0][0]])
 
 

@@ -1,7 +1,7 @@
 """Handcrafted features of speech as scikit-learn transformers.
 
-Inside a `FeatureExtractor` the blocks of equal settings share one transform of each clip; separate blocks in a
-``make_union`` each transform it, and share through the cache alone.
+Blocks of a `FeatureExtractor` with equal settings share one transform of each clip. In a ``make_union``, blocks share
+results only through the cache.
 
 >>> from fusionser.features import MFCC, Chroma
 >>> from sklearn.pipeline import make_union

@@ -1,13 +1,13 @@
-"""Run computations over many clips: from the cache where they are known, over processes where they are not."""
+"""Run computations on many clips: known values come from the cache, the others are computed in processes."""
 
 import gc
-import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from importlib import metadata
 from typing import Any
 
@@ -25,8 +25,12 @@ from fusionser.waveform import holds_waveform
 __all__ = ["Extraction", "Progress", "compute_clips"]
 
 Array = npt.NDArray[np.float32]
+Row = Mapping[str, Any]
+Computations = Mapping[str, Computation]
+Answer = dict[str, Array] | str
+"""The values of a clip by computation, or the reason why it cannot be used."""
 Progress = Callable[[int, int], None]
-"""Is called with the number of clips done and the number of all."""
+"""Called with the number of clips done and the total number."""
 
 CPU = "cpu"
 BATCH = 24
@@ -37,20 +41,20 @@ WORTH_A_PROCESS = 48
 
 @dataclass
 class Extraction:
-    """What came of a run over clips.
+    """The result of a run over clips.
 
     Parameters
     ----------
     arrays : dict
-        For each computation, an object array with one float32 array a clip; None where the clip failed.
+        For each computation, a list with one float32 array per clip, or None where the clip failed.
     fingerprints : list of str
-        Hash of each clip's decoded audio; empty where it failed or was not asked for.
+        Hash of each clip's decoded audio. Empty if the clip failed or the hash was not computed.
     failures : dict of int to str
-        Reason by position of the clip.
+        The reason for each failure, by the clip's position.
     computed : int
-        Number of clips that were analysed, the others came from the cache.
+        Number of clips that were analysed. The others came from the cache.
     notices : list of str
-        What went wrong on the way without harm to the result.
+        Problems that did not affect the result.
     """
 
     arrays: dict[str, list[Array | None]]
@@ -65,15 +69,20 @@ class Extraction:
         return [position for position in range(len(self.fingerprints)) if position not in self.failures]
 
     def stacked(self, name: str) -> Array:
-        """All values of one computation as an array, of the clips that did not fail."""
-        arrays = self.arrays[name]
-        return np.stack([np.asarray(arrays[place]) for place in self.usable])
+        """All values of one computation in one array, for the clips that did not fail."""
+        return np.stack([np.asarray(self.arrays[name][place]) for place in self.usable])
+
+    def record(self, position: int, values: Mapping[str, Array]) -> None:
+        """Store the values of one clip."""
+        for name, value in values.items():
+            if name == FINGERPRINT:
+                self.fingerprints[position] = value.astype(np.uint8).tobytes().hex()
+            elif name in self.arrays:
+                self.arrays[name][position] = value
 
 
-def _compute_one(
-    clip: Clip, computations: Mapping[str, Computation], ready: Mapping[str, Array | AudioError]
-) -> dict[str, Array] | str:
-    """Return the values of a clip, some of which may have been computed with those of others, or what is wrong."""
+def _compute_one(clip: Clip, computations: Computations, ready: Mapping[str, Array | AudioError]) -> Answer:
+    """Return the values of a clip. Values in `ready` were computed in a batch."""
     values: dict[str, Array] = {}
     try:
         for name, computation in computations.items():
@@ -92,7 +101,7 @@ def _compute_one(
 
 
 def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> list[Array | AudioError]:
-    """Return the values of many clips by one call, in place of a clip that cannot be used what is wrong with it."""
+    """Compute many clips in one call. A clip that cannot be used gets its error instead of values."""
     try:
         values = computation.compute_batch(clips, device)
     except AudioError as error:
@@ -107,147 +116,107 @@ def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> li
 
 
 def _compute_batch(
-    rows: list[Mapping[str, Any]], computations: Mapping[str, Computation], device: str = CPU, jobs: int | None = None
-) -> list[dict[str, Array] | str]:
+    rows: list[Row], computations: Computations, device: str = CPU, jobs: int | None = None
+) -> list[Answer]:
     clips = [Clip(row) for row in rows]
     if device != CPU:
         from fusionser.features.on_device import share_spectra
 
         share_spectra(clips, computations, device, jobs)
     ready: list[dict[str, Array | AudioError]] = [{} for _ in clips]
-    # One clip has nothing to hand on, and a single prediction should not wait.
+    # A single clip has no memory to reuse.
     with reused_memory() if len(rows) > 1 else nullcontext():
         for name, computation in computations.items():
-            # The others are computed clip by clip, so that all read a spectrum while it is at hand.
+            # The other computations run clip by clip, so that they share each clip's spectrum.
             if type(computation).compute_batch is not Computation.compute_batch:
                 for values, value in zip(ready, _at_once(computation, clips, device), strict=True):
                     values[name] = value
         return [_compute_one(clip, computations, values) for clip, values in zip(clips, ready, strict=True)]
 
 
-@lru_cache(maxsize=1)
-def _settle() -> None:
-    gc.collect()
-    gc.freeze()
+def _compute_batch_apart(rows: list[Row], computations: Computations, caller: int) -> list[Answer]:
+    """Compute a batch in a joblib process.
 
-
-def _compute_batch_apart(
-    rows: list[Mapping[str, Any]], computations: Mapping[str, Computation], caller: int
-) -> list[dict[str, Array] | str]:
-    """Compute a batch in a process of joblib's, which looks through all its memory for garbage once a second.
-
-    Of what is imported there is none: passed over, a tenth of the time is saved.
+    joblib runs the garbage collector there once a second. Freezing the imported objects spares it scanning them.
     """
-    # joblib may have been told to stay in the caller's process, whose memory is its own affair.
-    if os.getpid() != caller:
-        _settle()
+    # Some joblib backends stay in the caller's process, whose memory is not ours to freeze.
+    if os.getpid() != caller and not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
     return _compute_batch(rows, computations)
 
 
-def _keys(row: Mapping[str, Any], file_digest: str, digests: Mapping[str, str]) -> dict[str, str]:
-    text = row.get("augmentation")
-    copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
-    part = f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}"
-    return {
-        name: hashlib.blake2b(f"{part}|{digest}".encode(), digest_size=16).hexdigest()
-        for name, digest in digests.items()
-    }
-
-
 def _batches(
-    rows: Sequence[Mapping[str, Any]],
-    positions: Sequence[int],
-    computations: Mapping[str, Computation],
-    jobs: int | None,
-    device: str,
-) -> Iterator[tuple[Sequence[int], list[dict[str, Array] | str]]]:
+    rows: Sequence[Row], positions: Sequence[int], computations: Computations, jobs: int | None, device: str
+) -> Iterable[tuple[Sequence[int], list[Answer]]]:
     size = BATCH if device == CPU else DEVICE_BATCH
     groups = [positions[first : first + size] for first in range(0, len(positions), size)]
-    if device != CPU:
-        for group in groups:
-            yield group, _compute_batch([rows[position] for position in group], computations, device, jobs)
-        return
-    if len(positions) < WORTH_A_PROCESS or joblib.effective_n_jobs(jobs) == 1:
-        for group in groups:
-            yield group, _compute_batch([rows[position] for position in group], computations)
-        return
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
-    results = parallel(
-        joblib.delayed(_compute_batch_apart)([rows[position] for position in group], computations, os.getpid())
-        for group in groups
-    )
-    yield from zip(groups, results, strict=True)
+    batches = ([rows[position] for position in group] for group in groups)
+    if device != CPU or len(positions) < WORTH_A_PROCESS or joblib.effective_n_jobs(jobs) == 1:
+        answers = (_compute_batch(batch, computations, device, jobs) for batch in batches)
+    else:
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
+        answers = parallel(joblib.delayed(_compute_batch_apart)(batch, computations, os.getpid()) for batch in batches)
+    return zip(groups, answers, strict=True)
 
 
 @lru_cache(maxsize=1)
-def _made_by() -> str:
-    """Versions of the libraries whose numbers the cache keeps."""
+def _library_versions() -> str:
+    """Return the versions of the libraries that decide the cached numbers."""
     return " ".join(f"{name}={metadata.version(name)}" for name in ("numpy", "scipy", "soundfile", "soxr"))
 
 
 class _Store:
-    """The cache as one run sees it: the keys of its rows, and what to do when the disk is full."""
+    """The cache during one run: the keys of the run's rows, and a notice once the cache has failed."""
 
-    def __init__(
-        self,
-        cache: Cache | None,
-        rows: Mapping[int, Mapping[str, Any]],
-        computations: Mapping[str, Computation],
-        device: str,
-    ) -> None:
+    def __init__(self, cache: Cache | None, rows: Mapping[int, Row], computations: Computations, device: str) -> None:
         self.cache: FeatureCache | None = None
         self.notice: str | None = None
-        self.keys: dict[int, dict[str, str]] = {}
+        self.keys: dict[tuple[int, str], str] = {}
         if cache is None:
             return
-        # Another device gives other last digits.
-        made_by = _made_by() if device == CPU else f"{_made_by()} torch={metadata.version('torch')} on {device}"
-        digests = {name: f"{item.digest()}|{made_by}" for name, item in computations.items() if item.uses_audio}
+        # The last digits depend on the device.
+        versions = _library_versions() + ("" if device == CPU else f" torch={metadata.version('torch')} on {device}")
+        digests = {name: f"{item.digest()}|{versions}" for name, item in computations.items() if item.uses_audio}
         if not digests or not rows:
             return
         digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
         self.cache = cache.features()
-        try:
+        with self._stopping_at_errors(self.cache):
             files = self.cache.file_digests(str(row["file"]) for row in rows.values() if not holds_waveform(row))
-        except sqlite3.Error as error:
-            self._give_up(error)
-            return
-        for position, row in rows.items():
-            if not holds_waveform(row) and row["file"] in files:
-                self.keys[position] = _keys(row, files[row["file"]], digests)
+            for position, row in rows.items():
+                if not holds_waveform(row) and row["file"] in files:
+                    clip = _described(row, files[row["file"]])
+                    for name, digest in digests.items():
+                        self.keys[position, name] = blake2b(f"{clip}|{digest}".encode(), digest_size=16).hexdigest()
 
-    def _give_up(self, error: sqlite3.Error) -> None:
-        assert self.cache is not None  # noqa: S101
-        self.notice = f"the feature cache {self.cache.path} takes or gives no more ({error}); went on without it"
-
-    def recall(self) -> dict[int, dict[str, Array]]:
-        """Values of every row of which all are known."""
-        if self.cache is None or not self.keys:
-            return {}
+    @contextmanager
+    def _stopping_at_errors(self, cache: FeatureCache) -> Iterator[None]:
         try:
-            recalled = self.cache.get(key for keys in self.keys.values() for key in keys.values())
+            yield
         except sqlite3.Error as error:
-            self._give_up(error)
-            return {}
-        return {
-            position: {name: recalled[key] for name, key in keys.items() if key in recalled}
-            for position, keys in self.keys.items()
-        }
+            self.notice = f"the feature cache {cache.path} cannot be read or written ({error}); continued without it"
 
-    def keep(self, computed: Mapping[int, Mapping[str, Array]]) -> None:
-        if self.cache is None or self.notice:
-            return
-        arrays = {
-            self.keys[position][name]: value
-            for position, values in computed.items()
-            if position in self.keys
-            for name, value in values.items()
-            if name in self.keys[position]
-        }
-        try:
-            self.cache.put(arrays)
-        except sqlite3.Error as error:
-            self._give_up(error)
+    def recall(self) -> dict[tuple[int, str], Array]:
+        """Return the cached values by the position of the clip and the name of the computation."""
+        if self.cache is not None and self.keys:
+            with self._stopping_at_errors(self.cache):
+                recalled = self.cache.get(self.keys.values())
+                return {place: recalled[key] for place, key in self.keys.items() if key in recalled}
+        return {}
+
+    def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
+        """Write computed values to the cache."""
+        if self.cache is not None and not self.notice:
+            with self._stopping_at_errors(self.cache):
+                self.cache.put({self.keys[place]: value for place, value in computed.items() if place in self.keys})
+
+
+def _described(row: Row, file_digest: str) -> str:
+    """Return the part of a cache key that identifies a clip."""
+    text = row.get("augmentation")
+    copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
+    return f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}"
 
 
 def compute_clips(
@@ -270,18 +239,19 @@ def compute_clips(
     computations : mapping of str to Computation
         By name.
     held : sequence of mapping, optional
-        Values that are at hand, one mapping a row, by the name of their computation; they are taken as they are.
+        Values that are already known, one mapping per row, by the name of their computation. They are not computed.
     cache : Cache, optional
-        Where values are looked up and kept, batch by batch, so that a stopped run goes on where it was.
+        Where values are looked up and stored. Each batch is stored when it is done, so a stopped run can be resumed.
     n_jobs : int, optional
-        Processes; -1 is one a core. Few clips are done in this process. Threads that decode, with another device.
+        Number of processes; -1 means one per core. Few clips are computed in the current process. With a device other
+        than the CPU, the number of threads that decode.
     device : str, default="cpu"
-        Where spectra are computed, as torch names it, as ``cuda``: many at once, equal to the processor's within
-        1e-3. It needs double precision, which ``mps`` has not.
+        Where spectra are computed, by its torch name, such as ``cuda``. A GPU computes many at once, and agrees with
+        the CPU within 1e-3. It needs double precision, which ``mps`` lacks.
     progress : callable, optional
-        Is told after each batch.
+        Called after each batch with the number of clips done and the number to compute.
     strict : bool, default=False
-        Raise at the first clip that cannot be used, instead of recording it.
+        Raise at the first clip that cannot be used, instead of recording the failure.
 
     Returns
     -------
@@ -293,52 +263,44 @@ def compute_clips(
         With `strict`, for the first clip that cannot be used.
     """
     result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
-    values: list[Mapping[str, Array]] = [*(held or [{}] * len(rows))]
-    unknown = {place for names in _missing(values, computations).values() for place in names}
-    store = _Store(cache, {place: rows[place] for place in sorted(unknown)}, computations, device)
-    for place, recalled in store.recall().items():
-        values[place] = {**recalled, **values[place]}
-    for place, at_hand in enumerate(values):
-        _record(result, place, at_hand)
+    values = [dict(row) for row in held or [{}] * len(rows)]
+    unknown = {place: rows[place] for place, known in enumerate(values) if not computations.keys() <= known.keys()}
+    store = _Store(cache, unknown, computations, device)
+    for (place, name), value in store.recall().items():
+        values[place].setdefault(name, value)
+    for place, known in enumerate(values):
+        result.record(place, known)
     pending = _missing(values, computations)
-    total = sum(len(positions) for positions in pending.values())
-    done = 0
+    done, total = 0, sum(map(len, pending.values()))
+    result.computed = sum(
+        len(positions) for names, positions in pending.items() if any(computations[name].uses_audio for name in names)
+    )
     for names, positions in pending.items():
         wanted = {name: computations[name] for name in names}
         for group, answers in _batches(rows, positions, wanted, n_jobs, device):
-            computed: dict[int, dict[str, Array]] = {}
+            computed: dict[tuple[int, str], Array] = {}
             for position, answer in zip(group, answers, strict=True):
                 if isinstance(answer, str):
                     if strict:
                         raise AudioError(answer)
                     result.failures[position] = answer
                 else:
-                    computed[position] = answer
-                    _record(result, position, answer)
+                    computed |= {(position, name): value for name, value in answer.items()}
+                    result.record(position, answer)
             store.keep(computed)
             done += len(group)
             if progress:
                 progress(done, total)
-    analysed = [names for names in pending if any(computations[name].uses_audio for name in names)]
-    result.computed = sum(len(pending[names]) for names in analysed)
     if store.notice:
         result.notices.append(store.notice)
     return result
 
 
 def _missing(values: Sequence[Mapping[str, Array]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:
-    """Return the positions of clips of which something is not known, by what that is."""
+    """Group the positions of incomplete clips by the names of their missing values."""
     pending: dict[tuple[str, ...], list[int]] = {}
-    for position, at_hand in enumerate(values):
-        missing = tuple(name for name in names if name not in at_hand)
+    for position, known in enumerate(values):
+        missing = tuple(name for name in names if name not in known)
         if missing:
             pending.setdefault(missing, []).append(position)
     return pending
-
-
-def _record(result: Extraction, position: int, values: Mapping[str, Array]) -> None:
-    for name, value in values.items():
-        if name == FINGERPRINT:
-            result.fingerprints[position] = value.astype(np.uint8).tobytes().hex()
-        elif name in result.arrays:
-            result.arrays[name][position] = value

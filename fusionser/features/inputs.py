@@ -1,9 +1,9 @@
-"""What scikit-learn users pass as X, as rows.
+"""Convert X, as scikit-learn users pass it, to rows.
 
-X is a table with a column ``file``, or a sequence whose items are paths, waveforms, or pairs ``(samples, rate)``; a
-two-dimensional array of numbers is a batch of waveforms. A waveform is resampled to the rate of each analysis, as a
-file is, so its own must be known: it stands in the pair, or is told by ``sampling_rate=`` beside X. Without either,
-bare arrays are taken to have the rate of the analysis, where there is but one.
+X is a table with a column ``file``, or a sequence of paths, waveforms, or pairs ``(samples, rate)``. A two-dimensional
+array of numbers is a batch of waveforms. Like files, waveforms are resampled to the rate of each analysis, so their own
+rate must be known: from the pair, or from ``sampling_rate=``. Without either, the rate of the analysis is assumed if
+there is only one.
 """
 
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ EXPECTED = "a table, or a list of paths, waveforms, or pairs (samples, rate)"
 
 
 def rows_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Turn what scikit-learn users pass as X into rows.
+    """Convert X to rows.
 
     Parameters
     ----------
     X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
     sampling_rate : int or sequence of int, optional
-        Rate of bare waveforms in Hz, one for all or one an item.
+        Rate in Hz of waveforms without one: a single number, or one per item.
     computations : mapping of str to Computation, optional
-        What the rows are for. Without `sampling_rate`, bare waveforms have the one rate at which they are analysed.
+        The computations that will use the rows. Without `sampling_rate`, waveforms are assumed to have their rate.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def rows_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any]
     Raises
     ------
     FusionserError
-        When X is none of these, or the rate of a waveform is not known.
+        If X is none of these, or the rate of a waveform is unknown.
 
     Examples
     --------
@@ -53,25 +53,22 @@ def rows_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any]
     items = [_item(item) for item in _items(X)]
     bare = [place for place, (value, rate) in enumerate(items) if rate is None and not isinstance(value, str)]
     rates = _rates(sampling_rate, len(items), bare, computations or {})
+    rates |= {place: check_rate(rate) for place, (_, rate) in enumerate(items) if rate is not None}
     return [
         {"file": value}
         if isinstance(value, str)
-        else {
-            "file": f"waveform {place}",
-            "waveform": value,
-            "sampling_rate": rates[place] if rate is None else check_rate(rate),
-        }
-        for place, (value, rate) in enumerate(items)
+        else {"file": f"waveform {place}", "waveform": value, "sampling_rate": rates[place]}
+        for place, (value, _) in enumerate(items)
     ]
 
 
 def table_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """Return X as a table of rows: itself where it is one, else one that says which items are the same clip.
+    """Return X if it is a table, else a table of its rows whose column ``source`` identifies equal clips.
 
     Parameters
     ----------
     X, sampling_rate, computations
-        See `rows_of`.
+        As in `rows_of`.
 
     Examples
     --------
@@ -85,14 +82,14 @@ def table_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any
     numbers = isinstance(X, np.ndarray) and X.dtype.kind in "fiu"
     table = pd.DataFrame({"file": [row["file"] for row in rows]})
     table["source"] = sources_of(X if numbers else [row.get("waveform", row["file"]) for row in rows], len(rows))
-    if any("waveform" in row for row in rows):
-        table["waveform"] = object_column([row.get("waveform") for row in rows])
-        table["sampling_rate"] = object_column([row.get("sampling_rate") for row in rows])
+    for name in ("waveform", "sampling_rate"):
+        if any(name in row for row in rows):
+            table[name] = object_column([row.get(name) for row in rows])
     return table
 
 
 def object_column(values: list[Any]) -> Any:
-    """Return values, arrays among them, as the values of a table's column."""
+    """Return values, which may be arrays, as the values of a column."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
@@ -104,16 +101,18 @@ def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]
             f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, or {EXPECTED[9:]}"
         )
     if sampling_rate is not None:
-        raise FusionserError("got sampling_rate beside a table; its files have rates of their own, so leave it out")
-    names = list(map(str, X.columns))
-    plain = [place for place, name in enumerate(names) if "__" not in name and not name.startswith(ARRAY_MARK)]
-    # As `to_dict("records")` does, in a tenth of its time for one row, which a prediction waits for.
-    columns = {names[place]: X.iloc[:, place].tolist() for place in plain}
+        raise FusionserError("got sampling_rate with a table; its files have their own rates, so leave it out")
+    # `to_dict("records")` gives the same, but is slow for a single row.
+    columns = {
+        name: X.iloc[:, place].tolist()
+        for place, name in enumerate(map(str, X.columns))
+        if "__" not in name and not name.startswith(ARRAY_MARK)
+    }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _items(X: Any) -> Any:
-    """Return X where its items may be clips; the usual mistakes are told by what they are."""
+    """Return X if its items may be clips. Common mistakes get specific errors."""
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__"):
         raise FusionserError(f"got {type(X).__name__} for X; expected {EXPECTED}")
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu":
@@ -121,8 +120,8 @@ def _items(X: Any) -> Any:
             raise FusionserError("got one waveform for X; expected a list of them: give [X]")
         if X.ndim == 2 and X.shape[1] <= MOST_CHANNELS:
             raise FusionserError(
-                f"got an array of {X.shape[0]} waveforms with {X.shape[1]} samples each for X; where it is one "
-                "waveform of so many channels, give [X]"
+                f"got an array of {X.shape[0]} waveforms with {X.shape[1]} samples each for X; if it is one waveform "
+                f"with {X.shape[1]} channels, give [X]"
             )
     elif len(X) == 2 and split_pair(X)[1] is not None:
         raise FusionserError("got one pair (samples, rate) for X; expected a list of them: give [X]")
@@ -130,7 +129,7 @@ def _items(X: Any) -> Any:
 
 
 def _item(item: Any) -> tuple[Any, Any]:
-    """Return a path and None, or an array and its rate, None where that is not told."""
+    """Return a path and None, or an array and its rate, which is None if it is not given."""
     if isinstance(item, np.ndarray) and item.dtype.kind in "OUS" and item.size == 1:
         item = item.ravel()[0]
     if isinstance(item, str) or hasattr(item, "__fspath__"):
@@ -139,7 +138,7 @@ def _item(item: Any) -> tuple[Any, Any]:
     try:
         waveform = np.asarray(samples)
     except ValueError:
-        # Of arrays of several lengths there is no array.
+        # Arrays of different lengths do not form an array; the check below reports the item.
         waveform = object_column(list(samples))
     if waveform.ndim not in (1, 2) or waveform.dtype.kind not in "fiu":
         raise FusionserError(
@@ -150,30 +149,28 @@ def _item(item: Any) -> tuple[Any, Any]:
 
 
 def _rates(given: Rates, count: int, bare: list[int], computations: Mapping[str, Any]) -> dict[int, int | None]:
-    """Return the rate of each bare waveform, by its place."""
+    """Return the rate of each waveform without one, by its position."""
     if given is None:
         return dict.fromkeys(bare, _own_rate(computations)) if bare else {}
     if not bare:
         raise FusionserError(
-            "got sampling_rate, and no waveform without a rate: files and pairs have rates of their own; leave it out"
+            "got sampling_rate, but no waveform without a rate: files and pairs have their own rates; leave it out"
         )
     rates = np.asarray(given, dtype=object)
     if rates.ndim == 0:
         return dict.fromkeys(bare, check_rate(given))
     if rates.shape != (count,):
-        raise FusionserError(f"got {rates.size} sampling rates for {count} clips; expected one number, or one a clip")
+        raise FusionserError(f"got {rates.size} sampling rates for {count} clips; expected one number, or one per clip")
     return {place: check_rate(rates[place]) for place in bare}
 
 
 def _own_rate(computations: Mapping[str, Any]) -> int | None:
-    """Return the one rate at which clips are analysed; None where no sample is looked at."""
+    """Return the single rate of the analysis, or None if no computation uses samples."""
     rates = {name: getattr(item, "sampling_rate", None) for name, item in computations.items() if item.uses_audio}
     if computations and not rates:
         return None
     if len(set(rates.values())) == 1 and None not in rates.values():
         return check_rate(next(iter(rates.values())))
-    listed = ", ".join(f"{name} at {f'{rate} Hz' if rate else 'none that is known'}" for name, rate in rates.items())
+    listed = ", ".join(f"{name} at {f'{rate} Hz' if rate else 'an unknown rate'}" for name, rate in rates.items())
     why = f", and not all are analysed at one rate: {listed}" if rates else ""
-    raise FusionserError(
-        f"got waveforms without a sampling rate{why}; give sampling_rate= beside them, or pairs (samples, rate)"
-    )
+    raise FusionserError(f"got waveforms without a sampling rate{why}; give sampling_rate=, or pairs (samples, rate)")

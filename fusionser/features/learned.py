@@ -1,4 +1,4 @@
-"""What a block of features that is fitted to training rows has in common, whatever it learns."""
+"""The base class of feature blocks that are fitted to training rows."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -20,14 +20,14 @@ Array = npt.NDArray[np.float32]
 
 SCORE = "score_"
 CROSS_FITTED = "crossfitted_score_"
-"""How the columns of class scores begin: those that a training row's own label had a part in, and those it had not."""
+"""Prefixes of columns of class scores: in-fold, and out-of-fold for the training rows."""
 
 
 class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
-    """A block of columns that are learned from labelled training rows; `fit` sees those rows alone.
+    """A block whose columns are learned from labelled training rows. `fit` sees only those rows.
 
-    Subclasses are keyword-only dataclasses. They set `kind`, their name in the registry, and say what they
-    are fed where no `front_end` is given (`default_front_end`) and what they give (`names`).
+    Subclasses are keyword-only dataclasses. They set `kind`, their name in the registry, and define the default input
+    (`default_front_end`) and the columns (`names`).
     """
 
     kind: ClassVar[str]
@@ -35,19 +35,19 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
     front_end: FrontEnd | None
 
     def default_front_end(self) -> FrontEnd:
-        """Return the front end that is used where none is given."""
+        """Return the front end to use if none is given."""
         raise NotImplementedError
 
     def resolved_front_end(self) -> FrontEnd:
-        """Return what every clip is turned into before it is learned from: the given front end, else the default."""
+        """Return the front end that turns clips into inputs: the given one, or else the default."""
         return self.default_front_end() if self.front_end is None else self.front_end
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is out of range."""
         self.resolved_front_end().check()
 
     def rows(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
-        """Return X as a table of rows, each waveform with its rate, see `fusionser.features.inputs`."""
+        """Return X as a table of rows, with the rate of each waveform. `fusionser.features.inputs` describes X."""
         return table_of(X, sampling_rate, {self.kind: self.resolved_front_end()})
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -59,11 +59,11 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
         raise NotImplementedError
 
     def names(self) -> list[str]:
-        """Return the names of the columns within the block; those of class scores are known once fitted."""
+        """Return the names of the columns within the block. Those of class scores are only known once fitted."""
         raise NotImplementedError
 
     def column_count(self, n_classes: int) -> int:
-        """Return the number of columns, for so many classes."""
+        """Return the number of columns for a number of classes."""
         raise NotImplementedError
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
@@ -76,18 +76,18 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build the block from what `settings` returned."""
+        """Build the block from the value of `settings`."""
         params = {key: value for key, value in settings.items() if key not in ("kind", "front_end")}
         built = cls(front_end=front_end(settings["front_end"]), **params)
         built.check()
         return built
 
     def pack(self) -> bytes:
-        """Return what was learned, as the bytes of a safetensors file."""
+        """Return the learned values as the bytes of a safetensors file."""
         raise NotImplementedError
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
-        """Put back what `pack` returned; raises `ValueError` when it does not fit the parameters."""
+        """Restore the value of `pack`. Raise `ValueError` if it does not fit the parameters."""
         raise NotImplementedError
 
     def __sklearn_tags__(self) -> Any:
@@ -100,29 +100,26 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
 
 
 def labels_of(y: Any, n_rows: int) -> npt.NDArray[Any]:
-    """Return the labels as an array, one a row.
+    """Return the labels as an array, one per row.
 
     Raises
     ------
     SettingsError
-        When there are none, or not as many as rows.
+        If there are no labels, or their number differs from that of the rows.
     """
     if y is None:
-        raise SettingsError("got no labels; a block that learns is fitted to rows and their labels")
+        raise SettingsError("got no labels; a learned block is fitted to rows and their labels")
     labels = np.asarray(y)
     if labels.shape != (n_rows,):
-        raise SettingsError(f"got labels of shape {labels.shape} for {n_rows} rows; expected one a row")
+        raise SettingsError(f"got labels of shape {labels.shape} for {n_rows} rows; expected one per row")
     return labels
 
 
-def columns_of(X: Any, names: Mapping[str, Any]) -> pd.DataFrame:
-    """Return columns of a table, filled by defaults where X is no table, or lacks them or some of their values."""
+def columns_of(X: Any, defaults: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the named columns of X, with defaults for missing columns and values, or if X is not a table."""
     given = X if isinstance(X, pd.DataFrame) else pd.DataFrame(index=range(len(X)))
-    return pd.DataFrame(
-        {
-            name: given[name].astype(object).where(given[name].notna(), default).to_numpy()
-            if name in given
-            else [default] * len(X)
-            for name, default in names.items()
-        }
-    )
+    columns = {
+        name: given[name].astype(object).where(given[name].notna(), default) if name in given else default
+        for name, default in defaults.items()
+    }
+    return pd.DataFrame(columns, index=given.index)

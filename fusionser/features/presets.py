@@ -1,59 +1,55 @@
-"""Named sets of blocks."""
+"""Presets: named sets of feature blocks."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from fusionser.features.base import FeatureBlock
-from fusionser.features.clip_blocks import Gender, Pitch, SignalStatistics
 from fusionser.features.extractor import FeatureExtractor
-from fusionser.features.frame_blocks import (
-    MFCC,
-    RMS,
-    Chroma,
-    MelSpectrogram,
-    SpectralContrast,
-    SpectralShape,
-    ZeroCrossingRate,
-)
-from fusionser.features.framing import accepted, build_block
+from fusionser.features.framing import build_block
 from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
 __all__ = ["fusionnet", "preset", "ser_fusionnet", "wide"]
 
 PAPER_CLIP = 2.5
-"""Seconds; the paper does not say how long its clips are."""
+"""Seconds. The paper does not state the length of its clips."""
 
 PAPER_PRESETS = ("fusionnet", "ser-fusionnet")
-"""SER-FusionNet's: they skip the corpus's offset, and have the gender."""
+"""SER-FusionNet's presets: they skip the corpus's offset, and include the gender."""
 
 SPREAD = ("mean", "std", "percentile10", "percentile50", "percentile90")
+LEVEL = (*SPREAD, "maximum", "slope")
 EXTREMES = ("std", "percentile10", "percentile90")
 
 
 def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     """SER-FusionNet's handcrafted columns: 162 acoustic, 6 statistical, 1 gender.
 
-    The acoustic vector is zero-crossing rate, 12 chroma, 20 MFCC, RMS and 128 mel bands, each the mean over
-    frames under librosa's defaults (22 050 Hz, frames of 2048, hop 512). The paper (Boopathi, Bramadi, Ravi
-    Kumar and Babu 2023) prints the length 162 and the five features; the split 1 + 12 + 20 + 1 + 128 is
-    inferred. It does not define the clip either; 2.5 s is the default here, with the offset a parameter
-    (0.6 s is RAVDESS's, from its card).
+    The acoustic vector has the zero-crossing rate, 12 chroma, 20 MFCC, RMS and 128 mel bands. Each is the mean over
+    frames with librosa's defaults (22 050 Hz, frames of 2048 samples, hop 512). The paper (Boopathi, Bramadi, Ravi
+    Kumar and Babu 2023) gives the length 162 and the five features; the split 1 + 12 + 20 + 1 + 128 is inferred. It
+    does not define the clip. The default here is 2.5 s without an offset (RAVDESS's card gives an offset of 0.6 s).
 
     Parameters
     ----------
     gender : bool, default=True
-        Include the gender as given by the rows.
+        Include the gender from the rows.
     **clip
-        Parameters of the clip and its frames, the same for every block, see `FrameParameters`.
+        Parameters of the clip and its frames for all blocks, listed in `FrameParameters`.
 
     Examples
     --------
     >>> fusionnet().get_feature_names_out().size
     169
     """
-    settings = {"duration": PAPER_CLIP, **clip}
-    kinds = [*GROUPS["acoustic"], "statistics", *(["gender"] if gender else [])]
-    return FeatureExtractor(blocks=[(kind, build_block(BLOCKS[kind], settings)) for kind in kinds])
+    kinds = [*GROUPS["acoustic"], "statistics"]
+    return FeatureExtractor(blocks=_blocks({kind: {} for kind in kinds}, gender, {"duration": PAPER_CLIP, **clip}))
+
+
+def _blocks(
+    parameters: Mapping[str, Mapping[str, Any]], gender: bool, clip: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    parameters = {**parameters, **({"gender": {}} if gender else {})}
+    return [(kind, build_block(BLOCKS[kind], {**own, **clip})) for kind, own in parameters.items()]
 
 
 def ser_fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
@@ -62,9 +58,9 @@ def ser_fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     Parameters
     ----------
     gender : bool, default=True
-        Include the gender as given by the rows.
+        Include the gender from the rows.
     **clip
-        Parameters of the clip and its frames, see `fusionnet`.
+        Parameters of the clip and its frames, as in `fusionnet`.
 
     Examples
     --------
@@ -74,25 +70,22 @@ def ser_fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     settings = {"duration": PAPER_CLIP, **clip}
     network = NETWORKS["conv1d"]()
     network.front_end = network.default_front_end().set_params(**settings)
-    kinds = ["statistics", *(["gender"] if gender else [])]
-    return FeatureExtractor(
-        blocks=[("conv1d", network), *((kind, build_block(BLOCKS[kind], settings)) for kind in kinds)]
-    )
+    return FeatureExtractor(blocks=[("conv1d", network), *_blocks({"statistics": {}}, gender, settings)])
 
 
 def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     """About a thousand functionals of energy, pitch, timbre and their changes, over the whole trimmed clip.
 
-    Frames of 64 ms every 16 ms at 16 kHz; means, standard deviations and percentiles of log-mel bands, MFCC with two
-    orders of derivatives, pitch, harmonics-to-noise ratio, spectral shape, contrast, chroma, level and
-    zero-crossing rate.
+    Frames are 64 ms long, every 16 ms, at 16 kHz. The columns are means, standard deviations and percentiles of log-mel
+    bands, MFCC with two orders of derivatives, pitch, harmonics-to-noise ratio, spectral shape, contrast, chroma, level
+    and zero-crossing rate.
 
     Parameters
     ----------
     gender : bool, default=False
-        Include the gender as given by the rows.
+        Include the gender from the rows.
     **clip
-        Parameters of the clip and its frames, the same for every block, see `FrameParameters`.
+        Parameters of the clip and its frames for all blocks, listed in `FrameParameters`.
 
     Examples
     --------
@@ -100,26 +93,21 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     True
     """
     settings = {"sampling_rate": 16000, "trim": True, **clip}
-    # Another rate keeps the frames' length in time.
+    # At other rates, frames keep their length in seconds.
     hop_length = max(round(0.016 * settings["sampling_rate"]), 32)
     settings = {"n_fft": 4 * hop_length, "hop_length": hop_length, **settings}
-    changes = ("mean", "std")
-    blocks: list[FeatureBlock] = [
-        ZeroCrossingRate(statistics=SPREAD, deltas=1, delta_statistics=("std",)),
-        Chroma(statistics=changes),
-        MFCC(statistics=SPREAD, deltas=2, delta_statistics=EXTREMES),
-        RMS(logarithmic=True, statistics=(*SPREAD, "maximum", "slope"), deltas=1, delta_statistics=SPREAD),
-        MelSpectrogram(n_mels=64, logarithmic=True, statistics=SPREAD, deltas=1, delta_statistics=EXTREMES),
-        SignalStatistics(),
-        Pitch(statistics=(*SPREAD, "percentile25", "percentile75", "maximum", "slope")),
-        SpectralShape(statistics=SPREAD, deltas=1, delta_statistics=EXTREMES),
-        SpectralContrast(n_bands=5, statistics=SPREAD, deltas=1, delta_statistics=("std",)),
-    ]
-    if gender:
-        blocks.append(Gender())
-    for block in blocks:
-        block.set_params(**accepted(type(block), settings))
-    return FeatureExtractor(blocks=[(block.kind, block) for block in blocks])
+    parameters: dict[str, dict[str, Any]] = {
+        "zcr": {"statistics": SPREAD, "deltas": 1, "delta_statistics": ("std",)},
+        "chroma": {"statistics": ("mean", "std")},
+        "mfcc": {"statistics": SPREAD, "deltas": 2, "delta_statistics": EXTREMES},
+        "rms": {"logarithmic": True, "statistics": LEVEL, "deltas": 1, "delta_statistics": SPREAD},
+        "mel": {"n_mels": 64, "logarithmic": True, "statistics": SPREAD, "deltas": 1, "delta_statistics": EXTREMES},
+        "statistics": {},
+        "pitch": {"statistics": (*SPREAD, "percentile25", "percentile75", "maximum", "slope")},
+        "shape": {"statistics": SPREAD, "deltas": 1, "delta_statistics": EXTREMES},
+        "contrast": {"n_bands": 5, "statistics": SPREAD, "deltas": 1, "delta_statistics": ("std",)},
+    }
+    return FeatureExtractor(blocks=_blocks(parameters, gender, settings))
 
 
 def preset(name: str, **options: Any) -> FeatureExtractor:
@@ -128,12 +116,11 @@ def preset(name: str, **options: Any) -> FeatureExtractor:
     Raises
     ------
     SettingsError
-        When no preset has that name.
+        If there is no preset of that name.
 
     Examples
     --------
     >>> preset("fusionnet", gender=False, offset=0.6).get_params()["mel__offset"]
     0.6
     """
-    built: FeatureExtractor = PRESETS.named(name)(**options)
-    return built
+    return PRESETS.named(name)(**options)

@@ -1,4 +1,4 @@
-"""The features file: rows, features, and the settings that made them, in one Parquet table."""
+"""The features file: rows, features and their settings in one Parquet table."""
 
 import json
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ KEY = b"fusionser"
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """What a features file says of how it was made."""
+    """The settings stored in a features file."""
 
     name: str
     extractor: FeatureExtractor
@@ -36,12 +36,12 @@ def write_features(
     path: str | Path,
     provenance: dict[str, Any],
 ) -> Path:
-    """Write rows and features as Parquet with their settings in its metadata, whole or not at all.
+    """Write rows and features as Parquet, with their settings in its metadata. The file appears only when complete.
 
     Parameters
     ----------
     tables : DataFrame, or iterable of DataFrame
-        Parts with the same columns are written as they come, so that only one is in memory.
+        Parts with the same columns. Each is written as it comes, so only one is in memory.
     extractor : FeatureExtractor
     name : str
     path : str or Path
@@ -50,44 +50,44 @@ def write_features(
     Raises
     ------
     FusionserError
-        When the file is not named ``.parquet``, or cannot be written.
+        If the file is not named ``.parquet``, or cannot be written.
     """
     target = Path(path)
     if target.suffix != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
     described = {"name": name, "features": extractor.settings(), "provenance": provenance}
-    parts = iter([tables] if isinstance(tables, pd.DataFrame) else tables)
+    parts = map(_stored, [tables] if isinstance(tables, pd.DataFrame) else tables)
 
     def write(temporary: Path) -> None:
-        first = _placed(next(parts))
+        first = next(parts)
         schema = _schema(first, described)
         with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
-            for part in chain([first], map(_placed, parts)):
+            for part in chain([first], parts):
                 writer.write_table(pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False))
 
     return write_whole(target, write)
 
 
-def _placed(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what is kept of a table; a relative path would be taken from the file's folder when it is read."""
+def _stored(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without arrays, with absolute paths: readers take relative ones from the table's folder."""
     plain = table.drop(columns=array_columns(table))
     return plain.assign(file=[str(Path(file).absolute()) for file in plain["file"]])
 
 
 def _schema(table: pd.DataFrame, described: dict[str, Any]) -> pyarrow.Schema:
-    """Return the types of the columns; one that is empty in the first part may hold text in the next."""
+    """Return the types of the columns. A column that is empty in the first part may hold text in a later one."""
     inferred = pyarrow.Schema.from_pandas(table, preserve_index=False)
     fields = [field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field for field in inferred]
     return pyarrow.schema(fields, metadata={**(inferred.metadata or {}), KEY: json.dumps(described).encode()})
 
 
 def read_settings(path: str | Path) -> FeatureSettings | None:
-    """Return the settings of a features file; None for any other table.
+    """Return the settings of a features file, or None for any other table.
 
     Raises
     ------
     RowsError
-        When the settings are there and cannot be understood.
+        If the file cannot be read, or its settings are invalid.
     """
     if Path(path).suffix != ".parquet" or not Path(path).is_file():
         return None
@@ -101,4 +101,4 @@ def read_settings(path: str | Path) -> FeatureSettings | None:
         described = json.loads(metadata[KEY])
         return FeatureSettings(described["name"], FeatureExtractor.from_settings(described["features"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise RowsError(f"{path}: its settings cannot be understood ({error}); extract the features again") from error
+        raise RowsError(f"{path}: its settings are invalid ({error}); extract the features again") from error

@@ -1,4 +1,4 @@
-"""Rows of clips and their features: what a table holds already is taken from it, the rest is computed."""
+"""Tables of clips and their features: features that a table already has are reused, the others are computed."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fusionser.cache import Cache
 from fusionser.errors import RowsError
 from fusionser.features.base import ClipTransformer, FeatureBlock
-from fusionser.features.extraction import Extraction, Progress, compute_clips
+from fusionser.features.extraction import Extraction, compute_clips
 from fusionser.features.inputs import object_column, rows_of
-from fusionser.rows import ARRAY_MARK, AUDIO_COLUMN, EXTRACTED_COLUMN
+from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, feature_columns
 
 __all__ = ["FeatureTable"]
 
@@ -22,18 +21,18 @@ Mask = npt.NDArray[np.bool_]
 
 
 class FeatureTable:
-    """Rows, as an extractor sees them: which of its features they hold, and what they are with the others.
+    """Rows, and the features that an extractor computes for them or finds in them.
 
-    A table that was written (`filled`) says in its column ``extracted`` which blocks its columns are of, by a digest of
-    the settings of each, so that columns of other settings are never taken.
+    The column ``extracted`` of a table that was written (`filled`) names the blocks of its columns, with a digest of
+    the settings of each. So columns made with other settings are never reused.
 
     Parameters
     ----------
     rows : DataFrame
     blocks : mapping of str to FeatureBlock
-        Handcrafted blocks; the name is the prefix of the block's columns.
+        Handcrafted blocks by name. The name is the prefix of the block's columns.
     front_ends : iterable of ClipTransformer
-        What networks are fed; a table in memory carries it too, one array a row.
+        The inputs of networks. A table in memory holds them too, one array per row.
 
     Examples
     --------
@@ -58,73 +57,57 @@ class FeatureTable:
         return [f"{name}__{column}" for name, block in self.blocks.items() for column in block.names()]
 
     def stamp(self) -> str:
-        """Return what the column ``extracted`` holds for rows with these blocks."""
+        """Return the value of the column ``extracted`` for rows with these blocks."""
         return json.dumps({name: block.digest() for name, block in self.blocks.items()}, sort_keys=True)
 
     def held(self) -> Mask:
-        """Tell which rows hold everything that must be computed from audio."""
-        held = self._stamped()
-        for column in self.front_ends:
-            held = held & self._carried(column)
-        return held
+        """Tell which rows have everything that must be computed from audio."""
+        return np.logical_and.reduce([self._stamped(), *map(self._carried, self.front_ends)])
 
-    def compute(
-        self,
-        *,
-        cache: Cache | None = None,
-        n_jobs: int | None = None,
-        device: str = "cpu",
-        progress: Progress | None = None,
-        strict: bool = False,
-    ) -> Extraction:
-        """Take what the rows hold, and compute the rest, keeping what fails apart; see `compute_clips`.
+    def compute(self, **options: Any) -> Extraction:
+        """Take the values that the rows have, and compute the others.
+
+        Parameters
+        ----------
+        **options
+            Passed to `compute_clips`: `cache`, `n_jobs`, `device`, `progress` and `strict`.
 
         Raises
         ------
         RowsError
-            When the columns are not what ``extracted`` says.
+            If the columns do not match ``extracted``.
         AudioError
             With `strict`, for the first clip that cannot be used.
         """
-        computations: dict[str, ClipTransformer] = {**self.blocks, **self.front_ends}
-        return compute_clips(
-            rows_of(self.rows),
-            computations,
-            held=self._held_values(),
-            cache=cache,
-            n_jobs=n_jobs,
-            device=device,
-            progress=progress,
-            strict=strict,
-        )
+        computations = {**self.blocks, **self.front_ends}
+        return compute_clips(rows_of(self.rows), computations, held=self._held_values(), **options)
 
     def filled(self, result: Extraction) -> pd.DataFrame:
-        """Return the rows that succeeded, with their features, fingerprint and stamp, and what networks are fed."""
-        kept = self.fed(result).reset_index(drop=True).drop(columns=[AUDIO_COLUMN, EXTRACTED_COLUMN], errors="ignore")
-        plain, arrays = kept.drop(columns=[*self.front_ends]), kept[[*self.front_ends]]
-        before = self.rows[AUDIO_COLUMN] if AUDIO_COLUMN in self.rows else pd.Series("", index=self.rows.index)
+        """Return the rows that succeeded, with their features, fingerprint, stamp and inputs of networks."""
+        fed = self.fed(result).reset_index(drop=True).drop(columns=[AUDIO_COLUMN, EXTRACTED_COLUMN], errors="ignore")
+        known = self.rows.get(AUDIO_COLUMN, pd.Series("", index=self.rows.index))
         marks = {
-            AUDIO_COLUMN: [result.fingerprints[place] or before.iloc[place] for place in result.usable],
+            AUDIO_COLUMN: [result.fingerprints[place] or known.iloc[place] for place in result.usable],
             EXTRACTED_COLUMN: self.stamp(),
         }
-        parts = [plain, pd.DataFrame(marks), arrays]
+        arrays = [*self.front_ends]
+        parts = [fed.drop(columns=arrays), pd.DataFrame(marks), fed[arrays]]
         if self.blocks:
             values = np.concatenate([result.stacked(name) for name in self.blocks], axis=1)
             parts.append(pd.DataFrame(values, columns=self.names))
         return pd.concat(parts, axis=1)
 
     def fed(self, result: Extraction) -> pd.DataFrame:
-        """Return the rows that succeeded without features, but with what networks are fed."""
+        """Return the rows that succeeded, without features but with the inputs of networks."""
         usable = result.usable
-        features = [name for name in map(str, self.rows.columns) if "__" in name or name.startswith(ARRAY_MARK)]
-        rows = self.rows.drop(columns=features) if features else self.rows
+        rows = self.rows.drop(columns=[*feature_columns(self.rows), *array_columns(self.rows)])
         arrays = {
             column: object_column([result.arrays[column][place] for place in usable]) for column in self.front_ends
         }
         return (rows.iloc[usable] if result.failures else rows).assign(**arrays)
 
     def _stamped(self) -> Mask:
-        """Tell which rows hold the columns of the blocks."""
+        """Tell which rows have the columns of the blocks."""
         if EXTRACTED_COLUMN not in self.rows.columns:
             return np.zeros(len(self.rows), dtype=bool)
         wanted = {name: block.digest() for name, block in self.blocks.items() if block.uses_audio}.items()
@@ -133,13 +116,12 @@ class FeatureTable:
         return stamps.map(held).to_numpy(dtype=bool)
 
     def _carried(self, column: str) -> Mask:
-        """Tell which rows carry an array."""
-        if column not in self.rows.columns:
-            return np.zeros(len(self.rows), dtype=bool)
-        return np.array([isinstance(value, np.ndarray) for value in self.rows[column]], dtype=bool)
+        """Tell which rows have an array in a column."""
+        values = self.rows.get(column, [None] * len(self.rows))
+        return np.array([isinstance(value, np.ndarray) for value in values], dtype=bool)
 
     def _held_values(self) -> list[dict[str, Array]]:
-        """Return what each row holds, by block and front end; what follows from rows alone is computed anew."""
+        """Return the values of each row, by block and front end. Blocks that use no audio are computed again."""
         values: list[dict[str, Array]] = [{} for _ in range(len(self.rows))]
         stamped = np.flatnonzero(self._stamped())
         for name, block in self.blocks.items():
@@ -156,23 +138,21 @@ class FeatureTable:
 def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str]) -> Array:
     missing = [column for column in columns if column not in rows.columns]
     if missing:
-        raise RowsError(f"the table says that it holds the feature '{missing[0]}', and does not; extract it again")
+        raise RowsError(f"the table should have the feature '{missing[0]}', but does not; extract it again")
     try:
         values = rows[columns].iloc[places].to_numpy(dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise RowsError(f"the table's features are not all numbers ({error}); extract them again") from error
     if not np.isfinite(values).all():
         column = columns[int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])]
-        raise RowsError(f"the table's feature '{column}' holds values that are not finite; extract it again")
+        raise RowsError(f"the table's feature '{column}' has values that are not finite; extract it again")
     return values
 
 
 def _digests_of(stamp: str) -> dict[str, str]:
-    """Read a stamp; one that nobody here wrote holds nothing, so that its row is analysed anew."""
+    """Read a stamp. An invalid one gives no digests, so its row is analysed again."""
     try:
         read: Any = json.loads(stamp)
     except ValueError:
         return {}
-    if not isinstance(read, dict):
-        return {}
-    return {key: value for key, value in read.items() if isinstance(value, str)}
+    return {key: value for key, value in read.items() if isinstance(value, str)} if isinstance(read, dict) else {}

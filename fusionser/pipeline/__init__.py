@@ -1,4 +1,4 @@
-"""From a specification to estimators, and from places to a table of rows with features.
+"""Build estimators from a specification, and tables of rows with features from inputs.
 
 >>> from fusionser.pipeline import PipelineSpec, build_pipeline
 >>> [name for name, _ in build_pipeline(PipelineSpec(rows={"augment": ["noise"]})).steps]

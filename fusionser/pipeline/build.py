@@ -1,4 +1,4 @@
-"""One flat pipeline from rows to labels, refitted whole in every fold."""
+"""Build the pipeline from rows to labels. It is flat, and refitted as a whole in every fold."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,24 +28,31 @@ __all__ = ["build_estimator", "build_pipeline", "classifier_settings", "configur
 UnusableRows = Sequence[tuple[str, str]]
 """Source and augmentation of augmented rows that cannot be analysed."""
 
+HIDDEN = ("n_jobs", "device", "cache")
+"""Parameters of classifiers that do not affect results."""
+
 LATE = "average"
-"""How several networks that classify by themselves are fused; one is as it is."""
+"""How networks are fused that classify without a classifier. A single network is unaffected."""
 
 
 def _fusion(spec: PipelineSpec) -> str:
     return LATE if spec.network else spec.fusion
 
 
+def _deep(extractor: FeatureExtractor) -> list[str]:
+    return [name for name, block in extractor.blocks if isinstance(block, DeepExtractor)]
+
+
 def configured_features(
     spec: PipelineSpec, extractor: FeatureExtractor | None = None, resources: Resources = LOCAL
 ) -> FeatureExtractor:
-    """Return the features of a specification, their networks set up to give what the fusion needs.
+    """Return the features of a specification, with networks configured for the fusion.
 
     Parameters
     ----------
     spec : PipelineSpec
     extractor : FeatureExtractor, optional
-        The blocks, where they are built already; it is cloned.
+        The blocks, if they are already built. It is cloned.
     resources : Resources
     """
     built = build_features(spec) if extractor is None else clone(extractor)
@@ -92,44 +99,43 @@ def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None
 
 
 def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
-    """Refuse what cannot work, or would do nothing, before hours of training."""
-    deep = [name for name, block in extractor.blocks if isinstance(block, DeepExtractor)]
-    networks, fusion = spec.networks, _fusion(spec)
+    """Reject settings that cannot work or would have no effect, before hours of training."""
+    deep, networks, fusion = _deep(extractor), spec.networks, _fusion(spec)
     if networks.weights is not None:
         taking = [name for name in NETWORKS.loadable() if "weights" in NETWORKS[name]().get_params(deep=False)]
         if not set(taking) & {name for name, _ in extractor.blocks}:
-            raise SettingsError(f"got --weights, and no network that takes any; those that do: {', '.join(taking)}")
+            raise SettingsError(f"got --weights, but no network that takes any; those that do: {', '.join(taking)}")
     if (networks.cross_fit or networks.parameters) and not deep:
         option = "--cross-fit" if networks.cross_fit else "networks.parameters"
-        raise SettingsError(f"{option} is for networks, and there are none among the blocks; leave it out")
+        raise SettingsError(f"{option} is for networks, but there are none among the blocks; leave it out")
     if spec.classifier.tune and decided_by(spec, extractor) == NETWORK_ALONE:
-        raise SettingsError("--tune searches the classifier's parameters, and here the networks alone decide")
+        raise SettingsError("--tune searches the classifier's parameters, but here networks classify without it")
     if fusion == EARLY:
         return
     if fusion != LATE and deep and not networks.cross_fit:
         raise SettingsError(
-            f"the class scores of {', '.join(deep)} are in-fold, too good to learn weights from; set --cross-fit to a "
-            "number of inner folds, or --fusion average"
+            f"the class scores of {', '.join(deep)} are in-fold, so they are too optimistic to learn weights from; set "
+            "--cross-fit to a number of inner folds, or --fusion average"
         )
     if len(extractor.blocks) < 2 and not deep:
         raise SettingsError(f"late fusion of one block, '{extractor.blocks[0][0]}', fuses nothing; set --fusion early")
     if spec.classifier.equal_blocks:
-        raise SettingsError("--equal-blocks weighs columns that are classified together; late fusion has no use for it")
+        raise SettingsError("--equal-blocks weights columns for early fusion; leave it out with late fusion")
     if spec.setting == SPEAKER_NORMALISED and deep:
         raise SettingsError(
-            "late fusion takes class scores as they are, which speaker normalisation would standardise away; use "
+            "late fusion needs unscaled class scores, but speaker normalisation would standardise them; use "
             "--fusion early, or --setting inductive"
         )
 
 
 def decided_by(spec: PipelineSpec, extractor: FeatureExtractor) -> str:
-    """Return the name of what decides: the classifier, or networks alone where nothing else is fused."""
-    alone = _fusion(spec) != EARLY and all(isinstance(block, DeepExtractor) for _, block in extractor.blocks)
+    """Return the name of the classifier, or `NETWORK_ALONE` if only networks are fused."""
+    alone = _fusion(spec) != EARLY and len(_deep(extractor)) == len(extractor.blocks)
     return NETWORK_ALONE if alone else spec.classifier.name
 
 
 def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[str, Any]]:
-    """Return what is done to the training rows before anything is computed of them, in its order."""
+    """Return the samplers of training rows, in order."""
     steps: list[tuple[str, Any]] = []
     if rows.impose_imbalance is not None:
         steps.append(("impose", ImposeImbalance(ratio=rows.impose_imbalance, random_state=seed).fit(None)))
@@ -148,7 +154,7 @@ def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[
 
 
 def _classifier(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> TableClassifier:
-    """Return the last step: the classifier, within a bag or a late fusion where that is asked for."""
+    """Return the last step: the classifier, inside bagging or late fusion if the specification asks for it."""
     imbalance = spec.rows.imbalance
     last: Any = classifier(
         spec.classifier.name,
@@ -178,13 +184,13 @@ def build_pipeline(
     unusable: UnusableRows = (),
     resources: Resources = LOCAL,
 ) -> Pipeline:
-    """Build the pipeline of a specification: row samplers where wanted, features, scaling by block, classifier.
+    """Build the pipeline of a specification: row samplers, if any, features, scaling by block, classifier.
 
     Parameters
     ----------
     spec : PipelineSpec
     extractor : FeatureExtractor, optional
-        The blocks, where they are built already.
+        The blocks, if they are already built.
     unusable : sequence of (str, str)
         Source and augmentation of augmented rows to leave out.
     resources : Resources
@@ -196,7 +202,7 @@ def build_pipeline(
     Raises
     ------
     SettingsError
-        When parts of the specification do not go together.
+        If parts of the specification contradict each other.
 
     Examples
     --------
@@ -207,19 +213,15 @@ def build_pipeline(
     features = configured_features(spec, extractor, resources)
     _check(spec, features)
     features.check()
-    deep = [name for name, block in features.blocks if isinstance(block, DeepExtractor)]
-    scaling: str | dict[str, str] = spec.classifier.scaling
-    if _fusion(spec) != EARLY:
-        scaling = {"": spec.classifier.scaling, **dict.fromkeys(deep, "none")}
+    deep, scaling = _deep(features), spec.classifier.scaling
     scaler = BlockScaler(
-        scaling=scaling,
+        scaling=scaling if _fusion(spec) == EARLY else {"": scaling, **dict.fromkeys(deep, "none")},
         equal_blocks=spec.classifier.equal_blocks,
         by_speaker=spec.setting == SPEAKER_NORMALISED,
     )
-    steps = _row_steps(spec.rows, unusable, spec.seed)
     last = _classifier(spec, deep, resources)
-    pipeline = Pipeline([*steps, (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)])
-    cache = Cache.of(resources.cache)
+    steps = [*_row_steps(spec.rows, unusable, spec.seed), (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)]
+    pipeline, cache = Pipeline(steps), Cache.of(resources.cache)
     return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
 
 
@@ -230,7 +232,7 @@ def build_estimator(
     unusable: UnusableRows = (),
     resources: Resources = LOCAL,
 ) -> BaseEstimator:
-    """Build the pipeline, within a search over its classifier's grid by inner folds where that is asked for."""
+    """Build the pipeline. If `tune` is set, wrap it in a grid search over its classifier with inner folds."""
     pipeline = build_pipeline(spec, extractor=extractor, unusable=unusable, resources=resources)
     if not spec.classifier.tune:
         return pipeline
@@ -238,23 +240,21 @@ def build_estimator(
     while isinstance(last, MemberClassifier):
         prefix, last = f"{prefix}__{CLASSIFIER}", last.classifier
     grid = {f"{prefix}__{name}": list(values) for name, values in CLASSIFIERS[spec.classifier.name].grid.items()}
-    folds = InnerFolds(seed=spec.seed)
-    return GridSearchCV(pipeline, grid, cv=folds, scoring="balanced_accuracy", error_score="raise")
+    return GridSearchCV(pipeline, grid, cv=InnerFolds(seed=spec.seed), scoring="balanced_accuracy", error_score="raise")
 
 
 def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[str, Any]:
-    """Return the classifier's parameters, and what else of a specification is no setting of a block, as plain values.
+    """Return the classifier's parameters and the other settings that do not belong to a block, as plain values.
 
-    Stored results and models hold them; what is not used is not named.
+    Results and models store them. Unused settings are left out.
     """
     last: Any = (estimator.estimator if spec.classifier.tune else estimator)[CLASSIFIER]
     while isinstance(last, MemberClassifier):
         last = last.classifier
-    hidden = ("n_jobs", "device", "cache")
-    params = {name: value for name, value in last.get_params().items() if name not in hidden}
+    params = last.get_params().items()
     rows = spec.rows
     settings: dict[str, Any] = {
-        **{name: list(value) if isinstance(value, tuple) else value for name, value in params.items()},
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in params if name not in HIDDEN},
         "scaling": spec.classifier.scaling,
         "equal_blocks": spec.classifier.equal_blocks,
         "imbalance": rows.imbalance,

@@ -1,4 +1,4 @@
-"""The features that a specification asks for."""
+"""Build the features of a specification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,31 +20,31 @@ __all__ = ["Place", "build_features", "card_of", "resolve"]
 
 @dataclass(frozen=True)
 class Place:
-    """An input: a folder and its corpus, or a table (``corpus`` is None)."""
+    """An input: a folder with its corpus, or a table (``corpus`` is None)."""
 
     path: str | Path
     corpus: str | None = None
 
 
 def card_of(corpus: str | None) -> Card | None:
-    """Return the card of a corpus that has one."""
+    """Return the card of a known corpus, or else None."""
     return CORPORA[corpus].card if corpus is not None and corpus in CORPORA else None
 
 
 def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
-    """Return the specification with what follows from its input: a features file's blocks, a corpus's offset.
+    """Complete a specification from its input: with the blocks of a features file, or the offset of a corpus.
 
     Parameters
     ----------
     spec : PipelineSpec
     places : sequence of Place
-        Features files bring their settings where the specification names no features; the card of a single corpus
-        says how much of a clip SER-FusionNet's blocks skip.
+        The settings of features files are used if the specification names no features. The card of a single corpus
+        gives the offset of SER-FusionNet's blocks.
 
     Raises
     ------
     SettingsError
-        When features files have different settings, or settings of theirs are to be changed.
+        If features files have different settings, or the specification would change their settings.
     """
     features = spec.features
     named = spec.network or features.preset or features.blocks
@@ -60,7 +60,7 @@ def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
 
 
 def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | None:
-    """Return the features of features files, which must all be the same; None where the places are none."""
+    """Return the features of features files, which must all be the same, or None for other places."""
     stored = [read_settings(place.path) for place in places]
     first = stored[0] if stored else None
     if first is None:
@@ -71,8 +71,8 @@ def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | Non
         )
     if wanted.clip.given() or wanted.gender is not None:
         raise SettingsError(
-            f"the features file was extracted as '{first.name}' with settings of its own; to change them, name "
-            "the features with --preset or --blocks as well"
+            f"the features file was extracted as '{first.name}' with its own settings; to change them, name the "
+            "features with --preset or --blocks as well"
         )
     return wanted.changed(name=first.name, blocks=tuple(first.extractor.settings()))
 
@@ -114,15 +114,12 @@ def _gender(kind: str) -> Any:
 
 
 def _named(names: Sequence[str | dict[str, Any]], features: FeaturesSpec) -> FeatureExtractor:
-    """Build blocks by name; the handcrafted ones beside SER-FusionNet's see the same part of the clip."""
+    """Build blocks by name. With SER-FusionNet's blocks, all handcrafted ones use the same part of the clip."""
     listed: list[Any] = []
     for name in names:
         members = GROUPS.get(name, (name,)) if isinstance(name, str) else (name,)
         listed += [member for member in members if member not in listed]
-    gender = features.gender
-    if gender == "none":
-        listed = [name for name in listed if name != "gender"]
-    elif gender is not None and "gender" not in listed:
+    if features.gender not in (None, "none") and "gender" not in listed:
         listed.append("gender")
     clip = features.clip.given()
     paper = {"duration": PAPER_CLIP, "offset": features.corpus_offset or 0.0, **clip}
@@ -134,14 +131,14 @@ def _named(names: Sequence[str | dict[str, Any]], features: FeaturesSpec) -> Fea
         elif name == DEFAULT_PRESET:
             blocks += wide(**clip).blocks
         elif name == "gender":
-            blocks.append((name, _gender(gender or "estimated")))
+            blocks.append((name, _gender(features.gender or "estimated")))
         else:
             blocks.append((name, _block(name, handcrafted, paper if name == "conv1d" else clip)))
     return FeatureExtractor(blocks=blocks)
 
 
 def _block(name: str, handcrafted: dict[str, Any], learned: dict[str, Any]) -> Any:
-    """Build a block with the settings of the clip that its kind takes."""
+    """Build a block with the clip settings for its kind."""
     if name not in BLOCKS and name not in NETWORKS:
         raise unknown_name("feature block", name, block_names())
     kind = BLOCKS[name] if name in BLOCKS else NETWORKS[name]

@@ -1,9 +1,10 @@
-"""From places to a table of rows with features; what cannot be used is set apart."""
+"""Read inputs into a table of rows with features. Unusable recordings are quarantined."""
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ from fusionser.spec import PipelineSpec
 __all__ = ["Extracted", "Place", "Prepared", "analyse_augmented", "extract_file", "list_places", "prepare"]
 
 PART = 500
-"""Rows that are in memory at once while a features file is written."""
+"""Number of rows in memory at once while a features file is written."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,19 @@ class Prepared:
     table : DataFrame
         The usable rows with their features.
     spec : PipelineSpec
-        With what follows from the input.
+        The specification, completed by `resolve`.
     extractor : FeatureExtractor
         The features of the specification.
     quarantine : list of dict
-        ``file`` and ``reason`` of each recording that was set apart.
+        ``file`` and ``reason`` of each unusable recording.
     notes : list of Stamp
+        Facts about the input, and problems during extraction.
     computed : int
-        Number of clips analysed now; the others were in the cache.
+        Number of clips that were analysed. The others came from the cache.
+    seconds : float
+        Duration of the preparation.
     unusable : tuple of (str, str)
-        Source and augmentation of augmented rows that turned out not to be usable.
+        Source and augmentation of augmented rows that cannot be used.
     """
 
     table: pd.DataFrame
@@ -58,19 +62,20 @@ class Prepared:
 
     @property
     def corpora(self) -> tuple[str, ...]:
-        """Names of the corpora in the table."""
+        """The names of the corpora in the table."""
         return tuple(dict.fromkeys(name or "unnamed" for name in self.table["corpus"]))
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """What `extract_file` did.
+    """The result of `extract_file`.
 
     Parameters
     ----------
     rows, columns : int
         Number of rows and of feature columns in the file.
     features_name : str
+        Name of the features in the specification.
     quarantine, notes, computed, seconds
         As in `Prepared`.
     """
@@ -90,15 +95,15 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
     Raises
     ------
     AudioError
-        With `strict`, for the first recording that has no duration.
+        With `strict`, for the first quarantined recording.
     """
     listings = [list_rows(place.path, place.corpus) for place in places]
-    for listing in listings:
-        if strict and len(listing.quarantine):
-            raise AudioError(str(listing.quarantine["reason"].iloc[0]))
+    quarantine = pd.concat([listing.quarantine for listing in listings], ignore_index=True)
+    if strict and len(quarantine):
+        raise AudioError(str(quarantine["reason"].iloc[0]))
     return Listing(
         rows=pd.concat([listing.rows for listing in listings], ignore_index=True),
-        quarantine=pd.concat([listing.quarantine for listing in listings], ignore_index=True),
+        quarantine=quarantine,
         doubled=[pair for listing in listings for pair in listing.doubled],
         ignored=[file for listing in listings for file in listing.ignored],
         notes=[
@@ -110,7 +115,7 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
 
 
 def _partial(place: Place, listing: Listing) -> list[Stamp]:
-    """Say how much of a published corpus is in its folder, where it is not all; a table may hold what it likes."""
+    """Return a stamp if a folder lacks part of a published corpus. Tables may be of any size."""
     corpus = CORPORA.get(place.corpus or "")
     if corpus is None or corpus.card.synthetic or not Path(place.path).is_dir():
         return []
@@ -130,47 +135,38 @@ def prepare(
     strict: bool = False,
     extractor: FeatureExtractor | None = None,
 ) -> Prepared:
-    """List the rows of the places and extract their features; what cannot be used is set apart.
+    """List the rows of the places and extract their features. Unusable recordings are quarantined.
 
     Parameters
     ----------
     places : sequence of Place
         Folders, rows tables, or features files.
     spec : PipelineSpec
-        Whose features are extracted; rows of a features file made with the same settings are taken as they are.
+        Its features are extracted. Rows of a features file with the same settings are used as they are.
     classes : sequence of str
-        Emotions to keep; all when empty.
+        Emotions to keep. If empty, all are kept.
     dropped : sequence of str
-        Emotions to leave out, of training and test rows alike.
+        Emotions to leave out of training and test rows.
     resources : Resources
     progress : callable, optional
-        See `compute_clips`.
+        Called with the number of rows done and the total number.
     strict : bool, default=False
         Raise at the first recording that cannot be used.
     extractor : FeatureExtractor, optional
-        The features, where they are built already.
+        The features, if they are already built.
 
     Raises
     ------
     FusionserError
-        When nothing usable is left.
+        If no usable rows are left.
     """
     began = time.perf_counter()
     if extractor is None:
         spec = resolve(spec, places)
         extractor = build_features(spec)
-    listed = _listed(places, classes, dropped, strict=strict)
-    run = _Extracting(extractor, resources, progress, strict, total=len(listed.rows))
-    (table,) = run.parts(listed.rows, size=len(listed.rows))
-    return Prepared(
-        table,
-        spec,
-        extractor,
-        [*listed.quarantine, *run.quarantine],
-        notes=[*listed.notes, *run.notes],
-        computed=run.computed,
-        seconds=round(time.perf_counter() - began, 2),
-    )
+    run = _Extracting(extractor, resources, progress, strict, _listed(places, classes, dropped, strict=strict))
+    (table,) = run.parts(size=len(run.listing.rows))
+    return Prepared(table, spec, extractor, **run.summary(began))
 
 
 def extract_file(
@@ -184,19 +180,19 @@ def extract_file(
     progress: Progress | None = None,
     strict: bool = False,
 ) -> Extracted:
-    """Do what `prepare` does, part by part into a features file: memory does not grow with the corpus.
+    """Extract like `prepare`, but write a features file part by part, so memory does not grow with the corpus.
 
     Parameters
     ----------
     places, spec, classes, dropped, resources, progress, strict
-        See `prepare`.
+        As in `prepare`.
     path : str or Path
-        Features file, written whole or not at all.
+        The features file. It appears only when it is complete.
 
     Raises
     ------
     FusionserError
-        When a block learns, nothing usable is left, or the file cannot be written.
+        If a block learns, no usable rows are left, or the file cannot be written.
     """
     began = time.perf_counter()
     spec = resolve(spec, places)
@@ -207,18 +203,10 @@ def extract_file(
             f"{', '.join(learning)} learn from training rows, so they cannot be extracted beforehand; leave them "
             "out here (--gender given or none), and name them in 'fusionser evaluate' or 'fusionser fit'"
         )
-    listed = _listed(places, classes, dropped, strict=strict)
-    run = _Extracting(extractor, resources, progress, strict, total=len(listed.rows))
-    write_features(run.parts(listed.rows, size=PART), extractor, spec.features_name, path, provenance())
-    return Extracted(
-        run.kept,
-        len(extractor.get_feature_names_out()),
-        spec.features_name,
-        [*listed.quarantine, *run.quarantine],
-        [*listed.notes, *run.notes],
-        run.computed,
-        round(time.perf_counter() - began, 2),
-    )
+    run = _Extracting(extractor, resources, progress, strict, _listed(places, classes, dropped, strict=strict))
+    write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance())
+    columns = len(extractor.get_feature_names_out())
+    return Extracted(run.kept, columns, spec.features_name, **run.summary(began))
 
 
 def analyse_augmented(
@@ -226,8 +214,8 @@ def analyse_augmented(
 ) -> Prepared:
     """Compute the features of all augmented rows once, so that every fold finds them in the cache.
 
-    Rows that cannot be used (a stretched clip may be too short) are noted in what is returned, and left out of the
-    training.
+    Rows that cannot be used, such as a stretched clip that is too short, are listed in `Prepared.unusable` and left out
+    of the training.
     """
     rows, seed = prepared.spec.rows, prepared.spec.seed
     cache = Cache.of(resources.cache)
@@ -244,38 +232,31 @@ def analyse_augmented(
     )
 
 
-@dataclass(frozen=True)
-class _Listed:
-    rows: pd.DataFrame
-    quarantine: list[dict[str, str]]
-    notes: list[Stamp]
-
-
-def _listed(places: Sequence[Place], classes: Sequence[str], dropped: Sequence[str], *, strict: bool) -> _Listed:
+def _listed(places: Sequence[Place], classes: Sequence[str], dropped: Sequence[str], *, strict: bool) -> Listing:
     listing = list_places(places, strict=strict)
     rows = _keep_classes(listing.rows, classes, dropped)
-    quarantine = [{key: str(row[key]) for key in ("file", "reason")} for row in listing.quarantine.to_dict("records")]
-    return _Listed(rows, quarantine, [*listing.notes, *_left_out(listing)])
+    return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing)])
 
 
 @dataclass
 class _Extracting:
-    """One extraction, in one part or many: what it needs, and what it has found so far."""
+    """One extraction, in one part or several: its inputs, and its results so far."""
 
     extractor: FeatureExtractor
     resources: Resources
     progress: Progress | None
     strict: bool
-    total: int
+    listing: Listing
     kept: int = 0
     seen: int = 0
     computed: int = 0
     quarantine: list[dict[str, str]] = field(default_factory=list)
     notes: list[Stamp] = field(default_factory=list)
 
-    def parts(self, rows: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
-        """Yield the usable rows with their features, part by part; raise `AudioError` when there are none."""
-        # Asked of all rows at once, so that all parts have the same columns.
+    def parts(self, size: int) -> Iterator[pd.DataFrame]:
+        """Yield the usable rows with their features, part by part. Raise `AudioError` if there are none."""
+        rows = self.listing.rows
+        # Checked for all rows at once, so that all parts have the same columns.
         held = self.extractor.table(rows).held().all()
         for first in range(0, len(rows), size):
             part = rows.iloc[first : first + size].reset_index(drop=True)
@@ -290,14 +271,19 @@ class _Extracting:
     def _analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
         self.extractor.check()
         table = self.extractor.table(rows)
+        self.seen += len(rows)
+
+        def report(done: int, pending: int) -> None:
+            if self.progress:
+                self.progress(self.seen - pending + done, len(self.listing.rows))
+
         result = table.compute(
             cache=Cache.of(self.resources.cache),
             n_jobs=self.resources.n_jobs,
             device=self.resources.feature_device,
-            progress=self._progress_of_part(len(rows)),
+            progress=report,
             strict=self.strict,
         )
-        self.seen += len(rows)
         self.computed += result.computed
         notes = [Stamp(kind="text", value=text) for text in result.notices]
         self.notes += [note for note in notes if note not in self.notes]
@@ -307,12 +293,15 @@ class _Extracting:
         ]
         return rows.iloc[:0] if len(result.failures) == len(rows) else table.filled(result)
 
-    def _progress_of_part(self, count: int) -> Progress | None:
-        """Return a progress function of one part that tells of all rows, those that were known among them."""
-        if self.progress is None:
-            return None
-        report, before, total = self.progress, self.seen, self.total
-        return lambda done, pending: report(before + count - pending + done, total)
+    def summary(self, began: float) -> dict[str, Any]:
+        """Return the fields that `Prepared` and `Extracted` share."""
+        listed = self.listing.quarantine[["file", "reason"]].astype(str).to_dict("records")
+        return {
+            "quarantine": [*listed, *self.quarantine],
+            "notes": [*self.listing.notes, *self.notes],
+            "computed": self.computed,
+            "seconds": round(time.perf_counter() - began, 2),
+        }
 
 
 def _left_out(listing: Listing) -> list[Stamp]:

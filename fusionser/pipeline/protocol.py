@@ -1,4 +1,4 @@
-"""The protocol that a specification asks for, with what its corpus's card says of it."""
+"""Build protocols with the defaults of a corpus's card."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,24 +18,24 @@ def _card_of_rows(rows: pd.DataFrame) -> Card | None:
     corpora = set(rows["corpus"])
     if len(corpora) == 1:
         return card_of(corpora.pop())
-    parts = {part.name for part in SuperSet.parts}
-    return SuperSet().card if corpora <= parts else None
+    return SuperSet().card if corpora <= {part.name for part in SuperSet.parts} else None
 
 
 def choose_protocol(
     name: str, rows: pd.DataFrame, settings: Mapping[str, Any] | None = None, *, seed: int | None = None
 ) -> Protocol:
-    """Build a protocol, with the corpus's own hold-out and number of folds where none are given.
+    """Build a protocol. The corpus's card gives the test speakers and the number of folds if `settings` does not.
 
     Parameters
     ----------
     name : str
         A key of `PROTOCOLS`.
     rows : DataFrame
-        What will be split; when all rows are of one known corpus, its card is asked.
+        The rows to split. If all are of one known corpus, its card is used.
     settings : mapping, optional
+        Parameters of the protocol.
     seed : int, optional
-        For a protocol in which a seed has a part, where the settings hold none.
+        The seed for protocols that take one, unless `settings` has a seed.
     """
     chosen = dict(settings or {})
     kind = PROTOCOLS.named(name)

@@ -1,4 +1,4 @@
-"""Where work runs, and where what is computed is kept."""
+"""Where work runs, and where its results are cached."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ __all__ = ["LOCAL", "Resources"]
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """Where work runs; a specification says what is computed, and this has no part in it.
+    """Where work runs. What is computed depends only on the specification.
 
     Parameters
     ----------
     device : str, default="auto"
-        Of networks, see `choose_device`.
+        Device of networks, resolved by `choose_device`.
     feature_device : str, default="cpu"
-        Where spectra are computed.
+        Device for spectra.
     n_jobs : int, optional
-        Processes of the extraction and threads of the classifiers; -1 is one a core.
+        Number of extraction processes and classifier threads; -1 means one per core.
     cache : Cache or bool, default=True
-        Where features and trained networks are looked up and kept; True is the default cache, False none.
+        Where features and trained networks are cached. True is the default cache, False none.
     """
 
     device: str = "auto"
@@ -30,4 +30,4 @@ class Resources:
 
 
 LOCAL = Resources()
-"""This process, the best device that it has, and the default cache."""
+"""The current process, the best available device, and the default cache."""
