@@ -142,7 +142,7 @@ class Recipe(Spec):
         return list(dict.fromkeys(name for choice in self.corpora for name in (choice.corpus, *choice.also)))
 
     def specs(self, choice: CorpusChoice) -> Iterator[tuple[PipelineChoice, PipelineSpec]]:
-        """Yield the pipelines of a corpus, with the seed, epochs and precision of this recipe in their specification."""
+        """Yield the pipelines of a corpus, their specifications with this recipe's seed, epochs and precision."""
         for pipeline in self.pipelines:
             if choice.pipelines and pipeline.name not in choice.pipelines:
                 continue
