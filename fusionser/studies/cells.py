@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
+from pydantic import BaseModel
 from sklearn.base import clone
 
 from fusionser.errors import FusionserError
@@ -26,6 +27,8 @@ from fusionser.splits import Protocol
 
 __all__ = ["BestEpoch", "BestEpochCell", "Cell", "curves_path", "read_best_epoch", "stored_result", "with_defaults"]
 
+Model = TypeVar("Model", bound=BaseModel)
+
 
 def curves_path(folder: str | Path, cell: str) -> Path:
     """Return the file for the learning curves of a cell."""
@@ -37,6 +40,14 @@ def stored_result(path: Path) -> Result | None:
     try:
         return read_result(path)
     except FusionserError:
+        return None
+
+
+def read_record(kind: type[Model], path: Path) -> Model | None:
+    """Read a record from its JSON file; return None if there is none that can be read."""
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
 
 
@@ -142,10 +153,7 @@ class BestEpoch(Record):
 
 def read_best_epoch(path: Path) -> BestEpoch | None:
     """Read a stored best epoch; return None if there is none that can be read."""
-    try:
-        return BestEpoch.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    return read_record(BestEpoch, path)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from fusionser.networks import DeepExtractor
 from fusionser.pipeline import Resources, build_pipeline
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import provenance
-from fusionser.studies.cells import BestEpochCell, Cell
+from fusionser.studies.cells import BestEpochCell, Cell, read_record
 from fusionser.studies.papers import PaperRecipe
 from fusionser.studies.reproduce import Run, planned
 
@@ -95,10 +95,7 @@ def measure_cost(
 
 def stored_cost(name: str, folder: str | Path) -> Cost | None:
     """Return the stored cost of a recipe, or None if there is none that can be read."""
-    try:
-        return Cost.model_validate_json(_path(folder, name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    return read_record(Cost, _path(folder, name))
 
 
 def _path(folder: str | Path, name: str) -> Path:

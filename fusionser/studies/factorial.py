@@ -89,6 +89,7 @@ class Factorial(Design):
     ['weights against none', 'augmentation (all) against none']
     """
 
+    title: ClassVar[str] = "Imbalance against augmentation"
     varied: ClassVar[str] = "imbalance, augmentation"
     corpus: str
     imbalance: Sequence[str]
@@ -117,11 +118,6 @@ class Factorial(Design):
             if len(set(names)) < len(names):
                 raise SettingsError(f"{what} names one twice: {', '.join(names)}")
         self.check_names()
-
-    @property
-    def title(self) -> str:
-        """Title of the study."""
-        return "Imbalance against augmentation"
 
     def labels(self) -> dict[str, tuple[str, str]]:
         """Return strategy and augmentation by label."""

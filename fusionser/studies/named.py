@@ -123,16 +123,11 @@ class NamedStudy(Design):
             corpora=tuple(self._kind.corpora(self)),
         )
 
-    def shared_classes(self) -> tuple[str, ...]:
-        """Return the classes that all corpora have; an empty tuple for a single corpus."""
-        if not self.also:
-            return ()
-        labels = [set(_card(name).labels.values()) for name in (self.corpus, *self.also)]
-        return tuple(sorted(set.intersection(*labels)))
-
     def choice(self, *protocols: ProtocolSpec, also: Sequence[str] = ()) -> CorpusChoice:
-        """Return the corpus, with others in the same table, and the classes that all corpora have."""
-        return CorpusChoice(corpus=self.corpus, also=tuple(also), classes=self.shared_classes(), protocols=protocols)
+        """Return the corpus, with others in the same table, restricted to the classes shared by all of the study."""
+        labels = [set(_card(name).labels.values()) for name in (self.corpus, *self.also) if self.also]
+        classes = sorted(set.intersection(*labels)) if labels else ()
+        return CorpusChoice(corpus=self.corpus, also=tuple(also), classes=tuple(classes), protocols=protocols)
 
     def folds(self) -> int:
         """Return the number of folds by speaker, from the protocol or else from the card of the corpus."""
@@ -140,16 +135,13 @@ class NamedStudy(Design):
 
     def pipeline(self, name: str, *, cross_fit: int = 0, **changed: Any) -> PipelineChoice:
         """Return a named pipeline with the features of the study, some of them changed."""
-        features = {**dict(self._features()), **changed}
-        spec = PipelineSpec(features=features, networks={"cross_fit": cross_fit})
+        features = {"preset": self.preset, "blocks": tuple(self.blocks), "gender": self.gender, **changed}
+        spec = PipelineSpec(features=FeaturesSpec(**features), networks={"cross_fit": cross_fit})
         return PipelineChoice(name=name, classifiers=tuple(self.classifiers), spec=spec)
-
-    def _features(self) -> FeaturesSpec:
-        return FeaturesSpec(preset=self.preset, blocks=tuple(self.blocks), gender=self.gender)
 
     def block_names(self) -> list[str]:
         """Return the names of the feature blocks."""
-        return [name for name, _ in build_features(PipelineSpec(features=self._features())).blocks]
+        return [name for name, _ in build_features(self.pipeline(ALL).spec).blocks]
 
 
 def _card(corpus: str) -> Card:
@@ -227,8 +219,12 @@ def _deep_pipelines(study: NamedStudy) -> list[PipelineChoice]:
 def _protocol_corpora(study: NamedStudy) -> list[CorpusChoice]:
     # As many random folds as folds by speaker, so that both train on equally many rows.
     folds = {"folds": study.folds()}
-    names = ((RANDOM, folds), (BY_STATEMENT, {}), (BY_SPEAKER, folds))
-    own = study.choice(*(ProtocolSpec(name=name, settings=settings) for name, settings in names))
+    protocols = (
+        ProtocolSpec(name=RANDOM, settings=folds),
+        ProtocolSpec(name=BY_STATEMENT),
+        ProtocolSpec(name=BY_SPEAKER, settings=folds),
+    )
+    own = study.choice(*protocols)
     across = ProtocolSpec(name=ACROSS, settings={"test": [study.corpus]})
     return [own, study.choice(across, also=study.also)] if study.also else [own]
 

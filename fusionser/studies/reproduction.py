@@ -1,7 +1,6 @@
 """Outcomes of reproductions of published results, and how they are stored."""
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from scipy import stats
 
 from fusionser.files import write_text
 from fusionser.results import Result, deciding
-from fusionser.studies.cells import BestEpoch, read_best_epoch, stored_result, with_defaults
+from fusionser.studies.cells import BestEpoch, read_best_epoch, read_record, stored_result, with_defaults
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 
 __all__ = ["Reproduction", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
@@ -114,11 +113,8 @@ def keep_recipe(name: str, recipe: PaperRecipe, folder: str | Path) -> None:
 
 def kept_recipes(folder: str | Path) -> dict[str, PaperRecipe]:
     """Return the recipes stored in a folder, by name; those that cannot be read are left out."""
-    recipes = {}
-    for path in sorted((Path(folder) / "recipes").glob("*.json")):
-        with suppress(OSError, ValueError):
-            recipes[path.stem] = PaperRecipe.model_validate_json(path.read_text(encoding="utf-8"))
-    return recipes
+    paths = sorted((Path(folder) / "recipes").glob("*.json"))
+    return {path.stem: recipe for path in paths if (recipe := read_record(PaperRecipe, path)) is not None}
 
 
 def best_epoch_name(cell: str) -> str:

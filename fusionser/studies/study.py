@@ -46,11 +46,7 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
 
 
 def _prepared(
-    recipe: Recipe,
-    choice: CorpusChoice,
-    folders: Mapping[str, Path],
-    resources: Resources,
-    progress: Progress | None,
+    recipe: Recipe, choice: CorpusChoice, folders: Mapping[str, Path], resources: Resources, progress: Progress | None
 ) -> Iterator[tuple[PipelineChoice, Prepared]]:
     """Prepare the rows of a corpus for each of its pipelines; pipelines with the same features share one table."""
     places = [Place(folders[name], name) for name in (choice.corpus, *choice.also)]
