@@ -179,7 +179,7 @@ def test_what_has_no_part_in_a_study_is_told(command, demo_folder, tmp_path):
     assert answer.status != 0
     assert "--copies has no part in the study 'blocks'; leave it out" in answer.messages
     answer = command(*given, "--study", "corpora")
-    assert "the study 'corpora' adds other corpora to the training rows; name one at least" in answer.messages
+    assert "the study 'corpora' adds other corpora to the training rows; name at least one" in answer.messages
     answer = command(*given, "--also", f"emodb={demo_folder}")
     assert "--also is for the studies protocol and corpora" in answer.messages
     answer = command(*given, "--study", "gender", "--gender", "given")

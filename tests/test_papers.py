@@ -65,7 +65,7 @@ def test_every_recipe_can_be_built(name):
     [
         (("figure = 20.0", "figure = 20.0\nfigures = 3"), "figures: Extra inputs are not permitted; known here: paper"),
         (('"demo"', '"berlin"'), "unknown corpus 'berlin'. Known: ravdess"),
-        (('paper = "Nobody"', "paper = "), "is no TOML"),
+        (('paper = "Nobody"', "paper = "), "is not valid: Invalid value"),
         (("figure = 20.0", "figure = 120.0"), "figure: Input should be less than or equal to 100"),
         (('network = "mfcc-frames"', 'features = { blocks = ["mfcc"] }'), "is a measure of networks"),
         (('"mfcc-frames"', '"mfcc-frame"'), "unknown network 'mfcc-frame'; did you mean 'mfcc-frames'"),

@@ -160,7 +160,7 @@ def test_a_best_epoch_can_be_looked_for_where_the_paper_reports_a_test_score(sma
     assert best_epoch_score(found) == f"{100 * curve.max():.1f} (one seed)"
     answer = command("reproduce", "s1-ravdess-holdout", "--best-epoch", "--place", f"ravdess={demo_folder}")
     assert answer.status != 0
-    assert "a best epoch is one of a network that classifies, and 's1-ravdess-holdout' has none" in answer.messages
+    assert "a best epoch needs a network that classifies, and 's1-ravdess-holdout' has none" in answer.messages
 
 
 def test_a_best_epoch_is_of_the_very_same_run(small, demo_folder, tmp_path):
@@ -228,7 +228,7 @@ def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path, monkey
     part.mkdir()
     for path in sorted(demo_folder.iterdir())[::2]:
         (part / path.name).symlink_to(path)
-    with pytest.raises(SettingsError, match="120 of 240 recordings of demo.* run on what there is with --partial"):
+    with pytest.raises(SettingsError, match="120 of 240 recordings of demo.* use what there is with --partial"):
         reproduce(name, recipe, {"demo": part}, tmp_path, Run())
     by_speaker = ProtocolSpec(name="speaker-kfold", settings={"folds": 9})
     many = recipe.model_copy(update={"speaker_independent": by_speaker})

@@ -71,7 +71,7 @@ def test_a_part_of_a_study(recipe, demo_folder, tmp_path):
     more = run_study(recipe, places, tmp_path, only=["*holdout_inductive*forest"])
     assert len(more.results) == len(more.missing) == 4
     assert run_study(recipe, places, tmp_path, partial=True) == more
-    with pytest.raises(SettingsError, match=r"--only is 'emodb_\*', which fits no evaluation"):
+    with pytest.raises(SettingsError, match=r"--only is 'emodb_\*', which matches no evaluation"):
         run_study(recipe, places, tmp_path, only=["emodb_*"])
 
 

@@ -1,4 +1,4 @@
-"""How rows are split into training and test rows, and the training rows into inner folds.
+"""Protocols that split rows into training and test rows, and inner folds of the training rows.
 
 >>> from fusionser.splits import PROTOCOLS
 >>> list(PROTOCOLS)[:3]

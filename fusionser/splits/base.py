@@ -1,4 +1,4 @@
-"""What every protocol is: a named splitter of rows."""
+"""The base class of protocols, and the splits that several of them share."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,11 +19,14 @@ Fold = tuple[str, Positions, Positions]
 
 @dataclass(kw_only=True)
 class Protocol:
-    """A way to split rows.
+    """A named way to split rows.
 
-    Subclasses say what their training and test rows may share (`allows`, out of ``speakers``, ``sources`` and
-    ``audio``; the leakage guard refuses the rest), whether clips are dealt at random (`random`), and whether a seed
-    has a part in it (`seeded`).
+    Subclasses set:
+
+    - `allows`: what training and test rows may share, out of ``speakers``, ``sources`` and ``audio``; the leakage guard
+      refuses the rest
+    - `random`: whether clips are assigned at random
+    - `seeded`: whether the split depends on a seed
     """
 
     name: ClassVar[str]
@@ -36,31 +39,29 @@ class Protocol:
         raise NotImplementedError
 
     def named_folds(self, rows: pd.DataFrame) -> list[Fold]:
-        """Return every fold, checked to have rows on both sides.
+        """Return every fold; each has training rows and test rows.
 
         Raises
         ------
         ProtocolError
-            When the rows cannot be split so.
+            If the rows do not allow this split.
         """
         if not isinstance(rows, pd.DataFrame):
-            raise ProtocolError(
-                f"got {type(rows).__name__} for X; expected the table of rows, which names the speakers"
-            )
+            raise ProtocolError(f"got {type(rows).__name__} for X; expected the table of rows, with its speakers")
         folds = list(self.folds_of(rows))
         for label, train, test in folds:
-            if train.size == 0 or test.size == 0:
-                side = "training" if train.size == 0 else "test"
-                raise ProtocolError(f"{self.name}: fold '{label}' has no {side} rows")
+            for side, positions in (("training", train), ("test", test)):
+                if positions.size == 0:
+                    raise ProtocolError(f"{self.name}: fold '{label}' has no {side} rows")
         return folds
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
-        """Yield training and test positions, as scikit-learn's splitters do."""
+        """Yield training and test positions, like a scikit-learn splitter."""
         for _, train, test in self.named_folds(X):
             yield train, test
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds of these rows."""
+        """Return the number of folds."""
         return len(self.named_folds(X))
 
     def settings(self) -> dict[str, Any]:
@@ -69,24 +70,24 @@ class Protocol:
 
 
 def by_mask(mask: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
-    """Return the positions of what is not in the mask, to learn from, and of what is, to test."""
+    """Return training positions (outside the mask) and test positions (inside it)."""
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
 def speakers_of(rows: pd.DataFrame, name: str) -> list[str]:
-    """Return the speakers in order, or raise `ProtocolError` for a protocol that needs two."""
+    """Return the speakers in order; raise `ProtocolError` if there are fewer than two."""
     if "speaker" not in rows:
         raise ProtocolError(f"{name}: the table has no column 'speaker'; expected the table of rows")
     speakers = ordered_speakers(rows)
     if len(speakers) < 2:
         raise ProtocolError(
-            f"{name}: all {len(rows)} rows are of one speaker ({speakers[0]}); a split by speaker needs two at least"
+            f"{name}: all {len(rows)} rows are of one speaker ({speakers[0]}); a split by speaker needs at least two"
         )
     return speakers
 
 
 def folds_by_speaker(rows: pd.DataFrame, speakers: list[str], folds: int, name: str) -> Iterator[Fold]:
-    """Cut speakers, in order, into folds of equal size; all other rows are learned from. `name` is the protocol's."""
+    """Divide the speakers, in order, into folds of equal size for the protocol `name`; train on all other rows."""
     if not 2 <= folds <= len(speakers):
         raise ProtocolError(f"{name}: {folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds")
     for tested in np.array_split(np.asarray(speakers, dtype=object), folds):

@@ -20,9 +20,9 @@ class CrossCorpus(Protocol):
     Parameters
     ----------
     test : sequence of str
-        Names in the column ``corpus`` that are tested.
+        Names of the test corpora, as in the column ``corpus``.
     train : sequence of str
-        Names that are trained on; all others when empty.
+        Names of the training corpora; all others if empty.
     """
 
     name: ClassVar[str] = "cross-corpus"
@@ -30,7 +30,7 @@ class CrossCorpus(Protocol):
     train: Sequence[str] = field(default_factory=tuple)
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield the one fold."""
+        """Yield the only fold."""
         corpora = _known(rows, self.name, [*self.test, *self.train])
         if not self.test:
             raise ProtocolError(f"{self.name}: name the corpora to test, out of {', '.join(corpora)}")
@@ -45,13 +45,13 @@ class CrossCorpus(Protocol):
 class AddedCorpora(Protocol):
     """Folds by speaker of some corpora; the rows of all others are trained on in every fold.
 
-    What it scores stands beside `SpeakerKFold` on the tested corpora alone, speaker by speaker. Where a tested speaker
-    is in another corpus too, as RAVDESS's actors sing, those rows are neither learned from nor tested in that fold.
+    Its scores can be compared, speaker by speaker, with `SpeakerKFold` on the tested corpora alone. If a tested speaker
+    also occurs in another corpus (RAVDESS actors also sing), that fold uses those rows neither to train nor to test.
 
     Parameters
     ----------
     test : sequence of str
-        Names in the column ``corpus`` whose speakers are tested.
+        Names of the corpora whose speakers are tested, as in the column ``corpus``.
     folds : int, default=6
     """
 
@@ -60,14 +60,14 @@ class AddedCorpora(Protocol):
     folds: int = 6
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield the folds in the order of the speakers."""
+        """Yield the folds in speaker order."""
         corpora = _known(rows, self.name, self.test)
         if not self.test or not set(corpora) - set(self.test):
             raise ProtocolError(
-                f"{self.name}: name the corpora to test, out of {', '.join(corpora)}, and leave one to learn from"
+                f"{self.name}: name the corpora to test, out of {', '.join(corpora)}, and leave one to train on"
             )
-        speakers = speakers_of(rows[rows["corpus"].isin(self.test)], self.name)
         tested = rows["corpus"].isin(self.test).to_numpy()
+        speakers = speakers_of(rows[tested], self.name)
         for label, train, test in folds_by_speaker(rows, speakers, self.folds, self.name):
             yield label, train, test[tested[test]]
 

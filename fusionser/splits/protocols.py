@@ -1,7 +1,7 @@
-"""How rows are split into training and test: the part of a result that matters most.
+"""Protocols: how rows are split into training and test rows.
 
-Every protocol is also a scikit-learn splitter that reads what it needs (speaker, statement, corpus) from the
-table X, so ``GridSearchCV(..., cv=SpeakerKFold(folds=5)).fit(rows, labels)`` works; `groups` is not used.
+Every protocol is also a scikit-learn splitter that reads speaker, statement and corpus from the table X, so
+``GridSearchCV(..., cv=SpeakerKFold(folds=5)).fit(rows, labels)`` works; `groups` is ignored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,12 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import (
-    KFold,
-    ShuffleSplit,
-    StratifiedKFold,
-    StratifiedShuffleSplit,
-)
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from fusionser.errors import ProtocolError
 from fusionser.registry import PROTOCOLS
@@ -41,12 +36,12 @@ class SpeakerHoldout(Protocol):
     Parameters
     ----------
     speakers : sequence of str
-        Tested speakers, with or without the name of their corpus (``ravdess/01``, ``01``, ``1``). When empty,
+        Tested speakers, with or without the name of their corpus (``ravdess/01``, ``01``, ``1``). If empty,
         a share of the speakers is drawn.
     share : float, default=0.2
-        Share that is drawn, one speaker at least.
+        Share to draw, between 0 and 1; at least one speaker.
     seed : int, default=0
-        Of the draw.
+        Seed of the draw.
     """
 
     name: ClassVar[str] = "speaker-holdout"
@@ -56,7 +51,7 @@ class SpeakerHoldout(Protocol):
     seed: int = 0
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield the one fold."""
+        """Yield the only fold."""
         speakers = speakers_of(rows, self.name)
         tested = [_match_speaker(wanted, speakers) for wanted in self.speakers] or self._drawn(speakers)
         if len(set(tested)) == len(speakers):
@@ -64,7 +59,7 @@ class SpeakerHoldout(Protocol):
         yield ", ".join(sorted(set(tested))), *by_mask(rows["speaker"].isin(tested).to_numpy())
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the split: the speakers, or how they are drawn."""
+        """Return the speakers, or the parameters that they are drawn by."""
         return {"speakers": list(self.speakers)} if self.speakers else {"share": self.share, "seed": self.seed}
 
     def _drawn(self, speakers: list[str]) -> list[str]:
@@ -80,8 +75,9 @@ def _match_speaker(wanted: str, speakers: Sequence[str]) -> str:
         short = name.split("/")[-1]
         return short.lstrip("0") or short
 
-    exact = [name for name in speakers if name == wanted]
-    matches = exact or [name for name in speakers if "/" not in wanted and plain(name) == plain(wanted)]
+    if wanted in speakers:
+        return wanted
+    matches = [name for name in speakers if "/" not in wanted and plain(name) == plain(wanted)]
     if len(matches) != 1:
         found = "several speakers" if matches else "no speaker"
         raise ProtocolError(f"'{wanted}' names {found}; the speakers are {', '.join(speakers)}")
@@ -95,16 +91,15 @@ class SpeakerKFold(Protocol):
     Parameters
     ----------
     folds : int, default=6
-        Number of folds; RAVDESS with 6 has four actors a fold, as in the SER-FusionNet paper.
+        Number of folds. With 6, RAVDESS has four actors per fold, as in the SER-FusionNet paper.
     """
 
     name: ClassVar[str] = "speaker-kfold"
     folds: int = 6
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield the folds in the order of the speakers."""
-        speakers = speakers_of(rows, self.name)
-        yield from folds_by_speaker(rows, speakers, self.folds, self.name)
+        """Yield the folds in speaker order."""
+        yield from folds_by_speaker(rows, speakers_of(rows, self.name), self.folds, self.name)
 
 
 @dataclass(kw_only=True)
@@ -114,7 +109,7 @@ class LeaveOneSpeakerOut(Protocol):
     name: ClassVar[str] = "leave-one-speaker-out"
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield one fold a speaker."""
+        """Yield one fold per speaker."""
         for speaker in speakers_of(rows, self.name):
             yield speaker, *by_mask((rows["speaker"] == speaker).to_numpy())
 
@@ -127,11 +122,11 @@ class LeaveOneStatementOut(Protocol):
     allows: ClassVar[frozenset[str]] = frozenset({"speakers"})
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield one fold a statement."""
+        """Yield one fold per statement."""
         statements = sorted(set(rows["statement"]) if "statement" in rows else {""})
         if "" in statements or len(statements) < 2:
             raise ProtocolError(
-                f"{self.name}: the column 'statement' must be filled and hold two values at least; got "
+                f"{self.name}: the column 'statement' must be filled and hold at least two values; got "
                 f"{', '.join(map(repr, statements[:5]))}"
             )
         for statement in statements:
@@ -142,13 +137,13 @@ class LeaveOneStatementOut(Protocol):
 class RandomKFold(Protocol):
     """Clips are dealt into folds at random, as in many papers: the same speakers are trained on and tested.
 
-    Scores are stamped with it, and never a headline.
+    Results carry a stamp that says so, and are never a headline.
 
     Parameters
     ----------
     folds : int, default=5
     stratified : bool, default=False
-        Keep the shares of the emotions equal in all folds.
+        Keep the class proportions equal in all folds.
     seed : int, default=0
     """
 
@@ -167,22 +162,22 @@ class RandomKFold(Protocol):
             raise ProtocolError(f"{self.name}: {self.folds} folds; expected 2 to {smallest} with these rows")
         kind = StratifiedKFold if self.stratified else KFold
         splitter = kind(self.folds, shuffle=True, random_state=self.seed)
-        for number, (train, test) in enumerate(splitter.split(rows, rows["emotion"])):
-            yield f"fold {number + 1}", train, test
+        for number, (train, test) in enumerate(splitter.split(rows, rows["emotion"]), start=1):
+            yield f"fold {number}", train, test
 
 
 @dataclass(kw_only=True)
 class RandomHoldout(Protocol):
     """One random split of the clips, as in many papers: the same speakers are trained on and tested.
 
-    Scores are stamped with it, and never a headline.
+    Results carry a stamp that says so, and are never a headline.
 
     Parameters
     ----------
     share : float, default=0.2
-        Share of the rows that is tested.
+        Share of the rows to test, between 0 and 1.
     stratified : bool, default=False
-        Keep the shares of the emotions equal on both sides.
+        Keep the class proportions equal on both sides.
     seed : int, default=0
     """
 
@@ -195,13 +190,13 @@ class RandomHoldout(Protocol):
     seed: int = 0
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield the one fold."""
+        """Yield the only fold."""
         kind = StratifiedShuffleSplit if self.stratified else ShuffleSplit
         try:
-            splits = list(kind(1, test_size=self.share, random_state=self.seed).split(rows, rows["emotion"]))
+            ((train, test),) = kind(1, test_size=self.share, random_state=self.seed).split(rows, rows["emotion"])
         except ValueError as error:
-            raise ProtocolError(f"{self.name}: {len(rows)} rows cannot be split so ({error})") from error
-        yield "held out", *splits[0]
+            raise ProtocolError(f"{self.name}: {len(rows)} rows cannot be split ({error})") from error
+        yield "held out", train, test
 
 
 def protocol(name: str, **settings: Any) -> Protocol:
@@ -210,9 +205,9 @@ def protocol(name: str, **settings: Any) -> Protocol:
     Raises
     ------
     SettingsError
-        When no protocol has that name.
+        If no protocol has that name.
     ProtocolError
-        When it does not take one of the settings, or not such a value.
+        If the protocol does not take one of the settings, or not that value.
 
     Examples
     --------
@@ -231,5 +226,4 @@ def protocol(name: str, **settings: Any) -> Protocol:
             isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
         ):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected a list of names")
-    built: Protocol = kind(**settings)
-    return built
+    return kind(**settings)

@@ -1,10 +1,10 @@
-"""Ablations: a design on the runner, and what is kept of it beside its results."""
+"""Ablations: running a design, estimating its effects, and storing it with its results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
 from fusionser.errors import FusionserError
 from fusionser.features.extraction import Progress
@@ -24,16 +24,16 @@ DESIGN = "design.json"
 
 @dataclass(frozen=True)
 class Ablation:
-    """An ablation that was run, or a part of it.
+    """An ablation that was run, completely or in part.
 
     Parameters
     ----------
     design : Factorial or NamedStudy
     run : CellRun
     effects : list of Effect
-        Of the contrasts whose evaluations are there.
+        Effects of the contrasts whose evaluations exist.
     command : str
-        How to run it again.
+        Command that runs it again.
     """
 
     design: Factorial | NamedStudy
@@ -42,13 +42,9 @@ class Ablation:
     command: str
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Stored(BaseModel):
     design: Factorial | NamedStudy
     command: str
-
-
-KEPT = TypeAdapter(_Kept)
 
 
 def run_ablation(
@@ -62,7 +58,7 @@ def run_ablation(
     extraction_progress: Progress | None = None,
     progress: CellProgress | None = None,
 ) -> Ablation:
-    """Run every cell of a design, estimate its effects, and keep the design beside them.
+    """Run all cells of a design, estimate its effects, and store the design with the results.
 
     Parameters
     ----------
@@ -70,11 +66,11 @@ def run_ablation(
     places : mapping of str to Path
         The folder of each corpus.
     folder, resources, partial, progress
-        See `run_cells`.
+        As in `run_cells`.
     command : str
-        What a page says of how to run it again.
+        Command that runs it again, for the pages.
     extraction_progress : callable, optional
-        Told of clips.
+        Called with the number of extracted clips and of all clips.
     """
     run = run_study(
         design.recipe(),
@@ -86,26 +82,27 @@ def run_ablation(
         progress=progress,
     )
     if run.outcomes:
-        write_text(Path(folder) / DESIGN, KEPT.dump_json(_Kept(design, command), indent=2).decode() + "\n")
+        stored = _Stored(design=design, command=command)
+        write_text(Path(folder) / DESIGN, stored.model_dump_json(indent=2) + "\n")
     return Ablation(design, run, estimate_effects(design, run.results) if run.outcomes else [], command)
 
 
 def stored_ablation(folder: str | Path) -> Ablation:
-    """Return an ablation that is kept in a folder, its results in the order in which the study makes them.
+    """Return the ablation stored in a folder, its results in the order of its cells.
 
     Raises
     ------
     FusionserError
-        When there is nothing that can be read.
+        If there is none, or it cannot be read.
     """
     path = Path(folder) / DESIGN
     try:
-        kept = KEPT.validate_json(path.read_text(encoding="utf-8"))
+        stored = _Stored.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FusionserError(
             f"{path}: cannot be read ({error.strerror or error}); expected a folder of 'fusionser ablate'"
         ) from error
     except ValueError as error:
         raise FusionserError(f"{path}: not a design that this version reads; run 'fusionser ablate' again") from error
-    run = stored_study(kept.design.recipe(), folder)
-    return Ablation(kept.design, run, estimate_effects(kept.design, run.results), kept.command)
+    run = stored_study(stored.design.recipe(), folder)
+    return Ablation(stored.design, run, estimate_effects(stored.design, run.results), stored.command)

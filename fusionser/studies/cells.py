@@ -1,12 +1,13 @@
-"""One evaluation of a study: how it is run and kept, and whether a stored one is of it."""
+"""One evaluation of a study: how it is run and stored, and whether a stored result belongs to it."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
+from pydantic import BaseModel
 from sklearn.base import clone
 
 from fusionser.errors import FusionserError
@@ -24,17 +25,35 @@ from fusionser.results import BY_INNER_FOLDS, BlockSettings, Result, deciding, p
 from fusionser.rows import write_table
 from fusionser.splits import Protocol
 
-__all__ = ["BestEpoch", "BestEpochCell", "Cell", "curves_path", "read_best_epoch", "with_defaults"]
+__all__ = ["BestEpoch", "BestEpochCell", "Cell", "curves_path", "read_best_epoch", "stored_result", "with_defaults"]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def curves_path(folder: str | Path, cell: str) -> Path:
-    """Return the file of the learning curves of a cell."""
+    """Return the file for the learning curves of a cell."""
     return Path(folder) / "curves" / f"{cell}.csv"
+
+
+def stored_result(path: Path) -> Result | None:
+    """Read a result; return None if the file is missing, damaged or of an unknown format."""
+    try:
+        return read_result(path)
+    except FusionserError:
+        return None
+
+
+def read_record(kind: type[Model], path: Path) -> Model | None:
+    """Read a record from its JSON file; return None if there is none that can be read."""
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One evaluation: prepared rows with their specification, a split, and whether importance is looked for."""
+    """One evaluation: prepared rows with their specification, a split, and the kind of importance to estimate."""
 
     name: str
     prepared: Prepared
@@ -42,24 +61,20 @@ class Cell:
     importance: str | None = None
 
     def path(self, folder: str | Path) -> Path:
-        """Return the file that the outcome is kept in."""
+        """Return the file for the outcome."""
         return Path(folder) / "cells" / f"{self.name}.json"
 
     def check(self) -> None:
-        """Build what will be fitted: a wrong setting is told before an hour of extraction, not after."""
+        """Build the estimator, so that a wrong setting is reported before any long computation."""
         build_estimator(self.prepared.spec, extractor=self.prepared.extractor)
 
     def stored(self, folder: str | Path) -> Result | None:
-        """Return the stored result, where it was made by the same settings and versions."""
-        try:
-            result = read_result(self.path(folder))
-        except FusionserError:
-            # Absent, of another version, or damaged: what it holds can be had again.
-            return None
-        return result if self._made(result) else None
+        """Return the stored result if the same settings and versions produced it."""
+        result = stored_result(self.path(folder))
+        return result if result is not None and self._made(result) else None
 
     def run(self, folder: str | Path, resources: Resources) -> Result:
-        """Evaluate, and keep the result and the learning curves."""
+        """Evaluate, and store the result and the learning curves."""
         prepared = analyse_augmented(self.prepared, resources=resources)
         result, evaluation = evaluate_prepared(prepared, self.split, importance=self.importance, resources=resources)
         if len(evaluation.curves):
@@ -69,8 +84,10 @@ class Cell:
 
     def _made(self, result: Result) -> bool:
         spec = self.prepared.spec
+        folds = self.split.named_folds(self.prepared.table)
+        measured = [key for key in result.importance if self.importance != BY_FEATURE or "__" in key]
         return (
-            result.rows == self._rows_used()
+            result.rows == len({position for _, train, test in folds for position in (*train, *test)})
             and set(result.classes) <= set(self.prepared.table["emotion"])
             and _filled(result.features) == self.block_settings()
             and (result.protocol.name, result.protocol.setting) == (self.split.name, spec.setting)
@@ -80,30 +97,22 @@ class Cell:
             and (result.protocol.selection == BY_INNER_FOLDS) == spec.classifier.tune
             and deciding(result.provenance["versions"]) == versions()
             and result.provenance.get("plugins", {}) == plugins_used(self.prepared, self.split, self.block_settings())
-            and self._tells_importance(result)
+            and (self.importance is None or len(measured) > 0)
         )
 
     def block_settings(self) -> list[dict[str, Any]]:
-        """Return the settings of the blocks as they are used."""
+        """Return the settings of the blocks in use."""
         return configured_features(self.prepared.spec, self.prepared.extractor).settings()
 
     def row_settings(self) -> dict[str, Any]:
-        """Return the settings of the classifier, and of what is done to rows and columns."""
+        """Return the settings of the classifier, and of the steps that change rows and columns."""
         spec = self.prepared.spec
         settings = classifier_settings(spec, build_estimator(spec, extractor=self.prepared.extractor))
         return with_defaults(settings, spec.classifier.name)
 
-    def _rows_used(self) -> int:
-        folds = self.split.named_folds(self.prepared.table)
-        return len({position for _, train, test in folds for side in (train, test) for position in side.tolist()})
-
-    def _tells_importance(self, result: Result) -> bool:
-        names = [name for name in result.importance if self.importance != BY_FEATURE or "__" in name]
-        return self.importance is None or bool(names)
-
 
 def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Return settings of blocks with later parameters at their defaults."""
+    """Return stored settings of blocks, with defaults for parameters added since."""
     try:
         return FeatureExtractor.from_settings(stored).settings()
     except FusionserError:
@@ -111,7 +120,7 @@ def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
 
 
 def with_defaults(settings: Mapping[str, Any], classifier: str) -> dict[str, Any]:
-    """Return settings of a classifier with every parameter that has come since they were stored, at its default."""
+    """Return stored settings of a classifier, with defaults for parameters added since."""
     return {**_plain(CLASSIFIERS[classifier]().get_params()), **_plain(settings)}
 
 
@@ -124,9 +133,9 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class BestEpoch(Record):
-    """The highest accuracy that any epoch reached on the test rows: what several papers report.
+    """The highest accuracy of any epoch on the test rows, as several papers report it.
 
-    It chooses the network by the rows that it is scored on, so it is no estimate of anything.
+    The rows that choose the epoch are those that score it, so this does not estimate performance on new data.
     """
 
     recipe: str
@@ -143,44 +152,29 @@ class BestEpoch(Record):
 
 
 def read_best_epoch(path: Path) -> BestEpoch | None:
-    """Read what is kept of a best epoch; None where there is nothing that can be read."""
-    try:
-        return BestEpoch.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    """Read a stored best epoch; return None if there is none that can be read."""
+    return read_record(BestEpoch, path)
 
 
 @dataclass(frozen=True)
 class BestEpochCell(Cell):
-    """A training on the training rows of the first fold, validated by its test rows, of which the best epoch counts."""
+    """A network trained on the first fold and validated on its test rows; the outcome is its best epoch."""
 
     recipe: str = ""
 
     def stored(self, folder: str | Path) -> BestEpoch | None:  # type: ignore[override]
-        """Return the stored best epoch, where it was made by the same settings and versions."""
-        best = read_best_epoch(self.path(folder))
-        if best is None:
-            return None
-        made_by = (
-            best.settings,
-            with_defaults(best.rows_settings, self.prepared.spec.classifier.name),
-            best.protocol,
-            best.rows,
-            best.seed,
-            deciding(best.provenance["versions"]),
+        """Return the stored best epoch if the same settings and versions produced it."""
+        best, spec = read_best_epoch(self.path(folder)), self.prepared.spec
+        same = best is not None and (
+            (best.rows, best.seed, best.protocol) == (len(self.prepared.table), spec.seed, self._protocol())
+            and best.settings == self.block_settings()
+            and with_defaults(best.rows_settings, spec.classifier.name) == self.row_settings()
+            and deciding(best.provenance["versions"]) == versions()
         )
-        wanted = (
-            self.block_settings(),
-            self.row_settings(),
-            self._protocol(),
-            len(self.prepared.table),
-            self.prepared.spec.seed,
-            versions(),
-        )
-        return best if made_by == wanted else None
+        return best if same else None
 
     def run(self, folder: str | Path, resources: Resources) -> BestEpoch:  # type: ignore[override]
-        """Train, and keep the best epoch and the learning curve."""
+        """Train, and store the best epoch and the learning curve."""
         prepared = analyse_augmented(self.prepared, resources=resources)
         train, test = _first_fold(prepared.table, self.split)
         pipeline = build_pipeline(

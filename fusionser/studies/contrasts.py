@@ -1,4 +1,4 @@
-"""Contrasts that are settled before a study is run, and the effects that its results show, speaker by speaker."""
+"""Contrasts that are fixed before a study is run, and the effects estimated from its results, speaker by speaker."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["Contrast", "Design", "Effect", "estimate_effects"]
 
 @dataclass(frozen=True)
 class Contrast:
-    """What is asked of a study: the results of one label (`having`) against those of another (`without`)."""
+    """A question to a study: the results with one label (`having`) against those with another (`without`)."""
 
     text: str
     without: str
@@ -31,44 +31,43 @@ class Design:
     Attributes
     ----------
     varied : str
-        What the labels of its results tell apart, as the head of a column.
+        What the labels of the results distinguish, as a column heading.
     """
 
     corpus: str
     classifiers: Sequence[str]
     importance: str | None
-    seed: int
     varied: ClassVar[str]
 
     @property
     def compared(self) -> frozenset[str]:
-        """What results may differ in and still be compared: ``corpus``, ``protocol`` or ``setting``."""
+        """Properties in which compared results may differ: ``corpus``, ``protocol`` or ``setting``."""
         return frozenset()
 
     @property
     def title(self) -> str:
-        """The study in a few words."""
+        """Title of the study."""
         raise NotImplementedError
 
     def recipe(self) -> Recipe:
-        """Return the evaluations."""
+        """Return the recipe with all evaluations."""
         raise NotImplementedError
 
     def contrasts(self) -> list[Contrast]:
-        """Return what is asked, settled before anything is run."""
+        """Return the contrasts; they do not depend on results."""
         raise NotImplementedError
 
     def label(self, result: Result) -> str:
-        """Return the name of what is compared."""
+        """Return the label that a result has in contrasts."""
         return result.features_name
 
     def with_importance(self, pipelines: Sequence[PipelineChoice]) -> tuple[PipelineChoice, ...]:
-        """Return the pipelines, the first asked what it relies on where that is wanted."""
+        """Return the pipelines; the first one estimates importance if the study asks for it."""
         first, *others = pipelines
         return (first.changed(importance=self.importance), *others)
 
     def check_names(self) -> None:
-        """Raise `SettingsError` for a name that is not known, or when more is asked than can be answered."""
+        """Raise `SettingsError` for an unknown name or too many contrasts."""
         for name in self.classifiers:
             CLASSIFIERS.named(name)
         if self.importance not in (None, *IMPORTANCE):
@@ -76,26 +75,28 @@ class Design:
         asked = len(self.contrasts())
         if asked > MOST_CONTRASTS:
             raise SettingsError(
-                f"{asked} contrasts are asked of one study, and {MOST_CONTRASTS} are the most that leave each its "
+                f"{asked} contrasts are asked of one study, and {MOST_CONTRASTS} are the most that leave each enough "
                 f"power; name fewer {self.varied}"
             )
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What came of a contrast, over speakers, each speaker's score being the mean over the classifiers.
+    """The effect of a contrast over speakers; the score of a speaker is the mean over the classifiers.
 
     Parameters
     ----------
     contrast : Contrast
     uar : PairedTest
+        Change of the UAR, from -1 to 1.
     war : Change
-        Not tested: a strategy that trades one score for the other shows in both.
+        Change of the WAR, from -1 to 1; not tested. It shows whether a strategy trades one score for the other.
     corrected : float
-        Holm's p of the UAR, over all contrasts of the study.
+        p value of the UAR, Holm-corrected for all contrasts of the study.
     recall : dict of str to float
-        Change of each class's recall, pooled over speakers and averaged over the classifiers.
+        Change of the recall of each class, pooled over speakers and averaged over the classifiers.
     classifiers : int
+        Number of classifiers.
     """
 
     contrast: Contrast
@@ -107,26 +108,25 @@ class Effect:
 
 
 def estimate_effects(design: Design, results: Sequence[Result]) -> list[Effect]:
-    """Estimate what can be estimated: contrasts of which both sides are there, by the same classifiers.
+    """Estimate the contrasts for which both sides have results of the same classifiers.
 
     Raises
     ------
     SettingsError
-        When results come from different corpora, classes or protocols: they are not comparable.
+        If results of different corpora, classes, protocols or speakers cannot be compared.
     """
-    check_comparable(results, design.compared)
-    pairs = [(contrast, _pairs(contrast, design, results)) for contrast in design.contrasts()]
-    asked = [(contrast, sides) for contrast, sides in pairs if sides]
-    tests = [(paired_test(_gains(sides, "uar")), mean_change(_gains(sides, "war"))) for _, sides in asked]
-    corrected = holm([uar.p for uar, _ in tests]) if tests else []
+    _check_comparable(results, design.compared)
+    asked = [(contrast, pairs) for contrast in design.contrasts() if (pairs := _pairs(contrast, design, results))]
+    tests = [paired_test(_gains(pairs, "uar")) for _, pairs in asked]
+    corrected = holm([test.p for test in tests])
     return [
-        Effect(contrast, uar, war, p, _recall_changes(sides), len(sides))
-        for (contrast, sides), (uar, war), p in zip(asked, tests, corrected, strict=True)
+        Effect(contrast, uar, mean_change(_gains(pairs, "war")), p, _recall_changes(pairs), len(pairs))
+        for (contrast, pairs), uar, p in zip(asked, tests, corrected, strict=True)
     ]
 
 
-def check_comparable(results: Sequence[Result], compared: frozenset[str] = frozenset()) -> None:
-    """Raise `SettingsError` when results differ in corpus, classes, protocol or setting, but for what is compared."""
+def _check_comparable(results: Sequence[Result], compared: frozenset[str]) -> None:
+    """Raise `SettingsError` if results differ in anything that the study does not compare."""
     kinds = {
         (
             "" if "corpus" in compared else result.corpus,
@@ -140,8 +140,7 @@ def check_comparable(results: Sequence[Result], compared: frozenset[str] = froze
     if len(kinds) > 1:
         shown = "; ".join(sorted(f"{kind[2]} of {kind[0]}, {kind[3]} {kind[4]}" for kind in kinds))
         raise SettingsError(f"results of different protocols cannot be compared: {shown}")
-    speakers = {tuple(sorted(result.speakers)) for result in results}
-    if len(speakers) > 1:
+    if len({tuple(sorted(result.speakers)) for result in results}) > 1:
         raise SettingsError("results of different speakers cannot be compared speaker by speaker")
 
 
@@ -154,18 +153,16 @@ def _pairs(contrast: Contrast, design: Design, results: Sequence[Result]) -> lis
 
 
 def _gains(pairs: Sequence[tuple[Result, Result]], score: str) -> list[float]:
-    """Return each speaker's gain, averaged over the classifiers."""
+    """Return the gain of each speaker, averaged over the classifiers."""
     names = sorted(pairs[0][0].speakers)
     gains = [
-        [getattr(having.speakers[name], score) - getattr(without.speakers[name], score) for name in names]
-        for without, having in pairs
+        [getattr(on.speakers[name], score) - getattr(off.speakers[name], score) for name in names] for off, on in pairs
     ]
-    return [float(gain) for gain in np.mean(gains, axis=0)]
+    return list(map(float, np.mean(gains, axis=0)))
 
 
 def _recall_changes(pairs: Sequence[tuple[Result, Result]]) -> dict[str, float]:
-    def change(name: str) -> float:
-        gains = [having.per_class[name].recall - without.per_class[name].recall for without, having in pairs]
-        return float(np.mean(gains))
-
-    return {name: change(name) for name in pairs[0][0].classes}
+    return {
+        name: float(np.mean([on.per_class[name].recall - off.per_class[name].recall for off, on in pairs]))
+        for name in pairs[0][0].classes
+    }

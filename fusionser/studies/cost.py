@@ -1,10 +1,11 @@
-"""What it would cost to run a published result again, measured on a few of its clips."""
+"""Training time that the reproduction of a published result takes, estimated from a few batches."""
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from sklearn.base import clone
 
 from fusionser.facts import Record
@@ -15,7 +16,7 @@ from fusionser.networks import DeepExtractor
 from fusionser.pipeline import Resources, build_pipeline
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import provenance
-from fusionser.studies.cells import BestEpochCell, Cell
+from fusionser.studies.cells import BestEpochCell, Cell, read_record
 from fusionser.studies.papers import PaperRecipe
 from fusionser.studies.reproduce import Run, planned
 
@@ -23,14 +24,14 @@ __all__ = ["Cost", "NetworkCost", "measure_cost", "stored_cost"]
 
 BATCHES = 4
 EPOCHS = 3
-"""Of the measurement; the fastest counts, as the first also takes memory and chooses kernels."""
+"""Epochs of the measurement; the fastest one counts, since the first also allocates memory and selects kernels."""
 
 
 class NetworkCost(Record):
-    """What one network of a recipe takes.
+    """Training time of one network of a recipe.
 
-    ``seconds`` for a row in an epoch; ``epochs`` that a training has at most; ``rows`` that are learned from
-    in one epoch, added up over all trainings.
+    ``seconds`` is for one row in one epoch, ``epochs`` the maximum of a training, and ``rows`` the number of training
+    rows in an epoch, summed over all trainings.
     """
 
     network: str
@@ -40,7 +41,7 @@ class NetworkCost(Record):
 
 
 class Cost(Record):
-    """What all trainings of a recipe would take at most; features and classifiers are not counted."""
+    """Upper bound of the time for all trainings of a recipe, without features and classifiers."""
 
     recipe: str
     label: str
@@ -50,7 +51,7 @@ class Cost(Record):
 
     @property
     def hours(self) -> float:
-        """Return the hours that the networks would learn, if none is stopped early."""
+        """Training time in hours if no training stops early."""
         return sum(network.seconds * network.epochs * network.rows for network in self.networks) / 3600
 
 
@@ -64,64 +65,57 @@ def measure_cost(
     resources: Resources = LOCAL,
     extraction_progress: Progress | None = None,
 ) -> Cost:
-    """Train the networks of a recipe on a few batches, and keep what all of it would take under ``costs/``.
+    """Train the networks of a recipe on a few batches, and store the estimate of the whole run under ``costs/``.
 
     Parameters
     ----------
     name, recipe, places, folder, run, resources, extraction_progress
-        See `reproduce`.
+        As in `reproduce`.
 
     Raises
     ------
     SettingsError
-        When a corpus is not here, or only in part and `run.partial` is not set.
+        If a corpus is missing, or incomplete and `run.partial` is not set.
     """
     cells, label = planned(name, recipe, places, run, resources=resources, progress=extraction_progress)
-    cell = cells[0]
-    pipeline = build_pipeline(cell.prepared.spec, extractor=cell.prepared.extractor, resources=resources)
-    blocks = [block for _, block in pipeline[FEATURES].blocks if isinstance(block, DeepExtractor)]
-    cost = Cost(
-        recipe=name,
-        label=label,
-        trainings=sum(len(_learned_rows(cell, 0.0)) for cell in cells),
-        networks=[
-            _measured(block, cell, sum(sum(_learned_rows(cell, block.validation)) for cell in cells))
-            for block in blocks
-        ],
-        provenance=provenance(),
-    )
-    write_text(_path(Path(folder), name), cost.model_dump_json(indent=2) + "\n")
+    prepared = cells[0].prepared
+    pipeline = build_pipeline(prepared.spec, extractor=prepared.extractor, resources=resources)
+    networks = [
+        _measured(
+            block, prepared.table, sum(count for cell in cells for count in _trained_rows(cell, block.validation))
+        )
+        for _, block in pipeline[FEATURES].blocks
+        if isinstance(block, DeepExtractor)
+    ]
+    trainings = sum(len(_trained_rows(cell, 0.0)) for cell in cells)
+    cost = Cost(recipe=name, label=label, trainings=trainings, networks=networks, provenance=provenance())
+    write_text(_path(folder, name), cost.model_dump_json(indent=2) + "\n")
     return cost
 
 
 def stored_cost(name: str, folder: str | Path) -> Cost | None:
-    """Return what was measured of a recipe, None where nothing can be read."""
-    try:
-        return Cost.model_validate_json(_path(Path(folder), name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    """Return the stored cost of a recipe, or None if there is none that can be read."""
+    return read_record(Cost, _path(folder, name))
 
 
-def _path(folder: Path, name: str) -> Path:
-    return folder / "costs" / f"{name}.json"
+def _path(folder: str | Path, name: str) -> Path:
+    return Path(folder) / "costs" / f"{name}.json"
 
 
-def _learned_rows(cell: Cell, validation: float) -> list[int]:
-    """Return how many rows each training of an evaluation learns from."""
-    by_test = isinstance(cell, BestEpochCell)
-    share = 1.0 if by_test else 1.0 - validation
-    rows = cell.prepared.spec.rows
+def _trained_rows(cell: Cell, validation: float) -> list[int]:
+    """Return the number of training rows of each training of a cell."""
+    rows, folds = cell.prepared.spec.rows, cell.split.named_folds(cell.prepared.table)
+    if isinstance(cell, BestEpochCell):
+        folds, validation = folds[:1], 0.0
     copies = rows.copies if rows.augment else 0
-    folds = cell.split.named_folds(cell.prepared.table)
-    return [round(len(train) * share) * (1 + copies) for _, train, _ in (folds[:1] if by_test else folds)]
+    return [round(len(train) * (1.0 - validation)) * (1 + copies) for _, train, _ in folds]
 
 
-def _measured(block: DeepExtractor, cell: Cell, rows: int) -> NetworkCost:
-    table = cell.prepared.table
-    some = table.sample(min(len(table), BATCHES * block.batch_size), random_state=0)
-    # A seed of its own, or a second measurement would find the network of the first, and its seconds.
+def _measured(block: DeepExtractor, table: pd.DataFrame, rows: int) -> NetworkCost:
+    some = table.sample(min(len(table), BATCHES * block.batch_size), random_state=0).reset_index(drop=True)
+    # With a fixed seed, a second measurement would take the network of the first from the cache.
     seed = time.time_ns() % 2**31
     short = clone(block).set_params(epochs=EPOCHS, validation=0.0, random_state=seed)
-    short.fit(some.reset_index(drop=True), some["emotion"].to_numpy(dtype=object))
+    short.fit(some, some["emotion"].to_numpy(dtype=object))
     fastest = min(epoch["seconds"] for epoch in short.history_)
     return NetworkCost(network=block.kind, seconds=fastest / len(some), epochs=block.epochs, rows=rows)

@@ -1,4 +1,4 @@
-"""Imbalance against augmentation: every balancing strategy with every augmentation, and the contrasts of the two."""
+"""Imbalance against augmentation: all balancing strategies crossed with all augmentations, and their contrasts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ __all__ = ["ALL", "NONE", "Factorial", "augmentation_of", "cell_label"]
 NONE = "none"
 ALL = "all"
 ALL_KINDS = ("noise", "pitch", "stretch", "lowpass")
-"""What SER-FusionNet augments by; ``speed`` is pitch and stretch at once."""
+"""Augmentations of SER-FusionNet; ``speed`` changes pitch and duration at once, so it is left out."""
 
 
 def augmentation_of(name: str) -> tuple[str, ...]:
-    """Return the kinds of augmentation that a level stands for.
+    """Return the kinds of augmentation that a level of the factor consists of.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def augmentation_of(name: str) -> tuple[str, ...]:
 
 
 def cell_label(strategy: str, kind: str) -> str:
-    """Return the name of a cell of the table.
+    """Return the label of a cell of the table.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def cell_label(strategy: str, kind: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Factorial(Design):
-    """All balancing strategies with all augmentations, by several classifiers.
+    """All balancing strategies crossed with all augmentations, by several classifiers.
 
     Parameters
     ----------
@@ -60,23 +60,23 @@ class Factorial(Design):
     imbalance : sequence of str
         Keys of `IMBALANCE`, ``none`` among them.
     augmentation : sequence of str
-        ``none``, keys of `AUGMENTATIONS`, some of them joined by ``+``, and ``all``.
+        ``none``, keys of `AUGMENTATIONS`, several of them joined by ``+``, or ``all``; ``none`` among them.
     classifiers : sequence of str
     preset : str, optional
     blocks : sequence of str, default=()
-        In place of a preset.
-    gender : str, optional
+        Blocks instead of a preset.
+    gender : {"given", "estimated", "none"}, optional
     copies : int, default=1
-        Augmented copies a training clip.
+        Augmented copies of each training clip, 0 to 100.
     only_scarce : bool, default=False
-        Augment the scarce classes alone.
+        Augment only the scarce classes.
     imposed : float, optional
-        Ratio of an imbalance imposed on the training rows, see `ImposeImbalance`.
+        Ratio of an imbalance to impose on the training rows, see `ImposeImbalance`.
     protocol : ProtocolSpec
     importance : {"blocks", "features"}, optional
-        What the first features rely on, see `fold_importance`.
+        Estimate the importance of blocks or features in the first cell, see `fold_importance`.
     epochs : int, optional
-        Of networks.
+        Epochs of networks.
     seed : int, default=0
 
     Examples
@@ -89,6 +89,7 @@ class Factorial(Design):
     ['weights against none', 'augmentation (all) against none']
     """
 
+    title: ClassVar[str] = "Imbalance against augmentation"
     varied: ClassVar[str] = "imbalance, augmentation"
     corpus: str
     imbalance: Sequence[str]
@@ -118,20 +119,15 @@ class Factorial(Design):
                 raise SettingsError(f"{what} names one twice: {', '.join(names)}")
         self.check_names()
 
-    @property
-    def title(self) -> str:
-        """The study in a few words."""
-        return "Imbalance against augmentation"
-
     def labels(self) -> dict[str, tuple[str, str]]:
-        """Return the strategy and the augmentation of each label."""
+        """Return strategy and augmentation by label."""
         return {cell_label(*cell): cell for cell in product(self.imbalance, self.augmentation)}
 
     def contrasts(self) -> list[Contrast]:
-        """Return what is asked, settled before anything is run.
+        """Return the contrasts; they do not depend on results.
 
-        Each strategy against none, the augmentation against none, and both together against either. The augmentation is
-        ``all`` where it is there, else the last; the strategy that stands for all in the last two is the first.
+        They are each strategy against none, the augmentation against none, and both together against either one. The
+        augmentation is ``all`` if present, otherwise the last. Both together use the first strategy.
         """
         strategies = [name for name in self.imbalance if name != NONE]
         kinds = [name for name in self.augmentation if name != NONE]
@@ -149,7 +145,7 @@ class Factorial(Design):
         return asked
 
     def recipe(self) -> Recipe:
-        """Return the study whose pipelines are the cells of the table."""
+        """Return the recipe whose pipelines are the cells of the table."""
         features = {"preset": self.preset, "blocks": tuple(self.blocks), "gender": self.gender}
         pipelines = [
             PipelineChoice(

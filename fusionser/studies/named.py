@@ -1,4 +1,4 @@
-"""Studies that have a name: blocks of features, gender, networks, normalisation by speaker, and protocols."""
+"""Named studies: blocks of features, gender, networks, normalisation by speaker, other corpora, and protocols."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["STUDIES", "NamedStudy"]
 
 ALL = "all blocks"
 SCORES_FOLDS = 3
-"""Inner folds of the networks whose class scores are fused, each scored by one that did not learn from it."""
+"""Inner folds for class scores of networks: each training row is scored by a network that was not trained on it."""
 
 BY_SPEAKER, RANDOM, BY_STATEMENT = "speaker-kfold", "random-kfold", "leave-one-statement-out"
 ACROSS, ADDED = "cross-corpus", "speaker-kfold-added-corpora"
@@ -32,7 +32,7 @@ PROTOCOL_LABELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class NamedStudy(Design):
-    """A study by its name, on one corpus, by several classifiers.
+    """A named study on one corpus, by several classifiers.
 
     Parameters
     ----------
@@ -41,17 +41,17 @@ class NamedStudy(Design):
     corpus : str
     classifiers : sequence of str
     protocol : ProtocolSpec
-        Of all studies but ``protocol`` and ``corpora``, which have their own and take the number of folds from here.
+        The studies ``protocol`` and ``corpora`` have protocols of their own, and take only the number of folds from it.
     preset : str, optional
     blocks : sequence of str, default=()
-        In place of a preset.
-    gender : str, optional
+        Blocks instead of a preset.
+    gender : {"given", "estimated", "none"}, optional
     also : sequence of str, default=()
-        Other corpora, of which the studies ``corpora`` and ``protocol`` make use.
+        Other corpora, for the studies ``corpora`` and ``protocol``.
     importance : {"blocks", "features"}, optional
-        What the first features rely on, see `fold_importance`.
+        Estimate the importance of blocks or features in the first pipeline, see `fold_importance`.
     epochs : int, optional
-        Of networks.
+        Epochs of networks.
     seed : int, default=0
 
     Examples
@@ -92,26 +92,27 @@ class NamedStudy(Design):
 
     @property
     def title(self) -> str:
-        """The study in a few words."""
+        """Title of the study."""
         return self._kind.title
 
     @property
     def compared(self) -> frozenset[str]:
-        """What results may differ in, since the study is about it."""
+        """Properties in which results may differ, since the study compares them."""
         return self._kind.compared
 
     def contrasts(self) -> list[Contrast]:
-        """Return what is asked, settled before anything is run."""
-        return self._kind.contrasts(self)
+        """Return the contrasts; they do not depend on results."""
+        asked = self._kind.contrasts
+        return asked(self) if callable(asked) else list(asked)
 
     def label(self, result: Result) -> str:
-        """Return the name of what is compared."""
+        """Return the label that a result has in contrasts."""
         if "protocol" in self.compared:
             return PROTOCOL_LABELS[result.protocol.name]
         return result.protocol.setting if "setting" in self.compared else result.features_name
 
     def recipe(self) -> Recipe:
-        """Return the evaluations."""
+        """Return the recipe with all evaluations."""
         return Recipe(
             title=self.title,
             question="; ".join(contrast.text for contrast in self.contrasts()),
@@ -122,55 +123,40 @@ class NamedStudy(Design):
             corpora=tuple(self._kind.corpora(self)),
         )
 
-    def shared_classes(self) -> tuple[str, ...]:
-        """Return the classes that all corpora have, none where there is one corpus."""
-        if not self.also:
-            return ()
-        labels = [set(card_of(name).labels.values()) for name in (self.corpus, *self.also)]
-        return tuple(sorted(set.intersection(*labels)))
-
-    def together(self, protocol: ProtocolSpec) -> CorpusChoice:
-        """Return all corpora as one table."""
-        return CorpusChoice(
-            corpus=self.corpus, also=tuple(self.also), classes=self.shared_classes(), protocols=(protocol,)
-        )
+    def choice(self, *protocols: ProtocolSpec, also: Sequence[str] = ()) -> CorpusChoice:
+        """Return the corpus, with others in the same table, restricted to the classes shared by all of the study."""
+        labels = [set(_card(name).labels.values()) for name in (self.corpus, *self.also) if self.also]
+        classes = sorted(set.intersection(*labels)) if labels else ()
+        return CorpusChoice(corpus=self.corpus, also=tuple(also), classes=tuple(classes), protocols=protocols)
 
     def folds(self) -> int:
-        """Return the number of folds by speaker: the one that is given, else the corpus's own."""
-        given = self.protocol.settings.get("folds", card_of(self.corpus).protocol.folds)
-        return int(given)
+        """Return the number of folds by speaker, from the protocol or else from the card of the corpus."""
+        return int(self.protocol.settings.get("folds", _card(self.corpus).protocol.folds))
 
     def pipeline(self, name: str, *, cross_fit: int = 0, **changed: Any) -> PipelineChoice:
-        """Return the features of the study under a name, but for what is changed."""
-        features = {**dict(self._features()), **changed}
-        spec = PipelineSpec(features=features, networks={"cross_fit": cross_fit})
+        """Return a named pipeline with the features of the study, some of them changed."""
+        features = {"preset": self.preset, "blocks": tuple(self.blocks), "gender": self.gender, **changed}
+        spec = PipelineSpec(features=FeaturesSpec(**features), networks={"cross_fit": cross_fit})
         return PipelineChoice(name=name, classifiers=tuple(self.classifiers), spec=spec)
 
-    def _features(self) -> FeaturesSpec:
-        return FeaturesSpec(preset=self.preset, blocks=tuple(self.blocks), gender=self.gender)
-
     def block_names(self) -> list[str]:
-        """Return the names of the blocks of features."""
-        return [name for name, _ in build_features(PipelineSpec(features=self._features())).blocks]
+        """Return the names of the feature blocks."""
+        return [name for name, _ in build_features(self.pipeline(ALL).spec).blocks]
 
 
-def card_of(corpus: str) -> Card:
-    """Return the card of a corpus by its name."""
-    card: Card = CORPORA.named(corpus).card
-    return card
+def _card(corpus: str) -> Card:
+    return CORPORA.named(corpus).card
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a named study evaluates and asks."""
+    """What a named study evaluates, its contrasts, and the properties in which compared results may differ."""
 
     title: str
     pipelines: Callable[[NamedStudy], list[PipelineChoice]]
-    contrasts: Callable[[NamedStudy], list[Contrast]]
+    contrasts: tuple[Contrast, ...] | Callable[[NamedStudy], list[Contrast]]
     compared: frozenset[str] = frozenset()
-    corpora: Callable[[NamedStudy], list[CorpusChoice]] = lambda study: [
-        CorpusChoice(corpus=study.corpus, protocols=(study.protocol,))
-    ]
+    corpora: Callable[[NamedStudy], list[CorpusChoice]] = lambda study: [study.choice(study.protocol)]
 
 
 def _plain(study: NamedStudy) -> list[PipelineChoice]:
@@ -197,13 +183,11 @@ def _gender_pipelines(study: NamedStudy) -> list[PipelineChoice]:
     return [study.pipeline(f"gender {kind}", gender=kind) for kind in ("none", "given", "estimated")]
 
 
-def _gender_contrasts(study: NamedStudy) -> list[Contrast]:
-    return [
-        Contrast("gender given against none", "gender none", "gender given"),
-        Contrast("gender estimated against none", "gender none", "gender estimated"),
-        Contrast("gender given against estimated", "gender estimated", "gender given"),
-    ]
-
+GENDER_CONTRASTS = (
+    Contrast("gender given against none", "gender none", "gender given"),
+    Contrast("gender estimated against none", "gender none", "gender estimated"),
+    Contrast("gender given against estimated", "gender estimated", "gender given"),
+)
 
 ALONE, BESIDE, SCORED, REPLACED = (
     "no network",
@@ -211,14 +195,18 @@ ALONE, BESIDE, SCORED, REPLACED = (
     "class scores of Conv1D beside",
     "units of Conv1D in place of its inputs",
 )
-"""What is done with SER-FusionNet's network: nothing, two ways to add it, and the paper's own."""
+"""Uses of SER-FusionNet's network: none, two ways to add it to the features, and the paper's way."""
+DEEP_CONTRASTS = (
+    Contrast("units beside the features against no network", ALONE, BESIDE),
+    Contrast("class scores beside the features against no network", ALONE, SCORED),
+    Contrast("class scores against units, both beside", BESIDE, SCORED),
+    Contrast("units in place of their inputs against no network", ALONE, REPLACED),
+)
 
 
 def _deep_pipelines(study: NamedStudy) -> list[PipelineChoice]:
     if study.blocks or study.preset not in (None, "fusionnet"):
-        raise SettingsError(
-            "the study 'deep' has features of its own, SER-FusionNet's; leave --preset and --blocks out"
-        )
+        raise SettingsError("the study 'deep' has features of its own, SER-FusionNet's; omit --preset and --blocks")
     beside = ("acoustic", "statistics", *(() if study.gender == "none" else ("gender",)), "conv1d")
     return [
         study.pipeline(ALONE, preset="fusionnet"),
@@ -228,52 +216,31 @@ def _deep_pipelines(study: NamedStudy) -> list[PipelineChoice]:
     ]
 
 
-def _deep_contrasts(study: NamedStudy) -> list[Contrast]:
-    return [
-        Contrast("units beside the features against no network", ALONE, BESIDE),
-        Contrast("class scores beside the features against no network", ALONE, SCORED),
-        Contrast("class scores against units, both beside", BESIDE, SCORED),
-        Contrast("units in place of their inputs against no network", ALONE, REPLACED),
-    ]
-
-
-def _normalisation_contrasts(study: NamedStudy) -> list[Contrast]:
-    return [Contrast("features normalised by speaker against none", "inductive", "speaker-normalised")]
-
-
 def _protocol_corpora(study: NamedStudy) -> list[CorpusChoice]:
-    """Return random folds as many as by speaker, so that as much is learned from; and another corpus, where named."""
+    # As many random folds as folds by speaker, so that both train on equally many rows.
+    folds = {"folds": study.folds()}
     protocols = (
-        ProtocolSpec(name=RANDOM, settings={"folds": study.folds()}),
+        ProtocolSpec(name=RANDOM, settings=folds),
         ProtocolSpec(name=BY_STATEMENT),
-        ProtocolSpec(name=BY_SPEAKER, settings={"folds": study.folds()}),
+        ProtocolSpec(name=BY_SPEAKER, settings=folds),
     )
+    own = study.choice(*protocols)
     across = ProtocolSpec(name=ACROSS, settings={"test": [study.corpus]})
-    return [
-        CorpusChoice(corpus=study.corpus, classes=study.shared_classes(), protocols=protocols),
-        *([study.together(across)] if study.also else []),
-    ]
+    return [own, study.choice(across, also=study.also)] if study.also else [own]
 
 
 def _protocol_contrasts(study: NamedStudy) -> list[Contrast]:
     by_speaker = PROTOCOL_LABELS[BY_SPEAKER]
-    across = Contrast("learned from another corpus against folds by speaker", by_speaker, PROTOCOL_LABELS[ACROSS])
-    return [
-        Contrast("random folds against folds by speaker", by_speaker, PROTOCOL_LABELS[RANDOM]),
-        Contrast("statements held out against folds by speaker", by_speaker, PROTOCOL_LABELS[BY_STATEMENT]),
-        *([across] if study.also else []),
-    ]
+    others = [PROTOCOL_LABELS[name] for name in (RANDOM, BY_STATEMENT, *([ACROSS] if study.also else []))]
+    return [Contrast(f"{other} against {by_speaker}", by_speaker, other) for other in others]
 
 
 def _corpora(study: NamedStudy) -> list[CorpusChoice]:
     if not study.also:
-        raise SettingsError("the study 'corpora' adds other corpora to the training rows; name one at least")
+        raise SettingsError("the study 'corpora' adds other corpora to the training rows; name at least one")
     alone = ProtocolSpec(name=BY_SPEAKER, settings={"folds": study.folds()})
     added = ProtocolSpec(name=ADDED, settings={"test": [study.corpus], "folds": study.folds()})
-    return [
-        CorpusChoice(corpus=study.corpus, classes=study.shared_classes(), protocols=(alone,)),
-        study.together(added),
-    ]
+    return [study.choice(alone), study.choice(added, also=study.also)]
 
 
 def _corpora_contrasts(study: NamedStudy) -> list[Contrast]:
@@ -281,22 +248,19 @@ def _corpora_contrasts(study: NamedStudy) -> list[Contrast]:
     return [Contrast(text, PROTOCOL_LABELS[BY_SPEAKER], PROTOCOL_LABELS[ADDED])]
 
 
+NORMALISATION_CONTRASTS = (Contrast("features normalised by speaker against none", "inductive", "speaker-normalised"),)
+PROTOCOL_AND_CORPUS = frozenset({"protocol", "corpus"})
+
 STUDIES: Mapping[str, Kind] = MappingProxyType(
     {
         "blocks": Kind("What each block of features adds", _block_pipelines, _block_contrasts),
-        "gender": Kind("Gender as a feature", _gender_pipelines, _gender_contrasts),
-        "deep": Kind("What a network adds to features by hand", _deep_pipelines, _deep_contrasts),
-        "normalisation": Kind("Normalisation by speaker", _plain, _normalisation_contrasts, frozenset({"setting"})),
-        "corpora": Kind(
-            "What other corpora add", _plain, _corpora_contrasts, frozenset({"protocol", "corpus"}), _corpora
-        ),
+        "gender": Kind("Gender as a feature", _gender_pipelines, GENDER_CONTRASTS),
+        "deep": Kind("What a network adds to features by hand", _deep_pipelines, DEEP_CONTRASTS),
+        "normalisation": Kind("Normalisation by speaker", _plain, NORMALISATION_CONTRASTS, frozenset({"setting"})),
+        "corpora": Kind("What other corpora add", _plain, _corpora_contrasts, PROTOCOL_AND_CORPUS, _corpora),
         "protocol": Kind(
-            "What a protocol is worth",
-            _plain,
-            _protocol_contrasts,
-            frozenset({"protocol", "corpus"}),
-            _protocol_corpora,
+            "What a protocol is worth", _plain, _protocol_contrasts, PROTOCOL_AND_CORPUS, _protocol_corpora
         ),
     }
 )
-"""Name to what is evaluated and asked."""
+"""Studies by name."""

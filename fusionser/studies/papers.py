@@ -1,7 +1,5 @@
-"""The published results that fusionser runs again, a validated TOML file each."""
+"""Recipes of published results: one validated TOML file for each figure of a paper."""
 
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,7 +8,7 @@ from pydantic import Field, model_validator
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.registry import CORPORA, PROTOCOLS
 from fusionser.spec import PipelineSpec, ProtocolSpec, Spec
-from fusionser.studies.recipe import read_file
+from fusionser.studies.recipe import RECIPES, packaged, parsed
 
 __all__ = ["BEST_EPOCH", "PaperRecipe", "paper_recipes", "read_paper_recipe"]
 
@@ -18,32 +16,34 @@ BEST_EPOCH = "best validation epoch"
 
 
 class Variant(Spec):
-    """A second row of the same table: what differs."""
+    """Another row of the same table of the paper: the network parameters that differ, and its figure."""
 
     parameters: dict[str, Any]
     figure: float | None = None
 
 
 class PaperRecipe(Spec):
-    """One figure of one paper, and how it is run again; or what a paper proposes and gives no figure of.
+    """How to reproduce one figure of a paper, or a method that the paper proposes without a figure.
 
     Parameters
     ----------
     paper, title : str
     corpora, classes : tuple of str
     figure : float, optional
-        In percent, as the paper prints it.
+        In percent (0 to 100), as the paper prints it.
     measure : {"test", "best validation epoch"}
-        What the paper reports: the score of its test rows, or that of the best epoch on its validation rows.
+        What the paper reports: the score on its test rows, or the score of the best epoch on its validation rows.
     pipeline : PipelineSpec
     protocol : ProtocolSpec
-        The paper's.
+        The paper's protocol.
     speaker_independent : ProtocolSpec, optional
-        Left out where the paper's protocol is so already.
+        Left out if the paper's protocol is already speaker-independent.
     seeds : int, default=5
+        Number of seeds, 1 to 100.
     choices : str
-        What the paper leaves open, and what was chosen. What came of it is computed from the results.
+        What the paper leaves open, and what was chosen. Outcomes are computed from the results.
     variants : dict of str to Variant
+        Other rows of the same table, by the suffix of their names.
     """
 
     paper: str
@@ -73,13 +73,8 @@ class PaperRecipe(Spec):
         return self
 
 
-def _names() -> list[str]:
-    folder = resources.files("fusionser.studies") / "recipes" / "papers"
-    return sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml"))
-
-
 def _spread(name: str, recipe: PaperRecipe) -> dict[str, PaperRecipe]:
-    """Return a recipe and its variants, by name."""
+    """Return a recipe and its variants by name."""
     spread = {name: recipe.changed(variants={})}
     for suffix, variant in recipe.variants.items():
         networks = recipe.pipeline.networks
@@ -93,37 +88,28 @@ def _spread(name: str, recipe: PaperRecipe) -> dict[str, PaperRecipe]:
     return spread
 
 
-def _read(name: str, text: str) -> dict[str, PaperRecipe]:
-    try:
-        return _spread(name, PaperRecipe(**tomllib.loads(text)))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"the recipe '{name}' is no TOML: {error}") from error
-    except SettingsError as error:
-        raise SettingsError(f"the recipe '{name}' is not valid: {error}") from error
-
-
 def paper_recipes() -> dict[str, PaperRecipe]:
-    """Return every recipe that comes with fusionser, by name.
+    """Return all recipes that come with fusionser, by name.
 
     Examples
     --------
     >>> paper_recipes()["s4-crnn-emodb"].figure
     83.18
     """
-    folder = resources.files("fusionser.studies") / "recipes" / "papers"
-    recipes: dict[str, PaperRecipe] = {}
-    for name in _names():
-        recipes.update(_read(name, (folder / f"{name}.toml").read_text(encoding="utf-8")))
-    return recipes
+    return {
+        name: recipe
+        for stem, file in packaged(RECIPES / "papers").items()
+        for name, recipe in _spread(stem, parsed(PaperRecipe, stem, file)).items()
+    }
 
 
 def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
-    """Return a recipe by its name or from a TOML file, and the name that it goes by.
+    """Return the name of a recipe, and the recipe of that name or in that TOML file.
 
     Raises
     ------
     SettingsError
-        When there is no such recipe, or it is not valid.
+        If there is no such recipe, or it is not valid.
     """
     if not name.endswith(".toml"):
         recipes = paper_recipes()
@@ -131,7 +117,7 @@ def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
             raise unknown_name("recipe", name, [*recipes, "FILE.toml"])
         return name, recipes[name]
     stem = Path(name).stem
-    in_file = _read(stem, read_file(Path(name)))
-    if len(in_file) > 1:
-        raise SettingsError(f"{name}: [variants] are for the recipes of fusionser itself; write a file for each")
-    return stem, in_file[stem]
+    recipe = parsed(PaperRecipe, stem, Path(name))
+    if recipe.variants:
+        raise SettingsError(f"{name}: only fusionser's own recipes can have [variants]; write a file for each")
+    return stem, recipe

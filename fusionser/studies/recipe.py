@@ -1,16 +1,18 @@
-"""A recipe: what a study evaluates, as a validated TOML file."""
+"""Recipes: validated TOML files that describe what a study evaluates."""
 
 import json
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.files import write_text
+from fusionser.names import INDUCTIVE
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec, ProtocolSpec, Spec, stored_elsewhere
 
 __all__ = [
@@ -26,19 +28,22 @@ __all__ = [
 ]
 
 KEPT = "recipe.json"
+RECIPES = resources.files("fusionser.studies") / "recipes"
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Spec)
 
 
 class PipelineChoice(Spec):
-    """A pipeline by name, and the classifiers that it is evaluated with.
+    """A named pipeline, and the classifiers to evaluate it with.
 
     Parameters
     ----------
     name : str
     classifiers : tuple of str
-        Each in place of the specification's own.
+        Each replaces the classifier of `spec`.
     spec : PipelineSpec
     importance : {"blocks", "features"}, optional
-        What the pipeline relies on is looked for.
+        Estimate the importance of blocks, or of features.
     """
 
     name: str
@@ -48,7 +53,7 @@ class PipelineChoice(Spec):
 
 
 class CorpusChoice(Spec):
-    """A corpus, what is kept of it, and the protocols and pipelines that it is evaluated under.
+    """A corpus, the classes to use of it, and the protocols and pipelines to evaluate it with.
 
     Parameters
     ----------
@@ -56,9 +61,9 @@ class CorpusChoice(Spec):
     also : tuple of str
         Other corpora whose rows are in the same table.
     classes, drop_classes : tuple of str
-        Emotions that are kept, all when empty; emotions that are left out.
+        Emotions to use (all if empty), and emotions to leave out.
     pipelines : tuple of str
-        Names of pipelines; all when empty.
+        Names of pipelines; all if empty.
     protocols : tuple of ProtocolSpec
     """
 
@@ -71,7 +76,7 @@ class CorpusChoice(Spec):
 
 
 class ContrastRow(Spec):
-    """A question that two results answer, each named ``features/classifier``."""
+    """A question that two results answer, each given as ``features/classifier``."""
 
     question: str
     corpus: str
@@ -82,7 +87,7 @@ class ContrastRow(Spec):
 
 
 class PaperRow(Spec):
-    """A figure of a paper, and which results stand beside it."""
+    """A figure from a paper, and the corpus and protocol of the results to compare it with."""
 
     label: str
     accuracy: str
@@ -91,7 +96,7 @@ class PaperRow(Spec):
 
 
 class Recipe(Spec):
-    """A study: every pipeline, with each of its classifiers, in every setting, under every protocol of every corpus.
+    """A study: all pipelines with all their classifiers, in all settings, under all protocols of all corpora.
 
     Parameters
     ----------
@@ -99,23 +104,21 @@ class Recipe(Spec):
     pipelines : tuple of PipelineChoice
     settings : tuple of {"inductive", "speaker-normalised"}
     epochs : int, optional
-        In place of each pipeline's and each network's own number.
-    precision : str, optional
-        Of the networks, in place of each pipeline's own.
+        Number for all networks, instead of their own; at least 1.
+    precision : {"float32", "bfloat16"}, optional
+        Precision of all networks, instead of each pipeline's own.
     seed : int, default=0
     corpora : tuple of CorpusChoice
     paper : tuple of PaperRow
     contrasts : tuple of ContrastRow
     reading : str
-        How the tables are to be read; nothing that a run may change.
+        How to read the tables, independent of the results.
     """
 
     title: str
     question: str
     pipelines: tuple[PipelineChoice, ...] = Field(min_length=1)
-    settings: tuple[Annotated[str, Literal["inductive", "speaker-normalised"]], ...] = Field(
-        ("inductive",), min_length=1
-    )
+    settings: tuple[str, ...] = Field((INDUCTIVE,), min_length=1)
     epochs: int | None = Field(None, ge=1)
     precision: str | None = None
     seed: int = 0
@@ -129,18 +132,17 @@ class Recipe(Spec):
         names = [pipeline.name for pipeline in self.pipelines]
         if len(set(names)) < len(names):
             raise ValueError(f"pipelines share a name: {', '.join(names)}")
-        wanted = [name for choice in self.corpora for name in choice.pipelines]
-        unknown = sorted(set(wanted) - set(names))
+        unknown = sorted({name for choice in self.corpora for name in choice.pipelines} - {*names})
         if unknown:
             raise ValueError(f"a corpus asks for the pipeline '{unknown[0]}'; there are {', '.join(names)}")
         return self
 
     def all_corpora(self) -> list[str]:
-        """Return the name of every corpus, each once."""
+        """Return the name of every corpus once."""
         return list(dict.fromkeys(name for choice in self.corpora for name in (choice.corpus, *choice.also)))
 
     def specs(self, choice: CorpusChoice) -> Iterator[tuple[PipelineChoice, PipelineSpec]]:
-        """Yield the pipelines of a corpus, each with its specification under this recipe's seed and networks."""
+        """Yield the pipelines of a corpus, their specifications with this recipe's seed, epochs and precision."""
         for pipeline in self.pipelines:
             if choice.pipelines and pipeline.name not in choice.pipelines:
                 continue
@@ -151,18 +153,18 @@ class Recipe(Spec):
 
 
 def keep_recipe(name: str, recipe: Recipe, folder: str | Path) -> None:
-    """Keep a recipe, and the name or file that it was asked for by, beside the results of its study."""
+    """Store a recipe, and the name or file that the user gave for it, with the results of its study."""
     kept = {"name": name, "recipe": recipe.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
     write_text(Path(folder) / KEPT, json.dumps(kept, indent=2) + "\n")
 
 
 def kept_recipe(folder: str | Path) -> tuple[str, Recipe] | None:
-    """Return the recipe that is kept in a folder, and its name; None where there is none.
+    """Return the name and the recipe stored in a folder, or None if there is none.
 
     Raises
     ------
     SettingsError
-        When it cannot be read.
+        If it cannot be read.
     """
     path = Path(folder) / KEPT
     if not path.is_file():
@@ -175,10 +177,15 @@ def kept_recipe(folder: str | Path) -> tuple[str, Recipe] | None:
         raise SettingsError(f"{path}: cannot be read as the recipe of a study ({error})") from error
 
 
+def packaged(folder: Traversable) -> dict[str, Traversable]:
+    """Return the recipe files in a folder of the package, sorted by name."""
+    files = {path.name.removesuffix(".toml"): path for path in folder.iterdir() if path.name.endswith(".toml")}
+    return dict(sorted(files.items()))
+
+
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with fusionser."""
-    folder = resources.files("fusionser.studies") / "recipes"
-    return sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml"))
+    return list(packaged(RECIPES))
 
 
 def read_recipe(name: str) -> Recipe:
@@ -187,23 +194,19 @@ def read_recipe(name: str) -> Recipe:
     Raises
     ------
     SettingsError
-        When there is no such recipe, or it is not valid.
+        If there is no such recipe, or it is not valid.
     """
-    if name.endswith(".toml"):
-        text = read_file(Path(name))
-    elif name in recipe_names():
-        text = (resources.files("fusionser.studies") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    else:
-        raise unknown_name("recipe", name, [*recipe_names(), "FILE.toml"])
+    files = packaged(RECIPES)
+    if not name.endswith(".toml") and name not in files:
+        raise unknown_name("recipe", name, [*files, "FILE.toml"])
+    return parsed(Recipe, name, Path(name) if name.endswith(".toml") else files[name])
+
+
+def parsed(kind: type[AnyRecipe], name: str, file: Traversable) -> AnyRecipe:
+    """Read a recipe of a kind from its TOML file; errors call it by its name."""
     try:
-        return Recipe(**tomllib.loads(text))
+        return kind(**tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, SettingsError) as error:
         raise SettingsError(f"the recipe '{name}' is not valid: {error}") from error
-
-
-def read_file(path: Path) -> str:
-    """Return the text of a recipe's file."""
-    try:
-        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: the recipe cannot be read ({error})") from error
+        raise SettingsError(f"{file}: the recipe cannot be read ({error})") from error

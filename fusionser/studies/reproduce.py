@@ -1,4 +1,4 @@
-"""Run a published result again: under the paper's own protocol, by several seeds, and by speaker."""
+"""Reproduction of published results: with several seeds under the paper's protocol, and speaker-independent."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +14,8 @@ from fusionser.networks.vgg16 import named_weights
 from fusionser.pipeline import Place, Prepared, Resources, build_pipeline, choose_protocol, prepare
 from fusionser.pipeline.resources import LOCAL
 from fusionser.registry import PROTOCOLS
-from fusionser.spec import PipelineSpec, ProtocolSpec
-from fusionser.studies.cells import BestEpochCell, Cell
+from fusionser.spec import ProtocolSpec
+from fusionser.studies.cells import BestEpoch, BestEpochCell, Cell
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 from fusionser.studies.reproduction import Reproduction, best_epoch_name, cell_name
 from fusionser.studies.runner import CellProgress, CellRun, run_cells
@@ -23,30 +23,29 @@ from fusionser.studies.runner import CellProgress, CellRun, run_cells
 __all__ = ["Run", "planned", "reproduce"]
 
 QUICK_EPOCHS = 3
-QUICK_SEEDS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How a recipe is run.
+    """How to run a recipe.
 
     Parameters
     ----------
     seeds : int, optional
-        In place of the recipe's number.
+        Number of seeds instead of the recipe's.
     epochs : int, optional
-        In place of the network's or the recipe's.
+        Epochs instead of the recipe's or the network's.
     quick : bool, default=False
-        A few epochs, one seed, one clip of each speaker and emotion: for a look, and stamped.
+        Use few epochs, one seed, and one clip of each speaker and emotion. The result is stamped.
     partial : bool, default=False
-        Take what there is of a corpus, and stamp it.
-    precision : str, default="float32"
-        Of the networks' training; another is stamped.
+        Accept an incomplete corpus. The result is stamped.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of training. Any other than the default is stamped.
     weights : str, optional
-        What VGG16 begins with; from scratch when None. Stamped.
+        Initial weights of VGG16; trained from scratch if None. The result is stamped.
     best_epoch : bool, default=False
-        Look for the best epoch on the test rows where the paper does not report that, too: no rule of stopping can
-        have reached more.
+        Compute the best epoch on the test rows even if the paper does not report it. It is an upper bound for every
+        stopping rule.
     """
 
     seeds: int | None = None
@@ -58,20 +57,20 @@ class Run:
     best_epoch: bool = False
 
     def label(self, *, whole: bool) -> str:
-        """Return what sets the run apart from a full one, "" for nothing; its results are kept apart by it.
+        """Return how the run differs from a full one, "" if it does not; a part of the names of its cells.
 
         Examples
         --------
         >>> Run(epochs=5, partial=True).label(whole=False)
         'epochs-5-partial'
         """
-        kinds = [
+        parts = [
+            "quick" if self.quick else f"epochs-{self.epochs}" if self.epochs is not None else "",
             self.precision if self.precision != "float32" else "",
             f"weights-{named_weights(self.weights).rsplit(' ', 1)[-1][:8]}" if self.weights is not None else "",
             "" if whole else "partial",
         ]
-        shorter = "quick" if self.quick else f"epochs-{self.epochs}" if self.epochs is not None else ""
-        return re.sub("[^a-z0-9-]+", "-", "-".join(part for part in (shorter, *kinds) if part).lower())
+        return re.sub("[^a-z0-9-]+", "-", "-".join(filter(None, parts)).lower())
 
 
 def reproduce(
@@ -85,7 +84,7 @@ def reproduce(
     extraction_progress: Progress | None = None,
     progress: CellProgress | None = None,
 ) -> tuple[Reproduction, CellRun]:
-    """Run a recipe; every evaluation is kept under ``cells/`` as it ends, and what is there is not run again.
+    """Run the cells of a recipe with `run_cells`.
 
     Parameters
     ----------
@@ -94,29 +93,29 @@ def reproduce(
     places : mapping of str to Path
         The folder of each corpus.
     folder, resources, progress
-        See `run_cells`.
+        As in `run_cells`.
     run : Run
     extraction_progress : callable, optional
-        Told of clips.
+        Called with the number of extracted clips and of all clips.
 
     Returns
     -------
     Reproduction
-        What came of it.
+        The outcome.
     CellRun
-        Its cells, with what failed.
+        All cells, with failures.
 
     Raises
     ------
     SettingsError
-        When a corpus is not here, or only in part and `run.partial` is not set.
+        If a corpus is missing, or incomplete and `run.partial` is not set.
     """
     cells, label = planned(name, recipe, places, run, resources=resources, progress=extraction_progress)
     done = run_cells(cells, folder, resources=resources, progress=progress)
-    independent = done.outcomes.get(cell_name(name, label, None))
-    by_seed = [cell for cell in cells if cell.name in done.outcomes and cell.name != cell_name(name, label, None)]
-    best = [done.outcomes[cell.name] for cell in by_seed if isinstance(cell, BestEpochCell)]
-    paper = [done.outcomes[cell.name] for cell in by_seed if not isinstance(cell, BestEpochCell)]
+    outcomes = dict(done.outcomes)
+    independent = outcomes.pop(cell_name(name, label, None), None)
+    best = [outcome for outcome in outcomes.values() if isinstance(outcome, BestEpoch)]
+    paper = [outcome for outcome in outcomes.values() if not isinstance(outcome, BestEpoch)]
     return Reproduction(name, recipe, label, paper, best, independent), done
 
 
@@ -129,23 +128,28 @@ def planned(
     resources: Resources = LOCAL,
     progress: Progress | None = None,
 ) -> tuple[list[Cell], str]:
-    """Return the cells of a recipe, and the label of the run."""
+    """Return the cells of a recipe, their features extracted and their splits checked, and the label of the run."""
     here = present_corpora(recipe.corpora, places)
     if run.best_epoch and recipe.pipeline.network is None:
-        raise SettingsError(f"a best epoch is one of a network that classifies, and '{name}' has none; leave it out")
-    _check_present(name, here, run.partial)
+        raise SettingsError(f"a best epoch needs a network that classifies, and '{name}' has none; leave it out")
+    for corpus in here:
+        if corpus.found == 0 or not (corpus.whole or run.partial):
+            remedy = "; or use what there is with --partial, which stamps the result" if corpus.found else ""
+            raise SettingsError(
+                f"the recipe '{name}' needs {corpus.corpus}, and there are {corpus}; get the rest from "
+                f"{CORPORA[corpus.corpus].card.address} into the folder that FUSIONSER_DATA names{remedy}"
+            )
     prepared = _prepared(recipe, here, run, resources, progress)
     label = run.label(whole=all(corpus.whole for corpus in here))
     cells = list(_cells(name, label, recipe, prepared, run))
     for cell in cells:
-        # What cannot be split is told before anything is trained.
         cell.split.named_folds(prepared.table)
     return cells, label
 
 
 def _cells(name: str, label: str, recipe: PaperRecipe, prepared: Prepared, run: Run) -> Iterator[Cell]:
-    """Yield an evaluation a seed under the paper's protocol, its best epoch where wanted, and one by speaker."""
-    for seed in range(QUICK_SEEDS if run.quick else run.seeds or recipe.seeds):
+    """Yield a cell per seed under the paper's protocol, its best epoch if wanted, and a speaker-independent cell."""
+    for seed in range(1 if run.quick else run.seeds or recipe.seeds):
         cell = _cell(cell_name(name, label, seed), prepared, recipe.protocol, run, seed)
         yield cell
         if run.best_epoch or recipe.measure == BEST_EPOCH:
@@ -154,22 +158,18 @@ def _cells(name: str, label: str, recipe: PaperRecipe, prepared: Prepared, run: 
         yield _cell(cell_name(name, label, None), prepared, recipe.speaker_independent, run, 0)
 
 
-def _check_present(name: str, here: Sequence[Present], partial: bool) -> None:
-    for corpus in here:
-        if corpus.found == 0 or not (corpus.whole or partial):
-            remedy = "" if corpus.found == 0 else "; or run on what there is with --partial, which stamps the result"
-            raise SettingsError(
-                f"the recipe '{name}' needs {corpus.corpus}, and there are {corpus}; get the rest from "
-                f"{CORPORA[corpus.corpus].card.address} into the folder that FUSIONSER_DATA names{remedy}"
-            )
-
-
 def _prepared(
     recipe: PaperRecipe, here: Sequence[Present], run: Run, resources: Resources, progress: Progress | None
 ) -> Prepared:
     places = [Place(corpus.place, corpus.corpus) for corpus in here if corpus.place is not None]
-    spec = _spec(recipe, run)
-    # What cannot be built is told before anything is read.
+    own = recipe.pipeline.networks
+    networks = own.changed(
+        epochs=QUICK_EPOCHS if run.quick else run.epochs or own.epochs,
+        precision=own.precision if run.precision == "float32" else run.precision,
+        weights=own.weights if run.weights is None else run.weights,
+    )
+    spec = recipe.pipeline.changed(networks=networks)
+    # Report wrong settings before any file is read.
     build_pipeline(spec)
     made = prepare(places, spec, classes=recipe.classes, resources=resources, progress=progress)
     table = made.table.groupby(["speaker", "emotion"]).head(1).reset_index(drop=True) if run.quick else made.table
@@ -178,7 +178,7 @@ def _prepared(
 
 
 def _notes(here: Sequence[Present], run: Run, used: int, recordings: int) -> Iterator[Stamp]:
-    """Yield what sets the run apart from a full one."""
+    """Yield stamps that say how the run differs from a full one."""
     for corpus in here:
         if not corpus.whole:
             value = {"corpus": corpus.corpus, "found": corpus.found, "expected": corpus.wanted}
@@ -191,24 +191,14 @@ def _notes(here: Sequence[Present], run: Run, used: int, recordings: int) -> Ite
         yield Stamp(kind="precision", value=run.precision)
 
 
-def _spec(recipe: PaperRecipe, run: Run) -> PipelineSpec:
-    own = recipe.pipeline.networks
-    networks = own.changed(
-        epochs=QUICK_EPOCHS if run.quick else run.epochs or own.epochs,
-        precision=own.precision if run.precision == "float32" else run.precision,
-        weights=own.weights if run.weights is None else run.weights,
-    )
-    return recipe.pipeline.changed(networks=networks)
-
-
 def _cell(name: str, prepared: Prepared, wanted: ProtocolSpec, run: Run, seed: int) -> Cell:
     settings = dict(wanted.settings)
     if run.partial and "folds" in settings:
-        # Of a part of a corpus there may be fewer speakers than folds; the protocol on the result says how many.
+        # An incomplete corpus may have fewer speakers than folds; the result states the number of folds.
         settings["folds"] = min(settings["folds"], max(2, prepared.table["speaker"].nunique()))
     split = choose_protocol(wanted.name, prepared.table, settings, seed=seed)
     networks = prepared.spec.networks
-    # A paper that draws its test rows from the clips of all speakers drew its validation rows so, too.
+    # Papers with a random split also drew their validation rows at random.
     validate_by = "sources" if PROTOCOLS[wanted.name].random else "speakers"
     parameters = {"validate_by": validate_by, **networks.parameters}
     spec = prepared.spec.changed(networks=networks.changed(parameters=parameters), seed=seed)

@@ -1,46 +1,43 @@
-"""What came of a published result that was run again, and what is kept of it."""
+"""Outcomes of reproductions of published results, and how they are stored."""
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
-from fusionser.errors import FusionserError
 from fusionser.files import write_text
-from fusionser.results import Result, deciding, read_result
-from fusionser.studies.cells import BestEpoch, read_best_epoch, with_defaults
+from fusionser.results import Result, deciding
+from fusionser.studies.cells import BestEpoch, read_best_epoch, read_record, stored_result, with_defaults
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 
 __all__ = ["Reproduction", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
 
 INDEPENDENT = "speaker-independent"
-LABEL = r"(?:_(?P<label>[a-z0-9-]+))?"
 ENOUGH = 3
-"""Seeds; Student's interval of two is so wide that it holds anything."""
+"""Seeds needed for an interval; Student's interval of two seeds is too wide to be of use."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of a recipe.
+    """The outcome of a recipe.
 
     Parameters
     ----------
     name : str
     recipe : PaperRecipe
     label : str, default=""
-        What sets the run apart from the recipe's own: "quick", "epochs-5", "bfloat16", "weights-" and the beginning of
-        their hash, "partial", or several of them.
-    left_out : int, default=0
-        Number of stored evaluations that were made by other settings or versions.
+        How the run differs from the recipe: "quick", "epochs-5", "bfloat16", "weights-" and the beginning of their
+        hash, "partial", or several of them.
     paper : list of Result
-        Under the paper's protocol, one a seed.
+        Results under the paper's protocol, one per seed.
     best : list of BestEpoch
-        Beside them, where that is what the paper reports.
+        Best epochs of the same seeds, if computed.
     independent : Result, optional
-        By speaker; None where the paper's protocol is so, or it was not run.
+        Speaker-independent result; None if the paper's protocol is already speaker-independent, or it was not run.
+    left_out : int, default=0
+        Number of stored evaluations with other settings or versions, which are not used.
     """
 
     name: str
@@ -53,31 +50,31 @@ class Reproduction:
 
     @property
     def title(self) -> str:
-        """The recipe's name, and what sets the run apart."""
+        """Name of the recipe, and the label of the run."""
         return f"{self.name}, {self.label}" if self.label else self.name
 
     @property
     def cut_short(self) -> bool:
-        """Whether the run is a part of what the recipe asks for."""
+        """Whether the run is shorter than the recipe asks for, or uses only a part of a corpus."""
         return any(part in self.label for part in ("quick", "epochs-", "partial"))
 
     def results(self) -> list[Result]:
-        """Return every evaluation, the paper's protocol first."""
-        return [*self.paper, *([] if self.independent is None else [self.independent])]
+        """Return all results, those under the paper's protocol first."""
+        return [*self.paper, *([self.independent] if self.independent else [])]
 
     def accuracies(self) -> list[float]:
         """Return the WAR of each seed under the paper's protocol, in percent."""
         return [100 * result.pooled.war for result in self.paper]
 
     def best_accuracies(self) -> list[float]:
-        """Return the best epoch's accuracy of each seed, in percent."""
+        """Return the accuracy of the best epoch of each seed, in percent."""
         return [100 * best.accuracy for best in self.best]
 
     def reached(self) -> bool | None:
-        """Tell whether the paper's figure lies within or below our 95 % interval over seeds.
+        """Return whether the paper's figure is within or below our 95 % interval over seeds.
 
-        The interval is Student's, of the measure that the paper reports; None with fewer than three seeds, without a
-        figure, or where the run is a part of the recipe's.
+        It is Student's interval of the measure that the paper reports. The answer is None with fewer than three seeds,
+        without a figure, or if the run is cut short.
         """
         accuracies = self.best_accuracies() if self.recipe.measure == BEST_EPOCH else self.accuracies()
         if self.recipe.figure is None or len(accuracies) < ENOUGH or self.cut_short:
@@ -99,7 +96,7 @@ def interval_over_seeds(values: list[float]) -> tuple[float, float]:
 
 
 def cell_name(name: str, label: str, seed: int | None) -> str:
-    """Return the name that an evaluation is kept under; without a seed it is the one by speaker.
+    """Return the name of a cell; without a seed, of the speaker-independent cell.
 
     Examples
     --------
@@ -110,66 +107,56 @@ def cell_name(name: str, label: str, seed: int | None) -> str:
 
 
 def keep_recipe(name: str, recipe: PaperRecipe, folder: str | Path) -> None:
-    """Keep a recipe that is not fusionser's own beside what comes of it."""
+    """Store a recipe that does not come with fusionser with its results."""
     write_text(Path(folder) / "recipes" / f"{name}.json", recipe.model_dump_json(indent=2) + "\n")
 
 
 def kept_recipes(folder: str | Path) -> dict[str, PaperRecipe]:
-    """Return the recipes that are kept in a folder, by name; what cannot be read is left out."""
-    recipes = {}
-    for path in sorted((Path(folder) / "recipes").glob("*.json")):
-        with suppress(OSError, ValueError):
-            recipes[path.stem] = PaperRecipe.model_validate_json(path.read_text(encoding="utf-8"))
-    return recipes
+    """Return the recipes stored in a folder, by name; those that cannot be read are left out."""
+    paths = sorted((Path(folder) / "recipes").glob("*.json"))
+    return {path.stem: recipe for path in paths if (recipe := read_record(PaperRecipe, path)) is not None}
 
 
 def best_epoch_name(cell: str) -> str:
-    """Return the name that the best epoch of an evaluation is kept under."""
+    """Return the name of the cell for the best epoch of another cell."""
     return f"{cell}_best-epoch"
 
 
-def _kept(path: Path) -> Result | None:
-    try:
-        return read_result(path)
-    except FusionserError:
-        return None
-
-
 def stored_reproductions(name: str, recipe: PaperRecipe, folder: str | Path) -> list[Reproduction]:
-    """Return what is kept of a recipe's runs, the full one first, whatever machine and version made them."""
+    """Return the stored runs of a recipe, the full one first, whatever machine and version produced them."""
     cells = Path(folder) / "cells"
-    pattern = re.compile(rf"{re.escape(name)}{LABEL}_(?:paper_seed(?P<seed>\d+)|{INDEPENDENT})")
-    fitting = [match for path in cells.glob(f"{name}_*.json") if (match := pattern.fullmatch(path.stem))]
-    labels = sorted({match["label"] or "" for match in fitting})
-    return [
-        _stored(name, label, recipe, cells, [run for run in fitting if (run["label"] or "") == label])
-        for label in labels
-    ]
+    pattern = re.compile(rf"{re.escape(name)}(?:_([a-z0-9-]+))?_(?:paper_seed(\d+)|{INDEPENDENT})")
+    matches = [match for path in cells.glob(f"{name}_*.json") if (match := pattern.fullmatch(path.stem))]
+    seeds: dict[str, list[int]] = {match[1] or "": [] for match in matches}
+    for match in matches:
+        if match[2]:
+            seeds[match[1] or ""].append(int(match[2]))
+    return [_stored(name, label, recipe, cells, sorted(seeds[label])) for label in sorted(seeds)]
 
 
-def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, fitting: list[re.Match[str]]) -> Reproduction:
-    seeds = sorted(int(run["seed"]) for run in fitting if run["seed"])
-    paths = {seed: cells / f"{cell_name(name, label, seed)}.json" for seed in seeds}
-    independent = cells / f"{cell_name(name, label, None)}.json"
-    kept = {path: result for path in [*paths.values(), independent] if (result := _kept(path)) is not None}
-    # Those of one kind belong together: the kind of what was written last.
-    newest = max(kept, key=lambda path: path.stat().st_mtime_ns, default=None)
-    kinds = {path: _kind(result, recipe.pipeline.classifier.name) for path, result in kept.items()}
-    alike = {path: result for path, result in kept.items() if newest is not None and kinds[path] == kinds[newest]}
-    best = [read_best_epoch(cells / f"{best_epoch_name(path.stem)}.json") for path in paths.values() if path in alike]
+def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, seeds: list[int]) -> Reproduction:
+    names = [cell_name(name, label, seed) for seed in (*seeds, None)]
+    paths = {cell: cells / f"{cell}.json" for cell in names}
+    stored = {cell: result for cell, path in paths.items() if (result := stored_result(path)) is not None}
+    # Results of other settings or versions than those of the newest one do not belong to the same run.
+    kinds = {cell: _kind(result, recipe.pipeline.classifier.name) for cell, result in stored.items()}
+    newest = max(stored, key=lambda cell: paths[cell].stat().st_mtime_ns, default="")
+    alike = {cell: result for cell, result in stored.items() if kinds[cell] == kinds[newest]}
+    independent = alike.pop(names[-1], None)
+    best = [read_best_epoch(cells / f"{best_epoch_name(cell)}.json") for cell in alike]
     return Reproduction(
         name,
         recipe,
         label,
-        paper=[alike[path] for path in paths.values() if path in alike],
+        paper=list(alike.values()),
         best=[epoch for epoch in best if epoch is not None],
-        independent=alike.get(independent),
-        left_out=len(kept) - len(alike),
+        independent=independent,
+        left_out=len(stored) - len(alike) - (independent is not None),
     )
 
 
 def _kind(result: Result, classifier: str) -> tuple[str, ...]:
-    """Return what seeds of one run have in common, by speaker and under the paper's protocol alike."""
+    """Return the settings and versions that all results of one run have in common."""
     blocks = [{**block, "random_state": None, "validate_by": None} for block in result.features]
     settings = {**with_defaults(result.classifier_settings, classifier), "random_state": None}
     return str(blocks), str(sorted(settings.items())), str(deciding(result.provenance["versions"]))

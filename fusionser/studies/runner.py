@@ -1,4 +1,4 @@
-"""The one engine of studies, ablations and reproductions: it runs a list of cells, keeps each, and resumes."""
+"""The runner of studies, ablations and reproductions: it runs a list of cells, stores each result, and resumes."""
 
 import fnmatch
 import json
@@ -22,21 +22,21 @@ __all__ = ["FAILED", "CellProgress", "CellRun", "run_cells", "stored_curves"]
 FAILED = ".failed.json"
 
 CellProgress = Callable[[int, int, str], None]
-"""Is told the number of cells done, the number of all, and the name of the next."""
+"""Called with the number of finished cells, the number of all cells, and the name of the next cell."""
 
 
 @dataclass(frozen=True)
 class CellRun:
-    """What came of a list of cells.
+    """The outcomes of a list of cells.
 
     Parameters
     ----------
     outcomes : dict of str to Result or BestEpoch
-        By name, in the order of the cells.
+        By cell name, in the order of the cells.
     missing : list of str
         Names of the cells that were not run.
     failures : dict of str to str
-        What went wrong, by name of the cell.
+        Error message by cell name.
     """
 
     outcomes: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class CellRun:
 
     @property
     def results(self) -> list[Any]:
-        """The outcomes in the order of the cells."""
+        """Outcomes in the order of the cells."""
         return list(self.outcomes.values())
 
     @property
@@ -63,9 +63,9 @@ def run_cells(
     only: Sequence[str] = (),
     progress: CellProgress | None = None,
 ) -> CellRun:
-    """Run cells, and keep each as a file under ``cells/``; what is kept there by the same settings is not run again.
+    """Run cells, and store each outcome under ``cells/``. Cells stored there with the same settings are not run again.
 
-    One that fails is written there with what went wrong, and the others go on; it is tried again by the next run.
+    If a cell fails, its error is stored there and the others still run; the next run tries it again.
 
     Parameters
     ----------
@@ -73,24 +73,24 @@ def run_cells(
     folder : str or Path
     resources : Resources
     partial : bool, default=False
-        Run nothing; take the outcomes that are there.
+        Run nothing; return the stored outcomes.
     only : sequence of str
-        Patterns, as ``emodb_*``: run the cells whose name fits one of them, and take the others where they are there.
+        Patterns such as ``emodb_*``: run only the cells whose names match one of them; return others if stored.
     progress : callable, optional
+        A `CellProgress`.
 
     Raises
     ------
     SettingsError
-        When a pattern fits no cell.
+        If a pattern matches no cell.
     """
-    wanted = set() if partial else _fitting([cell.name for cell in cells], only)
+    wanted = set() if partial else _matching([cell.name for cell in cells], only)
     run = CellRun()
     for number, cell in enumerate(cells):
         outcome = cell.stored(folder)
         if outcome is None and cell.name not in wanted:
             run.missing.append(cell.name)
-            continue
-        if outcome is None:
+        elif outcome is None:
             if progress:
                 progress(number, len(cells), cell.name)
             outcome = _attempt(cell, folder, resources, run.failures)
@@ -101,38 +101,39 @@ def run_cells(
     return run
 
 
-def _fitting(names: Sequence[str], only: Sequence[str]) -> set[str]:
-    """Return the names that fit a pattern, all where there is none."""
-    fitting = {pattern: {name for name in names if fnmatch.fnmatchcase(name, pattern)} for pattern in only}
-    for pattern, matches in fitting.items():
+def _matching(names: Sequence[str], only: Sequence[str]) -> set[str]:
+    """Return the names that match any pattern; all names if there are no patterns."""
+    wanted = set() if only else set(names)
+    for pattern in only:
+        matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
         if not matches:
             raise SettingsError(
-                f"--only is '{pattern}', which fits no evaluation; the first of them is '{names[0]}', and * stands for "
-                "anything"
+                f"--only is '{pattern}', which matches no evaluation; the first name is '{names[0]}', and * stands for "
+                "any characters"
             )
-    return set().union(*fitting.values()) if only else set(names)
+        wanted.update(matches)
+    return wanted
 
 
 def _attempt(cell: Cell, folder: str | Path, resources: Resources, failures: dict[str, str]) -> Any:
-    """Run a cell; where it fails, keep what went wrong and return None."""
+    """Run a cell; if it fails, store the error and return None."""
     failed = cell.path(folder).with_suffix(FAILED)
     try:
         cell.check()
         outcome = cell.run(folder, resources)
     except Exception as error:
-        # What no one foresaw in one of them must not cost the hours of the others.
-        foreseen = isinstance(error, FusionserError)
-        failures[cell.name] = str(error) if foreseen else f"internal error: {type(error).__name__}: {error}"
-        kept = {"error": failures[cell.name], "provenance": provenance()}
-        if not foreseen:
-            kept["traceback"] = traceback.format_exc()
-        write_text(failed, json.dumps(kept, indent=2) + "\n")
+        # A bug that shows in one cell must not stop the others.
+        expected = isinstance(error, FusionserError)
+        failures[cell.name] = str(error) if expected else f"internal error: {type(error).__name__}: {error}"
+        details = {} if expected else {"traceback": traceback.format_exc()}
+        stored = {"error": failures[cell.name], "provenance": provenance(), **details}
+        write_text(failed, json.dumps(stored, indent=2) + "\n")
         return None
     failed.unlink(missing_ok=True)
     return outcome
 
 
 def stored_curves(folder: str | Path, cells: Sequence[str]) -> list[pd.DataFrame | None]:
-    """Return the learning curves that are kept of each cell, None where nothing was trained by epochs."""
+    """Return the stored learning curves of each cell; None for a cell that trained no network."""
     paths = [curves_path(folder, cell) for cell in cells]
     return [pd.read_csv(path) if path.is_file() else None for path in paths]

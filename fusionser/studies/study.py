@@ -1,36 +1,33 @@
-"""Studies: the cells of a recipe, on the runner."""
+"""Studies: running all cells of a recipe, and reading their stored results."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.features import FeatureExtractor
 from fusionser.features.extraction import Progress
 from fusionser.names import NETWORK_ALONE
 from fusionser.pipeline import Place, Prepared, Resources, build_features, choose_protocol, prepare, resolve
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import read_result
-from fusionser.spec import PipelineSpec, ProtocolSpec, stored_elsewhere
+from fusionser.spec import ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe
 from fusionser.studies.runner import CellProgress, CellRun, run_cells
 
-__all__ = ["run_study", "stored_study", "study_cells"]
+__all__ = ["run_study", "stored_study"]
 
 
 def _cells(recipe: Recipe, choice: CorpusChoice, prepared: Sequence[tuple[PipelineChoice, Prepared]]) -> Iterator[Cell]:
-    for wanted in choice.protocols:
-        for setting in recipe.settings:
-            for pipeline, rows in prepared:
-                for classifier in pipeline.classifiers:
-                    spec = rows.spec.changed(setting=setting, classifier=rows.spec.classifier.changed(name=classifier))
-                    split = choose_protocol(wanted.name, rows.table, wanted.settings, seed=recipe.seed)
-                    decides = decided_by(spec, rows.extractor)
-                    name = _cell_name(choice, wanted, setting, pipeline.name, decides)
-                    yield Cell(name, replace(rows, spec=spec), split, pipeline.importance)
+    for wanted, setting, (pipeline, rows) in product(choice.protocols, recipe.settings, prepared):
+        for classifier in pipeline.classifiers:
+            spec = rows.spec.changed(setting=setting, classifier=rows.spec.classifier.changed(name=classifier))
+            split = choose_protocol(wanted.name, rows.table, wanted.settings, seed=recipe.seed)
+            name = _cell_name(choice, wanted, setting, pipeline.name, decided_by(spec, rows.extractor))
+            yield Cell(name, replace(rows, spec=spec), split, pipeline.importance)
 
 
 def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipeline: str, decides: str) -> str:
@@ -49,17 +46,13 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
 
 
 def _prepared(
-    recipe: Recipe,
-    choice: CorpusChoice,
-    folders: Mapping[str, Path],
-    resources: Resources,
-    progress: Progress | None,
+    recipe: Recipe, choice: CorpusChoice, folders: Mapping[str, Path], resources: Resources, progress: Progress | None
 ) -> Iterator[tuple[PipelineChoice, Prepared]]:
-    """Prepare the rows of a corpus for each of its pipelines; pipelines of the same features share them."""
+    """Prepare the rows of a corpus for each of its pipelines; pipelines with the same features share one table."""
     places = [Place(folders[name], name) for name in (choice.corpus, *choice.also)]
-    # Several corpora are read alike, and so is one of them alone that stands beside them.
-    together = any(other.also for other in recipe.corpora)
-    read_as = [Place(folders[name], name) for name in recipe.all_corpora()] if together else places
+    # If any table combines corpora, all clips are cut alike, so that results on one corpus alone are comparable.
+    combined = any(other.also for other in recipe.corpora)
+    read_as = [Place(folders[name], name) for name in recipe.all_corpora()] if combined else places
     tables: dict[str, Prepared] = {}
     for pipeline, plain in recipe.specs(choice):
         spec = resolve(plain, read_as)
@@ -75,38 +68,9 @@ def _prepared(
                 progress=progress,
                 extractor=whole,
             )
-        # A part of the blocks reads its columns off the table of all.
-        yield pipeline, replace(tables[key], spec=spec, extractor=_kept(spec, whole))
-
-
-def _kept(spec: PipelineSpec, whole: FeatureExtractor) -> FeatureExtractor:
-    return build_features(spec) if spec.features.keep else whole
-
-
-def study_cells(
-    recipe: Recipe,
-    places: Mapping[str, Path],
-    *,
-    resources: Resources = LOCAL,
-    progress: Progress | None = None,
-) -> list[Cell]:
-    """Return the cells of a study, in the order in which they are run, their features extracted.
-
-    Raises
-    ------
-    SettingsError
-        When the folder of a corpus is not given.
-    """
-    missing = sorted(set(recipe.all_corpora()) - set(places))
-    if missing:
-        raise SettingsError(
-            f"the recipe needs {', '.join(missing)}; set FUSIONSER_DATA to the folder that holds the corpora, or give "
-            f"--place {missing[0]}=DIR. 'fusionser corpora' tells where to get each"
-        )
-    cells: list[Cell] = []
-    for choice in recipe.corpora:
-        cells += _cells(recipe, choice, list(_prepared(recipe, choice, places, resources, progress)))
-    return cells
+        # If only some blocks are used, their columns are taken from the table of all blocks.
+        extractor = build_features(spec) if spec.features.keep else whole
+        yield pipeline, replace(tables[key], spec=spec, extractor=extractor)
 
 
 def run_study(
@@ -120,7 +84,7 @@ def run_study(
     extraction_progress: Progress | None = None,
     progress: CellProgress | None = None,
 ) -> CellRun:
-    """Run every cell of a recipe, see `run_cells`.
+    """Extract the features of a recipe, then run all of its cells with `run_cells`.
 
     Parameters
     ----------
@@ -128,44 +92,50 @@ def run_study(
     places : mapping of str to Path
         The folder of each corpus that the recipe names.
     folder, resources, partial, only, progress
-        See `run_cells`.
+        As in `run_cells`.
     extraction_progress : callable, optional
-        Told of clips.
+        Called with the number of extracted clips and of all clips.
 
     Raises
     ------
     SettingsError
-        When the folder of a corpus is not given, or a pattern fits no cell.
+        If the folder of a corpus is not given, or a pattern matches no cell.
     """
-    cells = study_cells(recipe, places, resources=resources, progress=extraction_progress)
+    missing = sorted(set(recipe.all_corpora()) - set(places))
+    if missing:
+        raise SettingsError(
+            f"the recipe needs {', '.join(missing)}; set FUSIONSER_DATA to the folder that holds the corpora, or give "
+            f"--place {missing[0]}=DIR. 'fusionser corpora' shows where to get each"
+        )
+    cells = [
+        cell
+        for choice in recipe.corpora
+        for cell in _cells(recipe, choice, list(_prepared(recipe, choice, places, resources, extraction_progress)))
+    ]
     return run_cells(cells, folder, resources=resources, partial=partial, only=only, progress=progress)
 
 
 def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
-    """Return the results of a recipe that are kept in a folder, in its order, whatever settings and versions made them.
+    """Return the results of a recipe stored in a folder, in its order, whatever settings and versions produced them.
 
     Raises
     ------
     FusionserError
-        When there is none.
+        If there are none.
     """
     cells = Path(folder) / "cells"
-    outcomes = {}
     with stored_elsewhere():
         names = list(_cell_names(recipe))
-    for name in names:
-        if (cells / f"{name}.json").is_file():
-            outcomes[name] = read_result(cells / f"{name}.json")
+    outcomes = {name: read_result(path) for name in names if (path := cells / f"{name}.json").is_file()}
     if not outcomes:
         raise FusionserError(f"no evaluation of this study is in {cells}; run it first")
     return CellRun(outcomes=outcomes)
 
 
 def _cell_names(recipe: Recipe) -> Iterator[str]:
-    """Yield the names that cells of a recipe can have, in their order, without preparing any rows."""
+    """Yield the possible names of the cells of a recipe, in order; no rows are prepared."""
     for choice in recipe.corpora:
-        for wanted in choice.protocols:
-            for setting in recipe.settings:
-                for pipeline, _ in recipe.specs(choice):
-                    for decides in (*pipeline.classifiers, NETWORK_ALONE):
-                        yield _cell_name(choice, wanted, setting, pipeline.name, decides)
+        pipelines = [pipeline for pipeline, _ in recipe.specs(choice)]
+        for wanted, setting, pipeline in product(choice.protocols, recipe.settings, pipelines):
+            for decides in (*pipeline.classifiers, NETWORK_ALONE):
+                yield _cell_name(choice, wanted, setting, pipeline.name, decides)
