@@ -32,8 +32,8 @@ class Conv1D(Network):
     dense               K           78 (K = 6)
     ==================  ==========  ==========
 
-    665 850 parameters for K = 6. The 32 values after the first dense layer are the deep features. The paper
-    prints the shapes and counts; the pools' width (5), their padding and the dropout rates are inferred.
+    These are 665 850 parameters for K = 6. The 32 values after the first dense layer are the deep features. The paper
+    prints the shapes and counts. The width of the pools (5), their padding and the dropout rates are inferred.
 
     Parameters
     ----------
@@ -63,11 +63,9 @@ class Conv1D(Network):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the deep features, shape (n_clips, 32), of standardised vectors (n_clips, n_inputs)."""
-        x = x.unsqueeze(1)
-        # The paper rectifies before it pools, which gives the same, of twice as many numbers.
-        x = functional.relu(self.pool_1(self.convolution_1(x)))
+        # The paper applies ReLU before the pool. The result is the same, and pooling first halves the work.
+        x = functional.relu(self.pool_1(self.convolution_1(x.unsqueeze(1))))
         x = functional.relu(self.pool_2(self.convolution_2(x)))
-        # Only the convolutions may be of lower precision.
         with full_precision(x):
             return functional.relu(self.dense_1(self.dropout(x.float()).flatten(1)))
 
@@ -83,13 +81,13 @@ class Conv1D(Network):
 class Conv1DExtractor(DeepExtractor):
     """SER-FusionNet's 1D convolutions on its acoustic vector of 162 numbers; 32 hidden units.
 
-    See `Conv1D`.
+    `Conv1D` lists the layers.
 
     Parameters
     ----------
     dropout : float, default=0.1
     front_end : BlockVector, optional
-        SER-FusionNet's 162 numbers of 2.5 s when None.
+        When None, SER-FusionNet's 162 numbers from 2.5 s.
 
     Examples
     --------
@@ -102,7 +100,7 @@ class Conv1DExtractor(DeepExtractor):
     dropout: float = 0.1
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` when a parameter is out of range."""
         super().check()
         check_dropout(self.dropout)
         if not isinstance(self.resolved_front_end(), BlockVector):
