@@ -163,4 +163,4 @@ class AugmentRows(BaseEstimator):
         table["copy"] = [parse_augmentation(text).copy for text in copies["augmentation"]]
         table["drawn"] = [drawing(source, "scarce", seed).random() for source in copies["source"]]
         turn = table.sort_values(["copy", "drawn"]).groupby("label").cumcount().sort_index()
-        return (turn < table["label"].map(counts.max() - counts)).to_numpy()
+        return turn.to_numpy() < (counts.max() - counts).reindex(table["label"]).to_numpy()

@@ -19,15 +19,7 @@ from fusionser.audio import Waveform
 from fusionser.errors import SettingsError
 from fusionser.registry import AUGMENTATIONS, code_origin
 
-__all__ = [
-    "AUGMENTATIONS",
-    "Augmentation",
-    "Kind",
-    "augment",
-    "drawing",
-    "made_by",
-    "parse_augmentation",
-]
+__all__ = ["AUGMENTATIONS", "Augmentation", "Kind", "augment", "drawing", "made_by", "parse_augmentation"]
 
 Generator = np.random.Generator
 WRITTEN = re.compile(r"([a-z0-9-]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -55,9 +54,8 @@ class Conv1D(Network):
         self.pool_1 = SamePool1d(5, 2)
         self.convolution_2 = Convolution1d(256, 256, 5, padding=2)
         self.pool_2 = SamePool1d(5, 2)
-        steps = -(-n_inputs // 4)
         self.dropout = nn.Dropout(dropout)
-        self.dense_1 = nn.Linear(256 * steps, 32)
+        self.dense_1 = nn.Linear(256 * -(-n_inputs // 4), 32)
         self.dense_2 = nn.Linear(32, 12)
         self.dense_3 = nn.Linear(12, n_classes)
 
@@ -74,7 +72,7 @@ class Conv1D(Network):
         units = self.embed(x)
         with full_precision(x):
             hidden = functional.relu(self.dense_2(self.dropout(units)))
-            return torch.as_tensor(self.dense_3(self.dropout(hidden)))
+            return self.dense_3(self.dropout(hidden))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

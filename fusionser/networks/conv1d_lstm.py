@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError, unknown_name
@@ -34,8 +33,7 @@ class _Group(nn.Module):
         """Map (n_clips, n_steps, width) to (n_clips, n_steps * 256)."""
         convolved = self.norm(self.convolution(steps.transpose(1, 2))).transpose(1, 2)
         states = all_states(self.lstm_2, self.between(all_states(self.lstm_1, convolved)))
-        flat: Tensor = self.behind(states).flatten(1)
-        return flat
+        return self.behind(states).flatten(1)
 
 
 class Conv1DLSTM(Network):
@@ -115,7 +113,7 @@ class Conv1DLSTM(Network):
             bridge = self.before(self.dense_2(self.dense_1(flat).relu()).relu())
         flat = self.group_2(bridge.unflatten(1, (self.bridge_steps, UNITS)))
         with full_precision(x):
-            return torch.as_tensor(self.dense_3(flat).relu())
+            return self.dense_3(flat).relu()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -140,6 +138,7 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "conv1d-lstm-speech"
+    network = Conv1DLSTM
     song: ClassVar[bool] = False
     epochs: int = 15
     learning_rate: float = 0.01
@@ -162,10 +161,10 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
             pre_emphasis=0.97,
         )
 
-    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Conv1DLSTM:
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
         """Build `Conv1DLSTM`."""
         options = (self.song, self.dropout, self.sequence, self.units, self.bridge_steps)
-        return Conv1DLSTM(*input_shape, n_classes, *options)
+        return self.network(*input_shape, n_classes, *options)
 
 
 class SongConv1DLSTMExtractor(SpeechConv1DLSTMExtractor):

@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +25,8 @@ __all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor"]
 
 POOLS = ((2, 2), (2, 2), (2, 2), (2, 1))
 """Bands and frames that each pool combines. The recurrent layer needs time steps, so time shrinks only to an eighth."""
+
+MOST_SPEEDS = 8
 
 
 class Conv2D(Network):
@@ -59,6 +60,7 @@ class Conv2D(Network):
 
     Examples
     --------
+    >>> import torch
     >>> Conv2D(64, 188, 8).embed(torch.zeros(2, 64, 188)).shape
     torch.Size([2, 32])
     """
@@ -93,11 +95,7 @@ class Conv2D(Network):
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
         with full_precision(x):
-            return torch.as_tensor(self.output(self.dropout(units)))
-
-
-FILTERS = 4
-MOST_SPEEDS = 8
+            return self.output(self.dropout(units))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -161,8 +159,8 @@ class Conv2DExtractor(DeepExtractor):
             raise SettingsError(f"{self.kind} reads maps; expected a LogMelMap or MFCCMap as front_end")
         if front.n_frames < 8:
             raise SettingsError(f"{self.kind} needs maps of 8 frames or more; got {front.n_frames}")
-        if len(self.filters) != FILTERS:
-            raise SettingsError(f"filters is {tuple(self.filters)}; expected {FILTERS} numbers")
+        if len(self.filters) != len(POOLS):
+            raise SettingsError(f"filters is {tuple(self.filters)}; expected {len(POOLS)} numbers")
         check_units(filters=self.filters, units=self.units)
         check_dropout(self.dropout)
         if len(self.speeds) > MOST_SPEEDS:
@@ -195,8 +193,7 @@ class Conv2DExtractor(DeepExtractor):
             for position, values in self._at_speed(rows, speed).items():
                 inputs[position] = values
             results.append(function(inputs))
-        mean: Array = np.mean(results, axis=0)
-        return mean
+        return np.mean(results, axis=0)
 
     def distortion(self) -> Distortion:
         """Return the masking, shifting and mixing of training batches."""
@@ -220,7 +217,7 @@ class Conv2DExtractor(DeepExtractor):
         shown["source"] = sources_of(rows, len(rows))
         # A row that oversampling repeats is shown once per repetition.
         shown["turn"] = shown.groupby(["source", "copy"]).cumcount()
-        groups = shown.groupby(["source", "turn"], sort=False).ngroup().to_numpy(dtype=np.int64)
+        groups = np.asarray(shown.groupby(["source", "turn"], sort=False).ngroup(), dtype=np.int64)
         inputs, positions = list(self._inputs(rows)), list(range(len(rows)))
         for speed in self.speeds:
             changed = self._at_speed(rows, speed)

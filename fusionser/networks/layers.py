@@ -52,7 +52,7 @@ class Network(nn.Module):
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
         with full_precision(x):
-            return torch.as_tensor(self.output(units))
+            return self.output(units)
 
 
 class Preparation(nn.Module):
@@ -82,8 +82,7 @@ class Standardise(Preparation):
     def learn(self, values: npt.NDArray[np.float32]) -> None:
         """Compute mean and standard deviation of the training inputs over every axis that the mean broadcasts along."""
         wide = values.astype(np.float64)
-        shape = (1, *self.mean.shape)
-        axes = tuple(axis for axis in range(wide.ndim) if axis == 0 or shape[axis] == 1)
+        axes = (0, *(axis for axis, size in enumerate(self.mean.shape, start=1) if size == 1))
         mean, std = wide.mean(axis=axes, keepdims=True)[0], wide.std(axis=axes, keepdims=True)[0]
         std[std <= 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
         self.mean.copy_(torch.from_numpy(mean))
@@ -253,8 +252,7 @@ def last_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
 def all_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
     """Return the states of an LSTM at every step, (n_clips, n_steps, units), in single precision like `last_states`."""
     with full_precision(steps):
-        states: Tensor = lstm(single(steps))[0]
-    return states
+        return lstm(single(steps))[0]
 
 
 def single(steps: Tensor) -> Tensor:

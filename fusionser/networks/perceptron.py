@@ -37,5 +37,4 @@ class Perceptron(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_rows, n_classes), for rows of shape (n_rows, n_inputs)."""
-        logits: Tensor = self.layers(x)
-        return logits
+        return self.layers(x)

@@ -26,8 +26,7 @@ class _Recurrent(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_rows, n_classes)."""
-        logits: Tensor = self.output(self.dropout(self.embed(x)))
-        return logits
+        return self.output(self.dropout(self.embed(x)))
 
 
 class VectorRecurrent(_Recurrent):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
+from fusionser.networks.cnn_lstm import FILTERS
 from fusionser.networks.layers import (
     Network,
     Standardise,
@@ -30,8 +31,6 @@ __all__ = [
     "TemporalCNN5Extractor",
     "TemporalModel",
 ]
-
-FILTERS = (64, 64, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -139,11 +138,8 @@ class TemporalCNN(Network):
         self.blocks = convolution_blocks(
             FILTERS[:blocks], [3] * blocks, [3] * blocks, activation=nn.ELU, pad_pools=True, dropout=dropout
         )
-        height, width = n_bands, segment_frames
-        for _ in range(blocks):
-            height, width = -(-height // 3), -(-width // 3)
         wide = units * (2 if bidirectional else 1)
-        values = FILTERS[blocks - 1] * height * width
+        values = FILTERS[blocks - 1] * -(-n_bands // 3**blocks) * -(-segment_frames // 3**blocks)
         self.lstm_1 = one_bias_lstm(values, units, bidirectional=bidirectional) if lstms == 2 else None
         self.lstm = one_bias_lstm(wide if lstms == 2 else values, units, bidirectional=bidirectional)
         self.output = nn.Linear(wide, n_classes)
@@ -181,6 +177,7 @@ class TemporalCNN1Extractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "temporal-cnn-1"
+    network = TemporalCNN
     model: ClassVar[int] = 1
     n_segments: int = 4
     segment_frames: int = 128
@@ -190,11 +187,11 @@ class TemporalCNN1Extractor(BaselineExtractor):
         """Return the log-mel map of 128 bands up to 4 kHz by 376 frames."""
         return LogMelMap(sampling_rate=16000, n_fft=512, win_length=256, hop_length=128, fmax=4000.0, duration=3.0)
 
-    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TemporalCNN:
-        """Build `TemporalCNN`."""
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
+        """Build `TemporalCNN` with the layers of `model`."""
         *layers, _copies = astuple(TEMPORAL_MODELS[self.model])
         cut = (self.n_segments, self.segment_frames, self.segment_step)
-        return TemporalCNN(*input_shape, n_classes, *layers, *cut, self.units)
+        return self.network(*input_shape, n_classes, *layers, *cut, self.units)
 
 
 class TemporalCNN2Extractor(TemporalCNN1Extractor):

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
@@ -124,13 +125,13 @@ class VGG16(Network):
         """Return the last hidden units, (n_clips, units), for maps, or for the output of frozen convolutions."""
         flat = x if self.preparation is not None else self.convolutions(x)
         with full_precision(x):
-            return torch.as_tensor(self.dense(single(flat)))
+            return self.dense(single(flat))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
         with full_precision(x):
-            return torch.as_tensor(self.output(self.dropout(units)))
+            return self.output(self.dropout(units))
 
 
 @lru_cache(maxsize=8)
@@ -216,8 +217,8 @@ class VGG16Extractor(BaselineExtractor):
 
     def check(self) -> None:
         """Raise `SettingsError` when a parameter is out of range."""
-        if self.image_size is not None and not REDUCTION <= self.image_size <= LARGEST_PICTURE:
-            raise SettingsError(f"image_size is {self.image_size}; expected {REDUCTION} to {LARGEST_PICTURE}")
+        if self.image_size is not None:
+            check_range("image_size", self.image_size, REDUCTION, LARGEST_PICTURE)
         super().check()
 
     def default_front_end(self) -> FrontEnd:
@@ -234,8 +235,7 @@ class VGG16Extractor(BaselineExtractor):
         """Load `weights` into the convolutions."""
         if self.weights is not None:
             convolutions = network.preparation or network.get_submodule("convolutions")
-            own = {name: value for name, value in convolutions.state_dict().items() if name.startswith("features.")}
-            convolutions.load_state_dict(read_convolutions(self.weights, own), strict=False)
+            convolutions.load_state_dict(read_convolutions(self.weights, convolutions.state_dict()))
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain JSON values, with `weights` as name and hash, without the private path."""
