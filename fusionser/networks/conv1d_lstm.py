@@ -138,7 +138,6 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "conv1d-lstm-speech"
-    network = Conv1DLSTM
     song: ClassVar[bool] = False
     epochs: int = 15
     learning_rate: float = 0.01
@@ -161,10 +160,11 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
             pre_emphasis=0.97,
         )
 
-    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Conv1DLSTM:
         """Build `Conv1DLSTM`."""
         options = (self.song, self.dropout, self.sequence, self.units, self.bridge_steps)
-        return self.network(*input_shape, n_classes, *options)
+        coefficients, frames = input_shape
+        return Conv1DLSTM(coefficients, frames, n_classes, *options)
 
 
 class SongConv1DLSTMExtractor(SpeechConv1DLSTMExtractor):

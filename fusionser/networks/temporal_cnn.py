@@ -177,7 +177,6 @@ class TemporalCNN1Extractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "temporal-cnn-1"
-    network = TemporalCNN
     model: ClassVar[int] = 1
     n_segments: int = 4
     segment_frames: int = 128
@@ -187,11 +186,12 @@ class TemporalCNN1Extractor(BaselineExtractor):
         """Return the log-mel map of 128 bands up to 4 kHz by 376 frames."""
         return LogMelMap(sampling_rate=16000, n_fft=512, win_length=256, hop_length=128, fmax=4000.0, duration=3.0)
 
-    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
+    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TemporalCNN:
         """Build `TemporalCNN` with the layers of `model`."""
         *layers, _copies = astuple(TEMPORAL_MODELS[self.model])
-        cut = (self.n_segments, self.segment_frames, self.segment_step)
-        return self.network(*input_shape, n_classes, *layers, *cut, self.units)
+        options = (*layers, self.n_segments, self.segment_frames, self.segment_step, self.units)
+        bands, frames = input_shape
+        return TemporalCNN(bands, frames, n_classes, *options)
 
 
 class TemporalCNN2Extractor(TemporalCNN1Extractor):
