@@ -268,7 +268,7 @@ def test_a_copy_of_a_test_clip_in_training_is_caught_whatever_it_is_called(demo_
     [
         (AugmentRows(kinds=[]), "expected a list of one or more of noise"),
         (AugmentRows(kinds="noise"), "expected a list"),
-        (AugmentRows(kinds=["noise", "noise"]), "named twice"),
+        (AugmentRows(kinds=["noise", "noise"]), "expected each augmentation once"),
         (AugmentRows(kinds=["echo"]), "unknown augmentation 'echo'"),
         (AugmentRows(copies=-1), "copies is -1"),
         (BalanceRows(strategy="smote"), "unknown balancing 'smote'. Known: oversample, undersample"),

@@ -1,4 +1,4 @@
-"""Augmentation: what is done to a waveform, and the sampler that adds augmented rows to the training rows."""
+"""Augmentation of waveforms, and the sampler that adds augmented rows to the training rows."""
 
 from fusionser.augmentation.rows import AugmentRows, augmented_rows
 from fusionser.augmentation.waveforms import (

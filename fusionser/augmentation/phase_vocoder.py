@@ -1,4 +1,4 @@
-"""Tempo without pitch, and pitch without tempo: the phase vocoder that librosa's effects are made of."""
+"""Change of tempo without pitch, and of pitch without tempo, by the phase vocoder that librosa uses."""
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +20,18 @@ TINY = np.finfo(np.float32).tiny
 
 
 def change_tempo(samples: Waveform, tempo: float) -> Waveform:
-    """Play faster or slower at the same pitch.
+    """Change the tempo at constant pitch.
 
-    Frames are read `tempo` times as fast as they are written. Each bin keeps the advance of its phase from
-    frame to frame, and its magnitude is interpolated between the two frames around the place where it is read
-    (Flanagan and Golden, *Phase Vocoder*, 1966). This is `librosa.effects.time_stretch` with its defaults, to within
-    what float32 can tell of the result in float64.
+    Frames are read `tempo` times as fast as they are written. Each bin keeps its phase advance from frame to frame,
+    and its magnitude is interpolated between the two nearest frames (Flanagan and Golden, *Phase Vocoder*, 1966).
+    The result equals that of `librosa.effects.time_stretch` with its defaults, within the precision of float32.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples,)
         One channel.
     tempo : float
-        More than 1 is faster.
+        Values above 1 are faster.
 
     Returns
     -------
@@ -45,21 +44,21 @@ def change_tempo(samples: Waveform, tempo: float) -> Waveform:
     """
     padded = np.pad(np.asarray(samples, dtype=np.float32), N_FFT // 2)
     spectra = scipy.fft.rfft(sliding_window_view(padded, N_FFT)[::HOP] * WINDOW, axis=1)
-    length = round(samples.size / tempo)
-    return _overlapped(_resampled_frames(spectra, tempo), length)
+    return _overlapped(_resampled_frames(spectra, tempo), round(samples.size / tempo))
 
 
 def change_pitch(samples: Waveform, semitones: float) -> Waveform:
-    """Raise or lower the pitch, and all formants with it, at the same tempo.
+    """Change the pitch, and all formants with it, at constant tempo.
 
-    The clip is stretched, and played back as much faster. This is `librosa.effects.pitch_shift` with its defaults.
+    The clip is stretched and then resampled to its original length, as in `librosa.effects.pitch_shift` with its
+    defaults.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples,)
         One channel.
     semitones : float
-        More than 0 is higher.
+        Values above 0 are higher.
 
     Returns
     -------
@@ -77,15 +76,15 @@ def change_pitch(samples: Waveform, semitones: float) -> Waveform:
 
 def _resampled_frames(spectra: Spectra, tempo: float) -> Spectra:
     steps = np.arange(0, len(spectra), tempo)
-    # Zeros, whose phase is 0, follow the last frame: what is read beyond the end fades out. By rounding, the last step
-    # may lie on the end itself, so that the frame there and the one behind it are read.
+    # Two frames of zeros with phase 0 follow the last one, so that the sound fades out. There are two because the last
+    # step may be rounded up to the end itself, where both frames are read.
     magnitude = np.zeros((len(spectra) + 2, spectra.shape[1]), dtype=np.float32)
     np.abs(spectra, out=magnitude[:-2])
     unit = np.ones_like(magnitude, dtype=np.complex64)
     np.multiply(spectra, 1 / np.maximum(magnitude[:-2], TINY), out=unit[:-2])
     unit[magnitude < TINY] = 1
     made = np.empty((len(steps), spectra.shape[1]), dtype=np.complex64)
-    # Multiplied turns on the unit circle are added phases, without an angle or a wrap.
+    # Products of unit complex numbers accumulate phases without computing or unwrapping angles.
     turned = unit[0].copy()
     for place, (frame, part) in enumerate(zip(steps.astype(int).tolist(), (steps % 1.0).tolist(), strict=True)):
         np.multiply(turned, magnitude[frame] * (1 - part) + magnitude[frame + 1] * part, out=made[place])
@@ -94,7 +93,7 @@ def _resampled_frames(spectra: Spectra, tempo: float) -> Spectra:
 
 
 def _overlapped(spectra: Spectra, length: int) -> Waveform:
-    """Add up the frames of the first samples, divided by what their windows add up to."""
+    """Overlap-add the frames to `length` samples, normalised by the sum of the squared windows."""
     count = min(len(spectra), -(-(length + N_FFT) // HOP))
     shares = N_FFT // HOP
     frames = (scipy.fft.irfft(spectra[:count], N_FFT, axis=1) * WINDOW).reshape(count, shares, HOP)

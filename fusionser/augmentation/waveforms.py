@@ -1,7 +1,7 @@
-"""Changed copies of recordings: what is done to a waveform.
+"""Augmentation of waveforms.
 
-A copy is a row of its own, with an ``augmentation`` such as ``pitch(+1.62)#1`` and the ``source`` of its original.
-The text holds everything that decides the samples, so a copy can be cached, and read again anywhere.
+An augmented copy is a separate row, with an ``augmentation`` such as ``pitch(+1.62)#1`` and the ``source`` of its
+original. This text fully determines the samples, so a copy can be cached, and reproduced anywhere.
 """
 
 import hashlib
@@ -19,41 +19,34 @@ from fusionser.audio import Waveform
 from fusionser.errors import SettingsError
 from fusionser.registry import AUGMENTATIONS, code_origin
 
-__all__ = [
-    "AUGMENTATIONS",
-    "Augmentation",
-    "Kind",
-    "augment",
-    "drawing",
-    "made_by",
-    "parse_augmentation",
-]
+__all__ = ["AUGMENTATIONS", "Augmentation", "Kind", "augment", "drawing", "made_by", "parse_augmentation"]
 
 Generator = np.random.Generator
 WRITTEN = re.compile(r"([a-z0-9-]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")
 LOWPASS_ORDER = 4
 REVISION = 2
-"""Raised whenever the same augmentation of the same samples comes to give others."""
+"""Increased whenever an augmentation gives different samples than before."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of augmentation: what it does, the range of its one parameter, and how that is drawn and written.
+    """A kind of augmentation with one parameter.
 
     Parameters
     ----------
     summary : str
-        What it does, in one line.
+        One-line description.
     apply : callable
-        Of the samples, their rate in Hz, the parameter, and what makes a generator, for which only what draws anything
-        asks: it hashes the samples.
+        Function of the samples, their rate in Hz, the parameter, and a function that returns a random generator. The
+        latter hashes the samples, so only kinds that need random numbers should call it.
     draw : callable
-        Draws the parameter.
+        Function that draws the parameter from a generator.
     lowest, highest : float
-        Range that a row may ask for.
+        Valid range of the parameter.
     unit : str
+        Unit of the parameter.
     form : str
-        Format of the parameter.
+        Format specification of the parameter, such as ``.1f``.
     """
 
     summary: str
@@ -67,7 +60,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One augmentation of one copy, as a row names it.
+    """The augmentation of one copy, as written in the column ``augmentation``.
 
     Examples
     --------
@@ -114,7 +107,7 @@ def _speed(samples: Waveform, rate: int, factor: float, drawn: Callable[[], Gene
 
 
 def _either_way(low: float, high: float) -> Callable[[Generator], float]:
-    """Draw a change of a size between two, up or down with even odds."""
+    """Return a function that draws a magnitude between two numbers, with a random sign."""
     return lambda rng: float(rng.uniform(low, high) * (1 if rng.random() < 0.5 else -1))
 
 
@@ -159,24 +152,16 @@ LOWPASS = Kind(
     "Hz",
     ".0f",
 )
-SPEED = Kind(
-    "Another tempo and pitch, by resampling.",
-    _speed,
-    _ratio(1.05, 1.15),
-    0.25,
-    4.0,
-    "times the speed",
-    ".3f",
-)
+SPEED = Kind("Another tempo and pitch, by resampling.", _speed, _ratio(1.05, 1.15), 0.25, 4.0, "times the speed", ".3f")
 
 
 def parse_augmentation(text: str) -> Augmentation:
-    """Read what a row's column ``augmentation`` says.
+    """Parse the text of the column ``augmentation``.
 
     Raises
     ------
     SettingsError
-        When it cannot be understood, or its parameter is out of range.
+        When the text is invalid, or the parameter is out of range.
 
     Examples
     --------
@@ -209,7 +194,7 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     Returns
     -------
     ndarray of shape (n_changed,), float32
-        Random parts follow from the samples and the augmentation, so the result is always the same.
+        Random numbers are seeded by the samples and the augmentation, so the result is reproducible.
 
     Examples
     --------
@@ -218,7 +203,7 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     """
 
     def drawn() -> Generator:
-        # Not the fingerprint, whose kind may change: a copy that a result rests on must come out the same again.
+        # Not the fingerprint, which may come to use another hash: the copies behind a result must be reproducible.
         identity = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
         identity.update(np.ascontiguousarray(samples, dtype=np.float32).data)
         return drawing(identity.hexdigest(), wanted)
@@ -228,13 +213,13 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
 
 
 def made_by(text: str = "") -> str:
-    """Return what decides a copy's samples beside its augmentation, as a row names it, for the keys of a cache."""
+    """Return the part of a cache key that the text of an augmentation does not cover: revision and code origin."""
     kind = AUGMENTATIONS.get(text.partition("(")[0])
     origin = "" if kind is None else code_origin(kind.apply)
     return " ".join(filter(None, (f"augmentation {REVISION}", origin)))
 
 
 def drawing(*parts: object) -> Generator:
-    """Return a generator that follows from the parts' text."""
+    """Return a random generator that is seeded by the text of all parts."""
     digest = hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=8).digest()
     return np.random.default_rng(int.from_bytes(digest, "little"))

@@ -1,14 +1,15 @@
 """Zhao's one- and two-dimensional CNN-LSTM networks, and their bidirectional variants."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.features.maps import FrontEnd, LogMelMap, RawWaveform
+from fusionser.features.maps import FrontEnd, RawWaveform
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Standardise, check_pools, convolution_blocks, last_states, one_bias_lstm
+from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm
 
 __all__ = [
     "CNNLSTM1D",
@@ -25,9 +26,9 @@ SEQUENCES = ("time", "channels")
 
 
 class CNNLSTM1D(Network):
-    """Four local feature learning blocks over the waveform, and an LSTM over what they find (Zhao, Mao and Chen 2019).
+    """Four local feature learning blocks on the waveform, followed by an LSTM (Zhao, Mao and Chen 2019).
 
-    Dey and others evaluate it on EMO-DB. For 3.5 s at 16 kHz, batch norm counted with its two statistics:
+    Dey and others evaluate it on EMO-DB. For 3.5 s at 16 kHz; batch norm parameters include its running statistics:
 
     ===========================================  ============  ==========
     layer                                        output        parameters
@@ -43,11 +44,11 @@ class CNNLSTM1D(Network):
     Parameters
     ----------
     n_samples : int
-        Length of the waveform, 256 at least.
+        Length of the waveform, at least 256.
     n_classes : int
     bidirectional : bool, default=False
     units : int, default=256
-        Of the LSTM, each way.
+        Units of the LSTM, in each direction.
 
     Examples
     --------
@@ -61,18 +62,18 @@ class CNNLSTM1D(Network):
         if n_samples < 256:
             raise SettingsError(f"got waveforms of {n_samples} samples; four pools of 4 need 256 or more")
         self.preparation = Standardise((1,))
-        # As maps of height one: convolutions in two dimensions, channels last, take two thirds of the time.
+        # Maps of height one: 2D convolutions with channels last are faster than 1D convolutions.
         self.blocks = convolution_blocks(FILTERS, [(1, 3)] * len(FILTERS), [(1, 4)] * len(FILTERS), activation=nn.ELU)
         self.lstm = one_bias_lstm(FILTERS[-1], units, bidirectional=bidirectional)
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the last states of the LSTM, of standardised waveforms (n_clips, n_samples)."""
+        """Return the last states of the LSTM for standardised waveforms (n_clips, n_samples)."""
         return last_states(self.lstm, self.blocks(x[:, None, None]).squeeze(2).transpose(1, 2))
 
 
 class CNNLSTM2D(Network):
-    """Four local feature learning blocks over the log-mel map, and an LSTM (Zhao, Mao and Chen 2019).
+    """Four local feature learning blocks on the log-mel map, followed by an LSTM (Zhao, Mao and Chen 2019).
 
     For 128 bands by 219 frames, 3.5 s at 16 kHz:
 
@@ -87,9 +88,9 @@ class CNNLSTM2D(Network):
     dense                                        K               257 K (513 K)
     ===========================================  ==============  ==========
 
-    The papers do not say along what the LSTM runs, and after the last pool a clip of 3.5 s is one frame of 128
-    channels: there is no time left to run along. `sequence` is therefore a choice. "time" takes a frame as a step, of
-    which there is one (longer clips have more); "channels" takes the 128 channels as steps of one value each.
+    The papers do not say along which axis the LSTM runs, and the last pool reduces a clip of 3.5 s to one frame of 128
+    channels. `sequence` is therefore a choice: with "time" each frame is a step (longer clips have more than one), with
+    "channels" each of the 128 channels is a step of one value.
 
     Parameters
     ----------
@@ -99,6 +100,7 @@ class CNNLSTM2D(Network):
     bidirectional : bool, default=False
     sequence : {"time", "channels"}, default="time"
     units : int, default=256
+        Units of the LSTM, in each direction.
 
     Examples
     --------
@@ -106,6 +108,9 @@ class CNNLSTM2D(Network):
     >>> CNNLSTM2D(128, 219, 7).embed(torch.zeros(2, 128, 219)).shape
     torch.Size([2, 256])
     """
+
+    kernels: ClassVar[tuple[int, ...]] = (3, 3, 3, 3)
+    activation: ClassVar[type[nn.Module]] = nn.ELU
 
     def __init__(
         self,
@@ -117,19 +122,23 @@ class CNNLSTM2D(Network):
         units: int = 256,
     ) -> None:
         super().__init__()
-        check_pools(n_bands, n_frames, POOLS)
+        least = math.prod(POOLS)
+        if min(n_bands, n_frames) < least:
+            raise SettingsError(
+                f"got maps of {n_bands} bands by {n_frames} frames; pools of 2, 4, 4, 4 need {least} or more of each"
+            )
         if sequence not in SEQUENCES:
             raise unknown_name("sequence", sequence, SEQUENCES)
         self.preparation = Standardise((n_bands, 1))
         self.sequence = sequence
-        self.blocks = convolution_blocks(FILTERS, [3] * len(FILTERS), POOLS, activation=nn.ELU)
-        bands, frames = n_bands // 128, n_frames // 2 // 4 // 4 // 4
+        self.blocks = convolution_blocks(FILTERS, self.kernels, POOLS, activation=self.activation)
+        bands, frames = n_bands // least, n_frames // least
         width = FILTERS[-1] * bands if sequence == "time" else bands * frames
         self.lstm = one_bias_lstm(width, units, bidirectional=bidirectional)
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the last states of the LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
+        """Return the last states of the LSTM for standardised maps (n_clips, n_bands, n_frames)."""
         maps = self.blocks(x[:, None])
         steps = maps.flatten(1, 2).transpose(1, 2) if self.sequence == "time" else maps.flatten(2)
         return last_states(self.lstm, steps)
@@ -139,12 +148,7 @@ class CNNLSTM2D(Network):
 class CNNLSTM1DExtractor(BaselineExtractor):
     """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform of 3.5 s at 16 kHz.
 
-    See `CNNLSTM1D`.
-
-    Parameters
-    ----------
-    units : int, default=256
-        Of the LSTM, each way.
+    `CNNLSTM1D` lists the layers.
 
     Examples
     --------
@@ -153,24 +157,17 @@ class CNNLSTM1DExtractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "cnn-lstm-1d"
+    network = CNNLSTM1D
     reads: ClassVar[type[FrontEnd]] = RawWaveform
     units: int = 256
 
     def default_front_end(self) -> FrontEnd:
-        """Return 56 000 samples."""
+        """Return the waveform of 56 000 samples."""
         return RawWaveform(sampling_rate=16000, duration=3.5)
 
-    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> CNNLSTM1D:
-        """Build `CNNLSTM1D`."""
-        return CNNLSTM1D(input_shape[0], n_classes, self.bidirectional, self.units)
 
-
-@dataclass(kw_only=True, eq=False, repr=False)
 class CNNBiLSTM1DExtractor(CNNLSTM1DExtractor):
-    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform, with an LSTM both ways (Dey and others).
-
-    Otherwise as `CNNLSTM1DExtractor`.
-    """
+    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform, with an LSTM both ways (Dey and others)."""
 
     kind: ClassVar[str] = "cnn-bilstm-1d"
     bidirectional: ClassVar[bool] = True
@@ -180,13 +177,12 @@ class CNNBiLSTM1DExtractor(CNNLSTM1DExtractor):
 class CNNLSTM2DExtractor(BaselineExtractor):
     """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map of 3.5 s at 16 kHz, 128 bands by 219 frames.
 
-    See `CNNLSTM2D`.
+    `CNNLSTM2D` lists the layers.
 
     Parameters
     ----------
-    units : int, default=256
-        Of the LSTM, each way.
     sequence : {"time", "channels"}, default="time"
+        Axis that the LSTM runs along.
 
     Examples
     --------
@@ -195,25 +191,13 @@ class CNNLSTM2DExtractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "cnn-lstm-2d"
+    network = CNNLSTM2D
     units: int = 256
     sequence: str = "time"
 
-    def default_front_end(self) -> FrontEnd:
-        """Return the log-mel map of 128 bands by 219 frames."""
-        return LogMelMap(sampling_rate=16000, n_fft=2048, hop_length=256, duration=3.5)
 
-    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> CNNLSTM2D:
-        """Build `CNNLSTM2D`."""
-        bands, frames = input_shape
-        return CNNLSTM2D(bands, frames, n_classes, self.bidirectional, self.sequence, self.units)
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
 class CNNBiLSTM2DExtractor(CNNLSTM2DExtractor):
-    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map, with an LSTM both ways (Dey and others).
-
-    Otherwise as `CNNLSTM2DExtractor`.
-    """
+    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map, with an LSTM both ways (Dey and others)."""
 
     kind: ClassVar[str] = "cnn-bilstm-2d"
     bidirectional: ClassVar[bool] = True

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,8 +31,8 @@ class Conv1D(Network):
     dense               K           78 (K = 6)
     ==================  ==========  ==========
 
-    665 850 parameters for K = 6. The 32 values after the first dense layer are the deep features. The paper
-    prints the shapes and counts; the pools' width (5), their padding and the dropout rates are inferred.
+    These are 665 850 parameters for K = 6. The 32 values after the first dense layer are the deep features. The paper
+    prints the shapes and counts. The width of the pools (5), their padding and the dropout rates are inferred.
 
     Parameters
     ----------
@@ -55,19 +54,16 @@ class Conv1D(Network):
         self.pool_1 = SamePool1d(5, 2)
         self.convolution_2 = Convolution1d(256, 256, 5, padding=2)
         self.pool_2 = SamePool1d(5, 2)
-        steps = -(-n_inputs // 4)
         self.dropout = nn.Dropout(dropout)
-        self.dense_1 = nn.Linear(256 * steps, 32)
+        self.dense_1 = nn.Linear(256 * -(-n_inputs // 4), 32)
         self.dense_2 = nn.Linear(32, 12)
         self.dense_3 = nn.Linear(12, n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the deep features, shape (n_clips, 32), of standardised vectors (n_clips, n_inputs)."""
-        x = x.unsqueeze(1)
-        # The paper rectifies before it pools, which gives the same, of twice as many numbers.
-        x = functional.relu(self.pool_1(self.convolution_1(x)))
+        # The paper applies ReLU before the pool. The result is the same, and pooling first halves the work.
+        x = functional.relu(self.pool_1(self.convolution_1(x.unsqueeze(1))))
         x = functional.relu(self.pool_2(self.convolution_2(x)))
-        # Only the convolutions may be of lower precision.
         with full_precision(x):
             return functional.relu(self.dense_1(self.dropout(x.float()).flatten(1)))
 
@@ -76,20 +72,20 @@ class Conv1D(Network):
         units = self.embed(x)
         with full_precision(x):
             hidden = functional.relu(self.dense_2(self.dropout(units)))
-            return torch.as_tensor(self.dense_3(self.dropout(hidden)))
+            return self.dense_3(self.dropout(hidden))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Conv1DExtractor(DeepExtractor):
     """SER-FusionNet's 1D convolutions on its acoustic vector of 162 numbers; 32 hidden units.
 
-    See `Conv1D`.
+    `Conv1D` lists the layers.
 
     Parameters
     ----------
     dropout : float, default=0.1
     front_end : BlockVector, optional
-        SER-FusionNet's 162 numbers of 2.5 s when None.
+        When None, SER-FusionNet's 162 numbers from 2.5 s.
 
     Examples
     --------
@@ -102,7 +98,7 @@ class Conv1DExtractor(DeepExtractor):
     dropout: float = 0.1
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` when a parameter is out of range."""
         super().check()
         check_dropout(self.dropout)
         if not isinstance(self.resolved_front_end(), BlockVector):

@@ -1,12 +1,10 @@
-"""The Conv1D-LSTM for speech and for song: two groups of a convolution and two LSTMs on MFCC frames."""
+"""The Conv1D-LSTM for speech and for song: two groups of one convolution and two LSTMs, on MFCC frames."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from fusionser.checks import check_dropout
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, MFCCMap
 from fusionser.networks.baseline import BaselineExtractor
@@ -20,7 +18,7 @@ SEQUENCES = ("coefficients", "frames")
 
 
 class _Group(nn.Module):
-    """A convolution over the steps, batch norm, and two LSTMs: every step's states of the second."""
+    """A convolution along the steps, batch norm and two LSTMs; returns the states of the second at every step."""
 
     def __init__(self, width: int, between: float, behind: float) -> None:
         super().__init__()
@@ -35,12 +33,11 @@ class _Group(nn.Module):
         """Map (n_clips, n_steps, width) to (n_clips, n_steps * 256)."""
         convolved = self.norm(self.convolution(steps.transpose(1, 2))).transpose(1, 2)
         states = all_states(self.lstm_2, self.between(all_states(self.lstm_1, convolved)))
-        flat: Tensor = self.behind(states).flatten(1)
-        return flat
+        return self.behind(states).flatten(1)
 
 
 class Conv1DLSTM(Network):
-    """Convolution, two LSTMs, two dense layers, and the same again (Ayadi and Lachiri), for a 32 x 256 input.
+    """Convolution, two LSTMs, two dense layers, and the same again (Ayadi and Lachiri), for an input of 32 x 256.
 
     =====================================  ===========  ==========
     layer                                  output       parameters
@@ -55,12 +52,11 @@ class Conv1DLSTM(Network):
     dense                                  K            257 K
     =====================================  ===========  ==========
 
-    The paper prints the first kernel, 5 x 256 x 256, so the input's 256 is what the convolution reads at each of its 32
-    steps: with 32 coefficients by 256 frames it runs along the coefficients. "frames" of `sequence` runs along time
-    instead (256 steps of 32, a kernel of 5 x 32 x 256). The sizes of the dense layers, and how their flat vector
-    enters a second convolution, are left open: here the second of them has 2 048 units, which are read as 8 steps of
-    256. In the speech network there is no dropout between the LSTMs of the first group; in the second there is one
-    between any two layers, in both.
+    The paper prints the first kernel as 5 x 256 x 256, so the convolution reads 256 values at each of 32 steps: with 32
+    coefficients by 256 frames it runs along the coefficients. With `sequence` "frames" it runs along time instead (256
+    steps of 32 values, a kernel of 5 x 32 x 256). The paper leaves open how large the dense layers are and how their
+    output enters the second convolution: here the second dense layer has 2 048 units, read as 8 steps of 256. The
+    first group of the speech network has no dropout between its LSTMs; all second groups have it.
 
     Parameters
     ----------
@@ -71,9 +67,10 @@ class Conv1DLSTM(Network):
         Whether there is dropout between the first two LSTMs.
     dropout : float, default=0.3
     sequence : {"coefficients", "frames"}, default="coefficients"
+        Axis that the first convolution runs along.
     dense_units : int, default=256
     bridge_steps : int, default=8
-        Steps of 256 values as which the second group reads what the first one ends in.
+        Number of steps, of 256 values each, that the second group reads.
 
     Examples
     --------
@@ -110,31 +107,29 @@ class Conv1DLSTM(Network):
         self.output = nn.Linear(dense_units, n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the last hidden dense units, (n_clips, dense_units), of standardised maps."""
-        steps = x if self.sequence == "coefficients" else x.transpose(1, 2)
-        flat = self.group_1(steps)
+        """Return the units of the last hidden layer, (n_clips, dense_units), for standardised maps."""
+        flat = self.group_1(x if self.sequence == "coefficients" else x.transpose(1, 2))
         with full_precision(x):
             bridge = self.before(self.dense_2(self.dense_1(flat).relu()).relu())
         flat = self.group_2(bridge.unflatten(1, (self.bridge_steps, UNITS)))
         with full_precision(x):
-            return torch.as_tensor(self.dense_3(flat).relu())
+            return self.dense_3(flat).relu()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SpeechConv1DLSTMExtractor(BaselineExtractor):
     """Ayadi and Lachiri's Conv1D-LSTM for speech, on 32 MFCC by 256 frames.
 
-    See `Conv1DLSTM`.
-
-    The paper computes 12 MFCC over 1 400 frames and feeds an input of 32 by 256, and does not say how the one becomes
-    the other: here 32 coefficients are computed for the first 256 frames of 16 ms, 4.1 s.
+    `Conv1DLSTM` lists the layers. The paper computes 12 MFCC for 1 400 frames, has an input of 32 by 256, and does not
+    say how it gets from one to the other. Here 32 coefficients are computed for the first 256 frames of 16 ms (4.1 s).
 
     Parameters
     ----------
     dropout : float, default=0.3
     sequence : {"coefficients", "frames"}, default="coefficients"
-    units : int, default=256
+        Axis that the first convolution runs along.
     bridge_steps : int, default=8
+        Number of steps, of 256 values each, that the second group reads.
 
     Examples
     --------
@@ -151,13 +146,8 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
     units: int = 256
     bridge_steps: int = 8
 
-    def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
-        check_dropout(self.dropout)
-        super().check()
-
     def default_front_end(self) -> FrontEnd:
-        """Return the map of 32 MFCC by 256 frames: pre-emphasis, Hamming window, HTK's mel scale."""
+        """Return the map of 32 MFCC by 256 frames, with pre-emphasis, Hamming window and the HTK mel scale."""
         return MFCCMap(
             sampling_rate=16000,
             n_fft=512,
@@ -172,24 +162,15 @@ class SpeechConv1DLSTMExtractor(BaselineExtractor):
 
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Conv1DLSTM:
         """Build `Conv1DLSTM`."""
+        options = (self.song, self.dropout, self.sequence, self.units, self.bridge_steps)
         coefficients, frames = input_shape
-        return Conv1DLSTM(
-            coefficients,
-            frames,
-            n_classes,
-            self.song,
-            self.dropout,
-            self.sequence,
-            self.units,
-            self.bridge_steps,
-        )
+        return Conv1DLSTM(coefficients, frames, n_classes, *options)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class SongConv1DLSTMExtractor(SpeechConv1DLSTMExtractor):
     """Ayadi and Lachiri's Conv1D-LSTM for song, with dropout between the first two LSTMs.
 
-    Otherwise as `SpeechConv1DLSTMExtractor`.
+    All else is as in `SpeechConv1DLSTMExtractor`.
     """
 
     kind: ClassVar[str] = "conv1d-lstm-song"

@@ -1,38 +1,39 @@
-"""The two-dimensional deep extractor: a light convolutional and recurrent network on the log-mel map."""
+"""The two-dimensional deep extractor: a small convolutional and recurrent network on the log-mel map."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fusionser.augmentation.waveforms import Augmentation
-from fusionser.checks import check_dropout, check_units
+from fusionser.checks import check_dropout, check_range, check_units
 from fusionser.errors import SettingsError
 from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.batches import Distortion
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
-from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, channels_last, full_precision
+from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, convolution_blocks, full_precision
 from fusionser.rows import array_columns
 from fusionser.splits.inner_folds import sources_of
 
 __all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor"]
 
 POOLS = ((2, 2), (2, 2), (2, 2), (2, 1))
-"""Bands and frames that each pooling joins: time is kept at an eighth, for the recurrent layer."""
+"""Bands and frames that each pool combines. The recurrent layer needs time steps, so time shrinks only to an eighth."""
+
+MOST_SPEEDS = 8
 
 
 class Conv2D(Network):
-    """Four convolutions, a bidirectional GRU over time, attentive statistics, and 32 deep features.
+    """Four convolutions, a bidirectional GRU over time, attentive statistics and 32 deep features.
 
-    SER-FusionNet (Boopathi, Bramadi, Ravi Kumar and Babu 2023) names a Conv2D extractor of 32 features on the mel
-    spectrogram and prints no layer table, so this architecture is ours. For a map of 64 x 188:
+    SER-FusionNet (Boopathi, Bramadi, Ravi Kumar and Babu 2023) mentions a Conv2D extractor of 32 features on the mel
+    spectrogram but prints no layer table, so this architecture is ours. For a map of 64 x 188:
 
     ======================================  ==============  ==========
     layer                                   output          parameters
@@ -54,11 +55,12 @@ class Conv2D(Network):
     n_classes : int
     filters : sequence of 4 int, default=(16, 32, 64, 128)
     units : int, default=64
-        Of the GRU, each way.
+        Units of the GRU, in each direction.
     dropout : float, default=0.2
 
     Examples
     --------
+    >>> import torch
     >>> Conv2D(64, 188, 8).embed(torch.zeros(2, 64, 188)).shape
     torch.Size([2, 32])
     """
@@ -74,13 +76,8 @@ class Conv2D(Network):
     ) -> None:
         super().__init__()
         self.preparation = Standardise((n_bands, 1))
-        blocks, channels = [], 1
-        for count, pool in zip(filters, POOLS, strict=True):
-            convolution = nn.Conv2d(channels, count, 3, padding=1, bias=False)
-            blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(count), nn.ReLU(), nn.MaxPool2d(pool)))
-            channels = count
-        self.convolutions = channels_last(nn.Sequential(*blocks))
-        self.recurrent = nn.GRU(channels * (n_bands // 16), units, bidirectional=True, batch_first=True)
+        self.convolutions = convolution_blocks(filters, [3] * len(POOLS), POOLS, activation=nn.ReLU, bias=False)
+        self.recurrent = nn.GRU(filters[-1] * (n_bands // 16), units, bidirectional=True, batch_first=True)
         self.pool = AttentiveStatistics(2 * units)
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(4 * units, 32)
@@ -89,7 +86,7 @@ class Conv2D(Network):
     def embed(self, x: Tensor) -> Tensor:
         """Return the deep features, shape (n_clips, 32), of standardised maps (n_clips, n_bands, n_frames)."""
         x = self.convolutions(x[:, None])
-        # Only the convolutions may be of lower precision: the recurrent layer and the pooling learn less with it.
+        # The recurrent layer and the pooling learn worse in lower precision.
         with full_precision(x):
             steps, _ = self.recurrent(x.float().flatten(1, 2).transpose(1, 2))
             return functional.relu(self.dense(self.dropout(self.pool(steps))))
@@ -98,43 +95,37 @@ class Conv2D(Network):
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
         with full_precision(x):
-            return torch.as_tensor(self.output(self.dropout(units)))
-
-
-FILTERS = 4
-MOST_SPEEDS = 8
+            return self.output(self.dropout(units))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Conv2DExtractor(DeepExtractor):
     """Light 2D convolutions and a GRU on the log-mel map; 32 hidden units.
 
-    See `Conv2D`.
-
-    It is trained for a fixed number of epochs on all training rows. In each epoch every clip is shown once, at a
-    speed drawn from `speeds`, or as one of its augmented copies where there are any: copies stand in for their
-    original, so that they cost no time.
+    `Conv2D` lists the layers. The network is trained for a fixed number of epochs on all training rows. Every epoch
+    shows each clip once: unchanged, at one of `speeds`, or as one of its augmented copies if there are any. Copies
+    replace their original instead of adding to the epoch, so they do not make training longer.
 
     Parameters
     ----------
     filters : sequence of 4 int, default=(16, 32, 64, 128)
-        Of each convolution.
+        Filters of each convolution.
     units : int, default=64
-        Of the recurrent layer, each way.
+        Units of the recurrent layer, in each direction.
     dropout : float, default=0.2
     speeds : sequence of float, default=(0.9, 1.1)
-        Speeds beside the clip's own that it is shown at (Ko, Peddinti, Povey and Khudanpur 2015). A prediction is
-        the mean over all of them, of hidden units or of logits; an augmented copy keeps its own speed.
+        Additional playback speeds, 0.5 to 2 (Ko, Peddinti, Povey and Khudanpur 2015). A prediction averages hidden
+        units or logits over the clip's own speed and all of these. The speed of augmented copies is not changed.
     mixup : float, default=0.2
-        Share of the batches that are mixed, see `Distortion`.
+        Share of the training batches that `Distortion` mixes.
     band_mask : int, default=10
-        Most bands in each of two stretches that are hidden while training.
+        Maximum number of bands in each of the two stretches that are masked during training.
     frame_mask : int, default=24
-        Most frames in each of two stretches that are hidden while training.
+        Maximum number of frames in each of the two stretches that are masked during training.
     shift : int, default=10
-        Most frames that maps are rotated by while training.
+        Maximum number of frames by which maps are rotated during training.
     front_end : LogMelMap, optional
-        64 bands of the trimmed clip, 3 s at 16 kHz, a frame every 16 ms, when None.
+        When None, 64 bands of the trimmed clip, 3 s at 16 kHz, one frame every 16 ms.
 
     Examples
     --------
@@ -161,22 +152,21 @@ class Conv2DExtractor(DeepExtractor):
     shift: int = 10
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` when a parameter is out of range."""
         super().check()
         front = self.resolved_front_end()
         if not isinstance(front, ClipMap):
             raise SettingsError(f"{self.kind} reads maps; expected a LogMelMap or MFCCMap as front_end")
         if front.n_frames < 8:
             raise SettingsError(f"{self.kind} needs maps of 8 frames or more; got {front.n_frames}")
-        if len(self.filters) != FILTERS:
-            raise SettingsError(f"filters are {tuple(self.filters)}; expected {FILTERS} numbers")
+        if len(self.filters) != len(POOLS):
+            raise SettingsError(f"filters is {tuple(self.filters)}; expected {len(POOLS)} numbers")
         check_units(filters=self.filters, units=self.units)
         check_dropout(self.dropout)
         if len(self.speeds) > MOST_SPEEDS:
-            raise SettingsError(f"got {len(self.speeds)} speeds; expected {MOST_SPEEDS} at most")
+            raise SettingsError(f"got {len(self.speeds)} speeds; expected at most {MOST_SPEEDS}")
         for speed in self.speeds:
-            if not 0.5 <= speed <= 2:
-                raise SettingsError(f"speeds hold {speed}; expected 0.5 to 2")
+            check_range("each of speeds", speed, 0.5, 2)
         if not 0 <= self.mixup <= 1 or min(self.band_mask, self.frame_mask, self.shift) < 0:
             raise SettingsError("expected mixup from 0 to 1, and band_mask, frame_mask and shift of 0 or more")
 
@@ -200,62 +190,51 @@ class Conv2DExtractor(DeepExtractor):
         results = [function(originals)]
         for speed in self.speeds:
             inputs = originals.copy()
-            for position, values in self._at_speed(rows, np.arange(len(originals)), speed):
+            for position, values in self._at_speed(rows, speed).items():
                 inputs[position] = values
             results.append(function(inputs))
-        mean: Array = np.mean(results, axis=0)
-        return mean
+        return np.mean(results, axis=0)
 
     def distortion(self) -> Distortion:
-        """Return the masks, the shift and the mixing."""
+        """Return the masking, shifting and mixing of training batches."""
         return Distortion(mixup=self.mixup, band_mask=self.band_mask, frame_mask=self.frame_mask, shift=self.shift)
 
-    def _at_speed(self, rows: pd.DataFrame, positions: Positions, speed: float) -> Iterator[tuple[int, Array]]:
-        """Yield the places among the positions that hold an original recording, and its map at another speed.
-
-        A clip that is too short at that speed is left out.
-        """
-        copies = columns_of(rows, {"augmentation": ""})["augmentation"].to_numpy()[positions]
-        originals = np.flatnonzero(copies == "")
+    def _at_speed(self, rows: pd.DataFrame, speed: float) -> dict[int, Array]:
+        """Return the maps of the original recordings at another speed, by position; clips too short are left out."""
+        originals = np.flatnonzero(columns_of(rows, {"augmentation": ""})["augmentation"] == "")
         if len(originals) == 0:
-            return
-        shown = rows.drop(columns=array_columns(rows)).iloc[positions[originals]]
-        shown = shown.assign(augmentation=str(Augmentation("speed", speed, 0)))
-        for place, array in zip(originals, self._front_end().compute_usable(shown), strict=True):
-            if array is not None:
-                yield int(place), array
+            return {}
+        changed = rows.drop(columns=array_columns(rows)).iloc[originals]
+        changed = changed.assign(augmentation=str(Augmentation("speed", speed, 0)))
+        maps = zip(originals.tolist(), self._front_end().compute_usable(changed), strict=True)
+        return {position: array for position, array in maps if array is not None}
 
     def _training_inputs(
         self, rows: pd.DataFrame, trained: Positions
     ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
-        source = sources_of(rows, len(rows))[trained]
-        copy = columns_of(rows, {"augmentation": ""})["augmentation"].to_numpy()[trained]
-        shown = pd.DataFrame({"source": source, "copy": copy})
-        # A row that over-sampling repeats is shown as often as it is repeated.
+        rows = rows.iloc[trained]
+        shown = columns_of(rows, {"augmentation": ""}).rename(columns={"augmentation": "copy"})
+        shown["source"] = sources_of(rows, len(rows))
+        # A row that oversampling repeats is shown once per repetition.
         shown["turn"] = shown.groupby(["source", "copy"]).cumcount()
-        groups = shown.groupby(["source", "turn"], sort=False).ngroup().to_numpy(dtype=np.int64)
-        inputs = [self._inputs(rows.iloc[trained])]
-        positions, members = [trained], [groups]
+        groups = np.asarray(shown.groupby(["source", "turn"], sort=False).ngroup(), dtype=np.int64)
+        inputs, positions = list(self._inputs(rows)), list(range(len(rows)))
         for speed in self.speeds:
-            changed = list(self._at_speed(rows, trained, speed))
-            if changed:
-                places = np.array([place for place, _ in changed])
-                inputs.append(np.stack([array for _, array in changed]))
-                positions.append(trained[places])
-                members.append(groups[places])
-        return np.concatenate(inputs), np.concatenate(positions), np.concatenate(members)
+            changed = self._at_speed(rows, speed)
+            inputs += changed.values()
+            positions += changed
+        return np.stack(inputs), trained[positions], groups[positions]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class Conv2DMFCCExtractor(Conv2DExtractor):
     """Light 2D convolutions and a GRU on 40 MFCC of every frame; 32 hidden units.
 
-    As `Conv2DExtractor`, with a second view of the clip, whose mistakes are others.
+    Like `Conv2DExtractor` on another representation of the clip, which leads to different errors.
 
     Parameters
     ----------
     front_end : MFCCMap, optional
-        40 coefficients of the trimmed clip, 3 s at 16 kHz, a frame every 16 ms, when None.
+        When None, 40 coefficients of the trimmed clip, 3 s at 16 kHz, one frame every 16 ms.
 
     Examples
     --------

@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from fusionser.errors import SettingsError
 
 __all__ = [
     "AttentiveStatistics",
@@ -21,7 +18,6 @@ __all__ = [
     "Standardise",
     "all_states",
     "channels_last",
-    "check_pools",
     "convolution_blocks",
     "full_precision",
     "last_states",
@@ -32,11 +28,11 @@ __all__ = [
 
 
 class Network(nn.Module):
-    """What every architecture here is: a map from standardised inputs to logits, and a temperature for these.
+    """Base class of the networks: standardised inputs to logits, and the temperature that calibrates the logits.
 
-    Where the logits are one layer on the hidden units, subclasses set `output` and define `embed` alone.
-    Subclasses that read inputs as they come from a front end set `preparation`, which learns nothing by gradients and
-    is applied to all inputs once, before the first batch is cut.
+    A subclass whose logits are one linear layer on the hidden units sets `output` and defines only `embed`. A subclass
+    that reads the arrays of a front end sets `preparation`. It is applied once to all inputs, before they are cut into
+    batches, and is not trained by gradients.
     """
 
     temperature: Tensor
@@ -56,23 +52,23 @@ class Network(nn.Module):
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
         with full_precision(x):
-            return torch.as_tensor(self.output(units))
+            return self.output(units)
 
 
 class Preparation(nn.Module):
-    """What is done once to inputs as they come from a front end."""
+    """A transform of the arrays of a front end, applied once before training or prediction."""
 
     def learn(self, values: npt.NDArray[np.float32]) -> None:
-        """Take what is needed from the training inputs; nothing here."""
+        """Estimate what the transform needs from the training inputs. The default does nothing."""
 
 
 class Standardise(Preparation):
-    """Subtract the training rows' mean and divide by their standard deviation; buffers, not parameters.
+    """Subtract the mean of the training rows and divide by their standard deviation; both are buffers.
 
     Parameters
     ----------
     shape : tuple of int
-        Of one mean, broadcast over the rest of an input.
+        Shape of the mean, which is broadcast over an input.
     """
 
     mean: Tensor
@@ -84,10 +80,9 @@ class Standardise(Preparation):
         self.register_buffer("deviation", torch.ones(shape))
 
     def learn(self, values: npt.NDArray[np.float32]) -> None:
-        """Take mean and standard deviation from training inputs, over all axes along which the mean is one number."""
+        """Compute mean and standard deviation of the training inputs over every axis that the mean broadcasts along."""
         wide = values.astype(np.float64)
-        shape = (1, *self.mean.shape)
-        axes = tuple(axis for axis in range(wide.ndim) if axis == 0 or shape[axis] == 1)
+        axes = (0, *(axis for axis, size in enumerate(self.mean.shape, start=1) if size == 1))
         mean, std = wide.mean(axis=axes, keepdims=True)[0], wide.std(axis=axes, keepdims=True)[0]
         std[std <= 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
         self.mean.copy_(torch.from_numpy(mean))
@@ -99,9 +94,7 @@ class Standardise(Preparation):
 
 
 class Convolution1d(nn.Conv1d):
-    """`torch.nn.Conv1d` by way of maps of one row, the channels of a step side by side.
-
-    With `SamePool1d`, on a CPU, a quarter less time; with bfloat16, two fifths less.
+    """`torch.nn.Conv1d`, computed as a 2D convolution with channels last, which is faster.
 
     Examples
     --------
@@ -113,16 +106,16 @@ class Convolution1d(nn.Conv1d):
         """Convolve the last axis of (n_rows, n_channels, length)."""
         (step,), padding = self.stride, int(self.padding[0])
         if self.in_channels == 1:
-            # Of one channel no layout can be told; a matrix product lays its outputs out as the next layer likes them.
+            # With one channel, channels last cannot be requested. A matrix product gives an output of that layout.
             windows = functional.pad(x.squeeze(1), (padding, padding)).unfold(1, self.kernel_size[0], step)
             return functional.linear(windows, self.weight.squeeze(1), self.bias).transpose(1, 2)
-        # Squeezed and not indexed: an index's gradient would lay the channels apart again.
+        # `squeeze`, because the gradient of indexing would lose the channels-last layout.
         rows, weight = (part.unsqueeze(2).contiguous(memory_format=torch.channels_last) for part in (x, self.weight))
         return functional.conv2d(rows, weight, self.bias, (1, step), (0, padding)).squeeze(2)
 
 
 class SamePool1d(nn.Module):
-    """Max-pooling to ``ceil(length / stride)`` values, the input padded as Keras's ``same`` does: more on the right.
+    """Max-pooling to ``ceil(length / stride)`` values, padded like Keras's ``same``: if uneven, more on the right.
 
     Examples
     --------
@@ -138,20 +131,20 @@ class SamePool1d(nn.Module):
         """Pool the last axis."""
         length = x.shape[-1]
         padding = max((math.ceil(length / self.stride) - 1) * self.stride + self.width - length, 0)
-        # What is lacking on the right is left to the last window, which may reach over the end.
+        # `ceil_mode` takes care of the padding on the right: the last window may extend beyond the end.
         window, step, left = (1, self.width), (1, self.stride), (0, padding // 2)
         return functional.max_pool2d(x.unsqueeze(2), window, step, left, ceil_mode=True).squeeze(2)
 
 
 class AttentiveStatistics(nn.Module):
-    """Mean and deviation over time, each step weighted by how much it matters (Okabe, Koshinaka and Shinoda 2018).
+    """Mean and standard deviation over time, with learned step weights (Okabe, Koshinaka and Shinoda 2018).
 
     Parameters
     ----------
     width : int
         Channels of a step.
     hidden : int, default=64
-        Units of the layer that weighs the steps.
+        Hidden units of the layers that compute the weights.
 
     Examples
     --------
@@ -171,23 +164,8 @@ class AttentiveStatistics(nn.Module):
         return torch.cat([mean, variance.clamp_min(1e-5).sqrt()], dim=1)
 
 
-def check_pools(n_bands: int, n_frames: int, pools: Sequence[int]) -> None:
-    """Raise `SettingsError` when square pools would leave nothing of a map.
-
-    Examples
-    --------
-    >>> check_pools(128, 219, (2, 4, 4, 4))
-    """
-    least = math.prod(pools)
-    if min(n_bands, n_frames) < least:
-        raise SettingsError(
-            f"got maps of {n_bands} bands by {n_frames} frames; pools of {', '.join(map(str, pools))} need {least} or "
-            "more"
-        )
-
-
 def full_precision(x: Tensor) -> torch.autocast:
-    """Return a context in which nothing is of lower precision, wherever `x` is: convolutions alone may be."""
+    """Return a context that turns autocast off on the device of `x`: only convolutions may use lower precision."""
     return torch.autocast(x.device.type, enabled=False)
 
 
@@ -200,19 +178,22 @@ def convolution_blocks(
     padded: bool = True,
     pad_pools: bool = False,
     dropout: float = 0.0,
+    bias: bool = True,
 ) -> nn.Sequential:
-    """Return blocks of convolution, batch norm, activation, max-pooling and dropout over maps of one channel.
+    """Return blocks of convolution, batch norm, activation, max-pooling and dropout for maps of one channel.
 
     Parameters
     ----------
-    filters, kernels, pools : sequences of one length
+    filters, kernels, pools : sequences of equal length
     activation : type of Module
-        One that never falls, as ELU.
+        A monotonically increasing function, such as ELU.
     padded : bool, default=True
-        Whether convolutions keep the size of a map.
+        Whether convolutions preserve the size of the map.
     pad_pools : bool, default=False
-        Whether pools keep what does not fill a window, else it is dropped.
+        Whether pools use incomplete windows at the edge instead of dropping them.
     dropout : float, default=0.0
+    bias : bool, default=True
+        Whether convolutions have a bias.
 
     Examples
     --------
@@ -221,31 +202,24 @@ def convolution_blocks(
     """
     blocks, channels = [], 1
     for count, kernel, pool in zip(filters, kernels, pools, strict=True):
-        convolution = nn.Conv2d(channels, count, kernel, padding="same" if padded else 0)
-        # An activation that never falls gives the same before and after a maximum, and after it there is less to do: a
-        # third less time for a block with ELU.
+        convolution = nn.Conv2d(channels, count, kernel, padding="same" if padded else 0, bias=bias)
+        # A monotonic activation commutes with the maximum, and is cheaper on the pooled map.
         layers = [convolution, nn.BatchNorm2d(count), nn.MaxPool2d(pool, ceil_mode=pad_pools), activation()]
         blocks.append(nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else [])))
         channels = count
     return channels_last(nn.Sequential(*blocks))
 
 
-Layers = TypeVar("Layers", bound=nn.Module)
-
-
-def channels_last(layers: Layers) -> Layers:
-    """Lay the weights of convolutions out as processors like them, and so all maps that go through them.
-
-    A quarter faster on a CPU; with bfloat16, and on a GPU, two fifths.
-    """
+def channels_last(layers: nn.Sequential) -> nn.Sequential:
+    """Store the weights of convolutions, and therefore all maps between them, with channels last, which is faster."""
     layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return layers
 
 
 def one_bias_lstm(width: int, units: int, *, bidirectional: bool = False) -> nn.LSTM:
-    """Return an LSTM with one bias a gate, as Keras has it; PyTorch's second is held at zero and out of training.
+    """Return an LSTM with one bias per gate, as in Keras: PyTorch's second bias is zero and not trained.
 
-    The forget gate's bias begins at one (Jozefowicz, Zaremba and Sutskever 2015), again as in Keras.
+    The bias of the forget gate starts at one, also as in Keras (Jozefowicz, Zaremba and Sutskever 2015).
 
     Examples
     --------
@@ -266,9 +240,9 @@ def one_bias_lstm(width: int, units: int, *, bidirectional: bool = False) -> nn.
 
 
 def last_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
-    """Return the last state of each direction of an LSTM over (n_clips, n_steps, width), side by side.
+    """Return the concatenated last states of all directions of an LSTM over (n_clips, n_steps, width).
 
-    In single precision always: recurrent layers learn less with fewer bits.
+    Always in single precision: recurrent layers learn worse in lower precision.
     """
     with full_precision(steps):
         _, (states, _) = lstm(single(steps))
@@ -276,28 +250,27 @@ def last_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
 
 
 def all_states(lstm: nn.LSTM, steps: Tensor) -> Tensor:
-    """Return the states of an LSTM at every step, (n_clips, n_steps, units), in single precision as `last_states`."""
+    """Return the states of an LSTM at every step, (n_clips, n_steps, units), in single precision like `last_states`."""
     with full_precision(steps):
-        states: Tensor = lstm(single(steps))[0]
-    return states
+        return lstm(single(steps))[0]
 
 
 def single(steps: Tensor) -> Tensor:
-    """Undo what lower precision in training left; a prediction in double precision stays so."""
+    """Convert half precision, which training may use, to single precision; leave double precision unchanged."""
     return steps.float() if steps.dtype in (torch.bfloat16, torch.float16) else steps
 
 
 def segments(x: Tensor, count: int, width: int, step: int | None = None) -> Tensor:
-    """Cut maps (n_clips, n_bands, n_frames) into segments over time, (n_clips, count, n_bands, width).
+    """Cut maps (n_clips, n_bands, n_frames) into segments along time, (n_clips, count, n_bands, width).
 
     Parameters
     ----------
     x : Tensor
     count, width : int
-        Number of segments, and frames of each.
+        Number of segments, and frames per segment.
     step : int, optional
-        Frames from the beginning of one to that of the next, those behind the last being dropped; when None they are
-        spread evenly from the first frame to the last, overlapping or with gaps as need be.
+        Frames between the starts of consecutive segments; frames after the last segment are dropped. When None, the
+        segments are spread evenly from the first frame to the last, with overlaps or gaps as needed.
 
     Examples
     --------

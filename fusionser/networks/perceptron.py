@@ -1,6 +1,7 @@
 """The multilayer perceptron."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -10,10 +11,10 @@ __all__ = ["Perceptron"]
 
 
 class Perceptron(Network):
-    """Dense layers with ReLU between them; SER-FusionNet's has 12 and 10 units.
+    """Dense layers with ReLU in between; those of SER-FusionNet have 12 and 10 units.
 
-    The paper (Boopathi, Bramadi, Ravi Kumar and Babu 2023) prints 504 + 130 + 66 = 700 parameters for six classes,
-    which is the network on 41 columns; the 39 that it lists (32 deep, 6 statistical, 1 gender) give 676.
+    The paper (Boopathi, Bramadi, Ravi Kumar and Babu 2023) prints 504 + 130 + 66 = 700 parameters for six classes.
+    That is a network on 41 columns; the 39 columns that it lists (32 deep, 6 statistical, 1 gender) give 676.
 
     Parameters
     ----------
@@ -30,13 +31,10 @@ class Perceptron(Network):
     def __init__(self, n_inputs: int, n_classes: int, hidden: Sequence[int] = (12, 10), dropout: float = 0.0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        width = n_inputs
-        for units in hidden:
+        for width, units in pairwise((n_inputs, *hidden)):
             layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
-            width = units
-        self.layers = nn.Sequential(*layers, nn.Linear(width, n_classes))
+        self.layers = nn.Sequential(*layers, nn.Linear((n_inputs, *hidden)[-1], n_classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_rows, n_classes), of rows of shape (n_rows, n_inputs)."""
-        logits: Tensor = self.layers(x)
-        return logits
+        """Return the logits, shape (n_rows, n_classes), for rows of shape (n_rows, n_inputs)."""
+        return self.layers(x)

@@ -1,4 +1,4 @@
-"""Long short-term memory over a vector cut into steps, or over the frames of a map."""
+"""LSTM networks on a vector that is cut into steps, or on the frames of a map."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +16,7 @@ __all__ = ["FrameRecurrent", "LogMelFrames", "MFCCFrames", "VectorRecurrent"]
 
 
 class _Recurrent(Network):
-    """An LSTM (Hochreiter and Schmidhuber 1997), one way or both, its last states to the classes."""
+    """An LSTM (Hochreiter and Schmidhuber 1997), and a linear layer from its last states to the classes."""
 
     def __init__(self, width: int, n_classes: int, units: int, bidirectional: bool, dropout: float) -> None:
         super().__init__()
@@ -24,20 +24,20 @@ class _Recurrent(Network):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
 
-    def classify(self, states: Tensor) -> Tensor:
-        """Return the logits."""
-        logits: Tensor = self.output(self.dropout(states))
-        return logits
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n_rows, n_classes)."""
+        return self.output(self.dropout(self.embed(x)))
 
 
 class VectorRecurrent(_Recurrent):
-    """An LSTM over a vector of columns, `step_size` columns a step, the last step padded with zeros.
+    """An LSTM on a vector of columns, with `step_size` columns per step; the last step is padded with zeros.
 
     Parameters
     ----------
     n_inputs, n_classes : int
     step_size : int, default=1
     units : int, default=64
+        Units of the LSTM, in each direction.
     bidirectional : bool, default=False
     dropout : float, default=0.2
 
@@ -64,18 +64,19 @@ class VectorRecurrent(_Recurrent):
         """Cut (n_rows, n_inputs) into (n_rows, n_steps, step_size)."""
         return functional.pad(x, (0, -x.shape[1] % self.step_size)).reshape(len(x), -1, self.step_size)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_rows, n_classes)."""
-        return self.classify(last_states(self.lstm, self.steps(x)))
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the last states, (n_rows, units) or twice as many columns if bidirectional."""
+        return last_states(self.lstm, self.steps(x))
 
 
 class FrameRecurrent(_Recurrent):
-    """An LSTM over the frames of a map: one step a frame, its bands or coefficients the step's values.
+    """An LSTM on the frames of a map: each frame is a step, with the bands or coefficients as its values.
 
     Parameters
     ----------
     n_bands, n_classes : int
     units : int, default=64
+        Units of the LSTM, in each direction.
     bidirectional : bool, default=False
     dropout : float, default=0.2
 
@@ -93,22 +94,18 @@ class FrameRecurrent(_Recurrent):
         self.preparation = Standardise((n_bands, 1))
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the last states, (n_clips, units) or twice that, of standardised maps (n_clips, n_bands, n_frames)."""
+        """Return the last states of all directions for standardised maps (n_clips, n_bands, n_frames)."""
         return last_states(self.lstm, x.transpose(1, 2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits, shape (n_clips, n_classes)."""
-        return self.classify(self.embed(x))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrameExtractor(DeepExtractor):
-    """An LSTM over the frames of a map, see `FrameRecurrent`.
+    """Base class of the extractors with a `FrameRecurrent` network.
 
     Parameters
     ----------
     units : int, default=64
-        Of each direction.
+        Units of the LSTM, in each direction.
     bidirectional : bool, default=True
     dropout : float, default=0.2
     """
@@ -120,7 +117,7 @@ class FrameExtractor(DeepExtractor):
     dropout: float = 0.2
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` when a parameter is out of range."""
         super().check()
         check_units(units=self.units)
         check_dropout(self.dropout)
@@ -132,11 +129,10 @@ class FrameExtractor(DeepExtractor):
         return FrameRecurrent(input_shape[0], n_classes, self.units, self.bidirectional, self.dropout)
 
     def unit_count(self) -> int:
-        """Return the units of both directions."""
+        """Return the number of units, both directions together."""
         return self.units * (2 if self.bidirectional else 1)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class LogMelFrames(FrameExtractor):
     """LSTM over the frames of a log-mel map of 64 bands; its last states are the hidden units.
 
@@ -153,7 +149,6 @@ class LogMelFrames(FrameExtractor):
         return LogMelMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=512, n_mels=64, duration=3.0)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class MFCCFrames(FrameExtractor):
     """LSTM over the frames of 20 MFCC; its last states are the hidden units.
 

@@ -1,7 +1,7 @@
-"""The temporal CNN family, MODEL-1 to MODEL-5: convolutions over each segment of a map, LSTMs over the segments."""
+"""The temporal CNN family, MODEL-1 to MODEL-5: convolutions on each segment of a map, LSTMs over the segments."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
+from fusionser.networks.cnn_lstm import FILTERS
 from fusionser.networks.layers import (
     Network,
     Standardise,
@@ -31,8 +32,6 @@ __all__ = [
     "TemporalModel",
 ]
 
-FILTERS = (64, 64, 128, 128)
-
 
 @dataclass(frozen=True)
 class TemporalModel:
@@ -40,14 +39,12 @@ class TemporalModel:
 
     Parameters
     ----------
-    blocks : int
-        Convolutional blocks.
-    lstms : int
-        LSTM layers.
+    blocks, lstms : int
+        Number of convolutional blocks and of LSTM layers.
     bidirectional : bool
     dropout : float
     copies : int
-        Augmented copies beside each clip: the paper's x3 and x7 are totals.
+        Augmented copies per clip. The paper's x3 and x7 also count the clip itself.
     """
 
     blocks: int
@@ -70,9 +67,9 @@ TEMPORAL_MODELS: Mapping[int, TemporalModel] = MappingProxyType(
 
 
 class TemporalCNN(Network):
-    """Blocks of convolution over each segment of the log-mel map, then one or two LSTMs (Chowanda and Muliono).
+    """Convolutional blocks on each segment of the log-mel map, then one or two LSTMs (Chowanda and Muliono).
 
-    For MODEL-1 and segments of 128 bands by 128 frames, batch norm counted with its statistics:
+    For MODEL-1 and segments of 128 bands by 128 frames; batch norm parameters include its running statistics:
 
     ==============================================  ============  ==========
     layer, over each segment                        output        parameters
@@ -83,8 +80,8 @@ class TemporalCNN(Network):
     dense                                           K             129 K
     ==============================================  ============  ==========
 
-    A third and a fourth block have 128 filters each. The paper leaves the filters open; these are those of the
-    networks that it builds on. Pools are padded, since four pools of 3 would need 81 frames a segment.
+    A third and a fourth block have 128 filters each. The paper does not give the filters; these are from the networks
+    that it builds on. Pools are padded, because four pools of 3 would otherwise need 81 frames per segment.
 
     Parameters
     ----------
@@ -98,9 +95,9 @@ class TemporalCNN(Network):
     bidirectional : bool, default=False
     dropout : float, default=0.3
     n_segments, segment_frames, segment_step : int, default=4, 128, 64
-        See `segments`.
+        Number of segments, frames per segment, and frames between the starts of consecutive segments.
     units : int, default=128
-        Of each LSTM, each way.
+        Units of each LSTM, in each direction.
 
     Examples
     --------
@@ -141,17 +138,14 @@ class TemporalCNN(Network):
         self.blocks = convolution_blocks(
             FILTERS[:blocks], [3] * blocks, [3] * blocks, activation=nn.ELU, pad_pools=True, dropout=dropout
         )
-        height, width = n_bands, segment_frames
-        for _ in range(blocks):
-            height, width = -(-height // 3), -(-width // 3)
         wide = units * (2 if bidirectional else 1)
-        values = FILTERS[blocks - 1] * height * width
+        values = FILTERS[blocks - 1] * -(-n_bands // 3**blocks) * -(-segment_frames // 3**blocks)
         self.lstm_1 = one_bias_lstm(values, units, bidirectional=bidirectional) if lstms == 2 else None
         self.lstm = one_bias_lstm(wide if lstms == 2 else values, units, bidirectional=bidirectional)
         self.output = nn.Linear(wide, n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the last states of the last LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
+        """Return the last states of the last LSTM for standardised maps (n_clips, n_bands, n_frames)."""
         cut = segments(x, self.n_segments, self.segment_frames, self.segment_step)
         steps = self.blocks(cut.flatten(0, 1)[:, None]).flatten(1).unflatten(0, (len(x), self.n_segments))
         if self.lstm_1 is not None:
@@ -163,22 +157,18 @@ class TemporalCNN(Network):
 class TemporalCNN1Extractor(BaselineExtractor):
     """Chowanda and Muliono's temporal CNN, MODEL-1: two convolutional blocks and an LSTM.
 
-    See `TemporalCNN`.
-
-    The text's framing, one window of 64 frames of 512 samples, is `n_segments` 1, `segment_frames` 64 and a front end
-    of hop 512; the default is four segments of 128 frames of 128 samples, 64 frames apart, as public code of this
-    shape has it. The STFT's window is the paper's, 256 samples.
+    `TemporalCNN` lists the layers. The default is four segments of 128 frames of 128 samples, 64 frames apart, as in
+    public code with these shapes. For the framing that the text describes, one window of 64 frames of 512 samples, set
+    `n_segments` to 1, `segment_frames` to 64 and the hop length to 512. The window, 256 samples, is the paper's.
 
     Parameters
     ----------
     n_segments : int, default=4
-        Segments that the map is cut into.
+        Number of segments of the map.
     segment_frames : int, default=128
-        Frames of each segment.
+        Frames per segment.
     segment_step : int, default=64
-        Frames from the start of a segment to that of the next.
-    units : int, default=128
-        Of each LSTM, each way.
+        Frames between the starts of consecutive segments.
 
     Examples
     --------
@@ -191,32 +181,19 @@ class TemporalCNN1Extractor(BaselineExtractor):
     n_segments: int = 4
     segment_frames: int = 128
     segment_step: int = 64
-    units: int = 128
 
     def default_front_end(self) -> FrontEnd:
         """Return the log-mel map of 128 bands up to 4 kHz by 376 frames."""
         return LogMelMap(sampling_rate=16000, n_fft=512, win_length=256, hop_length=128, fmax=4000.0, duration=3.0)
 
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TemporalCNN:
-        """Build `TemporalCNN`."""
+        """Build `TemporalCNN` with the layers of `model`."""
+        *layers, _copies = astuple(TEMPORAL_MODELS[self.model])
+        options = (*layers, self.n_segments, self.segment_frames, self.segment_step, self.units)
         bands, frames = input_shape
-        layers = TEMPORAL_MODELS[self.model]
-        return TemporalCNN(
-            bands,
-            frames,
-            n_classes,
-            blocks=layers.blocks,
-            lstms=layers.lstms,
-            bidirectional=layers.bidirectional,
-            dropout=layers.dropout,
-            n_segments=self.n_segments,
-            segment_frames=self.segment_frames,
-            segment_step=self.segment_step,
-            units=self.units,
-        )
+        return TemporalCNN(bands, frames, n_classes, *options)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN2Extractor(TemporalCNN1Extractor):
     """Chowanda and Muliono's temporal CNN, MODEL-2: two convolutional blocks and an LSTM, with more dropout."""
 
@@ -224,7 +201,6 @@ class TemporalCNN2Extractor(TemporalCNN1Extractor):
     model: ClassVar[int] = 2
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN3Extractor(TemporalCNN1Extractor):
     """Chowanda and Muliono's temporal CNN, MODEL-3: two convolutional blocks and two LSTMs."""
 
@@ -232,7 +208,6 @@ class TemporalCNN3Extractor(TemporalCNN1Extractor):
     model: ClassVar[int] = 3
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN4Extractor(TemporalCNN1Extractor):
     """Chowanda and Muliono's temporal CNN, MODEL-4: three convolutional blocks and an LSTM both ways."""
 
@@ -241,7 +216,6 @@ class TemporalCNN4Extractor(TemporalCNN1Extractor):
     bidirectional: ClassVar[bool] = TEMPORAL_MODELS[4].bidirectional
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class TemporalCNN5Extractor(TemporalCNN1Extractor):
     """Chowanda and Muliono's temporal CNN, MODEL-5: four convolutional blocks and an LSTM both ways."""
 

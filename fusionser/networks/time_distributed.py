@@ -1,4 +1,4 @@
-"""The time-distributed CNN-LSTM and CNN-BiLSTM: one small convolutional network over many short segments of a map."""
+"""The time-distributed CNN-LSTM and CNN-BiLSTM: one small convolutional network on many short segments of a map."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm, segments
 
@@ -20,13 +19,14 @@ POOLS = ((2, 2), (2, 1), (2, 1), (2, 1))
 LEAST_BANDS = 31
 
 ACTIVATIONS: Mapping[str, type[nn.Module]] = MappingProxyType({"elu": nn.ELU, "relu": nn.ReLU, "none": nn.Identity})
-"""What may stand between batch norm and pooling."""
+"""Possible activations between batch norm and pooling."""
 
 
 class TimeDistributedCNNLSTM(Network):
-    """The same four convolutions over each of 18 segments of the log-mel map, and an LSTM over the segments.
+    """The same four convolutions on each of 18 segments of the log-mel map, and an LSTM over the segments.
 
-    Dey and others, on EMO-DB. Without padding, for segments of 128 bands by 5 frames, batch norm with its statistics:
+    Dey and others, on EMO-DB. There is no padding. For segments of 128 bands by 5 frames; batch norm parameters
+    include its running statistics:
 
     =======================  =============  ==========
     layer                    output         parameters
@@ -43,23 +43,24 @@ class TimeDistributedCNNLSTM(Network):
     dense                    K              65 K
     =======================  =============  ==========
 
-    372 423 for K = 7, as the paper sums up. Its summary prints 496 behind the flattening; the BiLSTM's parameters
-    need 7 x 128 = 896, which is what is here. It prints no activation between the layers: `activation` is ELU, as in
-    the blocks that it builds on. 18 segments of 5 frames are 90 of 219 frames, and the paper does not say what
-    becomes of the rest: `spread` covers the clip with gaps between the segments, or takes its first 90 frames.
+    For K = 7 these are 372 423 parameters, the total of the paper. The paper prints a flattened size of 496, but its
+    BiLSTM parameter count requires 7 x 128 = 896, which is used here. It prints no activation between the layers;
+    the default is ELU, as in the blocks that it builds on. 18 segments of 5 frames are 90 of the 219 frames, and the
+    paper does not say which: `spread` decides whether they cover the clip with gaps, or its first 90 frames.
 
     Parameters
     ----------
     n_bands, n_frames : int
-        Size of the map: 31 bands at least, and frames for one segment.
+        Size of the map: at least 31 bands, and enough frames for one segment.
     n_classes : int
     bidirectional : bool, default=False
     n_segments, segment_frames : int, default=18, 5
+        Number of segments, and frames per segment.
     spread : bool, default=True
-        See `segments`.
+        Whether the segments are spread over the whole map, else they follow each other from its first frame.
     activation : {"elu", "relu", "none"}, default="elu"
     units : int, default=32
-        Of the LSTM, each way.
+        Units of the LSTM, in each direction.
 
     Examples
     --------
@@ -87,7 +88,7 @@ class TimeDistributedCNNLSTM(Network):
         if n_bands < LEAST_BANDS or n_frames < least or segment_frames < 5 or n_segments < 1:
             raise SettingsError(
                 f"got maps of {n_bands} bands by {n_frames} frames for {n_segments} segments of {segment_frames}; "
-                f"expected {LEAST_BANDS} bands, {least} frames and segments of 5 frames at least"
+                f"expected {LEAST_BANDS} bands, {least} frames, 1 segment and segments of 5 frames, or more of each"
             )
         self.preparation = Standardise((n_bands, 1))
         self.n_segments, self.segment_frames, self.spread = n_segments, segment_frames, spread
@@ -101,7 +102,7 @@ class TimeDistributedCNNLSTM(Network):
         self.output = nn.Linear(units * (2 if bidirectional else 1), n_classes)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the last states of the LSTM, of standardised maps (n_clips, n_bands, n_frames)."""
+        """Return the last states of the LSTM for standardised maps (n_clips, n_bands, n_frames)."""
         cut = segments(x, self.n_segments, self.segment_frames, None if self.spread else self.segment_frames)
         maps = self.blocks(cut.flatten(0, 1)[:, None])
         return last_states(self.lstm, maps.flatten(1).unflatten(0, (len(x), self.n_segments)))
@@ -111,18 +112,17 @@ class TimeDistributedCNNLSTM(Network):
 class TimeDistributedLSTMExtractor(BaselineExtractor):
     """Dey and others' time-distributed CNN-LSTM: the same convolutions over 18 segments of the log-mel map.
 
-    See `TimeDistributedCNNLSTM`.
+    `TimeDistributedCNNLSTM` lists the layers.
 
     Parameters
     ----------
     n_segments : int, default=18
-        Segments that the map is cut into.
+        Number of segments of the map.
     segment_frames : int, default=5
-        Frames of each segment.
+        Frames per segment.
     spread : bool, default=True
+        Whether the segments are spread over the whole map, else they follow each other from its first frame.
     activation : {"elu", "relu", "none"}, default="elu"
-    units : int, default=32
-        Of the LSTM, each way.
 
     Examples
     --------
@@ -131,37 +131,18 @@ class TimeDistributedLSTMExtractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "time-distributed-cnn-lstm"
+    network = TimeDistributedCNNLSTM
     n_segments: int = 18
     segment_frames: int = 5
     spread: bool = True
     activation: str = "elu"
     units: int = 32
 
-    def default_front_end(self) -> FrontEnd:
-        """Return the log-mel map of 128 bands by 219 frames."""
-        return LogMelMap(sampling_rate=16000, n_fft=2048, hop_length=256, duration=3.5)
 
-    def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> TimeDistributedCNNLSTM:
-        """Build `TimeDistributedCNNLSTM`."""
-        bands, frames = input_shape
-        return TimeDistributedCNNLSTM(
-            bands,
-            frames,
-            n_classes,
-            bidirectional=self.bidirectional,
-            n_segments=self.n_segments,
-            segment_frames=self.segment_frames,
-            spread=self.spread,
-            activation=self.activation,
-            units=self.units,
-        )
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
 class TimeDistributedBiLSTMExtractor(TimeDistributedLSTMExtractor):
     """Dey and others' time-distributed CNN-LSTM, with an LSTM both ways.
 
-    Otherwise as `TimeDistributedLSTMExtractor`; 372 423 parameters for seven classes.
+    All else is as in `TimeDistributedLSTMExtractor`. It has 372 423 parameters for seven classes.
     """
 
     kind: ClassVar[str] = "time-distributed-cnn-bilstm"

@@ -1,4 +1,4 @@
-"""VGG16 on the log-mel map as a picture: from scratch, or on the weights that photographs taught it."""
+"""VGG16 on the log-mel map as a picture, from scratch or with weights that were trained on photographs."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusionser.checks import check_dropout
+from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
@@ -23,18 +23,18 @@ BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 REDUCTION = 2 ** len(BLOCKS)
 LARGEST_PICTURE = 1024
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the three colours of ImageNet's photographs, which all published weights expect to be taken off."""
+"""Per colour channel on ImageNet; published weights expect inputs standardised by these."""
 
 PART = 16
 
 
 class Convolutions(Preparation):
-    """Thirteen convolutions on pictures of maps; the layers are numbered as torchvision numbers them.
+    """Thirteen convolutions on pictures of maps, with torchvision's numbering of the layers.
 
     Parameters
     ----------
     size : int
-        Of the square picture.
+        Width and height of the picture.
     """
 
     def __init__(self, size: int) -> None:
@@ -50,20 +50,20 @@ class Convolutions(Preparation):
         self.features = channels_last(nn.Sequential(*layers))
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
-                # Without batch norm, PyTorch's own first weights would let the signal die on its way.
+                # Without batch norm, the signal would vanish with PyTorch's default initial weights.
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(torch.as_tensor(layer.bias))
 
     def pictures(self, maps: Tensor) -> Tensor:
-        """Return maps as pictures of three equal colours, the highest band on top, from black to white."""
+        """Return maps as standardised grey pictures of three equal channels, with the highest band on top."""
         low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
         grey = ((maps - low) / (high - low).clamp_min(1e-6)).flip(1)[:, None]
         grey = functional.interpolate(grey, size=(self.size, self.size), mode="bilinear", antialias=True)
         return (grey - grey.new_tensor(MEAN)[:, None, None]) / grey.new_tensor(DEVIATION)[:, None, None]
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return what the convolutions leave of maps (n_clips, n_bands, n_frames), one row a clip."""
-        # In parts: a batch of predictions would take gigabytes at once.
+        """Return the flattened output of the convolutions for maps (n_clips, n_bands, n_frames)."""
+        # In parts, because a whole batch of predictions needs gigabytes.
         return torch.cat([self.features(self.pictures(part)).flatten(1) for part in torch.split(maps, PART)])
 
 
@@ -85,18 +85,18 @@ class VGG16(Network):
     dense                                       K                 4 097 K
     ==========================================  ================  ============
 
-    With the 1 000 classes of ImageNet that is 138 357 544.
+    With the 1 000 classes of ImageNet, these are 138 357 544 parameters.
 
     Parameters
     ----------
     n_classes : int
     size : int, default=224
-        Of the square picture, 32 or more.
+        Width and height of the picture, 32 or more.
     units : int, default=4096
-        Of each hidden dense layer.
+        Units of each hidden dense layer.
     dropout : float, default=0.5
     frozen : bool, default=False
-        Whether the convolutions are as they are, and applied to all inputs once, before training.
+        Whether the convolutions are not trained. They are then applied once to all inputs, before training.
 
     Examples
     --------
@@ -122,16 +122,16 @@ class VGG16(Network):
             nn.init.zeros_(layer.bias)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return the last hidden units, (n_clips, units), of maps, or of what frozen convolutions left of them."""
+        """Return the last hidden units, (n_clips, units), for maps, or for the output of frozen convolutions."""
         flat = x if self.preparation is not None else self.convolutions(x)
         with full_precision(x):
-            return torch.as_tensor(self.dense(single(flat)))
+            return self.dense(single(flat))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, shape (n_clips, n_classes)."""
         units = self.embed(x)
         with full_precision(x):
-            return torch.as_tensor(self.output(self.dropout(units)))
+            return self.output(self.dropout(units))
 
 
 @lru_cache(maxsize=8)
@@ -141,26 +141,25 @@ def _hash(path: Path, size: int, changed: int) -> str:
 
 
 def named_weights(path: str) -> str:
-    """Return a file of weights by name and hash; a name that leads to no file, as in a saved model, as it is."""
-    there = Path(path)
-    if not there.is_file():
+    """Return name and hash of a file of weights, or `path` unchanged if there is no such file, as in a saved model."""
+    file = Path(path)
+    if not file.is_file():
         return path
-    about = there.stat()
-    return f"{there.name}, sha256 {_hash(there, about.st_size, about.st_mtime_ns)}"
+    status = file.stat()
+    return f"{file.name}, sha256 {_hash(file, status.st_size, status.st_mtime_ns)}"
 
 
 def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Read the weights of convolutions from a safetensors file with torchvision's names, ``features.0.weight``.
+    """Read the weights of convolutions from a safetensors file with torchvision's names, such as ``features.0.weight``.
 
     Raises
     ------
     SettingsError
-        When the file cannot be read, or a weight is missing, of another shape, or not finite.
+        When the file cannot be read, or a weight is missing, has another shape, or is not finite.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            there = set(file.keys())
-            found = {name: file.get_tensor(name).float() for name in wanted if name in there}
+            found = {name: file.get_tensor(name).float() for name in wanted.keys() & file.keys()}
     except (OSError, SafetensorError) as error:
         raise SettingsError(
             f"{path}: the weights cannot be read ({error}); expected a safetensors file. A .pth file is pickle, which "
@@ -168,13 +167,12 @@ def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]
         ) from error
     for name, weight in wanted.items():
         if name not in found:
-            raise SettingsError(f"{path}: there is no '{name}'; expected VGG16 with torchvision's names")
-        if found[name].shape != weight.shape:
-            raise SettingsError(
-                f"{path}: '{name}' is {tuple(found[name].shape)}; expected {tuple(weight.shape)}, as VGG16 has it"
-            )
+            raise SettingsError(f"{path}: there is no '{name}'; expected the weights of VGG16 with torchvision's names")
+        shape, expected = tuple(found[name].shape), tuple(weight.shape)
+        if shape != expected:
+            raise SettingsError(f"{path}: '{name}' has the shape {shape}; expected {expected}, as in VGG16")
         if not bool(torch.isfinite(found[name]).all()):
-            raise SettingsError(f"{path}: '{name}' holds what is no finite number")
+            raise SettingsError(f"{path}: '{name}' contains NaN or infinity; expected finite numbers")
     return found
 
 
@@ -182,25 +180,23 @@ def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]
 class VGG16Extractor(BaselineExtractor):
     """VGG16 on the log-mel map of 3 s as a picture, from scratch or with weights from a file.
 
-    See `VGG16`.
-
-    SER-FusionNet's authors (Boopathi, Bramadi, Ravi Kumar and Babu 2023) name VGG16, spectrogram pictures and transfer,
-    and nothing else. Open, and chosen here: the map (128 bands of the trimmed clip at 16 kHz), the picture (grey,
-    the loudest point white and 80 dB below it black), and two dense layers of 256 units on top.
+    `VGG16` lists the layers. SER-FusionNet's authors (Boopathi, Bramadi, Ravi Kumar and Babu 2023) mention only VGG16,
+    spectrogram pictures and transfer learning. What they leave open is chosen here: the map (128 bands of the trimmed
+    clip at 16 kHz), the picture (grey, the loudest point white, 80 dB below it black) and two dense layers on top.
 
     Parameters
     ----------
     weights : str, optional
-        A safetensors file with the weights of the convolutions under torchvision's names, as they were learned from
-        photographs; from scratch when None. What a model, or a result, holds of it is its name and hash.
+        A safetensors file with the weights of the convolutions, trained on photographs, under torchvision's names.
+        None trains from scratch. Models and results store the name and the hash of the file.
     frozen : bool, optional
-        Whether the convolutions stay as they are; when None, where there are weights for them. They are then
-        applied to every clip once, before the training.
+        Whether the convolutions are not trained; they are then applied once to every clip, before training. None
+        freezes them if `weights` is given.
     image_size : int, optional
-        Of the square picture; when None, 224 where there are weights, which were learned on such, and else 64, at a
-        twelfth of the cost.
+        Width and height of the picture, 32 to 1024. None is 224 if `weights` is given, as in their training, else 64,
+        which costs a twelfth.
     units : int, default=256
-        Of each dense layer.
+        Units of each dense layer.
     dropout : float, default=0.5
 
     Examples
@@ -220,10 +216,9 @@ class VGG16Extractor(BaselineExtractor):
     dropout: float = 0.5
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
-        check_dropout(self.dropout)
-        if self.image_size is not None and not REDUCTION <= self.image_size <= LARGEST_PICTURE:
-            raise SettingsError(f"image_size is {self.image_size}; expected {REDUCTION} to {LARGEST_PICTURE}")
+        """Raise `SettingsError` when a parameter is out of range."""
+        if self.image_size is not None:
+            check_range("image_size", self.image_size, REDUCTION, LARGEST_PICTURE)
         super().check()
 
     def default_front_end(self) -> FrontEnd:
@@ -237,12 +232,11 @@ class VGG16Extractor(BaselineExtractor):
         return VGG16(n_classes, size, self.units, self.dropout, frozen)
 
     def begin(self, network: Network) -> None:
-        """Put in the weights that are given."""
+        """Load `weights` into the convolutions."""
         if self.weights is not None:
             convolutions = network.preparation or network.get_submodule("convolutions")
-            own = {name: value for name, value in convolutions.state_dict().items() if name.startswith("features.")}
-            convolutions.load_state_dict(read_convolutions(self.weights, own), strict=False)
+            convolutions.load_state_dict(read_convolutions(self.weights, convolutions.state_dict()))
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters as plain JSON values; weights by name and hash, their place is nobody's business."""
+        """Return the parameters as plain JSON values, with `weights` as name and hash, without the private path."""
         return {**super().settings(), "weights": None if self.weights is None else named_weights(self.weights)}
