@@ -3,31 +3,38 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import typer
+
 from fusionser.errors import SettingsError
 
 from .console import print_json, recordings, write
-from .options import FrontEnd, Input, Places, Run, Settings, option, with_groups
-from .preparing import extract_places, make_resources
+from .options import SEED_HELP, SEEDS, FrontEnd, Input, Places, Run, Settings, with_groups
+from .preparing import make_resources, prepare_places
 
 __all__ = ["extract"]
 
 
 @with_groups
 def extract(
+    *,
     places: Places,
-    out: Annotated[Path, option("--out", "Features file to write (.parquet).")],
+    out: Annotated[Path, typer.Option(help="Features file to write (.parquet).")],
     settings: Settings,
     given: Input,
     front_end: FrontEnd,
+    seed: Annotated[int | None, typer.Option(help=SEED_HELP, rich_help_panel="Run", **SEEDS)] = None,
     run: Run,
     device: Annotated[
         str,
-        option("--device", "Where spectra are computed: {feature_devices} (many clips at once).", "Features"),
+        typer.Option(
+            help="Where spectra are computed: {feature_devices} (many clips at once).", rich_help_panel="Features"
+        ),
     ] = "cpu",
 ) -> None:
     """Extract features of all recordings into one Parquet file, rows and settings included."""
     import pandas as pd
 
+    from fusionser.pipeline import extract_file
     from fusionser.reporting.words import stamp_texts
     from fusionser.rows import write_table
 
@@ -37,8 +44,7 @@ def extract(
     config = config.changed(pipeline=_without_learning(front_end.over(config.pipeline)))
     paired = given.pair(places)
     settings.save(config, paired)
-    resources = make_resources(device=device, jobs=run.jobs, cache=run.cache)
-    extracted = extract_places(paired, config, out, given, resources)
+    extracted = prepare_places(extract_file, paired, config, given, make_resources(device, run), path=out)
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:
@@ -66,7 +72,7 @@ def extract(
 
 
 def _without_learning(spec: Any) -> Any:
-    """Take the gender as labelled: what is extracted before any split cannot be learned."""
+    """Take the gender from the labels: a network that estimates it cannot be trained before the split."""
     if spec.features.preset == "fusionnet" and spec.features.gender is None:
         return spec.changed(features=spec.features.changed(gender="given"))
     return spec

@@ -3,22 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import typer
+
 from fusionser.errors import FusionserError
 
 from .console import print_json, training_bar, write
-from .options import (
-    PROTOCOL_HELP,
-    FrontEnd,
-    Input,
-    Places,
-    Run,
-    Settings,
-    Split,
-    Training,
-    option,
-    with_groups,
-)
-from .preparing import make_resources, prepare_augmented, prepare_places
+from .options import Experiment, Places, with_groups
+from .preparing import prepare_experiment
 
 __all__ = ["fit"]
 
@@ -26,39 +17,24 @@ __all__ = ["fit"]
 @with_groups
 def fit(
     places: Places,
-    settings: Settings,
-    given: Input,
-    front_end: FrontEnd,
-    training: Training,
-    split: Split,
-    run: Run,
-    out: Annotated[Path, option("--out", "Model file to write.")] = Path("model.fusionser"),
-    protocol: Annotated[str | None, option("--protocol", PROTOCOL_HELP, "Protocol")] = None,
+    asked: Experiment,
+    out: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.fusionser"),
     estimate: Annotated[
-        bool, option("--estimate/--no-estimate", "Score on held-out speakers first.", "Protocol")
+        bool, typer.Option(help="Score on held-out speakers first.", rich_help_panel="Protocol")
     ] = True,
 ) -> None:
     """Fit a classifier to all recordings, save it, and say what to expect of it."""
     from fusionser.jobs import fit_prepared
     from fusionser.model import save_model
-    from fusionser.pipeline import build_estimator, build_features, resolve
     from fusionser.pipeline.build import decided_by
 
-    config = split.over(given.over(settings.load()), protocol, "speaker-holdout", run.seed)
-    spec = training.over(front_end.over(config.pipeline), run.seed)
-    config = config.changed(pipeline=spec)
-    paired = given.pair(places)
-    settings.save(config, paired)
-    resources = make_resources(device=training.device, jobs=run.jobs, cache=run.cache)
-    # A wrong name is told before an hour of extraction, not after.
-    build_estimator(spec, extractor=build_features(resolve(spec, paired)))
-    prepared = prepare_places(paired, config, given, resources)
-    chosen = _estimate_split(config.protocol, prepared.table, spec.seed) if estimate else None
-    prepared = prepare_augmented(prepared, resources)
+    prepared, split, resources = prepare_experiment(
+        asked, places, _estimate_split if estimate else lambda *_: None, protocol="speaker-holdout"
+    )
     with training_bar("folds of the estimate") as progress:
-        model = fit_prepared(prepared, split=chosen, resources=resources, progress=progress)
+        model = fit_prepared(prepared, split=split, resources=resources, progress=progress)
     save_model(model, out)
-    if run.json:
+    if asked.run.json:
         print_json({"out": str(out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
         return
     _print_card(out, model.card, decided_by(prepared.spec, prepared.extractor))

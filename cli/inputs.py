@@ -1,4 +1,4 @@
-"""The recordings that ``fusionser predict`` is given."""
+"""The recordings for ``fusionser predict``."""
 
 import sys
 from pathlib import Path
@@ -14,24 +14,24 @@ __all__ = ["gather_clips"]
 
 
 def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
-    """List recordings from arguments, folders, standard input, a text file or a table.
+    """List recordings from files, folders, standard input, a text file or a table.
 
     Parameters
     ----------
     clips : list of str
         Files, folders, or ``-`` for paths on standard input.
     listed : Path, optional
-        A text file with one path a line, or a table with a column ``file``.
+        A text file with one path per line, or a table with a column ``file``.
 
     Returns
     -------
     DataFrame
-        With the column ``file``, and what else the table holds.
+        The column ``file``, and the other columns of the table.
 
     Raises
     ------
     SettingsError, CorpusError
-        When there is nothing to predict.
+        When there is no recording, a file name is not UTF-8, or the list cannot be read.
     """
     files: list[str] = []
     for clip in clips:
@@ -43,8 +43,7 @@ def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
                 raise CorpusError(f"{clip}: no audio files in this folder")
             files += in_folder
         else:
-            check_name(clip)
-            # A file that is not there is answered for, like any other that cannot be used.
+            # A missing file gets an answer with an error, like any other unusable file.
             files.append(clip)
     for file in files:
         check_name(file)

@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar
-from .options import JOBS_HELP, check_jobs, option
+from .options import JOBS_HELP, Json, check_jobs
 
 __all__ = ["predict"]
 
@@ -19,14 +19,14 @@ def predict(
         list[str] | None, typer.Argument(help="Recordings and folders; '-' reads paths from standard input.")
     ] = None,
     listed: Annotated[
-        Path | None, option("--list", "Text file with one path per line, or a table with a column 'file'.")
+        Path | None, typer.Option("--list", help="Text file with one path per line, or a table with a column 'file'.")
     ] = None,
     gender: Annotated[
-        str | None, option("--gender", "Gender of the speakers, for models that have it as a feature: {genders}.")
+        str | None, typer.Option(help="Gender of the speakers, for models that have it as a feature: {genders}.")
     ] = None,
-    out: Annotated[Path | None, option("--out", "Table to write (.csv or .parquet).")] = None,
-    jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = 1,
-    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Table to write (.csv or .parquet).")] = None,
+    jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
+    json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; one that cannot be used is answered for with its reason."""
     from fusionser.model import load_model

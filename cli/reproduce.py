@@ -6,56 +6,43 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import (
-    JOBS_HELP,
-    PLACE_HELP,
-    PRECISION_HELP,
-    THREADS_HELP,
-    TRAINING_DEVICE_HELP,
-    WEIGHTS_HELP,
-    check_jobs,
-    option,
-    set_threads,
-)
-from .preparing import make_resources
+from .options import PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP, NamedPlaces, Work, with_groups
+from .preparing import corpus_places, make_resources
 from .study import say_failures
 
-__all__ = ["reproduce", "write_page"]
+__all__ = ["corpora_here", "reproduce", "write_page"]
 
 
+@with_groups
 def reproduce(
+    *,
     recipe: Annotated[str | None, typer.Argument(help="Name of a recipe, or a TOML file; none lists all.")] = None,
-    out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")] = Path("reproduction"),
-    place: Annotated[list[str] | None, option("--place", PLACE_HELP)] = None,
-    seeds: Annotated[int | None, option("--seeds", "Repetitions, instead of the recipe's.", min=1, max=100)] = None,
-    epochs: Annotated[int | None, option("--epochs", "Epochs, instead of the recipe's; stamped.", min=1)] = None,
+    out: Annotated[Path, typer.Option(help="Folder for report.md and the evaluations.")] = Path("reproduction"),
+    place: NamedPlaces = None,
+    seeds: Annotated[int | None, typer.Option(help="Repetitions, instead of the recipe's.", min=1, max=100)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's; stamped.", min=1)] = None,
     quick: Annotated[
-        bool, option("--quick", "A quick look: three epochs, one seed, a part of the corpus; stamped.", is_flag=True)
+        bool, typer.Option("--quick", help="A quick look: three epochs, one seed, a part of the corpus; stamped.")
     ] = False,
     partial: Annotated[
-        bool, option("--partial", "Run on what there is of a corpus, and stamp the result.", is_flag=True)
+        bool, typer.Option("--partial", help="Run on what there is of a corpus, and stamp the result.")
     ] = False,
     best_epoch: Annotated[
         bool,
-        option("--best-epoch", "Train again, and choose the epoch by the test rows, as some papers do.", is_flag=True),
+        typer.Option("--best-epoch", help="Train again, and choose the epoch by the test rows, as some papers do."),
     ] = False,
     cost: Annotated[
-        bool, option("--cost", "Train on a few batches, and estimate what the whole would take here.", is_flag=True)
+        bool, typer.Option("--cost", help="Train on a few batches, and estimate what the whole would take here.")
     ] = False,
-    device: Annotated[str, option("--device", TRAINING_DEVICE_HELP)] = "auto",
-    precision: Annotated[str, option("--precision", PRECISION_HELP)] = "float32",
-    weights: Annotated[str | None, option("--weights", WEIGHTS_HELP)] = None,
-    jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
-    threads: Annotated[int | None, option("--threads", THREADS_HELP, min=1, max=1024, callback=set_threads)] = None,
-    cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
-    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+    device: Annotated[str, typer.Option(help=TRAINING_DEVICE_HELP)] = "auto",
+    precision: Annotated[str, typer.Option(help=PRECISION_HELP)] = "float32",
+    weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP)] = None,
+    work: Work,
 ) -> None:
     """Run a published result again: the paper's figure, ours under its protocol, and ours by speaker."""
-    from fusionser.corpora.places import named_places
-
-    places = _places(named_places(place or []))
+    places = corpora_here(place)
     if recipe is None:
-        _list(places, json)
+        _list(places, work.json)
         return
     from fusionser.studies.papers import paper_recipes, read_paper_recipe
     from fusionser.studies.reproduce import Run
@@ -71,16 +58,20 @@ def reproduce(
         weights=weights,
         best_epoch=best_epoch,
     )
-    resources = make_resources(device=device, jobs=jobs, cache=cache)
-    work = _measure if cost else _run
-    outcome, answer = work(name, wanted, places, out, run, resources)
+    job = _measure if cost else _run
+    outcome, answer = job(name, wanted, places, out, run, make_resources(device, work))
     if name not in paper_recipes():
         keep_recipe(name, wanted, out)
     page = write_page(out, places)
-    if json:
+    if work.json:
         print_json(answer)
         return
-    _print_cost(outcome) if cost else _print(outcome)
+    if cost:
+        from fusionser.reporting.reproduction import cost_text
+
+        write(f"{outcome.recipe}: {cost_text(outcome)}")
+    else:
+        _print(outcome)
     write(f"report: {page}")
 
 
@@ -103,8 +94,8 @@ def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: An
     return reproduction, {**_described(reproduction), "failures": done.failures}
 
 
-def write_page(out: Path, places: Any = None) -> Path:
-    """Write the page of all recipes that were run in a folder; `places` tells which corpora are whole here."""
+def write_page(out: Path, places: dict[str, Path]) -> Path:
+    """Write the page of all recipes that were run in a folder; `places` are the folders of the corpora."""
     from fusionser.reporting.reproduction import write_reproduction
     from fusionser.studies.cost import stored_cost
     from fusionser.studies.papers import paper_recipes
@@ -114,26 +105,19 @@ def write_page(out: Path, places: Any = None) -> Path:
     stored = {name: stored_reproductions(name, recipe, out) for name, recipe in recipes.items()}
     there = [reproduction for several in stored.values() for reproduction in several if reproduction.paper]
     unrun = [name for name, several in stored.items() if not any(reproduction.paper for reproduction in several)]
-    missing = {name: _shortage(recipes[name], _places(places)) for name in unrun}
+    missing = {name: _shortage(recipes[name], places) for name in unrun}
     return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out)
 
 
-def _print_cost(cost: Any) -> None:
-    from fusionser.reporting.reproduction import cost_text
-
-    write(f"{cost.recipe}: {cost_text(cost)}")
-
-
-def _places(named: Any) -> dict[str, Path]:
-    """Return the folders of the corpora: those under $FUSIONSER_DATA, and those that were named."""
+def corpora_here(place: list[str] | None = None) -> dict[str, Path]:
+    """Return the folders of all corpora on this machine."""
     from fusionser.corpora import CORPORA
-    from fusionser.corpora.places import data_folder, find_corpora
 
-    return {**find_corpora(CORPORA, data_folder()), **(named or {})}
+    return corpus_places(CORPORA, place)
 
 
 def _shortage(recipe: Any, places: dict[str, Path]) -> str:
-    """Return what is missing here of a recipe's corpora; "" where all of them are whole."""
+    """Return which of a recipe's corpora are incomplete on this machine, and by how much."""
     from fusionser.corpora.places import present_corpora
 
     here = present_corpora(recipe.corpora, places)
