@@ -174,7 +174,7 @@ class Input(Group):
         """Pair each place with its corpus; a single corpus applies to all places."""
         from fusionser.pipeline import Place
 
-        given = names(self.corpus or "") or [None]
+        given: list[Any] = names(self.corpus or "") or [None]
         if len(given) not in (1, len(places)):
             raise SettingsError(
                 f"got {len(given)} corpora for {len(places)} places; expected one for each, or one for all"
