@@ -28,8 +28,6 @@ from .options import (
 from .preparing import make_resources
 from .study import left_text, say_failures
 
-__all__ = ["ablate", "write_pages"]
-
 STRATEGIES = "none,weights,oversample,smote,undersample"
 KINDS = "none,noise,pitch,stretch,lowpass,all"
 
@@ -65,9 +63,10 @@ class Table(Group):
 
 
 class Asked(Group):
-    """What to compare, and with which features, classifiers and protocol."""
+    """What to compare, with which features, classifiers and protocol, and how to run it."""
 
     panel = "Study"
+    out: Path = option("Folder for report.md and the evaluations.", ..., panel="Options")
     corpus: str = option("Corpus of the folder: {corpora}.", ..., panel="Options")
     study: str | None = option("A study to run instead of balancing against augmentation: {studies}.")
     also: list[str] | None = option("Another corpus=DIR, for the studies protocol and corpora; may be repeated.")
@@ -80,8 +79,12 @@ class Asked(Group):
     folds: int | None = option("Number of folds.", panel="Protocol")
     epochs: int | None = option("Epochs of every network.", panel="Run", min=1)
     seed: int = option("Seed of everything drawn at random.", 0, panel="Run", **SEEDS)
+    partial: bool = option("Run nothing; make the page from the evaluations that are there.", False, "--partial", "Run")
+    device: str = option(TRAINING_DEVICE_HELP, "auto", panel="Run")
+    run: Run
+    table: Table
 
-    def design(self, table: Table) -> Any:
+    def design(self) -> Any:
         """Return the design to run."""
         from fusionser.spec import ProtocolSpec
         from fusionser.studies.named import NamedStudy
@@ -100,8 +103,8 @@ class Asked(Group):
         if self.study is None:
             if self.also:
                 raise SettingsError("--also is for the studies protocol and corpora; name one of them with --study")
-            return table.factorial(common)
-        for name, value in {**vars(table), "gender": self.gender if self.study == "gender" else None}.items():
+            return self.table.factorial(common)
+        for name, value in {**vars(self.table), "gender": self.gender if self.study == "gender" else None}.items():
             if value is not None:
                 raise SettingsError(f"--{name.replace('_', '-')} has no part in the study '{self.study}'; leave it out")
         return NamedStudy(study=self.study, also=list(self.others()), **common)
@@ -114,23 +117,7 @@ class Asked(Group):
 
 
 @with_groups
-def ablate(
-    *,
-    folder: Annotated[Path, typer.Argument(help="Folder of recordings.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.md and the evaluations.")],
-    asked: Asked,
-    table: Table,
-    partial: Annotated[
-        bool,
-        typer.Option(
-            "--partial",
-            help="Run nothing; make the page from the evaluations that are there.",
-            rich_help_panel="Run",
-        ),
-    ] = False,
-    device: Annotated[str, typer.Option(help=TRAINING_DEVICE_HELP, rich_help_panel="Run")] = "auto",
-    run: Run,
-) -> None:
+def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")], asked: Asked) -> None:
     """Cross balancing strategies with augmentations, or run a study by name, and estimate what each does.
 
     A stopped run goes on where it was.
@@ -142,23 +129,23 @@ def ablate(
         raise SettingsError(f"{folder} is not a folder; expected a folder of recordings of one corpus")
     with training_bar("ablation") as progress:
         ablation = run_ablation(
-            asked.design(table),
+            asked.design(),
             {asked.corpus: folder, **asked.others()},
-            out,
+            asked.out,
             command=shlex.join(["fusionser", *sys.argv[1:]]),
-            resources=make_resources(device, run),
-            partial=partial,
+            resources=make_resources(asked.device, asked.run),
+            partial=asked.partial,
             extraction_progress=lambda done, total: progress(done, total, "features"),
             progress=spoken(progress),
         )
     done, effects = ablation.run, ablation.effects
-    say_failures(done, out)
-    write_pages(ablation, AblationText(ablation.command, done.missing, done.failures), out)
-    if run.json:
+    say_failures(done, asked.out)
+    write_pages(ablation, AblationText(ablation.command, done.missing, done.failures), asked.out)
+    if asked.run.json:
         print_json([asdict(effect) for effect in effects])
         return
     _print(effects, summary(ablation.design, effects, done.results))
-    write(f"report: {out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
+    write(f"report: {asked.out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
 
 
 def write_pages(ablation: Any, text: Any, folder: Path, html: Path | None = None) -> Path:

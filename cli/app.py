@@ -22,8 +22,6 @@ from .report import report
 from .reproduce import reproduce
 from .study import study
 
-__all__ = ["app", "main"]
-
 INTERRUPTED = 130
 ALLOCATIONS = 50_000
 """Allocations between garbage collections. With Python's default, importing torch collects hundreds of times."""

@@ -8,17 +8,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-
-__all__ = ["print_json", "print_table", "progress_bar", "say", "spoken", "training_bar", "warn_quarantine", "write"]
 
 PIPED_WIDTH = 160
 SHOWN = 10
@@ -67,11 +58,11 @@ def print_table(
 @contextmanager
 def _bar(label: str) -> Iterator[tuple[Progress, Callable[..., None]]]:
     columns = (
-        TextColumn("{task.description}"),
+        "{task.description}",
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        "left",
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:

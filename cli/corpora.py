@@ -10,8 +10,6 @@ from .console import print_json, print_table, progress_bar, write
 from .naming import NamingCommand
 from .options import SEEDS, Json
 
-__all__ = ["corpora_app"]
-
 MANY = 20
 
 corpora_app = typer.Typer(help="The corpora known: where to get each, what is here, what is wrong with it.")

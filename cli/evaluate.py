@@ -1,58 +1,48 @@
 """The command ``fusionser evaluate``."""
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from fusionser.errors import unknown_name
 
 from .console import print_json, print_table, training_bar, write
-from .options import IMPORTANCE_HELP, Experiment, Places, with_groups
+from .options import IMPORTANCE_HELP, Experiment, Places, option, with_groups
 from .preparing import prepare_experiment
 
-__all__ = ["evaluate"]
+
+class Asked(Experiment):
+    """The options of the command."""
+
+    setting: str | None = option("{settings}. The second standardises each speaker by their own unlabelled clips.")
+    importance: str | None = option(IMPORTANCE_HELP, panel="Options")
+    out: Path | None = option("Folder for report.md, result.json, predictions.csv and pictures.", panel="Options")
 
 
 @with_groups
-def evaluate(
-    places: Places,
-    asked: Experiment,
-    setting: Annotated[
-        str | None,
-        typer.Option(
-            help="{settings}. The second standardises each speaker by their own unlabelled clips.",
-            rich_help_panel="Protocol",
-        ),
-    ] = None,
-    importance: Annotated[str | None, typer.Option(help=IMPORTANCE_HELP)] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for report.md, result.json, predictions.csv and pictures.")
-    ] = None,
-) -> None:
+def evaluate(places: Places, asked: Asked) -> None:
     """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
     from fusionser.jobs import evaluate_prepared
     from fusionser.names import IMPORTANCE
     from fusionser.pipeline import choose_protocol
 
-    if importance not in (None, *IMPORTANCE):
-        raise unknown_name("kind of importance", str(importance), IMPORTANCE)
+    if asked.importance not in (None, *IMPORTANCE):
+        raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
     prepared, split, resources = prepare_experiment(
         asked,
         places,
         lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
         protocol="speaker-kfold",
-        setting=setting,
+        setting=asked.setting,
     )
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
-            prepared, split, importance=importance, resources=resources, progress=progress
+            prepared, split, importance=asked.importance, resources=resources, progress=progress
         )
     page = None
-    if out is not None:
+    if asked.out is not None:
         from fusionser.reporting.page import write_report
 
-        page = write_report(result, evaluation, out)
+        page = write_report(result, evaluation, asked.out)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
         return

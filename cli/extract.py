@@ -1,36 +1,30 @@
 """The command ``fusionser extract``."""
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from fusionser.errors import SettingsError
 
 from .console import print_json, recordings, write
-from .options import SEED_HELP, SEEDS, FrontEnd, Input, Places, Run, Settings, with_groups
+from .options import SEED_HELP, SEEDS, FrontEnd, Group, Input, Places, Run, Settings, option, with_groups
 from .preparing import make_resources, prepare_places
 
-__all__ = ["extract"]
+
+class Asked(Group):
+    """The options of the command."""
+
+    panel = "Features"
+    out: Path = option("Features file to write (.parquet).", ..., panel="Options")
+    settings: Settings
+    given: Input
+    front_end: FrontEnd
+    seed: int | None = option(SEED_HELP, panel="Run", **SEEDS)
+    run: Run
+    device: str = option("Where spectra are computed: {feature_devices} (many clips at once).", "cpu")
 
 
 @with_groups
-def extract(
-    *,
-    places: Places,
-    out: Annotated[Path, typer.Option(help="Features file to write (.parquet).")],
-    settings: Settings,
-    given: Input,
-    front_end: FrontEnd,
-    seed: Annotated[int | None, typer.Option(help=SEED_HELP, rich_help_panel="Run", **SEEDS)] = None,
-    run: Run,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Where spectra are computed: {feature_devices} (many clips at once).", rich_help_panel="Features"
-        ),
-    ] = "cpu",
-) -> None:
+def extract(places: Places, asked: Asked) -> None:
     """Extract features of all recordings into one Parquet file, rows and settings included."""
     import pandas as pd
 
@@ -38,18 +32,19 @@ def extract(
     from fusionser.reporting.words import stamp_texts
     from fusionser.rows import write_table
 
+    out, given = asked.out, asked.given
     if out.suffix != ".parquet":
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
-    config = given.over(settings.load())
-    config = config.changed(pipeline=_without_learning(front_end.over(config.pipeline)))
+    config = given.over(asked.settings.load())
+    config = config.changed(pipeline=_without_learning(asked.front_end.over(config.pipeline)))
     paired = given.pair(places)
-    settings.save(config, paired)
-    extracted = prepare_places(extract_file, paired, config, given, make_resources(device, run), path=out)
+    asked.settings.save(config, paired)
+    extracted = prepare_places(extract_file, paired, config, given, make_resources(asked.device, asked.run), path=out)
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:
         write_table(pd.DataFrame(extracted.quarantine), listed)
-    if run.json:
+    if asked.run.json:
         print_json(
             {
                 "out": str(out),

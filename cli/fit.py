@@ -1,43 +1,39 @@
 """The command ``fusionser fit``."""
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from fusionser.errors import FusionserError
 
 from .console import print_json, training_bar, write
-from .options import Experiment, Places, with_groups
+from .options import Experiment, Places, option, with_groups
 from .preparing import prepare_experiment
 
-__all__ = ["fit"]
+
+class Asked(Experiment):
+    """The options of the command."""
+
+    out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options")
+    estimate: bool = option("Score on held-out speakers first.", True)
 
 
 @with_groups
-def fit(
-    places: Places,
-    asked: Experiment,
-    out: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.fusionser"),
-    estimate: Annotated[
-        bool, typer.Option(help="Score on held-out speakers first.", rich_help_panel="Protocol")
-    ] = True,
-) -> None:
+def fit(places: Places, asked: Asked) -> None:
     """Fit a classifier to all recordings, save it, and say what to expect of it."""
     from fusionser.jobs import fit_prepared
     from fusionser.model import save_model
     from fusionser.pipeline.build import decided_by
 
     prepared, split, resources = prepare_experiment(
-        asked, places, _estimate_split if estimate else lambda *_: None, protocol="speaker-holdout"
+        asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout"
     )
     with training_bar("folds of the estimate") as progress:
         model = fit_prepared(prepared, split=split, resources=resources, progress=progress)
-    save_model(model, out)
+    save_model(model, asked.out)
     if asked.run.json:
-        print_json({"out": str(out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
+        print_json({"out": str(asked.out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
         return
-    _print_card(out, model.card, decided_by(prepared.spec, prepared.extractor))
+    _print_card(asked.out, model.card, decided_by(prepared.spec, prepared.extractor))
 
 
 def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:

@@ -10,8 +10,6 @@ from fusionser.corpora.base import audio_files, check_name
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.rows import check_rows, read_table
 
-__all__ = ["gather_clips"]
-
 
 def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
     """List recordings from files, folders, standard input, a text file or a table.

@@ -14,8 +14,6 @@ from .options import Json
 if TYPE_CHECKING:
     from fusionser.registry import Registry
 
-__all__ = ["list_names"]
-
 
 @dataclass(frozen=True)
 class Listed:

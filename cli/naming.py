@@ -7,8 +7,6 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-__all__ = ["RECIPES", "NamingCommand", "listed_names"]
-
 RECIPES = "recipes"
 
 

@@ -15,34 +15,6 @@ import typer
 
 from fusionser.errors import SettingsError
 
-__all__ = [
-    "AUGMENT_CLASSES_HELP",
-    "BLOCKS_HELP",
-    "IMPORTANCE_HELP",
-    "JOBS_HELP",
-    "PRECISION_HELP",
-    "PROTOCOL_HELP",
-    "SEEDS",
-    "SEED_HELP",
-    "TRAINING_DEVICE_HELP",
-    "WEIGHTS_HELP",
-    "Experiment",
-    "FrontEnd",
-    "Group",
-    "Input",
-    "Json",
-    "NamedPlaces",
-    "Places",
-    "Run",
-    "Settings",
-    "Work",
-    "check_copied_classes",
-    "check_jobs",
-    "names",
-    "option",
-    "with_groups",
-]
-
 
 def option(text: str, default: Any = None, flag: str | None = None, panel: str | None = None, **more: Any) -> Any:
     """Return a field of a group: the help, the default, the flag where the field's name does not give it.
@@ -83,6 +55,7 @@ PROTOCOL_HELP = (
     "How rows are split: {protocols}. A score is stamped when training and test rows share speakers, audio or "
     "sentences."
 )
+PLACE_HELP = "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR."
 JOBS_HELP = "Number of processes; -1 uses one per core."
 PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
 TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
@@ -99,10 +72,6 @@ SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 Places = Annotated[
     list[Path], typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), or features files.")
 ]
-NamedPlaces = Annotated[
-    list[str] | None,
-    typer.Option("--place", help="Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR."),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
@@ -111,9 +80,10 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _given(group: Any, *members: str) -> dict[str, Any]:
-    """Return those options of a group that were given."""
-    return {name: getattr(group, name) for name in members if getattr(group, name) is not None}
+def _given(group: "Group", *members: str, **more: Any) -> dict[str, Any]:
+    """Return some options of a group and further values, without those that are None."""
+    values = {name: getattr(group, name) for name in members} | more
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class Group:
@@ -208,7 +178,7 @@ class FrontEnd(Group):
     def over(self, spec: Any) -> Any:
         """Return the specification with the given features, which replace those of a settings file."""
         features, network = spec.features, spec.network
-        named = {**_given(self, "preset"), **({"blocks": names(self.blocks)} if self.blocks else {})}
+        named = _given(self, "preset", blocks=names(self.blocks) if self.blocks else None)
         if named or self.network is not None:
             network = self.network
             gender = features.gender if network is None else None
@@ -257,16 +227,11 @@ class Training(Group):
         rows = _given(self, "copies", "imbalance", "impose_imbalance", "augment_classes")
         if self.augment is not None:
             rows["augment"] = names(self.augment)
-        classifier = _given(self, "scaling", "equal_blocks", "tune")
-        if self.classifier is not None:
-            classifier["name"] = self.classifier
-        more = {"seed": seed, "setting": setting}
         return spec.changed(
             rows=spec.rows.changed(**rows),
             networks=spec.networks.changed(**_given(self, "epochs", "cross_fit", "precision", "weights")),
-            classifier=spec.classifier.changed(**classifier),
-            **_given(self, "fusion"),
-            **{name: value for name, value in more.items() if value is not None},
+            classifier=spec.classifier.changed(**_given(self, "scaling", "equal_blocks", "tune", name=self.classifier)),
+            **_given(self, "fusion", seed=seed, setting=setting),
         )
 
 
@@ -292,16 +257,16 @@ class Split(Group):
             settings.pop("seed", None)
         if self.test_share is not None:
             settings.pop("speakers", None)
-        given = {
-            "folds": self.folds,
-            "speakers": names(self.test_speakers) or None,
-            "share": self.test_share,
-            "stratified": self.stratified or None,
-            "test": names(self.test_corpora) or None,
-            "train": names(self.train_corpora) or None,
-        }
-        settings.update({name: value for name, value in given.items() if value is not None})
-        return config.changed(protocol=ProtocolSpec(name=chosen, settings=settings))
+        given = _given(
+            self,
+            "folds",
+            speakers=names(self.test_speakers) or None,
+            share=self.test_share,
+            stratified=self.stratified or None,
+            test=names(self.test_corpora) or None,
+            train=names(self.train_corpora) or None,
+        )
+        return config.changed(protocol=ProtocolSpec(name=chosen, settings=settings | given))
 
 
 class Work(Group):

@@ -10,8 +10,6 @@ from fusionser.errors import SettingsError
 from .console import print_json, print_table, progress_bar
 from .options import JOBS_HELP, Json, check_jobs
 
-__all__ = ["predict"]
-
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Model file that 'fusionser fit' wrote.")],
@@ -28,7 +26,7 @@ def predict(
     jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
     json: Json = False,
 ) -> None:
-    """Predict the emotion of recordings; one that cannot be used is answered for with its reason."""
+    """Predict the emotion of recordings; for one that cannot be used, give the reason."""
     from fusionser.model import load_model
     from fusionser.rows import write_table
 
@@ -57,7 +55,19 @@ def predict(
 def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> None:
     records = answers.to_dict("records")
     if json:
-        print_json([_plain_answer(record, classes) for record in records])
+        print_json(
+            [
+                {
+                    "file": record["file"],
+                    "emotion": record["emotion"] or None,
+                    "probabilities": None
+                    if record["error"]
+                    else {name: record[f"probability_{name}"] for name in classes},
+                    "error": record["error"] or None,
+                }
+                for record in records
+            ]
+        )
         return
     rows = []
     for record in records:
@@ -68,13 +78,3 @@ def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> Non
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
             rows.append([record["file"], record["emotion"], *probabilities])
     print_table("", ["file", "emotion", *classes], rows, numbers=classes)
-
-
-def _plain_answer(record: dict[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    probabilities = {name: record[f"probability_{name}"] for name in classes}
-    return {
-        "file": record["file"],
-        "emotion": record["emotion"] or None,
-        "probabilities": None if record["error"] else probabilities,
-        "error": record["error"] or None,
-    }

@@ -10,8 +10,6 @@ from typing import Any
 from .console import progress_bar, warn_quarantine
 from .options import Experiment, Input, Work
 
-__all__ = ["corpus_places", "make_resources", "prepare_experiment", "prepare_places"]
-
 
 def make_resources(device: str, work: Work) -> Any:
     """Return where the command's work runs; spectra are computed on a GPU only if it is named."""
@@ -70,24 +68,9 @@ def prepare_experiment(
     protocol: str,
     setting: str | None = None,
 ) -> tuple[Any, Any, Any]:
-    """Do what comes before training.
+    """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
-    Parameters
-    ----------
-    asked : Experiment
-    places : list of Path
-    choose_split : callable
-        Makes the protocol out of its specification, the rows and the seed.
-    protocol : str
-        Name of the protocol if neither the options nor the settings file give one.
-    setting : str, optional
-
-    Returns
-    -------
-    prepared : Prepared
-        The rows with their features, augmented copies included.
-    split : Protocol
-    resources : Resources
+    `choose_split` makes the protocol from its specification, the rows and the seed. `protocol` is the default name.
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
 

@@ -12,8 +12,6 @@ from .console import write
 from .reproduce import corpora_here, write_page
 from .study import study_text
 
-__all__ = ["report"]
-
 
 def report(
     results: Annotated[Path, typer.Argument(help="Folder that 'fusionser ablate', 'study' or 'reproduce' wrote.")],

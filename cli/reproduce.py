@@ -1,72 +1,62 @@
 """The command ``fusionser reproduce``."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP, NamedPlaces, Work, with_groups
+from .options import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP, Group, Work, option, with_groups
 from .preparing import corpus_places, make_resources
 from .study import say_failures
 
-__all__ = ["corpora_here", "reproduce", "write_page"]
+
+class Asked(Group):
+    """The options of the command."""
+
+    out: Path = option("Folder for report.md and the evaluations.", Path("reproduction"))
+    place: list[str] | None = option(PLACE_HELP)
+    seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
+    epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1)
+    quick: bool = option("A quick look: three epochs, one seed, a part of the corpus; stamped.", False, "--quick")
+    partial: bool = option("Run on what there is of a corpus, and stamp the result.", False, "--partial")
+    best_epoch: bool = option(
+        "Train again, and choose the epoch by the test rows, as some papers do.", False, "--best-epoch"
+    )
+    cost: bool = option("Train on a few batches, and estimate what the whole would take here.", False, "--cost")
+    device: str = option(TRAINING_DEVICE_HELP, "auto")
+    precision: str = option(PRECISION_HELP, "float32")
+    weights: str | None = option(WEIGHTS_HELP)
+    work: Work
 
 
 @with_groups
 def reproduce(
     *,
     recipe: Annotated[str | None, typer.Argument(help="Name of a recipe, or a TOML file; none lists all.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report.md and the evaluations.")] = Path("reproduction"),
-    place: NamedPlaces = None,
-    seeds: Annotated[int | None, typer.Option(help="Repetitions, instead of the recipe's.", min=1, max=100)] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's; stamped.", min=1)] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A quick look: three epochs, one seed, a part of the corpus; stamped.")
-    ] = False,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Run on what there is of a corpus, and stamp the result.")
-    ] = False,
-    best_epoch: Annotated[
-        bool,
-        typer.Option("--best-epoch", help="Train again, and choose the epoch by the test rows, as some papers do."),
-    ] = False,
-    cost: Annotated[
-        bool, typer.Option("--cost", help="Train on a few batches, and estimate what the whole would take here.")
-    ] = False,
-    device: Annotated[str, typer.Option(help=TRAINING_DEVICE_HELP)] = "auto",
-    precision: Annotated[str, typer.Option(help=PRECISION_HELP)] = "float32",
-    weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP)] = None,
-    work: Work,
+    asked: Asked,
 ) -> None:
     """Run a published result again: the paper's figure, ours under its protocol, and ours by speaker."""
-    places = corpora_here(place)
+    places = corpora_here(asked.place)
     if recipe is None:
-        _list(places, work.json)
+        _list(places, asked.work.json)
         return
     from fusionser.studies.papers import paper_recipes, read_paper_recipe
     from fusionser.studies.reproduce import Run
     from fusionser.studies.reproduction import keep_recipe
 
     name, wanted = read_paper_recipe(recipe)
-    run = Run(
-        seeds=seeds,
-        epochs=epochs,
-        quick=quick,
-        partial=partial,
-        precision=precision,
-        weights=weights,
-        best_epoch=best_epoch,
-    )
-    job = _measure if cost else _run
-    outcome, answer = job(name, wanted, places, out, run, make_resources(device, work))
+    run = Run(**{member.name: getattr(asked, member.name) for member in fields(Run)})
+    job = _measure if asked.cost else _run
+    outcome, answer = job(name, wanted, places, asked.out, run, make_resources(asked.device, asked.work))
     if name not in paper_recipes():
-        keep_recipe(name, wanted, out)
-    page = write_page(out, places)
-    if work.json:
+        keep_recipe(name, wanted, asked.out)
+    page = write_page(asked.out, places)
+    if asked.work.json:
         print_json(answer)
         return
-    if cost:
+    if asked.cost:
         from fusionser.reporting.reproduction import cost_text
 
         write(f"{outcome.recipe}: {cost_text(outcome)}")

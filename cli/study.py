@@ -9,27 +9,25 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import TRAINING_DEVICE_HELP, NamedPlaces, Work, with_groups
+from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, Work, option, with_groups
 from .preparing import corpus_places, make_resources
 
-__all__ = ["left_text", "say_failures", "study", "study_text"]
+
+class Asked(Group):
+    """The options of the command."""
+
+    out: Path = option("Folder for report.md and the cells.", ...)
+    place: list[str] | None = option(PLACE_HELP)
+    partial: bool = option("Run nothing; make the page from the evaluations that are there.", False, "--partial")
+    only: list[str] | None = option("Run only the evaluations whose name matches, such as 'emodb_*'; may be repeated.")
+    device: str = option(TRAINING_DEVICE_HELP, "auto")
+    work: Work
 
 
 @with_groups
 def study(
-    *,
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; see 'fusionser list recipes'.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.md and the cells.")],
-    place: NamedPlaces = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Run nothing; make the page from the evaluations that are there.")
-    ] = False,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(help="Run only the evaluations whose name matches, such as 'emodb_*'; may be repeated."),
-    ] = None,
-    device: Annotated[str, typer.Option(help=TRAINING_DEVICE_HELP)] = "auto",
-    work: Work,
+    asked: Asked,
 ) -> None:
     """Run every evaluation of a recipe; a stopped study goes on where it was."""
     from fusionser.reporting.page import write_study
@@ -40,19 +38,19 @@ def study(
     with training_bar("study") as progress:
         run = run_study(
             wanted,
-            corpus_places(wanted.all_corpora(), place),
-            out,
-            resources=make_resources(device, work),
-            partial=partial,
-            only=only or (),
+            corpus_places(wanted.all_corpora(), asked.place),
+            asked.out,
+            resources=make_resources(asked.device, asked.work),
+            partial=asked.partial,
+            only=asked.only or (),
             extraction_progress=lambda done, total: progress(done, total, "features"),
             progress=spoken(progress),
         )
-    say_failures(run, out)
-    keep_recipe(recipe, wanted, out)
-    options = [f"--place={folder}" for folder in place or []]
-    written = write_study(study_text(wanted, run, recipe, out, *options), run.results, out)
-    if work.json:
+    say_failures(run, asked.out)
+    keep_recipe(recipe, wanted, asked.out)
+    options = [f"--place={folder}" for folder in asked.place or []]
+    written = write_study(study_text(wanted, run, recipe, asked.out, *options), run.results, asked.out)
+    if asked.work.json:
         print_json([result.model_dump(mode="json") for result in run.results])
         return
     write(f"{written}: {len(run.results)} evaluations{left_text(run)}")
