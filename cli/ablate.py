@@ -23,7 +23,6 @@ from .options import (
     check_copied_classes,
     names,
     option,
-    with_groups,
 )
 from .preparing import make_resources
 from .study import left_text, say_failures
@@ -79,7 +78,7 @@ class Asked(Group):
     folds: int | None = option("Number of folds.", panel="Protocol")
     epochs: int | None = option("Epochs of every network.", panel="Run", min=1)
     seed: int = option("Seed of everything drawn at random.", 0, panel="Run", **SEEDS)
-    partial: bool = option("Run nothing; make the page from the evaluations that are there.", False, "--partial", "Run")
+    partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial", "Run")
     device: str = option(TRAINING_DEVICE_HELP, "auto", panel="Run")
     run: Run
     table: Table
@@ -90,15 +89,11 @@ class Asked(Group):
         from fusionser.studies.named import NamedStudy
 
         common: dict[str, Any] = {
-            "corpus": self.corpus,
+            **{name: getattr(self, name) for name in ("corpus", "gender", "importance", "epochs", "seed")},
             "classifiers": names(self.classifier),
             "preset": self.preset or (None if self.blocks else "fusionnet"),
             "blocks": names(self.blocks),
-            "gender": self.gender,
-            "importance": self.importance,
             "protocol": ProtocolSpec(name=self.protocol, settings={} if self.folds is None else {"folds": self.folds}),
-            "epochs": self.epochs,
-            "seed": self.seed,
         }
         if self.study is None:
             if self.also:
@@ -106,7 +101,9 @@ class Asked(Group):
             return self.table.factorial(common)
         for name, value in {**vars(self.table), "gender": self.gender if self.study == "gender" else None}.items():
             if value is not None:
-                raise SettingsError(f"--{name.replace('_', '-')} has no part in the study '{self.study}'; leave it out")
+                raise SettingsError(
+                    f"--{name.replace('_', '-')} has no effect in the study '{self.study}'; leave it out"
+                )
         return NamedStudy(study=self.study, also=list(self.others()), **common)
 
     def others(self) -> dict[str, Path]:
@@ -116,11 +113,10 @@ class Asked(Group):
         return named_places(self.also or [])
 
 
-@with_groups
 def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")], asked: Asked) -> None:
-    """Cross balancing strategies with augmentations, or run a study by name, and estimate what each does.
+    """Cross balancing strategies with augmentations, or run a study by name, and estimate the effect of each.
 
-    A stopped run goes on where it was.
+    A stopped run resumes where it stopped.
     """
     from fusionser.reporting.ablation import AblationText, summary
     from fusionser.studies.ablation import run_ablation

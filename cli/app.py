@@ -17,6 +17,7 @@ from .extract import extract
 from .fit import fit
 from .list import list_names
 from .naming import NamingCommand
+from .options import with_groups
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
@@ -37,7 +38,7 @@ app = typer.Typer(
 app.add_typer(corpora_app, name="corpora")
 app.command("list", cls=NamingCommand)(list_names)
 for command in (extract, evaluate, fit, predict, study, ablate, report, reproduce):
-    app.command(cls=NamingCommand)(command)
+    app.command(cls=NamingCommand)(with_groups(command))
 
 
 def _version(wanted: bool) -> None:
@@ -66,7 +67,7 @@ def main() -> None:
         app(prog_name="fusionser")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            say("stopped. What was finished is kept; run the same command again to go on")
+            say("stopped. Finished work is kept; run the same command again to continue")
         raise
     except FusionserError as error:
         say(f"error: {error}")

@@ -12,12 +12,14 @@ from .options import SEEDS, Json
 
 MANY = 20
 
-corpora_app = typer.Typer(help="The corpora known: where to get each, what is here, what is wrong with it.")
+corpora_app = typer.Typer(
+    help="The supported corpora: where to get each, what is on this machine, and what is wrong with it."
+)
 
 
 @corpora_app.callback(invoke_without_command=True)
 def list_corpora(context: typer.Context, json: Json = False) -> None:
-    """List the corpora known, where to get each, and what is found under $FUSIONSER_DATA."""
+    """List the supported corpora, where to get each, and what is found under $FUSIONSER_DATA."""
     if context.invoked_subcommand is not None:
         return
     from fusionser.corpora import CORPORA
@@ -41,7 +43,9 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
                 f"{corpus['female_speakers']} f, {corpus['male_speakers']} m",
                 len(corpus["emotions"]),
                 corpus["licence"],
-                _found(corpus),
+                f"{corpus['recordings_found']} of {corpus['recordings']} in {Path(corpus['place']).name}/"
+                if corpus["place"]
+                else "-",
                 corpus["address"],
             ]
             for corpus in described
@@ -69,23 +73,17 @@ def _describe(corpus: Any, present: Any) -> dict[str, Any]:
     }
 
 
-def _found(described: dict[str, Any]) -> str:
-    if described["place"] is None:
-        return "-"
-    return f"{described['recordings_found']} of {described['recordings']} in {Path(described['place']).name}/"
-
-
 @corpora_app.command("check", cls=NamingCommand)
 def check(
     name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders.")],
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
     decode: Annotated[
-        bool, typer.Option("--decode/--headers", help="Decode every recording, or read headers alone.")
+        bool, typer.Option("--decode/--headers", help="Decode every recording, or read only headers.")
     ] = True,
     every: Annotated[bool, typer.Option("--all", help="List everything, not the first few of each kind.")] = False,
     json: Json = False,
 ) -> None:
-    """Parse and count the recordings of a corpus; list what is missing, doubled, or cannot be used."""
+    """Parse and count the recordings of a corpus; list those that are missing, duplicate or unusable."""
     from fusionser.corpora import CORPORA, differences, list_rows
     from fusionser.reporting.words import stamp_texts
 
@@ -169,10 +167,10 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
 @corpora_app.command("generate")
 def generate(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    seed: Annotated[int, typer.Option(help="Draws the scatter of the voices.", **SEEDS)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the differences between the voices.", **SEEDS)] = 0,
     json: Json = False,
 ) -> None:
-    """Write the demo corpus: SYNTHETIC voices, for trying the tools only."""
+    """Write the demo corpus: SYNTHETIC voices, only for trying the tools."""
     from fusionser.corpora import generate_demo
 
     with progress_bar("recordings") as progress:

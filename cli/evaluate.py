@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import unknown_name
 
 from .console import print_json, print_table, training_bar, write
-from .options import IMPORTANCE_HELP, Experiment, Places, option, with_groups
+from .options import IMPORTANCE_HELP, Experiment, Places, option
 from .preparing import prepare_experiment
 
 
@@ -18,7 +18,6 @@ class Asked(Experiment):
     out: Path | None = option("Folder for report.md, result.json, predictions.csv and pictures.", panel="Options")
 
 
-@with_groups
 def evaluate(places: Places, asked: Asked) -> None:
     """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
     from fusionser.jobs import evaluate_prepared

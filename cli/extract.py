@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import print_json, recordings, write
-from .options import SEED_HELP, SEEDS, FrontEnd, Group, Input, Places, Run, Settings, option, with_groups
+from .options import SEED_HELP, SEEDS, FrontEnd, Group, Input, Places, Run, Settings, option
 from .preparing import make_resources, prepare_places
 
 
@@ -23,7 +23,6 @@ class Asked(Group):
     device: str = option("Where spectra are computed: {feature_devices} (many clips at once).", "cpu")
 
 
-@with_groups
 def extract(places: Places, asked: Asked) -> None:
     """Extract features of all recordings into one Parquet file, rows and settings included."""
     import pandas as pd

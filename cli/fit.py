@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import FusionserError
 
 from .console import print_json, training_bar, write
-from .options import Experiment, Places, option, with_groups
+from .options import Experiment, Places, option
 from .preparing import prepare_experiment
 
 
@@ -17,7 +17,6 @@ class Asked(Experiment):
     estimate: bool = option("Score on held-out speakers first.", True)
 
 
-@with_groups
 def fit(places: Places, asked: Asked) -> None:
     """Fit a classifier to all recordings, save it, and say what to expect of it."""
     from fusionser.jobs import fit_prepared
@@ -43,7 +42,7 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
         chosen = choose_protocol(protocol.name, rows, protocol.settings, seed=seed)
         chosen.named_folds(rows)
     except FusionserError as error:
-        raise type(error)(f"{error}. Without an estimate the model can be fitted with --no-estimate") from error
+        raise type(error)(f"{error}. To fit the model without an estimate, use --no-estimate") from error
     return chosen
 
 
@@ -56,7 +55,7 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
         f"speakers of {card.corpus}"
     )
     if card.estimate is None:
-        write("no estimate was made; nothing is known of how well it does")
+        write("no estimate was made, so how well the model performs is unknown")
         return
     if is_synthetic(card.estimate):
         write("SYNTHETIC RECORDINGS: the estimate says that the tools work, and nothing about speech.")

@@ -12,24 +12,10 @@ from fusionser.rows import check_rows, read_table
 
 
 def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
-    """List recordings from files, folders, standard input, a text file or a table.
+    """List the recordings to predict, in a table with a column ``file``.
 
-    Parameters
-    ----------
-    clips : list of str
-        Files, folders, or ``-`` for paths on standard input.
-    listed : Path, optional
-        A text file with one path per line, or a table with a column ``file``.
-
-    Returns
-    -------
-    DataFrame
-        The column ``file``, and the other columns of the table.
-
-    Raises
-    ------
-    SettingsError, CorpusError
-        When there is no recording, a file name is not UTF-8, or the list cannot be read.
+    `clips` are files, folders, or ``-`` for paths on standard input. `listed` is a text file with one path per line,
+    or a table, whose other columns are added.
     """
     files: list[str] = []
     for clip in clips:

@@ -26,10 +26,10 @@ class Listed:
 
 
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help="What to list: {kinds}; all of them when left out.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="What to list: {kinds}; by default all.")] = None,
     json: Json = False,
 ) -> None:
-    """List everything that has a name: what it is, and whether it comes with fusionser or from another package."""
+    """List all registered names: what each stands for, and which package it comes from."""
     from fusionser.registry import REGISTRIES
 
     kinds = listed_names()["kinds"]

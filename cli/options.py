@@ -7,7 +7,6 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_type_hints
 
@@ -224,9 +223,8 @@ class Training(Group):
 
             # The specification cannot refuse --classifier svm, which is its default.
             raise SettingsError(NETWORK_ALONE_TEXT)
-        rows = _given(self, "copies", "imbalance", "impose_imbalance", "augment_classes")
-        if self.augment is not None:
-            rows["augment"] = names(self.augment)
+        augment = None if self.augment is None else names(self.augment)
+        rows = _given(self, "copies", "imbalance", "impose_imbalance", "augment_classes", augment=augment)
         return spec.changed(
             rows=spec.rows.changed(**rows),
             networks=spec.networks.changed(**_given(self, "epochs", "cross_fit", "precision", "weights")),
@@ -342,12 +340,10 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
         else:
             shown.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name]))
 
-    @wraps(command)
     def flat(**given: Any) -> None:
         command(**_arguments(hints, given))
 
-    # typer would read the signature of the wrapped command.
-    del flat.__wrapped__
+    flat.__name__, flat.__doc__ = command.__name__, command.__doc__
     flat.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     flat.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
     return flat

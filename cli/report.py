@@ -16,13 +16,13 @@ from .study import study_text
 def report(
     results: Annotated[Path, typer.Argument(help="Folder that 'fusionser ablate', 'study' or 'reproduce' wrote.")],
     html: Annotated[
-        Path | None, typer.Option(help="Of an ablation: write one page to this file, and leave the folder as it is.")
+        Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="The recipe of a study by an earlier version, which kept none, by name or file.")
+        str | None, typer.Option(help="Recipe (name or file) of a study by an earlier version, which did not store it.")
     ] = None,
 ) -> None:
-    """Make the pages and pictures of a folder of results again; nothing is run."""
+    """Write the pages and figures of a folder of results again, without running anything."""
     if html is not None and html.suffix != ".html":
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
     if not results.is_dir():

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP, Group, Work, option, with_groups
+from .options import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP, Group, Work, option
 from .preparing import corpus_places, make_resources
 from .study import say_failures
 
@@ -19,25 +19,26 @@ class Asked(Group):
     place: list[str] | None = option(PLACE_HELP)
     seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
     epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1)
-    quick: bool = option("A quick look: three epochs, one seed, a part of the corpus; stamped.", False, "--quick")
-    partial: bool = option("Run on what there is of a corpus, and stamp the result.", False, "--partial")
+    quick: bool = option("A quick test: three epochs, one seed, a part of the corpus; stamped.", False, "--quick")
+    partial: bool = option("Run on an incomplete corpus, and stamp the result.", False, "--partial")
     best_epoch: bool = option(
         "Train again, and choose the epoch by the test rows, as some papers do.", False, "--best-epoch"
     )
-    cost: bool = option("Train on a few batches, and estimate what the whole would take here.", False, "--cost")
+    cost: bool = option("Train on a few batches, and estimate the time of a full run on this machine.", False, "--cost")
     device: str = option(TRAINING_DEVICE_HELP, "auto")
     precision: str = option(PRECISION_HELP, "float32")
     weights: str | None = option(WEIGHTS_HELP)
     work: Work
 
 
-@with_groups
 def reproduce(
     *,
-    recipe: Annotated[str | None, typer.Argument(help="Name of a recipe, or a TOML file; none lists all.")] = None,
+    recipe: Annotated[
+        str | None, typer.Argument(help="Name of a recipe, or a TOML file; without it, all are listed.")
+    ] = None,
     asked: Asked,
 ) -> None:
-    """Run a published result again: the paper's figure, ours under its protocol, and ours by speaker."""
+    """Reproduce a published result: the paper's figure, ours under its protocol, and ours by speaker."""
     places = corpora_here(asked.place)
     if recipe is None:
         _list(places, asked.work.json)
@@ -170,29 +171,22 @@ def _described(reproduction: Any) -> dict[str, Any]:
 
 
 def _print(reproduction: Any) -> None:
-    from fusionser.reporting.reproduction import (
-        best_epoch_score,
-        figure_text,
-        independent_score,
-        paper_protocol_score,
-        reading,
-        reproduction_stamps,
-        verdict,
-    )
+    from fusionser.reporting import reproduction as text
 
+    recipe = reproduction.recipe
     print_table(
-        f"{reproduction.title}: {reproduction.recipe.paper}, {reproduction.recipe.title}",
+        f"{reproduction.title}: {recipe.paper}, {recipe.title}",
         ["paper", "ours, the paper's protocol", "ours, best epoch", "ours, speaker-independent", "reached"],
         [
             [
-                f"{figure_text(reproduction.recipe)} ({reproduction.recipe.measure})",
-                paper_protocol_score(reproduction),
-                best_epoch_score(reproduction),
-                independent_score(reproduction),
-                verdict(reproduction),
+                f"{text.figure_text(recipe)} ({recipe.measure})",
+                text.paper_protocol_score(reproduction),
+                text.best_epoch_score(reproduction),
+                text.independent_score(reproduction),
+                text.verdict(reproduction),
             ]
         ],
     )
-    for stamp in reproduction_stamps(reproduction):
+    for stamp in text.reproduction_stamps(reproduction):
         write(f"stamp: {stamp}")
-    write(" ".join([*reading(reproduction), reproduction.recipe.choices]))
+    write(" ".join([*text.reading(reproduction), recipe.choices]))

@@ -9,7 +9,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, Work, option, with_groups
+from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, Work, option
 from .preparing import corpus_places, make_resources
 
 
@@ -18,18 +18,19 @@ class Asked(Group):
 
     out: Path = option("Folder for report.md and the cells.", ...)
     place: list[str] | None = option(PLACE_HELP)
-    partial: bool = option("Run nothing; make the page from the evaluations that are there.", False, "--partial")
-    only: list[str] | None = option("Run only the evaluations whose name matches, such as 'emodb_*'; may be repeated.")
+    partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial")
+    only: list[str] | None = option(
+        "Run only the evaluations whose name matches a pattern, such as 'emodb_*'; may be repeated."
+    )
     device: str = option(TRAINING_DEVICE_HELP, "auto")
     work: Work
 
 
-@with_groups
 def study(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; see 'fusionser list recipes'.")],
     asked: Asked,
 ) -> None:
-    """Run every evaluation of a recipe; a stopped study goes on where it was."""
+    """Run every evaluation of a recipe; a stopped study resumes where it stopped."""
     from fusionser.reporting.page import write_study
     from fusionser.studies.recipe import keep_recipe, read_recipe
     from fusionser.studies.study import run_study
@@ -61,12 +62,8 @@ def study_text(recipe: Any, run: Any, name: str, out: Path, *options: str) -> An
     from fusionser.reporting.page import StudyText
 
     return StudyText(
-        title=recipe.title,
-        question=recipe.question,
+        **{part: getattr(recipe, part) for part in ("title", "question", "reading", "paper", "contrasts")},
         command=shlex.join(["fusionser", "study", name, "--out", str(out), *options]),
-        reading=recipe.reading,
-        paper=recipe.paper,
-        contrasts=recipe.contrasts,
         missing=run.missing,
         failures=run.failures,
     )

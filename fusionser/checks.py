@@ -35,9 +35,8 @@ def check_units(**given: int | Sequence[int]) -> None:
     >>> check_units(units=64, hidden=(12, 10))
     """
     for name, value in given.items():
-        for count in np.ravel(value):
-            if not 1 <= count <= MOST_UNITS:
-                raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")
+        if not all(1 <= count <= MOST_UNITS for count in np.ravel(value)):
+            raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")
 
 
 def check_dropout(dropout: float) -> None:
