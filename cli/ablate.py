@@ -47,19 +47,6 @@ class Table(Group):
     augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_copied_classes)
     impose_imbalance: float | None = option("Ratio of the imbalance to impose on the training rows.")
 
-    def factorial(self, common: dict[str, Any]) -> Any:
-        """Return the design that crosses all levels."""
-        from fusionser.studies.factorial import Factorial
-
-        return Factorial(
-            imbalance=names(self.imbalance or STRATEGIES),
-            augmentation=names(self.augmentation or KINDS),
-            copies=self.copies or 1,
-            only_scarce=self.augment_classes == "scarce",
-            imposed=self.impose_imbalance,
-            **common,
-        )
-
 
 class Asked(Group):
     """What to compare, with which features, classifiers and protocol, and how to run it."""
@@ -86,8 +73,10 @@ class Asked(Group):
     def design(self) -> Any:
         """Return the design to run."""
         from fusionser.spec import ProtocolSpec
+        from fusionser.studies.factorial import Factorial
         from fusionser.studies.named import NamedStudy
 
+        table = self.table
         common: dict[str, Any] = {
             **{name: getattr(self, name) for name in ("corpus", "gender", "importance", "epochs", "seed")},
             "classifiers": names(self.classifier),
@@ -98,8 +87,15 @@ class Asked(Group):
         if self.study is None:
             if self.also:
                 raise SettingsError("--also is for the studies protocol and corpora; name one of them with --study")
-            return self.table.factorial(common)
-        for name, value in {**vars(self.table), "gender": self.gender if self.study == "gender" else None}.items():
+            return Factorial(
+                imbalance=names(table.imbalance or STRATEGIES),
+                augmentation=names(table.augmentation or KINDS),
+                copies=table.copies or 1,
+                only_scarce=table.augment_classes == "scarce",
+                imposed=table.impose_imbalance,
+                **common,
+            )
+        for name, value in {**vars(table), "gender": self.gender if self.study == "gender" else None}.items():
             if value is not None:
                 raise SettingsError(
                     f"--{name.replace('_', '-')} has no effect in the study '{self.study}'; leave it out"

@@ -1,7 +1,7 @@
 """The command ``fusionser list``."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +10,6 @@ from fusionser.errors import SettingsError, unknown_name
 from .console import print_json, print_table, say, write
 from .naming import RECIPES, listed_names
 from .options import Json
-
-if TYPE_CHECKING:
-    from fusionser.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def list_names(
             say(f"note: '{name}' of {package} is not used, since another of the {kind} has this name")
 
 
-def _listed(registry: "Registry", name: str) -> Listed:
+def _listed(registry: Any, name: str) -> Listed:
     origin = registry.origin(name)
     try:
         return Listed(name, registry.summary(name), origin)
