@@ -132,9 +132,7 @@ class Input(Group):
     """The recordings to use."""
 
     panel = "Input"
-    corpus: str | None = option(
-        "Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav.",
-    )
+    corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav.")
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
     strict: bool = option("Stop at the first recording that cannot be used.", False, "--strict")
@@ -282,7 +280,7 @@ class Work(Group):
 
 
 class Run(Work):
-    """The same, under a heading of its own."""
+    """The options of `Work` under a heading of their own."""
 
     panel = "Run"
 
@@ -322,7 +320,7 @@ def _parameters(group: type[Group]) -> Iterator[inspect.Parameter]:
 
 
 def _arguments(kinds: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments by name, with the options of each group put together."""
+    """Return the arguments of a command or group by name, with its groups built from their options."""
     return {
         name: kind(**_arguments(kind.members(), given)) if _is_group(kind) else given[name]
         for name, kind in kinds.items()

@@ -19,7 +19,7 @@ class Asked(Group):
     place: list[str] | None = option(PLACE_HELP)
     seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
     epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1)
-    quick: bool = option("A quick test: three epochs, one seed, a part of the corpus; stamped.", False, "--quick")
+    quick: bool = option("A quick trial: three epochs, one seed, a part of the corpus; stamped.", False, "--quick")
     partial: bool = option("Run on an incomplete corpus, and stamp the result.", False, "--partial")
     best_epoch: bool = option(
         "Train again, and choose the epoch by the test rows, as some papers do.", False, "--best-epoch"
