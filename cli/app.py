@@ -1,4 +1,4 @@
-"""The command ``fusionser``: its sub-commands, and what happens when one fails."""
+"""The command ``fusionser``: its subcommands, and what it prints when one fails."""
 
 import atexit
 import gc
@@ -17,17 +17,15 @@ from .extract import extract
 from .fit import fit
 from .list import list_names
 from .naming import NamingCommand
+from .options import with_groups
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
 from .study import study
 
-__all__ = ["app", "main"]
-
 INTERRUPTED = 130
 ALLOCATIONS = 50_000
-"""Between two searches for unreachable cycles; Python's own 700 let an import of torch and scikit-learn be searched
-hundreds of times, a third of the time that one prediction takes."""
+"""Allocations between garbage collections. With Python's default, importing torch collects hundreds of times."""
 
 app = typer.Typer(
     name="fusionser",
@@ -39,14 +37,8 @@ app = typer.Typer(
 )
 app.add_typer(corpora_app, name="corpora")
 app.command("list", cls=NamingCommand)(list_names)
-app.command("extract", cls=NamingCommand)(extract)
-app.command("evaluate", cls=NamingCommand)(evaluate)
-app.command("fit", cls=NamingCommand)(fit)
-app.command("predict", cls=NamingCommand)(predict)
-app.command("study", cls=NamingCommand)(study)
-app.command("ablate", cls=NamingCommand)(ablate)
-app.command("report")(report)
-app.command("reproduce", cls=NamingCommand)(reproduce)
+for command in (extract, evaluate, fit, predict, study, ablate, report, reproduce):
+    app.command(cls=NamingCommand)(with_groups(command))
 
 
 def _version(wanted: bool) -> None:
@@ -65,17 +57,17 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; every failure ends in a sentence and an exit status, never in a traceback."""
-    # However it was started: results keep the command that gives them again.
+    """Run the command line; a failure ends in a message and an exit status, not in a traceback."""
+    # Results store the command that reproduces them, however fusionser was started.
     sys.argv[0] = "fusionser"
     gc.set_threshold(ALLOCATIONS)
-    # The search at the end of the process would free what the system takes back anyway: 0.6 s of one prediction's 4.
+    # At the end of the process, garbage collection would only free memory that the system frees anyway.
     atexit.register(gc.freeze)
     try:
         app(prog_name="fusionser")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            say("stopped. What was finished is kept; run the same command again to go on")
+            say("stopped. Finished work is kept; run the same command again to continue")
         raise
     except FusionserError as error:
         say(f"error: {error}")

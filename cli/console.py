@@ -1,4 +1,4 @@
-"""What is printed: tables and JSON on standard output, everything else on standard error."""
+"""Printing: results on standard output, everything else on standard error."""
 
 import json
 import sys
@@ -8,22 +8,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-
-__all__ = ["print_json", "print_table", "progress_bar", "say", "spoken", "training_bar", "warn_quarantine", "write"]
 
 PIPED_WIDTH = 160
 SHOWN = 10
 
-# A pipe has no width of its own; eighty columns would cut file names.
+# A pipe has no width; the default of 80 columns would cut file names.
 output = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 messages = Console(stderr=True, width=None if sys.stderr.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=True)
 
@@ -34,7 +25,7 @@ def say(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Print a line of the answer on standard output."""
+    """Print a line of the result on standard output."""
     output.print(escape(text), soft_wrap=True)
 
 
@@ -50,9 +41,9 @@ def print_table(
     numbers: Sequence[str] = (),
     unbroken: Sequence[str] = (),
 ) -> None:
-    """Print a table on standard output: `numbers` are set to the right, `unbroken` columns never folded."""
+    """Print a table on standard output, `numbers` columns aligned right and `unbroken` columns never wrapped."""
     if title:
-        # As a title of the table it would be broken to the table's width.
+        # rich would wrap a title of the table at the table's width.
         output.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
     table = Table()
     for name in columns:
@@ -64,32 +55,39 @@ def print_table(
     output.print(table)
 
 
-def _bars() -> Progress:
+@contextmanager
+def _bar(label: str) -> Iterator[tuple[Progress, Callable[..., None]]]:
     columns = (
-        TextColumn("{task.description}"),
+        "{task.description}",
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        "left",
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+
+        def update(done: int, total: int, name: str = "") -> None:
+            shown = f"{label}: {name}" if name else label
+            progress.update(task, completed=done, total=total, description=escape(shown))
+
+        yield progress, update
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[..., None]]:
-    """Show a bar with the time left on a terminal; yields a function of done, all, and optionally a name."""
-    with _bars() as progress:
-        yield _updating(progress, label)
+    """Show a progress bar on a terminal; yield its update function, of the count, the total and optionally a name."""
+    with _bar(label) as (_, update):
+        yield update
 
 
 @contextmanager
 def training_bar(label: str) -> Iterator[Callable[..., None]]:
-    """Show a bar as `progress_bar` does, and below it one for the epochs of the network that is being trained."""
+    """Show a progress bar, and below it one for the epochs of the network being trained."""
     from fusionser.networks import training_progress
 
-    with _bars() as progress:
-        update = _updating(progress, label)
+    with _bar(label) as (progress, update):
         task = progress.add_task("epochs", total=None, visible=False)
 
         def epochs(name: str, done: int, most: int) -> None:
@@ -102,7 +100,7 @@ def training_bar(label: str) -> Iterator[Callable[..., None]]:
 
 
 def spoken(update: Callable[..., None]) -> Callable[..., None]:
-    """Return a progress function that also says each name on a line, where no bar can be drawn."""
+    """Return a progress function that prints each name on a line if there is no terminal for a bar."""
 
     def report(done: int, total: int, name: str = "") -> None:
         update(done, total, name)
@@ -112,28 +110,17 @@ def spoken(update: Callable[..., None]) -> Callable[..., None]:
     return report
 
 
-def _updating(progress: Progress, label: str) -> Callable[..., None]:
-    task = progress.add_task(label, total=None)
-
-    def update(done: int, total: int, name: str = "") -> None:
-        shown = f"{label}: {name}" if name else label
-        progress.update(task, completed=done, total=total, description=escape(shown))
-
-    return update
-
-
 def recordings(count: int) -> str:
-    """Return a number of recordings in words."""
+    """Return a count with its noun."""
     return f"{count} recording{'' if count == 1 else 's'}"
 
 
 def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] = ()) -> None:
-    """Say which recordings were set apart, and why."""
+    """Print the notes on the recordings, and which of them were set apart, and why."""
     for note in notes:
         say(f"note: {note}")
-    if not quarantine:
-        return
-    say(f"{recordings(len(quarantine))} set apart, as unusable:")
+    if quarantine:
+        say(f"{recordings(len(quarantine))} set apart, as unusable:")
     for entry in quarantine[:SHOWN]:
         say(f"  {entry['reason']}")
     if len(quarantine) > SHOWN:

@@ -1,5 +1,6 @@
-"""The commands about corpora: list, check, generate."""
+"""The commands ``fusionser corpora``: list, check, generate."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,19 +8,18 @@ import typer
 
 from .console import print_json, print_table, progress_bar, write
 from .naming import NamingCommand
-from .options import SEEDS, option
-
-__all__ = ["corpora_app"]
+from .options import SEEDS, Json
 
 MANY = 20
-Json = Annotated[bool, option("--json", "Print JSON on standard output.")]
 
-corpora_app = typer.Typer(help="The corpora known: where to get each, what is here, what is wrong with it.")
+corpora_app = typer.Typer(
+    help="The supported corpora: where to get each, what is on this machine, and what is wrong with it."
+)
 
 
 @corpora_app.callback(invoke_without_command=True)
 def list_corpora(context: typer.Context, json: Json = False) -> None:
-    """List the corpora known, where to get each, and what is found under $FUSIONSER_DATA."""
+    """List the supported corpora, where to get each, and what is found under $FUSIONSER_DATA."""
     if context.invoked_subcommand is not None:
         return
     from fusionser.corpora import CORPORA
@@ -43,7 +43,9 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
                 f"{corpus['female_speakers']} f, {corpus['male_speakers']} m",
                 len(corpus["emotions"]),
                 corpus["licence"],
-                _found(corpus),
+                f"{corpus['recordings_found']} of {corpus['recordings']} in {Path(corpus['place']).name}/"
+                if corpus["place"]
+                else "-",
                 corpus["address"],
             ]
             for corpus in described
@@ -55,26 +57,20 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
 
 
 def _describe(corpus: Any, present: Any) -> dict[str, Any]:
-    counts = corpus.card.counts
+    card = corpus.card
     return {
         "name": corpus.name,
-        "title": corpus.card.title,
-        "recordings": counts.files,
-        "female_speakers": counts.female_speakers,
-        "male_speakers": counts.male_speakers,
-        "emotions": counts.emotions,
-        "licence": corpus.card.licence,
-        "citation": corpus.card.citation,
-        "address": corpus.card.address,
+        "title": card.title,
+        "recordings": card.counts.files,
+        "female_speakers": card.counts.female_speakers,
+        "male_speakers": card.counts.male_speakers,
+        "emotions": card.counts.emotions,
+        "licence": card.licence,
+        "citation": card.citation,
+        "address": card.address,
         "place": str(present.place) if present.place else None,
         "recordings_found": present.found if present.place else None,
     }
-
-
-def _found(described: dict[str, Any]) -> str:
-    if described["place"] is None:
-        return "-"
-    return f"{described['recordings_found']} of {described['recordings']} in {Path(described['place']).name}/"
 
 
 @corpora_app.command("check", cls=NamingCommand)
@@ -82,12 +78,12 @@ def check(
     name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders.")],
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
     decode: Annotated[
-        bool, typer.Option("--decode/--headers", help="Decode every recording, or read headers alone.")
+        bool, typer.Option("--decode/--headers", help="Decode every recording, or read only headers.")
     ] = True,
     every: Annotated[bool, typer.Option("--all", help="List everything, not the first few of each kind.")] = False,
     json: Json = False,
 ) -> None:
-    """Parse and count the recordings of a corpus; list what is missing, doubled, or cannot be used."""
+    """Parse and count the recordings of a corpus; list those that are missing, duplicate or unusable."""
     from fusionser.corpora import CORPORA, differences, list_rows
     from fusionser.reporting.words import stamp_texts
 
@@ -96,11 +92,8 @@ def check(
         refused = [{key: str(row[key]) for key in ("file", "reason")} for _, row in listing.quarantine.iterrows()]
         identical: list[list[str]] = []
         if decode:
-            from .checking import decode_all
-
-            more, identical = decode_all(listing.rows, progress)
+            more, identical = _decode_all(listing.rows, progress)
             refused += more
-    differ = differences(CORPORA[name], listing.rows) if name in CORPORA else []
     rows = listing.rows
     summary = {
         "corpus": name,
@@ -108,9 +101,8 @@ def check(
         "recordings": len(rows),
         "speakers": int(rows.loc[rows["speaker"] != "", "speaker"].nunique()),
         "minutes": round(float((rows["end"] - rows["start"]).sum()) / 60, 1),
-        "emotions": {str(key): int(value) for key, value in rows["emotion"].value_counts().sort_index().items()},
-        "genders": {str(key): int(value) for key, value in rows["gender"].value_counts().sort_index().items()},
-        "missing": stamp_texts(differ),
+        **{f"{column}s": rows[column].value_counts().sort_index().to_dict() for column in ("emotion", "gender")},
+        "missing": stamp_texts(differences(CORPORA[name], rows) if name in CORPORA else []),
         "doubled": [list(pair) for pair in listing.doubled],
         "identical_audio": identical,
         "unusable": refused,
@@ -121,6 +113,25 @@ def check(
         print_json(summary)
     else:
         _print_check(summary, every)
+
+
+def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[list[dict[str, str]], list[list[str]]]:
+    """Decode every row; return the unusable files with the reasons, and the groups of files with the same audio."""
+    from fusionser.audio import ClipSettings, decode, fingerprint, prepare
+    from fusionser.errors import AudioError
+
+    refused: list[dict[str, str]] = []
+    same: dict[str, list[str]] = {}
+    for done, (file, start, end) in enumerate(rows[["file", "start", "end"]].itertuples(index=False)):
+        try:
+            samples, rate = decode(file, start, end)
+            prepare(samples, rate, ClipSettings(sampling_rate=max(rate, 1000)), name=file)
+        except AudioError as error:
+            refused.append({"file": file, "reason": str(error)})
+        else:
+            same.setdefault(fingerprint(samples, rate), []).append(file)
+        progress(done + 1, len(rows))
+    return refused, [files for files in same.values() if len(files) > 1]
 
 
 def _print_check(summary: dict[str, Any], every: bool) -> None:
@@ -142,9 +153,8 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
         ("notes", summary["notes"]),
     ]
     for title, lines in kinds:
-        if not lines:
-            continue
-        write(f"{title}: {len(lines)}")
+        if lines:
+            write(f"{title}: {len(lines)}")
         shown = lines if every else lines[:MANY]
         for line in shown:
             write(f"  {line}")
@@ -157,10 +167,10 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
 @corpora_app.command("generate")
 def generate(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    seed: Annotated[int, option("--seed", "Draws the scatter of the voices.", **SEEDS)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the differences between the voices.", **SEEDS)] = 0,
     json: Json = False,
 ) -> None:
-    """Write the demo corpus: SYNTHETIC voices, for trying the tools only."""
+    """Write the demo corpus: SYNTHETIC voices, only for trying the tools."""
     from fusionser.corpora import generate_demo
 
     with progress_bar("recordings") as progress:

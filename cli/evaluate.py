@@ -1,83 +1,60 @@
 """The command ``fusionser evaluate``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from fusionser.errors import unknown_name
 
 from .console import print_json, print_table, training_bar, write
-from .options import (
-    IMPORTANCE_HELP,
-    PROTOCOL_HELP,
-    SETTING_HELP,
-    FrontEnd,
-    Input,
-    Places,
-    Run,
-    Settings,
-    Split,
-    Training,
-    option,
-    with_groups,
-)
-from .preparing import make_resources, prepare_augmented, prepare_places
-
-__all__ = ["evaluate"]
+from .options import IMPORTANCE_HELP, Experiment, Places, option
+from .preparing import prepare_experiment
 
 
-@with_groups
-def evaluate(
-    places: Places,
-    settings: Settings,
-    given: Input,
-    front_end: FrontEnd,
-    training: Training,
-    split: Split,
-    run: Run,
-    protocol: Annotated[str | None, option("--protocol", PROTOCOL_HELP, "Protocol")] = None,
-    setting: Annotated[str | None, option("--setting", SETTING_HELP, "Protocol")] = None,
-    importance: Annotated[str | None, option("--importance", IMPORTANCE_HELP)] = None,
-    out: Annotated[
-        Path | None, option("--out", "Folder for report.md, result.json, predictions.csv and pictures.")
-    ] = None,
-) -> None:
+class Asked(Experiment):
+    """The options of the command."""
+
+    setting: str | None = option("{settings}. The second standardises each speaker by their own unlabelled clips.")
+    importance: str | None = option(IMPORTANCE_HELP, panel="Options")
+    out: Path | None = option("Folder for report.md, result.json, predictions.csv and pictures.", panel="Options")
+
+
+def evaluate(places: Places, asked: Asked) -> None:
     """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
     from fusionser.jobs import evaluate_prepared
     from fusionser.names import IMPORTANCE
-    from fusionser.pipeline import build_estimator, build_features, choose_protocol, resolve
+    from fusionser.pipeline import choose_protocol
 
-    if importance not in (None, *IMPORTANCE):
-        raise unknown_name("kind of importance", str(importance), IMPORTANCE)
-    config = split.over(given.over(settings.load()), protocol, "speaker-kfold", run.seed)
-    spec = training.over(front_end.over(config.pipeline), run.seed, setting)
-    config = config.changed(pipeline=spec)
-    paired = given.pair(places)
-    settings.save(config, paired)
-    resources = make_resources(device=training.device, jobs=run.jobs, cache=run.cache)
-    # A wrong name is told before an hour of extraction, not after.
-    build_estimator(spec, extractor=build_features(resolve(spec, paired)))
-    prepared = prepare_places(paired, config, given, resources)
-    chosen = choose_protocol(config.protocol.name, prepared.table, config.protocol.settings, seed=spec.seed)
-    prepared = prepare_augmented(prepared, resources)
+    if asked.importance not in (None, *IMPORTANCE):
+        raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
+    prepared, split, resources = prepare_experiment(
+        asked,
+        places,
+        lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
+        protocol="speaker-kfold",
+        setting=asked.setting,
+    )
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
-            prepared, chosen, importance=importance, resources=resources, progress=progress
+            prepared, split, importance=asked.importance, resources=resources, progress=progress
         )
     page = None
-    if out is not None:
+    if asked.out is not None:
         from fusionser.reporting.page import write_report
 
-        page = write_report(result, evaluation, out)
-    if run.json:
+        page = write_report(result, evaluation, asked.out)
+    if asked.run.json:
         print_json(result.model_dump(mode="json"))
         return
-    print_result(result)
+    _print_result(result)
     if page is not None:
         write(f"report: {page}")
 
 
-def print_result(result: Any) -> None:
-    """Print a result as tables and a sentence."""
+def _percent(*shares: float) -> list[str]:
+    return [f"{100 * share:.1f}" for share in shares]
+
+
+def _print_result(result: Any) -> None:
     from fusionser.reporting.page import METRIC_NAMES, headline, is_synthetic, relied_columns, score_interval
     from fusionser.reporting.words import selection_text, stamp_texts
 
@@ -87,7 +64,7 @@ def print_result(result: Any) -> None:
         f"{result.classifier} on {result.corpus}, {result.features_name} ({result.feature_count} columns)",
         ["score", "%", "95 % interval over speakers"],
         [
-            [label, f"{100 * getattr(result.pooled, name):.1f}", score_interval(result, name)]
+            [label, *_percent(getattr(result.pooled, name)), score_interval(result, name)]
             for name, label in METRIC_NAMES.items()
         ],
         numbers=["%"],
@@ -96,13 +73,7 @@ def print_result(result: Any) -> None:
         "by class",
         ["emotion", "precision", "recall", "F1", "support"],
         [
-            [
-                name,
-                f"{100 * scores.precision:.1f}",
-                f"{100 * scores.recall:.1f}",
-                f"{100 * scores.f1:.1f}",
-                scores.support,
-            ]
+            [name, *_percent(scores.precision, scores.recall, scores.f1), scores.support]
             for name, scores in result.per_class.items()
         ],
         numbers=["precision", "recall", "F1", "support"],
@@ -111,7 +82,7 @@ def print_result(result: Any) -> None:
         print_table(
             "by speaker (fewer than eight, so each is shown)",
             ["speaker", "WAR", "UAR"],
-            [[name, f"{100 * scores.war:.1f}", f"{100 * scores.uar:.1f}"] for name, scores in result.speakers.items()],
+            [[name, *_percent(scores.war, scores.uar)] for name, scores in result.speakers.items()],
             numbers=["WAR", "UAR"],
         )
     if result.importance:
@@ -119,16 +90,12 @@ def print_result(result: Any) -> None:
             "what it relies on: points of a test speaker's UAR that are lost when columns are shuffled",
             ["columns", "points lost", "95 % interval"],
             [
-                [
-                    name,
-                    f"{100 * loss:.1f}",
-                    "-" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}",
-                ]
+                [name, *_percent(loss), "-" if ends is None else " to ".join(_percent(*ends))]
                 for name, loss, ends in relied_columns(result)
             ],
             numbers=["points lost"],
         )
-    chosen = selection_text(result.protocol.selection)
-    stamps = "; ".join([result.protocol.setting, chosen, *stamp_texts(result.protocol.stamps)])
-    write(f"{result.protocol.name}, {len(result.folds)} fold(s); {stamps}; seed {result.seed}")
+    protocol = result.protocol
+    stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts(protocol.stamps)])
+    write(f"{protocol.name}, {len(result.folds)} fold(s); {stamps}; seed {result.seed}")
     write(headline(result))

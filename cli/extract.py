@@ -1,49 +1,49 @@
 """The command ``fusionser extract``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from fusionser.errors import SettingsError
 
 from .console import print_json, recordings, write
-from .options import FrontEnd, Input, Places, Run, Settings, option, with_groups
-from .preparing import extract_places, make_resources
-
-__all__ = ["extract"]
+from .options import SEED_HELP, SEEDS, FrontEnd, Group, Input, Places, Run, Settings, option
+from .preparing import make_resources, prepare_places
 
 
-@with_groups
-def extract(
-    places: Places,
-    out: Annotated[Path, option("--out", "Features file to write (.parquet).")],
-    settings: Settings,
-    given: Input,
-    front_end: FrontEnd,
-    run: Run,
-    device: Annotated[
-        str,
-        option("--device", "Where spectra are computed: {feature_devices} (many clips at once).", "Features"),
-    ] = "cpu",
-) -> None:
+class Asked(Group):
+    """The options of the command."""
+
+    panel = "Features"
+    out: Path = option("Features file to write (.parquet).", ..., panel="Options")
+    settings: Settings
+    given: Input
+    front_end: FrontEnd
+    seed: int | None = option(SEED_HELP, panel="Run", **SEEDS)
+    run: Run
+    device: str = option("Where spectra are computed: {feature_devices} (many clips at once).", "cpu")
+
+
+def extract(places: Places, asked: Asked) -> None:
     """Extract features of all recordings into one Parquet file, rows and settings included."""
     import pandas as pd
 
+    from fusionser.pipeline import extract_file
     from fusionser.reporting.words import stamp_texts
     from fusionser.rows import write_table
 
+    out, given = asked.out, asked.given
     if out.suffix != ".parquet":
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
-    config = given.over(settings.load())
-    config = config.changed(pipeline=_without_learning(front_end.over(config.pipeline)))
+    config = given.over(asked.settings.load())
+    config = config.changed(pipeline=_without_learning(asked.front_end.over(config.pipeline)))
     paired = given.pair(places)
-    settings.save(config, paired)
-    resources = make_resources(device=device, jobs=run.jobs, cache=run.cache)
-    extracted = extract_places(paired, config, out, given, resources)
+    asked.settings.save(config, paired)
+    extracted = prepare_places(extract_file, paired, config, given, make_resources(asked.device, asked.run), path=out)
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:
         write_table(pd.DataFrame(extracted.quarantine), listed)
-    if run.json:
+    if asked.run.json:
         print_json(
             {
                 "out": str(out),
@@ -66,7 +66,7 @@ def extract(
 
 
 def _without_learning(spec: Any) -> Any:
-    """Take the gender as labelled: what is extracted before any split cannot be learned."""
+    """Take the gender from the labels: a network that estimates it cannot be trained before the split."""
     if spec.features.preset == "fusionnet" and spec.features.gender is None:
         return spec.changed(features=spec.features.changed(gender="given"))
     return spec

@@ -1,67 +1,38 @@
 """The command ``fusionser fit``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from fusionser.errors import FusionserError
 
 from .console import print_json, training_bar, write
-from .options import (
-    PROTOCOL_HELP,
-    FrontEnd,
-    Input,
-    Places,
-    Run,
-    Settings,
-    Split,
-    Training,
-    option,
-    with_groups,
-)
-from .preparing import make_resources, prepare_augmented, prepare_places
-
-__all__ = ["fit"]
+from .options import Experiment, Places, option
+from .preparing import prepare_experiment
 
 
-@with_groups
-def fit(
-    places: Places,
-    settings: Settings,
-    given: Input,
-    front_end: FrontEnd,
-    training: Training,
-    split: Split,
-    run: Run,
-    out: Annotated[Path, option("--out", "Model file to write.")] = Path("model.fusionser"),
-    protocol: Annotated[str | None, option("--protocol", PROTOCOL_HELP, "Protocol")] = None,
-    estimate: Annotated[
-        bool, option("--estimate/--no-estimate", "Score on held-out speakers first.", "Protocol")
-    ] = True,
-) -> None:
+class Asked(Experiment):
+    """The options of the command."""
+
+    out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options")
+    estimate: bool = option("Score on held-out speakers first.", True)
+
+
+def fit(places: Places, asked: Asked) -> None:
     """Fit a classifier to all recordings, save it, and say what to expect of it."""
     from fusionser.jobs import fit_prepared
     from fusionser.model import save_model
-    from fusionser.pipeline import build_estimator, build_features, resolve
     from fusionser.pipeline.build import decided_by
 
-    config = split.over(given.over(settings.load()), protocol, "speaker-holdout", run.seed)
-    spec = training.over(front_end.over(config.pipeline), run.seed)
-    config = config.changed(pipeline=spec)
-    paired = given.pair(places)
-    settings.save(config, paired)
-    resources = make_resources(device=training.device, jobs=run.jobs, cache=run.cache)
-    # A wrong name is told before an hour of extraction, not after.
-    build_estimator(spec, extractor=build_features(resolve(spec, paired)))
-    prepared = prepare_places(paired, config, given, resources)
-    chosen = _estimate_split(config.protocol, prepared.table, spec.seed) if estimate else None
-    prepared = prepare_augmented(prepared, resources)
+    prepared, split, resources = prepare_experiment(
+        asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout"
+    )
     with training_bar("folds of the estimate") as progress:
-        model = fit_prepared(prepared, split=chosen, resources=resources, progress=progress)
-    save_model(model, out)
-    if run.json:
-        print_json({"out": str(out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
+        model = fit_prepared(prepared, split=split, resources=resources, progress=progress)
+    save_model(model, asked.out)
+    if asked.run.json:
+        print_json({"out": str(asked.out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
         return
-    _print_card(out, model.card, decided_by(prepared.spec, prepared.extractor))
+    _print_card(asked.out, model.card, decided_by(prepared.spec, prepared.extractor))
 
 
 def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
@@ -71,7 +42,7 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
         chosen = choose_protocol(protocol.name, rows, protocol.settings, seed=seed)
         chosen.named_folds(rows)
     except FusionserError as error:
-        raise type(error)(f"{error}. Without an estimate the model can be fitted with --no-estimate") from error
+        raise type(error)(f"{error}. To fit the model without an estimate, use --no-estimate") from error
     return chosen
 
 
@@ -84,7 +55,7 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
         f"speakers of {card.corpus}"
     )
     if card.estimate is None:
-        write("no estimate was made; nothing is known of how well it does")
+        write("no estimate was made, so how well the model performs is unknown")
         return
     if is_synthetic(card.estimate):
         write("SYNTHETIC RECORDINGS: the estimate says that the tools work, and nothing about speech.")

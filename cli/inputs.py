@@ -1,4 +1,4 @@
-"""The recordings that ``fusionser predict`` is given."""
+"""The recordings for ``fusionser predict``."""
 
 import sys
 from pathlib import Path
@@ -10,28 +10,12 @@ from fusionser.corpora.base import audio_files, check_name
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.rows import check_rows, read_table
 
-__all__ = ["gather_clips"]
-
 
 def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
-    """List recordings from arguments, folders, standard input, a text file or a table.
+    """List the recordings to predict, in a table with a column ``file``.
 
-    Parameters
-    ----------
-    clips : list of str
-        Files, folders, or ``-`` for paths on standard input.
-    listed : Path, optional
-        A text file with one path a line, or a table with a column ``file``.
-
-    Returns
-    -------
-    DataFrame
-        With the column ``file``, and what else the table holds.
-
-    Raises
-    ------
-    SettingsError, CorpusError
-        When there is nothing to predict.
+    `clips` are files, folders, or ``-`` for paths on standard input. `listed` is a text file with one path per line,
+    or a table, whose other columns are added.
     """
     files: list[str] = []
     for clip in clips:
@@ -43,8 +27,7 @@ def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
                 raise CorpusError(f"{clip}: no audio files in this folder")
             files += in_folder
         else:
-            check_name(clip)
-            # A file that is not there is answered for, like any other that cannot be used.
+            # A missing file gets an answer with an error, like any other unusable file.
             files.append(clip)
     for file in files:
         check_name(file)

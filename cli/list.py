@@ -1,7 +1,7 @@
 """The command ``fusionser list``."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,19 +9,12 @@ from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, say, write
 from .naming import RECIPES, listed_names
-from .options import option
-
-if TYPE_CHECKING:
-    from fusionser.registry import Registry
-
-__all__ = ["list_names"]
-
-OWN = "fusionser"
+from .options import Json
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One name: what it stands for, where it comes from, and why it cannot be used, where it cannot."""
+    """A name: what it stands for, its package, and the reason if it cannot be used."""
 
     name: str
     summary: str
@@ -30,17 +23,20 @@ class Listed:
 
 
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help="What to list: {kinds}; all of them when left out.")] = None,
-    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+    kind: Annotated[str | None, typer.Argument(help="What to list: {kinds}; by default all.")] = None,
+    json: Json = False,
 ) -> None:
-    """List everything that has a name: what it is, and whether it comes with fusionser or from another package."""
+    """List all registered names: what each stands for, and which package it comes from."""
     from fusionser.registry import REGISTRIES
 
     kinds = listed_names()["kinds"]
     if kind is not None and kind not in kinds:
         raise unknown_name("kind of names", kind, kinds)
     wanted = kinds if kind is None else [kind]
-    tables = {kind: _recipes() if kind == RECIPES else _registered(REGISTRIES[kind]) for kind in wanted}
+    tables = {
+        kind: _recipes() if kind == RECIPES else [_listed(REGISTRIES[kind], name) for name in REGISTRIES[kind]]
+        for kind in wanted
+    }
     if json:
         print_json({kind: [asdict(listed) for listed in rows] for kind, rows in tables.items()})
     else:
@@ -51,14 +47,10 @@ def list_names(
             write("run a study with: fusionser study NAME; a paper's figure with: fusionser reproduce NAME")
     for kind in wanted:
         for name, package in REGISTRIES[kind].passed_over() if kind != RECIPES else ():
-            say(f"note: '{name}' of {package} is not used, since there is another of this name among the {kind}")
+            say(f"note: '{name}' of {package} is not used, since another of the {kind} has this name")
 
 
-def _registered(registry: "Registry") -> list[Listed]:
-    return [_listed(registry, name) for name in registry]
-
-
-def _listed(registry: "Registry", name: str) -> Listed:
+def _listed(registry: Any, name: str) -> Listed:
     origin = registry.origin(name)
     try:
         return Listed(name, registry.summary(name), origin)
@@ -73,4 +65,4 @@ def _recipes() -> list[Listed]:
 
     studies = {name: f"Study: {read_recipe(name).title}." for name in recipe_names()}
     figures = {name: f"Paper's figure: {recipe.title} ({recipe.paper})." for name, recipe in paper_recipes().items()}
-    return [Listed(name, summary, OWN) for name, summary in {**studies, **figures}.items()]
+    return [Listed(name, summary, "fusionser") for name, summary in {**studies, **figures}.items()]

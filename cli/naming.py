@@ -1,19 +1,17 @@
-"""Help that lists names: ``{classifiers}`` in a help text stands for the names of the classifiers.
+"""Help texts with lists of names: ``{classifiers}`` in a help text stands for the names of the classifiers.
 
-The names are looked up when help is shown, since to ask what is installed takes a third as long as `fusionser --help`.
+The names are looked up when the help of a command is shown, so that other commands do not search for plugins.
 """
 
 from typing import Any
 
 from typer.core import TyperCommand
 
-__all__ = ["RECIPES", "NamingCommand", "listed_names"]
-
 RECIPES = "recipes"
 
 
 def listed_names() -> dict[str, list[str]]:
-    """Return every list of names that a help text may hold, by its place holder; nothing large is imported."""
+    """Return the lists of names for help texts, by placeholder; this imports nothing large."""
     from fusionser import names
     from fusionser.registry import REGISTRIES
 
@@ -26,10 +24,10 @@ def listed_names() -> dict[str, list[str]]:
 
 
 class NamingCommand(TyperCommand):
-    """A command in whose help the place holders are filled."""
+    """A command that fills the placeholders in its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help, with the names that there are."""
+        """Write the help, with names for placeholders."""
         listed = {key: ", ".join(value) for key, value in listed_names().items()}
         for parameter in self.params:
             text = getattr(parameter, "help", None)

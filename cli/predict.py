@@ -8,9 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar
-from .options import JOBS_HELP, check_jobs, option
-
-__all__ = ["predict"]
+from .options import JOBS_HELP, Json, check_jobs
 
 
 def predict(
@@ -19,16 +17,16 @@ def predict(
         list[str] | None, typer.Argument(help="Recordings and folders; '-' reads paths from standard input.")
     ] = None,
     listed: Annotated[
-        Path | None, option("--list", "Text file with one path per line, or a table with a column 'file'.")
+        Path | None, typer.Option("--list", help="Text file with one path per line, or a table with a column 'file'.")
     ] = None,
     gender: Annotated[
-        str | None, option("--gender", "Gender of the speakers, for models that have it as a feature: {genders}.")
+        str | None, typer.Option(help="Gender of the speakers, for models that have it as a feature: {genders}.")
     ] = None,
-    out: Annotated[Path | None, option("--out", "Table to write (.csv or .parquet).")] = None,
-    jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = 1,
-    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Table to write (.csv or .parquet).")] = None,
+    jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
+    json: Json = False,
 ) -> None:
-    """Predict the emotion of recordings; one that cannot be used is answered for with its reason."""
+    """Predict the emotion of recordings; for one that cannot be used, give the reason."""
     from fusionser.model import load_model
     from fusionser.rows import write_table
 
@@ -57,7 +55,19 @@ def predict(
 def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> None:
     records = answers.to_dict("records")
     if json:
-        print_json([_plain_answer(record, classes) for record in records])
+        print_json(
+            [
+                {
+                    "file": record["file"],
+                    "emotion": record["emotion"] or None,
+                    "probabilities": None
+                    if record["error"]
+                    else {name: record[f"probability_{name}"] for name in classes},
+                    "error": record["error"] or None,
+                }
+                for record in records
+            ]
+        )
         return
     rows = []
     for record in records:
@@ -68,13 +78,3 @@ def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> Non
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
             rows.append([record["file"], record["emotion"], *probabilities])
     print_table("", ["file", "emotion", *classes], rows, numbers=classes)
-
-
-def _plain_answer(record: dict[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    probabilities = {name: record[f"probability_{name}"] for name in classes}
-    return {
-        "file": record["file"],
-        "emotion": record["emotion"] or None,
-        "probabilities": None if record["error"] else probabilities,
-        "error": record["error"] or None,
-    }

@@ -1,32 +1,19 @@
-"""What every command that needs features does first."""
+"""What commands that need features do first."""
 
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from .console import progress_bar, warn_quarantine
-from .options import Input
-
-__all__ = ["extract_places", "make_resources", "open_cache", "prepare_augmented", "prepare_places"]
+from .options import Experiment, Input, Work
 
 
-def open_cache(wanted: bool) -> Any:
-    """Return the default cache; where none is wanted, one that is gone when the command ends."""
+def make_resources(device: str, work: Work) -> Any:
+    """Return where the command's work runs; spectra are computed on a GPU only if it is named."""
     from fusionser.cache import Cache
-
-    if wanted:
-        return Cache.default()
-    # Within one run nothing is computed twice, whether or not it is kept for the next.
-    folder = tempfile.mkdtemp(prefix="fusionser-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Cache(folder)
-
-
-def make_resources(*, device: str, jobs: int, cache: bool) -> Any:
-    """Return where the command's work runs; a GPU computes spectra only where it is asked for by name."""
     from fusionser.pipeline import Resources
 
     where = "cpu"
@@ -35,28 +22,31 @@ def make_resources(*, device: str, jobs: int, cache: bool) -> Any:
 
         choose_device(device)
         where = feature_device(device)
-    return Resources(device=device, feature_device=where, n_jobs=jobs, cache=open_cache(cache))
+    if work.cache:
+        cache = Cache.default()
+    else:
+        # A temporary cache, so that nothing is computed twice within a run.
+        folder = tempfile.mkdtemp(prefix="fusionser-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        cache = Cache(folder)
+    return Resources(device=device, feature_device=where, n_jobs=work.jobs, cache=cache)
 
 
-def prepare_places(places: list[Any], config: Any, given: Input, resources: Any) -> Any:
-    """List the rows and extract their features, with a progress bar; say what was set apart."""
-    from fusionser.pipeline import prepare
+def corpus_places(corpora: Iterable[str], named: list[str] | None) -> dict[str, Path]:
+    """Return the folders of corpora: those under $FUSIONSER_DATA, and those given as ``corpus=folder``."""
+    from fusionser.corpora.places import data_folder, find_corpora, named_places
 
-    return _with_bar(prepare, places, config, given, resources)
-
-
-def extract_places(places: list[Any], config: Any, out: Path, given: Input, resources: Any) -> Any:
-    """Do so part by part, into a features file."""
-    from fusionser.pipeline import extract_file
-
-    return _with_bar(extract_file, places, config, given, resources, path=out)
+    return {**find_corpora(corpora, data_folder()), **named_places(named or [])}
 
 
-def _with_bar(
-    extract: Callable[..., Any], places: list[Any], config: Any, given: Input, resources: Any, **more: Any
+def prepare_places(
+    job: Callable[..., Any], places: list[Any], config: Any, given: Input, resources: Any, **more: Any
 ) -> Any:
+    """Call `prepare` or `extract_file` with a progress bar, and report the recordings that were set apart."""
+    from fusionser.reporting.words import stamp_texts
+
     with progress_bar("features") as progress:
-        prepared = extract(
+        prepared = job(
             places,
             config.pipeline,
             classes=config.classes,
@@ -66,17 +56,33 @@ def _with_bar(
             strict=given.strict,
             **more,
         )
-    from fusionser.reporting.words import stamp_texts
-
     warn_quarantine(prepared.quarantine, stamp_texts(prepared.notes))
     return prepared
 
 
-def prepare_augmented(prepared: Any, resources: Any) -> Any:
-    """Analyse the augmented rows once, with a progress bar, before the folds take their share of them."""
-    from fusionser.pipeline import analyse_augmented
+def prepare_experiment(
+    asked: Experiment,
+    places: list[Path],
+    choose_split: Callable[[Any, Any, int], Any],
+    *,
+    protocol: str,
+    setting: str | None = None,
+) -> tuple[Any, Any, Any]:
+    """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
-    if not prepared.spec.rows.augment:
-        return prepared
-    with progress_bar("augmented copies") as progress:
-        return analyse_augmented(prepared, resources=resources, progress=progress)
+    `choose_split` makes the protocol from its specification, the rows and the seed. `protocol` is the default name.
+    """
+    from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
+
+    config = asked.config(protocol, setting)
+    paired = asked.given.pair(places)
+    asked.settings.save(config, paired)
+    resources = make_resources(asked.training.device, asked.run)
+    # Wrong settings should fail here, before a long extraction.
+    build_estimator(config.pipeline, extractor=build_features(resolve(config.pipeline, paired)))
+    prepared = prepare_places(prepare, paired, config, asked.given, resources)
+    split = choose_split(config.protocol, prepared.table, config.pipeline.seed)
+    if prepared.spec.rows.augment:
+        with progress_bar("augmented copies") as progress:
+            prepared = analyse_augmented(prepared, resources=resources, progress=progress)
+    return prepared, split, resources

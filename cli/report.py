@@ -7,29 +7,32 @@ import typer
 
 from fusionser.errors import SettingsError
 
+from .ablate import write_pages
 from .console import write
-from .options import option
-
-__all__ = ["report"]
+from .reproduce import corpora_here, write_page
+from .study import study_text
 
 
 def report(
     results: Annotated[Path, typer.Argument(help="Folder that 'fusionser ablate', 'study' or 'reproduce' wrote.")],
     html: Annotated[
-        Path | None, option("--html", "Of an ablation: write one page to this file, and leave the folder as it is.")
+        Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
     ] = None,
     recipe: Annotated[
-        str | None, option("--recipe", "The recipe of a study by an earlier version, which kept none, by name or file.")
+        str | None, typer.Option(help="Recipe (name or file) of a study by an earlier version, which did not store it.")
     ] = None,
 ) -> None:
-    """Make the pages and pictures of a folder of results again; nothing is run."""
+    """Write the pages and figures of a folder of results again, without running anything."""
     if html is not None and html.suffix != ".html":
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
     if not results.is_dir():
-        raise SettingsError(f"{results} is no folder; expected one of 'fusionser ablate', 'study' or 'reproduce'")
-    if recipe is not None and (results / "design.json").is_file():
-        raise SettingsError(f"{results} is of 'fusionser ablate', which needs no recipe; leave --recipe out")
-    if html is not None or (results / "design.json").is_file():
+        raise SettingsError(
+            f"{results} is not a folder; expected one written by 'fusionser ablate', 'study' or 'reproduce'"
+        )
+    designed = (results / "design.json").is_file()
+    if recipe is not None and designed:
+        raise SettingsError(f"{results} was written by 'fusionser ablate', which needs no recipe; leave --recipe out")
+    if html is not None or designed:
         page, count = _ablation(results, html)
     else:
         page, count = _study(results, recipe) or _reproduction(results)
@@ -37,28 +40,18 @@ def report(
 
 
 def _ablation(folder: Path, html: Path | None) -> tuple[Path, int]:
-    from fusionser.reporting.ablation import AblationText, write_ablation
-    from fusionser.reporting.html import write_ablation_html
+    from fusionser.reporting.ablation import AblationText
     from fusionser.studies.ablation import stored_ablation
-    from fusionser.studies.runner import stored_curves
 
     stored = stored_ablation(folder)
-    design, effects, results = stored.design, stored.effects, stored.run.results
-    text = AblationText(command=stored.command)
-    if html is None:
-        write_ablation(design, effects, results, text, folder)
-    curves = stored_curves(folder, stored.run.names)
-    page = write_ablation_html(design, effects, results, text, html or folder / "report.html", curves)
-    return page, len(results)
+    return write_pages(stored, AblationText(stored.command), folder, html), len(stored.run.results)
 
 
 def _study(folder: Path, name: str | None) -> tuple[Path, int] | None:
-    """Make the page of a study, by the recipe that is given or kept; return None where there is neither."""
+    """Make the page of a study from the given or stored recipe; return None without a recipe."""
     from fusionser.reporting.page import write_study
     from fusionser.studies.recipe import keep_recipe, kept_recipe, read_recipe
     from fusionser.studies.study import stored_study
-
-    from .study import study_text
 
     kept = (name, read_recipe(name)) if name else kept_recipe(folder)
     if kept is None:
@@ -73,10 +66,9 @@ def _reproduction(folder: Path) -> tuple[Path, int]:
     from fusionser.studies.papers import paper_recipes
     from fusionser.studies.reproduction import kept_recipes
 
-    from .reproduce import write_page
-
-    if not any(list((folder / "cells").glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
+    cells = folder / "cells"
+    if not any(list(cells.glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
         raise SettingsError(
             f"{folder} holds no results of 'fusionser ablate' or 'reproduce'; if they are of a study, name its --recipe"
         )
-    return write_page(folder), len(list((folder / "cells").glob("*.json")))
+    return write_page(folder, corpora_here()), len(list(cells.glob("*.json")))

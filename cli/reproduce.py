@@ -1,86 +1,68 @@
 """The command ``fusionser reproduce``."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import (
-    JOBS_HELP,
-    PLACE_HELP,
-    PRECISION_HELP,
-    THREADS_HELP,
-    TRAINING_DEVICE_HELP,
-    WEIGHTS_HELP,
-    check_jobs,
-    option,
-    set_threads,
-)
-from .preparing import make_resources
+from .options import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP, Group, Work, option
+from .preparing import corpus_places, make_resources
 from .study import say_failures
 
-__all__ = ["reproduce", "write_page"]
+
+class Asked(Group):
+    """The options of the command."""
+
+    out: Path = option("Folder for report.md and the evaluations.", Path("reproduction"))
+    place: list[str] | None = option(PLACE_HELP)
+    seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
+    epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1)
+    quick: bool = option("A quick trial: three epochs, one seed, a part of the corpus; stamped.", False, "--quick")
+    partial: bool = option("Run on an incomplete corpus, and stamp the result.", False, "--partial")
+    best_epoch: bool = option(
+        "Train again, and choose the epoch by the test rows, as some papers do.", False, "--best-epoch"
+    )
+    cost: bool = option("Train on a few batches, and estimate the time of a full run on this machine.", False, "--cost")
+    device: str = option(TRAINING_DEVICE_HELP, "auto")
+    precision: str = option(PRECISION_HELP, "float32")
+    weights: str | None = option(WEIGHTS_HELP)
+    work: Work
 
 
 def reproduce(
-    recipe: Annotated[str | None, typer.Argument(help="Name of a recipe, or a TOML file; none lists all.")] = None,
-    out: Annotated[Path, option("--out", "Folder for report.md and the evaluations.")] = Path("reproduction"),
-    place: Annotated[list[str] | None, option("--place", PLACE_HELP)] = None,
-    seeds: Annotated[int | None, option("--seeds", "Repetitions, instead of the recipe's.", min=1, max=100)] = None,
-    epochs: Annotated[int | None, option("--epochs", "Epochs, instead of the recipe's; stamped.", min=1)] = None,
-    quick: Annotated[
-        bool, option("--quick", "A quick look: three epochs, one seed, a part of the corpus; stamped.", is_flag=True)
-    ] = False,
-    partial: Annotated[
-        bool, option("--partial", "Run on what there is of a corpus, and stamp the result.", is_flag=True)
-    ] = False,
-    best_epoch: Annotated[
-        bool,
-        option("--best-epoch", "Train again, and choose the epoch by the test rows, as some papers do.", is_flag=True),
-    ] = False,
-    cost: Annotated[
-        bool, option("--cost", "Train on a few batches, and estimate what the whole would take here.", is_flag=True)
-    ] = False,
-    device: Annotated[str, option("--device", TRAINING_DEVICE_HELP)] = "auto",
-    precision: Annotated[str, option("--precision", PRECISION_HELP)] = "float32",
-    weights: Annotated[str | None, option("--weights", WEIGHTS_HELP)] = None,
-    jobs: Annotated[int, option("--jobs", JOBS_HELP, callback=check_jobs)] = -1,
-    threads: Annotated[int | None, option("--threads", THREADS_HELP, min=1, max=1024, callback=set_threads)] = None,
-    cache: Annotated[bool, option("--cache/--no-cache", "Keep features between runs.")] = True,
-    json: Annotated[bool, option("--json", "Print JSON on standard output.")] = False,
+    *,
+    recipe: Annotated[
+        str | None, typer.Argument(help="Name of a recipe, or a TOML file; without it, all are listed.")
+    ] = None,
+    asked: Asked,
 ) -> None:
-    """Run a published result again: the paper's figure, ours under its protocol, and ours by speaker."""
-    from fusionser.corpora.places import named_places
-
-    places = _places(named_places(place or []))
+    """Reproduce a published result: the paper's figure, ours under its protocol, and ours by speaker."""
+    places = corpora_here(asked.place)
     if recipe is None:
-        _list(places, json)
+        _list(places, asked.work.json)
         return
     from fusionser.studies.papers import paper_recipes, read_paper_recipe
     from fusionser.studies.reproduce import Run
     from fusionser.studies.reproduction import keep_recipe
 
     name, wanted = read_paper_recipe(recipe)
-    run = Run(
-        seeds=seeds,
-        epochs=epochs,
-        quick=quick,
-        partial=partial,
-        precision=precision,
-        weights=weights,
-        best_epoch=best_epoch,
-    )
-    resources = make_resources(device=device, jobs=jobs, cache=cache)
-    work = _measure if cost else _run
-    outcome, answer = work(name, wanted, places, out, run, resources)
+    run = Run(**{member.name: getattr(asked, member.name) for member in fields(Run)})
+    job = _measure if asked.cost else _run
+    outcome, answer = job(name, wanted, places, asked.out, run, make_resources(asked.device, asked.work))
     if name not in paper_recipes():
-        keep_recipe(name, wanted, out)
-    page = write_page(out, places)
-    if json:
+        keep_recipe(name, wanted, asked.out)
+    page = write_page(asked.out, places)
+    if asked.work.json:
         print_json(answer)
         return
-    _print_cost(outcome) if cost else _print(outcome)
+    if asked.cost:
+        from fusionser.reporting.reproduction import cost_text
+
+        write(f"{outcome.recipe}: {cost_text(outcome)}")
+    else:
+        _print(outcome)
     write(f"report: {page}")
 
 
@@ -103,8 +85,8 @@ def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: An
     return reproduction, {**_described(reproduction), "failures": done.failures}
 
 
-def write_page(out: Path, places: Any = None) -> Path:
-    """Write the page of all recipes that were run in a folder; `places` tells which corpora are whole here."""
+def write_page(out: Path, places: dict[str, Path]) -> Path:
+    """Write the page of all recipes that were run in a folder; `places` are the folders of the corpora."""
     from fusionser.reporting.reproduction import write_reproduction
     from fusionser.studies.cost import stored_cost
     from fusionser.studies.papers import paper_recipes
@@ -114,26 +96,19 @@ def write_page(out: Path, places: Any = None) -> Path:
     stored = {name: stored_reproductions(name, recipe, out) for name, recipe in recipes.items()}
     there = [reproduction for several in stored.values() for reproduction in several if reproduction.paper]
     unrun = [name for name, several in stored.items() if not any(reproduction.paper for reproduction in several)]
-    missing = {name: _shortage(recipes[name], _places(places)) for name in unrun}
+    missing = {name: _shortage(recipes[name], places) for name in unrun}
     return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out)
 
 
-def _print_cost(cost: Any) -> None:
-    from fusionser.reporting.reproduction import cost_text
-
-    write(f"{cost.recipe}: {cost_text(cost)}")
-
-
-def _places(named: Any) -> dict[str, Path]:
-    """Return the folders of the corpora: those under $FUSIONSER_DATA, and those that were named."""
+def corpora_here(place: list[str] | None = None) -> dict[str, Path]:
+    """Return the folders of all corpora on this machine."""
     from fusionser.corpora import CORPORA
-    from fusionser.corpora.places import data_folder, find_corpora
 
-    return {**find_corpora(CORPORA, data_folder()), **(named or {})}
+    return corpus_places(CORPORA, place)
 
 
 def _shortage(recipe: Any, places: dict[str, Path]) -> str:
-    """Return what is missing here of a recipe's corpora; "" where all of them are whole."""
+    """Return which of a recipe's corpora are incomplete on this machine, and by how much."""
     from fusionser.corpora.places import present_corpora
 
     here = present_corpora(recipe.corpora, places)
@@ -196,29 +171,22 @@ def _described(reproduction: Any) -> dict[str, Any]:
 
 
 def _print(reproduction: Any) -> None:
-    from fusionser.reporting.reproduction import (
-        best_epoch_score,
-        figure_text,
-        independent_score,
-        paper_protocol_score,
-        reading,
-        reproduction_stamps,
-        verdict,
-    )
+    from fusionser.reporting import reproduction as text
 
+    recipe = reproduction.recipe
     print_table(
-        f"{reproduction.title}: {reproduction.recipe.paper}, {reproduction.recipe.title}",
+        f"{reproduction.title}: {recipe.paper}, {recipe.title}",
         ["paper", "ours, the paper's protocol", "ours, best epoch", "ours, speaker-independent", "reached"],
         [
             [
-                f"{figure_text(reproduction.recipe)} ({reproduction.recipe.measure})",
-                paper_protocol_score(reproduction),
-                best_epoch_score(reproduction),
-                independent_score(reproduction),
-                verdict(reproduction),
+                f"{text.figure_text(recipe)} ({recipe.measure})",
+                text.paper_protocol_score(reproduction),
+                text.best_epoch_score(reproduction),
+                text.independent_score(reproduction),
+                text.verdict(reproduction),
             ]
         ],
     )
-    for stamp in reproduction_stamps(reproduction):
+    for stamp in text.reproduction_stamps(reproduction):
         write(f"stamp: {stamp}")
-    write(" ".join([*reading(reproduction), reproduction.recipe.choices]))
+    write(" ".join([*text.reading(reproduction), recipe.choices]))

@@ -1,21 +1,21 @@
-"""Speech emotion recognition from handcrafted and deep features, with scores that nobody has to doubt.
+"""Speech emotion recognition from handcrafted and deep features, with trustworthy evaluation.
 
 >>> import fusionser
 >>> model = fusionser.load_model("model.fusionser")  # doctest: +SKIP
 >>> model.predict(["clip.wav"])  # doctest: +SKIP
 
-The parts, in the order in which data flow through them:
+The main modules, in the order of the data flow:
 
-- `fusionser.corpora`: a folder of recordings to rows,
+- `fusionser.corpora`: folders of recordings to rows,
 - `fusionser.audio`, `fusionser.features`: rows to features,
 - `fusionser.splits`, `fusionser.evaluation`: protocols, the leakage guard, scores,
 - `fusionser.scaling`, `fusionser.classifiers`: features to labels,
-- `fusionser.spec`, `fusionser.pipeline`: what is fitted, and how it is built,
-- `fusionser.jobs`: extract, evaluate and fit, whole,
-- `fusionser.model`: the saved model,
-- `fusionser.studies`: many evaluations, kept and compared,
-- `fusionser.reporting`: pages and pictures,
-- `fusionser.registry`: everything that has a name, open to plugins.
+- `fusionser.spec`, `fusionser.pipeline`: specifications, and pipelines built from them,
+- `fusionser.jobs`: extract, evaluate and fit,
+- `fusionser.model`: saved models,
+- `fusionser.studies`: many evaluations, stored and compared,
+- `fusionser.reporting`: pages and figures,
+- `fusionser.registry`: registered names, including those of plugins.
 """
 
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fusionser.registry import REGISTRIES
     from fusionser.spec import PipelineSpec
 else:
-    # A line here, one above and one below is all that a public name takes; nothing is imported before it is used.
+    # A public name needs a line here, one above and one below.
     __getattr__, __dir__ = lazy_names(
         __name__,
         {

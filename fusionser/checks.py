@@ -1,4 +1,4 @@
-"""Ranges that parameters of several estimators share."""
+"""Range checks that several estimators share."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -14,7 +14,7 @@ MOST_DROPOUT = 0.95
 
 
 def check_range(name: str, value: float, least: float, most: float) -> None:
-    """Raise `SettingsError` when a number is not from `least` to `most`.
+    """Raise `SettingsError` unless a number is from `least` to `most`.
 
     Examples
     --------
@@ -28,18 +28,17 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
 
 
 def check_units(**given: int | Sequence[int]) -> None:
-    """Raise `SettingsError` for a number of units or filters, or one of several, that is out of its range.
+    """Raise `SettingsError` unless all numbers of units or filters are in their range.
 
     Examples
     --------
     >>> check_units(units=64, hidden=(12, 10))
     """
     for name, value in given.items():
-        for count in np.ravel(value):
-            if not 1 <= count <= MOST_UNITS:
-                raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")
+        if not all(1 <= count <= MOST_UNITS for count in np.ravel(value)):
+            raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")
 
 
 def check_dropout(dropout: float) -> None:
-    """Raise `SettingsError` for a dropout that is out of its range."""
+    """Raise `SettingsError` unless a dropout rate is in its range."""
     check_range("dropout", dropout, 0, MOST_DROPOUT)

@@ -1,4 +1,4 @@
-"""Docstrings of classes that take over parameters of their bases."""
+"""Docstrings of classes that inherit parameters."""
 
 import inspect
 import re
@@ -12,9 +12,9 @@ PARAMETERS = ["Parameters", "----------"]
 
 
 class DocumentedParameters:
-    """A base of dataclasses, which writes into a subclass's docstring the parameters that it has from its bases.
+    """A base of dataclasses that adds inherited parameters to the docstrings of its subclasses.
 
-    They follow the subclass's own, in the words of the base, with the subclass's defaults.
+    They follow the parameters of the subclass, with the text of the base and the defaults of the subclass.
 
     Examples
     --------
@@ -40,26 +40,20 @@ class DocumentedParameters:
             cls.__doc__ = _completed(cls)
 
 
+@lru_cache
 def parameter_entries(doc: str | None) -> dict[str, list[str]]:
-    """Return the lines of each entry of a docstring's section of parameters, by name.
+    """Return the lines of each entry in the Parameters section of a docstring, by name.
 
     Examples
     --------
     >>> parameter_entries(DocumentedParameters.__doc__)
     {}
     """
-    return _entries(inspect.cleandoc(doc or ""))
-
-
-@lru_cache
-def _entries(doc: str) -> dict[str, list[str]]:
-    """Read a docstring once: those of bases are asked for by every subclass."""
-    lines = doc.splitlines()
+    lines = inspect.cleandoc(doc or "").splitlines()
     first, last = _section(lines)
     entries: dict[str, list[str]] = {}
     for line in lines[first:last]:
-        named = HEADER.match(line)
-        if named:
+        if named := HEADER.match(line):
             entries[named[1]] = [line]
         elif entries and line.startswith(" "):
             entries[next(reversed(entries))].append(line)
@@ -67,33 +61,33 @@ def _entries(doc: str) -> dict[str, list[str]]:
 
 
 def _section(lines: list[str]) -> tuple[int, int]:
-    """Return where the entries of the parameters begin and end; where they would, when there are none."""
+    """Return where the entries of the Parameters section begin and end; without one, where it should be inserted."""
     headers = [place - 1 for place, line in enumerate(lines) if place and line.startswith("---")]
-    starts = [place for place in headers if lines[place : place + 2] == PARAMETERS]
-    if not starts:
+    start = next((place for place in headers if lines[place : place + 2] == PARAMETERS), None)
+    if start is None:
         place = headers[0] if headers else len(lines)
         return place, place
-    return starts[0] + 2, min((place for place in headers if place > starts[0]), default=len(lines))
+    return start + 2, min((place for place in headers if place > start), default=len(lines))
 
 
 def _completed(cls: type) -> str:
     doc = inspect.cleandoc(cls.__doc__ or "")
-    documented, lines = _entries(doc), doc.splitlines()
     bases = [base for base in cls.__mro__[1:] if issubclass(base, DocumentedParameters)]
-    fields = {name for base in bases for name in getattr(base, "__dataclass_fields__", {})} - documented.keys()
+    fields = {name for base in bases for name in getattr(base, "__dataclass_fields__", {})}
+    fields -= parameter_entries(doc).keys()
     missing: dict[str, list[str]] = {}
     for base in bases:
-        # A base's docstring has been through here, and needs no more cleaning.
-        for name, entry in _entries(base.__dict__.get("__doc__") or "").items():
+        for name, entry in parameter_entries(base.__dict__.get("__doc__")).items():
             if name in fields and name not in missing:
                 missing[name] = [_with_default(entry[0], cls, name), *entry[1:]]
     if not missing:
         return doc
+    lines = doc.splitlines()
     first, last = _section(lines)
     before, after = "\n".join(lines[:last]).rstrip(), "\n".join(lines[last:])
-    added = "\n".join(line for entry in missing.values() for line in entry)
-    start = before if first < last else "\n".join([before, "", *PARAMETERS])
-    return f"{start}\n{added}\n\n{after}".rstrip()
+    start = [before] if first < last else [before, "", *PARAMETERS]
+    added = [line for entry in missing.values() for line in entry]
+    return ("\n".join([*start, *added]) + f"\n\n{after}").rstrip()
 
 
 def _with_default(header: str, cls: type, name: str) -> str:
@@ -102,5 +96,5 @@ def _with_default(header: str, cls: type, name: str) -> str:
     described = HEADER.match(header)
     if described is None or default is inspect.Parameter.empty:
         return header
-    shown = repr(default).replace("'", '"')
-    return f"{name} : {described[2]}, " + ("optional" if default is None else f"default={shown}")
+    shown = "optional" if default is None else "default=" + repr(default).replace("'", '"')
+    return f"{name} : {described[2]}, {shown}"

@@ -1,7 +1,7 @@
 """The errors that fusionser raises on purpose.
 
-Every message says what was got, what was expected and what to do about it. The command line prints the
-message alone; a traceback there is a bug.
+Every message says what was given, what was expected and what to do. The command line prints the message alone; a
+traceback there is a bug.
 """
 
 from collections.abc import Iterable
@@ -26,48 +26,48 @@ class FusionserError(Exception):
 
 
 class AudioError(FusionserError):
-    """A recording cannot be used: unreadable, empty, silent, too short, too long or not finite."""
+    """A recording cannot be used: it is unreadable, empty, silent, too short, too long or not finite."""
 
 
 class CorpusError(FusionserError):
-    """A folder of recordings is not what the corpus is known to look like."""
+    """A folder of recordings does not match its corpus."""
 
 
 class RowsError(FusionserError):
-    """A table of rows lacks a column, or holds a value that cannot be right."""
+    """A table of rows lacks a column or has an invalid value."""
 
 
 class SettingsError(FusionserError, ValueError):
-    """A parameter has a value out of its range, or a name that is not registered."""
+    """A parameter has an invalid value or an unknown name."""
 
 
 class ProtocolError(FusionserError, ValueError):
-    """The rows cannot be split as the protocol asks."""
+    """The rows cannot be split under the protocol."""
 
 
 class LeakageError(FusionserError):
-    """Training and test rows share what the protocol says they must not share."""
+    """Training and test rows share something that the protocol does not allow."""
 
 
 class TrainingError(FusionserError):
-    """A network cannot be trained: it diverges, or there is too little to train it on."""
+    """A network cannot be trained: it diverges, or there are too few rows."""
 
 
 class ModelFileError(FusionserError):
-    """A saved model cannot be read: truncated, foreign, newer than this version, or hostile."""
+    """A saved model cannot be read: it is truncated, unsafe, from a newer version or of another format."""
 
 
 def unknown_name(kind: str, got: str, known: Iterable[str]) -> SettingsError:
-    """Return the error for a name that no registry holds, with the names that it does hold.
+    """Return the error for an unknown name, with the valid names in its message.
 
     Parameters
     ----------
     kind : str
-        What the name was meant to be, such as ``"classifier"``.
+        What the name stands for, such as ``"classifier"``.
     got : str
-        The name that was given.
+        The unknown name.
     known : iterable of str
-        The registered names.
+        The valid names.
 
     Examples
     --------

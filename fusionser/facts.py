@@ -1,4 +1,4 @@
-"""Facts about results and listings, as values: sentences are made of them in `fusionser.reporting` alone."""
+"""Facts about results and listings, as values. Only `fusionser.reporting` turns them into sentences."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ __all__ = ["Record", "Stamp"]
 
 
 class Record(BaseModel):
-    """A frozen record that knows no other fields."""
+    """A frozen record that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Stamp(Record):
-    """One thing that a reader must know of a result, or of a listing of recordings.
+    """A fact that a reader of a result, or of a listing of recordings, must know.
 
     Parameters
     ----------
     kind : str
-        What it is; `fusionser.reporting.words` has a sentence for each.
+        The kind of fact; `fusionser.reporting.words` has a sentence for each kind.
     value : object
-        Plain values: a number, text, a list or a mapping.
+        A number, a string, or a list or mapping of these.
     allowed : bool, default=True
-        Whether the protocol allows it; what it does not allow is refused, and stamped only where that was overruled.
+        Whether the protocol allows it. What it forbids is an error, and is stamped only if that error was overruled.
 
     Examples
     --------

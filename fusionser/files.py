@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files."""
 
 import os
 import tempfile
@@ -10,25 +10,25 @@ from fusionser.errors import FusionserError
 __all__ = ["write_bytes", "write_text", "write_whole"]
 
 
-def write_whole(path: str | Path, write: Callable[[Path], None]) -> Path:
-    """Let `write` fill a temporary file beside `path`, then move it there in one step.
+def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` fill a temporary file in the folder of `path`, then rename it to `path`.
 
     Parameters
     ----------
     path : str or Path
-        The file to make; its folder is made when missing.
+        The file to write. Missing folders are created.
     write : callable
-        Is given the path of the temporary file, which has the same suffix.
+        Takes the path of the temporary file, which has the same suffix.
 
     Returns
     -------
     Path
-        The finished file.
+        The written file.
 
     Raises
     ------
     FusionserError
-        When the file cannot be written (no room, no permission). What stood at `path` before stays.
+        When the file cannot be written (disk full, no permission). An existing file at `path` is then unchanged.
     """
     target = Path(path)
     temporary: Path | None = None
@@ -46,8 +46,8 @@ def write_whole(path: str | Path, write: Callable[[Path], None]) -> Path:
         temporary.replace(target)
     except OSError as error:
         raise FusionserError(
-            f"cannot write {target}: {error.strerror or error}. Nothing was left there half-written; "
-            "free some room or give another place, and run the command again"
+            f"cannot write {target}: {error.strerror or error}. No partial file was left there; "
+            "free some space or choose another path, and run the command again"
         ) from error
     finally:
         if temporary is not None:
@@ -56,14 +56,10 @@ def write_whole(path: str | Path, write: Callable[[Path], None]) -> Path:
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
-    """Write `content` to `path`, whole or not at all."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(content)
-
-    return write_whole(path, write)
+    """Write `content` to `path` atomically."""
+    return write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 def write_text(path: str | Path, content: str) -> Path:
-    """Write `content` to `path` in UTF-8, whole or not at all."""
+    """Write `content` to `path` in UTF-8, atomically."""
     return write_bytes(path, content.encode())

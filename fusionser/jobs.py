@@ -1,4 +1,4 @@
-"""The main jobs, as the command line and Python have them: extract, evaluate and fit."""
+"""The main jobs of the command line and the Python API: extract, evaluate and fit."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,14 +38,19 @@ from fusionser.splits import Protocol
 __all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared", "plugins_used"]
 
 PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}}
-"""What of an estimate is no business of a model's users: places on this machine, and who said what."""
+"""Fields of an estimate that a saved model leaves out: paths on this machine, and results of single speakers."""
+
+SCORES = (
+    "rows", "speaker_count", "classes", "protocol", "pooled", "intervals", "per_class", "folds", "speakers", "genders",
+    "importance",
+)  # fmt: skip
+"""Fields that a result takes from an evaluation unchanged."""
 
 Data = str | Path | Sequence[str | Path]
 
 
 def _places(data: Data, corpus: str | None) -> list[Place]:
-    listed = [data] if isinstance(data, str | Path) else list(data)
-    return [Place(path, corpus) for path in listed]
+    return [Place(path, corpus) for path in ([data] if isinstance(data, str | Path) else data)]
 
 
 def extract(
@@ -56,7 +61,7 @@ def extract(
     corpus: str | None = None,
     resources: Resources = LOCAL,
 ) -> Extracted:
-    """Extract the features of all recordings into one Parquet file, rows and settings included.
+    """Extract the features of all recordings into one Parquet file, which also holds the rows and the settings.
 
     Parameters
     ----------
@@ -65,7 +70,7 @@ def extract(
     out : path
         Features file to write (``.parquet``).
     spec : PipelineSpec
-        Whose features are extracted.
+        Specification of the features.
     corpus : str, optional
         For folders: a key of `CORPORA`, or ``folders``.
     resources : Resources
@@ -87,7 +92,7 @@ def evaluate(
     importance: str | None = None,
     resources: Resources = LOCAL,
 ) -> Result:
-    """Score a pipeline under a protocol, everything that learns being fitted inside the training folds.
+    """Score a pipeline under a protocol. Everything that learns is fitted to the training rows of each fold.
 
     Parameters
     ----------
@@ -99,9 +104,9 @@ def evaluate(
     protocol : str, default="speaker-kfold"
         A key of `PROTOCOLS`.
     protocol_settings : dict, optional
-        Its settings, as ``{"folds": 6}``; what is left out follows the corpus's card.
+        Settings of the protocol, such as ``{"folds": 6}``. Defaults come from the corpus card.
     importance : {"blocks", "features"}, optional
-        Also find what the classifier relies on.
+        Also measure the importance of blocks, or of blocks and features.
     resources : Resources
 
     Returns
@@ -123,14 +128,14 @@ def fit(
     protocol_settings: dict[str, Any] | None = None,
     resources: Resources = LOCAL,
 ) -> Model:
-    """Fit a pipeline to all recordings, after estimating on held-out speakers what to expect of it.
+    """Estimate the scores of a pipeline on held-out speakers, then fit it to all recordings.
 
     Parameters
     ----------
     data, spec, corpus, protocol_settings, resources
         See `evaluate`.
     protocol : str or None, default="speaker-holdout"
-        Of the estimate; None for no estimate.
+        Protocol of the estimate; None skips the estimate.
 
     Returns
     -------
@@ -150,7 +155,7 @@ def evaluate_prepared(
     resources: Resources = LOCAL,
     progress: FoldProgress | None = None,
 ) -> tuple[Result, Evaluation]:
-    """Evaluate the specification of prepared rows; return the result, and the evaluation with its predictions."""
+    """Evaluate the pipeline of prepared rows; return the result, and the evaluation with the predictions."""
     began = time.perf_counter()
     spec = prepared.spec
     estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
@@ -166,30 +171,25 @@ def evaluate_prepared(
             progress=progress,
         )
     settings = features.settings()
+    weights = [
+        Stamp(kind="initial-weights", value={"network": block["kind"], "weights": block["weights"]})
+        for block in settings
+        if "weights" in block
+    ]
     plugins = plugins_used(prepared, split, settings)
     result = Result(
         corpora=prepared.corpora,
-        rows=evaluation.rows,
-        speaker_count=evaluation.speaker_count,
-        classes=evaluation.classes,
-        protocol=evaluation.protocol,
+        **{name: getattr(evaluation, name) for name in SCORES},
         spec=spec,
         features=settings,
         features_name=spec.features_name,
         feature_count=features.column_count(len(evaluation.classes)),
         classifier=decided_by(spec, prepared.extractor),
         classifier_settings=classifier_settings(spec, estimator),
-        pooled=evaluation.pooled,
-        intervals=evaluation.intervals,
-        per_class=evaluation.per_class,
         confusion=evaluation.confusion.tolist(),
-        folds=evaluation.folds,
-        speakers=evaluation.speakers,
         speaker_confusions={name: matrix.tolist() for name, matrix in evaluation.speaker_confusions.items()},
-        genders=evaluation.genders,
-        importance=evaluation.importance,
         quarantine=prepared.quarantine,
-        notes=(*prepared.notes, *_initial_weights(settings)),
+        notes=(*prepared.notes, *weights),
         seed=spec.seed,
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
         provenance={**provenance(), **({"plugins": plugins} if plugins else {})},
@@ -199,7 +199,7 @@ def evaluate_prepared(
 
 @contextmanager
 def _parameter_errors(spec: PipelineSpec) -> Iterator[None]:
-    """Where a classifier was given parameters, turn what it raises about them into an error that says so."""
+    """Turn an exception of a classifier with given parameters into a `SettingsError` that names them."""
     try:
         yield
     except FusionserError:
@@ -212,7 +212,7 @@ def _parameter_errors(spec: PipelineSpec) -> Iterator[None]:
 
 
 def plugins_used(prepared: Prepared, split: Protocol, blocks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return name and package of everything in an evaluation that does not come with fusionser."""
+    """Return the package of every name in an evaluation that comes from a plugin."""
     spec = prepared.spec
     named: list[Named] = [
         *named_in_blocks(blocks),
@@ -227,18 +227,9 @@ def plugins_used(prepared: Prepared, split: Protocol, blocks: Sequence[Mapping[s
 def _seconds(prepared: Prepared, evaluation: Evaluation, spent: float) -> dict[str, float]:
     seconds = {"features": prepared.seconds, "evaluation": round(spent, 2)}
     if len(evaluation.curves):
-        # Of networks that were trained before and are in the cache, too.
+        # This counts networks taken from the cache too.
         seconds["training"] = round(float(evaluation.curves["seconds"].sum()), 2)
     return seconds
-
-
-def _initial_weights(features: Sequence[dict[str, Any]]) -> list[Stamp]:
-    """Say of networks that may begin with weights of others whether they did."""
-    return [
-        Stamp(kind="initial-weights", value={"network": block["kind"], "weights": block["weights"]})
-        for block in features
-        if "weights" in block
-    ]
 
 
 def fit_prepared(
@@ -248,19 +239,20 @@ def fit_prepared(
     resources: Resources = LOCAL,
     progress: FoldProgress | None = None,
 ) -> Model:
-    """Fit the specification of prepared rows to all of them, after an estimate under a protocol where one is given."""
+    """Fit the pipeline of prepared rows to all of them, after an estimate under `split` unless it is None."""
     table, spec = prepared.table, prepared.spec
     classes = check_labels(table)
     estimate = None
     if split is not None:
-        estimate = evaluate_prepared(prepared, split, resources=resources, progress=progress)[0]
+        estimated = evaluate_prepared(prepared, split, resources=resources, progress=progress)[0]
+        estimate = estimated.model_copy(update=PRIVATE)
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )
     with _parameter_errors(spec):
         fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
-    # What adds or leaves out training rows has no part in a prediction.
+    # The steps before these change the training rows, and are not part of a prediction.
     pipeline = Pipeline(pipeline.steps[-3:])
     settings = classifier_settings(spec, estimator)
     card = ModelCard(
@@ -274,7 +266,7 @@ def fit_prepared(
         corpus=", ".join(prepared.corpora),
         training_rows=len(table),
         training_speakers=int(table.loc[table["speaker"] != "", "speaker"].nunique()),
-        estimate=None if estimate is None else estimate.model_copy(update=PRIVATE),
+        estimate=estimate,
         versions=versions(),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
     )

@@ -1,4 +1,4 @@
-"""Packages that import a name when it is first asked for (PEP 562)."""
+"""Packages that import a name when it is first used (PEP 562)."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,14 @@ __all__ = ["lazy_names"]
 def lazy_names(
     package: str, names: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the functions ``__getattr__`` and ``__dir__`` of a package whose names are imported when they are used.
+    """Return ``__getattr__`` and ``__dir__`` for a package that imports its names when they are used.
 
     Parameters
     ----------
     package : str
         Full name of the package.
     names : mapping of str to sequence of str
-        The names that come from each module; modules that begin with a dot are relative to the package.
+        The names to import from each module. A module with a leading dot is relative to the package.
 
     Examples
     --------

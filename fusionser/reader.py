@@ -1,4 +1,4 @@
-"""From a row of the table to its samples."""
+"""Read the samples of a row."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["read_row"]
 
 
 def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[Waveform, int]:
-    """Decode the clip that a row names, or take its samples from memory, and apply the row's augmentation.
+    """Decode the clip of a row, or take its samples from memory, and apply the row's augmentation.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[
         Holds ``file``, or ``waveform`` and ``sampling_rate``; optionally ``start`` and ``end`` in seconds, and
         ``augmentation``.
     sampling_rate : int, optional
-        Rate in Hz at which an augmentation is applied; the file's own when None. An original recording is
-        always returned at its own rate.
+        Rate in Hz at which an augmentation is applied; by default that of the file. Recordings without an
+        augmentation are not resampled.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[
     AudioError
         When the recording cannot be used.
     SettingsError
-        When the augmentation is not one that is known.
+        When the augmentation is unknown.
     """
     if holds_waveform(row):
         samples, rate = samples_of(row)

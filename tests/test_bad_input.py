@@ -212,7 +212,7 @@ def test_what_a_command_does_not_take_is_refused_before_it_runs(refused, demo_fo
     (tmp_path / "rows.csv").write_text("file,emotion\n")
     table = refused("ablate", tmp_path / "rows.csv", "--corpus", "demo", "--out", tmp_path / "out")
     assert "expected a folder of recordings of one corpus" in table
-    assert "is no folder" in refused("report", tmp_path / "nowhere")
+    assert "is not a folder" in refused("report", tmp_path / "nowhere")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
 
 

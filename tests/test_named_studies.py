@@ -177,10 +177,10 @@ def test_what_has_no_part_in_a_study_is_told(command, demo_folder, tmp_path):
     given = ["ablate", demo_folder, "--corpus", "demo", "--out", tmp_path / "out"]
     answer = command(*given, "--study", "blocks", "--copies", "3")
     assert answer.status != 0
-    assert "--copies has no part in the study 'blocks'; leave it out" in answer.messages
+    assert "--copies has no effect in the study 'blocks'; leave it out" in answer.messages
     answer = command(*given, "--study", "corpora")
     assert "the study 'corpora' adds other corpora to the training rows; name at least one" in answer.messages
     answer = command(*given, "--also", f"emodb={demo_folder}")
     assert "--also is for the studies protocol and corpora" in answer.messages
     answer = command(*given, "--study", "gender", "--gender", "given")
-    assert "--gender has no part in the study 'gender'" in answer.messages
+    assert "--gender has no effect in the study 'gender'" in answer.messages
