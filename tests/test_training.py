@@ -385,7 +385,7 @@ def test_overconfident_logits_are_cooled_down():
 
 @pytest.mark.parametrize("name", ["cuda:99", "tpu3", "gpu", ""])
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(name):
-    with pytest.raises(SettingsError, match="here there are: auto, cpu"):
+    with pytest.raises(SettingsError, match="available here: auto, cpu"):
         choose_device(name)
 
 
