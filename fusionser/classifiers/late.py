@@ -90,13 +90,11 @@ class LateFusion(MemberClassifier):
         """
         if self.method not in LATE_FUSIONS:
             raise unknown_name("late fusion", self.method, LATE_FUSIONS)
-        whole, columns, labels = self._whole(X, y)
-        kept = list(whole)[: -len(columns)]
-        self.groups_, self.scored_ = self._parts(columns)
+        whole, features, labels = self._whole(X, y)
+        kept = [str(name) for name in whole][: -len(features)]
+        self.groups_, self.scored_ = self._parts(features)
         base = SVM(random_state=self.random_state) if self.classifier is None else self.classifier
-        self.members_ = {
-            name: clone(base).fit(whole[[*kept, *columns]], labels) for name, columns in self.groups_.items()
-        }
+        self.members_ = {name: clone(base).fit(whole[[*kept, *part]], labels) for name, part in self.groups_.items()}
         self.stack_ = None
         names = [*self.groups_, *self.scored_]
         self.weights_ = {name: 1.0 / len(names) for name in names}
@@ -106,8 +104,7 @@ class LateFusion(MemberClassifier):
 
     def _learn(self, whole: pd.DataFrame, kept: list[str], labels: Array, base: TableClassifier) -> None:
         logs = {name: whole[columns].to_numpy(dtype=np.float64) for name, columns in self.scored_.items()}
-        seed = self.random_state or 0
-        folds = list(InnerFolds(folds=self.folds, seed=seed).split(whole, labels))
+        folds = list(InnerFolds(folds=self.folds, seed=self.random_state or 0).split(whole, labels))
         for name, columns in self.groups_.items():
             part = whole[[*kept, *columns]]
             logs[name] = np.full((len(labels), len(self.classes_)), np.log(LEAST))
@@ -116,9 +113,8 @@ class LateFusion(MemberClassifier):
                 places = np.searchsorted(self.classes_, inner.classes_)
                 logs[name][np.ix_(held, places)] = _logs(inner.predict_proba(part.iloc[held]))
         stacked = np.stack([logs[name] for name in self.weights_])
-        targets = np.searchsorted(self.classes_, labels)
         if self.method == "weighted":
-            weights = best_weights(stacked, targets)
+            weights = best_weights(stacked, np.searchsorted(self.classes_, labels))
             self.weights_ = dict(zip(self.weights_, weights.tolist(), strict=True))
         else:
             self.weights_ = {}

@@ -139,11 +139,13 @@ class SVM(TableClassifier):
 
     def decision_function(self, X: Any) -> Array:
         """Return the decision values of the SVM, shape (n_rows, n_classes), or (n_rows,) for two classes."""
-        return self.svc_.decision_function(self._features(X))
+        values = self._features(X)
+        return self.svc_.decision_function(values)
 
     def predict(self, X: Any) -> Array:
         """Return the decision of the SVM, shape (n_rows,)."""
-        return self.svc_.predict(self._features(X))
+        values = self._features(X)
+        return self.svc_.predict(values)
 
     def answer(self, values: Array) -> tuple[Array, Array]:
         """Return the results of `predict` and `predict_proba`, which can differ."""

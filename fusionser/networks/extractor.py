@@ -197,7 +197,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def predict(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, shape (n_clips,)."""
-        return self.classes_[self.predict_proba(X, sampling_rate=sampling_rate).argmax(axis=1)]
+        probabilities = self.predict_proba(X, sampling_rate=sampling_rate)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def names(self) -> list[str]:
         """Return the column names within the block; those of class scores are known only after `fit`."""
