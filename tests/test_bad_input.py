@@ -157,7 +157,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--protocol", "speaker-holdout", "--test-speakers", "f9"], "'f9' names no speaker; the speakers are demo/f1"),
         (["--scaling", "standrad"], "unknown scaling 'standrad'; did you mean 'standard'"),
         (["--imbalance", "magic"], "unknown imbalance strategy 'magic'. Known: none, weights"),
-        (["--device", "cuda:99"], "this machine has no device 'cuda:99'; here there are: auto, cpu"),
+        (["--device", "cuda:99"], "this machine has no device 'cuda:99'; available here: auto, cpu"),
         (["--fusion", "late"], "unknown fusion 'late'. Known: early, average, weighted, stacked"),
         (["--augment", "echo"], "unknown augmentation 'echo'. Known: noise, pitch, stretch, lowpass, speed"),
         (["--precision", "int8"], "unknown precision 'int8'. Known: float32, bfloat16"),

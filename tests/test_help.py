@@ -115,7 +115,7 @@ def test_names_that_no_mapping_holds_are_taken_and_others_are_not():
             choose_device(name.replace("N", "0"))
         except SettingsError as error:
             assert "this machine has no device" in str(error)
-    with pytest.raises(SettingsError, match="is not one"):
+    with pytest.raises(SettingsError, match="unknown device"):
         choose_device("gpu")
     table = pd.DataFrame([[0.0, 0.1], [1.0, 0.9]] * 10, columns=["a__0", "b__0"])
     for method in names.LATE_FUSIONS:

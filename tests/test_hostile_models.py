@@ -294,7 +294,7 @@ def test_a_booster_whose_trees_lead_astray_is_refused():
             check_booster(planted, 3, 3)
     planted = json.loads(json.dumps(honest))
     planted["learner"]["objective"]["name"] = "reg:squarederror"
-    with pytest.raises(ValueError, match="no plain tree booster"):
+    with pytest.raises(ValueError, match="not a plain tree booster"):
         check_booster(planted, 3, 3)
     with pytest.raises(ValueError, match="expected 4 and 3"):
         check_booster(honest, 4, 3)

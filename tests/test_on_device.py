@@ -79,5 +79,5 @@ def test_values_of_another_device_are_kept_apart(tmp_path, clips, monkeypatch):
 def test_a_device_that_is_not_there_is_one_sentence(command, demo_folder, tmp_path):
     answer = command("extract", demo_folder, "--corpus", "demo", "--device", "cuda:7", "--out", tmp_path / "f.parquet")
     assert answer.status != 0
-    assert "this machine has no device 'cuda:7'; here there are: auto, cpu" in answer.messages
+    assert "this machine has no device 'cuda:7'; available here: auto, cpu" in answer.messages
     assert "Traceback" not in answer.messages

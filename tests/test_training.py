@@ -224,7 +224,7 @@ def test_a_comment_trains_nothing_anew_and_a_change_of_what_trains_does(tmp_path
     for number, (module, old, new, same) in enumerate(
         [
             ("training", norm, f"{norm}  # enough for all", True),
-            ("training", '"""The only place where networks are trained', '"""Where networks are trained', True),
+            ("training", '"""Training of all networks', '"""How networks are trained', True),
             ("training", norm, "LARGEST_NORM = 4.0", False),
             ("batches", "rng.beta(0.4, 0.4)", "rng.beta(0.5, 0.4)", False),
             ("layers", "class Preparation(nn.Module):", "class Preparation(nn.Module):\n    kept = True\n", False),
@@ -385,7 +385,7 @@ def test_overconfident_logits_are_cooled_down():
 
 @pytest.mark.parametrize("name", ["cuda:99", "tpu3", "gpu", ""])
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(name):
-    with pytest.raises(SettingsError, match="here there are: auto, cpu"):
+    with pytest.raises(SettingsError, match="available here: auto, cpu"):
         choose_device(name)
 
 

@@ -1,51 +1,29 @@
-"""The classifiers, each under one name.
+"""The classifiers, by name.
 
-They take a table of features (with or without the carried columns of its rows) or an array, and any labels;
-`predict_proba` sums to one over `classes_`.
+They take a table of features (with or without the carried columns of its rows) or an array, and labels of any type.
+The probabilities of `predict_proba` are in the order of `classes_` and sum to one.
 """
 
 from typing import TYPE_CHECKING
 
-from fusionser.classifiers.base import MemberClassifier, TableClassifier
-from fusionser.lazy import lazy_names
+from fusionser.classifiers.base import MemberClassifier as MemberClassifier
+from fusionser.classifiers.base import TableClassifier as TableClassifier
+from fusionser.lazy import lazy_package
 from fusionser.networks.settings import NetworkTraining
-from fusionser.registry import CLASSIFIERS
+from fusionser.registry import CLASSIFIERS as CLASSIFIERS
 
 if TYPE_CHECKING:
-    from fusionser.classifiers.bagging import BAGGING, BalancedBagging
-    from fusionser.classifiers.gradient_boosting import XGBoost
-    from fusionser.classifiers.late import LateFusion
-    from fusionser.classifiers.neural import LSTM, MLP, BiLSTM
-    from fusionser.classifiers.random_forest import RandomForest
-    from fusionser.classifiers.svm import SVM
+    from fusionser.classifiers.bagging import BAGGING as BAGGING
+    from fusionser.classifiers.bagging import BalancedBagging as BalancedBagging
+    from fusionser.classifiers.gradient_boosting import XGBoost as XGBoost
+    from fusionser.classifiers.late import LateFusion as LateFusion
+    from fusionser.classifiers.neural import LSTM as LSTM
+    from fusionser.classifiers.neural import MLP as MLP
+    from fusionser.classifiers.neural import BiLSTM as BiLSTM
+    from fusionser.classifiers.random_forest import RandomForest as RandomForest
+    from fusionser.classifiers.svm import SVM as SVM
 else:
-    __getattr__, __dir__ = lazy_names(
-        __name__,
-        {
-            ".bagging": ("BAGGING", "BalancedBagging"),
-            ".gradient_boosting": ("XGBoost",),
-            ".late": ("LateFusion",),
-            ".neural": ("LSTM", "MLP", "BiLSTM"),
-            ".random_forest": ("RandomForest",),
-            ".svm": ("SVM",),
-        },
-    )
-
-__all__ = [
-    "BAGGING",
-    "CLASSIFIERS",
-    "LSTM",
-    "MLP",
-    "SVM",
-    "BalancedBagging",
-    "BiLSTM",
-    "LateFusion",
-    "MemberClassifier",
-    "RandomForest",
-    "TableClassifier",
-    "XGBoost",
-    "classifier",
-]
+    __getattr__, __dir__, __all__ = lazy_package(__name__, "CLASSIFIERS", "classifier")
 
 
 def classifier(
@@ -64,18 +42,19 @@ def classifier(
     name : str
         A key of `CLASSIFIERS`.
     seed : int, default=0
-    class_weight : "balanced" or None
+    class_weight : {"balanced"}, optional
+        Weight each class by the inverse of its share.
     balance : str, optional
         One of `COLUMN_BALANCINGS`.
     n_jobs : int, optional
-        Threads, where the classifier uses any.
+        Number of threads, for classifiers that use threads.
     device : str, optional
-        Where a network is trained; the classical three stay on the CPU.
+        Device of a network; classifiers without a network ignore it.
 
     Raises
     ------
     SettingsError
-        When no classifier has that name.
+        If no classifier has that name.
 
     Examples
     --------

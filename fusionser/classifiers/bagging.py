@@ -1,10 +1,9 @@
-"""A bag of classifiers, each on rows of its own in which all classes are equally large."""
+"""A bag of classifiers, each trained on its own balanced sample of the rows."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
 
 from fusionser.balancing import row_sampler
@@ -12,7 +11,6 @@ from fusionser.classifiers.base import Array, MemberClassifier, TableClassifier
 from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError
 from fusionser.names import BAGGING
-from fusionser.scaling import split_carried
 
 __all__ = ["BAGGING", "BalancedBagging"]
 
@@ -21,23 +19,24 @@ MOST_MEMBERS = 99
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BalancedBagging(MemberClassifier):
-    """The mean over members that each learn from another balanced part of the rows.
+    """The mean of members that are each trained on another balanced sample of the rows.
 
-    Each member sees all rows of the scarcest class and as many of every other, drawn anew, so that none is thrown away
-    by all (the EasyEnsemble of Liu, Wu and Zhou 2009, with any classifier).
+    Each member gets all rows of the rarest class and as many of every other class, drawn anew, so that together they
+    use most rows (EasyEnsemble: Liu, Wu and Zhou 2009, with any classifier).
 
     Parameters
     ----------
     classifier : TableClassifier, optional
         Cloned for each member; `SVM` when None.
     n_members : int, default=10
+        1 to 99.
     random_state : int, default=0
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     members_ : dict of str to TableClassifier
-        By number.
+        Members by number.
 
     Examples
     --------
@@ -59,14 +58,15 @@ class BalancedBagging(MemberClassifier):
         ----------
         X : table or array of shape (n_rows, n_columns)
         y : sequence of shape (n_rows,)
+
+        Raises
+        ------
+        SettingsError
+            If `n_members` is outside its range, or all rows have one class.
         """
         if not 1 <= self.n_members <= MOST_MEMBERS:
             raise SettingsError(f"n_members is {self.n_members}; expected 1 to {MOST_MEMBERS}")
-        carried, _ = split_carried(X)
-        values, labels = self._training(X, y)
-        table = pd.DataFrame(values, columns=self._names(values))
-        if carried is not None:
-            table = pd.concat([carried.reset_index(drop=True), table], axis=1)
+        table, _, labels = self._whole(X, y)
         base = SVM() if self.classifier is None else self.classifier
         places = np.arange(len(labels))[:, None]
         self.members_ = {}
@@ -78,16 +78,12 @@ class BalancedBagging(MemberClassifier):
         return self
 
     def check_loaded(self) -> None:
-        """Raise `ValueError` when the members are no classifiers of these columns and classes."""
+        """Raise `ValueError` if the members are not classifiers of these columns and classes."""
         if type(self.members_) is not dict or not self.members_:
-            raise ValueError("a bag without members")
+            raise ValueError("the bag has no members")
         for member in self.members_.values():
             self._check_member(member, self.n_features_in_, MemberClassifier)
 
     def probabilities(self, values: Array) -> Array:
         """Return the mean of the members' probabilities, shape (n_rows, n_classes)."""
-        total: Array = np.mean([member.probabilities(values) for member in self.members_.values()], axis=0)
-        return total
-
-    def _names(self, values: Array) -> list[str]:
-        return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]
+        return np.asarray(np.mean([member.probabilities(values) for member in self.members_.values()], axis=0))

@@ -1,10 +1,11 @@
-"""What every classifier shares."""
+"""Base classes of all classifiers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -19,20 +20,20 @@ Array = npt.NDArray[Any]
 
 
 class TableClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier that sets the carried columns aside before it looks at the features.
+    """A classifier that separates the carried columns of a table from its features.
 
-    Each has a parameter ``balance``: one of `COLUMN_BALANCINGS`, or None; what it learns from is balanced so.
+    Each has a parameter ``balance``: one of `COLUMN_BALANCINGS`, by which training rows are balanced, or None.
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
-    """What a search over inner folds tries, by parameter."""
+    """Values by parameter that a search over inner folds tries."""
 
     balance: str | None
     random_state: int | None
 
     def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
-        _, features = split_carried(X)
-        values, labels = validate_data(self, features, y, dtype=np.float64)
+        """Return checked columns and labels."""
+        values, labels = validate_data(self, split_carried(X)[1], y, dtype=np.float64)
         check_classification_targets(labels)
         self.classes_: Array = np.unique(labels)
         if len(self.classes_) < 2:
@@ -42,23 +43,21 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
         return values, labels
 
     def _balanced(self, values: Array, labels: Array) -> tuple[Array, Array]:
-        """Return what is learned from."""
+        """Return the balanced training rows."""
         if self.balance is None:
             return values, labels
         return balance_columns(values, labels, self.balance, self.random_state or 0)
 
     def _features(self, X: Any) -> Array:
         check_is_fitted(self)
-        _, features = split_carried(X)
-        values: Array = validate_data(self, features, dtype=np.float64, reset=False)
-        return values
+        return validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
 
     def probabilities(self, values: Array) -> Array:
-        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
+        """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""
         raise NotImplementedError
 
     def answer(self, values: Array) -> tuple[Array, Array]:
-        """Return what `predict` and `predict_proba` do for columns that are checked: float64, in training's order."""
+        """Return the results of `predict` and `predict_proba` for checked columns: float64, in training order."""
         probabilities = self.probabilities(values)
         return self.classes_[probabilities.argmax(axis=1)], probabilities
 
@@ -68,35 +67,46 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, shape (n_rows,)."""
-        labels, _ = self.answer(self._features(X))
-        return labels
+        return self.answer(self._features(X))[0]
 
     def check_loaded(self) -> None:
-        """Raise `ValueError` when parts that a file gave this classifier are of another kind than it predicts with."""
+        """Raise `ValueError` if parts that were loaded from a file cannot belong to this classifier."""
 
     def pack(self) -> dict[str, bytes]:
-        """Take out the fitted parts that have a format of their own, as bytes by name, for a saved model."""
+        """Remove fitted parts with a file format of their own, and return them as bytes by name, for a saved model."""
         return {}
 
     def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Put back what `pack` took out."""
+        """Restore the parts that `pack` removed."""
 
 
 class MemberClassifier(TableClassifier):
-    """A classifier of classifiers, which are in ``members_`` by name."""
+    """A classifier made of other classifiers, which are in ``members_`` by name."""
 
     members_: dict[str, TableClassifier]
 
+    def _whole(self, X: Any, y: Any) -> tuple[pd.DataFrame, list[str], Array]:
+        """Return a table of carried columns and checked features, the names of its features, and the labels."""
+        carried, _ = split_carried(X)
+        values, labels = self._training(X, y)
+        names = self._names(values)
+        table = pd.DataFrame(values, columns=names)
+        whole = table if carried is None else pd.concat([carried.reset_index(drop=True), table], axis=1)
+        return whole, names, labels
+
+    def _names(self, values: Array) -> list[str]:
+        return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]
+
     def _check_member(self, member: Any, columns: int, never: type) -> None:
-        """Raise `ValueError` when a member is no classifier, one of a kind that may not be, or for something else."""
+        """Raise `ValueError` if a member is not a classifier, is of the type `never`, or fits other data."""
         if not isinstance(member, TableClassifier) or isinstance(member, never):
             raise ValueError(f"a {type(member).__name__} in the place of a classifier")
         if member.n_features_in_ != columns or list(member.classes_) != list(self.classes_):
-            raise ValueError("a member for other columns or classes")
+            raise ValueError("a member was fitted to other columns or classes")
         member.check_loaded()
 
     def pack(self) -> dict[str, bytes]:
-        """Take out the members' parts that have a format of their own."""
+        """Remove and return the members' parts with a file format of their own."""
         return {
             f"members/{name}/{part}": content
             for name, member in self.members_.items()
@@ -104,7 +114,7 @@ class MemberClassifier(TableClassifier):
         }
 
     def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Put the members' parts back."""
+        """Restore the members' parts."""
         for name, member in self.members_.items():
             prefix = f"members/{name}/"
             member.unpack({key.removeprefix(prefix): value for key, value in parts.items() if key.startswith(prefix)})

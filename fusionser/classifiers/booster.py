@@ -1,4 +1,4 @@
-"""The trees of a booster, checked before XGBoost reads them."""
+"""Checks of the trees of a booster before XGBoost reads them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ import numpy.typing as npt
 __all__ = ["OUTSIDE", "check_booster", "leads_outside"]
 
 ROOT = 2**31 - 1
-"""What XGBoost writes as the parent of a root."""
+"""The parent of a root in XGBoost's format."""
 
 OUTSIDE = "a tree whose nodes lead outside of it"
 
@@ -17,10 +17,10 @@ OUTSIDE = "a tree whose nodes lead outside of it"
 def leads_outside(
     left: npt.NDArray[Any], right: npt.NDArray[Any], tested: npt.NDArray[Any], nodes: int, columns: int
 ) -> bool:
-    """Tell whether a child or a tested column of a tree's nodes does not exist."""
+    """Return whether a node of a tree refers to a child or a column that does not exist."""
     inner = left != -1
     positions = np.flatnonzero(inner)
-    # A child that comes after its parent also rules out a loop.
+    # Children come after their parents, which also rules out loops.
     fits = (left[inner] > positions) & (right[inner] > positions) & (left[inner] < nodes) & (right[inner] < nodes)
     within = (tested[inner] >= 0) & (tested[inner] < columns)
     return not (len(left) == len(right) == len(tested) == nodes and fits.all() and within.all())
@@ -32,7 +32,7 @@ def check_booster(model: Mapping[str, Any], classes: int, columns: int) -> None:
     Raises
     ------
     ValueError
-        When it is for other classes or columns, is no plain tree booster, or its trees lead astray.
+        If it has other classes or columns, is not a plain tree booster, or its trees have invalid indices.
     """
     learner = model["learner"]
     params = learner["learner_model_param"]
@@ -42,18 +42,17 @@ def check_booster(model: Mapping[str, Any], classes: int, columns: int) -> None:
             f"{classes} and {columns}"
         )
     booster = learner["gradient_booster"]
-    model_part = booster["model"]
+    trees, groups = (booster["model"][key] for key in ("trees", "tree_info"))
     plain = (
         booster["name"] == "gbtree"
         and learner["objective"]["name"] == "multi:softprob"
-        and model_part["gbtree_model_param"]["num_parallel_tree"] == "1"
-        and not any(model_part.get("cats", {}).values())
+        and booster["model"]["gbtree_model_param"]["num_parallel_tree"] == "1"
+        and not any(booster["model"].get("cats", {}).values())
     )
     if not plain:
-        raise ValueError("the booster is no plain tree booster with a softmax")
-    trees, groups = model_part["trees"], model_part["tree_info"]
+        raise ValueError("the booster is not a plain tree booster with a softmax")
     if len(groups) != len(trees) or not all(0 <= group < classes for group in groups):
-        raise ValueError("the booster's trees are of classes that it does not have")
+        raise ValueError("the booster has trees for classes that it does not have")
     for tree in trees:
         _check_boosted_tree(tree, columns)
 
@@ -67,8 +66,7 @@ def _check_boosted_tree(tree: Mapping[str, Any], columns: int) -> None:
     if any(array.shape != (nodes,) for array in arrays.values()) or arrays["split_type"].any():
         raise ValueError("a tree whose arrays do not fit together")
     parents = arrays["parents"]
-    ranks = np.arange(nodes)
-    if parents[0] != ROOT or not ((parents[1:] >= 0) & (parents[1:] < ranks[1:])).all():
-        raise ValueError(OUTSIDE)
-    if leads_outside(arrays["left_children"], arrays["right_children"], arrays["split_indices"], nodes, columns):
+    rooted = parents[0] == ROOT and ((parents[1:] >= 0) & (parents[1:] < np.arange(1, nodes))).all()
+    children = (arrays["left_children"], arrays["right_children"])
+    if not rooted or leads_outside(*children, arrays["split_indices"], nodes, columns):
         raise ValueError(OUTSIDE)

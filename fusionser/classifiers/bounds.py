@@ -1,7 +1,7 @@
-"""Indices in a fitted classifier that compiled code follows without looking, checked before it does.
+"""Checks of indices in a fitted classifier that compiled code uses without bounds checks.
 
-A file from a stranger may hold a tree whose nodes lead outside of it, or a machine whose arrays do not fit
-together. Reading such a thing is harmless; predicting with it would read foreign memory.
+An untrusted file may contain a tree whose nodes lead outside of it, or a support vector machine whose arrays do not fit
+together. Loading it is harmless, but predicting with it would read memory out of bounds.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ __all__ = ["check_machine", "check_nodes", "expect"]
 
 
 def expect(part: Any, *kinds: type) -> None:
-    """Raise `ValueError` when a part is not of one of these very classes."""
+    """Raise `ValueError` if the type of a part is not one of these; subclasses are rejected."""
     if type(part) not in kinds:
         raise ValueError(f"a {type(part).__name__} in the place of a {kinds[0].__name__}")
 
 
 def check_nodes(state: Mapping[str, Any], columns: int, classes: int) -> None:
-    """Raise `ValueError` when the nodes of scikit-learn's tree, as it is pickled, lead astray."""
+    """Raise `ValueError` if the pickled state of a scikit-learn tree has invalid indices or shapes."""
     nodes, values = state["nodes"], state["values"]
     count = state["node_count"]
     if nodes.ndim != 1 or type(count) is not int or not 1 <= count == len(nodes):
-        raise ValueError("a tree of another number of nodes than it says")
+        raise ValueError("a tree with another number of nodes than it states")
     if values.shape != (count, 1, classes):
         raise ValueError(f"a tree for {classes} classes with values of shape {values.shape}")
     if leads_outside(nodes["left_child"], nodes["right_child"], nodes["feature"], count, columns):
@@ -33,7 +33,7 @@ def check_nodes(state: Mapping[str, Any], columns: int, classes: int) -> None:
 
 
 def check_machine(machine: Any, classes: int, columns: int) -> None:
-    """Raise `ValueError` when the arrays of a support vector machine do not fit together."""
+    """Raise `ValueError` if the arrays of a support vector machine do not fit together."""
     vectors = machine.support_vectors_.shape[0]
     fits = (
         machine.support_vectors_.shape == (vectors, columns)

@@ -21,24 +21,24 @@ class XGBoost(TableClassifier):
     Parameters
     ----------
     n_estimators : int, default=200
-        Rounds of boosting, one tree a class each.
+        Rounds of boosting, each with one tree per class.
     max_depth : int, default=4
     learning_rate : float, default=0.1
     subsample : float, default=0.8
-        Share of rows that each tree sees.
+        Share of rows used for each tree.
     colsample_bytree : float, default=0.3
-        Share of columns that each tree sees.
+        Share of columns used for each tree.
     max_bin : int, default=64
-        Number of steps that a column's values are rounded to.
+        Maximum number of bins into which the values of a column are grouped.
     class_weight : {"balanced"}, optional
-        Weigh each class by the inverse of its share.
+        Weight each class by the inverse of its share.
     balance : str, optional
-        See `TableClassifier`.
+        Balancing of the training rows (see `TableClassifier`).
     device : str, default="cpu"
         "cuda" trains on a GPU.
     random_state : int, default=0
     n_jobs : int, optional
-        Threads; all cores when None.
+        Number of threads; all cores when None.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class XGBoost(TableClassifier):
     PART: ClassVar[str] = "booster.json"
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Boost the trees."""
+        """Fit the trees."""
         import xgboost
 
         values, labels = self._balanced(*self._training(X, y))
@@ -92,29 +92,28 @@ class XGBoost(TableClassifier):
         return self
 
     def probabilities(self, values: Array) -> Array:
-        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
+        """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""
         import xgboost
 
-        probabilities: Array = self.booster_.predict(xgboost.DMatrix(values))
-        return probabilities.astype(np.float64)
+        return self.booster_.predict(xgboost.DMatrix(values)).astype(np.float64)
 
     def pack(self) -> dict[str, bytes]:
-        """Take the booster out, in XGBoost's own JSON, which can be checked before XGBoost reads it."""
+        """Remove the booster and return it as XGBoost's JSON, which can be checked before XGBoost reads it."""
         part = bytes(self.booster_.save_raw("json"))
         del self.booster_
         return {self.PART: part}
 
     def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Put the booster back.
+        """Restore the booster.
 
         Raises
         ------
         ValueError
-            When the bytes are not a booster for these classes and columns.
+            If the bytes are not a booster for these classes and columns.
         """
         import xgboost
 
-        # XGBoost's own reader follows some indices without looking, so it comes second.
+        # Checked first, since XGBoost's reader follows some indices without bounds checks.
         check_booster(json.loads(parts[self.PART]), len(self.classes_), self.n_features_in_)
         booster = xgboost.Booster()
         booster.load_model(bytearray(parts[self.PART]))

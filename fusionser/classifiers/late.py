@@ -1,4 +1,4 @@
-"""Late fusion: several classifiers' probabilities made into one."""
+"""Late fusion: the probabilities of several classifiers combined into one."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,35 +17,34 @@ from fusionser.classifiers.svm import SVM
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.learned import CROSS_FITTED, SCORE
 from fusionser.names import LATE_FUSIONS
-from fusionser.scaling import split_carried
 from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["LateFusion"]
 
 LEAST = 1e-6
-"""Probabilities are kept above this, so that no member's zero silences the others."""
+"""Lower limit of probabilities, so that a zero from one member does not overrule the others."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LateFusion(MemberClassifier):
     """Fuse the probabilities of members: a classifier on the handcrafted columns, and every block of class scores.
 
-    Blocks whose columns are class scores (deep extractors with ``output="scores"``) are members as they are.
-    All other columns are classified by `classifier`: together, or block by block.
+    Blocks of class scores (deep extractors with ``output="scores"``) are members without a classifier. All other
+    columns are classified by `classifier`, together or block by block.
 
     Parameters
     ----------
     classifier : TableClassifier, optional
-        `SVM` when None, whose probabilities are calibrated on inner folds by speaker.
+        Cloned for each member; `SVM`, calibrated on inner folds by speaker, when None.
     method : {"average", "weighted", "stacked"}, default="average"
-        "average" adds the log-probabilities with equal weights, and learns nothing. "weighted" chooses the
-        weights, which are positive and sum to one, and "stacked" a multinomial logistic regression on all
-        log-probabilities; both by the training rows' out-of-fold probabilities, on inner folds by speaker.
-        They refuse in-fold class scores: those of training rows are too good.
+        "average" adds the log-probabilities with equal weights. "weighted" learns weights, which are positive and sum
+        to one. "stacked" fits a multinomial logistic regression to all log-probabilities. Both learn from out-of-fold
+        probabilities of the training rows, on inner folds by speaker, and reject in-fold class scores, which are too
+        optimistic.
     by_block : bool, default=False
-        Give each handcrafted block a classifier of its own.
+        Fit one classifier per handcrafted block.
     folds : int, default=4
-        Inner folds of "weighted" and "stacked".
+        Number of inner folds of "weighted" and "stacked".
     random_state : int, default=0
 
     Attributes
@@ -54,7 +53,7 @@ class LateFusion(MemberClassifier):
     members_ : dict of str to TableClassifier
         The fitted classifiers, by block, or ``columns`` for all columns together.
     weights_ : dict of str to float
-        By member; "stacked" has none.
+        Weight of each member; empty for "stacked".
     stack_ : LogisticRegression or None
 
     Examples
@@ -75,30 +74,27 @@ class LateFusion(MemberClassifier):
     random_state: int | None = 0
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the members to the columns, and the weights to out-of-fold probabilities where there are any to fit.
+        """Fit the members to the columns, and the weights or the stack to out-of-fold probabilities.
 
         Parameters
         ----------
         X : DataFrame
             Columns named ``block__name``, with the carried columns of the rows.
         y : sequence of shape (n_rows,)
+
+        Raises
+        ------
+        SettingsError
+            If the method is unknown, a block scores other classes than those of y, or class scores are in-fold where
+            weights are learned.
         """
         if self.method not in LATE_FUSIONS:
             raise unknown_name("late fusion", self.method, LATE_FUSIONS)
-        carried, _ = split_carried(X)
-        values, labels = self._training(X, y)
-        table = self._table(values)
-        self.groups_ = self._groups(list(table.columns))
-        self.scored_ = self._scored(list(table.columns))
-        if not self.groups_ and not self.scored_:
-            raise SettingsError("late fusion got no columns")
-        self._refuse_in_fold(list(table.columns))
+        whole, features, labels = self._whole(X, y)
+        kept = [str(name) for name in whole][: -len(features)]
+        self.groups_, self.scored_ = self._parts(features)
         base = SVM(random_state=self.random_state) if self.classifier is None else self.classifier
-        whole = table if carried is None else pd.concat([carried.reset_index(drop=True), table], axis=1)
-        kept = [] if carried is None else list(carried.columns)
-        self.members_ = {
-            name: clone(base).fit(whole[[*kept, *columns]], labels) for name, columns in self.groups_.items()
-        }
+        self.members_ = {name: clone(base).fit(whole[[*kept, *part]], labels) for name, part in self.groups_.items()}
         self.stack_ = None
         names = [*self.groups_, *self.scored_]
         self.weights_ = {name: 1.0 / len(names) for name in names}
@@ -108,8 +104,7 @@ class LateFusion(MemberClassifier):
 
     def _learn(self, whole: pd.DataFrame, kept: list[str], labels: Array, base: TableClassifier) -> None:
         logs = {name: whole[columns].to_numpy(dtype=np.float64) for name, columns in self.scored_.items()}
-        seed = self.random_state or 0
-        folds = list(InnerFolds(folds=self.folds, seed=seed).split(whole, labels))
+        folds = list(InnerFolds(folds=self.folds, seed=self.random_state or 0).split(whole, labels))
         for name, columns in self.groups_.items():
             part = whole[[*kept, *columns]]
             logs[name] = np.full((len(labels), len(self.classes_)), np.log(LEAST))
@@ -118,46 +113,44 @@ class LateFusion(MemberClassifier):
                 places = np.searchsorted(self.classes_, inner.classes_)
                 logs[name][np.ix_(held, places)] = _logs(inner.predict_proba(part.iloc[held]))
         stacked = np.stack([logs[name] for name in self.weights_])
-        targets = np.searchsorted(self.classes_, labels)
         if self.method == "weighted":
-            weights = best_weights(stacked, targets)
+            weights = best_weights(stacked, np.searchsorted(self.classes_, labels))
             self.weights_ = dict(zip(self.weights_, weights.tolist(), strict=True))
         else:
             self.weights_ = {}
-            # Few columns, all of one kind: a little shrinking is all that they need.
+            # The columns are few and on one scale, so the default regularisation suffices.
             self.stack_ = LogisticRegression(C=1.0, max_iter=2000).fit(np.concatenate(list(stacked), axis=1), labels)
 
     def check_loaded(self) -> None:
-        """Raise `ValueError` when the members do not read the columns, or do not know the classes, that it says."""
+        """Raise `ValueError` if members, weights or stack do not fit the columns and classes of this fusion."""
         names = set(map(str, getattr(self, "feature_names_in_", [])))
         if self.method not in LATE_FUSIONS or set(self.members_) != set(self.groups_):
-            raise ValueError("a late fusion whose members are not those that it names")
+            raise ValueError("a late fusion with other members than it names")
         for name, member in self.members_.items():
             self._check_member(member, len(self.groups_[name]), LateFusion)
         used = [column for group in (*self.groups_.values(), *self.scored_.values()) for column in group]
         if names and set(used) != names:
-            raise ValueError("a late fusion of other columns than it says")
+            raise ValueError("a late fusion of other columns than it names")
         if any(len(columns) != len(self.classes_) for columns in self.scored_.values()):
-            raise ValueError("a late fusion whose scores are not one a class")
+            raise ValueError("a late fusion without one score per class")
         parts = [*self.groups_, *self.scored_]
         if self.stack_ is not None:
             expect(self.stack_, LogisticRegression)
             if self.stack_.coef_.shape[1] != len(parts) * len(self.classes_):
-                raise ValueError("a stack for other members")
+                raise ValueError("a late fusion with a stack for other members")
         elif set(self.weights_) != set(parts) or not all(np.isfinite(list(map(float, self.weights_.values())))):
-            raise ValueError("a late fusion whose weights are not its members'")
+            raise ValueError("a late fusion with weights of other members, or weights that are not finite")
 
     def probabilities(self, values: Array) -> Array:
-        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
+        """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""
         parts = self._member_logs(values)
         if self.stack_ is not None:
-            stacked: Array = self.stack_.predict_proba(np.concatenate(list(parts.values()), axis=1))
-            return stacked
+            return self.stack_.predict_proba(np.concatenate(list(parts.values()), axis=1))
         total = sum(self.weights_[name] * part for name, part in parts.items())
         return softmax(np.asarray(total), axis=1)
 
     def member_log_probabilities(self, X: Any) -> dict[str, Array]:
-        """Return the log-probabilities that each member gives, shape (n_rows, n_classes) each."""
+        """Return the log-probabilities of each member, shape (n_rows, n_classes) each."""
         return self._member_logs(self._features(X))
 
     def _member_logs(self, values: Array) -> dict[str, Array]:
@@ -169,51 +162,36 @@ class LateFusion(MemberClassifier):
         parts = {name: _logs(member.probabilities(part(self.groups_[name]))) for name, member in self.members_.items()}
         return {**parts, **{name: part(columns) for name, columns in self.scored_.items()}}
 
-    def _table(self, values: npt.NDArray[np.float64]) -> pd.DataFrame:
-        return pd.DataFrame(values, columns=self._names(values))
-
-    def _names(self, values: npt.NDArray[np.float64]) -> list[str]:
-        return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]
-
-    def _scored(self, columns: list[str]) -> dict[str, list[str]]:
+    def _parts(self, columns: list[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """Return the columns of each classifier, and the class scores of each block."""
         groups: dict[str, list[str]] = {}
+        scored: dict[str, list[str]] = {}
+        in_fold = set()
         for column in columns:
             block, _, name = column.partition("__")
             if name.startswith((SCORE, CROSS_FITTED)):
-                groups.setdefault(block, []).append(column)
-        for block, names in groups.items():
+                scored.setdefault(block, []).append(column)
+            else:
+                groups.setdefault(block if self.by_block else "columns", []).append(column)
+            if name.startswith(SCORE):
+                in_fold.add(block)
+        for block, names in scored.items():
             classes = [name.partition("__")[2].removeprefix(CROSS_FITTED).removeprefix(SCORE) for name in names]
             if classes != [str(name) for name in self.classes_]:
                 raise SettingsError(
                     f"the block '{block}' scores the classes {', '.join(classes)}; expected "
                     f"{', '.join(map(str, self.classes_))}"
                 )
-        return groups
-
-    def _groups(self, columns: list[str]) -> dict[str, list[str]]:
-        plain = [name for name in columns if not name.partition("__")[2].startswith((SCORE, CROSS_FITTED))]
-        if not plain:
-            return {}
-        if not self.by_block:
-            return {"columns": plain}
-        groups: dict[str, list[str]] = {}
-        for column in plain:
-            groups.setdefault(column.partition("__")[0], []).append(column)
-        return groups
-
-    def _refuse_in_fold(self, columns: list[str]) -> None:
-        if self.method == "average":
-            return
-        in_fold = sorted({name.partition("__")[0] for name in columns if name.partition("__")[2].startswith(SCORE)})
-        if in_fold:
+        if in_fold and self.method != "average":
             raise SettingsError(
-                f"the class scores of {', '.join(in_fold)} are in-fold: those of the training rows are too good to "
-                f"choose weights by. Set cross_fit on the extractor (--cross-fit 4), or method='average'"
+                f"the class scores of {', '.join(sorted(in_fold))} are in-fold, so those of training rows are too "
+                "optimistic to learn weights from. Set cross_fit on the extractor (--cross-fit 4), or method='average'"
             )
+        return groups, scored
 
 
 def best_weights(logs: npt.NDArray[np.float64], targets: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Return the positive weights, summing to one, that give the weighted log-probabilities the least cross-entropy.
+    """Return the weights of log-probabilities that minimise the cross-entropy; they are positive and sum to one.
 
     Parameters
     ----------
@@ -237,5 +215,4 @@ def best_weights(logs: npt.NDArray[np.float64], targets: npt.NDArray[np.intp]) -
 
 
 def _logs(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    logs: npt.NDArray[np.float64] = np.log(np.maximum(probabilities, LEAST))
-    return logs
+    return np.asarray(np.log(np.maximum(probabilities, LEAST)))

@@ -1,4 +1,4 @@
-"""Classifiers with a network: the perceptron and the recurrent heads of SER-FusionNet."""
+"""Neural classifiers on feature columns: the perceptron and the recurrent networks of SER-FusionNet."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ MOST_LAYERS = 16
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NetworkClassifier(NetworkTraining, TableClassifier):
-    """A network on the columns of a table, trained as `NetworkTraining` says.
+    """A network on the columns of a table, trained with the parameters of `NetworkTraining`.
 
     Parameters
     ----------
     balance : str, optional
-        See `TableClassifier`.
+        Balancing of the training rows (see `TableClassifier`).
     """
 
     balance: str | None = None
@@ -45,7 +45,7 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         raise NotImplementedError
 
     def check_network(self) -> None:
-        """Raise `SettingsError` when a parameter of the network is out of its range."""
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
         raise NotImplementedError
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -54,50 +54,47 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         Parameters
         ----------
         X : table or array of shape (n_rows, n_columns)
-            A table may carry ``speaker``, ``source`` and ``augmentation``: the validation rows are originals
-            of training speakers that are held out.
+            A table may have the columns ``speaker``, ``source`` and ``augmentation``, which validation rows are chosen
+            by (see `hold_out`).
         y : sequence of shape (n_rows,)
         """
         self.check_training()
         self.check_network()
         values, labels = self._training(X, y)
-        targets = np.searchsorted(self.classes_, labels).astype(np.int64)
         inputs = values.astype(np.float32)
         carried, _ = split_carried(X)
-        trained, validation = hold_out(
-            values if carried is None else carried, labels, self.validation, self._seed(), self.validate_by
-        )
+        known = values if carried is None else carried
+        trained, validation = hold_out(known, labels, self.validation, self.random_state or 0, self.validate_by)
         learned, learned_labels = self._balanced(inputs[trained], labels[trained])
         rows = TrainingRows(
             inputs=learned,
             targets=np.searchsorted(self.classes_, learned_labels).astype(np.int64),
             validation_inputs=inputs[validation],
-            validation_targets=targets[validation],
+            validation_targets=np.searchsorted(self.classes_, labels[validation]).astype(np.int64),
         )
-        name = type(self).__name__
-        network, self.history_ = train_network(self._build, rows, self.classes_, self, name=name)
-        # So that what is predicted for a row does not depend on the rows beside it.
+        network, self.history_ = train_network(self._build, rows, self.classes_, self, name=type(self).__name__)
+        # In double precision, the prediction for a row does not depend on its batch.
         self.network_ = network.double()
         return self
 
     def probabilities(self, values: Array) -> Array:
-        """Return the probability of each class for columns that are checked, shape (n_rows, n_classes)."""
+        """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""
         logits = logits_of(self.network_, values.astype(np.float32), self.device)
         return softmax(logits.astype(np.float64), axis=1)
 
     def pack(self) -> dict[str, bytes]:
-        """Take the network out, as safetensors; the learning curve and the device stay behind."""
+        """Remove the network and return it as safetensors, without the learning curve and the device."""
         part = pack_network(self.network_.float())
         del self.network_
         return {self.PART: part}
 
     def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Put the network back.
+        """Restore the network.
 
         Raises
         ------
         ValueError
-            When the weights are not those of this network for these classes and columns.
+            If the weights do not fit this network with these classes and columns.
         """
         self.check_training()
         self.check_network()
@@ -106,20 +103,17 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
     def _build(self) -> Network:
         return self.build_network(int(self.n_features_in_), len(self.classes_))
 
-    def _seed(self) -> int:
-        return self.random_state or 0
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MLP(NetworkClassifier):
     """Multilayer perceptron; by default SER-FusionNet's, with 12 and 10 units.
 
-    See `Perceptron`.
+    The network is a `Perceptron`.
 
     Parameters
     ----------
     hidden : sequence of int, default=(12, 10)
-        Units of each hidden layer.
+        Units of each hidden layer; at most 16 layers.
     dropout : float, default=0.0
 
     Attributes
@@ -142,7 +136,7 @@ class MLP(NetworkClassifier):
     dropout: float = 0.0
 
     def check_network(self) -> None:
-        """Raise `SettingsError` when a parameter of the network is out of its range."""
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
         if isinstance(self.hidden, str) or len(self.hidden) > MOST_LAYERS:
             raise SettingsError(f"hidden is {self.hidden!r}; expected at most {MOST_LAYERS} numbers of units")
         check_units(hidden=self.hidden)
@@ -157,18 +151,16 @@ class MLP(NetworkClassifier):
 class LSTM(NetworkClassifier):
     """LSTM over the columns of a row.
 
-    See `VectorRecurrent`.
-
-    The SER-FusionNet slides name an LSTM on the fused vector and do not say what its sequence is. Here the columns
-    are read in their order, `step_size` of them a step, so that the 39 of the paper's fusion are 39 steps of
-    one value; wider tables are cut into at most 64 steps. A fused vector has no time: for sequences that have one,
-    see the deep extractors `LogMelFrames` and `MFCCFrames`, whose steps are frames.
+    The network is a `VectorRecurrent`. The SER-FusionNet slides name an LSTM on the fused vector and do not say what
+    its sequence is. Here the columns are read in order, `step_size` columns per step: the 39 columns of the paper's
+    fusion are 39 steps of one value, and wider tables are cut into at most 64 steps. A fused vector has no time axis;
+    for sequences over time, use the deep extractors `LogMelFrames` and `MFCCFrames`, whose steps are frames.
 
     Parameters
     ----------
     units : int, default=64
     step_size : int, optional
-        Columns a step; as few as give at most 64 steps when None.
+        Columns per step; the smallest number that gives at most 64 steps when None.
     dropout : float, default=0.2
 
     Attributes
@@ -192,7 +184,7 @@ class LSTM(NetworkClassifier):
     dropout: float = 0.2
 
     def check_network(self) -> None:
-        """Raise `SettingsError` when a parameter of the network is out of its range."""
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
         check_units(units=self.units)
         check_dropout(self.dropout)
         if self.step_size is not None:
@@ -206,12 +198,12 @@ class LSTM(NetworkClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BiLSTM(LSTM):
-    """LSTM that reads the columns of a row both ways (Schuster and Paliwal 1997).
+    """LSTM that reads the columns of a row in both directions (Schuster and Paliwal 1997).
 
     Parameters
     ----------
     units : int, default=64
-        Of each direction.
+        Units of each direction.
 
     Examples
     --------

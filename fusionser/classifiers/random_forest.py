@@ -22,15 +22,15 @@ class RandomForest(TableClassifier):
     n_estimators : int, default=500
         Number of trees.
     max_features : "sqrt" or float, default="sqrt"
-        Columns tried at each split.
+        Number of columns tried at each split: the square root of all, or a share.
     min_samples_leaf : int, default=1
     class_weight : {"balanced"}, optional
-        Weigh each class by the inverse of its share.
+        Weight each class by the inverse of its share.
     balance : str, optional
-        See `TableClassifier`.
+        Balancing of the training rows (see `TableClassifier`).
     random_state : int, default=0
     n_jobs : int, optional
-        Threads; -1 is all cores. The forest is the same whatever their number.
+        Number of threads, which does not change the forest; -1 is all cores.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class RandomForest(TableClassifier):
     n_jobs: int | None = None
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Grow the forest."""
+        """Fit the trees."""
         values, labels = self._balanced(*self._training(X, y))
         self.forest_ = RandomForestClassifier(
             n_estimators=self.n_estimators,
@@ -67,7 +67,7 @@ class RandomForest(TableClassifier):
         return self
 
     def check_loaded(self) -> None:
-        """Raise `ValueError` when the forest or a tree of it is none, or for other columns and classes."""
+        """Raise `ValueError` if the forest or a tree has another type, or was fitted to other columns or classes."""
         expect(getattr(self, "forest_", None), RandomForestClassifier)
         for tree in self.forest_.estimators_:
             expect(tree, DecisionTreeClassifier)
@@ -76,5 +76,4 @@ class RandomForest(TableClassifier):
 
     def probabilities(self, values: Array) -> Array:
         """Return the mean vote of the trees for each class, shape (n_rows, n_classes)."""
-        probabilities: Array = self.forest_.predict_proba(values)
-        return probabilities
+        return self.forest_.predict_proba(values)

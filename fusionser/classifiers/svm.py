@@ -1,6 +1,7 @@
 """Support vector machine."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -20,7 +21,7 @@ __all__ = ["SVM"]
 
 
 class BalancedSVC(SVC):
-    """A machine that balances the rows which it learns from, and never those by which it is calibrated.
+    """An `SVC` that balances its training rows, but never the rows on which it is calibrated.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ class BalancedSVC(SVC):
         One of `COLUMN_BALANCINGS`.
     seed : int
     C, kernel, gamma, class_weight
-        Those of `SVC`.
+        Parameters of `SVC`.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class BalancedSVC(SVC):
         self.seed = seed
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Balance the rows, and fit the machine."""
+        """Balance the rows and fit the SVM."""
         return super().fit(*balance_columns(np.asarray(X), np.asarray(y), self.balance, self.seed))
 
 
@@ -53,26 +54,25 @@ class BalancedSVC(SVC):
 class SVM(TableClassifier):
     """Support vector machine with probabilities calibrated on held-out training speakers.
 
-    For the calibration see `InnerFolds`.
-
-    `predict` is the machine's own decision (one against one); `predict_proba` comes from sigmoids fitted to
-    its out-of-fold decision values (Platt 1999) and normalised, so in close calls the two can differ.
+    The calibration uses `InnerFolds`. `predict` is the one-against-one decision of the SVM. `predict_proba` comes from
+    sigmoids that are fitted to its out-of-fold decision values (Platt 1999) and normalised, so in close cases the two
+    can differ.
 
     Parameters
     ----------
     C : float, default=10.0
-        Penalty of margin violations, above 0.
+        Penalty on margin violations, above 0.
     kernel : {"rbf", "linear"}, default="rbf"
     gamma : "scale" or float, default="scale"
         Width of the radial basis function; "scale" is 1 / (columns x variance).
     class_weight : {"balanced"}, optional
-        Weigh each class by the inverse of its share.
+        Weight each class by the inverse of its share.
     balance : str, optional
-        See `TableClassifier`.
+        Balancing of the training rows (see `TableClassifier`).
     probability : bool, default=True
-        Fit the sigmoids; without them `predict_proba` is a softmax of the decision values.
+        Fit the sigmoids. If False, `predict_proba` is a softmax of the decision values.
     random_state : int, default=0
-        Deals the calibration folds.
+        Seed of the calibration folds.
 
     Attributes
     ----------
@@ -98,8 +98,8 @@ class SVM(TableClassifier):
     random_state: int | None = 0
 
     def check_loaded(self) -> None:
-        """Raise `ValueError` when the machine or its sigmoids are none, or for other columns and classes."""
-        # Asked for by kind: a part that is missing must not go unchecked.
+        """Raise `ValueError` if the SVM or its sigmoids have other types or were fitted to other data."""
+        # A missing part must not go unchecked, so its type is checked too.
         machines = [getattr(self, "svc_", None)]
         calibrator: Any = getattr(self, "calibrator_", "missing")
         if calibrator is not None:
@@ -114,26 +114,20 @@ class SVM(TableClassifier):
             check_machine(machine, len(self.classes_), self.n_features_in_)
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the machine, then its sigmoids on folds by speaker."""
+        """Fit the SVM and, on folds by speaker, its sigmoids."""
         values, labels = self._training(X, y)
-        settings: dict[str, Any] = {
-            "C": self.C,
-            "kernel": self.kernel,
-            "gamma": self.gamma,
-            "class_weight": self.class_weight,
-        }
-        machine = (
-            SVC(**settings) if self.balance is None else BalancedSVC(self.balance, self.random_state or 0, **settings)
-        )
+        settings = {name: getattr(self, name) for name in ("C", "kernel", "gamma", "class_weight")}
+        seed = self.random_state or 0
+        machine = SVC(**settings) if self.balance is None else BalancedSVC(self.balance, seed, **settings)
         self.calibrator_ = None
-        if self.probability and np.unique(labels, return_counts=True)[1].min() >= 2:
+        splits: list[Any] = []
+        if self.probability:
             carried, _ = split_carried(X)
-            folds = InnerFolds(seed=self.random_state or 0)
-            splits = self._splits(folds, values if carried is None else carried, labels)
-        else:
-            splits = []
+            # A class with fewer than two original clips cannot be split, so there is no calibration.
+            with suppress(ProtocolError):
+                splits = list(InnerFolds(seed=seed).split(values if carried is None else carried, labels))
         if self.balance is not None:
-            # Here the classes have their names; further in, numbers.
+            # Checked here, where errors can name the classes; scikit-learn passes numbers to the SVM.
             for part in (labels, *(labels[train] for train, _ in splits)):
                 check_balance(part, self.balance)
         if splits:
@@ -143,35 +137,24 @@ class SVM(TableClassifier):
             self.svc_ = machine.fit(values, labels)
         return self
 
-    @staticmethod
-    def _splits(folds: InnerFolds, X: Any, labels: Array) -> list[Any]:
-        """Return the folds; none where a class is one clip and its copies."""
-        try:
-            return list(folds.split(X, labels))
-        except ProtocolError:
-            return []
-
     def decision_function(self, X: Any) -> Array:
-        """Return the machine's decision values, shape (n_rows, n_classes), or (n_rows,) for two classes."""
-        features = self._features(X)
-        values: Array = self.svc_.decision_function(features)
-        return values
+        """Return the decision values of the SVM, shape (n_rows, n_classes), or (n_rows,) for two classes."""
+        values = self._features(X)
+        return self.svc_.decision_function(values)
 
     def predict(self, X: Any) -> Array:
-        """Return the machine's own decision, shape (n_rows,)."""
+        """Return the decision of the SVM, shape (n_rows,)."""
         values = self._features(X)
-        predicted: Array = self.svc_.predict(values)
-        return predicted
+        return self.svc_.predict(values)
 
     def answer(self, values: Array) -> tuple[Array, Array]:
-        """Return what `predict` and `predict_proba` do, which need not agree."""
+        """Return the results of `predict` and `predict_proba`, which can differ."""
         return self.svc_.predict(values), self.probabilities(values)
 
     def probabilities(self, values: Array) -> Array:
         """Return the calibrated probability of each class, shape (n_rows, n_classes)."""
         if self.calibrator_ is not None:
-            calibrated: Array = self.calibrator_.predict_proba(values)
-            return calibrated
+            return self.calibrator_.predict_proba(values)
         decision = self.svc_.decision_function(values)
         if decision.ndim == 1:
             decision = np.stack([-decision, decision], axis=1)

@@ -1,4 +1,4 @@
-"""Batches cut from contiguous arrays, and what is done to them while training."""
+"""Batches cut from contiguous arrays, and random distortions of training batches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True, kw_only=True)
 class Distortion:
-    """What is done to a batch while training, drawn anew each time.
+    """Random distortions of a training batch, drawn anew for each batch.
 
     Parameters
     ----------
     mixup : float, default=0.0
-        Share of the batches that are mixed with themselves in another order, inputs and labels alike, by a weight
-        from a beta distribution (0.4, 0.4) (Zhang, Cisse, Dauphin and Lopez-Paz 2018).
+        Share of the batches whose inputs and labels are mixed with those of the same batch in random order. The
+        weight comes from a beta distribution (0.4, 0.4) (Zhang, Cisse, Dauphin and Lopez-Paz 2018).
     band_mask, frame_mask : int, default=0
-        Two stretches of at most so many bands, and two of so many frames, are set to zero in each map, which is
-        the mean of a standardised one (SpecAugment: Park et al. 2019). For inputs of shape (n, bands, frames).
+        Largest width of a mask. Two masks over bands and two over frames set parts of each map to zero, the mean
+        of a standardised map (SpecAugment: Park et al. 2019). For inputs of shape (n, bands, frames).
     shift : int, default=0
-        Maps are rotated by at most so many frames.
+        Largest number of frames by which maps are rotated, in either direction.
     """
 
     mixup: float = 0.0
@@ -53,7 +53,7 @@ class Distortion:
 
 
 def _masked(inputs: Tensor, longest: int, axis: int, rng: Generator) -> Tensor:
-    """Set one stretch of each map to zero along an axis."""
+    """Set one random stretch of each map to zero along an axis."""
     size = inputs.shape[axis]
     lengths = np.minimum(rng.integers(0, longest + 1, len(inputs)), size)
     starts = (rng.random(len(inputs)) * (size - lengths)).astype(np.int64)
@@ -64,22 +64,23 @@ def _masked(inputs: Tensor, longest: int, axis: int, rng: Generator) -> Tensor:
 
 
 class Batches:
-    """Slices of a dataset's arrays, for skorch; its usual loader collates item by item, which takes longer than
-    small networks do.
+    """Data loader for skorch that slices a dataset's arrays.
+
+    skorch's default loader collates item by item, which takes longer than the training step of a small network.
 
     Parameters
     ----------
     dataset : skorch.dataset.Dataset
-        Its X and y are tensors: y a class index a row.
+        Its X and y are tensors; y holds one class index per row.
     batch_size : int
     n_classes : int, optional
-        With it the targets are one row of class probabilities each, as mixing needs them.
+        If given, targets are rows of class probabilities, as mixup requires.
     rng : numpy.random.Generator, optional
-        Shuffles, chooses, and distorts; without it the rows come in order, as they are.
+        Shuffles, chooses and distorts. Without it, rows come unchanged and in order.
     groups : ndarray of shape (n_rows,), optional
-        Rows of one group stand in for one another: each time round one of them is taken, at random.
+        Group of each row. Each epoch uses one random row per group.
     distortion : Distortion, optional
-    """  # noqa: D205
+    """
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class Batches:
         order = torch.from_numpy(self._order()).to(self.inputs.device)
         starts = [*range(0, len(order), self.batch_size), len(order)]
         if len(starts) > 2 and starts[-1] - starts[-2] == 1:
-            # Batch normalisation knows no batch of one: it joins the one before.
+            # Batch normalisation cannot train on a batch of one, so a single last row joins the previous batch.
             del starts[-2]
         for start, stop in pairwise(starts):
             chosen = order[start:stop]

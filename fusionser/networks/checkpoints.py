@@ -1,4 +1,4 @@
-"""The state of a training on disk, so that one that was killed goes on from its last epoch to the same weights."""
+"""Checkpoints of a training, so that an interrupted one resumes and reaches the same weights."""
 
 import json
 import time
@@ -19,7 +19,7 @@ from fusionser.files import write_bytes
 __all__ = ["Checkpoints"]
 
 SECONDS = 10.0
-"""Between two states that are kept; a shorter training leaves none."""
+"""Minimum time between two checkpoints; a shorter training writes none."""
 
 STATE = "state"
 MODULE, BEST, OPTIMISER, RANDOM = "module", "best", "optimiser", "random"
@@ -27,16 +27,16 @@ STOP = ("misses_", "dynamic_threshold_", "best_epoch_")
 
 
 class Checkpoints(Callback):
-    """Keeps the state of a training, and goes on from one that was kept; the last of the callbacks.
+    """Write checkpoints, and resume from an existing one; must be the last callback.
 
-    Weights, the optimiser's averages and the states of the random generators are tensors of a safetensors file; the
-    curve, and the counts of the schedule and of the early stop, are JSON in its header.
+    Weights, optimiser state and random states are tensors in a safetensors file. The learning curve and the state of
+    the schedule and of early stopping are JSON in its header.
 
     Parameters
     ----------
     path : Path
     rng : numpy.random.Generator
-        That of the batches.
+        The generator of the batches.
     """
 
     def __init__(self, path: Path, rng: np.random.Generator) -> None:
@@ -44,21 +44,21 @@ class Checkpoints(Callback):
         self.kept_at = time.monotonic()
 
     def on_train_begin(self, net: Any, **more: Any) -> None:
-        """Put back what is kept."""
+        """Restore the checkpoint, if there is one."""
         state = _read(self.path)
         if state is not None:
             _restore(net, self.rng, *state)
         self.kept_at = time.monotonic()
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
-        """Keep the state, if the last was kept some time ago."""
+        """Write a checkpoint if `SECONDS` have passed since the last one."""
         if time.monotonic() - self.kept_at < SECONDS:
             return
         tensors, state = _state(net, self.rng)
         try:
             write_bytes(self.path, save(tensors, {STATE: json.dumps(state, default=plain_value)}))
         except (OSError, FusionserError):
-            # A full disk costs no more than the epochs since the last state.
+            # Without a checkpoint the training still works; on a full disk, only the chance to resume is lost.
             return
         self.kept_at = time.monotonic()
 
@@ -71,12 +71,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
             tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
             return tensors, json.loads(kept.metadata()[STATE])
     except Exception:
-        # Whatever is wrong with the file, training from the first epoch puts it right.
+        # An unreadable checkpoint only means training from the first epoch.
         return None
 
 
 def _state(net: Any, rng: np.random.Generator) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return what a training has gathered: tensors by name, and plain values."""
+    """Return the state of a training as tensors by name and plain values."""
     callbacks = dict(net.callbacks_)
     optimiser = net.optimizer_.state_dict()
     tensors = {f"{MODULE}.{name}": value for name, value in net.module_.state_dict().items()}
@@ -102,12 +102,12 @@ def _state(net: Any, rng: np.random.Generator) -> tuple[dict[str, Tensor], dict[
         state["stop"] = {name: getattr(stop, name) for name in STOP}
         best = stop.best_model_weights_ or {}
         tensors.update({f"{BEST}.{name}": value for name, value in best.items()})
-    # One copy each: safetensors refuses tensors that share memory, as weights and their best copy may.
+    # Cloned because safetensors rejects tensors that share memory, as weights and their best copy may.
     return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, state
 
 
 def _restore(net: Any, rng: np.random.Generator, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Put a training where it was."""
+    """Restore the state of a training."""
     parts: dict[str, dict[str, Tensor]] = {MODULE: {}, BEST: {}, OPTIMISER: {}, RANDOM: {}}
     for name, value in tensors.items():
         part, rest = name.split(".", 1)

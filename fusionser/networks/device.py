@@ -1,4 +1,4 @@
-"""Where networks are computed."""
+"""Choice of the device on which networks and features are computed."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ __all__ = ["choose_device", "feature_device"]
 
 
 def choose_device(name: str) -> "torch.device":
-    """Return the device that a name asks for; ``auto`` is the GPU where there is one.
+    """Return the device of a name; ``auto`` is the GPU if there is one, else the CPU.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def choose_device(name: str) -> "torch.device":
     Raises
     ------
     SettingsError
-        When the name means nothing, or this machine has no such device.
+        If the name is unknown, or this machine has no such device.
 
     Examples
     --------
@@ -30,29 +30,36 @@ def choose_device(name: str) -> "torch.device":
     """
     import torch
 
-    names = _present()
+    # The preferred one is last.
+    names = ["cpu", *["mps"] * torch.backends.mps.is_available(), *["cuda"] * torch.cuda.is_available()]
+    available = f"available here: auto, {', '.join(names)}"
     if name == "auto":
         return torch.device(names[-1])
     try:
         wanted = torch.device(name)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise SettingsError(f"the device {name!r} is not one; here there are: auto, {', '.join(names)}") from error
+        raise SettingsError(f"unknown device {name!r}; {available}") from error
     count = torch.cuda.device_count() if wanted.type == "cuda" else 1
     if wanted.type not in names or (wanted.index or 0) >= count:
-        raise SettingsError(f"this machine has no device {name!r}; here there are: auto, {', '.join(names)}")
+        raise SettingsError(f"this machine has no device {name!r}; {available}")
     return wanted
 
 
 def feature_device(name: str) -> str:
-    """Return where features are computed: on a GPU only where it is asked for by name.
+    """Return the device on which features are computed: a CUDA GPU if requested by name, else the CPU.
 
-    ``auto`` is the processor here, so that the same command gives the same numbers on every machine; so is ``mps``,
-    which has no double precision.
+    ``auto`` is the CPU, so that the same command gives the same numbers on every machine. ``mps`` is also the CPU,
+    since it has no double precision.
 
     Parameters
     ----------
     name : str
-        As `choose_device` takes it.
+        A name for `choose_device`.
+
+    Raises
+    ------
+    SettingsError
+        If the name is unknown, or this machine has no such device.
 
     Examples
     --------
@@ -61,15 +68,3 @@ def feature_device(name: str) -> str:
     """
     wanted = choose_device(name)
     return str(wanted) if name != "auto" and wanted.type == "cuda" else "cpu"
-
-
-def _present() -> list[str]:
-    """Return the kinds of device on this machine, the one to prefer last."""
-    import torch
-
-    names = ["cpu"]
-    if torch.backends.mps.is_available():
-        names.append("mps")
-    if torch.cuda.is_available():
-        names.append("cuda")
-    return names

@@ -1,4 +1,4 @@
-"""What every deep extractor shares: a front end, a network, and its hidden units or class scores as columns."""
+"""Base class of deep extractors: a front end, a network, and its hidden units or class scores as columns."""
 
 import json
 from collections.abc import Callable
@@ -39,30 +39,30 @@ LEAST = 1e-12
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
-    """A network that is trained to tell the classes apart, and whose inside is then used as features.
+    """A network that is trained to classify, and whose hidden units or class scores are used as features.
 
-    Subclasses build the network. X is a table with a column ``file``, or a list of paths, waveforms, or pairs
-    (samples, rate), see `fusionser.features.inputs`; a table may carry ``speaker``, ``source`` and ``augmentation``, by
-    which validation rows are held out, and folds are cut. Every method takes ``sampling_rate``, the rate of waveforms
-    that stand without one.
+    Subclasses build the network. X is a table with a column ``file``, or a list of paths, waveforms or pairs
+    (samples, rate) (see `fusionser.features.inputs`). A table may have the columns ``speaker``, ``source`` and
+    ``augmentation``, which validation rows and inner folds are chosen by. Every method takes ``sampling_rate``, the
+    rate of waveforms without their own.
 
     Parameters
     ----------
     front_end : FrontEnd, optional
-        What a clip is turned into; each architecture has a default. Its own `cache` is not used here.
+        Computes the input of the network from a clip; each architecture has a default. Its own `cache` is ignored.
     output : {"units", "scores"}, default="units"
-        What `transform` returns: hidden units, or the log-probability of each class.
+        Whether `transform` returns hidden units or the log-probability of each class.
     cross_fit : int, default=0
-        With two folds or more, `fit_transform` answers for each training row by a network that was trained without
-        its speaker, on inner folds (see `InnerFolds` for where that cannot be). For class scores only: the hidden
-        units of two networks share no axes, so columns of them put together would mean nothing.
+        With two folds or more, `fit_transform` returns the scores of each training row from a network that was trained
+        without its speaker, on inner folds (for exceptions see `InnerFolds`). For class scores only: the hidden units
+        of different networks have no common axes, so they cannot share columns.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     network_ : Network
     history_ : list of dict
-        The learning curve, see `train_network`.
+        The learning curve (see `train_network`).
     """
 
     front_end: FrontEnd | None = None
@@ -70,28 +70,28 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     cross_fit: int = 0
 
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
-        """Build the network for inputs of a shape."""
+        """Build the network for an input shape."""
         raise NotImplementedError
 
     def begin(self, network: Network) -> None:
-        """Give a network that is about to be trained other first weights than its own draws; none here."""
+        """Replace the initial weights of a network before training; by default nothing is replaced."""
 
     def unit_count(self) -> int:
-        """Return the number of hidden units that `embed` gives."""
+        """Return the number of hidden units that `embed` returns."""
         raise NotImplementedError
 
     def distortion(self) -> Distortion | None:
-        """Return what is done to batches while training."""
+        """Return the distortion of training batches, if any."""
         return None
 
     def check(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is outside its range."""
         super().check()
         self.check_training()
         if self.output not in OUTPUTS:
             raise SettingsError(f"output is {self.output!r}; expected one of {', '.join(OUTPUTS)}")
         if self.cross_fit < 0 or self.cross_fit == 1:
-            raise SettingsError(f"cross_fit is {self.cross_fit}; expected 0 (none) or two folds and more")
+            raise SettingsError(f"cross_fit is {self.cross_fit}; expected 0 (none), or 2 folds or more")
         if self.cross_fit and self.output == "units":
             raise SettingsError(
                 "hidden units cannot be cross-fitted: those of different networks share no axes; set output='scores'"
@@ -108,20 +108,20 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         y : sequence of shape (n_rows,)
             Labels.
         validation_rows : (rows, labels), optional
-            Validation rows, in place of held-out ones of X; waveforms as pairs, where `sampling_rate` is given. Where
-            these are test rows, the network that comes of it is chosen by them: that is how several papers report, and
-            no estimate of anything.
+            Validation rows, instead of held-out rows of X. If `sampling_rate` is given, their waveforms must be pairs.
+            With test rows here, the epoch is chosen on the test set: several papers report such scores, which do not
+            estimate performance on new data.
         sampling_rate : int or sequence of int, optional
-            Rate in Hz of waveforms of X without one; that of the front end when None.
+            Rate in Hz of waveforms in X without their own; the front end's rate when None.
 
         Raises
         ------
         AudioError
-            When a clip cannot be used.
+            If a clip cannot be used.
         TrainingError
-            When the training diverges, or too few rows are left to learn from.
+            If the training diverges, or there are fewer than two training rows.
         SettingsError
-            When a parameter is out of its range, or all rows are of one class.
+            If a parameter is outside its range, or all rows have one class.
         """
         self.check()
         rows = self.rows(X, sampling_rate)
@@ -136,17 +136,19 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             validation, validation_labels = rows.iloc[held], labels[held]
         else:
             trained = np.arange(len(labels))
-            # A rate that is told is that of X alone.
+            # A given rate applies only to X.
             front_ends = {} if sampling_rate is not None else {self.kind: self.resolved_front_end()}
             validation, validation_labels = table_of(validation_rows[0], None, front_ends), validation_rows[1]
-        validation_targets = self._indices(validation_labels)
+        unknown = sorted(set(validation_labels) - set(self.classes_))
+        if unknown:
+            raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
         inputs, positions, groups = self._training_inputs(rows, trained)
         learned = TrainingRows(
             inputs=inputs,
             targets=targets[positions].astype(np.int64),
             groups=groups,
             validation_inputs=self._inputs(validation) if len(validation) else None,
-            validation_targets=validation_targets,
+            validation_targets=np.searchsorted(self.classes_, np.asarray(validation_labels)).astype(np.int64),
         )
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History
@@ -156,24 +158,19 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         return self
 
     def fit_transform(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Any:
-        """Train, and return the columns of the training rows: out of fold with `cross_fit`, else in fold."""
+        """Train, and return the columns of the training rows: out-of-fold with `cross_fit`, else in-fold."""
         self.check()
         rows = self.rows(X, sampling_rate)
         if not self.cross_fit:
             return self.fit(rows, y).transform(rows)
         labels = labels_of(y, len(rows))
-        scores = self._out_of_fold_scores(rows, labels)
-        self.fit(rows, labels)
-        return scores
-
-    def _out_of_fold_scores(self, rows: pd.DataFrame, labels: npt.NDArray[Any]) -> Array:
-        """Return the log-probabilities of each row by a network trained without its speaker."""
         classes = np.unique(labels)
         scores = np.full((len(labels), len(classes)), np.log(LEAST), dtype=np.float32)
         folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0)
         for train, held in folds.split(rows, labels):
             inner = clone(self).set_params(cross_fit=0, output="scores").fit(rows.iloc[train], labels[train])
             scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(rows.iloc[held])
+        self.fit(rows, labels)
         return scores
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
@@ -201,28 +198,25 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def predict(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, shape (n_clips,)."""
         probabilities = self.predict_proba(X, sampling_rate=sampling_rate)
-        predicted: npt.NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return predicted
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def names(self) -> list[str]:
-        """Return the names of the columns within the block; those of class scores are known once fitted."""
+        """Return the column names within the block; those of class scores are known only after `fit`."""
         if self.output == "units":
             return [f"unit_{number:02d}" for number in range(self.unit_count())]
         check_is_fitted(self, "classes_")
         return [f"{CROSS_FITTED if self.cross_fit else SCORE}{name}" for name in self.classes_]
 
     def column_count(self, n_classes: int) -> int:
-        """Return the number of columns, for so many classes."""
+        """Return the number of columns for a number of classes."""
         return self.unit_count() if self.output == "units" else n_classes
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters as plain JSON values, but for device and cache: a model is used where it is used."""
-        params = {
-            key: value
-            for key, value in self.get_params(deep=False).items()
-            if key not in ("front_end", "device", "cache")
-        }
-        plain: dict[str, Any] = json.loads(json.dumps(params, default=plain_value))
+        """Return the parameters as plain JSON values, without device and cache, which depend on the machine."""
+        params = self.get_params(deep=False)
+        for name in ("front_end", "device", "cache"):
+            params.pop(name, None)
+        plain = json.loads(json.dumps(params, default=plain_value))
         return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
 
     def pack(self) -> bytes:
@@ -231,19 +225,11 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         return pack_network(self.network_)
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
-        """Put the network back; raises `ValueError` when the weights are not those of this architecture."""
+        """Restore the network; raise `ValueError` if the weights do not fit this architecture."""
         self.classes_ = classes
         self.input_shape_ = self.resolved_front_end().array_shape()
         self.network_ = unpack_network(self._build, content)
         self.history_ = []
-
-    def _indices(self, labels: Any) -> npt.NDArray[np.int64]:
-        unknown = sorted(set(labels) - set(self.classes_))
-        if unknown:
-            raise SettingsError(
-                f"the validation rows have the class '{unknown[0]}', which the training rows never show"
-            )
-        return np.searchsorted(self.classes_, np.asarray(labels)).astype(np.int64)
 
     def _build(self) -> Network:
         return self.build_network(self.input_shape_, len(self.classes_))
@@ -254,13 +240,12 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         return network
 
     def _applied(self, rows: pd.DataFrame, function: Callable[[Array], Array]) -> Array:
-        """Return what the network says of the clips."""
+        """Apply a function of the network to the clips; subclasses may average over variants of a clip."""
         return function(self._inputs(rows))
 
     def _front_end(self) -> FrontEnd:
-        """Return the front end, which looks for its arrays where this extractor does for its networks."""
-        front_end: FrontEnd = clone(self.resolved_front_end()).set_params(cache=self.cache)
-        return front_end
+        """Return the front end, set to use the cache of this extractor."""
+        return clone(self.resolved_front_end()).set_params(cache=self.cache)
 
     def _inputs(self, rows: pd.DataFrame) -> Array:
         return self._front_end().compute_all(rows)
@@ -268,5 +253,5 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def _training_inputs(
         self, rows: pd.DataFrame, trained: Positions
     ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
-        """Return inputs to learn from, the row that each is of, and which of them stand in for one another."""
+        """Return training inputs, the row of each, and groups of interchangeable inputs (see `Batches`)."""
         return self._inputs(rows.iloc[trained]), trained, None

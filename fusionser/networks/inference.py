@@ -1,4 +1,4 @@
-"""What a trained network says of new inputs."""
+"""Logits and hidden units of a trained network for new inputs."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,11 +17,11 @@ __all__ = ["embedding_of", "logits_of", "prediction_batch", "prepared"]
 
 MOST_CLIPS = 256
 MOST_VALUES = 1 << 20
-"""Of the inputs of one batch: the first maps of a network are up to a hundred times as large."""
+"""Most input values in one batch; the first feature maps of a network are up to a hundred times larger."""
 
 
 def prediction_batch(inputs: Tensor) -> int:
-    """Return how many inputs go through a network at once when nothing is learned.
+    """Return the batch size for inference.
 
     Examples
     --------
@@ -32,43 +32,40 @@ def prediction_batch(inputs: Tensor) -> int:
 
 
 def prepared(network: Network, inputs: npt.NDArray[np.float32], place: torch.device) -> Tensor:
-    """Return inputs as they come from a front end, on a device, as the network's batches are to be."""
+    """Return front-end outputs on a device, transformed by the network's preparation."""
     given = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
     if network.preparation is None:
         return given.to(place)
-    # A copy where it is elsewhere: other threads may be asking the same network.
+    # Copied before it is moved, since other threads may be using the same network.
     preparation = network.preparation if place.type == "cpu" else deepcopy(network.preparation).to(place)
     with torch.no_grad():
         return torch.cat([preparation(part.to(place)) for part in torch.split(given, prediction_batch(given))])
 
 
 def _applied(
-    network: Network,
-    inputs: npt.NDArray[np.float32],
-    device: str,
-    function: Callable[[Network, Tensor], Tensor],
+    network: Network, inputs: npt.NDArray[np.float32], device: str, function: Callable[[Network, Tensor], Tensor]
 ) -> npt.NDArray[np.float32]:
     place = choose_device(device)
     kind = torch.float32 if place.type == "mps" else network.temperature.dtype
     ready = prepared(network.eval(), inputs, place)
     batches = torch.split(ready, prediction_batch(ready))
     if place.type != "cpu":
-        # A copy: other threads may be asking the same network.
+        # Copied, since other threads may be using the same network.
         network = deepcopy(network).to(place, kind)
-    # One batch has nothing to hand on, and a single prediction should not wait.
+    # A single batch has no memory to reuse, and setting it up would delay a single prediction.
     with torch.no_grad(), reused_memory() if len(batches) > 1 else nullcontext():
         parts = [function(network, batch.to(kind)).cpu() for batch in batches]
     return torch.cat(parts).numpy()
 
 
 def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
-    """Return the logits of inputs as they come from a front end, divided by the temperature.
+    """Return the logits of front-end outputs, divided by the temperature.
 
-    They are computed in the network's own precision: in double a row's do not depend on the rows beside it.
+    They are computed in the network's own precision. In double precision, a row's logits do not depend on its batch.
     """
     return _applied(network, inputs, device, lambda module, batch: module(batch) / module.temperature)
 
 
 def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
-    """Return the hidden units of inputs as they come from a front end."""
+    """Return the hidden units of front-end outputs."""
     return _applied(network, inputs, device, lambda module, batch: module.embed(batch))

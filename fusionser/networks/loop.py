@@ -1,4 +1,4 @@
-"""skorch's loop, and what happens at its turns: learning curve, early stop, Ctrl-C, a loss that is no number."""
+"""skorch's training loop and its callbacks: learning curve, early stopping, gradient clipping, divergence, Ctrl-C."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ __all__ = ["ClipGradients", "Curve", "EarlyStop", "Net"]
 
 
 class _Enough(KeyboardInterrupt):
-    """What ends a training early; skorch itself raises a plain KeyboardInterrupt, which is also Ctrl-C."""
+    """Raised by early stopping, where skorch raises the plain KeyboardInterrupt that Ctrl-C also raises."""
 
 
 class EarlyStop(EarlyStopping):
-    """skorch's early stopping, told apart from Ctrl-C."""
+    """skorch's early stopping, distinguishable from Ctrl-C."""
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
-        """Stop when the measure has not improved for long enough."""
+        """Stop when the monitored value has not improved for `patience` epochs."""
         try:
             super().on_epoch_end(net, **more)
         except KeyboardInterrupt as stop:
@@ -30,13 +30,13 @@ class EarlyStop(EarlyStopping):
 
 
 class Net(NeuralNet):
-    """skorch's net, but that Ctrl-C stops the whole run, not only this training, and for the precision."""
+    """skorch's net with optional bfloat16, in which Ctrl-C stops the whole run and not only this training."""
 
     stopped = False
     half = False
 
     def _set_training(self, training: bool = True) -> None:
-        # skorch walks through all layers for every batch, a tenth of a small network's time.
+        # skorch sets the mode of every layer for every batch, which is slow for small networks.
         if self.module_.training is not training:
             super()._set_training(training)
 
@@ -46,7 +46,7 @@ class Net(NeuralNet):
             return super().infer(x, **more).float()
 
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **more: Any) -> Any:
-        """Train epoch by epoch, from the one on that the history ends with."""
+        """Train the remaining epochs, continuing after the last one in the history."""
         left = self.max_epochs - len(self.history)
         try:
             return super().fit_loop(X, y, left if epochs is None else epochs, **more)
@@ -58,29 +58,29 @@ class Net(NeuralNet):
 
 
 class ClipGradients(Callback):
-    """Keeps the norm of all gradients below a limit; skorch's own looks for the parameters anew in every batch."""
+    """Clip the norm of all gradients; skorch's own callback collects the parameters anew for every batch."""
 
     def __init__(self, largest: float) -> None:
         self.largest = largest
 
     def on_train_begin(self, net: Any, *given: Any, **more: Any) -> None:
-        """Take note of the parameters."""
+        """Collect the parameters."""
         self.parameters = list(net.module_.parameters())
 
     def on_grad_computed(self, net: Any, *given: Any, **more: Any) -> None:
-        """Shorten the gradients."""
+        """Clip the gradients."""
         clip_grad_norm_(self.parameters, self.largest)
 
 
 class Curve(Callback):
-    """Keeps the rate and the recall of the validation rows, reports progress, and stops a training that diverges."""
+    """Record learning rate, UAR and accuracy, report progress, and stop a training that diverges."""
 
     def __init__(self, name: str, n_classes: int, epochs: int) -> None:
         self.name, self.n_classes, self.epochs = name, n_classes, epochs
         self.counts = np.zeros((2, n_classes), dtype=np.int64)
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
-        """Check the loss; count what is recognised of the validation rows."""
+        """Check that the loss is finite; count correct validation rows by class."""
         if not bool(torch.isfinite(step["loss"])):
             raise TrainingError(
                 f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is no number any more; "
@@ -93,7 +93,7 @@ class Curve(Callback):
             self.counts[1] += np.bincount(truth, minlength=self.n_classes)
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
-        """Record the rate and the validation rows' UAR, and report the progress."""
+        """Record the learning rate and the validation UAR and accuracy, and report progress."""
         net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
         if self.counts[1].any():
             shown = self.counts[1] > 0

@@ -1,9 +1,14 @@
-"""Trained networks on disk, so that a second classifier, or a run that was stopped, need not train them again.
+"""Cache of trained networks on disk, so that a second classifier or a resumed run need not train them again.
 
-The key is a hash of everything that decides the weights: the very arrays that the network is trained on, its
-architecture and first weights, the settings, the code that trains it and that of its layers, and the versions of what
-it stands on. So a network is found again only where training would give it anew. Of code, what is hashed is what it
-does: comments and docstrings may change.
+The key is a hash of everything that determines the weights:
+
+- the arrays that the network is trained on,
+- its architecture and initial weights,
+- the settings,
+- the code of the training and of the layers, without comments and docstrings,
+- the versions of torch, skorch and NumPy.
+
+So a network is found only if training would give the same one.
 """
 
 import ast
@@ -11,6 +16,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -19,12 +25,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
-from safetensors.torch import save
 
 from fusionser.errors import FusionserError
 from fusionser.features.clip import plain_value
 from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
+from fusionser.networks.weights import pack_network
 from fusionser.registry import code_origin
 
 __all__ = ["checkpoint_path", "code_digest", "keep_network", "network_key", "recall_network"]
@@ -36,9 +42,9 @@ PLAIN = (bool, int, float, str, tuple, type(None))
 
 FOLDER = Path(__file__).parent
 TRAINING = ("batches", "checkpoints", "inference", "loop", "settings", "training")
-"""Modules of this package by which every network is trained; those of its layers are found by their classes."""
+"""Modules of this package that train every network; modules of layers are found from their classes."""
 FOREIGN = ("builtins", "torch")
-"""Packages that no code is read of: their versions are in the key."""
+"""Packages whose code is not hashed, since their versions are in the key."""
 
 History = list[dict[str, float]]
 
@@ -54,11 +60,11 @@ def network_key(
     Parameters
     ----------
     network : Network
-        With its first weights.
+        With its initial weights.
     settings : dict
-        Of the training, as plain values.
+        Settings of the training, as plain values.
     arrays : iterable of ndarray or None
-        What it is trained on.
+        Training and validation arrays.
     distortion : Distortion, optional
     """
     digest = hashlib.blake2b(digest_size=16)
@@ -81,18 +87,16 @@ def network_key(
 
 
 def recall_network(network: Network, kept: Path | None) -> History | None:
-    """Give a network the weights that are kept; return its learning curve, or None.
+    """Load cached weights into a network; return its learning curve, or None if there are none.
 
     Parameters
     ----------
     network : Network
     kept : Path, optional
-        The key in the folder of trained networks; nothing is kept where there is none.
+        Key in the folder of trained networks; None without a cache.
     """
-    if kept is None:
-        return None
-    path = kept.with_suffix(SUFFIX)
-    if not path.is_file():
+    path = None if kept is None else kept.with_suffix(SUFFIX)
+    if path is None or not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:
@@ -100,44 +104,37 @@ def recall_network(network: Network, kept: Path | None) -> History | None:
             history: History = json.loads(file.metadata()[HISTORY])
         path.touch()
     except Exception:
-        # Whatever is wrong with a file of the cache, training again puts it right.
+        # An unreadable cache file only means training again.
         return None
     return history
 
 
 def keep_network(network: Network, kept: Path | None, history: History) -> None:
-    """Keep a trained network; a full disk does no harm but that it will be trained again."""
+    """Write a trained network to the cache; if that fails, it is only trained again next time."""
     if kept is None:
         return
-    path = kept.with_suffix(SUFFIX)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    try:
-        write_bytes(path, save(tensors, {HISTORY: json.dumps(history)}))
+    content = pack_network(network, {HISTORY: json.dumps(history)})
+    with suppress(OSError, FusionserError):
+        write_bytes(kept.with_suffix(SUFFIX), content)
         kept.with_suffix(CHECKPOINT).unlink(missing_ok=True)
-        _forget(path.parent)
-    except (OSError, FusionserError):
-        return
+        _forget(kept.parent)
 
 
 def checkpoint_path(kept: Path | None) -> Path | None:
-    """Return where the state of an unfinished training is kept, None where nothing is."""
+    """Return the path of the checkpoint of an unfinished training, or None without a cache."""
     return None if kept is None else kept.with_suffix(CHECKPOINT)
 
 
 def _structure(network: Network) -> list[tuple[str, str, dict[str, str]]]:
-    """Return every layer with its plain attributes: some, as the number of segments, show in no weight and no name."""
+    """Return every layer with its plain attributes, since weights and names do not show all of them."""
     return [
-        (
-            name,
-            type(layer).__name__,
-            {key: repr(value) for key, value in sorted(vars(layer).items()) if isinstance(value, PLAIN)},
-        )
+        (name, type(layer).__name__, {k: repr(v) for k, v in sorted(vars(layer).items()) if isinstance(v, PLAIN)})
         for name, layer in network.named_modules()
     ]
 
 
 def code_digest(source: str) -> str:
-    """Return a hash of what a module does: of its syntax tree without comments and docstrings.
+    """Return a hash of a module's syntax tree without comments and docstrings.
 
     Examples
     --------
@@ -155,22 +152,17 @@ class _WithoutDocstrings(ast.NodeTransformer):
 
 
 def _code(parts: Iterable[Any]) -> list[str]:
-    """Return hashes of the code that trains, and of that of the layers, and where the layers of others come from."""
+    """Return hashes of the code of training and layers, and the origins of the layers."""
     classes = {kind for part in parts for kind in type(part).__mro__}
     classes = {kind for kind in classes if kind.__module__.partition(".")[0] not in FOREIGN}
-    modules = {kind.__module__ for kind in classes}
-    files = [*(FOLDER / f"{name}.py" for name in TRAINING), *(_file_of(module) for module in modules)]
-    return sorted({*map(_file_digest, filter(None, files)), *map(code_origin, classes)})
-
-
-def _file_of(module: str) -> Path | None:
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return None if file is None else Path(file)
+    found = [getattr(sys.modules.get(kind.__module__), "__file__", None) for kind in classes]
+    files = {*(FOLDER / f"{name}.py" for name in TRAINING), *(Path(file) for file in found if file is not None)}
+    return sorted({*map(_file_digest, files), *map(code_origin, classes)})
 
 
 @lru_cache
 def _file_digest(file: Path) -> str:
-    """Return the hash of a module's code; "" where there is no source, so that its package's version must do."""
+    """Return the hash of a module's code, or "" without source; then only the package's version tells it apart."""
     try:
         return code_digest(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
@@ -178,7 +170,7 @@ def _file_digest(file: Path) -> str:
 
 
 def _forget(folder: Path) -> None:
-    """Remove what was used longest ago until the folder is within `MAX_BYTES`."""
+    """Remove the least recently used files until the folder is within `MAX_BYTES`."""
     kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob(f"*{SUFFIX}"))
     total = sum(size for _, size, _ in kept)
     for _, size, path in kept:

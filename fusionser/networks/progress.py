@@ -1,4 +1,4 @@
-"""Who is told how far a training has come."""
+"""Progress of trainings, reported to a listener."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,15 +7,14 @@ from contextvars import ContextVar
 __all__ = ["report_epoch", "training_progress"]
 
 EpochProgress = Callable[[str, int, int], None]
-"""Is told what is trained, the number of epochs done, and the most there can be."""
-
+"""Receives the name of the network, the number of epochs done, and their maximum number."""
 
 _listener: ContextVar[EpochProgress | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
 def training_progress(listener: EpochProgress) -> Iterator[None]:
-    """Tell a function of every epoch that is trained meanwhile, wherever in a pipeline.
+    """Call a function after every epoch that is trained in this context, anywhere in a pipeline.
 
     Examples
     --------
@@ -30,7 +29,6 @@ def training_progress(listener: EpochProgress) -> Iterator[None]:
 
 
 def report_epoch(name: str, done: int, most: int) -> None:
-    """Tell the listener, where there is one."""
-    listener = _listener.get()
-    if listener is not None:
+    """Call the listener, if there is one."""
+    if (listener := _listener.get()) is not None:
         listener(name, done, most)

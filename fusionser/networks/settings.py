@@ -1,4 +1,4 @@
-"""The parameters of a training, which every estimator with a network has."""
+"""Training parameters shared by all estimators with a network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,50 +20,50 @@ __all__ = ["OPTIMISERS", "NetworkTraining"]
 OPTIMISERS: Mapping[str, tuple[str, Mapping[str, float]]] = MappingProxyType(
     {"adam": ("AdamW", {}), "sgd": ("SGD", {"momentum": 0.9})}
 )
-"""Name to class of ``torch.optim`` and its parameters."""
+"""Name to class in ``torch.optim`` and its fixed parameters."""
 
 SCHEDULES = ("plateau", "one-cycle")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NetworkTraining(DocumentedParameters, BaseEstimator):
-    """The parameters of a training, which every estimator with a network has.
+    """Training parameters shared by all estimators with a network.
 
     Parameters
     ----------
     epochs : int, default=100
-        At most.
+        Maximum number of epochs.
     batch_size : int, default=64
     optimiser : {"adam", "sgd"}, default="adam"
-        Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), or stochastic gradient
-        descent with a momentum of 0.9.
+        "adam" is Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019); "sgd" is
+        stochastic gradient descent with a momentum of 0.9.
     learning_rate : float, default=1e-3
     weight_decay : float, default=0.0
     schedule : {"plateau", "one-cycle"}, default="plateau"
-        "plateau" halves the rate, down to 1e-7, when the UAR of the validation rows (without any, the training loss)
-        has not improved for `plateau` epochs; "one-cycle" raises it for a quarter of all steps and lowers it to
-        nothing (Smith 2018).
+        "plateau" halves the learning rate, down to 1e-7, when the validation UAR (without validation rows, the
+        training loss) has not improved for `plateau` epochs; "one-cycle" raises it for a quarter of all steps and then
+        lowers it to almost zero (Smith 2018).
     plateau : int, default=6
+        Epochs without improvement after which the schedule "plateau" halves the learning rate.
     patience : int, default=15
-        Stop when the UAR of the validation rows has not improved for so many epochs, and go back to the best epoch;
-        None never stops.
+        Stop when the validation UAR has not improved for this many epochs, and restore the best epoch; None trains all
+        epochs.
     validation : float, default=0.2
-        Share of the training speakers held out for validation, see `hold_out`. 0 learns from all rows and goes by
-        the training loss alone.
+        Share of the training speakers held out for validation (see `hold_out`), 0 to 0.5. With 0, all rows are trained
+        on, and only the training loss is monitored.
     validate_by : {"speakers", "sources"}, default="speakers"
-        Whether whole speakers or single clips with their copies are held out, see `hold_out`.
+        Hold out whole speakers, or single clips with their copies (see `hold_out`).
     label_smoothing : float, default=0.0
     class_weight : "balanced" or dict of label to float, optional
-        "balanced" weighs each class by the inverse of its share.
+        Weight of each class in the loss; "balanced" is the inverse of the class's share.
     precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16" computes convolutions with 8 bits of precision while training, the weights being kept in 32: about
-        twice as fast where the processor has such instructions. All else, and predictions, are in 32.
+        "bfloat16" computes convolutions in bfloat16 while training, about twice as fast on processors that support it.
+        Weights, all other computations and predictions stay in float32.
     device : str, default="auto"
-        See `choose_device`.
+        Name of a device (see `choose_device`).
     random_state : int, default=0
     cache : Cache or bool, default=True
-        Where trained networks are looked up and kept, so that the same training is never done twice; True is the
-        default cache, False none.
+        Cache of trained networks, so that no training runs twice; True is the default cache, False is none.
     """
 
     epochs: int = 100
@@ -84,7 +84,7 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     cache: CacheChoice = True
 
     def check_training(self) -> None:
-        """Raise `SettingsError` when a parameter is out of its range."""
+        """Raise `SettingsError` if a parameter is outside its range."""
         limits: dict[str, tuple[float, float]] = {
             "epochs": (1, 100000),
             "plateau": (1, 100000),

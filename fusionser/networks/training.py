@@ -1,4 +1,4 @@
-"""The only place where networks are trained; the loop is skorch's."""
+"""Training of all networks, with skorch's loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,16 +33,17 @@ SHORTEST_CYCLE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRows:
-    """Arrays to learn from, and validation rows.
+    """Training and validation rows.
 
     Parameters
     ----------
     inputs : ndarray of shape (n_rows, ...), float32
     targets : ndarray of shape (n_rows,), int64
-        Indices of classes.
+        Class indices.
     groups : ndarray of shape (n_rows,), optional
-        Rows that stand in for one another, see `Batches`.
+        Group of each row; each epoch uses one row per group (see `Batches`).
     validation_inputs, validation_targets : ndarray, optional
+        As `inputs` and `targets`.
     """
 
     inputs: npt.NDArray[np.float32]
@@ -53,7 +54,7 @@ class TrainingRows:
 
     @property
     def has_validation(self) -> bool:
-        """Whether any rows were held out."""
+        """Whether there are validation rows."""
         return self.validation_targets is not None and len(self.validation_targets) > 0
 
 
@@ -68,32 +69,34 @@ def train_network(
 ) -> tuple[Built, History]:
     """Build a network and train it.
 
-    The same arguments give the same weights on a CPU; a network that was trained before is recalled, see
-    `network_key`, and a training that was killed goes on from the last epoch whose state was kept.
+    On a CPU, the same arguments give the same weights. A network with the same `network_key` is loaded from the cache,
+    and an interrupted training resumes from its last checkpoint.
 
     Parameters
     ----------
     build : callable
-        Builds the network, its weights drawn by `settings.random_state`.
+        Builds the network; its initial weights follow from `settings.random_state`.
     rows : TrainingRows
     classes : ndarray of shape (n_classes,)
-        Labels, of which the targets are indices.
+        Labels; the targets are indices into them.
     settings : NetworkTraining
     name : str
-        What progress and errors call it.
+        Name in progress reports and errors.
     distortion : Distortion, optional
 
     Returns
     -------
     network
-        On the CPU, its temperature fitted to the validation rows (Guo, Pleiss, Sun and Weinberger 2017).
+        On the CPU, with its temperature fitted to the validation rows (Guo, Pleiss, Sun and Weinberger 2017).
     history : list of dict
-        One record an epoch: losses, UAR and accuracy of the validation rows, learning rate, seconds.
+        One record per epoch: losses, validation UAR and accuracy, learning rate, seconds.
 
     Raises
     ------
     TrainingError
-        When the loss is no number any more, or fewer than two rows are left to learn from.
+        If the loss is not finite, or there are fewer than two training rows.
+    SettingsError
+        If a setting is outside its range, or the device does not exist.
     """
     settings.check_training()
     if len(rows.inputs) < 2:
@@ -149,7 +152,7 @@ def _fit(
     weight: Tensor | None,
     checkpoint: Path | None,
 ) -> History:
-    # skorch takes a second to import, which a prediction need not wait for.
+    # skorch is slow to import and not needed for predictions.
     from skorch.helper import predefined_split
 
     from fusionser.networks.checkpoints import Checkpoints
@@ -207,10 +210,10 @@ def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int,
 
     from fusionser.networks.loop import ClipGradients, Curve, EarlyStop
 
-    # The loss of validation speakers climbs while they are still recognised better and better, so it is no guide.
+    # Not the validation loss: for unseen speakers it rises while their UAR still improves.
     monitor, mode = ("validation_uar", "max") if validation else ("train_loss", "min")
     if settings.schedule == "one-cycle":
-        # Fewer steps than these leave torch no room for a rise and a fall.
+        # With fewer steps, torch cannot both raise and lower the learning rate.
         total = max(settings.epochs * steps, SHORTEST_CYCLE)
         rate = LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR,
@@ -259,7 +262,7 @@ def _record(epoch: dict[str, Any]) -> dict[str, float]:
 
 
 def _calibrate(network: Network, validation: Any) -> None:
-    """Divide the logits by the temperature that gives the least cross-entropy on the validation rows."""
+    """Set the temperature that minimises the cross-entropy on the validation rows."""
     network.eval()
     with torch.no_grad():
         logits = (

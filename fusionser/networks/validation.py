@@ -1,4 +1,4 @@
-"""The validation rows of a training: originals of training speakers that it does not learn from."""
+"""Selection of validation rows: originals of training speakers that the network is not trained on."""
 
 from typing import Any
 
@@ -20,25 +20,30 @@ VALIDATE_BY = ("speakers", "sources")
 def hold_out(
     X: Any, labels: npt.NDArray[Any], share: float, seed: int, by: str = "speakers"
 ) -> tuple[Positions, Positions]:
-    """Split training rows into those to learn from and validation rows.
+    """Split training rows into rows to train on and validation rows.
 
-    Whole speakers are held out (else sources, else clips, see `InnerFolds`). Of their rows only
-    the originals are used for validation, each once; their copies and repetitions take no part at all.
+    Whole speakers are held out; where that is impossible, sources or clips (see `InnerFolds`). Only their original
+    recordings are validation rows, each once. Their augmented copies and repetitions are not used at all.
 
     Parameters
     ----------
     X : table with the carried columns, or anything of n_rows
     labels : ndarray of shape (n_rows,)
     share : float
-        Of the speakers to hold out, 0 to 0.5; nobody is held out for 0, nor where the rows are too few.
+        Share of the speakers to hold out, 0 to 0.5. None are held out for 0, or if there are too few rows.
     seed : int
     by : {"speakers", "sources"}, default="speakers"
-        "sources" holds out single clips with all their copies, whoever speaks: as a random split does.
+        "sources" holds out single clips with all their copies, regardless of the speaker, as a random split does.
 
     Returns
     -------
     training, validation : ndarray of int
         Positions of rows.
+
+    Raises
+    ------
+    SettingsError
+        If `share` or `by` is invalid.
 
     Examples
     --------
@@ -48,35 +53,31 @@ def hold_out(
     ([], 2)
     """
     everyone = np.arange(len(labels))
+    nobody = everyone[:0]
     if not 0 <= share <= 0.5:
         raise SettingsError(f"validation is {share}; expected the share of training speakers held out, 0 to 0.5")
     if by not in VALIDATE_BY:
         raise unknown_name("unit of validation", by, VALIDATE_BY)
     if share == 0:
-        return everyone, everyone[:0]
+        return everyone, nobody
     sources = sources_of(X, len(labels))
     carried = columns_of(X, {"speaker": "", "augmentation": ""})
     originals = np.flatnonzero((carried["augmentation"] == "").to_numpy())
     if len(originals) == 0:
-        return everyone, everyone[:0]
+        return everyone, nobody
     _, first = np.unique(sources[originals], return_index=True)
     once = originals[np.sort(first)]
     speakers = carried["speaker"].to_numpy(dtype=str) if by == "speakers" else np.full(len(labels), "")
     known = pd.DataFrame({"speaker": speakers[once], "source": sources[once]})
     try:
-        folds = InnerFolds(folds=max(2, round(1 / share)), seed=seed)
-        _, chosen = next(iter(folds.split(known, labels[once])))
+        _, chosen = next(InnerFolds(folds=max(2, round(1 / share)), seed=seed).split(known, labels[once]))
     except ProtocolError:
-        # Too few clips of a class to hold any out: all are learned from, and there are no validation rows.
-        return everyone, everyone[:0]
+        # A class has too few clips to hold any out.
+        return everyone, nobody
     validation = once[chosen]
     out = np.isin(sources, sources[validation])
-    if not _shared(speakers, once, validation):
+    rest = np.setdiff1d(once, validation)
+    if not np.isin(speakers[rest], speakers[validation]).any():
+        # Whole speakers are held out, so their clips without an original here are not trained on either.
         out |= np.isin(speakers, speakers[validation]) & (speakers != "")
     return everyone[~out], validation
-
-
-def _shared(speakers: npt.NDArray[Any], once: Positions, validation: Positions) -> bool:
-    """Tell whether the folds had to part the clips of one speaker."""
-    rest = np.setdiff1d(once, validation)
-    return bool(set(speakers[rest]) & set(speakers[validation]))

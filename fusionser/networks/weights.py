@@ -1,4 +1,4 @@
-"""Networks as safetensors: numbers and names, nothing that could run."""
+"""Networks as safetensors, a format that holds only names and numbers and no code."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,25 +13,25 @@ __all__ = ["pack_network", "unpack_network"]
 Built = TypeVar("Built", bound=Network)
 
 
-def pack_network(network: Network) -> bytes:
-    """Return a network's weights and buffers as the bytes of a safetensors file."""
-    content: bytes = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
-    return content
+def pack_network(network: Network, metadata: dict[str, str] | None = None) -> bytes:
+    """Return a network's weights and buffers as the bytes of a safetensors file, with metadata in its header."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    return save(tensors, metadata)
 
 
 def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
-    """Build a network and give it the weights in a safetensors file, which may come from a stranger.
+    """Build a network and load its weights from a safetensors file, which may be untrusted.
 
     Parameters
     ----------
     build : callable
-        Builds the network; called without memory for its weights, so that no file can ask for more than it holds.
+        Builds the network. Called on the meta device, so that a file cannot request more memory than its own size.
     content : bytes
 
     Raises
     ------
     ValueError
-        When names, shapes or types are not those of this network, or a weight is not a number.
+        If the file is damaged, names, shapes or types differ from the network's, or a weight is not finite.
     """
     with torch.device("meta"):
         network = build()
@@ -39,10 +39,10 @@ def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
     try:
         tensors = load(content)
     except Exception as error:
-        # safetensors raises an error of its own for each kind of damage.
+        # safetensors raises different errors for different kinds of damage.
         raise ValueError(f"the weights cannot be read ({error})") from error
     if set(tensors) != set(wanted):
-        raise ValueError("the weights are of another network")
+        raise ValueError("the weights belong to another network")
     for name, value in tensors.items():
         if value.shape != wanted[name].shape or value.dtype != wanted[name].dtype:
             raise ValueError(
@@ -51,10 +51,10 @@ def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(f"the weights '{name}' are not finite")
-    # Copies, laid out as the architecture asks; `to_empty` would do so too, after a second of imports.
-    placed = {
-        name: torch.empty_strided(value.shape, value.stride(), dtype=value.dtype) for name, value in wanted.items()
+    # Copied, to have the memory layout of the architecture. `to_empty` would do the same, but imports much more.
+    copies = {
+        name: torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).copy_(tensors[name])
+        for name, value in wanted.items()
     }
-    network.load_state_dict({name: place.copy_(tensors[name]) for name, place in placed.items()}, assign=True)
-    network.requires_grad_(False)
-    return network.eval()
+    network.load_state_dict(copies, assign=True)
+    return network.requires_grad_(False).eval()
