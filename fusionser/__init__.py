@@ -16,49 +16,12 @@ The main modules, in the order of the data flow:
 - `fusionser.studies`: many evaluations, stored and compared,
 - `fusionser.reporting`: pages and figures,
 - `fusionser.registry`: registered names, including those of plugins.
+
+Each name is imported when it is first used. `__init__.pyi` lists them, for `lazy_loader` and for type checkers.
 """
 
-from typing import TYPE_CHECKING
-
-from fusionser.errors import FusionserError
-from fusionser.lazy import lazy_names
-
-if TYPE_CHECKING:
-    from fusionser.corpora import list_rows
-    from fusionser.features import FeatureExtractor, fusionnet, wide
-    from fusionser.jobs import evaluate, extract, fit
-    from fusionser.model import Model, load_model, save_model
-    from fusionser.registry import REGISTRIES
-    from fusionser.spec import PipelineSpec
-else:
-    # A public name needs a line here, one above and one below.
-    __getattr__, __dir__ = lazy_names(
-        __name__,
-        {
-            ".corpora": ("list_rows",),
-            ".features": ("FeatureExtractor", "fusionnet", "wide"),
-            ".jobs": ("evaluate", "extract", "fit"),
-            ".model": ("Model", "load_model", "save_model"),
-            ".registry": ("REGISTRIES",),
-            ".spec": ("PipelineSpec",),
-        },
-    )
-
-__all__ = [
-    "REGISTRIES",
-    "FeatureExtractor",
-    "FusionserError",
-    "Model",
-    "PipelineSpec",
-    "__version__",
-    "evaluate",
-    "extract",
-    "fit",
-    "fusionnet",
-    "list_rows",
-    "load_model",
-    "save_model",
-    "wide",
-]
+import lazy_loader
 
 __version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,15 @@
+from .corpora import list_rows as list_rows
+from .errors import FusionserError as FusionserError
+from .features import FeatureExtractor as FeatureExtractor
+from .features import fusionnet as fusionnet
+from .features import wide as wide
+from .jobs import evaluate as evaluate
+from .jobs import extract as extract
+from .jobs import fit as fit
+from .model import Model as Model
+from .model import load_model as load_model
+from .model import save_model as save_model
+from .registry import REGISTRIES as REGISTRIES
+from .spec import PipelineSpec as PipelineSpec
+
+__version__: str

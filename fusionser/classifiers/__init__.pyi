@@ -1,0 +1,16 @@
+import fusionser.registry as registry
+
+from .bagging import BAGGING as BAGGING
+from .bagging import BalancedBagging as BalancedBagging
+from .base import MemberClassifier as MemberClassifier
+from .base import TableClassifier as TableClassifier
+from .build import classifier as classifier
+from .gradient_boosting import XGBoost as XGBoost
+from .late import LateFusion as LateFusion
+from .neural import LSTM as LSTM
+from .neural import MLP as MLP
+from .neural import BiLSTM as BiLSTM
+from .random_forest import RandomForest as RandomForest
+from .svm import SVM as SVM
+
+CLASSIFIERS: registry.Registry
