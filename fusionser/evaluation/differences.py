@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fusionser.evaluation.metrics import DRAWS, FEWEST_SPEAKERS
 from fusionser.results import Result
@@ -38,12 +39,11 @@ def speaker_difference(without: Result, having: Result, *, seed: int = 0) -> Dif
         pooled scores.
     """
     names = sorted(set(without.speakers) & set(having.speakers))
-    gains = np.array(
-        [
-            [getattr(having.speakers[name], score) - getattr(without.speakers[name], score) for score in ("war", "uar")]
-            for name in names
-        ]
-    )
+
+    def scores(result: Result) -> npt.NDArray[np.float64]:
+        return np.array([(result.speakers[name].war, result.speakers[name].uar) for name in names])
+
+    gains = scores(having) - scores(without)
     war, uar = gains.mean(axis=0).tolist()
     intervals: list[tuple[float, float] | None] = [None, None]
     if len(names) >= FEWEST_SPEAKERS:

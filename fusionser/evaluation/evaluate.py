@@ -79,8 +79,8 @@ class FoldOutcome:
 
     Parameters
     ----------
-    gender : (int, int), optional
-        Number of test clips whose gender was estimated correctly, and of those with a labelled gender.
+    gender : (int, int)
+        Number of test clips whose gender was estimated correctly, and of those with an estimated and a labelled one.
     parted : bool
         Whether inner folds had to separate clips of one speaker.
     """
@@ -88,7 +88,7 @@ class FoldOutcome:
     result: FoldResult
     predictions: pd.DataFrame
     curves: list[dict[str, Any]]
-    gender: tuple[int, int] | None
+    gender: tuple[int, int]
     parted: bool
     importance: Drops | None
 
@@ -145,36 +145,31 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
     return predictions
 
 
-def _stamps(protocol: Protocol, overlaps: list[Overlap], rows: pd.DataFrame, estimator: BaseEstimator) -> list[Stamp]:
-    stamps = [
+def _stamps(
+    protocol: Protocol,
+    overlaps: list[Overlap],
+    outcomes: list[FoldOutcome],
+    rows: pd.DataFrame,
+    estimator: BaseEstimator,
+) -> list[Stamp]:
+    shared = [
         Stamp(kind=f"shared-{kind}", value=most, allowed=kind in protocol.allows or kind == "statements")
         for kind in COLUMNS
         if (most := max(len(getattr(overlap, kind)) for overlap in overlaps))
     ]
     unknown = int((rows["speaker"] == "").sum())
-    if unknown:
-        stamps.append(Stamp(kind="speakers-unknown", value=unknown))
-    if _setting_of(estimator) == SPEAKER_NORMALISED:
-        stamps.append(Stamp(kind="speaker-normalised"))
-    if any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values()):
-        stamps.append(Stamp(kind="gender-given"))
-    if len(overlaps) == 1:
-        stamps.append(Stamp(kind="one-split"))
-    return stamps
-
-
-def _stamps_of_outcomes(outcomes: list[FoldOutcome]) -> list[Stamp]:
-    """Return the accuracy of an estimated gender, and the folds whose inner folds separate clips of one speaker."""
-    genders = [outcome.gender for outcome in outcomes if outcome.gender]
-    clips = sum(count for _, count in genders)
+    given = any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values())
+    right, clips = map(sum, zip(*(outcome.gender for outcome in outcomes), strict=True))
     parted = [outcome.result.name for outcome in outcomes if outcome.parted]
-    stamps = []
-    if clips:
-        accuracy = sum(correct for correct, _ in genders) / clips
-        stamps.append(Stamp(kind="gender-estimated", value={"accuracy": accuracy, "clips": clips}))
-    if parted:
-        stamps.append(Stamp(kind="inner-folds-by-clip", value=parted))
-    return stamps
+    others = [
+        (unknown, Stamp(kind="speakers-unknown", value=unknown)),
+        (_setting_of(estimator) == SPEAKER_NORMALISED, Stamp(kind="speaker-normalised")),
+        (given, Stamp(kind="gender-given")),
+        (len(overlaps) == 1, Stamp(kind="one-split")),
+        (clips, Stamp(kind="gender-estimated", value={"accuracy": right / max(clips, 1), "clips": clips})),
+        (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
+    ]
+    return [*shared, *(stamp for applies, stamp in others if applies)]
 
 
 def _setting_of(estimator: BaseEstimator) -> str:
@@ -243,7 +238,7 @@ def evaluate(
         settings=protocol.settings(),
         setting=_setting_of(estimator),
         selection=selection,
-        stamps=(*_stamps(protocol, overlaps, rows, estimator), *_stamps_of_outcomes(outcomes)),
+        stamps=tuple(_stamps(protocol, overlaps, outcomes, rows, estimator)),
         allows=tuple(sorted(protocol.allows)),
         random=protocol.random,
     )
@@ -273,12 +268,9 @@ def _run_fold(
         test_rows=len(test),
         test_speakers=int(predictions["speaker"].nunique()),
         scores=_scores(confusion(predictions["truth"], predictions["predicted"], classes)),
-        shared_speakers=len(shared.speakers),
-        shared_sources=len(shared.sources),
-        shared_audio=len(shared.audio),
-        shared_statements=len(shared.statements),
         parameters=dict(getattr(fitted, "best_params_", {})),
         fit_seconds=round(seconds, 3),
+        **{f"shared_{kind}": len(getattr(shared, kind)) for kind in COLUMNS},
     )
     return FoldOutcome(
         result=result,

@@ -27,11 +27,11 @@ def curves_of(fitted: Any, fold: str) -> list[dict[str, Any]]:
     ]
 
 
-def estimated_gender(fitted: Any, rows: pd.DataFrame) -> tuple[int, int] | None:
-    """Return how many clips have a correctly estimated gender, and how many a labelled one; None without estimates."""
+def estimated_gender(fitted: Any, rows: pd.DataFrame) -> tuple[int, int]:
+    """Return how many clips have a correctly estimated gender, and how many a labelled one; zeros without estimates."""
     for part in _parts(fitted).values():
         if getattr(part, "kind", None) == "estimated-gender":
             labelled = rows["gender"].isin(["male", "female"]).to_numpy()
             male = np.asarray(part.transform(rows))[:, 0] > 0.5
             return int((male == (rows["gender"] == "male").to_numpy())[labelled].sum()), int(labelled.sum())
-    return None
+    return 0, 0

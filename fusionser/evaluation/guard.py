@@ -16,14 +16,7 @@ from fusionser.audio import decode, fingerprint
 from fusionser.errors import LeakageError
 from fusionser.rows import AUDIO_COLUMN, feature_columns
 
-__all__ = [
-    "Overlap",
-    "check_learns_in_fold",
-    "check_not_scaled",
-    "check_split",
-    "compare",
-    "with_fingerprints",
-]
+__all__ = ["Overlap", "check_learns_in_fold", "check_not_scaled", "check_split", "compare", "with_fingerprints"]
 
 COLUMNS = {"speakers": "speaker", "sources": "source", "audio": AUDIO_COLUMN, "statements": "statement"}
 REMEDIES = {

@@ -16,8 +16,6 @@ from fusionser.names import BY_FEATURE, IMPORTANCE
 
 __all__ = ["average_importance", "column_groups", "fold_importance"]
 
-SHUFFLES = 5
-
 Drops = dict[str, dict[str, float]]
 """Loss of each speaker's UAR, by name of the shuffled group and by speaker."""
 
@@ -48,9 +46,7 @@ def column_groups(names: Sequence[str], kind: str) -> dict[str, list[int]]:
     return groups
 
 
-def fold_importance(
-    pipeline: Pipeline, rows: pd.DataFrame, kind: str, *, shuffles: int = SHUFFLES, seed: int = 0
-) -> Drops:
+def fold_importance(pipeline: Pipeline, rows: pd.DataFrame, kind: str, *, shuffles: int = 5, seed: int = 0) -> Drops:
     """Shuffle each group of columns over the test rows of a fold, and measure the loss of each speaker's UAR.
 
     The columns of a group are permuted together, which preserves their correlation (Breiman 2001). A column whose

@@ -1,7 +1,6 @@
 """The page of an ablation: first the answer, then the table, the contrasts, classes and groups of speakers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,9 @@ from matplotlib.lines import Line2D
 
 from fusionser.evaluation.statistics import GroupGap, group_gap
 from fusionser.files import write_text
-from fusionser.reporting.breakdown import (
-    breakdown_figure,
-    by_class,
-    by_speaker,
-    change_by_classifier,
-    panels,
-    rankings,
-)
+from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, change_by_classifier, panels, rankings
 from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
-from fusionser.reporting.page import relied_columns, render
+from fusionser.reporting.page import PageText, relied_columns, render
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
 from fusionser.reporting.words import change, design_notes, ends, result_stamps, where_asked
 from fusionser.results import Result
@@ -34,23 +26,8 @@ SIGNIFICANT = 0.05
 MARKS = {"UAR": ("o", COLORS[0]), "WAR": ("s", COLORS[2])}
 
 
-@dataclass(frozen=True)
-class AblationText:
-    """Content of the page in addition to the results.
-
-    Parameters
-    ----------
-    command : str
-        Command that runs the ablation again.
-    missing : sequence of str
-        Names of evaluations that have not been run.
-    failures : mapping of str to str
-        Reasons of failed evaluations, by name.
-    """
-
-    command: str
-    missing: Sequence[str] = ()
-    failures: Mapping[str, str] = field(default_factory=dict)
+class AblationText(PageText):
+    """Content of an ablation's page in addition to the results."""
 
 
 def summary(design: Design, effects: Sequence[Effect], results: Sequence[Result] = ()) -> list[str]:

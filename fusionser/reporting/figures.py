@@ -103,15 +103,9 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
         folds = curves[curves["network"] == network].groupby("fold", sort=False)
         for (name, (style, label)), (number, (_, curve)) in product(LOSSES.items(), enumerate(folds)):
             if name in curves:
-                shown = curve.dropna(subset=[name])
-                axes.plot(
-                    shown["epoch"],
-                    shown[name],
-                    style,
-                    color=COLORS[number % len(COLORS)],
-                    linewidth=1,
-                    label=label if number == 0 and len(shown) else None,
-                )
+                shown, color = curve.dropna(subset=[name]), COLORS[number % len(COLORS)]
+                text = label if number == 0 and len(shown) else None
+                axes.plot(shown["epoch"], shown[name], style, color=color, linewidth=1, label=text)
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
         axes.legend(fontsize=8)
@@ -134,15 +128,13 @@ def study_figure(results: Sequence[Result]) -> Figure:
     for axes, (panel, setting) in zip(grid.flat, product(rows, settings), strict=True):
         axes.set_title(plain(f"{panel}, {setting}"), fontsize=10)
         axes.set_yticks(range(len(rows[panel])), [plain(name) for name in rows[panel]], fontsize=8)
-        axes.set_ylim(len(rows[panel]) - 0.4, -0.6)
+        axes.set(xlim=(0, 100), ylim=(len(rows[panel]) - 0.4, -0.6))
         axes.grid(axis="both", linewidth=0.4)
-        for result in results:
-            if _panel(result) == panel and result.protocol.setting == setting:
-                number = protocols.index(result.protocol.name)
-                height = rows[panel].index(_row(result)) + 0.18 * (number - (len(protocols) - 1) / 2)
-                _draw_score(axes, result, height, number)
-        axes.set_xlim(0, 100)
         axes.tick_params(labelbottom=True)
+    for result in results:
+        number, row = protocols.index(result.protocol.name), rows[_panel(result)].index(_row(result))
+        axes = grid[list(rows).index(_panel(result))][settings.index(result.protocol.setting)]
+        _draw_score(axes, result, row + 0.18 * (number - (len(protocols) - 1) / 2), number)
     for axes in grid[-1]:
         axes.set_xlabel("UAR, %")
     handles = [

@@ -64,24 +64,20 @@ def write_ablation_html(
         path,
         page.render(
             **page_values(design, effects, results, text),
-            heat=[
-                {"title": shown.title, "columns": shown.columns, "rows": _shaded(shown, scores)}
-                for shown in panels(design, results)
-            ],
+            heat=[_shaded(shown, scores) for shown in panels(design, results)],
             corner="imbalance" if isinstance(design, Factorial) else design.varied,
             forest=_forest(effects) if effects else None,
             curves=[
-                {"result": result, "panels": _curves(table)}
-                for result, table in zip(results, curves, strict=False)
-                if table is not None
+                (result, _curves(table)) for result, table in zip(results, curves, strict=False) if table is not None
             ],
-            confusions=[{"result": result, "rows": _confusion(result)} for result in results],
+            confusions=[(result, _confusion(result)) for result in results],
             breakdowns=[
-                {"title": title, "caption": caption, "columns": columns, "rows": _shaded(shown, shown.values)}
-                for title, caption, columns, shown in (
-                    ("Classes", "Recall of each class", classes.columns, classes),
-                    ("Speakers", "UAR of each test speaker", speaker_names, speakers),
-                )
+                ("Classes", "Recall of each class", _shaded(classes, classes.values)),
+                (
+                    "Speakers",
+                    "UAR of each test speaker",
+                    _shaded(speakers, speakers.values) | {"columns": speaker_names},
+                ),
             ],
             percent=percent,
             blocks=block_lines(results),
@@ -96,27 +92,21 @@ def _shade(value: float, low: float, high: float) -> int:
     return round(60 * (value - low) / (high - low)) if high > low else 0
 
 
-def _shaded(shown: Breakdown, scale: npt.ArrayLike) -> list[dict[str, Any]]:
-    """Return the rows of a table, with the shade of each cell between the extremes of the scale; None for NaN."""
+def _shaded(shown: Breakdown, scale: npt.ArrayLike) -> dict[str, Any]:
+    """Return a table with the shade of each cell between the extremes of the scale; cells without a value are None."""
     low, high = float(np.nanmin(scale)), float(np.nanmax(scale))
-    return [
-        {
-            "name": label,
-            "cells": [
-                None if np.isnan(value) else {"value": float(value), "shade": _shade(value, low, high)}
-                for value in values
-            ],
-        }
-        for label, values in zip(shown.labels, shown.values, strict=True)
-    ]
+
+    def cell(value: float) -> tuple[float, int] | None:
+        return None if np.isnan(value) else (value, _shade(value, low, high))
+
+    rows = [(label, map(cell, values)) for label, values in zip(shown.labels, shown.values, strict=True)]
+    return {"title": shown.title, "columns": shown.columns, "rows": rows}
 
 
-def _confusion(result: Result) -> list[dict[str, Any]]:
+def _confusion(result: Result) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Return the counts of each true class, with the shade of their share."""
     return [
-        {
-            "name": name,
-            "cells": [{"count": count, "shade": _shade(count / max(sum(counts), 1), 0, 1)} for count in counts],
-        }
+        (name, [(count, _shade(count / max(sum(counts), 1), 0, 1)) for count in counts])
         for name, counts in zip(result.classes, result.confusion, strict=True)
     ]
 
@@ -132,22 +122,18 @@ def _forest(effects: Sequence[Effect]) -> dict[str, Any]:
 
     step = next(size for size in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if reach / size < 5 or size == 0.5)
     ticks = [step * number for number in range(-5, 6) if abs(step * number) <= reach]
+
+    def marks(effect: Effect, y: int) -> list[dict[str, Any]]:
+        return [
+            {"kind": kind, "y": y + shift, "x": across(test.mean), "ends": [across(end) for end in test.interval or ()]}
+            for kind, shift, test in (("uar", -7, effect.uar), ("war", 7, effect.war))
+        ]
+
+    heights = range(20, 20 + ROW * len(effects), ROW)
     return {
         "rows": [
-            {
-                "text": effect.contrast.text,
-                "y": middle,
-                "marks": [
-                    {
-                        "kind": kind,
-                        "y": middle + shift,
-                        "x": across(test.mean),
-                        "ends": None if test.interval is None else [across(end) for end in test.interval],
-                    }
-                    for kind, shift, test in (("uar", -7, effect.uar), ("war", 7, effect.war))
-                ],
-            }
-            for middle, effect in zip(range(20, 20 + ROW * len(effects), ROW), effects, strict=True)
+            {"text": effect.contrast.text, "y": y, "marks": marks(effect, y)}
+            for effect, y in zip(effects, heights, strict=True)
         ],
         "zero": across(0.0),
         "ticks": [(across(tick), f"{100 * tick:+.0f}" if tick else "0") for tick in ticks],

@@ -114,33 +114,45 @@ def result_page(result: Result, networks: Sequence[str] = ()) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyText:
-    """Content of a study's page in addition to the results.
+class PageText:
+    """Content of a page in addition to the results.
 
     Parameters
     ----------
-    title, question : str
     command : str
-        Command that runs the study again.
-    reading : str
-        Notes on how to read the tables.
-    paper : sequence of PaperRow
-        Published figures to show beside ours.
-    contrasts : sequence of ContrastRow
+        Command that runs the evaluations again.
     missing : sequence of str
         Names of evaluations that have not been run.
     failures : mapping of str to str
         Reasons of failed evaluations, by name.
     """
 
+    command: str
+    missing: Sequence[str] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyText(PageText):
+    """Content of a study's page in addition to the results.
+
+    Parameters
+    ----------
+    command, missing, failures
+        See `PageText`.
+    title, question : str
+    reading : str
+        Notes on how to read the tables.
+    paper : sequence of PaperRow
+        Published figures to show beside ours.
+    contrasts : sequence of ContrastRow
+    """
+
     title: str
     question: str
-    command: str
     reading: str = ""
     paper: Sequence[PaperRow] = ()
     contrasts: Sequence[ContrastRow] = ()
-    missing: Sequence[str] = ()
-    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def study_page(text: StudyText, results: Sequence[Result]) -> str:
