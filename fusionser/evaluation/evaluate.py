@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from fusionser.errors import ProtocolError, SettingsError
+from fusionser.errors import ProtocolError
 from fusionser.evaluation.fitted import curves_of, estimated_gender
 from fusionser.evaluation.guard import (
     COLUMNS,
@@ -90,7 +90,7 @@ class FoldOutcome:
     curves: list[dict[str, Any]]
     gender: tuple[int, int]
     parted: bool
-    importance: Drops | None
+    importance: Drops
 
 
 def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -278,15 +278,8 @@ def _run_fold(
         curves=curves_of(fitted, name),
         gender=estimated_gender(fitted, rows.iloc[test]),
         parted=bool(parted),
-        importance=_importance(fitted, rows.iloc[test], importance, seed) if importance else None,
+        importance=fold_importance(fitted, rows.iloc[test], importance, seed=seed) if importance else {},
     )
-
-
-def _importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, seed: int) -> Drops:
-    pipeline = getattr(fitted, "best_estimator_", fitted)
-    if not isinstance(pipeline, Pipeline) or len(pipeline) == 1:
-        raise SettingsError("importance needs a pipeline whose last step classifies feature columns")
-    return fold_importance(pipeline, rows, kind, seed=seed)
 
 
 def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
@@ -321,5 +314,5 @@ def _collect(
         genders=_genders(rows, by_speaker),
         predictions=predictions,
         curves=pd.DataFrame([epoch for outcome in outcomes for epoch in outcome.curves]),
-        importance=average_importance([outcome.importance for outcome in outcomes if outcome.importance is not None]),
+        importance=average_importance([outcome.importance for outcome in outcomes]),
     )

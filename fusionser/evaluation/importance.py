@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from fusionser.errors import SettingsError, unknown_name
@@ -46,7 +47,7 @@ def column_groups(names: Sequence[str], kind: str) -> dict[str, list[int]]:
     return groups
 
 
-def fold_importance(pipeline: Pipeline, rows: pd.DataFrame, kind: str, *, shuffles: int = 5, seed: int = 0) -> Drops:
+def fold_importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, *, shuffles: int = 5, seed: int = 0) -> Drops:
     """Shuffle each group of columns over the test rows of a fold, and measure the loss of each speaker's UAR.
 
     The columns of a group are permuted together, which preserves their correlation (Breiman 2001). A column whose
@@ -55,8 +56,8 @@ def fold_importance(pipeline: Pipeline, rows: pd.DataFrame, kind: str, *, shuffl
 
     Parameters
     ----------
-    pipeline : fitted Pipeline
-        Its last step classifies columns.
+    fitted : estimator
+        A fitted pipeline whose last step classifies columns, or a search over one.
     rows : DataFrame
         The test rows.
     kind : {"blocks", "features"}
@@ -68,7 +69,15 @@ def fold_importance(pipeline: Pipeline, rows: pd.DataFrame, kind: str, *, shuffl
     -------
     dict of str to dict of str to float
         Mean loss over the shuffles, by name of the group and by speaker.
+
+    Raises
+    ------
+    SettingsError
+        When the estimator is not such a pipeline.
     """
+    pipeline = getattr(fitted, "best_estimator_", fitted)
+    if not isinstance(pipeline, Pipeline) or len(pipeline) == 1:
+        raise SettingsError("importance needs a pipeline whose last step classifies feature columns")
     columns_of, classifier = pipeline[:-1], pipeline[-1]
     table = columns_of.transform(rows)
     named = table.columns if isinstance(table, pd.DataFrame) else columns_of.get_feature_names_out()

@@ -106,7 +106,7 @@ def resampled(matrices: Counts, rng: np.random.Generator, draws: int = DRAWS) ->
     return np.tensordot(counts, matrices, axes=1)
 
 
-def percentile_interval(values: npt.ArrayLike) -> tuple[float, float]:
+def percentile_interval(values: Scores) -> tuple[float, float]:
     """Return the 95 % interval of bootstrapped values."""
     low, high = np.percentile(values, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return float(low), float(high)

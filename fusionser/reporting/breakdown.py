@@ -52,15 +52,14 @@ def panels(design: Design, results: Sequence[Result]) -> list[Breakdown]:
     if not isinstance(design, Factorial):
         labels = [label for label, _ in scores]
         return [_table(labels, classifiers, lambda label, name: scores.get((label, name), np.nan))]
-    return [
-        _table(
-            design.imbalance,
-            design.augmentation,
-            lambda strategy, kind, name=name: scores.get((cell_label(strategy, kind), name), np.nan),
-            title=name,
-        )
-        for name in classifiers
-    ]
+
+    def panel(classifier: str) -> Breakdown:
+        def score(strategy: str, kind: str) -> float:
+            return scores.get((cell_label(strategy, kind), classifier), np.nan)
+
+        return _table(design.imbalance, design.augmentation, score, title=classifier)
+
+    return [panel(name) for name in classifiers]
 
 
 def by_class(design: Design, results: Sequence[Result]) -> Breakdown:

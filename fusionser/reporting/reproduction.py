@@ -24,7 +24,6 @@ __all__ = [
     "write_reproduction",
 ]
 
-
 FEW_ROWS = 50
 """With fewer test rows, a page says how much a single one changes the accuracy."""
 
