@@ -149,13 +149,12 @@ def paired_test(differences: Sequence[float], *, seed: int = 0) -> PairedTest:
         vectorized=True,
         rng=np.random.default_rng(seed),
     )
-    change, std = mean_change(gains, seed=seed), float(gains.std(ddof=1))
+    std = float(gains.std(ddof=1))
     return PairedTest(
-        mean=change.mean,
-        interval=change.interval,
+        **vars(mean_change(gains, seed=seed)),
         p=float(outcome.pvalue),
         least_p=least_p(len(gains)),
-        effect=change.mean / std if std > 0 else 0.0,
+        effect=float(gains.mean()) / std if std > 0 else 0.0,
         better=int((gains > 0).sum()),
         speakers=len(gains),
     )

@@ -159,8 +159,7 @@ def effects_figure(effects: Sequence[Effect]) -> Figure:
             axes.plot([100 * test.mean], [height], mark, color=color)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(effects)), [plain(effect.contrast.text) for effect in effects], fontsize=8)
-    axes.set_ylim(len(effects) - 0.5, -0.5)
-    axes.set_xlabel("change in points, with 95 % intervals over speakers")
+    axes.set(ylim=(len(effects) - 0.5, -0.5), xlabel="change in points, with 95 % intervals over speakers")
     marks = [
         Line2D([], [], marker=mark, color=color, linestyle="", label=label) for label, (mark, color) in MARKS.items()
     ]

@@ -66,8 +66,7 @@ def confusion_figure(result: Result) -> Figure:
     names = [plain(name) for name in result.classes]
     axes.set_xticks(positions, names, rotation=45, ha="right")
     axes.set_yticks(positions, names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set(xlabel="predicted", ylabel="true")
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if shares[row, column] > DARK_CELL else "black"
         axes.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
@@ -86,9 +85,7 @@ def speakers_figure(result: Result) -> Figure:
     pooled = 100 * result.pooled.uar
     axes.axhline(pooled, color="black", linewidth=1, linestyle="--", label=f"pooled {pooled:.1f} %")
     axes.set_xticks(range(len(names)), [plain(name.split("/")[-1]) for name in names], rotation=90, fontsize=8)
-    axes.set_ylim(0, 100)
-    axes.set_xlabel("test speaker")
-    axes.set_ylabel("UAR, %")
+    axes.set(xlabel="test speaker", ylabel="UAR, %", ylim=(0, 100))
     axes.legend(loc="upper right", fontsize=8)
     return figure
 
@@ -106,8 +103,7 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
                 shown, color = curve.dropna(subset=[name]), COLORS[number % len(COLORS)]
                 text = label if number == 0 and len(shown) else None
                 axes.plot(shown["epoch"], shown[name], style, color=color, linewidth=1, label=text)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("loss")
+        axes.set(xlabel="epoch", ylabel="loss")
         axes.legend(fontsize=8)
     return figure
 

@@ -192,7 +192,7 @@ def _older_augmentation(result: Result) -> bool:
 def _differences(
     contrasts: Sequence[ContrastRow], results: Sequence[Result]
 ) -> list[tuple[ContrastRow, Result, Result, Difference]]:
-    """Return the inductive results that each contrast compares, and their difference, as far as both are there."""
+    """Return the inductive results that each contrast compares, and their difference, unless one is missing."""
     found: dict[tuple[str, str, int, str], Result] = {}
     for result in _inductive(results):
         name = f"{result.features_name}/{result.classifier}"
