@@ -118,7 +118,7 @@ def test_a_label_never_seen(refused, part, demo_folder):
     part("*_angry_*")
     part("synthetic_m1_fear_*")
     message = refused("evaluate", folder, *EVALUATE, "--folds", 8)
-    assert "tests the classes fear, which its training rows never show" in message
+    assert "tests the classes fear, which are not in its training rows" in message
 
 
 def test_more_folds_than_speakers(refused, demo_folder):

@@ -137,7 +137,7 @@ def test_inner_folds_that_part_a_speaker_are_stamped(prepared):
 def test_a_class_that_training_never_shows_is_refused(prepared):
     table = prepared.table
     only = (table["emotion"] != "sad") | (table["speaker"] == "demo/f1")
-    with pytest.raises(ProtocolError, match="tests the classes sad, which its training rows never show"):
+    with pytest.raises(ProtocolError, match="tests the classes sad, which are not in its training rows"):
         evaluate_prepared(replace(prepared, table=table[only].reset_index(drop=True)), SpeakerHoldout(speakers=("f1",)))
 
 

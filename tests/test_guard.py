@@ -82,8 +82,8 @@ def test_an_augmented_copy_in_the_test_fold_is_caught():
 @pytest.mark.parametrize(
     ("protocol", "told"),
     [
-        (SpeakerKFold(folds=2), "test rows are there twice .*sampled before the split"),
-        (RandomKFold(folds=4, seed=1), "share .* sources|there twice"),
+        (SpeakerKFold(folds=2), "test rows are repeated .*sampled before the split"),
+        (RandomKFold(folds=4, seed=1), "share .* sources|are repeated"),
     ],
 )
 def test_rows_that_were_sampled_before_the_split_are_caught(protocol, told):

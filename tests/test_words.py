@@ -132,8 +132,8 @@ def test_what_is_left_out_of_a_listing_is_counted():
 
 READING = {"startswith", "endswith", "partition", "rpartition", "removeprefix", "removesuffix", "fullmatch"}
 ALLOWED = {
-    # Blank lines of a template; features/classifier of a recipe's contrast.
-    "fusionser/reporting/page.py": {"re.sub", "rpartition"},
+    # Blank lines of a template.
+    "fusionser/reporting/page.py": {"re.sub"},
     # The script's name before a recorded command.
     "fusionser/reporting/reproduction.py": {"partition"},
     # Names of files, and names that are made for them.

@@ -1,9 +1,8 @@
-"""Split, guard, fit, predict, score."""
+"""Cross-validation under a protocol: split, check for leakage, fit, predict, score."""
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from fusionser.errors import ProtocolError, SettingsError
-from fusionser.evaluation.fitted import chosen_parameters, curves_of, estimated_gender
+from fusionser.errors import ProtocolError
+from fusionser.evaluation.fitted import curves_of, estimated_gender
 from fusionser.evaluation.guard import (
+    COLUMNS,
     Overlap,
     check_learns_in_fold,
     check_not_scaled,
@@ -32,7 +32,7 @@ from fusionser.splits.inner_folds import parted_speakers
 __all__ = ["Evaluation", "check_labels", "evaluate"]
 
 FoldProgress = Callable[[int, int, str], None]
-"""Is told the number of folds done, the number of all, and the name of the next."""
+"""Takes the number of finished folds, the number of all folds, and the name of the next one."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class Evaluation:
     Parameters
     ----------
     rows, speaker_count : int
-        How many took part, on either side.
+        Number of rows and speakers in any training or test fold.
     predictions : DataFrame
-        One row a test prediction: file, speaker, fold, truth, predicted, and the probability of each class
-        where the classifier gives any.
+        One row per test prediction: file, speaker, fold, truth, predicted, and the probability of each class if the
+        classifier gives any.
     speaker_confusions : dict of str to ndarray
         Confusion matrix of each test speaker.
     genders : dict of str to str
-        Of the test speakers whose rows tell it.
+        Gender of the test speakers for whom it is labelled.
     curves : DataFrame
-        One record an epoch of every network that was trained: fold, network, and what `train_network` tells.
+        One row per epoch of every trained network: fold, network, and the record of `train_network`.
     importance : dict
-        What the UAR loses where columns are shuffled, and its interval, by block and feature; see `fold_importance`.
+        UAR loss when columns are shuffled, with its interval, by block and feature; see `fold_importance`.
     """
 
     rows: int
@@ -75,22 +75,22 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class FoldOutcome:
-    """What came of one fold.
+    """Outcome of one fold.
 
     Parameters
     ----------
-    gender : tuple of int, optional
-        For how many test clips the gender was estimated correctly, and for how many it is known.
+    gender : (int, int)
+        Number of test clips whose gender was estimated correctly, and of those with an estimated and a labelled one.
     parted : bool
-        Whether inner folds had to part the clips of one speaker.
+        Whether inner folds had to separate clips of one speaker.
     """
 
     result: FoldResult
     predictions: pd.DataFrame
     curves: list[dict[str, Any]]
-    gender: tuple[int, int] | None
+    gender: tuple[int, int]
     parted: bool
-    importance: Drops | None
+    importance: Drops
 
 
 def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -99,13 +99,12 @@ def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
     Raises
     ------
     ProtocolError
-        When rows have no label, or all the same.
+        When a row has no label, or all rows have the same one.
     """
-    blank = rows["emotion"] == ""
-    if blank.any():
+    blank = rows.loc[rows["emotion"] == "", "file"]
+    if len(blank):
         raise ProtocolError(
-            f"{int(blank.sum())} of {len(rows)} rows have no emotion (first: {rows.loc[blank, 'file'].iloc[0]}); "
-            "fill the column 'emotion'"
+            f"{len(blank)} of {len(rows)} rows have no emotion (first: {blank.iloc[0]}); fill the column 'emotion'"
         )
     classes = tuple(sorted(set(rows["emotion"])))
     if len(classes) < 2:
@@ -121,12 +120,11 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
     name, train, test = fold
     train_rows, test_rows = rows.iloc[train], rows.iloc[test]
     shared = check_split(train_rows, test_rows, allowed, name)
-    trained = set(train_rows["emotion"])
-    unseen = sorted(set(test_rows["emotion"]) - trained)
-    if unseen:
+    trained, tested = set(train_rows["emotion"]), set(test_rows["emotion"])
+    if tested - trained:
         raise ProtocolError(
-            f"fold '{name}' tests the classes {', '.join(unseen)}, which its training rows never show; keep to the "
-            f"classes of both sides: {', '.join(sorted(trained & set(test_rows['emotion']))) or 'there are none'}"
+            f"fold '{name}' tests the classes {', '.join(sorted(tested - trained))}, which are not in its training "
+            f"rows; use only classes of both sides: {', '.join(sorted(trained & tested)) or 'there are none'}"
         )
     if len(trained) < 2:
         raise ProtocolError(f"the training rows of fold '{name}' have one class, '{trained.pop()}'; two are needed")
@@ -137,7 +135,7 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
     predictions = rows[["file", "start", "end", "speaker", "source"]].assign(fold=fold, truth=rows["emotion"])
     given: Any = rows
     if isinstance(fitted, Pipeline) and len(fitted) > 1 and hasattr(fitted[:-1], "transform"):
-        # Once for labels and probabilities: features, and networks' units with them, are the most of the work.
+        # Transform once for both labels and probabilities, since features take most of the time.
         given, fitted = fitted[:-1].transform(rows), fitted[-1]
     predictions["predicted"] = np.asarray(fitted.predict(given), dtype=object)
     if hasattr(fitted, "predict_proba"):
@@ -148,38 +146,30 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
 
 
 def _stamps(
-    protocol: Protocol, overlaps: list[Overlap], folds: list[Fold], rows: pd.DataFrame, estimator: BaseEstimator
+    protocol: Protocol,
+    overlaps: list[Overlap],
+    outcomes: list[FoldOutcome],
+    rows: pd.DataFrame,
+    estimator: BaseEstimator,
 ) -> list[Stamp]:
-    stamps = []
-    for kind in ("speakers", "sources", "audio", "statements"):
-        most = max(len(getattr(overlap, kind)) for overlap in overlaps)
-        if most:
-            allowed = kind in protocol.allows or kind == "statements"
-            stamps.append(Stamp(kind=f"shared-{kind}", value=most, allowed=allowed))
+    shared = [
+        Stamp(kind=f"shared-{kind}", value=most, allowed=kind in protocol.allows or kind == "statements")
+        for kind in COLUMNS
+        if (most := max(len(getattr(overlap, kind)) for overlap in overlaps))
+    ]
     unknown = int((rows["speaker"] == "").sum())
-    if unknown:
-        stamps.append(Stamp(kind="speakers-unknown", value=unknown))
-    if _setting_of(estimator) == SPEAKER_NORMALISED:
-        stamps.append(Stamp(kind="speaker-normalised"))
-    if any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values()):
-        stamps.append(Stamp(kind="gender-given"))
-    if len(folds) == 1:
-        stamps.append(Stamp(kind="one-split"))
-    return stamps
-
-
-def _stamps_of_outcomes(outcomes: list[FoldOutcome]) -> list[Stamp]:
-    """Return how well the gender was estimated, and where inner folds had to part a speaker."""
-    genders = [outcome.gender for outcome in outcomes if outcome.gender]
-    clips = sum(count for _, count in genders)
+    given = any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values())
+    right, clips = map(sum, zip(*(outcome.gender for outcome in outcomes), strict=True))
     parted = [outcome.result.name for outcome in outcomes if outcome.parted]
-    stamps = []
-    if clips:
-        accuracy = sum(correct for correct, _ in genders) / clips
-        stamps.append(Stamp(kind="gender-estimated", value={"accuracy": accuracy, "clips": clips}))
-    if parted:
-        stamps.append(Stamp(kind="inner-folds-by-clip", value=parted))
-    return stamps
+    others = [
+        (unknown, Stamp(kind="speakers-unknown", value=unknown)),
+        (_setting_of(estimator) == SPEAKER_NORMALISED, Stamp(kind="speaker-normalised")),
+        (given, Stamp(kind="gender-given")),
+        (len(overlaps) == 1, Stamp(kind="one-split")),
+        (clips, Stamp(kind="gender-estimated", value={"accuracy": right / max(clips, 1), "clips": clips})),
+        (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
+    ]
+    return [*shared, *(stamp for applies, stamp in others if applies)]
 
 
 def _setting_of(estimator: BaseEstimator) -> str:
@@ -199,7 +189,7 @@ def evaluate(
     importance: str | None = None,
     progress: FoldProgress | None = None,
 ) -> Evaluation:
-    """Score an estimator under a protocol, everything that learns being fitted anew in every fold.
+    """Score an estimator under a protocol; everything that learns is fitted anew in every fold.
 
     Parameters
     ----------
@@ -208,13 +198,14 @@ def evaluate(
     estimator : estimator
         Takes the table and the labels; cloned for each fold.
     protocol : Protocol
-    selection : str
-        How the parameters were chosen, ``fixed`` or ``inner-folds``, for the stamp.
+    selection : {"fixed", "inner-folds"}, default="fixed"
+        How the parameters were chosen, to be stored with the scores.
     seed : int, default=0
-        Of the intervals, and of what is shuffled.
+        Of the intervals and of the shuffles.
     importance : {"blocks", "features"}, optional
-        Whether to look for what the pipeline relies on, see `fold_importance`.
+        Measure permutation importance, see `fold_importance`.
     progress : callable, optional
+        Called before each fold and at the end, see `FoldProgress`.
 
     Returns
     -------
@@ -223,24 +214,23 @@ def evaluate(
     Raises
     ------
     LeakageError
-        When the guard finds what training and test must not share.
+        When the guard finds leakage between training and test.
     ProtocolError
-        When the rows cannot be split so.
+        When the protocol cannot split these rows.
     """
     check_labels(table)
     check_learns_in_fold(estimator)
     check_not_scaled(table)
     rows = with_fingerprints(table)
     folds = protocol.named_folds(rows)
-    used = np.unique(np.concatenate([np.concatenate([train, test]) for _, train, test in folds]))
-    classes = check_labels(rows.iloc[used])
+    used = rows.iloc[np.unique(np.concatenate([side for _, *sides in folds for side in sides]))]
+    classes = check_labels(used)
     overlaps = [_check_fold(rows, fold, protocol.allows) for fold in folds]
-    run = partial(_run_fold, rows, estimator, classes=classes, importance=importance, seed=seed)
     outcomes = []
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
         if progress:
             progress(number, len(folds), fold[0])
-        outcomes.append(run(fold, shared))
+        outcomes.append(_run_fold(rows, estimator, fold, shared, classes=classes, importance=importance, seed=seed))
     if progress:
         progress(len(folds), len(folds), "")
     stamp = ProtocolStamp(
@@ -248,11 +238,11 @@ def evaluate(
         settings=protocol.settings(),
         setting=_setting_of(estimator),
         selection=selection,
-        stamps=(*_stamps(protocol, overlaps, folds, rows, estimator), *_stamps_of_outcomes(outcomes)),
+        stamps=tuple(_stamps(protocol, overlaps, outcomes, rows, estimator)),
         allows=tuple(sorted(protocol.allows)),
         random=protocol.random,
     )
-    return _collect(outcomes, classes, stamp, seed, rows.iloc[used])
+    return _collect(outcomes, classes, stamp, seed, used)
 
 
 def _run_fold(
@@ -265,7 +255,7 @@ def _run_fold(
     importance: str | None,
     seed: int,
 ) -> FoldOutcome:
-    """Fit to the training rows of a fold, and score its test rows."""
+    """Fit to the training rows of a fold and score its test rows."""
     name, train, test = fold
     began = time.perf_counter()
     with parted_speakers() as parted:
@@ -278,12 +268,9 @@ def _run_fold(
         test_rows=len(test),
         test_speakers=int(predictions["speaker"].nunique()),
         scores=_scores(confusion(predictions["truth"], predictions["predicted"], classes)),
-        shared_speakers=len(shared.speakers),
-        shared_sources=len(shared.sources),
-        shared_audio=len(shared.audio),
-        shared_statements=len(shared.statements),
-        parameters=chosen_parameters(fitted),
+        parameters=dict(getattr(fitted, "best_params_", {})),
         fit_seconds=round(seconds, 3),
+        **{f"shared_{kind}": len(getattr(shared, kind)) for kind in COLUMNS},
     )
     return FoldOutcome(
         result=result,
@@ -291,19 +278,12 @@ def _run_fold(
         curves=curves_of(fitted, name),
         gender=estimated_gender(fitted, rows.iloc[test]),
         parted=bool(parted),
-        importance=_importance(fitted, rows.iloc[test], importance, seed) if importance else None,
+        importance=fold_importance(fitted, rows.iloc[test], importance, seed=seed) if importance else {},
     )
 
 
-def _importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, seed: int) -> Drops:
-    pipeline = getattr(fitted, "best_estimator_", fitted)
-    if not isinstance(pipeline, Pipeline) or len(pipeline) == 1:
-        raise SettingsError("only a pipeline whose last step classifies columns can be asked what it relies on")
-    return fold_importance(pipeline, rows, kind, seed=seed)
-
-
 def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
-    """Return the gender of each speaker whose rows all tell the same."""
+    """Return the gender of each speaker whose rows all have the same one."""
     labelled = rows.groupby("speaker")["gender"].unique()
     return {name: str(labelled[name][0]) for name in speakers if len(labelled[name]) == 1 and labelled[name][0]}
 
@@ -324,7 +304,7 @@ def _collect(
         classes=classes,
         protocol=stamp,
         pooled=_scores(matrix),
-        # A row without a speaker is in the score, and in nobody's share of it.
+        # A row without a speaker counts in the score, but cannot be resampled.
         intervals=speaker_intervals(by_speaker, seed=seed) if (predictions["speaker"] != "").all() else None,
         per_class={name: ClassResult.model_validate(scores) for name, scores in class_scores(matrix, classes).items()},
         confusion=matrix,
@@ -334,5 +314,5 @@ def _collect(
         genders=_genders(rows, by_speaker),
         predictions=predictions,
         curves=pd.DataFrame([epoch for outcome in outcomes for epoch in outcome.curves]),
-        importance=average_importance([outcome.importance for outcome in outcomes if outcome.importance is not None]),
+        importance=average_importance([outcome.importance for outcome in outcomes]),
     )

@@ -1,12 +1,11 @@
-"""The leakage guard: what training and test rows share, and what they must not.
+"""The leakage guard: it finds what training and test rows share, and refuses what they must not share.
 
-It looks at the rows themselves, whatever made them: speakers, sources (copies of one original share it) and
-the decoded audio (the same recording under two names). It also refuses pipelines with parts that were fitted
-before the split, tables that were scaled as a whole, and augmented copies as test rows.
+It compares the rows themselves, however they were made: speakers, sources (shared by all copies of one original) and
+decoded audio (the same recording under two names). It also refuses pipelines with parts fitted before the split,
+tables scaled as a whole, and augmented copies as test rows.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,26 +16,19 @@ from fusionser.audio import decode, fingerprint
 from fusionser.errors import LeakageError
 from fusionser.rows import AUDIO_COLUMN, feature_columns
 
-__all__ = [
-    "Overlap",
-    "check_learns_in_fold",
-    "check_not_scaled",
-    "check_split",
-    "compare",
-    "with_fingerprints",
-]
+__all__ = ["Overlap", "check_learns_in_fold", "check_not_scaled", "check_split", "compare", "with_fingerprints"]
 
 COLUMNS = {"speakers": "speaker", "sources": "source", "audio": AUDIO_COLUMN, "statements": "statement"}
 REMEDIES = {
-    "speakers": "split by speaker, or use a random protocol, which is stamped",
-    "sources": "keep the copies of a clip on the side of their original",
-    "audio": "remove the doubled recordings, or keep them on one side",
+    "speakers": "split by speaker, or use a random protocol, which gets a stamp",
+    "sources": "keep all copies of a clip on the same side as their original",
+    "audio": "remove the duplicate recordings, or keep them on one side",
 }
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two sets of rows share: the common values, sorted."""
+    """Values that two sets of rows share, sorted."""
 
     speakers: tuple[str, ...]
     sources: tuple[str, ...]
@@ -45,21 +37,20 @@ class Overlap:
 
 
 def with_fingerprints(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with the fingerprint of each one's decoded audio, computed where it is not there."""
+    """Return the rows with a fingerprint of their decoded audio; missing fingerprints are computed."""
     fingerprints = rows[AUDIO_COLUMN] if AUDIO_COLUMN in rows else pd.Series("", index=rows.index)
     missing = fingerprints.isna() | (fingerprints == "")
     if not missing.any():
         return rows
     marked = rows.assign(**{AUDIO_COLUMN: fingerprints.astype(object)})
     marked.loc[missing, AUDIO_COLUMN] = [
-        fingerprint(*decode(file, start, end))
-        for file, start, end in rows.loc[missing, ["file", "start", "end"]].itertuples(index=False)
+        fingerprint(*decode(*place)) for place in rows.loc[missing, ["file", "start", "end"]].itertuples(index=False)
     ]
     return marked
 
 
 def compare(train: pd.DataFrame, test: pd.DataFrame) -> Overlap:
-    """Return what two sets of rows share; empty values are nobody's.
+    """Return what two sets of rows share; empty values do not count.
 
     Examples
     --------
@@ -72,21 +63,21 @@ def compare(train: pd.DataFrame, test: pd.DataFrame) -> Overlap:
 
 
 def check_split(train: pd.DataFrame, test: pd.DataFrame, allowed: frozenset[str], fold: str) -> Overlap:
-    """Refuse a split whose sides share what they must not.
+    """Refuse a split if training and test rows share what they must not.
 
     Parameters
     ----------
     train, test : DataFrame
         Rows with fingerprints.
     allowed : frozenset of str
-        What may be shared, out of ``speakers``, ``sources`` and ``audio``.
+        What may be shared: any of ``speakers``, ``sources`` and ``audio``.
     fold : str
-        Names the split in the error.
+        Name of the split, for the error message.
 
     Returns
     -------
     Overlap
-        What is shared, for the stamp.
+        What is shared.
 
     Raises
     ------
@@ -97,14 +88,14 @@ def check_split(train: pd.DataFrame, test: pd.DataFrame, allowed: frozenset[str]
     if copies.any():
         file, made = test.loc[copies, ["file", "augmentation"]].iloc[0]
         raise LeakageError(
-            f"fold '{fold}': {int(copies.sum())} test rows are augmented copies (first: {file}, {made}); test rows "
-            "must be original recordings"
+            f"fold '{fold}': {int(copies.sum())} test rows are augmented copies (first: {file}, {made}); test only "
+            "original recordings"
         )
     named = test[test["file"] != ""]
     again = named.duplicated(["file", "start", "end"])
     if again.any():
         raise LeakageError(
-            f"fold '{fold}': {int(again.sum())} test rows are there twice (first: {named.loc[again, 'file'].iloc[0]}): "
+            f"fold '{fold}': {int(again.sum())} test rows are repeated (first: {named.loc[again, 'file'].iloc[0]}): "
             "the rows were sampled before the split. Give each recording once; --imbalance samples inside the fold"
         )
     shared = compare(train, test)
@@ -114,25 +105,23 @@ def check_split(train: pd.DataFrame, test: pd.DataFrame, allowed: frozenset[str]
             column = COLUMNS[kind]
             left, right = (side.loc[side[column] == values[0], "file"].iloc[0] for side in (train, test))
             raise LeakageError(
-                f"fold '{fold}': training and test rows share {len(values)} {kind} (first: {left} is trained on, "
-                f"{right} is tested); {remedy}"
+                f"fold '{fold}': training and test rows share {len(values)} {kind} (first: {left} in training, "
+                f"{right} in the test); {remedy}"
             )
     return shared
 
 
 def check_learns_in_fold(estimator: BaseEstimator) -> None:
-    """Refuse an estimator with a part that keeps what it learned outside the fold.
+    """Refuse an estimator with a part that was fitted outside the fold.
 
     Raises
     ------
     LeakageError
         When a part is frozen or prefit.
     """
-    parts: dict[str, Any] = {"the estimator": estimator, **estimator.get_params(deep=True)}
-    for name, part in parts.items():
-        if isinstance(part, FrozenEstimator) or (
-            name.split("__")[-1] == "cv" and isinstance(part, str) and part == "prefit"
-        ):
+    for name, part in {"the estimator": estimator, **estimator.get_params(deep=True)}.items():
+        prefit = name.split("__")[-1] == "cv" and isinstance(part, str) and part == "prefit"
+        if prefit or isinstance(part, FrozenEstimator):
             raise LeakageError(
                 f"the step '{name}' was fitted before the split ({type(part).__name__}); everything that learns must "
                 "be fitted inside the training fold"
@@ -140,28 +129,26 @@ def check_learns_in_fold(estimator: BaseEstimator) -> None:
 
 
 def check_not_scaled(table: pd.DataFrame) -> None:
-    """Refuse a table of features that was standardised or brought to one range as a whole.
+    """Refuse a table of features that was scaled as a whole.
 
     Raises
     ------
     LeakageError
-        When every column that varies has mean 0 and standard deviation 1 over all rows, or runs from 0 to 1.
+        When every column that varies has mean 0 and standard deviation 1 over all rows, or a range of 0 to 1.
     """
-    names = feature_columns(table)
-    if len(names) < 2 or len(table) < 3:
+    if len(table) < 3:
         return
-    values = table[names].to_numpy(dtype=np.float64)
+    values = table[feature_columns(table)].to_numpy(dtype=np.float64)
     varying = values[:, values.std(axis=0) > 0]
     if varying.shape[1] < 2:
         return
-    deviations = (varying.std(axis=0), varying.std(axis=0, ddof=1))
     standard = np.abs(varying.mean(axis=0)).max() < 1e-4 and any(
-        np.abs(deviation - 1).max() < 1e-4 for deviation in deviations
+        np.abs(varying.std(axis=0, ddof=ddof) - 1).max() < 1e-4 for ddof in (0, 1)
     )
     ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
     if standard or ranged:
         how = "mean 0 and standard deviation 1" if standard else "the range 0 to 1"
         raise LeakageError(
-            f"every one of {varying.shape[1]} feature columns has {how} over all {len(table)} rows: the table was "
-            "scaled before the split, with the test rows in it. Give the features as they were extracted"
+            f"each of the {varying.shape[1]} feature columns has {how} over all {len(table)} rows: the table was "
+            "scaled before the split, with the test rows included. Give the features as they were extracted"
         )

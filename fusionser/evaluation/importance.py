@@ -1,11 +1,13 @@
-"""What a fitted pipeline relies on: how much worse it is on held-out speakers when columns are shuffled."""
+"""Permutation importance: how much UAR a fitted pipeline loses on held-out speakers when columns are shuffled."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from fusionser.errors import SettingsError, unknown_name
@@ -15,21 +17,19 @@ from fusionser.names import BY_FEATURE, IMPORTANCE
 
 __all__ = ["average_importance", "column_groups", "fold_importance"]
 
-SHUFFLES = 5
-
 Drops = dict[str, dict[str, float]]
-"""What each speaker's UAR loses, by name of what was shuffled."""
+"""Loss of each speaker's UAR, by name of the shuffled group and by speaker."""
 
 
 def column_groups(names: Sequence[str], kind: str) -> dict[str, list[int]]:
-    """Return the positions of columns that are shuffled together, by block, and each alone after them where asked for.
+    """Return the positions of the columns that are shuffled together, by name of the group.
 
     Parameters
     ----------
     names : sequence of str
-        Of the columns, as ``block__column``; others are carried along, and are no features.
-    kind : str
-        One of `IMPORTANCE`.
+        Column names. Features are named ``block__column``; other columns are ignored.
+    kind : {"blocks", "features"}
+        One group per block, or these and one group per column after them.
 
     Examples
     --------
@@ -47,92 +47,86 @@ def column_groups(names: Sequence[str], kind: str) -> dict[str, list[int]]:
     return groups
 
 
-def fold_importance(
-    pipeline: Pipeline,
-    rows: pd.DataFrame,
-    kind: str,
-    *,
-    shuffles: int = SHUFFLES,
-    seed: int = 0,
-) -> Drops:
-    """Shuffle each group of columns over the test rows of a fold, and see what each speaker's UAR loses.
+def fold_importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, *, shuffles: int = 5, seed: int = 0) -> Drops:
+    """Shuffle each group of columns over the test rows of a fold, and measure the loss of each speaker's UAR.
 
-    The rows of a group stay together, so that what columns of a block say to each other is kept; other columns stay
-    where they are (Breiman 2001). A column that others can stand in for loses little: that is what is asked, what this
-    classifier relies on, and not what a column is worth by itself.
+    The columns of a group are permuted together, which preserves their correlation (Breiman 2001). A column whose
+    information other columns also carry loses little: the score says what this classifier relies on, not what a
+    column is worth by itself.
 
     Parameters
     ----------
-    pipeline : fitted Pipeline
-        Whose last step classifies columns.
+    fitted : estimator
+        A fitted pipeline whose last step classifies columns, or a search over one.
     rows : DataFrame
         The test rows.
-    kind : str
-        One of `IMPORTANCE`.
+    kind : {"blocks", "features"}
+        See `column_groups`.
     shuffles : int, default=5
     seed : int, default=0
 
     Returns
     -------
     dict of str to dict of str to float
-        By name of the group and by speaker, the mean over the shuffles.
+        Mean loss over the shuffles, by name of the group and by speaker.
+
+    Raises
+    ------
+    SettingsError
+        When the estimator is not such a pipeline.
     """
+    pipeline = getattr(fitted, "best_estimator_", fitted)
+    if not isinstance(pipeline, Pipeline) or len(pipeline) == 1:
+        raise SettingsError("importance needs a pipeline whose last step classifies feature columns")
     columns_of, classifier = pipeline[:-1], pipeline[-1]
     table = columns_of.transform(rows)
     named = table.columns if isinstance(table, pd.DataFrame) else columns_of.get_feature_names_out()
-    groups = column_groups([str(name) for name in named], kind)
-    speakers = rows["speaker"].to_numpy()
-    truth = rows["emotion"].to_numpy(dtype=object)
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(table)) for _ in range(shuffles)]
-    base = _by_speaker(classifier.predict(table), truth, speakers)
+
+    def scores(columns: Any) -> dict[str, float]:
+        return _by_speaker(classifier.predict(columns), rows)
+
+    base = scores(table)
     drops: Drops = {}
-    for name, columns in groups.items():
-        losses = []
-        for order in orders:
-            left = _by_speaker(classifier.predict(_shuffled(table, columns, order)), truth, speakers)
-            losses.append({speaker: base[speaker] - left[speaker] for speaker in base})
-        drops[name] = {speaker: float(np.mean([loss[speaker] for loss in losses])) for speaker in base}
+    for name, group in column_groups([str(name) for name in named], kind).items():
+        left = [scores(_shuffled(table, group, order)) for order in orders]
+        drops[name] = {speaker: float(np.mean([base[speaker] - one[speaker] for one in left])) for speaker in base}
     return drops
 
 
-def _shuffled(table: Any, columns: Sequence[int], order: npt.NDArray[np.intp]) -> Any:
+def _shuffled(table: Any, columns: list[int], order: npt.NDArray[np.intp]) -> Any:
     shuffled = table.copy()
     if isinstance(table, pd.DataFrame):
-        shuffled.iloc[:, list(columns)] = table.iloc[order, list(columns)].to_numpy()
+        shuffled.iloc[:, columns] = table.iloc[order, columns].to_numpy()
     else:
         shuffled[:, columns] = table[order][:, columns]
     return shuffled
 
 
-def _by_speaker(predicted: Any, truth: npt.NDArray[Any], speakers: npt.NDArray[Any]) -> dict[str, float]:
+def _by_speaker(predicted: npt.NDArray[Any], rows: pd.DataFrame) -> dict[str, float]:
+    speakers, truth = rows["speaker"].to_numpy(), rows["emotion"].to_numpy(dtype=object)
     scores = {}
     for speaker in sorted(set(speakers)):
-        of_speaker = speakers == speaker
-        classes = tuple(sorted(set(truth[of_speaker]) | set(np.asarray(predicted)[of_speaker])))
-        scores[str(speaker)] = float(
-            unweighted_average_recall(confusion(truth[of_speaker], predicted[of_speaker], classes))
-        )
+        true, given = truth[speakers == speaker], predicted[speakers == speaker]
+        matrix = confusion(true, given, sorted({*true, *given}))
+        scores[str(speaker)] = float(unweighted_average_recall(matrix))
     return scores
 
 
 def average_importance(folds: Sequence[Drops]) -> dict[str, tuple[float, tuple[float, float] | None]]:
-    """Return what the UAR loses by each name, the mean over speakers and its interval, the largest first.
+    """Return the mean UAR loss over speakers and its 95 % interval, by name of the group, the largest loss first.
 
     A speaker who is tested in several folds counts once.
     """
-    if not folds:
-        return {}
-    names = {name for fold in folds for name in fold}
-    for fold in folds:
-        if set(fold) != names:
-            raise SettingsError("the folds have different columns, so that what they rely on cannot be averaged")
-    averages = {}
-    for name in folds[0]:
-        speakers: dict[str, list[float]] = {}
+    if len({frozenset(fold) for fold in folds}) > 1:
+        raise SettingsError("the folds have different columns, so their importance cannot be averaged")
+    changes = {}
+    for name in next(iter(folds), {}):
+        losses: dict[str, list[float]] = defaultdict(list)
         for fold in folds:
             for speaker, loss in fold[name].items():
-                speakers.setdefault(speaker, []).append(loss)
-        change = mean_change([float(np.mean(losses)) for losses in speakers.values()])
-        averages[name] = (change.mean, change.interval)
-    return dict(sorted(averages.items(), key=lambda item: -item[1][0]))
+                losses[speaker].append(loss)
+        changes[name] = mean_change([float(np.mean(of_speaker)) for of_speaker in losses.values()])
+    ranked = sorted(changes.items(), key=lambda item: -item[1].mean)
+    return {name: (change.mean, change.interval) for name, change in ranked}

@@ -1,10 +1,9 @@
 """Scores from confusion matrices, and their intervals over speakers.
 
-Everything is computed from counts, so a resampling of speakers is a sum of their matrices.
+All scores are computed from counts, so to resample speakers is to add up their matrices.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,16 @@ Counts = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
 FEWEST_SPEAKERS = 8
-"""With fewer speakers each is shown in place of an interval: resampling so few says nothing."""
+"""With fewer speakers no interval is given, since resampling so few says nothing; reports list each one instead."""
+
+DRAWS = 2000
+"""Number of draws of a bootstrap over speakers."""
+
+LEVEL = 0.95
 
 
 def confusion(truth: Iterable[str], predicted: Iterable[str], classes: Sequence[str]) -> Counts:
-    """Count true class (row) against predicted class (column).
+    """Return the confusion matrix: true classes by row, predicted classes by column.
 
     Examples
     --------
@@ -41,14 +45,18 @@ def confusion(truth: Iterable[str], predicted: Iterable[str], classes: Sequence[
     return matrix
 
 
-def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Scores:
+def _share(part: Counts, whole: Counts) -> Scores:
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
 def weighted_average_recall(matrices: Counts) -> Scores:
-    """WAR, the share of clips that are right (accuracy), 0 to 1, of one or a stack of confusion matrices."""
-    right = np.trace(matrices, axis1=-2, axis2=-1)
-    return _share(right, matrices.sum(axis=(-2, -1)))
+    """WAR, the share of correctly classified clips (accuracy), 0 to 1, of one or a stack of confusion matrices."""
+    return _share(np.trace(matrices, axis1=-2, axis2=-1), matrices.sum(axis=(-2, -1)))
+
+
+def recalls(matrices: Counts) -> Scores:
+    """Recall of each class, 0 to 1; NaN for a class that does not occur."""
+    return _share(np.diagonal(matrices, axis1=-2, axis2=-1), matrices.sum(axis=-1))
 
 
 def unweighted_average_recall(matrices: Counts) -> Scores:
@@ -59,8 +67,7 @@ def unweighted_average_recall(matrices: Counts) -> Scores:
     >>> float(unweighted_average_recall(np.array([[8, 2], [1, 1]])))
     0.65
     """
-    right = np.diagonal(matrices, axis1=-2, axis2=-1)
-    return np.nanmean(_share(right, matrices.sum(axis=-1)), axis=-1)
+    return np.nanmean(recalls(matrices), axis=-1)
 
 
 def macro_f1(matrices: Counts) -> Scores:
@@ -69,10 +76,12 @@ def macro_f1(matrices: Counts) -> Scores:
     return np.nanmean(_share(2 * right, matrices.sum(axis=-1) + matrices.sum(axis=-2)), axis=-1)
 
 
-METRICS: Mapping[str, Callable[[Counts], Scores]] = MappingProxyType(
-    {"war": weighted_average_recall, "uar": unweighted_average_recall, "macro_f1": macro_f1}
-)
-"""Name to function of confusion matrices whose last two axes are true and predicted class."""
+METRICS: Mapping[str, Callable[[Counts], Scores]] = {
+    "war": weighted_average_recall,
+    "uar": unweighted_average_recall,
+    "macro_f1": macro_f1,
+}
+"""Functions of confusion matrices whose last two axes are true and predicted class."""
 
 
 def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -81,7 +90,7 @@ def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, dict[str, 
     support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
     columns = {
         "precision": _share(right, predicted),
-        "recall": _share(right, support),
+        "recall": recalls(matrix),
         "f1": _share(2 * right, support + predicted),
         "support": support,
     }
@@ -91,16 +100,27 @@ def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, dict[str, 
     }
 
 
+def resampled(matrices: Counts, rng: np.random.Generator, draws: int = DRAWS) -> Counts:
+    """Return the pooled confusion matrix of each bootstrap draw of speakers, from a stack with one matrix each."""
+    counts = rng.multinomial(len(matrices), np.full(len(matrices), 1 / len(matrices)), size=draws)
+    return np.tensordot(counts, matrices, axes=1)
+
+
+def percentile_interval(values: Scores) -> tuple[float, float]:
+    """Return the 95 % interval of bootstrapped values."""
+    low, high = np.percentile(values, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return float(low), float(high)
+
+
 def speaker_intervals(
-    matrices: Mapping[str, Counts], *, level: float = 0.95, draws: int = 2000, seed: int = 0
+    matrices: Mapping[str, Counts], *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, tuple[float, float]] | None:
-    """Percentile bootstrap intervals of the pooled scores, the speakers being what is drawn.
+    """Return 95 % percentile bootstrap intervals of the pooled scores; speakers are resampled.
 
     Parameters
     ----------
     matrices : mapping of str to ndarray of shape (n_classes, n_classes)
         The confusion matrix of each speaker.
-    level : float, default=0.95
     draws : int, default=2000
     seed : int, default=0
 
@@ -111,12 +131,5 @@ def speaker_intervals(
     """
     if len(matrices) < FEWEST_SPEAKERS:
         return None
-    stack = np.stack([matrices[name] for name in sorted(matrices)])
-    counts = np.random.default_rng(seed).multinomial(len(stack), np.full(len(stack), 1 / len(stack)), size=draws)
-    pooled = np.tensordot(counts, stack, axes=1)
-    tails = [50 * (1 - level), 100 - 50 * (1 - level)]
-    intervals = {}
-    for name, metric in METRICS.items():
-        low, high = np.percentile(metric(pooled), tails)
-        intervals[name] = (float(low), float(high))
-    return intervals
+    pooled = resampled(np.stack([matrices[name] for name in sorted(matrices)]), np.random.default_rng(seed), draws)
+    return {name: percentile_interval(metric(pooled)) for name, metric in METRICS.items()}

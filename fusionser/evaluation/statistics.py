@@ -1,14 +1,24 @@
-"""Tests and effect sizes whose units are speakers: clips of one voice are not independent of each other."""
+"""Tests and effect sizes over speakers, since clips of one speaker are not independent of each other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from fusionser.errors import SettingsError
-from fusionser.evaluation.metrics import FEWEST_SPEAKERS, Counts, unweighted_average_recall
+from fusionser.evaluation.metrics import (
+    DRAWS,
+    FEWEST_SPEAKERS,
+    LEVEL,
+    Counts,
+    percentile_interval,
+    recalls,
+    resampled,
+    unweighted_average_recall,
+)
 
 __all__ = [
     "Change",
@@ -23,24 +33,22 @@ __all__ = [
     "paired_test",
 ]
 
-Array = npt.NDArray[np.float64]
-
 MOST_CONTRASTS = 10
-"""Questions that may be asked of one study; each more costs all others some of their power."""
+"""Contrasts that one study may test; each further one reduces the power of all others."""
 
 FEWEST_METHODS, MOST_METHODS = 3, 6
+FEWEST_OF_GROUP = FEWEST_SPEAKERS // 2
 RESAMPLES = 99_999
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a pair of systems differs by, over speakers.
+    """Difference of two systems over speakers.
 
     Parameters
     ----------
     mean : float
-        Of the speakers' differences, in the unit of the scores.
+        Mean of the speakers' differences, in the unit of the scores.
     interval : (float, float) or None
         95 %, a percentile bootstrap over speakers; None below eight speakers.
     """
@@ -51,20 +59,20 @@ class Change:
 
 @dataclass(frozen=True)
 class PairedTest(Change):
-    """What a pair of systems differs by, and whether chance gives as much.
+    """Difference of two systems over speakers, and the test that it is not due to chance.
 
     Parameters
     ----------
     mean, interval
         See `Change`.
     p : float
-        Two-sided, of the permutation test.
+        Two-sided p of the permutation test.
     least_p : float
-        The smallest that so many speakers allow.
+        The smallest p that this number of speakers allows.
     effect : float
         Mean over standard deviation of the differences (Cohen's d of pairs); 0 where all differences are 0.
     better, speakers : int
-        Speakers who gain, and all.
+        Number of speakers who gain, and of all speakers.
     """
 
     p: float
@@ -75,10 +83,10 @@ class PairedTest(Change):
 
 
 def least_p(speakers: int) -> float:
-    """Return the smallest two-sided p that a permutation test of so many pairs can give.
+    """Return the smallest two-sided p that a permutation test with this number of pairs can give.
 
-    There are ``2^n`` ways to swap the signs of n differences, two of which are as extreme as all of one sign. Where not
-    all are tried, the tail that is doubled holds one at least: the differences themselves.
+    There are ``2^n`` ways to swap the signs of n differences, and two of them are as extreme as all of one sign. A
+    random sample of them counts the observed differences as well, so the tail that is doubled has at least one.
 
     Examples
     --------
@@ -88,8 +96,8 @@ def least_p(speakers: int) -> float:
     return max(2.0 / 2.0**speakers, 2.0 / (RESAMPLES + 1))
 
 
-def mean_change(differences: npt.ArrayLike, *, draws: int = 2000, seed: int = 0) -> Change:
-    """Return the mean of what each speaker gains, and its interval.
+def mean_change(differences: npt.ArrayLike, *, seed: int = 0) -> Change:
+    """Return the mean of the speakers' differences and its bootstrap interval.
 
     Examples
     --------
@@ -99,25 +107,23 @@ def mean_change(differences: npt.ArrayLike, *, draws: int = 2000, seed: int = 0)
     gains = np.asarray(differences, dtype=np.float64)
     interval = None
     if len(gains) >= FEWEST_SPEAKERS:
-        drawn = gains[np.random.default_rng(seed).integers(len(gains), size=(draws, len(gains)))].mean(axis=1)
-        low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-        interval = (float(low), float(high))
+        drawn = gains[np.random.default_rng(seed).integers(len(gains), size=(DRAWS, len(gains)))]
+        interval = percentile_interval(drawn.mean(axis=1))
     return Change(mean=float(gains.mean()), interval=interval)
 
 
-def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 0) -> PairedTest:
-    """Test whether a difference is more than chance gives, by swapping its sign speaker by speaker.
+def paired_test(differences: Sequence[float], *, seed: int = 0) -> PairedTest:
+    """Test a mean difference by permutation: swap the sign of each speaker's difference.
 
-    If two systems were alike, either of a speaker's scores could as well be the other's (Fisher 1935). All ways are
-    looked at where there are fewer than a hundred thousand, as many drawn at random otherwise.
+    If the two systems were equal, the two scores of a speaker could as well be swapped (Fisher 1935). All swaps are
+    tried if there are fewer than 100 000, and 99 999 random ones otherwise.
 
     Parameters
     ----------
     differences : sequence of float
         One for each speaker.
-    draws : int, default=2000
-        Of the bootstrap.
     seed : int, default=0
+        Of the bootstrap and of random swaps.
 
     Raises
     ------
@@ -133,17 +139,19 @@ def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 
     gains = np.asarray(differences, dtype=np.float64)
     if gains.ndim != 1 or len(gains) < 2:
         raise SettingsError(f"a paired test needs the differences of two speakers or more; got {gains.size}")
-    # Scores that are equal but for rounding are equal, or a swap of nothing would count as less extreme.
+    # Treat rounding errors as equal scores; otherwise swapping such a difference would change how extreme the mean is.
     gains = np.where(np.abs(gains) < 1e-12, 0.0, gains)
-    rng = np.random.default_rng(seed)
     outcome = stats.permutation_test(
-        (gains,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, vectorized=True, rng=rng
+        (gains,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
     )
     std = float(gains.std(ddof=1))
-    change = mean_change(gains, draws=draws, seed=seed)
     return PairedTest(
-        mean=change.mean,
-        interval=change.interval,
+        **vars(mean_change(gains, seed=seed)),
         p=float(outcome.pvalue),
         least_p=least_p(len(gains)),
         effect=float(gains.mean()) / std if std > 0 else 0.0,
@@ -153,9 +161,9 @@ def paired_test(differences: Sequence[float], *, draws: int = 2000, seed: int = 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values corrected for their number (Holm 1979), in the order given.
+    """Return p values corrected for multiple tests (Holm 1979), in the order given.
 
-    The smallest is multiplied by their number, the next by one less, and so on; none becomes smaller than one before.
+    The smallest of n is multiplied by n, the next by n - 1, and so on; no corrected p is below a smaller one's.
 
     Examples
     --------
@@ -167,23 +175,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     scaled = given[order] * np.arange(len(given), 0, -1)
     corrected = np.empty_like(given)
     corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return [float(p) for p in corrected]
+    return corrected.tolist()
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """How several methods rank over speakers.
+    """Ranks of several methods over speakers.
 
     Parameters
     ----------
     ranks : dict of str to float
-        Mean rank of each method, 1 being the best.
+        Mean rank of each method; 1 is the best.
     p : float
-        Of Friedman's test that all are alike.
+        p of Friedman's test that all methods are equal.
     critical_difference : float
-        Mean ranks that lie further apart differ by Nemenyi's test at 0.05.
+        Methods whose mean ranks lie further apart differ by Nemenyi's test at 0.05.
     pairs : dict of (str, str) to float
-        Nemenyi's p of each pair.
+        p of Nemenyi's test for each pair.
     speakers : int
     """
 
@@ -200,12 +208,13 @@ def compare_ranks(scores: Mapping[str, Sequence[float]]) -> Ranking:
     Parameters
     ----------
     scores : mapping of str to sequence of float
-        Of each method one score a speaker, all in one order; higher is better.
+        For each method one score per speaker, in the same order of speakers; higher is better.
 
     Raises
     ------
     SettingsError
-        With fewer than three methods or more than six, or scores of unlike numbers of speakers.
+        With fewer than three methods or more than six, with fewer than two speakers, or when methods have scores of
+        different numbers of speakers.
 
     Examples
     --------
@@ -215,62 +224,58 @@ def compare_ranks(scores: Mapping[str, Sequence[float]]) -> Ranking:
     """
     names = list(scores)
     if not FEWEST_METHODS <= len(names) <= MOST_METHODS:
-        raise SettingsError(f"ranks are compared of {FEWEST_METHODS} to {MOST_METHODS} methods; got {len(names)}")
-    counts = {len(score) for score in scores.values()}
-    if len(counts) > 1 or min(counts) < 2:
+        raise SettingsError(f"ranks compare {FEWEST_METHODS} to {MOST_METHODS} methods; got {len(names)}")
+    counts = sorted({len(score) for score in scores.values()})
+    if len(counts) > 1 or counts[0] < 2:
         raise SettingsError(
-            f"ranks need the same two speakers or more of every method; got {', '.join(map(str, sorted(counts)))}"
+            f"ranks need scores of the same speakers, two or more, for every method; got {', '.join(map(str, counts))}"
         )
-    table = np.array([scores[name] for name in names], dtype=np.float64).T
-    ranks = stats.rankdata(-table, axis=1).mean(axis=0)
-    unlike = np.ptp(table, axis=1).any()
-    p = float(stats.friedmanchisquare(*table.T).pvalue) if unlike else 1.0
+    table = np.array(list(scores.values()), dtype=np.float64).T
+    ranks = stats.rankdata(-table, axis=1).mean(axis=0).tolist()
+    differ = np.ptp(table, axis=1).any()
     unit = rank_unit(len(names), len(table))
-    pairs = {
-        (name, other): float(stats.studentized_range.sf(abs(ranks[i] - ranks[j]) / unit, len(names), np.inf))
-        for i, name in enumerate(names)
-        for j, other in enumerate(names)
-        if i < j
-    }
     return Ranking(
-        ranks=dict(zip(names, map(float, ranks), strict=True)),
-        p=p,
+        ranks=dict(zip(names, ranks, strict=True)),
+        p=float(stats.friedmanchisquare(*table.T).pvalue) if differ else 1.0,
         critical_difference=critical_difference(len(names), len(table)),
-        pairs=pairs,
+        pairs={
+            (name, other): float(stats.studentized_range.sf(abs(rank - other_rank) / unit, len(names), np.inf))
+            for (name, rank), (other, other_rank) in combinations(zip(names, ranks, strict=True), 2)
+        },
         speakers=len(table),
     )
 
 
 def rank_unit(methods: int, speakers: int) -> float:
-    """Return the standard error of a mean rank, over the root of 2: what the studentised range is in."""
+    """Return the standard error of a mean rank divided by the square root of 2, the unit of the studentised range."""
     return float(np.sqrt(methods * (methods + 1) / (12.0 * speakers)))
 
 
-def critical_difference(methods: int, speakers: int, level: float = LEVEL) -> float:
-    """Return the difference of mean ranks beyond which Nemenyi's test tells two methods apart.
+def critical_difference(methods: int, speakers: int) -> float:
+    """Return the difference of mean ranks above which two methods differ by Nemenyi's test at 0.05.
 
     Examples
     --------
     >>> round(critical_difference(4, 14), 2)  # the worked example of Demsar (2006)
     1.25
     """
-    return float(stats.studentized_range.ppf(level, methods, np.inf)) * rank_unit(methods, speakers)
+    return float(stats.studentized_range.ppf(LEVEL, methods, np.inf)) * rank_unit(methods, speakers)
 
 
 @dataclass(frozen=True)
 class GroupGap:
-    """How much better one group of speakers is recognised than another.
+    """Difference in recognition between two groups of speakers.
 
     Parameters
     ----------
     uar : dict of str to float
-        Of each group, 0 to 1.
+        UAR of each group, 0 to 1.
     recall : dict of str to list of float
-        Of each group, by class; NaN where a group has no clip of one.
+        Recall by class of each group; NaN for a class without clips in the group.
     gap : float
-        UAR of the first group less that of the second.
+        UAR of the first group minus that of the second.
     interval : (float, float) or None
-        95 %, speakers drawn within each group; None where a group has fewer than four.
+        95 %, with speakers resampled within each group; None if a group has fewer than four.
     """
 
     uar: dict[str, float]
@@ -279,21 +284,15 @@ class GroupGap:
     interval: tuple[float, float] | None
 
 
-FEWEST_OF_GROUP = FEWEST_SPEAKERS // 2
-
-
-def group_gap(
-    confusions: Mapping[str, Counts], groups: Mapping[str, str], *, draws: int = 2000, seed: int = 0
-) -> GroupGap | None:
-    """Compare two groups of speakers; None unless the speakers are of exactly two.
+def group_gap(confusions: Mapping[str, Counts], groups: Mapping[str, str], *, seed: int = 0) -> GroupGap | None:
+    """Compare two groups of speakers; return None unless the speakers belong to exactly two.
 
     Parameters
     ----------
     confusions : mapping of str to ndarray of shape (n_classes, n_classes)
-        Of each speaker.
+        Confusion matrix of each speaker.
     groups : mapping of str to str
-        Group of each speaker; others are left out.
-    draws : int, default=2000
+        Group of each speaker; speakers without one are left out.
     seed : int, default=0
 
     Examples
@@ -303,32 +302,23 @@ def group_gap(
     >>> found.gap
     0.5
     """
-    names = sorted({groups[speaker] for speaker in confusions if groups.get(speaker)})
-    if len(names) != 2:
+    members: dict[str, list[Counts]] = {}
+    for speaker in sorted(confusions):
+        if groups.get(speaker):
+            members.setdefault(groups[speaker], []).append(np.asarray(confusions[speaker]))
+    if len(members) != 2:
         return None
-    stacks = [
-        np.stack(
-            [np.asarray(confusions[confusion]) for confusion in sorted(confusions) if groups.get(confusion) == name]
-        )
-        for name in names
-    ]
-    pooled = [stack.sum(axis=0) for stack in stacks]
-    scores = [float(unweighted_average_recall(matrix)) for matrix in pooled]
+    stacks = {name: np.stack(members[name]) for name in sorted(members)}
+    uar = {name: float(unweighted_average_recall(stack.sum(axis=0))) for name, stack in stacks.items()}
+    first, second = uar.values()
     interval = None
-    if min(map(len, stacks)) >= FEWEST_OF_GROUP:
+    if min(map(len, stacks.values())) >= FEWEST_OF_GROUP:
         rng = np.random.default_rng(seed)
-        drawn = []
-        for stack in stacks:
-            counts = rng.multinomial(len(stack), np.full(len(stack), 1 / len(stack)), size=draws)
-            drawn.append(unweighted_average_recall(np.tensordot(counts, stack, axes=1)))
-        low, high = np.percentile(drawn[0] - drawn[1], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-        interval = (float(low), float(high))
+        drawn = [unweighted_average_recall(resampled(stack, rng)) for stack in stacks.values()]
+        interval = percentile_interval(drawn[0] - drawn[1])
     return GroupGap(
-        uar=dict(zip(names, scores, strict=True)),
-        recall={
-            name: (np.diagonal(matrix) / np.where(matrix.sum(axis=1) > 0, matrix.sum(axis=1), np.nan)).tolist()
-            for name, matrix in zip(names, pooled, strict=True)
-        },
-        gap=scores[0] - scores[1],
+        uar=uar,
+        recall={name: recalls(stack.sum(axis=0)).tolist() for name, stack in stacks.items()},
+        gap=first - second,
         interval=interval,
     )

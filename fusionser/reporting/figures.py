@@ -1,4 +1,4 @@
-"""Pictures of a result."""
+"""Figures of results."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -18,16 +18,19 @@ from fusionser.results import Result
 __all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figure"]
 
 DARK_CELL = 0.65
-"""Shade from which white is easier to read on it than black."""
+"""Shade above which white text is easier to read than black."""
 DOTS_PER_INCH = 120
 
-# Told apart by shape as well, for black and white.
+LOSSES = {"training_loss": ("-", "training rows"), "validation_loss": ("--", "validation rows")}
+"""Line style and label of the columns of a learning curve."""
+
+# Protocols differ in shape as well as in colour, for print in black and white.
 MARKS = ("o", "s", "^", "D", "v", "P")
 COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 
 
 def plain(text: str) -> str:
-    """Keep matplotlib from reading a name as a formula."""
+    """Escape a name so that matplotlib does not read it as a formula."""
     return text.replace("$", r"\$")
 
 
@@ -40,7 +43,7 @@ def draw_heat(
     ends: tuple[float, float],
     digits: int = 1,
 ) -> None:
-    """Draw shares as a heat map in percent, between two ends; one that is missing is a dash."""
+    """Draw shares as a heat map in percent, shaded from the lower to the upper end; NaN is drawn as a dash."""
     low, high = ends
     axes.imshow(values, cmap="Blues", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
     axes.set_xticks(range(len(columns)), [plain(column) for column in columns], rotation=45, ha="right", fontsize=8)
@@ -63,19 +66,17 @@ def confusion_figure(result: Result) -> Figure:
     names = [plain(name) for name in result.classes]
     axes.set_xticks(positions, names, rotation=45, ha="right")
     axes.set_yticks(positions, names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    for row in positions:
-        for column in positions:
-            color = "white" if shares[row, column] > DARK_CELL else "black"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=9)
+    axes.set(xlabel="predicted", ylabel="true")
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if shares[row, column] > DARK_CELL else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
     axes.set_title(f"{result.classifier}, {result.features_name}: UAR {100 * result.pooled.uar:.1f} %", fontsize=11)
     return figure
 
 
 def speakers_figure(result: Result) -> Figure:
-    """Draw each speaker's UAR beside the pooled one."""
+    """Draw the UAR of each test speaker, with the pooled UAR as a line."""
     names = sorted(result.speakers)
     values = [100 * result.speakers[name].uar for name in names]
     figure = Figure(figsize=(max(4.5, 1.6 + 0.32 * len(names)), 3.4), layout="constrained")
@@ -84,66 +85,53 @@ def speakers_figure(result: Result) -> Figure:
     pooled = 100 * result.pooled.uar
     axes.axhline(pooled, color="black", linewidth=1, linestyle="--", label=f"pooled {pooled:.1f} %")
     axes.set_xticks(range(len(names)), [plain(name.split("/")[-1]) for name in names], rotation=90, fontsize=8)
-    axes.set_ylim(0, 100)
-    axes.set_xlabel("test speaker")
-    axes.set_ylabel("UAR, %")
+    axes.set(xlabel="test speaker", ylabel="UAR, %", ylim=(0, 100))
     axes.legend(loc="upper right", fontsize=8)
     return figure
 
 
 def curves_figure(curves: pd.DataFrame) -> Figure:
-    """Draw the losses of every training, a panel a network: training rows solid, validation rows dashed."""
+    """Draw the losses of every training, one panel per network: training rows solid, validation rows dashed."""
     networks = list(dict.fromkeys(curves["network"]))
     figure = Figure(figsize=(4.6 * len(networks), 3.4), layout="constrained")
     panels = figure.subplots(1, len(networks), squeeze=False)[0]
     for axes, network in zip(panels, networks, strict=True):
         axes.set_title(plain(str(network)), fontsize=10)
-        for name, style, label in (
-            ("training_loss", "-", "training rows"),
-            ("validation_loss", "--", "validation rows"),
-        ):
-            if name not in curves:
-                continue
-            for number, (_, curve) in enumerate(curves[curves["network"] == network].groupby("fold", sort=False)):
-                shown = curve.dropna(subset=[name])
-                axes.plot(
-                    shown["epoch"],
-                    shown[name],
-                    style,
-                    color=COLORS[number % len(COLORS)],
-                    linewidth=1,
-                    label=label if number == 0 and len(shown) else None,
-                )
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("loss")
+        folds = curves[curves["network"] == network].groupby("fold", sort=False)
+        for (name, (style, label)), (number, (_, curve)) in product(LOSSES.items(), enumerate(folds)):
+            if name in curves:
+                shown, color = curve.dropna(subset=[name]), COLORS[number % len(COLORS)]
+                text = label if number == 0 and len(shown) else None
+                axes.plot(shown["epoch"], shown[name], style, color=color, linewidth=1, label=text)
+        axes.set(xlabel="epoch", ylabel="loss")
         axes.legend(fontsize=8)
     return figure
 
 
 def study_figure(results: Sequence[Result]) -> Figure:
-    """Draw the UAR of every result, a panel a corpus and setting, a mark a protocol; bars are intervals."""
-    corpora = list(dict.fromkeys(_panel(result) for result in results))
+    """Draw the UAR of all results: a panel per corpus and setting, a mark per protocol, intervals as bars."""
+    rows = {
+        panel: list(dict.fromkeys(_row(result) for result in results if _panel(result) == panel))
+        for panel in dict.fromkeys(map(_panel, results))
+    }
     settings = list(dict.fromkeys(result.protocol.setting for result in results))
     protocols = list(dict.fromkeys(result.protocol.name for result in results))
-    rows = {name: list(dict.fromkeys(_row(result) for result in results if _panel(result) == name)) for name in corpora}
-    heights = [1.0 + 0.3 * len(rows[name]) for name in corpora]
+    heights = [1.0 + 0.3 * len(names) for names in rows.values()]
     figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights)), layout="constrained")
-    panels = figure.subplots(
-        len(corpora), len(settings), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
+    grid = figure.subplots(
+        len(rows), len(settings), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
     )
-    for (place, corpus), (column, setting) in product(enumerate(corpora), enumerate(settings)):
-        axes = panels[place][column]
-        axes.set_title(plain(f"{corpus}, {setting}"), fontsize=10)
-        axes.set_yticks(range(len(rows[corpus])), [plain(name) for name in rows[corpus]], fontsize=8)
-        axes.set_ylim(len(rows[corpus]) - 0.4, -0.6)
+    for axes, (panel, setting) in zip(grid.flat, product(rows, settings), strict=True):
+        axes.set_title(plain(f"{panel}, {setting}"), fontsize=10)
+        axes.set_yticks(range(len(rows[panel])), [plain(name) for name in rows[panel]], fontsize=8)
+        axes.set(xlim=(0, 100), ylim=(len(rows[panel]) - 0.4, -0.6))
         axes.grid(axis="both", linewidth=0.4)
-        for result in results:
-            if _panel(result) == corpus and result.protocol.setting == setting:
-                number = protocols.index(result.protocol.name)
-                _draw_score(axes, result, rows[corpus].index(_row(result)), number, len(protocols))
-        axes.set_xlim(0, 100)
         axes.tick_params(labelbottom=True)
-    for axes in panels[-1]:
+    for result in results:
+        number, row = protocols.index(result.protocol.name), rows[_panel(result)].index(_row(result))
+        axes = grid[list(rows).index(_panel(result))][settings.index(result.protocol.setting)]
+        _draw_score(axes, result, row + 0.18 * (number - (len(protocols) - 1) / 2), number)
+    for axes in grid[-1]:
         axes.set_xlabel("UAR, %")
     handles = [
         Line2D([], [], marker=MARKS[number % len(MARKS)], color=COLORS[number % len(COLORS)], linestyle="", label=name)
@@ -161,19 +149,17 @@ def _panel(result: Result) -> str:
     return f"{result.corpus}, {len(result.classes)} classes"
 
 
-def _draw_score(axes: Axes, result: Result, position: int, number: int, count: int) -> None:
-    height = position + 0.18 * (number - (count - 1) / 2)
-    value = 100 * result.pooled.uar
-    low, high = (value, value) if result.intervals is None else (100 * end for end in result.intervals["uar"])
+def _draw_score(axes: Axes, result: Result, height: float, number: int) -> None:
     color = COLORS[number % len(COLORS)]
-    axes.plot([low, high], [height, height], color=color, linewidth=1.2)
-    axes.plot([value], [height], marker=MARKS[number % len(MARKS)], color=color, markersize=5)
+    if result.intervals is not None:
+        axes.plot([100 * end for end in result.intervals["uar"]], [height] * 2, color=color, linewidth=1.2)
+    axes.plot([100 * result.pooled.uar], [height], marker=MARKS[number % len(MARKS)], color=color, markersize=5)
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as a PNG file, completely or not at all."""
     FigureCanvasAgg(figure)
-    # Without the software's name in it, the same figure gives the same bytes.
+    # Without the software version in the file, the same figure always gives the same bytes.
     return write_whole(
         path, lambda temporary: figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata={"Software": None})
     )

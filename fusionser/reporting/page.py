@@ -1,9 +1,8 @@
-"""Markdown pages from results."""
+"""Markdown pages of a result and of a study."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ from fusionser.corpora import CORPORA
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import write_text
+from fusionser.names import INDUCTIVE
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
-from fusionser.reporting.words import note_lines, selection_text, stamp_texts
+from fusionser.reporting.words import change, ends, note_lines, percent, selection_text, stamp_texts
 from fusionser.results import Result, Scores
 from fusionser.rows import write_table
 from fusionser.studies.recipe import ContrastRow, PaperRow
@@ -35,80 +35,74 @@ __all__ = [
 ]
 
 MOST_FEATURES = 15
-"""Single columns that a page shows, of hundreds."""
+"""Number of single columns that a page lists, since there may be hundreds."""
 
 METRIC_NAMES: Mapping[str, str] = {"war": "WAR (accuracy)", "uar": "UAR", "macro_f1": "macro F1"}
 
 
-def _percent(scores: Scores, name: str) -> str:
-    return f"{100 * getattr(scores, name):.1f}"
+def _score(scores: Scores, name: str) -> str:
+    return percent(getattr(scores, name))
 
 
 def score_interval(result: Result, name: str) -> str:
-    """Return the interval of a score in percent, or where to look instead."""
+    """Return the interval of a score in percent, or why there is none."""
     if result.intervals is None:
         return "see by speaker" if result.speakers and result.protocol.speakers_known else "none: speakers unknown"
-    low, high = result.intervals[name]
-    return f"{100 * low:.1f} to {100 * high:.1f}"
+    return " to ".join(map(percent, result.intervals[name]))
 
 
 def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float] | None]]:
-    """Return what is lost without each block, and without each of the features that cost most."""
-    blocks = [name for name in result.importance if "__" not in name]
-    features = [name for name in result.importance if "__" in name][:MOST_FEATURES]
-    return [(name, *result.importance[name]) for name in (*blocks, *features)]
+    """Return the importance of every block and of the most important features, with intervals."""
+    losses = [(name, *loss) for name, loss in result.importance.items()]
+    features = [loss for loss in losses if "__" in loss[0]]
+    return [loss for loss in losses if "__" not in loss[0]] + features[:MOST_FEATURES]
 
 
 def is_synthetic(result: Result) -> bool:
-    """Whether a part of the recordings is generated."""
+    """Return whether any of the recordings are synthetic."""
     return any(CORPORA[name].card.synthetic for name in result.corpora if name in CORPORA)
 
 
 def headline(result: Result) -> str:
-    """Return a result in one sentence."""
-    normalised = "" if result.protocol.setting == "inductive" else ", each speaker standardised by their own clips"
+    """Return the scores of a result in one sentence."""
+    normalised = "" if result.protocol.setting == INDUCTIVE else ", each speaker standardised by their own clips"
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
+    if result.protocol.speaker_independent:
+        trained = "was not"
+    else:
+        trained = "was" if result.protocol.speakers_known else "may have been"
     return (
-        f"On {_who(result)}{normalised}, {result.classifier} with {result.features_name} reached "
-        f"UAR {_percent(result.pooled, 'uar')} %{interval} and WAR {_percent(result.pooled, 'war')} %; "
+        f"On speakers that it {trained} trained on{normalised}, {result.classifier} with {result.features_name} "
+        f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
 
 
-def _who(result: Result) -> str:
-    if result.protocol.speaker_independent:
-        return "speakers that it was not trained on"
-    speakers_known = result.protocol.speakers_known
-    return "speakers that it was trained on" if speakers_known else "speakers that it may have been trained on"
-
-
-def _environment() -> jinja2.Environment:
-    # Markdown, not HTML: nothing is escaped, and pages are only written, never served.
-    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
+def environment(**options: Any) -> jinja2.Environment:
+    """Return an environment with the templates of this package."""
+    loader = jinja2.PackageLoader("fusionser.reporting")
+    return jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **options)  # noqa: S701
 
 
 def render(template: str, **values: Any) -> str:
-    text = (resources.files("fusionser.reporting") / "templates" / template).read_text(encoding="utf-8")
-    page = (
-        _environment()
-        .from_string(text)
-        .render(
-            percent=_percent,
-            interval=score_interval,
-            settings=settings_text,
-            points=_points,
-            metrics=METRIC_NAMES,
-            stamp_texts=stamp_texts,
-            notes=note_lines,
-            selection=selection_text,
-            **values,
-        )
+    """Return a Markdown page; nothing is escaped, since the pages are only written and never served."""
+    page = environment(keep_trailing_newline=True).get_template(template)
+    text = page.render(
+        percent=_score,
+        interval=score_interval,
+        settings=settings_text,
+        points=_points,
+        metrics=METRIC_NAMES,
+        stamp_texts=stamp_texts,
+        notes=note_lines,
+        selection=selection_text,
+        **values,
     )
-    return re.sub(r"\n{3,}", "\n\n", page).rstrip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
 def result_page(result: Result, networks: Sequence[str] = ()) -> str:
-    """Return the page of one result, in Markdown; `networks` are those with learning curves beside it."""
+    """Return the Markdown page of one result; `networks` names the networks that have learning curves."""
     return render(
         "result.md.j2",
         result=result,
@@ -120,42 +114,54 @@ def result_page(result: Result, networks: Sequence[str] = ()) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyText:
-    """What a study's page says beside its results.
+class PageText:
+    """Content of a page in addition to the results.
 
     Parameters
     ----------
-    title, question : str
     command : str
-        How to run it again.
-    reading : str
-        What the reader should know to read the tables.
-    paper : sequence of PaperRow
-        Figures that stand beside ours.
-    contrasts : sequence of ContrastRow
+        Command that runs the evaluations again.
     missing : sequence of str
-        Evaluations that were not run.
+        Names of evaluations that have not been run.
     failures : mapping of str to str
-        What went wrong in those that failed.
+        Reasons of failed evaluations, by name.
     """
 
-    title: str
-    question: str
     command: str
-    reading: str = ""
-    paper: Sequence[PaperRow] = ()
-    contrasts: Sequence[ContrastRow] = ()
     missing: Sequence[str] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StudyText(PageText):
+    """Content of a study's page in addition to the results.
+
+    Parameters
+    ----------
+    command, missing, failures
+        See `PageText`.
+    title, question : str
+    reading : str
+        Notes on how to read the tables.
+    paper : sequence of PaperRow
+        Published figures to show beside ours.
+    contrasts : sequence of ContrastRow
+    """
+
+    title: str
+    question: str
+    reading: str = ""
+    paper: Sequence[PaperRow] = ()
+    contrasts: Sequence[ContrastRow] = ()
+
+
 def study_page(text: StudyText, results: Sequence[Result]) -> str:
-    """Return the page of a study of many results, in Markdown, one table a corpus, protocol and number of classes."""
+    """Return the Markdown page of a study, with one table per corpus, protocol and number of classes."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        label = result.protocol.name + settings_text({k: v for k, v in result.protocol.settings.items() if k != "seed"})
-        fewer = f", {len(result.classes)} classes"
-        groups.setdefault((result.corpus, label + fewer), []).append(result)
+        settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})
+        label = f"{result.protocol.name}{settings}, {len(result.classes)} classes"
+        groups.setdefault((result.corpus, label), []).append(result)
     return render(
         "study.md.j2",
         text=text,
@@ -163,7 +169,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         differences=_differences(text.contrasts, results),
         paper=[(row, _beside(row, results)) for row in text.paper],
         gaps=_gaps(results),
-        normalised=any(result.protocol.setting != "inductive" for result in results),
+        normalised=any(result.protocol.setting != INDUCTIVE for result in results),
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),
         lines=[
@@ -178,82 +184,68 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
 
 
 def _older_augmentation(result: Result) -> bool:
-    """Return whether augmented rows were made otherwise than this version makes them."""
+    """Return whether this version would augment the rows in another way."""
     settings = result.classifier_settings
     return "augment" in settings and settings.get("augmentation_revision", 1) != REVISION
-
-
-def find_result(results: Sequence[Result], corpus: str, protocol: str, classes: int, name: str) -> Result | None:
-    """Return the inductive result of ``features/classifier``, or None where it is not there."""
-    features, _, classifier = name.rpartition("/")
-    for result in results:
-        where = (result.corpus, result.protocol.name, result.protocol.setting, len(result.classes))
-        what = (result.features_name, result.classifier)
-        if where == (corpus, protocol, "inductive", classes) and what == (features, classifier):
-            return result
-    return None
 
 
 def _differences(
     contrasts: Sequence[ContrastRow], results: Sequence[Result]
 ) -> list[tuple[ContrastRow, Result, Result, Difference]]:
+    """Return the inductive results that each contrast compares, and their difference, unless one is missing."""
+    found: dict[tuple[str, str, int, str], Result] = {}
+    for result in _inductive(results):
+        name = f"{result.features_name}/{result.classifier}"
+        found.setdefault((result.corpus, result.protocol.name, len(result.classes), name), result)
     differences = []
     for contrast in contrasts:
-        sides = [
-            find_result(results, contrast.corpus, contrast.protocol, contrast.classes, name)
-            for name in (contrast.without, contrast.with_)
-        ]
-        if sides[0] is not None and sides[1] is not None and set(sides[0].speakers) & set(sides[1].speakers):
-            differences.append((contrast, sides[0], sides[1], speaker_difference(sides[0], sides[1])))
+        where = (contrast.corpus, contrast.protocol, contrast.classes)
+        without, having = found.get((*where, contrast.without)), found.get((*where, contrast.with_))
+        if without and having and without.speakers.keys() & having.speakers.keys():
+            differences.append((contrast, without, having, speaker_difference(without, having)))
     return differences
 
 
+def _inductive(results: Sequence[Result]) -> list[Result]:
+    return [result for result in results if result.protocol.setting == INDUCTIVE]
+
+
 def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
-    """Return the best inductive result of each set of features under a paper's protocol, by number of classes."""
-    inductive = [
-        result
-        for result in results
-        if (result.corpus, result.protocol.name, result.protocol.setting) == (row.corpus, row.protocol, "inductive")
-    ]
+    """Return the best inductive result under a paper's protocol for each number of classes and set of features."""
     best: dict[tuple[int, str], Result] = {}
-    for result in inductive:
-        key = (len(result.classes), result.features_name)
-        if key not in best or result.pooled.war > best[key].pooled.war:
-            best[key] = result
+    for result in _inductive(results):
+        if (result.corpus, result.protocol.name) == (row.corpus, row.protocol):
+            key = (len(result.classes), result.features_name)
+            best[key] = max(best.get(key, result), result, key=lambda one: one.pooled.war)
     return list(best.values())
 
 
 def _points(value: float, interval: tuple[float, float] | None) -> str:
     """Return a difference in points, with its interval."""
-    text = f"{100 * value:+.1f}"
-    return text if interval is None else f"{text} ({100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
+    return change(value) if interval is None else f"{change(value)} ({ends(interval)})"
 
 
 def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
-    """Pair each inductive result by speaker with the same pipeline's under a split that leaks speakers."""
-    inductive = [result for result in results if result.protocol.setting == "inductive"]
-    pairs, seen = [], set()
-    for honest in inductive:
-        key = (honest.corpus, honest.features_name, honest.classifier)
-        if not honest.protocol.speaker_independent or key in seen:
-            continue
-        for leaky in inductive:
-            same = (leaky.corpus, leaky.features_name, leaky.classifier) == key
-            if same and leaky.protocol.random:
-                pairs.append((honest, leaky))
-                seen.add(key)
-                break
-    return pairs
+    """Pair speaker-independent inductive results with those of the same pipeline under a random split."""
+    honest: dict[tuple[str, str, str], Result] = {}
+    leaky: dict[tuple[str, str, str], Result] = {}
+    for result in _inductive(results):
+        key = (result.corpus, result.features_name, result.classifier)
+        if result.protocol.speaker_independent:
+            honest.setdefault(key, result)
+        if result.protocol.random:
+            leaky.setdefault(key, result)
+    return [(result, leaky[key]) for key, result in honest.items() if key in leaky]
 
 
 def write_study(text: StudyText, results: Sequence[Result], folder: str | Path) -> Path:
-    """Write ``report.md`` and the picture of a study; return the page."""
+    """Write ``report.md`` and the figure of a study; return the path of the page."""
     save_figure(study_figure(results), Path(folder) / "uar.png")
     return write_text(Path(folder) / "report.md", study_page(text, results))
 
 
 def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> Path:
-    """Write ``report.md``, ``result.json``, ``predictions.csv`` and the pictures of one evaluation.
+    """Write ``report.md``, ``result.json``, ``predictions.csv`` and the figures of one evaluation.
 
     Returns
     -------

@@ -1,21 +1,18 @@
-"""The table of published results and ours."""
+"""The page that compares published results with ours."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fusionser.facts import Stamp
 from fusionser.files import write_text
 from fusionser.reporting.page import render, score_interval
-from fusionser.reporting.words import stamp_texts
-from fusionser.results import Result
+from fusionser.reporting.words import percent, stamp_texts
 from fusionser.studies.cost import Cost
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 from fusionser.studies.reproduction import ENOUGH, Reproduction, interval_over_seeds
-
-FEW_ROWS = 50
-"""Test rows under which a page says how much one of them weighs."""
 
 __all__ = [
     "best_epoch_score",
@@ -26,6 +23,11 @@ __all__ = [
     "reproduction_stamps",
     "write_reproduction",
 ]
+
+FEW_ROWS = 50
+"""With fewer test rows, a page says how much a single one changes the accuracy."""
+
+LEAKS = ("shared-speakers", "shared-sources", "shared-audio", "shared-statements", "gender-given", "gender-estimated")
 
 
 def _over_seeds(values: Sequence[float]) -> str:
@@ -46,27 +48,21 @@ def paper_protocol_score(reproduction: Reproduction) -> str:
 
 
 def best_epoch_score(reproduction: Reproduction) -> str:
-    """Return our best epoch on the test rows, where that is what the paper reports, or was looked for."""
+    """Return our accuracy at the best epoch on the test rows, if the paper reports it or we measured it."""
     wanted = reproduction.recipe.measure == BEST_EPOCH or reproduction.best
     return _over_seeds(reproduction.best_accuracies()) if wanted else "not what it reports"
 
 
 def independent_score(reproduction: Reproduction) -> str:
-    """Return our accuracy by speaker, with its interval over speakers."""
+    """Return our speaker-independent accuracy, with its interval over speakers."""
     if reproduction.recipe.speaker_independent is None:
         return "the paper's protocol is"
-    return _by_speaker(reproduction.independent)
-
-
-def _by_speaker(result: Result | None) -> str:
-    return "-" if result is None else f"{100 * result.pooled.war:.1f} ({score_interval(result, 'war')})"
-
-
-LEAKS = ("shared-speakers", "shared-sources", "shared-audio", "shared-statements", "gender-given", "gender-estimated")
+    result = reproduction.independent
+    return "-" if result is None else f"{percent(result.pooled.war)} ({score_interval(result, 'war')})"
 
 
 def reproduction_stamps(reproduction: Reproduction) -> list[str]:
-    """Return what a reader must know of the runs: what leaks, what is partial, quick or cut short."""
+    """Return what a reader must know about the runs: leakage, and whether they are partial, quick or cut short."""
     notes = [note for result in reproduction.results() for note in result.notes]
     leaks = [stamp for result in reproduction.paper for stamp in result.protocol.stamps if stamp.kind in LEAKS]
     older = [Stamp(kind="left-out", value=reproduction.left_out)] if reproduction.left_out else []
@@ -74,24 +70,23 @@ def reproduction_stamps(reproduction: Reproduction) -> list[str]:
 
 
 def reading(reproduction: Reproduction) -> list[str]:
-    """Say what the numbers of a row show, sentence by sentence; nothing that they do not."""
-    accuracies = (
-        reproduction.best_accuracies() if reproduction.recipe.measure == BEST_EPOCH else reproduction.accuracies()
-    )
+    """Return the sentences that the numbers of a row support."""
+    accuracies, best = reproduction.accuracies(), reproduction.best_accuracies()
     sentences = []
     if reproduction.reached() is not None:
-        figure, mean = float(reproduction.recipe.figure or 0), float(np.mean(accuracies))
-        low, high = interval_over_seeds(accuracies)
+        measured = best if reproduction.recipe.measure == BEST_EPOCH else accuracies
+        figure, mean = float(reproduction.recipe.figure or 0), float(np.mean(measured))
+        low, high = interval_over_seeds(measured)
         side = "above" if figure > mean else "below"
         sentences.append(
             f"The paper's figure is {verdict(reproduction)}: it lies {abs(figure - mean):.1f} points {side} our mean "
             f"({mean:.1f}, 95 % interval {low:.1f} to {high:.1f}), by the measure that the paper reports."
         )
     if reproduction.best and reproduction.paper:
-        gain = float(np.mean(reproduction.best_accuracies()) - np.mean(reproduction.accuracies()))
+        gain = np.mean(best) - np.mean(accuracies)
         sentences.append(f"To choose the epoch by the test rows adds {gain:.1f} points.")
     if reproduction.paper and reproduction.independent is not None:
-        loss = float(np.mean(reproduction.accuracies())) - 100 * reproduction.independent.pooled.war
+        loss = float(np.mean(accuracies)) - 100 * reproduction.independent.pooled.war
         sentences.append(f"By speaker the accuracy is {abs(loss):.1f} points {'lower' if loss >= 0 else 'higher'}.")
     tested = [sum(fold.test_rows for fold in result.folds) for result in reproduction.paper]
     if tested and min(tested) < FEW_ROWS:
@@ -100,22 +95,22 @@ def reading(reproduction: Reproduction) -> list[str]:
 
 
 def figure_text(recipe: PaperRecipe) -> str:
-    """Return the paper's figure as it prints it."""
+    """Return the paper's figure with the digits that it prints."""
     return "none" if recipe.figure is None else f"{recipe.figure:g}"
 
 
 def verdict(reproduction: Reproduction) -> str:
-    """Say whether the paper's figure was reached."""
+    """Return whether the paper's figure was reached, or why that is unknown."""
     reached = reproduction.reached()
-    if reached is None:
-        if reproduction.recipe.figure is None:
-            return "no figure"
-        return "not a full run" if reproduction.cut_short else "too few seeds"
-    return "reached" if reached else "not reached"
+    if reached is not None:
+        return "reached" if reached else "not reached"
+    if reproduction.recipe.figure is None:
+        return "no figure"
+    return "not a full run" if reproduction.cut_short else "too few seeds"
 
 
 def cost_text(cost: Cost) -> str:
-    """Say what a recipe would take at most, and what of it was measured."""
+    """Return the maximal cost of a recipe and the measurements that it is estimated from."""
     if not cost.networks:
         return "no network to train"
     each = "; ".join(
@@ -123,26 +118,22 @@ def cost_text(cost: Cost) -> str:
         for network in cost.networks
     )
     threads = cost.provenance.get("threads")
-    return (
-        f"{cost.hours:.1f} hours at most, {cost.trainings} training{'' if cost.trainings == 1 else 's'} of each "
-        f"network ({each}{f'; {threads} thread(s)' if threads else ''}{f'; {cost.label}' if cost.label else ''})"
-    )
+    details = "; ".join(filter(None, [each, f"{threads} thread(s)" if threads else "", cost.label]))
+    trainings = f"{cost.trainings} training{'' if cost.trainings == 1 else 's'}"
+    return f"{cost.hours:.1f} hours at most, {trainings} of each network ({details})"
 
 
 def _unaffordable(reproduction: Reproduction, costs: Mapping[str, Cost | None]) -> str:
-    """Say what the whole of a recipe would take where a part of it was run; "" where all was, or nothing is known."""
+    """Return the cost of a whole recipe of which only a part was run; empty if all was run or the cost is unknown."""
     cost = costs.get(reproduction.name)
     wanted = reproduction.recipe.speaker_independent is not None and reproduction.independent is None
-    if (
-        cost is None
-        or cost.label != reproduction.label
-        or (len(reproduction.paper) >= reproduction.recipe.seeds and not wanted)
-    ):
+    whole = len(reproduction.paper) >= reproduction.recipe.seeds and not wanted
+    if cost is None or cost.label != reproduction.label or whole:
         return ""
     left = " and by speaker" if wanted else ""
     return (
         f"Run for {len(reproduction.paper)} of {reproduction.recipe.seeds} seeds; the rest{left} was not afforded: "
-        f"the whole would take {cost_text(cost)}, as `{_command(cost.provenance['command'])}` measured."
+        f"the whole would take {cost_text(cost)}, as `{_command(cost.provenance)}` measured."
     )
 
 
@@ -152,76 +143,74 @@ def write_reproduction(
     costs: Mapping[str, Cost | None],
     folder: str | Path,
 ) -> Path:
-    """Write ``report.md``: one row a recipe that was run, and those that were not, with what they lack or cost.
+    """Write ``report.md``: a row for every recipe that was run, and for the others what they need or cost.
 
     Parameters
     ----------
-    found : sequence of Reproduction
+    reproductions : sequence of Reproduction
     missing : mapping of str to str
-        Names of the recipes that were not run, and what there is of the corpora that are not whole here.
+        Names of the recipes that were not run, with a description of their incomplete corpora, or "".
     costs : mapping of str to Cost or None
+        Measured cost of recipes, by name.
     folder : str or Path
+
+    Returns
+    -------
+    Path
+        The page.
     """
-    lacking = [name for name, short in missing.items() if short and costs.get(name) is None]
+    costly = {name: cost for name in missing if (cost := costs.get(name)) is not None}
+    lacking: dict[str, list[str]] = {}
+    for name, short in missing.items():
+        if name not in costly:
+            lacking.setdefault(short, []).append(name)
     page = render(
         "reproduction.md.j2",
-        rows=[
-            {
-                "name": reproduction.title,
-                "recipe": reproduction.recipe,
-                "figure": figure_text(reproduction.recipe),
-                "paper": paper_protocol_score(reproduction),
-                "best": best_epoch_score(reproduction),
-                "independent": independent_score(reproduction),
-                "verdict": verdict(reproduction),
-                "reading": reading(reproduction),
-                "stamps": reproduction_stamps(reproduction),
-                "left": _unaffordable(reproduction, costs),
-                "epochs": _epochs(reproduction),
-                "minutes": _minutes(reproduction),
-                "provenance": reproduction.results()[0].provenance,
-                "commits": list(dict.fromkeys(result.provenance["commit"] for result in reproduction.results())),
-                "command": _command(reproduction.results()[0].provenance["command"]),
-            }
-            for reproduction in reproductions
-        ],
+        rows=[_row(reproduction, costs) for reproduction in reproductions],
         versions=_versions(reproductions),
-        missing=[name for name, short in missing.items() if costs.get(name) is None and not short],
-        short=[
-            (", ".join(name for name in lacking if missing[name] == found_here), found_here)
-            for found_here in dict.fromkeys(missing[name] for name in lacking)
-        ],
+        missing=lacking.pop("", []),
+        short=[(", ".join(names), found) for found, names in lacking.items()],
         costs=[
-            {"name": name, "text": cost_text(cost), "command": _command(cost.provenance["command"])}
-            for name in missing
-            if (cost := costs.get(name)) is not None
+            {"name": name, "text": cost_text(cost), "command": _command(cost.provenance)}
+            for name, cost in costly.items()
         ],
     )
     return write_text(Path(folder) / "report.md", page)
 
 
-def _versions(reproductions: Sequence[Reproduction]) -> list[str]:
-    """Return the versions that results were made with, each set of them once."""
-    versions = [result.provenance["versions"] for reproduction in reproductions for result in reproduction.results()]
-    return list(
-        dict.fromkeys(", ".join(f"{name} {version}" for name, version in packages.items()) for packages in versions)
-    )
-
-
-def _command(recorded: str) -> str:
-    """Return a recorded command as it is typed, whatever script it was started through."""
-    return f"fusionser {recorded.partition(' ')[2]}"
-
-
-def _epochs(reproduction: Reproduction) -> str:
-    """Return the most epochs that the networks may have."""
-    blocks = [block for result in reproduction.paper[:1] for block in result.features if "epochs" in block]
-    return ", ".join(str(block["epochs"]) for block in blocks) or "-"
-
-
-def _minutes(reproduction: Reproduction) -> float:
-    seconds = sum(
-        max(result.seconds["evaluation"], result.seconds.get("training", 0.0)) for result in reproduction.results()
-    )
+def _row(reproduction: Reproduction, costs: Mapping[str, Cost | None]) -> dict[str, Any]:
+    results = reproduction.results()
+    epochs = [
+        str(block["epochs"]) for result in reproduction.paper[:1] for block in result.features if "epochs" in block
+    ]
+    seconds = sum(max(result.seconds["evaluation"], result.seconds.get("training", 0.0)) for result in results)
     seconds += sum(best.seconds for best in reproduction.best)
-    return seconds / 60
+    return {
+        "name": reproduction.title,
+        "recipe": reproduction.recipe,
+        "figure": figure_text(reproduction.recipe),
+        "paper": paper_protocol_score(reproduction),
+        "best": best_epoch_score(reproduction),
+        "independent": independent_score(reproduction),
+        "verdict": verdict(reproduction),
+        "reading": reading(reproduction),
+        "stamps": reproduction_stamps(reproduction),
+        "left": _unaffordable(reproduction, costs),
+        "epochs": ", ".join(epochs) or "-",
+        "minutes": seconds / 60,
+        "provenance": results[0].provenance,
+        "commits": list(dict.fromkeys(result.provenance["commit"] for result in results)),
+        "command": _command(results[0].provenance),
+    }
+
+
+def _versions(reproductions: Sequence[Reproduction]) -> list[str]:
+    """Return the distinct sets of package versions that the results were made with."""
+    versions = [result.provenance["versions"] for reproduction in reproductions for result in reproduction.results()]
+    texts = (", ".join(f"{name} {version}" for name, version in packages.items()) for packages in versions)
+    return list(dict.fromkeys(texts))
+
+
+def _command(provenance: Mapping[str, Any]) -> str:
+    """Return a recorded command as the user types it, whatever script recorded it."""
+    return f"fusionser {provenance['command'].partition(' ')[2]}"

@@ -1,6 +1,7 @@
-"""Sentences made of facts: stamps, notes, verdicts and what a study is about."""
+"""Sentences made from facts: stamps, notes, and the settings of a study."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fusionser.facts import Stamp
@@ -12,23 +13,35 @@ from fusionser.studies.factorial import Factorial
 __all__ = ["design_notes", "note_lines", "result_stamps", "selection_text", "stamp_text", "stamp_texts", "where_asked"]
 
 
-def _shared(what: str) -> Callable[[Any], str]:
-    return lambda most: f"{what} shared by training and test: up to {most} a fold"
-
-
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share, 0 to 1, in percent."""
     return f"{100 * share:.1f}"
 
 
+def change(difference: float) -> str:
+    """Return a difference of shares in points, with its sign."""
+    return f"{100 * difference:+.1f}"
+
+
+def ends(interval: tuple[float, float] | None) -> str:
+    """Return an interval of a difference in points; a dash if there is none."""
+    return "-" if interval is None else " to ".join(map(change, interval))
+
+
+def _gender_estimated(accuracies: Sequence[float], clips: int) -> str:
+    ends = dict.fromkeys(percent(accuracy) for accuracy in (min(accuracies), max(accuracies)))
+    return f"gender of the test speakers estimated from the voice: accuracy {' to '.join(ends)} % of {clips} test clips"
+
+
 STAMPS: Mapping[str, Callable[[Any], str]] = {
-    **{f"shared-{what}": _shared(what) for what in ("speakers", "sources", "audio", "statements")},
+    **{
+        f"shared-{what}": partial("{} shared by training and test: up to {} a fold".format, what)
+        for what in ("speakers", "sources", "audio", "statements")
+    },
     "speakers-unknown": lambda rows: "speakers unknown, so they may be on both sides",
     "speaker-normalised": lambda value: "each speaker standardised by their own unlabelled clips",
     "gender-given": lambda value: "gender of the test speakers as labelled",
-    "gender-estimated": lambda value: (
-        f"gender of the test speakers estimated from the voice: accuracy {_percent(value['accuracy'])} % of "
-        f"{value['clips']} test clips"
-    ),
+    "gender-estimated": lambda value: _gender_estimated([value["accuracy"]], value["clips"]),
     "one-split": lambda value: "one split",
     "inner-folds-by-clip": lambda folds: (
         f"inner folds by clip and not by speaker, since too few speakers have every class: {', '.join(folds)}"
@@ -55,7 +68,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "left-out": lambda count: f"{count} evaluations of other settings or versions left out",
     "text": str,
 }
-"""For each kind of stamp, a function of its value that returns a sentence."""
+"""Functions that turn the value of a stamp into a sentence, by kind of stamp."""
 
 
 def stamp_text(stamp: Stamp) -> str:
@@ -70,7 +83,7 @@ def stamp_text(stamp: Stamp) -> str:
 
 
 def stamp_texts(stamps: Sequence[Stamp]) -> list[str]:
-    """Return stamps as sentences, each once."""
+    """Return stamps as sentences, without duplicates."""
     return list(dict.fromkeys(map(stamp_text, stamps)))
 
 
@@ -80,40 +93,32 @@ def note_lines(result: Result) -> list[str]:
 
 
 def selection_text(selection: str) -> str:
-    """Say how parameters were chosen."""
+    """Return how the parameters were chosen."""
     chosen = "parameters chosen by inner folds of the training speakers"
     return chosen if selection == BY_INNER_FOLDS else "fixed parameters"
 
 
 def result_stamps(results: Sequence[Result]) -> list[str]:
-    """Return what must be known of any of the results, and of which where it is not of all.
+    """Return the stamps and notes of all results as sentences, with the protocols of those that not all results share.
 
-    The accuracy of an estimated gender is told once, as the range over the results.
+    The accuracies of an estimated gender are merged into one range.
     """
-    protocols: dict[tuple[str, str], list[str]] = {}
-    accuracies: dict[tuple[str, str], list[float]] = {}
+    groups: dict[tuple[str, Any], list[tuple[Stamp, str]]] = {}
     for result in results:
         for stamp in (*result.protocol.stamps, *result.notes):
-            key = (stamp.kind, stamp_text(stamp))
-            if stamp.kind == "gender-estimated":
-                key = (stamp.kind, str(stamp.value["clips"]))
-                accuracies.setdefault(key, []).append(stamp.value["accuracy"])
-            protocols.setdefault(key, []).append(result.protocol.name)
+            same = stamp.value["clips"] if stamp.kind == "gender-estimated" else stamp_text(stamp)
+            groups.setdefault((stamp.kind, same), []).append((stamp, result.protocol.name))
     lines = []
-    for key, names in protocols.items():
-        text = _accuracy_range(key[1], accuracies[key]) if key in accuracies else key[1]
-        lines.append(text + ("" if len(names) == len(results) else f" ({', '.join(dict.fromkeys(names))})"))
+    for (kind, same), stamps in groups.items():
+        estimated = kind == "gender-estimated"
+        text = _gender_estimated([stamp.value["accuracy"] for stamp, _ in stamps], same) if estimated else same
+        protocols = ", ".join(dict.fromkeys(name for _, name in stamps))
+        lines.append(text if len(stamps) == len(results) else f"{text} ({protocols})")
     return lines or ["none"]
 
 
-def _accuracy_range(clips: str, accuracies: Sequence[float]) -> str:
-    low, high = _percent(min(accuracies)), _percent(max(accuracies))
-    shown = low if low == high else f"{low} to {high}"
-    return f"gender of the test speakers estimated from the voice: accuracy {shown} % of {clips} test clips"
-
-
 def design_notes(design: Design) -> list[str]:
-    """Return what a reader must know of a design's settings, each as part of a sentence."""
+    """Return the settings of a study that a reader must know, each as part of a sentence."""
     if not isinstance(design, Factorial):
         return []
     scarce = ", of scarce classes alone" if design.only_scarce else ""
@@ -126,7 +131,7 @@ def design_notes(design: Design) -> list[str]:
 
 
 def where_asked(design: Design) -> str:
-    """Return in what part of the results each contrast is estimated, as a sentence; empty where it is in all."""
+    """Return a sentence on the results that each contrast is estimated from; empty if from all."""
     if not isinstance(design, Factorial):
         return ""
     return (
