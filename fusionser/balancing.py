@@ -108,12 +108,9 @@ def balance_columns(
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _RowSampler(BaseEstimator):
-    random_state: int | None = 0
+    """Base of samplers of rows. Subclasses define `fit`, and `_chosen`, which returns positions of rows."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters; nothing is learned."""
-        self._check()
-        return self
+    random_state: int | None = 0
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, npt.NDArray[Any]]:
         """Return the chosen rows and their labels.
@@ -133,13 +130,6 @@ class _RowSampler(BaseEstimator):
         chosen = self._chosen(X, labels)
         rows = _safe_indexing(X, chosen)
         return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[chosen]
-
-    def _check(self) -> None:
-        raise NotImplementedError
-
-    def _chosen(self, X: Any, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-        """Return the positions of the chosen rows."""
-        raise NotImplementedError
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -161,9 +151,11 @@ class BalanceRows(_RowSampler):
 
     strategy: str = "oversample"
 
-    def _check(self) -> None:
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters; nothing is learned."""
         if self.strategy not in ROW_BALANCINGS:
             raise unknown_name("balancing", self.strategy, ROW_BALANCINGS)
+        return self
 
     def _chosen(self, X: Any, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
         # The samplers accept only numbers, so they get positions instead of rows.
@@ -195,9 +187,11 @@ class ImposeImbalance(_RowSampler):
 
     ratio: float = 10.0
 
-    def _check(self) -> None:
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters; nothing is learned."""
         if not 1 <= self.ratio < np.inf:
             raise SettingsError(f"the ratio of an imbalance is {self.ratio:g}; expected 1 or more")
+        return self
 
     def _chosen(self, X: Any, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
         seed = self.random_state or 0

@@ -89,12 +89,7 @@ class Model:
         return any(block.kind == Gender.kind for _, block in self.pipeline[FEATURES].blocks)
 
     def predict(
-        self,
-        X: Any,
-        *,
-        sampling_rate: Rates = None,
-        n_jobs: int | None = None,
-        progress: Progress | None = None,
+        self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
     ) -> pd.DataFrame:
         """Predict the emotion of clips; a clip that cannot be used gets an error instead.
 

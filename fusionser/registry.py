@@ -201,10 +201,8 @@ def _corpus(value: Any) -> Any:
     return corpus
 
 
-BLOCKS = Registry(
-    "feature block",
-    "blocks",
-    {
+OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
+    "blocks": {
         "zcr": "features.frame_blocks:ZeroCrossingRate",
         "chroma": "features.frame_blocks:Chroma",
         "mfcc": "features.frame_blocks:MFCC",
@@ -217,27 +215,13 @@ BLOCKS = Registry(
         "contrast": "features.frame_blocks:SpectralContrast",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
     },
-    called="kind",
-)
-"""Feature blocks; the name is also the prefix of a block's columns."""
-
-FRONT_ENDS = Registry(
-    "front end",
-    "front_ends",
-    {
+    "front_ends": {
         "log-mel-map": "features.maps:LogMelMap",
         "mfcc-map": "features.maps:MFCCMap",
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
     },
-    called="kind",
-)
-"""Inputs of networks."""
-
-NETWORKS = Registry(
-    "network",
-    "networks",
-    {
+    "networks": {
         "conv1d": "networks.conv1d:Conv1DExtractor",
         "conv2d": "networks.conv2d:Conv2DExtractor",
         "conv2d-mfcc": "networks.conv2d:Conv2DMFCCExtractor",
@@ -251,22 +235,11 @@ NETWORKS = Registry(
         "time-distributed-cnn-bilstm": "networks.time_distributed:TimeDistributedBiLSTMExtractor",
         "conv1d-lstm-speech": "networks.conv1d_lstm:SpeechConv1DLSTMExtractor",
         "conv1d-lstm-song": "networks.conv1d_lstm:SongConv1DLSTMExtractor",
-        "temporal-cnn-1": "networks.temporal_cnn:TemporalCNN1Extractor",
-        "temporal-cnn-2": "networks.temporal_cnn:TemporalCNN2Extractor",
-        "temporal-cnn-3": "networks.temporal_cnn:TemporalCNN3Extractor",
-        "temporal-cnn-4": "networks.temporal_cnn:TemporalCNN4Extractor",
-        "temporal-cnn-5": "networks.temporal_cnn:TemporalCNN5Extractor",
+        **{f"temporal-cnn-{n}": f"networks.temporal_cnn:TemporalCNN{n}Extractor" for n in range(1, 6)},
         "crnn": "networks.crnn:CRNNExtractor",
         "vgg16": "networks.vgg16:VGG16Extractor",
     },
-    called="kind",
-)
-"""Deep extractors: networks that are trained in each fold, as feature blocks or to classify by themselves."""
-
-CLASSIFIERS = Registry(
-    "classifier",
-    "classifiers",
-    {
+    "classifiers": {
         "svm": "classifiers.svm:SVM",
         "random-forest": "classifiers.random_forest:RandomForest",
         "xgboost": "classifiers.gradient_boosting:XGBoost",
@@ -274,13 +247,7 @@ CLASSIFIERS = Registry(
         "lstm": "classifiers.neural:LSTM",
         "bilstm": "classifiers.neural:BiLSTM",
     },
-)
-"""Classifiers of feature columns."""
-
-CORPORA = Registry(
-    "corpus",
-    "corpora",
-    {
+    "corpora": {
         "ravdess": "corpora.ravdess:Ravdess",
         "ravdess-song": "corpora.ravdess:RavdessSong",
         "emodb": "corpora.emodb:EmoDB",
@@ -290,28 +257,14 @@ CORPORA = Registry(
         "super-set": "corpora.super_set:SuperSet",
         "demo": "corpora.demo:Demo",
     },
-    called="name",
-    prepare=_corpus,
-)
-"""Corpora, each as an object that parses its file names."""
-
-AUGMENTATIONS = Registry(
-    "augmentation",
-    "augmentations",
-    {
+    "augmentations": {
         "noise": "augmentation.waveforms:NOISE",
         "pitch": "augmentation.waveforms:PITCH",
         "stretch": "augmentation.waveforms:STRETCH",
         "lowpass": "augmentation.waveforms:LOWPASS",
         "speed": "augmentation.waveforms:SPEED",
     },
-)
-"""Kinds of augmentation."""
-
-PROTOCOLS = Registry(
-    "protocol",
-    "protocols",
-    {
+    "protocols": {
         "speaker-holdout": "splits.protocols:SpeakerHoldout",
         "speaker-kfold": "splits.protocols:SpeakerKFold",
         "leave-one-speaker-out": "splits.protocols:LeaveOneSpeakerOut",
@@ -321,19 +274,36 @@ PROTOCOLS = Registry(
         "cross-corpus": "splits.cross_corpus:CrossCorpus",
         "speaker-kfold-added-corpora": "splits.cross_corpus:AddedCorpora",
     },
-    called="name",
-)
-"""Protocols, which split rows into training and test rows."""
-
-PRESETS = Registry(
-    "preset",
-    "presets",
-    {
+    "presets": {
         "wide": "features.presets:wide",
         "fusionnet": "features.presets:fusionnet",
         "ser-fusionnet": "features.presets:ser_fusionnet",
     },
-)
+}
+"""The objects of fusionser: ``module:attribute`` by group and name."""
+
+BLOCKS = Registry("feature block", "blocks", OWN_OBJECTS["blocks"], called="kind")
+"""Feature blocks; the name is also the prefix of a block's columns."""
+
+FRONT_ENDS = Registry("front end", "front_ends", OWN_OBJECTS["front_ends"], called="kind")
+"""Inputs of networks."""
+
+NETWORKS = Registry("network", "networks", OWN_OBJECTS["networks"], called="kind")
+"""Deep extractors: networks that are trained in each fold, as feature blocks or to classify by themselves."""
+
+CLASSIFIERS = Registry("classifier", "classifiers", OWN_OBJECTS["classifiers"])
+"""Classifiers of feature columns."""
+
+CORPORA = Registry("corpus", "corpora", OWN_OBJECTS["corpora"], called="name", prepare=_corpus)
+"""Corpora, each as an object that parses its file names."""
+
+AUGMENTATIONS = Registry("augmentation", "augmentations", OWN_OBJECTS["augmentations"])
+"""Kinds of augmentation."""
+
+PROTOCOLS = Registry("protocol", "protocols", OWN_OBJECTS["protocols"], called="name")
+"""Protocols, which split rows into training and test rows."""
+
+PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"])
 """Named sets of blocks, as functions that build an extractor."""
 
 REGISTRIES: Mapping[str, Registry] = {
