@@ -10,6 +10,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from copy import copy
 from importlib import import_module
 from typing import Any
@@ -151,13 +152,11 @@ def _registered(path: str) -> type | None:
     of_fusionser = path.startswith("fusionser.")
     for name in CLASSIFIERS:
         if (CLASSIFIERS.origin(name) == "fusionser") is of_fusionser:
-            try:
+            # A plugin that cannot be loaded may be unrelated to this file.
+            with suppress(SettingsError):
                 kind = CLASSIFIERS[name]
-            except SettingsError:
-                # A plugin that cannot be loaded may be unrelated to this file.
-                continue
-            if isinstance(kind, type) and _path(kind) == path:
-                return kind
+                if isinstance(kind, type) and _path(kind) == path:
+                    return kind
     return None
 
 

@@ -74,6 +74,12 @@ class Corpus:
         """
         raise NotImplementedError
 
+    def _record(self, name: str, speaker: str, label: str, **fields: str) -> Record | None:
+        """Return the fields of a row; None if the card does not contain the label."""
+        if label not in self.card.labels:
+            return None
+        return {"id": name, "speaker": f"{self.name}/{speaker}", "emotion": self.card.labels[label], **fields}
+
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Add fields from other files in the folder to the records, and return notes on missing data."""
         return []

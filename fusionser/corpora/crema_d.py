@@ -29,16 +29,10 @@ class CremaD(Corpus):
         'high'
         """
         match = NAME.fullmatch(path.stem)
-        if match is None or match[3] not in self.card.labels or match[4] not in INTENSITIES:
+        if match is None or match[4] not in INTENSITIES:
             return None
         actor, sentence, emotion, intensity = match.groups()
-        return {
-            "id": path.stem,
-            "speaker": f"crema-d/{actor}",
-            "emotion": self.card.labels[emotion],
-            "statement": sentence,
-            "intensity": INTENSITIES[intensity],
-        }
+        return self._record(path.stem, actor, emotion, statement=sentence, intensity=INTENSITIES[intensity])
 
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Add the gender of each actor from ``VideoDemographics.csv`` in the folder, a subfolder or the parent."""

@@ -21,7 +21,7 @@ from fusionser.files import write_whole
 __all__ = ["Demo", "generate_demo", "synthesise"]
 
 SAMPLING_RATE = 16000
-NAME = re.compile(r"synthetic_([fm])(\d)_([a-z]+)_(s\d)_(\d\d)")
+NAME = re.compile(r"synthetic_([fm])(\d)_([a-z]+)_(s\d)_\d\d")
 
 Waveform = npt.NDArray[np.float64]
 
@@ -64,16 +64,11 @@ class Demo(Corpus):
     def parse(self, path: PurePath) -> Record | None:
         """Parse a path, as described in `Corpus.parse`."""
         match = NAME.fullmatch(path.stem)
-        if match is None or match[3] not in self.card.labels:
+        if match is None:
             return None
-        gender, number, emotion, statement, _ = match.groups()
-        return {
-            "id": path.stem,
-            "speaker": f"demo/{gender}{number}",
-            "gender": "female" if gender == "f" else "male",
-            "emotion": emotion,
-            "statement": statement,
-        }
+        initial, number, emotion, statement = match.groups()
+        gender = "female" if initial == "f" else "male"
+        return self._record(path.stem, initial + number, emotion, gender=gender, statement=statement)
 
     def expected(self) -> set[str]:
         """Return the ids of the complete corpus."""

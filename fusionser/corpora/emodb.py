@@ -26,13 +26,8 @@ class EmoDB(Corpus):
         'angry'
         """
         match = NAME.fullmatch(path.stem)
-        if match is None or match[3] not in self.card.labels:
+        if match is None:
             return None
         speaker, sentence, letter = match.groups()
-        return {
-            "id": path.stem,
-            "speaker": f"emodb/{speaker}",
-            "gender": "male" if speaker in MEN else "female",
-            "emotion": self.card.labels[letter],
-            "statement": sentence,
-        }
+        gender = "male" if speaker in MEN else "female"
+        return self._record(path.stem, speaker, letter, gender=gender, statement=sentence)

@@ -28,16 +28,10 @@ class Savee(Corpus):
         if match is None:
             return None
         speaker, letters, number = match.groups()
-        speaker = speaker or path.parent.name
-        if speaker not in SPEAKERS or letters not in self.card.labels:
+        speaker, statement = speaker or path.parent.name, letters + number
+        if speaker not in SPEAKERS:
             return None
-        return {
-            "id": f"{speaker}_{letters}{number}",
-            "speaker": f"savee/{speaker}",
-            "gender": "male",
-            "emotion": self.card.labels[letters],
-            "statement": f"{letters}{number}",
-        }
+        return self._record(f"{speaker}_{statement}", speaker, letters, gender="male", statement=statement)
 
     def expected(self) -> set[str]:
         """Return the ids of the complete corpus."""

@@ -25,14 +25,8 @@ class Tess(Corpus):
         ('OAF_bite_neutral', 'tess/OAF')
         """
         match = NAME.fullmatch(path.stem)
-        if match is None or match[3].lower() not in self.card.labels:
+        if match is None:
             return None
         speaker = "OAF" if match[1] == "OA" else match[1]
         word, emotion = match[2].lower(), match[3].lower()
-        return {
-            "id": f"{speaker}_{word}_{emotion}",
-            "speaker": f"tess/{speaker}",
-            "gender": "female",
-            "emotion": self.card.labels[emotion],
-            "statement": word,
-        }
+        return self._record(f"{speaker}_{word}_{emotion}", speaker, emotion, gender="female", statement=word)
