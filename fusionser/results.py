@@ -117,7 +117,7 @@ class ProtocolStamp(Record):
 
     @property
     def speaker_independent(self) -> bool:
-        """Whether no speaker is in both the training and the test rows, as far as all speakers are known."""
+        """Whether all speakers are known, and none has both training and test rows."""
         return self.speakers_known and not self.stamped("shared-speakers")
 
     @property
@@ -127,7 +127,7 @@ class ProtocolStamp(Record):
 
     @property
     def speakers_known(self) -> bool:
-        """Whether every row names its speaker."""
+        """Whether the speaker of every row is known."""
         return not self.stamped("speakers-unknown")
 
 
@@ -170,7 +170,7 @@ class Result(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_today(cls, values: Any) -> Any:
+    def _current_format(cls, values: Any) -> Any:
         form = values.get("format", FORMAT) if isinstance(values, dict) else FORMAT
         if form not in (1, FORMAT):
             raise ValueError(f"its format is {form}; this version reads 1 and {FORMAT}")

@@ -147,7 +147,7 @@ def test_an_imbalance_that_cannot_be_reached_is_told():
     labels = np.array(["a"] * 40 + ["b"] * 10)
     with pytest.raises(SettingsError, match="the smallest 10, which is already more than 1 to 2; use a ratio of 4.0"):
         ImposeImbalance(ratio=2.0).fit_resample(rows, labels)
-    with pytest.raises(SettingsError, match="leaves less than two rows of the smallest class"):
+    with pytest.raises(SettingsError, match="leaves fewer than two rows of the smallest class"):
         ImposeImbalance(ratio=40.0).fit_resample(rows, labels)
     with pytest.raises(SettingsError, match="the ratio of an imbalance is 0.5; expected 1 or more"):
         ImposeImbalance(ratio=0.5).fit(None)
