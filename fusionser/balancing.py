@@ -215,7 +215,7 @@ class ImposeImbalance(_RowSampler):
             )
         if round(largest / self.ratio) < 2:
             raise SettingsError(
-                f"1 to {self.ratio:g} leaves fewer than two rows of the smallest class, when the largest has {largest}; "
+                f"1 to {self.ratio:g} leaves fewer than two rows of the smallest class, as the largest has {largest}; "
                 f"use a ratio of {largest / 2:g} or less"
             )
         drawn = {name: drawing(str(name), "scarcity", seed).random() for name in present}
