@@ -1,6 +1,6 @@
-"""The container of a saved model: a zip of named members, read as if a stranger had made it.
+"""The container of a saved model: a zip file of named members, read as untrusted input.
 
-Nothing in it is pickled. Members have fixed names; their sizes and hashes stand in the manifest.
+It contains no pickles. The manifest lists the name, size and hash of each member.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Path:
-    """Write a model file, whole or not at all; the same content gives the same bytes."""
+    """Write a model file atomically; the same content gives the same bytes."""
     listed = {
         name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in members.items()
     }
@@ -38,7 +38,7 @@ def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mappin
 
 
 def check_size(info: zipfile.ZipInfo, where: str | Path) -> None:
-    """Raise `ModelFileError` when a member of a zip would unpack to more than any model holds."""
+    """Raise `ModelFileError` if a zip member would unpack to more than any model needs."""
     if info.file_size > LARGEST_MEMBER or info.file_size > LARGEST_RATIO * max(info.compress_size, 1):
         raise ModelFileError(
             f"{where}: the member '{info.filename}' unpacks to {info.file_size} bytes; refused as hostile"
@@ -49,7 +49,7 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     info = archive.getinfo(name)
     check_size(info, path)
     with archive.open(info) as member:
-        # The header's size may lie, so no more than that is read.
+        # The size in the header may be false, so no more than that is read.
         return member.read(info.file_size + 1)[: info.file_size]
 
 
@@ -63,31 +63,25 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         names = set(members)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its manifest is not one that fusionser wrote ({error!r})") from error
-    if not isinstance(members, dict):
-        raise ModelFileError(f"{path}: its members are not those that its manifest lists; refused as hostile")
     if type(version) is not int or not 1 <= version <= FORMAT:
         raise ModelFileError(
             f"{path}: has format {version!r}, and this version reads up to {FORMAT}; install a newer fusionser"
         )
     if len(names) > MOST_MEMBERS:
         raise ModelFileError(f"{path}: has {len(names)} members, a model at most {MOST_MEMBERS}; refused as hostile")
-    if names | {MANIFEST} != set(archive.namelist()) or len(archive.namelist()) != len(names) + 1:
+    listed = isinstance(members, dict) and names | {MANIFEST} == set(archive.namelist())
+    if not listed or len(archive.namelist()) != len(names) + 1:
         raise ModelFileError(f"{path}: its members are not those that its manifest lists; refused as hostile")
     return dict(manifest)
 
 
 def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Read a model file.
-
-    Returns
-    -------
-    manifest : dict
-    members : dict of str to bytes
+    """Read a model file, and return its manifest and the content of each member by name.
 
     Raises
     ------
     ModelFileError
-        When the file is missing, truncated, foreign, newer, changed since it was written, or hostile.
+        If the file is missing, truncated, foreign, newer, changed since it was written, or hostile.
     """
     source = Path(path)
     try:
@@ -101,7 +95,7 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     except (OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"{path}: cannot be read ({error})") from error
     except Exception as error:
-        # A damaged deflate stream raises zlib.error, which has no base class of its own.
+        # A damaged deflate stream raises zlib.error, which is a direct subclass of Exception.
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"{path}: damaged ({error})") from error

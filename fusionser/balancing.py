@@ -1,6 +1,6 @@
-"""What is done about scarce classes: on rows, before anything is trained, or on columns, just before the classifier.
+"""Class imbalance: balance rows before training or columns before the classifier, or impose an imbalance.
 
-And what makes them scarce, so that the question can be asked of a corpus that is balanced.
+An imposed imbalance allows a study of balancing strategies on a balanced corpus.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from fusionser.splits.inner_folds import sources_of
 __all__ = ["BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
 
 NEIGHBOURS = 5
-"""Of the same class, between which SMOTE and its kin make rows."""
+"""Number of neighbours of the same class that SMOTE and its variants interpolate between."""
 
 
 def row_sampler(strategy: str, seed: int | None) -> Any:
-    """Return the sampler of imbalanced-learn behind one of `ROW_BALANCINGS`."""
+    """Return imbalanced-learn's sampler for one of `ROW_BALANCINGS`."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
 
@@ -48,7 +48,7 @@ def _column_sampler(strategy: str, seed: int) -> Any:
 
 
 def check_balance(labels: npt.NDArray[Any], strategy: str) -> None:
-    """Raise `SettingsError` when there is no such strategy, or a class has too few rows for it."""
+    """Raise `SettingsError` if the strategy is unknown or a class has too few rows for it."""
     if strategy not in COLUMN_BALANCINGS:
         raise unknown_name("balancing of columns", strategy, COLUMN_BALANCINGS)
     classes, counts = np.unique(labels, return_counts=True)
@@ -56,18 +56,18 @@ def check_balance(labels: npt.NDArray[Any], strategy: str) -> None:
     if counts.max() > counts[rarest] <= NEIGHBOURS:
         raise SettingsError(
             f"{strategy} makes rows between {NEIGHBOURS} neighbours of a class, and '{classes[rarest]}' has "
-            f"{counts[rarest]} rows to learn from; expected {NEIGHBOURS + 1} or more. Take oversample or weights, or "
-            "leave the class out"
+            f"{counts[rarest]} training rows; expected {NEIGHBOURS + 1} or more. Use oversample or weights, or leave "
+            "the class out"
         )
 
 
 def balance_columns(
     values: npt.NDArray[Any], labels: npt.NDArray[Any], strategy: str, seed: int
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Make the scarce classes of scaled columns larger by rows that lie between theirs.
+    """Enlarge the scarce classes of scaled columns with rows interpolated between theirs.
 
-    Such rows are of no clip and no speaker, so this comes last: after the rows for validation and calibration are
-    cut off.
+    Such rows belong to no clip and no speaker, so this comes last, after the rows for validation and calibration have
+    been split off.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def balance_columns(
     Returns
     -------
     values, labels : ndarray
-        Of more rows, or of some less where the strategy cleans up.
+        With added rows, and without those that the strategy removes.
 
     Raises
     ------
     SettingsError
-        When a class has too few rows, or nothing can be made of its neighbours.
+        If the strategy is unknown, a class has too few rows, or the strategy fails on these rows.
 
     Examples
     --------
@@ -102,13 +102,39 @@ def balance_columns(
         raise SettingsError(f"{strategy} cannot balance these {len(labels)} rows ({error})") from error
     gone = sorted(set(classes.tolist()) - set(np.unique(resampled).tolist()))
     if gone:
-        raise SettingsError(f"{strategy} leaves no row of {', '.join(map(str, gone))}; take smote, or another strategy")
+        raise SettingsError(f"{strategy} leaves no row of {', '.join(map(str, gone))}; use smote or another strategy")
     return more, resampled
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BalanceRows(BaseEstimator):
-    """Make all classes equally large by repeating or leaving out rows; a sampler, which acts in `fit` alone.
+class _RowSampler(BaseEstimator):
+    """Base of samplers of rows. Subclasses define `fit`, and `_chosen`, which returns positions of rows."""
+
+    random_state: int | None = 0
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, npt.NDArray[Any]]:
+        """Return the chosen rows and their labels.
+
+        Parameters
+        ----------
+        X : DataFrame, list or array of n_rows
+        y : sequence of shape (n_rows,)
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is invalid, or does not fit the sizes of the classes.
+        """
+        self.fit(X, y)
+        labels = np.asarray(y)
+        chosen = self._chosen(X, labels)
+        rows = _safe_indexing(X, chosen)
+        return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[chosen]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BalanceRows(_RowSampler):
+    """Make all classes equally large by repeating or removing rows; a sampler, used only in `fit`.
 
     Parameters
     ----------
@@ -124,7 +150,6 @@ class BalanceRows(BaseEstimator):
     """
 
     strategy: str = "oversample"
-    random_state: int | None = 0
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; nothing is learned."""
@@ -132,36 +157,24 @@ class BalanceRows(BaseEstimator):
             raise unknown_name("balancing", self.strategy, ROW_BALANCINGS)
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, npt.NDArray[Any]]:
-        """Return the chosen rows and their labels.
-
-        Parameters
-        ----------
-        X : DataFrame, list or array of n_rows
-        y : sequence of shape (n_rows,)
-        """
-        self.fit(X, y)
-        labels = np.asarray(y)
-        # The samplers take numbers only: they are given positions in place of the rows.
+    def _chosen(self, X: Any, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+        # The samplers accept only numbers, so they get positions instead of rows.
         places = np.arange(len(labels))[:, None]
-        sampler = row_sampler(self.strategy, self.random_state)
-        chosen = sampler.fit_resample(places, labels)[0].ravel()
-        rows = _safe_indexing(X, chosen)
-        return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[chosen]
+        return row_sampler(self.strategy, self.random_state).fit_resample(places, labels)[0].ravel()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ImposeImbalance(BaseEstimator):
-    """Leave out training rows until the classes are as unequal as asked; a sampler, which acts in `fit` alone.
+class ImposeImbalance(_RowSampler):
+    """Remove training rows until the classes have the requested imbalance; a sampler, used only in `fit`.
 
-    The largest class keeps all its rows, the smallest one row for every `ratio` of them, and those between fall off by
-    equal steps of a logarithm: the long tail of Cui, Jia, Lin, Song and Belongie (2019). Which class is how scarce, and
-    which clips stay, follows from `random_state` alone, the same in every fold; classes of fewer rows come later.
+    The largest class keeps all its rows and the smallest one `ratio` times fewer. The sizes in between decrease
+    geometrically: the long tail of Cui, Jia, Lin, Song and Belongie (2019). `random_state` alone determines the order
+    of the classes and the clips that stay, so they are the same in every fold. Classes with fewer rows rank lower.
 
     Parameters
     ----------
     ratio : float, default=10.0
-        Rows of the largest class to those of the smallest, 1 or more.
+        Rows of the largest class per row of the smallest, 1 or more.
     random_state : int, default=0
 
     Examples
@@ -173,7 +186,6 @@ class ImposeImbalance(BaseEstimator):
     """
 
     ratio: float = 10.0
-    random_state: int | None = 0
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; nothing is learned."""
@@ -181,51 +193,32 @@ class ImposeImbalance(BaseEstimator):
             raise SettingsError(f"the ratio of an imbalance is {self.ratio:g}; expected 1 or more")
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, npt.NDArray[Any]]:
-        """Return the rows that stay, in their order, and their labels.
-
-        Parameters
-        ----------
-        X : DataFrame, list or array of n_rows
-        y : sequence of shape (n_rows,)
-
-        Raises
-        ------
-        SettingsError
-            When the classes are more unequal already, or the smallest would keep less than two rows.
-        """
-        self.fit(X, y)
-        labels = np.asarray(y)
+    def _chosen(self, X: Any, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
         seed = self.random_state or 0
         wanted = self._wanted(labels, seed)
         sources = sources_of(X, len(labels))
         order = np.argsort([drawing(source, "imposed", seed).random() for source in sources], kind="stable")
-        kept = np.sort(
-            np.concatenate([order[labels[order] == name][:count] for name, count in wanted.items()]).astype(np.intp)
-        )
-        rows = _safe_indexing(X, kept)
-        return (rows.reset_index(drop=True) if isinstance(X, pd.DataFrame) else rows), labels[kept]
+        kept = [order[labels[order] == name][:count] for name, count in wanted.items()]
+        return np.sort(np.concatenate(kept).astype(np.intp))
 
     def _wanted(self, labels: npt.NDArray[Any], seed: int) -> dict[Any, int]:
         """Return how many rows each class keeps."""
         classes, counts = np.unique(labels, return_counts=True)
-        there = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+        present = dict(zip(classes.tolist(), counts.tolist(), strict=True))
         largest, smallest = int(counts.max()), int(counts.min())
-        if len(there) < 2 or self.ratio == 1:
-            return there
+        if len(present) < 2 or self.ratio == 1:
+            return present
         if round(largest / self.ratio) > smallest:
             raise SettingsError(
-                f"the largest class has {largest} rows and the smallest {smallest}, which is more than 1 to "
-                f"{self.ratio:g} already; ask for {largest / smallest:.1f} or more"
+                f"the largest class has {largest} rows and the smallest {smallest}, which is already more than 1 to "
+                f"{self.ratio:g}; use a ratio of {largest / smallest:.1f} or more"
             )
         if round(largest / self.ratio) < 2:
             raise SettingsError(
-                f"1 to {self.ratio:g} leaves the smallest of classes of up to {largest} rows less than two; ask for "
-                f"{largest / 2:g} or less"
+                f"1 to {self.ratio:g} leaves fewer than two rows of the smallest class, as the largest has {largest}; "
+                f"use a ratio of {largest / 2:g} or less"
             )
-        drawn = {name: drawing(str(name), "scarcity", seed).random() for name in there}
-        ranked = sorted(there, key=lambda name: (-there[name], drawn[name]))
-        shares = self.ratio ** (-np.arange(len(ranked)) / (len(ranked) - 1))
-        return {
-            name: min(there[name], round(largest * share)) for name, share in zip(ranked, shares.tolist(), strict=True)
-        }
+        drawn = {name: drawing(str(name), "scarcity", seed).random() for name in present}
+        ranked = sorted(present, key=lambda name: (-present[name], drawn[name]))
+        shares = (self.ratio ** (-np.arange(len(ranked)) / (len(ranked) - 1))).tolist()
+        return {name: min(present[name], round(largest * share)) for name, share in zip(ranked, shares, strict=True)}

@@ -1,8 +1,8 @@
-"""Fitted estimators in a skops file, read as if a stranger had made it.
+"""Write fitted estimators to a skops file, and read such a file as untrusted input.
 
-skops writes such a file. It is read here, by kinds of node that make numbers, texts and containers, or an object of a
-class that is listed or registered. Nothing is called but a class's own ``__new__`` and ``__setstate__``, and indices
-that compiled code follows without looking are checked before it gets them.
+skops writes the file, and this module reads it. The only nodes it accepts are numbers, texts, containers, and objects
+of a listed class or a registered classifier. It calls only a class's own ``__new__`` and ``__setstate__``. Indices that
+compiled code uses without a bounds check are checked first.
 """
 
 import io
@@ -10,6 +10,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from copy import copy
 from importlib import import_module
 from typing import Any
@@ -31,7 +32,7 @@ __all__ = ["PARTS", "bare", "dump_estimators", "load_estimators"]
 SCHEMA = "schema.json"
 ANYWHERE = "auto"
 DEEPEST = 100
-"""Nodes within one another; a fitted model has less than forty."""
+"""Maximum nesting of nodes; a fitted model needs fewer than 40."""
 
 PARTS = frozenset(
     {
@@ -53,7 +54,7 @@ PARTS = frozenset(
         "sklearn.tree._classes.DecisionTreeClassifier",
     }
 )
-"""What a file may hold beside registered classifiers."""
+"""Classes that a file may contain besides registered classifiers."""
 
 TREE = "sklearn.tree._tree.Tree"
 TREE_STATE = {"max_depth", "node_count", "nodes", "values"}
@@ -69,7 +70,7 @@ FIELDS: Mapping[tuple[str, str], set[str]] = {
     **{("NdArrayNode", f"numpy.{kind}"): {"type", "file"} for kind in NUMBERS},
     ("TreeNode", TREE): {"content", "__reduce__"},
 }
-"""Of each kind of node and its class, beside those that every node has."""
+"""Fields of each node kind and class, besides those that every node has."""
 
 NAMED = {"__loader__", "__module__", "__class__"}
 EVERY_NODE = {*NAMED, "__id__"}
@@ -77,27 +78,27 @@ ROOT = {"protocol", "_skops_version"}
 
 
 def dump_estimators(estimators: Mapping[str, Any]) -> bytes:
-    """Return fitted estimators without networks or boosters as the bytes of a skops file.
+    """Return fitted estimators, without networks or boosters, as the bytes of a skops file.
 
     Raises
     ------
     SettingsError
-        When they hold what skops cannot write.
+        If skops cannot write a part of them.
     """
     from skops import io as skops_io
 
     try:
         content: bytes = skops_io.dumps(dict(estimators))
     except Exception as error:
-        # A plugin's classifier may hold anything; what that makes skops raise is no help by itself.
+        # A plugin's classifier may contain anything, and the error that skops raises does not say what to do.
         raise SettingsError(
-            f"the model cannot be saved: skops cannot write a part of it ({error}); give such parts in 'pack'"
+            f"the model cannot be saved: skops cannot write a part of it ({error}); return such parts from 'pack'"
         ) from error
     return content
 
 
 def bare(classifier: TableClassifier) -> TableClassifier:
-    """Return a copy without what a model that only predicts has no use for: learning curves, device and cache."""
+    """Return a copy without what prediction does not need: learning curves, device and cache."""
     copied = copy(classifier)
     copied.__dict__.pop("history_", None)
     if "device" in copied.get_params(deep=False):
@@ -111,19 +112,19 @@ def bare(classifier: TableClassifier) -> TableClassifier:
 
 
 def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
-    """Read estimators back from a skops file that may come from a stranger.
+    """Read estimators from an untrusted skops file.
 
     Parameters
     ----------
     content : bytes
-        What `dump_estimators` returned.
+        The content that `dump_estimators` returned.
     expected : mapping of str to type
-        The names it must hold, and what each must be.
+        The required names, each with the class or classes that its estimator may have.
 
     Raises
     ------
     ModelFileError
-        When it holds anything else.
+        If the content is anything else.
     """
     kinds = [kind for given in expected.values() for kind in (given if isinstance(given, tuple) else (given,))]
     try:
@@ -137,7 +138,7 @@ def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ..
             if isinstance(loaded[name], TableClassifier | BlockScaler):
                 loaded[name].check_loaded()
     except Exception as error:
-        # Whatever a hostile file makes NumPy or scikit-learn raise, the answer is one sentence.
+        # A hostile file can make NumPy or scikit-learn raise any error.
         raise ModelFileError(f"the member with the estimators is refused: {error}") from error
     return loaded
 
@@ -147,22 +148,20 @@ def _path(kind: type) -> str:
 
 
 def _registered(path: str) -> type | None:
-    """Return the registered classifier that has a path; only such as may have it are imported."""
+    """Return the registered classifier with a path, importing only those that can have it."""
     of_fusionser = path.startswith("fusionser.")
     for name in CLASSIFIERS:
         if (CLASSIFIERS.origin(name) == "fusionser") is of_fusionser:
-            try:
+            # A plugin that cannot be loaded may be unrelated to this file.
+            with suppress(SettingsError):
                 kind = CLASSIFIERS[name]
-            except SettingsError:
-                # Another plugin that cannot be loaded is no concern of this file.
-                continue
-            if isinstance(kind, type) and _path(kind) == path:
-                return kind
+                if isinstance(kind, type) and _path(kind) == path:
+                    return kind
     return None
 
 
 class _Reader:
-    """Turns the nodes of one skops file into what they stand for."""
+    """Turns the nodes of one skops file into values."""
 
     def __init__(self, archive: zipfile.ZipFile, kinds: Iterable[type]) -> None:
         self._archive = archive
@@ -175,15 +174,15 @@ class _Reader:
             check_size(info, "estimators")
 
     def root(self) -> Any:
-        """Return what the file holds."""
+        """Return the value of the whole file."""
         schema = json.loads(self._archive.read(SCHEMA))
         if not isinstance(schema, dict):
-            raise ValueError("its schema is no node")
+            raise ValueError("its schema is not a node")
         return self._value({name: part for name, part in schema.items() if name not in ROOT})
 
     def _value(self, node: Any) -> Any:
         if not isinstance(node, dict) or not set(node) >= NAMED:
-            raise ValueError("it holds what is no node")
+            raise ValueError("it holds something that is not a node")
         module = MODULES.get(str(node["__module__"]), node["__module__"])
         loader, path = str(node["__loader__"]), f"{module}.{node['__class__']}"
         fields = {"content"} if loader == "ObjectNode" else FIELDS.get((loader, path))
@@ -214,7 +213,7 @@ class _Reader:
     def _dict(self, node: Mapping[str, Any]) -> dict[Any, Any]:
         types = node["key_types"]
         if types["__loader__"] != "ListNode" or not all(item["__loader__"] == "TypeNode" for item in types["content"]):
-            raise ValueError("the keys of a dictionary are of no known type")
+            raise ValueError("the keys of a dictionary have an unknown type")
         kinds = [KEY_TYPES[f"{item['__module__']}.{item['__class__']}"] for item in types["content"]]
         pairs = zip(kinds, node["content"].items(), strict=True)
         return {kind(key): self._value(value) for kind, (key, value) in pairs}
@@ -224,7 +223,7 @@ class _Reader:
             listed = _listed(node["content"])
             items = [self._value(item) for item in listed]
             if self._value(node["shape"]) != (len(items),) or any(item["__loader__"] != "JsonNode" for item in listed):
-                raise ValueError("an array of objects that are no texts or numbers")
+                raise ValueError("an array of objects that are not texts or numbers")
             objects = np.empty(len(items), dtype=object)
             objects[:] = items
             return objects
@@ -257,7 +256,7 @@ class _Reader:
         else:
             kind = self._classes.get(path) or _registered(path)
         if kind is None:
-            raise ValueError(f"it holds an ObjectNode of {path}, which is no part of a model and not registered")
+            raise ValueError(f"it holds an ObjectNode of {path}, which is not part of a model and not registered")
         state = self._value(node["content"])
         if not isinstance(state, dict):
             raise ValueError(f"the state of a {path} is a {type(state).__name__}")
@@ -286,12 +285,12 @@ class _Reader:
 
 def _listed(content: Any) -> list[Any]:
     if not isinstance(content, list):
-        raise ValueError("it holds a list that is none")
+        raise ValueError("it holds a list node without a list")
     return content
 
 
 def _scalar(node: Mapping[str, Any]) -> str | int | float | None:
-    """Return what a text of JSON says; a column's name as it is called today."""
+    """Return the value of a JSON text, with current names for columns of earlier versions."""
     value = json.loads(node["content"])
     if isinstance(value, list | dict):
         raise ValueError("it holds a container in the place of a value")
@@ -299,7 +298,7 @@ def _scalar(node: Mapping[str, Any]) -> str | int | float | None:
 
 
 def _check_machine(made: Any) -> None:
-    # As a parameter it is there unfitted.
+    # A classifier's own parameter is not fitted.
     if hasattr(made, "support_vectors_"):
         check_machine(made, len(made.classes_), made.n_features_in_)
 
@@ -310,11 +309,11 @@ def _check_tree(made: Any) -> None:
     if hasattr(made, "tree_"):
         expect(made.tree_, Tree)
         if made.tree_.n_features != made.n_features_in_:
-            raise ValueError("a tree for other columns than its classifier")
+            raise ValueError("a tree for other columns than its classifier's")
 
 
 FOLLOWED: Mapping[str, Callable[[Any], None]] = {
     "sklearn.svm._base.BaseLibSVM": _check_machine,
     "sklearn.tree._classes.BaseDecisionTree": _check_tree,
 }
-"""Checks of objects whose arrays compiled code follows, wherever in a file they stand, by their class or its base."""
+"""Checks of objects whose arrays compiled code uses as indices, by their class or a base class."""

@@ -1,6 +1,6 @@
-"""Names that files of earlier versions hold, and the names of today: stored results, models and features still open."""
+"""Current names for those in files of earlier versions, so that stored results, models and features can be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["MODULES", "current_column", "current_settings", "hashed_settings"]
@@ -12,7 +12,7 @@ LISTS_OF_STATISTICS = ("statistics", "delta_statistics")
 
 
 def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a block under the names of today.
+    """Return the settings of a block under their current names.
 
     Examples
     --------
@@ -23,22 +23,20 @@ def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as digests spell them: a name that changed must not make known features unknown."""
+    """Return settings under the names used in digests, so that a renaming does not invalidate computed features."""
     return _renamed(settings, {new: old for old, new in STATISTICS.items()})
 
 
 def _renamed(settings: Mapping[str, Any], statistics: Mapping[str, str]) -> dict[str, Any]:
-    def names(listed: Sequence[Any]) -> list[Any]:
-        return [statistics.get(name, name) if isinstance(name, str) else name for name in listed]
-
-    return {
-        name: names(value) if name in LISTS_OF_STATISTICS and isinstance(value, list | tuple) else value
-        for name, value in settings.items()
-    }
+    renamed = dict(settings)
+    for name in LISTS_OF_STATISTICS:
+        if isinstance(listed := settings.get(name), list | tuple):
+            renamed[name] = [statistics.get(one, one) if isinstance(one, str) else one for one in listed]
+    return renamed
 
 
 def current_column(name: str) -> str:
-    """Return the name of today of a feature's column.
+    """Return the current name of a feature column.
 
     Examples
     --------

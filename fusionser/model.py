@@ -1,4 +1,4 @@
-"""The saved model: one file that holds the front end, the classifier, and what to expect of it."""
+"""The saved model: one file with the features, the classifier, and an estimate of the scores."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 from sklearn.pipeline import Pipeline
 
 from fusionser.archive import read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, TableClassifier
 from fusionser.errors import ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
+from fusionser.facts import Record
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
@@ -29,17 +30,17 @@ LEARNED_PART = "features/"
 FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
 
 
-class ModelCard(BaseModel):
-    """What a model is: its front end, its classifier, what it was trained on, and what to expect of it.
+class ModelCard(Record):
+    """Description of a model: its features, its classifier, its training data, and an estimate of its scores.
 
     Parameters
     ----------
     spec : PipelineSpec or None
-        The specification that was fitted; files of earlier versions have none.
+        The fitted specification; None in files of earlier versions.
     features : list of dict
-        Settings of the feature blocks, see `FeatureExtractor.settings`.
+        Settings of the feature blocks, as `FeatureExtractor.settings` returns them.
     features_name : str
-        Name of the preset, or the blocks.
+        Name of the preset, or of the blocks.
     classifier : str
         A key of `CLASSIFIERS`.
     fusion : str
@@ -47,19 +48,17 @@ class ModelCard(BaseModel):
     classifier_settings : dict
     classes : tuple of str
     corpus : str
-        What it was trained on.
+        Names of the training corpora.
     training_rows, training_speakers : int
     estimate : Result or None
-        Scores of the same pipeline on speakers it was not trained on, before it was fitted to all rows.
+        Scores of the same pipeline on unseen speakers, computed before it was fitted to all rows.
     versions : dict of str to str
-        Of the packages that fitted it.
+        Versions of the packages that it was fitted with.
     plugins : dict of str to str
-        Name of each block, network, front end or classifier that does not come with fusionser, and its package.
+        Each block, network, front end or classifier that is not part of fusionser, and its package.
     created : str
-        Date.
+        Date, as YYYY-MM-DD.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     spec: PipelineSpec | None = None
     features: list[BlockSettings]
@@ -73,7 +72,7 @@ class ModelCard(BaseModel):
     training_speakers: int
     estimate: Result | None
     versions: dict[str, str]
-    plugins: dict[str, str] = {}
+    plugins: dict[str, str] = Field(default_factory=dict)
     created: str
 
 
@@ -86,33 +85,28 @@ class Model:
 
     @property
     def needs_gender(self) -> bool:
-        """Whether a clip can only be predicted when the gender of its speaker is given."""
+        """Whether predicting a clip requires the gender of its speaker."""
         return any(block.kind == Gender.kind for _, block in self.pipeline[FEATURES].blocks)
 
     def predict(
-        self,
-        X: Any,
-        *,
-        sampling_rate: Rates = None,
-        n_jobs: int | None = None,
-        progress: Progress | None = None,
+        self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
     ) -> pd.DataFrame:
-        """Predict clips; one that cannot be used is answered for by its reason.
+        """Predict the emotion of clips; a clip that cannot be used gets an error instead.
 
         Parameters
         ----------
         X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
         sampling_rate : int or sequence of int, optional
-            Rate in Hz of waveforms that stand without one, see `FeatureExtractor.transform`.
+            Sampling rate in Hz of waveforms without one, as in `FeatureExtractor.transform`.
         n_jobs : int, optional
-            Processes; -1 is one a core.
+            Number of processes; -1 for one per core.
         progress : callable, optional
 
         Returns
         -------
         DataFrame
-            In the order of X: ``file`` (of a waveform its place), ``emotion`` (empty where it failed), ``probability``
-            of that emotion, one column ``probability_<class>`` a class, and ``error`` (empty where it did not fail).
+            In the order of X: ``file`` (the position, for a waveform), ``emotion`` (empty on error), ``probability``
+            of that emotion, one column ``probability_<class>`` per class, and ``error`` (empty on success).
         """
         extractor: FeatureExtractor = self.pipeline[FEATURES]
         table = extractor.table(X, sampling_rate)
@@ -121,7 +115,7 @@ class Model:
         probabilities = np.full((len(files), len(self.card.classes)), np.nan)
         labels = np.full(len(files), "", dtype=object)
         if usable:
-            # Without the steps' checks of a stranger's table: these columns are our own.
+            # The extractor made these columns, so the checks of each step's input are not needed.
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
             labels[usable], probabilities[usable] = self.pipeline[CLASSIFIER].answer(scaled)
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]
@@ -137,19 +131,19 @@ class Model:
 
 
 def save_model(model: Model, path: str | Path) -> Path:
-    """Write a model to one file, whole or not at all; what `load_model` could not read back is not written.
+    """Write a model to one file, atomically, if `load_model` can read it back.
 
     Raises
     ------
     FusionserError
-        When the file cannot be written.
+        If the file cannot be written.
     SettingsError
-        When the pipeline standardises by speaker: one new clip has no statistics of its own. When a class of it is not
-        registered under the name that the card gives, or it holds what no model file may hold.
+        If the pipeline standardises by speaker (a single new clip has no speaker statistics), if one of its classes is
+        not registered under its name in the card, or if it contains objects that a model file cannot contain.
     """
     pipeline = model.pipeline
     if pipeline[SCALE].by_speaker:
-        raise SettingsError("a speaker-normalised pipeline cannot be saved: a single new clip has no speaker to go by")
+        raise SettingsError("a speaker-normalised pipeline cannot be saved: a single new clip has no known speaker")
     _check_classes(model)
     classifier = pipeline[CLASSIFIER]
     learned = {f"{LEARNED_PART}{name}": part.pack() for name, part in pipeline[FEATURES].learned_.items()}
@@ -164,19 +158,18 @@ def save_model(model: Model, path: str | Path) -> Path:
     try:
         again = _assembled(manifest, members)
     except ModelFileError as error:
-        raise SettingsError(f"the model cannot be saved, since its file could not be read back: {error}") from error
+        raise SettingsError(f"the model cannot be saved: its file could not be read back: {error}") from error
     if again.pipeline[FEATURES].settings() != pipeline[FEATURES].settings():
-        raise SettingsError("the model cannot be saved: its card gives other settings of the features than it has")
+        raise SettingsError("the model cannot be saved: the settings of the features differ from those in its card")
     return write_archive(path, manifest, members)
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model back; nothing in the file is run.
+    """Read a model from a file that `save_model` wrote, without running any code in it.
 
     Parameters
     ----------
     path : str or Path
-        A file that `save_model` wrote.
 
     Returns
     -------
@@ -185,8 +178,8 @@ def load_model(path: str | Path) -> Model:
     Raises
     ------
     ModelFileError
-        When the file is missing, truncated, foreign, newer than this version, or hostile, or names what is not
-        registered here.
+        If the file is missing, truncated, foreign, newer than this version, or hostile, or needs an object that is
+        not registered here.
     """
     manifest, members = read_archive(path)
     try:
@@ -196,7 +189,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Model:
-    """Build the model that a card and the members of a file describe."""
+    """Build a model from the manifest and the members of a file."""
     card, extractor, kind = _described(manifest)
     rest = dict(members)
     if ESTIMATORS not in rest:
@@ -210,51 +203,44 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
         _put_back(extractor, classifier, rest)
         columns = list(extractor.get_feature_names_out())
         if list(scaler.feature_names_in_) != columns or list(classifier.classes_) != list(card.classes):
-            raise ValueError("its parts are for other columns or classes than its card says")
+            raise ValueError("its parts are for other columns or classes than those in its card")
         if classifier.n_features_in_ != len(columns):
             raise ValueError(f"its classifier is for {classifier.n_features_in_} columns, and there are {len(columns)}")
     except Exception as error:
-        # XGBoost raises its own error for a damaged booster; the reader needs one sentence all the same.
+        # Damaged parts can raise any error, such as XGBoost's own.
         raise ModelFileError(f"its parts do not fit together ({error})") from error
     extractor.keep_rows = True
     return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card)
 
 
 def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableClassifier]]:
-    """Return the card, what it says of the features, and the class of the last step."""
+    """Return the card, the feature extractor that it describes, and the class of the last step."""
     try:
         with stored_elsewhere():
             card = ModelCard.model_validate(manifest.get("card"))
     except ValidationError as error:
-        raise ModelFileError(f"its card has {error.error_count()} fields that are not right") from error
+        raise ModelFileError(f"its card has {error.error_count()} invalid fields") from error
     try:
         for what, name, registries in _names(card):
             if not any(name in registry for registry in registries):
-                raise ModelFileError(
-                    f"it needs the {what} '{name}', which is not registered here; {_advice(card, name)}"
-                )
+                package = card.plugins.get(name)
+                advice = f"install {package}" if package else "a plugin may provide it, which you need to install"
+                raise ModelFileError(f"it needs the {what} '{name}', which is not registered here; {advice}")
         return card, FeatureExtractor.from_settings(card.features), _kind(card)
     except ModelFileError:
         raise
     except Exception as error:
-        # Settings of a stranger may fail in any way, an overflow among them.
-        raise ModelFileError(f"its front end cannot be built ({error})") from error
-
-
-def _advice(card: ModelCard, name: str) -> str:
-    if name in card.plugins:
-        return f"install {card.plugins[name]}, which it came from"
-    return "a plugin may provide it: install the package that does"
+        # Untrusted settings may raise any error, such as an overflow.
+        raise ModelFileError(f"its features cannot be built ({error})") from error
 
 
 def _names(card: ModelCard) -> Iterator[Named]:
-    """Yield what a card names: what it is, its name, and the registries that may have it."""
     yield "classifier", card.classifier, (CLASSIFIERS,)
     yield from named_in_blocks(card.features)
 
 
 def _check_classes(model: Model) -> None:
-    """Raise `SettingsError` where a name would be read back as another class than the one that was fitted."""
+    """Raise `SettingsError` if a name in the card stands for another class than the fitted one."""
     extractor, classifier = model.pipeline[FEATURES], model.pipeline[CLASSIFIER]
     if model.card.classifier not in CLASSIFIERS:
         raise unknown_name("classifier", model.card.classifier, CLASSIFIERS)
@@ -275,7 +261,7 @@ def _expect_registered(part: Any, name: str, kind: type | None, what: str) -> No
         registered = f"is registered for {kind.__name__}" if kind else "is not registered"
         raise SettingsError(
             f"the model cannot be saved: its {what} is a {type(part).__name__}, and the name '{name}' {registered}; "
-            f"register the class under a name of its own, as an entry point or by Registry.register"
+            f"register the class under its own name, with an entry point or Registry.register"
         )
 
 
@@ -288,7 +274,7 @@ def _kind(card: ModelCard) -> type[TableClassifier]:
 
 
 def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members: dict[str, bytes]) -> None:
-    """Give the blocks that learn, and the classifier, what was taken out of them."""
+    """Restore the members that belong to learned blocks and to the classifier."""
     extractor.learned_ = {}
     for name, block in extractor.blocks:
         if isinstance(block, LearnedBlock):
@@ -302,6 +288,6 @@ def _other_versions(card: ModelCard) -> str:
     differ = [
         f"{name} {card.versions[name]} (here {now[name]})"
         for name in ("scikit-learn", "xgboost", "torch")
-        if name in card.versions and name in now and card.versions[name] != now[name]
+        if name in card.versions.keys() & now and card.versions[name] != now[name]
     ]
     return f"; it was written with {', '.join(differ)}" if differ else ""

@@ -1,7 +1,7 @@
-"""The names that options take beside those of the registries; reading them imports nothing else.
+"""Valid names of options that have no registry, in a module that imports nothing heavy.
 
-The command line lists them in its help. What they stand for is in the modules that do it: a mapping there has the very
-names of the tuple here, and `tests/test_help.py` compares the two.
+The command line lists them in its help. The code behind each name is elsewhere; `tests/test_help.py` checks that the
+names there are the same.
 """
 
 from collections.abc import Mapping
@@ -9,45 +9,17 @@ from types import MappingProxyType
 
 from fusionser.registry import BLOCKS, NETWORKS
 
-__all__ = [
-    "BAGGING",
-    "BY_BLOCK",
-    "BY_FEATURE",
-    "COLUMN_BALANCINGS",
-    "COPIED_CLASSES",
-    "DEFAULT_PRESET",
-    "DEVICES",
-    "EARLY",
-    "FEATURE_DEVICES",
-    "FUSIONS",
-    "GENDERS",
-    "GENDER_FEATURES",
-    "GROUPS",
-    "IMBALANCE",
-    "IMPORTANCE",
-    "INDUCTIVE",
-    "LATE_FUSIONS",
-    "NETWORK_ALONE",
-    "PRECISIONS",
-    "ROW_BALANCINGS",
-    "SCALINGS",
-    "SETTINGS",
-    "SPEAKER_NORMALISED",
-    "STUDIES",
-    "block_names",
-]
-
 SCALINGS = ("standard", "robust", "minmax", "quantile", "none")
 
 ROW_BALANCINGS = ("oversample", "undersample")
-"""Strategies for rows: scarce classes repeated, or plentiful ones thinned, until all are equal."""
+"""Strategies for rows: repeat rows of small classes, or remove rows of large ones, until all sizes are equal."""
 
 COLUMN_BALANCINGS = ("smote", "borderline-smote", "adasyn", "smote-tomek", "smote-enn")
 """Strategies for columns.
 
-``smote`` makes rows of scarce classes between their neighbours (Chawla, Bowyer, Hall and Kegelmeyer 2002),
-``borderline-smote`` near other classes alone (Han, Wang and Mao 2005), ``adasyn`` the more, the more neighbours are of
-other classes (He, Bai, Garcia and Li 2008). ``smote-tomek`` and ``smote-enn`` then take out rows that lie among other
+``smote`` interpolates rows of scarce classes between neighbours (Chawla, Bowyer, Hall and Kegelmeyer 2002),
+``borderline-smote`` only near other classes (Han, Wang and Mao 2005), ``adasyn`` more where more neighbours belong to
+other classes (He, Bai, Garcia and Li 2008). ``smote-tomek`` and ``smote-enn`` then remove rows that lie among other
 classes (Batista, Prati and Monard 2004).
 """
 
@@ -57,22 +29,22 @@ IMBALANCE = ("none", "weights", *ROW_BALANCINGS, *COLUMN_BALANCINGS, BAGGING)
 LATE_FUSIONS = ("average", "weighted", "stacked")
 EARLY = "early"
 FUSIONS = (EARLY, *LATE_FUSIONS)
-"""Early fusion classifies all columns together; the others fuse what each member says, see `LateFusion`."""
+"""Early fusion classifies all columns together; late fusion combines the probabilities of several classifiers."""
 
 GENDERS = ("female", "male")
 GENDER_FEATURES = ("given", "estimated", "none")
-"""The gender as a feature: read off the rows, estimated from the voice, or left out."""
+"""The gender as a feature: taken from the rows, estimated from the voice, or not used."""
 
 INDUCTIVE, SPEAKER_NORMALISED = "inductive", "speaker-normalised"
 SETTINGS = (INDUCTIVE, SPEAKER_NORMALISED)
-"""What is known of a test speaker: nothing, or clips without labels by which they are standardised."""
+"""What is known of a test speaker: nothing, or unlabelled clips to standardise the features with."""
 
 BY_BLOCK, BY_FEATURE = "blocks", "features"
 IMPORTANCE = (BY_BLOCK, BY_FEATURE)
-"""Which columns are shuffled together to see what a classifier relies on."""
+"""Columns that are shuffled together to measure their importance."""
 
 NETWORK_ALONE = "network-alone"
-"""In place of a classifier's name, where networks classify by themselves."""
+"""Replaces the name of the classifier if networks classify by themselves."""
 
 COPIED_CLASSES = ("all", "scarce")
 PRECISIONS = ("float32", "bfloat16")
@@ -82,11 +54,11 @@ STUDIES = ("blocks", "gender", "deep", "normalisation", "corpora", "protocol")
 """Studies of ``fusionser ablate --study``."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ("zcr", "chroma", "mfcc", "rms", "mel")})
-"""Several blocks under one name: the acoustic vector of SER-FusionNet."""
+"""Several blocks under one name; ``acoustic`` is the acoustic vector of SER-FusionNet."""
 
 DEFAULT_PRESET = "wide"
 
 
 def block_names() -> list[str]:
-    """Return every name that a list of blocks may hold."""
+    """Return every valid name in a list of blocks."""
     return [*GROUPS, DEFAULT_PRESET, *BLOCKS, *NETWORKS]

@@ -1,4 +1,4 @@
-"""Which package code comes from, so that what it computed is never taken for what another version would compute."""
+"""The package and version that code comes from, so that results of other versions are not reused."""
 
 from functools import lru_cache
 from types import CodeType, FunctionType
@@ -13,10 +13,10 @@ OWN = "fusionser"
 
 
 def code_origin(value: Any) -> str:
-    """Return which package made a class or an object, with its version; "" for fusionser itself.
+    """Return the package of a class or an object, with its version; "" for fusionser itself.
 
-    What no package holds, such as a class in a notebook, is told by its module and a hash of its code: what its
-    functions do, and the values that they close over.
+    Code without a package, such as a class in a notebook, is identified by its module and a hash of its code,
+    including the values in closures.
 
     Examples
     --------
@@ -34,25 +34,23 @@ def code_origin(value: Any) -> str:
 
 @lru_cache(maxsize=1024)
 def _origin_of(top: str, module: str, kind: Any) -> str:
-    # Imported late: what comes with fusionser needs none of it.
+    # Imported here, since classes of fusionser do not need it.
     import hashlib
     from importlib.metadata import packages_distributions, version
 
-    packages = packages_distributions().get(top, [])
-    if packages:
+    if packages := packages_distributions().get(top, []):
         return f"{packages[0]} {version(packages[0])}"
     described = repr([_described(part) for part in [kind, *getattr(kind, "__mro__", ())[1:-1]]])
     return f"{module} {hashlib.blake2b(described.encode(), digest_size=8).hexdigest()}"
 
 
 def _described(part: Any, within: tuple[int, ...] = ()) -> Any:
-    """Return what a function or a class does, in values whose text is the same in every process."""
+    """Describe what a function or a class does by values whose text is the same in every process."""
     part = getattr(part, "__func__", getattr(part, "fget", part))
     if part is None or isinstance(part, str | bytes | int | float | complex):
         return part
-    inner = (*within, id(part))
     if id(part) in within:
-        # A method that calls `super` closes over its class.
+        # A method that calls `super` has its class in its closure.
         return "itself"
     if isinstance(part, FunctionType):
         closed = [cell.cell_contents for cell in part.__closure__ or ()]
@@ -69,9 +67,9 @@ def _described(part: Any, within: tuple[int, ...] = ()) -> Any:
         parts = list(part)
     else:
         return getattr(part, "__qualname__", type(part).__qualname__)
-    return [_described(value, inner) for value in parts]
+    return [_described(value, (*within, id(part))) for value in parts]
 
 
 def package_of(point: "EntryPoint") -> str:
-    """Return the package that an entry point is of, with its version."""
+    """Return the package of an entry point, with its version."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value

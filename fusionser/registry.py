@@ -1,12 +1,12 @@
-"""Everything that has a name: what comes with fusionser, what installed packages add, and what a program registers.
+"""Registries of named objects: those of fusionser, of installed plugins, and of the running program.
 
-A package adds to a registry by an entry point in its ``pyproject.toml``::
+A package adds an object by an entry point in its ``pyproject.toml``::
 
     [project.entry-points."fusionser.blocks"]
     jitter = "my_package.jitter:Jitter"
 
-A program, or a notebook, calls `Registry.register`. Nothing is imported before it is asked for, and a package that
-cannot be imported takes no other name with it.
+A program or a notebook calls `Registry.register`. An object is imported on first use. A package that cannot be
+imported affects only its own names.
 """
 
 import re
@@ -43,20 +43,20 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Registry(Mapping[str, Any]):
-    """Objects by name, each imported when it is first asked for.
+    """Objects by name, imported on first use.
 
     Parameters
     ----------
     kind : str
-        What errors call one of them, such as ``"classifier"``.
+        What the objects are, for error messages, such as ``"classifier"``.
     group : str
-        Name of the group of entry points, without ``fusionser.``.
+        Name of the entry point group, without ``fusionser.``.
     own : mapping of str to str
-        Name to ``module:attribute`` of those that come with fusionser; modules are relative to it.
+        Name to ``module:attribute`` of the objects in fusionser, with modules relative to the package.
     called : str, optional
-        The attribute in which an object says its name; what is stored refers to it by that.
+        Attribute of an object that contains its name. Results and model files refer to the object by this name.
     prepare : callable, optional
-        Is given each object when it is imported, and returns what the registry gives out.
+        Called with each imported object; the registry returns the result.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class Registry(Mapping[str, Any]):
 
     @cached_property
     def _offered(self) -> "list[EntryPoint]":
-        # Imported late: it takes a third as long as all else that `fusionser --help` does.
+        # Imported here to keep `fusionser --help` fast.
         from importlib.metadata import entry_points
 
         return sorted(entry_points(group=self.group), key=lambda point: (point.name, package_of(point)))
@@ -117,25 +117,23 @@ class Registry(Mapping[str, Any]):
         try:
             return self._checked(name, self._plugins[name].load())
         except Exception as error:
-            # A plugin may fail in any way, and the message must say whose fault that is.
+            # A plugin may fail in any way, and the message must name its package.
             raise SettingsError(
                 f"the {self.kind} '{name}' of the package {self.origin(name)} cannot be loaded: "
                 f"{type(error).__name__}: {error}. Repair or remove that package"
             ) from error
 
     def _checked(self, name: str, value: Any) -> Any:
-        """Return what is given out for an object from outside, which must go by its name."""
+        """Prepare an object from outside fusionser, and check its name."""
         if not NAME.fullmatch(name):
             raise SettingsError(f"the name is {name!r}; expected lower-case letters, digits and single hyphens")
         prepared = self._prepare(value)
-        if self._called and getattr(prepared, self._called, None) != name:
-            raise SettingsError(
-                f"its attribute '{self._called}' is {getattr(prepared, self._called, None)!r}; expected '{name}'"
-            )
+        if self._called and (called := getattr(prepared, self._called, None)) != name:
+            raise SettingsError(f"its attribute '{self._called}' is {called!r}; expected '{name}'")
         return prepared
 
     def __iter__(self) -> Iterator[str]:
-        yield from dict.fromkeys((*self._own, *self._plugins, *self._added))
+        return iter(dict.fromkeys((*self._own, *self._plugins, *self._added)))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -144,29 +142,27 @@ class Registry(Mapping[str, Any]):
         return name in self._own or name in self._added or name in self._plugins
 
     def named(self, name: str) -> Any:
-        """Return what has a name.
+        """Return the object with a name.
 
         Raises
         ------
         SettingsError
-            When nothing has; the message lists the names that there are.
+            If the name is unknown; the message lists the known names.
         """
         if name not in self:
             raise unknown_name(self.kind, name, self)
         return self[name]
 
     def register(self, name: str, value: Any) -> Any:
-        """Add an object under a name for as long as the program runs, and return it.
+        """Add an object under a name until the program ends, and return it.
 
         Raises
         ------
         SettingsError
-            When fusionser or an installed package has that name already, or the object says another name than this.
+            If fusionser or an installed package uses the name already, or the object has another name itself.
         """
         if name in self._own or name in self._plugins:
-            raise SettingsError(
-                f"the {self.kind} '{name}' is there already, from {self.origin(name)}; take another name"
-            )
+            raise SettingsError(f"the {self.kind} '{name}' exists already, from {self.origin(name)}; use another name")
         try:
             self._added[name] = self._checked(name, value)
         except FusionserError as error:
@@ -174,7 +170,7 @@ class Registry(Mapping[str, Any]):
         return value
 
     def loadable(self) -> list[str]:
-        """Return the names that can be used, which leaves out those of packages that cannot be imported."""
+        """Return the names whose objects can be imported."""
         names = []
         for name in self:
             with suppress(SettingsError):
@@ -183,22 +179,19 @@ class Registry(Mapping[str, Any]):
         return names
 
     def origin(self, name: str) -> str:
-        """Return where a name comes from: ``fusionser``, a package with its version, or the program that runs."""
+        """Return where a name comes from: ``fusionser``, a package with its version, or the running program."""
         if name in self._added:
             return code_origin(self._added[name]) or "this program"
         return OWN if name in self._own else package_of(self._plugins[name])
 
     def passed_over(self) -> list[tuple[str, str]]:
-        """Return name and package of what installed packages offer under a name that is taken."""
-        return [
-            (point.name, package_of(point)) for point in self._offered if self._plugins.get(point.name) is not point
-        ]
+        """Return name and package of each entry point that is not used because its name is taken."""
+        return [(one.name, package_of(one)) for one in self._offered if self._plugins.get(one.name) is not one]
 
     def summary(self, name: str) -> str:
-        """Return what a name stands for, in one line: its ``summary``, else the first line of its docstring."""
+        """Return one line on an object: its ``summary``, else the first line of its docstring."""
         value = self[name]
-        text = getattr(value, "summary", None) or value.__doc__ or ""
-        return str(text).strip().partition("\n")[0]
+        return str(getattr(value, "summary", None) or value.__doc__ or "").strip().partition("\n")[0]
 
 
 def _corpus(value: Any) -> Any:
@@ -208,10 +201,8 @@ def _corpus(value: Any) -> Any:
     return corpus
 
 
-BLOCKS = Registry(
-    "feature block",
-    "blocks",
-    {
+OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
+    "blocks": {
         "zcr": "features.frame_blocks:ZeroCrossingRate",
         "chroma": "features.frame_blocks:Chroma",
         "mfcc": "features.frame_blocks:MFCC",
@@ -224,27 +215,13 @@ BLOCKS = Registry(
         "contrast": "features.frame_blocks:SpectralContrast",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
     },
-    called="kind",
-)
-"""Blocks of features; the name is also the prefix of a block's columns."""
-
-FRONT_ENDS = Registry(
-    "front end",
-    "front_ends",
-    {
+    "front_ends": {
         "log-mel-map": "features.maps:LogMelMap",
         "mfcc-map": "features.maps:MFCCMap",
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
     },
-    called="kind",
-)
-"""What a network can be fed."""
-
-NETWORKS = Registry(
-    "network",
-    "networks",
-    {
+    "networks": {
         "conv1d": "networks.conv1d:Conv1DExtractor",
         "conv2d": "networks.conv2d:Conv2DExtractor",
         "conv2d-mfcc": "networks.conv2d:Conv2DMFCCExtractor",
@@ -258,22 +235,11 @@ NETWORKS = Registry(
         "time-distributed-cnn-bilstm": "networks.time_distributed:TimeDistributedBiLSTMExtractor",
         "conv1d-lstm-speech": "networks.conv1d_lstm:SpeechConv1DLSTMExtractor",
         "conv1d-lstm-song": "networks.conv1d_lstm:SongConv1DLSTMExtractor",
-        "temporal-cnn-1": "networks.temporal_cnn:TemporalCNN1Extractor",
-        "temporal-cnn-2": "networks.temporal_cnn:TemporalCNN2Extractor",
-        "temporal-cnn-3": "networks.temporal_cnn:TemporalCNN3Extractor",
-        "temporal-cnn-4": "networks.temporal_cnn:TemporalCNN4Extractor",
-        "temporal-cnn-5": "networks.temporal_cnn:TemporalCNN5Extractor",
+        **{f"temporal-cnn-{n}": f"networks.temporal_cnn:TemporalCNN{n}Extractor" for n in range(1, 6)},
         "crnn": "networks.crnn:CRNNExtractor",
         "vgg16": "networks.vgg16:VGG16Extractor",
     },
-    called="kind",
-)
-"""Deep extractors: networks that are trained in the fold, as blocks of features or to classify by themselves."""
-
-CLASSIFIERS = Registry(
-    "classifier",
-    "classifiers",
-    {
+    "classifiers": {
         "svm": "classifiers.svm:SVM",
         "random-forest": "classifiers.random_forest:RandomForest",
         "xgboost": "classifiers.gradient_boosting:XGBoost",
@@ -281,13 +247,7 @@ CLASSIFIERS = Registry(
         "lstm": "classifiers.neural:LSTM",
         "bilstm": "classifiers.neural:BiLSTM",
     },
-)
-"""Classifiers of columns."""
-
-CORPORA = Registry(
-    "corpus",
-    "corpora",
-    {
+    "corpora": {
         "ravdess": "corpora.ravdess:Ravdess",
         "ravdess-song": "corpora.ravdess:RavdessSong",
         "emodb": "corpora.emodb:EmoDB",
@@ -297,28 +257,14 @@ CORPORA = Registry(
         "super-set": "corpora.super_set:SuperSet",
         "demo": "corpora.demo:Demo",
     },
-    called="name",
-    prepare=_corpus,
-)
-"""Corpora, each as an object that reads the names of its files."""
-
-AUGMENTATIONS = Registry(
-    "augmentation",
-    "augmentations",
-    {
+    "augmentations": {
         "noise": "augmentation.waveforms:NOISE",
         "pitch": "augmentation.waveforms:PITCH",
         "stretch": "augmentation.waveforms:STRETCH",
         "lowpass": "augmentation.waveforms:LOWPASS",
         "speed": "augmentation.waveforms:SPEED",
     },
-)
-"""Kinds of augmentation."""
-
-PROTOCOLS = Registry(
-    "protocol",
-    "protocols",
-    {
+    "protocols": {
         "speaker-holdout": "splits.protocols:SpeakerHoldout",
         "speaker-kfold": "splits.protocols:SpeakerKFold",
         "leave-one-speaker-out": "splits.protocols:LeaveOneSpeakerOut",
@@ -328,40 +274,50 @@ PROTOCOLS = Registry(
         "cross-corpus": "splits.cross_corpus:CrossCorpus",
         "speaker-kfold-added-corpora": "splits.cross_corpus:AddedCorpora",
     },
-    called="name",
-)
-"""Ways to split rows."""
-
-PRESETS = Registry(
-    "preset",
-    "presets",
-    {
+    "presets": {
         "wide": "features.presets:wide",
         "fusionnet": "features.presets:fusionnet",
         "ser-fusionnet": "features.presets:ser_fusionnet",
     },
-)
+}
+"""The objects of fusionser: ``module:attribute`` by group and name."""
+
+BLOCKS = Registry("feature block", "blocks", OWN_OBJECTS["blocks"], called="kind")
+"""Feature blocks; the name is also the prefix of a block's columns."""
+
+FRONT_ENDS = Registry("front end", "front_ends", OWN_OBJECTS["front_ends"], called="kind")
+"""Inputs of networks."""
+
+NETWORKS = Registry("network", "networks", OWN_OBJECTS["networks"], called="kind")
+"""Deep extractors: networks that are trained in each fold, as feature blocks or to classify by themselves."""
+
+CLASSIFIERS = Registry("classifier", "classifiers", OWN_OBJECTS["classifiers"])
+"""Classifiers of feature columns."""
+
+CORPORA = Registry("corpus", "corpora", OWN_OBJECTS["corpora"], called="name", prepare=_corpus)
+"""Corpora, each as an object that parses its file names."""
+
+AUGMENTATIONS = Registry("augmentation", "augmentations", OWN_OBJECTS["augmentations"])
+"""Kinds of augmentation."""
+
+PROTOCOLS = Registry("protocol", "protocols", OWN_OBJECTS["protocols"], called="name")
+"""Protocols, which split rows into training and test rows."""
+
+PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"])
 """Named sets of blocks, as functions that build an extractor."""
 
 REGISTRIES: Mapping[str, Registry] = {
-    "blocks": BLOCKS,
-    "networks": NETWORKS,
-    "front-ends": FRONT_ENDS,
-    "classifiers": CLASSIFIERS,
-    "corpora": CORPORA,
-    "augmentations": AUGMENTATIONS,
-    "protocols": PROTOCOLS,
-    "presets": PRESETS,
+    registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
+    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, PROTOCOLS, PRESETS)
 }
-"""Every registry, by the name that ``fusionser list`` takes."""
-
+"""Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 
 Named = tuple[str, str, tuple[Registry, ...]]
-"""What something is, its name, and the registries that may have it."""
+"""What an object is (for error messages), its name, and the registries that may contain it."""
 
 
 def named_in_blocks(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Named]:
-    """Yield what settings of blocks name: the blocks, their front ends, and the blocks that feed these."""
+    """Yield the names in settings of blocks: the blocks, their front ends, and the blocks of these front ends."""
     for block in blocks:
         yield "feature block", str(block.get("kind")), (BLOCKS, NETWORKS)
         if isinstance(front_end := block.get("front_end"), Mapping):
@@ -371,8 +327,7 @@ def named_in_blocks(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Named]:
 
 
 def plugins_among(named: Iterable[Named]) -> dict[str, str]:
-    """Return what does not come with fusionser among names: each with the package, and its version, that it is of."""
-    origins = {
-        name: registry.origin(name) for _, name, registries in named for registry in registries if name in registry
-    }
+    """Return the names that do not come from fusionser, each with its package and version."""
+    found = ((registry, name) for _, name, registries in named for registry in registries if name in registry)
+    origins = {name: registry.origin(name) for registry, name in found}
     return {name: origin for name, origin in origins.items() if origin != OWN}

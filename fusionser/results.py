@@ -1,10 +1,11 @@
-"""A result: the scores, and everything that one must know to believe them."""
+"""Stored results: the scores of an evaluation, and what a reader needs to judge them."""
 
 import platform
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 FORMAT = 2
-"""Of stored results; format 1 is read by `fusionser.results_format_1`."""
+"""Format of stored results; `fusionser.results_format_1` converts those of format 1."""
 
 PACKAGES = (
     "fusionser",
@@ -57,10 +58,10 @@ def _current(settings: Any) -> Any:
 
 
 BlockSettings = Annotated[dict[str, Any], BeforeValidator(_current)]
-"""Parameters of a block of features or a classifier, under the names of today whatever a file calls them."""
+"""Parameters of a feature block or a classifier; names of earlier versions become the current ones."""
 
 FIXED, BY_INNER_FOLDS = "fixed", "inner-folds"
-"""How parameters were chosen: not at all, or by inner folds of the training speakers."""
+"""How parameters were chosen: set in advance, or by inner folds of the training speakers."""
 
 
 class Scores(Record):
@@ -81,7 +82,7 @@ class ClassResult(Record):
 
 
 class FoldResult(Record):
-    """One fold: its sizes, its scores and what its sides share."""
+    """One fold: its sizes, its scores, and what its training and test rows share."""
 
     name: str
     train_rows: int
@@ -97,9 +98,9 @@ class FoldResult(Record):
 
 
 class ProtocolStamp(Record):
-    """How the rows were split, how parameters were chosen, and what was known of a test speaker.
+    """How the rows were split, how parameters were chosen, and what was known of the test speakers.
 
-    ``allows`` is what training and test rows may share by the protocol, ``random`` whether clips were dealt at random.
+    ``allows`` lists what training and test rows may share. ``random`` is whether clips were assigned at random.
     """
 
     name: str
@@ -111,33 +112,33 @@ class ProtocolStamp(Record):
     random: bool = False
 
     def stamped(self, kind: str) -> bool:
-        """Return whether there is a stamp of a kind."""
+        """Return whether a stamp of this kind exists."""
         return any(stamp.kind == kind for stamp in self.stamps)
 
     @property
     def speaker_independent(self) -> bool:
-        """Whether it is known that no speaker was on both sides."""
+        """Whether all speakers are known, and none has both training and test rows."""
         return self.speakers_known and not self.stamped("shared-speakers")
 
     @property
     def gender_given(self) -> bool:
-        """Whether a test speaker's gender was read off the label."""
+        """Whether the gender of the test speakers came from the labels."""
         return self.stamped("gender-given")
 
     @property
     def speakers_known(self) -> bool:
-        """Whether every row names its speaker."""
+        """Whether the speaker of every row is known."""
         return not self.stamped("speakers-unknown")
 
 
 class Result(Record):
-    """What an evaluation found.
+    """The result of an evaluation.
 
     ``spec`` is the specification of the pipeline, ``features`` the settings of its blocks as they were used.
-    ``pooled`` scores are over all test predictions together. ``intervals`` resample speakers; with fewer than eight
-    there are none, and ``speakers`` shows each. ``speaker_confusions`` and ``genders`` are by speaker. ``importance``
-    is what the UAR loses where a block or a feature is shuffled, and its interval. Results of earlier versions lack
-    what came later.
+    ``pooled`` are the scores over all test predictions together. ``intervals`` come from resampling speakers; with
+    fewer than eight speakers there are none. ``speakers``, ``speaker_confusions`` and ``genders`` are by speaker.
+    ``importance`` is the loss of UAR when a block or feature is shuffled, and its interval. Results of earlier
+    versions lack newer fields.
     """
 
     format: int = FORMAT
@@ -169,23 +170,22 @@ class Result(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_today(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("format", FORMAT) not in (1, FORMAT):
-            raise ValueError(f"its format is {values['format']}; this version reads 1 and {FORMAT}")
-        if not isinstance(values, dict) or values.get("format", FORMAT) != 1:
-            return values
+    def _current_format(cls, values: Any) -> Any:
+        form = values.get("format", FORMAT) if isinstance(values, dict) else FORMAT
+        if form not in (1, FORMAT):
+            raise ValueError(f"its format is {form}; this version reads 1 and {FORMAT}")
         try:
-            return upgraded(values)
+            return upgraded(values) if form == 1 else values
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a whole result of format 1: {error!r}") from error
+            raise ValueError(f"an incomplete result of format 1: {error!r}") from error
 
     @property
     def corpus(self) -> str:
-        """Names of the corpora, in one text."""
+        """Names of the corpora, as one text."""
         return ", ".join(self.corpora)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as JSON, whole or not at all."""
+        """Write the result as JSON, atomically."""
         return write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
@@ -195,7 +195,7 @@ def read_result(path: str | Path) -> Result:
     Raises
     ------
     FusionserError
-        When the file is missing or is not a result of this version.
+        If the file is missing, or is not a result that this version can read.
     """
     try:
         with stored_elsewhere():
@@ -209,24 +209,22 @@ def read_result(path: str | Path) -> Result:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide the numbers."""
+    """Return the versions of Python and of the packages that influence the numbers."""
     installed = {"python": platform.python_version()}
     for name in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return installed
 
 
 def deciding(stored: Mapping[str, str]) -> dict[str, str]:
-    """Return the stored versions without those of packages that are not used any more."""
+    """Return the stored versions without those of packages that no longer matter."""
     return {name: version for name, version in stored.items() if name in ("python", *PACKAGES)}
 
 
 def provenance() -> dict[str, Any]:
-    """Return what a reader needs to get the same numbers: command, commit, versions, machine, threads and date."""
-    # The order in which threads add up moves the last bits of a network's weights; without networks torch is not here.
+    """Return what is needed to reproduce the numbers: command, commit, versions, machine, threads and date."""
+    # The order in which threads add changes the last bits of weights. Without networks, torch is not loaded.
     torch = sys.modules.get("torch")
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -239,7 +237,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """Return the commit of the checkout that this code runs from, marked when it was changed since."""
+    """Return the commit of the checkout that contains this code, with ``+changes`` if it has uncommitted changes."""
     folder = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str:
@@ -247,9 +245,8 @@ def _commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
 
     try:
-        # An installed copy may lie inside some other project's checkout.
-        if git("ls-files", "--error-unmatch", str(Path(__file__).resolve())) == "":
-            return ""
+        # An installed copy may be inside another project's checkout: then the command fails.
+        git("ls-files", "--error-unmatch", str(Path(__file__).resolve()))
         changed = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)reports")
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""Results of format 1, whose facts were sentences: the only place where a sentence is read."""
+"""Conversion of results of format 1, which stored facts as sentences. No other module parses sentences."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -48,14 +48,13 @@ TUNED = "parameters chosen by inner folds of the training speakers"
 
 def _stamp(text: str) -> dict[str, Any]:
     for pattern, kind, value in STAMPS:
-        match = re.fullmatch(pattern, text)
-        if match is not None:
+        if match := re.fullmatch(pattern, text):
             return {"kind": kind.format(**match.groupdict()), "value": value(match)}
     return {"kind": "text", "value": text}
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result of format 1 as one of format 2; it has no specification.
+    """Convert a result of format 1 to format 2, without a specification.
 
     Examples
     --------

@@ -1,25 +1,25 @@
-"""The table that everything flows through: one row a clip.
+"""The table of rows, one per clip, that all parts of fusionser exchange.
 
-Columns, always all of them and in this order:
+A table always has all of these columns, in this order:
 
 ========================  ============================================================================
 ``file``                  path of the recording
-``start``, ``end``        the part of it that is the clip, in seconds; ``end`` is never empty
+``start``, ``end``        the part of the recording that is the clip, in seconds; ``end`` is never empty
 ``corpus``                name of the corpus
-``speaker``               ``corpus/name``; empty when unknown
+``speaker``               ``corpus/name``; empty if unknown
 ``gender``                ``female``, ``male`` or empty
 ``emotion``               the label; empty for clips to predict
-``statement``             what is said; empty when unknown
-``intensity``             as the corpus names it; empty when it does not
+``statement``             id of the spoken text; empty if unknown
+``intensity``             intensity as the corpus names it; empty if unknown
 ``channel``               ``speech`` or ``song``
 ``augmentation``          empty for an original recording
-``source``                id of the original; copies of a clip share it
+``source``                id of the original recording; copies of a clip share it
 ========================  ============================================================================
 
-Features, where they have been extracted, follow in columns named ``block__name``.
+Extracted features follow in columns named ``block__name``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import pandas as pd
 from fusionser.errors import FusionserError, RowsError
 from fusionser.files import write_whole
 from fusionser.legacy import current_column
+from fusionser.names import GENDERS
 
 __all__ = [
     "ARRAY_MARK",
@@ -60,32 +61,29 @@ TEXT_COLUMNS = (
 COLUMNS = ("file", "start", "end", *TEXT_COLUMNS[1:])
 
 AUDIO_COLUMN = "audio"
-"""Fingerprint of the decoded audio, added by the extraction; the leakage guard compares it."""
+"""Fingerprint of the decoded audio, added by the extraction and compared by the leakage guard."""
 
 EXTRACTED_COLUMN = "extracted"
-"""Which blocks of features a row carries, and a digest of the settings of each."""
+"""The feature blocks of a row, each with a digest of its settings."""
 
 ARRAY_MARK = "@"
-"""Begins the name of a column that holds one array a row: what a network is fed, named by its settings' digest."""
+"""First character of a column with one array per row, a network's input; the digest of its settings follows."""
 
 CARRIED_COLUMNS = ("speaker", "source", "augmentation")
-"""Columns that travel beside the features through a pipeline, up to the classifier."""
-
-GENDERS = ("female", "male", "")
+"""Row columns that pass through a pipeline beside the features, up to the classifier."""
 
 
 def make_rows(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Build a table from records, filling the columns that they leave out.
+    """Build a table from records, and fill missing columns as `check_rows` does.
 
     Parameters
     ----------
     records : iterable of mapping
-        Each holds ``file`` and ``end`` at least.
+        Each contains at least ``file`` and ``end``.
 
     Returns
     -------
     DataFrame
-        Checked by `check_rows`.
 
     Examples
     --------
@@ -96,23 +94,23 @@ def make_rows(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def check_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with every column, in order and of the right type.
+    """Return the table with all columns, in order and with the right types.
 
     Parameters
     ----------
     table : DataFrame
-        Has a column ``file``; the others are filled: text with the empty string, ``start`` with 0, ``source``
-        with the file's name (and its part of the file, where the clip is not the whole).
+        Needs a column ``file``. Missing values become the empty string in text columns, 0 in ``start``, and in
+        ``source`` the file's path, with the start of the clip if it is not 0.
 
     Raises
     ------
     RowsError
-        When a column is missing or a value cannot be right.
+        If the column ``file`` is missing or a value is invalid.
     """
     if "file" not in table.columns:
         raise RowsError(
             f"the table has no column 'file'; got: {', '.join(map(str, table.columns)) or 'no columns'}. "
-            "It names the recording of each row"
+            "That column is the path of each recording"
         )
     checked = table.copy()
     for name in TEXT_COLUMNS:
@@ -123,7 +121,8 @@ def check_rows(table: pd.DataFrame) -> pd.DataFrame:
     checked["end"] = _seconds(checked, "end", np.nan)
     _check_values(checked)
     blank = checked["source"] == ""
-    checked.loc[blank, "source"] = _sources(checked[blank])
+    places = zip(checked.loc[blank, "file"], checked.loc[blank, "start"], strict=True)
+    checked.loc[blank, "source"] = [f"{file}#{start:g}" if start else file for file, start in places]
     checked.loc[checked["channel"] == "", "channel"] = "speech"
     others = [name for name in checked.columns if name not in COLUMNS]
     return checked[[*COLUMNS, *others]].reset_index(drop=True)
@@ -142,7 +141,7 @@ def _seconds(table: pd.DataFrame, name: str, missing: float) -> "pd.Series[float
 def _check_values(table: pd.DataFrame) -> None:
     if (table["file"] == "").any():
         raise RowsError(f"{int((table['file'] == '').sum())} rows have an empty 'file'; every row needs one")
-    genders = sorted(set(table["gender"]) - set(GENDERS))
+    genders = sorted(set(table["gender"]) - {*GENDERS, ""})
     if genders:
         raise RowsError(f"column 'gender' holds {genders[0]!r}; expected 'female', 'male' or nothing")
     wrong = (table["start"] < 0) | (table["end"] <= table["start"]) | ~np.isfinite(table["start"])
@@ -155,35 +154,29 @@ def _check_values(table: pd.DataFrame) -> None:
         )
 
 
-def _sources(table: pd.DataFrame) -> list[str]:
-    return [
-        file if start == 0 else f"{file}#{start:g}" for file, start in zip(table["file"], table["start"], strict=True)
-    ]
-
-
 def feature_columns(table: pd.DataFrame) -> list[str]:
-    """Names of the columns that hold features: those written ``block__name``."""
+    """Return the names of the feature columns, those of the form ``block__name``."""
     return [name for name in table.columns if isinstance(name, str) and "__" in name]
 
 
 def array_columns(table: pd.DataFrame) -> list[str]:
-    """Names of the columns that hold one array a row; they live in memory only and are never written."""
+    """Return the names of the columns with one array per row; these exist in memory only and are never written."""
     return [name for name in table.columns if isinstance(name, str) and name.startswith(ARRAY_MARK)]
 
 
 def ordered_speakers(table: pd.DataFrame) -> list[str]:
-    """Speakers in the order of their corpora in the table, then by name.
+    """Return the speakers in the order of their corpora in the table, then by name.
 
     Raises
     ------
     RowsError
-        When a row has no speaker.
+        If a row has no speaker.
     """
     unknown = table["speaker"].astype(str) == ""
     if unknown.any():
         raise RowsError(
             f"{int(unknown.sum())} of {len(table)} rows have no speaker (first: {table.loc[unknown, 'file'].iloc[0]}); "
-            "a split by speaker needs the column 'speaker' filled"
+            "to split by speaker, fill the column 'speaker'"
         )
 
     def corpus_of(name: str) -> str:
@@ -194,26 +187,26 @@ def ordered_speakers(table: pd.DataFrame) -> list[str]:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV or Parquet table of rows; relative files are taken from the table's own folder.
+    """Read a CSV or Parquet table of rows; relative files are relative to the table's folder.
 
     Raises
     ------
     RowsError
-        When the table cannot be read, or `check_rows` refuses it.
+        If the table cannot be read, or `check_rows` rejects it.
     """
     source = Path(path)
     try:
         if source.suffix == ".parquet":
             table = pd.read_parquet(source)
         else:
-            # Names such as 01 must stay text, and "NA" may be a label.
+            # Names such as "01" must remain text, and "NA" may be a label.
             table = pd.read_csv(source, dtype=str, keep_default_na=False)
     except (OSError, ValueError, ImportError) as error:
         raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
     if table.empty:
         raise RowsError(f"{source}: the table has no rows")
     if "file" in table.columns:
-        # Before the sources are named after the files: two tables may use the same relative names.
+        # Before the sources are named after the files, since two tables may use the same relative names.
         folder = source.resolve().parent
         table["file"] = [
             str(folder / str(file)) if pd.notna(file) and str(file).strip() else "" for file in table["file"]
@@ -222,17 +215,16 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:
-    """Write rows as CSV or Parquet, by the suffix, whole or not at all.
+    """Write rows as CSV or Parquet, by the suffix, atomically.
 
     Raises
     ------
     FusionserError
-        When the suffix is neither, or the file cannot be written.
+        If the suffix is neither ``.csv`` nor ``.parquet``, or the file cannot be written.
     """
     target = Path(path)
     table = table.drop(columns=array_columns(table))
-    if target.suffix == ".parquet":
-        return write_whole(target, lambda temporary: table.to_parquet(temporary, index=False))
-    if target.suffix == ".csv":
-        return write_whole(target, lambda temporary: table.to_csv(temporary, index=False))
-    raise FusionserError(f"{target}: cannot tell the format from '{target.suffix}'; expected .parquet or .csv")
+    writers: dict[str, Callable[..., Any]] = {".parquet": table.to_parquet, ".csv": table.to_csv}
+    if target.suffix not in writers:
+        raise FusionserError(f"{target}: cannot tell the format from '{target.suffix}'; expected .parquet or .csv")
+    return write_whole(target, lambda temporary: writers[target.suffix](temporary, index=False))

@@ -1,4 +1,4 @@
-"""Named blocks of features brought to one scale, block by block."""
+"""Scaling of feature columns, block by block."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,13 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MinMaxScaler,
-    QuantileTransformer,
-    RobustScaler,
-    StandardScaler,
-)
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fusionser.errors import SettingsError, unknown_name
@@ -40,31 +34,27 @@ SCALERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
 
 
 def split_carried(X: Any) -> tuple[pd.DataFrame | None, Any]:
-    """Part a table into the carried columns of its rows and its features; other X has none to carry."""
+    """Split a table into its carried columns, None if there are none, and its feature columns."""
     if not isinstance(X, pd.DataFrame):
         return None, X
     carried = [name for name in CARRIED_COLUMNS if name in X.columns]
     return (X[carried] if carried else None), X.drop(columns=carried)
 
 
-def _block_of(name: str) -> str:
-    return name.split("__", 1)[0] if "__" in name else ""
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Scale each block of columns; the part of a column's name before ``__`` is its block.
+    """Scale each block of columns; a column's block is the part of its name before ``__``.
 
     Parameters
     ----------
     scaling : str or dict of str to str, default="standard"
-        A key of `SCALERS` for all blocks, or one by block (``""`` for blocks that are not named).
+        A key of `SCALERS` for all blocks, or one per block (``""`` for blocks that are not named).
     equal_blocks : bool, default=False
-        Divide each block by the root of its number of columns, so that a kernel weighs all blocks alike.
+        Divide each block by the square root of its number of columns, so that kernels weight all blocks equally.
     by_speaker : bool, default=False
-        First standardise each speaker's rows by their own mean and standard deviation, without labels; needs the
-        column ``speaker``. A speaker seen in training keeps the statistics of their training originals; a new
-        one is standardised by the very rows passed. Scores then are speaker-normalised, not inductive.
+        First standardise each speaker's rows by the speaker's mean and standard deviation, without labels. Needs the
+        column ``speaker``. Speakers seen in training keep the statistics of their original training clips; new speakers
+        are standardised by the rows that are passed. Scores are then speaker-normalised, not inductive.
 
     Attributes
     ----------
@@ -73,7 +63,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     speakers_ : dict of str to (ndarray, ndarray)
         Mean and standard deviation of each training speaker; empty without `by_speaker`.
     carried_ : list of str
-        Columns of the rows that pass through.
+        Row columns that pass through unchanged.
     n_features_in_ : int
         Number of feature columns.
 
@@ -89,12 +79,12 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     by_speaker: bool = False
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn each block's scale.
+        """Fit a scaler for each block.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_columns)
-            A table may carry ``speaker``, ``source`` and ``augmentation``, which pass through.
+            The columns ``speaker``, ``source`` and ``augmentation`` of a table pass through.
         y : ignored
         """
         carried, given = split_carried(X)
@@ -112,7 +102,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Any:
-        """Scale the rows; a table stays a table, with the carried columns first."""
+        """Scale the rows; a table returns a table, with the carried columns first."""
         check_is_fitted(self)
         carried, given = split_carried(X)
         values = validate_data(self, given, dtype=np.float64, reset=False)
@@ -125,7 +115,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return table if carried is None else pd.concat([carried, table], axis=1)
 
     def scaled(self, values: Array) -> Array:
-        """Scale columns that are checked, float64, in the order of training; speakers are not standardised here."""
+        """Scale validated float64 columns in training order, without standardising speakers."""
         scaled = np.empty_like(values)
         for block, columns in self._blocks().items():
             weight = np.sqrt(len(columns)) if self.equal_blocks else 1.0
@@ -133,7 +123,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return scaled
 
     def check_loaded(self) -> None:
-        """Raise `ValueError` when a file gave it something else than scalers."""
+        """Raise `ValueError` if a loaded file contains anything but scalers."""
         kinds = {type(build()) for build in SCALERS.values()}
         strange = [type(scaler).__name__ for scaler in self.scalers_.values() if type(scaler) not in kinds]
         if strange:
@@ -142,9 +132,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, the carried ones first."""
         check_is_fitted(self)
-        features = [
-            name for name in (input_features if input_features is not None else []) if name not in self.carried_
-        ]
+        given = [] if input_features is None else input_features
+        features = [name for name in given if name not in self.carried_]
         named = super().get_feature_names_out(features or None)
         return np.asarray([*self.carried_, *named], dtype=object)
 
@@ -152,17 +141,16 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", [""] * self.n_features_in_)
         blocks: dict[str, list[int]] = {}
         for position, name in enumerate(names):
-            blocks.setdefault(_block_of(name), []).append(position)
+            block, separator, _ = name.partition("__")
+            blocks.setdefault(block if separator else "", []).append(position)
         return blocks
 
     def _scaler_for(self, block: str) -> Any:
-        if isinstance(self.scaling, str):
-            name = self.scaling
-        else:
-            unknown = sorted(set(self.scaling) - set(self._blocks()) - {""})
-            if unknown:
-                raise unknown_name("feature block", unknown[0], sorted(self._blocks()))
-            name = self.scaling.get(block, self.scaling.get("", "standard"))
+        scalings = {"": self.scaling} if isinstance(self.scaling, str) else self.scaling
+        unknown = sorted(set(scalings) - set(self._blocks()) - {""})
+        if unknown:
+            raise unknown_name("feature block", unknown[0], sorted(self._blocks()))
+        name = scalings.get(block, scalings.get("", "standard"))
         if name not in SCALERS:
             raise unknown_name("scaling", name, SCALERS)
         return SCALERS[name]()
@@ -174,9 +162,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         return carried["speaker"].to_numpy(dtype=object)
 
-    def _fit_speakers(self, values: Array, carried: pd.DataFrame | None) -> Array:
+    def _fit_speakers(self, values: Array, carried: Any) -> Array:
         speakers = self._speakers_of(carried)
-        assert carried is not None  # noqa: S101
         originals = np.ones(len(values), dtype=bool)
         if "augmentation" in carried:
             originals = (carried["augmentation"] == "").to_numpy()
@@ -197,6 +184,6 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def _moments(values: Array) -> tuple[Array, Array]:
     std = values.std(axis=0)
-    # What is constant but for rounding must not be blown up.
+    # A column that is constant except for rounding must not be amplified.
     still = std <= 1e-7 * np.maximum(np.abs(values).max(axis=0), 1e-30)
     return values.mean(axis=0), np.where(still, 1.0, std)

@@ -1,13 +1,14 @@
-"""The specification of a pipeline: everything that decides what is fitted, as one frozen record.
+"""The specification of a pipeline: everything that determines what is fitted, as one frozen record.
 
-The command line builds one, recipes and studies hold them, and results and saved models embed the one that made them.
-`fusionser.pipeline.build_pipeline` turns it into estimators. It does not say where work runs: device, processes, cache.
+The command line builds a specification, recipes and studies contain them, and results and saved models store the one
+that they were made with. `fusionser.pipeline.build_pipeline` turns a specification into estimators. Where the work runs
+(device, processes, cache) is not part of it.
 """
 
 import json
 import math
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -41,23 +42,12 @@ __all__ = [
     "ProtocolSpec",
     "RowsSpec",
     "Spec",
-    "checked",
     "stored_elsewhere",
 ]
 
-
-def _one_of(kind: str, names: tuple[str, ...]) -> AfterValidator:
-    def check(name: str) -> str:
-        if name not in names:
-            raise unknown_name(kind, name, names)
-        return name
-
-    return AfterValidator(check)
-
-
 NETWORK_ALONE_TEXT = (
-    "--network classifies by itself; leave --classifier, --scaling, --tune, --fusion and --cross-fit out, or name the "
-    "network among the --blocks"
+    "--network classifies by itself; leave out --classifier, --scaling, --tune, --fusion and --cross-fit, or name the "
+    "network in --blocks"
 )
 
 _STORED = ContextVar("stored", default=False)
@@ -65,7 +55,7 @@ _STORED = ContextVar("stored", default=False)
 
 @contextmanager
 def stored_elsewhere() -> Iterator[None]:
-    """Let records name what is not registered here, so that what was stored with a plugin opens without it."""
+    """Accept unregistered names in records, so that a file stored with a plugin can be read without it."""
     token = _STORED.set(True)
     try:
         yield
@@ -73,25 +63,17 @@ def stored_elsewhere() -> Iterator[None]:
         _STORED.reset(token)
 
 
-def _registered(registry: Registry) -> AfterValidator:
+def _one_of(kind: str, names: Collection[str]) -> AfterValidator:
     def check(name: str) -> str:
-        if name not in registry and not _STORED.get():
-            raise unknown_name(registry.kind, name, registry)
+        if name not in names and not (isinstance(names, Registry) and _STORED.get()):
+            raise unknown_name(kind, name, names)
         return name
 
     return AfterValidator(check)
 
 
-def checked(error: ValidationError, fields: Mapping[str, Any]) -> SettingsError:
-    """Return the error of a record's first wrong field: where it is, what is wrong, and the fields that there are."""
-    first = error.errors()[0]
-    where = "".join(f"{part}: " for part in first["loc"])
-    hint = f"; known here: {', '.join(fields)}" if first["type"] == "extra_forbidden" and len(first["loc"]) == 1 else ""
-    return SettingsError(f"{where}{first['msg'].removeprefix('Value error, ')}{hint}")
-
-
 class Spec(BaseModel):
-    """A frozen record that knows no other fields; a wrong value raises `SettingsError`."""
+    """A frozen record without extra fields; an invalid value raises `SettingsError`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -99,19 +81,23 @@ class Spec(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise checked(error, type(self).model_fields) from error
+            first = error.errors()[0]
+            where = "".join(f"{part}: " for part in first["loc"])
+            unknown = first["type"] == "extra_forbidden" and len(first["loc"]) == 1
+            hint = f"; known here: {', '.join(type(self).model_fields)}" if unknown else ""
+            raise SettingsError(f"{where}{first['msg'].removeprefix('Value error, ')}{hint}") from error
 
     def plain(self) -> dict[str, Any]:
-        """Return what differs from the defaults, as plain values."""
+        """Return the values that differ from the defaults, as plain values."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def changed(self, **values: Any) -> Self:
-        """Return a copy with other values of some fields, checked."""
+        """Return a validated copy with new values of some fields."""
         return type(self)(**{**dict(self), **values})
 
 
 class ClipSpec(Spec):
-    """What is done to a clip before it is analysed, where that differs from the features' own; see `ClipSettings`."""
+    """Settings of the clip that replace those of the features, with the meaning of `ClipSettings`."""
 
     offset: float | None = None
     duration: float | None = None
@@ -120,8 +106,8 @@ class ClipSpec(Spec):
     denoise: bool | None = None
 
     def given(self) -> dict[str, Any]:
-        """Return what is set."""
-        return {name: value for name, value in self if value is not None}
+        """Return the settings that are not None."""
+        return self.model_dump(exclude_none=True)
 
 
 class FeaturesSpec(Spec):
@@ -130,22 +116,22 @@ class FeaturesSpec(Spec):
     Parameters
     ----------
     name : str
-        What results call them; made of the preset or the blocks where it is empty.
+        Name of the features in results. If empty, it is made from the preset or the blocks.
     preset : str, optional
-        A key of `PRESETS`; ``wide`` where neither it nor blocks are named.
+        A key of `PRESETS`; ``wide`` if neither a preset nor blocks are given.
     blocks : tuple of str or dict
         Names of blocks, networks and groups of blocks, or the settings of a block (`FeatureExtractor.settings`).
     keep : tuple of str
-        Names of the blocks that are used; all when empty.
+        Names of the blocks to use; all if empty.
     gender : {"given", "estimated", "none"}, optional
-        Whether the gender is a feature, and where it comes from; when None, estimated where the features have it.
+        Whether the gender is a feature, and where it comes from. If None, it is estimated if the features include it.
     clip : ClipSpec
     corpus_offset : float, optional
-        Seconds that SER-FusionNet's blocks skip; from the corpus's card when None.
+        Seconds that SER-FusionNet's blocks skip; taken from the corpus's card if None.
     """
 
     name: str = ""
-    preset: Annotated[str, _registered(PRESETS)] | None = None
+    preset: Annotated[str, _one_of(PRESETS.kind, PRESETS)] | None = None
     blocks: tuple[str | dict[str, Any], ...] = ()
     keep: tuple[str, ...] = ()
     gender: Annotated[str, _one_of("kind of gender", GENDER_FEATURES)] | None = None
@@ -161,27 +147,27 @@ class FeaturesSpec(Spec):
         settled = [block.get("kind") for block in self.blocks if not isinstance(block, str)]
         if (settled and self.clip.given()) or (self.gender is not None and {"gender", "estimated-gender"} & {*settled}):
             raise ValueError(
-                "got blocks with all their settings, as a features file has, and other settings of the clip or the "
-                "gender; to change them, name the features with --preset or --blocks as well"
+                "got blocks with all their settings, such as from a features file, and other settings of the clip or "
+                "the gender; to change these, name the features with --preset or --blocks as well"
             )
         return self
 
 
 class RowsSpec(Spec):
-    """What is done to the training rows before anything is learned from them.
+    """Changes to the training rows before anything is learned from them.
 
     Parameters
     ----------
     impose_imbalance : float, optional
-        Ratio of an imbalance that is imposed first, see `ImposeImbalance`.
+        Ratio of the class imbalance that `ImposeImbalance` creates first.
     augment : tuple of str
-        Kinds of augmentation, see `AugmentRows`.
+        Kinds of augmentation for `AugmentRows`.
     copies : int, default=1
-        Augmented copies a training clip, where `augment` names any kind.
+        Augmented copies per training clip, if `augment` names any kind.
     augment_classes : {"all", "scarce"}, default="all"
-        "scarce" makes no more copies than bring each class to the size of the largest.
+        "scarce" copies only until each class is as large as the largest.
     imbalance : str, default="none"
-        A balancing strategy, one of `IMBALANCE`.
+        Balancing strategy, one of `IMBALANCE`.
     """
 
     impose_imbalance: float | None = None
@@ -193,24 +179,24 @@ class RowsSpec(Spec):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.augment_classes == "scarce" and not self.augment:
-            raise ValueError("--augment-classes scarce copies nothing without --augment; name a kind of augmentation")
+            raise ValueError("--augment-classes scarce needs --augment; name a kind of augmentation")
         return self
 
 
 class NetworksSpec(Spec):
-    """What all networks of a pipeline share.
+    """Settings that all networks of a pipeline share.
 
     Parameters
     ----------
     epochs : int, optional
-        In place of each network's own number.
+        Replaces each network's own number of epochs.
     cross_fit : int, default=0
-        Inner folds by which deep extractors answer for the training rows, see `DeepExtractor`.
+        Inner folds for the cross-fitted class scores of the training rows, as in `DeepExtractor`.
     precision : {"float32", "bfloat16"}, default="float32"
     weights : str, optional
-        File of weights that the extractors which can do so begin with, see `VGG16Extractor`.
+        File of initial weights, for extractors that support it such as `VGG16Extractor`.
     parameters : dict
-        Further parameters of the deep extractors, by name, as ``{"optimiser": "sgd"}``.
+        Further parameters of the deep extractors, by name, for example ``{"optimiser": "sgd"}``.
     """
 
     epochs: int | None = Field(None, ge=1)
@@ -221,21 +207,23 @@ class NetworksSpec(Spec):
 
 
 class ClassifierSpec(Spec):
-    """The classifier of the columns.
+    """The classifier of the feature columns, and their scaling.
 
     Parameters
     ----------
     name : str, default="svm"
+        A key of `CLASSIFIERS`.
     parameters : dict
         Parameters of the classifier that differ from its defaults.
     scaling : str, default="standard"
+        One of `SCALINGS`.
     equal_blocks : bool, default=False
-        See `BlockScaler`.
+        Give all blocks equal weight, as in `BlockScaler`.
     tune : bool, default=False
         Choose parameters by inner folds of the training speakers.
     """
 
-    name: Annotated[str, _registered(CLASSIFIERS)] = "svm"
+    name: Annotated[str, _one_of(CLASSIFIERS.kind, CLASSIFIERS)] = "svm"
     parameters: dict[str, Any] = {}
     scaling: Annotated[str, _one_of("scaling", SCALINGS)] = "standard"
     equal_blocks: bool = False
@@ -243,22 +231,23 @@ class ClassifierSpec(Spec):
 
 
 class PipelineSpec(Spec):
-    """Everything that decides what is fitted.
+    """Everything that determines what is fitted.
 
     Parameters
     ----------
     features : FeaturesSpec
     network : str, optional
-        A network that classifies by itself, in place of features, fusion and classifier.
+        A key of `NETWORKS`: classify with this network alone, without features, fusion or classifier.
     rows : RowsSpec
     networks : NetworksSpec
     fusion : str, default="early"
-        One of `FUSIONS`; see `LateFusion`.
+        One of `FUSIONS`. `LateFusion` describes the late ones.
     classifier : ClassifierSpec
     setting : {"inductive", "speaker-normalised"}, default="inductive"
     task : {"classes"}, default="classes"
         What is predicted.
     seed : int, default=0
+        0 to 2**32 - 1.
 
     Examples
     --------
@@ -270,7 +259,7 @@ class PipelineSpec(Spec):
     """
 
     features: FeaturesSpec = FeaturesSpec()
-    network: Annotated[str, _registered(NETWORKS)] | None = None
+    network: Annotated[str, _one_of(NETWORKS.kind, NETWORKS)] | None = None
     rows: RowsSpec = RowsSpec()
     networks: NetworksSpec = NetworksSpec()
     fusion: Annotated[str, _one_of("fusion", FUSIONS)] = EARLY
@@ -284,36 +273,36 @@ class PipelineSpec(Spec):
         if self.network is None:
             return self
         if self.features.blocks or self.features.preset:
-            raise ValueError("got --network with --preset or --blocks; a network reads the recording by itself")
+            raise ValueError("got --network with --preset or --blocks; a network reads the recording itself")
         if self.features.gender is not None:
-            raise ValueError("got --network with --gender; a network classifies by itself, and no feature beside it")
+            raise ValueError("got --network with --gender; a network that classifies by itself uses no other feature")
         if self.fusion != EARLY or self.networks.cross_fit or self.classifier != ClassifierSpec():
             raise ValueError(NETWORK_ALONE_TEXT)
         return self
 
     @property
     def features_name(self) -> str:
-        """What results call the features."""
-        blocks = [
+        """Name of the features in results."""
+        blocks = (
             block if isinstance(block, str) else str(block.get("name", block.get("kind")))
             for block in self.features.blocks
-        ]
+        )
         return self.features.name or self.network or self.features.preset or "+".join(blocks) or DEFAULT_PRESET
 
 
 DEFAULT_SPEC = PipelineSpec()
-"""The wide set of features and a support vector machine."""
+"""The wide feature set and a support vector machine."""
 
 
 class ProtocolSpec(Spec):
-    """A protocol and its settings; what is left out follows the corpus's card."""
+    """A protocol and its settings; settings that are not given come from the corpus's card."""
 
-    name: Annotated[str, _registered(PROTOCOLS)]
+    name: Annotated[str, _one_of(PROTOCOLS.kind, PROTOCOLS)]
     settings: dict[str, Any] = {}
 
 
 class Config(Spec):
-    """A file of settings: a pipeline, the protocol it is evaluated under, and the classes of its rows."""
+    """The content of a settings file: a pipeline, the evaluation protocol, and the classes to use or drop."""
 
     pipeline: PipelineSpec = PipelineSpec()
     protocol: ProtocolSpec | None = None
@@ -322,12 +311,12 @@ class Config(Spec):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a TOML file of settings, or a stored result, whose own settings are taken.
+        """Read a TOML settings file, or the settings in a stored result.
 
         Raises
         ------
         SettingsError
-            When the file cannot be read, or a setting is wrong.
+            If the file cannot be read, or a setting is invalid.
         """
         source = Path(path)
         try:
@@ -340,37 +329,34 @@ class Config(Spec):
         try:
             if not isinstance(values, dict):
                 raise SettingsError(f"got {type(values).__name__}; expected settings by name, or a result.json")
-            return cls(**(_of_result(values) if "format" in values else _replaced(values, _is_nan, None)))
+            # In TOML, nan stands for None. No other value differs from itself.
+            return cls(**(_of_result(values) if "format" in values else _replaced(values, lambda x: x != x, None)))
         except SettingsError as error:
             raise SettingsError(f"{path}: {error}") from error
 
     def save(self, path: str | Path) -> Path:
-        """Write the settings that differ from the defaults as TOML, whole or not at all; ``nan`` stands for None."""
+        """Write the settings that differ from the defaults as TOML, atomically; ``nan`` stands for None."""
         import tomli_w
 
-        # TOML has no null, and a block's parameter of None is not one that is left out.
+        # TOML has no null, and a parameter of a block that is None differs from one that is missing.
         return write_text(path, tomli_w.dumps(_replaced(self.plain(), lambda value: value is None, math.nan)))
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _replaced(value: Any, condition: Callable[[Any], bool], other: Any) -> Any:
-    """Return plain values with another in place of each that meets a condition, at every depth."""
+def _replaced(value: Any, find: Callable[[Any], bool], new: Any) -> Any:
+    """Replace, at every depth of plain values, each value for which `find` is true."""
     if isinstance(value, dict):
-        return {name: _replaced(part, condition, other) for name, part in value.items()}
+        return {name: _replaced(part, find, new) for name, part in value.items()}
     if isinstance(value, list):
-        return [_replaced(part, condition, other) for part in value]
-    return other if condition(value) else value
+        return [_replaced(part, find, new) for part in value]
+    return new if find(value) else value
 
 
 def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a stored result holds."""
+    """Return the settings in a stored result."""
     if values.get("spec") is None:
-        raise SettingsError("a result of an earlier version, which does not hold its settings; give a .toml file")
+        raise SettingsError("a result of an earlier version, which does not contain its settings; give a .toml file")
     try:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
         return {"pipeline": values["spec"], "protocol": protocol, "classes": values["classes"]}
     except (KeyError, TypeError) as error:
-        raise SettingsError(f"not a whole result ({error!r}); evaluate again") from error
+        raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

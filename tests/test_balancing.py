@@ -93,7 +93,7 @@ def test_the_rows_that_calibrate_a_machine_are_real_ones(skewed, monkeypatch):
 def test_a_class_with_fewer_rows_than_neighbours_is_told(skewed):
     table, labels = skewed
     few = np.r_[0:400, 400:405]
-    with pytest.raises(SettingsError, match="'scarce' has 5 rows to learn from; expected 6 or more. Take oversample"):
+    with pytest.raises(SettingsError, match="'scarce' has 5 training rows; expected 6 or more. Use oversample"):
         classifier("svm", balance="smote").fit(table.iloc[few], labels[few])
 
 
@@ -145,9 +145,9 @@ def test_an_imposed_imbalance_is_a_long_tail_and_the_same_in_every_fold():
 def test_an_imbalance_that_cannot_be_reached_is_told():
     rows = pd.DataFrame({"file": [f"{place}.wav" for place in range(50)]})
     labels = np.array(["a"] * 40 + ["b"] * 10)
-    with pytest.raises(SettingsError, match="the smallest 10, which is more than 1 to 2 already; ask for 4.0"):
+    with pytest.raises(SettingsError, match="the smallest 10, which is already more than 1 to 2; use a ratio of 4.0"):
         ImposeImbalance(ratio=2.0).fit_resample(rows, labels)
-    with pytest.raises(SettingsError, match="leaves the smallest of classes of up to 40 rows less than two"):
+    with pytest.raises(SettingsError, match="leaves fewer than two rows of the smallest class"):
         ImposeImbalance(ratio=40.0).fit_resample(rows, labels)
     with pytest.raises(SettingsError, match="the ratio of an imbalance is 0.5; expected 1 or more"):
         ImposeImbalance(ratio=0.5).fit(None)
@@ -201,4 +201,4 @@ def test_a_bag_and_an_imposed_imbalance_at_the_command_line(demo_folder, tmp_pat
     clip = next(demo_folder.glob("*.wav"))
     assert command("predict", model, clip, "--json").json[0]["emotion"]
     wrong = command("evaluate", demo_folder, *given, "--augment-classes", "scarce")
-    assert wrong.status != 0 and "--augment-classes scarce copies nothing without --augment" in wrong.messages
+    assert wrong.status != 0 and "--augment-classes scarce needs --augment" in wrong.messages

@@ -172,7 +172,7 @@ def test_a_schema_nested_without_end_is_refused(machine):
     _, parts = unpacked(machine)
     refused(b"[" * 1_000_000, parts)
     refused(b'{"content":' * 100_000, parts)
-    refused(b"[]", parts, "its schema is no node")
+    refused(b"[]", parts, "its schema is not a node")
     refused(b"\x80\x04K\x01.", parts)
 
 

@@ -233,7 +233,7 @@ def test_foreign_and_newer_and_missing_files_are_told(saved, tmp_path):
         ({"format": True}, "has format True"),
         (
             {"card": {**manifest["card"], "features": [{**manifest["card"]["features"][0], "offset": 10**400}]}},
-            "front end cannot be built",
+            "features cannot be built",
         ),
     ]:
         changed = {**parts, MANIFEST: json.dumps({**manifest, **change})}

@@ -156,7 +156,7 @@ def test_options_override_a_file_of_settings(command, demo_folder, tmp_path):
     assert other.json["protocol"]["settings"] == {"speakers": ["f1"]}
     assert other.json["spec"]["features"]["preset"] == "wide" and other.json["features_name"] == "wide"
     network = command(*given, "--config", path, "--network", "mfcc-frames")
-    assert network.status == 1 and "leave --classifier, --scaling" in network.messages
+    assert network.status == 1 and "leave out --classifier, --scaling" in network.messages
 
 
 def test_a_share_of_the_speakers_overrides_speakers_by_name(command, features, tmp_path):

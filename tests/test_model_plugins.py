@@ -172,7 +172,7 @@ def test_members_of_a_bag_are_registered_classifiers(registered):
         bag.members_[name] = Centroids().fit(rng.normal(size=(30, 2)), ["a", "b", "c"] * 10)
         assert member.n_features_in_ == 2
     content = dump_estimators({"classifier": bag})
-    with pytest.raises(ModelFileError, match=f"ObjectNode of {__name__}.Centroids, which is no part of a model"):
+    with pytest.raises(ModelFileError, match=f"ObjectNode of {__name__}.Centroids, which is not part of a model"):
         load_estimators(content, {"classifier": BalancedBagging})
     registered(CLASSIFIERS, "centroids", Centroids)
     loaded = load_estimators(content, {"classifier": BalancedBagging})["classifier"]

@@ -125,10 +125,10 @@ def test_what_is_registered_is_used_like_any_other_and_may_be_registered_again()
 
 @pytest.mark.usefixtures("registered")
 def test_names_that_are_taken_are_refused(installed):
-    with pytest.raises(SettingsError, match="the feature block 'mfcc' is there already, from fusionser; take another"):
+    with pytest.raises(SettingsError, match="the feature block 'mfcc' exists already, from fusionser; use another"):
         BLOCKS.register("mfcc", BLOCKS["rms"])
     registry = installed({"theirs": "theirs:THING"}, theirs="THING = 1")
-    with pytest.raises(SettingsError, match="'theirs' is there already, from a-package 1.0"):
+    with pytest.raises(SettingsError, match="'theirs' exists already, from a-package 1.0"):
         registry.register("theirs", 2)
 
 

@@ -186,8 +186,8 @@ def test_a_specification_cannot_be_changed_and_a_changed_copy_is_checked():
         ({"features": {"blocks": ["gender"], "gender": "none"}}, "got the block 'gender' and --gender none"),
         ({"features": {"blocks": [{"kind": "mfcc"}], "clip": {"trim": True}}}, "got blocks with all their settings"),
         ({"features": {"blocks": [{"kind": "gender"}], "gender": "none"}}, "got blocks with all their settings"),
-        ({"rows": {"augment_classes": "scarce"}}, "--augment-classes scarce copies nothing without --augment"),
-        ({"network": "crnn", "features": {"preset": "wide"}}, "a network reads the recording by itself"),
+        ({"rows": {"augment_classes": "scarce"}}, "--augment-classes scarce needs --augment"),
+        ({"network": "crnn", "features": {"preset": "wide"}}, "a network reads the recording itself"),
         ({"network": "crnn", "features": {"gender": "given"}}, "got --network with --gender"),
         ({"network": "crnn", "fusion": "average"}, "--network classifies by itself"),
         ({"network": "crnn", "classifier": {"name": "mlp"}}, "--network classifies by itself"),
@@ -243,7 +243,7 @@ def test_json_that_is_no_result_is_told(tmp_path, text):
 def test_a_result_of_an_earlier_version_holds_no_settings(tmp_path):
     path = tmp_path / "result.json"
     path.write_text('{"format": 1, "corpus": "demo", "protocol": {}, "classes": []}')
-    with pytest.raises(SettingsError, match="a result of an earlier version, which does not hold its settings"):
+    with pytest.raises(SettingsError, match="a result of an earlier version, which does not contain its settings"):
         Config.load(path)
 
 

@@ -1,4 +1,4 @@
-"""The corpora that fusionser knows, and one way to turn any of them into rows.
+"""Speech emotion corpora, and one function that lists any of them as rows.
 
 >>> from fusionser.corpora import CORPORA
 >>> sorted(CORPORA)
@@ -7,7 +7,7 @@
 
 from pathlib import Path
 
-from fusionser.corpora.base import Corpus, Listing, differences, empty_quarantine, list_corpus, measure
+from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
@@ -15,20 +15,10 @@ from fusionser.errors import CorpusError
 from fusionser.registry import CORPORA
 from fusionser.rows import read_table
 
-__all__ = [
-    "CORPORA",
-    "FOLDERS",
-    "Card",
-    "Corpus",
-    "Listing",
-    "differences",
-    "generate_demo",
-    "list_rows",
-    "read_card",
-]
+__all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
 
 FOLDERS = "folders"
-"""In place of a corpus's name: a tree with one folder a label."""
+"""Replaces the name of a corpus for a tree with one folder per label."""
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
@@ -39,10 +29,10 @@ def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
     Parameters
     ----------
     place : str or Path
-        A folder of recordings, or a CSV or Parquet table with ``file`` and ``emotion``; also the file that
-        ``fusionser extract`` wrote.
+        A folder of recordings, or a CSV or Parquet table with ``file`` and ``emotion``, such as the output of
+        ``fusionser extract``.
     corpus : str, optional
-        For a folder: a key of `CORPORA`, or ``folders`` for a tree with one folder a label.
+        For a folder: a key of `CORPORA`, or ``folders`` for a tree with one folder per label.
 
     Returns
     -------
@@ -51,7 +41,7 @@ def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
     Raises
     ------
     CorpusError, RowsError, SettingsError
-        When there is nothing to list, and the message says why.
+        If nothing can be listed; the message gives the reason.
     """
     path = Path(place)
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
@@ -70,9 +60,8 @@ def _list_table(path: Path) -> Listing:
     if not path.is_file():
         raise CorpusError(f"{path}: no such table")
     rows = read_table(path)
-    has_end = rows["end"].notna()
-    if has_end.all():
-        return Listing(rows=rows, quarantine=empty_quarantine())
+    if rows["end"].notna().all():
+        return Listing(rows)
     records = [
         {str(key): value for key, value in record.items() if key != "end" or value == value}
         for record in rows.to_dict("records")

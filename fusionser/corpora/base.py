@@ -1,8 +1,8 @@
-"""From a folder to rows: what every corpus does alike."""
+"""Base class of corpora, and the conversion of a folder of recordings to rows."""
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -16,92 +16,81 @@ from fusionser.rows import make_rows
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure"]
 
-AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".aiff",
-    ".aif",
-    ".w64",
-    ".rf64",
-    ".caf",
-    ".au",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-)
-"""Lossless formats first: of two files of one recording the earlier suffix is kept."""
+LOSSLESS_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".w64", ".rf64", ".caf", ".au")
+AUDIO_SUFFIXES = (*LOSSLESS_SUFFIXES, ".ogg", ".oga", ".opus", ".mp3")
+"""In order of preference between two files of one recording."""
 
 Record = dict[str, Any]
 
 
 @dataclass
 class Listing:
-    """What was found in a folder.
+    """The recordings in a folder or table.
 
     Parameters
     ----------
     rows : DataFrame
         The usable recordings.
     quarantine : DataFrame with columns ``file`` and ``reason``
-        Recordings that cannot be used.
+        The unusable recordings.
     doubled : list of (str, str)
-        Files left out because the recording is there twice, and the file that was kept.
+        Each file that is not used because its recording exists twice, and the file that is used.
     ignored : list of str
-        Audio files that are not of this corpus.
+        Audio files that do not belong to the corpus.
     notes : list of Stamp
-        What is missing or odd.
+        Missing or unusual data.
     """
 
     rows: pd.DataFrame
-    quarantine: pd.DataFrame
+    quarantine: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["file", "reason"]))
     doubled: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     notes: list[Stamp] = field(default_factory=list)
 
 
-def empty_quarantine() -> pd.DataFrame:
-    """Return a quarantine list with nothing on it."""
-    return pd.DataFrame(columns=["file", "reason"])
-
-
 class Corpus:
-    """A corpus: a name, a card, and a parser of file names. Subclasses give `name` and `parse`."""
+    """A corpus: a name, a card, and a parser of file names. Subclasses define `name` and `parse`."""
 
     name: ClassVar[str]
 
     @property
     def card(self) -> Card:
-        """Licence, citation, address, counts, label map."""
+        """Licence, citation, address, counts and label map."""
         return read_card(self.name)
 
     def parse(self, path: PurePath) -> Record | None:
-        """Read a row's fields off a path relative to the corpus's folder.
+        """Parse the fields of a row from a path relative to the corpus's folder.
 
         Parameters
         ----------
         path : PurePath
-            The suffix does not matter.
+            Its suffix does not matter.
 
         Returns
         -------
         dict or None
-            ``id`` (unique in the corpus), ``speaker``, ``emotion`` and what else the name tells; None when
-            the file is not of this corpus.
+            ``id`` (unique in the corpus), ``speaker``, ``emotion`` and any other fields in the name; None if the file
+            does not belong to the corpus.
         """
         raise NotImplementedError
 
+    def _record(self, name: str, speaker: str, label: str, **fields: str) -> Record | None:
+        """Return the fields of a row; None if the card does not contain the label."""
+        if label not in self.card.labels:
+            return None
+        return {"id": name, "speaker": f"{self.name}/{speaker}", "emotion": self.card.labels[label], **fields}
+
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
-        """Add to the records what stands elsewhere in the folder; return notes on what was not found."""
+        """Add fields from other files in the folder to the records, and return notes on missing data."""
         return []
 
     def expected(self) -> set[str]:
-        """Ids of the complete corpus, where they follow a rule; else nothing."""
+        """Return the ids of the complete corpus if they follow a rule, else an empty set."""
         return set()
 
 
 def check_name(path: str | Path) -> None:
-    """Refuse a file name that is not UTF-8: it could be neither printed nor kept in a table."""
+    """Raise `CorpusError` if a file name is not UTF-8, since it can be neither printed nor stored in a table."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
@@ -109,12 +98,12 @@ def check_name(path: str | Path) -> None:
 
 
 def audio_files(folder: Path) -> Iterator[Path]:
-    """Audio files under a folder in the order of their paths; hidden and macOS archive folders are skipped.
+    """Yield the audio files under a folder, sorted by path, without those in hidden or macOS archive folders.
 
     Raises
     ------
     CorpusError
-        When a file's name is not UTF-8.
+        If a file's name is not UTF-8.
     """
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
@@ -125,24 +114,22 @@ def audio_files(folder: Path) -> Iterator[Path]:
 
 
 def check_folder(folder: str | Path) -> Path:
-    """Return the folder, or raise `CorpusError` when it is none."""
+    """Return the folder as a path, or raise `CorpusError` if it is not a folder."""
     path = Path(folder)
-    if not path.exists():
-        raise CorpusError(f"{folder}: no such folder; expected a folder of recordings")
     if not path.is_dir():
-        raise CorpusError(f"{folder}: not a folder; expected a folder of recordings")
+        problem = "not a folder" if path.exists() else "no such folder"
+        raise CorpusError(f"{folder}: {problem}; expected a folder of recordings")
     return path
 
 
 def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
-    """List the recordings of a corpus in a folder and all folders beneath.
+    """List the recordings of a corpus in a folder and its subfolders.
 
     Parameters
     ----------
     corpus : Corpus
-        Knows the names.
+        Parses the file names.
     folder : str or Path
-        Where to look.
 
     Returns
     -------
@@ -152,7 +139,7 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
     Raises
     ------
     CorpusError
-        When there is no folder, no audio, or none of this corpus.
+        If the folder does not exist or contains no audio files of this corpus.
     """
     root = check_folder(folder)
     records: dict[str, Record] = {}
@@ -161,7 +148,7 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
     files = list(audio_files(root))
     if not files:
         raise CorpusError(f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}")
-    # Lossless first, then the shallower of two copies.
+    # Of two files of one recording, the one with the preferred suffix, then the shorter path, comes first.
     files.sort(key=lambda file: (AUDIO_SUFFIXES.index(file.suffix.lower()), len(file.parts), str(file)))
     for file in files:
         record = corpus.parse(file.relative_to(root))
@@ -169,12 +156,10 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
             ignored.append(str(file))
             continue
         record.setdefault("corpus", corpus.name)
-        record["source"] = f"{record['corpus']}/{record.pop('id')}"
-        record["file"] = str(file)
-        if record["source"] in records:
-            doubled.append((str(file), records[record["source"]]["file"]))
-        else:
-            records[record["source"]] = record
+        source = f"{record['corpus']}/{record.pop('id')}"
+        record |= {"source": source, "file": str(file)}
+        if records.setdefault(source, record) is not record:
+            doubled.append((str(file), records[source]["file"]))
     if not records:
         raise CorpusError(
             f"{folder}: {len(files)} audio files, none named as in {corpus.card.title} (first: "
@@ -182,13 +167,11 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
         )
     ordered = sorted(records.values(), key=lambda record: (record["speaker"], record["source"]))
     notes = corpus.complete(ordered, root)
-    listing = measure(ordered)
-    listing.doubled, listing.ignored, listing.notes = doubled, sorted(ignored), notes + listing.notes
-    return listing
+    return replace(measure(ordered), doubled=doubled, ignored=sorted(ignored), notes=notes)
 
 
 def measure(records: list[Record]) -> Listing:
-    """Give each record its duration as ``end``, and set those apart whose file has none."""
+    """Set ``end`` of each record to the duration of its file, and list unreadable files as quarantined."""
     usable, refused = [], []
     for record in records:
         try:
@@ -200,13 +183,12 @@ def measure(records: list[Record]) -> Listing:
         else:
             usable.append({**record, "end": record.get("end", seconds)})
     if not usable:
-        first = refused[0]["reason"] if refused else "there are none"
-        raise CorpusError(f"none of {len(refused)} recordings can be read; the first: {first}")
+        raise CorpusError(f"none of {len(refused)} recordings can be read; the first: {refused[0]['reason']}")
     return Listing(rows=make_rows(usable), quarantine=pd.DataFrame(refused, columns=["file", "reason"]))
 
 
 def differences(corpus: Corpus, rows: pd.DataFrame) -> list[Stamp]:
-    """Compare rows with the counts on the corpus's card."""
+    """Return a stamp for each difference between rows and the complete corpus, as its card describes it."""
     counts = corpus.card.counts
     absent = sorted(corpus.expected() - {source.split("/", 1)[1] for source in rows["source"]})
     compared = [("recordings", len(rows), counts.files)]
@@ -214,8 +196,7 @@ def differences(corpus: Corpus, rows: pd.DataFrame) -> list[Stamp]:
         count = rows["emotion"].value_counts()
         compared += [(f"recordings of {name}", int(count.get(name, 0)), n) for name, n in counts.emotions.items()]
     for gender, expected in (("female", counts.female_speakers), ("male", counts.male_speakers)):
-        speakers = rows.loc[rows["gender"] == gender, "speaker"].nunique()
-        compared.append((f"{gender} speakers", speakers, expected))
+        compared.append((f"{gender} speakers", rows.loc[rows["gender"] == gender, "speaker"].nunique(), expected))
     stamps = [
         Stamp(kind="count-differs", value={"what": what, "found": count, "expected": expected})
         for what, count, expected in compared

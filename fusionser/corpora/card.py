@@ -1,20 +1,19 @@
-"""The card of a corpus: what is known of it, apart from the code that reads its names."""
+"""The card of a corpus: its description as data, apart from the code that parses its file names."""
 
 import tomllib
 from functools import lru_cache
 from importlib import resources
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from fusionser.errors import CorpusError
+from fusionser.facts import Record
 
 __all__ = ["Card", "read_card"]
 
 
-class Counts(BaseModel):
-    """How many recordings and speakers the complete corpus has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Counts(Record):
+    """Numbers of recordings and speakers in the complete corpus."""
 
     files: int
     female_speakers: int
@@ -22,24 +21,20 @@ class Counts(BaseModel):
     emotions: dict[str, int]
 
 
-class Defaults(BaseModel):
-    """What protocols and presets take for this corpus unless told otherwise.
+class Defaults(Record):
+    """Default settings of protocols and presets for a corpus.
 
-    ``holdout_speakers`` are tested in a hold-out, ``folds`` is the number of folds by speaker, and
+    ``holdout_speakers`` are the test speakers of a hold-out, ``folds`` is the number of folds by speaker, and
     ``clip_offset`` the seconds that the preset of SER-FusionNet skips.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     holdout_speakers: tuple[str, ...] = ()
     folds: int = 5
     clip_offset: float = 0.0
 
 
-class Card(BaseModel):
+class Card(Record):
     """Licence, citation, address, counts and label map of a corpus."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     title: str
@@ -62,7 +57,7 @@ def read_card(name: str) -> Card:
     Raises
     ------
     CorpusError
-        When there is no such card, or it is not valid.
+        If the card does not exist or is not valid.
 
     Examples
     --------

@@ -1,9 +1,8 @@
-"""CREMA-D: ``1001_IEO_ANG_HI`` is actor, sentence, emotion and intensity; the sex stands in a table."""
+"""CREMA-D: ``1001_IEO_ANG_HI`` is actor, sentence, emotion and intensity; a table contains the sex of the actors."""
 
 import csv
 import re
 from pathlib import Path, PurePath
-from typing import ClassVar
 
 from fusionser.corpora.base import Corpus, Record
 from fusionser.errors import CorpusError
@@ -19,10 +18,10 @@ INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "XX": "", "X": ""}
 class CremaD(Corpus):
     """CREMA-D: 91 actors, 7 442 recordings."""
 
-    name: ClassVar[str] = "crema-d"
+    name = "crema-d"
 
     def parse(self, path: PurePath) -> Record | None:
-        """Read a row's fields off a path, see `Corpus.parse`.
+        """Parse a path, as described in `Corpus.parse`.
 
         Examples
         --------
@@ -30,25 +29,15 @@ class CremaD(Corpus):
         'high'
         """
         match = NAME.fullmatch(path.stem)
-        if match is None:
+        if match is None or match[4] not in INTENSITIES:
             return None
         actor, sentence, emotion, intensity = match.groups()
-        if emotion not in self.card.labels or intensity not in INTENSITIES:
-            return None
-        return {
-            "id": path.stem,
-            "speaker": f"crema-d/{actor}",
-            "emotion": self.card.labels[emotion],
-            "statement": sentence,
-            "intensity": INTENSITIES[intensity],
-        }
+        return self._record(path.stem, actor, emotion, statement=sentence, intensity=INTENSITIES[intensity])
 
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
-        """Add the sex of each actor from ``VideoDemographics.csv``, in the folder, beneath it or beside it."""
-        tables = sorted(folder.rglob(DEMOGRAPHICS))
+        """Add the gender of each actor from ``VideoDemographics.csv`` in the folder, a subfolder or the parent."""
         beside = folder.resolve().parent / DEMOGRAPHICS
-        if not tables and beside.is_file():
-            tables = [beside]
+        tables = sorted(folder.rglob(DEMOGRAPHICS)) or ([beside] if beside.is_file() else [])
         if not tables:
             lacking = {"table": DEMOGRAPHICS, "folder": str(folder), "address": self.card.address}
             return [Stamp(kind="genders-unknown", value=lacking)]
@@ -61,18 +50,17 @@ class CremaD(Corpus):
 
 
 def read_genders(path: Path) -> dict[str, str]:
-    """Read actor and gender off the corpus's table of demographics.
+    """Read the gender of each actor from the corpus's table of demographics.
 
     Raises
     ------
     CorpusError
-        When the columns ``ActorID`` and ``Sex`` are not there.
+        If the column ``ActorID`` or ``Sex`` is missing.
     """
     genders = {"male": "male", "m": "male", "female": "female", "f": "female"}
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.DictReader(file)
-        if not {"ActorID", "Sex"} <= set(reader.fieldnames or ()):
-            raise CorpusError(
-                f"{path}: got the columns {', '.join(reader.fieldnames or ())}; expected ActorID and Sex among them"
-            )
+        columns = reader.fieldnames or ()
+        if not {"ActorID", "Sex"} <= set(columns):
+            raise CorpusError(f"{path}: got the columns {', '.join(columns)}; expected ActorID and Sex among them")
         return {(row["ActorID"] or "").strip(): genders.get((row["Sex"] or "").strip().lower(), "") for row in reader}

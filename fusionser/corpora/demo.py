@@ -1,8 +1,8 @@
-"""The demo corpus: synthetic voices, made on this machine, so that everything can be tried at once.
+"""The demo corpus: synthetic voices, generated on this machine to try out the tools.
 
-A source-filter model (Fant 1960): harmonics of a gliding pitch, weakened by a spectral tilt, pass the formants
-of a row of vowels. An emotion changes the pitch, its range, the energy, the rate and the tilt, each with some
-scatter. Scores on it say that the tools work, and nothing about speech.
+A source-filter model (Fant 1960): the harmonics of a gliding pitch, attenuated by a spectral tilt, pass through the
+formants of a sequence of vowels. An emotion changes the pitch, its range, the energy, the rate and the tilt, each with
+random variation. Scores on this corpus show that the tools work, and nothing about speech.
 """
 
 import re
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from fusionser.files import write_whole
 __all__ = ["Demo", "generate_demo", "synthesise"]
 
 SAMPLING_RATE = 16000
-NAME = re.compile(r"synthetic_([fm])(\d)_([a-z]+)_(s\d)_(\d\d)")
+NAME = re.compile(r"synthetic_([fm])(\d)_([a-z]+)_(s\d)_\d\d")
 
 Waveform = npt.NDArray[np.float64]
 
@@ -32,7 +31,7 @@ STATEMENTS = {"s1": "aeoia", "s2": "oiaeo"}
 
 @dataclass(frozen=True)
 class Manner:
-    """How an emotion sounds: pitch and range in semitones, level in dB, rate as a factor, tilt in dB an octave."""
+    """Sound of an emotion: pitch and range in semitones, level in dB, rate as a factor, tilt in dB per octave."""
 
     pitch: float
     range: float
@@ -49,6 +48,8 @@ MANNERS = {
     "sad": Manner(pitch=-2.0, range=1.2, level=-7.0, rate=0.75, tilt=-15.0, takes=3),
     "fear": Manner(pitch=6.5, range=2.5, level=-1.0, rate=1.3, tilt=-11.0, takes=2),
 }
+MISSING = {("happy", "s2", 3), ("fear", "s2", 2)}
+"""Takes that are left out, so that the classes are uneven within a statement too."""
 SPEAKERS = {
     **{f"f{number}": 185.0 + 12.0 * number for number in range(1, 5)},
     **{f"m{number}": 92.0 + 9.0 * number for number in range(1, 5)},
@@ -58,37 +59,27 @@ SPEAKERS = {
 class Demo(Corpus):
     """Synthetic voices, generated to try the tools: eight speakers, five emotions, 240 recordings."""
 
-    name: ClassVar[str] = "demo"
+    name = "demo"
 
     def parse(self, path: PurePath) -> Record | None:
-        """Read a row's fields off a path, see `Corpus.parse`."""
+        """Parse a path, as described in `Corpus.parse`."""
         match = NAME.fullmatch(path.stem)
-        if match is None or match[3] not in self.card.labels:
+        if match is None:
             return None
-        gender, number, emotion, statement, _ = match.groups()
-        return {
-            "id": path.stem,
-            "speaker": f"demo/{gender}{number}",
-            "gender": "female" if gender == "f" else "male",
-            "emotion": emotion,
-            "statement": statement,
-        }
+        initial, number, emotion, statement = match.groups()
+        gender = "female" if initial == "f" else "male"
+        return self._record(path.stem, initial + number, emotion, gender=gender, statement=statement)
 
     def expected(self) -> set[str]:
-        """Ids of the complete corpus."""
+        """Return the ids of the complete corpus."""
         return {
             f"synthetic_{speaker}_{emotion}_{statement}_{take:02d}"
             for speaker in SPEAKERS
-            for emotion in MANNERS
+            for emotion, manner in MANNERS.items()
             for statement in STATEMENTS
-            for take in range(1, takes_of(emotion, statement) + 1)
+            for take in range(1, manner.takes + 1)
+            if (emotion, statement, take) not in MISSING
         }
-
-
-def takes_of(emotion: str, statement: str) -> int:
-    """Count the recordings of an emotion and statement by each speaker, uneven on purpose."""
-    fewer = emotion in ("happy", "fear") and statement == "s2"
-    return MANNERS[emotion].takes - fewer
 
 
 def _resonate(samples: Waveform, formants: tuple[float, ...], stretch: float) -> Waveform:
@@ -122,9 +113,9 @@ def synthesise(speaker: str, emotion: str, statement: str, rng: np.random.Genera
     emotion : str
         ``neutral``, ``angry``, ``happy``, ``sad`` or ``fear``.
     statement : str
-        ``s1`` or ``s2``: the row of vowels.
+        ``s1`` or ``s2``, which selects the sequence of vowels.
     rng : numpy.random.Generator
-        Draws the scatter.
+        Draws the random variation.
 
     Returns
     -------
@@ -154,21 +145,17 @@ def synthesise(speaker: str, emotion: str, statement: str, rng: np.random.Genera
     return np.clip(clip + rng.normal(0, 3e-4, clip.size), -0.99, 0.99)
 
 
-def _write_wav(clip: Waveform, path: Path) -> None:
-    soundfile.write(path, clip, SAMPLING_RATE, subtype="PCM_16")
-
-
 def generate_demo(folder: str | Path, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> int:
-    """Write the demo corpus as 16-bit WAV files; those that are there already are left as they are.
+    """Write the demo corpus as 16-bit WAV files, leaving existing files unchanged.
 
     Parameters
     ----------
     folder : str or Path
-        Made when missing.
+        Created if missing.
     seed : int, default=0
-        Draws the scatter; the same seed gives the same recordings.
+        Seed of the random variation; the same seed gives the same recordings.
     progress : callable, optional
-        Is told the number done and the number of all.
+        Called with the number of recordings done and their total.
 
     Returns
     -------
@@ -178,7 +165,7 @@ def generate_demo(folder: str | Path, seed: int = 0, progress: Callable[[int, in
     Raises
     ------
     FusionserError
-        When a file cannot be written.
+        If a file cannot be written.
     """
     names = sorted(Demo().expected())
     for number, name in enumerate(names):
@@ -186,7 +173,7 @@ def generate_demo(folder: str | Path, seed: int = 0, progress: Callable[[int, in
         if not path.exists():
             _, speaker, emotion, statement, _ = name.split("_")
             clip = synthesise(speaker, emotion, statement, np.random.default_rng([seed, number]))
-            write_whole(path, partial(_write_wav, clip))
+            write_whole(path, partial(soundfile.write, data=clip, samplerate=SAMPLING_RATE, subtype="PCM_16"))
         if progress:
             progress(number + 1, len(names))
     return len(names)

@@ -1,4 +1,4 @@
-"""Any tree with one folder a label: ``label/clip.wav`` or ``label/speaker/clip.wav``."""
+"""Any tree with one folder per label: ``label/clip.wav`` or ``label/speaker/clip.wav``."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def list_label_folders(folder: str | Path) -> Listing:
     Parameters
     ----------
     folder : str or Path
-        Holds one folder a label. Where every recording lies one level deeper, that level names the speaker.
+        Contains one folder per label. If all recordings are in subfolders of these, the subfolder is the speaker.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def list_label_folders(folder: str | Path) -> Listing:
     Raises
     ------
     CorpusError
-        When there is no folder, or no recording in a folder of a label.
+        If the folder does not exist, or no folder of a label contains a recording.
     """
     root = check_folder(folder)
     paths = [file.relative_to(root) for file in audio_files(root)]

@@ -1,7 +1,8 @@
-"""Where corpora lie on this machine."""
+"""The folders of corpora on this machine."""
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ DATA_VARIABLE = "FUSIONSER_DATA"
 
 @dataclass(frozen=True)
 class Present:
-    """What of a corpus is on this machine."""
+    """The number of recordings of a corpus on this machine, out of those of the complete corpus."""
 
     corpus: str
     place: Path | None
@@ -24,7 +25,7 @@ class Present:
 
     @property
     def whole(self) -> bool:
-        """Whether every recording is here."""
+        """Whether all recordings are present."""
         return self.found >= self.wanted
 
     def __str__(self) -> str:
@@ -32,24 +33,24 @@ class Present:
 
 
 def data_folder() -> Path | None:
-    """Return the folder that ``FUSIONSER_DATA`` names, or None."""
+    """Return the folder in the environment variable ``FUSIONSER_DATA``, or None."""
     place = os.environ.get(DATA_VARIABLE, "")
     return Path(place) if place else None
 
 
 def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
-    """Find the folder of each corpus: the one of its name, ``-`` and ``_`` and case being alike.
+    """Find the subfolder with the name of each corpus, ignoring case and treating ``_`` as ``-``.
 
     Parameters
     ----------
     names : iterable of str
     folder : Path or None
-        Where to look, usually `data_folder`.
+        The folder to search, usually that of `data_folder`.
 
     Returns
     -------
     dict of str to Path
-        Those that were found.
+        The folders that exist, by corpus.
     """
     if folder is None or not folder.is_dir():
         return {}
@@ -58,12 +59,12 @@ def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
 
 
 def named_places(given: Iterable[str]) -> dict[str, Path]:
-    """Read ``corpus=folder`` pairs.
+    """Parse ``corpus=folder`` pairs.
 
     Raises
     ------
     SettingsError
-        When one is no such pair.
+        If a text is not such a pair.
 
     Examples
     --------
@@ -72,25 +73,20 @@ def named_places(given: Iterable[str]) -> dict[str, Path]:
     """
     places = {}
     for text in given:
-        name, separator, folder = text.partition("=")
-        if not separator or not name or not folder:
-            raise SettingsError(f"got '{text}' for a corpus and its place; expected corpus=DIR")
+        name, _, folder = text.partition("=")
+        if not name or not folder:
+            raise SettingsError(f"got '{text}' for a corpus and its folder; expected corpus=DIR")
         places[name] = Path(folder)
     return places
 
 
 def present_corpora(names: Iterable[str], places: Mapping[str, Path]) -> list[Present]:
-    """Say how much of each corpus is in its place; nothing where there is no place, or it cannot be read."""
-    return [
-        Present(name, places.get(name), _found(name, places.get(name)), CORPORA[name].card.counts.files)
-        for name in names
-    ]
-
-
-def _found(name: str, place: Path | None) -> int:
-    if place is None:
-        return 0
-    try:
-        return len(list_rows(place, name).rows)
-    except FusionserError:
-        return 0
+    """Count the recordings of each corpus in its place: 0 if it has no place or cannot be read."""
+    present = []
+    for name in names:
+        place, found = places.get(name), 0
+        if place is not None:
+            with suppress(FusionserError):
+                found = len(list_rows(place, name).rows)
+        present.append(Present(name, place, found, CORPORA[name].card.counts.files))
+    return present

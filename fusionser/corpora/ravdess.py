@@ -1,7 +1,7 @@
-"""RAVDESS, speech and song: seven two-digit fields in the name say everything.
+"""RAVDESS, speech and song: the file name consists of seven two-digit fields.
 
-``03-01-05-02-01-02-07``: modality, channel, emotion, intensity, statement, repetition, actor; actors of odd
-number are male.
+In ``03-01-05-02-01-02-07`` these are modality, channel, emotion, intensity, statement, repetition and actor. Actors
+with odd numbers are male.
 """
 
 import re
@@ -20,13 +20,13 @@ STATEMENTS = {"01": "kids", "02": "dogs"}
 class Ravdess(Corpus):
     """RAVDESS speech: 24 actors, 1 440 recordings."""
 
-    name: ClassVar[str] = "ravdess"
+    name = "ravdess"
     channel: ClassVar[str] = "speech"
     channel_code: ClassVar[str] = "01"
     absent_actors: ClassVar[tuple[str, ...]] = ()
 
     def parse(self, path: PurePath) -> Record | None:
-        """Read a row's fields off a path, see `Corpus.parse`.
+        """Parse a path, as described in `Corpus.parse`.
 
         Examples
         --------
@@ -42,7 +42,7 @@ class Ravdess(Corpus):
             return None
         return {
             "id": path.stem,
-            # One person speaks and sings: the speaker carries one name in both parts.
+            # The same person has the same speaker name in both parts, speech and song.
             "speaker": f"ravdess/{actor}",
             "gender": "male" if int(actor) % 2 else "female",
             "emotion": self.card.labels[emotion],
@@ -52,7 +52,7 @@ class Ravdess(Corpus):
         }
 
     def expected(self) -> set[str]:
-        """Ids of the complete corpus."""
+        """Return the ids of the complete corpus."""
         return {
             f"03-{self.channel_code}-{emotion}-{intensity}-{statement}-{repetition}-{actor}"
             for emotion in self.card.labels
@@ -67,7 +67,7 @@ class Ravdess(Corpus):
 class RavdessSong(Ravdess):
     """RAVDESS song: the same actors without number 18, 1 012 recordings."""
 
-    name: ClassVar[str] = "ravdess-song"
-    channel: ClassVar[str] = "song"
-    channel_code: ClassVar[str] = "02"
-    absent_actors: ClassVar[tuple[str, ...]] = ("18",)
+    name = "ravdess-song"
+    channel = "song"
+    channel_code = "02"
+    absent_actors = ("18",)

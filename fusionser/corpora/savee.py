@@ -2,23 +2,22 @@
 
 import re
 from pathlib import PurePath
-from typing import ClassVar
 
 from fusionser.corpora.base import Corpus, Record
 
 __all__ = ["Savee"]
 
 SPEAKERS = ("DC", "JE", "JK", "KL")
-NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?([a-z]{1,2})(\d\d)")
+NAME = re.compile(rf"(?:({'|'.join(SPEAKERS)})_)?([a-z]{{1,2}})(\d\d)")
 
 
 class Savee(Corpus):
     """SAVEE: four men, 480 recordings."""
 
-    name: ClassVar[str] = "savee"
+    name = "savee"
 
     def parse(self, path: PurePath) -> Record | None:
-        """Read a row's fields off a path, see `Corpus.parse`.
+        """Parse a path, as described in `Corpus.parse`.
 
         Examples
         --------
@@ -29,19 +28,13 @@ class Savee(Corpus):
         if match is None:
             return None
         speaker, letters, number = match.groups()
-        speaker = speaker or path.parent.name
-        if speaker not in SPEAKERS or letters not in self.card.labels:
+        speaker, statement = speaker or path.parent.name, letters + number
+        if speaker not in SPEAKERS:
             return None
-        return {
-            "id": f"{speaker}_{letters}{number}",
-            "speaker": f"savee/{speaker}",
-            "gender": "male",
-            "emotion": self.card.labels[letters],
-            "statement": f"{letters}{number}",
-        }
+        return self._record(f"{speaker}_{statement}", speaker, letters, gender="male", statement=statement)
 
     def expected(self) -> set[str]:
-        """Ids of the complete corpus."""
+        """Return the ids of the complete corpus."""
         return {
             f"{speaker}_{letters}{number:02d}"
             for speaker in SPEAKERS

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import PurePath
-from typing import ClassVar
 
 from fusionser.corpora.base import Corpus, Record
 
@@ -14,10 +13,10 @@ NAME = re.compile(r"(OAF|OA|YAF)_([A-Za-z]+)_([A-Za-z]+)")
 class Tess(Corpus):
     """Toronto Emotional Speech Set: an older and a younger woman, 2 800 recordings."""
 
-    name: ClassVar[str] = "tess"
+    name = "tess"
 
     def parse(self, path: PurePath) -> Record | None:
-        """Read a row's fields off a path, see `Corpus.parse`. The folders' spelling does not matter.
+        """Parse a path, as described in `Corpus.parse`; the names of the folders do not matter.
 
         Examples
         --------
@@ -28,14 +27,6 @@ class Tess(Corpus):
         match = NAME.fullmatch(path.stem)
         if match is None:
             return None
-        speaker, word, emotion = match.groups()
-        speaker = "OAF" if speaker == "OA" else speaker
-        if emotion.lower() not in self.card.labels:
-            return None
-        return {
-            "id": f"{speaker}_{word.lower()}_{emotion.lower()}",
-            "speaker": f"tess/{speaker}",
-            "gender": "female",
-            "emotion": self.card.labels[emotion.lower()],
-            "statement": word.lower(),
-        }
+        speaker = "OAF" if match[1] == "OA" else match[1]
+        word, emotion = match[2].lower(), match[3].lower()
+        return self._record(f"{speaker}_{word}_{emotion}", speaker, emotion, gender="female", statement=word)
