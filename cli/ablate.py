@@ -132,7 +132,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
         )
     done, effects = ablation.run, ablation.effects
     say_failures(done, asked.out)
-    write_pages(ablation, AblationText(ablation.command, done.missing, done.failures), asked.out)
+    write_pages(ablation, AblationText(ablation.command, missing=done.missing, failures=done.failures), asked.out)
     if asked.run.json:
         print_json([asdict(effect) for effect in effects])
         return
