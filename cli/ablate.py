@@ -114,7 +114,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
 
     A stopped run resumes where it stopped.
     """
-    from fusionser.reporting.ablation import AblationText, summary
+    from fusionser.reporting.ablation import summary
     from fusionser.studies.ablation import run_ablation
 
     if not folder.is_dir():
@@ -132,7 +132,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
         )
     done, effects = ablation.run, ablation.effects
     say_failures(done, asked.out)
-    write_pages(ablation, AblationText(ablation.command, missing=done.missing, failures=done.failures), asked.out)
+    write_pages(ablation, asked.out)
     if asked.run.json:
         print_json([asdict(effect) for effect in effects])
         return
@@ -140,16 +140,18 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
     write(f"report: {asked.out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
 
 
-def write_pages(ablation: Any, text: Any, folder: Path, html: Path | None = None) -> Path:
+def write_pages(ablation: Any, folder: Path, html: Path | None = None) -> Path:
     """Write both pages of an ablation, or only the HTML page to `html`; return the path of the HTML page."""
-    from fusionser.reporting.ablation import write_ablation
+    from fusionser.reporting.ablation import AblationText, write_ablation
     from fusionser.reporting.html import write_ablation_html
     from fusionser.studies.runner import stored_curves
 
-    shown = ablation.design, ablation.effects, ablation.run.results, text
+    run = ablation.run
+    text = AblationText(command=ablation.command, missing=run.missing, failures=run.failures)
+    shown = ablation.design, ablation.effects, run.results, text
     if html is None:
         write_ablation(*shown, folder)
-    return write_ablation_html(*shown, html or folder / "report.html", stored_curves(folder, ablation.run.names))
+    return write_ablation_html(*shown, html or folder / "report.html", stored_curves(folder, run.names))
 
 
 def _print(effects: list[Any], sentences: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import print_json, recordings, write
-from .options import SEED_HELP, SEEDS, FrontEnd, Group, Input, Places, Run, Settings, option
+from .options import FrontEnd, Group, Input, Places, Run, Settings, option
 from .preparing import make_resources, prepare_places
 
 
@@ -18,7 +18,6 @@ class Asked(Group):
     settings: Settings
     given: Input
     front_end: FrontEnd
-    seed: int | None = option(SEED_HELP, panel="Run", **SEEDS)
     run: Run
     device: str = option("Where spectra are computed: {feature_devices} (many clips at once).", "cpu")
 

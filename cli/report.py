@@ -40,11 +40,10 @@ def report(
 
 
 def _ablation(folder: Path, html: Path | None) -> tuple[Path, int]:
-    from fusionser.reporting.ablation import AblationText
     from fusionser.studies.ablation import stored_ablation
 
     stored = stored_ablation(folder)
-    return write_pages(stored, AblationText(stored.command), folder, html), len(stored.run.results)
+    return write_pages(stored, folder, html), len(stored.run.results)
 
 
 def _study(folder: Path, name: str | None) -> tuple[Path, int] | None:

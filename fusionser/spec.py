@@ -63,7 +63,9 @@ def stored_elsewhere() -> Iterator[None]:
         _STORED.reset(token)
 
 
-def _one_of(kind: str, names: Collection[str]) -> AfterValidator:
+def one_of(kind: str, names: Collection[str]) -> AfterValidator:
+    """Return a validator that refuses all names but these."""
+
     def check(name: str) -> str:
         if name not in names and not (isinstance(names, Registry) and _STORED.get()):
             raise unknown_name(kind, name, names)
@@ -131,10 +133,10 @@ class FeaturesSpec(Spec):
     """
 
     name: str = ""
-    preset: Annotated[str, _one_of(PRESETS.kind, PRESETS)] | None = None
+    preset: Annotated[str, one_of(PRESETS.kind, PRESETS)] | None = None
     blocks: tuple[str | dict[str, Any], ...] = ()
     keep: tuple[str, ...] = ()
-    gender: Annotated[str, _one_of("kind of gender", GENDER_FEATURES)] | None = None
+    gender: Annotated[str, one_of("kind of gender", GENDER_FEATURES)] | None = None
     clip: ClipSpec = ClipSpec()
     corpus_offset: float | None = Field(None, ge=0, allow_inf_nan=False)
 
@@ -174,7 +176,7 @@ class RowsSpec(Spec):
     augment: tuple[str, ...] = ()
     copies: int = 1
     augment_classes: Literal["all", "scarce"] = "all"
-    imbalance: Annotated[str, _one_of("imbalance strategy", IMBALANCE)] = "none"
+    imbalance: Annotated[str, one_of("imbalance strategy", IMBALANCE)] = "none"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -201,7 +203,7 @@ class NetworksSpec(Spec):
 
     epochs: int | None = Field(None, ge=1)
     cross_fit: int = 0
-    precision: Annotated[str, _one_of("precision", PRECISIONS)] = "float32"
+    precision: Annotated[str, one_of("precision", PRECISIONS)] = "float32"
     weights: str | None = None
     parameters: dict[str, Any] = {}
 
@@ -223,9 +225,9 @@ class ClassifierSpec(Spec):
         Choose parameters by inner folds of the training speakers.
     """
 
-    name: Annotated[str, _one_of(CLASSIFIERS.kind, CLASSIFIERS)] = "svm"
+    name: Annotated[str, one_of(CLASSIFIERS.kind, CLASSIFIERS)] = "svm"
     parameters: dict[str, Any] = {}
-    scaling: Annotated[str, _one_of("scaling", SCALINGS)] = "standard"
+    scaling: Annotated[str, one_of("scaling", SCALINGS)] = "standard"
     equal_blocks: bool = False
     tune: bool = False
 
@@ -259,12 +261,12 @@ class PipelineSpec(Spec):
     """
 
     features: FeaturesSpec = FeaturesSpec()
-    network: Annotated[str, _one_of(NETWORKS.kind, NETWORKS)] | None = None
+    network: Annotated[str, one_of(NETWORKS.kind, NETWORKS)] | None = None
     rows: RowsSpec = RowsSpec()
     networks: NetworksSpec = NetworksSpec()
-    fusion: Annotated[str, _one_of("fusion", FUSIONS)] = EARLY
+    fusion: Annotated[str, one_of("fusion", FUSIONS)] = EARLY
     classifier: ClassifierSpec = ClassifierSpec()
-    setting: Annotated[str, _one_of("setting", SETTINGS)] = INDUCTIVE
+    setting: Annotated[str, one_of("setting", SETTINGS)] = INDUCTIVE
     task: Literal["classes"] = "classes"
     seed: int = Field(0, ge=0, lt=2**32)
 
@@ -297,7 +299,7 @@ DEFAULT_SPEC = PipelineSpec()
 class ProtocolSpec(Spec):
     """A protocol and its settings; settings that are not given come from the corpus's card."""
 
-    name: Annotated[str, _one_of(PROTOCOLS.kind, PROTOCOLS)]
+    name: Annotated[str, one_of(PROTOCOLS.kind, PROTOCOLS)]
     settings: dict[str, Any] = {}
 
 

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fusionser.classifiers import SVM
 from fusionser.errors import LeakageError, ProtocolError, SettingsError
+from fusionser.evaluation.evaluate import check_labels
 from fusionser.facts import Stamp
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.pipeline import PipelineSpec, Place, build_features, build_pipeline, choose_protocol, prepare, resolve
@@ -178,6 +179,8 @@ def test_one_class_and_no_label_are_refused(prepared):
         evaluate_prepared(replace(prepared, table=prepared.table.assign(emotion="sad")), SpeakerKFold(folds=4))
     with pytest.raises(ProtocolError, match="240 of 240 rows have no emotion"):
         fit_prepared(replace(prepared, table=prepared.table.assign(emotion="")))
+    with pytest.raises(ProtocolError, match="the table has no rows"):
+        check_labels(prepared.table.iloc[:0])
 
 
 def test_the_card_gives_the_protocol_its_defaults(prepared, demo_folder):

@@ -228,6 +228,9 @@ def test_a_preset_or_block_unknown_lists_the_known():
         SettingsError, match=r"unknown preset 'wild'; did you mean 'wide'\? Known: wide, fusionnet, ser-fusionnet"
     ):
         preset("wild")
+    for name in ("fusionnet", "ser-fusionnet", "wide"):
+        with pytest.raises(SettingsError, match="unknown clip parameter 'statistic'"):
+            preset(name, statistic=1)
     with pytest.raises(SettingsError, match="unknown feature block 'mfc'; did you mean 'mfcc'"):
         build_features(PipelineSpec(features={"blocks": ["mfc"]}))
     with pytest.raises(SettingsError, match="unknown clip parameter 'sample_rate'"):

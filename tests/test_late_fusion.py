@@ -41,6 +41,21 @@ def fused():
     return table, np.array(CLASSES)[truth]
 
 
+@pytest.mark.parametrize("hidden", [12, "12", {12}, (8,) * 17])
+def test_hidden_layers_are_a_list(hidden):
+    with pytest.raises(SettingsError, match="expected at most 16 numbers of units"):
+        MLP(hidden=hidden).fit([[0.0], [1.0]] * 5, ["calm", "sad"] * 5)
+
+
+def test_a_class_may_be_called_as_scores_are(fused):
+    table, labels = fused
+    table = table.rename(columns=lambda name: name.replace("score_angry", "score_score_angry"))
+    renamed = np.where(labels == "angry", "score_angry", labels)
+    table = table[["speaker", *sorted(name for name in table if "__" in name)]]
+    model = LateFusion(classifier=RandomForest(n_estimators=5)).fit(table, renamed)
+    assert set(model.scored_) == {"good", "noise"}
+
+
 def test_the_average_adds_log_probabilities(fused):
     table, labels = fused
     machine = RandomForest(n_estimators=20)

@@ -20,7 +20,7 @@ from fusionser.studies import cells
 from fusionser.studies import reproduce as module
 from fusionser.studies.papers import paper_recipes, read_paper_recipe
 from fusionser.studies.reproduce import Run
-from fusionser.studies.reproduction import stored_reproductions
+from fusionser.studies.reproduction import keep_recipe, stored_reproductions
 
 
 def reproduce(*given, **more):
@@ -64,6 +64,11 @@ def test_a_recipe_is_run_by_seeds_and_by_speaker_and_found_again(small, demo_fol
     monkeypatch.setattr(cells, "evaluate_prepared", lambda *given, **more: pytest.fail("an evaluation was run again"))
     monkeypatch.setattr(MFCCFrames, "fit", lambda *given, **more: pytest.fail("a training was run again"))
     assert reproduce(name, recipe, places, tmp_path, Run()) == found
+    assert stored_reproductions(name, recipe, tmp_path) == [found]
+    # The cells of a recipe whose name goes on from this one's are not runs of this one.
+    keep_recipe(f"{name}_other", recipe, tmp_path)
+    other = tmp_path / "cells" / f"{name}_other_paper_seed0.json"
+    other.write_text((tmp_path / "cells" / f"{name}_paper_seed0.json").read_text())
     assert stored_reproductions(name, recipe, tmp_path) == [found]
     with pytest.raises(pytest.fail.Exception):
         reproduce(name, recipe, places, tmp_path, Run(epochs=2))

@@ -33,6 +33,20 @@ def recipe(tmp_path):
     return read_recipe(str(tmp_path / "small.toml"))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"speaker-normalised"', '"speaker-normalized"'), "unknown setting 'speaker-normalized'; did you mean"),
+        (("[[corpora]]", 'importance = "block"\n[[corpora]]'), "unknown importance 'block'; did you mean 'blocks'"),
+        (("settings = [", 'precision = "half"\nsettings = ['), "unknown precision 'half'"),
+    ],
+)
+def test_names_in_a_recipe_are_checked_when_it_is_read(tmp_path, change, message):
+    (tmp_path / "bad.toml").write_text(RECIPE.replace(*change, 1))
+    with pytest.raises(SettingsError, match=message):
+        read_recipe(str(tmp_path / "bad.toml"))
+
+
 def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, monkeypatch):
     class Stopped(Exception):
         pass
@@ -238,6 +252,12 @@ spec.rows = { augment = ["noise"], copies = 101 }
     assert "4 evaluations; 2 failed, and are tried again by the next run" in answer.output
     page = (tmp_path / "report.md").read_text()
     assert "demo_random-kfold_inductive_many-copies_svm: copies is 101; expected 0 to 100 copies a clip" in page
+    # The page that is made again says the same of what failed, and of what has not been run.
+    next((tmp_path / "cells").glob("demo_random-kfold_inductive_*_mlp.json")).unlink()
+    assert command("report", tmp_path).status == 0
+    page = (tmp_path / "report.md").read_text()
+    assert "demo_random-kfold_inductive_many-copies_svm: copies is 101; expected 0 to 100 copies a clip" in page
+    assert "Not finished: 1 of 4 evaluations have not been run" in page
 
 
 def test_the_page_of_a_study_is_made_again_by_the_recipe_it_kept(demo_folder, tmp_path, command):

@@ -176,7 +176,8 @@ class LateFusion(MemberClassifier):
             if name.startswith(SCORE):
                 in_fold.add(block)
         for block, names in scored.items():
-            classes = [name.partition("__")[2].removeprefix(CROSS_FITTED).removeprefix(SCORE) for name in names]
+            prefix = SCORE if block in in_fold else CROSS_FITTED
+            classes = [name.partition("__")[2].removeprefix(prefix) for name in names]
             if classes != [str(name) for name in self.classes_]:
                 raise SettingsError(
                     f"the block '{block}' scores the classes {', '.join(classes)}; expected "

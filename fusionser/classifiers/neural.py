@@ -137,7 +137,7 @@ class MLP(NetworkClassifier):
 
     def check_network(self) -> None:
         """Raise `SettingsError` if a parameter of the network is outside its range."""
-        if isinstance(self.hidden, str) or len(self.hidden) > MOST_LAYERS:
+        if not isinstance(self.hidden, list | tuple) or len(self.hidden) > MOST_LAYERS:
             raise SettingsError(f"hidden is {self.hidden!r}; expected at most {MOST_LAYERS} numbers of units")
         check_units(hidden=self.hidden)
         check_dropout(self.dropout)

@@ -99,8 +99,10 @@ def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
     Raises
     ------
     ProtocolError
-        When a row has no label, or all rows have the same one.
+        When there are no rows, a row has no label, or all rows have the same one.
     """
+    if not len(rows):
+        raise ProtocolError("the table has no rows; expected clips of two or more classes")
     blank = rows.loc[rows["emotion"] == "", "file"]
     if len(blank):
         raise ProtocolError(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fusionser.features.extractor import FeatureExtractor
-from fusionser.features.framing import build_block
+from fusionser.features.framing import accepted, build_block
 from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
@@ -69,7 +69,8 @@ def ser_fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
     """
     settings = {"duration": PAPER_CLIP, **clip}
     network = NETWORKS["conv1d"]()
-    network.front_end = network.default_front_end().set_params(**settings)
+    front_end = network.default_front_end()
+    network.front_end = front_end.set_params(**accepted(type(front_end), settings))
     return FeatureExtractor(blocks=[("conv1d", network), *_blocks({"statistics": {}}, gender, settings)])
 
 

@@ -57,8 +57,9 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     class_weight : "balanced" or dict of label to float, optional
         Weight of each class in the loss; "balanced" is the inverse of the class's share.
     precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16" computes convolutions in bfloat16 while training, about twice as fast on processors that support it.
-        Weights, all other computations and predictions stay in float32.
+        "bfloat16" computes convolutions, and the dense layers of the perceptron and of the recurrent networks, in
+        bfloat16 while training; about twice as fast on processors that support it. Weights, all other computations and
+        predictions stay in float32.
     device : str, default="auto"
         Name of a device (see `choose_device`).
     random_state : int, default=0

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.files import write_text
-from fusionser.names import INDUCTIVE
-from fusionser.spec import DEFAULT_SPEC, PipelineSpec, ProtocolSpec, Spec, stored_elsewhere
+from fusionser.names import IMPORTANCE, INDUCTIVE, PRECISIONS, SETTINGS
+from fusionser.spec import DEFAULT_SPEC, PipelineSpec, ProtocolSpec, Spec, one_of, stored_elsewhere
 
 __all__ = [
     "ContrastRow",
@@ -49,7 +49,7 @@ class PipelineChoice(Spec):
     name: str
     classifiers: tuple[str, ...] = Field(min_length=1)
     spec: PipelineSpec = DEFAULT_SPEC
-    importance: str | None = None
+    importance: Annotated[str, one_of("importance", IMPORTANCE)] | None = None
 
 
 class CorpusChoice(Spec):
@@ -118,9 +118,9 @@ class Recipe(Spec):
     title: str
     question: str
     pipelines: tuple[PipelineChoice, ...] = Field(min_length=1)
-    settings: tuple[str, ...] = Field((INDUCTIVE,), min_length=1)
+    settings: tuple[Annotated[str, one_of("setting", SETTINGS)], ...] = Field((INDUCTIVE,), min_length=1)
     epochs: int | None = Field(None, ge=1)
-    precision: str | None = None
+    precision: Annotated[str, one_of("precision", PRECISIONS)] | None = None
     seed: int = 0
     corpora: tuple[CorpusChoice, ...] = Field(min_length=1)
     paper: tuple[PaperRow, ...] = ()

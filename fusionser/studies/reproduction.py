@@ -126,7 +126,9 @@ def stored_reproductions(name: str, recipe: PaperRecipe, folder: str | Path) -> 
     """Return the stored runs of a recipe, the full one first, whatever machine and version produced them."""
     cells = Path(folder) / "cells"
     pattern = re.compile(rf"{re.escape(name)}(?:_([a-z0-9-]+))?_(?:paper_seed(\d+)|{INDEPENDENT})")
-    matches = [match for path in cells.glob(f"{name}_*.json") if (match := pattern.fullmatch(path.stem))]
+    longer = tuple(f"{other}_" for other in kept_recipes(folder) if other.startswith(f"{name}_"))
+    stems = [path.stem for path in cells.glob(f"{name}_*.json") if not path.stem.startswith(longer)]
+    matches = [match for stem in stems if (match := pattern.fullmatch(stem))]
     seeds: dict[str, list[int]] = {match[1] or "": [] for match in matches}
     for match in matches:
         if match[2]:

@@ -17,7 +17,7 @@ from fusionser.pipeline.resources import LOCAL
 from fusionser.results import provenance
 from fusionser.studies.cells import Cell, curves_path
 
-__all__ = ["FAILED", "CellProgress", "CellRun", "run_cells", "stored_curves"]
+__all__ = ["FAILED", "CellProgress", "CellRun", "run_cells", "stored_curves", "stored_failure"]
 
 FAILED = ".failed.json"
 
@@ -89,7 +89,11 @@ def run_cells(
     for number, cell in enumerate(cells):
         outcome = cell.stored(folder)
         if outcome is None and cell.name not in wanted:
-            run.missing.append(cell.name)
+            failure = stored_failure(cell.path(folder))
+            if failure is None:
+                run.missing.append(cell.name)
+            else:
+                run.failures[cell.name] = failure
         elif outcome is None:
             if progress:
                 progress(number, len(cells), cell.name)
@@ -131,6 +135,12 @@ def _attempt(cell: Cell, folder: str | Path, resources: Resources, failures: dic
         return None
     failed.unlink(missing_ok=True)
     return outcome
+
+
+def stored_failure(path: Path) -> str | None:
+    """Return why the cell that would be stored at `path` failed, or None if it did not fail."""
+    failed = path.with_suffix(FAILED)
+    return str(json.loads(failed.read_text(encoding="utf-8"))["error"]) if failed.is_file() else None
 
 
 def stored_curves(folder: str | Path, cells: Sequence[str]) -> list[pd.DataFrame | None]:

@@ -16,7 +16,7 @@ from fusionser.results import read_result
 from fusionser.spec import ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe
-from fusionser.studies.runner import CellProgress, CellRun, run_cells
+from fusionser.studies.runner import CellProgress, CellRun, run_cells, stored_failure
 
 __all__ = ["run_study", "stored_study"]
 
@@ -124,18 +124,31 @@ def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
         If there are none.
     """
     cells = Path(folder) / "cells"
+    run = CellRun()
     with stored_elsewhere():
-        names = list(_cell_names(recipe))
-    outcomes = {name: read_result(path) for name in names if (path := cells / f"{name}.json").is_file()}
-    if not outcomes:
+        names = list(_cell_names(recipe, cells))
+    for name in names:
+        path = cells / f"{name}.json"
+        if path.is_file():
+            run.outcomes[name] = read_result(path)
+        elif (failure := stored_failure(path)) is not None:
+            run.failures[name] = failure
+        else:
+            run.missing.append(name)
+    if not run.outcomes:
         raise FusionserError(f"no evaluation of this study is in {cells}; run it first")
-    return CellRun(outcomes=outcomes)
+    return run
 
 
-def _cell_names(recipe: Recipe) -> Iterator[str]:
-    """Yield the possible names of the cells of a recipe, in order; no rows are prepared."""
+def _cell_names(recipe: Recipe, cells: Path) -> Iterator[str]:
+    """Yield the names of the cells of a recipe, in order; no rows are prepared."""
     for choice in recipe.corpora:
-        pipelines = [pipeline for pipeline, _ in recipe.specs(choice)]
-        for wanted, setting, pipeline in product(choice.protocols, recipe.settings, pipelines):
-            for decides in (*pipeline.classifiers, NETWORK_ALONE):
-                yield _cell_name(choice, wanted, setting, pipeline.name, decides)
+        for wanted, setting, (pipeline, spec) in product(choice.protocols, recipe.settings, recipe.specs(choice)):
+            alone = _cell_name(choice, wanted, setting, pipeline.name, NETWORK_ALONE)
+            names = [_cell_name(choice, wanted, setting, pipeline.name, decides) for decides in pipeline.classifiers]
+            # Stored cells say whether networks classified by themselves; without any, the features are built to tell.
+            if any(next(cells.glob(f"{name}.*json"), None) for name in (alone, *names)):
+                is_alone = next(cells.glob(f"{alone}.*json"), None) is not None
+            else:
+                is_alone = decided_by(spec, build_features(spec)) == NETWORK_ALONE
+            yield from [alone] if is_alone else names

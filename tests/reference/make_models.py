@@ -16,7 +16,9 @@ from fusionser.model import Model, save_model
 from fusionser.rows import write_table
 
 HERE = Path(__file__).resolve().parent
-ASKED = ("synthetic_f2_sad_s1_01.wav", "synthetic_m2_angry_s2_02.wav", "synthetic_m4_happy_s2_01.wav")
+# None is a training clip of these models: the thresholds of trees lie on training values, so that the answer for a
+# training clip hangs on the last digit of a column, which another processor rounds differently.
+ASKED = ("synthetic_f2_sad_s1_02.wav", "synthetic_m2_angry_s2_02.wav", "synthetic_m4_happy_s2_02.wav")
 
 MODELS = {
     "wide-svm": ({"preset_name": "wide"}, Plan()),
