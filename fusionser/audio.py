@@ -85,8 +85,8 @@ class ClipSettings:
                 f"sampling_rate is {self.sampling_rate}; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz, such as 16000 or "
                 "22050"
             )
-        if not 0 <= self.offset < np.inf:
-            raise SettingsError(f"offset is {self.offset}; expected zero or more seconds")
+        if not 0 <= self.offset <= LONGEST_SECONDS:
+            raise SettingsError(f"offset is {self.offset}; expected 0 to {LONGEST_SECONDS:g} seconds")
         seconds = self.duration
         if seconds is not None and not (seconds * self.sampling_rate >= 1 and seconds <= LONGEST_SECONDS):
             raise SettingsError(

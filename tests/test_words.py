@@ -142,7 +142,7 @@ ALLOWED = {
     "fusionser/studies/recipe.py": {"endswith", "removesuffix"},
     "fusionser/studies/study.py": {"re.sub"},
     "fusionser/studies/reproduce.py": {"re.sub"},
-    "fusionser/studies/reproduction.py": {"re.compile", "re.escape", "re.Match", "fullmatch"},
+    "fusionser/studies/reproduction.py": {"re.compile", "re.escape", "fullmatch"},
     # The parameters that are called cache.
     "fusionser/pipeline/build.py": {"endswith"},
     # The block before a column's name.

@@ -125,15 +125,21 @@ def best_epoch_name(cell: str) -> str:
 def stored_reproductions(name: str, recipe: PaperRecipe, folder: str | Path) -> list[Reproduction]:
     """Return the stored runs of a recipe, the full one first, whatever machine and version produced them."""
     cells = Path(folder) / "cells"
-    pattern = re.compile(rf"{re.escape(name)}(?:_([a-z0-9-]+))?_(?:paper_seed(\d+)|{INDEPENDENT})")
-    longer = tuple(f"{other}_" for other in kept_recipes(folder) if other.startswith(f"{name}_"))
-    stems = [path.stem for path in cells.glob(f"{name}_*.json") if not path.stem.startswith(longer)]
-    matches = [match for stem in stems if (match := pattern.fullmatch(stem))]
-    seeds: dict[str, list[int]] = {match[1] or "": [] for match in matches}
-    for match in matches:
-        if match[2]:
-            seeds[match[1] or ""].append(int(match[2]))
+    # A recipe whose name begins with this one's has cells that look like runs of this one.
+    longer = [other for other in kept_recipes(folder) if len(other) > len(name)]
+    seeds: dict[str, list[int]] = {}
+    for stem in [path.stem for path in cells.glob(f"{name}_*.json")]:
+        run = _run_of(stem, name)
+        if run and not any(_run_of(stem, other) for other in longer):
+            label, seed = run
+            seeds.setdefault(label, []).extend([] if seed is None else [seed])
     return [_stored(name, label, recipe, cells, sorted(seeds[label])) for label in sorted(seeds)]
+
+
+def _run_of(stem: str, name: str) -> tuple[str, int | None] | None:
+    """Return the label and the seed in the name of a recipe's cell, or None for another cell."""
+    match = re.compile(rf"{re.escape(name)}(?:_([a-z0-9-]+))?_(?:paper_seed(\d+)|{INDEPENDENT})").fullmatch(stem)
+    return match and (match[1] or "", int(match[2]) if match[2] else None)
 
 
 def _stored(name: str, label: str, recipe: PaperRecipe, cells: Path, seeds: list[int]) -> Reproduction:
