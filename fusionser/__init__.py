@@ -22,6 +22,9 @@ Each name is imported when it is first used. `__init__.pyi` lists them, for `laz
 
 import lazy_loader
 
+from fusionser.errors import FusionserError as FusionserError
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]

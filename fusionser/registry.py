@@ -10,7 +10,7 @@ imported affects only its own names.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
@@ -55,6 +55,10 @@ class Registry(Mapping[str, Any]):
         Name to ``module:attribute`` of the objects in fusionser, with modules relative to the package.
     called : str, optional
         Attribute of an object that contains its name. Results and model files refer to the object by this name.
+    bases : sequence of str
+        Classes, as ``module:attribute``, of which an object from outside must be a subclass, or, if
+        `instances` is true, an instance.
+    instances : bool, default=False
     prepare : callable, optional
         Called with each imported object; the registry returns the result.
 
@@ -75,12 +79,16 @@ class Registry(Mapping[str, Any]):
         own: Mapping[str, str],
         *,
         called: str | None = None,
+        bases: Sequence[str] = (),
+        instances: bool = False,
         prepare: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.kind = kind
         self.group = f"{OWN}.{group}"
         self._own = own
         self._called = called
+        self._bases = bases
+        self._instances = instances
         self._prepare = prepare
         self._added: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
@@ -105,8 +113,7 @@ class Registry(Mapping[str, Any]):
             return self._added[name]
         if name not in self._loaded:
             if name in self._own:
-                module, _, attribute = self._own[name].partition(":")
-                self._loaded[name] = self._prepare(getattr(import_module(f"{OWN}.{module}"), attribute))
+                self._loaded[name] = self._prepare(_own_object(self._own[name]))
             elif name in self._plugins:
                 self._loaded[name] = self._load(name)
             else:
@@ -128,9 +135,17 @@ class Registry(Mapping[str, Any]):
         if not NAME.fullmatch(name):
             raise SettingsError(f"the name is {name!r}; expected lower-case letters, digits and single hyphens")
         prepared = self._prepare(value)
+        self._check_base(prepared)
         if self._called and (called := getattr(prepared, self._called, None)) != name:
             raise SettingsError(f"its attribute '{self._called}' is {called!r}; expected '{name}'")
         return prepared
+
+    def _check_base(self, value: Any) -> None:
+        bases = tuple(_own_object(place) for place in self._bases)
+        fits = isinstance(value, bases) if self._instances else isinstance(value, type) and issubclass(value, bases)
+        if bases and not fits:
+            what = "an instance" if self._instances else "a subclass"
+            raise SettingsError(f"it is {value!r}; expected {what} of {bases[0].__name__}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._own, *self._plugins, *self._added)))
@@ -194,9 +209,22 @@ class Registry(Mapping[str, Any]):
         return str(getattr(value, "summary", None) or value.__doc__ or "").strip().partition("\n")[0]
 
 
+def _own_object(place: str) -> Any:
+    """Import an object of fusionser from ``module:attribute``."""
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(f"{OWN}.{module}"), attribute)
+
+
+def _preset(value: Any) -> Any:
+    if not callable(value):
+        raise SettingsError(f"it is {value!r}; expected a function that returns a FeatureExtractor")
+    return value
+
+
 def _corpus(value: Any) -> Any:
     corpus = value() if isinstance(value, type) else value
-    if corpus.card.name != corpus.name:
+    # Anything that is not a corpus is refused by its class.
+    if hasattr(corpus, "card") and corpus.card.name != corpus.name:
         raise SettingsError(f"its card is that of '{corpus.card.name}'; expected '{corpus.name}'")
     return corpus
 
@@ -282,28 +310,54 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
 }
 """The objects of fusionser: ``module:attribute`` by group and name."""
 
-BLOCKS = Registry("feature block", "blocks", OWN_OBJECTS["blocks"], called="kind")
+BLOCKS = Registry(
+    "feature block",
+    "blocks",
+    OWN_OBJECTS["blocks"],
+    called="kind",
+    bases=("features.base:FeatureBlock", "features.learned:LearnedBlock"),
+)
 """Feature blocks; the name is also the prefix of a block's columns."""
 
-FRONT_ENDS = Registry("front end", "front_ends", OWN_OBJECTS["front_ends"], called="kind")
+FRONT_ENDS = Registry(
+    "front end", "front_ends", OWN_OBJECTS["front_ends"], called="kind", bases=("features.maps:FrontEnd",)
+)
 """Inputs of networks."""
 
-NETWORKS = Registry("network", "networks", OWN_OBJECTS["networks"], called="kind")
+NETWORKS = Registry(
+    "network", "networks", OWN_OBJECTS["networks"], called="kind", bases=("networks.extractor:DeepExtractor",)
+)
 """Deep extractors: networks that are trained in each fold, as feature blocks or to classify by themselves."""
 
-CLASSIFIERS = Registry("classifier", "classifiers", OWN_OBJECTS["classifiers"])
+CLASSIFIERS = Registry(
+    "classifier", "classifiers", OWN_OBJECTS["classifiers"], bases=("classifiers.base:TableClassifier",)
+)
 """Classifiers of feature columns."""
 
-CORPORA = Registry("corpus", "corpora", OWN_OBJECTS["corpora"], called="name", prepare=_corpus)
+CORPORA = Registry(
+    "corpus",
+    "corpora",
+    OWN_OBJECTS["corpora"],
+    called="name",
+    bases=("corpora.base:Corpus",),
+    instances=True,
+    prepare=_corpus,
+)
 """Corpora, each as an object that parses its file names."""
 
-AUGMENTATIONS = Registry("augmentation", "augmentations", OWN_OBJECTS["augmentations"])
+AUGMENTATIONS = Registry(
+    "augmentation",
+    "augmentations",
+    OWN_OBJECTS["augmentations"],
+    bases=("augmentation.waveforms:Kind",),
+    instances=True,
+)
 """Kinds of augmentation."""
 
-PROTOCOLS = Registry("protocol", "protocols", OWN_OBJECTS["protocols"], called="name")
+PROTOCOLS = Registry("protocol", "protocols", OWN_OBJECTS["protocols"], called="name", bases=("splits.base:Protocol",))
 """Protocols, which split rows into training and test rows."""
 
-PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"])
+PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 """Named sets of blocks, as functions that build an extractor."""
 
 REGISTRIES: Mapping[str, Registry] = {

@@ -43,7 +43,7 @@ def fused():
 
 @pytest.mark.parametrize("hidden", [12, "12", {12}, (8,) * 17])
 def test_hidden_layers_are_a_list(hidden):
-    with pytest.raises(SettingsError, match="expected at most 16 numbers of units"):
+    with pytest.raises(SettingsError, match="expected a list of at most 16 numbers of units"):
         MLP(hidden=hidden).fit([[0.0], [1.0]] * 5, ["calm", "sad"] * 5)
 
 

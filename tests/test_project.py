@@ -188,7 +188,11 @@ def test_lazy_packages_list_and_give_what_their_stub_says(package):
         for name in one.names
     ]
     assert lazy
-    assert {name for _, name in lazy} <= set(package.__all__) <= set(dir(package))
+    eager = {one.target.id for one in stub.body if isinstance(one, ast.AnnAssign)}
+    names = {name for _, name in lazy}
+    assert names | eager == set(package.__all__)
+    assert names <= set(dir(package))
+    assert all(hasattr(package, name) for name in eager)
     for module, name in lazy:
         assert getattr(package, name) is getattr(importlib.import_module(module), name)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'|No fusionser.* attribute nothing"):

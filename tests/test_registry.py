@@ -19,6 +19,7 @@ from fusionser.registry import (
     BLOCKS,
     CLASSIFIERS,
     CORPORA,
+    FRONT_ENDS,
     NETWORKS,
     PRESETS,
     PROTOCOLS,
@@ -145,8 +146,26 @@ def test_an_object_must_go_by_its_name():
         SettingsError, match="'rms2' cannot be registered: its attribute 'kind' is 'rms'; expected 'rms2'"
     ):
         BLOCKS.register("rms2", BLOCKS["rms"])
-    with pytest.raises(SettingsError, match="its attribute 'name' is None; expected 'odd'"):
-        PROTOCOLS.register("odd", object)
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("registry", "value", "expected"),
+    [
+        (BLOCKS, 3, "it is 3; expected a subclass of FeatureBlock"),
+        (BLOCKS, BLOCKS["rms"](), "expected a subclass of FeatureBlock"),
+        (NETWORKS, BLOCKS["rms"], "expected a subclass of DeepExtractor"),
+        (FRONT_ENDS, BLOCKS["rms"], "expected a subclass of FrontEnd"),
+        (CLASSIFIERS, BLOCKS["rms"], "expected a subclass of TableClassifier"),
+        (CORPORA, 3, "expected an instance of Corpus"),
+        (AUGMENTATIONS, len, "expected an instance of Kind"),
+        (PROTOCOLS, object, "expected a subclass of Protocol"),
+        (PRESETS, 3, "it is 3; expected a function that returns a FeatureExtractor"),
+    ],
+)
+def test_an_object_of_another_kind_is_refused_when_it_is_registered(registry, value, expected):
+    with pytest.raises(SettingsError, match=f"the {registry.kind} 'odd' cannot be registered: .*{expected}"):
+        registry.register("odd", value)
 
 
 @pytest.mark.usefixtures("registered")

@@ -137,8 +137,8 @@ class MLP(NetworkClassifier):
 
     def check_network(self) -> None:
         """Raise `SettingsError` if a parameter of the network is outside its range."""
-        if not isinstance(self.hidden, list | tuple) or len(self.hidden) > MOST_LAYERS:
-            raise SettingsError(f"hidden is {self.hidden!r}; expected at most {MOST_LAYERS} numbers of units")
+        if isinstance(self.hidden, str) or np.ndim(self.hidden) != 1 or len(self.hidden) > MOST_LAYERS:
+            raise SettingsError(f"hidden is {self.hidden!r}; expected a list of at most {MOST_LAYERS} numbers of units")
         check_units(hidden=self.hidden)
         check_dropout(self.dropout)
 

@@ -136,9 +136,10 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     LeakageError
         When every column that varies has mean 0 and standard deviation 1 over all rows, or a range of 0 to 1.
     """
-    if len(table) < 3:
+    names = feature_columns(table)
+    if len(names) < 2 or len(table) < 3:
         return
-    values = table[feature_columns(table)].to_numpy(dtype=np.float64)
+    values = table[names].to_numpy(dtype=np.float64)
     varying = values[:, values.std(axis=0) > 0]
     if varying.shape[1] < 2:
         return

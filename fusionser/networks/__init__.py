@@ -8,3 +8,4 @@ import lazy_loader
 from fusionser.registry import NETWORKS as NETWORKS
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["NETWORKS"]

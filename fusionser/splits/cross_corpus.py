@@ -1,7 +1,7 @@
 """Protocols over several corpora."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -26,8 +26,8 @@ class CrossCorpus(Protocol):
     """
 
     name: ClassVar[str] = "cross-corpus"
-    test: Sequence[str] = field(default_factory=tuple)
-    train: Sequence[str] = field(default_factory=tuple)
+    test: Sequence[str] = ()
+    train: Sequence[str] = ()
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the only fold."""
@@ -56,7 +56,7 @@ class AddedCorpora(Protocol):
     """
 
     name: ClassVar[str] = "speaker-kfold-added-corpora"
-    test: Sequence[str] = field(default_factory=tuple)
+    test: Sequence[str] = ()
     folds: int = 6
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:

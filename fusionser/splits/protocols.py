@@ -222,10 +222,10 @@ def protocol(name: str, **settings: Any) -> Protocol:
         number = (int, float) if key == "share" else int
         if key in ("folds", "seed", "share") and (not isinstance(value, number) or isinstance(value, bool)):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected a {'' if key == 'share' else 'whole '}number")
-        if key in ("speakers", "test", "train") and not (
+        if valid[key].default == () and not (
             isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
         ):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected a list of names")
-        if key == "stratified" and not isinstance(value, bool):
+        if isinstance(valid[key].default, bool) and not isinstance(value, bool):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected true or false")
     return kind(**settings)

@@ -4,6 +4,7 @@ import fnmatch
 import json
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,8 +140,10 @@ def _attempt(cell: Cell, folder: str | Path, resources: Resources, failures: dic
 
 def stored_failure(path: Path) -> str | None:
     """Return why the cell that would be stored at `path` failed, or None if it did not fail."""
-    failed = path.with_suffix(FAILED)
-    return str(json.loads(failed.read_text(encoding="utf-8"))["error"]) if failed.is_file() else None
+    # A damaged file counts as a cell that was not run, and the next run replaces it.
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(path.with_suffix(FAILED).read_text(encoding="utf-8"))["error"])
+    return None
 
 
 def stored_curves(folder: str | Path, cells: Sequence[str]) -> list[pd.DataFrame | None]:

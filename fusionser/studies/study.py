@@ -13,7 +13,7 @@ from fusionser.pipeline import Place, Prepared, Resources, build_features, choos
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import read_result
-from fusionser.spec import ProtocolSpec, stored_elsewhere
+from fusionser.spec import PipelineSpec, ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe
 from fusionser.studies.runner import CellProgress, CellRun, run_cells, stored_failure
@@ -146,9 +146,16 @@ def _cell_names(recipe: Recipe, cells: Path) -> Iterator[str]:
         for wanted, setting, (pipeline, spec) in product(choice.protocols, recipe.settings, recipe.specs(choice)):
             alone = _cell_name(choice, wanted, setting, pipeline.name, NETWORK_ALONE)
             names = [_cell_name(choice, wanted, setting, pipeline.name, decides) for decides in pipeline.classifiers]
-            # Stored cells say whether networks classified by themselves; without any, the features are built to tell.
-            if any(next(cells.glob(f"{name}.*json"), None) for name in (alone, *names)):
-                is_alone = next(cells.glob(f"{alone}.*json"), None) is not None
-            else:
-                is_alone = decided_by(spec, build_features(spec)) == NETWORK_ALONE
-            yield from [alone] if is_alone else names
+            yield from [alone] if _is_network_alone(spec, cells, alone, names) else names
+
+
+def _is_network_alone(spec: PipelineSpec, cells: Path, alone: str, names: Sequence[str]) -> bool:
+    """Return whether networks classify by themselves: as the stored cells say, else as the features say."""
+    stored = [any(next(cells.glob(f"{name}.*json"), None) for name in group) for group in ([alone], names)]
+    if stored[0] != stored[1]:
+        return stored[0]
+    try:
+        return decided_by(spec, build_features(spec)) == NETWORK_ALONE
+    except SettingsError:
+        # A plugin that the features need is missing here.
+        return False
