@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 import typer
 
 from fusionser.errors import SettingsError
+from fusionser.names import EARLY
 
 
 def option(text: str, default: Any = None, flag: str | None = None, panel: str | None = None, **more: Any) -> Any:
@@ -181,7 +182,12 @@ class FrontEnd(Group):
             gender = features.gender if network is None else None
             features = features.changed(name="", preset=None, blocks=(), keep=(), gender=gender)
         clip = features.clip.changed(**_given(self, "offset", "duration", "sampling_rate", "trim", "denoise"))
-        return spec.changed(features=features.changed(**named, **_given(self, "gender"), clip=clip), network=network)
+        features = features.changed(**named, **_given(self, "gender"), clip=clip)
+        if self.network is None:
+            return spec.changed(features=features, network=network)
+        # A network that classifies by itself also replaces the classifier and the fusion of a settings file.
+        parts = {"classifier": type(spec.classifier)(), "fusion": EARLY, "networks": spec.networks.changed(cross_fit=0)}
+        return spec.changed(features=features, network=network, **parts)
 
 
 class Training(Group):
@@ -223,12 +229,21 @@ class Training(Group):
             raise SettingsError(NETWORK_ALONE_TEXT)
         augment = None if self.augment is None else names(self.augment)
         rows = _given(self, "copies", "imbalance", "impose_imbalance", "augment_classes", augment=augment)
+        changed = spec.rows.changed(**rows)
+        if self.copies is not None and not changed.augment:
+            raise SettingsError("--copies needs --augment; name a kind of augmentation")
         return spec.changed(
-            rows=spec.rows.changed(**rows),
+            rows=changed,
             networks=spec.networks.changed(**_given(self, "epochs", "cross_fit", "precision", "weights")),
-            classifier=spec.classifier.changed(**_given(self, "scaling", "equal_blocks", "tune", name=self.classifier)),
+            classifier=self._classifier(spec.classifier),
             **_given(self, "fusion", seed=seed, setting=setting),
         )
+
+    def _classifier(self, spec: Any) -> Any:
+        """Return the specification of the classifier; another one does not take over the parameters of the file."""
+        if self.classifier not in (None, spec.name):
+            spec = spec.changed(parameters={})
+        return spec.changed(**_given(self, "scaling", "equal_blocks", "tune", name=self.classifier))
 
 
 class Split(Group):

@@ -168,6 +168,8 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--cross-fit", "4"], "--cross-fit is for networks, but there are none among the blocks"),
         (["--blocks", "conv1d", "--fusion", "average", "--tune"], "but here networks classify without it"),
         (["--blocks", "mfcc,rms", "--fusion", "average", "--equal-blocks"], "leave it out with late fusion"),
+        (["--blocks", "gender", "--gender", "given", "--trim"], "trim has no effect: none of the blocks gender has"),
+        (["--copies", "3"], "--copies needs --augment"),
         (["--drop-classes", "calm"], "no recording has the emotion 'calm'; there are angry, fear"),
         (
             ["--setting", "transductive"],

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fusionser.corpora import list_rows
 from fusionser.errors import ProtocolError, SettingsError
 from fusionser.features.store import read_settings
 from fusionser.jobs import evaluate, extract, fit
 from fusionser.model import load_model
 from fusionser.pipeline import PipelineSpec
 from fusionser.results import read_result
+from fusionser.spec import ClassifierSpec
 
 MADE = ("seconds", "provenance")
 """What differs from one run of the same settings to the next."""
@@ -155,8 +157,21 @@ def test_options_override_a_file_of_settings(command, demo_folder, tmp_path):
     )
     assert other.json["protocol"]["settings"] == {"speakers": ["f1"]}
     assert other.json["spec"]["features"]["preset"] == "wide" and other.json["features_name"] == "wide"
-    network = command(*given, "--config", path, "--network", "mfcc-frames")
-    assert network.status == 1 and "leave out --classifier, --scaling" in network.messages
+    network = command(*given, "--config", path, "--network", "mfcc-frames", "--epochs", 1, "--setting", "inductive")
+    assert network.status == 0, network.messages
+    spec = PipelineSpec(**network.json["spec"])
+    assert (spec.network, spec.classifier, spec.fusion) == ("mfcc-frames", ClassifierSpec(), "early")
+    both = command(*given, "--config", path, "--network", "mfcc-frames", "--classifier", "svm")
+    assert both.status == 1 and "leave out --classifier, --scaling" in both.messages
+
+
+def test_another_classifier_does_not_take_the_parameters_of_the_file(command, features, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("[pipeline.classifier]\nname = 'svm'\nscaling = 'robust'\nparameters = { C = 3.0 }\n")
+    given = ["evaluate", features, "--folds", 2, "--json", "--config", path]
+    assert command(*given, "--classifier", "svm").json["spec"]["classifier"]["parameters"] == {"C": 3.0}
+    other = command(*given, "--classifier", "random-forest")
+    assert PipelineSpec(**other.json["spec"]).classifier == ClassifierSpec(name="random-forest", scaling="robust")
 
 
 def test_a_share_of_the_speakers_overrides_speakers_by_name(command, features, tmp_path):
@@ -335,3 +350,10 @@ def test_settings_that_are_saved_of_a_features_file_hold_its_features(command, d
     assert again["features"] == first["features"]
     assert [block["name"] for block in first["features"]] == ["zcr", "rms"]
     assert again["pooled"] == first["pooled"]
+
+
+def test_what_is_no_path_is_refused(demo_folder):
+    rows = list_rows(demo_folder, "demo").rows
+    for data, kind in [(rows, "DataFrame"), (3, "int"), ([3], "list")]:
+        with pytest.raises(SettingsError, match=f"data is {kind}; expected the path of a folder or of a table"):
+            evaluate(data)

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from distributions import write_distribution
 
+from fusionser.classifiers import TableClassifier, classifier
 from fusionser.corpora import Corpus
 from fusionser.errors import SettingsError
 from fusionser.features import FeatureBlock, FeatureExtractor
@@ -312,3 +313,18 @@ def test_code_of_a_program_is_known_by_what_it_does_where_its_source_is_alike():
     assert first != second
     assert first == code_origin(measuring(1.0)) == code_origin(measuring(1.0)())
     assert first.startswith(f"{__name__} ")
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("wanted", "strategy"), [({"class_weight": "balanced"}, "weights"), ({"balance": "smote"}, "smote")]
+)
+def test_a_classifier_without_weights_or_balancing_is_not_asked_for_them(wanted, strategy):
+    class Plain(TableClassifier):
+        def __init__(self, random_state=0):
+            self.random_state = random_state
+
+    CLASSIFIERS.register("plain", Plain)
+    assert classifier("plain", seed=3).random_state == 3
+    with pytest.raises(SettingsError, match=f"'plain' has no parameter '.*', so it cannot .* strategy '{strategy}'"):
+        classifier("plain", **wanted)

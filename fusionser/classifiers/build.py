@@ -1,6 +1,7 @@
 """A classifier by its name."""
 
 from fusionser.classifiers.base import TableClassifier
+from fusionser.errors import SettingsError
 from fusionser.networks.settings import NetworkTraining
 from fusionser.registry import CLASSIFIERS
 
@@ -35,7 +36,7 @@ def classifier(
     Raises
     ------
     SettingsError
-        If no classifier has that name.
+        If no classifier has that name, or it has no parameter for the weights or the balancing.
 
     Examples
     --------
@@ -44,6 +45,12 @@ def classifier(
     """
     built: TableClassifier = CLASSIFIERS.named(name)()
     settings = {"random_state": seed, "class_weight": class_weight, "balance": balance, "n_jobs": n_jobs}
+    for key in ("class_weight", "balance"):
+        if settings[key] is not None and key not in built.get_params():
+            raise SettingsError(
+                f"the classifier '{name}' has no parameter '{key}', so it cannot use the imbalance strategy "
+                f"'{balance or 'weights'}'; choose a strategy that acts on rows, such as oversample"
+            )
     if device is not None and isinstance(built, NetworkTraining):
         settings["device"] = device
     built.set_params(**{key: value for key, value in settings.items() if key in built.get_params()})

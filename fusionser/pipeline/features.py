@@ -1,6 +1,6 @@
 """Build the features of a specification."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,21 @@ def build_features(spec: PipelineSpec) -> FeatureExtractor:
             if name not in there:
                 raise unknown_name("feature block to keep", name, there)
         extractor = FeatureExtractor(blocks=[(name, there[name]) for name in there if name in features.keep])
+    _check_clip(extractor, features.clip.given())
     extractor.check()
     return extractor
+
+
+def _check_clip(extractor: FeatureExtractor, clip: Mapping[str, Any]) -> None:
+    """Refuse a setting of the clip that no block uses."""
+    heard = [block for _, block in extractor.blocks if getattr(block, "uses_audio", True)]
+    used = {name.rpartition("__")[2] for block in heard for name in block.get_params()}
+    for name in clip:
+        if name not in used:
+            raise SettingsError(
+                f"{name} has no effect: none of the blocks {', '.join(name for name, _ in extractor.blocks)} has that "
+                "parameter; leave it out"
+            )
 
 
 def _preset(features: FeaturesSpec) -> FeatureExtractor:
