@@ -53,8 +53,8 @@ def _places(data: Data, corpus: str | None) -> list[Place]:
     paths = [data] if isinstance(data, str | Path) else data
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
         raise SettingsError(
-            f"data is {type(data).__name__}; expected the path of a folder or of a table of rows (CSV or Parquet), or a "
-            "list of such paths. `fusionser.rows.write_table` writes a table"
+            f"data is {type(data).__name__}; expected the path of a folder or of a table of rows (CSV or Parquet), or "
+            "a list of such paths. `fusionser.rows.write_table` writes a table"
         )
     return [Place(path, corpus) for path in paths]
 

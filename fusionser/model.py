@@ -105,8 +105,9 @@ class Model:
         Returns
         -------
         DataFrame
-            In the order of X: ``file`` (such as ``waveform 0`` without a file), ``emotion`` (empty on error), ``probability``
-            of that emotion, one column ``probability_<class>`` per class, and ``error`` (empty on success).
+            In the order of X: ``file`` (such as ``waveform 0`` without a file), ``emotion`` (empty on error),
+            ``probability`` of that emotion, one column ``probability_<class>`` per class, and ``error`` (empty on
+            success).
         """
         extractor: FeatureExtractor = self.pipeline[FEATURES]
         table = extractor.table(X, sampling_rate)
@@ -224,11 +225,9 @@ def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor
         for what, name, registries in _names(card):
             if not any(name in registry for registry in registries):
                 package = card.plugins.get(name)
-                advice = (
-                    f"install or register it, it came from {package}"
-                    if package
-                    else "a plugin may provide it, which you need to install"
-                )
+                advice = "a plugin may provide it, which you need to install"
+                if package:
+                    advice = f"install or register it, it came from {package}"
                 raise ModelFileError(f"it needs the {what} '{name}', which is not registered here; {advice}")
         return card, FeatureExtractor.from_settings(card.features), _kind(card)
     except ModelFileError:

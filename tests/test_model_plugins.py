@@ -112,7 +112,7 @@ def test_a_classifier_registered_at_run_time_is_saved_and_loaded(model, model_da
     rows = model_data.table.iloc[::30]
     np.testing.assert_array_equal(again.pipeline.predict_proba(rows), ours.pipeline.predict_proba(rows))
     monkeypatch.delitem(CLASSIFIERS._added, "centroids")
-    message = f"m.fusionser: it needs the classifier 'centroids', which is not registered here; install or register it, it came from {__name__}"
+    message = f"m.fusionser: it needs the classifier 'centroids', .*; install .* it came from {__name__}"
     with pytest.raises(ModelFileError, match=message):
         load_model(file)
 
@@ -189,9 +189,7 @@ def test_a_block_registered_at_run_time_is_saved_and_named(demo_folder, register
     again = load_model(file)
     assert again.card.plugins == {"peak": BLOCKS.origin("peak")}
     monkeypatch.delitem(BLOCKS._added, "peak")
-    with pytest.raises(
-        ModelFileError, match=f"needs the feature block 'peak', .*; install or register it, it came from {__name__}"
-    ):
+    with pytest.raises(ModelFileError, match=f"needs the feature block 'peak', .*; install .* came from {__name__}"):
         load_model(file)
 
 

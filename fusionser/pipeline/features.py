@@ -102,7 +102,8 @@ def build_features(spec: PipelineSpec) -> FeatureExtractor:
 def _check_clip(extractor: FeatureExtractor, clip: Mapping[str, Any]) -> None:
     """Refuse a setting of the clip that no block uses."""
     heard = [block for _, block in extractor.blocks if getattr(block, "uses_audio", True)]
-    used = {name.rpartition("__")[2] for block in heard for name in block.get_params()}
+    inputs = [block.resolved_front_end() if isinstance(block, LearnedBlock) else block for block in heard]
+    used = {name for block in inputs for name in block.get_params(deep=False)}
     for name in clip:
         if name not in used:
             raise SettingsError(
