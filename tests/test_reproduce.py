@@ -238,7 +238,7 @@ def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path, monkey
     by_speaker = ProtocolSpec(name="speaker-kfold", settings={"folds": 9})
     many = recipe.model_copy(update={"speaker_independent": by_speaker})
     monkeypatch.setattr(cells, "evaluate_prepared", lambda *given, **more: pytest.fail("trained before all was split"))
-    with pytest.raises(ProtocolError, match="9 folds of 8 speakers"):
+    with pytest.raises(ProtocolError, match="folds is 9; expected 2 to 8"):
         reproduce(name, many, {"demo": demo_folder}, tmp_path, Run(quick=True))
     monkeypatch.undo()
     assert len(reproduce(name, many, {"demo": part}, tmp_path, Run(partial=True, quick=True)).independent.folds) == 8
@@ -259,7 +259,7 @@ def test_the_command(command, demo_folder, tmp_path):
     arguments = ["reproduce", tmp_path / "small.toml", "--place", f"demo={demo_folder}", "--out", tmp_path / "out"]
     done = command(*arguments, "--epochs", 1)
     assert done.status == 0, done.messages
-    assert "stamp: 1 epochs in place of the recipe's" in done.output
+    assert "stamp: 1 epoch instead of the recipe's" in done.output
     assert "stamp: speakers shared by training and test" in done.output
     page = (tmp_path / "out" / "report.md").read_text()
     assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20 |" in page
