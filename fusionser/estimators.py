@@ -309,7 +309,7 @@ def _check_tree(made: Any) -> None:
     if hasattr(made, "tree_"):
         expect(made.tree_, Tree)
         if made.tree_.n_features != made.n_features_in_:
-            raise ValueError("a tree whose columns differ from its classifier's")
+            raise ValueError("a tree with different columns than its classifier")
 
 
 FOLLOWED: Mapping[str, Callable[[Any], None]] = {
