@@ -275,4 +275,4 @@ def test_the_page_of_a_study_is_made_again_by_the_recipe_it_kept(demo_folder, tm
     (out / "recipe.json").unlink()
     refused = command("report", out)
     assert refused.status == 1
-    assert "if they are of a study, name its --recipe" in refused.messages
+    assert "if they belong to a study, give --recipe" in refused.messages
