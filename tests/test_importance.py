@@ -105,7 +105,7 @@ def test_an_evaluation_tells_what_it_relies_on(command, demo_folder, tmp_path):
     assert blocks == {"mfcc", "zcr"} and len(found) == 2 + asked["feature_count"]
     assert found["mfcc"][0] > 0.1 and found["mfcc"][1][0] <= found["mfcc"][0] <= found["mfcc"][1][1]
     shown = command(*given, "--importance", "blocks", "--out", tmp_path)
-    assert "what it relies on" in shown.output
+    assert "what the classifier relies on" in shown.output
     assert f"| mfcc | {100 * found['mfcc'][0]:.1f} |" in (tmp_path / "report.md").read_text()
     wrong = command(*given, "--importance", "rows")
     assert wrong.status == 1 and "unknown kind of importance 'rows'" in wrong.messages

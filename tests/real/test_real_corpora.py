@@ -156,7 +156,7 @@ def test_the_guard_catches_the_recording_that_ravdess_holds_twice(features):
 def test_a_model_of_real_speech_is_saved_and_predicts(command, corpus_folder, features, tmp_path):
     model = tmp_path / "ravdess.fusionser"
     done = command("fit", features["ravdess"], "--classifier", "svm", "--out", model)
-    assert "estimated by speaker-holdout, tested: ravdess/01, ravdess/02, ravdess/03, ravdess/04" in done.output
+    assert "estimated by speaker-holdout, tested on ravdess/01, ravdess/02, ravdess/03, ravdess/04" in done.output
     folder = corpus_folder("ravdess") / "Actor_01"
     answers = command("predict", model, folder, "--json").json
     assert len(answers) == 60
@@ -190,7 +190,7 @@ def test_cross_corpus_between_real_corpora(command, corpus_folder, some_of_tess)
         "evaluate", *places, "--corpus", "emodb,tess", "--protocol", "cross-corpus", "--test-corpora", "tess"
     )
     assert refused.status == 1
-    assert "tests the classes surprise" in " ".join(refused.messages.split())
+    assert "the test rows have the class surprise, but the training rows do not" in " ".join(refused.messages.split())
 
 
 def test_studies_with_another_corpus(command, corpus_folder, some_of_tess, tmp_path):
