@@ -86,7 +86,9 @@ class Asked(Group):
         }
         if self.study is None:
             if self.also:
-                raise SettingsError("--also is for the studies protocol and corpora; name one of them with --study")
+                raise SettingsError(
+                    "--also is only for the studies protocol and corpora; choose one of them with --study"
+                )
             return Factorial(
                 imbalance=names(table.imbalance or STRATEGIES),
                 augmentation=names(table.augmentation or KINDS),
@@ -158,7 +160,7 @@ def _print(effects: list[Any], sentences: list[str]) -> None:
     from fusionser.reporting.ablation import ends, p_value
 
     print_table(
-        "what each does, in points of UAR; p by permutation over speakers, corrected (Holm)",
+        "effects in points of UAR; p values by permutation over speakers, corrected (Holm)",
         ["contrast", "UAR", "95 % interval", "p", "WAR"],
         [
             [

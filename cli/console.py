@@ -110,17 +110,22 @@ def spoken(update: Callable[..., None]) -> Callable[..., None]:
     return report
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which takes an s in the plural."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def recordings(count: int) -> str:
     """Return a count with its noun."""
-    return f"{count} recording{'' if count == 1 else 's'}"
+    return counted(count, "recording")
 
 
 def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] = ()) -> None:
-    """Print the notes on the recordings, and which of them were set apart, and why."""
+    """Print the notes on the recordings, and which of them were set aside, and why."""
     for note in notes:
         say(f"note: {note}")
     if quarantine:
-        say(f"{recordings(len(quarantine))} set apart, as unusable:")
+        say(f"{recordings(len(quarantine))} set aside as unusable:")
     for entry in quarantine[:SHOWN]:
         say(f"  {entry['reason']}")
     if len(quarantine) > SHOWN:

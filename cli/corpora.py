@@ -146,10 +146,10 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
     write(f"recordings by gender: {genders}")
     kinds = [
         ("differs from the complete corpus", summary["missing"]),
-        ("there twice (left out, kept)", [f"{left}  =  {kept}" for left, kept in summary["doubled"]]),
+        ("duplicate recordings (left out  =  kept)", [f"{left}  =  {kept}" for left, kept in summary["doubled"]]),
         ("same audio under several names", ["  =  ".join(group) for group in summary["identical_audio"]]),
         ("cannot be used", [entry["reason"] for entry in summary["unusable"]]),
-        ("audio files that are not of this corpus", summary["ignored"]),
+        ("audio files that are not part of this corpus", summary["ignored"]),
         ("notes", summary["notes"]),
     ]
     for title, lines in kinds:
@@ -178,4 +178,4 @@ def generate(
     if json:
         print_json({"folder": str(folder), "recordings": count, "synthetic": True})
         return
-    write(f"{folder}: {count} synthetic recordings. No score on them says anything about speech")
+    write(f"{folder}: {count} synthetic recordings. Scores on them say nothing about speech")

@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.errors import unknown_name
 
-from .console import print_json, print_table, training_bar, write
+from .console import counted, print_json, print_table, training_bar, write
 from .options import IMPORTANCE_HELP, Experiment, Places, option
 from .preparing import prepare_experiment
 
@@ -59,7 +59,7 @@ def _print_result(result: Any) -> None:
     from fusionser.reporting.words import selection_text, stamp_texts
 
     if is_synthetic(result):
-        write("SYNTHETIC RECORDINGS: these scores say that the tools work, and nothing about speech.")
+        write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
     print_table(
         f"{result.classifier} on {result.corpus}, {result.features_name} ({result.feature_count} columns)",
         ["score", "%", "95 % interval over speakers"],
@@ -87,7 +87,7 @@ def _print_result(result: Any) -> None:
         )
     if result.importance:
         print_table(
-            "what it relies on: points of a test speaker's UAR that are lost when columns are shuffled",
+            "what the classifier relies on: points of UAR that a test speaker loses when columns are shuffled",
             ["columns", "points lost", "95 % interval"],
             [
                 [name, *_percent(loss), "-" if ends is None else " to ".join(_percent(*ends))]
@@ -97,5 +97,5 @@ def _print_result(result: Any) -> None:
         )
     protocol = result.protocol
     stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts(protocol.stamps)])
-    write(f"{protocol.name}, {len(result.folds)} fold(s); {stamps}; seed {result.seed}")
+    write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
     write(headline(result))

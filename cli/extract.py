@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, recordings, write
+from .console import counted, print_json, recordings, write
 from .options import FrontEnd, Group, Input, Places, Run, Settings, option
 from .preparing import make_resources, prepare_places
 
@@ -56,12 +56,13 @@ def extract(places: Places, asked: Asked) -> None:
             }
         )
         return
+    earlier = ", the others were analysed earlier" if extracted.computed < extracted.rows else ""
     write(
-        f"{out}: {recordings(extracted.rows)}, {extracted.columns} columns ({extracted.features_name}); "
-        f"{extracted.computed} analysed now, the others known from before; {extracted.seconds:.1f} s"
+        f"{out}: {recordings(extracted.rows)}, {counted(extracted.columns, 'column')} ({extracted.features_name}); "
+        f"{extracted.computed} analysed{earlier}; {extracted.seconds:.1f} s"
     )
     if extracted.quarantine:
-        write(f"{listed}: {recordings(len(extracted.quarantine))} set apart, with reasons")
+        write(f"{listed}: {recordings(len(extracted.quarantine))} set aside, with reasons")
 
 
 def _without_learning(spec: Any) -> Any:

@@ -55,9 +55,10 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
         f"speakers of {card.corpus}"
     )
     if card.estimate is None:
-        write("no estimate was made, so how well the model performs is unknown")
+        write("no estimate was made, so the performance of the model is unknown")
         return
     if is_synthetic(card.estimate):
-        write("SYNTHETIC RECORDINGS: the estimate says that the tools work, and nothing about speech.")
+        write("SYNTHETIC RECORDINGS: the estimate only shows that the tools work, and says nothing about speech.")
     tested = "; ".join(fold.name for fold in card.estimate.folds)
-    write(f"What to expect (estimated by {card.estimate.protocol.name}, tested: {tested}): {headline(card.estimate)}")
+    estimated = f"estimated by {card.estimate.protocol.name}, tested on {tested}"
+    write(f"Expected performance ({estimated}): {headline(card.estimate)}")

@@ -47,7 +47,7 @@ def list_names(
             write("run a study with: fusionser study NAME; a paper's figure with: fusionser reproduce NAME")
     for kind in wanted:
         for name, package in REGISTRIES[kind].passed_over() if kind != RECIPES else ():
-            say(f"note: '{name}' of {package} is not used, since another of the {kind} has this name")
+            say(f"note: '{name}' of {package} is not used, because the name is already taken in {kind}")
 
 
 def _listed(registry: Any, name: str) -> Listed:

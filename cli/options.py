@@ -254,8 +254,8 @@ class Split(Group):
     test_speakers: str = option("Speakers of a hold-out, comma-separated.", "")
     test_share: float | None = option("Share of a hold-out, 0 to 1.")
     stratified: bool = option("Equal shares of the emotions in random splits.", False, "--stratified")
-    test_corpora: str = option("Corpora to test, for protocols over several corpora.", "")
-    train_corpora: str = option("Corpora that cross-corpus trains on; by default the others.", "")
+    test_corpora: str = option("Corpora to test on, for protocols over several corpora.", "")
+    train_corpora: str = option("Corpora to train on, for cross-corpus; by default all others.", "")
 
     def over(self, config: Any, name: str | None, default: str, seed: int | None) -> Any:
         """Return the settings with the given protocol."""

@@ -42,7 +42,7 @@ def corpus_places(corpora: Iterable[str], named: list[str] | None) -> dict[str, 
 def prepare_places(
     job: Callable[..., Any], places: list[Any], config: Any, given: Input, resources: Any, **more: Any
 ) -> Any:
-    """Call `prepare` or `extract_file` with a progress bar, and report the recordings that were set apart."""
+    """Call `prepare` or `extract_file` with a progress bar, and report the recordings that were set aside."""
     from fusionser.reporting.words import stamp_texts
 
     with progress_bar("features") as progress:

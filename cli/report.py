@@ -68,6 +68,6 @@ def _reproduction(folder: Path) -> tuple[Path, int]:
     cells = folder / "cells"
     if not any(list(cells.glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
         raise SettingsError(
-            f"{folder} holds no results of 'fusionser ablate' or 'reproduce'; if they are of a study, name its --recipe"
+            f"{folder} has no results of 'fusionser ablate' or 'reproduce'; if they belong to a study, give --recipe"
         )
     return write_page(folder, corpora_here()), len(list(cells.glob("*.json")))

@@ -77,11 +77,11 @@ def say_failures(run: Any, out: Path) -> None:
         return
     if run.failures:
         raise SettingsError(f"all {len(run.failures)} evaluations failed; the reasons are in {out / 'cells'}")
-    raise SettingsError(f"no evaluation of this study is in {out / 'cells'}; run it without --partial")
+    raise SettingsError(f"{out / 'cells'} has no evaluations of this study; run it without --partial")
 
 
 def left_text(run: Any) -> str:
     """Return what is left of a run, as text to put after the number of evaluations."""
-    missing = f"; {len(run.missing)} are still to be run" if run.missing else ""
-    failed = f"; {len(run.failures)} failed, and are tried again by the next run" if run.failures else ""
+    missing = f"; {len(run.missing)} still to be run" if run.missing else ""
+    failed = f"; {len(run.failures)} failed; the next run tries them again" if run.failures else ""
     return missing + failed

@@ -62,13 +62,15 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         members = manifest["members"]
         names = set(members)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path}: its manifest is not one that fusionser wrote ({error!r})") from error
+        raise ModelFileError(f"{path}: its manifest was not written by fusionser ({error!r})") from error
     if type(version) is not int or not 1 <= version <= FORMAT:
         raise ModelFileError(
             f"{path}: has format {version!r}, and this version reads up to {FORMAT}; install a newer fusionser"
         )
     if len(names) > MOST_MEMBERS:
-        raise ModelFileError(f"{path}: has {len(names)} members, a model at most {MOST_MEMBERS}; refused as hostile")
+        raise ModelFileError(
+            f"{path}: has {len(names)} members; a model has at most {MOST_MEMBERS}; refused as hostile"
+        )
     listed = isinstance(members, dict) and names | {MANIFEST} == set(archive.namelist())
     if not listed or len(archive.namelist()) != len(names) + 1:
         raise ModelFileError(f"{path}: its members are not those that its manifest lists; refused as hostile")

@@ -17,6 +17,7 @@ __all__ = [
     "RowsError",
     "SettingsError",
     "TrainingError",
+    "UnknownNameError",
     "unknown_name",
 ]
 
@@ -41,6 +42,14 @@ class SettingsError(FusionserError, ValueError):
     """A parameter has an invalid value or an unknown name."""
 
 
+class UnknownNameError(SettingsError):
+    """A name is not one of the valid names; `kind` tells what it stands for, such as ``"classifier"``."""
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class ProtocolError(FusionserError, ValueError):
     """The rows cannot be split under the protocol."""
 
@@ -57,7 +66,7 @@ class ModelFileError(FusionserError):
     """A saved model cannot be read: it is truncated, unsafe, from a newer version or of another format."""
 
 
-def unknown_name(kind: str, got: str, known: Iterable[str]) -> SettingsError:
+def unknown_name(kind: str, got: str, known: Iterable[str]) -> UnknownNameError:
     """Return the error for an unknown name, with the valid names in its message.
 
     Parameters
@@ -77,4 +86,4 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> SettingsError:
     names = list(known)
     close = get_close_matches(got, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."
-    return SettingsError(f"unknown {kind} '{got}'{hint} Known: {', '.join(names)}")
+    return UnknownNameError(f"unknown {kind} '{got}'{hint} Known: {', '.join(names)}", kind)

@@ -232,7 +232,7 @@ class _Reader:
         if path == "numpy.ndarray":
             return array
         if array.shape != () or f"numpy.{array.dtype}" != path:
-            raise ValueError(f"an array of {array.dtype} in the place of a {path}")
+            raise ValueError(f"an array of {array.dtype} where a {path} is expected")
         return array[()]
 
     def _stored(self, name: str) -> npt.NDArray[Any]:
@@ -294,7 +294,7 @@ def _scalar(node: Mapping[str, Any]) -> str | int | float | None:
     """Return the value of a JSON text, with current names for columns of earlier versions."""
     value = json.loads(node["content"])
     if isinstance(value, list | dict):
-        raise ValueError("it holds a container in the place of a value")
+        raise ValueError("it holds a container where a value is expected")
     return current_column(value) if isinstance(value, str) else value
 
 
@@ -310,7 +310,7 @@ def _check_tree(made: Any) -> None:
     if hasattr(made, "tree_"):
         expect(made.tree_, Tree)
         if made.tree_.n_features != made.n_features_in_:
-            raise ValueError("a tree for other columns than its classifier's")
+            raise ValueError("a tree with different columns than its classifier")
 
 
 FOLLOWED: Mapping[str, Callable[[Any], None]] = {

@@ -204,9 +204,11 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
         _put_back(extractor, classifier, rest)
         columns = list(extractor.get_feature_names_out())
         if list(scaler.feature_names_in_) != columns or list(classifier.classes_) != list(card.classes):
-            raise ValueError("its parts are for other columns or classes than those in its card")
+            raise ValueError("its parts have different columns or classes than its card")
         if classifier.n_features_in_ != len(columns):
-            raise ValueError(f"its classifier is for {classifier.n_features_in_} columns, and there are {len(columns)}")
+            raise ValueError(
+                f"its classifier expects {classifier.n_features_in_} columns, but there are {len(columns)}"
+            )
     except Exception as error:
         # Damaged parts can raise any error, such as XGBoost's own.
         raise ModelFileError(f"its parts do not fit together ({error})") from error
@@ -225,7 +227,7 @@ def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor
         for what, name, registries in _names(card):
             if not any(name in registry for registry in registries):
                 package = card.plugins.get(name)
-                advice = "a plugin may provide it, which you need to install"
+                advice = "it may come from a plugin that you need to install"
                 if package:
                     advice = f"install or register it, it came from {package}"
                 raise ModelFileError(f"it needs the {what} '{name}', which is not registered here; {advice}")

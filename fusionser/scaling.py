@@ -148,7 +148,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         kinds = {type(build()) for build in SCALERS.values()}
         strange = [type(scaler).__name__ for scaler in self.scalers_.values() if type(scaler) not in kinds]
         if strange:
-            raise ValueError(f"a {strange[0]} in the place of a scaler")
+            raise ValueError(f"a {strange[0]} where a scaler is expected")
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, the carried ones first."""

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import SettingsError, UnknownNameError, unknown_name
 from fusionser.files import write_text
 from fusionser.names import (
     DEFAULT_PRESET,
@@ -84,10 +84,16 @@ class Spec(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            where = "".join(f"{part}: " for part in first["loc"])
+            cause = first.get("ctx", {}).get("error")
+            # An unknown name's message says what it stands for, which the name of its field would repeat.
+            said = ("name", *cause.kind.split()) if isinstance(cause, UnknownNameError) else ()
+            where = "".join(f"{part}: " for part in first["loc"] if part not in said)
             unknown = first["type"] == "extra_forbidden" and len(first["loc"]) == 1
             hint = f"; known here: {', '.join(type(self).model_fields)}" if unknown else ""
-            raise SettingsError(f"{where}{first['msg'].removeprefix('Value error, ')}{hint}") from error
+            message = f"{where}{first['msg'].removeprefix('Value error, ')}{hint}"
+            if isinstance(cause, UnknownNameError):
+                raise UnknownNameError(message, cause.kind) from error
+            raise SettingsError(message) from error
 
     def plain(self) -> dict[str, Any]:
         """Return the values that differ from the defaults, as plain values."""

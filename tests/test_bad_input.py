@@ -53,7 +53,9 @@ def test_a_folder_without_audio(refused, tmp_path):
 
 
 def test_a_folder_of_another_corpus(refused, demo_folder):
-    assert "240 audio files, none named as in RAVDESS" in refused("evaluate", demo_folder, "--corpus", "ravdess")
+    assert "240 audio files, but no file name matches those of RAVDESS" in refused(
+        "evaluate", demo_folder, "--corpus", "ravdess"
+    )
 
 
 def test_a_folder_of_no_corpus(refused, demo_folder):
@@ -72,7 +74,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", sorted(BAD))
-def test_a_bad_recording_is_set_apart_and_strict_stops(command, refused, part, tmp_path, kind):
+def test_a_bad_recording_is_set_aside_and_strict_stops(command, refused, part, tmp_path, kind):
     folder = part("*_neutral_*")
     bad = folder / "synthetic_f1_sad_s1_01.wav"
     shutil.copy(next(folder.iterdir()), bad)
@@ -80,7 +82,7 @@ def test_a_bad_recording_is_set_apart_and_strict_stops(command, refused, part, t
     out = tmp_path / "features.parquet"
     done = command("extract", folder, *EVALUATE, "--out", out)
     assert done.status == 0
-    assert "1 recording set apart, as unusable:" in done.messages
+    assert "1 recording set aside as unusable:" in done.messages
     assert len(pd.read_parquet(out)) == 80
     listed = pd.read_csv(tmp_path / "features.quarantine.csv")
     assert listed["file"].tolist() == [str(bad)]
@@ -118,11 +120,13 @@ def test_a_label_never_seen(refused, part, demo_folder):
     part("*_angry_*")
     part("synthetic_m1_fear_*")
     message = refused("evaluate", folder, *EVALUATE, "--folds", 8)
-    assert "tests the classes fear, which are not in its training rows" in message
+    assert "the test rows have the class fear, but the training rows do not" in message
 
 
 def test_more_folds_than_speakers(refused, demo_folder):
-    assert "9 folds of 8 speakers; expected 2 to 8 folds" in refused("evaluate", demo_folder, *EVALUATE, "--folds", 9)
+    assert "folds is 9; expected 2 to 8, the number of speakers" in refused(
+        "evaluate", demo_folder, *EVALUATE, "--folds", 9
+    )
 
 
 def test_speakers_that_nobody_knows(refused, demo_folder, tmp_path):
@@ -164,7 +168,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--blocks", "conv1", "--gender", "given"], "unknown feature block 'conv1'; did you mean 'conv1d'?"),
         (["--blocks", "conv1d", "--cross-fit", "1"], "cross_fit is 1; expected 0"),
         (["--blocks", "mfcc,conv1d", "--fusion", "stacked"], "the class scores of conv1d are in-fold"),
-        (["--blocks", "mfcc", "--fusion", "average"], "late fusion of one block, 'mfcc', fuses nothing"),
+        (["--blocks", "mfcc", "--fusion", "average"], "late fusion needs two or more blocks; got only 'mfcc'"),
         (["--cross-fit", "4"], "--cross-fit is for networks, but there are none among the blocks"),
         (["--blocks", "conv1d", "--fusion", "average", "--tune"], "but here networks classify without it"),
         (["--blocks", "mfcc,rms", "--fusion", "average", "--equal-blocks"], "leave it out with late fusion"),

@@ -47,7 +47,7 @@ def model(command, features, session_folder):
     done = command("fit", features, "--classifier", "svm", "--out", file)
     assert done.status == 0, done.messages
     assert "trained on 240 recordings of 8 speakers of demo" in done.output
-    assert "What to expect (estimated by speaker-holdout" in done.output
+    assert "Expected performance (estimated by speaker-holdout" in done.output
     return file
 
 
@@ -78,7 +78,7 @@ def test_evaluate_writes_a_report(command, features, tmp_path):
     done = command("evaluate", features, "--protocol", "leave-one-speaker-out", "--out", tmp_path / "report")
     assert done.status == 0
     assert "SYNTHETIC RECORDINGS" in done.output
-    assert "leave-one-speaker-out, 8 fold(s); inductive; fixed parameters" in done.output
+    assert "leave-one-speaker-out, 8 folds; inductive; fixed parameters" in done.output
     assert (tmp_path / "report" / "report.md").is_file()
 
 
@@ -233,7 +233,12 @@ def test_check_lists_what_is_missing_doubled_identical_and_unusable(command, dem
     assert found["doubled"] == [[str(folder / "again" / names[4]), str(folder / names[4])]]
     assert found["ignored"] == [str(folder / "stranger.wav")]
     shown = command("corpora", "check", "demo", folder).output
-    for mark in ("differs from the complete corpus", "there twice", "same audio under several names", "cannot be used"):
+    for mark in (
+        "differs from the complete corpus",
+        "duplicate recordings",
+        "same audio under several names",
+        "cannot be used",
+    ):
         assert mark in shown
 
 

@@ -178,7 +178,7 @@ def test_what_is_no_corpus_is_told(tmp_path):
     for place, corpus, message in [
         (tmp_path / "nowhere", "ravdess", "no such folder"),
         (tmp_path / "a.wav", "ravdess", "not a folder"),
-        (tmp_path, "ravdess", "1 audio files, none named as in RAVDESS"),
+        (tmp_path, "ravdess", "1 audio file, but no file name matches those of RAVDESS"),
         (tmp_path, None, "say which corpus it is with --corpus, one of ravdess"),
         (tmp_path / "nowhere", None, "no such folder or table"),
     ]:

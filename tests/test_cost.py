@@ -64,15 +64,15 @@ def test_a_cost_stands_in_the_report_until_the_recipe_is_run(command, demo_folde
     assert told.status == 0, told.messages
     assert "small: 0." in told.output and "5 trainings of each network (mfcc-frames " in told.output
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "**small.** What it would take here" in page
+    assert "**small.** Cost on this machine" in page
     # Where a corpus is not at hand, the page says why its recipe was not run.
-    assert re.search(r"s1-super-set-holdout.*\.\*\* The corpora are not whole .* 0 of 480 recordings of savee", page)
+    assert re.search(r"s1-super-set-holdout.*\.\*\* The corpora were incomplete .* 0 of 480 recordings of savee", page)
     assert command(*arguments, "--cost", "--json").json["hours"] > 0
     assert command(*arguments, "--quick").status == 0
-    assert "What it would take here" not in (tmp_path / "out" / "report.md").read_text()
+    assert "Cost on this machine" not in (tmp_path / "out" / "report.md").read_text()
     # One seed of two: the row says so, with what the whole would take.
     assert command(*arguments, "--seeds", "1").status == 0
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "Run for 1 of 2 seeds; the rest was not afforded: the whole would take 0." in page
+    assert "Run for 1 of 2 seeds; the other seeds would cost too much. The whole recipe would take 0." in page
     assert command(*arguments).status == 0
-    assert "was not afforded" not in (tmp_path / "out" / "report.md").read_text()
+    assert "would cost too much" not in (tmp_path / "out" / "report.md").read_text()

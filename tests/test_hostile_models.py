@@ -182,7 +182,7 @@ def test_a_feature_of_the_strangers_own_is_refused(saved, tmp_path):
     manifest["card"]["features"][0]["kind"] = "os.system"
     with pytest.raises(
         ModelFileError,
-        match="needs the feature block 'os.system', which is not registered here; a plugin may provide it",
+        match="needs the feature block 'os.system', which is not registered here; it may come from a plugin",
     ):
         load_model(raw(tmp_path / "m.fusionser", {**parts, MANIFEST: json.dumps(manifest)}))
 
@@ -224,7 +224,7 @@ def test_foreign_and_newer_and_missing_files_are_told(saved, tmp_path):
         ({"card": {}}, "its card has"),
         (
             {"card": {**manifest["card"], "classifier": "oracle"}},
-            "needs the classifier 'oracle', which is not registered here; a plugin may provide it",
+            "needs the classifier 'oracle', which is not registered here; it may come from a plugin",
         ),
         ({"card": {**manifest["card"], "classes": ["a", "b"]}}, "do not fit together"),
         ({"card": {**manifest["card"], "features": manifest["card"]["features"][:1]}}, "do not fit together"),
@@ -306,11 +306,11 @@ def test_a_part_in_the_place_of_another_is_refused():
     forest = fitted_parts(RandomForest(n_estimators=2))["classifier"].forest_
     expected = {"scale": BlockScaler, "classifier": SVM}
     parts["classifier"].calibrator_.calibrated_classifiers_[0].estimator = forest
-    with pytest.raises(ModelFileError, match="a RandomForestClassifier in the place of a SVC"):
+    with pytest.raises(ModelFileError, match="a RandomForestClassifier where a SVC is expected"):
         load_estimators(dump_estimators(parts), expected)
     parts = fitted_parts(SVM())
     parts["scale"].scalers_[""] = forest
-    with pytest.raises(ModelFileError, match="a RandomForestClassifier in the place of a scaler"):
+    with pytest.raises(ModelFileError, match="a RandomForestClassifier where a scaler is expected"):
         load_estimators(dump_estimators(parts), expected)
 
 
@@ -329,11 +329,11 @@ def test_a_part_that_is_missing_is_refused(kind):
     part = {"SVM": "svc_", "RandomForest": "forest_"}[kind.__name__]
     fitted = kind().fit(X, y)
     del fitted.__dict__[part]
-    with pytest.raises(ModelFileError, match=r"in the place of a"):
+    with pytest.raises(ModelFileError, match=r"where a \w+ is expected"):
         load_estimators(dump_estimators({"classifier": fitted}), {"classifier": kind})
 
 
 def test_a_file_of_very_many_members_is_refused(saved, tmp_path):
     file = rebuild(saved["svm"], tmp_path / "m.fusionser", {f"part{number}": b"{}" for number in range(200)})
-    with pytest.raises(ModelFileError, match="has 20. members, a model at most 100"):
+    with pytest.raises(ModelFileError, match="has 20. members; a model has at most 100"):
         load_model(file)

@@ -141,5 +141,5 @@ def test_a_column_more_than_the_classifier_has_is_refused(forest):
     assert len(trees) == 2
     for part in (classifier, *trees):
         part["n_features_in_"] = text(4)
-        refused(copy.deepcopy(schema), parts, "for other columns")
+        refused(copy.deepcopy(schema), parts, "with different columns")
         part["n_features_in_"] = text(3)

@@ -218,5 +218,5 @@ def test_a_card_that_names_what_is_not_registered_says_so(demo_folder, tmp_path,
     change(manifest["card"]["features"][1])
     for name in ("members", "format"):
         manifest.pop(name)
-    with pytest.raises(ModelFileError, match=f"{message}, which is not registered here; a plugin may provide it"):
+    with pytest.raises(ModelFileError, match=f"{message}, which is not registered here; it may come from a plugin"):
         load_model(write_archive(tmp_path / "n.fusionser", manifest, parts))

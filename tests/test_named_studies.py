@@ -71,13 +71,8 @@ def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_t
     assert effect.contrast.text == "random folds against folds by speaker"
     assert effect.uar.mean == pytest.approx(0.2)
     told = summary(study("protocol"), [effect], results)
-    assert told[0] == (
-        "The UAR, averaged over the classifiers, is highest for 'random folds' (60.0 %) and lowest for 'folds by "
-        "speaker' (40.0 %)."
-    )
-    assert told[1] == (
-        "1 of 1 contrasts find a change of the UAR beyond what chance gives: random folds against folds by speaker."
-    )
+    assert told[0] == "The UAR is highest for 'random folds' (60.0 %) and lowest for 'folds by speaker' (40.0 %)."
+    assert told[1].startswith("The only contrast, random folds against folds by speaker, is significant: +20.0 points")
     with pytest.raises(SettingsError, match="results of different protocols cannot be compared"):
         estimate_effects(study("gender"), results)
 
@@ -86,10 +81,10 @@ def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_t
     ("name", "changed", "told"),
     [
         ("voices", {}, "unknown study 'voices'"),
-        ("blocks", {"preset": None, "blocks": ("mfcc",)}, "the features are one block, mfcc; expected two or more"),
+        ("blocks", {"preset": None, "blocks": ("mfcc",)}, "got one block, 'mfcc'; expected two or more"),
         ("gender", {"classifiers": ["oracle"]}, "unknown classifier 'oracle'"),
-        ("gender", {"also": ["emodb"]}, "the study 'gender' is of one corpus; leave the others out"),
-        ("corpora", {"also": ["ravdess"]}, "ravdess is named as another corpus than itself"),
+        ("gender", {"also": ["emodb"]}, "the study 'gender' uses one corpus; leave --also out"),
+        ("corpora", {"also": ["ravdess"]}, "--also names ravdess, which is the corpus of the study itself"),
         ("protocol", {"also": ["voices"]}, "unknown corpus 'voices'"),
     ],
 )
@@ -99,7 +94,7 @@ def test_studies_that_make_no_sense_are_told(name, changed, told):
 
 
 def test_a_network_is_added_to_the_features_of_the_paper_and_takes_their_place():
-    with pytest.raises(SettingsError, match="has features of its own"):
+    with pytest.raises(SettingsError, match="always uses SER-FusionNet's features"):
         study("deep", preset="wide").recipe()
     made_of = {
         one.name: (one.spec.features_name, one.spec.networks.cross_fit) for one in study("deep").recipe().pipelines
@@ -181,6 +176,6 @@ def test_what_has_no_part_in_a_study_is_told(command, demo_folder, tmp_path):
     answer = command(*given, "--study", "corpora")
     assert "the study 'corpora' adds other corpora to the training rows; name at least one" in answer.messages
     answer = command(*given, "--also", f"emodb={demo_folder}")
-    assert "--also is for the studies protocol and corpora" in answer.messages
+    assert "--also is only for the studies protocol and corpora" in answer.messages
     answer = command(*given, "--study", "gender", "--gender", "given")
     assert "--gender has no effect in the study 'gender'" in answer.messages

@@ -80,7 +80,7 @@ def test_what_learns_is_not_extracted_beforehand(command, demo_folder, tmp_path)
     options = ["--blocks", "mfcc,conv1d", "--out", tmp_path / "f.parquet"]
     done = command("extract", demo_folder, "--corpus", "demo", *options)
     assert done.status == 1
-    assert "conv1d learn from training rows, so they cannot be extracted beforehand" in done.messages
+    assert "conv1d learns from training rows, so it cannot be extracted beforehand" in done.messages
 
 
 def test_a_run_that_keeps_nothing_leaves_nothing(command, demo_folder, tmp_path):

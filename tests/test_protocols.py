@@ -139,8 +139,8 @@ def test_what_a_tested_speaker_did_in_an_added_corpus_is_on_neither_side():
 @pytest.mark.parametrize(
     ("split", "rows", "message"),
     [
-        (SpeakerKFold(folds=13), table(), "13 folds of 12 speakers; expected 2 to 12"),
-        (SpeakerKFold(folds=1), table(), "1 folds of 12 speakers"),
+        (SpeakerKFold(folds=13), table(), "folds is 13; expected 2 to 12, the number of speakers"),
+        (SpeakerKFold(folds=1), table(), "folds is 1; expected 2 to 12"),
         (SpeakerKFold(folds=2), table(1), "all 4 rows are of one speaker"),
         (LeaveOneSpeakerOut(), table(1), "of one speaker"),
         (SpeakerHoldout(speakers=("99",)), table(), "'99' names no speaker; the speakers are ravdess/01"),
@@ -152,10 +152,14 @@ def test_what_a_tested_speaker_did_in_an_added_corpus_is_on_neither_side():
         (RandomHoldout(share=2.0), table(), "cannot be split"),
         (CrossCorpus(test=("emodb",)), table(), "no rows of the corpus 'emodb'; the table has ravdess"),
         (AddedCorpora(test=("emodb",)), table(), "no rows of the corpus 'emodb'"),
-        (AddedCorpora(test=("ravdess",)), table(), "name the corpora to test, out of ravdess, and leave one"),
+        (
+            AddedCorpora(test=("ravdess",)),
+            table(),
+            "name the corpora to test on, and leave one to train on; the table has ravdess",
+        ),
         (CrossCorpus(), table(), "name the corpora to test"),
         (CrossCorpus(test=("ravdess",)), table(), "no training rows"),
-        (CrossCorpus(test=("ravdess",), train=("ravdess",)), table(), "on both sides"),
+        (CrossCorpus(test=("ravdess",), train=("ravdess",)), table(), "got ravdess both to train on and to test on"),
         (SpeakerKFold(folds=2), np.zeros((4, 2)), "expected the table of rows"),
         (SpeakerKFold(folds=2), pd.DataFrame({"x": [1, 2]}), "no column 'speaker'"),
     ],

@@ -286,7 +286,7 @@ def test_an_augmentation_may_have_a_name_with_hyphens_and_digits():
 
 def test_the_readme_shows_how_to_add_a_block():
     text = (ROOT / "README.md").read_text()
-    code = re.search(r"### Add a block from outside\n.*?```python\n(.*?)```", text, re.DOTALL)[1]
+    code = re.search(r"### Add your own block\n.*?```python\n(.*?)```", text, re.DOTALL)[1]
     expected = re.search(r"print\(.*\)  # (.*)\n", code)[1]
     assert in_new_process(code) == expected
 

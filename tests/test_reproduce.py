@@ -129,7 +129,7 @@ def test_runs_of_other_kinds_are_kept_apart_and_seeds_of_other_settings_left_out
     os.utime(other, (1, 1))
     (again, _) = stored_reproductions(name, recipe, tmp_path)
     assert again.paper == first.paper and again.left_out == 1
-    assert "1 evaluations of other settings or versions left out" in reproduction_stamps(again)
+    assert "left out: 1 evaluation with other settings or versions" in reproduction_stamps(again)
     # What cannot be read is made again.
     stored.write_text('{"corpus": "demo"}')
     assert reproduce(name, recipe, places, tmp_path, run).paper[0].pooled == first.paper[0].pooled
@@ -165,7 +165,9 @@ def test_a_best_epoch_can_be_looked_for_where_the_paper_reports_a_test_score(sma
     assert best_epoch_score(found) == f"{100 * curve.max():.1f} (one seed)"
     answer = command("reproduce", "s1-ravdess-holdout", "--best-epoch", "--place", f"ravdess={demo_folder}")
     assert answer.status != 0
-    assert "a best epoch needs a network that classifies, and 's1-ravdess-holdout' has none" in answer.messages
+    assert (
+        "--best-epoch needs a network that classifies, but the recipe 's1-ravdess-holdout' has none" in answer.messages
+    )
 
 
 def test_a_best_epoch_is_of_the_very_same_run(small, demo_folder, tmp_path):
@@ -233,12 +235,14 @@ def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path, monkey
     part.mkdir()
     for path in sorted(demo_folder.iterdir())[::2]:
         (part / path.name).symlink_to(path)
-    with pytest.raises(SettingsError, match="120 of 240 recordings of demo.* use what there is with --partial"):
+    with pytest.raises(
+        SettingsError, match="120 of 240 recordings of demo.* run on the incomplete corpus with --partial"
+    ):
         reproduce(name, recipe, {"demo": part}, tmp_path, Run())
     by_speaker = ProtocolSpec(name="speaker-kfold", settings={"folds": 9})
     many = recipe.model_copy(update={"speaker_independent": by_speaker})
     monkeypatch.setattr(cells, "evaluate_prepared", lambda *given, **more: pytest.fail("trained before all was split"))
-    with pytest.raises(ProtocolError, match="9 folds of 8 speakers"):
+    with pytest.raises(ProtocolError, match="folds is 9; expected 2 to 8"):
         reproduce(name, many, {"demo": demo_folder}, tmp_path, Run(quick=True))
     monkeypatch.undo()
     assert len(reproduce(name, many, {"demo": part}, tmp_path, Run(partial=True, quick=True)).independent.folds) == 8
@@ -259,12 +263,15 @@ def test_the_command(command, demo_folder, tmp_path):
     arguments = ["reproduce", tmp_path / "small.toml", "--place", f"demo={demo_folder}", "--out", tmp_path / "out"]
     done = command(*arguments, "--epochs", 1)
     assert done.status == 0, done.messages
-    assert "stamp: 1 epochs in place of the recipe's" in done.output
+    assert "stamp: 1 epoch instead of the recipe's" in done.output
     assert "stamp: speakers shared by training and test" in done.output
     page = (tmp_path / "out" / "report.md").read_text()
     assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20 |" in page
     score = r"-?\d+\.\d points"
-    computed = rf"To choose the epoch by the test rows adds {score}\. By speaker the accuracy is {score} (low|high)er\."
+    computed = (
+        rf"Choosing the epoch by the test rows changes the accuracy by [+-]\d+\.\d points\. Evaluated by speaker, the "
+        rf"accuracy is {score} (low|high)er\."
+    )
     assert re.search(rf"\*\*small, epochs-1\.\*\* {computed} All of it\. Stamps: ", page)
     assert "s4-crnn-emodb" in page.split("## Not run")[1]
     (tmp_path / "other.toml").write_text(SMALL.replace("small network", "other network"))

@@ -35,7 +35,7 @@ def test_what_is_read_of_a_row_is_computed(small, tmp_path):
         tested = recipe.changed(measure="test", figure=figure)
         found = Reproduction("x", tested, paper=of_wars(three), independent=of_wars([52.5])[0])
         figures[figure] = reading(found)
-        assert figures[figure][1:] == ["By speaker the accuracy is 7.5 points lower."]
+        assert figures[figure][1:] == ["Evaluated by speaker, the accuracy is 7.5 points lower."]
         assert verdict(found) == ("reached" if figure < 62.484 else "not reached")
     interval = "our mean (60.0, 95 % interval 57.5 to 62.5), by the measure that the paper reports."
     assert [told[0] for told in figures.values()] == [
@@ -53,19 +53,19 @@ def test_what_is_read_of_a_row_is_by_the_measure_that_the_paper_reports(small):
     assert reading(found) == [
         "The paper's figure is not reached: it lies 8.0 points above our mean (72.0, 95 % interval 69.5 to 74.5), by "
         "the measure that the paper reports.",
-        "To choose the epoch by the test rows adds 20.0 points.",
+        "Choosing the epoch by the test rows changes the accuracy by +20.0 points.",
     ]
     tested = own.changed(measure="test")
     (first, second) = reading(replace(found, recipe=tested))
     assert "not reached: it lies 28.0 points above our mean (52.0, 95 % interval 47.0 to 57.0)" in first
-    assert second == "To choose the epoch by the test rows adds 20.0 points."
+    assert second == "Choosing the epoch by the test rows changes the accuracy by +20.0 points."
 
 
 def test_nothing_is_read_that_the_numbers_do_not_show(small):
     _, recipe = small
     tested = recipe.changed(measure="test", figure=20.0)
     three = of_wars([59.0, 60.0, 61.0], test_rows=49)
-    few = "A test set of 49 recordings moves by 2.0 points with each."
+    few = "With 49 test recordings, each one counts for 2.0 points of accuracy."
     # Two seeds, a part of a run, or no figure: no verdict.
     for found in (
         Reproduction("x", tested, paper=three[:2]),
@@ -75,7 +75,7 @@ def test_nothing_is_read_that_the_numbers_do_not_show(small):
         assert reading(found) == [few]
     assert reading(Reproduction("x", tested)) == []
     higher = Reproduction("x", tested, "quick", paper=of_wars([50.0], test_rows=50), independent=of_wars([51.0])[0])
-    assert reading(higher) == ["By speaker the accuracy is 1.0 points higher."]
+    assert reading(higher) == ["Evaluated by speaker, the accuracy is 1.0 points higher."]
 
 
 def test_the_reading_stands_on_the_page(small, tmp_path):
@@ -86,7 +86,7 @@ def test_the_reading_stands_on_the_page(small, tmp_path):
     page = write_reproduction([found], {"y": ""}, {}, tmp_path).read_text()
     assert f"**x.** {reading(found)[0]} All of it. `fusionser reproduce x`; commit c; m; d." in page
     row = "| x | Nobody: a small network on synthetic voices | 62.49 | test | 60.0 ± 1.0 (57.5 to 62.5; 3 seeds) | "
-    assert f"{row}not what it reports | not reached | - | - |" in page
+    assert f"{row}not reported by the paper | not reached | - | - |" in page
     assert "\ny.\n" in page.split("## Not run")[1]
 
 

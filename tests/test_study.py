@@ -249,7 +249,7 @@ spec.rows = { augment = ["noise"], copies = 101 }
     (tmp_path / "small.toml").write_text(text.replace("[[corpora]]", f"{many}[[corpora]]", 1))
     answer = command("study", tmp_path / "small.toml", "--place", f"demo={demo_folder}", "--out", tmp_path)
     assert answer.status == 0, answer.messages
-    assert "4 evaluations; 2 failed, and are tried again by the next run" in answer.output
+    assert "4 evaluations; 2 failed; the next run tries them again" in answer.output
     page = (tmp_path / "report.md").read_text()
     assert "demo_random-kfold_inductive_many-copies_svm: copies is 101; expected 0 to 100 copies a clip" in page
     # The page that is made again says the same of what failed, and of what has not been run.
@@ -275,4 +275,4 @@ def test_the_page_of_a_study_is_made_again_by_the_recipe_it_kept(demo_folder, tm
     (out / "recipe.json").unlink()
     refused = command("report", out)
     assert refused.status == 1
-    assert "if they are of a study, name its --recipe" in refused.messages
+    assert "if they belong to a study, give --recipe" in refused.messages

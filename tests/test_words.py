@@ -43,8 +43,8 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
 @pytest.mark.parametrize(
     ("stamp", "sentence"),
     [
-        (Stamp(kind="shared-speakers", value=24), "speakers shared by training and test: up to 24 a fold"),
-        (Stamp(kind="shared-statements", value=2), "statements shared by training and test: up to 2 a fold"),
+        (Stamp(kind="shared-speakers", value=24), "speakers shared by training and test: up to 24 per fold"),
+        (Stamp(kind="shared-statements", value=2), "statements shared by training and test: up to 2 per fold"),
         (Stamp(kind="speakers-unknown", value=240), "speakers unknown, so they may be on both sides"),
         (Stamp(kind="gender-given"), "gender of the test speakers as labelled"),
         (
@@ -53,18 +53,18 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
         ),
         (
             Stamp(kind="inner-folds-by-clip", value=["f1", "f2 to m1"]),
-            "inner folds by clip and not by speaker, since too few speakers have every class: f1, f2 to m1",
+            "inner folds by clip and not by speaker, because too few speakers have every class: f1, f2 to m1",
         ),
         (
             Stamp(kind="partial-corpus", value={"corpus": "tess", "found": 210, "expected": 2800}),
             "partial: 210 of 2800 recordings of tess",
         ),
-        (Stamp(kind="doubled", value=7), "7 recordings are there twice; one of each is used"),
+        (Stamp(kind="doubled", value=7), "7 recordings occur twice; one copy of each is used"),
         (
             Stamp(kind="initial-weights", value={"network": "vgg16", "weights": None}),
-            "vgg16 begins with weights at ",
+            "vgg16 starts from random weights",
         ),
-        (Stamp(kind="initial-weights", value={"network": "vgg16", "weights": "a.st"}), "vgg16 begins with a.st"),
+        (Stamp(kind="initial-weights", value={"network": "vgg16", "weights": "a.st"}), "vgg16 starts from a.st"),
         (
             Stamp(kind="quick", value={"epochs": 3, "used": 40, "recordings": 240}),
             "quick: 3 epochs, 40 of 240 recordings",
@@ -83,12 +83,12 @@ def test_a_fact_is_said_once_and_where_it_is_not_of_all_of_which():
     random = stamped(shared, Stamp(kind="shared-speakers", value=24), name="random-kfold", random=True)
     by_speaker = stamped(shared, notes=(Stamp(kind="precision", value="bfloat16"),))
     assert result_stamps([by_speaker, random]) == [
-        "statements shared by training and test: up to 2 a fold",
+        "statements shared by training and test: up to 2 per fold",
         "trained in bfloat16 (speaker-kfold)",
-        "speakers shared by training and test: up to 24 a fold (random-kfold)",
+        "speakers shared by training and test: up to 24 per fold (random-kfold)",
     ]
     assert result_stamps([stamped()]) == ["none"]
-    assert stamp_texts([shared, shared]) == ["statements shared by training and test: up to 2 a fold"]
+    assert stamp_texts([shared, shared]) == ["statements shared by training and test: up to 2 per fold"]
     assert note_lines(by_speaker) == ["trained in bfloat16"]
 
 
@@ -221,7 +221,7 @@ def test_facts_do_not_hang_on_words(other_words):
     turned = study_page(text, results)
     assert skeleton(turned) == skeleton(page)
     assert turned.replace("~9~", "one split") == page
-    assert result_page(leaky).replace("~15~", "speakers shared by training and test: up to 24 a fold") == alone
+    assert result_page(leaky).replace("~15~", "speakers shared by training and test: up to 24 per fold") == alone
 
 
 def test_verdicts_do_not_hang_on_words(other_words):
@@ -235,8 +235,8 @@ def test_verdicts_do_not_hang_on_words(other_words):
     said = reproduction_stamps(found)
     assert said == [
         "trained in bfloat16",
-        "speakers shared by training and test: up to 24 a fold",
-        "2 evaluations of other settings or versions left out",
+        "speakers shared by training and test: up to 24 per fold",
+        "left out: 2 evaluations with other settings or versions",
     ]
     other_words()
     assert (verdict(found), found.reached()) == ("reached", True)

@@ -100,9 +100,9 @@ class MemberClassifier(TableClassifier):
     def _check_member(self, member: Any, columns: int, never: type) -> None:
         """Raise `ValueError` if a member is not a classifier, is of the type `never`, or fits other data."""
         if not isinstance(member, TableClassifier) or isinstance(member, never):
-            raise ValueError(f"a {type(member).__name__} in the place of a classifier")
+            raise ValueError(f"a {type(member).__name__} where a classifier is expected")
         if member.n_features_in_ != columns or list(member.classes_) != list(self.classes_):
-            raise ValueError("a member was fitted to other columns or classes")
+            raise ValueError("a member was fitted to different columns or classes")
         member.check_loaded()
 
     def pack(self) -> dict[str, bytes]:

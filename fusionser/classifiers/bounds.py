@@ -17,7 +17,7 @@ __all__ = ["check_machine", "check_nodes", "expect"]
 def expect(part: Any, *kinds: type) -> None:
     """Raise `ValueError` if the type of a part is not one of these; subclasses are rejected."""
     if type(part) not in kinds:
-        raise ValueError(f"a {type(part).__name__} in the place of a {kinds[0].__name__}")
+        raise ValueError(f"a {type(part).__name__} where a {kinds[0].__name__} is expected")
 
 
 def check_nodes(state: Mapping[str, Any], columns: int, classes: int) -> None:
@@ -25,7 +25,7 @@ def check_nodes(state: Mapping[str, Any], columns: int, classes: int) -> None:
     nodes, values = state["nodes"], state["values"]
     count = state["node_count"]
     if nodes.ndim != 1 or type(count) is not int or not 1 <= count == len(nodes):
-        raise ValueError("a tree with another number of nodes than it states")
+        raise ValueError("a tree whose number of nodes differs from what it states")
     if values.shape != (count, 1, classes):
         raise ValueError(f"a tree for {classes} classes with values of shape {values.shape}")
     if leads_outside(nodes["left_child"], nodes["right_child"], nodes["feature"], count, columns):

@@ -125,21 +125,21 @@ class LateFusion(MemberClassifier):
         """Raise `ValueError` if members, weights or stack do not fit the columns and classes of this fusion."""
         names = set(map(str, getattr(self, "feature_names_in_", [])))
         if self.method not in LATE_FUSIONS or set(self.members_) != set(self.groups_):
-            raise ValueError("a late fusion with other members than it names")
+            raise ValueError("a late fusion whose members differ from those it names")
         for name, member in self.members_.items():
             self._check_member(member, len(self.groups_[name]), LateFusion)
         used = [column for group in (*self.groups_.values(), *self.scored_.values()) for column in group]
         if names and set(used) != names:
-            raise ValueError("a late fusion of other columns than it names")
+            raise ValueError("a late fusion whose columns differ from those it names")
         if any(len(columns) != len(self.classes_) for columns in self.scored_.values()):
-            raise ValueError("a late fusion without one score per class")
+            raise ValueError("a late fusion that lacks one score per class")
         parts = [*self.groups_, *self.scored_]
         if self.stack_ is not None:
             expect(self.stack_, LogisticRegression)
             if self.stack_.coef_.shape[1] != len(parts) * len(self.classes_):
-                raise ValueError("a late fusion with a stack for other members")
+                raise ValueError("a late fusion whose stack belongs to other members")
         elif set(self.weights_) != set(parts) or not all(np.isfinite(list(map(float, self.weights_.values())))):
-            raise ValueError("a late fusion with weights of other members, or weights that are not finite")
+            raise ValueError("a late fusion whose weights belong to other members or are not finite")
 
     def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""

@@ -72,7 +72,7 @@ class RandomForest(TableClassifier):
         for tree in self.forest_.estimators_:
             expect(tree, DecisionTreeClassifier)
             if (tree.tree_.n_features, tree.tree_.value.shape[2]) != (self.n_features_in_, len(self.classes_)):
-                raise ValueError("a tree for other columns or classes")
+                raise ValueError("a tree with different columns or classes")
 
     def probabilities(self, values: Array) -> Array:
         """Return the mean vote of the trees for each class, shape (n_rows, n_classes)."""

@@ -162,8 +162,8 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
             doubled.append((str(file), records[source]["file"]))
     if not records:
         raise CorpusError(
-            f"{folder}: {len(files)} audio files, none named as in {corpus.card.title} (first: "
-            f"{min(files).name}); is --corpus {corpus.name} right?"
+            f"{folder}: {len(files)} audio file{'' if len(files) == 1 else 's'}, but no file name matches those of "
+            f"{corpus.card.title} (first: {min(files).name}); is --corpus {corpus.name} right?"
         )
     ordered = sorted(records.values(), key=lambda record: (record["speaker"], record["source"]))
     notes = corpus.complete(ordered, root)

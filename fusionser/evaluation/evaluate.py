@@ -124,9 +124,11 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
     shared = check_split(train_rows, test_rows, allowed, name)
     trained, tested = set(train_rows["emotion"]), set(test_rows["emotion"])
     if tested - trained:
+        lacking, common = sorted(tested - trained), sorted(trained & tested)
+        remedy = f"keep only the classes that both have: --classes {','.join(common)}" if common else "they share none"
         raise ProtocolError(
-            f"fold '{name}' tests the classes {', '.join(sorted(tested - trained))}, which are not in its training "
-            f"rows; use only classes of both sides: {', '.join(sorted(trained & tested)) or 'there are none'}"
+            f"fold '{name}': the test rows have the class{'es' if len(lacking) > 1 else ''} {', '.join(lacking)}, but "
+            f"the training rows do not; {remedy}"
         )
     if len(trained) < 2:
         raise ProtocolError(f"the training rows of fold '{name}' have one class, '{trained.pop()}'; two are needed")

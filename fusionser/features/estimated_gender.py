@@ -140,9 +140,9 @@ class EstimatedGender(LearnedBlock):
             raise ValueError(f"the weights cannot be read ({error})") from error
         (width,) = self.resolved_front_end().array_shape()
         if set(arrays) != {"numbers", "intercept"} or arrays["numbers"].shape != (3, width):
-            raise ValueError(f"the weights are not those of {width} columns")
+            raise ValueError(f"the weights do not fit {width} columns")
         if arrays["intercept"].shape != (1,) or any(array.dtype != np.float64 for array in arrays.values()):
-            raise ValueError("the weights are of another kind")
+            raise ValueError("the weights have the wrong type")
         if not all(np.isfinite(array).all() for array in arrays.values()) or not (arrays["numbers"][1] > 0).all():
             raise ValueError("the weights are not finite")
         self.mean_, self.scale_, self.weights_ = arrays["numbers"]

@@ -98,7 +98,7 @@ def object_column(values: list[Any]) -> Any:
 def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]]:
     if "file" not in X.columns:
         raise FusionserError(
-            f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, or {EXPECTED[9:]}"
+            f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, {EXPECTED[9:]}"
         )
     if sampling_rate is not None:
         raise FusionserError("got sampling_rate with a table; its files have their own rates, so leave it out")

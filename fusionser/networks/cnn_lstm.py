@@ -167,7 +167,7 @@ class CNNLSTM1DExtractor(BaselineExtractor):
 
 
 class CNNBiLSTM1DExtractor(CNNLSTM1DExtractor):
-    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform, with an LSTM both ways (Dey and others)."""
+    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform, with a bidirectional LSTM (Dey and others)."""
 
     kind: ClassVar[str] = "cnn-bilstm-1d"
     bidirectional: ClassVar[bool] = True
@@ -197,7 +197,7 @@ class CNNLSTM2DExtractor(BaselineExtractor):
 
 
 class CNNBiLSTM2DExtractor(CNNLSTM2DExtractor):
-    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map, with an LSTM both ways (Dey and others)."""
+    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map, with a bidirectional LSTM (Dey and others)."""
 
     kind: ClassVar[str] = "cnn-bilstm-2d"
     bidirectional: ClassVar[bool] = True

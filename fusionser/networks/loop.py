@@ -83,7 +83,7 @@ class Curve(Callback):
         """Check that the loss is finite; count correct validation rows by class."""
         if not bool(torch.isfinite(step["loss"])):
             raise TrainingError(
-                f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is no number any more; "
+                f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is NaN or infinite; "
                 f"lower the learning rate ({net.lr:g})"
             )
         if not training:

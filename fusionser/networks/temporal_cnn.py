@@ -209,7 +209,7 @@ class TemporalCNN3Extractor(TemporalCNN1Extractor):
 
 
 class TemporalCNN4Extractor(TemporalCNN1Extractor):
-    """Chowanda and Muliono's temporal CNN, MODEL-4: three convolutional blocks and an LSTM both ways."""
+    """Chowanda and Muliono's temporal CNN, MODEL-4: three convolutional blocks and a bidirectional LSTM."""
 
     kind: ClassVar[str] = "temporal-cnn-4"
     model: ClassVar[int] = 4
@@ -217,7 +217,7 @@ class TemporalCNN4Extractor(TemporalCNN1Extractor):
 
 
 class TemporalCNN5Extractor(TemporalCNN1Extractor):
-    """Chowanda and Muliono's temporal CNN, MODEL-5: four convolutional blocks and an LSTM both ways."""
+    """Chowanda and Muliono's temporal CNN, MODEL-5: four convolutional blocks and a bidirectional LSTM."""
 
     kind: ClassVar[str] = "temporal-cnn-5"
     model: ClassVar[int] = 5

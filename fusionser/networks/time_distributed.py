@@ -140,7 +140,7 @@ class TimeDistributedLSTMExtractor(BaselineExtractor):
 
 
 class TimeDistributedBiLSTMExtractor(TimeDistributedLSTMExtractor):
-    """Dey and others' time-distributed CNN-LSTM, with an LSTM both ways.
+    """Dey and others' time-distributed CNN-LSTM, with a bidirectional LSTM.
 
     All else is as in `TimeDistributedLSTMExtractor`. It has 372 423 parameters for seven classes.
     """

@@ -1,4 +1,4 @@
-"""VGG16 on the log-mel map as a picture, from scratch or with weights that were trained on photographs."""
+"""VGG16 on the log-mel map as an image, from scratch or with weights that were trained on photographs."""
 
 import hashlib
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Convolutions(Preparation):
 
 
 class VGG16(Network):
-    """Thirteen convolutions and three dense layers (Simonyan and Zisserman 2015) on the map as a picture.
+    """Thirteen convolutions and three dense layers (Simonyan and Zisserman 2015) on the map as an image.
 
     For pictures of 224 x 224 and dense layers of 4 096 units:
 
@@ -178,7 +178,7 @@ def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VGG16Extractor(BaselineExtractor):
-    """VGG16 on the log-mel map of 3 s as a picture, from scratch or with weights from a file.
+    """VGG16 on the log-mel map of 3 s as an image, from scratch or with weights from a file.
 
     `VGG16` lists the layers. SER-FusionNet's authors (Boopathi, Bramadi, Ravi Kumar and Babu 2023) mention only VGG16,
     spectrogram pictures and transfer learning. What they leave open is chosen here: the map (128 bands of the trimmed

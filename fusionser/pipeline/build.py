@@ -118,7 +118,9 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
             "--cross-fit to a number of inner folds, or --fusion average"
         )
     if len(extractor.blocks) < 2 and not deep:
-        raise SettingsError(f"late fusion of one block, '{extractor.blocks[0][0]}', fuses nothing; set --fusion early")
+        raise SettingsError(
+            f"late fusion needs two or more blocks; got only '{extractor.blocks[0][0]}'. Set --fusion early"
+        )
     if spec.classifier.equal_blocks:
         raise SettingsError("--equal-blocks weights columns for early fusion; leave it out with late fusion")
     if spec.setting == SPEAKER_NORMALISED and deep:

@@ -13,7 +13,7 @@ from fusionser.cache import Cache
 from fusionser.corpora import CORPORA, Listing, list_rows
 from fusionser.errors import AudioError, ProtocolError, SettingsError
 from fusionser.facts import Stamp
-from fusionser.features import FeatureExtractor, LearnedBlock
+from fusionser.features import EstimatedGender, FeatureExtractor, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.features.store import write_features
 from fusionser.pipeline.features import Place, build_features, resolve
@@ -197,11 +197,14 @@ def extract_file(
     began = time.perf_counter()
     spec = resolve(spec, places)
     extractor = build_features(spec)
-    learning = [name for name, block in extractor.blocks if isinstance(block, LearnedBlock)]
+    learning = {name: block for name, block in extractor.blocks if isinstance(block, LearnedBlock)}
     if learning:
+        verb, they, them = ("learn", "they", "them") if len(learning) > 1 else ("learns", "it", "it")
+        gender = any(isinstance(block, EstimatedGender) for block in learning.values())
+        hint = " (--gender given or none)" if gender else ""
         raise SettingsError(
-            f"{', '.join(learning)} learn from training rows, so they cannot be extracted beforehand; leave them "
-            "out here (--gender given or none), and name them in 'fusionser evaluate' or 'fusionser fit'"
+            f"{', '.join(learning)} {verb} from training rows, so {they} cannot be extracted beforehand; leave {them} "
+            f"out here{hint}, and name {them} in 'fusionser evaluate' or 'fusionser fit'"
         )
     run = _Extracting(extractor, resources, progress, strict, _listed(places, classes, dropped, strict=strict))
     write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance())

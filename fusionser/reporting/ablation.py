@@ -67,10 +67,17 @@ def _plain_summary(
     best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     sure = [effect.contrast.text for effect in effects if effect.corrected < SIGNIFICANT]
     largest = _largest(effects)
+    averaged = ", averaged over the classifiers," if largest.classifiers > 1 else ""
+    extremes = (
+        f"The UAR{averaged} is highest for '{best}' ({means[best]:.1f} %) and lowest for '{worst}' "
+        f"({means[worst]:.1f} %)."
+    )
+    if len(effects) == 1:
+        significant = "significant" if sure else "not significant"
+        return [extremes, f"The only contrast, {largest.contrast.text}, is {significant}: {points(largest, spread)}."]
     return [
-        f"The UAR, averaged over the classifiers, is highest for '{best}' ({means[best]:.1f} %) and lowest for "
-        f"'{worst}' ({means[worst]:.1f} %).",
-        f"{len(sure)} of {len(effects)} contrasts find a change of the UAR beyond what chance gives"
+        extremes,
+        f"{len(sure)} of {len(effects)} contrasts {'finds' if len(sure) == 1 else 'find'} a significant change of UAR"
         + (f": {'; '.join(sure)}." if sure else "."),
         f"The largest change is that of {largest.contrast.text}: {points(largest, spread)}.",
     ]
@@ -84,36 +91,50 @@ def _factorial_summary(table: Factorial, effects: Sequence[Effect], spread: Mapp
     both = [effect for effect in effects if NONE not in cells[effect.contrast.having]]
     sentences = []
     if strategies:
-        largest = _largest(strategies)
-        count = sum(effect.corrected < SIGNIFICANT for effect in strategies)
-        which = f"{count} of {len(strategies)}" if count else "none of the"
-        sentences.append(
-            f"Without augmentation, {which} balancing strategies changed the UAR by more than chance gives; the "
-            f"largest change is that of {cells[largest.contrast.having][0]}, {points(largest, spread)}."
-        )
+        sentences.append(f"Without augmentation, {_strategies(strategies, cells, spread)}.")
     for effect in augmented[:1]:
-        verdict = "changed" if effect.corrected < SIGNIFICANT else "did not change"
         kind = cells[effect.contrast.having][1]
         sentences.append(
-            f"Without a balancing strategy, augmentation ({kind}) {verdict} it by more than chance gives: "
-            f"{points(effect, spread)}."
+            f"Without a balancing strategy, augmentation ({kind}) {_verdict(effect)}: {points(effect, spread)}."
         )
     if both:
         strategy, kind = cells[both[0].contrast.having]
         compared = _beyond(both, cells, spread)
-        sentences.append(f"Together {strategy} and augmentation ({kind}) are {compared}.")
+        sentences.append(f"Combined, {strategy} and augmentation ({kind}) are {compared}.")
     return sentences
+
+
+def _verdict(effect: Effect) -> str:
+    if effect.corrected < SIGNIFICANT:
+        return "changed the UAR significantly"
+    return "did not change the UAR significantly"
+
+
+def _strategies(effects: Sequence[Effect], cells: Mapping[str, tuple[str, str]], spread: Mapping[str, str]) -> str:
+    """Return how many balancing strategies changed the UAR, and the largest change."""
+    largest = _largest(effects)
+    name = cells[largest.contrast.having][0]
+    if len(effects) == 1:
+        return f"{name} {_verdict(largest)}: {points(largest, spread)}"
+    count = sum(effect.corrected < SIGNIFICANT for effect in effects)
+    which = f"{count} of {len(effects)}" if count else f"none of the {len(effects)}"
+    return (
+        f"{which} balancing strategies changed the UAR significantly; the largest change is that of {name}: "
+        f"{points(largest, spread)}"
+    )
 
 
 def _beyond(effects: Sequence[Effect], cells: Mapping[str, tuple[str, str]], spread: Mapping[str, str]) -> str:
     """Return whether a strategy and augmentation together are better than either alone."""
-    groups: dict[str, list[str]] = {"beyond": [], "not beyond": []}
+    better, other = "significantly better than", "not significantly better than"
+    groups: dict[str, list[str]] = {better: [], other: []}
     for effect in effects:
         surely = effect.corrected < SIGNIFICANT and effect.uar.mean > 0
         strategy, kind = cells[effect.contrast.without]
         alone = strategy if kind == NONE else f"augmentation ({kind})"
-        groups["beyond" if surely else "not beyond"].append(f"{alone} alone: {points(effect, spread)}")
-    return "; ".join(f"{word} {' and '.join(group)}" for word, group in groups.items() if group)
+        groups[better if surely else other].append(f"{alone} alone, {points(effect, spread)}")
+    joined = {better: " and ", other: " or "}
+    return "; ".join(f"{word} {joined[word].join(group)}" for word, group in groups.items() if group)
 
 
 def points(effect: Effect, spread: Mapping[str, str]) -> str:
@@ -200,6 +221,7 @@ def page_values(
         "stamps": result_stamps(results),
         "design_notes": design_notes(design),
         "where_asked": where_asked(design),
+        "averaged": ", averaged over the classifiers" if len({result.classifier for result in results}) > 1 else "",
         "relied": [{"result": result, "rows": relied_columns(result)} for result in results if result.importance],
         "by_classifier": change_by_classifier(design, effects, results),
         "rankings": rankings(design, results),

@@ -50,13 +50,13 @@ def paper_protocol_score(reproduction: Reproduction) -> str:
 def best_epoch_score(reproduction: Reproduction) -> str:
     """Return our accuracy at the best epoch on the test rows, if the paper reports it or we measured it."""
     wanted = reproduction.recipe.measure == BEST_EPOCH or reproduction.best
-    return _over_seeds(reproduction.best_accuracies()) if wanted else "not what it reports"
+    return _over_seeds(reproduction.best_accuracies()) if wanted else "not reported by the paper"
 
 
 def independent_score(reproduction: Reproduction) -> str:
     """Return our speaker-independent accuracy, with its interval over speakers."""
     if reproduction.recipe.speaker_independent is None:
-        return "the paper's protocol is"
+        return "as in the paper's protocol"
     result = reproduction.independent
     return "-" if result is None else f"{percent(result.pooled.war)} ({score_interval(result, 'war')})"
 
@@ -84,13 +84,17 @@ def reading(reproduction: Reproduction) -> list[str]:
         )
     if reproduction.best and reproduction.paper:
         gain = np.mean(best) - np.mean(accuracies)
-        sentences.append(f"To choose the epoch by the test rows adds {gain:.1f} points.")
+        sentences.append(f"Choosing the epoch by the test rows changes the accuracy by {gain:+.1f} points.")
     if reproduction.paper and reproduction.independent is not None:
         loss = float(np.mean(accuracies)) - 100 * reproduction.independent.pooled.war
-        sentences.append(f"By speaker the accuracy is {abs(loss):.1f} points {'lower' if loss >= 0 else 'higher'}.")
+        sentences.append(
+            f"Evaluated by speaker, the accuracy is {abs(loss):.1f} points {'lower' if loss >= 0 else 'higher'}."
+        )
     tested = [sum(fold.test_rows for fold in result.folds) for result in reproduction.paper]
     if tested and min(tested) < FEW_ROWS:
-        sentences.append(f"A test set of {min(tested)} recordings moves by {100 / min(tested):.1f} points with each.")
+        sentences.append(
+            f"With {min(tested)} test recordings, each one counts for {100 / min(tested):.1f} points of accuracy."
+        )
     return sentences
 
 
@@ -114,11 +118,13 @@ def cost_text(cost: Cost) -> str:
     if not cost.networks:
         return "no network to train"
     each = "; ".join(
-        f"{network.network} {1000 * network.seconds:.1f} ms a row and epoch, up to {network.epochs} epochs"
+        f"{network.network} {1000 * network.seconds:.1f} ms per row and epoch, up to {network.epochs} epochs"
         for network in cost.networks
     )
     threads = cost.provenance.get("threads")
-    details = "; ".join(filter(None, [each, f"{threads} thread(s)" if threads else "", cost.label]))
+    details = "; ".join(
+        filter(None, [each, f"{threads} thread{'' if threads == 1 else 's'}" if threads else "", cost.label])
+    )
     trainings = f"{cost.trainings} training{'' if cost.trainings == 1 else 's'}"
     return f"{cost.hours:.1f} hours at most, {trainings} of each network ({details})"
 
@@ -130,10 +136,11 @@ def _unaffordable(reproduction: Reproduction, costs: Mapping[str, Cost | None]) 
     whole = len(reproduction.paper) >= reproduction.recipe.seeds and not wanted
     if cost is None or cost.label != reproduction.label or whole:
         return ""
-    left = " and by speaker" if wanted else ""
+    seeds = ["the other seeds"] if len(reproduction.paper) < reproduction.recipe.seeds else []
+    left = " and ".join([*seeds, *(["the evaluation by speaker"] if wanted else [])])
     return (
-        f"Run for {len(reproduction.paper)} of {reproduction.recipe.seeds} seeds; the rest{left} was not afforded: "
-        f"the whole would take {cost_text(cost)}, as `{_command(cost.provenance)}` measured."
+        f"Run for {len(reproduction.paper)} of {reproduction.recipe.seeds} seeds; {left} would cost too much. The "
+        f"whole recipe would take {cost_text(cost)}, measured by `{_command(cost.provenance)}`."
     )
 
 

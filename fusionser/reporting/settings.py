@@ -46,7 +46,9 @@ def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> l
     labels: dict[str, dict[str, None]] = {}
     for result in results:
         blocks = ", ".join(str(block["name"]) for block in result.features)
-        labels.setdefault(f"{result.feature_count} columns of {blocks}", {})[f"'{label(result)}'"] = None
+        labels.setdefault(f"{result.feature_count} column{'' if result.feature_count == 1 else 's'} of {blocks}", {})[
+            f"'{label(result)}'"
+        ] = None
     return list(labels) if len(labels) == 1 else [f"{', '.join(names)}: {text}" for text, names in labels.items()]
 
 

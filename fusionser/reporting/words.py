@@ -23,6 +23,10 @@ def change(difference: float) -> str:
     return f"{100 * difference:+.1f}"
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def ends(interval: tuple[float, float] | None) -> str:
     """Return an interval of a difference in points; a dash if there is none."""
     return "-" if interval is None else " to ".join(map(change, interval))
@@ -35,7 +39,7 @@ def _gender_estimated(accuracies: Sequence[float], clips: int) -> str:
 
 STAMPS: Mapping[str, Callable[[Any], str]] = {
     **{
-        f"shared-{what}": partial("{} shared by training and test: up to {} a fold".format, what)
+        f"shared-{what}": partial("{} shared by training and test: up to {} per fold".format, what)
         for what in ("speakers", "sources", "audio", "statements")
     },
     "speakers-unknown": lambda rows: "speakers unknown, so they may be on both sides",
@@ -44,15 +48,27 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "gender-estimated": lambda value: _gender_estimated([value["accuracy"]], value["clips"]),
     "one-split": lambda value: "one split",
     "inner-folds-by-clip": lambda folds: (
-        f"inner folds by clip and not by speaker, since too few speakers have every class: {', '.join(folds)}"
+        f"inner folds by clip and not by speaker, because too few speakers have every class: {', '.join(folds)}"
     ),
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
-    "doubled": lambda count: f"{count} recordings are there twice; one of each is used",
-    "ignored": lambda count: f"{count} audio files are not of this corpus and were left out",
-    "unusable-augmentations": lambda count: f"{count} augmented copies cannot be used and are left out",
-    "initial-weights": lambda value: f"{value['network']} begins with {value['weights'] or 'weights at random'}",
-    "quick": lambda value: f"quick: {value['epochs']} epochs, {value['used']} of {value['recordings']} recordings",
-    "epochs": lambda count: f"{count} epochs in place of the recipe's",
+    "doubled": lambda count: (
+        "1 recording occurs twice; one copy is used"
+        if count == 1
+        else f"{count} recordings occur twice; one copy of each is used"
+    ),
+    "ignored": lambda count: (
+        f"{_counted(count, 'audio file')} {'is' if count == 1 else 'are'} not part of this corpus and "
+        f"{'was' if count == 1 else 'were'} left out"
+    ),
+    "unusable-augmentations": lambda count: (
+        f"{count} augmented {'copy' if count == 1 else 'copies'} cannot be used and {'is' if count == 1 else 'are'} "
+        "left out"
+    ),
+    "initial-weights": lambda value: f"{value['network']} starts from {value['weights'] or 'random weights'}",
+    "quick": lambda value: (
+        f"quick: {_counted(value['epochs'], 'epoch')}, {value['used']} of {value['recordings']} recordings"
+    ),
+    "epochs": lambda count: f"{_counted(count, 'epoch')} instead of the recipe's number",
     "precision": lambda precision: f"trained in {precision}",
     "no-speaker-folders": lambda value: (
         "the speakers are unknown: splits by speaker need label/speaker/clip.wav, or a table with a column 'speaker'"
@@ -65,7 +81,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "part-missing": lambda value: f"no recordings of {value['corpus']}; get them from {value['address']}",
     "count-differs": lambda value: f"{value['found']} of {value['expected']} {value['what']}",
     "missing-recording": lambda name: f"missing: {name}",
-    "left-out": lambda count: f"{count} evaluations of other settings or versions left out",
+    "left-out": lambda count: f"left out: {_counted(count, 'evaluation')} with other settings or versions",
     "text": str,
 }
 """Functions that turn the value of a stamp into a sentence, by kind of stamp."""
@@ -77,7 +93,7 @@ def stamp_text(stamp: Stamp) -> str:
     Examples
     --------
     >>> stamp_text(Stamp(kind="shared-speakers", value=24))
-    'speakers shared by training and test: up to 24 a fold'
+    'speakers shared by training and test: up to 24 per fold'
     """
     return STAMPS[stamp.kind](stamp.value)
 
@@ -121,12 +137,12 @@ def design_notes(design: Design) -> list[str]:
     """Return the settings of a study that a reader must know, each as part of a sentence."""
     if not isinstance(design, Factorial):
         return []
-    scarce = ", of scarce classes alone" if design.only_scarce else ""
+    scarce = ", of scarce classes only" if design.only_scarce else ""
     deep = design.preset == "ser-fusionnet" or set(design.blocks) & set(NETWORKS)
     return [
         *([] if design.imposed is None else [f"an imbalance of 1 to {design.imposed:g} imposed on the training rows"]),
-        f"augmented copies a training clip where there are any: {design.copies}{scarce}",
-        *([] if deep else ["networks, too costly for every cell, have a study of their own, the study deep"]),
+        f"augmented copies per training clip, if any: {design.copies}{scarce}",
+        *([] if deep else ["networks are too costly for every cell and have a study of their own, deep"]),
     ]
 
 
@@ -135,6 +151,6 @@ def where_asked(design: Design) -> str:
     if not isinstance(design, Factorial):
         return ""
     return (
-        "Balancing strategies are compared where there is no augmentation, augmentation where there is no balancing "
+        "Balancing strategies are compared without augmentation, and augmentation is compared without a balancing "
         "strategy. "
     )

@@ -47,7 +47,9 @@ class Protocol:
             If the rows do not allow this split.
         """
         if not isinstance(rows, pd.DataFrame):
-            raise ProtocolError(f"got {type(rows).__name__} for X; expected the table of rows, with its speakers")
+            raise ProtocolError(
+                f"got {type(rows).__name__} for X; expected the table of rows, with the column 'speaker'"
+            )
         folds = list(self.folds_of(rows))
         for label, train, test in folds:
             for side, positions in (("training", train), ("test", test)):
@@ -89,7 +91,7 @@ def speakers_of(rows: pd.DataFrame, name: str) -> list[str]:
 def folds_by_speaker(rows: pd.DataFrame, speakers: list[str], folds: int, name: str) -> Iterator[Fold]:
     """Divide the speakers, in order, into folds of equal size for the protocol `name`; train on all other rows."""
     if not 2 <= folds <= len(speakers):
-        raise ProtocolError(f"{name}: {folds} folds of {len(speakers)} speakers; expected 2 to {len(speakers)} folds")
+        raise ProtocolError(f"{name}: folds is {folds}; expected 2 to {len(speakers)}, the number of speakers")
     for tested in np.array_split(np.asarray(speakers, dtype=object), folds):
         label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
         yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())

@@ -15,7 +15,7 @@ __all__ = ["AddedCorpora", "CrossCorpus"]
 
 @dataclass(kw_only=True)
 class CrossCorpus(Protocol):
-    """Some corpora are trained on, others are tested.
+    """Trains on some corpora and tests on others.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class CrossCorpus(Protocol):
         """Yield the only fold."""
         corpora = _known(rows, self.name, [*self.test, *self.train])
         if not self.test:
-            raise ProtocolError(f"{self.name}: name the corpora to test, out of {', '.join(corpora)}")
-        if set(self.test) & set(self.train):
-            raise ProtocolError(f"{self.name}: {', '.join(self.test)} is on both sides")
+            raise ProtocolError(f"{self.name}: name the corpora to test on; the table has {', '.join(corpora)}")
+        if both := sorted(set(self.test) & set(self.train)):
+            raise ProtocolError(f"{self.name}: got {', '.join(both)} both to train on and to test on")
         tested = rows["corpus"].isin(self.test).to_numpy()
         trained = rows["corpus"].isin(self.train).to_numpy() if self.train else ~tested
         yield ", ".join(self.test), np.flatnonzero(trained), np.flatnonzero(tested)
@@ -43,7 +43,7 @@ class CrossCorpus(Protocol):
 
 @dataclass(kw_only=True)
 class AddedCorpora(Protocol):
-    """Folds by speaker of some corpora; the rows of all others are trained on in every fold.
+    """Folds by speaker of some corpora; every fold also trains on all other corpora.
 
     Its scores can be compared, speaker by speaker, with `SpeakerKFold` on the tested corpora alone. If a tested speaker
     also occurs in another corpus (RAVDESS actors also sing), that fold uses those rows neither to train nor to test.
@@ -64,7 +64,8 @@ class AddedCorpora(Protocol):
         corpora = _known(rows, self.name, self.test)
         if not self.test or not set(corpora) - set(self.test):
             raise ProtocolError(
-                f"{self.name}: name the corpora to test, out of {', '.join(corpora)}, and leave one to train on"
+                f"{self.name}: name the corpora to test on, and leave one to train on; the table has "
+                f"{', '.join(corpora)}"
             )
         tested = rows["corpus"].isin(self.test).to_numpy()
         speakers = speakers_of(rows[tested], self.name)

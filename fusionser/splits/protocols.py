@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(kw_only=True)
 class SpeakerHoldout(Protocol):
-    """One split: some speakers are tested, all others are trained on.
+    """One split: tests on some speakers and trains on all others.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class SpeakerHoldout(Protocol):
         speakers = speakers_of(rows, self.name)
         tested = [_match_speaker(wanted, speakers) for wanted in self.speakers] or self._drawn(speakers)
         if len(set(tested)) == len(speakers):
-            raise ProtocolError(f"{self.name}: every speaker would be tested and none is left to train on")
+            raise ProtocolError(f"{self.name}: all speakers are test speakers, so none is left to train on")
         yield ", ".join(sorted(set(tested))), *by_mask(rows["speaker"].isin(tested).to_numpy())
 
     def settings(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _match_speaker(wanted: str, speakers: Sequence[str]) -> str:
 
 @dataclass(kw_only=True)
 class SpeakerKFold(Protocol):
-    """Each speaker is tested once: the speakers, in order, are cut into folds of equal size.
+    """Each speaker is tested once: the speakers, in order, are divided into folds of equal size.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class LeaveOneSpeakerOut(Protocol):
 
 @dataclass(kw_only=True)
 class LeaveOneStatementOut(Protocol):
-    """Each statement is tested once: new words from speakers that were trained on."""
+    """Each statement is tested once: new words from speakers of the training rows."""
 
     name: ClassVar[str] = "leave-one-statement-out"
     allows: ClassVar[frozenset[str]] = frozenset({"speakers"})
@@ -135,7 +135,7 @@ class LeaveOneStatementOut(Protocol):
 
 @dataclass(kw_only=True)
 class RandomKFold(Protocol):
-    """Clips are dealt into folds at random, as in many papers: the same speakers are trained on and tested.
+    """Random folds of the clips, as in many papers: the same speakers are in training and test.
 
     Results carry a stamp that says so, and are never a headline.
 
@@ -159,7 +159,7 @@ class RandomKFold(Protocol):
         """Yield the folds."""
         smallest = int(rows["emotion"].value_counts().min()) if self.stratified else len(rows)
         if not 2 <= self.folds <= smallest:
-            raise ProtocolError(f"{self.name}: {self.folds} folds; expected 2 to {smallest} with these rows")
+            raise ProtocolError(f"{self.name}: folds is {self.folds}; expected 2 to {smallest} with these rows")
         kind = StratifiedKFold if self.stratified else KFold
         splitter = kind(self.folds, shuffle=True, random_state=self.seed)
         for number, (train, test) in enumerate(splitter.split(rows, rows["emotion"]), start=1):
@@ -168,7 +168,7 @@ class RandomKFold(Protocol):
 
 @dataclass(kw_only=True)
 class RandomHoldout(Protocol):
-    """One random split of the clips, as in many papers: the same speakers are trained on and tested.
+    """One random split of the clips, as in many papers: the same speakers are in training and test.
 
     Results carry a stamp that says so, and are never a headline.
 

@@ -103,6 +103,8 @@ def stored_ablation(folder: str | Path) -> Ablation:
             f"{path}: cannot be read ({error.strerror or error}); expected a folder of 'fusionser ablate'"
         ) from error
     except ValueError as error:
-        raise FusionserError(f"{path}: not a design that this version reads; run 'fusionser ablate' again") from error
+        raise FusionserError(
+            f"{path}: not a design that this version can read; run 'fusionser ablate' again"
+        ) from error
     run = stored_study(stored.design.recipe(), folder)
     return Ablation(stored.design, run, estimate_effects(stored.design, run.results), stored.command)

@@ -75,8 +75,8 @@ class Design:
         asked = len(self.contrasts())
         if asked > MOST_CONTRASTS:
             raise SettingsError(
-                f"{asked} contrasts are asked of one study, and {MOST_CONTRASTS} are the most that leave each enough "
-                f"power; name fewer {self.varied}"
+                f"the study has {asked} contrasts; with more than {MOST_CONTRASTS}, each has too little power. Leave "
+                f"some levels out ({self.varied})"
             )
 
 

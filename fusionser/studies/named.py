@@ -64,7 +64,7 @@ class NamedStudy(Design):
     ['gender given against none', 'gender estimated against none', 'gender given against estimated']
     """
 
-    varied: ClassVar[str] = "what differs"
+    varied: ClassVar[str] = "variant"
     study: str
     corpus: str
     classifiers: Sequence[str]
@@ -81,9 +81,9 @@ class NamedStudy(Design):
         if self.study not in STUDIES:
             raise unknown_name("study", self.study, STUDIES)
         if self.also and "corpus" not in self.compared:
-            raise SettingsError(f"the study '{self.study}' is of one corpus; leave the others out")
+            raise SettingsError(f"the study '{self.study}' uses one corpus; leave --also out")
         if self.corpus in self.also:
-            raise SettingsError(f"{self.corpus} is named as another corpus than itself")
+            raise SettingsError(f"--also names {self.corpus}, which is the corpus of the study itself; leave it out")
         self.check_names()
 
     @property
@@ -175,7 +175,9 @@ def _block_pipelines(study: NamedStudy) -> list[PipelineChoice]:
 def _block_contrasts(study: NamedStudy) -> list[Contrast]:
     names = study.block_names()
     if len(names) < 2:
-        raise SettingsError(f"the features are one block, {names[0]}; expected two or more, to leave each out")
+        raise SettingsError(
+            f"got one block, '{names[0]}'; expected two or more, because the study leaves out each in turn"
+        )
     return [Contrast(f"{name} beside the others", f"without {name}", ALL) for name in names]
 
 
@@ -206,7 +208,7 @@ DEEP_CONTRASTS = (
 
 def _deep_pipelines(study: NamedStudy) -> list[PipelineChoice]:
     if study.blocks or study.preset not in (None, "fusionnet"):
-        raise SettingsError("the study 'deep' has features of its own, SER-FusionNet's; omit --preset and --blocks")
+        raise SettingsError("the study 'deep' always uses SER-FusionNet's features; leave --preset and --blocks out")
     beside = ("acoustic", "statistics", *(() if study.gender == "none" else ("gender",)), "conv1d")
     return [
         study.pipeline(ALONE, preset="fusionnet"),
@@ -237,7 +239,9 @@ def _protocol_contrasts(study: NamedStudy) -> list[Contrast]:
 
 def _corpora(study: NamedStudy) -> list[CorpusChoice]:
     if not study.also:
-        raise SettingsError("the study 'corpora' adds other corpora to the training rows; name at least one")
+        raise SettingsError(
+            "the study 'corpora' adds other corpora to the training rows; name at least one with --also"
+        )
     alone = ProtocolSpec(name=BY_SPEAKER, settings={"folds": study.folds()})
     added = ProtocolSpec(name=ADDED, settings={"test": [study.corpus], "folds": study.folds()})
     return [study.choice(alone), study.choice(added, also=study.also)]
@@ -255,11 +259,11 @@ STUDIES: Mapping[str, Kind] = MappingProxyType(
     {
         "blocks": Kind("What each block of features adds", _block_pipelines, _block_contrasts),
         "gender": Kind("Gender as a feature", _gender_pipelines, GENDER_CONTRASTS),
-        "deep": Kind("What a network adds to features by hand", _deep_pipelines, DEEP_CONTRASTS),
+        "deep": Kind("What a network adds to handcrafted features", _deep_pipelines, DEEP_CONTRASTS),
         "normalisation": Kind("Normalisation by speaker", _plain, NORMALISATION_CONTRASTS, frozenset({"setting"})),
         "corpora": Kind("What other corpora add", _plain, _corpora_contrasts, PROTOCOL_AND_CORPUS, _corpora),
         "protocol": Kind(
-            "What a protocol is worth", _plain, _protocol_contrasts, PROTOCOL_AND_CORPUS, _protocol_corpora
+            "How much the protocol matters", _plain, _protocol_contrasts, PROTOCOL_AND_CORPUS, _protocol_corpora
         ),
     }
 )

@@ -131,13 +131,15 @@ def planned(
     """Return the cells of a recipe, their features extracted and their splits checked, and the label of the run."""
     here = present_corpora(recipe.corpora, places)
     if run.best_epoch and recipe.pipeline.network is None:
-        raise SettingsError(f"a best epoch needs a network that classifies, and '{name}' has none; leave it out")
+        raise SettingsError(
+            f"--best-epoch needs a network that classifies, but the recipe '{name}' has none; leave it out"
+        )
     for corpus in here:
         if corpus.found == 0 or not (corpus.whole or run.partial):
-            remedy = "; or use what there is with --partial, which stamps the result" if corpus.found else ""
+            remedy = "; or run on the incomplete corpus with --partial, which stamps the result" if corpus.found else ""
             raise SettingsError(
-                f"the recipe '{name}' needs {corpus.corpus}, and there are {corpus}; get the rest from "
-                f"{CORPORA[corpus.corpus].card.address} into the folder that FUSIONSER_DATA names{remedy}"
+                f"the recipe '{name}' needs {corpus.corpus}, but found {corpus}; get the rest from "
+                f"{CORPORA[corpus.corpus].card.address} and put it into the folder that FUSIONSER_DATA names{remedy}"
             )
     prepared = _prepared(recipe, here, run, resources, progress)
     label = run.label(whole=all(corpus.whole for corpus in here))

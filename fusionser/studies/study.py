@@ -136,7 +136,7 @@ def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
         else:
             run.missing.append(name)
     if not run.outcomes:
-        raise FusionserError(f"no evaluation of this study is in {cells}; run it first")
+        raise FusionserError(f"{cells} has no evaluations of this study; run it first")
     return run
 
 
