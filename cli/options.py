@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 import typer
 
 from fusionser.errors import SettingsError
-from fusionser.names import EARLY
 
 
 def option(text: str, default: Any = None, flag: str | None = None, panel: str | None = None, **more: Any) -> Any:
@@ -185,6 +184,8 @@ class FrontEnd(Group):
         features = features.changed(**named, **_given(self, "gender"), clip=clip)
         if self.network is None:
             return spec.changed(features=features, network=network)
+        from fusionser.names import EARLY
+
         # A network that classifies by itself also replaces the classifier and the fusion of a settings file.
         parts = {"classifier": type(spec.classifier)(), "fusion": EARLY, "networks": spec.networks.changed(cross_fit=0)}
         return spec.changed(features=features, network=network, **parts)

@@ -307,9 +307,9 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
     },
     "presets": {
         "wide": "features.presets:wide",
-        "robust": "features.presets:robust",
         "fusionnet": "features.presets:fusionnet",
         "ser-fusionnet": "features.presets:ser_fusionnet",
+        "robust": "features.presets:robust",
     },
 }
 """The objects of fusionser: ``module:attribute`` by group and name."""

@@ -44,9 +44,9 @@ class BoundedScaler(StandardScaler):
 SCALERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
         "standard": StandardScaler,
+        "bounded": BoundedScaler,
         "robust": RobustScaler,
         "minmax": MinMaxScaler,
-        "bounded": lambda: BoundedScaler(),
         "quantile": lambda: QuantileTransformer(output_distribution="normal", random_state=0),
         "none": lambda: FunctionTransformer(feature_names_out="one-to-one"),
     }

@@ -32,6 +32,9 @@ LOWEST_BANDS = 3
 QUIETEST = 0.1
 """Share of the frames, the quietest ones, from which the noise is estimated."""
 
+LARGEST_NOISE = 0.1
+"""Most that the power of the noise may be, relative to the loud frames."""
+
 SUBTRACTED = 2.0
 """Factor of the noise power that is subtracted; more than 1, since single frames scatter about the mean."""
 
@@ -54,8 +57,8 @@ class RelativeFrames:
     level : ndarray of shape (n_frames,)
         Decibels relative to the loud frames; at least ``-dynamic_range``.
     bands : ndarray of shape (n_frames, n_bands)
-        Power of the mel bands in decibels, relative to the mean over the loud parts of all bands. The floor of each band
-        is `dynamic_range` below its own loud parts.
+        Power of the mel bands in decibels, relative to the mean over the loud parts of all bands. The floor of each
+        band is `dynamic_range` below its own loud parts.
     active : ndarray of shape (n_frames,), bool
         Whether the level is less than `dynamic_range` below the loud frames.
     frequency : ndarray of shape (n_frames,)
@@ -94,6 +97,10 @@ def _without_noise(power: Array64, least: float) -> Array64:
     energy = power.sum(axis=0)
     count = min(max(3, int(QUIETEST * energy.size)), energy.size)
     noise = power[:, np.argsort(energy, kind="stable")[:count]].mean(axis=1, keepdims=True)
+    # The quietest frames of a clip without pauses are speech, of which little may be subtracted.
+    largest, total = LARGEST_NOISE * float(np.percentile(energy, LOUD_FRAMES)), float(noise.sum())
+    if total > largest:
+        noise *= largest / total
     return np.maximum(power - SUBTRACTED * noise, least * noise)
 
 
