@@ -40,6 +40,7 @@ PARTS = frozenset(
         "fusionser.classifiers.late.LateFusion",
         "fusionser.classifiers.svm.BalancedSVC",
         "fusionser.scaling.BlockScaler",
+        "fusionser.scaling.BoundedScaler",
         "sklearn.calibration.CalibratedClassifierCV",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",

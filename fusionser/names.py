@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from fusionser.registry import BLOCKS, NETWORKS
 
-SCALINGS = ("standard", "robust", "minmax", "quantile", "none")
+SCALINGS = ("standard", "bounded", "robust", "minmax", "quantile", "none")
 
 ROW_BALANCINGS = ("oversample", "undersample")
 """Strategies for rows: repeat rows of small classes, or remove rows of large ones, until all sizes are equal."""

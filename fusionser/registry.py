@@ -241,6 +241,9 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "pitch": "features.clip_blocks:Pitch",
         "shape": "features.frame_blocks:SpectralShape",
         "contrast": "features.frame_blocks:SpectralContrast",
+        "prosody": "features.relative_blocks:Prosody",
+        "relative-cepstra": "features.relative_blocks:RelativeCepstra",
+        "modulation": "features.relative_blocks:Modulation",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
     },
     "front_ends": {
@@ -306,6 +309,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "wide": "features.presets:wide",
         "fusionnet": "features.presets:fusionnet",
         "ser-fusionnet": "features.presets:ser_fusionnet",
+        "robust": "features.presets:robust",
     },
 }
 """The objects of fusionser: ``module:attribute`` by group and name."""

@@ -15,22 +15,43 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.rows import CARRIED_COLUMNS
 
-__all__ = ["SCALERS", "BlockScaler", "split_carried"]
+__all__ = ["SCALERS", "BlockScaler", "BoundedScaler", "split_carried"]
 
 Array = npt.NDArray[np.float64]
 
 QUANTILES = 100
+LIMIT = 3.0
+"""Standard deviations."""
+
+
+class BoundedScaler(StandardScaler):
+    """Standardise columns, and limit each to `LIMIT` standard deviations, as they are in training.
+
+    A clip that is recorded otherwise has columns far outside their training range, which would decide alone.
+
+    Examples
+    --------
+    >>> BoundedScaler().fit([[-1.0], [1.0]]).transform([[2.0], [50.0]]).tolist()
+    [[2.0], [3.0]]
+    """
+
+    def transform(self, X: Any, copy: bool | None = None) -> Array:
+        """Return the limited standard scores, shape (n_rows, n_columns)."""
+        limited: Array = np.clip(super().transform(X, copy=copy), -LIMIT, LIMIT)
+        return limited
+
 
 SCALERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
         "standard": StandardScaler,
+        "bounded": BoundedScaler,
         "robust": RobustScaler,
         "minmax": MinMaxScaler,
         "quantile": lambda: QuantileTransformer(output_distribution="normal", random_state=0),
         "none": lambda: FunctionTransformer(feature_names_out="one-to-one"),
     }
 )
-"""Name to scikit-learn transformer: mean and standard deviation, median and quartiles, range, ranks, or nothing."""
+"""Name to transformer: mean and standard deviation, the same with a limit, median and quartiles, range, ranks, none."""
 
 
 def split_carried(X: Any) -> tuple[pd.DataFrame | None, Any]:

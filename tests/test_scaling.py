@@ -5,10 +5,12 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fusionser.errors import SettingsError
-from fusionser.scaling import SCALERS, BlockScaler
+from fusionser.scaling import SCALERS, BlockScaler, BoundedScaler
 
 
-@parametrize_with_checks([BlockScaler(), BlockScaler(scaling="robust", equal_blocks=True)])
+@parametrize_with_checks(
+    [BlockScaler(), BlockScaler(scaling="robust", equal_blocks=True), BlockScaler(scaling="bounded"), BoundedScaler()]
+)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -30,6 +32,14 @@ def test_each_block_has_its_own_scale(table):
     np.testing.assert_allclose(scaled[["mel__0"]], MinMaxScaler().fit_transform(table[["mel__0"]]))
     np.testing.assert_allclose(scaled["gender__male"], table["gender__male"])
     assert list(scaled.columns[:3]) == ["speaker", "source", "augmentation"]
+
+
+def test_bounded_scores_are_standard_scores_within_three(table):
+    far = table.assign(mfcc__0=[1e6] + [0.0] * 39)
+    scaler = BlockScaler(scaling="bounded").fit(table)
+    standard = BlockScaler().fit(table).transform(far).filter(like="__")
+    np.testing.assert_allclose(scaler.transform(far).filter(like="__"), standard.clip(-3, 3))
+    assert standard["mfcc__0"].max() > 3
 
 
 def test_equal_blocks_have_equal_weight_in_a_kernel(table):

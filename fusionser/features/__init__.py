@@ -29,7 +29,9 @@ from fusionser.features.functionals import FUNCTIONALS
 from fusionser.features.learned import LearnedBlock
 from fusionser.features.maps import BlockVector, FrontEnd, LogMelMap, MFCCMap, RawWaveform
 from fusionser.features.pitch import PitchTrack, track_pitch
-from fusionser.features.presets import fusionnet, preset, ser_fusionnet, wide
+from fusionser.features.presets import fusionnet, preset, robust, ser_fusionnet, wide
+from fusionser.features.relative import RelativeFrames, relative_frames
+from fusionser.features.relative_blocks import Modulation, Prosody, RelativeCepstra, RelativeFeature
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.registry import BLOCKS, PRESETS
 
@@ -57,9 +59,14 @@ __all__ = [
     "LogMelMap",
     "MFCCMap",
     "MelSpectrogram",
+    "Modulation",
     "Pitch",
     "PitchTrack",
+    "Prosody",
     "RawWaveform",
+    "RelativeCepstra",
+    "RelativeFeature",
+    "RelativeFrames",
     "SignalStatistics",
     "SpectralContrast",
     "SpectralShape",
@@ -67,6 +74,8 @@ __all__ = [
     "ZeroCrossingRate",
     "fusionnet",
     "preset",
+    "relative_frames",
+    "robust",
     "ser_fusionnet",
     "track_pitch",
     "wide",

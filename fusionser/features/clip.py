@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from fusionser.waveform import holds_waveform
 __all__ = ["Array", "Clip", "Computation", "plain_value"]
 
 Array = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 class Clip:
@@ -43,6 +44,7 @@ class Clip:
         self._decoded: dict[int | None, tuple[Waveform, int]] = {}
         self._prepared: dict[tuple[ClipSettings, int], Waveform] = {}
         self._spectra: dict[tuple[ClipSettings, FrameSettings], Spectrum] = {}
+        self._shared: dict[Hashable, Any] = {}
 
     @property
     def name(self) -> str:
@@ -85,6 +87,13 @@ class Clip:
         if key not in self._spectra:
             self._spectra[key] = Spectrum(self.waveform(settings, frames.n_fft), frames)
         return self._spectra[key]
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returns, which is called once per key."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        made: T = self._shared[key]
+        return made
 
     def take_spectrum(self, settings: ClipSettings, spectrum: Spectrum) -> None:
         """Use a spectrum of the waveform with these settings that was computed elsewhere."""

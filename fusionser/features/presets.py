@@ -8,7 +8,7 @@ from fusionser.features.framing import accepted, build_block
 from fusionser.names import GROUPS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
-__all__ = ["fusionnet", "preset", "ser_fusionnet", "wide"]
+__all__ = ["fusionnet", "preset", "robust", "ser_fusionnet", "wide"]
 
 PAPER_CLIP = 2.5
 """Seconds. The paper does not state the length of its clips."""
@@ -109,6 +109,28 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
         "contrast": {"n_bands": 5, "statistics": SPREAD, "deltas": 1, "delta_statistics": ("std",)},
     }
     return FeatureExtractor(blocks=_blocks(parameters, gender, settings))
+
+
+def robust(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
+    """Columns that carry little of the recording chain, for recordings of other rooms, microphones and codecs.
+
+    Prosody, cepstra relative within the clip, and modulation spectra. The level does not count, noise below the
+    dynamic range is equalised, and only 100 Hz to 3700 Hz are used. Combine it with ``scaling="bounded"``, so that a
+    column that is far outside its training range cannot decide alone.
+
+    Parameters
+    ----------
+    gender : bool, default=False
+        Include the gender from the rows.
+    **clip
+        Parameters of the clip for all blocks, listed in `ClipParameters`.
+
+    Examples
+    --------
+    >>> robust().get_feature_names_out().size
+    198
+    """
+    return FeatureExtractor(blocks=_blocks({"prosody": {}, "relative-cepstra": {}, "modulation": {}}, gender, clip))
 
 
 def preset(name: str, **options: Any) -> FeatureExtractor:
