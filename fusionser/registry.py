@@ -303,6 +303,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "random-kfold": "splits.protocols:RandomKFold",
         "random-holdout": "splits.protocols:RandomHoldout",
         "cross-corpus": "splits.cross_corpus:CrossCorpus",
+        "leave-one-corpus-out": "splits.cross_corpus:LeaveOneCorpusOut",
         "speaker-kfold-added-corpora": "splits.cross_corpus:AddedCorpora",
     },
     "presets": {

@@ -14,8 +14,9 @@ from fusionser.evaluation.evaluate import check_labels
 from fusionser.facts import Stamp
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.pipeline import PipelineSpec, Place, build_features, build_pipeline, choose_protocol, prepare, resolve
+from fusionser.reporting.words import result_stamps
 from fusionser.results import provenance, read_result
-from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
+from fusionser.splits import LeaveOneCorpusOut, RandomKFold, SpeakerHoldout, SpeakerKFold
 
 FUSIONNET = PipelineSpec(features={"preset": "fusionnet", "gender": "given"})
 
@@ -231,3 +232,17 @@ def test_provenance_names_the_commit_and_the_versions():
     assert {"command", "commit", "versions", "machine", "threads", "date"} == set(found)
     assert found["threads"] == torch.get_num_threads()
     assert {"python", "numpy", "scikit-learn", "xgboost"} <= set(found["versions"])
+
+
+def test_classes_of_one_corpus_alone_are_left_out_and_stamped(prepared):
+    half = prepared.table["speaker"].isin(prepared.table["speaker"].unique()[:4])
+    table = prepared.table.assign(corpus=np.where(half, "one", "other"))
+    table = table[~((table["corpus"] == "other") & (table["emotion"] == "fear"))].reset_index(drop=True)
+    result, _ = evaluate_prepared(replace(prepared, table=table), LeaveOneCorpusOut())
+    assert "fear" not in result.classes
+    assert [fold.test_rows for fold in result.folds] == [
+        ((table["corpus"] == name) & (table["emotion"] != "fear")).sum() for name in ("one", "other")
+    ]
+    stamp = next(stamp for stamp in result.protocol.stamps if stamp.kind == "classes-left-out")
+    assert stamp.value == {"one": ["fear"]}
+    assert "classes of one corpus alone left out: fear (one)" in result_stamps([result])

@@ -9,6 +9,7 @@ from fusionser.splits import (
     AddedCorpora,
     CrossCorpus,
     InnerFolds,
+    LeaveOneCorpusOut,
     LeaveOneSpeakerOut,
     LeaveOneStatementOut,
     RandomHoldout,
@@ -108,6 +109,36 @@ def test_cross_corpus_trains_on_the_others_or_on_those_named():
     assert set(rows["corpus"].iloc[train]) == {"a"}
 
 
+def test_each_corpus_is_left_out_once_with_the_classes_that_another_has_too():
+    rows = pd.concat([table(3, name) for name in ("a", "b", "c")], ignore_index=True)
+    # Calm is in a alone; angry is in b and c.
+    rows.loc[[0, 1], "emotion"] = "calm"
+    rows.loc[rows["file"].isin(["b/01/0.wav", "b/02/0.wav", "c/01/0.wav"]), "emotion"] = "angry"
+    protocol = LeaveOneCorpusOut()
+    folds = protocol.named_folds(rows)
+    assert [name for name, _, _ in folds] == ["a", "b", "c"]
+    for name, train, test in folds:
+        assert set(rows["corpus"].iloc[test]) == {name}
+        assert set(rows["corpus"].iloc[train]) == {"a", "b", "c"} - {name}
+        assert "calm" not in set(rows["emotion"].iloc[[*train, *test]])
+        assert len(train) + len(test) == len(rows) - 2
+    assert protocol.classes_left_out(rows) == {"a": ["calm"]}
+    assert protocol.classes_left_out(rows[2:]) == {}
+
+
+def test_a_tested_speaker_is_not_learned_from_in_another_corpus():
+    rows = pd.concat([table(4, "song"), table(4, "speech"), table(2, "z")], ignore_index=True)
+    rows["speaker"] = rows["corpus"].replace({"song": "ravdess", "speech": "ravdess"}) + rows["speaker"].str[-3:]
+    for name, train, test in LeaveOneCorpusOut().named_folds(rows):
+        assert not set(rows["speaker"].iloc[train]) & set(rows["speaker"].iloc[test])
+        assert set(rows["corpus"].iloc[train]) == ({"song", "speech"} if name == "z" else {"z"})
+
+
+def test_corpora_without_speakers_are_left_out_too():
+    rows = pd.concat([table(3, name) for name in ("a", "b")], ignore_index=True).assign(speaker="")
+    assert [(len(train), len(test)) for train, test in LeaveOneCorpusOut().split(rows)] == [(12, 12), (12, 12)]
+
+
 def test_added_corpora_are_learned_from_in_every_fold_and_never_tested():
     rows = pd.concat([table(4, "a"), table(3, "b")], ignore_index=True)
     rows["speaker"] = rows["corpus"] + "/" + rows["speaker"]
@@ -157,6 +188,7 @@ def test_what_a_tested_speaker_did_in_an_added_corpus_is_on_neither_side():
             table(),
             "name the corpora to test on, and leave one to train on; the table has ravdess",
         ),
+        (LeaveOneCorpusOut(), table(), "all 48 rows are of ravdess; expected two corpora or more"),
         (CrossCorpus(), table(), "name the corpora to test"),
         (CrossCorpus(test=("ravdess",)), table(), "no training rows"),
         (CrossCorpus(test=("ravdess",), train=("ravdess",)), table(), "got ravdess both to train on and to test on"),

@@ -165,6 +165,7 @@ def _stamps(
     given = any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values())
     right, clips = map(sum, zip(*(outcome.gender for outcome in outcomes), strict=True))
     parted = [outcome.result.name for outcome in outcomes if outcome.parted]
+    left_out = protocol.classes_left_out(rows)
     others = [
         (unknown, Stamp(kind="speakers-unknown", value=unknown)),
         (_setting_of(estimator) == SPEAKER_NORMALISED, Stamp(kind="speaker-normalised")),
@@ -172,6 +173,7 @@ def _stamps(
         (len(overlaps) == 1, Stamp(kind="one-split")),
         (clips, Stamp(kind="gender-estimated", value={"accuracy": right / max(clips, 1), "clips": clips})),
         (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
+        (left_out, Stamp(kind="classes-left-out", value=left_out)),
     ]
     return [*shared, *(stamp for applies, stamp in others if applies)]
 

@@ -50,6 +50,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "inner-folds-by-clip": lambda folds: (
         f"inner folds by clip and not by speaker, because too few speakers have every class: {', '.join(folds)}"
     ),
+    "classes-left-out": lambda value: (
+        "classes of one corpus alone left out: "
+        + "; ".join(f"{', '.join(names)} ({corpus})" for corpus, names in value.items())
+    ),
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
     "doubled": lambda count: (
         "1 recording occurs twice; one copy is used"

@@ -7,7 +7,7 @@
 
 from fusionser.registry import PROTOCOLS
 from fusionser.splits.base import Fold, Protocol
-from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus
+from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus, LeaveOneCorpusOut
 from fusionser.splits.inner_folds import InnerFolds, parted_speakers, sources_of
 from fusionser.splits.protocols import (
     LeaveOneSpeakerOut,
@@ -25,6 +25,7 @@ __all__ = [
     "CrossCorpus",
     "Fold",
     "InnerFolds",
+    "LeaveOneCorpusOut",
     "LeaveOneSpeakerOut",
     "LeaveOneStatementOut",
     "Protocol",

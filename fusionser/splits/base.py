@@ -66,6 +66,10 @@ class Protocol:
         """Return the number of folds."""
         return len(self.named_folds(X))
 
+    def classes_left_out(self, rows: pd.DataFrame) -> dict[str, list[str]]:
+        """Return the classes that the split leaves out, by corpus; most protocols leave out none."""
+        return {}
+
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain values."""
         return asdict(self)

@@ -10,7 +10,7 @@ import pandas as pd
 from fusionser.errors import ProtocolError
 from fusionser.splits.base import Fold, Protocol, folds_by_speaker, speakers_of
 
-__all__ = ["AddedCorpora", "CrossCorpus"]
+__all__ = ["AddedCorpora", "CrossCorpus", "LeaveOneCorpusOut"]
 
 
 @dataclass(kw_only=True)
@@ -39,6 +39,34 @@ class CrossCorpus(Protocol):
         tested = rows["corpus"].isin(self.test).to_numpy()
         trained = rows["corpus"].isin(self.train).to_numpy() if self.train else ~tested
         yield ", ".join(self.test), np.flatnonzero(trained), np.flatnonzero(tested)
+
+
+@dataclass(kw_only=True)
+class LeaveOneCorpusOut(Protocol):
+    """Each corpus is tested once; all others are trained on.
+
+    Classes that only one corpus has cannot be tested, and are left out of both sides. Rows of a tested speaker in
+    another corpus (RAVDESS actors also sing) are left out of the training.
+    """
+
+    name: ClassVar[str] = "leave-one-corpus-out"
+
+    def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
+        """Yield one fold per corpus."""
+        corpora = _known(rows, self.name, ())
+        if len(corpora) < 2:
+            raise ProtocolError(f"{self.name}: all {len(rows)} rows are of {corpora[0]}; expected two corpora or more")
+        shared = rows["emotion"].isin(_shared_classes(rows)).to_numpy()
+        for corpus in corpora:
+            inside = (rows["corpus"] == corpus).to_numpy()
+            known = set(rows.loc[inside, "speaker"]) - {""} if "speaker" in rows else set()
+            same_speaker = rows["speaker"].isin(known).to_numpy() if known else inside
+            yield corpus, np.flatnonzero(shared & ~inside & ~same_speaker), np.flatnonzero(shared & inside)
+
+    def classes_left_out(self, rows: pd.DataFrame) -> dict[str, list[str]]:
+        """Return the classes that only one corpus has, by corpus."""
+        alone = rows[~rows["emotion"].isin(_shared_classes(rows))]
+        return {str(corpus): sorted(set(part)) for corpus, part in alone.groupby("corpus")["emotion"]}
 
 
 @dataclass(kw_only=True)
@@ -71,6 +99,12 @@ class AddedCorpora(Protocol):
         speakers = speakers_of(rows[tested], self.name)
         for label, train, test in folds_by_speaker(rows, speakers, self.folds, self.name):
             yield label, train, test[tested[test]]
+
+
+def _shared_classes(rows: pd.DataFrame) -> list[str]:
+    """Return the classes of at least two corpora."""
+    counts = rows.groupby("emotion")["corpus"].nunique()
+    return [str(name) for name in counts.index[counts > 1]]
 
 
 def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:
