@@ -198,7 +198,7 @@ class Training(Group):
     classifier: str | None = option("Classifier of the features, by default svm: {classifiers}.")
     fusion: str | None = option(
         "{fusions}. early gives all columns to the classifier; the others fuse the probabilities of the classifier and "
-        "of each network."
+        "of each network, or, without networks, of one classifier per block."
     )
     cross_fit: int | None = option("Number of inner folds from which training rows get their class scores; 0 is none.")
     scaling: str | None = option("How columns are scaled: {scalings}.")
