@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -276,3 +277,13 @@ def test_the_page_of_a_study_is_made_again_by_the_recipe_it_kept(demo_folder, tm
     refused = command("report", out)
     assert refused.status == 1
     assert "if they belong to a study, give --recipe" in refused.messages
+
+
+def test_a_stored_cell_names_no_folder_of_this_machine(demo_folder, tmp_path, recipe):
+    folder = tmp_path / "voices"
+    shutil.copytree(demo_folder, folder)
+    next(folder.glob("*_sad_*.wav")).write_bytes(b"no audio")
+    found = run_study(recipe, {"demo": folder}, tmp_path / "out", only=["demo_speaker-holdout_inductive_fusionnet_svm"])
+    (stored,) = (tmp_path / "out" / "cells").glob("*.json")
+    assert len(found.results[0].quarantine) == 1
+    assert str(tmp_path) not in stored.read_text()
