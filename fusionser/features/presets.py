@@ -112,7 +112,7 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
 
 
 def robust(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
-    """Columns that carry little of the recording chain, for recordings of other rooms, microphones and codecs.
+    """Columns that are relative within the clip, for recordings of other rooms, microphones and codecs.
 
     Prosody, cepstra relative within the clip, and modulation spectra. The level does not count, noise below the
     dynamic range is equalised, and only 100 Hz to 3700 Hz are used. Combine it with ``scaling="bounded"``, so that a

@@ -85,7 +85,7 @@ class RelativeFrames:
 
 
 def _weights(frames: FrameSettings) -> Array64:
-    """Return the weight of each frequency bin: a high-pass of fourth order (of power: eighth) up to the highest one."""
+    """Return the power response at each bin: a Butterworth high-pass of fourth order, and nothing above `HIGHEST`."""
     frequency = bin_frequencies(frames.sampling_rate, frames.n_fft)
     ratio = (frequency / LOWEST) ** 8
     weights: Array64 = np.where(frequency <= HIGHEST, ratio / (ratio + 1.0), 0.0)
