@@ -21,6 +21,7 @@ from .options import with_groups
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
+from .stress import stress
 from .study import study
 
 INTERRUPTED = 130
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(corpora_app, name="corpora")
 app.command("list", cls=NamingCommand)(list_names)
-for command in (extract, evaluate, fit, predict, study, ablate, report, reproduce):
+for command in (extract, evaluate, fit, predict, stress, study, ablate, report, reproduce):
     app.command(cls=NamingCommand)(with_groups(command))
 
 

@@ -14,7 +14,7 @@ from .study import study_text
 
 
 def report(
-    results: Annotated[Path, typer.Argument(help="Folder that 'fusionser ablate', 'study' or 'reproduce' wrote.")],
+    results: Annotated[Path, typer.Argument(help="Folder that 'fusionser ablate', 'study', 'reproduce' or 'stress' wrote.")],
     html: Annotated[
         Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
     ] = None,
@@ -27,16 +27,27 @@ def report(
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
     if not results.is_dir():
         raise SettingsError(
-            f"{results} is not a folder; expected one written by 'fusionser ablate', 'study' or 'reproduce'"
+            f"{results} is not a folder; expected one written by 'fusionser ablate', 'study', 'reproduce' or 'stress'"
         )
     designed = (results / "design.json").is_file()
     if recipe is not None and designed:
         raise SettingsError(f"{results} was written by 'fusionser ablate', which needs no recipe; leave --recipe out")
+    if html is None and recipe is None and (results / "stress.json").is_file():
+        write(_stress(results))
+        return
     if html is not None or designed:
         page, count = _ablation(results, html)
     else:
         page, count = _study(results, recipe) or _reproduction(results)
     write(f"{page}: {count} evaluations")
+
+
+def _stress(folder: Path) -> str:
+    from fusionser.evaluation.stress import read_stress
+    from fusionser.reporting.stress import RESULT, write_stress
+
+    result = read_stress(folder / RESULT)
+    return f"{write_stress(result, folder)}: {len(result.conditions)} conditions"
 
 
 def _ablation(folder: Path, html: Path | None) -> tuple[Path, int]:
@@ -68,6 +79,6 @@ def _reproduction(folder: Path) -> tuple[Path, int]:
     cells = folder / "cells"
     if not any(list(cells.glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
         raise SettingsError(
-            f"{folder} has no results of 'fusionser ablate' or 'reproduce'; if they belong to a study, give --recipe"
+            f"{folder} has no results of 'fusionser ablate', 'reproduce' or 'stress'; if they belong to a study, give --recipe"
         )
     return write_page(folder, corpora_here()), len(list(cells.glob("*.json")))

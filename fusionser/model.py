@@ -75,6 +75,10 @@ class ModelCard(Record):
     plugins: dict[str, str] = Field(default_factory=dict)
     created: str
 
+    def trained_on(self, corpus: str) -> bool:
+        """Return whether a corpus, by its name, is among the training corpora."""
+        return f", {corpus}, " in f", {self.corpus}, "
+
 
 @dataclass(frozen=True)
 class Model:

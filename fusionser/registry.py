@@ -26,6 +26,7 @@ __all__ = [
     "AUGMENTATIONS",
     "BLOCKS",
     "CLASSIFIERS",
+    "CONDITIONS",
     "CORPORA",
     "FRONT_ENDS",
     "NETWORKS",
@@ -295,6 +296,29 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "lowpass": "augmentation.waveforms:LOWPASS",
         "speed": "augmentation.waveforms:SPEED",
     },
+    "conditions": {
+        "gain-minus-12-db": "augmentation.conditions:GAIN_MINUS_12_DB",
+        "gain-plus-12-db": "augmentation.conditions:GAIN_PLUS_12_DB",
+        "gain-plus-12-db-clipped": "augmentation.conditions:GAIN_PLUS_12_DB_CLIPPED",
+        "clipping-1-percent": "augmentation.conditions:CLIPPING_1_PERCENT",
+        "clipping-10-percent": "augmentation.conditions:CLIPPING_10_PERCENT",
+        "telephone-8-khz": "augmentation.conditions:TELEPHONE_8_KHZ",
+        "lowpass-4-khz": "augmentation.conditions:LOWPASS_4_KHZ",
+        "mp3-64-kbps": "augmentation.conditions:MP3_64_KBPS",
+        "opus-24-kbps": "augmentation.conditions:OPUS_24_KBPS",
+        "white-noise-20-db": "augmentation.conditions:WHITE_NOISE_20_DB",
+        "white-noise-10-db": "augmentation.conditions:WHITE_NOISE_10_DB",
+        "white-noise-5-db": "augmentation.conditions:WHITE_NOISE_5_DB",
+        "pink-noise-20-db": "augmentation.conditions:PINK_NOISE_20_DB",
+        "pink-noise-10-db": "augmentation.conditions:PINK_NOISE_10_DB",
+        "pink-noise-5-db": "augmentation.conditions:PINK_NOISE_5_DB",
+        "room-300-ms": "augmentation.conditions:ROOM_300_MS",
+        "room-800-ms": "augmentation.conditions:ROOM_800_MS",
+        "tempo-90-percent": "augmentation.conditions:TEMPO_90_PERCENT",
+        "tempo-110-percent": "augmentation.conditions:TEMPO_110_PERCENT",
+        "pitch-minus-1-semitone": "augmentation.conditions:PITCH_MINUS_1_SEMITONE",
+        "pitch-plus-1-semitone": "augmentation.conditions:PITCH_PLUS_1_SEMITONE",
+    },
     "protocols": {
         "speaker-holdout": "splits.protocols:SpeakerHoldout",
         "speaker-kfold": "splits.protocols:SpeakerKFold",
@@ -359,6 +383,15 @@ AUGMENTATIONS = Registry(
 )
 """Kinds of augmentation."""
 
+CONDITIONS = Registry(
+    "condition",
+    "conditions",
+    OWN_OBJECTS["conditions"],
+    bases=("augmentation.conditions:Condition",),
+    instances=True,
+)
+"""Recording conditions under which a saved model is tested."""
+
 PROTOCOLS = Registry("protocol", "protocols", OWN_OBJECTS["protocols"], called="name", bases=("splits.base:Protocol",))
 """Protocols, which split rows into training and test rows."""
 
@@ -367,7 +400,7 @@ PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
-    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, PROTOCOLS, PRESETS)
+    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 

@@ -19,7 +19,7 @@ from fusionser.audio import Waveform
 from fusionser.errors import SettingsError
 from fusionser.registry import AUGMENTATIONS, code_origin
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "Kind", "augment", "drawing", "made_by", "parse_augmentation"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "Kind", "augment", "drawing", "identity", "made_by", "parse_augmentation"]
 
 Generator = np.random.Generator
 WRITTEN = re.compile(r"([a-z0-9-]+)\(([-+]?\d+(?:\.\d+)?)\)#(\d+)")
@@ -203,10 +203,7 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     """
 
     def drawn() -> Generator:
-        # Not the fingerprint, which may come to use another hash: the copies behind a result must be reproducible.
-        identity = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
-        identity.update(np.ascontiguousarray(samples, dtype=np.float32).data)
-        return drawing(identity.hexdigest(), wanted)
+        return drawing(identity(samples, sampling_rate), wanted)
 
     changed = AUGMENTATIONS[wanted.kind].apply(samples, sampling_rate, wanted.value, drawn)
     return np.ascontiguousarray(changed, dtype=np.float32)
@@ -217,6 +214,14 @@ def made_by(text: str = "") -> str:
     kind = AUGMENTATIONS.get(text.partition("(")[0])
     origin = "" if kind is None else code_origin(kind.apply)
     return " ".join(filter(None, (f"augmentation {REVISION}", origin)))
+
+
+def identity(samples: Waveform, sampling_rate: int) -> str:
+    """Return a hash of samples that seeds what is drawn for them."""
+    # Not the fingerprint, which may come to use another hash: the copies behind a result must be reproducible.
+    digest = hashlib.blake2b(str(sampling_rate).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(samples, dtype=np.float32).data)
+    return digest.hexdigest()
 
 
 def drawing(*parts: object) -> Generator:

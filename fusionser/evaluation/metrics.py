@@ -13,6 +13,7 @@ __all__ = [
     "METRICS",
     "class_scores",
     "confusion",
+    "expected_calibration_error",
     "macro_f1",
     "speaker_intervals",
     "unweighted_average_recall",
@@ -98,6 +99,33 @@ def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, dict[str, 
         name: {key: float(np.nan_to_num(column[position])) for key, column in columns.items()}
         for position, name in enumerate(classes)
     }
+
+
+def expected_calibration_error(probabilities: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 15) -> float:
+    """Return the expected calibration error (Guo et al. 2017), 0 to 1.
+
+    The clips are sorted into bins of equal width by the probability of their answer. The error is the mean distance
+    between the mean probability and the accuracy of a bin, weighted by its number of clips.
+
+    Parameters
+    ----------
+    probabilities : array-like of shape (n_clips,)
+        Probability of each clip's answer, 0 to 1.
+    correct : array-like of bool, shape (n_clips,)
+        Whether the answer is right.
+    bins : int, default=15
+
+    Examples
+    --------
+    >>> round(expected_calibration_error([0.9, 0.9, 0.6, 0.6], [True, True, True, False]), 3)
+    0.1
+    """
+    top = np.asarray(probabilities, dtype=np.float64)
+    right = np.asarray(correct, dtype=np.float64)
+    # A bin includes its upper end.
+    place = np.clip(np.ceil(top * bins).astype(int) - 1, 0, bins - 1)
+    excess = np.bincount(place, weights=top - right, minlength=bins)
+    return float(np.abs(excess).sum() / top.size)
 
 
 def resampled(matrices: Counts, rng: np.random.Generator, draws: int = DRAWS) -> Counts:

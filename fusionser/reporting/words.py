@@ -86,6 +86,19 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "count-differs": lambda value: f"{value['found']} of {value['expected']} {value['what']}",
     "missing-recording": lambda name: f"missing: {name}",
     "left-out": lambda count: f"left out: {_counted(count, 'evaluation')} with other settings or versions",
+    "clips-drawn": lambda value: (
+        f"{value['used']} of {value['found']} recordings, drawn at random with seed {value['seed']}, balanced over "
+        "emotions and speakers"
+    ),
+    "trained-on-corpora": lambda corpora: (
+        f"the model was trained on {', '.join(corpora)}, so it may know these recordings or their speakers: the scores "
+        "say little about new recordings"
+    ),
+    "other-emotions": lambda value: (
+        f"{_counted(value['clips'], 'recording')} with an emotion that is not a class of the model "
+        f"({', '.join(value['emotions'])}): without UAR and calibration error"
+    ),
+    "codec-missing": lambda condition: f"left out: {condition}, because this libsndfile lacks its codec",
     "text": str,
 }
 """Functions that turn the value of a stamp into a sentence, by kind of stamp."""

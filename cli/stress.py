@@ -1,0 +1,116 @@
+"""The command ``fusionser stress``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fusionser.errors import SettingsError
+
+from .console import print_json, print_table, progress_bar, warn_quarantine, write
+from .options import JOBS_HELP, SEEDS, Group, Input, Places, check_jobs, names, option
+
+
+class Asked(Group):
+    """The options of the command."""
+
+    corpus: str | None = option(
+        "Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav. Without it, the emotions and "
+        "speakers of a folder are unknown."
+    )
+    conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
+    limit: int | None = option(
+        "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1
+    )
+    seed: int = option("Seed of noise, rooms, drawn recordings and intervals.", 0, **SEEDS)
+    jobs: int = option(JOBS_HELP, -1, callback=check_jobs)
+    out: Path | None = option("Folder for report.md, stress.json, answers.csv and a picture.")
+    json: bool = option("Print JSON on standard output.", False, "--json")
+
+
+def stress(
+    model: Annotated[Path, typer.Argument(help="Model file that 'fusionser fit' wrote.")],
+    places: Places,
+    asked: Asked,
+) -> None:
+    """Test how much the answers of a saved model change with level, codec, bandwidth, noise and rooms."""
+    from fusionser.evaluation.stress import stress_model
+    from fusionser.model import load_model
+    from fusionser.registry import CONDITIONS
+
+    wanted = list(dict.fromkeys(names(asked.conditions or "")))
+    for name in wanted:
+        CONDITIONS.named(name)
+    loaded = load_model(model)
+    listing = _listing(places, asked)
+    if loaded.needs_gender and not (listing.rows["gender"] != "").all():
+        raise SettingsError(
+            f"{model}: the model has the speaker's gender as a feature, which is not known for all recordings; give a "
+            "table with a column 'gender' (or fit with --gender none)"
+        )
+    with progress_bar("recordings") as progress:
+        result, answers = stress_model(
+            loaded,
+            listing.rows,
+            wanted,
+            seed=asked.seed,
+            n_jobs=asked.jobs,
+            progress=progress,
+            notes=listing.notes,
+            quarantine=listing.quarantine.astype(str).to_dict("records"),
+        )
+    warn_quarantine(result.quarantine)
+    page = None
+    if asked.out is not None:
+        from fusionser.reporting.stress import write_stress
+
+        page = write_stress(result, asked.out, answers)
+    if asked.json:
+        print_json(result.model_dump(mode="json"))
+        return
+    _print_result(result)
+    if page is not None:
+        write(f"report: {page}")
+
+
+def _listing(places: list[Path], asked: Asked) -> Any:
+    """List the recordings, and draw as many as asked for."""
+    from dataclasses import replace
+
+    from fusionser.corpora import Listing
+    from fusionser.evaluation.stress import draw_clips
+    from fusionser.facts import Stamp
+    from fusionser.pipeline import list_places
+
+    from .inputs import gather_clips
+
+    if asked.corpus is None and all(place.is_dir() for place in places):
+        listing = Listing(gather_clips([str(place) for place in places], None))
+    else:
+        listing = list_places(Input(corpus=asked.corpus).pair(places))
+    found = len(listing.rows)
+    if asked.limit is None or asked.limit >= found:
+        return listing
+    drawn = Stamp(kind="clips-drawn", value={"used": asked.limit, "found": found, "seed": asked.seed})
+    rows = draw_clips(listing.rows, asked.limit, asked.seed)
+    return replace(listing, rows=rows, notes=[*listing.notes, drawn])
+
+
+def _print_result(result: Any) -> None:
+    from fusionser.reporting.stress import headline, interval_source, is_synthetic, score_row
+    from fusionser.reporting.words import stamp_texts
+
+    if is_synthetic(result):
+        write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
+    rows = [score_row(scores) for scores in (result.clean, *result.conditions)]
+    columns = list(rows[0])
+    print_table(
+        f"{result.classifier} with {result.features_name} on {result.clips} recordings; all in percent or points",
+        columns,
+        [list(row.values()) for row in rows],
+        numbers=[name for name in columns if name not in ("condition", "most frequent answer")],
+        unbroken=columns,
+    )
+    for text in stamp_texts(result.notes):
+        write(f"note: {text}")
+    write(f"Intervals of 95 % over {interval_source(result)}. {headline(result)}")

@@ -1,0 +1,435 @@
+"""How much the answers of a saved model depend on the recording chain: the same clips under several conditions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+from scipy.stats import binomtest
+
+from fusionser.augmentation.conditions import Condition
+from fusionser.augmentation.recording_chain import Changed
+from fusionser.errors import AudioError, FusionserError, SettingsError
+from fusionser.evaluation.metrics import (
+    DRAWS,
+    FEWEST_SPEAKERS,
+    confusion,
+    expected_calibration_error,
+    percentile_interval,
+    speaker_intervals,
+    unweighted_average_recall,
+)
+from fusionser.facts import Record, Stamp
+from fusionser.features.extraction import Progress
+from fusionser.features.inputs import object_column
+from fusionser.files import write_text
+from fusionser.model import Model
+from fusionser.reader import read_row
+from fusionser.registry import CONDITIONS, plugins_among
+from fusionser.results import provenance
+from fusionser.rows import COLUMNS
+
+__all__ = ["CLEAN", "ConditionScores", "StressResult", "draw_clips", "read_stress", "score_answers", "stress_model"]
+
+CLEAN = "clean"
+"""Replaces the name of a condition for the clips as they are."""
+
+FORMAT = 1
+BATCH = 4
+"""Clips per task of a process."""
+
+Interval = tuple[float, float]
+
+
+class ConditionScores(Record):
+    """The answers of a model under one condition, compared with those for the clean clips.
+
+    ``changed`` is the share of answers that differ, ``probability_change`` the mean change of the probability of the
+    clean answer, ``most_frequent`` the most frequent answer and ``most_frequent_share`` its share. ``uar`` and
+    ``calibration_error`` come from the clips whose emotion is a class of the model, and are None without such clips.
+    All are shares, 0 to 1; intervals are of 95 %. ``measured`` has means over the clips, such as the bit rate of a
+    codec. ``clips`` are those that the model answers for.
+    """
+
+    name: str
+    parameters: dict[str, bool | float | str]
+    measured: dict[str, float]
+    clips: int
+    changed: float
+    changed_interval: Interval | None
+    probability_change: float
+    probability_change_interval: Interval | None
+    most_frequent: str
+    most_frequent_share: float
+    uar: float | None
+    uar_interval: Interval | None
+    calibration_error: float | None
+
+
+class StressResult(Record):
+    """A stored test of a model under conditions.
+
+    ``by_speaker`` is whether intervals come from resampling speakers; otherwise they come from resampling clips.
+    ``labelled`` clips have an emotion that is a class of the model. ``quarantine`` lists the recordings that cannot be
+    used, each with the condition, which is empty if the recording itself cannot be used.
+    """
+
+    format: int = FORMAT
+    features_name: str
+    classifier: str
+    fusion: str
+    trained_on: str
+    classes: tuple[str, ...]
+    corpora: tuple[str, ...]
+    clips: int
+    speakers: int
+    labelled: int
+    by_speaker: bool
+    clean: ConditionScores
+    conditions: list[ConditionScores]
+    notes: tuple[Stamp, ...]
+    quarantine: list[dict[str, str]]
+    seed: int
+    provenance: dict[str, Any]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as JSON, atomically."""
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def read_stress(path: str | Path) -> StressResult:
+    """Read a result from its JSON file.
+
+    Raises
+    ------
+    FusionserError
+        If the file is missing, or is not a result that this version can read.
+    """
+    try:
+        return StressResult.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValidationError as error:
+        raise FusionserError(
+            f"{path}: not a stress test that this version reads ({error.error_count()} fields differ)"
+        ) from error
+
+
+def draw_clips(rows: pd.DataFrame, limit: int, seed: int = 0) -> pd.DataFrame:
+    """Draw rows at random, with equal numbers of each emotion as far as possible, and of each speaker within it.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With ``emotion`` and ``speaker``.
+    limit : int
+        Number of rows to keep; all, if there are fewer.
+    seed : int, default=0
+
+    Returns
+    -------
+    DataFrame
+        In the order of `rows`.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"emotion": ["sad"] * 6 + ["calm"] * 2, "speaker": ["a", "a", "a", "a", "b", "b", "a", "a"]})
+    >>> draw_clips(rows, 4)["emotion"].tolist(), draw_clips(rows, 4)["speaker"].tolist()
+    (['sad', 'sad', 'calm', 'calm'], ['a', 'b', 'a', 'a'])
+    """
+    shuffled = rows[["emotion", "speaker"]].sample(frac=1.0, random_state=seed)
+    # The first of each speaker, then the second of each, and so on; and the same over the emotions.
+    turn = shuffled.groupby(["emotion", "speaker"], sort=False).cumcount()
+    by_speaker = shuffled.loc[turn.sort_values(kind="stable").index]
+    turn = by_speaker.groupby("emotion", sort=False).cumcount()
+    kept = turn.sort_values(kind="stable").index[:limit]
+    return rows.loc[sorted(kept)].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answers for one clip.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        As `Model.predict` returns them, with a column ``condition``; those with an error are left out.
+    measured : dict of str to dict of str to float
+        What each condition measured.
+    failures : list of dict
+        ``file``, ``condition`` and ``reason`` of what cannot be used.
+    """
+
+    answers: pd.DataFrame
+    measured: dict[str, Mapping[str, float]]
+    failures: list[dict[str, str]]
+
+
+def _answer(row: Mapping[str, Any], model: Model, conditions: Mapping[str, Condition], seed: int) -> Answered:
+    """Answer for one clip, decoded once, as it is and under each condition."""
+    file = str(row["file"])
+    failures: list[dict[str, str]] = []
+    changed: dict[str, Changed] = {}
+    try:
+        samples, rate = read_row(row)
+    except AudioError as error:
+        return Answered(pd.DataFrame(), {}, [{"file": file, "condition": "", "reason": str(error)}])
+    changed[CLEAN] = Changed(samples, rate)
+    for name, condition in conditions.items():
+        try:
+            changed[name] = condition.apply(samples, rate, seed)
+        except AudioError as error:
+            failures.append({"file": file, "condition": name, "reason": str(error)})
+    answers = model.predict(_rows_of(row, list(changed.values()))).rename(columns={"emotion": "answer"})
+    answers["condition"] = list(changed)
+    wrong = answers["error"] != ""
+    if wrong.iloc[0]:
+        return Answered(pd.DataFrame(), {}, [{"file": file, "condition": "", "reason": str(answers["error"].iloc[0])}])
+    failures += [
+        {"file": file, "condition": str(name), "reason": str(reason)}
+        for name, reason in answers.loc[wrong, ["condition", "error"]].itertuples(index=False)
+    ]
+    measured = {name: change.measured for name, change in changed.items() if change.measured}
+    described = {column: row[column] for column in ("clip", "speaker", "emotion")}
+    return Answered(answers[~wrong].assign(**described), measured, failures)
+
+
+def _rows_of(row: Mapping[str, Any], clips: Sequence[Changed]) -> pd.DataFrame:
+    """Return a table of the changed clips, with the columns of the original row."""
+    kept = {name: row[name] for name in COLUMNS if name not in ("start", "end", "augmentation")}
+    table = pd.DataFrame([kept] * len(clips))
+    table["waveform"] = object_column([clip.samples for clip in clips])
+    table["sampling_rate"] = [clip.sampling_rate for clip in clips]
+    return table
+
+
+def _answer_batch(rows: Sequence[Mapping[str, Any]], **given: Any) -> list[Answered]:
+    return [_answer(row, **given) for row in rows]
+
+
+def _answer_all(
+    rows: pd.DataFrame, n_jobs: int | None, progress: Progress | None, **given: Any
+) -> list[Answered]:
+    records = rows[list(COLUMNS)].assign(clip=range(len(rows))).to_dict("records")
+    batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
+    job = partial(_answer_batch, **given)
+    if joblib.effective_n_jobs(n_jobs) == 1:
+        answered = map(job, batches)
+    else:
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
+        answered = parallel(joblib.delayed(job)(batch) for batch in batches)
+    done: list[Answered] = []
+    for batch in answered:
+        done += batch
+        if progress:
+            progress(len(done), len(records))
+    return done
+
+
+def stress_model(
+    model: Model,
+    rows: pd.DataFrame,
+    conditions: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+    notes: Sequence[Stamp] = (),
+    quarantine: Sequence[Mapping[str, str]] = (),
+) -> tuple[StressResult, pd.DataFrame]:
+    """Test how much the answers of a model change under recording conditions.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame
+        The clips, with the columns of `fusionser.rows`. Emotions and speakers may be empty.
+    conditions : sequence of str
+        Keys of `CONDITIONS`; all if empty. Those whose codec this libsndfile lacks are left out, with a note.
+    seed : int, default=0
+        Of noise, rooms and intervals.
+    n_jobs : int, optional
+        Number of processes; -1 for one per core.
+    progress : callable, optional
+        Called with the number of clips done and the total number.
+    notes : sequence of Stamp
+        Facts about the rows.
+    quarantine : sequence of mapping
+        ``file`` and ``reason`` of recordings that were set aside before.
+
+    Returns
+    -------
+    StressResult
+    DataFrame
+        The answers: ``file``, ``condition``, ``emotion`` (the true one), ``answer``, ``probability`` of the answer, and
+        one column ``probability_<class>`` per class.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not that of a condition.
+    SettingsError
+        If no condition is left.
+    AudioError
+        If no recording can be used.
+    """
+    wanted = {name: CONDITIONS.named(name) for name in conditions or CONDITIONS}
+    used = {name: condition for name, condition in wanted.items() if condition.available}
+    missing = [Stamp(kind="codec-missing", value=name) for name in wanted if name not in used]
+    if not used:
+        raise SettingsError(f"this libsndfile has no codec for {', '.join(wanted)}; name other conditions")
+    done = _answer_all(rows, n_jobs, progress, model=model, conditions=used, seed=seed)
+    failures = [failure for one in done for failure in one.failures]
+    if not any(len(one.answers) for one in done):
+        raise AudioError(f"none of {len(rows)} recordings can be used; the first: {failures[0]['reason']}")
+    answers = pd.concat([one.answers for one in done if len(one.answers)], ignore_index=True)
+    clean = answers[answers["condition"] == CLEAN]
+    by_speaker = bool((clean["speaker"] != "").all())
+    card, corpora = model.card, tuple(sorted(set(rows["corpus"]) - {""}))
+    scored = partial(score_answers, answers, card.classes, by_speaker=by_speaker, seed=seed)
+    result = StressResult(
+        features_name=card.features_name,
+        classifier=card.classifier,
+        fusion=card.fusion,
+        trained_on=card.corpus,
+        classes=card.classes,
+        corpora=corpora,
+        clips=len(clean),
+        speakers=clean.loc[clean["speaker"] != "", "speaker"].nunique(),
+        labelled=int(clean["emotion"].isin(card.classes).sum()),
+        by_speaker=by_speaker,
+        clean=scored(CLEAN),
+        conditions=[
+            scored(name, parameters=dict(condition.parameters), measured=_means(name, done))
+            for name, condition in used.items()
+            if name in set(answers["condition"])
+        ],
+        notes=(*notes, *_facts(model, corpora, clean), *missing),
+        quarantine=[*({"condition": "", **entry} for entry in quarantine), *failures],
+        seed=seed,
+        provenance={**provenance(), **_plugins(used)},
+    )
+    columns = ["file", "condition", "speaker", "emotion", "answer", "probability"]
+    return result, answers[[*columns, *(f"probability_{name}" for name in card.classes)]]
+
+
+def _plugins(used: Mapping[str, Condition]) -> dict[str, Any]:
+    plugins = plugins_among(("condition", name, (CONDITIONS,)) for name in used)
+    return {"plugins": plugins} if plugins else {}
+
+
+def _means(name: str, done: Sequence[Answered]) -> dict[str, float]:
+    found = pd.DataFrame([one.measured[name] for one in done if name in one.measured])
+    return {str(key): float(value) for key, value in found.mean().items()}
+
+
+def _facts(model: Model, corpora: Sequence[str], clean: pd.DataFrame) -> list[Stamp]:
+    """Return what a reader must know about the clips: whether the model knows them, and whether their emotions exist."""
+    known = [name for name in corpora if model.card.trained_on(name)]
+    others = clean.loc[~clean["emotion"].isin([*model.card.classes, ""]), "emotion"]
+    return [
+        *([Stamp(kind="trained-on-corpora", value=known)] if known else []),
+        *(
+            [Stamp(kind="other-emotions", value={"clips": len(others), "emotions": sorted(set(others))})]
+            if len(others)
+            else []
+        ),
+    ]
+
+
+def score_answers(
+    answers: pd.DataFrame,
+    classes: Sequence[str],
+    condition: str,
+    *,
+    by_speaker: bool,
+    seed: int = 0,
+    parameters: Mapping[str, bool | float | str] | None = None,
+    measured: Mapping[str, float] | None = None,
+) -> ConditionScores:
+    """Score the answers under one condition.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        ``clip`` (its number), ``speaker``, ``emotion`` (the true one), ``condition``, ``answer``, ``probability`` of
+        the answer, and one column ``probability_<class>`` per class. A clip has one row per condition, and one with
+        the condition `CLEAN`.
+    classes : sequence of str
+    condition : str
+    by_speaker : bool
+        Whether intervals come from resampling speakers, instead of clips.
+    seed : int, default=0
+        Of the bootstrap.
+    parameters, measured : mapping, optional
+        Stored with the scores.
+
+    Returns
+    -------
+    ConditionScores
+    """
+    clean = answers[answers["condition"] == CLEAN].set_index("clip")
+    part = answers[answers["condition"] == condition].set_index("clip")
+    before = clean.loc[part.index]
+    groups = (part["speaker"] if by_speaker else part.index).to_numpy(dtype=object)
+    columns = [f"probability_{name}" for name in classes]
+    place = np.array([classes.index(name) for name in before["answer"]])
+    pairs = [table[columns].to_numpy(dtype=np.float64)[np.arange(len(part)), place] for table in (part, before)]
+    changed = part["answer"].to_numpy(dtype=object) != before["answer"].to_numpy(dtype=object)
+    counts = part["answer"].value_counts()
+    frequent = next(name for name in classes if counts.get(name, 0) == counts.max())
+    return ConditionScores(
+        name=condition,
+        parameters=dict(parameters or {}),
+        measured=dict(measured or {}),
+        clips=len(part),
+        changed=float(changed.mean()),
+        changed_interval=_share_interval(changed, groups, seed),
+        probability_change=float(np.mean(pairs[0] - pairs[1])),
+        probability_change_interval=_mean_interval(pairs[0] - pairs[1], groups, seed),
+        most_frequent=frequent,
+        most_frequent_share=float(counts.max() / len(part)),
+        **_labelled_scores(part.assign(group=groups), classes, seed),
+    )
+
+
+def _labelled_scores(part: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
+    """Return the scores that need the true emotion."""
+    known = part[part["emotion"].isin(classes)]
+    if known.empty:
+        return {"uar": None, "uar_interval": None, "calibration_error": None}
+    matrices = {
+        str(name): confusion(group["emotion"], group["answer"], classes) for name, group in known.groupby("group")
+    }
+    intervals = speaker_intervals(matrices, seed=seed)
+    return {
+        "uar": float(unweighted_average_recall(np.sum(list(matrices.values()), axis=0))),
+        "uar_interval": None if intervals is None else intervals["uar"],
+        "calibration_error": expected_calibration_error(known["probability"], known["answer"] == known["emotion"]),
+    }
+
+
+def _mean_interval(values: npt.NDArray[Any], groups: npt.NDArray[Any], seed: int) -> Interval | None:
+    """Return the 95 % bootstrap interval of a mean over clips; groups are resampled. None with fewer than eight."""
+    names, place = np.unique(groups, return_inverse=True)
+    if len(names) < FEWEST_SPEAKERS:
+        return None
+    sums, counts = np.bincount(place, weights=values), np.bincount(place)
+    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
+    return percentile_interval((draws @ sums) / (draws @ counts))
+
+
+def _share_interval(values: npt.NDArray[np.bool_], groups: npt.NDArray[Any], seed: int) -> Interval | None:
+    """Return the 95 % interval of a share: bootstrapped, or Wilson's over clips if it is 0 or 1."""
+    interval = _mean_interval(values, groups, seed)
+    if interval is None or 0 < values.mean() < 1:
+        return interval
+    # A bootstrap of equal values has no width.
+    exact = binomtest(int(values.sum()), len(values)).proportion_ci(method="wilson")
+    return float(exact.low), float(exact.high)

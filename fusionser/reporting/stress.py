@@ -1,0 +1,155 @@
+"""The page and the picture of a stress test."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fusionser.evaluation.stress import ConditionScores, StressResult
+from fusionser.files import write_text
+from fusionser.registry import CONDITIONS, CORPORA
+from fusionser.reporting.figures import COLORS, plain, save_figure
+from fusionser.reporting.page import render
+from fusionser.reporting.settings import settings_text
+from fusionser.reporting.words import change, percent, stamp_texts
+from fusionser.rows import write_table
+
+__all__ = ["RESULT", "headline", "interval_source", "is_synthetic", "measured_text", "score_row", "stress_figure", "stress_page", "write_stress"]
+
+RESULT = "stress.json"
+"""Name of the stored result in the folder of a report."""
+
+MEASURED: Mapping[str, Callable[[float], str]] = {
+    "kbps": "{:.1f} kbit/s with headers".format,
+    "clipped": lambda share: f"{percent(share)} % of the samples clipped",
+}
+"""Functions that turn a measured value into text, by its name; others are shown with their name."""
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else percent(share)
+
+
+def _ends(interval: tuple[float, float] | None, text: Callable[[float], str] = percent) -> str:
+    return "-" if interval is None else " to ".join(map(text, interval))
+
+
+def score_row(scores: ConditionScores) -> dict[str, str]:
+    """Return the scores of a condition as texts, in percent, by the name of the column."""
+    return {
+        "condition": scores.name,
+        "clips": str(scores.clips),
+        "changed": percent(scores.changed),
+        "95 %": _ends(scores.changed_interval),
+        "probability": change(scores.probability_change),
+        "most frequent answer": f"{scores.most_frequent} ({percent(scores.most_frequent_share)})",
+        "UAR": _share(scores.uar),
+        "UAR, 95 %": _ends(scores.uar_interval),
+        "calibration error": _share(scores.calibration_error),
+    }
+
+
+def measured_text(scores: ConditionScores) -> str:
+    """Return what was measured while a condition was made, as text."""
+    return ", ".join(
+        MEASURED[name](value) if name in MEASURED else f"{name} {value:g}" for name, value in scores.measured.items()
+    )
+
+
+def headline(result: StressResult) -> str:
+    """Return which conditions change the fewest and the most answers, in one sentence."""
+    most = max(result.conditions, key=lambda scores: scores.changed)
+    least = min(result.conditions, key=lambda scores: scores.changed)
+    model = f"{result.classifier} with {result.features_name}"
+    if most is least:
+        return f"{most.name} changes {percent(most.changed)} % of the answers of {model}."
+    return (
+        f"Of the answers of {model}, {least.name} changes {percent(least.changed)} % and {most.name} "
+        f"{percent(most.changed)} %, the fewest and the most of {len(result.conditions)} conditions."
+    )
+
+
+def is_synthetic(result: StressResult) -> bool:
+    """Return whether any of the recordings are synthetic."""
+    return any(CORPORA[name].card.synthetic for name in result.corpora if name in CORPORA)
+
+
+def interval_source(result: StressResult) -> str:
+    """Return what the intervals come from."""
+    return "speakers" if result.by_speaker else "clips, because not all speakers are known"
+
+
+def stress_page(result: StressResult) -> str:
+    """Return the Markdown page of a stress test."""
+    return render(
+        "stress.md.j2",
+        result=result,
+        headline=headline(result),
+        rows=[score_row(scores) for scores in (result.clean, *result.conditions)],
+        conditions=[
+            (scores, _summary(scores.name), settings_text(scores.parameters), measured_text(scores))
+            for scores in result.conditions
+        ],
+        stamps=stamp_texts(result.notes),
+        interval_source=interval_source(result),
+        intervals=result.clean.probability_change_interval is not None,
+        synthetic=is_synthetic(result),
+        chance=100 / len(result.classes),
+    )
+
+
+def _summary(name: str) -> str:
+    """Return the summary of a condition, or that it is not registered here."""
+    return CONDITIONS.summary(name) if name in CONDITIONS else "A condition of a package that is not installed here."
+
+
+def stress_figure(result: StressResult) -> Figure:
+    """Draw the share of changed answers under each condition, and beside it the UAR, with intervals as bars."""
+    names = [scores.name for scores in result.conditions]
+    labelled = result.clean.uar is not None
+    figure = Figure(figsize=(9.5 if labelled else 6.5, 1.1 + 0.27 * len(names)), layout="constrained")
+    panels = figure.subplots(1, 2 if labelled else 1, sharey=True, squeeze=False)[0]
+    _draw(panels[0], [(scores.changed, scores.changed_interval) for scores in result.conditions], COLORS[0])
+    panels[0].set_yticks(range(len(names)), [plain(name) for name in names], fontsize=8)
+    panels[0].set(xlabel="answers changed, %", ylim=(len(names) - 0.4, -0.6))
+    if labelled:
+        _draw(panels[1], [(scores.uar, scores.uar_interval) for scores in result.conditions], COLORS[2])
+        clean = 100 * (result.clean.uar or 0.0)
+        panels[1].axvline(clean, color="black", linewidth=1, linestyle="--", label=f"clean {clean:.1f} %")
+        panels[1].set(xlabel="UAR, %")
+        panels[1].legend(loc="lower right", fontsize=8)
+    return figure
+
+
+def _draw(axes: Axes, values: list[tuple[float | None, tuple[float, float] | None]], color: str) -> None:
+    for place, (value, interval) in enumerate(values):
+        if interval is not None:
+            axes.plot(100 * np.asarray(interval), [place, place], color=color, linewidth=1.2)
+        if value is not None:
+            axes.plot([100 * value], [place], marker="o", color=color, markersize=5)
+    axes.set_xlim(-2, 102)
+    axes.grid(axis="both", linewidth=0.4)
+
+
+def write_stress(result: StressResult, folder: str | Path, answers: pd.DataFrame | None = None) -> Path:
+    """Write ``report.md``, ``stress.png`` and ``stress.json``, and ``answers.csv`` if the answers are given.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    FusionserError
+        When a file cannot be written.
+    """
+    place = Path(folder)
+    result.save(place / RESULT)
+    if answers is not None:
+        write_table(answers, place / "answers.csv")
+    save_figure(stress_figure(result), place / "stress.png")
+    return write_text(place / "report.md", stress_page(result))
