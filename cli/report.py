@@ -14,7 +14,9 @@ from .study import study_text
 
 
 def report(
-    results: Annotated[Path, typer.Argument(help="Folder that 'fusionser ablate', 'study', 'reproduce' or 'stress' wrote.")],
+    results: Annotated[
+        Path, typer.Argument(help="Folder that 'fusionser ablate', 'study', 'reproduce' or 'stress' wrote.")
+    ],
     html: Annotated[
         Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
     ] = None,
@@ -79,6 +81,7 @@ def _reproduction(folder: Path) -> tuple[Path, int]:
     cells = folder / "cells"
     if not any(list(cells.glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
         raise SettingsError(
-            f"{folder} has no results of 'fusionser ablate', 'reproduce' or 'stress'; if they belong to a study, give --recipe"
+            f"{folder} has no results of 'fusionser ablate', 'reproduce' or 'stress'; if they belong to a study, give "
+            "--recipe"
         )
     return write_page(folder, corpora_here()), len(list(cells.glob("*.json")))

@@ -15,8 +15,8 @@ class Asked(Group):
     """The options of the command."""
 
     corpus: str | None = option(
-        "Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav. Without it, the emotions and "
-        "speakers of a folder are unknown."
+        "Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav. Without it, the emotions "
+        "and speakers of a folder are unknown."
     )
     conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
     limit: int | None = option(
@@ -97,7 +97,7 @@ def _listing(places: list[Path], asked: Asked) -> Any:
 
 
 def _print_result(result: Any) -> None:
-    from fusionser.reporting.stress import headline, interval_source, is_synthetic, score_row
+    from fusionser.reporting.stress import headline, interval_text, is_synthetic, score_row
     from fusionser.reporting.words import stamp_texts
 
     if is_synthetic(result):
@@ -113,4 +113,5 @@ def _print_result(result: Any) -> None:
     )
     for text in stamp_texts(result.notes):
         write(f"note: {text}")
-    write(f"Intervals of 95 % over {interval_source(result)}. {headline(result)}")
+    write(f"intervals: {interval_text(result)}")
+    write(headline(result))

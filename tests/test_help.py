@@ -14,7 +14,7 @@ from fusionser.corpora import FOLDERS
 from fusionser.errors import SettingsError
 from fusionser.evaluation.importance import column_groups
 from fusionser.networks import NetworkTraining, choose_device
-from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, NETWORKS, PRESETS, PROTOCOLS, REGISTRIES
+from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CONDITIONS, CORPORA, NETWORKS, PRESETS, PROTOCOLS, REGISTRIES
 from fusionser.rows import check_rows
 from fusionser.scaling import SCALERS
 from fusionser.studies.named import STUDIES
@@ -45,6 +45,7 @@ OPTIONS = {
     "fit": TRAINING,
     "evaluate": {**TRAINING, "--setting": names.SETTINGS, "--importance": names.IMPORTANCE},
     "predict": {"--gender": names.GENDERS},
+    "stress": {"--corpus": [*CORPORA, FOLDERS], "--conditions": CONDITIONS},
     "study": {"--device": names.DEVICES},
     "reproduce": {"--device": names.DEVICES, "--precision": names.PRECISIONS},
     "ablate": {

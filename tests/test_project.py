@@ -24,7 +24,7 @@ from fusionser.names import FUSIONS, ROW_BALANCINGS
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
 from fusionser.networks.recurrent import FrameExtractor
-from fusionser.registry import AUGMENTATIONS, FRONT_ENDS
+from fusionser.registry import AUGMENTATIONS, CONDITIONS, FRONT_ENDS
 from fusionser.splits.protocols import Protocol
 from fusionser.studies.recipe import recipe_names
 
@@ -105,6 +105,7 @@ def test_the_readme_names_everything_there_is():
         *networks.NETWORKS,
         *FUSIONS,
         *AUGMENTATIONS,
+        *CONDITIONS,
         *ROW_BALANCINGS,
         *classifiers.CLASSIFIERS,
         *splits.PROTOCOLS,

@@ -72,6 +72,16 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
         (Stamp(kind="count-differs", value={"what": "speakers", "found": 7, "expected": 8}), "7 of 8 speakers"),
         (Stamp(kind="missing-recording", value="03a01Fa"), "missing: 03a01Fa"),
         (Stamp(kind="text", value="the cache is full"), "the cache is full"),
+        (
+            Stamp(kind="clips-drawn", value={"used": 100, "found": 535, "seed": 2}),
+            "100 of 535 recordings, drawn at random with seed 2",
+        ),
+        (Stamp(kind="trained-on-corpora", value=["ravdess", "tess"]), "the model was trained on ravdess, tess, so it"),
+        (
+            Stamp(kind="other-emotions", value={"clips": 14, "emotions": ["boredom"]}),
+            "14 recordings with an emotion that is not a class of the model (boredom)",
+        ),
+        (Stamp(kind="codec-missing", value="mp3-64-kbps"), "left out: mp3-64-kbps, because this libsndfile lacks"),
     ],
 )
 def test_a_fact_as_a_sentence(stamp, sentence):

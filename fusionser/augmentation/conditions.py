@@ -24,9 +24,9 @@ from fusionser.augmentation.recording_chain import (
 )
 from fusionser.registry import CONDITIONS
 
-__all__ = ["CONDITIONS", "Condition"]
+__all__ = ["CONDITIONS", "Condition", "Parameter"]
 
-Parameter = bool | float | str
+Parameter = bool | int | float | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Condition:
     change : callable
         Function of the samples (one channel), their rate in Hz, a seed, and `parameters` as keywords; it returns a
         `Changed` clip.
-    parameters : mapping of str to bool, float or str
+    parameters : mapping of str to bool, int, float or str
     codec : str, optional
         The key of `CODECS` that it needs.
 

@@ -1,7 +1,7 @@
 """What a recording chain does to speech: level, clipping, bandwidth, codecs, noise and rooms.
 
-Each function takes the samples of one channel, their rate in Hz and a seed, and returns a `Changed` clip. A seed that is
-not needed is ignored, so that all of them are called alike.
+Each function takes the samples of one channel, their rate in Hz and a seed, and returns a `Changed` clip. Functions
+that draw nothing ignore the seed, so that all of them are called alike.
 """
 
 import io
@@ -261,9 +261,7 @@ def impulse_response(
     return np.concatenate([[1.0], tail])
 
 
-def reverberate(
-    samples: Waveform, rate: int, seed: int, *, reverberation_time: float, direct_ratio: float
-) -> Changed:
+def reverberate(samples: Waveform, rate: int, seed: int, *, reverberation_time: float, direct_ratio: float) -> Changed:
     """Play a clip in a synthetic room, the same for all clips; it ends where the original ends."""
     from scipy.signal import fftconvolve
 

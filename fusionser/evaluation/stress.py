@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 from scipy.stats import binomtest
 
-from fusionser.augmentation.conditions import Condition
+from fusionser.augmentation.conditions import Condition, Parameter
 from fusionser.augmentation.recording_chain import Changed
 from fusionser.errors import AudioError, FusionserError, SettingsError
 from fusionser.evaluation.metrics import (
@@ -58,7 +58,7 @@ class ConditionScores(Record):
     """
 
     name: str
-    parameters: dict[str, bool | float | str]
+    parameters: dict[str, Parameter]
     measured: dict[str, float]
     clips: int
     changed: float
@@ -139,7 +139,7 @@ def draw_clips(rows: pd.DataFrame, limit: int, seed: int = 0) -> pd.DataFrame:
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"emotion": ["sad"] * 6 + ["calm"] * 2, "speaker": ["a", "a", "a", "a", "b", "b", "a", "a"]})
+    >>> rows = pd.DataFrame({"emotion": ["sad"] * 6 + ["calm"] * 2, "speaker": list("aaaabbaa")})
     >>> draw_clips(rows, 4)["emotion"].tolist(), draw_clips(rows, 4)["speaker"].tolist()
     (['sad', 'sad', 'calm', 'calm'], ['a', 'b', 'a', 'a'])
     """
@@ -213,9 +213,7 @@ def _answer_batch(rows: Sequence[Mapping[str, Any]], **given: Any) -> list[Answe
     return [_answer(row, **given) for row in rows]
 
 
-def _answer_all(
-    rows: pd.DataFrame, n_jobs: int | None, progress: Progress | None, **given: Any
-) -> list[Answered]:
+def _answer_all(rows: pd.DataFrame, n_jobs: int | None, progress: Progress | None, **given: Any) -> list[Answered]:
     records = rows[list(COLUMNS)].assign(clip=range(len(rows))).to_dict("records")
     batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
     job = partial(_answer_batch, **given)
@@ -330,7 +328,7 @@ def _means(name: str, done: Sequence[Answered]) -> dict[str, float]:
 
 
 def _facts(model: Model, corpora: Sequence[str], clean: pd.DataFrame) -> list[Stamp]:
-    """Return what a reader must know about the clips: whether the model knows them, and whether their emotions exist."""
+    """Return what a reader must know: whether the model knows the clips, and whether it lacks their emotions."""
     known = [name for name in corpora if model.card.trained_on(name)]
     others = clean.loc[~clean["emotion"].isin([*model.card.classes, ""]), "emotion"]
     return [
@@ -350,7 +348,7 @@ def score_answers(
     *,
     by_speaker: bool,
     seed: int = 0,
-    parameters: Mapping[str, bool | float | str] | None = None,
+    parameters: Mapping[str, Parameter] | None = None,
     measured: Mapping[str, float] | None = None,
 ) -> ConditionScores:
     """Score the answers under one condition.

@@ -8,16 +8,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fusionser.evaluation.stress import ConditionScores, StressResult
+from fusionser.evaluation.stress import CLEAN, ConditionScores, StressResult
 from fusionser.files import write_text
 from fusionser.registry import CONDITIONS, CORPORA
 from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.page import render
-from fusionser.reporting.settings import settings_text
-from fusionser.reporting.words import change, percent, stamp_texts
+from fusionser.reporting.words import percent, stamp_texts
 from fusionser.rows import write_table
 
-__all__ = ["RESULT", "headline", "interval_source", "is_synthetic", "measured_text", "score_row", "stress_figure", "stress_page", "write_stress"]
+__all__ = [
+    "RESULT",
+    "headline",
+    "interval_text",
+    "is_synthetic",
+    "measured_text",
+    "score_row",
+    "stress_figure",
+    "stress_page",
+    "write_stress",
+]
 
 RESULT = "stress.json"
 """Name of the stored result in the folder of a report."""
@@ -33,18 +42,24 @@ def _share(share: float | None) -> str:
     return "-" if share is None else percent(share)
 
 
-def _ends(interval: tuple[float, float] | None, text: Callable[[float], str] = percent) -> str:
-    return "-" if interval is None else " to ".join(map(text, interval))
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else " to ".join(map(percent, interval))
+
+
+def _change(difference: float) -> str:
+    """Return a difference of shares in points, with its sign; what rounds to zero is positive."""
+    return f"{100 * difference:+z.1f}"
 
 
 def score_row(scores: ConditionScores) -> dict[str, str]:
     """Return the scores of a condition as texts, in percent, by the name of the column."""
+    compared = scores.name != CLEAN
     return {
         "condition": scores.name,
         "clips": str(scores.clips),
-        "changed": percent(scores.changed),
-        "95 %": _ends(scores.changed_interval),
-        "probability": change(scores.probability_change),
+        "changed": percent(scores.changed) if compared else "-",
+        "95 %": _ends(scores.changed_interval if compared else None),
+        "probability": _change(scores.probability_change) if compared else "-",
         "most frequent answer": f"{scores.most_frequent} ({percent(scores.most_frequent_share)})",
         "UAR": _share(scores.uar),
         "UAR, 95 %": _ends(scores.uar_interval),
@@ -77,9 +92,12 @@ def is_synthetic(result: StressResult) -> bool:
     return any(CORPORA[name].card.synthetic for name in result.corpora if name in CORPORA)
 
 
-def interval_source(result: StressResult) -> str:
-    """Return what the intervals come from."""
-    return "speakers" if result.by_speaker else "clips, because not all speakers are known"
+def interval_text(result: StressResult) -> str:
+    """Return how the intervals were made, or why there are none."""
+    if result.clean.changed_interval is None:
+        return f"none, because there are fewer than eight {'speakers' if result.by_speaker else 'clips'}"
+    source = "speakers" if result.by_speaker else "clips, because not all speakers are known"
+    return f"95 %, by resampling {source}; where no answer or every answer changes, Wilson's interval over clips"
 
 
 def stress_page(result: StressResult) -> str:
@@ -90,15 +108,18 @@ def stress_page(result: StressResult) -> str:
         headline=headline(result),
         rows=[score_row(scores) for scores in (result.clean, *result.conditions)],
         conditions=[
-            (scores, _summary(scores.name), settings_text(scores.parameters), measured_text(scores))
+            (scores.name, _summary(scores.name), _parameters(scores), measured_text(scores))
             for scores in result.conditions
         ],
         stamps=stamp_texts(result.notes),
-        interval_source=interval_source(result),
-        intervals=result.clean.probability_change_interval is not None,
+        interval_text=interval_text(result),
         synthetic=is_synthetic(result),
         chance=100 / len(result.classes),
     )
+
+
+def _parameters(scores: ConditionScores) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in scores.parameters.items())
 
 
 def _summary(name: str) -> str:
@@ -118,9 +139,8 @@ def stress_figure(result: StressResult) -> Figure:
     if labelled:
         _draw(panels[1], [(scores.uar, scores.uar_interval) for scores in result.conditions], COLORS[2])
         clean = 100 * (result.clean.uar or 0.0)
-        panels[1].axvline(clean, color="black", linewidth=1, linestyle="--", label=f"clean {clean:.1f} %")
-        panels[1].set(xlabel="UAR, %")
-        panels[1].legend(loc="lower right", fontsize=8)
+        panels[1].axvline(clean, color="black", linewidth=1, linestyle="--")
+        panels[1].set(xlabel=f"UAR, % (dashed: clean, {clean:.1f} %)")
     return figure
 
 
