@@ -53,6 +53,7 @@ def stress(
             loaded,
             listing.rows,
             wanted,
+            limit=asked.limit,
             seed=asked.seed,
             n_jobs=asked.jobs,
             progress=progress,
@@ -74,26 +75,15 @@ def stress(
 
 
 def _listing(places: list[Path], asked: Asked) -> Any:
-    """List the recordings, and draw as many as asked for."""
-    from dataclasses import replace
-
+    """List the recordings; without a corpus, those of folders have neither emotion nor speaker."""
     from fusionser.corpora import Listing
-    from fusionser.evaluation.stress import draw_clips
-    from fusionser.facts import Stamp
     from fusionser.pipeline import list_places
 
     from .inputs import gather_clips
 
     if asked.corpus is None and all(place.is_dir() for place in places):
-        listing = Listing(gather_clips([str(place) for place in places], None))
-    else:
-        listing = list_places(Input(corpus=asked.corpus).pair(places))
-    found = len(listing.rows)
-    if asked.limit is None or asked.limit >= found:
-        return listing
-    drawn = Stamp(kind="clips-drawn", value={"used": asked.limit, "found": found, "seed": asked.seed})
-    rows = draw_clips(listing.rows, asked.limit, asked.seed)
-    return replace(listing, rows=rows, notes=[*listing.notes, drawn])
+        return Listing(gather_clips([str(place) for place in places], None))
+    return list_places(Input(corpus=asked.corpus).pair(places))
 
 
 def _print_result(result: Any) -> None:

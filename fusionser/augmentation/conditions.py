@@ -135,9 +135,9 @@ def _pitch(semitones: float) -> Condition:
     )
 
 
-GAIN_MINUS_12_DB = _gain("12 dB quieter.", -12.0)
-GAIN_PLUS_12_DB = _gain("12 dB louder, beyond full scale where needed.", 12.0)
-GAIN_PLUS_12_DB_CLIPPED = _gain("12 dB louder, clipped at full scale.", 12.0, clipped=True)
+GAIN_MINUS_12_DB = _gain("The level 12 dB lower.", -12.0)
+GAIN_PLUS_12_DB = _gain("The level 12 dB higher, beyond full scale where needed.", 12.0)
+GAIN_PLUS_12_DB_CLIPPED = _gain("The level 12 dB higher, clipped at full scale.", 12.0, clipped=True)
 CLIPPING_1_PERCENT, CLIPPING_10_PERCENT = map(_clipping, (1.0, 10.0))
 TELEPHONE_8_KHZ = Condition(
     summary="Resampled to 8 kHz, the rate of telephones.", change=change_rate, parameters={"sampling_rate": 8000}

@@ -235,6 +235,7 @@ def stress_model(
     rows: pd.DataFrame,
     conditions: Sequence[str] = (),
     *,
+    limit: int | None = None,
     seed: int = 0,
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -250,8 +251,10 @@ def stress_model(
         The clips, with the columns of `fusionser.rows`. Emotions and speakers may be empty.
     conditions : sequence of str
         Keys of `CONDITIONS`; all if empty. Those whose codec this libsndfile lacks are left out, with a note.
+    limit : int, optional
+        Number of clips to use, as `draw_clips` draws them; by default all.
     seed : int, default=0
-        Of noise, rooms and intervals.
+        Of noise, rooms, drawn clips and intervals.
     n_jobs : int, optional
         Number of processes; -1 for one per core.
     progress : callable, optional
@@ -282,6 +285,9 @@ def stress_model(
     missing = [Stamp(kind="codec-missing", value=name) for name in wanted if name not in used]
     if not used:
         raise SettingsError(f"this libsndfile has no codec for {', '.join(wanted)}; name other conditions")
+    if limit is not None and limit < len(rows):
+        notes = [*notes, Stamp(kind="clips-drawn", value={"used": limit, "found": len(rows), "seed": seed})]
+        rows = draw_clips(rows, limit, seed)
     done = _answer_all(rows, n_jobs, progress, model=model, conditions=used, seed=seed)
     failures = [failure for one in done for failure in one.failures]
     if not any(len(one.answers) for one in done):
