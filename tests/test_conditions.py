@@ -6,6 +6,7 @@ import scipy.signal
 import soundfile
 from conftest import tone
 
+from fusionser.augmentation.overlap_add import change_pitch, change_tempo
 from fusionser.augmentation.recording_chain import CODECS, encode, impulse_response
 from fusionser.corpora.demo import synthesise
 from fusionser.errors import AudioError
@@ -167,6 +168,28 @@ def test_a_codec_that_fails_is_named(monkeypatch, voice):
     monkeypatch.setattr(soundfile, "SoundFile", fail)
     with pytest.raises(AudioError, match="mp3 cannot encode the clip"):
         encode(voice, RATE, 0, codec="mp3", kbps=64.0)
+
+
+@pytest.mark.parametrize("tempo", [0.9, 1.1])
+def test_tempo_keeps_a_tone_and_moves_a_click_with_the_clip(tempo):
+    changed = change_tempo(tone(200.0, 2.0), RATE, tempo)
+    spectrum = np.abs(np.fft.rfft(changed * np.hanning(changed.size)))
+    assert spectrum.argmax() * RATE / changed.size == pytest.approx(200, rel=0.005)
+    # Spliced from whole periods, a tone stays a tone of the same level.
+    assert level(changed[500:-500]) == pytest.approx(level(tone(200.0)), abs=0.1)
+    click = np.zeros(2 * RATE, dtype=np.float32)
+    click[RATE] = 1.0
+    heard = change_tempo(
+        click + 1e-4 * np.random.default_rng(0).normal(size=click.size).astype(np.float32), RATE, tempo
+    )
+    assert np.abs(heard).argmax() == pytest.approx(RATE / tempo, abs=0.025 * RATE)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_at_the_same_tempo_a_clip_is_not_changed(rate):
+    noise = np.random.default_rng(0).normal(size=rate + 7).astype(np.float32)
+    assert np.allclose(change_tempo(noise, rate, 1.0), noise, atol=1e-6)
+    assert np.allclose(change_pitch(noise, rate, 0.0), noise, atol=1e-3)
 
 
 def test_tempo_changes_the_length_and_pitch_does_not():

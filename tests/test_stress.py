@@ -212,6 +212,21 @@ def test_a_clip_that_one_condition_spoils_is_set_aside_there(monkeypatch, model_
     ] * 2
 
 
+def test_a_model_with_one_answer_is_told_of(command, model_file, demo_folder, tmp_path):
+    few = ("--corpus", "demo", "--conditions", "gain-minus-12-db", "--json")
+    for file in sorted(demo_folder.glob("*_m1_*")):
+        shutil.copy(file, tmp_path / file.name)
+    every = command("stress", model_file, tmp_path, *few).json
+    assert "one-answer" not in [note["kind"] for note in every["notes"]]
+    answers = load_model(model_file).predict(sorted(map(str, tmp_path.glob("*.wav"))))
+    chosen = answers["emotion"].iloc[0]
+    for file in answers.loc[answers["emotion"] != chosen, "file"]:
+        (tmp_path / file).unlink()
+    done = command("stress", model_file, tmp_path, *few).json
+    told = {note["kind"]: note["value"] for note in done["notes"]}
+    assert told["one-answer"] == {"answer": chosen, "share": 1.0}
+
+
 def made_answers(changes, speakers):
     """Answers of two classes: clean ones are all right, with a probability of 0.75."""
     rows = []

@@ -81,6 +81,10 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
             Stamp(kind="other-emotions", value={"clips": 14, "emotions": ["boredom"]}),
             "14 recordings with an emotion that is not a class of the model (boredom)",
         ),
+        (
+            Stamp(kind="one-answer", value={"answer": "fear", "share": 0.97}),
+            "the answer to 97.0 % of the clean clips is fear: few changes do not show",
+        ),
         (Stamp(kind="codec-missing", value="mp3-64-kbps"), "left out: mp3-64-kbps, because this libsndfile lacks"),
     ],
 )

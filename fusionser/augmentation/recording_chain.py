@@ -16,7 +16,8 @@ import soundfile
 import soxr
 
 from fusionser.audio import TRIM_DECIBELS, Waveform
-from fusionser.augmentation.waveforms import LOWPASS, PITCH, STRETCH, Kind, drawing, identity
+from fusionser.augmentation.overlap_add import change_pitch, change_tempo
+from fusionser.augmentation.waveforms import LOWPASS, drawing, identity
 from fusionser.errors import AudioError
 
 __all__ = [
@@ -173,23 +174,19 @@ def change_rate(samples: Waveform, rate: int, seed: int, *, sampling_rate: int) 
     return _changed(_resampled(samples, rate, min(rate, sampling_rate)), min(rate, sampling_rate))
 
 
-def _augmented(kind: Kind, samples: Waveform, rate: int, value: float, seed: int) -> Changed:
-    return _changed(kind.apply(samples, rate, value, lambda: np.random.default_rng(seed)), rate)
-
-
 def filter_lowpass(samples: Waveform, rate: int, seed: int, *, cutoff: float) -> Changed:
     """Apply the low-pass filter of the augmentation ``lowpass``, with its cutoff in Hz."""
-    return _augmented(LOWPASS, samples, rate, cutoff, seed)
+    return _changed(LOWPASS.apply(samples, rate, cutoff, lambda: np.random.default_rng(seed)), rate)
 
 
 def stretch(samples: Waveform, rate: int, seed: int, *, tempo: float) -> Changed:
-    """Change the tempo at the same pitch, as the augmentation ``stretch``; values above 1 are faster."""
-    return _augmented(STRETCH, samples, rate, tempo, seed)
+    """Change the tempo at the same pitch; values above 1 are faster."""
+    return _changed(change_tempo(samples, rate, tempo), rate)
 
 
 def shift_pitch(samples: Waveform, rate: int, seed: int, *, semitones: float) -> Changed:
-    """Change the pitch at the same tempo, as the augmentation ``pitch``."""
-    return _augmented(PITCH, samples, rate, semitones, seed)
+    """Change the pitch at the same tempo."""
+    return _changed(change_pitch(samples, rate, semitones), rate)
 
 
 def active_power(samples: Waveform, rate: int) -> float:

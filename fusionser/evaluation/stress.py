@@ -44,6 +44,9 @@ FORMAT = 1
 BATCH = 4
 """Clips per task of a process."""
 
+ONE_ANSWER = 0.8
+"""Share of clean clips with the same answer from which a reader is told of it: such a model changes few answers."""
+
 Interval = tuple[float, float]
 
 
@@ -297,6 +300,7 @@ def stress_model(
     by_speaker = bool((clean["speaker"] != "").all())
     card, corpora = model.card, tuple(sorted(set(rows["corpus"]) - {""}))
     scored = partial(score_answers, answers, card.classes, by_speaker=by_speaker, seed=seed)
+    reference = scored(CLEAN)
     result = StressResult(
         features_name=card.features_name,
         classifier=card.classifier,
@@ -308,13 +312,13 @@ def stress_model(
         speakers=clean.loc[clean["speaker"] != "", "speaker"].nunique(),
         labelled=int(clean["emotion"].isin(card.classes).sum()),
         by_speaker=by_speaker,
-        clean=scored(CLEAN),
+        clean=reference,
         conditions=[
             scored(name, parameters=dict(condition.parameters), measured=_means(name, done))
             for name, condition in used.items()
             if name in set(answers["condition"])
         ],
-        notes=(*notes, *_facts(model, corpora, clean), *missing),
+        notes=(*notes, *_facts(model, corpora, clean, reference), *missing),
         quarantine=[*({"condition": "", **entry} for entry in quarantine), *failures],
         seed=seed,
         provenance={**provenance(), **_plugins(used)},
@@ -333,18 +337,18 @@ def _means(name: str, done: Sequence[Answered]) -> dict[str, float]:
     return {str(key): float(value) for key, value in found.mean().items()}
 
 
-def _facts(model: Model, corpora: Sequence[str], clean: pd.DataFrame) -> list[Stamp]:
-    """Return what a reader must know: whether the model knows the clips, and whether it lacks their emotions."""
+def _facts(model: Model, corpora: Sequence[str], clean: pd.DataFrame, scores: ConditionScores) -> list[Stamp]:
+    """Return what a reader must know: whether the model knows the clips, lacks emotions, or tells no clips apart."""
     known = [name for name in corpora if model.card.trained_on(name)]
     others = clean.loc[~clean["emotion"].isin([*model.card.classes, ""]), "emotion"]
-    return [
-        *([Stamp(kind="trained-on-corpora", value=known)] if known else []),
-        *(
-            [Stamp(kind="other-emotions", value={"clips": len(others), "emotions": sorted(set(others))})]
-            if len(others)
-            else []
-        ),
+    frequent = {"answer": scores.most_frequent, "share": scores.most_frequent_share}
+    lacking = {"clips": len(others), "emotions": sorted(set(others))}
+    facts = [
+        (bool(known), Stamp(kind="trained-on-corpora", value=known)),
+        (scores.most_frequent_share >= ONE_ANSWER, Stamp(kind="one-answer", value=frequent)),
+        (len(others) > 0, Stamp(kind="other-emotions", value=lacking)),
     ]
+    return [stamp for holds, stamp in facts if holds]
 
 
 def score_answers(

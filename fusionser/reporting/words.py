@@ -94,6 +94,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"the model was trained on {', '.join(corpora)}, so it may know these recordings or their speakers: the scores "
         "say little about new recordings"
     ),
+    "one-answer": lambda value: (
+        f"the answer to {percent(value['share'])} % of the clean clips is {value['answer']}: few changes do not show "
+        "that the model is robust"
+    ),
     "other-emotions": lambda value: (
         f"{_counted(value['clips'], 'recording')} with an emotion that is not a class of the model "
         f"({', '.join(value['emotions'])}): without UAR and calibration error"
