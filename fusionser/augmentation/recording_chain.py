@@ -30,7 +30,9 @@ __all__ = [
     "change_rate",
     "clip_share",
     "encode",
+    "equalise",
     "filter_lowpass",
+    "frequency_response",
     "impulse_response",
     "reverberate",
     "shift_pitch",
@@ -45,6 +47,12 @@ LONGEST_DELAY = 0.1
 
 LOWEST_PINK = 20.0
 """Frequency in Hz below which pink noise is white, because its power would be infinite at 0 Hz."""
+
+CURVES = 4
+"""Cosines that a frequency response is made of: the first has half a period over the frequencies, the last two."""
+
+LOWEST_CURVED = 50.0
+"""Frequency in Hz up to which a frequency response is constant."""
 
 DECAYS = 1.5
 """Length of an impulse response in reverberation times; it then ends 90 dB below its beginning."""
@@ -177,6 +185,25 @@ def change_rate(samples: Waveform, rate: int, seed: int, *, sampling_rate: int) 
 def filter_lowpass(samples: Waveform, rate: int, seed: int, *, cutoff: float) -> Changed:
     """Apply the low-pass filter of the augmentation ``lowpass``, with its cutoff in Hz."""
     return _changed(LOWPASS.apply(samples, rate, cutoff, lambda: np.random.default_rng(seed)), rate)
+
+
+def frequency_response(frequencies: npt.NDArray[np.float64], seed: int, decibels: float) -> npt.NDArray[np.float64]:
+    """Return a smooth random response in dB at some frequencies, as another microphone has it.
+
+    It is a sum of cosines over the logarithm of the frequency with normally distributed weights, so that its standard
+    deviation over seeds and frequencies is about `decibels`.
+    """
+    octaves = np.log(np.maximum(frequencies, LOWEST_CURVED) / LOWEST_CURVED)
+    place = np.pi * octaves / octaves[-1]
+    weights = np.random.default_rng(seed).normal(0.0, decibels * np.sqrt(2.0 / CURVES), CURVES)
+    return weights @ np.cos(np.outer(np.arange(1, CURVES + 1), place))
+
+
+def equalise(samples: Waveform, rate: int, seed: int, *, decibels: float) -> Changed:
+    """Apply a random frequency response without delay; `decibels` is its standard deviation."""
+    spectrum = np.fft.rfft(samples.astype(np.float64))
+    response = frequency_response(np.linspace(0.0, rate / 2, spectrum.size), seed, decibels)
+    return _changed(np.fft.irfft(spectrum * 10.0 ** (response / 20.0), n=samples.size), rate)
 
 
 def stretch(samples: Waveform, rate: int, seed: int, *, tempo: float) -> Changed:

@@ -32,6 +32,7 @@ from fusionser.features.pitch import PitchTrack, track_pitch
 from fusionser.features.presets import fusionnet, preset, robust, ser_fusionnet, wide
 from fusionser.features.relative import RelativeFrames, relative_frames
 from fusionser.features.relative_blocks import Modulation, Prosody, RelativeCepstra, RelativeFeature
+from fusionser.features.relative_map import RelativeMap
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.registry import BLOCKS, PRESETS
 
@@ -67,6 +68,7 @@ __all__ = [
     "RelativeCepstra",
     "RelativeFeature",
     "RelativeFrames",
+    "RelativeMap",
     "SignalStatistics",
     "SpectralContrast",
     "SpectralShape",

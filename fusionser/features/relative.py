@@ -16,7 +16,7 @@ from fusionser.features.filters import bin_frequencies, mel_filters
 from fusionser.features.pitch import track_pitch
 from fusionser.features.spectrum import FrameSettings
 
-__all__ = ["RelativeFrames", "relative_frames"]
+__all__ = ["RelativeBands", "RelativeFrames", "relative_bands", "relative_frames"]
 
 Array64 = npt.NDArray[np.float64]
 
@@ -49,8 +49,8 @@ SHORTEST = 20
 
 
 @dataclass(frozen=True)
-class RelativeFrames:
-    """Frames of a clip, from the first to the last active one.
+class RelativeBands:
+    """Level and mel bands of a clip, from the first to the last active frame.
 
     Parameters
     ----------
@@ -59,6 +59,29 @@ class RelativeFrames:
     bands : ndarray of shape (n_frames, n_bands)
         Power of the mel bands in decibels, relative to the mean over the loud parts of all bands. The floor of each
         band is `dynamic_range` below its own loud parts.
+    loud : ndarray of shape (n_bands,)
+        The loud parts of each band in decibels, with the same reference.
+    active : ndarray of shape (n_all_frames,), bool
+        Whether the level of each frame of the whole clip is less than `dynamic_range` below the loud frames.
+    part : slice
+        The frames among those of the whole clip.
+    """
+
+    level: Array64
+    bands: Array64
+    loud: Array64
+    active: npt.NDArray[np.bool_]
+    part: slice
+
+
+@dataclass(frozen=True)
+class RelativeFrames:
+    """Frames of a clip, from the first to the last active one.
+
+    Parameters
+    ----------
+    level, bands
+        As in `RelativeBands`.
     active : ndarray of shape (n_frames,), bool
         Whether the level is less than `dynamic_range` below the loud frames.
     frequency : ndarray of shape (n_frames,)
@@ -119,8 +142,8 @@ def _hop(sampling_rate: int) -> int:
     return round(HOP * sampling_rate)
 
 
-def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) -> RelativeFrames:
-    """Analyse a clip.
+def relative_bands(clip: Clip, settings: ClipSettings, dynamic_range: float) -> RelativeBands:
+    """Analyse level and mel bands of a clip.
 
     Parameters
     ----------
@@ -143,17 +166,29 @@ def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) ->
     top = float(np.percentile(energy, LOUD_FRAMES)) or float(energy.max()) or 1.0
     floor = 10.0 ** (-dynamic_range / 10.0)
     active = energy > floor * top
-    frequency, harmonics = _pitch(clip, settings, energy.size)
     part = _active_part(active)
     bands = (filters @ speech[:, part]).T
     loud = np.percentile(bands, LOUD_BANDS, axis=0)
     loud += EMPTY_BAND * loud.mean() or 1.0
-    return RelativeFrames(
+    return RelativeBands(
         level=10.0 * np.log10(energy[part] / top + floor),
         bands=10.0 * np.log10((bands + floor * loud) / loud.mean()),
-        active=active[part],
-        frequency=frequency[part],
-        harmonics_to_noise=harmonics[part],
+        loud=10.0 * np.log10(loud / loud.mean()),
+        active=active,
+        part=part,
+    )
+
+
+def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) -> RelativeFrames:
+    """Analyse level, mel bands and pitch of a clip; for parameters and errors see `relative_bands`."""
+    found = relative_bands(clip, settings, dynamic_range)
+    frequency, harmonics = _pitch(clip, settings, found.active.size)
+    return RelativeFrames(
+        level=found.level,
+        bands=found.bands,
+        active=found.active[found.part],
+        frequency=frequency[found.part],
+        harmonics_to_noise=harmonics[found.part],
     )
 
 

@@ -16,6 +16,7 @@ from .conv1d_lstm import SpeechConv1DLSTMExtractor as SpeechConv1DLSTMExtractor
 from .conv2d import Conv2D as Conv2D
 from .conv2d import Conv2DExtractor as Conv2DExtractor
 from .conv2d import Conv2DMFCCExtractor as Conv2DMFCCExtractor
+from .conv2d import Conv2DRelativeExtractor as Conv2DRelativeExtractor
 from .crnn import CRNN as CRNN
 from .crnn import CRNNExtractor as CRNNExtractor
 from .device import choose_device as choose_device

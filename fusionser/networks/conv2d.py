@@ -15,13 +15,14 @@ from fusionser.checks import check_dropout, check_range, check_units
 from fusionser.errors import SettingsError
 from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
+from fusionser.features.relative_map import RelativeMap
 from fusionser.networks.batches import Distortion
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, convolution_blocks, full_precision
 from fusionser.rows import array_columns
 from fusionser.splits.inner_folds import sources_of
 
-__all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor"]
+__all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor", "Conv2DRelativeExtractor"]
 
 POOLS = ((2, 2), (2, 2), (2, 2), (2, 1))
 """Bands and frames that each pool combines. The recurrent layer needs time steps, so time shrinks only to an eighth."""
@@ -155,10 +156,10 @@ class Conv2DExtractor(DeepExtractor):
         """Raise `SettingsError` when a parameter is out of range."""
         super().check()
         front = self.resolved_front_end()
-        if not isinstance(front, ClipMap):
-            raise SettingsError(f"{self.kind} reads maps; expected a LogMelMap or MFCCMap as front_end")
-        if front.n_frames < 8:
-            raise SettingsError(f"{self.kind} needs maps of 8 frames or more; got {front.n_frames}")
+        if not isinstance(front, ClipMap | RelativeMap):
+            raise SettingsError(f"{self.kind} reads maps; expected a LogMelMap, MFCCMap or RelativeMap as front_end")
+        if front.array_shape()[1] < 8:
+            raise SettingsError(f"{self.kind} needs maps of 8 frames or more; got {front.array_shape()[1]}")
         if len(self.filters) != len(POOLS):
             raise SettingsError(f"filters is {tuple(self.filters)}; expected {len(POOLS)} numbers")
         check_units(filters=self.filters, units=self.units)
@@ -247,3 +248,27 @@ class Conv2DMFCCExtractor(Conv2DExtractor):
     def default_front_end(self) -> FrontEnd:
         """Return the map of 40 MFCC by 188 frames."""
         return MFCCMap(sampling_rate=16000, trim=True, n_fft=1024, hop_length=256, n_mels=64, n_mfcc=40, duration=3.0)
+
+
+class Conv2DRelativeExtractor(Conv2DExtractor):
+    """Light 2D convolutions and a GRU on the map that is relative within the clip; 32 hidden units.
+
+    For recordings of other corpora. Like `Conv2DExtractor`, with copies of other recordings of the same clip, such as
+    those of the augmentation ``recording``, if the training rows have any.
+
+    Parameters
+    ----------
+    front_end : RelativeMap, optional
+        When None, 40 bands of the active part, 2.5 s at 16 kHz, one frame every 10 ms.
+
+    Examples
+    --------
+    >>> Conv2DRelativeExtractor().resolved_front_end().array_shape()
+    (40, 250)
+    """
+
+    kind: ClassVar[str] = "conv2d-relative"
+
+    def default_front_end(self) -> FrontEnd:
+        """Return the relative map of 40 bands by 250 frames."""
+        return RelativeMap()
