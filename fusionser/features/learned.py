@@ -58,6 +58,10 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
         """Return the columns of every clip, shape (n_clips, n_columns)."""
         raise NotImplementedError
 
+    def adapted(self, X: Any) -> Self:
+        """Return the block, adapted to unlabelled clips; unchanged by default."""
+        return self
+
     def names(self) -> list[str]:
         """Return the names of the columns within the block. Those of class scores are only known once fitted."""
         raise NotImplementedError
