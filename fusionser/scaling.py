@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fusionser.alignment import LEAST_CLIPS, Moments, covariance, moments, recolour
+from fusionser.alignment import LEAST_CLIPS, Moments, check_clips, covariance, moments, recolour
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import ADAPTATIONS, CORAL
 from fusionser.rows import CARRIED_COLUMNS
@@ -187,18 +187,14 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.by_speaker:
             raise SettingsError("a speaker-normalised pipeline cannot be adapted: it standardises every speaker already")
         values = validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
-        if len(values) < LEAST_CLIPS:
-            raise SettingsError(
-                f"got {len(values)} clips to adapt to; expected {LEAST_CLIPS} or more, because the statistics of fewer "
-                "say more about these clips than about their recording (50 or more are advisable)"
-            )
+        check_clips(len(values))
         copied = copy(self)
         copied.alignment_ = self._aligning(values)
         return copied
 
     @property
     def adapts(self) -> bool:
-        """Whether any block is adapted: all are, except for those with the scaling "none"."""
+        """Whether `adapted` changes any block: all but those with the scaling "none"."""
         return bool(self._adaptable().any())
 
     def scaled(self, values: Array) -> Array:
@@ -342,16 +338,15 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return normalised
 
     def _by_corpus(self, values: Array, carried: pd.DataFrame | None) -> Array:
-        """Give the rows of each training corpus the mean and standard deviation of all training rows."""
+        """Give the rows of each corpus the mean and standard deviation of all training rows.
+
+        A corpus that is not in training goes by the rows that are passed, as where inner folds hold out a whole corpus.
+        """
         aligned = values.copy()
         used = self._adaptable()
         for rows, known in _groups(_corpora_of(carried, len(values)), self.corpora_):
-            if known is None:
-                raise SettingsError(
-                    "the pipeline was fitted to be adapted, and got rows of a corpus that it was not fitted to; adapt "
-                    "it to them first"
-                )
-            aligned[np.ix_(rows, used)] = (_scores(values[rows], known) * self.std_ + self.mean_)[:, used]
+            scores = _scores(values[rows], known or moments(values[rows]))
+            aligned[np.ix_(rows, used)] = (scores * self.std_ + self.mean_)[:, used]
         return aligned
 
 def _originals(carried: pd.DataFrame | None, n_rows: int) -> npt.NDArray[np.bool_]:

@@ -147,6 +147,11 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         table, result = self._computed(X, sampling_rate)
         return self._output(X, table, self.columns(table, result))
 
+    @property
+    def adapts(self) -> bool:
+        """Whether any block can be adapted."""
+        return any(block.adapts for _, block in self._learning())
+
     def adapted(self, X: Any) -> Self:
         """Return a copy whose networks are adapted to unlabelled clips, see `DeepExtractor.adapted`.
 

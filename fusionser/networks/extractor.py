@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -219,8 +221,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         )
         return copied
 
-    def normalises_batches(self) -> bool:
-        """Return whether the network has batch normalisation, so that it can be adapted."""
+    @property
+    def adapts(self) -> bool:
+        """Whether the network has batch normalisation, which `adapted` sets."""
         with torch.device("meta"):
             return has_batch_norm(self.build_network(self.resolved_front_end().array_shape(), 2))
 

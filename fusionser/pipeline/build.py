@@ -14,7 +14,15 @@ from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier,
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
-from fusionser.names import BAGGING, COLUMN_BALANCINGS, EARLY, NETWORK_ALONE, ROW_BALANCINGS, SPEAKER_NORMALISED
+from fusionser.names import (
+    ADAPTED,
+    BAGGING,
+    COLUMN_BALANCINGS,
+    EARLY,
+    NETWORK_ALONE,
+    ROW_BALANCINGS,
+    SPEAKER_NORMALISED,
+)
 from fusionser.networks import DeepExtractor, NetworkTraining
 from fusionser.pipeline.features import build_features
 from fusionser.pipeline.resources import LOCAL, Resources
@@ -110,6 +118,8 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         raise SettingsError(f"{option} is for networks, but there are none among the blocks; leave it out")
     if spec.classifier.tune and decided_by(spec, extractor) == NETWORK_ALONE:
         raise SettingsError("--tune searches the classifier's parameters, but here networks classify without it")
+    if spec.setting == ADAPTED:
+        _check_adaptable(spec, extractor)
     if fusion == EARLY:
         return
     if fusion != LATE and deep and not networks.cross_fit:
@@ -127,6 +137,16 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         raise SettingsError(
             "late fusion needs unscaled class scores, but speaker normalisation would standardise them; use "
             "--fusion early, or --setting inductive"
+        )
+
+
+def _check_adaptable(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
+    """Reject the setting "adapted" if there is nothing to adapt."""
+    scaled = spec.classifier.scaling != "none" and decided_by(spec, extractor) != NETWORK_ALONE
+    if not scaled and not extractor.adapts:
+        raise SettingsError(
+            "--setting adapted adapts scaled columns, and networks with batch normalisation; here there are neither. "
+            "Choose another --scaling or another network, or --setting inductive"
         )
 
 
@@ -220,6 +240,7 @@ def build_pipeline(
         scaling=scaling if _fusion(spec) == EARLY else {"": scaling, **dict.fromkeys(deep, "none")},
         equal_blocks=spec.classifier.equal_blocks,
         by_speaker=spec.setting == SPEAKER_NORMALISED,
+        adaptation=spec.adaptation if spec.setting == ADAPTED else None,
     )
     last = _classifier(spec, deep, resources)
     steps = [*_row_steps(spec.rows, unusable, spec.seed), (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)]
@@ -271,4 +292,6 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
         settings["fusion"] = _fusion(spec)
     if spec.networks.cross_fit:
         settings["cross_fit"] = spec.networks.cross_fit
+    if spec.setting == ADAPTED:
+        settings["adaptation"] = spec.adaptation
     return settings
