@@ -332,7 +332,9 @@ class Experiment(Group):
         trained = self.training.over(self.front_end.over(config.pipeline), self.seed)
         spec = trained.changed(**_given(self, "setting", "adaptation"))
         if self.adaptation is not None and spec.setting != ADAPTED:
-            raise SettingsError(f"--adaptation is for --setting adapted, but the setting is {spec.setting}; leave it out")
+            raise SettingsError(
+                f"--adaptation is for --setting adapted, but the setting is {spec.setting}; leave it out"
+            )
         return config.changed(pipeline=spec)
 
 

@@ -11,8 +11,8 @@ from .console import print_json, print_table, progress_bar, recordings, write
 from .options import JOBS_HELP, Json, check_jobs
 
 ADAPT_HELP = (
-    "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 or "
-    "more are advisable), and have several emotions: a single emotion would be removed as part of the source."
+    "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
+    "or more are advisable), and have several emotions: a single emotion would be removed as part of the source."
 )
 
 

@@ -18,8 +18,8 @@ def check_clips(count: int) -> None:
     """Raise `SettingsError` if there are too few clips to adapt to."""
     if count < LEAST_CLIPS:
         raise SettingsError(
-            f"got {count} usable clips to adapt to; expected {LEAST_CLIPS} or more (50 are advisable), because the mean "
-            "and standard deviation of fewer depend too much on what is said in them; leave out the adaptation"
+            f"got {count} usable clips to adapt to; expected {LEAST_CLIPS} or more (50 are advisable), because the "
+            "statistics of fewer depend too much on what is said in them; leave out the adaptation"
         )
 
 

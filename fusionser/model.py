@@ -61,8 +61,8 @@ class ModelCard(Record):
     created : str
         Date, as YYYY-MM-DD.
     adapted_to : int or None
-        Number of unlabelled clips that the model was adapted to (`Model.adapt`) after it was fitted; None if it was not.
-        The estimate is that of the model before.
+        Number of unlabelled clips that the model was adapted to (`Model.adapt`) after it was fitted; None if it was
+        not. The estimate is that of the model before.
     """
 
     spec: PipelineSpec | None = None
@@ -136,16 +136,15 @@ class Model:
             }
         )
 
-
     def adapt(
         self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
     ) -> "Model":
         """Return a copy that is adapted to unlabelled clips of one corpus, session or speaker.
 
         Feature columns get the mean and standard deviation that they had in training, and their correlations too if
-        the model was fitted with the adaptation "coral" (`BlockScaler.adapted`). Batch normalisation gets the statistics
-        of the clips (`DeepExtractor.adapted`). The clips may be the ones that are predicted next. Predictions of the
-        copy are "adapted", not inductive: its card says to how many clips.
+        the model was fitted with the adaptation "coral" (`BlockScaler.adapted`). Batch normalisation gets the
+        statistics of the clips (`DeepExtractor.adapted`). The clips may be the ones that are predicted next.
+        Predictions of the copy are "adapted", not inductive: its card says to how many clips.
 
         Clips with a single emotion do harm, since what all clips share is removed: they should have all emotions.
 

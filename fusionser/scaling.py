@@ -185,7 +185,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self.by_speaker:
-            raise SettingsError("a speaker-normalised pipeline cannot be adapted: it standardises every speaker already")
+            raise SettingsError("a speaker-normalised pipeline cannot be adapted: it standardises each speaker already")
         values = validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
         check_clips(len(values))
         copied = copy(self)
@@ -240,13 +240,12 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         target = moments(values[:, used])
         centre, mean = np.zeros(len(used)), np.zeros(len(used))
         centre[used], mean[used] = target[0], training
+        factors: Array = np.ones(len(used))
+        factors[used] = spread / target[1]
         if self.adaptation == CORAL:
             factors = np.eye(len(used))
             turned = recolour(covariance(_scores(values[:, used], target)), self.covariance_)
             factors[np.ix_(used, used)] = turned / target[1][:, None] * spread
-        else:
-            factors = np.ones(len(used))
-            factors[used] = spread / target[1]
         return {"centre": centre, "factors": factors, "mean": mean}
 
     def _training_moments(self) -> Moments:
@@ -280,7 +279,11 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.adaptation not in (None, *ADAPTATIONS):
             raise ValueError("a scaler with an unknown adaptation")
         size = (self.n_features_in_,)
-        shapes: dict[str, tuple[tuple[int, ...], ...]] = {"centre": (size,), "factors": (size, size * 2), "mean": (size,)}
+        shapes: dict[str, tuple[tuple[int, ...], ...]] = {
+            "centre": (size,),
+            "factors": (size, size * 2),
+            "mean": (size,),
+        }
         if self._alignment:
             _check_arrays(self._alignment, shapes)
         if hasattr(self, "mean_"):
@@ -349,6 +352,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             aligned[np.ix_(rows, used)] = (scores * self.std_ + self.mean_)[:, used]
         return aligned
 
+
 def _originals(carried: pd.DataFrame | None, n_rows: int) -> npt.NDArray[np.bool_]:
     """Return which rows are original recordings; all, if none is."""
     if carried is None or "augmentation" not in carried:
@@ -372,9 +376,7 @@ def _groups(
         yield np.flatnonzero(names == name), known.get(name)
 
 
-def _group_moments(
-    values: Array, names: npt.NDArray[Any], originals: npt.NDArray[np.bool_]
-) -> dict[str, Moments]:
+def _group_moments(values: Array, names: npt.NDArray[Any], originals: npt.NDArray[np.bool_]) -> dict[str, Moments]:
     """Return the statistics of the original rows of each group; of all its rows, if none is original."""
     found = {}
     for name in dict.fromkeys(names):

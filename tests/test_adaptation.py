@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -292,7 +293,7 @@ def test_test_labels_change_no_prediction(two_corpora):
 class Looking(FeatureExtractor):
     """Looks for labels in the rows that it is adapted to and that it transforms."""
 
-    seen = set()
+    seen: ClassVar[set[str]] = set()
 
     def adapted(self, X):
         Looking.seen |= set(X["emotion"])

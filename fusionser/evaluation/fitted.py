@@ -15,7 +15,9 @@ __all__ = ["adapted_clips", "columns_of", "curves_of", "estimated_gender", "sett
 
 def setting_of(estimator: BaseEstimator) -> str:
     """Return the setting of an estimator, from the parameters of its scaler."""
-    given = {(name.split("__")[-1], value) for name, value in estimator.get_params().items() if type(value) in (bool, str)}
+    given = {
+        (name.split("__")[-1], value) for name, value in estimator.get_params().items() if type(value) in (bool, str)
+    }
     if ("by_speaker", True) in given:
         return SPEAKER_NORMALISED
     return ADAPTED if any(name == "adaptation" for name, _ in given) else INDUCTIVE

@@ -118,8 +118,6 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         raise SettingsError(f"{option} is for networks, but there are none among the blocks; leave it out")
     if spec.classifier.tune and decided_by(spec, extractor) == NETWORK_ALONE:
         raise SettingsError("--tune searches the classifier's parameters, but here networks classify without it")
-    if spec.setting == ADAPTED:
-        _check_adaptable(spec, extractor)
     if fusion == EARLY:
         return
     if fusion != LATE and deep and not networks.cross_fit:
@@ -143,7 +141,7 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
 def _check_adaptable(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
     """Reject the setting "adapted" if there is nothing to adapt."""
     scaled = spec.classifier.scaling != "none" and decided_by(spec, extractor) != NETWORK_ALONE
-    if not scaled and not extractor.adapts:
+    if spec.setting == ADAPTED and not scaled and not extractor.adapts:
         raise SettingsError(
             "--setting adapted adapts scaled columns, and networks with batch normalisation; here there are neither. "
             "Choose another --scaling or another network, or --setting inductive"
@@ -234,6 +232,7 @@ def build_pipeline(
     """
     features = configured_features(spec, extractor, resources)
     _check(spec, features)
+    _check_adaptable(spec, features)
     features.check()
     deep, scaling = _deep(features), spec.classifier.scaling
     scaler = BlockScaler(

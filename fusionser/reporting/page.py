@@ -72,13 +72,14 @@ def is_synthetic(result: Result) -> bool:
 
 def headline(result: Result) -> str:
     """Return the scores of a result in one sentence."""
+    used = USED_CLIPS[result.protocol.setting]
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
     if result.protocol.speaker_independent:
         trained = "was not"
     else:
         trained = "was" if result.protocol.speakers_known else "may have been"
     return (
-        f"On speakers that it {trained} trained on{USED_CLIPS[result.protocol.setting]}, {result.classifier} with {result.features_name} "
+        f"On speakers that it {trained} trained on{used}, {result.classifier} with {result.features_name} "
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
