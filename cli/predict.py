@@ -7,7 +7,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar, recordings, write
+from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import JOBS_HELP, Json, check_jobs
 
 ADAPT_HELP = (
@@ -33,6 +33,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
+    from fusionser.alignment import ADVISABLE_CLIPS
     from fusionser.model import load_model
     from fusionser.names import ADAPTED
     from fusionser.rows import write_table
@@ -53,6 +54,11 @@ def predict(
     if adapt:
         with progress_bar("recordings to adapt to") as progress:
             loaded = loaded.adapt(rows, n_jobs=jobs, progress=progress)
+        if (loaded.card.adapted_to or 0) < ADVISABLE_CLIPS:
+            say(
+                f"note: adapted to fewer than {ADVISABLE_CLIPS} recordings; predictions may be worse than without "
+                "--adapt"
+            )
     with progress_bar("recordings") as progress:
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress)
     if out is not None:

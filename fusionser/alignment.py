@@ -5,21 +5,24 @@ import numpy.typing as npt
 
 from fusionser.errors import SettingsError
 
-__all__ = ["LEAST_CLIPS", "Moments", "check_clips", "covariance", "moments", "recolour"]
+__all__ = ["ADVISABLE_CLIPS", "LEAST_CLIPS", "Moments", "check_clips", "covariance", "moments", "recolour"]
 
 Array = npt.NDArray[np.float64]
 Moments = tuple[Array, Array]
 
 LEAST_CLIPS = 10
-"""Fewest clips whose statistics a pipeline can be adapted to; 50 or more are advisable."""
+"""Fewest clips that a pipeline can be adapted to."""
+
+ADVISABLE_CLIPS = 50
+"""Fewest clips that are likely to improve its predictions."""
 
 
 def check_clips(count: int) -> None:
     """Raise `SettingsError` if there are too few clips to adapt to."""
     if count < LEAST_CLIPS:
         raise SettingsError(
-            f"got {count} usable clips to adapt to; expected {LEAST_CLIPS} or more (50 are advisable), because the "
-            "statistics of fewer depend too much on what is said in them; leave out the adaptation"
+            f"got {count} usable clips to adapt to; expected {LEAST_CLIPS} or more ({ADVISABLE_CLIPS} are advisable), "
+            "because the statistics of fewer depend too much on what is said in them; leave out the adaptation"
         )
 
 

@@ -291,6 +291,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.adaptation == CORAL:
             adapted = (int(self._adaptable().sum()),)
             _check_arrays({"covariance": self.covariance_}, {"covariance": (adapted * 2,)})
+            if adapted[0] and np.linalg.eigvalsh(self.covariance_).min() <= 0:
+                raise ValueError("the covariance of a scaler is not positive definite")
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, the carried ones first."""

@@ -173,6 +173,7 @@ def test_an_earlier_model_whose_scaling_lacks_the_statistics_says_so(training):
         {"alignment_": ["centre"]},
         {"mean_": np.zeros(2)},
         {"covariance_": np.zeros((2, 2))},
+        {"covariance_": -np.eye(3)},
         {"adaptation": "system"},
     ],
 )

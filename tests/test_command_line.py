@@ -186,6 +186,7 @@ def test_predict_adapts_a_model_to_the_recordings_that_it_is_given(command, demo
     assert ["setting" in one for one in plain.json] == [False] * 12
     assert [one["setting"] for one in adapted.json] == ["adapted"] * 12
     assert [one["probabilities"] for one in adapted.json] != [one["probabilities"] for one in plain.json]
+    assert "note: adapted to fewer than 50 recordings" in adapted.messages
     assert "adapted to 12 recordings, without their labels" in command("predict", model, *files, "--adapt").output
     few = command("predict", model, *files[:9], "--adapt")
     assert few.status == 1
