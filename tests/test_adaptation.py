@@ -31,6 +31,8 @@ from fusionser.reporting.words import stamp_text
 from fusionser.scaling import SCALERS, BlockScaler
 from fusionser.spec import PipelineSpec
 from fusionser.splits import CrossCorpus, SpeakerKFold
+from fusionser.studies.recipe import Recipe
+from fusionser.studies.study import run_study, stored_study
 
 ALIGNED = sorted(set(SCALERS) - {"none"})
 
@@ -388,3 +390,18 @@ def test_a_page_keeps_the_settings_apart(two_corpora):
     assert "*Adapted*: before they are predicted" in page and "*Speaker-normalised*" not in page
     assert page.count("| adapted | ") == page.count("| inductive | ") > 0
     assert "*Adapted*" not in study_page(StudyText(command="c", title="T", question="Q"), results[:1])
+
+
+def test_a_recipe_runs_its_pipelines_in_both_settings(demo_folder, tmp_path):
+    recipe = Recipe(
+        title="T",
+        question="Q",
+        settings=["inductive", "adapted"],
+        pipelines=[{"name": "mfcc", "classifiers": ["svm"], "spec": {"features": {"blocks": ["mfcc"]}}}],
+        corpora=[{"corpus": "demo", "protocols": [{"name": "speaker-kfold", "settings": {"folds": 2}}]}],
+    )
+    run = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    assert run.names == [f"demo_speaker-kfold_{setting}_mfcc_svm" for setting in ("inductive", "adapted")]
+    assert [result.protocol.setting for result in run.results] == ["inductive", "adapted"]
+    assert [result.protocol.stamped("adapted") for result in run.results] == [False, True]
+    assert stored_study(recipe, tmp_path).outcomes == run.outcomes
