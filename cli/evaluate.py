@@ -13,7 +13,6 @@ from .preparing import prepare_experiment
 class Asked(Experiment):
     """The options of the command."""
 
-    setting: str | None = option("{settings}. The second standardises each speaker by their own unlabelled clips.")
     importance: str | None = option(IMPORTANCE_HELP, panel="Options")
     out: Path | None = option("Folder for report.md, result.json, predictions.csv and pictures.", panel="Options")
 
@@ -31,7 +30,6 @@ def evaluate(places: Places, asked: Asked) -> None:
         places,
         lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
         protocol="speaker-kfold",
-        setting=asked.setting,
     )
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(

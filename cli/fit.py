@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import FusionserError
+from fusionser.errors import FusionserError, SettingsError
 
 from .console import print_json, training_bar, write
 from .options import Experiment, Places, option
@@ -20,12 +20,15 @@ class Asked(Experiment):
 def fit(places: Places, asked: Asked) -> None:
     """Fit a classifier to all recordings, save it, and say what to expect of it."""
     from fusionser.jobs import fit_prepared
-    from fusionser.model import save_model
+    from fusionser.model import NOT_SAVED, save_model
+    from fusionser.names import SPEAKER_NORMALISED
     from fusionser.pipeline.build import decided_by
 
     prepared, split, resources = prepare_experiment(
         asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout"
     )
+    if prepared.spec.setting == SPEAKER_NORMALISED:
+        raise SettingsError(f"{NOT_SAVED}; use --setting inductive or adapted")
     with training_bar("folds of the estimate") as progress:
         model = fit_prepared(prepared, split=split, resources=resources, progress=progress)
     save_model(model, asked.out)
@@ -47,6 +50,7 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 
 
 def _print_card(out: Path, card: Any, decides: str) -> None:
+    from fusionser.names import ADAPTED
     from fusionser.reporting.page import headline, is_synthetic
 
     write(
@@ -54,6 +58,8 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
         f"({', '.join(card.classes)}), trained on {card.training_rows} recordings of {card.training_speakers} "
         f"speakers of {card.corpus}"
     )
+    if card.spec is not None and card.spec.setting == ADAPTED:
+        write("it has to be adapted to the clips that it predicts: 'fusionser predict --adapt', or Model.adapt")
     if card.estimate is None:
         write("no estimate was made, so the performance of the model is unknown")
         return

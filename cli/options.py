@@ -65,6 +65,14 @@ BLOCKS_HELP = (
     "Feature blocks, comma-separated, instead of a preset: {blocks}. Networks are trained inside each fold. acoustic "
     "stands for the five blocks of SER-FusionNet, wide for all blocks of that preset."
 )
+SETTING_HELP = (
+    "What is known of the clips to predict: {settings}. speaker-normalised standardises each speaker, and adapted each "
+    "tested corpus, by unlabelled clips of their own."
+)
+ADAPTATION_HELP = (
+    "How --setting adapted aligns columns: {adaptations}. The first aligns mean and standard deviation, the second "
+    "correlations too."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
@@ -221,7 +229,7 @@ class Training(Group):
     weights: str | None = option(WEIGHTS_HELP)
     device: str = option(f"{TRAINING_DEVICE_HELP} If cuda is named, spectra are computed there too.", "auto")
 
-    def over(self, spec: Any, seed: int | None, setting: str | None) -> Any:
+    def over(self, spec: Any, seed: int | None) -> Any:
         """Return the specification with the given options."""
         if spec.network is not None and self.classifier is not None:
             from fusionser.spec import NETWORK_ALONE_TEXT
@@ -237,7 +245,7 @@ class Training(Group):
             rows=changed,
             networks=spec.networks.changed(**_given(self, "epochs", "cross_fit", "precision", "weights")),
             classifier=self._classifier(spec.classifier),
-            **_given(self, "fusion", seed=seed, setting=setting),
+            **_given(self, "fusion", seed=seed),
         )
 
     def _classifier(self, spec: Any) -> Any:
@@ -313,11 +321,21 @@ class Experiment(Group):
     seed: int | None = option(SEED_HELP, panel="Run", **SEEDS)
     run: Run
     protocol: str | None = option(PROTOCOL_HELP)
+    setting: str | None = option(SETTING_HELP)
+    adaptation: str | None = option(ADAPTATION_HELP)
 
-    def config(self, protocol: str, setting: str | None) -> Any:
+    def config(self, protocol: str) -> Any:
         """Return the settings of the file with the given options; `protocol` is the default one."""
+        from fusionser.names import ADAPTED
+
         config = self.split.over(self.given.over(self.settings.load()), self.protocol, protocol, self.seed)
-        return config.changed(pipeline=self.training.over(self.front_end.over(config.pipeline), self.seed, setting))
+        trained = self.training.over(self.front_end.over(config.pipeline), self.seed)
+        spec = trained.changed(**_given(self, "setting", "adaptation"))
+        if self.adaptation is not None and spec.setting != ADAPTED:
+            raise SettingsError(
+                f"--adaptation is for --setting adapted, but the setting is {spec.setting}; leave it out"
+            )
+        return config.changed(pipeline=spec)
 
 
 def _is_group(kind: Any) -> bool:

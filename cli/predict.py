@@ -7,8 +7,13 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar
+from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import JOBS_HELP, Json, check_jobs
+
+ADAPT_HELP = (
+    "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
+    "or more are advisable), and have several emotions: a single emotion would be removed as part of the source."
+)
 
 
 def predict(
@@ -22,12 +27,15 @@ def predict(
     gender: Annotated[
         str | None, typer.Option(help="Gender of the speakers, for models that have it as a feature: {genders}.")
     ] = None,
+    adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
     out: Annotated[Path | None, typer.Option(help="Table to write (.csv or .parquet).")] = None,
     jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
     json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
+    from fusionser.alignment import ADVISABLE_CLIPS
     from fusionser.model import load_model
+    from fusionser.names import ADAPTED
     from fusionser.rows import write_table
 
     from .inputs import gather_clips
@@ -43,16 +51,27 @@ def predict(
             f"{model}: the model has the speaker's gender as a feature; give --gender female or --gender male, or "
             "a table with a column 'gender' (or fit with --gender none)"
         )
+    if adapt:
+        with progress_bar("recordings to adapt to") as progress:
+            loaded = loaded.adapt(rows, n_jobs=jobs, progress=progress)
+        if (loaded.card.adapted_to or 0) < ADVISABLE_CLIPS:
+            say(
+                f"note: adapted to fewer than {ADVISABLE_CLIPS} recordings; predictions may be worse than without "
+                "--adapt"
+            )
     with progress_bar("recordings") as progress:
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress)
     if out is not None:
         write_table(answers, out)
-    _print_answers(answers, loaded.card.classes, json=json)
+    adapted_to = loaded.card.adapted_to
+    if adapted_to is not None and not json:
+        write(f"adapted to {recordings(adapted_to)}, without their labels")
+    _print_answers(answers, loaded.card.classes, json=json, setting=None if adapted_to is None else ADAPTED)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
 
 
-def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> None:
+def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool, setting: str | None) -> None:
     records = answers.to_dict("records")
     if json:
         print_json(
@@ -64,6 +83,7 @@ def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool) -> Non
                     if record["error"]
                     else {name: record[f"probability_{name}"] for name in classes},
                     "error": record["error"] or None,
+                    **({} if setting is None else {"setting": setting}),
                 }
                 for record in records
             ]

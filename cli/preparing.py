@@ -66,7 +66,6 @@ def prepare_experiment(
     choose_split: Callable[[Any, Any, int], Any],
     *,
     protocol: str,
-    setting: str | None = None,
 ) -> tuple[Any, Any, Any]:
     """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
@@ -74,7 +73,7 @@ def prepare_experiment(
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
 
-    config = asked.config(protocol, setting)
+    config = asked.config(protocol)
     paired = asked.given.pair(places)
     asked.settings.save(config, paired)
     resources = make_resources(asked.training.device, asked.run)

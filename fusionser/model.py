@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field, ValidationError
 from sklearn.pipeline import Pipeline
 
+from fusionser.alignment import check_clips
 from fusionser.archive import read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, TableClassifier
 from fusionser.errors import ModelFileError, SettingsError, unknown_name
@@ -28,6 +29,7 @@ __all__ = ["Model", "ModelCard", "load_model", "save_model"]
 ESTIMATORS = "estimators.skops"
 LEARNED_PART = "features/"
 FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
+NOT_SAVED = "a speaker-normalised pipeline cannot be saved: a single new clip has no known speaker"
 
 
 class ModelCard(Record):
@@ -58,6 +60,9 @@ class ModelCard(Record):
         Each block, network, front end or classifier that is not part of fusionser, and its package.
     created : str
         Date, as YYYY-MM-DD.
+    adapted_to : int or None
+        Number of unlabelled clips that the model was adapted to (`Model.adapt`) after it was fitted; None if it was
+        not. The estimate is that of the model before.
     """
 
     spec: PipelineSpec | None = None
@@ -74,6 +79,7 @@ class ModelCard(Record):
     versions: dict[str, str]
     plugins: dict[str, str] = Field(default_factory=dict)
     created: str
+    adapted_to: int | None = None
 
     def trained_on(self, corpus: str) -> bool:
         """Return whether a corpus, by its name, is among the training corpora."""
@@ -134,6 +140,43 @@ class Model:
             }
         )
 
+    def adapt(
+        self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
+    ) -> "Model":
+        """Return a copy that is adapted to unlabelled clips of one corpus, session or speaker.
+
+        Feature columns get the mean and standard deviation that they had in training, and their correlations too if
+        the model was fitted with the adaptation "coral" (`BlockScaler.adapted`). Batch normalisation gets the
+        statistics of the clips (`DeepExtractor.adapted`). The clips may be the ones that are predicted next.
+        Predictions of the copy are "adapted", not inductive: its card says to how many clips.
+
+        Clips with a single emotion do harm, since what all clips share is removed: they should have all emotions.
+
+        Parameters
+        ----------
+        X, sampling_rate, n_jobs, progress
+            As in `predict`. Ten clips at least; 50 or more are advisable. Clips that cannot be used are left out.
+
+        Raises
+        ------
+        SettingsError
+            If fewer than ten clips can be used, or nothing in the model can be adapted.
+        """
+        extractor, scaler = self.pipeline[FEATURES], self.pipeline[SCALE]
+        if not scaler.adapts and not extractor.adapts:
+            raise SettingsError(
+                "the model cannot be adapted: its columns are not scaled, and it has no network with batch "
+                "normalisation; predict without adaptation"
+            )
+        table = extractor.table(X, sampling_rate)
+        result = table.compute(n_jobs=n_jobs, progress=progress)
+        check_clips(len(result.usable))
+        rows = table.filled(result)
+        extractor = extractor.adapted(rows)
+        scaler = scaler.adapted(extractor.transform(rows))
+        steps = [(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, self.pipeline[CLASSIFIER])]
+        return Model(Pipeline(steps), self.card.model_copy(update={"adapted_to": len(rows)}))
+
 
 def save_model(model: Model, path: str | Path) -> Path:
     """Write a model to one file, atomically, if `load_model` can read it back.
@@ -148,7 +191,7 @@ def save_model(model: Model, path: str | Path) -> Path:
     """
     pipeline = model.pipeline
     if pipeline[SCALE].by_speaker:
-        raise SettingsError("a speaker-normalised pipeline cannot be saved: a single new clip has no known speaker")
+        raise SettingsError(NOT_SAVED)
     _check_classes(model)
     classifier = pipeline[CLASSIFIER]
     learned = {f"{LEARNED_PART}{name}": part.pack() for name, part in pipeline[FEATURES].learned_.items()}

@@ -35,9 +35,13 @@ GENDERS = ("female", "male")
 GENDER_FEATURES = ("given", "estimated", "none")
 """The gender as a feature: taken from the rows, estimated from the voice, or not used."""
 
-INDUCTIVE, SPEAKER_NORMALISED = "inductive", "speaker-normalised"
-SETTINGS = (INDUCTIVE, SPEAKER_NORMALISED)
-"""What is known of a test speaker: nothing, or unlabelled clips to standardise the features with."""
+INDUCTIVE, SPEAKER_NORMALISED, ADAPTED = "inductive", "speaker-normalised", "adapted"
+SETTINGS = (INDUCTIVE, SPEAKER_NORMALISED, ADAPTED)
+"""What is known before a prediction: nothing, or unlabelled clips of the test speaker, or of the tested corpus."""
+
+STANDARDISE, CORAL = "standardise", "coral"
+ADAPTATIONS = (STANDARDISE, CORAL)
+"""What of the columns is adapted: mean and standard deviation, or their correlations too."""
 
 BY_BLOCK, BY_FEATURE = "blocks", "features"
 IMPORTANCE = (BY_BLOCK, BY_FEATURE)

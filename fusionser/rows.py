@@ -69,7 +69,7 @@ EXTRACTED_COLUMN = "extracted"
 ARRAY_MARK = "@"
 """First character of a column with one array per row, a network's input; the digest of its settings follows."""
 
-CARRIED_COLUMNS = ("speaker", "source", "augmentation")
+CARRIED_COLUMNS = ("speaker", "source", "augmentation", "corpus")
 """Row columns that pass through a pipeline beside the features, up to the classifier."""
 
 

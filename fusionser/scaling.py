@@ -1,6 +1,7 @@
 """Scaling of feature columns, block by block."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
@@ -12,7 +13,9 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fusionser.alignment import LEAST_CLIPS, Moments, check_clips, covariance, moments, recolour
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.names import ADAPTATIONS, CORAL
 from fusionser.rows import CARRIED_COLUMNS
 
 __all__ = ["SCALERS", "BlockScaler", "BoundedScaler", "split_carried"]
@@ -76,13 +79,25 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         First standardise each speaker's rows by the speaker's mean and standard deviation, without labels. Needs the
         column ``speaker``. Speakers seen in training keep the statistics of their original training clips; new speakers
         are standardised by the rows that are passed. Scores are then speaker-normalised, not inductive.
+    adaptation : {"standardise", "coral"}, optional
+        Fit for rows that `adapted` adapts to: first align the rows of each training corpus (column ``corpus``) with the
+        mean and standard deviation of all training rows. With "coral", `adapted` aligns correlations too. Scores are
+        then adapted, not inductive.
 
     Attributes
     ----------
     scalers_ : dict of str to transformer
         The fitted scaler of each block.
+    mean_, std_ : ndarray of shape (n_features_in_,)
+        Mean and standard deviation of the original training clips.
     speakers_ : dict of str to (ndarray, ndarray)
         Mean and standard deviation of each training speaker; empty without `by_speaker`.
+    corpora_ : dict of str to (ndarray, ndarray)
+        Mean and standard deviation of each training corpus; empty without `adaptation`.
+    covariance_ : ndarray of shape (n_adapted, n_adapted)
+        Regularised covariance of the standard scores, for the adaptation "coral" only.
+    alignment_ : dict of str to ndarray
+        ``centre``, ``factors`` and ``mean``, which align columns; only after `adapted`.
     carried_ : list of str
         Row columns that pass through unchanged.
     n_features_in_ : int
@@ -98,6 +113,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     scaling: str | Mapping[str, str] = "standard"
     equal_blocks: bool = False
     by_speaker: bool = False
+    adaptation: str | None = None
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit a scaler for each block.
@@ -105,21 +121,32 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_columns)
-            The columns ``speaker``, ``source`` and ``augmentation`` of a table pass through.
+            The columns ``speaker``, ``source``, ``augmentation`` and ``corpus`` of a table pass through.
         y : ignored
         """
+        self._check_groups()
         carried, given = split_carried(X)
         values = validate_data(self, given, dtype=np.float64)
         self.carried_ = [] if carried is None else list(carried.columns)
-        self.speakers_: dict[str, tuple[Array, Array]] = {}
+        originals = _originals(carried, len(values))
+        self.mean_, self.std_ = values[originals].mean(axis=0), values[originals].std(axis=0)
+        self.speakers_: dict[str, Moments] = {}
+        self.corpora_: dict[str, Moments] = {}
         if self.by_speaker:
-            values = self._fit_speakers(values, carried)
+            self.speakers_ = _group_moments(values, self._speakers_of(carried), originals)
+            values = self._by_speaker(values, carried)
+        if self.adaptation:
+            self.corpora_ = _group_moments(values, _corpora_of(carried, len(values)), originals)
+            values = self._by_corpus(values, carried)
         self.scalers_: dict[str, Any] = {}
         for block, columns in self._blocks().items():
             scaler = self._scaler_for(block)
             if isinstance(scaler, QuantileTransformer):
                 scaler.set_params(n_quantiles=min(len(values), QUANTILES))
             self.scalers_[block] = scaler.fit(values[:, columns])
+        if self.adaptation == CORAL:
+            adapted = values[np.ix_(originals, self._adaptable())]
+            self.covariance_ = covariance(_scores(adapted, moments(adapted)))
         return self
 
     def transform(self, X: Any) -> Any:
@@ -128,20 +155,120 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         carried, given = split_carried(X)
         values = validate_data(self, given, dtype=np.float64, reset=False)
         if self.by_speaker:
-            values = self._by_speaker(values, self._speakers_of(carried))
-        scaled = self.scaled(values)
+            values = self._by_speaker(values, carried)
+        if self.adaptation and not self._alignment:
+            scaled = self._scaled(self._by_corpus(values, carried))
+        else:
+            scaled = self.scaled(values)
         if not isinstance(X, pd.DataFrame):
             return scaled
         table = pd.DataFrame(scaled, columns=given.columns, index=X.index)
         return table if carried is None else pd.concat([carried, table], axis=1)
 
+    def adapted(self, X: Any) -> Self:
+        """Return a copy that aligns rows with the training rows, by the statistics of unlabelled rows like them.
+
+        Each column gets the mean and standard deviation that it has in training. With the adaptation "coral", the
+        columns also get the correlations that they have in training (Sun, Feng and Saenko 2016; there, the training
+        rows get those of the target). Blocks with the scaling "none" are left as they are.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows of the target: of one corpus, session or speaker. Ten at least; 50 or more are advisable. They should
+            have several emotions: what all of them share is removed.
+
+        Raises
+        ------
+        SettingsError
+            If there are fewer than ten rows, or the scaler standardises by speaker.
+        """
+        check_is_fitted(self)
+        if self.by_speaker:
+            raise SettingsError("a speaker-normalised pipeline cannot be adapted: it standardises each speaker already")
+        values = validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
+        check_clips(len(values))
+        copied = copy(self)
+        copied.alignment_ = self._aligning(values)
+        return copied
+
+    @property
+    def adapts(self) -> bool:
+        """Whether `adapted` changes any block: all but those with the scaling "none"."""
+        return bool(self._adaptable().any())
+
     def scaled(self, values: Array) -> Array:
-        """Scale validated float64 columns in training order, without standardising speakers."""
+        """Scale validated float64 columns in training order, aligned if adapted, without standardising speakers.
+
+        Raises
+        ------
+        SettingsError
+            If the scaler was fitted to be adapted, and is not.
+        """
+        aligning = self._alignment
+        if aligning:
+            centred, factors = values - aligning["centre"], aligning["factors"]
+            values = (centred * factors if factors.ndim == 1 else centred @ factors) + aligning["mean"]
+        elif self.adaptation:
+            raise SettingsError(
+                "the pipeline was fitted to be adapted to the clips that it predicts; adapt it first, with "
+                f"'fusionser predict --adapt' or Model.adapt, to {LEAST_CLIPS} clips or more"
+            )
+        return self._scaled(values)
+
+    def _scaled(self, values: Array) -> Array:
         scaled = np.empty_like(values)
         for block, columns in self._blocks().items():
             weight = np.sqrt(len(columns)) if self.equal_blocks else 1.0
             scaled[:, columns] = self.scalers_[block].transform(values[:, columns]) / weight
         return scaled
+
+    @property
+    def _alignment(self) -> dict[str, Array]:
+        # Models of earlier versions lack it.
+        return getattr(self, "alignment_", {})
+
+    def _adaptable(self) -> npt.NDArray[np.bool_]:
+        adaptable = np.zeros(self.n_features_in_, dtype=bool)
+        for block, columns in self._blocks().items():
+            adaptable[columns] = self._scaling_of(block) != "none"
+        return adaptable
+
+    def _aligning(self, values: Array) -> dict[str, Array]:
+        used = self._adaptable()
+        training, spread = (part[used] for part in self._training_moments())
+        target = moments(values[:, used])
+        centre, mean = np.zeros(len(used)), np.zeros(len(used))
+        centre[used], mean[used] = target[0], training
+        factors: Array = np.ones(len(used))
+        factors[used] = spread / target[1]
+        if self.adaptation == CORAL:
+            factors = np.eye(len(used))
+            turned = recolour(covariance(_scores(values[:, used], target)), self.covariance_)
+            factors[np.ix_(used, used)] = turned / target[1][:, None] * spread
+        return {"centre": centre, "factors": factors, "mean": mean}
+
+    def _training_moments(self) -> Moments:
+        """Return mean and standard deviation of the training columns; a model of an earlier version has them in part.
+
+        Raises
+        ------
+        SettingsError
+            If they are not known.
+        """
+        if hasattr(self, "mean_"):
+            return self.mean_, self.std_
+        mean, std = np.zeros(self.n_features_in_), np.ones(self.n_features_in_)
+        for block, columns in self._blocks().items():
+            scaler = self.scalers_[block]
+            if isinstance(scaler, StandardScaler):
+                mean[columns], std[columns] = scaler.mean_, np.sqrt(scaler.var_)
+            elif not isinstance(scaler, FunctionTransformer):
+                raise SettingsError(
+                    "this model was fitted by an earlier version, whose scaling does not contain the mean and standard "
+                    "deviation of the training clips; fit it again, or use a model with the scaling standard or bounded"
+                )
+        return mean, std
 
     def check_loaded(self) -> None:
         """Raise `ValueError` if a loaded file contains anything but scalers."""
@@ -149,6 +276,23 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         strange = [type(scaler).__name__ for scaler in self.scalers_.values() if type(scaler) not in kinds]
         if strange:
             raise ValueError(f"a {strange[0]} where a scaler is expected")
+        if self.adaptation not in (None, *ADAPTATIONS):
+            raise ValueError("a scaler with an unknown adaptation")
+        size = (self.n_features_in_,)
+        shapes: dict[str, tuple[tuple[int, ...], ...]] = {
+            "centre": (size,),
+            "factors": (size, size * 2),
+            "mean": (size,),
+        }
+        if self._alignment:
+            _check_arrays(self._alignment, shapes)
+        if hasattr(self, "mean_"):
+            _check_arrays({"mean": self.mean_, "std": self.std_}, {"mean": (size,), "std": (size,)})
+        if self.adaptation == CORAL:
+            adapted = (int(self._adaptable().sum()),)
+            _check_arrays({"covariance": self.covariance_}, {"covariance": (adapted * 2,)})
+            if adapted[0] and np.linalg.eigvalsh(self.covariance_).min() <= 0:
+                raise ValueError("the covariance of a scaler is not positive definite")
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, the carried ones first."""
@@ -167,14 +311,23 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return blocks
 
     def _scaler_for(self, block: str) -> Any:
+        name = self._scaling_of(block)
+        if name not in SCALERS:
+            raise unknown_name("scaling", name, SCALERS)
+        return SCALERS[name]()
+
+    def _scaling_of(self, block: str) -> str:
         scalings = {"": self.scaling} if isinstance(self.scaling, str) else self.scaling
         unknown = sorted(set(scalings) - set(self._blocks()) - {""})
         if unknown:
             raise unknown_name("feature block", unknown[0], sorted(self._blocks()))
-        name = scalings.get(block, scalings.get("", "standard"))
-        if name not in SCALERS:
-            raise unknown_name("scaling", name, SCALERS)
-        return SCALERS[name]()
+        return scalings.get(block, scalings.get("", "standard"))
+
+    def _check_groups(self) -> None:
+        if self.adaptation not in (None, *ADAPTATIONS):
+            raise unknown_name("adaptation", str(self.adaptation), ADAPTATIONS)
+        if self.adaptation and self.by_speaker:
+            raise SettingsError("got both by_speaker and adaptation; expected one of them")
 
     def _speakers_of(self, carried: pd.DataFrame | None) -> npt.NDArray[Any]:
         if carried is None or "speaker" not in carried or (carried["speaker"] == "").any():
@@ -183,28 +336,69 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         return carried["speaker"].to_numpy(dtype=object)
 
-    def _fit_speakers(self, values: Array, carried: Any) -> Array:
-        speakers = self._speakers_of(carried)
-        originals = np.ones(len(values), dtype=bool)
-        if "augmentation" in carried:
-            originals = (carried["augmentation"] == "").to_numpy()
-        for speaker in dict.fromkeys(speakers):
-            of_speaker = speakers == speaker
-            chosen = of_speaker & originals
-            self.speakers_[speaker] = _moments(values[chosen if chosen.any() else of_speaker])
-        return self._by_speaker(values, speakers)
-
-    def _by_speaker(self, values: Array, speakers: npt.NDArray[Any]) -> Array:
+    def _by_speaker(self, values: Array, carried: pd.DataFrame | None) -> Array:
         normalised = np.empty_like(values)
-        for speaker in dict.fromkeys(speakers):
-            of_speaker = speakers == speaker
-            mean, std = self.speakers_.get(speaker) or _moments(values[of_speaker])
-            normalised[of_speaker] = (values[of_speaker] - mean) / std
+        for rows, known in _groups(self._speakers_of(carried), self.speakers_):
+            normalised[rows] = _scores(values[rows], known or moments(values[rows]))
         return normalised
 
+    def _by_corpus(self, values: Array, carried: pd.DataFrame | None) -> Array:
+        """Give the rows of each corpus the mean and standard deviation of all training rows.
 
-def _moments(values: Array) -> tuple[Array, Array]:
-    std = values.std(axis=0)
-    # A column that is constant except for rounding must not be amplified.
-    still = std <= 1e-7 * np.maximum(np.abs(values).max(axis=0), 1e-30)
-    return values.mean(axis=0), np.where(still, 1.0, std)
+        A corpus that is not in training goes by the rows that are passed, as where inner folds hold out a whole corpus.
+        """
+        aligned = values.copy()
+        used = self._adaptable()
+        for rows, known in _groups(_corpora_of(carried, len(values)), self.corpora_):
+            scores = _scores(values[rows], known or moments(values[rows]))
+            aligned[np.ix_(rows, used)] = (scores * self.std_ + self.mean_)[:, used]
+        return aligned
+
+
+def _originals(carried: pd.DataFrame | None, n_rows: int) -> npt.NDArray[np.bool_]:
+    """Return which rows are original recordings; all, if none is."""
+    if carried is None or "augmentation" not in carried:
+        return np.ones(n_rows, dtype=bool)
+    originals = (carried["augmentation"] == "").to_numpy()
+    return originals if originals.any() else ~originals
+
+
+def _corpora_of(carried: pd.DataFrame | None, n_rows: int) -> npt.NDArray[Any]:
+    """Return the corpus of each row; rows without one are of the corpus ""."""
+    if carried is None or "corpus" not in carried:
+        return np.full(n_rows, "", dtype=object)
+    return carried["corpus"].to_numpy(dtype=object)
+
+
+def _groups(
+    names: npt.NDArray[Any], known: Mapping[str, Moments]
+) -> Iterator[tuple[npt.NDArray[np.intp], Moments | None]]:
+    """Yield the rows of each group, and its known statistics."""
+    for name in dict.fromkeys(names):
+        yield np.flatnonzero(names == name), known.get(name)
+
+
+def _group_moments(values: Array, names: npt.NDArray[Any], originals: npt.NDArray[np.bool_]) -> dict[str, Moments]:
+    """Return the statistics of the original rows of each group; of all its rows, if none is original."""
+    found = {}
+    for name in dict.fromkeys(names):
+        of_group = names == name
+        chosen = of_group & originals
+        found[str(name)] = moments(values[chosen if chosen.any() else of_group])
+    return found
+
+
+def _scores(values: Array, given: Moments) -> Array:
+    mean, std = given
+    scores: Array = (values - mean) / std
+    return scores
+
+
+def _check_arrays(arrays: Mapping[str, Any], shapes: Mapping[str, tuple[tuple[int, ...], ...]]) -> None:
+    """Raise `ValueError` unless these are finite float64 arrays, each of one of its shapes."""
+    if not isinstance(arrays, dict) or set(arrays) != set(shapes):
+        raise ValueError("the statistics of a scaler are incomplete")
+    for name, array in arrays.items():
+        right = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.shape in shapes[name]
+        if not right or not np.isfinite(array).all():
+            raise ValueError(f"the {name} of a scaler does not fit its columns")

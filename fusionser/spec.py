@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
 from fusionser.files import write_text
 from fusionser.names import (
+    ADAPTATIONS,
     DEFAULT_PRESET,
     EARLY,
     FUSIONS,
@@ -28,6 +29,7 @@ from fusionser.names import (
     PRECISIONS,
     SCALINGS,
     SETTINGS,
+    STANDARDISE,
 )
 from fusionser.registry import CLASSIFIERS, NETWORKS, PRESETS, PROTOCOLS, Registry
 
@@ -251,7 +253,9 @@ class PipelineSpec(Spec):
     fusion : str, default="early"
         One of `FUSIONS`. `LateFusion` describes the late ones.
     classifier : ClassifierSpec
-    setting : {"inductive", "speaker-normalised"}, default="inductive"
+    setting : {"inductive", "speaker-normalised", "adapted"}, default="inductive"
+    adaptation : {"standardise", "coral"}, default="standardise"
+        How the setting "adapted" aligns columns, see `BlockScaler`; other settings ignore it.
     task : {"classes"}, default="classes"
         What is predicted.
     seed : int, default=0
@@ -273,6 +277,7 @@ class PipelineSpec(Spec):
     fusion: Annotated[str, one_of("fusion", FUSIONS)] = EARLY
     classifier: ClassifierSpec = ClassifierSpec()
     setting: Annotated[str, one_of("setting", SETTINGS)] = INDUCTIVE
+    adaptation: Annotated[str, one_of("adaptation", ADAPTATIONS)] = STANDARDISE
     task: Literal["classes"] = "classes"
     seed: int = Field(0, ge=0, lt=2**32)
 

@@ -106,6 +106,7 @@ def test_every_protocol_runs(command, features, protocol, folds):
         ["--classifier", "xgboost"],
         ["--tune"],
         ["--setting", "speaker-normalised"],
+        ["--setting", "adapted", "--adaptation", "coral"],
         ["--scaling", "robust"],
         ["--blocks", "mfcc,pitch", "--duration", "2.5"],
         ["--classes", "angry,sad"],
@@ -124,6 +125,7 @@ def test_every_choice_of_evaluate_changes_what_is_run(command, features, options
         "xgboost": "colsample_bytree",
         "--tune": "inner-folds",
         "speaker-normalised": "speaker-normalised",
+        "coral": '"adaptation": "coral"',
         "robust": "robust",
         "mfcc,pitch": "mfcc+pitch",
         "angry,sad": '["angry", "sad"]',
@@ -176,6 +178,37 @@ def test_predict_answers_for_what_it_cannot_use(command, demo_folder, model, tmp
     assert done.json[1]["emotion"] is None
     assert "cannot be used: not readable as audio" in command("predict", model, tmp_path / "bad.wav").output
     assert command("predict", model, tmp_path / "bad.wav").status == 1
+
+
+def test_predict_adapts_a_model_to_the_recordings_that_it_is_given(command, demo_folder, model):
+    files = sorted(demo_folder.iterdir())[:12]
+    plain, adapted = (command("predict", model, *files, "--json", *more) for more in ([], ["--adapt"]))
+    assert ["setting" in one for one in plain.json] == [False] * 12
+    assert [one["setting"] for one in adapted.json] == ["adapted"] * 12
+    assert [one["probabilities"] for one in adapted.json] != [one["probabilities"] for one in plain.json]
+    assert "note: adapted to fewer than 50 recordings" in adapted.messages
+    assert "adapted to 12 recordings, without their labels" in command("predict", model, *files, "--adapt").output
+    few = command("predict", model, *files[:9], "--adapt")
+    assert few.status == 1
+    assert "got 9 usable clips to adapt to; expected 10 or more (50 are advisable)" in few.messages
+
+
+def test_a_model_that_is_fitted_to_be_adapted_says_so(command, demo_folder, features, tmp_path):
+    model = tmp_path / "m.fusionser"
+    done = command("fit", features, "--setting", "adapted", "--no-estimate", "--out", model)
+    assert "it has to be adapted to the clips that it predicts: 'fusionser predict --adapt'" in done.output
+    files = sorted(demo_folder.iterdir())[:12]
+    refused = command("predict", model, *files)
+    assert refused.status == 1 and "adapt it first" in refused.messages
+    assert command("predict", model, *files, "--adapt", "--json").json[0]["setting"] == "adapted"
+
+
+def test_settings_that_a_command_cannot_use_are_refused(command, features, tmp_path):
+    alone = command("evaluate", features, "--adaptation", "coral")
+    assert "--adaptation is for --setting adapted, but the setting is inductive; leave it out" in alone.messages
+    kept = command("fit", features, "--setting", "speaker-normalised", "--out", tmp_path / "m.fusionser")
+    assert "cannot be saved" in kept.messages and "use --setting inductive or adapted" in kept.messages
+    assert alone.status == kept.status == 1
 
 
 def test_a_model_with_the_gender_asks_for_it(command, demo_folder, tmp_path):

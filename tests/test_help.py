@@ -37,13 +37,15 @@ TRAINING = {
     "--precision": names.PRECISIONS,
     "--device": names.DEVICES,
     "--protocol": PROTOCOLS,
+    "--setting": names.SETTINGS,
+    "--adaptation": names.ADAPTATIONS,
 }
 STUDY = {key: value for key, value in TRAINING.items() if key in ("--preset", "--blocks", "--gender", "--classifier")}
 OPTIONS = {
     "list": {"kind": [*REGISTRIES, "recipes"]},
     "extract": {**FEATURES, "--device": names.FEATURE_DEVICES},
     "fit": TRAINING,
-    "evaluate": {**TRAINING, "--setting": names.SETTINGS, "--importance": names.IMPORTANCE},
+    "evaluate": {**TRAINING, "--importance": names.IMPORTANCE},
     "predict": {"--gender": names.GENDERS},
     "stress": {"--corpus": [*CORPORA, FOLDERS], "--conditions": CONDITIONS},
     "study": {"--device": names.DEVICES},

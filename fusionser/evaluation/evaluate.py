@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.fitted import curves_of, estimated_gender
+from fusionser.evaluation.fitted import adapted_clips, columns_of, curves_of, estimated_gender, setting_of
 from fusionser.evaluation.guard import (
     COLUMNS,
     Overlap,
@@ -20,11 +20,12 @@ from fusionser.evaluation.guard import (
     check_not_scaled,
     check_split,
     with_fingerprints,
+    without_labels,
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
 from fusionser.facts import Stamp
-from fusionser.names import INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.names import ADAPTED, SPEAKER_NORMALISED
 from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
 from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.inner_folds import parted_speakers
@@ -83,6 +84,8 @@ class FoldOutcome:
         Number of test clips whose gender was estimated correctly, and of those with an estimated and a labelled one.
     parted : bool
         Whether inner folds had to separate clips of one speaker.
+    adapted : list of int
+        Number of test clips of each corpus that the pipeline was adapted to.
     """
 
     result: FoldResult
@@ -90,6 +93,7 @@ class FoldOutcome:
     curves: list[dict[str, Any]]
     gender: tuple[int, int]
     parted: bool
+    adapted: list[int]
     importance: Drops
 
 
@@ -137,10 +141,11 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
 
 def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
     predictions = rows[["file", "start", "end", "speaker", "source"]].assign(fold=fold, truth=rows["emotion"])
-    given: Any = rows
+    given: Any = without_labels(rows)
+    fitted = getattr(fitted, "best_estimator_", fitted)
     if isinstance(fitted, Pipeline) and len(fitted) > 1 and hasattr(fitted[:-1], "transform"):
         # Transform once for both labels and probabilities, since features take most of the time.
-        given, fitted = fitted[:-1].transform(rows), fitted[-1]
+        given, fitted = columns_of(fitted, given), fitted[-1]
     predictions["predicted"] = np.asarray(fitted.predict(given), dtype=object)
     if hasattr(fitted, "predict_proba"):
         probabilities = fitted.predict_proba(given)
@@ -166,9 +171,11 @@ def _stamps(
     right, clips = map(sum, zip(*(outcome.gender for outcome in outcomes), strict=True))
     parted = [outcome.result.name for outcome in outcomes if outcome.parted]
     left_out = protocol.classes_left_out(rows)
+    setting = setting_of(estimator)
     others = [
         (unknown, Stamp(kind="speakers-unknown", value=unknown)),
-        (_setting_of(estimator) == SPEAKER_NORMALISED, Stamp(kind="speaker-normalised")),
+        (setting == SPEAKER_NORMALISED, Stamp(kind="speaker-normalised")),
+        (setting == ADAPTED, _adapted_stamp(outcomes, estimator)),
         (given, Stamp(kind="gender-given")),
         (len(overlaps) == 1, Stamp(kind="one-split")),
         (clips, Stamp(kind="gender-estimated", value={"accuracy": right / max(clips, 1), "clips": clips})),
@@ -178,11 +185,11 @@ def _stamps(
     return [*shared, *(stamp for applies, stamp in others if applies)]
 
 
-def _setting_of(estimator: BaseEstimator) -> str:
-    normalised = any(
-        name.split("__")[-1] == "by_speaker" and value is True for name, value in estimator.get_params().items()
-    )
-    return SPEAKER_NORMALISED if normalised else INDUCTIVE
+def _adapted_stamp(outcomes: list[FoldOutcome], estimator: BaseEstimator) -> Stamp:
+    clips = [count for outcome in outcomes for count in outcome.adapted]
+    params = estimator.get_params().items()
+    how = next((value for name, value in params if name.split("__")[-1] == "adaptation" and value), None)
+    return Stamp(kind="adapted", value={"adaptation": how, "clips": [min(clips, default=0), max(clips, default=0)]})
 
 
 def evaluate(
@@ -242,7 +249,7 @@ def evaluate(
     stamp = ProtocolStamp(
         name=protocol.name,
         settings=protocol.settings(),
-        setting=_setting_of(estimator),
+        setting=setting_of(estimator),
         selection=selection,
         stamps=tuple(_stamps(protocol, overlaps, outcomes, rows, estimator)),
         allows=tuple(sorted(protocol.allows)),
@@ -284,6 +291,7 @@ def _run_fold(
         curves=curves_of(fitted, name),
         gender=estimated_gender(fitted, rows.iloc[test]),
         parted=bool(parted),
+        adapted=adapted_clips(fitted, rows.iloc[test]),
         importance=fold_importance(fitted, rows.iloc[test], importance, seed=seed) if importance else {},
     )
 

@@ -1,11 +1,65 @@
-"""What a fitted pipeline reports: the learning curves of its networks and the genders that it estimated."""
+"""What a fitted pipeline reports: its columns, the learning curves of its networks, the genders that it estimated."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
-__all__ = ["curves_of", "estimated_gender"]
+from fusionser.evaluation.guard import check_unlabelled
+from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
+
+__all__ = ["adapted_clips", "columns_of", "curves_of", "estimated_gender", "setting_of"]
+
+
+def setting_of(estimator: BaseEstimator) -> str:
+    """Return the setting of an estimator, from the parameters of its scaler."""
+    given = {
+        (name.split("__")[-1], value) for name, value in estimator.get_params().items() if type(value) in (bool, str)
+    }
+    if ("by_speaker", True) in given:
+        return SPEAKER_NORMALISED
+    return ADAPTED if any(name == "adaptation" for name, _ in given) else INDUCTIVE
+
+
+def columns_of(pipeline: Pipeline, rows: pd.DataFrame) -> Any:
+    """Return the columns of test rows that the last step of a fitted pipeline classifies.
+
+    If the setting is "adapted", the steps before it are first adapted to the rows of each corpus.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    rows : DataFrame
+        Test rows; without labels if the setting is "adapted".
+    """
+    if setting_of(pipeline) != ADAPTED:
+        return pipeline[:-1].transform(rows)
+    check_unlabelled(rows)
+    corpora = _corpora(rows)
+    parts = [_adapted_columns(pipeline, rows.iloc[places]) for places in corpora]
+    order = np.argsort(np.concatenate(corpora))
+    return pd.concat(parts).iloc[order] if isinstance(parts[0], pd.DataFrame) else np.concatenate(parts)[order]
+
+
+def _corpora(rows: pd.DataFrame) -> list[Any]:
+    return list(rows.groupby("corpus", sort=False).indices.values())
+
+
+def adapted_clips(pipeline: Any, rows: pd.DataFrame) -> list[int]:
+    """Return the number of test rows of each corpus that a pipeline was adapted to; none in other settings."""
+    return [len(places) for places in _corpora(rows)] if setting_of(pipeline) == ADAPTED else []
+
+
+def _adapted_columns(pipeline: Pipeline, rows: pd.DataFrame) -> Any:
+    columns: Any = rows
+    for _, step in pipeline.steps[:-1]:
+        if hasattr(step, "fit_resample"):
+            continue
+        adapted = step.adapted(columns) if hasattr(step, "adapted") else step
+        columns = adapted.transform(columns)
+    return columns
 
 
 def _parts(fitted: Any) -> dict[str, Any]:

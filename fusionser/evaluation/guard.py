@@ -2,7 +2,7 @@
 
 It compares the rows themselves, however they were made: speakers, sources (shared by all copies of one original) and
 decoded audio (the same recording under two names). It also refuses pipelines with parts fitted before the split,
-tables scaled as a whole, and augmented copies as test rows.
+tables scaled as a whole, augmented copies as test rows, and labels where a pipeline is adapted to its test rows.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,16 @@ from fusionser.audio import decode, fingerprint
 from fusionser.errors import LeakageError
 from fusionser.rows import AUDIO_COLUMN, feature_columns
 
-__all__ = ["Overlap", "check_learns_in_fold", "check_not_scaled", "check_split", "compare", "with_fingerprints"]
+__all__ = [
+    "Overlap",
+    "check_learns_in_fold",
+    "check_not_scaled",
+    "check_split",
+    "check_unlabelled",
+    "compare",
+    "with_fingerprints",
+    "without_labels",
+]
 
 COLUMNS = {"speakers": "speaker", "sources": "source", "audio": AUDIO_COLUMN, "statements": "statement"}
 REMEDIES = {
@@ -126,6 +135,27 @@ def check_learns_in_fold(estimator: BaseEstimator) -> None:
                 f"the step '{name}' was fitted before the split ({type(part).__name__}); everything that learns must "
                 "be fitted inside the training fold"
             )
+
+
+def without_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as clips to predict: their emotion is empty."""
+    return rows.assign(emotion="")
+
+
+def check_unlabelled(rows: pd.DataFrame) -> None:
+    """Refuse to adapt a pipeline to test rows with labels.
+
+    Raises
+    ------
+    LeakageError
+        When a row has an emotion.
+    """
+    labelled = int((rows["emotion"] != "").sum()) if "emotion" in rows else 0
+    if labelled:
+        raise LeakageError(
+            f"{labelled} of {len(rows)} test rows have their labels where a pipeline is adapted to them; leave the "
+            "column 'emotion' empty"
+        )
 
 
 def check_not_scaled(table: pd.DataFrame) -> None:

@@ -11,6 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.evaluation.fitted import columns_of
+from fusionser.evaluation.guard import without_labels
 from fusionser.evaluation.metrics import confusion, unweighted_average_recall
 from fusionser.evaluation.statistics import mean_change
 from fusionser.names import BY_FEATURE, IMPORTANCE
@@ -78,9 +80,8 @@ def fold_importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, *, shu
     pipeline = getattr(fitted, "best_estimator_", fitted)
     if not isinstance(pipeline, Pipeline) or len(pipeline) == 1:
         raise SettingsError("importance needs a pipeline whose last step classifies feature columns")
-    columns_of, classifier = pipeline[:-1], pipeline[-1]
-    table = columns_of.transform(rows)
-    named = table.columns if isinstance(table, pd.DataFrame) else columns_of.get_feature_names_out()
+    classifier, table = pipeline[-1], columns_of(pipeline, without_labels(rows))
+    named = table.columns if isinstance(table, pd.DataFrame) else pipeline[:-1].get_feature_names_out()
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(table)) for _ in range(shuffles)]
 

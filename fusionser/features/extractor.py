@@ -1,6 +1,7 @@
 """Several feature blocks, computed from one transform of each clip."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -39,8 +40,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         `cache` and `n_jobs` are ignored. Learned blocks (deep extractors, the estimated gender) are cloned and fitted
         to the rows passed to `fit`.
     keep_rows : bool, default=False
-        Return a table that also has the columns ``speaker``, ``source`` and ``augmentation``, for steps that need to
-        know which clip a row belongs to.
+        Return a table that also has the columns ``speaker``, ``source``, ``augmentation`` and ``corpus``, for steps
+        that need to know where a row comes from.
     cache : Cache or bool, default=True
         Where features of files and the networks of learned blocks are cached. True is the default cache, False none.
     n_jobs : int, optional
@@ -145,6 +146,31 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             check_is_fitted(self, "learned_")
         table, result = self._computed(X, sampling_rate)
         return self._output(X, table, self.columns(table, result))
+
+    @property
+    def adapts(self) -> bool:
+        """Whether any block can be adapted."""
+        return any(block.adapts for _, block in self._learning())
+
+    def adapted(self, X: Any) -> Self:
+        """Return a copy whose networks are adapted to unlabelled clips, see `DeepExtractor.adapted`.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be used.
+        """
+        if not self._learning():
+            return self
+        check_is_fitted(self, "learned_")
+        table, result = self._computed(X, None)
+        fed, copied = table.fed(result), copy(self)
+        copied.learned_ = {name: block.adapted(fed) for name, block in self.learned_.items()}
+        return copied
 
     def columns(self, table: FeatureTable, result: Extraction) -> Array:
         """Return the columns of the rows that succeeded, as `transform` does when none fails."""

@@ -58,6 +58,15 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
         """Return the columns of every clip, shape (n_clips, n_columns)."""
         raise NotImplementedError
 
+    @property
+    def adapts(self) -> bool:
+        """Whether `adapted` changes anything; by default it does not."""
+        return False
+
+    def adapted(self, X: Any) -> Self:
+        """Return the block, adapted to unlabelled clips; unchanged by default."""
+        return self
+
     def names(self) -> list[str]:
         """Return the names of the columns within the block. Those of class scores are only known once fitted."""
         raise NotImplementedError

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +19,7 @@ from fusionser.features.clip import plain_value
 from fusionser.features.inputs import table_of
 from fusionser.features.learned import CROSS_FITTED, SCORE, LearnedBlock, labels_of
 from fusionser.features.maps import FrontEnd
+from fusionser.networks.batch_norm import has_batch_norm, with_statistics_of
 from fusionser.networks.batches import Distortion
 from fusionser.networks.inference import embedding_of, logits_of
 from fusionser.networks.layers import Network
@@ -199,6 +202,30 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         """Return the most probable class of each clip, shape (n_clips,)."""
         probabilities = self.predict_proba(X, sampling_rate=sampling_rate)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def adapted(self, X: Any) -> Self:
+        """Return a copy whose batch normalisation has the statistics of unlabelled clips.
+
+        The running means and variances are replaced by those of the clips (AdaBN: Li, Wang, Shi, Hou and Liu 2016); all
+        weights stay. A network without batch normalisation stays as it is.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
+        """
+        check_is_fitted(self, "network_")
+        rows, copied = self.rows(X), copy(self)
+        copied.network_ = with_statistics_of(
+            self.network_,
+            lambda network: self._applied(rows, lambda inputs: logits_of(network, inputs, self.device)),
+        )
+        return copied
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the network has batch normalisation, which `adapted` sets."""
+        with torch.device("meta"):
+            return has_batch_norm(self.build_network(self.resolved_front_end().array_shape(), 2))
 
     def names(self) -> list[str]:
         """Return the column names within the block; those of class scores are known only after `fit`."""

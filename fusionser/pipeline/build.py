@@ -14,7 +14,15 @@ from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier,
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
-from fusionser.names import BAGGING, COLUMN_BALANCINGS, EARLY, NETWORK_ALONE, ROW_BALANCINGS, SPEAKER_NORMALISED
+from fusionser.names import (
+    ADAPTED,
+    BAGGING,
+    COLUMN_BALANCINGS,
+    EARLY,
+    NETWORK_ALONE,
+    ROW_BALANCINGS,
+    SPEAKER_NORMALISED,
+)
 from fusionser.networks import DeepExtractor, NetworkTraining
 from fusionser.pipeline.features import build_features
 from fusionser.pipeline.resources import LOCAL, Resources
@@ -130,6 +138,16 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         )
 
 
+def _check_adaptable(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
+    """Reject the setting "adapted" if there is nothing to adapt."""
+    scaled = spec.classifier.scaling != "none" and decided_by(spec, extractor) != NETWORK_ALONE
+    if spec.setting == ADAPTED and not scaled and not extractor.adapts:
+        raise SettingsError(
+            "--setting adapted adapts scaled columns, and networks with batch normalisation; here there are neither. "
+            "Choose another --scaling or another network, or --setting inductive"
+        )
+
+
 def decided_by(spec: PipelineSpec, extractor: FeatureExtractor) -> str:
     """Return the name of the classifier, or `NETWORK_ALONE` if only networks are fused."""
     alone = _fusion(spec) != EARLY and len(_deep(extractor)) == len(extractor.blocks)
@@ -214,12 +232,14 @@ def build_pipeline(
     """
     features = configured_features(spec, extractor, resources)
     _check(spec, features)
+    _check_adaptable(spec, features)
     features.check()
     deep, scaling = _deep(features), spec.classifier.scaling
     scaler = BlockScaler(
         scaling=scaling if _fusion(spec) == EARLY else {"": scaling, **dict.fromkeys(deep, "none")},
         equal_blocks=spec.classifier.equal_blocks,
         by_speaker=spec.setting == SPEAKER_NORMALISED,
+        adaptation=spec.adaptation if spec.setting == ADAPTED else None,
     )
     last = _classifier(spec, deep, resources)
     steps = [*_row_steps(spec.rows, unusable, spec.seed), (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)]
@@ -271,4 +291,6 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
         settings["fusion"] = _fusion(spec)
     if spec.networks.cross_fit:
         settings["cross_fit"] = spec.networks.cross_fit
+    if spec.setting == ADAPTED:
+        settings["adaptation"] = spec.adaptation
     return settings

@@ -13,7 +13,7 @@ from fusionser.corpora import CORPORA
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import write_text
-from fusionser.names import INDUCTIVE
+from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.words import change, ends, note_lines, percent, selection_text, stamp_texts
@@ -38,6 +38,13 @@ MOST_FEATURES = 15
 """Number of single columns that a page lists, since there may be hundreds."""
 
 METRIC_NAMES: Mapping[str, str] = {"war": "WAR (accuracy)", "uar": "UAR", "macro_f1": "macro F1"}
+
+USED_CLIPS: Mapping[str, str] = {
+    INDUCTIVE: "",
+    SPEAKER_NORMALISED: ", each speaker standardised by their own clips",
+    ADAPTED: ", adapted to the unlabelled test clips",
+}
+"""How the clips of the test speakers were used, by setting."""
 
 
 def _score(scores: Scores, name: str) -> str:
@@ -65,14 +72,14 @@ def is_synthetic(result: Result) -> bool:
 
 def headline(result: Result) -> str:
     """Return the scores of a result in one sentence."""
-    normalised = "" if result.protocol.setting == INDUCTIVE else ", each speaker standardised by their own clips"
+    used = USED_CLIPS[result.protocol.setting]
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
     if result.protocol.speaker_independent:
         trained = "was not"
     else:
         trained = "was" if result.protocol.speakers_known else "may have been"
     return (
-        f"On speakers that it {trained} trained on{normalised}, {result.classifier} with {result.features_name} "
+        f"On speakers that it {trained} trained on{used}, {result.classifier} with {result.features_name} "
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
@@ -169,7 +176,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         differences=_differences(text.contrasts, results),
         paper=[(row, _beside(row, results)) for row in text.paper],
         gaps=_gaps(results),
-        normalised=any(result.protocol.setting != INDUCTIVE for result in results),
+        settings_used={result.protocol.setting for result in results},
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),
         lines=[

@@ -37,6 +37,11 @@ def _gender_estimated(accuracies: Sequence[float], clips: int) -> str:
     return f"gender of the test speakers estimated from the voice: accuracy {' to '.join(ends)} % of {clips} test clips"
 
 
+def _adapted(adaptation: str, fewest: int, most: int) -> str:
+    clips = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return f"adapted to the test clips of each fold and corpus ({clips}), without their labels: {adaptation}"
+
+
 STAMPS: Mapping[str, Callable[[Any], str]] = {
     **{
         f"shared-{what}": partial("{} shared by training and test: up to {} per fold".format, what)
@@ -44,6 +49,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     },
     "speakers-unknown": lambda rows: "speakers unknown, so they may be on both sides",
     "speaker-normalised": lambda value: "each speaker standardised by their own unlabelled clips",
+    "adapted": lambda value: _adapted(value["adaptation"], *value["clips"]),
     "gender-given": lambda value: "gender of the test speakers as labelled",
     "gender-estimated": lambda value: _gender_estimated([value["accuracy"]], value["clips"]),
     "one-split": lambda value: "one split",

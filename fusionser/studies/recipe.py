@@ -102,7 +102,7 @@ class Recipe(Spec):
     ----------
     title, question : str
     pipelines : tuple of PipelineChoice
-    settings : tuple of {"inductive", "speaker-normalised"}
+    settings : tuple of {"inductive", "speaker-normalised", "adapted"}
     epochs : int, optional
         Number for all networks, instead of their own; at least 1.
     precision : {"float32", "bfloat16"}, optional
