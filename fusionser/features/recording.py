@@ -17,7 +17,7 @@ from fusionser.features.relative import HOP, band_frames
 from fusionser.features.relative_blocks import RelativeFeature
 from fusionser.features.spectrum import FrameSettings, Spectrum, frame_window
 
-__all__ = ["Recording"]
+__all__ = ["EDGES", "Recording", "share_of"]
 
 Array = npt.NDArray[np.float32]
 Array64 = npt.NDArray[np.float64]
@@ -188,6 +188,11 @@ def _shares(samples: Array) -> list[float]:
     high, low = samples > CLIPPED * peak, samples < -CLIPPED * peak
     clipped = int((high[1:] & high[:-1]).sum() + (low[1:] & low[:-1]).sum()) if peak else 0
     return [math.log10(count / samples.size + RAREST) for count in (clipped, int((samples == 0).sum()))]
+
+
+def share_of(logarithm: float) -> float:
+    """Return the share, 0 to 1, of which a column is the logarithm."""
+    return max(10.0**logarithm - RAREST, 0.0)
 
 
 def _flatness(spectrum: Array64) -> float:
