@@ -1,8 +1,9 @@
 """How well saved models tell other recordings from those of new speakers: `python -m benchmarks.unlikeness`.
 
-Each corpus is split into three folds by speaker. `Unlikeness` is fitted to two of them, and tells the clips of the third
-from the clips of each other corpus, from noise, from generated music, and from near silence. The figures are the area
-under the ROC curve, and the share of clips above 0.99, the limit of `fusionser predict --abstain`; means over the folds.
+Each corpus is split into three folds by speaker. `Unlikeness` is fitted to two of them, and tells the clips of the
+third from the clips of each other corpus, from noise, from generated music, and from near silence. The figures are the
+area under the ROC curve, and the share of clips above 0.99, the limit of `fusionser predict --abstain`; means over the
+folds.
 """
 
 import argparse
@@ -139,7 +140,8 @@ def main() -> None:
     means = figures.groupby(["own", "other"], sort=False).mean()
     for measure in ("area", "above"):
         print(measure)
-        print(means[measure].unstack().reindex(index=[*FOLDERS], columns=["new speakers", *tables]).round(3).to_string())
+        shown = figures.pivot_table(measure, "own", "other").reindex([*FOLDERS], columns=["new speakers", *tables])
+        print(shown.round(3).to_string())
     if given.out is not None:
         given.out.write_text(json.dumps(means.reset_index().to_dict("records"), indent=1) + "\n")
 

@@ -42,8 +42,8 @@ PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders"
 """Fields of an estimate that a saved model leaves out: paths on this machine, and results of single speakers."""
 
 SCORES = (
-    "rows", "speaker_count", "classes", "protocol", "pooled", "intervals", "calibration_error", "per_class", "folds", "speakers",
-    "genders", "importance",
+    "rows", "speaker_count", "classes", "protocol", "pooled", "intervals", "calibration_error", "per_class", "folds",
+    "speakers", "genders", "importance",
 )  # fmt: skip
 """Fields that a result takes from an evaluation unchanged."""
 

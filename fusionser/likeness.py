@@ -126,8 +126,8 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
         carried, features = split_carried(X)
         values = validate_data(self, features, dtype=np.float64, ensure_min_samples=2)
         rows = values if carried is None else carried
-        folds = InnerFolds(folds=self.folds, seed=self.random_state)
-        distances = [self._learn(values[train])._distances(values[test]) for train, test in folds.split(rows, _one(rows))]
+        splits = InnerFolds(folds=self.folds, seed=self.random_state).split(rows, np.zeros(len(values)))
+        distances = [self._learn(values[train])._distances(values[test]) for train, test in splits]
         self.distances_ = np.sort(np.concatenate(distances))
         return self._learn(values)
 
@@ -179,11 +179,6 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
         direction: Any = "below" if value < lowest else "above" if value > highest else "within"
         name = str(getattr(self, "feature_names_in_", range(self.n_features_in_))[place])
         return Unlike(name=name, direction=direction, value=value, lowest=lowest, highest=highest)
-
-
-def _one(rows: Any) -> Array:
-    """Return the labels of rows of one class."""
-    return np.zeros(len(rows))
 
 
 def fit_unlikeness(
@@ -290,7 +285,8 @@ def _restored(stored: _Stored, arrays: Mapping[str, Array]) -> Unlikeness:
     if not (math.isfinite(stored.limit) and 0 < stored.limit <= LARGEST):
         raise ValueError(f"its limit is {stored.limit}")
     restored = Unlikeness(limit=stored.limit)
-    vars(restored).update(arrays)
+    for name, values in arrays.items():
+        setattr(restored, name, values)
     restored.feature_names_in_ = np.asarray(stored.columns, dtype=object)
     restored.n_features_in_ = count
     return restored

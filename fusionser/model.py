@@ -133,8 +133,8 @@ class Model:
             Number of processes; -1 for one per core.
         progress : callable, optional
         abstain : bool, default=False
-            Answer `UNSURE` if the probability of the best class is below `LEAST_PROBABILITY`, or the unlikeness is above
-            `MOST_UNLIKE`.
+            Answer `UNSURE` if the probability of the best class is below `LEAST_PROBABILITY`, or the unlikeness is
+            above `MOST_UNLIKE`.
 
         Returns
         -------

@@ -137,9 +137,9 @@ class Result(Record):
     ``spec`` is the specification of the pipeline, ``features`` the settings of its blocks as they were used.
     ``pooled`` are the scores over all test predictions together. ``intervals`` come from resampling speakers; with
     fewer than eight speakers there are none. ``calibration_error`` is the expected calibration error of all test
-    predictions together, 0 to 1, if the classifier gives probabilities. ``speakers``, ``speaker_confusions`` and ``genders`` are by speaker.
-    ``importance`` is the loss of UAR when a block or feature is shuffled, and its interval. Results of earlier
-    versions lack newer fields.
+    predictions together, 0 to 1; None without probabilities. ``speakers``, ``speaker_confusions`` and ``genders`` are
+    by speaker. ``importance`` is the loss of UAR when a block or feature is shuffled, and its interval. Results of
+    earlier versions lack newer fields.
     """
 
     format: int = FORMAT

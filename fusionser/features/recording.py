@@ -1,8 +1,9 @@
-"""What a clip tells of its recording rather than of the emotion: levels, noise, bandwidth, spectrum, voicing, rhythm."""
+"""What a clip tells of its recording rather than of the emotion: levels, noise, bandwidth, spectrum and rhythm."""
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -43,6 +44,9 @@ EDGE_OF_BAND = 50.0
 
 SMOOTHED = 5
 """Bins over which the spectrum is averaged before its bandwidth is measured."""
+
+ENDS = 2
+"""Frames at each end that are partly outside the clip."""
 
 CLIPPED = 0.999
 """Share of the peak; two samples in a row above it, on the same side, are clipped."""
@@ -105,7 +109,7 @@ class Recording(RelativeFeature):
         frames = band_frames(self.sampling_rate)
         heard = float(np.ptp(samples)) / 2 >= SILENCE_PEAK and samples.size / rate > 0.1
         spectrum = clip.spectrum(self.clip_settings(), frames) if heard else _padded(samples, frames)
-        power = spectrum.power.astype(np.float64) / _full_scale(frames)
+        power = _whole_frames(spectrum.power).astype(np.float64) / _full_scale(frames)
         level = _decibels(power.sum(axis=0), LOWEST_LEVEL)
         top = float(np.percentile(level, LOUDEST))
         speech = level >= top - SPEECH
@@ -139,6 +143,11 @@ def _padded(samples: Array, frames: FrameSettings) -> Spectrum:
     return Spectrum(np.pad(samples, (0, max(frames.n_fft - samples.size, 0))), frames)
 
 
+def _whole_frames(power: Array) -> Array:
+    """Return the frames without those that reach beyond the ends of the clip, where a step widens the spectrum."""
+    return power[:, ENDS:-ENDS] if power.shape[1] > 4 * ENDS else power
+
+
 @lru_cache(maxsize=4)
 def _full_scale(frames: FrameSettings) -> float:
     """Return the factor that makes the sum over the bins the mean square of the samples of the frame."""
@@ -169,7 +178,8 @@ def _bandwidth(spectrum: Array64, sampling_rate: int) -> float:
 def _members(sampling_rate: int, n_bins: int) -> Array64:
     """Return which bins belong to each band, shape (n_bands, n_bins)."""
     frequency = bin_frequencies(sampling_rate, 2 * (n_bins - 1))
-    return np.stack([(frequency >= low) & (frequency < high) for low, high in zip(EDGES, EDGES[1:], strict=False)]) * 1.0
+    members = [(frequency >= low) & (frequency < high) for low, high in pairwise(EDGES)]
+    return np.stack(members).astype(np.float64)
 
 
 def _bands(spectrum: Array64, sampling_rate: int) -> Array64:
@@ -179,7 +189,7 @@ def _bands(spectrum: Array64, sampling_rate: int) -> Array64:
 
 def _spreads(power: Array64, sampling_rate: int) -> Array64:
     bands = _members(sampling_rate, len(power)) @ power
-    return _decibels(bands, LOWEST_LEVEL).std(axis=1)
+    return _decibels(bands / (bands.sum(axis=0).mean() or 1.0), LOWEST_BAND).std(axis=1)
 
 
 def _shares(samples: Array) -> list[float]:
@@ -196,8 +206,8 @@ def share_of(logarithm: float) -> float:
 
 
 def _flatness(spectrum: Array64) -> float:
-    levels = _decibels(spectrum[2:], 2 * LOWEST_LEVEL)
-    return float(levels.mean() - _decibels(spectrum[2:].mean(), 2 * LOWEST_LEVEL))
+    """Return the geometric mean of the power over the arithmetic one, in decibels."""
+    return float(_decibels(spectrum / (spectrum.mean() or 1.0), LOWEST_BAND).mean())
 
 
 def _syllables(level: Array64) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from fusionser.features.recording import EDGES, share_of
 from fusionser.likeness import Unlike
@@ -32,7 +33,7 @@ def _seconds(value: float) -> str:
     return f"{10**value:.1f}"
 
 
-BANDS = {f"from_{low}_hz": f"{low} to {high} Hz" for low, high in zip(EDGES, EDGES[1:], strict=False)}
+BANDS = {f"from_{low}_hz": f"{low} to {high} Hz" for low, high in pairwise(EDGES)}
 
 DESCRIPTIONS: Mapping[str, Written] = {
     "speech_level": ("level of speech", "dBFS", _whole),
@@ -81,4 +82,5 @@ def improbable_text(emotion: str, probability: float) -> str:
     >>> improbable_text("fear", 0.4306)
     'unsure, because the most probable emotion, fear, has a probability of 43 %'
     """
-    return f"unsure, because the most probable emotion, {emotion}, has a probability of {math.floor(100 * probability)} %"
+    share = math.floor(100 * probability)
+    return f"unsure, because the most probable emotion, {emotion}, has a probability of {share} %"

@@ -10,7 +10,16 @@ from fusionser.results import BY_INNER_FOLDS, Result
 from fusionser.studies.contrasts import Design
 from fusionser.studies.factorial import Factorial
 
-__all__ = ["calibration", "design_notes", "note_lines", "result_stamps", "selection_text", "stamp_text", "stamp_texts", "where_asked"]
+__all__ = [
+    "calibration",
+    "design_notes",
+    "note_lines",
+    "result_stamps",
+    "selection_text",
+    "stamp_text",
+    "stamp_texts",
+    "where_asked",
+]
 
 
 def percent(share: float) -> str:
