@@ -19,7 +19,9 @@ BANDS = range(len(EDGES) - 1)
 
 
 def described(samples, rate=RATE):
-    return dict(zip(NAMES, Recording().compute(Clip({"waveform": samples, "sampling_rate": rate})).tolist(), strict=True))
+    return dict(
+        zip(NAMES, Recording().compute(Clip({"waveform": samples, "sampling_rate": rate})).tolist(), strict=True)
+    )
 
 
 def white(seconds=2.0, level=0.1, seed=0):
