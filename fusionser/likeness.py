@@ -33,6 +33,9 @@ QUARTILES = 1.349
 LEAST_SPREAD = 0.01
 """Least scale of a column, relative to its median, so that a column that hardly varies does not decide alone."""
 
+LEAST_VARIANCE = 0.25
+"""Least variance of a standardised column, so that one that is the same in almost all training rows does not decide."""
+
 RANGE = (1, 99)
 """Percentiles of the training rows that `Unlike` gives as their range."""
 
@@ -66,7 +69,7 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
 
     The columns are standardised by median and quartiles, and limited. The distance is that of Mahalanobis, with the
     shrunk covariance of Ledoit and Wolf (2004, "A well-conditioned estimator for large-dimensional covariance
-    matrices"). It is compared with the distances of training rows from folds that lack their speaker. Rows that are
+    matrices"), in which each column has a variance of at least 0.25. It is compared with the distances of training rows from folds that lack their speaker. Rows that are
     further away than all of these approach 1 by the inverse of their distance.
 
     Parameters
@@ -85,7 +88,7 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
     location_ : ndarray of shape (n_columns,)
         Mean of the standardised and limited columns.
     precision_ : ndarray of shape (n_columns, n_columns)
-        Inverse of their shrunk covariance.
+        Inverse of their covariance.
     lowest_, highest_ : ndarray of shape (n_columns,)
         1st and 99th percentile.
     distances_ : ndarray of shape (n_rows,)
@@ -139,8 +142,10 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
         least = np.maximum(0.5 * values.std(axis=0), LEAST_SPREAD * np.abs(self.center_))
         scale = np.maximum((high - low) / QUARTILES, least)
         self.scale_ = np.where(scale > 0, scale, 1.0)
-        covariance = LedoitWolf().fit(self._standardised(values))
-        self.location_, self.precision_ = covariance.location_, covariance.precision_
+        shrunk = LedoitWolf().fit(self._standardised(values))
+        # A column that is the same in almost all training rows must not decide alone where it is not.
+        lacking = np.maximum(LEAST_VARIANCE - np.diag(shrunk.covariance_), 0.0)
+        self.location_, self.precision_ = shrunk.location_, np.linalg.inv(shrunk.covariance_ + np.diag(lacking))
         self.lowest_, self.highest_ = np.percentile(values, RANGE, axis=0)
         return self
 

@@ -51,8 +51,8 @@ ENDS = 2
 CLIPPED = 0.999
 """Share of the peak; two samples in a row above it, on the same side, are clipped."""
 
-RAREST = 1e-4
-"""Share of samples that is added before a logarithm is taken."""
+RAREST = 1e-3
+"""Share of samples that is added before a logarithm is taken, so that single samples count for little."""
 
 SYLLABLES, MODULATIONS = (2.0, 8.0), (0.5, 32.0)
 """Rates in Hz of syllables, and of all modulations that are compared."""
@@ -84,6 +84,7 @@ class Recording(RelativeFeature):
     """
 
     kind: ClassVar[str] = "recording"
+    revision: ClassVar[int] = 5
 
     def names(self) -> list[str]:
         """Return the names of the columns."""
