@@ -69,8 +69,9 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
 
     The columns are standardised by median and quartiles, and limited. The distance is that of Mahalanobis, with the
     shrunk covariance of Ledoit and Wolf (2004, "A well-conditioned estimator for large-dimensional covariance
-    matrices"), in which each column has a variance of at least 0.25. It is compared with the distances of training rows from folds that lack their speaker. Rows that are
-    further away than all of these approach 1 by the inverse of their distance.
+    matrices"), in which each column has a variance of at least 0.25. It is compared with the distances of training rows
+    from folds that lack their speaker. Rows that are further away than all of these approach 1 by the inverse of their
+    distance.
 
     Parameters
     ----------
