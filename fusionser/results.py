@@ -136,9 +136,10 @@ class Result(Record):
 
     ``spec`` is the specification of the pipeline, ``features`` the settings of its blocks as they were used.
     ``pooled`` are the scores over all test predictions together. ``intervals`` come from resampling speakers; with
-    fewer than eight speakers there are none. ``speakers``, ``speaker_confusions`` and ``genders`` are by speaker.
-    ``importance`` is the loss of UAR when a block or feature is shuffled, and its interval. Results of earlier
-    versions lack newer fields.
+    fewer than eight speakers there are none. ``calibration_error`` is the expected calibration error of all test
+    predictions together, 0 to 1; None without probabilities. ``speakers``, ``speaker_confusions`` and ``genders`` are
+    by speaker. ``importance`` is the loss of UAR when a block or feature is shuffled, and its interval. Results of
+    earlier versions lack newer fields.
     """
 
     format: int = FORMAT
@@ -155,6 +156,7 @@ class Result(Record):
     classifier_settings: BlockSettings
     pooled: Scores
     intervals: dict[str, tuple[float, float]] | None
+    calibration_error: float | None = None
     per_class: dict[str, ClassResult]
     confusion: list[list[int]]
     folds: list[FoldResult]

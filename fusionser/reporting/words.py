@@ -10,12 +10,26 @@ from fusionser.results import BY_INNER_FOLDS, Result
 from fusionser.studies.contrasts import Design
 from fusionser.studies.factorial import Factorial
 
-__all__ = ["design_notes", "note_lines", "result_stamps", "selection_text", "stamp_text", "stamp_texts", "where_asked"]
+__all__ = [
+    "calibration",
+    "design_notes",
+    "note_lines",
+    "result_stamps",
+    "selection_text",
+    "stamp_text",
+    "stamp_texts",
+    "where_asked",
+]
 
 
 def percent(share: float) -> str:
     """Return a share, 0 to 1, in percent."""
     return f"{100 * share:.1f}"
+
+
+def calibration(result: Result) -> str:
+    """Return the expected calibration error in percent; a dash if there is none."""
+    return "-" if result.calibration_error is None else percent(result.calibration_error)
 
 
 def change(difference: float) -> str:
