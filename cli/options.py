@@ -65,6 +65,10 @@ BLOCKS_HELP = (
     "Feature blocks, comma-separated, instead of a preset: {blocks}. Networks are trained inside each fold. acoustic "
     "stands for the five blocks of SER-FusionNet, wide for all blocks of that preset."
 )
+SCALING_HELP = (
+    "How columns are scaled: {scalings}. By default that of the features: bounded for the preset robust and for blocks "
+    "of it, standard for all others."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
@@ -123,8 +127,8 @@ class Settings(Group):
             if self.save_config.suffix != ".toml":
                 raise SettingsError(f"--save-config is {self.save_config}; expected a file ending in .toml")
             resolved = resolve(config.pipeline, places)
-            if resolved.features.blocks and not config.pipeline.features.blocks:
-                config = config.changed(pipeline=resolved)
+            of_a_file = resolved.features.blocks and not config.pipeline.features.blocks
+            config = config.changed(pipeline=resolved if of_a_file else config.pipeline.explicit())
             config.save(self.save_config)
 
 
@@ -159,7 +163,7 @@ class FrontEnd(Group):
     """The features to extract from a recording."""
 
     panel = "Features"
-    preset: str | None = option("Named set of features, by default wide: {presets}.")
+    preset: str | None = option("Named set of features, by default robust: {presets}.")
     blocks: str | None = option(BLOCKS_HELP)
     network: str | None = option("Network that classifies by itself, without features: {networks}.")
     gender: str | None = option(
@@ -183,7 +187,7 @@ class FrontEnd(Group):
         clip = features.clip.changed(**_given(self, "offset", "duration", "sampling_rate", "trim", "denoise"))
         features = features.changed(**named, **_given(self, "gender"), clip=clip)
         if self.network is None:
-            return spec.changed(features=features, network=network)
+            return spec.with_features(features, network)
         from fusionser.names import EARLY
 
         # A network that classifies by itself also replaces the classifier and the fusion of a settings file.
@@ -201,7 +205,7 @@ class Training(Group):
         "of each network, or, without networks, of one classifier per block."
     )
     cross_fit: int | None = option("Number of inner folds from which training rows get their class scores; 0 is none.")
-    scaling: str | None = option("How columns are scaled: {scalings}.")
+    scaling: str | None = option(SCALING_HELP)
     equal_blocks: bool | None = option(
         "Give every block of features the same weight.", flag="--equal-blocks/--unequal-blocks"
     )

@@ -18,9 +18,9 @@ from fusionser.facts import Record
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
-from fusionser.results import BlockSettings, Result, versions
+from fusionser.results import BlockSettings, Result, StoredSpec, versions
 from fusionser.scaling import BlockScaler
-from fusionser.spec import PipelineSpec, stored_elsewhere
+from fusionser.spec import stored_elsewhere
 from fusionser.waveform import Rates
 
 __all__ = ["Model", "ModelCard", "load_model", "save_model"]
@@ -60,7 +60,7 @@ class ModelCard(Record):
         Date, as YYYY-MM-DD.
     """
 
-    spec: PipelineSpec | None = None
+    spec: StoredSpec | None = None
     features: list[BlockSettings]
     features_name: str
     classifier: str
