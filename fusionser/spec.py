@@ -40,6 +40,7 @@ __all__ = [
     "ClipSpec",
     "Config",
     "FeaturesSpec",
+    "Labels",
     "NetworksSpec",
     "PipelineSpec",
     "ProtocolSpec",
@@ -307,7 +308,7 @@ class PipelineSpec(Spec):
         if self.features.blocks:
             kinds = {block if isinstance(block, str) else str(block.get("kind")) for block in self.features.blocks}
             voice = kinds - {"gender", "estimated-gender"}
-            preset = "robust" if voice and voice <= {*ROBUST_BLOCKS} else None
+            preset = "robust" if voice and voice <= {*ROBUST_BLOCKS} else ""
         else:
             preset = self.features.preset or DEFAULT_PRESET
         # Presets declare it as an attribute, see `fusionser.features.presets`.
@@ -325,7 +326,11 @@ class PipelineSpec(Spec):
         """
         if self.network is not None:
             return self
-        features = self.features if self.features.blocks else self.features.changed(preset=self.features.preset or DEFAULT_PRESET)
+        features = (
+            self.features
+            if self.features.blocks
+            else self.features.changed(preset=self.features.preset or DEFAULT_PRESET)
+        )
         return self.changed(features=features, classifier=self.classifier.changed(scaling=self.scaling))
 
     def with_features(self, features: FeaturesSpec, network: str | None = None) -> Self:
@@ -355,13 +360,19 @@ class ProtocolSpec(Spec):
     settings: dict[str, Any] = {}
 
 
+Label = Annotated[str, Field(min_length=1)]
+Labels = dict[Label, Label | dict[Label, Label]]
+"""New name by emotion, and, by corpus, such a map for that corpus alone."""
+
+
 class Config(Spec):
-    """The content of a settings file: a pipeline, the evaluation protocol, and the classes to use or drop."""
+    """The content of a settings file: a pipeline, the evaluation protocol, the classes to rename, use or drop."""
 
     pipeline: PipelineSpec = PipelineSpec()
     protocol: ProtocolSpec | None = None
     classes: tuple[str, ...] = ()
     drop_classes: tuple[str, ...] = ()
+    labels: Labels = {}
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -411,6 +422,9 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingsError("a result of an earlier version, which does not contain its settings; give a .toml file")
     try:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
-        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": values["classes"]}
+        renamed = [note["value"] for note in values.get("notes", ()) if note["kind"] == "labels-renamed"]
+        labels = renamed[0] if renamed else {}
+        classes = values["classes"]
+        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": classes, "labels": labels}
     except (KeyError, TypeError) as error:
         raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

@@ -128,8 +128,8 @@ def robust(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     """Columns that are relative within the clip, for recordings of other rooms, microphones and codecs.
 
     Prosody, cepstra relative within the clip, and modulation spectra. The level does not count, noise below the
-    dynamic range is equalised, and only 100 Hz to 3700 Hz are used. Its columns are scaled with ``bounded`` unless another
-    scaling is given, so that a column that is far outside its training range cannot decide alone.
+    dynamic range is equalised, and only 100 Hz to 3700 Hz are used. By default, its columns are scaled with
+    ``bounded``, so that a column that is far outside its training range cannot decide alone.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fusionser.files import write_whole
+from fusionser.reporting.words import classes_text
 from fusionser.results import Result
 
 __all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figure"]
@@ -146,7 +147,7 @@ def _row(result: Result) -> str:
 
 
 def _panel(result: Result) -> str:
-    return f"{result.corpus}, {len(result.classes)} classes"
+    return f"{result.corpus}, {classes_text(result)}"
 
 
 def _draw_score(axes: Axes, result: Result, height: float, number: int) -> None:

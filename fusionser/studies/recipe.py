@@ -14,7 +14,7 @@ from fusionser.errors import SettingsError, unknown_name
 from fusionser.files import write_text
 from fusionser.legacy import current_spec
 from fusionser.names import IMPORTANCE, INDUCTIVE, PRECISIONS, SETTINGS
-from fusionser.spec import DEFAULT_SPEC, PipelineSpec, ProtocolSpec, Spec, one_of, stored_elsewhere
+from fusionser.spec import DEFAULT_SPEC, Labels, PipelineSpec, ProtocolSpec, Spec, one_of, stored_elsewhere
 
 __all__ = [
     "ContrastRow",
@@ -63,6 +63,8 @@ class CorpusChoice(Spec):
         Other corpora whose rows are in the same table.
     classes, drop_classes : tuple of str
         Emotions to use (all if empty), and emotions to leave out.
+    labels : dict
+        New name by emotion, for all corpora, or by corpus and emotion. Emotions are renamed before any are left out.
     pipelines : tuple of str
         Names of pipelines; all if empty.
     protocols : tuple of ProtocolSpec
@@ -72,6 +74,7 @@ class CorpusChoice(Spec):
     also: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     drop_classes: tuple[str, ...] = ()
+    labels: Labels = Field({})
     pipelines: tuple[str, ...] = ()
     protocols: tuple[ProtocolSpec, ...] = Field(min_length=1)
 
