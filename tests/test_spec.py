@@ -250,7 +250,7 @@ def test_a_result_of_an_earlier_version_holds_no_settings(tmp_path):
 @pytest.mark.parametrize(
     ("part", "name"),
     [
-        ({}, "wide"),
+        ({}, "robust"),
         ({"features": {"preset": "fusionnet"}}, "fusionnet"),
         ({"features": {"blocks": ["mfcc", {"name": "low", "kind": "pitch"}]}}, "mfcc+low"),
         ({"features": {"blocks": [{"kind": "pitch"}]}}, "pitch"),
