@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fusionser.names import DEFAULT_SCALING, WIDE
-
 __all__ = ["MODULES", "current_column", "current_design", "current_settings", "current_spec", "hashed_settings"]
 
 MODULES: Mapping[str, str] = {"fusionser.fusion": "fusionser.scaling"}
 PARAMETERS: Mapping[str, str] = {"held_out": "validate_by"}
 STATISTICS: Mapping[str, str] = {"deviation": "std"}
 LISTS_OF_STATISTICS = ("statistics", "delta_statistics")
+
+PRESET, SCALING = "wide", "standard"
+"""The defaults of earlier versions, which they did not store."""
 
 
 def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def current_column(name: str) -> str:
 def current_spec(spec: Any) -> Any:
     """Return a stored specification that names its features and its scaling.
 
-    Earlier versions did not store the names of their defaults, ``wide`` and ``standard``. This version always does.
+    Earlier versions did not store the names of their defaults. This version always does.
 
     Examples
     --------
@@ -66,9 +67,9 @@ def current_spec(spec: Any) -> Any:
     features, classifier = spec.get("features", {}), spec.get("classifier", {})
     current = dict(spec)
     if isinstance(classifier, Mapping):
-        current["classifier"] = {"scaling": DEFAULT_SCALING, **classifier}
+        current["classifier"] = {"scaling": SCALING, **classifier}
     if isinstance(features, Mapping) and not (features.get("preset") or features.get("blocks")):
-        current["features"] = {**features, "preset": WIDE}
+        current["features"] = {**features, "preset": PRESET}
     return current
 
 
@@ -83,4 +84,4 @@ def current_design(design: Any) -> Any:
     if not isinstance(design, Mapping) or design.get("preset") or design.get("blocks") or design.get("study") == "deep":
         return design
     # As a block, because the name of a preset is part of the names of the stored evaluations.
-    return {**design, "blocks": [WIDE]}
+    return {**design, "blocks": [PRESET]}

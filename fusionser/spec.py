@@ -326,11 +326,9 @@ class PipelineSpec(Spec):
         """
         if self.network is not None:
             return self
-        features = (
-            self.features
-            if self.features.blocks
-            else self.features.changed(preset=self.features.preset or DEFAULT_PRESET)
-        )
+        features = self.features
+        if not features.blocks:
+            features = features.changed(preset=features.preset or DEFAULT_PRESET)
         return self.changed(features=features, classifier=self.classifier.changed(scaling=self.scaling))
 
     def with_features(self, features: FeaturesSpec, network: str | None = None) -> Self:
