@@ -326,10 +326,12 @@ class PipelineSpec(Spec):
         """
         if self.network is not None:
             return self
+        # Copies, which are not validated, so that names of plugins that are missing here are kept.
+        classifier = self.classifier.model_copy(update={"scaling": self.scaling})
         features = self.features
         if not features.blocks:
-            features = features.changed(preset=features.preset or DEFAULT_PRESET)
-        return self.changed(features=features, classifier=self.classifier.changed(scaling=self.scaling))
+            features = features.model_copy(update={"preset": features.preset or DEFAULT_PRESET})
+        return self.model_copy(update={"features": features, "classifier": classifier})
 
     def with_features(self, features: FeaturesSpec, network: str | None = None) -> Self:
         """Return the specification with other features. A scaling that was that of the former ones is not kept."""

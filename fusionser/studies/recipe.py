@@ -143,8 +143,8 @@ class Recipe(Spec):
 
     def explicit(self) -> Self:
         """Return the recipe with pipelines that name the preset and the scaling that they leave to the defaults."""
-        named = (pipeline.changed(spec=pipeline.spec.explicit()) for pipeline in self.pipelines)
-        return self.changed(pipelines=tuple(named))
+        named = (pipeline.model_copy(update={"spec": pipeline.spec.explicit()}) for pipeline in self.pipelines)
+        return self.model_copy(update={"pipelines": tuple(named)})
 
     def all_corpora(self) -> list[str]:
         """Return the name of every corpus once."""
