@@ -22,9 +22,9 @@ from fusionser.features.recording import Recording
 from fusionser.features.table import FeatureTable
 from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
-from fusionser.results import BlockSettings, Result, versions
+from fusionser.results import BlockSettings, Result, StoredSpec, versions
 from fusionser.scaling import BlockScaler
-from fusionser.spec import PipelineSpec, stored_elsewhere
+from fusionser.spec import stored_elsewhere
 from fusionser.waveform import Rates
 
 __all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Model", "ModelCard", "load_model", "save_model"]
@@ -81,7 +81,7 @@ class ModelCard(Record):
         not. The estimate is that of the model before.
     """
 
-    spec: PipelineSpec | None = None
+    spec: StoredSpec | None = None
     features: list[BlockSettings]
     features_name: str
     classifier: str
