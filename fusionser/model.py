@@ -200,15 +200,6 @@ class Model:
             reasons[places] = [reason.model_dump_json() for reason in self.unlikeness.reasons(values)]
         return {"unlikeness": shares, "unlike_because": reasons}
 
-
-def _abstaining(answers: pd.DataFrame) -> pd.DataFrame:
-    """Return answers of which those that cannot be relied on are `UNSURE`, and the reasons."""
-    improbable = (answers["probability"] < LEAST_PROBABILITY).to_numpy()
-    unlike = (answers["unlikeness"] > MOST_UNLIKE).to_numpy() if "unlikeness" in answers else np.zeros_like(improbable)
-    reasons = np.select([improbable & unlike, improbable, unlike], ["both", "probability", "unlikeness"], "")
-    emotions = np.where(reasons == "", answers["emotion"], UNSURE)
-    return answers.assign(emotion=emotions, unsure_because=reasons.astype(object))
-
     def adapt(
         self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
     ) -> "Model":
@@ -246,6 +237,15 @@ def _abstaining(answers: pd.DataFrame) -> pd.DataFrame:
         steps = [(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, self.pipeline[CLASSIFIER])]
         card = self.card.model_copy(update={"adapted_to": len(rows)})
         return replace(self, pipeline=Pipeline(steps), card=card)
+
+
+def _abstaining(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return answers of which those that cannot be relied on are `UNSURE`, and the reasons."""
+    improbable = (answers["probability"] < LEAST_PROBABILITY).to_numpy()
+    unlike = (answers["unlikeness"] > MOST_UNLIKE).to_numpy() if "unlikeness" in answers else np.zeros_like(improbable)
+    reasons = np.select([improbable & unlike, improbable, unlike], ["both", "probability", "unlikeness"], "")
+    emotions = np.where(reasons == "", answers["emotion"], UNSURE)
+    return answers.assign(emotion=emotions, unsure_because=reasons.astype(object))
 
 
 def save_model(model: Model, path: str | Path) -> Path:
