@@ -85,7 +85,8 @@ def _peak(ravdess: Path, scratch: Path, count: int) -> float:
         "import json, sys\n"
         "from benchmarks.measuring import peak_mebibytes\n"
         "from fusionser.pipeline import PipelineSpec, Place, Resources, extract_file\n"
-        "extract_file([Place(sys.argv[1])], PipelineSpec(), sys.argv[2], resources=Resources(n_jobs=1))\n"
+        "spec = PipelineSpec(features={'preset': 'wide'})\n"
+        "extract_file([Place(sys.argv[1])], spec, sys.argv[2], resources=Resources(n_jobs=1))\n"
         "print(json.dumps(peak_mebibytes()))\n"
     )
     out = scratch / f"features-{count}.parquet"

@@ -54,7 +54,7 @@ def _percent(*shares: float) -> list[str]:
 
 def _print_result(result: Any) -> None:
     from fusionser.reporting.page import METRIC_NAMES, headline, is_synthetic, relied_columns, score_interval
-    from fusionser.reporting.words import selection_text, stamp_texts
+    from fusionser.reporting.words import calibration, selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
@@ -64,7 +64,8 @@ def _print_result(result: Any) -> None:
         [
             [label, *_percent(getattr(result.pooled, name)), score_interval(result, name)]
             for name, label in METRIC_NAMES.items()
-        ],
+        ]
+        + ([] if result.calibration_error is None else [["calibration error", calibration(result), ""]]),
         numbers=["%"],
     )
     print_table(

@@ -36,6 +36,7 @@ def extract(places: Places, asked: Asked) -> None:
     config = given.over(asked.settings.load())
     config = config.changed(pipeline=_without_learning(asked.front_end.over(config.pipeline)))
     paired = given.pair(places)
+    asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
     extracted = prepare_places(extract_file, paired, config, given, make_resources(asked.device, asked.run), path=out)
     listed = out.with_suffix(".quarantine.csv")

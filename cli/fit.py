@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.errors import FusionserError, SettingsError
 
-from .console import print_json, training_bar, write
+from .console import print_json, say, training_bar, write
 from .options import Experiment, Places, option
 from .preparing import prepare_experiment
 
@@ -35,6 +35,8 @@ def fit(places: Places, asked: Asked) -> None:
     if asked.run.json:
         print_json({"out": str(asked.out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
         return
+    if model.unlikeness is None:
+        say("note: fewer than two of the recordings can be read, so the model cannot tell how unlike them a clip is")
     _print_card(asked.out, model.card, decided_by(prepared.spec, prepared.extractor))
 
 

@@ -14,6 +14,8 @@ import typer
 
 from fusionser.errors import SettingsError
 
+from .console import say
+
 
 def option(text: str, default: Any = None, flag: str | None = None, panel: str | None = None, **more: Any) -> Any:
     """Return a field of a group: the help, the default, the flag where the field's name does not give it.
@@ -73,6 +75,14 @@ ADAPTATION_HELP = (
     "How --setting adapted aligns columns: {adaptations}. The first aligns mean and standard deviation, the second "
     "correlations too."
 )
+SCALING_HELP = (
+    "How columns are scaled: {scalings}. By default that of the features: bounded for the preset robust and for blocks "
+    "of it, standard for all others."
+)
+RENAME_HELP = (
+    "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "
+    "emodb.boredom=neutral for one corpus. A features file keeps the old names."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
@@ -123,6 +133,17 @@ class Settings(Group):
 
         return Config() if self.config is None else Config.load(self.config)
 
+    def say_default(self, config: Any, places: list[Any]) -> None:
+        """Say which preset is used if neither the file, the options nor the places name any features."""
+        from fusionser.pipeline import resolve
+
+        resolved, given = resolve(config.pipeline, places), config.pipeline.features
+        if self.config is not None and resolved.features.preset is not None and given.preset is None:
+            say(
+                f"{self.config} names no features; the default is used, {resolved.features.preset}, which was 'wide' "
+                "in earlier versions. To choose, set preset under [pipeline.features], or use --preset"
+            )
+
     def save(self, config: Any, places: list[Any]) -> None:
         """Write the settings if asked to, including the features of a features file among the places."""
         from fusionser.pipeline import resolve
@@ -131,8 +152,8 @@ class Settings(Group):
             if self.save_config.suffix != ".toml":
                 raise SettingsError(f"--save-config is {self.save_config}; expected a file ending in .toml")
             resolved = resolve(config.pipeline, places)
-            if resolved.features.blocks and not config.pipeline.features.blocks:
-                config = config.changed(pipeline=resolved)
+            of_a_file = resolved.features.blocks and not config.pipeline.features.blocks
+            config = config.changed(pipeline=resolved if of_a_file else config.pipeline.explicit())
             config.save(self.save_config)
 
 
@@ -142,6 +163,7 @@ class Input(Group):
     panel = "Input"
     corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav.")
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
+    rename: str | None = option(RENAME_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
     strict: bool = option("Stop at the first recording that cannot be used.", False, "--strict")
 
@@ -159,15 +181,19 @@ class Input(Group):
 
     def over(self, config: Any) -> Any:
         """Return the settings, with the given classes."""
-        given = _given(self, "classes", "drop_classes")
-        return config.changed(**{name: names(text) for name, text in given.items()})
+        from fusionser.corpora.labels import named_labels
+
+        given: dict[str, Any] = {name: names(text) for name, text in _given(self, "classes", "drop_classes").items()}
+        if self.rename is not None:
+            given["labels"] = named_labels(names(self.rename))
+        return config.changed(**given)
 
 
 class FrontEnd(Group):
     """The features to extract from a recording."""
 
     panel = "Features"
-    preset: str | None = option("Named set of features, by default wide: {presets}.")
+    preset: str | None = option("Named set of features, by default robust: {presets}.")
     blocks: str | None = option(BLOCKS_HELP)
     network: str | None = option("Network that classifies by itself, without features: {networks}.")
     gender: str | None = option(
@@ -191,7 +217,7 @@ class FrontEnd(Group):
         clip = features.clip.changed(**_given(self, "offset", "duration", "sampling_rate", "trim", "denoise"))
         features = features.changed(**named, **_given(self, "gender"), clip=clip)
         if self.network is None:
-            return spec.changed(features=features, network=network)
+            return spec.with_features(features, network)
         from fusionser.names import EARLY
 
         # A network that classifies by itself also replaces the classifier and the fusion of a settings file.
@@ -209,7 +235,7 @@ class Training(Group):
         "of each network, or, without networks, of one classifier per block."
     )
     cross_fit: int | None = option("Number of inner folds from which training rows get their class scores; 0 is none.")
-    scaling: str | None = option("How columns are scaled: {scalings}.")
+    scaling: str | None = option(SCALING_HELP)
     equal_blocks: bool | None = option(
         "Give every block of features the same weight.", flag="--equal-blocks/--unequal-blocks"
     )

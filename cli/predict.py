@@ -1,5 +1,7 @@
 """The command ``fusionser predict``."""
 
+from collections.abc import Mapping
+from json import loads
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +31,14 @@ def predict(
     ] = None,
     adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
     out: Annotated[Path | None, typer.Option(help="Table to write (.csv or .parquet).")] = None,
+    abstain: Annotated[
+        bool,
+        typer.Option(
+            "--abstain",
+            help="Answer 'unsure' if the best class has a probability below 0.5, or if the recording is less like the "
+            "training recordings than 99 % of those of unseen speakers.",
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
     json: Json = False,
 ) -> None:
@@ -59,8 +69,13 @@ def predict(
                 f"note: adapted to fewer than {ADVISABLE_CLIPS} recordings; predictions may be worse than without "
                 "--adapt"
             )
+    if abstain and loaded.unlikeness is None:
+        say(
+            f"note: {model} cannot tell how unlike its training recordings a clip is, because another version saved it "
+            "or its recordings could not be read. So --abstain uses the probability only; to change that, fit it again"
+        )
     with progress_bar("recordings") as progress:
-        answers = loaded.predict(rows, n_jobs=jobs, progress=progress)
+        answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain)
     if out is not None:
         write_table(answers, out)
     adapted_to = loaded.card.adapted_to
@@ -74,27 +89,63 @@ def predict(
 def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool, setting: str | None) -> None:
     records = answers.to_dict("records")
     if json:
-        print_json(
-            [
-                {
-                    "file": record["file"],
-                    "emotion": record["emotion"] or None,
-                    "probabilities": None
-                    if record["error"]
-                    else {name: record[f"probability_{name}"] for name in classes},
-                    "error": record["error"] or None,
-                    **({} if setting is None else {"setting": setting}),
-                }
-                for record in records
-            ]
-        )
+        stated = {} if setting is None else {"setting": setting}
+        print_json([_as_json(record, classes) | stated for record in records])
         return
+    measured = ["unlikeness"] if "unlikeness" in answers else []
     rows = []
     for record in records:
         if record["error"]:
             reason = record["error"].removeprefix(record["file"] + ": ")
-            rows.append([record["file"], f"cannot be used: {reason}", *[""] * len(classes)])
+            rows.append([record["file"], f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
         else:
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
-            rows.append([record["file"], record["emotion"], *probabilities])
-    print_table("", ["file", "emotion", *classes], rows, numbers=classes)
+            unlikeness = [f"{record[name]:.3f}" if _known(record) else "" for name in measured]
+            rows.append([record["file"], record["emotion"], *probabilities, *unlikeness])
+    print_table("", ["file", "emotion", *classes, *measured], rows, numbers=[*classes, *measured])
+    for record in records:
+        for sentence in filter(None, [_improbable(record, classes), _unlike(record)]):
+            write(f"{record['file']}: {sentence}")
+
+
+def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the answer for one recording as JSON values."""
+    answer: dict[str, Any] = {
+        "file": record["file"],
+        "emotion": record["emotion"] or None,
+        "probabilities": None if record["error"] else {name: record[f"probability_{name}"] for name in classes},
+    }
+    if "unlikeness" in record:
+        answer |= {
+            "unlikeness": record["unlikeness"] if _known(record) else None,
+            "unlike": _unlike(record),
+            "unlike_because": loads(record["unlike_because"]) if _known(record) else None,
+        }
+    if "unsure_because" in record:
+        answer["unsure_because"] = record["unsure_because"] or None
+    return {**answer, "error": record["error"] or None}
+
+
+def _known(record: Mapping[str, Any]) -> bool:
+    """Return whether the unlikeness of a recording is known."""
+    return bool(record.get("unlike_because"))
+
+
+def _unlike(record: Mapping[str, Any]) -> str | None:
+    """Return in which way a recording is unlike the training recordings, if it is."""
+    from fusionser.likeness import Unlike
+    from fusionser.model import MOST_UNLIKE
+    from fusionser.reporting.unlike import unlike_text
+
+    if not _known(record) or not record["unlikeness"] > MOST_UNLIKE:
+        return None
+    return unlike_text(Unlike.model_validate_json(record["unlike_because"]))
+
+
+def _improbable(record: Mapping[str, Any], classes: tuple[str, ...]) -> str | None:
+    """Return the reason of an abstention because of the probability."""
+    from fusionser.reporting.unlike import improbable_text
+
+    if record.get("unsure_because") not in ("probability", "both"):
+        return None
+    return improbable_text(max(classes, key=lambda name: record[f"probability_{name}"]), record["probability"])

@@ -51,6 +51,7 @@ def prepare_places(
             config.pipeline,
             classes=config.classes,
             dropped=config.drop_classes,
+            labels=config.labels,
             resources=resources,
             progress=progress,
             strict=given.strict,
@@ -75,6 +76,7 @@ def prepare_experiment(
 
     config = asked.config(protocol)
     paired = asked.given.pair(places)
+    asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
     resources = make_resources(asked.training.device, asked.run)
     # Wrong settings should fail here, before a long extraction.

@@ -2,6 +2,7 @@ from .corpora import list_rows as list_rows
 from .errors import FusionserError as FusionserError
 from .features import FeatureExtractor as FeatureExtractor
 from .features import fusionnet as fusionnet
+from .features import robust as robust
 from .features import wide as wide
 from .jobs import evaluate as evaluate
 from .jobs import extract as extract

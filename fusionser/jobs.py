@@ -14,6 +14,7 @@ from fusionser.evaluation import check_labels
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
 from fusionser.facts import Stamp
+from fusionser.likeness import fit_unlikeness
 from fusionser.model import FEATURES, Model, ModelCard
 from fusionser.pipeline import (
     Extracted,
@@ -41,8 +42,8 @@ PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders"
 """Fields of an estimate that a saved model leaves out: paths on this machine, and results of single speakers."""
 
 SCORES = (
-    "rows", "speaker_count", "classes", "protocol", "pooled", "intervals", "per_class", "folds", "speakers", "genders",
-    "importance",
+    "rows", "speaker_count", "classes", "protocol", "pooled", "intervals", "calibration_error", "per_class", "folds",
+    "speakers", "genders", "importance",
 )  # fmt: skip
 """Fields that a result takes from an evaluation unchanged."""
 
@@ -276,4 +277,10 @@ def fit_prepared(
         versions=versions(),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
-    return Model(pipeline, card)
+    unlikeness = fit_unlikeness(
+        table,
+        cache=resources.cache,
+        n_jobs=resources.n_jobs,
+        progress=None if progress is None else lambda done, total: progress(done, total, "the recordings"),
+    )
+    return Model(pipeline, card, unlikeness)

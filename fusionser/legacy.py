@@ -1,14 +1,17 @@
-"""Current names for those in files of earlier versions, so that stored results, models and features can be read."""
+"""Current names and defaults for those in files of earlier versions: stored results, models, features and studies."""
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MODULES", "current_column", "current_settings", "hashed_settings"]
+__all__ = ["MODULES", "current_column", "current_design", "current_settings", "current_spec", "hashed_settings"]
 
 MODULES: Mapping[str, str] = {"fusionser.fusion": "fusionser.scaling"}
 PARAMETERS: Mapping[str, str] = {"held_out": "validate_by"}
 STATISTICS: Mapping[str, str] = {"deviation": "std"}
 LISTS_OF_STATISTICS = ("statistics", "delta_statistics")
+
+PRESET, SCALING = "wide", "standard"
+"""The defaults of earlier versions, which they did not store."""
 
 
 def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,3 +48,40 @@ def current_column(name: str) -> str:
     """
     stem, separator, statistic = name.rpartition("_")
     return f"{stem}{separator}{STATISTICS[statistic]}" if "__" in name and statistic in STATISTICS else name
+
+
+def current_spec(spec: Any) -> Any:
+    """Return a stored specification that names its features and its scaling.
+
+    Earlier versions did not store the names of their defaults. This version always does.
+
+    Examples
+    --------
+    >>> current_spec({"classifier": {"name": "svm"}})
+    {'classifier': {'scaling': 'standard', 'name': 'svm'}, 'features': {'preset': 'wide'}}
+    >>> current_spec({"network": "crnn"})
+    {'network': 'crnn'}
+    """
+    if not isinstance(spec, Mapping) or spec.get("network") is not None:
+        return spec
+    features, classifier = spec.get("features", {}), spec.get("classifier", {})
+    current = dict(spec)
+    if isinstance(classifier, Mapping):
+        current["classifier"] = {"scaling": SCALING, **classifier}
+    if isinstance(features, Mapping) and not (features.get("preset") or features.get("blocks")):
+        current["features"] = {**features, "preset": PRESET}
+    return current
+
+
+def current_design(design: Any) -> Any:
+    """Return a stored ablation that names its features.
+
+    Examples
+    --------
+    >>> current_design({"study": "normalisation", "preset": None, "blocks": []})["blocks"]
+    ['wide']
+    """
+    if not isinstance(design, Mapping) or design.get("preset") or design.get("blocks") or design.get("study") == "deep":
+        return design
+    # As a block, because the name of a preset is part of the names of the stored evaluations.
+    return {**design, "blocks": [PRESET]}

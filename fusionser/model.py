@@ -1,7 +1,7 @@
 """The saved model: one file with the features, the classifier, and an estimate of the scores."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,35 @@ from fusionser.errors import ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.facts import Record
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
-from fusionser.features.extraction import Progress
+from fusionser.features.extraction import Extraction, Progress
+from fusionser.features.recording import Recording
+from fusionser.features.table import FeatureTable
+from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
-from fusionser.results import BlockSettings, Result, versions
+from fusionser.results import BlockSettings, Result, StoredSpec, versions
 from fusionser.scaling import BlockScaler
-from fusionser.spec import PipelineSpec, stored_elsewhere
+from fusionser.spec import stored_elsewhere
 from fusionser.waveform import Rates
 
-__all__ = ["Model", "ModelCard", "load_model", "save_model"]
+__all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Model", "ModelCard", "load_model", "save_model"]
 
 ESTIMATORS = "estimators.skops"
+UNLIKENESS = "unlikeness.json"
 LEARNED_PART = "features/"
 FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
 NOT_SAVED = "a speaker-normalised pipeline cannot be saved: a single new clip has no known speaker"
+
+UNSURE = "unsure"
+"""What a model answers when it abstains."""
+
+LEAST_PROBABILITY = 0.5
+"""Probability of the best class below which a model abstains: it is then more likely wrong than right."""
+
+MOST_UNLIKE = 0.99
+"""Unlikeness above which a model abstains."""
+
+HEARD = f"{UNLIKENESS}/{Recording.kind}"
+"""Name of the description of the recording among the computations of a prediction. No block can have this name."""
 
 
 class ModelCard(Record):
@@ -65,7 +81,7 @@ class ModelCard(Record):
         not. The estimate is that of the model before.
     """
 
-    spec: PipelineSpec | None = None
+    spec: StoredSpec | None = None
     features: list[BlockSettings]
     features_name: str
     classifier: str
@@ -88,10 +104,19 @@ class ModelCard(Record):
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted pipeline and its card."""
+    """A fitted pipeline, its card, and what its training recordings are like.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    card : ModelCard
+    unlikeness : Unlikeness or None
+        None in files of earlier versions, and if the training recordings could not be read.
+    """
 
     pipeline: Pipeline
     card: ModelCard
+    unlikeness: Unlikeness | None = None
 
     @property
     def needs_gender(self) -> bool:
@@ -99,7 +124,13 @@ class Model:
         return any(block.kind == Gender.kind for _, block in self.pipeline[FEATURES].blocks)
 
     def predict(
-        self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
+        self,
+        X: Any,
+        *,
+        sampling_rate: Rates = None,
+        n_jobs: int | None = None,
+        progress: Progress | None = None,
+        abstain: bool = False,
     ) -> pd.DataFrame:
         """Predict the emotion of clips; a clip that cannot be used gets an error instead.
 
@@ -111,17 +142,23 @@ class Model:
         n_jobs : int, optional
             Number of processes; -1 for one per core.
         progress : callable, optional
+        abstain : bool, default=False
+            Answer `UNSURE` if the probability of the best class is below `LEAST_PROBABILITY`, or the unlikeness is
+            above `MOST_UNLIKE`.
 
         Returns
         -------
         DataFrame
             In the order of X: ``file`` (such as ``waveform 0`` without a file), ``emotion`` (empty on error),
-            ``probability`` of that emotion, one column ``probability_<class>`` per class, and ``error`` (empty on
-            success).
+            ``probability`` of the most probable emotion, one column ``probability_<class>`` per class, and ``error``
+            (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
+            of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
+            an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,
+            ``unlikeness``, ``both``, or empty.
         """
         extractor: FeatureExtractor = self.pipeline[FEATURES]
         table = extractor.table(X, sampling_rate)
-        result = table.compute(n_jobs=n_jobs, progress=progress)
+        result, heard = self._computed(table, n_jobs=n_jobs, progress=progress)
         usable, files = result.usable, table.rows["file"].tolist()
         probabilities = np.full((len(files), len(self.card.classes)), np.nan)
         labels = np.full(len(files), "", dtype=object)
@@ -130,15 +167,38 @@ class Model:
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
             labels[usable], probabilities[usable] = self.pipeline[CLASSIFIER].answer(scaled)
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]
-        return pd.DataFrame(
+        answers = pd.DataFrame(
             {
                 "file": files,
                 "emotion": labels,
                 "probability": probabilities[np.arange(len(files)), chosen],
                 **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
+                **self._unlikeness_columns(heard, usable),
                 "error": [result.failures.get(position, "") for position in range(len(files))],
             }
         )
+        return _abstaining(answers) if abstain else answers
+
+    def _computed(self, table: FeatureTable, **options: Any) -> tuple[Extraction, Extraction | None]:
+        """Compute the features, and the description of the recordings: together, so that each clip is decoded once."""
+        if self.unlikeness is None:
+            return table.compute(**options), None
+        if table.held().all():
+            # The recordings may be gone, which must not prevent a prediction from the features.
+            return table.compute(**options), FeatureTable(table.rows, {}, []).compute({HEARD: Recording()}, **options)
+        result = table.compute({HEARD: Recording()}, **options)
+        return result, result
+
+    def _unlikeness_columns(self, heard: Extraction | None, usable: Sequence[int]) -> dict[str, Any]:
+        if self.unlikeness is None or heard is None:
+            return {}
+        count = len(heard.fingerprints)
+        shares, reasons = np.full(count, np.nan), np.full(count, "", dtype=object)
+        if places := sorted(set(usable) & set(heard.usable)):
+            values = pd.DataFrame([heard.arrays[HEARD][place] for place in places], columns=Recording().names())
+            shares[places] = self.unlikeness.score_samples(values)
+            reasons[places] = [reason.model_dump_json() for reason in self.unlikeness.reasons(values)]
+        return {"unlikeness": shares, "unlike_because": reasons}
 
     def adapt(
         self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
@@ -175,7 +235,17 @@ class Model:
         extractor = extractor.adapted(rows)
         scaler = scaler.adapted(extractor.transform(rows))
         steps = [(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, self.pipeline[CLASSIFIER])]
-        return Model(Pipeline(steps), self.card.model_copy(update={"adapted_to": len(rows)}))
+        card = self.card.model_copy(update={"adapted_to": len(rows)})
+        return replace(self, pipeline=Pipeline(steps), card=card)
+
+
+def _abstaining(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return answers of which those that cannot be relied on are `UNSURE`, and the reasons."""
+    improbable = (answers["probability"] < LEAST_PROBABILITY).to_numpy()
+    unlike = (answers["unlikeness"] > MOST_UNLIKE).to_numpy() if "unlikeness" in answers else np.zeros_like(improbable)
+    reasons = np.select([improbable & unlike, improbable, unlike], ["both", "probability", "unlikeness"], "")
+    emotions = np.where(reasons == "", answers["emotion"], UNSURE)
+    return answers.assign(emotion=emotions, unsure_because=reasons.astype(object))
 
 
 def save_model(model: Model, path: str | Path) -> Path:
@@ -202,7 +272,8 @@ def save_model(model: Model, path: str | Path) -> Path:
         classifier.unpack(parts)
     card = model.card.model_copy(update={"plugins": plugins_among(_names(model.card))})
     manifest = {"card": card.model_dump(mode="json")}
-    members = {ESTIMATORS: estimators, **learned, **parts}
+    known = {} if model.unlikeness is None else {UNLIKENESS: pack_unlikeness(model.unlikeness)}
+    members = {ESTIMATORS: estimators, **known, **learned, **parts}
     try:
         again = _assembled(manifest, members)
     except ModelFileError as error:
@@ -247,6 +318,7 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
     except ModelFileError as error:
         raise ModelFileError(f"{error}{_other_versions(card)}") from error
     scaler, classifier = loaded[SCALE], loaded[CLASSIFIER]
+    unlikeness = unpack_unlikeness(rest.pop(UNLIKENESS)) if UNLIKENESS in rest else None
     try:
         _put_back(extractor, classifier, rest)
         columns = list(extractor.get_feature_names_out())
@@ -260,7 +332,7 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
         # Damaged parts can raise any error, such as XGBoost's own.
         raise ModelFileError(f"its parts do not fit together ({error})") from error
     extractor.keep_rows = True
-    return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card)
+    return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card, unlikeness)
 
 
 def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableClassifier]]:

@@ -60,9 +60,17 @@ STUDIES = ("blocks", "gender", "deep", "normalisation", "corpora", "protocol")
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ("zcr", "chroma", "mfcc", "rms", "mel")})
 """Several blocks under one name; ``acoustic`` is the acoustic vector of SER-FusionNet."""
 
-DEFAULT_PRESET = "wide"
+DEFAULT_PRESET = "robust"
+WIDE = "wide"
+"""A preset whose blocks a list of blocks may name together. It was the default of earlier versions."""
+
+DEFAULT_SCALING = "standard"
+"""Scaling of presets that declare none, and of blocks by name."""
+
+ROBUST_BLOCKS = ("prosody", "relative-cepstra", "modulation")
+"""Blocks of the preset ``robust``; by name, they are scaled like it."""
 
 
 def block_names() -> list[str]:
     """Return every valid name in a list of blocks."""
-    return [*GROUPS, DEFAULT_PRESET, *BLOCKS, *NETWORKS]
+    return [*GROUPS, WIDE, *BLOCKS, *NETWORKS]

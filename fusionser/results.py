@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from fusionser.errors import FusionserError
 from fusionser.facts import Record, Stamp
 from fusionser.files import write_text
-from fusionser.legacy import current_settings
+from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
 from fusionser.spec import PipelineSpec, stored_elsewhere
 
@@ -29,6 +29,7 @@ __all__ = [
     "ProtocolStamp",
     "Result",
     "Scores",
+    "StoredSpec",
     "deciding",
     "provenance",
     "read_result",
@@ -59,6 +60,9 @@ def _current(settings: Any) -> Any:
 
 BlockSettings = Annotated[dict[str, Any], BeforeValidator(_current)]
 """Parameters of a feature block or a classifier; names of earlier versions become the current ones."""
+
+StoredSpec = Annotated[PipelineSpec, BeforeValidator(current_spec)]
+"""A specification in a file; those of earlier versions get the names of the defaults of these versions."""
 
 FIXED, BY_INNER_FOLDS = "fixed", "inner-folds"
 """How parameters were chosen: set in advance, or by inner folds of the training speakers."""
@@ -136,9 +140,10 @@ class Result(Record):
 
     ``spec`` is the specification of the pipeline, ``features`` the settings of its blocks as they were used.
     ``pooled`` are the scores over all test predictions together. ``intervals`` come from resampling speakers; with
-    fewer than eight speakers there are none. ``speakers``, ``speaker_confusions`` and ``genders`` are by speaker.
-    ``importance`` is the loss of UAR when a block or feature is shuffled, and its interval. Results of earlier
-    versions lack newer fields.
+    fewer than eight speakers there are none. ``calibration_error`` is the expected calibration error of all test
+    predictions together, 0 to 1; None without probabilities. ``speakers``, ``speaker_confusions`` and ``genders`` are
+    by speaker. ``importance`` is the loss of UAR when a block or feature is shuffled, and its interval. Results of
+    earlier versions lack newer fields.
     """
 
     format: int = FORMAT
@@ -147,7 +152,7 @@ class Result(Record):
     speaker_count: int
     classes: tuple[str, ...]
     protocol: ProtocolStamp
-    spec: PipelineSpec | None = None
+    spec: StoredSpec | None = None
     features: list[BlockSettings]
     features_name: str
     feature_count: int
@@ -155,6 +160,7 @@ class Result(Record):
     classifier_settings: BlockSettings
     pooled: Scores
     intervals: dict[str, tuple[float, float]] | None
+    calibration_error: float | None = None
     per_class: dict[str, ClassResult]
     confusion: list[list[int]]
     folds: list[FoldResult]

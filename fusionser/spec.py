@@ -18,15 +18,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
 from fusionser.files import write_text
+from fusionser.legacy import current_spec
 from fusionser.names import (
     ADAPTATIONS,
     DEFAULT_PRESET,
+    DEFAULT_SCALING,
     EARLY,
     FUSIONS,
     GENDER_FEATURES,
     IMBALANCE,
     INDUCTIVE,
     PRECISIONS,
+    ROBUST_BLOCKS,
     SCALINGS,
     SETTINGS,
     STANDARDISE,
@@ -39,6 +42,7 @@ __all__ = [
     "ClipSpec",
     "Config",
     "FeaturesSpec",
+    "Labels",
     "NetworksSpec",
     "PipelineSpec",
     "ProtocolSpec",
@@ -128,7 +132,7 @@ class FeaturesSpec(Spec):
     name : str
         Name of the features in results. If empty, it is made from the preset or the blocks.
     preset : str, optional
-        A key of `PRESETS`; ``wide`` if neither a preset nor blocks are given.
+        A key of `PRESETS`; ``robust`` if neither a preset nor blocks are given.
     blocks : tuple of str or dict
         Names of blocks, networks and groups of blocks, or the settings of a block (`FeatureExtractor.settings`).
     keep : tuple of str
@@ -225,8 +229,9 @@ class ClassifierSpec(Spec):
         A key of `CLASSIFIERS`.
     parameters : dict
         Parameters of the classifier that differ from its defaults.
-    scaling : str, default="standard"
-        One of `SCALINGS`.
+    scaling : str, optional
+        One of `SCALINGS`. If None, that of the features: what the preset declares, ``bounded`` for blocks of the preset
+        ``robust`` by name, ``standard`` for other blocks.
     equal_blocks : bool, default=False
         Give all blocks equal weight, as in `BlockScaler`.
     tune : bool, default=False
@@ -235,7 +240,7 @@ class ClassifierSpec(Spec):
 
     name: Annotated[str, one_of(CLASSIFIERS.kind, CLASSIFIERS)] = "svm"
     parameters: dict[str, Any] = {}
-    scaling: Annotated[str, one_of("scaling", SCALINGS)] = "standard"
+    scaling: Annotated[str, one_of("scaling", SCALINGS)] | None = None
     equal_blocks: bool = False
     tune: bool = False
 
@@ -289,9 +294,55 @@ class PipelineSpec(Spec):
             raise ValueError("got --network with --preset or --blocks; a network reads the recording itself")
         if self.features.gender is not None:
             raise ValueError("got --network with --gender; a network that classifies by itself uses no other feature")
-        if self.fusion != EARLY or self.networks.cross_fit or self.classifier != ClassifierSpec():
+        # Results store a scaling, although the class scores of a network are not scaled.
+        own = self.classifier.model_copy(update={"scaling": None})
+        scaled = self.classifier.scaling not in (None, DEFAULT_SCALING)
+        if self.fusion != EARLY or self.networks.cross_fit or own != ClassifierSpec() or scaled:
             raise ValueError(NETWORK_ALONE_TEXT)
         return self
+
+    @property
+    def scaling(self) -> str:
+        """The scaling of the columns: the given one, or that of the features."""
+        return self.classifier.scaling or self._features_scaling()
+
+    def _features_scaling(self) -> str:
+        """Return the scaling that the features are made for."""
+        if self.network is not None:
+            return DEFAULT_SCALING
+        if self.features.blocks:
+            kinds = {block if isinstance(block, str) else str(block.get("kind")) for block in self.features.blocks}
+            voice = kinds - {"gender", "estimated-gender"}
+            preset = "robust" if voice and voice <= {*ROBUST_BLOCKS} else ""
+        else:
+            preset = self.features.preset or DEFAULT_PRESET
+        # Presets declare it as an attribute, see `fusionser.features.presets`.
+        return str(getattr(PRESETS.get(preset), "scaling", DEFAULT_SCALING))
+
+    def explicit(self) -> Self:
+        """Return the specification with the names of the preset and the scaling that it leaves to the defaults.
+
+        What is stored names both, so that it keeps its meaning when a default changes.
+
+        Examples
+        --------
+        >>> PipelineSpec().explicit().plain()
+        {'features': {'preset': 'robust'}, 'classifier': {'scaling': 'bounded'}}
+        """
+        if self.network is not None:
+            return self
+        # Copies, which are not validated, so that names of plugins that are missing here are kept.
+        classifier = self.classifier.model_copy(update={"scaling": self.scaling})
+        features = self.features
+        if not features.blocks:
+            features = features.model_copy(update={"preset": features.preset or DEFAULT_PRESET})
+        return self.model_copy(update={"features": features, "classifier": classifier})
+
+    def with_features(self, features: FeaturesSpec, network: str | None = None) -> Self:
+        """Return the specification with other features. A scaling that was that of the former ones is not kept."""
+        former = self.classifier
+        kept = former if former.scaling != self._features_scaling() else former.changed(scaling=None)
+        return self.changed(features=features, network=network, classifier=kept)
 
     @property
     def features_name(self) -> str:
@@ -304,7 +355,7 @@ class PipelineSpec(Spec):
 
 
 DEFAULT_SPEC = PipelineSpec()
-"""The wide feature set and a support vector machine."""
+"""The preset ``robust`` and a support vector machine."""
 
 
 class ProtocolSpec(Spec):
@@ -314,13 +365,19 @@ class ProtocolSpec(Spec):
     settings: dict[str, Any] = {}
 
 
+Label = Annotated[str, Field(min_length=1)]
+Labels = dict[Label, Label | dict[Label, Label]]
+"""New name by emotion, and, by corpus, such a map for that corpus alone."""
+
+
 class Config(Spec):
-    """The content of a settings file: a pipeline, the evaluation protocol, and the classes to use or drop."""
+    """The content of a settings file: a pipeline, the evaluation protocol, the classes to rename, use or drop."""
 
     pipeline: PipelineSpec = PipelineSpec()
     protocol: ProtocolSpec | None = None
     classes: tuple[str, ...] = ()
     drop_classes: tuple[str, ...] = ()
+    labels: Labels = {}
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -370,6 +427,9 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingsError("a result of an earlier version, which does not contain its settings; give a .toml file")
     try:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
-        return {"pipeline": values["spec"], "protocol": protocol, "classes": values["classes"]}
+        renamed = [note["value"] for note in values.get("notes", ()) if note["kind"] == "labels-renamed"]
+        labels = renamed[0] if renamed else {}
+        classes = values["classes"]
+        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": classes, "labels": labels}
     except (KeyError, TypeError) as error:
         raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

@@ -65,7 +65,9 @@ def test_a_result_says_how_it_came_about(evaluated):
     assert result.protocol.stamps == (Stamp(kind="shared-statements", value=2), Stamp(kind="gender-given"))
     assert (result.protocol.allows, result.protocol.random) == ((), False)
     assert result.corpora == ("demo",)
-    assert result.spec == FUSIONNET.changed(features=FUSIONNET.features.changed(corpus_offset=0.0))
+    # What is stored names the scaling too.
+    features = FUSIONNET.features.changed(corpus_offset=0.0)
+    assert result.spec == FUSIONNET.changed(features=features, classifier={"scaling": "standard"})
     assert result.provenance["versions"]["scikit-learn"]
     assert result.classifier_settings["C"] == 10.0
     assert result.feature_count == 169

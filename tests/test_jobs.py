@@ -146,6 +146,7 @@ def test_options_override_a_file_of_settings(command, demo_folder, tmp_path):
             "corpus_offset": 0.0,
         },
         rows={"impose_imbalance": 5, "copies": 2},
+        classifier={"scaling": "standard"},
         seed=1,
     )
     assert changed.json["protocol"]["name"] == "random-kfold"
@@ -157,6 +158,7 @@ def test_options_override_a_file_of_settings(command, demo_folder, tmp_path):
     )
     assert other.json["protocol"]["settings"] == {"speakers": ["f1"]}
     assert other.json["spec"]["features"]["preset"] == "wide" and other.json["features_name"] == "wide"
+    assert other.json["spec"]["classifier"]["scaling"] == "robust"
     network = command(*given, "--config", path, "--network", "mfcc-frames", "--epochs", 1, "--setting", "inductive")
     assert network.status == 0, network.messages
     spec = PipelineSpec(**network.json["spec"])

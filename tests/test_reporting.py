@@ -6,6 +6,7 @@ from matplotlib.image import imread
 
 from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
+from fusionser.reporting.figures import study_figure
 from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 
@@ -67,6 +68,28 @@ def test_a_study_is_drawn(evaluated, tmp_path):
     page = write_study(TEXT, [result for result, _ in evaluated], tmp_path).read_text()
     (name,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
     assert imread(tmp_path / name).std() > 0.05
+
+
+def test_a_picture_tells_the_two_directions_of_a_pair_apart(evaluated):
+    result = evaluated[1][0]
+
+    def under(name, **settings):
+        protocol = result.protocol.model_copy(update={"name": name, "settings": settings})
+        return result.model_copy(update={"corpora": ("emodb", "tess", "ravdess"), "protocol": protocol})
+
+    crossed = [
+        under("cross-corpus", test=["emodb"], train=[]),
+        under("cross-corpus", test=["tess", "ravdess"], train=[]),
+        under("cross-corpus", test=["emodb"], train=["tess"]),
+        under("leave-one-corpus-out"),
+    ]
+    (axes,) = study_figure(crossed).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "fusionnet, svm (tess, ravdess -> emodb)",
+        "fusionnet, svm (emodb -> tess, ravdess)",
+        "fusionnet, svm (tess -> emodb)",
+        "fusionnet, svm",
+    ]
 
 
 def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):

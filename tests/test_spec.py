@@ -121,10 +121,11 @@ def test_a_specification_survives_its_plain_values_and_json(spec):
     protocol=st.none() | st.builds(ProtocolSpec, name=st.sampled_from([*PROTOCOLS]), settings=parameters),
     classes=tuples(names),
     dropped=tuples(names),
+    labels=st.dictionaries(names, names | st.dictionaries(names, names, max_size=3), max_size=3),
 )
 @settings(max_examples=300, deadline=None)
-def test_a_specification_survives_a_file_of_settings(tmp_path_factory, spec, protocol, classes, dropped):
-    config = Config(pipeline=spec, protocol=protocol, classes=classes, drop_classes=dropped)
+def test_a_specification_survives_a_file_of_settings(tmp_path_factory, spec, protocol, classes, dropped, labels):
+    config = Config(pipeline=spec, protocol=protocol, classes=classes, drop_classes=dropped, labels=labels)
     path = tmp_path_factory.getbasetemp() / "config.toml"
     config.save(path)
     assert Config.load(path) == config
@@ -250,7 +251,7 @@ def test_a_result_of_an_earlier_version_holds_no_settings(tmp_path):
 @pytest.mark.parametrize(
     ("part", "name"),
     [
-        ({}, "wide"),
+        ({}, "robust"),
         ({"features": {"preset": "fusionnet"}}, "fusionnet"),
         ({"features": {"blocks": ["mfcc", {"name": "low", "kind": "pitch"}]}}, "mfcc+low"),
         ({"features": {"blocks": [{"kind": "pitch"}]}}, "pitch"),

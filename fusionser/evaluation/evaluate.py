@@ -23,7 +23,7 @@ from fusionser.evaluation.guard import (
     without_labels,
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
-from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
+from fusionser.evaluation.metrics import METRICS, calibration_error, class_scores, confusion, speaker_intervals
 from fusionser.facts import Stamp
 from fusionser.names import ADAPTED, SPEAKER_NORMALISED
 from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
@@ -49,6 +49,8 @@ class Evaluation:
         classifier gives any.
     speaker_confusions : dict of str to ndarray
         Confusion matrix of each test speaker.
+    calibration_error : float or None
+        Expected calibration error of all test predictions together; None if the classifier gives no probabilities.
     genders : dict of str to str
         Gender of the test speakers for whom it is labelled.
     curves : DataFrame
@@ -63,6 +65,7 @@ class Evaluation:
     protocol: ProtocolStamp
     pooled: Scores
     intervals: dict[str, tuple[float, float]] | None
+    calibration_error: float | None
     per_class: dict[str, ClassResult]
     confusion: npt.NDArray[np.int64]
     folds: list[FoldResult]
@@ -296,6 +299,15 @@ def _run_fold(
     )
 
 
+def _calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
+    columns = [f"probability_{name}" for name in classes if f"probability_{name}" in predictions]
+    if not columns:
+        return None
+    # A class that is not in the training rows of a fold has no probability there.
+    top = predictions[columns].max(axis=1)
+    return calibration_error(top, predictions["predicted"] == predictions["truth"])
+
+
 def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
     """Return the gender of each speaker whose rows all have the same one."""
     labelled = rows.groupby("speaker")["gender"].unique()
@@ -320,6 +332,7 @@ def _collect(
         pooled=_scores(matrix),
         # A row without a speaker counts in the score, but cannot be resampled.
         intervals=speaker_intervals(by_speaker, seed=seed) if (predictions["speaker"] != "").all() else None,
+        calibration_error=_calibration_error(predictions, classes),
         per_class={name: ClassResult.model_validate(scores) for name, scores in class_scores(matrix, classes).items()},
         confusion=matrix,
         folds=[outcome.result for outcome in outcomes],

@@ -30,6 +30,7 @@ from fusionser.features.learned import LearnedBlock
 from fusionser.features.maps import BlockVector, FrontEnd, LogMelMap, MFCCMap, RawWaveform
 from fusionser.features.pitch import PitchTrack, track_pitch
 from fusionser.features.presets import fusionnet, preset, robust, ser_fusionnet, wide
+from fusionser.features.recording import Recording
 from fusionser.features.relative import RelativeFrames, relative_frames
 from fusionser.features.relative_blocks import Modulation, Prosody, RelativeCepstra, RelativeFeature
 from fusionser.features.relative_map import RelativeMap
@@ -65,6 +66,7 @@ __all__ = [
     "PitchTrack",
     "Prosody",
     "RawWaveform",
+    "Recording",
     "RelativeCepstra",
     "RelativeFeature",
     "RelativeFrames",

@@ -1,11 +1,11 @@
 """Presets: named sets of feature blocks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.framing import accepted, build_block
-from fusionser.names import GROUPS
+from fusionser.names import GROUPS, ROBUST_BLOCKS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
 __all__ = ["fusionnet", "preset", "robust", "ser_fusionnet", "wide"]
@@ -19,6 +19,18 @@ PAPER_PRESETS = ("fusionnet", "ser-fusionnet")
 SPREAD = ("mean", "std", "percentile10", "percentile50", "percentile90")
 LEVEL = (*SPREAD, "maximum", "slope")
 EXTREMES = ("std", "percentile10", "percentile90")
+
+Preset = Callable[..., FeatureExtractor]
+
+
+def _scaled(scaling: str) -> Callable[[Preset], Preset]:
+    """Declare the scaling that a preset is made for; specifications use it unless they name another."""
+
+    def declare(made: Preset) -> Preset:
+        made.scaling = scaling  # type: ignore[attr-defined]
+        return made
+
+    return declare
 
 
 def fusionnet(*, gender: bool = True, **clip: Any) -> FeatureExtractor:
@@ -111,12 +123,13 @@ def wide(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     return FeatureExtractor(blocks=_blocks(parameters, gender, settings))
 
 
+@_scaled("bounded")
 def robust(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     """Columns that are relative within the clip, for recordings of other rooms, microphones and codecs.
 
     Prosody, cepstra relative within the clip, and modulation spectra. The level does not count, noise below the
-    dynamic range is equalised, and only 100 Hz to 3700 Hz are used. Combine it with ``scaling="bounded"``, so that a
-    column that is far outside its training range cannot decide alone.
+    dynamic range is equalised, and only 100 Hz to 3700 Hz are used. By default, its columns are scaled with
+    ``bounded``, so that a column that is far outside its training range cannot decide alone.
 
     Parameters
     ----------
@@ -130,7 +143,7 @@ def robust(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     >>> robust().get_feature_names_out().size
     198
     """
-    return FeatureExtractor(blocks=_blocks({"prosody": {}, "relative-cepstra": {}, "modulation": {}}, gender, clip))
+    return FeatureExtractor(blocks=_blocks({kind: {} for kind in ROBUST_BLOCKS}, gender, clip))
 
 
 def preset(name: str, **options: Any) -> FeatureExtractor:

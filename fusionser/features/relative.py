@@ -127,13 +127,13 @@ def _without_noise(power: Array64, least: float) -> Array64:
     return np.maximum(power - SUBTRACTED * noise, least * noise)
 
 
-def _band_frames(sampling_rate: int) -> FrameSettings:
+def band_frames(sampling_rate: int) -> FrameSettings:
     length = round(BAND_FRAME * sampling_rate)
     n_fft = 1 << (length - 1).bit_length()
     return FrameSettings(sampling_rate=sampling_rate, n_fft=n_fft, hop_length=_hop(sampling_rate), win_length=length)
 
 
-def _pitch_frames(sampling_rate: int) -> FrameSettings:
+def pitch_frames(sampling_rate: int) -> FrameSettings:
     n_fft = 2 * round(PITCH_FRAME * sampling_rate / 2)
     return FrameSettings(sampling_rate=sampling_rate, n_fft=n_fft, hop_length=_hop(sampling_rate))
 
@@ -158,7 +158,7 @@ def relative_bands(clip: Clip, settings: ClipSettings, dynamic_range: float) -> 
         If the clip cannot be read, or is shorter than a frame.
     """
     rate = settings.sampling_rate
-    frames = _band_frames(rate)
+    frames = band_frames(rate)
     power = clip.spectrum(settings, frames).power.astype(np.float64) * _weights(frames)[:, None]
     filters = mel_filters(rate, frames.n_fft, LOWEST_BANDS + N_BANDS, HIGHEST)[LOWEST_BANDS:].astype(np.float64)
     speech = _without_noise(power, 0.0)
@@ -193,7 +193,7 @@ def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) ->
 
 
 def _pitch(clip: Clip, settings: ClipSettings, count: int) -> tuple[Array64, Array64]:
-    frames = _pitch_frames(settings.sampling_rate)
+    frames = pitch_frames(settings.sampling_rate)
     power = clip.spectrum(settings, frames).power.astype(np.float64) * _weights(frames)[:, None]
     power = _without_noise(power, 1e-3) + 1e-14 * power.max()
     loudness = np.sqrt(power.sum(axis=0))

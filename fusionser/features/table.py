@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from fusionser.errors import RowsError
 from fusionser.features.base import ClipTransformer, FeatureBlock
+from fusionser.features.clip import Computation
 from fusionser.features.extraction import Extraction, compute_clips
 from fusionser.features.inputs import object_column, rows_of
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, feature_columns
@@ -64,11 +66,13 @@ class FeatureTable:
         """Tell which rows have everything that must be computed from audio."""
         return np.logical_and.reduce([self._stamped(), *map(self._carried, self.front_ends)])
 
-    def compute(self, **options: Any) -> Extraction:
+    def compute(self, also: Mapping[str, Computation] = MappingProxyType({}), **options: Any) -> Extraction:
         """Take the values that the rows have, and compute the others.
 
         Parameters
         ----------
+        also : mapping of str to Computation
+            Other computations of the same clips, by name.
         **options
             Passed to `compute_clips`: `cache`, `n_jobs`, `device`, `progress` and `strict`.
 
@@ -79,7 +83,7 @@ class FeatureTable:
         AudioError
             With `strict`, for the first clip that cannot be used.
         """
-        computations = {**self.blocks, **self.front_ends}
+        computations = {**self.blocks, **self.front_ends, **also}
         return compute_clips(rows_of(self.rows), computations, held=self._held_values(), **options)
 
     def filled(self, result: Extraction) -> pd.DataFrame:

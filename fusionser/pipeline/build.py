@@ -234,7 +234,7 @@ def build_pipeline(
     _check(spec, features)
     _check_adaptable(spec, features)
     features.check()
-    deep, scaling = _deep(features), spec.classifier.scaling
+    deep, scaling = _deep(features), spec.scaling
     scaler = BlockScaler(
         scaling=scaling if _fusion(spec) == EARLY else {"": scaling, **dict.fromkeys(deep, "none")},
         equal_blocks=spec.classifier.equal_blocks,
@@ -277,7 +277,7 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
     rows = spec.rows
     settings: dict[str, Any] = {
         **{name: list(value) if isinstance(value, tuple) else value for name, value in params if name not in HIDDEN},
-        "scaling": spec.classifier.scaling,
+        "scaling": spec.scaling,
         "equal_blocks": spec.classifier.equal_blocks,
         "imbalance": rows.imbalance,
     }

@@ -11,7 +11,7 @@ from fusionser.features import BLOCKS, EstimatedGender, FeatureExtractor, Learne
 from fusionser.features.framing import build_block
 from fusionser.features.presets import PAPER_CLIP, PAPER_PRESETS
 from fusionser.features.store import read_settings
-from fusionser.names import DEFAULT_PRESET, GROUPS, block_names
+from fusionser.names import DEFAULT_PRESET, GROUPS, WIDE, block_names
 from fusionser.registry import NETWORKS
 from fusionser.spec import FeaturesSpec, PipelineSpec
 
@@ -32,7 +32,7 @@ def card_of(corpus: str | None) -> Card | None:
 
 
 def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
-    """Complete a specification from its input: with the blocks of a features file, or the offset of a corpus.
+    """Complete a specification: the blocks of a features file, the offset of a corpus, the names of its defaults.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
     named = spec.network or features.preset or features.blocks
     stored = None if named else _stored(places, features)
     if stored is not None:
-        return spec.changed(features=stored)
+        return spec.changed(features=stored).explicit()
     settled = bool(features.blocks) and all(not isinstance(block, str) for block in features.blocks)
     if settled or features.corpus_offset is not None:
-        return spec
+        return spec.explicit()
     card = card_of(places[0].corpus) if len(places) == 1 else None
     offset = card.protocol.clip_offset if card is not None else 0.0
-    return spec.changed(features=features.changed(corpus_offset=offset))
+    return spec.changed(features=features.changed(corpus_offset=offset)).explicit()
 
 
 def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | None:
@@ -142,7 +142,7 @@ def _named(names: Sequence[str | dict[str, Any]], features: FeaturesSpec) -> Fea
     for name in listed:
         if isinstance(name, dict):
             blocks += FeatureExtractor.from_settings([name]).blocks
-        elif name == DEFAULT_PRESET:
+        elif name == WIDE:
             blocks += wide(**clip).blocks
         elif name == "gender":
             blocks.append((name, _gender(features.gender or "estimated")))

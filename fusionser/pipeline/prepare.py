@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from fusionser.augmentation import augmented_rows
 from fusionser.cache import Cache
 from fusionser.corpora import CORPORA, Listing, list_rows
+from fusionser.corpora.labels import LabelMap, rename_labels
 from fusionser.errors import AudioError, ProtocolError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.features import EstimatedGender, FeatureExtractor, LearnedBlock
@@ -25,6 +27,8 @@ __all__ = ["Extracted", "Place", "Prepared", "analyse_augmented", "extract_file"
 
 PART = 500
 """Number of rows in memory at once while a features file is written."""
+
+NO_LABELS: LabelMap = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ def prepare(
     *,
     classes: Sequence[str] = (),
     dropped: Sequence[str] = (),
+    labels: LabelMap = NO_LABELS,
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -147,6 +152,8 @@ def prepare(
         Emotions to keep. If empty, all are kept.
     dropped : sequence of str
         Emotions to leave out of training and test rows.
+    labels : mapping
+        A `LabelMap`: emotions to rename before any are kept or left out.
     resources : Resources
     progress : callable, optional
         Called with the number of rows done and the total number.
@@ -164,7 +171,8 @@ def prepare(
     if extractor is None:
         spec = resolve(spec, places)
         extractor = build_features(spec)
-    run = _Extracting(extractor, resources, progress, strict, _listed(places, classes, dropped, strict=strict))
+    listing = _listed(places, classes, dropped, labels, strict=strict)
+    run = _Extracting(extractor, resources, progress, strict, listing)
     (table,) = run.parts(size=len(run.listing.rows))
     return Prepared(table, spec, extractor, **run.summary(began))
 
@@ -176,6 +184,7 @@ def extract_file(
     *,
     classes: Sequence[str] = (),
     dropped: Sequence[str] = (),
+    labels: LabelMap = NO_LABELS,
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -184,8 +193,8 @@ def extract_file(
 
     Parameters
     ----------
-    places, spec, classes, dropped, resources, progress, strict
-        As in `prepare`.
+    places, spec, classes, dropped, labels, resources, progress, strict
+        As in `prepare`; but the file keeps the emotions under their own names, so that an evaluation renames them.
     path : str or Path
         The features file. It appears only when it is complete.
 
@@ -206,7 +215,8 @@ def extract_file(
             f"{', '.join(learning)} {verb} from training rows, so {they} cannot be extracted beforehand; leave {them} "
             f"out here{hint}, and name {them} in 'fusionser evaluate' or 'fusionser fit'"
         )
-    run = _Extracting(extractor, resources, progress, strict, _listed(places, classes, dropped, strict=strict))
+    listing = _listed(places, classes, dropped, labels, strict=strict, own_names=True)
+    run = _Extracting(extractor, resources, progress, strict, listing)
     write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance())
     columns = len(extractor.get_feature_names_out())
     return Extracted(run.kept, columns, spec.features_name, **run.summary(began))
@@ -235,10 +245,21 @@ def analyse_augmented(
     )
 
 
-def _listed(places: Sequence[Place], classes: Sequence[str], dropped: Sequence[str], *, strict: bool) -> Listing:
+def _listed(
+    places: Sequence[Place],
+    classes: Sequence[str],
+    dropped: Sequence[str],
+    labels: LabelMap,
+    *,
+    strict: bool,
+    own_names: bool = False,
+) -> Listing:
     listing = list_places(places, strict=strict)
-    rows = _keep_classes(listing.rows, classes, dropped)
-    return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing)])
+    emotions = rename_labels(listing.rows, labels)
+    named = listing.rows if own_names else listing.rows.assign(emotion=emotions)
+    rows = named[_kept(emotions, classes, dropped)].reset_index(drop=True)
+    renamed = [Stamp(kind="labels-renamed", value=dict(labels))] if labels and not own_names else []
+    return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing), *renamed])
 
 
 @dataclass
@@ -312,12 +333,13 @@ def _left_out(listing: Listing) -> list[Stamp]:
     return [Stamp(kind=kind, value=count) for kind, count in counts.items() if count]
 
 
-def _keep_classes(rows: pd.DataFrame, classes: Sequence[str], dropped: Sequence[str]) -> pd.DataFrame:
-    emotions = sorted(set(rows["emotion"]) - {""})
+def _kept(labels: pd.Series, classes: Sequence[str], dropped: Sequence[str]) -> pd.Series:
+    """Return which rows have one of the classes to keep."""
+    emotions = sorted(set(labels) - {""})
     for name in [*classes, *dropped]:
         if name not in emotions:
             raise ProtocolError(f"no recording has the emotion '{name}'; there are {', '.join(emotions) or 'none'}")
-    kept = (set(classes) or set(rows["emotion"])) - set(dropped)
+    kept = (set(classes) or set(labels)) - set(dropped)
     if not kept:
         raise ProtocolError(f"no class is left; there are {', '.join(emotions)}")
-    return rows[rows["emotion"].isin(kept)].reset_index(drop=True)
+    return labels.isin(kept)

@@ -221,6 +221,7 @@ def page_values(
         "stamps": result_stamps(results),
         "design_notes": design_notes(design),
         "where_asked": where_asked(design),
+        "calibrated": any(result.calibration_error is not None for result in results),
         "averaged": ", averaged over the classifiers" if len({result.classifier for result in results}) > 1 else "",
         "relied": [{"result": result, "rows": relied_columns(result)} for result in results if result.importance],
         "by_classifier": change_by_classifier(design, effects, results),

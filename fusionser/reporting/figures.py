@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fusionser.files import write_whole
+from fusionser.reporting.words import classes_text
 from fusionser.results import Result
+from fusionser.splits import CrossCorpus
 
 __all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figure"]
 
@@ -109,7 +111,10 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
 
 
 def study_figure(results: Sequence[Result]) -> Figure:
-    """Draw the UAR of all results: a panel per corpus and setting, a mark per protocol, intervals as bars."""
+    """Draw the UAR of all results: a panel per corpus and setting, a mark per protocol, intervals as bars.
+
+    Rows of cross-corpus results also name what was trained on and tested on.
+    """
     rows = {
         panel: list(dict.fromkeys(_row(result) for result in results if _panel(result) == panel))
         for panel in dict.fromkeys(map(_panel, results))
@@ -142,11 +147,20 @@ def study_figure(results: Sequence[Result]) -> Figure:
 
 
 def _row(result: Result) -> str:
-    return f"{result.features_name}, {result.classifier}"
+    return f"{result.features_name}, {result.classifier}{_direction(result)}"
+
+
+def _direction(result: Result) -> str:
+    """Return the training and test corpora of a cross-corpus result; the panel names only both together."""
+    if result.protocol.name != CrossCorpus.name:
+        return ""
+    test = result.protocol.settings["test"]
+    train = result.protocol.settings.get("train") or [name for name in result.corpora if name not in test]
+    return f" ({', '.join(train)} -> {', '.join(test)})"
 
 
 def _panel(result: Result) -> str:
-    return f"{result.corpus}, {len(result.classes)} classes"
+    return f"{result.corpus}, {classes_text(result)}"
 
 
 def _draw_score(axes: Axes, result: Result, height: float, number: int) -> None:

@@ -16,7 +16,7 @@ from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, panel
 from fusionser.reporting.figures import LOSSES
 from fusionser.reporting.page import environment
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import percent
+from fusionser.reporting.words import calibration, percent
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import Factorial
@@ -80,6 +80,7 @@ def write_ablation_html(
                 ),
             ],
             percent=percent,
+            calibration=calibration,
             blocks=block_lines(results),
             settings=sorted({key for result in results for key in result.classifier_settings}),
             fewest=FEWEST_SPEAKERS,

@@ -16,7 +16,16 @@ from fusionser.files import write_text
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
-from fusionser.reporting.words import change, ends, note_lines, percent, selection_text, stamp_texts
+from fusionser.reporting.words import (
+    calibration,
+    change,
+    classes_text,
+    ends,
+    note_lines,
+    percent,
+    selection_text,
+    stamp_texts,
+)
 from fusionser.results import Result, Scores
 from fusionser.rows import write_table
 from fusionser.studies.recipe import ContrastRow, PaperRow
@@ -97,6 +106,7 @@ def render(template: str, **values: Any) -> str:
     text = page.render(
         percent=_score,
         interval=score_interval,
+        calibration=calibration,
         settings=settings_text,
         points=_points,
         metrics=METRIC_NAMES,
@@ -167,7 +177,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})
-        label = f"{result.protocol.name}{settings}, {len(result.classes)} classes"
+        label = f"{result.protocol.name}{settings}, {classes_text(result)}"
         groups.setdefault((result.corpus, label), []).append(result)
     return render(
         "study.md.j2",
@@ -177,6 +187,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         paper=[(row, _beside(row, results)) for row in text.paper],
         gaps=_gaps(results),
         settings_used={result.protocol.setting for result in results},
+        calibrated=any(result.calibration_error is not None for result in results),
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),
         lines=[

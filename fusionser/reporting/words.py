@@ -4,18 +4,34 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from fusionser.corpora.labels import renamed_labels
 from fusionser.facts import Stamp
 from fusionser.registry import NETWORKS
 from fusionser.results import BY_INNER_FOLDS, Result
 from fusionser.studies.contrasts import Design
 from fusionser.studies.factorial import Factorial
 
-__all__ = ["design_notes", "note_lines", "result_stamps", "selection_text", "stamp_text", "stamp_texts", "where_asked"]
+__all__ = [
+    "calibration",
+    "classes_text",
+    "design_notes",
+    "note_lines",
+    "result_stamps",
+    "selection_text",
+    "stamp_text",
+    "stamp_texts",
+    "where_asked",
+]
 
 
 def percent(share: float) -> str:
     """Return a share, 0 to 1, in percent."""
     return f"{100 * share:.1f}"
+
+
+def calibration(result: Result) -> str:
+    """Return the expected calibration error in percent; a dash if there is none."""
+    return "-" if result.calibration_error is None else percent(result.calibration_error)
 
 
 def change(difference: float) -> str:
@@ -42,6 +58,24 @@ def _adapted(adaptation: str, fewest: int, most: int) -> str:
     return f"adapted to the test clips of each fold and corpus ({clips}), without their labels: {adaptation}"
 
 
+def _renamings(labels: Mapping[str, Any]) -> str:
+    """Return a label map as text, the emotions of single corpora last."""
+    everywhere = [f"{old} to {new}" for old, new in labels.items() if isinstance(new, str)]
+    alone = [
+        f"{old} to {new} ({corpus})"
+        for corpus, own in labels.items()
+        if not isinstance(own, str)
+        for old, new in own.items()
+    ]
+    return ", ".join([*everywhere, *alone])
+
+
+def classes_text(result: Result) -> str:
+    """Return the number of classes of a result, and which emotions were renamed."""
+    labels = renamed_labels(result.notes)
+    return f"{len(result.classes)} classes" + (f" ({_renamings(labels)})" if labels else "")
+
+
 STAMPS: Mapping[str, Callable[[Any], str]] = {
     **{
         f"shared-{what}": partial("{} shared by training and test: up to {} per fold".format, what)
@@ -60,6 +94,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         "classes of one corpus alone left out: "
         + "; ".join(f"{', '.join(names)} ({corpus})" for corpus, names in value.items())
     ),
+    "labels-renamed": lambda labels: f"emotions renamed: {_renamings(labels)}",
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
     "doubled": lambda count: (
         "1 recording occurs twice; one copy is used"

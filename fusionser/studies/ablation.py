@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from fusionser.errors import FusionserError
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
+from fusionser.legacy import current_design
 from fusionser.pipeline import Resources
 from fusionser.pipeline.resources import LOCAL
 from fusionser.studies.contrasts import Effect, estimate_effects
@@ -43,7 +45,7 @@ class Ablation:
 
 
 class _Stored(BaseModel):
-    design: Factorial | NamedStudy
+    design: Annotated[Factorial | NamedStudy, BeforeValidator(current_design)]
     command: str
 
 

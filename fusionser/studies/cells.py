@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import BaseModel
 from sklearn.base import clone
 
+from fusionser.corpora.labels import renamed_labels
 from fusionser.errors import FusionserError
 from fusionser.evaluation.guard import check_split, with_fingerprints
 from fusionser.facts import Record
@@ -90,6 +91,7 @@ class Cell:
         return (
             result.rows == len({position for _, train, test in folds for position in (*train, *test)})
             and set(result.classes) <= set(self.prepared.table["emotion"])
+            and renamed_labels(result.notes) == renamed_labels(self.prepared.notes)
             and _filled(result.features) == self.block_settings()
             and (result.protocol.name, result.protocol.setting) == (self.split.name, spec.setting)
             and _plain(result.protocol.settings) == _plain(self.split.settings())

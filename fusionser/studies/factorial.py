@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, ClassVar
 
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.names import IMBALANCE
+from fusionser.names import DEFAULT_PRESET, IMBALANCE
 from fusionser.registry import AUGMENTATIONS
 from fusionser.spec import PipelineSpec, ProtocolSpec
 from fusionser.studies.contrasts import Contrast, Design
@@ -63,6 +63,7 @@ class Factorial(Design):
         ``none``, keys of `AUGMENTATIONS`, several of them joined by ``+``, or ``all``; ``none`` among them.
     classifiers : sequence of str
     preset : str, optional
+        ``robust`` if neither a preset nor blocks are given.
     blocks : sequence of str, default=()
         Blocks instead of a preset.
     gender : {"given", "estimated", "none"}, optional
@@ -107,6 +108,9 @@ class Factorial(Design):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not (self.preset or self.blocks):
+            # Stored designs name their features, so that they keep their meaning when the default changes.
+            object.__setattr__(self, "preset", DEFAULT_PRESET)
         for name in self.imbalance:
             if name not in IMBALANCE:
                 raise unknown_name("imbalance strategy", name, IMBALANCE)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from fusionser.corpora import CORPORA, Card
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.names import DEFAULT_PRESET
 from fusionser.pipeline import build_features
 from fusionser.results import Result
 from fusionser.spec import FeaturesSpec, PipelineSpec, ProtocolSpec
@@ -43,6 +44,7 @@ class NamedStudy(Design):
     protocol : ProtocolSpec
         The studies ``protocol`` and ``corpora`` have protocols of their own, and take only the number of folds from it.
     preset : str, optional
+        ``robust`` if neither a preset nor blocks are given; the study ``deep`` has features of its own.
     blocks : sequence of str, default=()
         Blocks instead of a preset.
     gender : {"given", "estimated", "none"}, optional
@@ -78,6 +80,9 @@ class NamedStudy(Design):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.study != "deep" and not (self.preset or self.blocks):
+            # Stored designs name their features, so that they keep their meaning when the default changes.
+            object.__setattr__(self, "preset", DEFAULT_PRESET)
         if self.study not in STUDIES:
             raise unknown_name("study", self.study, STUDIES)
         if self.also and "corpus" not in self.compared:

@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.files import write_text
+from fusionser.legacy import current_spec
 from fusionser.names import IMPORTANCE, INDUCTIVE, PRECISIONS, SETTINGS
-from fusionser.spec import DEFAULT_SPEC, PipelineSpec, ProtocolSpec, Spec, one_of, stored_elsewhere
+from fusionser.spec import DEFAULT_SPEC, Labels, PipelineSpec, ProtocolSpec, Spec, one_of, stored_elsewhere
 
 __all__ = [
     "ContrastRow",
@@ -62,6 +63,8 @@ class CorpusChoice(Spec):
         Other corpora whose rows are in the same table.
     classes, drop_classes : tuple of str
         Emotions to use (all if empty), and emotions to leave out.
+    labels : dict
+        New name by emotion, for all corpora, or by corpus and emotion. Emotions are renamed before any are left out.
     pipelines : tuple of str
         Names of pipelines; all if empty.
     protocols : tuple of ProtocolSpec
@@ -71,6 +74,7 @@ class CorpusChoice(Spec):
     also: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     drop_classes: tuple[str, ...] = ()
+    labels: Labels = Field({})
     pipelines: tuple[str, ...] = ()
     protocols: tuple[ProtocolSpec, ...] = Field(min_length=1)
 
@@ -137,6 +141,11 @@ class Recipe(Spec):
             raise ValueError(f"a corpus asks for the pipeline '{unknown[0]}'; there are {', '.join(names)}")
         return self
 
+    def explicit(self) -> Self:
+        """Return the recipe with pipelines that name the preset and the scaling that they leave to the defaults."""
+        named = (pipeline.model_copy(update={"spec": pipeline.spec.explicit()}) for pipeline in self.pipelines)
+        return self.model_copy(update={"pipelines": tuple(named)})
+
     def all_corpora(self) -> list[str]:
         """Return the name of every corpus once."""
         return list(dict.fromkeys(name for choice in self.corpora for name in (choice.corpus, *choice.also)))
@@ -154,7 +163,7 @@ class Recipe(Spec):
 
 def keep_recipe(name: str, recipe: Recipe, folder: str | Path) -> None:
     """Store a recipe, and the name or file that the user gave for it, with the results of its study."""
-    kept = {"name": name, "recipe": recipe.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+    kept = {"name": name, "recipe": recipe.explicit().model_dump(mode="json", by_alias=True, exclude_defaults=True)}
     write_text(Path(folder) / KEPT, json.dumps(kept, indent=2) + "\n")
 
 
@@ -172,8 +181,9 @@ def kept_recipe(folder: str | Path) -> tuple[str, Recipe] | None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         with stored_elsewhere():
-            return str(kept["name"]), Recipe(**kept["recipe"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            pipelines = [{**one, "spec": current_spec(one.get("spec", {}))} for one in kept["recipe"]["pipelines"]]
+            return str(kept["name"]), Recipe(**{**kept["recipe"], "pipelines": pipelines})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{path}: cannot be read as the recipe of a study ({error})") from error
 
 

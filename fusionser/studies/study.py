@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.features.extraction import Progress
@@ -36,6 +37,7 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
         "+".join((choice.corpus, *choice.also)),
         *([f"{len(choice.classes)}-classes"] if choice.classes else []),
         *([f"without-{'-'.join(sorted(choice.drop_classes))}"] if choice.drop_classes else []),
+        *(["-".join(["renamed", *_label_names(choice.labels)])] if choice.labels else []),
         wanted.name,
         *([str(choice.protocols.index(wanted) + 1)] if repeated else []),
         setting,
@@ -43,6 +45,11 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
         decides,
     ]
     return re.sub(r"[^\w+-]+", "-", "_".join(parts))
+
+
+def _label_names(labels: Mapping[str, Any]) -> Iterator[str]:
+    for old, new in labels.items():
+        yield from (old, new) if isinstance(new, str) else (old, *_label_names(new))
 
 
 def _prepared(
@@ -64,6 +71,7 @@ def _prepared(
                 spec,
                 classes=choice.classes,
                 dropped=choice.drop_classes,
+                labels=choice.labels,
                 resources=resources,
                 progress=progress,
                 extractor=whole,
