@@ -244,6 +244,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "prosody": "features.relative_blocks:Prosody",
         "relative-cepstra": "features.relative_blocks:RelativeCepstra",
         "modulation": "features.relative_blocks:Modulation",
+        "voice-quality": "features.voice_quality:VoiceQuality",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
     },
     "front_ends": {

@@ -33,6 +33,7 @@ from fusionser.features.presets import fusionnet, preset, robust, ser_fusionnet,
 from fusionser.features.relative import RelativeFrames, relative_frames
 from fusionser.features.relative_blocks import Modulation, Prosody, RelativeCepstra, RelativeFeature
 from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.features.voice_quality import VoiceQuality
 from fusionser.registry import BLOCKS, PRESETS
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "SpectralContrast",
     "SpectralShape",
     "Spectrum",
+    "VoiceQuality",
     "ZeroCrossingRate",
     "fusionnet",
     "preset",
