@@ -67,9 +67,12 @@ def test_jitter_is_that_of_the_pulses(jitter):
     places = marks(jitter=jitter, seconds=4.0)
     expected = mean_difference(np.diff(places))
     assert expected == pytest.approx(100 * jitter * 2 / np.sqrt(np.pi), rel=0.15)
-    pulses = np.zeros(places[-1] + RATE // 100)
-    pulses[places] = 0.5
-    assert columns(pulses)["jitter"] == pytest.approx(expected, rel=0.1)
+    pulses = np.zeros(places[-1] + RATE // 100, dtype=np.float32)
+    pulses[places] = 1.0
+    times = np.arange(0.1, 3.8, 0.01)
+    found = find_periods(band_limited(pulses, RATE), times, np.full(times.size, 120.0))
+    assert 100 * found.jitter == pytest.approx(expected, rel=0.05)
+    assert found.shimmer < 0.01
 
 
 def test_jitter_of_a_vowel_grows_in_proportion():
@@ -272,7 +275,7 @@ def test_praat_measures_the_same_of_synthetic_vowels(name):
     pytest.importorskip("parselmouth", reason="praat-parselmouth is not installed")
     from benchmarks.by_praat import Voice
 
-    places = marks(1 / 120, 0.01, 3.0)
+    places = marks(1 / 120, 0.005, 3.0)
     samples = vowel(places, 1 + 0.05 * np.random.default_rng(2).normal(size=places.size), name)
     samples += samples.std() * np.random.default_rng(0).normal(0, 0.05, samples.size)
     voice, praat = ours(samples, RATE), Voice(samples, RATE)
@@ -280,10 +283,11 @@ def test_praat_measures_the_same_of_synthetic_vowels(name):
     found = np.array([100 * periods.jitter, 100 * periods.shimmer, periods.shimmer_decibels])
     np.testing.assert_allclose(found, praat.perturbation(), rtol=0.2, atol=0.1)
     series = dict(zip(SERIES, np.median(list(voice.series.values()), axis=1), strict=True))
-    assert series["hnr"] == pytest.approx(np.median(praat.harmonics_to_noise(voice.times)), abs=2.0)
+    limited = Voice(band_limited(samples.astype(np.float32), RATE), PERIOD_RATE)
+    assert series["hnr"] == pytest.approx(np.nanmedian(limited.harmonics_to_noise(voice.times)), abs=4.0)
     assert series["cpps"] == pytest.approx(np.median(praat.cepstral_peak_prominence(voice.times)), abs=3.0)
     frequencies, _ = praat.formants(voice.times, 5000.0)
     medians = [series["f1"], series["f2"], series["f3"]]
-    np.testing.assert_allclose(medians, np.nanmedian(np.log2(frequencies), axis=1), atol=0.08)
+    np.testing.assert_allclose(medians, np.nanmedian(np.log2(frequencies), axis=1), atol=0.15)
     alpha = np.median(praat.band_ratio(voice.times, (100.0, 1000.0, 3700.0)))
     assert series["alpha_ratio"] == pytest.approx(alpha, abs=0.5)
