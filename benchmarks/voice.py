@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +30,45 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     return [*itertools.chain.from_iterable(compared), *_time(ravdess)]
 
 
-def _compared(folder: Path, corpus: str) -> Iterator[Figure]:
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How a measure of ours agrees with Praat's over clips: correlation, median difference, Praat's median."""
+
+    correlation: float
+    difference: float
+    median: float
+    clips: int
+
+
+def agreements(folder: Path, corpus: str, count: int = N_CLIPS) -> dict[str, Agreement]:
+    """Compare each measure on about `count` recordings, spread over speakers and emotions."""
     from fusionser.corpora import list_rows
 
     rows = list_rows(folder, corpus).rows
-    pairs = np.array([_measures(row) for row in rows[:: len(rows) // N_CLIPS].to_dict("records")])
-    for place, (name, unit) in enumerate(UNITS.items()):
-        ours, praat = pairs[:, :, place].T
-        both = np.isfinite(ours) & np.isfinite(praat)
-        correlation = float(np.corrcoef(ours[both], praat[both])[0, 1])
-        difference = float(np.median((ours - praat)[both]))
-        note = f"Praat's median {np.median(praat[both]):.3g}; {both.sum()} clips"
-        yield Figure(what=f"{name}, {corpus}: correlation with Praat's", value=round(correlation, 3), unit="")
-        yield Figure(
-            what=f"{name}, {corpus}: median of ours less Praat's", value=round(difference, 3), unit=unit, note=note
-        )
+    pairs = np.array([_measures(row) for row in rows[:: len(rows) // count].to_dict("records")])
+    return {name: _agreement(*pairs[:, :, place].T) for place, name in enumerate(UNITS)}
 
 
-def _measures(row: Mapping[str, Any]) -> tuple[Array64, Array64]:
+def _agreement(ours: Array64, praat: Array64) -> Agreement:
+    both = np.isfinite(ours) & np.isfinite(praat)
+    return Agreement(
+        correlation=float(np.corrcoef(ours[both], praat[both])[0, 1]),
+        difference=float(np.median((ours - praat)[both])),
+        median=float(np.median(praat[both])),
+        clips=int(both.sum()),
+    )
+
+
+def _compared(folder: Path, corpus: str) -> Iterator[Figure]:
+    for name, found in agreements(folder, corpus).items():
+        measure = f"{name}, {corpus}"
+        note = f"Praat's median {found.median:.3g}; {found.clips} clips"
+        yield Figure(what=f"{measure}: correlation with Praat's", value=round(found.correlation, 3), unit="")
+        difference = round(found.difference, 3)
+        yield Figure(what=f"{measure}: median of ours less Praat's", value=difference, unit=UNITS[name], note=note)
+
+
+def _measures(row: Mapping[Any, Any]) -> tuple[Array64, Array64]:
     """Return our measures of a clip and Praat's, on the frames that both find voiced, each of shape (n_measures,)."""
     from benchmarks.by_praat import HIGHEST_FORMANT, Voice
     from fusionser.features import VoiceQuality
@@ -55,7 +77,8 @@ def _measures(row: Mapping[str, Any]) -> tuple[Array64, Array64]:
 
     block, clip = VoiceQuality(), Clip(row)
     voice = voice_frames(clip, block.frames(clip), block.clip_settings())
-    praat = Voice(*clip.samples())
+    samples, rate = clip.samples()
+    praat = Voice(samples.astype(np.float64), rate)
     known = praat.voiced(voice.times)
     times, periods = voice.times[known], voice.periods
     if times.size == 0:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 
 from fusionser.features.filters import Array, Array64
@@ -90,12 +91,14 @@ def _prediction(correlation: Array64) -> Array64:
     correlation[:, 0] = correlation[:, 0] * (1.0 + 1e-9) + np.finfo(np.float64).tiny
     matrices = correlation[:, np.abs(lags[:, None] - lags)]
     scale = correlation[:, :1]
-    return np.linalg.solve(matrices / scale[:, :, None], (correlation[:, 1:] / scale)[:, :, None])[:, :, 0]
+    wanted = (correlation[:, 1:] / scale)[:, :, None]
+    coefficients: Array64 = np.linalg.solve(matrices / scale[:, :, None], wanted)[:, :, 0].astype(np.float64)
+    return coefficients
 
 
-def _roots(coefficients: Array64) -> np.ndarray:
+def _roots(coefficients: Array64) -> npt.NDArray[np.complex128]:
     """Return the roots of the prediction polynomials, the eigenvalues of their companion matrices."""
     companions = np.zeros((len(coefficients), ORDER, ORDER))
     companions[:, 0] = coefficients
     companions[:, np.arange(1, ORDER), np.arange(ORDER - 1)] = 1.0
-    return np.linalg.eigvals(companions)
+    return np.linalg.eigvals(companions).astype(np.complex128)

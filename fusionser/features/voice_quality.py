@@ -75,7 +75,7 @@ def voice_frames(clip: Clip, frames: RelativeFrames, settings: ClipSettings) -> 
     places = np.minimum(frames.first + np.arange(frames.level.size), spectrum.power.shape[1] - 1)
     voiced, pitch = frames.voiced, frames.frequency[frames.voiced]
     power = spectrum.power[: int(HIGHEST / bin_width) + 1, places]
-    limited = spectrum.power[:, places[voiced]] * power_response(spectrum.frequencies)[:, None]
+    limited = spectrum.power[:, places[voiced]] * power_response(spectrum.frequencies)[:, None].astype(np.float32)
     decibels = decibels_of(power)
     prominence = cepstral_peak_prominence(decibels, bin_width)[voiced]
     decibels = decibels[voiced]

@@ -81,7 +81,7 @@ def cepstral_peak_prominence(decibels: Array64, bin_width: float) -> Array64:
     return heights - (mean + slope * (quefrency[searched][place] - quefrency[begin:].mean()))
 
 
-def _line(values: Array64, places: Array64) -> tuple[Array64, Array64]:
+def _line(values: Array64, places: npt.NDArray[np.floating]) -> tuple[Array64, Array64]:
     """Return the slope of each row over `places`, by least squares, and its mean."""
     about = places - places.mean()
     return values @ about / float(about @ about), values.mean(axis=1)
