@@ -34,6 +34,7 @@ from fusionser.features.recording import Recording
 from fusionser.features.relative import RelativeFrames, relative_frames
 from fusionser.features.relative_blocks import Modulation, Prosody, RelativeCepstra, RelativeFeature
 from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.features.voice_quality import VoiceQuality
 from fusionser.registry import BLOCKS, PRESETS
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "SpectralContrast",
     "SpectralShape",
     "Spectrum",
+    "VoiceQuality",
     "ZeroCrossingRate",
     "fusionnet",
     "preset",

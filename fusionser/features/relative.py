@@ -16,7 +16,7 @@ from fusionser.features.filters import bin_frequencies, mel_filters
 from fusionser.features.pitch import track_pitch
 from fusionser.features.spectrum import FrameSettings
 
-__all__ = ["RelativeFrames", "relative_frames"]
+__all__ = ["RelativeFrames", "pitch_frames", "power_response", "relative_frames"]
 
 Array64 = npt.NDArray[np.float64]
 
@@ -54,6 +54,8 @@ class RelativeFrames:
 
     Parameters
     ----------
+    first : int
+        Number of the first of these frames in the whole clip.
     level : ndarray of shape (n_frames,)
         Decibels relative to the loud frames; at least ``-dynamic_range``.
     bands : ndarray of shape (n_frames, n_bands)
@@ -67,6 +69,7 @@ class RelativeFrames:
         Decibels.
     """
 
+    first: int
     level: Array64
     bands: Array64
     active: npt.NDArray[np.bool_]
@@ -84,12 +87,23 @@ class RelativeFrames:
         return self.level.size * HOP
 
 
-def _weights(frames: FrameSettings) -> Array64:
-    """Return the power response at each bin: a Butterworth high-pass of fourth order, and nothing above `HIGHEST`."""
-    frequency = bin_frequencies(frames.sampling_rate, frames.n_fft)
+def power_response(frequency: Array64) -> Array64:
+    """Return the share of the power that is used at each frequency in Hz, an array of the same shape.
+
+    It is that of a Butterworth high-pass of fourth order at `LOWEST`, and 0 above `HIGHEST`.
+
+    Examples
+    --------
+    >>> power_response(np.array([0.0, 100.0, 1000.0, 4000.0])).round(3).tolist()
+    [0.0, 0.5, 1.0, 0.0]
+    """
     ratio = (frequency / LOWEST) ** 8
-    weights: Array64 = np.where(frequency <= HIGHEST, ratio / (ratio + 1.0), 0.0)
-    return weights
+    response: Array64 = np.where(frequency <= HIGHEST, ratio / (ratio + 1.0), 0.0)
+    return response
+
+
+def _weights(frames: FrameSettings) -> Array64:
+    return power_response(bin_frequencies(frames.sampling_rate, frames.n_fft))
 
 
 def _without_noise(power: Array64, least: float) -> Array64:
@@ -111,6 +125,7 @@ def band_frames(sampling_rate: int) -> FrameSettings:
 
 
 def pitch_frames(sampling_rate: int) -> FrameSettings:
+    """Return the frames that the pitch is found in: `PITCH_FRAME` long, every `HOP` seconds."""
     n_fft = 2 * round(PITCH_FRAME * sampling_rate / 2)
     return FrameSettings(sampling_rate=sampling_rate, n_fft=n_fft, hop_length=_hop(sampling_rate))
 
@@ -149,6 +164,7 @@ def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) ->
     loud = np.percentile(bands, LOUD_BANDS, axis=0)
     loud += EMPTY_BAND * loud.mean() or 1.0
     return RelativeFrames(
+        first=part.start or 0,
         level=10.0 * np.log10(energy[part] / top + floor),
         bands=10.0 * np.log10((bands + floor * loud) / loud.mean()),
         active=active[part],
