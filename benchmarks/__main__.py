@@ -24,6 +24,7 @@ PARTS = (
     "profiles",
     "growth",
     "device",
+    "voice",
 )
 
 

@@ -246,6 +246,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "relative-cepstra": "features.relative_blocks:RelativeCepstra",
         "modulation": "features.relative_blocks:Modulation",
         "recording": "features.recording:Recording",
+        "voice-quality": "features.voice_quality:VoiceQuality",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
     },
     "front_ends": {

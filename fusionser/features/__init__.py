@@ -35,6 +35,7 @@ from fusionser.features.relative import RelativeFrames, relative_frames
 from fusionser.features.relative_blocks import Modulation, Prosody, RelativeCepstra, RelativeFeature
 from fusionser.features.relative_map import RelativeMap
 from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.features.voice_quality import VoiceQuality
 from fusionser.registry import BLOCKS, PRESETS
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "SpectralContrast",
     "SpectralShape",
     "Spectrum",
+    "VoiceQuality",
     "ZeroCrossingRate",
     "fusionnet",
     "preset",

@@ -19,7 +19,7 @@ import scipy.fft
 from fusionser.features.filters import Array, Array64
 from fusionser.features.spectrum import periodic_window
 
-__all__ = ["PitchTrack", "track_pitch"]
+__all__ = ["PitchTrack", "harmonics_to_noise", "track_pitch"]
 
 CANDIDATES = 4
 VOICING_THRESHOLD = 0.45
@@ -52,8 +52,12 @@ class PitchTrack:
     @property
     def harmonics_to_noise(self) -> Array64:
         """Harmonics-to-noise ratio in decibels, ``10 log10(r / (1 - r))``, with r limited to 0.001 to 0.999."""
-        share = np.clip(self.strength, 1e-3, 1 - 1e-3)
-        return 10.0 * np.log10(share / (1.0 - share))
+        return _decibels(self.strength)
+
+
+def _decibels(strength: Array64) -> Array64:
+    share = np.clip(strength, 1e-3, 1 - 1e-3)
+    return 10.0 * np.log10(share / (1.0 - share))
 
 
 @lru_cache(maxsize=16)
@@ -157,3 +161,43 @@ def track_pitch(
     path = _cheapest_path(frequency, np.concatenate([strength, unvoiced]), hop_length / sampling_rate)
     chosen = np.concatenate([frequency, np.zeros((1, path.size))])[path, np.arange(path.size)]
     return PitchTrack(frequency=chosen, strength=np.clip(height.max(axis=0), 0.0, 1.0))
+
+
+def harmonics_to_noise(power: Array, frequency: Array64, sampling_rate: int) -> Array64:
+    """Return the harmonics-to-noise ratio of frames whose pitch is known, in decibels from -30 to 30.
+
+    It is ``10 log10(r / (1 - r))``, where r is the highest autocorrelation within a tenth of the period.
+
+    Parameters
+    ----------
+    power : ndarray of shape (1 + n_fft / 2, n_frames)
+        Power spectrum of Hann-windowed frames. A frame must contain two periods.
+    frequency : ndarray of shape (n_frames,)
+        Fundamental frequency in Hz.
+    sampling_rate : int
+        Hz.
+
+    Returns
+    -------
+    ndarray of shape (n_frames,)
+
+    Examples
+    --------
+    >>> from fusionser.features.spectrum import FrameSettings, Spectrum
+    >>> tone = np.sign(np.sin(2 * np.pi * 150 / 16000 * np.arange(16000)))
+    >>> noise = np.random.default_rng(0).normal(0, 10 ** (-10 / 20), 16000)
+    >>> view = Spectrum(tone + noise, FrameSettings(sampling_rate=16000, n_fft=1024, hop_length=256))
+    >>> ratio = harmonics_to_noise(view.power, np.full(view.power.shape[1], 150.0), 16000)
+    >>> bool(abs(np.median(ratio) - 10) < 1)
+    True
+    """
+    n_fft = 2 * (power.shape[0] - 1)
+    period = sampling_rate / frequency
+    lags = min(int(1.1 * period.max(initial=1.0)) + 3, n_fft // 2)
+    correlation = _autocorrelation(power, n_fft, lags)
+    near = np.abs(np.arange(lags)[:, None] - period) <= 0.1 * period
+    place = np.clip(np.where(near, correlation, -np.inf).argmax(axis=0), 1, lags - 2)
+    left, middle, right = (correlation[place + step, np.arange(place.size)] for step in (-1, 0, 1))
+    curve = left - 2.0 * middle + right
+    rise = np.where(curve < 0, np.square(left - right) / (-8.0 * np.where(curve < 0, curve, -1.0)), 0.0)
+    return _decibels(middle + rise)

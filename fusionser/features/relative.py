@@ -16,7 +16,7 @@ from fusionser.features.filters import bin_frequencies, mel_filters
 from fusionser.features.pitch import track_pitch
 from fusionser.features.spectrum import FrameSettings
 
-__all__ = ["RelativeBands", "RelativeFrames", "relative_bands", "relative_frames"]
+__all__ = ["RelativeBands", "RelativeFrames", "pitch_frames", "power_response", "relative_bands", "relative_frames"]
 
 Array64 = npt.NDArray[np.float64]
 
@@ -54,6 +54,8 @@ class RelativeBands:
 
     Parameters
     ----------
+    first : int
+        Number of the first of these frames in the whole clip.
     level : ndarray of shape (n_frames,)
         Decibels relative to the loud frames; at least ``-dynamic_range``.
     bands : ndarray of shape (n_frames, n_bands)
@@ -90,6 +92,7 @@ class RelativeFrames:
         Decibels.
     """
 
+    first: int
     level: Array64
     bands: Array64
     active: npt.NDArray[np.bool_]
@@ -107,12 +110,23 @@ class RelativeFrames:
         return self.level.size * HOP
 
 
-def _weights(frames: FrameSettings) -> Array64:
-    """Return the power response at each bin: a Butterworth high-pass of fourth order, and nothing above `HIGHEST`."""
-    frequency = bin_frequencies(frames.sampling_rate, frames.n_fft)
+def power_response(frequency: Array64) -> Array64:
+    """Return the share of the power that is used at each frequency in Hz, an array of the same shape.
+
+    It is that of a Butterworth high-pass of fourth order at `LOWEST`, and 0 above `HIGHEST`.
+
+    Examples
+    --------
+    >>> power_response(np.array([0.0, 100.0, 1000.0, 4000.0])).round(3).tolist()
+    [0.0, 0.5, 1.0, 0.0]
+    """
     ratio = (frequency / LOWEST) ** 8
-    weights: Array64 = np.where(frequency <= HIGHEST, ratio / (ratio + 1.0), 0.0)
-    return weights
+    response: Array64 = np.where(frequency <= HIGHEST, ratio / (ratio + 1.0), 0.0)
+    return response
+
+
+def _weights(frames: FrameSettings) -> Array64:
+    return power_response(bin_frequencies(frames.sampling_rate, frames.n_fft))
 
 
 def _without_noise(power: Array64, least: float) -> Array64:
@@ -134,6 +148,7 @@ def band_frames(sampling_rate: int) -> FrameSettings:
 
 
 def pitch_frames(sampling_rate: int) -> FrameSettings:
+    """Return the frames that the pitch is found in: `PITCH_FRAME` long, every `HOP` seconds."""
     n_fft = 2 * round(PITCH_FRAME * sampling_rate / 2)
     return FrameSettings(sampling_rate=sampling_rate, n_fft=n_fft, hop_length=_hop(sampling_rate))
 
@@ -184,6 +199,7 @@ def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) ->
     found = relative_bands(clip, settings, dynamic_range)
     frequency, harmonics = _pitch(clip, settings, found.active.size)
     return RelativeFrames(
+        first=found.part.start or 0,
         level=found.level,
         bands=found.bands,
         active=found.active[found.part],

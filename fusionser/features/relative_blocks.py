@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+from scipy.ndimage import uniform_filter1d
 
 from fusionser.errors import SettingsError
 from fusionser.features.base import FeatureBlock
@@ -30,6 +31,9 @@ LARGEST_STEP = 3.0
 """Semitones from frame to frame; larger steps are errors of the pitch tracker, and are cut down."""
 
 N_CEPSTRA = 13
+SMOOTHED = 3
+"""Frames that cepstra are averaged over before their steps, which are otherwise mostly noise in noisy recordings."""
+
 N_GROUPS = 5
 RATES = ((0.5, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0), (16.0, 32.0))
 """Ranges of modulation rates in Hz."""
@@ -180,7 +184,8 @@ def _correlation(frames: RelativeFrames) -> float:
 class RelativeCepstra(RelativeFeature):
     """Cepstra of the mel bands, without the constant one, and what they differ by within the clip.
 
-    - Spread of each about its median over the active frames, and standard deviation of its steps.
+    - Spread of each about its median over the active frames, and standard deviation of its steps from frame to frame,
+      averaged over three frames.
     - Means of loud minus soft frames, and of voiced minus unvoiced frames.
     - Mean over the voiced frames.
 
@@ -191,6 +196,7 @@ class RelativeCepstra(RelativeFeature):
     """
 
     kind: ClassVar[str] = "relative-cepstra"
+    revision: ClassVar[int] = 5
 
     def names(self) -> list[str]:
         """Return the names of the columns."""
@@ -211,7 +217,7 @@ class RelativeCepstra(RelativeFeature):
         return np.concatenate(
             [
                 spread(active.T).ravel(),
-                np.diff(cepstra, axis=0).std(axis=0),
+                np.diff(uniform_filter1d(cepstra, SMOOTHED, axis=0, mode="nearest"), axis=0).std(axis=0),
                 _difference(cepstra, frames.level > LOUD, frames.active & (frames.level < SOFT)),
                 _difference(cepstra, voiced, unvoiced),
                 mean,
