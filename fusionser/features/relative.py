@@ -54,8 +54,6 @@ class RelativeBands:
 
     Parameters
     ----------
-    first : int
-        Number of the first of these frames in the whole clip.
     level : ndarray of shape (n_frames,)
         Decibels relative to the loud frames; at least ``-dynamic_range``.
     bands : ndarray of shape (n_frames, n_bands)
@@ -82,6 +80,8 @@ class RelativeFrames:
 
     Parameters
     ----------
+    first : int
+        Number of the first of these frames in the whole clip.
     level, bands
         As in `RelativeBands`.
     active : ndarray of shape (n_frames,), bool
