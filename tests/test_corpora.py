@@ -249,3 +249,23 @@ def test_a_part_of_a_published_corpus_is_told_and_a_table_may_hold_what_it_likes
     assert listed.notes == [Stamp(kind="partial-corpus", value={"corpus": "emodb", "found": 2, "expected": 535})]
     write_table(listed.rows, tmp_path / "rows.csv")
     assert list_places([Place(str(tmp_path / "rows.csv"), "emodb")]).notes == []
+
+
+def test_a_recording_with_the_audio_of_another_is_set_aside(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, 8000))
+    # Of the two pairs, only the first has the same audio.
+    for name, samples in (
+        ("1006_TIE_NEU_XX", noise[0]),
+        ("1006_TIE_HAP_XX", noise[0]),
+        ("1013_WSI_SAD_XX", noise[0]),
+        ("1013_WSI_DIS_XX", noise[1]),
+    ):
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
+    listing = list_rows(tmp_path, "crema-d")
+    assert sorted(listing.rows["source"]) == [
+        "crema-d/1006_TIE_HAP_XX",
+        "crema-d/1013_WSI_DIS_XX",
+        "crema-d/1013_WSI_SAD_XX",
+    ]
+    (reason,) = listing.quarantine["reason"]
+    assert reason.endswith("1006_TIE_NEU_XX.wav: has the audio of 1006_TIE_HAP_XX, so its label cannot be right")

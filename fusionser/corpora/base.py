@@ -1,14 +1,14 @@
 """Base class of corpora, and the conversion of a folder of recordings to rows."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 import pandas as pd
 
-from fusionser.audio import duration_of
+from fusionser.audio import decode, duration_of, fingerprint
 from fusionser.corpora.card import Card, read_card
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
@@ -83,6 +83,10 @@ class Corpus:
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Add fields from other files in the folder to the records, and return notes on missing data."""
         return []
+
+    def repeated(self) -> Mapping[str, str]:
+        """Return, by its id, each recording that in some copies of the corpus has the audio of another one."""
+        return {}
 
     def expected(self) -> set[str]:
         """Return the ids of the complete corpus if they follow a rule, else an empty set."""
@@ -167,7 +171,33 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
         )
     ordered = sorted(records.values(), key=lambda record: (record["speaker"], record["source"]))
     notes = corpus.complete(ordered, root)
-    return replace(measure(ordered), doubled=doubled, ignored=sorted(ignored), notes=notes)
+    refused = _repeated(corpus, records)
+    listing = measure([record for record in ordered if record["source"] not in refused])
+    return replace(
+        listing,
+        quarantine=pd.concat([pd.DataFrame(refused.values(), columns=["file", "reason"]), listing.quarantine]),
+        doubled=doubled,
+        ignored=sorted(ignored),
+        notes=notes,
+    )
+
+
+def _repeated(corpus: Corpus, records: Mapping[str, Record]) -> dict[str, dict[str, str]]:
+    """Return, by source, the recordings that have the audio of another one, and so a wrong label."""
+    refused = {}
+    for name, other in corpus.repeated().items():
+        source, original = (records.get(f"{corpus.name}/{one}") for one in (name, other))
+        if source and original and _same_audio(source["file"], original["file"]):
+            reason = f"{source['file']}: has the audio of {other}, so its label cannot be right"
+            refused[source["source"]] = {"file": source["file"], "reason": reason}
+    return refused
+
+
+def _same_audio(one: str, other: str) -> bool:
+    try:
+        return fingerprint(*decode(one)) == fingerprint(*decode(other))
+    except AudioError:
+        return False
 
 
 def measure(records: list[Record]) -> Listing:

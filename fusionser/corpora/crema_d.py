@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from fusionser.corpora.base import Corpus, Record
@@ -12,6 +13,13 @@ __all__ = ["CremaD"]
 
 NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})")
 DEMOGRAPHICS = "VideoDemographics.csv"
+REPEATED = {
+    "1006_TIE_NEU_XX": "1006_TIE_HAP_XX",
+    "1013_WSI_SAD_XX": "1013_WSI_DIS_XX",
+    "1017_IWW_FEA_XX": "1017_IWW_ANG_XX",
+}
+"""Recordings that in some copies have the audio of another emotion."""
+
 INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "XX": "", "X": ""}
 
 
@@ -33,6 +41,10 @@ class CremaD(Corpus):
             return None
         actor, sentence, emotion, intensity = match.groups()
         return self._record(path.stem, actor, emotion, statement=sentence, intensity=INTENSITIES[intensity])
+
+    def repeated(self) -> Mapping[str, str]:
+        """Return the recordings that in some copies have the audio of another one."""
+        return REPEATED
 
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Add the gender of each actor from ``VideoDemographics.csv`` in the folder, a subfolder or the parent."""
