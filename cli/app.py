@@ -10,6 +10,7 @@ import typer
 from fusionser.errors import FusionserError
 
 from .ablate import ablate
+from .card import card
 from .console import say
 from .corpora import corpora_app
 from .evaluate import evaluate
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(corpora_app, name="corpora")
 app.command("list", cls=NamingCommand)(list_names)
-for command in (extract, evaluate, fit, predict, stress, study, ablate, report, reproduce):
+for command in (extract, evaluate, fit, predict, card, stress, study, ablate, report, reproduce):
     app.command(cls=NamingCommand)(with_groups(command))
 
 

@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pandas as pd
 
+from fusionser.archive import is_model_file
 from fusionser.corpora.base import audio_files, check_name
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.rows import check_rows, read_table
+
+from .console import say
 
 
 def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
@@ -46,6 +49,28 @@ def _lines_of(stream: TextIO) -> list[str]:
         return [line.strip() for line in stream if line.strip()]
     except UnicodeDecodeError as error:
         raise SettingsError(f"the list on standard input is not UTF-8 ({error})") from error
+
+
+def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
+    """Return the model and the recordings among the arguments; None stands for the included model."""
+    if paths and is_model_file(paths[0]):
+        return Path(paths[0]), paths[1:]
+    return None, paths
+
+
+def load_or_included(path: Path | None) -> Any:
+    """Load a model; say what is used if none is given."""
+    from fusionser.model import load_model
+
+    loaded = load_model(path)
+    if path is None:
+        card = loaded.card
+        licences = ", ".join(f"{name} ({licence})" for name, licence in card.licences.items())
+        say(
+            f"no model given: using the included one, {card.classifier} on {card.features_name}, trained on "
+            f"{licences}; 'fusionser card' describes it"
+        )
+    return loaded
 
 
 def _read_list(listed: Path) -> pd.DataFrame:

@@ -19,9 +19,13 @@ ADAPT_HELP = (
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model file that 'fusionser fit' wrote.")],
-    clips: Annotated[
-        list[str] | None, typer.Argument(help="Recordings and folders; '-' reads paths from standard input.")
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL] RECORDINGS...",
+            help="Recordings and folders; '-' reads paths from standard input. A model that 'fusionser fit' wrote "
+            "comes first; without it, the included model is used, which was trained on CREMA-D.",
+        ),
     ] = None,
     listed: Annotated[
         Path | None, typer.Option("--list", help="Text file with one path per line, or a table with a column 'file'.")
@@ -44,21 +48,21 @@ def predict(
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
     from fusionser.alignment import ADVISABLE_CLIPS
-    from fusionser.model import load_model
     from fusionser.names import ADAPTED
     from fusionser.rows import write_table
 
-    from .inputs import gather_clips
+    from .inputs import gather_clips, load_or_included, split_model
 
     if gender not in (None, "female", "male"):
         raise SettingsError(f"--gender is '{gender}'; expected 'female' or 'male'")
-    loaded = load_model(model)
-    rows = gather_clips(clips or [], listed)
+    model, clips = split_model(paths or [])
+    loaded = load_or_included(model)
+    rows = gather_clips(clips, listed)
     if gender is not None:
         rows["gender"] = gender
     if loaded.needs_gender and not ("gender" in rows and (rows["gender"] != "").all()):
         raise SettingsError(
-            f"{model}: the model has the speaker's gender as a feature; give --gender female or --gender male, or "
+            "the model has the speaker's gender as a feature; give --gender female or --gender male, or "
             "a table with a column 'gender' (or fit with --gender none)"
         )
     if adapt:
@@ -71,7 +75,7 @@ def predict(
             )
     if abstain and loaded.unlikeness is None:
         say(
-            f"note: {model} cannot tell how unlike its training recordings a clip is, because another version saved it "
+            "note: the model cannot tell how unlike its training recordings a clip is, because another version saved it "
             "or its recordings could not be read. So --abstain uses the probability only; to change that, fit it again"
         )
     with progress_bar("recordings") as progress:

@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
-from .options import JOBS_HELP, SEEDS, Group, Input, Places, check_jobs, names, option
+from .options import JOBS_HELP, SEEDS, Group, Input, check_jobs, names, option
 
 
 class Asked(Group):
@@ -29,23 +29,33 @@ class Asked(Group):
 
 
 def stress(
-    model: Annotated[Path, typer.Argument(help="Model file that 'fusionser fit' wrote.")],
-    places: Places,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[MODEL] FOLDERS...",
+            help="Folders of recordings, or tables of rows. A model that 'fusionser fit' wrote comes first; "
+            "without it, the included model is tested.",
+        ),
+    ],
     asked: Asked,
 ) -> None:
     """Test how much the answers of a saved model change with level, codec, bandwidth, noise and rooms."""
     from fusionser.evaluation.stress import stress_model
-    from fusionser.model import load_model
     from fusionser.registry import CONDITIONS
+
+    from .inputs import load_or_included, split_model
 
     wanted = list(dict.fromkeys(names(asked.conditions or "")))
     for name in wanted:
         CONDITIONS.named(name)
-    loaded = load_model(model)
-    listing = _listing(places, asked)
+    model, places = split_model(paths)
+    if not places:
+        raise SettingsError("got a model and no recordings; give folders of recordings, or tables of rows")
+    loaded = load_or_included(model)
+    listing = _listing([Path(place) for place in places], asked)
     if loaded.needs_gender and not (listing.rows["gender"] != "").all():
         raise SettingsError(
-            f"{model}: the model has the speaker's gender as a feature, which is not known for all recordings; give a "
+            "the model has the speaker's gender as a feature, which is not known for all recordings; give a "
             "table with a column 'gender' (or fit with --gender none)"
         )
     with progress_bar("recordings") as progress:

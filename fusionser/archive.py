@@ -14,9 +14,10 @@ from typing import Any
 from fusionser.errors import ModelFileError
 from fusionser.files import write_bytes
 
-__all__ = ["FORMAT", "check_size", "read_archive", "write_archive"]
+__all__ = ["FORMAT", "MODEL_SUFFIX", "check_size", "is_model_file", "read_archive", "write_archive"]
 
 FORMAT = 1
+MODEL_SUFFIX = ".fusionser"
 MANIFEST = "manifest.json"
 LARGEST_MEMBER = 4 * 1024**3
 LARGEST_RATIO = 100
@@ -35,6 +36,23 @@ def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mappin
         for name, content in {MANIFEST: json.dumps(described, indent=1).encode(), **members}.items():
             archive.writestr(zipfile.ZipInfo(name, EARLIEST), content, zipfile.ZIP_DEFLATED)
     return write_bytes(path, buffer.getvalue())
+
+
+def is_model_file(path: str | Path) -> bool:
+    """Return whether a path stands for a saved model: by its suffix, or because it is a zip file with a manifest.
+
+    Examples
+    --------
+    >>> is_model_file("missing.fusionser"), is_model_file("missing.wav")
+    (True, False)
+    """
+    if Path(path).suffix == MODEL_SUFFIX:
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def check_size(info: zipfile.ZipInfo, where: str | Path) -> None:

@@ -29,6 +29,7 @@ from fusionser.pipeline import (
     prepare,
 )
 from fusionser.pipeline.build import decided_by
+from fusionser.pipeline.features import card_of
 from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import LOCAL
 from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
@@ -276,6 +277,7 @@ def fit_prepared(
         estimate=estimate,
         versions=versions(),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        licences={name: card.licence for name in prepared.corpora if (card := card_of(name)) is not None},
     )
     unlikeness = fit_unlikeness(
         table,

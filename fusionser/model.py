@@ -29,6 +29,9 @@ from fusionser.waveform import Rates
 
 __all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Model", "ModelCard", "load_model", "save_model"]
 
+INCLUDED_MODEL = Path(__file__).parent / "pretrained" / "crema-d.fusionser"
+"""The model for those who have none: `load_model()` and ``fusionser predict`` without a model use it."""
+
 ESTIMATORS = "estimators.skops"
 UNLIKENESS = "unlikeness.json"
 LEARNED_PART = "features/"
@@ -76,6 +79,8 @@ class ModelCard(Record):
         Each block, network, front end or classifier that is not part of fusionser, and its package.
     created : str
         Date, as YYYY-MM-DD.
+    licences : dict of str to str
+        Licence of each training corpus with a card, by its name.
     adapted_to : int or None
         Number of unlabelled clips that the model was adapted to (`Model.adapt`) after it was fitted; None if it was
         not. The estimate is that of the model before.
@@ -96,6 +101,7 @@ class ModelCard(Record):
     plugins: dict[str, str] = Field(default_factory=dict)
     created: str
     adapted_to: int | None = None
+    licences: dict[str, str] = Field(default_factory=dict)
 
     def trained_on(self, corpus: str) -> bool:
         """Return whether a corpus, by its name, is among the training corpora."""
@@ -283,12 +289,13 @@ def save_model(model: Model, path: str | Path) -> Path:
     return write_archive(path, manifest, members)
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path | None = None) -> Model:
     """Read a model from a file that `save_model` wrote, without running any code in it.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or Path, optional
+        By default the model that is included in the package, `INCLUDED_MODEL`, trained on CREMA-D.
 
     Returns
     -------
@@ -300,6 +307,7 @@ def load_model(path: str | Path) -> Model:
         If the file is missing, truncated, foreign, newer than this version, or hostile, or needs an object that is
         not registered here.
     """
+    path = INCLUDED_MODEL if path is None else path
     manifest, members = read_archive(path)
     try:
         return _assembled(manifest, members)

@@ -1,0 +1,50 @@
+"""The command ``fusionser card``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .console import print_json, write
+from .options import Json
+
+
+def card(
+    model: Annotated[
+        Path | None, typer.Argument(help="Model file that 'fusionser fit' wrote; by default the included one.")
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a study; its results for the same features and classifier are shown too."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Markdown file to write, instead of printing the card.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a saved model was trained on, its scores, its purpose and limits, and its licence."""
+    from fusionser.model import load_model
+    from fusionser.reporting.card import card_page, included_card, like_results, write_card
+
+    loaded = load_model(model)
+    if json:
+        print_json(loaded.card.model_dump(mode="json"))
+        return
+    if model is None and study is None:
+        page = included_card()
+    else:
+        results = [] if study is None else like_results(loaded.card, _results(study))
+        page = card_page(loaded.card, results)
+        if out is not None:
+            write(str(write_card(loaded.card, out, results)))
+            return
+    write(page)
+
+
+def _results(folder: Path) -> list[Any]:
+    from fusionser.errors import SettingsError
+    from fusionser.studies.recipe import kept_recipe
+    from fusionser.studies.study import stored_study
+
+    kept = kept_recipe(folder)
+    if kept is None:
+        raise SettingsError(f"{folder}: expected a folder that 'fusionser study' wrote")
+    return list(stored_study(kept[1], folder).results)

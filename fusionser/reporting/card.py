@@ -1,0 +1,70 @@
+"""The card of a saved model: what it was trained on, how well it does, what it is for, and where its use is restricted."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fusionser.corpora import CORPORA
+from fusionser.files import write_text
+from fusionser.model import INCLUDED_MODEL, ModelCard
+from fusionser.reporting.page import render
+from fusionser.reporting.settings import block_lines
+from fusionser.reporting.words import percent, stamp_texts
+from fusionser.results import Result
+
+FEWEST = 4
+"""Fewest speakers whose quartiles are shown."""
+
+__all__ = ["card_page", "included_card", "like_results", "write_card"]
+
+
+def like_results(card: ModelCard, results: Sequence[Result]) -> list[Result]:
+    """Return the results of pipelines with the same features, classifier and parameters as the model."""
+    return [
+        result
+        for result in results
+        if (result.features, result.classifier, result.classifier_settings)
+        == (card.features, card.classifier, card.classifier_settings)
+    ]
+
+
+def included_card() -> str:
+    """Return the page of the included model."""
+    return INCLUDED_MODEL.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def card_page(card: ModelCard, results: Sequence[Result] = ()) -> str:
+    """Return the Markdown page of a card.
+
+    Parameters
+    ----------
+    card : ModelCard
+    results : sequence of Result
+        Further results of the same pipeline, such as on other corpora.
+    """
+    estimate = card.estimate
+    return render(
+        "card.md.j2",
+        card=card,
+        corpora=[CORPORA[name].card for name in card.licences if name in CORPORA],
+        blocks=[] if estimate is None else block_lines([estimate]),
+        estimate=estimate,
+        quartiles=_quartiles(estimate),
+        estimate_notes=[] if estimate is None else stamp_texts([*estimate.protocol.stamps, *estimate.notes]),
+        results=results,
+        share=percent,
+    )
+
+
+def _quartiles(estimate: Result | None) -> list[float]:
+    """Return the smallest UAR of a test speaker, the quartiles, and the largest; nothing for fewer than four."""
+    if estimate is None or len(estimate.speakers) < FEWEST:
+        return []
+    uars = [scores.uar for scores in estimate.speakers.values()]
+    return np.percentile(uars, [0, 25, 50, 75, 100]).tolist()
+
+
+def write_card(card: ModelCard, path: str | Path, results: Sequence[Result] = ()) -> Path:
+    """Write the page of a card, atomically."""
+    return write_text(path, card_page(card, results))
