@@ -21,6 +21,7 @@ demo: install
 	$(BIN)/fusionser evaluate $(DEMO)/recordings --corpus demo --preset ser-fusionnet --classifier bilstm --epochs 20 --protocol speaker-holdout
 	$(BIN)/fusionser fit $(DEMO)/features.parquet --classifier svm --out $(DEMO)/model.fusionser
 	$(BIN)/fusionser predict $(DEMO)/model.fusionser $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
+	$(BIN)/fusionser predict $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
 	@echo "The report: $(DEMO)/report/report.md"
 
 test: lint types unit

@@ -10,6 +10,8 @@ import pytest
 import soundfile
 from conftest import tone
 
+from fusionser.registry import AUGMENTATIONS
+
 EVALUATE = ["--corpus", "demo", "--preset", "fusionnet"]
 
 
@@ -163,7 +165,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
         (["--imbalance", "magic"], "unknown imbalance strategy 'magic'. Known: none, weights"),
         (["--device", "cuda:99"], "this machine has no device 'cuda:99'; available here: auto, cpu"),
         (["--fusion", "late"], "unknown fusion 'late'. Known: early, average, weighted, stacked"),
-        (["--augment", "echo"], "unknown augmentation 'echo'. Known: noise, pitch, stretch, lowpass, speed"),
+        (["--augment", "echo"], f"unknown augmentation 'echo'. Known: {', '.join(AUGMENTATIONS)}"),
         (["--precision", "int8"], "unknown precision 'int8'. Known: float32, bfloat16"),
         (["--blocks", "conv1", "--gender", "given"], "unknown feature block 'conv1'; did you mean 'conv1d'?"),
         (["--blocks", "conv1d", "--cross-fit", "1"], "cross_fit is 1; expected 0"),

@@ -1,4 +1,4 @@
-"""The card of a saved model: what it was trained on, how well it does, what it is for, and where its use is restricted."""
+"""The card of a saved model: its training data, scores, purpose and limits, and where its use is restricted."""
 
 from collections.abc import Sequence
 from pathlib import Path
