@@ -75,8 +75,8 @@ def predict(
             )
     if abstain and loaded.unlikeness is None:
         say(
-            "note: the model cannot tell how unlike its training recordings a clip is, because another version "
-            "saved it, or its recordings could not be read. So --abstain uses the probability only; to change that, fit it again"
+            "note: the model cannot tell how unlike its training recordings a clip is, because it was saved by another "
+            "version or without its recordings. So --abstain uses the probability only; to change that, fit it again"
         )
     with progress_bar("recordings") as progress:
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain)
