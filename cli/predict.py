@@ -47,32 +47,17 @@ def predict(
     json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
-    from fusionser.alignment import ADVISABLE_CLIPS
     from fusionser.names import ADAPTED
     from fusionser.rows import write_table
 
     from .inputs import gather_clips, load_or_included, split_model
 
-    if gender not in (None, "female", "male"):
-        raise SettingsError(f"--gender is '{gender}'; expected 'female' or 'male'")
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
     rows = gather_clips(clips, listed)
-    if gender is not None:
-        rows["gender"] = gender
-    if loaded.needs_gender and not ("gender" in rows and (rows["gender"] != "").all()):
-        raise SettingsError(
-            "the model has the speaker's gender as a feature; give --gender female or --gender male, or "
-            "a table with a column 'gender' (or fit with --gender none)"
-        )
+    _set_gender(loaded, rows, gender)
     if adapt:
-        with progress_bar("recordings to adapt to") as progress:
-            loaded = loaded.adapt(rows, n_jobs=jobs, progress=progress)
-        if (loaded.card.adapted_to or 0) < ADVISABLE_CLIPS:
-            say(
-                f"note: adapted to fewer than {ADVISABLE_CLIPS} recordings; predictions may be worse than without "
-                "--adapt"
-            )
+        loaded = _adapted(loaded, rows, jobs)
     if abstain and loaded.unlikeness is None:
         say(
             "note: the model cannot tell how unlike its training recordings a clip is, because it was saved by another "
@@ -88,6 +73,30 @@ def predict(
     _print_answers(answers, loaded.card.classes, json=json, setting=None if adapted_to is None else ADAPTED)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
+
+
+def _set_gender(model: Any, rows: Any, gender: str | None) -> None:
+    """Set the gender of all rows if one is given; raise `SettingsError` if the model needs one that is missing."""
+    if gender not in (None, "female", "male"):
+        raise SettingsError(f"--gender is '{gender}'; expected 'female' or 'male'")
+    if gender is not None:
+        rows["gender"] = gender
+    if model.needs_gender and not ("gender" in rows and (rows["gender"] != "").all()):
+        raise SettingsError(
+            "the model has the speaker's gender as a feature; give --gender female or --gender male, or a table with a "
+            "column 'gender' (or fit with --gender none)"
+        )
+
+
+def _adapted(model: Any, rows: Any, jobs: int) -> Any:
+    """Return the model adapted to the rows; say so if they are few."""
+    from fusionser.alignment import ADVISABLE_CLIPS
+
+    with progress_bar("recordings to adapt to") as progress:
+        adapted = model.adapt(rows, n_jobs=jobs, progress=progress)
+    if (adapted.card.adapted_to or 0) < ADVISABLE_CLIPS:
+        say(f"note: adapted to fewer than {ADVISABLE_CLIPS} recordings; predictions may be worse than without --adapt")
+    return adapted
 
 
 def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool, setting: str | None) -> None:

@@ -299,7 +299,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "stretch": "augmentation.waveforms:STRETCH",
         "lowpass": "augmentation.waveforms:LOWPASS",
         "speed": "augmentation.waveforms:SPEED",
-        "gain": "augmentation.recordings:GAIN",
+        "level": "augmentation.recordings:LEVEL",
         "equaliser": "augmentation.recordings:EQUALISER",
         "room": "augmentation.recordings:ROOM",
         "pink-noise": "augmentation.recordings:PINK_NOISE",

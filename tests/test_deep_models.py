@@ -102,6 +102,7 @@ def test_saving_leaves_the_model_whole_and_its_file_holds_no_learning_curve(deep
         "classifier.safetensors",
         "features/conv1d",
         "features/gender",
+        "unlikeness.json",
     }
 
 

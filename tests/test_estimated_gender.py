@@ -67,5 +67,5 @@ def test_blocks_come_in_the_order_in_which_they_are_named(demo_folder):
     fitted = extractor.set_params(conv1d__epochs=1).fit(rows, rows["emotion"])
     table = fitted.set_params(keep_rows=True).transform(rows)
     assert list(table.columns[:5]) == ["speaker", "source", "augmentation", "corpus", "conv1d__unit_00"]
-    assert list(table.columns[35:37]) == ["gender__male", "statistics__mean"]
+    assert list(table.columns[36:38]) == ["gender__male", "statistics__mean"]
     np.testing.assert_array_equal(table["gender__male"], (rows["gender"] == "male").astype(float))

@@ -313,7 +313,17 @@ def test_a_model_says_what_it_lacks_where_the_package_is_missing(run, fitted, re
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
     """A package that cannot be imported, with a name of each kind; one name is taken by fusionser."""
-    kinds = ("blocks", "networks", "front_ends", "classifiers", "corpora", "augmentations", "protocols", "presets")
+    kinds = (
+        "blocks",
+        "networks",
+        "front_ends",
+        "classifiers",
+        "corpora",
+        "augmentations",
+        "protocols",
+        "presets",
+        "conditions",
+    )
     points = {kind: {"broken": "broken_module:Thing"} for kind in kinds}
     points["blocks"]["mfcc"] = "broken_module:Thing"
     modules = {"broken_module": "import no_such_module\n"}

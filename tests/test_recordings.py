@@ -13,7 +13,7 @@ from fusionser.networks import Conv2DRelativeExtractor
 from fusionser.registry import AUGMENTATIONS
 
 RATE = 16000
-KINDS = ("gain", "equaliser", "room", "pink-noise", "mp3", "opus", "vocal-tract", "recording")
+KINDS = ("level", "equaliser", "room", "pink-noise", "mp3", "opus", "vocal-tract", "recording")
 
 
 def speech_like(seconds=1.5, seed=0):
@@ -36,9 +36,9 @@ def test_each_kind_draws_valid_parameters_and_is_reproducible(kind):
         assert np.array_equal(changed, augment(clip, RATE, wanted))
 
 
-def test_gain_is_exact_and_clips_at_full_scale():
+def test_level_is_exact_and_clips_at_full_scale():
     samples = np.array([0.1, -0.2, 0.9], dtype=np.float32)
-    louder = augment(samples, RATE, Augmentation("gain", 6.0, 1))
+    louder = augment(samples, RATE, Augmentation("level", 6.0, 1))
     assert louder == pytest.approx([0.1 * 10**0.3, -0.2 * 10**0.3, 1.0], rel=1e-6)
 
 

@@ -23,7 +23,7 @@ from fusionser.augmentation.recording_chain import (
 )
 from fusionser.augmentation.waveforms import Kind
 
-__all__ = ["EQUALISER", "GAIN", "MP3", "OPUS", "PINK_NOISE", "RECORDING", "ROOM", "VOCAL_TRACT"]
+__all__ = ["EQUALISER", "LEVEL", "MP3", "OPUS", "PINK_NOISE", "RECORDING", "ROOM", "VOCAL_TRACT"]
 
 Generator = np.random.Generator
 Drawn = Callable[[], Generator]
@@ -44,7 +44,7 @@ def _logarithmic(low: float, high: float) -> Callable[[Generator], float]:
     return lambda rng: math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
-def _gain(samples: Waveform, rate: int, decibels: float, drawn: Drawn) -> npt.NDArray[Any]:
+def _level(samples: Waveform, rate: int, decibels: float, drawn: Drawn) -> npt.NDArray[Any]:
     return change_gain(samples, rate, 0, decibels=decibels, clipped=True).samples
 
 
@@ -92,9 +92,9 @@ def _recording(samples: Waveform, rate: int, strength: float, drawn: Drawn) -> n
     return samples
 
 
-GAIN = Kind(
+LEVEL = Kind(
     "Another level, up to 12 dB lower or higher, clipped at full scale.",
-    _gain,
+    _level,
     lambda rng: float(rng.uniform(-12.0, 12.0)),
     -60.0,
     60.0,
@@ -108,7 +108,7 @@ EQUALISER = Kind(
     0.0,
     20.0,
     "dB",
-    ".1f",
+    ".2f",
 )
 ROOM = Kind(
     "A synthetic room with a reverberation time of 0.15 to 0.8 s.",
@@ -117,7 +117,7 @@ ROOM = Kind(
     0.05,
     5.0,
     "s",
-    ".2f",
+    ".3f",
 )
 PINK_NOISE = Kind(
     "Pink noise, 8 to 35 dB below the active speech.",
@@ -139,7 +139,7 @@ VOCAL_TRACT = Kind(
     0.25,
     4.0,
     "times the frequency",
-    ".3f",
+    ".1f",
 )
 RECORDING = Kind(
     "Another recording: a room, noise, microphone, bandwidth and codec, each in a part of the copies.",
