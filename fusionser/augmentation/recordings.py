@@ -129,9 +129,9 @@ PINK_NOISE = Kind(
     ".1f",
 )
 MP3 = Kind("Encoded as MP3 and decoded, at 24 to 96 kbit/s.", _coded("mp3"), _logarithmic(24.0, 96.0), 8.0, 320.0,
-           "kbit/s", ".0f")  # fmt: skip
+           "kbit/s", ".1f")  # fmt: skip
 OPUS = Kind("Encoded as Opus and decoded, at 12 to 48 kbit/s.", _coded("opus"), _logarithmic(12.0, 48.0), 6.0, 256.0,
-            "kbit/s", ".0f")  # fmt: skip
+            "kbit/s", ".1f")  # fmt: skip
 VOCAL_TRACT = Kind(
     "A shorter or longer vocal tract: pitch and formants move together, at the same tempo.",
     _vocal_tract,
@@ -139,7 +139,7 @@ VOCAL_TRACT = Kind(
     0.25,
     4.0,
     "times the frequency",
-    ".1f",
+    ".3f",
 )
 RECORDING = Kind(
     "Another recording: a room, noise, microphone, bandwidth and codec, each in a part of the copies.",
