@@ -43,15 +43,26 @@ def predict(
             "training recordings than 99 % of those of unseen speakers.",
         ),
     ] = False,
+    most_unlike: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="With --abstain: unlikeness up to which recordings are answered, by default 0.99; 1 for all.",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
     json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
+    from fusionser.model import MOST_UNLIKE
     from fusionser.names import ADAPTED
     from fusionser.rows import write_table
 
     from .inputs import gather_clips, load_or_included, split_model
 
+    if most_unlike is not None and not abstain:
+        raise SettingsError("--most-unlike has no effect without --abstain; give both, or neither")
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
     rows = gather_clips(clips, listed)
@@ -64,7 +75,8 @@ def predict(
             "version or without its recordings. So --abstain uses the probability only; to change that, fit it again"
         )
     with progress_bar("recordings") as progress:
-        answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain)
+        limit = MOST_UNLIKE if most_unlike is None else most_unlike
+        answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain, most_unlike=limit)
     if out is not None:
         write_table(answers, out)
     adapted_to = loaded.card.adapted_to

@@ -27,7 +27,16 @@ from fusionser.scaling import BlockScaler
 from fusionser.spec import stored_elsewhere
 from fusionser.waveform import Rates
 
-__all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Model", "ModelCard", "load_model", "save_model"]
+__all__ = [
+    "INCLUDED_MODEL",
+    "LEAST_PROBABILITY",
+    "MOST_UNLIKE",
+    "UNSURE",
+    "Model",
+    "ModelCard",
+    "load_model",
+    "save_model",
+]
 
 INCLUDED_MODEL = Path(__file__).parent / "pretrained" / "crema-d.fusionser"
 """The model for those who have none: `load_model()` and ``fusionser predict`` without a model use it."""
@@ -45,7 +54,7 @@ LEAST_PROBABILITY = 0.5
 """Probability of the best class below which a model abstains: it is then more likely wrong than right."""
 
 MOST_UNLIKE = 0.99
-"""Unlikeness above which a model abstains."""
+"""Unlikeness above which a model abstains by default."""
 
 HEARD = f"{UNLIKENESS}/{Recording.kind}"
 """Name of the description of the recording among the computations of a prediction. No block can have this name."""
@@ -137,6 +146,7 @@ class Model:
         n_jobs: int | None = None,
         progress: Progress | None = None,
         abstain: bool = False,
+        most_unlike: float = MOST_UNLIKE,
     ) -> pd.DataFrame:
         """Predict the emotion of clips; a clip that cannot be used gets an error instead.
 
@@ -150,7 +160,9 @@ class Model:
         progress : callable, optional
         abstain : bool, default=False
             Answer `UNSURE` if the probability of the best class is below `LEAST_PROBABILITY`, or the unlikeness is
-            above `MOST_UNLIKE`.
+            above `most_unlike`.
+        most_unlike : float, default=0.99
+            Unlikeness up to which a model answers, 0 to 1. With 1, it answers however unlike a clip is.
 
         Returns
         -------
@@ -183,7 +195,7 @@ class Model:
                 "error": [result.failures.get(position, "") for position in range(len(files))],
             }
         )
-        return _abstaining(answers) if abstain else answers
+        return _abstaining(answers, most_unlike) if abstain else answers
 
     def _computed(self, table: FeatureTable, **options: Any) -> tuple[Extraction, Extraction | None]:
         """Compute the features, and the description of the recordings: together, so that each clip is decoded once."""
@@ -245,10 +257,10 @@ class Model:
         return replace(self, pipeline=Pipeline(steps), card=card)
 
 
-def _abstaining(answers: pd.DataFrame) -> pd.DataFrame:
+def _abstaining(answers: pd.DataFrame, most_unlike: float) -> pd.DataFrame:
     """Return answers of which those that cannot be relied on are `UNSURE`, and the reasons."""
     improbable = (answers["probability"] < LEAST_PROBABILITY).to_numpy()
-    unlike = (answers["unlikeness"] > MOST_UNLIKE).to_numpy() if "unlikeness" in answers else np.zeros_like(improbable)
+    unlike = (answers["unlikeness"] > most_unlike).to_numpy() if "unlikeness" in answers else np.zeros_like(improbable)
     reasons = np.select([improbable & unlike, improbable, unlike], ["both", "probability", "unlikeness"], "")
     emotions = np.where(reasons == "", answers["emotion"], UNSURE)
     return answers.assign(emotion=emotions, unsure_because=reasons.astype(object))

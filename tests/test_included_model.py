@@ -1,0 +1,90 @@
+"""The included model, and the cards of models."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import tone
+
+from fusionser.model import INCLUDED_MODEL, load_model
+from fusionser.reporting.card import card_page, included_card, like_results
+
+LARGEST = 5 * 2**20
+"""Bytes that the included model may have."""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A modulated tone, which is no speech."""
+    path = tmp_path_factory.mktemp("clips") / "tone.wav"
+    soundfile.write(path, tone(200.0, 2.0) * np.abs(np.sin(np.linspace(0, 20, 32000))), 16000)
+    return path
+
+
+def test_the_included_model_is_small_and_made_of_crema_d_alone():
+    card = load_model().card
+    assert INCLUDED_MODEL.stat().st_size < LARGEST
+    assert card.corpus == "crema-d" and card.licences == {"crema-d": "ODbL 1.0"}
+    # All but the silent recording and the three with the audio of another one.
+    assert (card.training_rows, card.training_speakers) == (7438, 91)
+    assert card.classes == ("angry", "disgust", "fear", "happy", "neutral", "sad")
+    assert card.estimate is not None and card.estimate.protocol.speaker_independent
+
+
+def test_its_card_and_notice_state_licence_scores_limits_and_law():
+    page = included_card()
+    estimate = load_model().card.estimate
+    assert f"{100 * estimate.pooled.uar:.1f} (" in page
+    for stated in ("ODbL", "Open Database License", "Regulation 2024/1689", "## Limits", "## What it is for", "emodb"):
+        assert stated in page
+    assert "Open Database License" in INCLUDED_MODEL.with_name("NOTICE").read_text()
+
+
+def test_predict_without_a_model_uses_it_and_says_so(command, clip):
+    shown = command("predict", clip)
+    assert "no model given: using the included one" in shown.messages and "crema-d (ODbL 1.0)" in shown.messages
+    (answer,) = command("predict", clip, "--json").json
+    assert set(answer["probabilities"]) == set(load_model().card.classes)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1.0)
+    # A tone is unlike any of its training recordings.
+    assert answer["unlikeness"] > 0.99
+
+
+def test_a_model_that_is_given_is_used_whatever_its_name(command, clip, tmp_path):
+    renamed = tmp_path / "model.zip"
+    renamed.write_bytes(INCLUDED_MODEL.read_bytes())
+    assert "no model given" not in command("predict", renamed, clip).messages
+    missing = command("predict", tmp_path / "none.fusionser", clip, status=1)
+    assert "none.fusionser" in missing.messages
+    assert "nothing to predict" in command("predict", renamed, status=1).messages
+
+
+def test_stress_without_a_model_tests_it(command, clip):
+    shown = command("stress", clip.parent, "--conditions", "gain-minus-12-db", "--json")
+    assert shown.json["trained_on"] == "crema-d"
+    assert shown.json["conditions"][0]["changed"] == 0.0
+    assert "no recordings" in command("stress", INCLUDED_MODEL, status=1).messages
+
+
+def test_the_command_shows_the_card(command, tmp_path):
+    assert command("card").output.split() == included_card().split()
+    assert command("card", "--json").json["licences"] == {"crema-d": "ODbL 1.0"}
+    out = tmp_path / "card.md"
+    command("card", INCLUDED_MODEL, "--out", out)
+    assert out.read_text() == card_page(load_model().card)
+    refused = command("card", INCLUDED_MODEL, "--study", tmp_path, status=1)
+    assert "expected a folder that 'fusionser study' wrote" in refused.messages
+
+
+def test_results_of_other_pipelines_are_not_on_a_card():
+    card = load_model().card
+    same = card.estimate
+    other = same.model_copy(update={"classifier": "svm"})
+    assert like_results(card, [other, same]) == [same]
+
+
+def test_a_card_without_an_estimate_says_so():
+    card = load_model().card.model_copy(update={"estimate": None})
+    assert "the performance of this model is unknown" in card_page(card)
+    assert json.dumps(card.model_dump(mode="json"))
