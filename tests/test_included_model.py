@@ -55,16 +55,16 @@ def test_a_model_that_is_given_is_used_whatever_its_name(command, clip, tmp_path
     renamed = tmp_path / "model.zip"
     renamed.write_bytes(INCLUDED_MODEL.read_bytes())
     assert "no model given" not in command("predict", renamed, clip).messages
-    missing = command("predict", tmp_path / "none.fusionser", clip, status=1)
+    missing = command("predict", tmp_path / "none.fusionser", clip)
     assert "none.fusionser" in missing.messages
-    assert "nothing to predict" in command("predict", renamed, status=1).messages
+    assert "nothing to predict" in command("predict", renamed).messages
 
 
 def test_stress_without_a_model_tests_it(command, clip):
     shown = command("stress", clip.parent, "--conditions", "gain-minus-12-db", "--json")
     assert shown.json["trained_on"] == "crema-d"
     assert shown.json["conditions"][0]["changed"] == 0.0
-    assert "no recordings" in command("stress", INCLUDED_MODEL, status=1).messages
+    assert "no recordings" in command("stress", INCLUDED_MODEL).messages
 
 
 def test_the_command_shows_the_card(command, tmp_path):
@@ -73,7 +73,7 @@ def test_the_command_shows_the_card(command, tmp_path):
     out = tmp_path / "card.md"
     command("card", INCLUDED_MODEL, "--out", out)
     assert out.read_text() == card_page(load_model().card)
-    refused = command("card", INCLUDED_MODEL, "--study", tmp_path, status=1)
+    refused = command("card", INCLUDED_MODEL, "--study", tmp_path)
     assert "expected a folder that 'fusionser study' wrote" in refused.messages
 
 
