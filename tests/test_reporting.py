@@ -2,12 +2,14 @@ import json
 import re
 
 import pytest
+from made_results import made
 from matplotlib.image import imread
 
 from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
 from fusionser.reporting.figures import study_figure
 from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
+from fusionser.reporting.words import one_sided
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 
 TEXT = StudyText(title="Title", question="Question?", command="the command")
@@ -103,3 +105,13 @@ def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):
     assert "    the command" in page
     tables = [line for line in page.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables)
+
+
+def test_a_page_says_where_most_answers_are_one_emotion():
+    result = made(("none", "none"), "svm", 0.5)
+    even = result.model_copy(update={"confusion": [[6, 4], [6, 4]], "classes": ("calm", "sad")})
+    single = result.model_copy(update={"confusion": [[0, 10], [1, 9]], "classes": ("calm", "sad")})
+    # 12 of 20 are exactly the limit, 19 of 20 above it.
+    assert one_sided([even]) == []
+    (line,) = one_sided([even, single])
+    assert line.startswith("svm with") and line.endswith("95.0 % of the answers are 'sad'")

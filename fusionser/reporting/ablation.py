@@ -14,7 +14,7 @@ from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker
 from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
 from fusionser.reporting.page import PageText, relied_columns, render
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
-from fusionser.reporting.words import change, design_notes, ends, result_stamps, where_asked
+from fusionser.reporting.words import change, design_notes, ends, one_sided, result_stamps, where_asked
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import NONE, Factorial
@@ -222,6 +222,7 @@ def page_values(
         "design_notes": design_notes(design),
         "where_asked": where_asked(design),
         "calibrated": any(result.calibration_error is not None for result in results),
+        "mostly": one_sided(results),
         "averaged": ", averaged over the classifiers" if len({result.classifier for result in results}) > 1 else "",
         "relied": [{"result": result, "rows": relied_columns(result)} for result in results if result.importance],
         "by_classifier": change_by_classifier(design, effects, results),

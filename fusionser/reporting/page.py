@@ -22,6 +22,7 @@ from fusionser.reporting.words import (
     classes_text,
     ends,
     note_lines,
+    one_sided,
     percent,
     selection_text,
     stamp_texts,
@@ -188,6 +189,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         gaps=_gaps(results),
         settings_used={result.protocol.setting for result in results},
         calibrated=any(result.calibration_error is not None for result in results),
+        mostly=one_sided(results),
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),
         lines=[

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from fusionser.corpora.labels import renamed_labels
 from fusionser.facts import Stamp
 from fusionser.registry import NETWORKS
@@ -16,12 +18,17 @@ __all__ = [
     "classes_text",
     "design_notes",
     "note_lines",
+    "one_sided",
     "result_stamps",
     "selection_text",
     "stamp_text",
     "stamp_texts",
     "where_asked",
 ]
+
+
+MOST_ANSWERS = 0.6
+"""Share of the answers that one emotion may have before a page says so."""
 
 
 def percent(share: float) -> str:
@@ -168,6 +175,24 @@ def stamp_texts(stamps: Sequence[Stamp]) -> list[str]:
 def note_lines(result: Result) -> list[str]:
     """Return the notes of a result as sentences."""
     return stamp_texts(result.notes)
+
+
+def one_sided(results: Sequence[Result]) -> list[str]:
+    """Return a sentence for each result of whose answers more than `MOST_ANSWERS` are the same emotion.
+
+    Such a pipeline tells little apart, whatever its accuracy.
+    """
+    lines = []
+    for result in results:
+        answers = np.sum(result.confusion, axis=0)
+        share = answers.max() / answers.sum()
+        if share > MOST_ANSWERS:
+            tested = ", ".join(fold.name for fold in result.folds) if len(result.folds) <= 2 else result.protocol.name
+            lines.append(
+                f"{result.classifier} with {result.features_name} ({result.protocol.setting}, tested on {tested}): "
+                f"{percent(float(share))} % of the answers are '{result.classes[answers.argmax()]}'"
+            )
+    return lines
 
 
 def selection_text(selection: str) -> str:
