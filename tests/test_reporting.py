@@ -108,7 +108,7 @@ def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):
 
 
 def test_a_page_says_where_most_answers_are_one_emotion():
-    result = made(("none", "none"), "svm", 0.5)
+    result = made(("none", "none"), "svm", [0.5] * 24)
     even = result.model_copy(update={"confusion": [[6, 4], [6, 4]], "classes": ("calm", "sad")})
     single = result.model_copy(update={"confusion": [[0, 10], [1, 9]], "classes": ("calm", "sad")})
     # 12 of 20 are exactly the limit, 19 of 20 above it.
