@@ -15,7 +15,7 @@ from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress
 from fusionser.facts import Stamp
 from fusionser.likeness import fit_unlikeness
-from fusionser.model import FEATURES, Model, ModelCard
+from fusionser.model import FEATURES, Model, ModelCard, digests_of
 from fusionser.pipeline import (
     Extracted,
     Place,
@@ -277,6 +277,7 @@ def fit_prepared(
         estimate=estimate,
         versions=versions(),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        digests=digests_of(pipeline[FEATURES]),
         licences={name: card.licence for name in prepared.corpora if (card := card_of(name)) is not None},
     )
     unlikeness = fit_unlikeness(

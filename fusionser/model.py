@@ -90,6 +90,9 @@ class ModelCard(Record):
         Date, as YYYY-MM-DD.
     licences : dict of str to str
         Licence of each training corpus with a card, by its name.
+    digests : dict of str to str
+        Digest of the settings and the revision of each block of fusionser, or of the input of each network, by the name
+        of the block. A model whose columns another version computes otherwise is refused. Empty in earlier files.
     adapted_to : int or None
         Number of unlabelled clips that the model was adapted to (`Model.adapt`) after it was fitted; None if it was
         not. The estimate is that of the model before.
@@ -111,6 +114,7 @@ class ModelCard(Record):
     created: str
     adapted_to: int | None = None
     licences: dict[str, str] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)
 
     def trained_on(self, corpus: str) -> bool:
         """Return whether a corpus, by its name, is among the training corpora."""
@@ -337,6 +341,7 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
         loaded = load_estimators(rest.pop(ESTIMATORS), {SCALE: BlockScaler, CLASSIFIER: kind})
     except ModelFileError as error:
         raise ModelFileError(f"{error}{_other_versions(card)}") from error
+    _check_revisions(card, extractor)
     scaler, classifier = loaded[SCALE], loaded[CLASSIFIER]
     unlikeness = unpack_unlikeness(rest.pop(UNLIKENESS)) if UNLIKENESS in rest else None
     try:
@@ -353,6 +358,28 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
         raise ModelFileError(f"its parts do not fit together ({error})") from error
     extractor.keep_rows = True
     return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card, unlikeness)
+
+
+def digests_of(extractor: FeatureExtractor) -> dict[str, str]:
+    """Return the digest of each block of fusionser, or of the input of each network, by the name of the block."""
+    computed = {
+        name: block.resolved_front_end() if isinstance(block, LearnedBlock) else block
+        for name, block in extractor.blocks
+    }
+    # Plugins have versions of their own, which the card names.
+    return {name: one.digest() for name, one in computed.items() if not one.origin()}
+
+
+def _check_revisions(card: ModelCard, extractor: FeatureExtractor) -> None:
+    """Raise `ModelFileError` if the columns of the model are computed otherwise than when it was fitted."""
+    now = digests_of(extractor)
+    changed = [name for name, digest in card.digests.items() if now.get(name) != digest]
+    if changed:
+        made = card.versions.get("fusionser", "another version")
+        raise ModelFileError(
+            f"it was fitted with fusionser {made}, which computed {', '.join(changed)} otherwise than this version; "
+            "fit the model again, or install that version"
+        )
 
 
 def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableClassifier]]:

@@ -16,6 +16,7 @@ from prepared_rows import under
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError
+from fusionser.features import MFCC
 from fusionser.jobs import fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.scaling import SCALERS
@@ -113,3 +114,11 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(model_data, saved, 
         save_model(model, target)
     assert list(tmp_path.iterdir()) == [target]
     assert Path(target).is_dir()
+
+
+def test_a_model_whose_columns_are_computed_otherwise_today_is_refused(saved, monkeypatch):
+    model = load_model(saved["svm"])
+    assert set(model.card.digests) == {name for name, _ in model.pipeline["features"].blocks}
+    monkeypatch.setattr(MFCC, "revision", MFCC.revision + 1)
+    with pytest.raises(FusionserError, match="which computed mfcc otherwise than this version; fit the model again"):
+        load_model(saved["svm"])
