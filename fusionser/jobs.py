@@ -36,6 +36,7 @@ from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, PROTOCOLS, N
 from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, versions
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.splits import Protocol
+from fusionser.temperature import fit_temperature
 
 __all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared", "plugins_used"]
 
@@ -240,6 +241,17 @@ def _seconds(prepared: Prepared, evaluation: Evaluation, spent: float) -> dict[s
     return seconds
 
 
+def _temperature(evaluation: Evaluation) -> float:
+    """Return the temperature for predictions on unseen speakers; 1 if there are none with probabilities."""
+    columns = [f"probability_{name}" for name in evaluation.classes]
+    predictions = evaluation.predictions
+    if not evaluation.protocol.speaker_independent or not set(columns) <= set(predictions):
+        return 1.0
+    known = predictions[columns].notna().all(axis=1)
+    targets = predictions.loc[known, "truth"].map(list(evaluation.classes).index)
+    return fit_temperature(predictions.loc[known, columns], targets) if known.any() else 1.0
+
+
 def fit_prepared(
     prepared: Prepared,
     *,
@@ -250,10 +262,10 @@ def fit_prepared(
     """Fit the pipeline of prepared rows to all of them, after an estimate under `split` unless it is None."""
     table, spec = prepared.table, prepared.spec
     classes = check_labels(table)
-    estimate = None
+    estimate, temperature = None, 1.0
     if split is not None:
-        estimated = evaluate_prepared(prepared, split, resources=resources, progress=progress)[0]
-        estimate = estimated.model_copy(update=PRIVATE)
+        estimated, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
+        estimate, temperature = estimated.model_copy(update=PRIVATE), _temperature(evaluation)
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )
@@ -277,6 +289,7 @@ def fit_prepared(
         estimate=estimate,
         versions=versions(),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        temperature=temperature,
         digests=digests_of(pipeline[FEATURES]),
         licences={name: card.licence for name in prepared.corpora if (card := card_of(name)) is not None},
     )

@@ -25,6 +25,7 @@ from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named,
 from fusionser.results import BlockSettings, Result, StoredSpec, versions
 from fusionser.scaling import BlockScaler
 from fusionser.spec import stored_elsewhere
+from fusionser.temperature import COLDEST, HOTTEST, tempered
 from fusionser.waveform import Rates
 
 __all__ = [
@@ -90,6 +91,8 @@ class ModelCard(Record):
         Date, as YYYY-MM-DD.
     licences : dict of str to str
         Licence of each training corpus with a card, by its name.
+    temperature : float
+        Of all probabilities (`tempered`), fitted to the estimate's predictions for unseen speakers; 1 without these.
     digests : dict of str to str
         Digest of the settings and the revision of each block of fusionser, or of the input of each network, by the name
         of the block. A model whose columns another version computes otherwise is refused. Empty in earlier files.
@@ -114,6 +117,7 @@ class ModelCard(Record):
     created: str
     adapted_to: int | None = None
     licences: dict[str, str] = Field(default_factory=dict)
+    temperature: float = Field(1.0, ge=COLDEST, le=HOTTEST)
     digests: dict[str, str] = Field(default_factory=dict)
 
     def trained_on(self, corpus: str) -> bool:
@@ -187,7 +191,8 @@ class Model:
         if usable:
             # The extractor made these columns, so the checks of each step's input are not needed.
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
-            labels[usable], probabilities[usable] = self.pipeline[CLASSIFIER].answer(scaled)
+            labels[usable], given = self.pipeline[CLASSIFIER].answer(scaled)
+            probabilities[usable] = tempered(given, self.card.temperature)
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]
         answers = pd.DataFrame(
             {

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from fusionser.evaluation import macro_f1, unweighted_average_recall, weighted_average_recall
-from fusionser.evaluation.metrics import calibration_error, class_scores, confusion, speaker_intervals
+from fusionser.evaluation.metrics import class_scores, confusion, expected_calibration_error, speaker_intervals
 
 CLASSES = ["angry", "calm", "happy", "sad"]
 
@@ -78,23 +78,23 @@ def test_fewer_than_eight_speakers_have_no_interval():
 def test_the_calibration_error_of_answers_that_are_right_as_often_as_they_claim_is_zero():
     claimed = np.repeat([0.55, 0.75, 0.95], 100)
     right = np.concatenate([np.arange(100) < count for count in (55, 75, 95)])
-    assert calibration_error(claimed, right) == pytest.approx(0.0, abs=1e-12)
+    assert expected_calibration_error(claimed, right) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_the_calibration_error_weights_the_gap_of_each_bin_by_its_answers():
     claimed = np.repeat([0.5, 0.9, 1.0], [10, 30, 60])
     right = np.concatenate([np.arange(10) < 2, np.arange(30) < 18, np.arange(60) < 60])
     expected = 0.1 * abs(0.2 - 0.5) + 0.3 * abs(0.6 - 0.9) + 0.6 * abs(1.0 - 1.0)
-    assert calibration_error(claimed, right) == pytest.approx(expected)
+    assert expected_calibration_error(claimed, right) == pytest.approx(expected)
 
 
 def test_gaps_cancel_within_a_bin_only():
     # 15 bins: from 6/15 to 7/15, and from 7/15 to 8/15.
     within, across = [0.42, 0.46], [0.46, 0.48]
-    assert calibration_error(within, [False, True]) == pytest.approx(abs(0.44 - 0.5))
-    assert calibration_error(across, [False, True]) == pytest.approx((0.46 + 0.52) / 2)
+    assert expected_calibration_error(within, [False, True]) == pytest.approx(abs(0.44 - 0.5))
+    assert expected_calibration_error(across, [False, True]) == pytest.approx((0.46 + 0.52) / 2)
 
 
 def test_an_always_certain_classifier_has_its_share_of_errors():
     right = np.arange(50) < 30
-    assert calibration_error(np.ones(50), right) == pytest.approx(0.4)
+    assert expected_calibration_error(np.ones(50), right) == pytest.approx(0.4)

@@ -20,12 +20,15 @@ from fusionser.features import MFCC
 from fusionser.jobs import fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.scaling import SCALERS
+from fusionser.splits import RandomKFold, SpeakerHoldout
+from fusionser.temperature import fit_temperature, tempered
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))
 def test_a_new_process_gives_the_same_probabilities(model_data, saved, name):
     files = model_data.table["file"].tolist()[::40]
-    here = fit_prepared(under(model_data, classifier={"name": name})).predict(files)
+    split = SpeakerHoldout(speakers=("f1", "m1"))
+    here = fit_prepared(under(model_data, classifier={"name": name}), split=split).predict(files)
     code = (
         "import sys; from fusionser.model import load_model;"
         "load_model(sys.argv[1]).predict(sys.argv[3:]).to_parquet(sys.argv[2])"
@@ -122,3 +125,40 @@ def test_a_model_whose_columns_are_computed_otherwise_today_is_refused(saved, mo
     monkeypatch.setattr(MFCC, "revision", MFCC.revision + 1)
     with pytest.raises(FusionserError, match="which computed mfcc otherwise than this version; fit the model again"):
         load_model(saved["svm"])
+
+
+def test_the_temperature_of_known_probabilities_is_found():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0.0, 2.0, (20000, 4))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    targets = (rng.random(len(true))[:, None] > true.cumsum(axis=1)).sum(axis=1)
+    # Probabilities at a temperature of 0.5 are twice as sure as they should be.
+    sure = tempered(true, 0.5)
+    assert fit_temperature(sure, targets) == pytest.approx(2.0, rel=0.03)
+    assert tempered(sure, 2.0) == pytest.approx(true, abs=2e-3)
+
+
+def test_a_saved_model_is_calibrated_on_unseen_speakers_and_answers_the_same(model_data, saved):
+    given = under(model_data, classifier={"name": "random-forest"})
+    plain, calibrated = fit_prepared(given), load_model(saved["random-forest"])
+    files = model_data.table["file"].tolist()[::20]
+    assert plain.card.temperature == 1.0 != calibrated.card.temperature
+    columns = [f"probability_{name}" for name in plain.card.classes]
+    before, after = plain.predict(files), calibrated.predict(files)
+    assert (before["emotion"] == after["emotion"]).all()
+    assert after[columns].to_numpy() == pytest.approx(tempered(before[columns], calibrated.card.temperature))
+    # Speakers of a random split are known, so its predictions are too sure to calibrate with.
+    assert fit_prepared(given, split=RandomKFold(folds=2)).card.temperature == 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.0, float("nan"), 1e9, "hot"])
+def test_a_hostile_temperature_is_refused(saved, tmp_path, temperature):
+    parts = members(saved["svm"])
+    manifest = json.loads(parts["manifest.json"])
+    manifest["card"]["temperature"] = temperature
+    path = tmp_path / "hostile.fusionser"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**parts, "manifest.json": json.dumps(manifest).encode()}.items():
+            archive.writestr(name, content)
+    with pytest.raises(FusionserError, match="its card has 1 invalid fields"):
+        load_model(path)

@@ -23,7 +23,7 @@ from fusionser.evaluation.guard import (
     without_labels,
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
-from fusionser.evaluation.metrics import METRICS, calibration_error, class_scores, confusion, speaker_intervals
+from fusionser.evaluation.metrics import METRICS, class_scores, confusion, expected_calibration_error, speaker_intervals
 from fusionser.facts import Stamp
 from fusionser.names import ADAPTED, SPEAKER_NORMALISED
 from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
@@ -305,7 +305,7 @@ def _calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> f
         return None
     # A class that is not in the training rows of a fold has no probability there.
     top = predictions[columns].max(axis=1)
-    return calibration_error(top, predictions["predicted"] == predictions["truth"])
+    return expected_calibration_error(top, predictions["predicted"] == predictions["truth"])
 
 
 def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 __all__ = [
     "FEWEST_SPEAKERS",
     "METRICS",
-    "calibration_error",
     "class_scores",
     "confusion",
     "expected_calibration_error",
@@ -31,9 +30,6 @@ DRAWS = 2000
 """Number of draws of a bootstrap over speakers."""
 
 LEVEL = 0.95
-
-CALIBRATION_BINS = 15
-"""Number of bins of the top probability, as in Guo et al. (2017)."""
 
 
 def confusion(truth: Iterable[str], predicted: Iterable[str], classes: Sequence[str]) -> Counts:
@@ -87,32 +83,6 @@ METRICS: Mapping[str, Callable[[Counts], Scores]] = {
     "macro_f1": macro_f1,
 }
 """Functions of confusion matrices whose last two axes are true and predicted class."""
-
-
-def calibration_error(probability: npt.ArrayLike, right: npt.ArrayLike) -> float:
-    """Return the expected calibration error, 0 to 1: how far probabilities are from the share of correct answers.
-
-    The answers are put into 15 bins of equal width by the probability of the predicted class. The error is the mean
-    over the answers of the difference between the mean probability and the accuracy of their bin (Guo et al. 2017, "On
-    calibration of modern neural networks").
-
-    Parameters
-    ----------
-    probability : array-like of shape (n_answers,)
-        Probability of the predicted class, 0 to 1.
-    right : array-like of shape (n_answers,), bool
-        Whether the predicted class is the true one.
-
-    Examples
-    --------
-    >>> round(calibration_error([0.9, 0.9, 0.9, 0.9], [True, True, True, False]), 2)
-    0.15
-    """
-    confidence, correct = np.asarray(probability, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    # Each bin includes its upper limit.
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, confidence - correct, CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / confidence.size)
 
 
 def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, dict[str, float]]:
