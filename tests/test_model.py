@@ -135,7 +135,8 @@ def test_the_temperature_of_known_probabilities_is_found():
     # Probabilities at a temperature of 0.5 are twice as sure as they should be.
     sure = tempered(true, 0.5)
     assert fit_temperature(sure, targets) == pytest.approx(2.0, rel=0.03)
-    assert tempered(sure, 2.0) == pytest.approx(true, abs=2e-3)
+    # Probabilities below a millionth are cut off.
+    assert tempered(sure, 2.0) == pytest.approx(true, abs=3e-3)
 
 
 def test_a_saved_model_is_calibrated_on_unseen_speakers_and_answers_the_same(model_data, saved):
