@@ -193,6 +193,7 @@ def evaluate_prepared(
         features=settings,
         features_name=spec.features_name,
         feature_count=features.column_count(len(evaluation.classes)),
+        digests=digests_of(features),
         classifier=decided_by(spec, prepared.extractor),
         classifier_settings=classifier_settings(spec, estimator),
         confusion=evaluation.confusion.tolist(),

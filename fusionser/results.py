@@ -138,7 +138,8 @@ class ProtocolStamp(Record):
 class Result(Record):
     """The result of an evaluation.
 
-    ``spec`` is the specification of the pipeline, ``features`` the settings of its blocks as they were used.
+    ``spec`` is the specification of the pipeline, ``features`` the settings of its blocks as they were used, and
+    ``digests`` those of their settings and code (`digests_of`).
     ``pooled`` are the scores over all test predictions together. ``intervals`` come from resampling speakers; with
     fewer than eight speakers there are none. ``calibration_error`` is the expected calibration error of all test
     predictions together, 0 to 1; None without probabilities. ``speakers``, ``speaker_confusions`` and ``genders`` are
@@ -156,6 +157,7 @@ class Result(Record):
     features: list[BlockSettings]
     features_name: str
     feature_count: int
+    digests: dict[str, str] = Field(default_factory=dict)
     classifier: str
     classifier_settings: BlockSettings
     pooled: Scores

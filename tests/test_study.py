@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from fusionser.errors import SettingsError
+from fusionser.features import MFCC
 from fusionser.results import deciding
 from fusionser.studies import cells
 from fusionser.studies.recipe import read_recipe, recipe_names
@@ -101,11 +102,25 @@ def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, 
         {"provenance": {**content["provenance"], "versions": {}}},
         {"protocol": {**content["protocol"], "setting": "speaker-normalised"}},
         {"protocol": {**content["protocol"], "selection": "inner-folds"}},
+        {"digests": {**content["digests"], "mfcc": "0"}},
         {"format": 1},
     ):
         cell.write_text(json.dumps({**content, "pooled": {"war": 0.999, "uar": 1, "macro_f1": 1}, **change}))
         results = run_study(recipe, {"demo": demo_folder}, tmp_path).results
         assert results[0].pooled.war == pytest.approx(true)
+
+
+def test_a_cell_whose_columns_are_computed_otherwise_today_is_run_again(recipe, demo_folder, tmp_path, monkeypatch):
+    run_study(recipe, {"demo": demo_folder}, tmp_path)
+    cell = tmp_path / "cells" / "demo_speaker-holdout_inductive_fusionnet_svm.json"
+    content = json.loads(cell.read_text())
+    assert "mfcc" in content["digests"]
+    wrong = {**content, "pooled": {"war": 0.999, "uar": 1, "macro_f1": 1}}
+    # An earlier result has no digests, and is of the first revision of each block.
+    cell.write_text(json.dumps({**wrong, "digests": {}}))
+    assert run_study(recipe, {"demo": demo_folder}, tmp_path).results[0].pooled.war == 0.999
+    monkeypatch.setattr(MFCC, "revision", MFCC.revision + 1)
+    assert run_study(recipe, {"demo": demo_folder}, tmp_path).results[0].pooled.war < 0.99
 
 
 def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, tmp_path, monkeypatch):

@@ -15,9 +15,10 @@ from fusionser.errors import FusionserError
 from fusionser.evaluation.guard import check_split, with_fingerprints
 from fusionser.facts import Record
 from fusionser.features import FeatureExtractor
+from fusionser.features.clip import Computation
 from fusionser.files import write_text
 from fusionser.jobs import evaluate_prepared, plugins_used
-from fusionser.model import FEATURES
+from fusionser.model import FEATURES, digests_of
 from fusionser.names import BY_FEATURE
 from fusionser.pipeline import Prepared, Resources, analyse_augmented, build_estimator, configured_features
 from fusionser.pipeline.build import build_pipeline, classifier_settings
@@ -50,6 +51,10 @@ def read_record(kind: type[Model], path: Path) -> Model | None:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+FIRST_REVISION = 4
+"""Revision that all blocks had when results did not yet store digests."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class Cell:
             and set(result.classes) <= set(self.prepared.table["emotion"])
             and renamed_labels(result.notes) == renamed_labels(self.prepared.notes)
             and _filled(result.features) == self.block_settings()
+            and self._computed_alike(result)
             and (result.protocol.name, result.protocol.setting) == (self.split.name, spec.setting)
             and _plain(result.protocol.settings) == _plain(self.split.settings())
             and with_defaults(result.classifier_settings, spec.classifier.name) == self.row_settings()
@@ -102,6 +108,14 @@ class Cell:
             and result.provenance.get("plugins", {}) == plugins_used(self.prepared, self.split, self.block_settings())
             and (self.importance is None or len(measured) > 0)
         )
+
+    def _computed_alike(self, result: Result) -> bool:
+        """Return whether the columns of a stored result are computed in the same way today."""
+        extractor = configured_features(self.prepared.spec, self.prepared.extractor)
+        if result.digests:
+            return result.digests == digests_of(extractor)
+        # Results that were stored before digests were have the first revision of each block.
+        return all(block.revision == FIRST_REVISION for _, block in extractor.blocks if isinstance(block, Computation))
 
     def block_settings(self) -> list[dict[str, Any]]:
         """Return the settings of the blocks in use."""
