@@ -124,7 +124,7 @@ def evaluate(
     """
     prepared = prepare(_places(data, corpus), spec, resources=resources)
     split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed)
-    prepared = analyse_augmented(prepared, resources=resources)
+    prepared = analyse_augmented(prepared, split, resources=resources)
     return evaluate_prepared(prepared, split, importance=importance, resources=resources)[0]
 
 

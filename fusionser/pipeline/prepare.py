@@ -22,6 +22,7 @@ from fusionser.pipeline.features import Place, build_features, resolve
 from fusionser.pipeline.resources import LOCAL, Resources
 from fusionser.results import provenance
 from fusionser.spec import PipelineSpec
+from fusionser.splits import Protocol
 
 __all__ = ["Extracted", "Place", "Prepared", "analyse_augmented", "extract_file", "list_places", "prepare"]
 
@@ -223,9 +224,15 @@ def extract_file(
 
 
 def analyse_augmented(
-    prepared: Prepared, *, resources: Resources = LOCAL, progress: Progress | None = None
+    prepared: Prepared,
+    split: Protocol | None = None,
+    *,
+    resources: Resources = LOCAL,
+    progress: Progress | None = None,
 ) -> Prepared:
     """Compute the features of all augmented rows once, so that every fold finds them in the cache.
+
+    With `split`, only rows that are in the training rows of a fold are augmented.
 
     Rows that cannot be used, such as a stretched clip that is too short, are listed in `Prepared.unusable` and left out
     of the training.
@@ -234,7 +241,11 @@ def analyse_augmented(
     cache = Cache.of(resources.cache)
     if cache is None or not rows.augment:
         return prepared
-    augmented = augmented_rows(prepared.table, rows.augment, rows.copies, seed)
+    table = prepared.table
+    if split is not None:
+        trained = {position for _, train, _ in split.named_folds(table) for position in train}
+        table = table.iloc[sorted(trained)]
+    augmented = augmented_rows(table, rows.augment, rows.copies, seed)
     result = prepared.extractor.run(augmented, cache=cache, n_jobs=resources.n_jobs, progress=progress)
     failed = augmented.iloc[sorted(result.failures)]
     notes = [Stamp(kind="unusable-augmentations", value=len(failed))] if len(failed) else []

@@ -81,7 +81,7 @@ class Cell:
 
     def run(self, folder: str | Path, resources: Resources) -> Result:
         """Evaluate, and store the result and the learning curves."""
-        prepared = analyse_augmented(self.prepared, resources=resources)
+        prepared = analyse_augmented(self.prepared, self.split, resources=resources)
         result, evaluation = evaluate_prepared(prepared, self.split, importance=self.importance, resources=resources)
         if len(evaluation.curves):
             write_table(evaluation.curves, curves_path(folder, self.name))
@@ -201,7 +201,7 @@ class BestEpochCell(Cell):
 
     def run(self, folder: str | Path, resources: Resources) -> BestEpoch:  # type: ignore[override]
         """Train, and store the best epoch and the learning curve."""
-        prepared = analyse_augmented(self.prepared, resources=resources)
+        prepared = analyse_augmented(self.prepared, self.split, resources=resources)
         train, test = _first_fold(prepared.table, self.split)
         pipeline = build_pipeline(
             prepared.spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
