@@ -25,7 +25,7 @@ def fit(places: Places, asked: Asked) -> None:
     from fusionser.pipeline.build import decided_by
 
     prepared, split, resources = prepare_experiment(
-        asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout"
+        asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout", all_rows=True
     )
     if prepared.spec.setting == SPEAKER_NORMALISED:
         raise SettingsError(f"{NOT_SAVED}; use --setting inductive or adapted")

@@ -67,10 +67,12 @@ def prepare_experiment(
     choose_split: Callable[[Any, Any, int], Any],
     *,
     protocol: str,
+    all_rows: bool = False,
 ) -> tuple[Any, Any, Any]:
     """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
     `choose_split` makes the protocol from its specification, the rows and the seed. `protocol` is the default name.
+    `all_rows` is whether all rows are trained on, and not only the training rows of the protocol.
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
 
@@ -85,5 +87,5 @@ def prepare_experiment(
     split = choose_split(config.protocol, prepared.table, config.pipeline.seed)
     if prepared.spec.rows.augment:
         with progress_bar("augmented copies") as progress:
-            prepared = analyse_augmented(prepared, resources=resources, progress=progress)
+            prepared = analyse_augmented(prepared, None if all_rows else split, resources=resources, progress=progress)
     return prepared, split, resources
