@@ -174,14 +174,13 @@ def _fit(
 
     seed, n_classes = settings.random_state or 0, len(classes)
     rng = np.random.default_rng(seed)
-    pairs = rows.targets if corpora is None else corpora * n_classes + rows.targets
-    n_targets = n_classes if corpora is None else (int(corpora.max()) + 1) * n_classes
-    training = _dataset(network, rows.inputs, pairs, device)
+    targets, n_targets = _targets(rows.targets, corpora, n_classes)
+    training = _dataset(network, rows.inputs, targets, device)
     validation = None
     if rows.validation_inputs is not None and rows.validation_targets is not None and rows.has_validation:
         validation = _dataset(network, rows.validation_inputs, rows.validation_targets, device)
     options: dict[str, Any] = {"n_classes": n_targets, "rng": rng, "groups": rows.groups, "distortion": distortion}
-    options |= {"corpora": corpora, "seed": seed}
+    options.update(corpora=corpora, seed=seed)
     steps = len(Batches(training, settings.batch_size, **options))
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
     optimiser, more = OPTIMISERS[settings.optimiser]
@@ -215,6 +214,15 @@ def _fit(
     if validation is not None:
         _calibrate(network, validation)
     return [_record(epoch) for epoch in net.history]
+
+
+def _targets(
+    targets: npt.NDArray[np.int64], corpora: npt.NDArray[np.int64] | None, n_classes: int
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Return the target of each training row and their number: classes, or pairs of corpus and class."""
+    if corpora is None:
+        return targets, n_classes
+    return corpora * n_classes + targets, (int(corpora.max()) + 1) * n_classes
 
 
 def _criterion(
