@@ -9,6 +9,7 @@ from fusionser.networks import checkpoints as module
 from fusionser.networks.conv2d import Conv2D
 
 KILLED_AFTER = 4
+GROUPS = np.arange(32) // 2 % 8 * 2
 
 
 class Killed(BaseException):
@@ -24,7 +25,8 @@ def maps():
     return TrainingRows(
         inputs=inputs[8:].astype(np.float32),
         targets=targets[8:].astype(np.int64),
-        groups=np.arange(32) // 2 % 8 * 2 + targets[8:],
+        groups=GROUPS + targets[8:],
+        corpora=GROUPS // 12,
         validation_inputs=inputs[:8].astype(np.float32),
         validation_targets=targets[:8].astype(np.int64),
     )
@@ -49,6 +51,7 @@ def train(rows, settings, told):
         {"epochs": 9, "batch_size": 4, "learning_rate": 0.01, "patience": 3, "plateau": 1},
         {"epochs": 9, "batch_size": 4, "schedule": "one-cycle", "patience": None, "weight_decay": 0.01},
         {"epochs": 9, "batch_size": 4, "optimiser": "sgd", "learning_rate": 0.01, "patience": 8},
+        {"epochs": 9, "batch_size": 4, "learning_rate": 0.01, "by_corpus": True},
     ],
 )
 def test_a_killed_training_ends_in_the_same_weights(maps, settings, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from fusionser.checks import check_dropout, check_units
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.errors import SettingsError
+from fusionser.networks.corpora import corpora_of
 from fusionser.networks.inference import logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
@@ -33,7 +34,7 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
     Parameters
     ----------
     balance : str, optional
-        Balancing of the training rows (see `TableClassifier`).
+        Balancing of the training rows (see `TableClassifier`); with `by_corpus`, of each corpus by itself.
     """
 
     balance: str | None = None
@@ -55,7 +56,7 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         ----------
         X : table or array of shape (n_rows, n_columns)
             A table may have the columns ``speaker``, ``source`` and ``augmentation``, which validation rows are chosen
-            by (see `hold_out`).
+            by (see `hold_out`), and ``corpus``, for `by_corpus`.
         y : sequence of shape (n_rows,)
         """
         self.check_training()
@@ -65,10 +66,12 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         carried, _ = split_carried(X)
         known = values if carried is None else carried
         trained, validation = hold_out(known, labels, self.validation, self.random_state or 0, self.validate_by)
-        learned, learned_labels = self._balanced(inputs[trained], labels[trained])
+        corpora = corpora_of(known)[trained] if self.by_corpus else np.full(len(trained), "")
+        learned, learned_labels, corpora = self._balanced_corpora(inputs[trained], labels[trained], corpora)
         rows = TrainingRows(
             inputs=learned,
             targets=np.searchsorted(self.classes_, learned_labels).astype(np.int64),
+            corpora=corpora,
             validation_inputs=inputs[validation],
             validation_targets=np.searchsorted(self.classes_, labels[validation]).astype(np.int64),
         )
@@ -76,6 +79,16 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         # In double precision, the prediction for a row does not depend on its batch.
         self.network_ = network.double()
         return self
+
+    def _balanced_corpora(self, values: Array, labels: Array, corpora: Array) -> tuple[Array, Array, Array]:
+        """Return the balanced training rows and their corpora."""
+        if self.balance is None:
+            return values, labels, corpora
+        # A row that is interpolated between two corpora would belong to neither.
+        names = np.unique(corpora)
+        parts = [self._balanced(values[corpora == name], labels[corpora == name]) for name in names]
+        more, more_labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return more, more_labels, np.repeat(names, [len(part) for _, part in parts])
 
     def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""

@@ -1,6 +1,6 @@
 """Batches cut from contiguous arrays, and random distortions of training batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from fusionser.networks.corpora import CorpusTurns
 
 __all__ = ["Batches", "Distortion"]
 
@@ -80,6 +82,16 @@ class Batches:
     groups : ndarray of shape (n_rows,), optional
         Group of each row. Each epoch uses one random row per group.
     distortion : Distortion, optional
+    corpora : ndarray of shape (n_rows,), optional
+        Corpus index of each row. With it and `rng`, rows (or groups, each in the corpus of its first row) are not
+        shown once per epoch, but drawn from the corpora in turn (see `CorpusTurns`).
+    seed : int, default=0
+        Seed of these turns.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of epochs that have begun; set it to continue a training.
     """
 
     def __init__(
@@ -90,14 +102,20 @@ class Batches:
         rng: Generator | None = None,
         groups: npt.NDArray[Any] | None = None,
         distortion: Distortion | None = None,
+        corpora: npt.NDArray[np.int64] | None = None,
+        seed: int = 0,
     ) -> None:
-        self.inputs, self.targets = dataset.X, dataset.y
+        self.inputs, self.targets, self.epoch = dataset.X, dataset.y, 0
         self.batch_size, self.n_classes, self.rng, self.distortion = batch_size, n_classes, rng, distortion
         self.members: list[npt.NDArray[np.intp]] | None = None
         if groups is not None:
             order = np.argsort(groups, kind="stable")
             ends = np.flatnonzero(np.diff(groups[order])) + 1
             self.members = np.split(order, ends)
+        self.turns: CorpusTurns | None = None
+        if corpora is not None:
+            first = slice(None) if self.members is None else [group[0] for group in self.members]
+            self.turns = CorpusTurns(corpora=corpora[first], seed=seed)
 
     def __len__(self) -> int:
         rows = len(self.inputs) if self.members is None else len(self.members)
@@ -106,14 +124,20 @@ class Batches:
     def _order(self) -> npt.NDArray[np.intp]:
         if self.rng is None:
             return np.arange(len(self.inputs))
+        if self.turns is not None:
+            units = self.turns.rows(self.epoch)
+            return units if self.members is None else self._one_of_each([self.members[unit] for unit in units])
         if self.members is None:
             return self.rng.permutation(len(self.inputs))
-        rng = self.rng
-        chosen = [group[0] if len(group) == 1 else group[rng.integers(len(group))] for group in self.members]
-        return rng.permutation(np.asarray(chosen))
+        return self.rng.permutation(self._one_of_each(self.members))
+
+    def _one_of_each(self, groups: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.intp]:
+        rng = self.rng or np.random.default_rng()
+        return np.asarray([group[0] if len(group) == 1 else group[rng.integers(len(group))] for group in groups])
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.from_numpy(self._order()).to(self.inputs.device)
+        self.epoch += 1
         starts = [*range(0, len(order), self.batch_size), len(order)]
         if len(starts) > 2 and starts[-1] - starts[-2] == 1:
             # Batch normalisation cannot train on a batch of one, so a single last row joins the previous batch.

@@ -21,6 +21,7 @@ from fusionser.features.learned import CROSS_FITTED, SCORE, LearnedBlock, labels
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.batch_norm import has_batch_norm, with_statistics_of
 from fusionser.networks.batches import Distortion
+from fusionser.networks.corpora import corpora_of
 from fusionser.networks.inference import embedding_of, logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
@@ -46,8 +47,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     Subclasses build the network. X is a table with a column ``file``, or a list of paths, waveforms or pairs
     (samples, rate) (see `fusionser.features.inputs`). A table may have the columns ``speaker``, ``source`` and
-    ``augmentation``, which validation rows and inner folds are chosen by. Every method takes ``sampling_rate``, the
-    rate of waveforms without their own.
+    ``augmentation``, which validation rows and inner folds are chosen by, and ``corpus``, for `by_corpus`. Every method
+    takes ``sampling_rate``, the rate of waveforms without their own.
 
     Parameters
     ----------
@@ -150,6 +151,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             inputs=inputs,
             targets=targets[positions].astype(np.int64),
             groups=groups,
+            corpora=corpora_of(rows)[positions],
             validation_inputs=self._inputs(validation) if len(validation) else None,
             validation_targets=np.searchsorted(self.classes_, np.asarray(validation_labels)).astype(np.int64),
         )

@@ -45,6 +45,13 @@ class Net(NeuralNet):
         with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.half):
             return super().infer(x, **more).float()
 
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return the batches; those of the training begin after the epochs in the history."""
+        batches = super().get_iterator(dataset, training)
+        if training:
+            batches.epoch = len(self.history)
+        return batches
+
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **more: Any) -> Any:
         """Train the remaining epochs, continuing after the last one in the history."""
         left = self.max_epochs - len(self.history)

@@ -41,7 +41,7 @@ SUFFIX, CHECKPOINT = ".safetensors", ".checkpoint.safetensors"
 PLAIN = (bool, int, float, str, tuple, type(None))
 
 FOLDER = Path(__file__).parent
-TRAINING = ("batches", "checkpoints", "inference", "loop", "settings", "training")
+TRAINING = ("batches", "checkpoints", "corpora", "inference", "loop", "settings", "training")
 """Modules of this package that train every network; modules of layers are found from their classes."""
 FOREIGN = ("builtins", "torch")
 """Packages whose code is not hashed, since their versions are in the key."""

@@ -56,6 +56,12 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     label_smoothing : float, default=0.0
     class_weight : "balanced" or dict of label to float, optional
         Weight of each class in the loss; "balanced" is the inverse of the class's share.
+    by_corpus : bool, default=False
+        If the training rows come from several corpora (column ``corpus``), show all corpora equally often (see
+        `CorpusTurns`), and let the loss of a row cover only the classes that the training rows of its corpus have (see
+        `CorpusCrossEntropy`), so that a corpus does not make the classes that it lacks less probable. The class weights
+        "balanced" are then those within each corpus. Validation rows, calibration and predictions cover all classes.
+        Has no effect with one corpus, or if the corpora are unknown.
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" computes convolutions, and the dense layers of the perceptron and of the recurrent networks, in
         bfloat16 while training; about twice as fast on processors that support it. Weights, all other computations and
@@ -79,6 +85,7 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     validate_by: str = "speakers"
     label_smoothing: float = 0.0
     class_weight: str | dict[Any, float] | None = None
+    by_corpus: bool = False
     precision: str = "float32"
     device: str = "auto"
     random_state: int | None = 0
@@ -99,6 +106,8 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
                 raise SettingsError(f"{name} is {value!r}; expected {low:g} to {high:g}")
+        if not isinstance(self.by_corpus, bool):
+            raise SettingsError(f"by_corpus is {self.by_corpus!r}; expected true or false")
         if self.optimiser not in OPTIMISERS:
             raise SettingsError(f"optimiser is {self.optimiser!r}; expected one of {', '.join(OPTIMISERS)}")
         if self.schedule not in SCHEDULES:

@@ -17,6 +17,7 @@ from fusionser.cache import Cache
 from fusionser.errors import TrainingError
 from fusionser.memory import reused_memory
 from fusionser.networks.batches import Batches, Distortion
+from fusionser.networks.corpora import CorpusCrossEntropy, classes_of_corpora
 from fusionser.networks.device import choose_device
 from fusionser.networks.inference import prediction_batch, prepared
 from fusionser.networks.layers import Network
@@ -42,6 +43,8 @@ class TrainingRows:
         Class indices.
     groups : ndarray of shape (n_rows,), optional
         Group of each row; each epoch uses one row per group (see `Batches`).
+    corpora : ndarray of shape (n_rows,), optional
+        Corpus of each row, as a name or a number, for `by_corpus` of `NetworkTraining`.
     validation_inputs, validation_targets : ndarray, optional
         As `inputs` and `targets`.
     """
@@ -49,6 +52,7 @@ class TrainingRows:
     inputs: npt.NDArray[np.float32]
     targets: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64] | None = None
+    corpora: npt.NDArray[Any] | None = None
     validation_inputs: npt.NDArray[np.float32] | None = None
     validation_targets: npt.NDArray[np.int64] | None = None
 
@@ -56,6 +60,13 @@ class TrainingRows:
     def has_validation(self) -> bool:
         """Whether there are validation rows."""
         return self.validation_targets is not None and len(self.validation_targets) > 0
+
+    def corpus_indices(self) -> npt.NDArray[np.int64] | None:
+        """Return the corpus of each row as an index from 0; None if there are fewer than two corpora."""
+        if self.corpora is None:
+            return None
+        names, indices = np.unique(self.corpora, return_inverse=True)
+        return indices.astype(np.int64) if len(names) > 1 else None
 
 
 def train_network(
@@ -109,16 +120,20 @@ def train_network(
         network = build()
         if network.preparation is not None:
             network.preparation.learn(rows.inputs)
-        weight = _class_weight(settings, rows.targets, classes)
+        weight = None
+        if settings.class_weight is not None:
+            weight = _class_weight(settings.class_weight, rows.targets, classes)
+        corpora = rows.corpus_indices() if settings.by_corpus else None
         described = {**_plain(settings), "device": device.type}
         described["class_weight"] = [] if weight is None else weight.tolist()
-        arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, rows.validation_inputs, rows.validation_targets]
+        validation = [rows.validation_inputs, rows.validation_targets]
+        arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, corpora, *validation]
         cache = Cache.of(settings.cache)
         kept = None if cache is None else cache.networks / network_key(network, described, arrays, distortion)
         history = recall_network(network, kept)
         if history is None:
             history = _fit(
-                network, rows, len(classes), settings, name, distortion, device, weight, checkpoint_path(kept)
+                network, rows, corpora, classes, settings, name, distortion, device, weight, checkpoint_path(kept)
             )
             keep_network(network, kept, history)
     return network.cpu().eval(), history
@@ -130,13 +145,11 @@ def _plain(settings: NetworkTraining) -> dict[str, Any]:
 
 
 def _class_weight(
-    settings: NetworkTraining, targets: npt.NDArray[np.int64], classes: npt.NDArray[Any]
-) -> Tensor | None:
-    if settings.class_weight is None:
-        return None
+    class_weight: str | dict[Any, float], targets: npt.NDArray[np.int64], classes: npt.NDArray[Any]
+) -> Tensor:
     seen = np.unique(targets)
     weight = torch.ones(len(classes))
-    balanced = compute_class_weight(settings.class_weight, classes=classes[seen], y=classes[targets])
+    balanced = compute_class_weight(class_weight, classes=classes[seen], y=classes[targets])
     weight[torch.from_numpy(seen)] = torch.as_tensor(balanced, dtype=torch.float32)
     return weight
 
@@ -144,7 +157,8 @@ def _class_weight(
 def _fit(
     network: Network,
     rows: TrainingRows,
-    n_classes: int,
+    corpora: npt.NDArray[np.int64] | None,
+    classes: npt.NDArray[Any],
     settings: NetworkTraining,
     name: str,
     distortion: Distortion | None,
@@ -158,18 +172,22 @@ def _fit(
     from fusionser.networks.checkpoints import Checkpoints
     from fusionser.networks.loop import Net
 
-    rng = np.random.default_rng(settings.random_state or 0)
-    training = _dataset(network, rows.inputs, rows.targets, device)
+    seed, n_classes = settings.random_state or 0, len(classes)
+    rng = np.random.default_rng(seed)
+    targets, n_targets = _targets(rows.targets, corpora, n_classes)
+    training = _dataset(network, rows.inputs, targets, device)
     validation = None
     if rows.validation_inputs is not None and rows.validation_targets is not None and rows.has_validation:
         validation = _dataset(network, rows.validation_inputs, rows.validation_targets, device)
-    options: dict[str, Any] = {"n_classes": n_classes, "rng": rng, "groups": rows.groups, "distortion": distortion}
+    options: dict[str, Any] = {"n_classes": n_targets, "rng": rng, "groups": rows.groups, "distortion": distortion}
+    options.update(corpora=corpora, seed=seed)
     steps = len(Batches(training, settings.batch_size, **options))
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
     optimiser, more = OPTIMISERS[settings.optimiser]
+    criterion, by_corpus = _criterion(settings, rows.targets, corpora, classes)
     net = Net(
         network,
-        nn.CrossEntropyLoss,
+        criterion,
         criterion__weight=weight,
         criterion__label_smoothing=settings.label_smoothing,
         optimizer=getattr(torch.optim, optimiser),
@@ -184,6 +202,7 @@ def _fit(
         callbacks=[*_callbacks(settings, name, n_classes, steps, validation is not None), *kept],
         device=device,
         verbose=0,
+        **{f"criterion__{key}": value for key, value in by_corpus.items()},
         **{f"optimizer__{key}": value for key, value in more.items()},
         **{f"iterator_train__{key}": value for key, value in options.items()},
     )
@@ -195,6 +214,35 @@ def _fit(
     if validation is not None:
         _calibrate(network, validation)
     return [_record(epoch) for epoch in net.history]
+
+
+def _targets(
+    targets: npt.NDArray[np.int64], corpora: npt.NDArray[np.int64] | None, n_classes: int
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Return the target of each training row and their number: classes, or pairs of corpus and class."""
+    if corpora is None:
+        return targets, n_classes
+    return corpora * n_classes + targets, (int(corpora.max()) + 1) * n_classes
+
+
+def _criterion(
+    settings: NetworkTraining,
+    targets: npt.NDArray[np.int64],
+    corpora: npt.NDArray[np.int64] | None,
+    classes: npt.NDArray[Any],
+) -> tuple[type[nn.Module], dict[str, Tensor]]:
+    """Return the loss, and its parameters by corpus."""
+    if corpora is None:
+        return nn.CrossEntropyLoss, {}
+    present = torch.from_numpy(classes_of_corpora(targets, corpora, len(classes)))
+    given = settings.class_weight
+    if given is None:
+        return CorpusCrossEntropy, {"present": present}
+    weights = [
+        _class_weight(given, targets[corpora == corpus] if given == "balanced" else targets, classes)
+        for corpus in range(len(present))
+    ]
+    return CorpusCrossEntropy, {"present": present, "corpus_weight": torch.stack(weights)}
 
 
 def _dataset(
