@@ -12,6 +12,7 @@ from fusionser.reporting.page import render
 from fusionser.reporting.settings import block_lines
 from fusionser.reporting.words import percent, stamp_texts
 from fusionser.results import Result
+from fusionser.studies.cells import with_defaults
 
 FEWEST = 4
 """Fewest speakers whose quartiles are shown."""
@@ -21,11 +22,12 @@ __all__ = ["card_page", "included_card", "like_results", "write_card"]
 
 def like_results(card: ModelCard, results: Sequence[Result]) -> list[Result]:
     """Return the results of pipelines with the same features, classifier and parameters as the model."""
+    settings = with_defaults(card.classifier_settings, card.classifier)
     return [
         result
         for result in results
-        if (result.features, result.classifier, result.classifier_settings)
-        == (card.features, card.classifier, card.classifier_settings)
+        if (result.features, result.classifier) == (card.features, card.classifier)
+        and with_defaults(result.classifier_settings, result.classifier) == settings
     ]
 
 
