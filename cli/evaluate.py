@@ -77,6 +77,13 @@ def _print_result(result: Any) -> None:
         ],
         numbers=["precision", "recall", "F1", "support"],
     )
+    if result.protocol.name == "leave-one-corpus-out":
+        print_table(
+            "by tested corpus, trained on the others",
+            ["corpus", "WAR", "UAR", "recordings"],
+            [[fold.name, *_percent(fold.scores.war, fold.scores.uar), fold.test_rows] for fold in result.folds],
+            numbers=["WAR", "UAR", "recordings"],
+        )
     if result.intervals is None and result.speakers and result.protocol.speakers_known:
         print_table(
             "by speaker (fewer than eight, so each is shown)",
@@ -95,6 +102,7 @@ def _print_result(result: Any) -> None:
             numbers=["points lost"],
         )
     protocol = result.protocol
-    stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts(protocol.stamps)])
+    data = [note for note in result.notes if note.kind in ("partial-corpus", "labels-renamed")]
+    stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
     write(headline(result))

@@ -129,7 +129,10 @@ def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool, settin
             rows.append([record["file"], record["emotion"], *probabilities, *unlikeness])
     print_table("", ["file", "emotion", *classes, *measured], rows, numbers=[*classes, *measured])
     for record in records:
-        for sentence in filter(None, [_improbable(record, classes), _unlike(record)]):
+        unlike = _unlike(record)
+        if unlike and record.get("unsure_because") == "unlikeness":
+            unlike = f"unsure, because it is {unlike}"
+        for sentence in filter(None, [_improbable(record, classes), unlike]):
             write(f"{record['file']}: {sentence}")
 
 

@@ -257,8 +257,8 @@ def test_a_fitted_model_has_it_before_it_is_saved(model_data, saved):
 
 def test_the_command_says_it(command, saved, clips):
     shown = command("predict", saved, *clips, "--abstain")
-    assert f"{clips[1]}: unlike the training recordings: its " in shown.output
-    assert f"{clips[0]}: unlike" not in shown.output
+    assert f"{clips[1]}: unsure, because it is unlike the training recordings: its " in shown.output
+    assert f"{clips[0]}: uns" not in shown.output and f"{clips[0]}: unlike" not in shown.output
     assert "unlikeness" in shown.output
     answers = command("predict", saved, *clips, "--json").json
     assert "unsure_because" not in answers[0]

@@ -29,6 +29,7 @@ from fusionser.reporting.words import (
 )
 from fusionser.results import Result, Scores
 from fusionser.rows import write_table
+from fusionser.splits import CrossCorpus, LeaveOneCorpusOut
 from fusionser.studies.recipe import ContrastRow, PaperRow
 
 __all__ = [
@@ -84,15 +85,24 @@ def headline(result: Result) -> str:
     """Return the scores of a result in one sentence."""
     used = USED_CLIPS[result.protocol.setting]
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
-    if result.protocol.speaker_independent:
-        trained = "was not"
-    else:
-        trained = "was" if result.protocol.speakers_known else "may have been"
     return (
-        f"On speakers that it {trained} trained on{used}, {result.classifier} with {result.features_name} "
+        f"{_tested_on(result)}{used}, {result.classifier} with {result.features_name} "
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
+
+
+def _tested_on(result: Result) -> str:
+    """Return what the test recordings were to the pipeline, as the beginning of a sentence."""
+    if result.protocol.name == LeaveOneCorpusOut.name:
+        return "On corpora that it was not trained on"
+    if result.protocol.name == CrossCorpus.name:
+        tested = result.protocol.settings["test"]
+        trained = [name for name in result.corpora if name not in tested]
+        return f"On recordings of {', '.join(tested)}, trained on {', '.join(trained)}"
+    if result.protocol.speaker_independent:
+        return "On speakers that it was not trained on"
+    return f"On speakers that it {'was' if result.protocol.speakers_known else 'may have been'} trained on"
 
 
 def environment(**options: Any) -> jinja2.Environment:
