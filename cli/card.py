@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fusionser.errors import SettingsError
+
 from .console import print_json, write
 from .options import Json
 
@@ -21,26 +23,25 @@ def card(
     json: Json = False,
 ) -> None:
     """Show what a saved model was trained on, its scores, its purpose and limits, and its licence."""
+    from fusionser.files import write_text
     from fusionser.model import load_model
-    from fusionser.reporting.card import card_page, included_card, like_results, write_card
+    from fusionser.reporting.card import card_page, included_card, like_results
 
+    if json and out is not None:
+        raise SettingsError("--json prints the card, and --out writes it as Markdown; give one of them")
     loaded = load_model(model)
     if json:
         print_json(loaded.card.model_dump(mode="json"))
         return
-    if model is None and study is None:
-        page = included_card()
+    results = [] if study is None else like_results(loaded.card, _results(study))
+    page = included_card() if model is None and study is None else card_page(loaded.card, results)
+    if out is None:
+        write(page)
     else:
-        results = [] if study is None else like_results(loaded.card, _results(study))
-        page = card_page(loaded.card, results)
-        if out is not None:
-            write(str(write_card(loaded.card, out, results)))
-            return
-    write(page)
+        write(str(write_text(out, page)))
 
 
 def _results(folder: Path) -> list[Any]:
-    from fusionser.errors import SettingsError
     from fusionser.studies.recipe import kept_recipe
     from fusionser.studies.study import stored_study
 

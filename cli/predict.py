@@ -39,7 +39,7 @@ def predict(
         bool,
         typer.Option(
             "--abstain",
-            help="Answer 'unsure' if the best class has a probability below 0.5, or if the recording is less like the "
+            help="Answer 'unsure' if the answer has a probability below 0.5, or if the recording is less like the "
             "training recordings than 99 % of those of unseen speakers.",
         ),
     ] = False,
@@ -176,4 +176,5 @@ def _improbable(record: Mapping[str, Any], classes: tuple[str, ...]) -> str | No
 
     if record.get("unsure_because") not in ("probability", "both"):
         return None
-    return improbable_text(max(classes, key=lambda name: record[f"probability_{name}"]), record["probability"])
+    answer = next(name for name in classes if record[f"probability_{name}"] == record["probability"])
+    return improbable_text(answer, record["probability"])

@@ -46,7 +46,9 @@ def is_model_file(path: str | Path) -> bool:
     >>> is_model_file("missing.fusionser"), is_model_file("missing.wav")
     (True, False)
     """
-    if Path(path).suffix == MODEL_SUFFIX:
+    if Path(path).is_dir():
+        return False
+    if Path(path).suffix.lower() == MODEL_SUFFIX:
         return True
     try:
         with zipfile.ZipFile(path) as archive:

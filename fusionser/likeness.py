@@ -39,6 +39,9 @@ LEAST_VARIANCE = 0.25
 RANGE = (1, 99)
 """Percentiles of the training rows that `Unlike` gives as their range."""
 
+LEAST_SCALE = 1e-12
+"""Least scale of a column in a file."""
+
 LARGEST = 1e12
 """Largest number that a model file may contain."""
 
@@ -286,9 +289,10 @@ def _restored(stored: _Stored, arrays: Mapping[str, Array]) -> Unlikeness:
             raise ValueError(f"{name} has numbers that are not finite, or above {LARGEST:g}")
     distances, precision = arrays["distances_"], arrays["precision_"]
     ordered = distances[0] >= 0 and (np.diff(distances) >= 0).all() and (arrays["lowest_"] <= arrays["highest_"]).all()
-    if not ordered or not (arrays["scale_"] > 0).all() or not np.allclose(precision, precision.T):
+    sensible = (arrays["scale_"] >= LEAST_SCALE).all() and np.allclose(precision, precision.T)
+    if not ordered or not sensible or np.linalg.eigvalsh(precision)[0] <= 0:
         raise ValueError("its scales, ranges, distances or precision are not those of a fitted one")
-    if not (math.isfinite(stored.limit) and 0 < stored.limit <= LARGEST):
+    if not (math.isfinite(stored.limit) and 1 <= stored.limit <= LARGEST):
         raise ValueError(f"its limit is {stored.limit}")
     restored = Unlikeness(limit=stored.limit)
     for name, values in arrays.items():

@@ -52,7 +52,7 @@ UNSURE = "unsure"
 """What a model answers when it abstains."""
 
 LEAST_PROBABILITY = 0.5
-"""Probability of the best class below which a model abstains: it is then more likely wrong than right."""
+"""Probability of the answer below which a model abstains: it is then more likely wrong than right."""
 
 MOST_UNLIKE = 0.99
 """Unlikeness above which a model abstains by default."""
@@ -167,7 +167,7 @@ class Model:
             Number of processes; -1 for one per core.
         progress : callable, optional
         abstain : bool, default=False
-            Answer `UNSURE` if the probability of the best class is below `LEAST_PROBABILITY`, or the unlikeness is
+            Answer `UNSURE` if the probability of the answer is below `LEAST_PROBABILITY`, or the unlikeness is
             above `most_unlike`.
         most_unlike : float, default=0.99
             Unlikeness up to which a model answers, 0 to 1. With 1, it answers however unlike a clip is.
@@ -176,7 +176,7 @@ class Model:
         -------
         DataFrame
             In the order of X: ``file`` (such as ``waveform 0`` without a file), ``emotion`` (empty on error),
-            ``probability`` of the most probable emotion, one column ``probability_<class>`` per class, and ``error``
+            ``probability`` of the answer, one column ``probability_<class>`` per class, and ``error``
             (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
             of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
             an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,

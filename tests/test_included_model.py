@@ -88,3 +88,24 @@ def test_a_card_without_an_estimate_says_so():
     card = load_model().card.model_copy(update={"estimate": None})
     assert "the performance of this model is unknown" in card_page(card)
     assert json.dumps(card.model_dump(mode="json"))
+
+
+def test_a_model_after_the_recordings_is_refused(command, clip):
+    for arguments in ((clip, INCLUDED_MODEL), (clip, "missing.FUSIONSER"), ("",)):
+        refused = command("predict", *arguments)
+        assert refused.status == 1
+    assert "give the model before the recordings" in command("predict", clip, INCLUDED_MODEL).messages
+
+
+def test_a_folder_may_be_named_like_a_model(command, clip, tmp_path):
+    folder = tmp_path / "day.fusionser"
+    folder.mkdir()
+    (folder / "clip.wav").write_bytes(clip.read_bytes())
+    assert len(command("predict", folder, "--json").json) == 1
+
+
+def test_the_card_is_written_where_it_is_asked_for(command, tmp_path):
+    out = tmp_path / "card.md"
+    assert command("card", "--out", out).status == 0
+    assert out.read_text() == included_card()
+    assert command("card", "--json", "--out", out).status == 1

@@ -133,3 +133,20 @@ def test_the_network_learns_on_relative_maps():
     labels = ["fast"] * 8 + ["slow"] * 8
     network.fit([*clips, *slow], labels)
     assert (network.predict([*clips, *slow]) == labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 32000, 44100, 48000])
+@pytest.mark.parametrize(("codec", "kbps"), [("mp3", 8.0), ("mp3", 24.0), ("mp3", 32.0), ("mp3", 320.0), ("opus", 6.0)])
+def test_every_bit_rate_is_possible_at_every_sampling_rate(rate, codec, kbps):
+    noise = np.random.default_rng(0).normal(0, 0.1, rate).astype(np.float32)
+    assert augment(noise, rate, Augmentation(codec, kbps, 1)).size == rate
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiny_and_empty_clips_stay_finite(kind):
+    for size, rate in ((0, RATE), (1, RATE), (20, 100)):
+        if kind in ("mp3", "opus") and rate < 8000:
+            continue
+        wanted = Augmentation(kind, AUGMENTATIONS[kind].draw(np.random.default_rng(0)), 1)
+        changed = augment(np.full(size, 0.5, dtype=np.float32), rate, wanted)
+        assert np.isfinite(changed).all()

@@ -148,6 +148,10 @@ HOSTILE = {
     "negative": lambda stored: stored | {"distances": [-1.0, *stored["distances"]]},
     "ends swapped": lambda stored: stored | {"lowest": stored["highest"], "highest": stored["lowest"]},
     "limit": lambda stored: stored | {"limit": 0.0},
+    "tiny limit": lambda stored: stored | {"limit": 5e-324},
+    "tiny scale": lambda stored: stored | {"scale": [5e-324, *stored["scale"][1:]]},
+    "no precision": lambda stored: stored | {"precision": np.zeros((len(stored["columns"]),) * 2).tolist()},
+    "negative precision": lambda stored: stored | {"precision": (-np.eye(len(stored["columns"]))).tolist()},
     "texts": lambda stored: stored | {"center": ["a"] * len(stored["center"])},
 }  # fmt: skip
 
@@ -291,4 +295,4 @@ def test_the_command_says_that_the_probability_is_low(command, vague, model_data
     assert improbable
     best = max(improbable[0]["probabilities"].items(), key=lambda pair: pair[1])
     shown = command("predict", vague, improbable[0]["file"], "--abstain").output
-    assert f"unsure, because the most probable emotion, {best[0]}, has a probability of {int(100 * best[1])} %" in shown
+    assert f"unsure, because the answer, {best[0]}, has a probability of {int(100 * best[1])} %" in shown

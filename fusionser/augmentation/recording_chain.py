@@ -48,6 +48,9 @@ LONGEST_DELAY = 0.1
 LOWEST_PINK = 20.0
 """Frequency in Hz below which pink noise is white, because its power would be infinite at 0 Hz."""
 
+HIGHEST_LEVEL = 0.999
+"""Compression level just below 1, which libsndfile refuses."""
+
 CURVES = 4
 """Cosines that a frequency response is made of: the first has half a period over the frequencies, the last two."""
 
@@ -106,6 +109,21 @@ class Codec:
         formats = soundfile.available_formats()
         return self.format in formats and self.subtype in soundfile.available_subtypes(self.format)
 
+    def rate_for(self, kbps: float, sampling_rate: int) -> int:
+        """Return the sampling rate to encode at: not below the given one, unless its bit rates are all higher.
+
+        Examples
+        --------
+        >>> CODECS["mp3"].rate_for(64.0, 16001), CODECS["mp3"].rate_for(24.0, 48000)
+        (22050, 24000)
+        """
+        reached = [rate for rate in self.rates if self._limits(rate)[1] < kbps] or [self.rates[0]]
+        return next((rate for rate in reached if rate >= sampling_rate), reached[-1])
+
+    def _limits(self, sampling_rate: int) -> tuple[float, float]:
+        """Return the highest and lowest bit rate at a sampling rate."""
+        return self.bit_rates[max(first for first in self.bit_rates if first <= sampling_rate)]
+
     def level(self, kbps: float, sampling_rate: int) -> float:
         """Return the compression level for a bit rate in kbit/s.
 
@@ -114,8 +132,8 @@ class Codec:
         >>> CODECS["opus"].level(131.0, 48000)
         0.5
         """
-        most, least = self.bit_rates[max(first for first in self.bit_rates if first <= sampling_rate)]
-        return float(np.clip((most - kbps) / (most - least), 0.0, 1.0))
+        most, least = self._limits(sampling_rate)
+        return float(np.clip((most - kbps) / (most - least), 0.0, HIGHEST_LEVEL))
 
 
 CODECS: Mapping[str, Codec] = MappingProxyType(
@@ -194,7 +212,7 @@ def frequency_response(frequencies: npt.NDArray[np.float64], seed: int, decibels
     deviation over seeds and frequencies is about `decibels`.
     """
     octaves = np.log(np.maximum(frequencies, LOWEST_CURVED) / LOWEST_CURVED)
-    place = np.pi * octaves / octaves[-1]
+    place = np.pi * octaves / (octaves.max() or 1.0)
     weights = np.random.default_rng(seed).normal(0.0, decibels * np.sqrt(2.0 / CURVES), CURVES)
     return weights @ np.cos(np.outer(np.arange(1, CURVES + 1), place))
 
@@ -296,7 +314,7 @@ def reverberate(samples: Waveform, rate: int, seed: int, *, reverberation_time: 
 def encode(samples: Waveform, rate: int, seed: int, *, codec: str, kbps: float) -> Changed:
     """Encode a clip in memory and decode it again, without the codec's delay.
 
-    A rate that the codec does not accept is resampled to the next higher one, and back.
+    A rate that the codec does not accept, or not with this bit rate, is resampled to another one, and back.
 
     Parameters
     ----------
@@ -312,7 +330,7 @@ def encode(samples: Waveform, rate: int, seed: int, *, codec: str, kbps: float) 
         If libsndfile cannot encode the clip.
     """
     form = CODECS[codec]
-    coded_rate = next((one for one in form.rates if one >= rate), form.rates[-1])
+    coded_rate = form.rate_for(kbps, rate)
     # An encoder of integer samples does not see what exceeds full scale.
     given = np.clip(_resampled(samples, rate, coded_rate), -1.0, 1.0).astype(np.float32)
     file = io.BytesIO()

@@ -201,6 +201,8 @@ def augment(samples: Waveform, sampling_rate: int, wanted: Augmentation) -> Wave
     >>> augment(np.zeros(16000, dtype=np.float32), 16000, Augmentation("speed", 2.0, 1)).size
     8000
     """
+    if samples.size == 0:
+        return samples
 
     def drawn() -> Generator:
         return drawing(identity(samples, sampling_rate), wanted)

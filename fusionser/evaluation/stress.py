@@ -189,7 +189,11 @@ def _answer(row: Mapping[str, Any], model: Model, conditions: Mapping[str, Condi
             changed[name] = condition.apply(samples, rate, seed)
         except AudioError as error:
             failures.append({"file": file, "condition": name, "reason": str(error)})
-    answers = model.predict(_rows_of(row, list(changed.values()))).rename(columns={"emotion": "answer"})
+    try:
+        answers = model.predict(_rows_of(row, list(changed.values()))).rename(columns={"emotion": "answer"})
+    except FusionserError as error:
+        # Such as a sampling rate that waveforms cannot have.
+        return Answered(pd.DataFrame(), {}, [{"file": file, "condition": "", "reason": f"{file}: {error}"}])
     answers["condition"] = list(changed)
     wrong = answers["error"] != ""
     if wrong.iloc[0]:

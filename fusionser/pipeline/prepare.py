@@ -238,9 +238,10 @@ def analyse_augmented(
     of the training.
     """
     rows, seed = prepared.spec.rows, prepared.spec.seed
-    cache = Cache.of(resources.cache)
-    if cache is None or not rows.augment:
+    if not rows.augment:
         return prepared
+    # Without a cache, this is only to find the rows that cannot be used.
+    cache = Cache.of(resources.cache)
     table = prepared.table
     if split is not None:
         trained = {position for _, train, _ in split.named_folds(table) for position in train}

@@ -1,12 +1,10 @@
 """The card of a saved model: its training data, scores, purpose and limits, and where its use is restricted."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from fusionser.corpora import CORPORA
-from fusionser.files import write_text
 from fusionser.model import INCLUDED_MODEL, ModelCard
 from fusionser.reporting.page import render
 from fusionser.reporting.settings import block_lines
@@ -17,7 +15,7 @@ from fusionser.studies.cells import with_defaults
 FEWEST = 4
 """Fewest speakers whose quartiles are shown."""
 
-__all__ = ["card_page", "included_card", "like_results", "write_card"]
+__all__ = ["card_page", "included_card", "like_results"]
 
 
 def like_results(card: ModelCard, results: Sequence[Result]) -> list[Result]:
@@ -65,8 +63,3 @@ def _quartiles(estimate: Result | None) -> list[float]:
         return []
     uars = [scores.uar for scores in estimate.speakers.values()]
     return np.percentile(uars, [0, 25, 50, 75, 100]).tolist()
-
-
-def write_card(card: ModelCard, path: str | Path, results: Sequence[Result] = ()) -> Path:
-    """Write the page of a card, atomically."""
-    return write_text(path, card_page(card, results))

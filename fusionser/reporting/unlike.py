@@ -80,7 +80,7 @@ def improbable_text(emotion: str, probability: float) -> str:
     Examples
     --------
     >>> improbable_text("fear", 0.4306)
-    'unsure, because the most probable emotion, fear, has a probability of 43 %'
+    'unsure, because the answer, fear, has a probability of 43 %'
     """
     share = math.floor(100 * probability)
-    return f"unsure, because the most probable emotion, {emotion}, has a probability of {share} %"
+    return f"unsure, because the answer, {emotion}, has a probability of {share} %"
