@@ -277,6 +277,11 @@ class Training(Group):
     def _classifier(self, spec: Any) -> Any:
         """Return the specification of the classifier; another one does not take over the parameters of the file."""
         if self.classifier not in (None, spec.name):
+            if spec.parameters:
+                say(
+                    f"note: the parameters {', '.join(spec.parameters)} of the settings file are for {spec.name}, and "
+                    f"--classifier is {self.classifier}, so they are not used"
+                )
             spec = spec.changed(parameters={})
         return spec.changed(**_given(self, "scaling", "equal_blocks", "tune", name=self.classifier))
 

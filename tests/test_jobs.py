@@ -175,6 +175,9 @@ def test_another_classifier_does_not_take_the_parameters_of_the_file(command, fe
     assert command(*given, "--classifier", "svm").json["spec"]["classifier"]["parameters"] == {"C": 3.0}
     other = command(*given, "--classifier", "random-forest")
     assert PipelineSpec(**other.json["spec"]).classifier == ClassifierSpec(name="random-forest", scaling="robust")
+    told = command(*given, "--classifier", "random-forest").messages.replace("\n", " ")
+    assert "note: the parameters C of the settings file are for svm, and --classifier is random-forest" in told
+    assert "note: the parameters" not in command(*given, "--classifier", "svm").messages
 
 
 def test_a_share_of_the_speakers_overrides_speakers_by_name(command, features, tmp_path):
