@@ -102,7 +102,7 @@ def check(
         "speakers": int(rows.loc[rows["speaker"] != "", "speaker"].nunique()),
         "minutes": round(float((rows["end"] - rows["start"]).sum()) / 60, 1),
         **{f"{column}s": rows[column].value_counts().sort_index().to_dict() for column in ("emotion", "gender")},
-        "missing": stamp_texts(differences(CORPORA[name], rows) if name in CORPORA else []),
+        "missing": stamp_texts(differences(CORPORA[name], rows, len(listing.quarantine)) if name in CORPORA else []),
         "doubled": [list(pair) for pair in listing.doubled],
         "identical_audio": identical,
         "unusable": refused,

@@ -16,6 +16,10 @@ ADAPT_HELP = (
     "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
     "or more are advisable), and have several emotions: a single emotion would be removed as part of the source."
 )
+NO_UNLIKENESS = (
+    "note: the model cannot tell how unlike its training recordings a clip is, because it was saved by another "
+    "version or without its recordings. So --abstain uses the probability only; to change that, fit it again"
+)
 
 
 def predict(
@@ -55,14 +59,12 @@ def predict(
     json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
-    from fusionser.model import MOST_UNLIKE
     from fusionser.names import ADAPTED
     from fusionser.rows import write_table
 
     from .inputs import gather_clips, load_or_included, split_model
 
-    if most_unlike is not None and not abstain:
-        raise SettingsError("--most-unlike has no effect without --abstain; give both, or neither")
+    limit = _most_unlike(abstain, most_unlike)
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
     rows = gather_clips(clips, listed)
@@ -70,12 +72,8 @@ def predict(
     if adapt:
         loaded = _adapted(loaded, rows, jobs)
     if abstain and loaded.unlikeness is None:
-        say(
-            "note: the model cannot tell how unlike its training recordings a clip is, because it was saved by another "
-            "version or without its recordings. So --abstain uses the probability only; to change that, fit it again"
-        )
+        say(NO_UNLIKENESS)
     with progress_bar("recordings") as progress:
-        limit = MOST_UNLIKE if most_unlike is None else most_unlike
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain, most_unlike=limit)
     if out is not None:
         write_table(answers, out)
@@ -85,6 +83,15 @@ def predict(
     _print_answers(answers, loaded.card.classes, json=json, setting=None if adapted_to is None else ADAPTED)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
+
+
+def _most_unlike(abstain: bool, given: float | None) -> float:
+    """Return the unlikeness up to which recordings are answered."""
+    from fusionser.model import MOST_UNLIKE
+
+    if given is not None and not abstain:
+        raise SettingsError("--most-unlike has no effect without --abstain; give both, or neither")
+    return MOST_UNLIKE if given is None else given
 
 
 def _set_gender(model: Any, rows: Any, gender: str | None) -> None:

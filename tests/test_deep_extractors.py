@@ -22,13 +22,23 @@ from sklearn.preprocessing import StandardScaler
 from fusionser.augmentation.rows import AugmentRows, augmented_rows
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.evaluation import evaluate
-from fusionser.features import MFCC, BlockVector, Cache, EstimatedGender, FeatureExtractor, LogMelMap, MFCCMap
+from fusionser.features import (
+    MFCC,
+    BlockVector,
+    Cache,
+    EstimatedGender,
+    FeatureExtractor,
+    LogMelMap,
+    MFCCMap,
+    RelativeMap,
+)
 from fusionser.jobs import evaluate_prepared
 from fusionser.networks import (
     NETWORKS,
     Conv1DExtractor,
     Conv2DExtractor,
     Conv2DMFCCExtractor,
+    Conv2DRelativeExtractor,
     LogMelFrames,
     MFCCFrames,
 )
@@ -41,6 +51,9 @@ QUICK = {
     "conv2d": Conv2DExtractor(epochs=3, filters=(4, 4, 8, 8), units=8, front_end=SMALL_MAP),
     "conv2d-mfcc": Conv2DMFCCExtractor(
         epochs=3, filters=(4, 4, 8, 8), units=8, front_end=MFCCMap(sampling_rate=8000, duration=1.0)
+    ),
+    "conv2d-relative": Conv2DRelativeExtractor(
+        epochs=3, filters=(4, 4, 8, 8), units=8, front_end=RelativeMap(sampling_rate=8000, length=1.0)
     ),
     "log-mel-frames": LogMelFrames(epochs=3, units=8, front_end=SMALL_MAP),
     "mfcc-frames": MFCCFrames(epochs=3, units=8),

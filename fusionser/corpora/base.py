@@ -217,12 +217,15 @@ def measure(records: list[Record]) -> Listing:
     return Listing(rows=make_rows(usable), quarantine=pd.DataFrame(refused, columns=["file", "reason"]))
 
 
-def differences(corpus: Corpus, rows: pd.DataFrame) -> list[Stamp]:
-    """Return a stamp for each difference between rows and the complete corpus, as its card describes it."""
+def differences(corpus: Corpus, rows: pd.DataFrame, set_aside: int = 0) -> list[Stamp]:
+    """Return a stamp for each difference between rows and the complete corpus, as its card describes it.
+
+    `set_aside` recordings are there and cannot be used; with any, the recordings of single emotions are not compared.
+    """
     counts = corpus.card.counts
     absent = sorted(corpus.expected() - {source.split("/", 1)[1] for source in rows["source"]})
-    compared = [("recordings", len(rows), counts.files)]
-    if not absent:
+    compared = [("recordings", len(rows) + set_aside, counts.files)]
+    if not absent and not set_aside:
         count = rows["emotion"].value_counts()
         compared += [(f"recordings of {name}", int(count.get(name, 0)), n) for name, n in counts.emotions.items()]
     for gender, expected in (("female", counts.female_speakers), ("male", counts.male_speakers)):
