@@ -214,8 +214,12 @@ def test_copies_that_cannot_be_used_are_left_out(demo_rows, tmp_path, monkeypatc
     result, _ = evaluate_prepared(prepared, RandomHoldout(share=0.5, stratified=True))
     assert result.rows == 8
     assert note in result.notes
-    # Where nothing is kept, nothing would be found again.
-    assert analyse_augmented(plain, resources=Resources(cache=False)) is plain
+    # Without a cache, the same copies are left out.
+    assert analyse_augmented(plain, resources=Resources(cache=False)).unusable == prepared.unusable
+    # Only rows that are trained on are augmented.
+    split = RandomHoldout(share=0.5, stratified=True)
+    trained = set(plain.table["source"].iloc[split.named_folds(plain.table)[0][1]])
+    assert {source for source, _ in analyse_augmented(plain, split, resources=resources).unusable} <= trained
 
 
 def test_copies_get_the_features_of_their_own_sound(demo_rows):
