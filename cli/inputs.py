@@ -63,6 +63,15 @@ def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
     return None, paths
 
 
+def check_gender(model: Any, rows: pd.DataFrame, advice: str) -> None:
+    """Raise `SettingsError` if a model has the gender as a feature, and it is not known for all rows."""
+    if model.needs_gender and not ("gender" in rows and (rows["gender"] != "").all()):
+        raise SettingsError(
+            f"the model has the speaker's gender as a feature, which is not known for all recordings; {advice} with a "
+            "column 'gender' (or fit with --gender none)"
+        )
+
+
 def load_or_included(path: Path | None) -> Any:
     """Load a model; say what is used if none is given."""
     from fusionser.model import load_model

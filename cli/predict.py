@@ -98,13 +98,11 @@ def _set_gender(model: Any, rows: Any, gender: str | None) -> None:
     """Set the gender of all rows if one is given; raise `SettingsError` if the model needs one that is missing."""
     if gender not in (None, "female", "male"):
         raise SettingsError(f"--gender is '{gender}'; expected 'female' or 'male'")
+    from .inputs import check_gender
+
     if gender is not None:
         rows["gender"] = gender
-    if model.needs_gender and not ("gender" in rows and (rows["gender"] != "").all()):
-        raise SettingsError(
-            "the model has the speaker's gender as a feature; give --gender female or --gender male, or a table with a "
-            "column 'gender' (or fit with --gender none)"
-        )
+    check_gender(model, rows, "give --gender female or --gender male, or a table")
 
 
 def _adapted(model: Any, rows: Any, jobs: int) -> Any:

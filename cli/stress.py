@@ -43,7 +43,7 @@ def stress(
     from fusionser.evaluation.stress import stress_model
     from fusionser.registry import CONDITIONS
 
-    from .inputs import load_or_included, split_model
+    from .inputs import check_gender, load_or_included, split_model
 
     wanted = list(dict.fromkeys(names(asked.conditions or "")))
     for name in wanted:
@@ -53,11 +53,7 @@ def stress(
         raise SettingsError("got a model and no recordings; give folders of recordings, or tables of rows")
     loaded = load_or_included(model)
     listing = _listing([Path(place) for place in places], asked)
-    if loaded.needs_gender and not (listing.rows["gender"] != "").all():
-        raise SettingsError(
-            "the model has the speaker's gender as a feature, which is not known for all recordings; give a "
-            "table with a column 'gender' (or fit with --gender none)"
-        )
+    check_gender(loaded, listing.rows, "give a table")
     with progress_bar("recordings") as progress:
         result, answers = stress_model(
             loaded,

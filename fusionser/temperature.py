@@ -5,9 +5,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-__all__ = ["COLDEST", "HOTTEST", "fit_temperature", "tempered"]
+__all__ = ["COLDEST", "HOTTEST", "best_temperature", "fit_temperature", "tempered"]
 
-COLDEST, HOTTEST = 0.05, 20.0
+COLDEST, HOTTEST = float(np.exp(-2.0)), float(np.exp(2.0))
 """Range of temperatures. Those above 1 bring the probabilities closer together, those below 1 further apart."""
 
 LEAST = 1e-6
@@ -56,10 +56,15 @@ def fit_temperature(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> flo
     >>> round(fit_temperature([[0.9, 0.1]] * 4, [0, 0, 0, 1]), 2)
     2.0
     """
-    logs, right = _logs(probabilities), np.asarray(targets)
+    return best_temperature(_logs(probabilities), targets)
 
-    def cross_entropy(log_temperature: float) -> float:
-        scaled = log_softmax(logs / np.exp(log_temperature), axis=1)
+
+def best_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
+    """Return the temperature of logits with the least cross-entropy; for parameters see `fit_temperature`."""
+    given, right = np.asarray(logits, dtype=np.float64), np.asarray(targets)
+
+    def cross_entropy(exponent: float) -> float:
+        scaled = log_softmax(given / np.exp(exponent), axis=1)
         return float(-scaled[np.arange(right.size), right].mean())
 
     limits = (np.log(COLDEST), np.log(HOTTEST))

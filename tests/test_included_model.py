@@ -9,6 +9,8 @@ from conftest import tone
 
 from fusionser.model import INCLUDED_MODEL, load_model
 from fusionser.reporting.card import card_page, included_card, like_results
+from fusionser.spec import Config
+from fusionser.studies.recipe import read_recipe
 
 LARGEST = 5 * 2**20
 """Bytes that the included model may have."""
@@ -109,3 +111,9 @@ def test_the_card_is_written_where_it_is_asked_for(command, tmp_path):
     assert command("card", "--out", out).status == 0
     assert out.read_text() == included_card()
     assert command("card", "--json", "--out", out).status == 1
+
+
+def test_the_report_is_of_the_pipeline_of_the_included_model():
+    settings = Config.load(INCLUDED_MODEL.with_suffix(".toml")).pipeline
+    (pipeline,) = read_recipe("included-model").pipelines
+    assert pipeline.spec.explicit() == settings.explicit()

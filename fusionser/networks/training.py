@@ -8,10 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize_scalar
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
-from torch.nn import functional
 
 from fusionser.cache import Cache
 from fusionser.errors import TrainingError
@@ -23,6 +21,7 @@ from fusionser.networks.inference import prediction_batch, prepared
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.settings import OPTIMISERS, NetworkTraining
+from fusionser.temperature import best_temperature
 
 __all__ = ["TrainingRows", "train_network"]
 
@@ -313,15 +312,6 @@ def _calibrate(network: Network, validation: Any) -> None:
     """Set the temperature that minimises the cross-entropy on the validation rows."""
     network.eval()
     with torch.no_grad():
-        logits = (
-            torch.cat([network(batch) for batch in torch.split(validation.X, prediction_batch(validation.X))])
-            .cpu()
-            .double()
-        )
-    truth = validation.y.cpu()
-
-    def cross_entropy(exponent: float) -> float:
-        return float(functional.cross_entropy(logits / float(np.exp(exponent)), truth))
-
-    optimum = minimize_scalar(cross_entropy, bounds=(-2.0, 2.0), method="bounded")
-    network.temperature.fill_(float(np.exp(optimum.x)))
+        batches = torch.split(validation.X, prediction_batch(validation.X))
+        logits = torch.cat([network(batch) for batch in batches]).cpu().double()
+    network.temperature.fill_(best_temperature(logits.numpy(), validation.y.cpu().numpy()))
