@@ -21,12 +21,12 @@ from sklearn.metrics import roc_auc_score
 from fusionser.corpora import list_rows
 from fusionser.features.recording import Recording
 from fusionser.likeness import Unlikeness
+from fusionser.model import MOST_UNLIKE
 from fusionser.splits import InnerFolds
 
 FOLDERS = {"ravdess": "ravdess", "emodb": "emodb/wav", "crema-d": "crema_d", "tess": "tess"}
 RATE = 16000
 COUNT = 120
-LIMIT = 0.99
 
 Waveform = npt.NDArray[np.float64]
 Maker = Callable[[np.random.Generator, int, int], Waveform]
@@ -118,13 +118,13 @@ def compare(own: str, tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
     for train, test in InnerFolds(folds=3).split(table, np.zeros(len(table))):
         fitted = Unlikeness().fit(table.iloc[train])
         new = fitted.score_samples(table.iloc[test])
-        figures.append({"own": own, "other": "new speakers", "above": (new > LIMIT).mean()})
+        figures.append({"own": own, "other": "new speakers", "above": (new > MOST_UNLIKE).mean()})
         for other, rows in tables.items():
             if other != own:
                 far = fitted.score_samples(rows.drop(columns=["speaker", "source"], errors="ignore"))
                 truth = np.repeat([0, 1], [len(new), len(far)])
                 area = roc_auc_score(truth, np.concatenate([new, far]))
-                figures.append({"own": own, "other": other, "area": area, "above": (far > LIMIT).mean()})
+                figures.append({"own": own, "other": other, "area": area, "above": (far > MOST_UNLIKE).mean()})
     return figures
 
 
@@ -138,12 +138,13 @@ def main() -> None:
     tables |= {name: described(list(generated(*how))) for name, how in GENERATED.items()}
     figures = pd.DataFrame([figure for own in FOLDERS for figure in compare(own, tables)])
     means = figures.groupby(["own", "other"], sort=False).mean()
-    for measure in ("area", "above"):
-        print(measure)
+    for measure, text in (("area", "area under the ROC curve"), ("above", f"share above {MOST_UNLIKE}")):
+        print(text)
         shown = figures.pivot_table(measure, "own", "other").reindex([*FOLDERS], columns=["new speakers", *tables])
-        print(shown.round(3).to_string())
+        print(shown.round(3).to_string(na_rep="-"))
     if given.out is not None:
-        given.out.write_text(json.dumps(means.reset_index().to_dict("records"), indent=1) + "\n")
+        records = means.reset_index().astype(object).where(lambda values: values.notna(), None).to_dict("records")
+        given.out.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

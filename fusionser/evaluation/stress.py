@@ -78,6 +78,7 @@ class ConditionScores(Record):
 class StressResult(Record):
     """A stored test of a model under conditions.
 
+    ``fitted_by`` is the command that fitted the model, empty if its card has no estimate.
     ``by_speaker`` is whether intervals come from resampling speakers; otherwise they come from resampling clips.
     ``labelled`` clips have an emotion that is a class of the model. ``quarantine`` lists the recordings that cannot be
     used, each with the condition, which is empty if the recording itself cannot be used.
@@ -88,6 +89,7 @@ class StressResult(Record):
     classifier: str
     fusion: str
     trained_on: str
+    fitted_by: str = ""
     classes: tuple[str, ...]
     corpora: tuple[str, ...]
     clips: int
@@ -310,6 +312,7 @@ def stress_model(
         classifier=card.classifier,
         fusion=card.fusion,
         trained_on=card.corpus,
+        fitted_by="" if card.estimate is None else str(card.estimate.provenance.get("command", "")),
         classes=card.classes,
         corpora=corpora,
         clips=len(clean),
