@@ -24,6 +24,9 @@ class Asked(Group):
     best_epoch: bool = option(
         "Train again, and choose the epoch by the test rows, as some papers do.", False, "--best-epoch"
     )
+    by_speaker: bool = option(
+        "Evaluate by speaker too, if the paper's protocol does not.", True, "--by-speaker/--no-by-speaker"
+    )
     cost: bool = option("Train on a few batches, and estimate the time of a full run on this machine.", False, "--cost")
     device: str = option(TRAINING_DEVICE_HELP, "auto")
     precision: str = option(PRECISION_HELP, "float32")

@@ -16,6 +16,7 @@ from prepared_rows import under
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -259,6 +260,19 @@ def test_threads_may_ask_one_classifier_at_once():
     expected = fitted.predict_proba(X)
     asked = joblib.Parallel(n_jobs=4, prefer="threads")(joblib.delayed(fitted.predict_proba)(X) for _ in range(60))
     assert all(np.array_equal(one, expected) for one in asked)
+
+
+def test_a_classifier_is_validated_on_the_rows_that_it_is_given():
+    from fusionser.classifiers import MLP
+
+    random = np.random.default_rng(0)
+    X, held = random.normal(size=(60, 4)), random.normal(size=(17, 4))
+    labels = ["a", "b"] * 30
+    answers = np.array((["a", "b"] * 9)[:17])
+    fitted = MLP(epochs=1).fit(X, labels, validation_rows=(held, answers))
+    assert fitted.history_[0]["validation_accuracy"] == pytest.approx(accuracy_score(answers, fitted.predict(held)))
+    with pytest.raises(SettingsError, match="the validation rows have the class 'c', but no training row has it"):
+        MLP().fit(X, labels, validation_rows=(held, ["c"] * 17))
 
 
 def test_what_a_fold_cannot_be_trained_on(split):

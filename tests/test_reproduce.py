@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_recipe import SMALL
@@ -52,9 +53,10 @@ def test_a_recipe_is_run_by_seeds_and_by_speaker_and_found_again(small, demo_fol
     assert set(curves) == {path.stem for path in (tmp_path / "cells").iterdir()}
     assert set(curves["small_speaker-independent"]["network"]) == {"mfcc-frames"}
     best = curves["small_paper_seed1_best-epoch"]["validation_accuracy"]
-    assert best.max() == best[found.best[1].epoch - 1] == found.best[1].accuracy
+    (epoch,) = found.best[1].epoch
+    assert best.max() == best[epoch - 1] == found.best[1].accuracy
     for one in found.best:
-        assert 1 <= one.epoch <= one.epochs <= 3
+        assert 1 <= one.epoch[0] <= one.epochs[0] <= 3
     # The best epoch is of training rows and their copies, watched by the test rows of the very same split.
     assert len(watched) == 2
     for train, test in watched:
@@ -163,11 +165,36 @@ def test_a_best_epoch_can_be_looked_for_where_the_paper_reports_a_test_score(sma
     curve = pd.read_csv(out / "curves" / "small_quick_paper_seed0_best-epoch.csv")["validation_accuracy"]
     assert [one.accuracy for one in found.best] == [curve.max()]
     assert best_epoch_score(found) == f"{100 * curve.max():.1f} (one seed)"
-    answer = command("reproduce", "s1-ravdess-holdout", "--best-epoch", "--place", f"ravdess={demo_folder}")
-    assert answer.status != 0
-    assert (
-        "--best-epoch needs a network that classifies, but the recipe 's1-ravdess-holdout' has none" in answer.messages
+    spec = tested.pipeline.changed(network=None, networks={}, classifier={"name": "svm"})
+    with pytest.raises(SettingsError, match="--best-epoch needs a network that classifies, but 'small' has svm"):
+        module.reproduce(name, tested.changed(pipeline=spec), places, out, Run(quick=True, best_epoch=True))
+
+
+def test_the_best_epoch_of_a_fusion_is_that_of_its_classifier_on_each_fold(small, demo_folder, tmp_path):
+    name, recipe = small
+    spec = {"features": {"blocks": ["rms"]}, "classifier": {"name": "mlp", "parameters": {"epochs": 4}}}
+    fused = recipe.changed(
+        measure="test",
+        pipeline=recipe.pipeline.changed(network=None, networks={}, **spec),
+        protocol=ProtocolSpec(name="speaker-kfold", settings={"folds": 3}),
+        speaker_independent=None,
+        seeds=1,
     )
+    found = reproduce(name, fused, {"demo": demo_folder}, tmp_path, Run(best_epoch=True))
+    ((best,), (result,)) = found.best, found.paper
+    curves = pd.read_csv(tmp_path / "curves" / "small_paper_seed0_best-epoch.csv")
+    tops = curves.groupby("fold")["validation_accuracy"].max()
+    rows = [fold.test_rows for fold in result.folds]
+    assert len(rows) == len(best.epoch) > 1
+    assert best.accuracy == pytest.approx(np.average(tops, weights=rows))
+    assert all(tops.to_numpy() > curves.groupby("fold")["validation_accuracy"].min().to_numpy())
+
+
+def test_the_evaluation_by_speaker_can_be_left_out(small, demo_folder, tmp_path):
+    name, recipe = small
+    found = reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run(quick=True, by_speaker=False))
+    assert found.independent is None
+    assert len(found.paper) == len(found.best) == 1
 
 
 def test_a_best_epoch_is_of_the_very_same_run(small, demo_folder, tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from made_results import made
 
 from fusionser.reporting.reproduction import reading, verdict, write_reproduction
-from fusionser.studies.cells import BestEpoch
+from fusionser.studies.best_epoch import BestEpoch
 from fusionser.studies.reproduction import Reproduction
 
 

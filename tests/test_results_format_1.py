@@ -17,7 +17,7 @@ from fusionser.results import Result, read_result
 from fusionser.results_format_1 import STAMPS
 from fusionser.splits import PROTOCOLS
 from fusionser.studies.ablation import stored_ablation
-from fusionser.studies.cells import read_best_epoch
+from fusionser.studies.best_epoch import read_best_epoch
 from fusionser.studies.papers import paper_recipes
 from fusionser.studies.reproduction import stored_reproductions
 

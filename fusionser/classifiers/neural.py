@@ -49,7 +49,7 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         """Raise `SettingsError` if a parameter of the network is outside its range."""
         raise NotImplementedError
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, validation_rows: tuple[Any, Any] | None = None) -> Self:
         """Train the network.
 
         Parameters
@@ -58,6 +58,14 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
             A table may have the columns ``speaker``, ``source`` and ``augmentation``, which validation rows are chosen
             by (see `hold_out`), and ``corpus``, for `by_corpus`.
         y : sequence of shape (n_rows,)
+        validation_rows : (rows, labels), optional
+            Validation rows, instead of held-out rows of X. With test rows here, the epoch is chosen on the test set:
+            several papers report such scores, which do not estimate performance on new data.
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is outside its range, or a validation row has a class that no training row has.
         """
         self.check_training()
         self.check_network()
@@ -65,20 +73,33 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         inputs = values.astype(np.float32)
         carried, _ = split_carried(X)
         known = values if carried is None else carried
-        trained, validation = hold_out(known, labels, self.validation, self.random_state or 0, self.validate_by)
+        if validation_rows is None:
+            trained, held = hold_out(known, labels, self.validation, self.random_state or 0, self.validate_by)
+            validation, validation_labels = inputs[held], labels[held]
+        else:
+            trained = np.arange(len(labels))
+            validation, validation_labels = self._validation(*validation_rows)
         corpora = corpora_of(known)[trained] if self.by_corpus else np.full(len(trained), "")
         learned, learned_labels, corpora = self._balanced_corpora(inputs[trained], labels[trained], corpora)
         rows = TrainingRows(
             inputs=learned,
             targets=np.searchsorted(self.classes_, learned_labels).astype(np.int64),
             corpora=corpora,
-            validation_inputs=inputs[validation],
-            validation_targets=np.searchsorted(self.classes_, labels[validation]).astype(np.int64),
+            validation_inputs=validation,
+            validation_targets=np.searchsorted(self.classes_, validation_labels).astype(np.int64),
         )
         network, self.history_ = train_network(self._build, rows, self.classes_, self, name=type(self).__name__)
         # In double precision, the prediction for a row does not depend on its batch.
         self.network_ = network.double()
         return self
+
+    def _validation(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Return given validation rows as checked columns and labels."""
+        labels = np.asarray(y)
+        unknown = sorted(set(labels) - set(self.classes_))
+        if unknown:
+            raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
+        return self._features(X).astype(np.float32), labels
 
     def _balanced_corpora(self, values: Array, labels: Array, corpora: Array) -> tuple[Array, Array, Array]:
         """Return the balanced training rows and their corpora."""

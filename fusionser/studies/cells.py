@@ -1,33 +1,27 @@
 """One evaluation of a study: how it is run and stored, and whether a stored result belongs to it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pandas as pd
 from pydantic import BaseModel
-from sklearn.base import clone
 
 from fusionser.corpora.labels import renamed_labels
 from fusionser.errors import FusionserError
-from fusionser.evaluation.guard import check_split, with_fingerprints
-from fusionser.facts import Record
 from fusionser.features import FeatureExtractor
 from fusionser.features.clip import Computation
-from fusionser.files import write_text
 from fusionser.jobs import evaluate_prepared, plugins_used
-from fusionser.model import FEATURES, digests_of
+from fusionser.model import digests_of
 from fusionser.names import BY_FEATURE
 from fusionser.pipeline import Prepared, Resources, analyse_augmented, build_estimator, configured_features
-from fusionser.pipeline.build import build_pipeline, classifier_settings
+from fusionser.pipeline.build import classifier_settings
 from fusionser.registry import CLASSIFIERS
-from fusionser.results import BY_INNER_FOLDS, BlockSettings, Result, deciding, provenance, read_result, versions
+from fusionser.results import BY_INNER_FOLDS, Result, deciding, read_result, versions
 from fusionser.rows import write_table
 from fusionser.splits import Protocol
 
-__all__ = ["BestEpoch", "BestEpochCell", "Cell", "curves_path", "read_best_epoch", "stored_result", "with_defaults"]
+__all__ = ["Cell", "curves_path", "read_record", "stored_result", "with_defaults"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -156,88 +150,3 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in settings.items()
         if name not in ("device", "n_jobs", "cache")
     }
-
-
-class BestEpoch(Record):
-    """The highest accuracy of any epoch on the test rows, as several papers report it.
-
-    The rows that choose the epoch are those that score it, so this does not estimate performance on new data.
-    """
-
-    recipe: str
-    seed: int
-    accuracy: float
-    epoch: int
-    epochs: int
-    settings: list[BlockSettings]
-    rows_settings: dict[str, Any]
-    protocol: dict[str, Any]
-    rows: int
-    seconds: float
-    provenance: dict[str, Any]
-
-
-def read_best_epoch(path: Path) -> BestEpoch | None:
-    """Read a stored best epoch; return None if there is none that can be read."""
-    return read_record(BestEpoch, path)
-
-
-@dataclass(frozen=True)
-class BestEpochCell(Cell):
-    """A network trained on the first fold and validated on its test rows; the outcome is its best epoch."""
-
-    recipe: str = ""
-
-    def stored(self, folder: str | Path) -> BestEpoch | None:  # type: ignore[override]
-        """Return the stored best epoch if the same settings and versions produced it."""
-        best, spec = read_best_epoch(self.path(folder)), self.prepared.spec
-        same = best is not None and (
-            (best.rows, best.seed, best.protocol) == (len(self.prepared.table), spec.seed, self._protocol())
-            and best.settings == self.block_settings()
-            and with_defaults(best.rows_settings, spec.classifier.name) == self.row_settings()
-            and deciding(best.provenance["versions"]) == versions()
-        )
-        return best if same else None
-
-    def run(self, folder: str | Path, resources: Resources) -> BestEpoch:  # type: ignore[override]
-        """Train, and store the best epoch and the learning curve."""
-        prepared = analyse_augmented(self.prepared, self.split, resources=resources)
-        train, test = _first_fold(prepared.table, self.split)
-        pipeline = build_pipeline(
-            prepared.spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
-        )
-        labels = train["emotion"].to_numpy(dtype=object)
-        for name, step in pipeline.steps:
-            if name == FEATURES:
-                break
-            train, labels = clone(step).fit_resample(train, labels)
-        ((_, block),) = pipeline[FEATURES].blocks
-        validation_rows = (test, test["emotion"].to_numpy(dtype=object))
-        curve = pd.DataFrame(clone(block).fit(train, labels, validation_rows=validation_rows).history_)
-        place = int(curve["validation_accuracy"].argmax())
-        best = BestEpoch(
-            recipe=self.recipe,
-            seed=prepared.spec.seed,
-            accuracy=float(curve["validation_accuracy"].iloc[place]),
-            epoch=place + 1,
-            epochs=len(curve),
-            settings=self.block_settings(),
-            rows_settings=classifier_settings(prepared.spec, pipeline),
-            protocol=self._protocol(),
-            rows=len(self.prepared.table),
-            seconds=round(float(curve["seconds"].sum()), 2),
-            provenance=provenance(),
-        )
-        write_table(curve, curves_path(folder, self.name))
-        write_text(self.path(folder), best.model_dump_json(indent=2) + "\n")
-        return best
-
-    def _protocol(self) -> dict[str, Any]:
-        return {"name": self.split.name, **json.loads(json.dumps(self.split.settings()))}
-
-
-def _first_fold(table: pd.DataFrame, split: Protocol) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rows = with_fingerprints(table)
-    fold, train, test = split.named_folds(rows)[0]
-    check_split(rows.iloc[train], rows.iloc[test], split.allows, fold)
-    return rows.iloc[train].reset_index(drop=True), rows.iloc[test].reset_index(drop=True)

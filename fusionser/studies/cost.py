@@ -16,7 +16,8 @@ from fusionser.networks import DeepExtractor
 from fusionser.pipeline import Resources, build_pipeline
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import provenance
-from fusionser.studies.cells import BestEpochCell, Cell, read_record
+from fusionser.studies.best_epoch import BestEpochCell
+from fusionser.studies.cells import Cell, read_record
 from fusionser.studies.papers import PaperRecipe
 from fusionser.studies.reproduce import Run, planned
 

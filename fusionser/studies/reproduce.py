@@ -10,12 +10,14 @@ from fusionser.corpora.places import Present, present_corpora
 from fusionser.errors import SettingsError
 from fusionser.facts import Stamp
 from fusionser.features.extraction import Progress
+from fusionser.networks import DeepExtractor
 from fusionser.networks.vgg16 import named_weights
 from fusionser.pipeline import Place, Prepared, Resources, build_pipeline, choose_protocol, prepare
 from fusionser.pipeline.resources import LOCAL
 from fusionser.registry import PROTOCOLS
 from fusionser.spec import ProtocolSpec
-from fusionser.studies.cells import BestEpoch, BestEpochCell, Cell
+from fusionser.studies.best_epoch import BestEpoch, BestEpochCell, has_epochs
+from fusionser.studies.cells import Cell
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 from fusionser.studies.reproduction import Reproduction, best_epoch_name, cell_name
 from fusionser.studies.runner import CellProgress, CellRun, run_cells
@@ -46,6 +48,8 @@ class Run:
     best_epoch : bool, default=False
         Compute the best epoch on the test rows even if the paper does not report it. It is an upper bound for every
         stopping rule.
+    by_speaker : bool, default=True
+        Evaluate by speaker too, if the paper's protocol does not.
     """
 
     seeds: int | None = None
@@ -55,6 +59,7 @@ class Run:
     precision: str = "float32"
     weights: str | None = None
     best_epoch: bool = False
+    by_speaker: bool = True
 
     def label(self, *, whole: bool) -> str:
         """Return how the run differs from a full one, "" if it does not; a part of the names of its cells.
@@ -130,9 +135,10 @@ def planned(
 ) -> tuple[list[Cell], str]:
     """Return the cells of a recipe, their features extracted and their splits checked, and the label of the run."""
     here = present_corpora(recipe.corpora, places)
-    if run.best_epoch and recipe.pipeline.network is None:
+    if run.best_epoch and not has_epochs(recipe.pipeline):
         raise SettingsError(
-            f"--best-epoch needs a network that classifies, but the recipe '{name}' has none; leave it out"
+            f"--best-epoch needs a network that classifies, but '{name}' has {recipe.pipeline.classifier.name}; leave "
+            "it out"
         )
     for corpus in here:
         if corpus.found == 0 or not (corpus.whole or run.partial):
@@ -156,7 +162,7 @@ def _cells(name: str, label: str, recipe: PaperRecipe, prepared: Prepared, run: 
         yield cell
         if run.best_epoch or recipe.measure == BEST_EPOCH:
             yield BestEpochCell(best_epoch_name(cell.name), cell.prepared, cell.split, recipe=name)
-    if recipe.speaker_independent is not None:
+    if run.by_speaker and recipe.speaker_independent is not None:
         yield _cell(cell_name(name, label, None), prepared, recipe.speaker_independent, run, 0)
 
 
@@ -202,6 +208,7 @@ def _cell(name: str, prepared: Prepared, wanted: ProtocolSpec, run: Run, seed: i
     networks = prepared.spec.networks
     # Papers with a random split also drew their validation rows at random.
     validate_by = "sources" if PROTOCOLS[wanted.name].random else "speakers"
-    parameters = {"validate_by": validate_by, **networks.parameters}
+    deep = any(isinstance(block, DeepExtractor) for _, block in prepared.extractor.blocks)
+    parameters = {"validate_by": validate_by, **networks.parameters} if deep else networks.parameters
     spec = prepared.spec.changed(networks=networks.changed(parameters=parameters), seed=seed)
     return Cell(name, replace(prepared, spec=spec), split)

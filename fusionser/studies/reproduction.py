@@ -9,7 +9,8 @@ from scipy import stats
 
 from fusionser.files import write_text
 from fusionser.results import Result, deciding
-from fusionser.studies.cells import BestEpoch, read_best_epoch, read_record, stored_result, with_defaults
+from fusionser.studies.best_epoch import BestEpoch, read_best_epoch
+from fusionser.studies.cells import read_record, stored_result, with_defaults
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 
 __all__ = ["Reproduction", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
