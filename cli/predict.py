@@ -75,12 +75,18 @@ def predict(
         say(NO_UNLIKENESS)
     with progress_bar("recordings") as progress:
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain, most_unlike=limit)
-    if out is not None:
-        write_table(answers, out)
     adapted_to = loaded.card.adapted_to
     if adapted_to is not None and not json:
         write(f"adapted to {recordings(adapted_to)}, without their labels")
-    _print_answers(answers, loaded.card.classes, json=json, setting=None if adapted_to is None else ADAPTED)
+    if out is not None:
+        write_table(answers, out)
+    if json:
+        stated = {} if adapted_to is None else {"setting": ADAPTED}
+        print_json([_as_json(record, loaded.card.classes) | stated for record in answers.to_dict("records")])
+    elif out is not None:
+        _print_counts(answers, out)
+    else:
+        _print_answers(answers, loaded.card.classes)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
 
@@ -116,12 +122,29 @@ def _adapted(model: Any, rows: Any, jobs: int) -> Any:
     return adapted
 
 
-def _print_answers(answers: Any, classes: tuple[str, ...], *, json: bool, setting: str | None) -> None:
+def _print_counts(answers: Any, out: Path) -> None:
+    """Print how many recordings have each answer; the table that was written has the rest."""
+    usable = answers[answers["error"] == ""]
+    counts = usable["emotion"].value_counts()
+    print_table(
+        "",
+        ["emotion", "recordings"],
+        [[str(name), str(count)] for name, count in counts.items()],
+        numbers=["recordings"],
+    )
+    unlike = sum(_unlike(record) is not None for record in usable.to_dict("records"))
+    if unlike:
+        write(
+            f"unlike the training recordings: {recordings(unlike)}; see the columns 'unlikeness' and 'unlike_because'"
+        )
+    if len(usable) < len(answers):
+        write(f"cannot be used: {recordings(len(answers) - len(usable))}; see the column 'error'")
+    write(f"{out}: {recordings(len(answers))}")
+
+
+def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
+    """Print the answer for every recording."""
     records = answers.to_dict("records")
-    if json:
-        stated = {} if setting is None else {"setting": setting}
-        print_json([_as_json(record, classes) | stated for record in records])
-        return
     measured = ["unlikeness"] if "unlikeness" in answers else []
     rows = []
     for record in records:

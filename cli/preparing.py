@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from fusionser.errors import SettingsError
+
 from .console import progress_bar, warn_quarantine
 from .options import Experiment, Input, Work
 
@@ -82,10 +84,23 @@ def prepare_experiment(
     asked.settings.save(config, paired)
     resources = make_resources(asked.training.device, asked.run)
     # Wrong settings should fail here, before a long extraction.
-    build_estimator(config.pipeline, extractor=build_features(resolve(config.pipeline, paired)))
+    extractor = build_features(resolve(config.pipeline, paired))
+    build_estimator(config.pipeline, extractor=extractor)
+    _check_network_options(config.pipeline, extractor)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)
     split = choose_split(config.protocol, prepared.table, config.pipeline.seed)
     if prepared.spec.rows.augment:
         with progress_bar("augmented copies") as progress:
             prepared = analyse_augmented(prepared, None if all_rows else split, resources=resources, progress=progress)
     return prepared, split, resources
+
+
+def _check_network_options(spec: Any, extractor: Any) -> None:
+    """Raise `SettingsError` if an option for networks has no effect."""
+    from fusionser.pipeline.build import unused_network_options
+
+    for name in unused_network_options(spec, extractor):
+        raise SettingsError(
+            f"--{name} has no effect, because there is no network that takes it; leave it out, or choose one with "
+            "--network or --blocks ('fusionser list networks')"
+        )

@@ -193,6 +193,10 @@ class ImposeImbalance(_RowSampler):
             raise SettingsError(f"the ratio of an imbalance is {self.ratio:g}; expected 1 or more")
         return self
 
+    def check_labels(self, labels: npt.NDArray[Any]) -> None:
+        """Raise `SettingsError` if rows with these labels have a greater imbalance than that to impose."""
+        self.fit(None)._wanted(labels, self.random_state or 0)
+
     def _chosen(self, X: Any, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
         seed = self.random_state or 0
         wanted = self._wanted(labels, seed)

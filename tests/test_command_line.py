@@ -165,7 +165,8 @@ def test_predict_answers_files_folders_lists_and_standard_input(command, demo_fo
     assert all(answer == answers[0] for answer in answers)
     assert all(sum(probabilities.values()) == pytest.approx(1) for probabilities in answers[0])
     shown = command("predict", model, files[0], "--out", tmp_path / "answers.csv")
-    assert files[0].name in shown.output
+    assert files[0].name not in shown.output
+    assert "answers.csv: 1 recording" in shown.output
     assert pd.read_csv(tmp_path / "answers.csv")["emotion"][0] in answers[0][0]
 
 
@@ -178,6 +179,16 @@ def test_predict_answers_for_what_it_cannot_use(command, demo_folder, model, tmp
     assert done.json[1]["emotion"] is None
     assert "cannot be used: not readable as audio" in command("predict", model, tmp_path / "bad.wav").output
     assert command("predict", model, tmp_path / "bad.wav").status == 1
+    counted = command("predict", model, good, tmp_path / "bad.wav", "--out", tmp_path / "answers.csv")
+    assert "cannot be used: 1 recording; see the column 'error'" in counted.output
+    assert "answers.csv: 2 recordings" in counted.output
+
+
+@pytest.mark.parametrize("option", [("--epochs", "3"), ("--precision", "bfloat16")])
+def test_an_option_of_networks_is_refused_where_there_is_none(command, demo_folder, option):
+    done = command("evaluate", demo_folder, "--blocks", "rms", *option)
+    assert done.status == 1
+    assert f"{option[0]} has no effect, because there is no network that takes it" in done.messages
 
 
 def test_predict_adapts_a_model_to_the_recordings_that_it_is_given(command, demo_folder, model):

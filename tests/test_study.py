@@ -75,6 +75,39 @@ def test_a_stopped_study_goes_on_where_it_was(recipe, demo_folder, tmp_path, mon
     assert len(ran) == 8
 
 
+def test_a_part_of_a_study_needs_only_its_own_corpora(recipe, demo_folder, tmp_path):
+    (first,) = recipe.corpora
+    away = first.changed(corpus="emodb")
+    both = recipe.changed(corpora=(away, first))
+    with pytest.raises(SettingsError, match="the recipe needs emodb; set FUSIONSER_DATA"):
+        run_study(both, {"demo": demo_folder}, tmp_path)
+    with pytest.raises(SettingsError, match="the recipe needs emodb"):
+        run_study(both, {"demo": demo_folder}, tmp_path, only=["emodb_*_svm"])
+    pattern = "demo_speaker-holdout_inductive*svm"
+    found = run_study(both, {"demo": demo_folder}, tmp_path, only=[pattern])
+    assert found.names == ["demo_speaker-holdout_inductive_fusionnet_svm"]
+    assert len(found.missing) == 15
+    # What is stored of a missing corpus stays on the page, before that of the corpus that stands after it.
+    cell = tmp_path / "cells" / f"{found.names[0]}.json"
+    shutil.copy(cell, cell.with_name("emodb_random-kfold_inductive_fusionnet_svm.json"))
+    again = run_study(both, {"demo": demo_folder}, tmp_path, only=[pattern])
+    assert again.names == ["emodb_random-kfold_inductive_fusionnet_svm", found.names[0]]
+    assert run_study(both, {"demo": demo_folder}, tmp_path, partial=True).names == again.names
+
+
+def test_an_imbalance_that_cannot_be_imposed_is_said_before_anything_is_run(recipe, demo_folder, tmp_path):
+    (pipeline,) = recipe.pipelines
+    wanted = pipeline.spec.changed(rows=pipeline.spec.rows.changed(impose_imbalance=2.0))
+    uneven = recipe.changed(pipelines=(pipeline.changed(spec=wanted),))
+    scarce = tmp_path / "scarce"
+    shutil.copytree(demo_folder, scarce)
+    for file in sorted(scarce.rglob("*sad*"))[:-6]:
+        file.unlink()
+    with pytest.raises(SettingsError, match="which is already more than 1 to 2; use a ratio of"):
+        run_study(uneven, {"demo": scarce}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_part_of_a_study(recipe, demo_folder, tmp_path):
     places = {"demo": demo_folder}
     found = run_study(recipe, places, tmp_path, only=["*random-kfold*_svm", "*holdout_inductive*svm"])

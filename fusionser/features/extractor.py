@@ -84,7 +84,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
 
     def check(self) -> None:
         """Raise `SettingsError` if there is no block, a name is used twice, or a parameter is invalid."""
-        names = [name for name, _ in self.blocks]
+        names = [name for name, _ in self._named_blocks()]
         if not names:
             raise SettingsError(f"the extractor has no blocks; choose from {', '.join(BLOCKS)}")
         twice = [name for name in names if names.count(name) > 1]
@@ -92,6 +92,16 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             raise SettingsError(f"block names must differ, but '{twice[0]}' is used twice; got {', '.join(names)}")
         for _, block in self.blocks:
             block.check()
+
+    def _named_blocks(self) -> Sequence[tuple[str, FeatureBlock | LearnedBlock]]:
+        """Return the blocks; raise `SettingsError` if they are not pairs of a name and a block."""
+        for entry in [self.blocks] if isinstance(self.blocks, str) else self.blocks:
+            pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
+            if not pair or not isinstance(entry[1], FeatureBlock | LearnedBlock):
+                raise SettingsError(
+                    f"an entry of blocks is {entry!r}; expected pairs of a name and a block, such as ('mfcc', MFCC())"
+                )
+        return self.blocks
 
     def table(self, X: Any, sampling_rate: Rates = None) -> FeatureTable:
         """Return X as a table of this extractor's features. `fusionser.features.inputs` describes X."""
@@ -210,7 +220,9 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the columns, ``block__name``, after those that `keep_rows` adds."""
         fitted = getattr(self, "learned_", {})
-        features = [f"{name}__{column}" for name, block in self.blocks for column in fitted.get(name, block).names()]
+        features = [
+            f"{name}__{column}" for name, block in self._named_blocks() for column in fitted.get(name, block).names()
+        ]
         return np.asarray([*(CARRIED_COLUMNS if self.keep_rows else ()), *features], dtype=object)
 
     def column_count(self, n_classes: int) -> int:

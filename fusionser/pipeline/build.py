@@ -31,7 +31,13 @@ from fusionser.scaling import BlockScaler
 from fusionser.spec import NetworksSpec, PipelineSpec, RowsSpec
 from fusionser.splits import InnerFolds
 
-__all__ = ["build_estimator", "build_pipeline", "classifier_settings", "configured_features"]
+__all__ = [
+    "build_estimator",
+    "build_pipeline",
+    "classifier_settings",
+    "configured_features",
+    "unused_network_options",
+]
 
 UnusableRows = Sequence[tuple[str, str]]
 """Source and augmentation of augmented rows that cannot be analysed."""
@@ -152,6 +158,20 @@ def decided_by(spec: PipelineSpec, extractor: FeatureExtractor) -> str:
     """Return the name of the classifier, or `NETWORK_ALONE` if only networks are fused."""
     alone = _fusion(spec) != EARLY and len(_deep(extractor)) == len(extractor.blocks)
     return NETWORK_ALONE if alone else spec.classifier.name
+
+
+def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor) -> list[str]:
+    """Return which settings of networks are given but change nothing, because no network takes them.
+
+    Examples
+    --------
+    >>> spec = PipelineSpec(networks={"epochs": 5, "precision": "bfloat16"}, classifier={"name": "mlp"})
+    >>> unused_network_options(spec, build_features(spec))
+    ['precision']
+    """
+    deep, given = bool(_deep(extractor)), spec.networks.model_dump(exclude_defaults=True)
+    trained = deep or isinstance(_classifier(spec.changed(fusion=EARLY), [], LOCAL), NetworkTraining)
+    return [name for name, taken in (("epochs", trained), ("precision", deep)) if name in given and not taken]
 
 
 def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[str, Any]]:

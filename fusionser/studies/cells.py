@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from fusionser.balancing import ImposeImbalance
 from fusionser.corpora.labels import renamed_labels
 from fusionser.errors import FusionserError
 from fusionser.features import FeatureExtractor
@@ -67,6 +68,14 @@ class Cell:
     def check(self) -> None:
         """Build the estimator, so that a wrong setting is reported before any long computation."""
         build_estimator(self.prepared.spec, extractor=self.prepared.extractor)
+
+    def check_imbalance(self) -> None:
+        """Raise `SettingsError` if the training rows of a fold have a greater imbalance than that to impose."""
+        ratio, table = self.prepared.spec.rows.impose_imbalance, self.prepared.table
+        if ratio is not None:
+            labels = table["emotion"].to_numpy(dtype=object)
+            for _, train, _ in self.split.named_folds(table):
+                ImposeImbalance(ratio=ratio).check_labels(labels[train])
 
     def stored(self, folder: str | Path) -> Result | None:
         """Return the stored result if the same settings and versions produced it."""

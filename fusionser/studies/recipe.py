@@ -78,6 +78,10 @@ class CorpusChoice(Spec):
     pipelines: tuple[str, ...] = ()
     protocols: tuple[ProtocolSpec, ...] = Field(min_length=1)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all its corpora."""
+        return (self.corpus, *self.also)
+
 
 class ContrastRow(Spec):
     """A question that two results answer, each given as ``features/classifier``."""
@@ -148,7 +152,7 @@ class Recipe(Spec):
 
     def all_corpora(self) -> list[str]:
         """Return the name of every corpus once."""
-        return list(dict.fromkeys(name for choice in self.corpora for name in (choice.corpus, *choice.also)))
+        return list(dict.fromkeys(name for choice in self.corpora for name in choice.names()))
 
     def specs(self, choice: CorpusChoice) -> Iterator[tuple[PipelineChoice, PipelineSpec]]:
         """Yield the pipelines of a corpus, their specifications with this recipe's seed, epochs and precision."""

@@ -1,5 +1,6 @@
 """Studies: running all cells of a recipe, and reading their stored results."""
 
+import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +35,7 @@ def _cells(recipe: Recipe, choice: CorpusChoice, prepared: Sequence[tuple[Pipeli
 def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipeline: str, decides: str) -> str:
     repeated = sum(other.name == wanted.name for other in choice.protocols) > 1
     parts = [
-        "+".join((choice.corpus, *choice.also)),
+        "+".join(choice.names()),
         *([f"{len(choice.classes)}-classes"] if choice.classes else []),
         *([f"without-{'-'.join(sorted(choice.drop_classes))}"] if choice.drop_classes else []),
         *(["-".join(["renamed", *_label_names(choice.labels)])] if choice.labels else []),
@@ -56,10 +57,13 @@ def _prepared(
     recipe: Recipe, choice: CorpusChoice, folders: Mapping[str, Path], resources: Resources, progress: Progress | None
 ) -> Iterator[tuple[PipelineChoice, Prepared]]:
     """Prepare the rows of a corpus for each of its pipelines; pipelines with the same features share one table."""
-    places = [Place(folders[name], name) for name in (choice.corpus, *choice.also)]
+    places = [Place(folders[name], name) for name in choice.names()]
     # If any table combines corpora, all clips are cut alike, so that results on one corpus alone are comparable.
     combined = any(other.also for other in recipe.corpora)
-    read_as = [Place(folders[name], name) for name in recipe.all_corpora()] if combined else places
+    # Only the number of corpora and the settings of features files matter here, so any folder stands in for a missing
+    # corpus.
+    any_folder = folders[choice.corpus]
+    read_as = [Place(folders.get(name, any_folder), name) for name in recipe.all_corpora()] if combined else places
     tables: dict[str, Prepared] = {}
     for pipeline, plain in recipe.specs(choice):
         spec = resolve(plain, read_as)
@@ -107,20 +111,44 @@ def run_study(
     Raises
     ------
     SettingsError
-        If the folder of a corpus is not given, or a pattern matches no cell.
+        If the folder of a corpus is missing whose evaluations are to be run, or a pattern matches no cell.
     """
-    missing = sorted(set(recipe.all_corpora()) - set(places))
-    if missing:
+    here = [choice for choice in recipe.corpora if set(choice.names()) <= set(places)]
+    away = [choice for choice in recipe.corpora if choice not in here]
+    wanted = [choice for choice in away if not partial and _is_wanted(recipe, choice, only)]
+    if wanted or not here:
+        missing = sorted({name for choice in wanted or away for name in choice.names()} - set(places))
         raise SettingsError(
             f"the recipe needs {', '.join(missing)}; set FUSIONSER_DATA to the folder that holds the corpora, or give "
             f"--place {missing[0]}=DIR. 'fusionser corpora' shows where to get each"
         )
     cells = [
         cell
-        for choice in recipe.corpora
+        for choice in here
         for cell in _cells(recipe, choice, list(_prepared(recipe, choice, places, resources, extraction_progress)))
     ]
-    return run_cells(cells, folder, resources=resources, partial=partial, only=only, progress=progress)
+    for cell in cells:
+        cell.check_imbalance()
+    run = run_cells(cells, folder, resources=resources, partial=partial, only=only, progress=progress)
+    return _joined(recipe, run, _stored(recipe.changed(corpora=tuple(away)), folder)) if away else run
+
+
+def _is_wanted(recipe: Recipe, choice: CorpusChoice, only: Sequence[str]) -> bool:
+    """Return whether evaluations of a corpus choice are to be run: those that match a pattern, or all without one."""
+    names = [name for names, _ in _possible_names(recipe.changed(corpora=(choice,))) for name in names]
+    return not only or any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in only)
+
+
+def _joined(recipe: Recipe, run: CellRun, stored: CellRun) -> CellRun:
+    """Return two runs of the same recipe as one, in the order of the recipe."""
+    names = [name for names, _ in _possible_names(recipe) for name in names]
+    order = {name: place for place, name in enumerate(names)}
+    outcomes = {**run.outcomes, **stored.outcomes}
+    return CellRun(
+        {name: outcomes[name] for name in sorted(outcomes, key=order.__getitem__)},
+        sorted([*run.missing, *stored.missing], key=order.__getitem__),
+        {**run.failures, **stored.failures},
+    )
 
 
 def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
@@ -131,6 +159,14 @@ def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
     FusionserError
         If there are none.
     """
+    run = _stored(recipe, folder)
+    if not run.outcomes:
+        raise FusionserError(f"{Path(folder) / 'cells'} has no evaluations of this study; run it first")
+    return run
+
+
+def _stored(recipe: Recipe, folder: str | Path) -> CellRun:
+    """Return what is stored of a recipe."""
     cells = Path(folder) / "cells"
     run = CellRun()
     with stored_elsewhere():
@@ -143,18 +179,21 @@ def stored_study(recipe: Recipe, folder: str | Path) -> CellRun:
             run.failures[name] = failure
         else:
             run.missing.append(name)
-    if not run.outcomes:
-        raise FusionserError(f"{cells} has no evaluations of this study; run it first")
     return run
+
+
+def _possible_names(recipe: Recipe) -> Iterator[tuple[list[str], PipelineSpec]]:
+    """Yield the names of the cells of each pipeline, in order; the first is that of its networks alone."""
+    for choice in recipe.corpora:
+        for wanted, setting, (pipeline, spec) in product(choice.protocols, recipe.settings, recipe.specs(choice)):
+            deciding = (NETWORK_ALONE, *pipeline.classifiers)
+            yield [_cell_name(choice, wanted, setting, pipeline.name, decides) for decides in deciding], spec
 
 
 def _cell_names(recipe: Recipe, cells: Path) -> Iterator[str]:
     """Yield the names of the cells of a recipe, in order; no rows are prepared."""
-    for choice in recipe.corpora:
-        for wanted, setting, (pipeline, spec) in product(choice.protocols, recipe.settings, recipe.specs(choice)):
-            alone = _cell_name(choice, wanted, setting, pipeline.name, NETWORK_ALONE)
-            names = [_cell_name(choice, wanted, setting, pipeline.name, decides) for decides in pipeline.classifiers]
-            yield from [alone] if _is_network_alone(spec, cells, alone, names) else names
+    for (alone, *names), spec in _possible_names(recipe):
+        yield from [alone] if _is_network_alone(spec, cells, alone, names) else names
 
 
 def _is_network_alone(spec: PipelineSpec, cells: Path, alone: str, names: Sequence[str]) -> bool:
