@@ -21,6 +21,7 @@ from .options import (
     Group,
     Run,
     check_copied_classes,
+    check_out_folder,
     names,
     option,
 )
@@ -52,7 +53,7 @@ class Asked(Group):
     """What to compare, with which features, classifiers and protocol, and how to run it."""
 
     panel = "Study"
-    out: Path = option("Folder for report.md and the evaluations.", ..., panel="Options")
+    out: Path = option("Folder for report.md and the evaluations.", ..., panel="Options", callback=check_out_folder)
     corpus: str = option("Corpus of the folder: {corpora}.", ..., panel="Options")
     study: str | None = option("A study to run instead of balancing against augmentation: {studies}.")
     also: list[str] | None = option("Another corpus=DIR, for the studies protocol and corpora; may be repeated.")

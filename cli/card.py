@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, write
-from .options import Json
+from .options import Json, check_out_file
 
 
 def card(
@@ -19,7 +19,10 @@ def card(
         Path | None,
         typer.Option(help="Folder of a study; its results for the same features and classifier are shown too."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Markdown file to write, instead of printing the card.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Markdown file to write, instead of printing the card.", callback=check_out_file),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show what a saved model was trained on, its scores, its purpose and limits, and its licence."""

@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import unknown_name
 
 from .console import counted, print_json, print_table, training_bar, write
-from .options import IMPORTANCE_HELP, Experiment, Places, option
+from .options import IMPORTANCE_HELP, Experiment, Places, check_out_folder, option
 from .preparing import prepare_experiment
 
 
@@ -14,7 +14,9 @@ class Asked(Experiment):
     """The options of the command."""
 
     importance: str | None = option(IMPORTANCE_HELP, panel="Options")
-    out: Path | None = option("Folder for report.md, result.json, predictions.csv and pictures.", panel="Options")
+    out: Path | None = option(
+        "Folder for report.md, result.json, predictions.csv and pictures.", panel="Options", callback=check_out_folder
+    )
 
 
 def evaluate(places: Places, asked: Asked) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import counted, print_json, recordings, write
-from .options import FrontEnd, Group, Input, Places, Run, Settings, option
+from .options import FrontEnd, Group, Input, Places, Run, Settings, check_out_file, option
 from .preparing import make_resources, prepare_places
 
 
@@ -14,7 +14,7 @@ class Asked(Group):
     """The options of the command."""
 
     panel = "Features"
-    out: Path = option("Features file to write (.parquet).", ..., panel="Options")
+    out: Path = option("Features file to write (.parquet).", ..., panel="Options", callback=check_out_file)
     settings: Settings
     given: Input
     front_end: FrontEnd

@@ -6,14 +6,14 @@ from typing import Any
 from fusionser.errors import FusionserError, SettingsError
 
 from .console import print_json, say, training_bar, write
-from .options import Experiment, Places, option
+from .options import Experiment, Places, check_out_file, option
 from .preparing import prepare_experiment
 
 
 class Asked(Experiment):
     """The options of the command."""
 
-    out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options")
+    out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options", callback=check_out_file)
     estimate: bool = option("Score on held-out speakers first.", True)
 
 

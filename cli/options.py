@@ -32,6 +32,39 @@ def check_jobs(jobs: int) -> int:
     return jobs
 
 
+def check_out_folder(out: Path | None) -> Path | None:
+    """Reject a folder to write that cannot be made, before the work whose results would go there."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise SettingsError(f"--out is {out}, which is a file; expected a folder")
+    return _check_place(out)
+
+
+def check_out_file(out: Path | None) -> Path | None:
+    """Reject a file to write that cannot be made, before the work whose results would go there."""
+    if out is not None and out.is_dir():
+        raise SettingsError(f"--out is {out}, which is a folder; expected a file")
+    return _check_place(out)
+
+
+def check_out_table(out: Path | None) -> Path | None:
+    """Reject a table to write that cannot be made, or is of an unknown format."""
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise SettingsError(f"--out is {out}; expected a file ending in .csv or .parquet")
+    return check_out_file(out)
+
+
+def _check_place(out: Path | None) -> Path | None:
+    """Reject a path below a file, or below a folder that nothing can be written to."""
+    if out is None:
+        return None
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if there != out and not there.is_dir():
+        raise SettingsError(f"--out is {out}, but {there} is a file; choose another path")
+    if not os.access(there, os.W_OK):
+        raise SettingsError(f"--out is {out}, but nothing can be written to {there}; choose another path")
+    return out
+
+
 def check_copied_classes(classes: str | None) -> str | None:
     """Reject an unknown value of ``--augment-classes``."""
     if classes not in (None, "all", "scarce"):

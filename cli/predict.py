@@ -10,7 +10,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
-from .options import JOBS_HELP, Json, check_jobs
+from .options import JOBS_HELP, Json, check_jobs, check_out_table
 
 ADAPT_HELP = (
     "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
@@ -38,7 +38,9 @@ def predict(
         str | None, typer.Option(help="Gender of the speakers, for models that have it as a feature: {genders}.")
     ] = None,
     adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
-    out: Annotated[Path | None, typer.Option(help="Table to write (.csv or .parquet).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Table to write (.csv or .parquet).", callback=check_out_table)
+    ] = None,
     abstain: Annotated[
         bool,
         typer.Option(

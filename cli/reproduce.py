@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
-from .options import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP, Group, Work, option
+from .options import (
+    PLACE_HELP,
+    PRECISION_HELP,
+    TRAINING_DEVICE_HELP,
+    WEIGHTS_HELP,
+    Group,
+    Work,
+    check_out_folder,
+    option,
+)
 from .preparing import corpus_places, make_resources
 from .study import say_failures
 
@@ -15,7 +24,7 @@ from .study import say_failures
 class Asked(Group):
     """The options of the command."""
 
-    out: Path = option("Folder for report.md and the evaluations.", Path("reproduction"))
+    out: Path = option("Folder for report.md and the evaluations.", Path("reproduction"), callback=check_out_folder)
     place: list[str] | None = option(PLACE_HELP)
     seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
     epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1)

@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
-from .options import JOBS_HELP, SEEDS, Group, Input, check_jobs, names, option
+from .options import JOBS_HELP, SEEDS, Group, Input, check_jobs, check_out_folder, names, option
 
 
 class Asked(Group):
@@ -24,7 +24,9 @@ class Asked(Group):
     )
     seed: int = option("Seed of noise, rooms, drawn recordings and intervals.", 0, **SEEDS)
     jobs: int = option(JOBS_HELP, -1, callback=check_jobs)
-    out: Path | None = option("Folder for report.md, stress.json, answers.csv and a picture.")
+    out: Path | None = option(
+        "Folder for report.md, stress.json, answers.csv and a picture.", callback=check_out_folder
+    )
     json: bool = option("Print JSON on standard output.", False, "--json")
 
 

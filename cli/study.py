@@ -9,14 +9,14 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, Work, option
+from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, Work, check_out_folder, option
 from .preparing import corpus_places, make_resources
 
 
 class Asked(Group):
     """The options of the command."""
 
-    out: Path = option("Folder for report.md and the cells.", ...)
+    out: Path = option("Folder for report.md and the cells.", ..., callback=check_out_folder)
     place: list[str] | None = option(PLACE_HELP)
     partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial")
     only: list[str] | None = option(

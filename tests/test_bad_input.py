@@ -272,6 +272,19 @@ def test_nothing_to_predict(command, refused, demo_folder, tmp_path):
     assert "no audio files in this folder" in refused("predict", model, tmp_path / "empty")
 
 
+def test_a_place_that_cannot_be_written_to_is_said_before_the_work(refused, demo_folder, tmp_path):
+    (tmp_path / "taken").write_text("text")
+    for name in ("ablate", "evaluate"):
+        said = refused(name, demo_folder, "--corpus", "demo", "--out", tmp_path / "taken")
+        assert "taken, which is a file; expected a folder" in said
+    for name in ("fit", "predict"):
+        said = refused(name, demo_folder, "--out", tmp_path / "taken" / "out.csv")
+        assert "taken is a file; choose another path" in said
+    assert "which is a folder; expected a file" in refused("fit", demo_folder, "--out", tmp_path)
+    said = refused("predict", demo_folder, "--out", tmp_path / "out.txt")
+    assert "out.txt; expected a file ending in .csv or .parquet" in said
+
+
 def test_a_disk_without_room(refused, command, demo_folder, tmp_path):
     """No file may grow beyond 20 kB, the cache's neither."""
     out = tmp_path / "here"

@@ -167,7 +167,7 @@ def test_wrong_places_get_an_answer(command, model_file, demo_folder, tmp_path):
     taken = tmp_path / "taken"
     taken.write_text("text")
     few = ("--corpus", "demo", "--conditions", "gain-plus-12-db", "--limit", 2)
-    assert "cannot write" in said(model_file, demo_folder, *few, "--out", taken)
+    assert "taken, which is a file; expected a folder" in said(model_file, demo_folder, *few, "--out", taken)
     assert command("stress", model_file, demo_folder, "--limit", 0).status == 2
 
 
