@@ -61,9 +61,6 @@ def predict(
     json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
-    from fusionser.names import ADAPTED
-    from fusionser.rows import write_table
-
     from .inputs import gather_clips, load_or_included, split_model
 
     limit = _most_unlike(abstain, most_unlike)
@@ -77,18 +74,7 @@ def predict(
         say(NO_UNLIKENESS)
     with progress_bar("recordings") as progress:
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain, most_unlike=limit)
-    adapted_to = loaded.card.adapted_to
-    if adapted_to is not None and not json:
-        write(f"adapted to {recordings(adapted_to)}, without their labels")
-    if out is not None:
-        write_table(answers, out)
-    if json:
-        stated = {} if adapted_to is None else {"setting": ADAPTED}
-        print_json([_as_json(record, loaded.card.classes) | stated for record in answers.to_dict("records")])
-    elif out is not None:
-        _print_counts(answers, out)
-    else:
-        _print_answers(answers, loaded.card.classes)
+    _put(answers, loaded.card, out, json=json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
 
@@ -122,6 +108,25 @@ def _adapted(model: Any, rows: Any, jobs: int) -> Any:
     if (adapted.card.adapted_to or 0) < ADVISABLE_CLIPS:
         say(f"note: adapted to fewer than {ADVISABLE_CLIPS} recordings; predictions may be worse than without --adapt")
     return adapted
+
+
+def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
+    """Write the answers to a table, if one is named, and print them or their counts."""
+    from fusionser.names import ADAPTED
+    from fusionser.rows import write_table
+
+    adapted = card.adapted_to is not None
+    if adapted and not json:
+        write(f"adapted to {recordings(card.adapted_to)}, without their labels")
+    if out is not None:
+        write_table(answers, out)
+    if json:
+        stated = {"setting": ADAPTED} if adapted else {}
+        print_json([_as_json(record, card.classes) | stated for record in answers.to_dict("records")])
+    elif out is not None:
+        _print_counts(answers, out)
+    else:
+        _print_answers(answers, card.classes)
 
 
 def _print_counts(answers: Any, out: Path) -> None:
