@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -252,6 +253,30 @@ def test_recipes_that_cannot_be_built(tmp_path, demo_folder, change, message):
     with pytest.raises(SettingsError) as told:
         reproduce(name, recipe, {"demo": demo_folder}, tmp_path, Run())
     assert message in str(told.value)
+
+
+def test_a_corpus_that_is_absent_beside_others_is_left_out_and_stamped(small, demo_folder, tmp_path):
+    name, recipe = small
+    two = recipe.changed(
+        corpora=("demo", "savee", "emodb"),
+        measure="test",
+        pipeline=recipe.pipeline.changed(network=None, networks={}, features={"blocks": ["rms"]}),
+        protocol=ProtocolSpec(name="cross-corpus", settings={"test": ["savee", "emodb"]}),
+        speaker_independent=None,
+        seeds=1,
+    )
+    own, other = tmp_path / "demo", tmp_path / "emodb"
+    shutil.copytree(demo_folder, own)
+    other.mkdir()
+    for number, file in enumerate(sorted(own.glob("*.wav"))[:12]):
+        file.rename(other / f"03a{number:02d}{'FNTW'[number % 4]}a.wav")
+    places = {"demo": own, "emodb": other}
+    with pytest.raises(SettingsError, match="needs demo, but found 228 of 240 recordings of demo; .* with --partial"):
+        module.reproduce(name, two, places, tmp_path / "out", Run())
+    ((result,),) = (reproduce(name, two, places, tmp_path / "out", Run(partial=True)).paper,)
+    assert [fold.name for fold in result.folds] == ["emodb"]
+    missing = {"corpus": "savee", "found": 0, "expected": 480}
+    assert Stamp(kind="partial-corpus", value=missing) in result.notes
 
 
 def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from fusionser.studies.runner import CellProgress, CellRun, run_cells
 __all__ = ["Run", "planned", "reproduce"]
 
 QUICK_EPOCHS = 3
+CROSS_CORPUS = "cross-corpus"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,19 +141,25 @@ def planned(
             f"--best-epoch needs a network that classifies, but '{name}' has {recipe.pipeline.classifier.name}; leave "
             "it out"
         )
-    for corpus in here:
-        if corpus.found == 0 or not (corpus.whole or run.partial):
-            remedy = "; or run on the incomplete corpus with --partial, which stamps the result" if corpus.found else ""
-            raise SettingsError(
-                f"the recipe '{name}' needs {corpus.corpus}, but found {corpus}; get the rest from "
-                f"{CORPORA[corpus.corpus].card.address} and put it into the folder that FUSIONSER_DATA names{remedy}"
-            )
+    _check_present(name, here, run)
     prepared = _prepared(recipe, here, run, resources, progress)
     label = run.label(whole=all(corpus.whole for corpus in here))
     cells = list(_cells(name, label, recipe, prepared, run))
     for cell in cells:
         cell.split.named_folds(prepared.table)
     return cells, label
+
+
+def _check_present(name: str, here: Sequence[Present], run: Run) -> None:
+    """Raise `SettingsError` if a corpus is incomplete and that was not allowed, or if there are no recordings."""
+    for corpus in here:
+        if not corpus.whole and not (run.partial and any(other.found for other in here)):
+            some = any(other.found for other in here)
+            remedy = "; or run on the incomplete corpus with --partial, which stamps the result" if some else ""
+            raise SettingsError(
+                f"the recipe '{name}' needs {corpus.corpus}, but found {corpus}; get the rest from "
+                f"{CORPORA[corpus.corpus].card.address} and put it into the folder that FUSIONSER_DATA names{remedy}"
+            )
 
 
 def _cells(name: str, label: str, recipe: PaperRecipe, prepared: Prepared, run: Run) -> Iterator[Cell]:
@@ -204,6 +211,9 @@ def _cell(name: str, prepared: Prepared, wanted: ProtocolSpec, run: Run, seed: i
     if run.partial and "folds" in settings:
         # An incomplete corpus may have fewer speakers than folds; the result states the number of folds.
         settings["folds"] = min(settings["folds"], max(2, prepared.table["speaker"].nunique()))
+    if run.partial and wanted.name == CROSS_CORPUS:
+        present = set(prepared.table["corpus"])
+        settings |= {part: [name for name in names if name in present] for part, names in settings.items()}
     split = choose_protocol(wanted.name, prepared.table, settings, seed=seed)
     networks = prepared.spec.networks
     # Papers with a random split also drew their validation rows at random.
