@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
+from fusionser.corpora.base import audio_files
 from fusionser.corpora.places import find_corpora
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.facts import Stamp
@@ -269,3 +270,15 @@ def test_a_recording_with_the_audio_of_another_is_set_aside(tmp_path):
     ]
     (reason,) = listing.quarantine["reason"]
     assert reason.endswith("1006_TIE_NEU_XX.wav: has the audio of 1006_TIE_HAP_XX, so its label cannot be right")
+
+
+def test_links_to_folders_are_followed_and_no_recording_is_listed_twice(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "a").mkdir(parents=True)
+    there.mkdir()
+    for file in (here / "a" / "1.wav", there / "2.wav"):
+        file.touch()
+    (here / "b").symlink_to(there)
+    (here / "c").symlink_to(here / "a")
+    (there / "loop").symlink_to(here)
+    assert list(audio_files(here)) == [here / "a" / "1.wav", here / "b" / "2.wav"]

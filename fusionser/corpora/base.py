@@ -104,12 +104,20 @@ def check_name(path: str | Path) -> None:
 def audio_files(folder: Path) -> Iterator[Path]:
     """Yield the audio files under a folder, sorted by path, without those in hidden or macOS archive folders.
 
+    Links to folders are followed; a folder that two paths lead to is read once.
+
     Raises
     ------
     CorpusError
         If a file's name is not UTF-8.
     """
-    for place, folders, names in os.walk(folder):
+    read = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in read:
+            folders.clear()
+            continue
+        read.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(names):
             if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
