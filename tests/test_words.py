@@ -74,7 +74,11 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
         (Stamp(kind="text", value="the cache is full"), "the cache is full"),
         (
             Stamp(kind="clips-drawn", value={"used": 100, "found": 535, "seed": 2}),
-            "100 of 535 recordings, drawn at random with seed 2",
+            "100 of 535 recordings, drawn at random with seed 2, balanced over emotions and speakers",
+        ),
+        (
+            Stamp(kind="clips-drawn", value={"used": 9, "found": 10, "seed": 0, "balanced_over": ["speakers"]}),
+            "9 of 10 recordings, drawn at random with seed 0, balanced over speakers",
         ),
         (Stamp(kind="trained-on-corpora", value=["ravdess", "tess"]), "the model was trained on ravdess, tess, so it"),
         (

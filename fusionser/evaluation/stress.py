@@ -295,7 +295,9 @@ def stress_model(
     if not used:
         raise SettingsError(f"this libsndfile has no codec for {', '.join(wanted)}; name other conditions")
     if limit is not None and limit < len(rows):
-        notes = [*notes, Stamp(kind="clips-drawn", value={"used": limit, "found": len(rows), "seed": seed})]
+        known = [f"{name}s" for name in ("emotion", "speaker") if (rows[name] != "").any()]
+        drawn = {"used": limit, "found": len(rows), "seed": seed, "balanced_over": known}
+        notes = [*notes, Stamp(kind="clips-drawn", value=drawn)]
         rows = draw_clips(rows, limit, seed)
     done = _answer_all(rows, n_jobs, progress, model=model, conditions=used, seed=seed)
     failures = [failure for one in done for failure in one.failures]

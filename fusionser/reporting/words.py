@@ -50,6 +50,11 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def _balanced_over(groups: Sequence[str]) -> str:
+    """Return what drawn recordings are balanced over; without emotions and speakers, they are not balanced."""
+    return f", balanced over {' and '.join(groups)}" if groups else ""
+
+
 def ends(interval: tuple[float, float] | None) -> str:
     """Return an interval of a difference in points; a dash if there is none."""
     return "-" if interval is None else " to ".join(map(change, interval))
@@ -135,8 +140,8 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "missing-recording": lambda name: f"missing: {name}",
     "left-out": lambda count: f"left out: {_counted(count, 'evaluation')} with other settings or versions",
     "clips-drawn": lambda value: (
-        f"{value['used']} of {value['found']} recordings, drawn at random with seed {value['seed']}, balanced over "
-        "emotions and speakers"
+        f"{value['used']} of {value['found']} recordings, drawn at random with seed {value['seed']}"
+        + _balanced_over(value.get("balanced_over", ("emotions", "speakers")))
     ),
     "trained-on-corpora": lambda corpora: (
         f"the model was trained on {', '.join(corpora)}, so it may know these recordings or their speakers: the scores "
