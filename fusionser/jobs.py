@@ -253,6 +253,13 @@ def _temperature(evaluation: Evaluation) -> float:
     return fit_temperature(predictions.loc[known, columns], targets) if known.any() else 1.0
 
 
+def _public(estimate: Result) -> Result:
+    """Return an estimate as a saved model holds it: of recordings that cannot be used, only their number is told."""
+    count = len(estimate.quarantine)
+    unusable = [Stamp(kind="unusable", value=count)] if count else []
+    return estimate.model_copy(update={**PRIVATE, "notes": [*estimate.notes, *unusable]})
+
+
 def fit_prepared(
     prepared: Prepared,
     *,
@@ -266,7 +273,7 @@ def fit_prepared(
     estimate, temperature = None, 1.0
     if split is not None:
         estimated, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
-        estimate, temperature = estimated.model_copy(update=PRIVATE), _temperature(evaluation)
+        estimate, temperature = _public(estimated), _temperature(evaluation)
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )

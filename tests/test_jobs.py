@@ -1,6 +1,7 @@
 """The main jobs from Python and from the command line, and that settings which were kept give the numbers again."""
 
 import json
+import shutil
 import tomllib
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from fusionser.corpora import list_rows
 from fusionser.errors import ProtocolError, SettingsError
+from fusionser.facts import Stamp
 from fusionser.features.store import read_settings
 from fusionser.jobs import evaluate, extract, fit
 from fusionser.model import load_model
@@ -372,3 +374,13 @@ def test_what_is_no_path_is_refused(demo_folder):
     for data, kind in [(rows, "DataFrame"), (3, "int"), ([3], "list")]:
         with pytest.raises(SettingsError, match=f"data is {kind}; expected the path of a folder or of a table"):
             evaluate(data)
+
+
+def test_a_model_tells_how_many_recordings_could_not_be_used_and_not_which(demo_folder, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(demo_folder, own)
+    for file in sorted(own.glob("*f2*.wav"))[:2]:
+        file.write_text("text")
+    fitted = fit(own, SPEC, corpus="demo", protocol_settings={"speakers": ["f1", "m1"]})
+    assert Stamp(kind="unusable", value=2) in fitted.card.estimate.notes
+    assert fitted.card.estimate.quarantine == []

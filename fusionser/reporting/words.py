@@ -139,6 +139,9 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "count-differs": lambda value: f"{value['found']} of {value['expected']} {value['what']}",
     "missing-recording": lambda name: f"missing: {name}",
     "left-out": lambda count: f"left out: {_counted(count, 'evaluation')} with other settings or versions",
+    "unusable": lambda count: (
+        f"{_counted(count, 'recording')} that cannot be used {'was' if count == 1 else 'were'} left out"
+    ),
     "clips-drawn": lambda value: (
         f"{value['used']} of {value['found']} recordings, drawn at random with seed {value['seed']}"
         + _balanced_over(value.get("balanced_over", ("emotions", "speakers")))
