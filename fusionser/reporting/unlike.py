@@ -37,18 +37,24 @@ BANDS = {f"from_{low}_hz": f"{low} to {high} Hz" for low, high in pairwise(EDGES
 
 DESCRIPTIONS: Mapping[str, Written] = {
     "speech_level": ("level of speech", "dBFS", _whole),
-    "noise_level": ("level of noise", "dBFS", _whole),
+    "noise_level": ("level of background noise", "dBFS", _whole),
     "signal_to_noise": ("signal-to-noise ratio", "dB", _whole),
     "peak_to_speech": ("peak above the level of speech", "dB", _whole),
     "bandwidth": ("bandwidth", "kHz", _kilo),
-    **{f"speech_{name}": (f"relative level of speech at {band}", "dB", _whole) for name, band in BANDS.items()},
-    **{f"noise_{name}": (f"relative level of noise at {band}", "dB", _whole) for name, band in BANDS.items()},
+    **{
+        f"speech_{name}": (f"level of speech at {band}, relative to all speech,", "dB", _whole)
+        for name, band in BANDS.items()
+    },
+    **{
+        f"noise_{name}": (f"level of background noise at {band}, relative to all background noise,", "dB", _whole)
+        for name, band in BANDS.items()
+    },
     **{f"spread_{name}": (f"variation of the level at {band}", "dB", _whole) for name, band in BANDS.items()},
     "log_clipped_share": ("share of clipped samples", "%", _small_percent),
     "log_zero_share": ("share of samples that are exactly zero", "%", _small_percent),
     "pause_share": ("share of pauses", "%", _percent),
     "speech_flatness": ("flatness of the spectrum of speech", "dB", _whole),
-    "noise_flatness": ("flatness of the spectrum of noise", "dB", _whole),
+    "noise_flatness": ("flatness of the spectrum of background noise", "dB", _whole),
     "voiced_share": ("share of voiced frames", "%", _percent),
     "harmonics_to_noise": ("harmonics-to-noise ratio", "dB", _whole),
     "syllable_share": ("share of modulation at the rate of syllables", "%", _percent),
