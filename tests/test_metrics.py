@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from fusionser.evaluation import macro_f1, unweighted_average_recall, weighted_average_recall
+from fusionser.evaluation.evaluate import _calibration_error
 from fusionser.evaluation.metrics import class_scores, confusion, expected_calibration_error, speaker_intervals
 
 CLASSES = ["angry", "calm", "happy", "sad"]
@@ -98,3 +100,10 @@ def test_gaps_cancel_within_a_bin_only():
 def test_an_always_certain_classifier_has_its_share_of_errors():
     right = np.arange(50) < 30
     assert expected_calibration_error(np.ones(50), right) == pytest.approx(0.4)
+
+
+def test_the_calibration_error_of_an_evaluation_is_of_the_probabilities_of_its_answers():
+    # An SVM can decide for a class to which its calibration gives a lower probability.
+    rows = {"truth": ["a", "a"], "predicted": ["a", "b"], "probability_a": [0.4, 0.3], "probability_b": [0.6, 0.7]}
+    assert _calibration_error(pd.DataFrame(rows), ("a", "b", "c")) == pytest.approx((0.6 + 0.7) / 2)
+    assert _calibration_error(pd.DataFrame(rows)[["truth", "predicted"]], ("a", "b")) is None

@@ -300,12 +300,13 @@ def _run_fold(
 
 
 def _calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
-    columns = [f"probability_{name}" for name in classes if f"probability_{name}" in predictions]
-    if not columns:
+    names = [name for name in classes if f"probability_{name}" in predictions]
+    if not names:
         return None
-    # A class that is not in the training rows of a fold has no probability there.
-    top = predictions[columns].max(axis=1)
-    return expected_calibration_error(top, predictions["predicted"] == predictions["truth"])
+    # That of the answer. An SVM may give another class a higher probability than the one it decides for.
+    places = pd.Index(names).get_indexer(predictions["predicted"])
+    probabilities = predictions[[f"probability_{name}" for name in names]].to_numpy()[np.arange(len(places)), places]
+    return expected_calibration_error(probabilities, predictions["predicted"] == predictions["truth"])
 
 
 def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
