@@ -70,6 +70,17 @@ def test_splits_by_speaker_share_no_speaker(split):
         assert not set(shuffled["speaker"][train]) & set(shuffled["speaker"][test])
 
 
+def test_some_of_the_folds_by_speaker_are_the_same_folds():
+    rows = table()
+    every, some = SpeakerKFold(folds=4).named_folds(rows), SpeakerKFold(folds=4, only=[1, 4]).named_folds(rows)
+    assert [fold[0] for fold in some] == [every[0][0], every[3][0]]
+    for found, expected in zip(some, (every[0], every[3]), strict=True):
+        np.testing.assert_array_equal(found[1], expected[1])
+        np.testing.assert_array_equal(found[2], expected[2])
+    assert SpeakerKFold(folds=4).settings() == {"folds": 4}
+    assert SpeakerKFold(folds=4, only=[1, 4]).settings() == {"folds": 4, "only": [1, 4]}
+
+
 def test_six_folds_of_ravdess_are_four_actors_in_order():
     rows = table(speakers=24)
     found = [sorted(set(rows["speaker"].iloc[test])) for _, test in SpeakerKFold(folds=6).split(rows)]
@@ -170,6 +181,7 @@ def test_what_a_tested_speaker_did_in_an_added_corpus_is_on_neither_side():
 @pytest.mark.parametrize(
     ("split", "rows", "message"),
     [
+        (SpeakerKFold(folds=4, only=[0, 2]), table(), r"only is \[0, 2\]; expected numbers from 1 to 4"),
         (SpeakerKFold(folds=13), table(), "folds is 13; expected 2 to 12, the number of speakers"),
         (SpeakerKFold(folds=1), table(), "folds is 1; expected 2 to 12"),
         (SpeakerKFold(folds=2), table(1), "all 4 rows are of one speaker"),

@@ -89,6 +89,7 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
             Stamp(kind="one-answer", value={"answer": "fear", "share": 0.97}),
             "the answer to 97.0 % of the clean clips is fear: few changes do not show",
         ),
+        (Stamp(kind="part-of-folds", value={"used": 3, "folds": 11}), "3 of 11 folds"),
         (Stamp(kind="unusable", value=1), "1 recording that cannot be used was left out"),
         (Stamp(kind="unusable", value=4), "4 recordings that cannot be used were left out"),
         (Stamp(kind="codec-missing", value="mp3-64-kbps"), "left out: mp3-64-kbps, because this libsndfile lacks"),

@@ -174,6 +174,7 @@ def _stamps(
     right, clips = map(sum, zip(*(outcome.gender for outcome in outcomes), strict=True))
     parted = [outcome.result.name for outcome in outcomes if outcome.parted]
     left_out = protocol.classes_left_out(rows)
+    part = bool(getattr(protocol, "only", ()))
     setting = setting_of(estimator)
     others = [
         (unknown, Stamp(kind="speakers-unknown", value=unknown)),
@@ -181,6 +182,7 @@ def _stamps(
         (setting == ADAPTED, _adapted_stamp(outcomes, estimator)),
         (given, Stamp(kind="gender-given")),
         (len(overlaps) == 1, Stamp(kind="one-split")),
+        (part, Stamp(kind="part-of-folds", value={"used": len(overlaps), "folds": getattr(protocol, "folds", 0)})),
         (clips, Stamp(kind="gender-estimated", value={"accuracy": right / max(clips, 1), "clips": clips})),
         (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
         (left_out, Stamp(kind="classes-left-out", value=left_out)),
@@ -304,7 +306,7 @@ def _calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> f
     if not names:
         return None
     # That of the answer. An SVM may give another class a higher probability than the one it decides for.
-    places = pd.Index(names).get_indexer(predictions["predicted"])
+    places = pd.Index(names).get_indexer(pd.Index(predictions["predicted"]))
     probabilities = predictions[[f"probability_{name}" for name in names]].to_numpy()[np.arange(len(places)), places]
     return expected_calibration_error(probabilities, predictions["predicted"] == predictions["truth"])
 
