@@ -257,7 +257,7 @@ def _public(estimate: Result) -> Result:
     """Return an estimate as a saved model holds it: of recordings that cannot be used, only their number is told."""
     count = len(estimate.quarantine)
     unusable = [Stamp(kind="unusable", value=count)] if count else []
-    return estimate.model_copy(update={**PRIVATE, "notes": [*estimate.notes, *unusable]})
+    return estimate.model_copy(update={**PRIVATE, "notes": (*estimate.notes, *unusable)})
 
 
 def fit_prepared(

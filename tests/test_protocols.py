@@ -223,6 +223,8 @@ def test_names_and_settings_unknown_are_told():
         protocol("loso")
     with pytest.raises(ProtocolError, match="'leave-one-speaker-out' does not take folds"):
         protocol("leave-one-speaker-out", folds=3)
+    with pytest.raises(ProtocolError, match=r"speaker-kfold: only is \['1'\]; expected a list of whole numbers"):
+        protocol("speaker-kfold", only=["1"])
     with pytest.raises(ProtocolError, match="cross-corpus: test is 'emodb'; expected a list of names"):
         protocol("cross-corpus", test="emodb")
     with pytest.raises(ProtocolError, match="random-kfold: stratified is 'no'; expected true or false"):

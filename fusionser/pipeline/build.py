@@ -170,7 +170,7 @@ def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor) -> l
     ['precision']
     """
     deep, given = bool(_deep(extractor)), spec.networks.model_dump(exclude_defaults=True)
-    trained = deep or isinstance(_classifier(spec.changed(fusion=EARLY), [], LOCAL), NetworkTraining)
+    trained = deep or isinstance(CLASSIFIERS[spec.classifier.name](), NetworkTraining)
     return [name for name, taken in (("epochs", trained), ("precision", deep)) if name in given and not taken]
 
 

@@ -224,7 +224,7 @@ def protocol(name: str, **settings: Any) -> Protocol:
     Examples
     --------
     >>> protocol("speaker-kfold", folds=4)
-    SpeakerKFold(folds=4)
+    SpeakerKFold(folds=4, only=())
     """
     kind = PROTOCOLS.named(name)
     valid = signature(kind).parameters
@@ -234,10 +234,11 @@ def protocol(name: str, **settings: Any) -> Protocol:
         number = (int, float) if key == "share" else int
         if key in ("folds", "seed", "share") and (not isinstance(value, number) or isinstance(value, bool)):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected a {'' if key == 'share' else 'whole '}number")
+        part, parts = (int, "whole numbers") if key == "only" else (str, "names")
         if valid[key].default == () and not (
-            isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
+            isinstance(value, list | tuple) and all(isinstance(one, part) for one in value)
         ):
-            raise ProtocolError(f"{name}: {key} is {value!r}; expected a list of names")
+            raise ProtocolError(f"{name}: {key} is {value!r}; expected a list of {parts}")
         if isinstance(valid[key].default, bool) and not isinstance(value, bool):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected true or false")
     return kind(**settings)
