@@ -39,6 +39,6 @@ def check_units(**given: int | Sequence[int]) -> None:
             raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")
 
 
-def check_dropout(dropout: float) -> None:
+def check_dropout(dropout: float, name: str = "dropout") -> None:
     """Raise `SettingsError` unless a dropout rate is in its range."""
-    check_range("dropout", dropout, 0, MOST_DROPOUT)
+    check_range(name, dropout, 0, MOST_DROPOUT)

@@ -252,12 +252,14 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
     "front_ends": {
         "log-mel-map": "features.maps:LogMelMap",
         "mfcc-map": "features.maps:MFCCMap",
+        "relative-contours": "features.relative_contours:RelativeContours",
         "relative-map": "features.relative_map:RelativeMap",
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
     },
     "networks": {
         "conv1d": "networks.conv1d:Conv1DExtractor",
+        "conv1d-relative": "networks.conv1d_relative:Conv1DRelativeExtractor",
         "conv2d": "networks.conv2d:Conv2DExtractor",
         "conv2d-mfcc": "networks.conv2d:Conv2DMFCCExtractor",
         "conv2d-relative": "networks.conv2d:Conv2DRelativeExtractor",

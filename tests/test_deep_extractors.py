@@ -31,12 +31,14 @@ from fusionser.features import (
     FeatureExtractor,
     LogMelMap,
     MFCCMap,
+    RelativeContours,
     RelativeMap,
 )
 from fusionser.jobs import evaluate_prepared
 from fusionser.networks import (
     NETWORKS,
     Conv1DExtractor,
+    Conv1DRelativeExtractor,
     Conv2DExtractor,
     Conv2DMFCCExtractor,
     Conv2DRelativeExtractor,
@@ -49,6 +51,9 @@ from fusionser.splits import SpeakerKFold
 SMALL_MAP = LogMelMap(sampling_rate=8000, n_fft=512, hop_length=256, n_mels=32, duration=1.0)
 QUICK = {
     "conv1d": Conv1DExtractor(epochs=4),
+    "conv1d-relative": Conv1DRelativeExtractor(
+        epochs=3, filters=8, units=8, front_end=RelativeContours(sampling_rate=8000, length=1.0)
+    ),
     "conv2d": Conv2DExtractor(epochs=3, filters=(4, 4, 8, 8), units=8, front_end=SMALL_MAP),
     "conv2d-mfcc": Conv2DMFCCExtractor(
         epochs=3, filters=(4, 4, 8, 8), units=8, front_end=MFCCMap(sampling_rate=8000, duration=1.0)

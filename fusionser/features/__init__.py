@@ -33,6 +33,7 @@ from fusionser.features.presets import fusionnet, preset, robust, ser_fusionnet,
 from fusionser.features.recording import Recording
 from fusionser.features.relative import RelativeFrames, relative_frames
 from fusionser.features.relative_blocks import Modulation, Prosody, RelativeCepstra, RelativeFeature
+from fusionser.features.relative_contours import RelativeContours
 from fusionser.features.relative_map import RelativeMap
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.features.voice_quality import VoiceQuality
@@ -69,6 +70,7 @@ __all__ = [
     "RawWaveform",
     "Recording",
     "RelativeCepstra",
+    "RelativeContours",
     "RelativeFeature",
     "RelativeFrames",
     "RelativeMap",

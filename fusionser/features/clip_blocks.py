@@ -12,7 +12,7 @@ from fusionser.features.base import FeatureBlock
 from fusionser.features.clip import Array, Clip
 from fusionser.features.framing import FrameParameters
 from fusionser.features.functionals import summarise
-from fusionser.features.pitch import track_pitch
+from fusionser.features.pitch import semitones, track_pitch
 
 __all__ = ["Gender", "Pitch", "SignalStatistics"]
 
@@ -135,10 +135,10 @@ class Pitch(FrameParameters, FeatureBlock):
         band = {"fmin": self.fmin, "fmax": self.fmax}
         track = track_pitch(spectrum.power, spectrum.rms, self.sampling_rate, self.hop_length, **band)
         voiced = track.voiced
-        semitones = 12.0 * np.log2(track.frequency[voiced] / 100.0)
-        if semitones.size < 2:
-            semitones = np.zeros(2)
-        series = [semitones, np.abs(np.diff(semitones)), track.harmonics_to_noise]
+        pitch = semitones(track.frequency[voiced])
+        if pitch.size < 2:
+            pitch = np.zeros(2)
+        series = [pitch, np.abs(np.diff(pitch)), track.harmonics_to_noise]
         parts = [summarise(values[None], self.statistics) for values in series]
         starts = int(np.sum(voiced[1:] & ~voiced[:-1])) + int(voiced[0])
         seconds = voiced.size * self.hop_length / self.sampling_rate

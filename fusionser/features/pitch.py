@@ -19,7 +19,7 @@ import scipy.fft
 from fusionser.features.filters import Array, Array64
 from fusionser.features.spectrum import periodic_window
 
-__all__ = ["PitchTrack", "harmonics_to_noise", "track_pitch"]
+__all__ = ["PitchTrack", "harmonics_to_noise", "semitones", "track_pitch"]
 
 CANDIDATES = 4
 VOICING_THRESHOLD = 0.45
@@ -53,6 +53,18 @@ class PitchTrack:
     def harmonics_to_noise(self) -> Array64:
         """Harmonics-to-noise ratio in decibels, ``10 log10(r / (1 - r))``, with r limited to 0.001 to 0.999."""
         return _decibels(self.strength)
+
+
+def semitones(frequency: Array64) -> Array64:
+    """Convert Hz to semitones relative to 100 Hz; 0 where there is no pitch (0 Hz).
+
+    Examples
+    --------
+    >>> semitones(np.array([200.0, 100.0, 50.0, 0.0])).tolist()
+    [12.0, 0.0, -12.0, 0.0]
+    """
+    relative: Array64 = 12.0 * np.log2(np.where(frequency > 0, frequency, 100.0) / 100.0)
+    return relative
 
 
 def _decibels(strength: Array64) -> Array64:

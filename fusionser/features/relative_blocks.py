@@ -12,6 +12,7 @@ from fusionser.errors import SettingsError
 from fusionser.features.base import FeatureBlock
 from fusionser.features.clip import Clip
 from fusionser.features.framing import ClipParameters
+from fusionser.features.pitch import semitones
 from fusionser.features.relative import HIGHEST, HOP, N_BANDS, RelativeFrames, relative_frames
 
 __all__ = ["Modulation", "Prosody", "RelativeCepstra", "RelativeFeature"]
@@ -135,18 +136,14 @@ class Prosody(RelativeFeature):
         return np.array(values, dtype=np.float32)
 
 
-def _semitones(frequency: Array64) -> Array64:
-    return 12.0 * np.log2(np.where(frequency > 0, frequency, 100.0) / 100.0)
-
-
 def _pitch_columns(frames: RelativeFrames) -> list[float]:
     voiced = frames.voiced
-    semitones = _semitones(frames.frequency)
-    series = semitones[voiced] if voiced.sum() > 4 else np.zeros(5)
+    pitch = semitones(frames.frequency)
+    series = pitch[voiced] if voiced.sum() > 4 else np.zeros(5)
     median = float(np.median(series))
     about = series - median
     ends = np.percentile(series, [5, 95])
-    steps = np.diff(semitones)[voiced[1:] & voiced[:-1]]
+    steps = np.diff(pitch)[voiced[1:] & voiced[:-1]]
     steps = np.clip(steps, -LARGEST_STEP, LARGEST_STEP) if steps.size > 2 else np.zeros(3)
     slope = 3.0 * float((np.linspace(-1.0, 1.0, series.size) * about).mean())
     return [*spread(about), median, ends[1] - ends[0], slope, np.abs(steps).mean(), steps.std(), steps.mean()]
@@ -174,7 +171,7 @@ def _rhythm_columns(frames: RelativeFrames) -> list[float]:
 
 def _correlation(frames: RelativeFrames) -> float:
     """Return the correlation of pitch and level over the voiced frames, 0 if there are too few or they are constant."""
-    pitch, level = _semitones(frames.frequency)[frames.voiced], frames.level[frames.voiced]
+    pitch, level = semitones(frames.frequency)[frames.voiced], frames.level[frames.voiced]
     if pitch.size < 6 or pitch.std() < 1e-9 or level.std() < 1e-9:
         return 0.0
     return float(np.corrcoef(pitch, level)[0, 1])

@@ -13,6 +13,8 @@ from .conv1d import Conv1DExtractor as Conv1DExtractor
 from .conv1d_lstm import Conv1DLSTM as Conv1DLSTM
 from .conv1d_lstm import SongConv1DLSTMExtractor as SongConv1DLSTMExtractor
 from .conv1d_lstm import SpeechConv1DLSTMExtractor as SpeechConv1DLSTMExtractor
+from .conv1d_relative import Conv1DRelative as Conv1DRelative
+from .conv1d_relative import Conv1DRelativeExtractor as Conv1DRelativeExtractor
 from .conv2d import Conv2D as Conv2D
 from .conv2d import Conv2DExtractor as Conv2DExtractor
 from .conv2d import Conv2DMFCCExtractor as Conv2DMFCCExtractor

@@ -32,12 +32,15 @@ class Distortion:
         of a standardised map (SpecAugment: Park et al. 2019). For inputs of shape (n, bands, frames).
     shift : int, default=0
         Largest number of frames by which maps are rotated, in either direction.
+    bands : int, optional
+        Number of rows, from the first one, that masks apply to; all when None.
     """
 
     mixup: float = 0.0
     band_mask: int = 0
     frame_mask: int = 0
     shift: int = 0
+    bands: int | None = None
 
     def __call__(self, inputs: Tensor, targets: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         """Return the distorted inputs and targets."""
@@ -45,7 +48,8 @@ class Distortion:
             inputs = torch.roll(inputs, int(rng.integers(-self.shift, self.shift + 1)), dims=-1)
         for longest, axis in ((self.band_mask, 1), (self.frame_mask, 2)):
             if longest:
-                inputs = _masked(_masked(inputs, longest, axis, rng), longest, axis, rng)
+                bands = _masked(_masked(inputs[:, : self.bands], longest, axis, rng), longest, axis, rng)
+                inputs = bands if self.bands is None else torch.cat([bands, inputs[:, self.bands :]], dim=1)
         if self.mixup and rng.random() < self.mixup:
             weight = float(rng.beta(0.4, 0.4))
             other = torch.from_numpy(rng.permutation(len(inputs))).to(inputs.device)

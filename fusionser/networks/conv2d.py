@@ -17,10 +17,10 @@ from fusionser.features.learned import columns_of
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.features.relative_map import RelativeMap
 from fusionser.networks.batches import Distortion
+from fusionser.networks.copies import versions_of
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, convolution_blocks, full_precision
 from fusionser.rows import array_columns
-from fusionser.splits.inner_folds import sources_of
 
 __all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor", "Conv2DRelativeExtractor"]
 
@@ -214,11 +214,7 @@ class Conv2DExtractor(DeepExtractor):
         self, rows: pd.DataFrame, trained: Positions
     ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
         rows = rows.iloc[trained]
-        shown = columns_of(rows, {"augmentation": ""}).rename(columns={"augmentation": "copy"})
-        shown["source"] = sources_of(rows, len(rows))
-        # A row that oversampling repeats is shown once per repetition.
-        shown["turn"] = shown.groupby(["source", "copy"]).cumcount()
-        groups = np.asarray(shown.groupby(["source", "turn"], sort=False).ngroup(), dtype=np.int64)
+        groups = versions_of(rows)
         inputs, positions = list(self._inputs(rows)), list(range(len(rows)))
         for speed in self.speeds:
             changed = self._at_speed(rows, speed)
