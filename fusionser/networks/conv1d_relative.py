@@ -217,7 +217,7 @@ class Conv1DRelativeExtractor(DeepExtractor):
     """
 
     kind: ClassVar[str] = "conv1d-relative"
-    epochs: int = 60
+    epochs: int = 30
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     schedule: str = "one-cycle"
