@@ -174,7 +174,7 @@ def _stamps(
     right, clips = map(sum, zip(*(outcome.gender for outcome in outcomes), strict=True))
     parted = [outcome.result.name for outcome in outcomes if outcome.parted]
     left_out = protocol.classes_left_out(rows)
-    part = bool(getattr(protocol, "only", ()))
+    whole = protocol.folds_of_whole()
     setting = setting_of(estimator)
     others = [
         (unknown, Stamp(kind="speakers-unknown", value=unknown)),
@@ -182,7 +182,7 @@ def _stamps(
         (setting == ADAPTED, _adapted_stamp(outcomes, estimator)),
         (given, Stamp(kind="gender-given")),
         (len(overlaps) == 1, Stamp(kind="one-split")),
-        (part, Stamp(kind="part-of-folds", value={"used": len(overlaps), "folds": getattr(protocol, "folds", 0)})),
+        (whole, Stamp(kind="part-of-folds", value={"used": len(overlaps), "folds": whole})),
         (clips, Stamp(kind="gender-estimated", value={"accuracy": right / max(clips, 1), "clips": clips})),
         (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
         (left_out, Stamp(kind="classes-left-out", value=left_out)),

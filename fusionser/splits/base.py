@@ -70,6 +70,10 @@ class Protocol:
         """Return the classes that the split leaves out, by corpus; most protocols leave out none."""
         return {}
 
+    def folds_of_whole(self) -> int | None:
+        """Return the number of folds of the whole protocol if only some of them are used, else None."""
+        return None
+
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain values."""
         return asdict(self)

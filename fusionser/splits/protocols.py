@@ -109,6 +109,10 @@ class SpeakerKFold(Protocol):
         every = folds_by_speaker(rows, speakers_of(rows, self.name), self.folds, self.name)
         yield from (fold for number, fold in enumerate(every, start=1) if number in wanted)
 
+    def folds_of_whole(self) -> int | None:
+        """Return `folds` if only some of them are used, else None."""
+        return self.folds if self.only else None
+
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain values."""
         return {"folds": self.folds, **({"only": list(self.only)} if self.only else {})}
