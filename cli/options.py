@@ -98,7 +98,7 @@ IMPORTANCE_HELP = "Measure what the classifier relies on, on held-out speakers: 
 AUGMENT_CLASSES_HELP = "Classes to augment: {copied_classes}. scarce adds copies up to the size of the largest class."
 BLOCKS_HELP = (
     "Feature blocks, comma-separated, instead of a preset: {blocks}. Networks are trained inside each fold. acoustic "
-    "stands for the five blocks of SER-FusionNet, wide for all blocks of that preset."
+    "stands for the five blocks of SER-FusionNet, robust and wide for all blocks of that preset."
 )
 SETTING_HELP = (
     "What is known of the clips to predict: {settings}. speaker-normalised standardises each speaker, and adapted each "

@@ -57,9 +57,6 @@ FEATURE_DEVICES = ("cpu", "cuda", "cuda:N")
 STUDIES = ("blocks", "gender", "deep", "normalisation", "corpora", "protocol")
 """Studies of ``fusionser ablate --study``."""
 
-GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"acoustic": ("zcr", "chroma", "mfcc", "rms", "mel")})
-"""Several blocks under one name; ``acoustic`` is the acoustic vector of SER-FusionNet."""
-
 DEFAULT_PRESET = "robust"
 WIDE = "wide"
 """A preset whose blocks a list of blocks may name together. It was the default of earlier versions."""
@@ -69,6 +66,11 @@ DEFAULT_SCALING = "standard"
 
 ROBUST_BLOCKS = ("prosody", "relative-cepstra", "modulation")
 """Blocks of the preset ``robust``; by name, they are scaled like it."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"acoustic": ("zcr", "chroma", "mfcc", "rms", "mel"), "robust": ROBUST_BLOCKS}
+)
+"""Several blocks under one name: the acoustic vector of SER-FusionNet, and the blocks of the preset ``robust``."""
 
 
 def block_names() -> list[str]:

@@ -312,8 +312,10 @@ class PipelineSpec(Spec):
             return DEFAULT_SCALING
         if self.features.blocks:
             kinds = {block if isinstance(block, str) else str(block.get("kind")) for block in self.features.blocks}
-            voice = kinds - {"gender", "estimated-gender"}
-            preset = "robust" if voice and voice <= {*ROBUST_BLOCKS} else ""
+            # Late fusion does not scale the class scores of networks.
+            others = {"gender", "estimated-gender", *(NETWORKS if self.fusion != EARLY else ())}
+            voice = kinds - others
+            preset = "robust" if voice and voice <= {"robust", *ROBUST_BLOCKS} else ""
         else:
             preset = self.features.preset or DEFAULT_PRESET
         # Presets declare it as an attribute, see `fusionser.features.presets`.

@@ -261,3 +261,23 @@ def test_a_result_of_an_earlier_version_holds_no_settings(tmp_path):
 )
 def test_features_have_a_name(part, name):
     assert PipelineSpec(**part).features_name == name
+
+
+@pytest.mark.parametrize(
+    ("blocks", "fusion", "scaling"),
+    [
+        (["robust"], "early", "bounded"),
+        (["robust", "conv1d-relative"], "average", "bounded"),
+        (["robust", "conv1d-relative"], "early", "standard"),
+        (["robust", "mfcc", "conv1d-relative"], "average", "standard"),
+        (["conv1d-relative"], "average", "standard"),
+    ],
+)
+def test_blocks_of_robust_are_scaled_like_the_preset(blocks, fusion, scaling):
+    assert PipelineSpec(features={"blocks": blocks}, fusion=fusion).scaling == scaling
+
+
+def test_robust_among_blocks_is_the_preset():
+    names = build_features(PipelineSpec(features={"blocks": ["robust"]})).get_feature_names_out()
+    assert list(names) == list(build_features(PipelineSpec()).get_feature_names_out())
+    assert len(names) == 198
