@@ -135,6 +135,7 @@ class FeaturesSpec(Spec):
         A key of `PRESETS`; ``robust`` if neither a preset nor blocks are given.
     blocks : tuple of str or dict
         Names of blocks, networks and groups of blocks, or the settings of a block (`FeatureExtractor.settings`).
+        Networks of the same kind, under names of their own, start from different seeds.
     keep : tuple of str
         Names of the blocks to use; all if empty.
     gender : {"given", "estimated", "none"}, optional
@@ -231,7 +232,7 @@ class ClassifierSpec(Spec):
         Parameters of the classifier that differ from its defaults.
     scaling : str, optional
         One of `SCALINGS`. If None, that of the features: what the preset declares, ``bounded`` for blocks of the preset
-        ``robust`` by name, ``standard`` for other blocks.
+        ``robust`` by name, also beside networks in late fusion, ``standard`` for other blocks.
     equal_blocks : bool, default=False
         Give all blocks equal weight, as in `BlockScaler`.
     tune : bool, default=False

@@ -21,6 +21,7 @@ from fusionser.errors import ModelFileError, SettingsError
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.pipeline import PipelineSpec, Place, Resources, build_estimator, prepare
+from fusionser.pipeline.build import configured_features
 from fusionser.splits import SpeakerHoldout
 
 
@@ -233,3 +234,18 @@ def test_late_fusion_cannot_be_speaker_normalised():
     spec = two_epochs(["mfcc", "conv1d"], fusion="average", setting="speaker-normalised")
     with pytest.raises(SettingsError, match="speaker normalisation would standardise them"):
         build_estimator(spec)
+
+
+def test_networks_of_one_kind_start_from_different_seeds():
+    listed = ["robust", "conv1d-relative", {"kind": "conv1d-relative", "name": "second", "filters": 8}, "conv2d"]
+    spec = PipelineSpec(features={"blocks": listed}, fusion="average", seed=5)
+    blocks = dict(configured_features(spec).blocks)
+    seeds = {name: block.random_state for name, block in blocks.items() if hasattr(block, "random_state")}
+    assert seeds == {"conv1d-relative": 5, "second": 6, "conv2d": 5}
+    assert blocks["second"].filters == 8 and blocks["second"].resolved_front_end().array_shape() == (46, 150)
+
+
+def test_a_front_end_that_is_no_table_is_refused():
+    listed = [{"kind": "conv1d-relative", "front_end": "log-mel-map"}]
+    with pytest.raises(SettingsError, match="front_end is 'log-mel-map'; expected a table with its kind"):
+        configured_features(PipelineSpec(features={"blocks": listed}, fusion="average"))

@@ -85,9 +85,10 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build the block from the value of `settings`."""
+        """Build the block from the value of `settings`, with the default front end if they name none."""
         params = {key: value for key, value in settings.items() if key not in ("kind", "front_end")}
-        built = cls(front_end=front_end(settings["front_end"]), **params)
+        given = settings.get("front_end")
+        built = cls(front_end=None if given is None else front_end(given), **params)
         built.check()
         return built
 

@@ -235,13 +235,15 @@ def front_end(settings: Mapping[str, Any]) -> FrontEnd:
     Raises
     ------
     SettingsError
-        If the kind or a parameter is unknown, or a parameter is out of range.
+        If the settings are no mapping, the kind or a parameter is unknown, or a parameter is out of range.
 
     Examples
     --------
     >>> front_end({"kind": "log-mel-map", "n_mels": 40}).n_mels
     40
     """
+    if not isinstance(settings, Mapping):
+        raise SettingsError(f"front_end is {settings!r}; expected a table with its kind and parameters")
     parameters = dict(settings)
     kind = str(parameters.pop("kind", None))
     try:

@@ -1,5 +1,6 @@
 """Build the pipeline from rows to labels. It is flat, and refitted as a whole in every fold."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,11 +72,12 @@ def configured_features(
     """
     built = build_features(spec) if extractor is None else clone(extractor)
     built.set_params(keep_rows=True)
-    networks = spec.networks
+    networks, seen = spec.networks, Counter[str]()
     for _, block in built.blocks:
         if isinstance(block, DeepExtractor):
             block.set_params(
-                random_state=spec.seed,
+                # Two networks of the same kind would otherwise be the same network.
+                random_state=spec.seed + seen[block.kind],
                 device=resources.device,
                 class_weight=_class_weight(spec),
                 cross_fit=networks.cross_fit,
@@ -86,6 +88,7 @@ def configured_features(
             if networks.weights is not None and "weights" in block.get_params(deep=False):
                 block.set_params(weights=networks.weights)
             _limit_epochs(block, networks)
+            seen[block.kind] += 1
     return built
 
 
