@@ -40,6 +40,7 @@ def test_its_card_and_notice_state_licence_scores_limits_and_law():
     assert f"{100 * estimate.pooled.uar:.1f} (" in page
     for stated in ("ODbL", "Open Database License", "Regulation 2024/1689", "## Limits", "## What it is for", "emodb"):
         assert stated in page
+    assert f"divides the logarithms of its probabilities by {load_model().card.temperature:.2f}," in page
     assert "Open Database License" in INCLUDED_MODEL.with_name("NOTICE").read_text()
 
 
