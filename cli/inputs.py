@@ -7,7 +7,7 @@ from typing import Any, TextIO
 import pandas as pd
 
 from fusionser.archive import is_model_file
-from fusionser.corpora.base import audio_files, check_name
+from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, check_name
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.rows import check_rows, read_table
 
@@ -25,9 +25,10 @@ def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
         if clip == "-":
             files += _lines_of(sys.stdin)
         elif Path(clip).is_dir():
-            in_folder = [str(file) for file in audio_files(Path(clip))]
+            in_folder = [str(file) for file in audio_files(Path(clip), others=True)]
             if not in_folder:
-                raise CorpusError(f"{clip}: no audio files in this folder")
+                expected = ", ".join(AUDIO_SUFFIXES)
+                raise CorpusError(f"{clip}: no audio files in this folder; expected files ending in {expected}")
             files += in_folder
         else:
             # A missing file gets an answer with an error, like any other unusable file.

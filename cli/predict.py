@@ -1,6 +1,6 @@
 """The command ``fusionser predict``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from json import loads
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,9 @@ from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import JOBS_HELP, Json, check_jobs, check_out_table
+
+MOST_REASONS = 10
+"""Lines about single recordings that are printed below the table."""
 
 ADAPT_HELP = (
     "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
@@ -163,12 +166,22 @@ def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
             unlikeness = [f"{record[name]:.3f}" if _known(record) else "" for name in measured]
             rows.append([record["file"], record["emotion"], *probabilities, *unlikeness])
     print_table("", ["file", "emotion", *classes, *measured], rows, numbers=[*classes, *measured])
+    _print_reasons(records, classes)
+
+
+def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:
+    """Print in which way recordings are unlike the training recordings, and why answers are unsure."""
+    reasons = []
     for record in records:
         unlike = _unlike(record)
         if unlike and record.get("unsure_because") == "unlikeness":
             unlike = f"unsure, because it is {unlike}"
-        for sentence in filter(None, [_improbable(record, classes), unlike]):
-            write(f"{record['file']}: {sentence}")
+        sentences = [sentence for sentence in (_improbable(record, classes), unlike) if sentence]
+        reasons += [f"{record['file']}: {sentence}" for sentence in sentences]
+    for reason in reasons[:MOST_REASONS]:
+        write(reason)
+    if len(reasons) > MOST_REASONS:
+        write(f"and {len(reasons) - MOST_REASONS} more such lines; --json has all, and --out counts them")
 
 
 def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:

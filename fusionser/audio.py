@@ -113,7 +113,7 @@ def _open(file: str | Path) -> soundfile.SoundFile:
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
         reason = getattr(error, "error_string", str(error))
-        raise AudioError(f"{file}: not readable as audio ({reason})") from error
+        raise AudioError(f"{file}: not readable as audio ({reason}); convert it to WAV or FLAC") from error
     seconds = sound.frames / sound.samplerate
     if seconds > LONGEST_SECONDS:
         sound.close()

@@ -125,7 +125,7 @@ class ModelCard(Record):
         return f", {corpus}, " in f", {self.corpus}, "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A fitted pipeline, its card, and what its training recordings are like.
 
@@ -140,6 +140,10 @@ class Model:
     pipeline: Pipeline
     card: ModelCard
     unlikeness: Unlikeness | None = None
+
+    def __repr__(self) -> str:
+        """Return what the model is in one line; `card` has the rest."""
+        return f"<Model: {self.card.classifier} with {self.card.features_name}, {len(self.card.classes)} classes>"
 
     @property
     def needs_gender(self) -> bool:

@@ -18,6 +18,8 @@ __all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", 
 
 LOSSLESS_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".w64", ".rf64", ".caf", ".au")
 AUDIO_SUFFIXES = (*LOSSLESS_SUFFIXES, ".ogg", ".oga", ".opus", ".mp3")
+OTHER_AUDIO_SUFFIXES = (".m4a", ".aac", ".wma", ".amr", ".3gp", ".webm")
+"""Formats that cannot be read. Folders of anybody's recordings list them, so that they are not left out silently."""
 """In order of preference between two files of one recording."""
 
 Record = dict[str, Any]
@@ -101,17 +103,23 @@ def check_name(path: str | Path) -> None:
         raise CorpusError(f"{os.fsencode(path)!r}: the name of this file is not UTF-8; rename it") from error
 
 
-def audio_files(folder: Path) -> Iterator[Path]:
+def audio_files(folder: Path, *, others: bool = False) -> Iterator[Path]:
     """Yield the audio files under a folder, sorted by path, without those in hidden or macOS archive folders.
 
     Links to folders are followed; a folder that two paths lead to is read once.
+
+    Parameters
+    ----------
+    folder : Path
+    others : bool, default=False
+        Also yield files of `OTHER_AUDIO_SUFFIXES`, which cannot be read.
 
     Raises
     ------
     CorpusError
         If a file's name is not UTF-8.
     """
-    read = set()
+    read, suffixes = set(), (*AUDIO_SUFFIXES, *(OTHER_AUDIO_SUFFIXES if others else ()))
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
         if real in read:
@@ -120,7 +128,7 @@ def audio_files(folder: Path) -> Iterator[Path]:
         read.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(names):
-            if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
+            if not name.startswith(".") and PurePath(name).suffix.lower() in suffixes:
                 check_name(Path(place) / name)
                 yield Path(place) / name
 

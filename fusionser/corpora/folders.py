@@ -27,7 +27,7 @@ def list_label_folders(folder: str | Path) -> Listing:
         If the folder does not exist, or no folder of a label contains a recording.
     """
     root = check_folder(folder)
-    paths = [file.relative_to(root) for file in audio_files(root)]
+    paths = [file.relative_to(root) for file in audio_files(root, others=True)]
     inside = [path for path in paths if len(path.parts) > 1]
     if not inside:
         raise CorpusError(

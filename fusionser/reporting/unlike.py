@@ -1,6 +1,5 @@
 """Sentences on clips that a model should not be relied on for."""
 
-import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
@@ -88,5 +87,6 @@ def improbable_text(emotion: str, probability: float) -> str:
     >>> improbable_text("fear", 0.4306)
     'unsure, because the answer, fear, has a probability of 43 %'
     """
-    share = math.floor(100 * probability)
+    # At most 49, because 0.499 is below one half.
+    share = min(round(100 * probability), 49)
     return f"unsure, because the answer, {emotion}, has a probability of {share} %"
