@@ -118,3 +118,26 @@ def test_the_report_is_of_the_pipeline_of_the_included_model():
     settings = Config.load(INCLUDED_MODEL.with_suffix(".toml")).pipeline
     (pipeline,) = read_recipe("included-model").pipelines
     assert pipeline.spec.explicit() == settings.explicit()
+
+
+def test_a_folder_names_recordings_that_cannot_be_read(command, clip, tmp_path):
+    (tmp_path / "voice.m4a").write_bytes(b"\0" * 64)
+    (tmp_path / "text.txt").write_text("no recording")
+    (tmp_path / "good.wav").write_bytes(clip.read_bytes())
+    good, bad = command("predict", tmp_path, "--json").json
+    assert good["error"] is None and good["file"].endswith("good.wav")
+    assert bad["file"].endswith("voice.m4a") and "convert it to WAV or FLAC" in bad["error"]
+    (tmp_path / "empty").mkdir()
+    assert "expected files ending in .wav" in command("predict", tmp_path / "empty").messages
+
+
+def test_few_lines_below_a_long_table(command, clip, tmp_path):
+    for number in range(13):
+        (tmp_path / f"{number:02d}.wav").write_bytes(clip.read_bytes())
+    shown = command("predict", tmp_path).output
+    assert shown.count(".wav: unlike the training recordings") == 10
+    assert "and 3 more such lines" in shown
+
+
+def test_a_model_is_shown_in_one_line():
+    assert repr(load_model()) == "<Model: mlp with robust+conv1d-relative, 6 classes>"

@@ -21,7 +21,7 @@ from fusionser.features import Recording
 from fusionser.jobs import fit_prepared
 from fusionser.likeness import Unlike, Unlikeness, fit_unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.model import LEAST_PROBABILITY, MOST_UNLIKE, UNLIKENESS, UNSURE, load_model, save_model
-from fusionser.reporting.unlike import DESCRIPTIONS, unlike_text
+from fusionser.reporting.unlike import DESCRIPTIONS, improbable_text, unlike_text
 from fusionser.splits import InnerFolds
 
 OLDER = ROOT / "tests" / "reference" / "wide-svm.fusionser"
@@ -288,6 +288,11 @@ def test_the_command_says_why_an_older_model_cannot(command, clips):
     assert "cannot tell how unlike its training recordings a clip is" in told.messages
 
 
+@pytest.mark.parametrize(("probability", "shown"), [(0.4858, "49 %"), (0.4306, "43 %"), (0.4999, "49 %"), (0.0, "0 %")])
+def test_the_reason_has_the_number_of_the_table(probability, shown):
+    assert improbable_text("fear", probability).endswith(f"a probability of {shown}")
+
+
 def test_the_command_says_that_the_probability_is_low(command, vague, model_data):
     files = model_data.table["file"].tolist()[::20]
     answers = command("predict", vague, *files, "--abstain", "--json").json
@@ -295,4 +300,4 @@ def test_the_command_says_that_the_probability_is_low(command, vague, model_data
     assert improbable
     best = max(improbable[0]["probabilities"].items(), key=lambda pair: pair[1])
     shown = command("predict", vague, improbable[0]["file"], "--abstain").output
-    assert f"unsure, because the answer, {best[0]}, has a probability of {int(100 * best[1])} %" in shown
+    assert f"unsure, because the answer, {best[0]}, has a probability of {min(round(100 * best[1]), 49)} %" in shown
