@@ -1,13 +1,13 @@
 """Range checks that several estimators share."""
 
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 
 from fusionser.errors import SettingsError
 
-__all__ = ["check_dropout", "check_range", "check_units"]
+__all__ = ["check_dropout", "check_range", "check_units", "check_whole"]
 
 MOST_UNITS = 8192
 MOST_DROPOUT = 0.95
@@ -27,6 +27,20 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
         raise SettingsError(f"{name} is {value!r}; expected {least} to {most}")
 
 
+def check_whole(name: str, value: int) -> None:
+    """Raise `SettingsError` unless a value is a whole number.
+
+    Examples
+    --------
+    >>> check_whole("epochs", 2.5)
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: epochs is 2.5; expected a whole number
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise SettingsError(f"{name} is {value!r}; expected a whole number")
+
+
 def check_units(**given: int | Sequence[int]) -> None:
     """Raise `SettingsError` unless all numbers of units or filters are in their range.
 
@@ -35,7 +49,10 @@ def check_units(**given: int | Sequence[int]) -> None:
     >>> check_units(units=64, hidden=(12, 10))
     """
     for name, value in given.items():
-        if not all(1 <= count <= MOST_UNITS for count in np.ravel(value)):
+        counts = np.ravel(np.asarray(value))
+        if counts.dtype.kind not in "iu":
+            raise SettingsError(f"{name} is {value!r}; expected whole numbers")
+        if not all(1 <= count <= MOST_UNITS for count in counts):
             raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")
 
 

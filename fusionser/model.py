@@ -197,6 +197,11 @@ class Model:
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
             labels[usable], given = self.pipeline[CLASSIFIER].answer(scaled)
             probabilities[usable] = tempered(given, self.card.temperature)
+        failures = dict(result.failures)
+        for place in np.flatnonzero((labels != "") & ~np.isfinite(probabilities).all(axis=1)).tolist():
+            # Weights of a damaged or hostile file can be finite and still overflow.
+            failures[place] = f"{files[place]}: the model gives no finite probabilities for it; its file is damaged"
+            labels[place], probabilities[place] = "", np.nan
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]
         answers = pd.DataFrame(
             {
@@ -205,7 +210,7 @@ class Model:
                 "probability": probabilities[np.arange(len(files)), chosen],
                 **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
                 **self._unlikeness_columns(heard, usable),
-                "error": [result.failures.get(position, "") for position in range(len(files))],
+                "error": [failures.get(position, "") for position in range(len(files))],
             }
         )
         return _abstaining(answers, most_unlike) if abstain else answers

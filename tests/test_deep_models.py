@@ -20,7 +20,7 @@ from fusionser.cache import Cache
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
-from fusionser.pipeline import PipelineSpec, Place, Resources, build_estimator, prepare
+from fusionser.pipeline import PipelineSpec, Place, Resources, build_estimator, build_features, prepare
 from fusionser.pipeline.build import configured_features
 from fusionser.splits import SpeakerHoldout
 
@@ -163,6 +163,8 @@ def test_a_pickle_in_place_of_weights_is_refused_and_never_run(deep, tmp_path, p
         (poison("features/conv1d", "dense_1.weight", lambda old: old * torch.nan), "are not finite"),
         (poison("features/conv1d", "dense_1.weight", lambda old: old.double()), "expected .* of torch.float32"),
         (poison("classifier.safetensors", "output.bias", lambda old: old + torch.inf), "are not finite"),
+        (poison("features/conv1d", "temperature", torch.zeros_like), "the temperature is not positive"),
+        (poison("classifier.safetensors", "temperature", lambda old: -old), "the temperature is not positive"),
         (poison("features/gender", "numbers", lambda old: old[:, :-1]), "the weights do not fit"),
         (lambda manifest, parts: parts.pop("features/conv1d"), "do not fit together"),
         (lambda manifest, parts: parts.update({"features/conv1d": parts["classifier.safetensors"]}), "another network"),
@@ -249,3 +251,37 @@ def test_a_front_end_that_is_no_table_is_refused():
     listed = [{"kind": "conv1d-relative", "front_end": "log-mel-map"}]
     with pytest.raises(SettingsError, match="front_end is 'log-mel-map'; expected a table with its kind"):
         configured_features(PipelineSpec(features={"blocks": listed}, fusion="average"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "advice"),
+    [
+        ("random_state", 77, "set the seed of the pipeline"),
+        ("precision", "bfloat16", "set precision under networks"),
+        ("class_weight", "balanced", "set imbalance under rows"),
+        ("output", "units", "set the fusion"),
+    ],
+)
+def test_a_block_cannot_set_what_the_pipeline_decides(setting, value, advice):
+    spec = PipelineSpec(features={"blocks": [{"kind": "conv1d-relative", setting: value}]}, fusion="average")
+    with pytest.raises(SettingsError, match=f"{setting} of the block 'conv1d-relative' is {value!r}.*{advice}"):
+        configured_features(spec)
+
+
+def test_the_largest_seed_has_a_successor():
+    listed = [{"kind": "conv1d-relative", "name": name} for name in ("a", "b")]
+    spec = PipelineSpec(features={"blocks": listed}, fusion="average", seed=2**32 - 1)
+    assert [block.random_state for _, block in configured_features(spec).blocks] == [2**32 - 1, 0]
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "a__b", "line\nbreak"])
+def test_block_names_that_no_file_can_hold_are_refused(name):
+    with pytest.raises(SettingsError, match="a block's name is"):
+        build_features(PipelineSpec(features={"blocks": [{"kind": "mfcc", "name": name}]}))
+
+
+def test_finite_weights_that_give_no_finite_answer(deep, demo_rows, tmp_path):
+    huge = poison("features/conv1d", "dense_1.weight", lambda old: torch.full_like(old, 3e38))
+    file = changed(deep["network alone"][1], tmp_path / "m.fusionser", huge)
+    (answer,) = load_model(file).predict(demo_rows["file"].tolist()[:1], abstain=True).to_dict("records")
+    assert answer["emotion"] == "" and "no finite probabilities" in answer["error"]

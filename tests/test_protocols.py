@@ -244,3 +244,8 @@ def test_inner_folds_are_by_speaker_else_by_source_else_by_clip():
     assert InnerFolds(folds=4).get_n_splits(np.zeros((48, 2)), labels) == 4
     with pytest.raises(ProtocolError, match="two clips of every class"):
         list(InnerFolds().split(np.zeros((3, 2)), np.array(["a", "a", "b"])))
+
+
+def test_all_folds_by_number_are_the_whole_protocol():
+    whole = [SpeakerKFold(folds=3, only=only).folds_of_whole() for only in ((), (1, 2, 3), (2,), (1, 3))]
+    assert whole == [None, None, 3, 3]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusionser.errors import SettingsError
+from fusionser.errors import SettingsError, TrainingError
 from fusionser.features import RelativeContours, RelativeMap, relative_frames
 from fusionser.features.clip import Clip
 from fusionser.networks import Conv1DRelative, Conv1DRelativeExtractor, Distortion
@@ -168,3 +168,40 @@ def test_it_tells_rising_from_falling():
     network.fit([*rising, *falling], labels)
     unseen = [(gliding(0.6, 120, 210), RATE), (gliding(0.6, 210, 120), RATE)]
     assert network.predict(unseen).tolist() == ["rising", "falling"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"filters": 1.5}, "filters is 1.5; expected a whole number"),
+        ({"filters": [8, 8]}, "filters is .*; expected a whole number"),
+        ({"units": True}, "units is True; expected a whole number"),
+        ({"frame_mask": 2.5}, "frame_mask is 2.5"),
+        ({"epochs": 1.5}, "epochs is 1.5; expected a whole number"),
+        ({"batch_size": 2.5}, "batch_size is 2.5"),
+        ({"patience": "a"}, "patience is 'a'"),
+        ({"front_end": "relative-contours"}, "front_end is 'relative-contours'; expected a front end"),
+        ({"front_end": RelativeContours}, "expected a front end"),
+    ],
+)
+def test_values_of_another_type_are_refused(parameters, message):
+    with pytest.raises(SettingsError, match=message):
+        Conv1DRelativeExtractor(**parameters).check()
+
+
+def test_batch_norm_needs_two_rows():
+    clips = [(gliding(0.3), RATE), (gliding(0.3, 300, 150), RATE)]
+    with pytest.raises(SettingsError, match="batch_size is 1; conv1d-relative has batch normalisation"):
+        Conv1DRelativeExtractor(batch_size=1, epochs=1, cache=False).fit(clips, ["a", "b"])
+
+
+def test_a_training_that_diverges_with_finite_losses_is_an_error():
+    clips = [(gliding(0.3, low, high), RATE) for low, high in ((150, 300), (300, 150), (140, 290), (280, 130))]
+    network = Conv1DRelativeExtractor(learning_rate=1e6, epochs=3, filters=16, batch_size=2, cache=False)
+    with pytest.raises(TrainingError, match="conv1d-relative diverged"):
+        network.fit(clips, ["a", "b", "a", "b"])
+
+
+def test_no_clips_are_an_error():
+    with pytest.raises(SettingsError, match="X holds no clips"):
+        Conv1DRelativeExtractor().fit([], [])

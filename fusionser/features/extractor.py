@@ -87,6 +87,9 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         names = [name for name, _ in self._named_blocks()]
         if not names:
             raise SettingsError(f"the extractor has no blocks; choose from {', '.join(BLOCKS)}")
+        for name in names:
+            if not name or not name.isprintable() or "__" in name:
+                raise SettingsError(f"a block's name is {name!r}; expected printable characters, without '__'")
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise SettingsError(f"block names must differ, but '{twice[0]}' is used twice; got {', '.join(names)}")

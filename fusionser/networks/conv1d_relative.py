@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusionser.checks import check_dropout, check_range, check_units
+from fusionser.checks import check_dropout, check_range, check_units, check_whole
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd
 from fusionser.features.relative import N_BANDS
@@ -241,6 +241,8 @@ class Conv1DRelativeExtractor(DeepExtractor):
             raise SettingsError(
                 f"{self.kind} cannot read {type(front).__name__}; expected RelativeContours as front_end"
             )
+        for name in ("filters", "units", "band_mask", "frame_mask"):
+            check_whole(name, getattr(self, name))
         check_units(filters=self.filters, units=self.units)
         check_dropout(self.dropout)
         check_dropout(self.dense_dropout, "dense_dropout")

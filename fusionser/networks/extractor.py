@@ -90,6 +90,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is outside its range."""
+        if self.front_end is not None and not isinstance(self.front_end, FrontEnd):
+            raise SettingsError(f"front_end is {self.front_end!r}; expected a front end such as LogMelMap(), or None")
         super().check()
         self.check_training()
         if self.output not in OUTPUTS:
@@ -130,6 +132,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         self.check()
         rows = self.rows(X, sampling_rate)
         labels = labels_of(y, len(rows))
+        if len(labels) == 0:
+            raise SettingsError("X holds no clips; a network needs clips of two classes or more")
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise SettingsError(

@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from fusionser.cache import CacheChoice
+from fusionser.checks import check_whole
 from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import PRECISIONS
@@ -102,6 +103,8 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
             "validation": (0, 0.5),
             "label_smoothing": (0, 0.9),
         }
+        for name in ("epochs", "plateau", "batch_size", *(() if self.patience is None else ("patience",))):
+            check_whole(name, getattr(self, name))
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:

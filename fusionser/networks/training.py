@@ -12,12 +12,13 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 
 from fusionser.cache import Cache
-from fusionser.errors import TrainingError
+from fusionser.errors import SettingsError, TrainingError
 from fusionser.memory import reused_memory
+from fusionser.networks.batch_norm import has_batch_norm
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.corpora import CorpusCrossEntropy, classes_of_corpora
 from fusionser.networks.device import choose_device
-from fusionser.networks.inference import prediction_batch, prepared
+from fusionser.networks.inference import logits_of, prediction_batch, prepared
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.settings import OPTIMISERS, NetworkTraining
@@ -28,6 +29,9 @@ __all__ = ["TrainingRows", "train_network"]
 Built = TypeVar("Built", bound=Network)
 LOWEST_RATE = 1e-7
 LARGEST_NORM = 5.0
+CHECKED = 16
+"""Training rows that the scores of a trained network are checked with."""
+
 SHORTEST_CYCLE = 4
 
 
@@ -117,6 +121,10 @@ def train_network(
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
         network = build()
+        if settings.batch_size < 2 and has_batch_norm(network):
+            raise SettingsError(
+                f"batch_size is {settings.batch_size}; {name} has batch normalisation, which needs 2 or more"
+            )
         if network.preparation is not None:
             network.preparation.learn(rows.inputs)
         weight = None
@@ -135,7 +143,18 @@ def train_network(
                 network, rows, corpora, classes, settings, name, distortion, device, weight, checkpoint_path(kept)
             )
             keep_network(network, kept, history)
-    return network.cpu().eval(), history
+    network = network.cpu().eval()
+    _check_finite(network, rows.inputs, name, settings)
+    return network, history
+
+
+def _check_finite(network: Network, inputs: npt.NDArray[Any], name: str, settings: NetworkTraining) -> None:
+    """Raise `TrainingError` if the network has diverged although its losses were finite."""
+    if not np.isfinite(logits_of(network, inputs[:CHECKED], "cpu")).all():
+        raise TrainingError(
+            f"the training of {name} diverged: its scores are NaN or infinite; lower the learning rate "
+            f"({settings.learning_rate:g})"
+        )
 
 
 def _plain(settings: NetworkTraining) -> dict[str, Any]:

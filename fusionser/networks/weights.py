@@ -51,6 +51,10 @@ def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
             )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(f"the weights '{name}' are not finite")
+        if name.endswith("running_var") and bool((value < 0).any()):
+            raise ValueError(f"the variances '{name}' are negative")
+    if not float(tensors["temperature"]) > 0:
+        raise ValueError("the temperature is not positive")
     # Copied, to have the memory layout of the architecture. `to_empty` would do the same, but imports much more.
     copies = {
         name: torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).copy_(tensors[name])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from imblearn.pipeline import Pipeline
@@ -46,6 +47,17 @@ UnusableRows = Sequence[tuple[str, str]]
 HIDDEN = ("n_jobs", "device", "cache")
 """Parameters of classifiers that do not affect results."""
 
+DECIDED_BY: Mapping[str, str] = MappingProxyType(
+    {
+        "random_state": "the seed of the pipeline",
+        "class_weight": "imbalance under rows",
+        "cross_fit": "cross_fit under networks",
+        "output": "the fusion",
+        "precision": "precision under networks",
+    }
+)
+"""Where a pipeline sets what it decides for all of its networks."""
+
 LATE = "average"
 """How networks are fused that classify without a classifier. A single network is unaffected."""
 
@@ -73,23 +85,37 @@ def configured_features(
     built = build_features(spec) if extractor is None else clone(extractor)
     built.set_params(keep_rows=True)
     networks, seen = spec.networks, Counter[str]()
-    for _, block in built.blocks:
+    for name, block in built.blocks:
         if isinstance(block, DeepExtractor):
-            block.set_params(
+            decided = {
                 # Two networks of the same kind would otherwise be the same network.
-                random_state=spec.seed + seen[block.kind],
-                device=resources.device,
-                class_weight=_class_weight(spec),
-                cross_fit=networks.cross_fit,
-                output="scores" if networks.cross_fit or _fusion(spec) != EARLY else "units",
-                precision=networks.precision,
-            )
+                "random_state": (spec.seed + seen[block.kind]) % 2**32,
+                "class_weight": _class_weight(spec),
+                "cross_fit": networks.cross_fit,
+                "output": "scores" if networks.cross_fit or _fusion(spec) != EARLY else "units",
+                "precision": networks.precision,
+            }
+            _refuse_own(name, spec, decided)
+            block.set_params(device=resources.device, **decided)
             _set_parameters(block, networks.parameters)
             if networks.weights is not None and "weights" in block.get_params(deep=False):
                 block.set_params(weights=networks.weights)
             _limit_epochs(block, networks)
             seen[block.kind] += 1
     return built
+
+
+def _refuse_own(name: str, spec: PipelineSpec, decided: Mapping[str, Any]) -> None:
+    """Refuse settings of a network among the blocks that the pipeline decides otherwise."""
+    for block in spec.features.blocks:
+        if isinstance(block, str) or block.get("name", block.get("kind")) != name:
+            continue
+        for setting, value in decided.items():
+            if setting in block and block[setting] != value:
+                raise SettingsError(
+                    f"{setting} of the block '{name}' is {block[setting]!r}, but the pipeline decides it, and uses "
+                    f"{value!r}; leave it out of the block, and set {DECIDED_BY[setting]}"
+                )
 
 
 def _class_weight(spec: PipelineSpec) -> str | None:

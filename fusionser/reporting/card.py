@@ -1,6 +1,7 @@
 """The card of a saved model: its training data, scores, purpose and limits, and where its use is restricted."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +20,17 @@ __all__ = ["card_page", "included_card", "like_results"]
 
 
 def like_results(card: ModelCard, results: Sequence[Result]) -> list[Result]:
-    """Return the results of pipelines with the same features, classifier and parameters as the model."""
-    settings = with_defaults(card.classifier_settings, card.classifier)
+    """Return the results of pipelines with the features, classifier and parameters of the model, adapted or not."""
+
+    def settings_of(described: ModelCard | Result) -> dict[str, Any]:
+        settings = with_defaults(described.classifier_settings, described.classifier)
+        return {name: value for name, value in settings.items() if name != "adaptation"}
+
     return [
         result
         for result in results
         if (result.features, result.classifier) == (card.features, card.classifier)
-        and with_defaults(result.classifier_settings, result.classifier) == settings
+        and settings_of(result) == settings_of(card)
     ]
 
 

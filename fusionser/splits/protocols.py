@@ -111,7 +111,7 @@ class SpeakerKFold(Protocol):
 
     def folds_of_whole(self) -> int | None:
         """Return `folds` if only some of them are used, else None."""
-        return self.folds if self.only else None
+        return self.folds if 0 < len(set(self.only)) < self.folds else None
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain values."""
