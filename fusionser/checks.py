@@ -46,11 +46,11 @@ def check_units(**given: int | Sequence[int]) -> None:
 
     Examples
     --------
-    >>> check_units(units=64, hidden=(12, 10))
+    >>> check_units(units=64, hidden=(12, 10), none=())
     """
     for name, value in given.items():
         counts = np.ravel(np.asarray(value))
-        if counts.dtype.kind not in "iu":
+        if counts.size and counts.dtype.kind not in "iu":
             raise SettingsError(f"{name} is {value!r}; expected whole numbers")
         if not all(1 <= count <= MOST_UNITS for count in counts):
             raise SettingsError(f"{name} is {value}; expected 1 to {MOST_UNITS}")

@@ -155,7 +155,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
             "unknown classifier 'smv'; did you mean 'svm'? Known: svm, random-forest, xgboost, mlp, lstm",
         ),
         (["--preset", "wild"], "unknown preset 'wild'; did you mean 'wide'? Known: wide, fusionnet, ser-fusionnet"),
-        (["--blocks", "mfc"], "unknown feature block 'mfc'; did you mean 'mfcc'? Known: acoustic, wide, zcr"),
+        (["--blocks", "mfc"], "unknown feature block 'mfc'; did you mean 'mfcc'? Known: acoustic, robust, wide, zcr"),
         (["--blocks", "mfcc", "--preset", "wide"], "got both a preset and blocks (--preset, --blocks)"),
         (["--blocks", "mfcc,gender", "--gender", "none"], "leave one of them out"),
         (["--protocol", "loso"], "unknown protocol 'loso'. Known: speaker-holdout, speaker-kfold"),
