@@ -112,7 +112,7 @@ def _open(file: str | Path) -> soundfile.SoundFile:
         raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
-        reason = getattr(error, "error_string", str(error))
+        reason = getattr(error, "error_string", str(error)).rstrip(".")
         raise AudioError(f"{file}: not readable as audio ({reason}); convert it to WAV or FLAC") from error
     seconds = sound.frames / sound.samplerate
     if seconds > LONGEST_SECONDS:
@@ -169,7 +169,7 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
             count = int(LONGEST_SECONDS * rate) if stop is None else max(stop - first, 0)
             samples = sound.read(count, dtype="float32", always_2d=True)
         except RuntimeError as error:
-            reason = getattr(error, "error_string", str(error))
+            reason = getattr(error, "error_string", str(error)).rstrip(".")
             raise AudioError(f"{file}: decoding failed ({reason}); the file may be truncated") from error
     check_part(samples.shape[0], rate, start, end, str(file))
     mono = mix_down(samples.T)
