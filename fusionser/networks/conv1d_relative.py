@@ -18,7 +18,7 @@ from fusionser.features.relative_contours import RelativeContours
 from fusionser.networks.batches import Distortion
 from fusionser.networks.copies import versions_of
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
-from fusionser.networks.layers import Network, Preparation, full_precision
+from fusionser.networks.layers import Network, Standardise, full_precision
 
 __all__ = ["Conv1DRelative", "Conv1DRelativeExtractor"]
 
@@ -28,7 +28,7 @@ BOUND = 4.0
 """Largest standardised value, in standard deviations of the training recordings."""
 
 
-class StandardiseContours(Preparation):
+class StandardiseContours(Standardise):
     """Standardise each contour over the columns inside the training clips, and bound the result.
 
     The last row, which tells the inside of a clip, stays as it is. Outside, all rows are 0.
@@ -39,13 +39,8 @@ class StandardiseContours(Preparation):
         Number of rows, with the last one.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, n_rows: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(n_rows - 1, 1))
-        self.register_buffer("deviation", torch.ones(n_rows - 1, 1))
+        super().__init__((n_rows - 1, 1))
 
     def learn(self, values: npt.NDArray[np.float32]) -> None:
         """Compute mean and standard deviation of each contour."""
@@ -57,8 +52,8 @@ class StandardiseContours(Preparation):
     def forward(self, x: Tensor) -> Tensor:
         """Return the standardised contours, of the same shape."""
         inside = x[:, -1:]
-        # In place, because this is applied to all training inputs at once.
-        standard = (x[:, :-1] - self.mean).div_(self.deviation).clamp_(-BOUND, BOUND).mul_(inside > 0)
+        # In place, to save memory.
+        standard = super().forward(x[:, :-1]).clamp_(-BOUND, BOUND).mul_(inside > 0)
         return torch.cat([standard, inside], dim=1)
 
 
