@@ -167,9 +167,19 @@ def test_a_kept_recipe_names_what_was_used(tmp_path):
 
 
 def test_kept_recipes_of_committed_studies_mean_what_they_meant():
-    for pipeline in kept_recipe(ROOT / "reports" / "in-the-wild")[1].pipelines:
-        meant = ("wide", "standard") if pipeline.name == "wide" else ("robust", "bounded")
-        assert (pipeline.spec.features.preset, pipeline.spec.scaling) == meant
+    robust, network = ("robust", ()), ("conv1d-relative",)
+    meant = {
+        "robust": (*robust, "bounded"),
+        "wide": ("wide", (), "standard"),
+        "robust, perceptron of 256 units": (*robust, "bounded"),
+        "conv1d-relative": (None, network, "standard"),
+        "robust with perceptron, and conv1d-relative, averaged": (None, ("robust", *network), "bounded"),
+    }
+    kept = {
+        pipeline.name: (pipeline.spec.features.preset, tuple(pipeline.spec.features.blocks), pipeline.spec.scaling)
+        for pipeline in kept_recipe(ROOT / "reports" / "in-the-wild")[1].pipelines
+    }
+    assert kept == meant
     for name in ("classical-baseline", "ser-fusionnet"):
         stored = kept_recipe(ROOT / "reports" / name)[1]
         assert {one.spec.scaling for one in stored.pipelines} == {"standard"}
