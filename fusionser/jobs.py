@@ -12,7 +12,7 @@ from imblearn.pipeline import Pipeline
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.evaluation import check_labels
 from fusionser.evaluation import evaluate as evaluate_estimator
-from fusionser.evaluation.evaluate import Evaluation, FoldProgress
+from fusionser.evaluation.evaluate import Evaluation, FoldProgress, calibration_error
 from fusionser.facts import Stamp
 from fusionser.likeness import fit_unlikeness
 from fusionser.model import FEATURES, Model, ModelCard, digests_of
@@ -36,7 +36,7 @@ from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, PROTOCOLS, N
 from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, versions
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.splits import Protocol
-from fusionser.temperature import fit_temperature
+from fusionser.temperature import fit_temperature, tempered_by_others
 
 __all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared", "plugins_used"]
 
@@ -242,15 +242,25 @@ def _seconds(prepared: Prepared, evaluation: Evaluation, spent: float) -> dict[s
     return seconds
 
 
-def _temperature(evaluation: Evaluation) -> float:
-    """Return the temperature for predictions on unseen speakers; 1 if there are none with probabilities."""
+def _calibration(evaluation: Evaluation) -> tuple[float, float | None]:
+    """Return the temperature for unseen speakers, and the calibration error with it; 1 and None without probabilities.
+
+    The error is that of each fold at the temperature of the others, so None for a single fold.
+    """
     columns = [f"probability_{name}" for name in evaluation.classes]
     predictions = evaluation.predictions
     if not evaluation.protocol.speaker_independent or not set(columns) <= set(predictions):
-        return 1.0
-    known = predictions[columns].notna().all(axis=1)
-    targets = predictions.loc[known, "truth"].map(list(evaluation.classes).index)
-    return fit_temperature(predictions.loc[known, columns], targets) if known.any() else 1.0
+        return 1.0, None
+    known = predictions[predictions[columns].notna().all(axis=1)]
+    if known.empty:
+        return 1.0, None
+    targets = known["truth"].map(list(evaluation.classes).index).to_numpy()
+    temperature = fit_temperature(known[columns], targets)
+    if known["fold"].nunique() < 2:
+        return temperature, None
+    calibrated = tempered_by_others(known[columns], targets, known["fold"])
+    known = known.assign(**dict(zip(columns, calibrated.T, strict=True)))
+    return temperature, calibration_error(known, evaluation.classes)
 
 
 def _public(estimate: Result) -> Result:
@@ -270,10 +280,10 @@ def fit_prepared(
     """Fit the pipeline of prepared rows to all of them, after an estimate under `split` unless it is None."""
     table, spec = prepared.table, prepared.spec
     classes = check_labels(table)
-    estimate, temperature = None, 1.0
+    estimate, temperature, error = None, 1.0, None
     if split is not None:
         estimated, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
-        estimate, temperature = _public(estimated), _temperature(evaluation)
+        estimate, (temperature, error) = _public(estimated), _calibration(evaluation)
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )
@@ -298,6 +308,7 @@ def fit_prepared(
         versions=versions(),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
         temperature=temperature,
+        calibration_error=error,
         digests=digests_of(pipeline[FEATURES]),
         licences={name: card.licence for name in prepared.corpora if (card := card_of(name)) is not None},
     )

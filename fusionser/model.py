@@ -93,6 +93,9 @@ class ModelCard(Record):
         Licence of each training corpus with a card, by its name.
     temperature : float
         Of all probabilities (`tempered`), fitted to the estimate's predictions for unseen speakers; 1 without these.
+    calibration_error : float or None
+        Expected calibration error, 0 to 1, of the estimate's predictions, those of each fold at the temperature that
+        was fitted to the other folds; None if there are fewer than two folds, and in earlier files.
     digests : dict of str to str
         Digest of the settings and the revision of each block of fusionser, or of the input of each network, by the name
         of the block. A model whose columns another version computes otherwise is refused. Empty in earlier files.
@@ -118,6 +121,7 @@ class ModelCard(Record):
     adapted_to: int | None = None
     licences: dict[str, str] = Field(default_factory=dict)
     temperature: float = Field(1.0, ge=COLDEST, le=HOTTEST)
+    calibration_error: float | None = Field(None, ge=0, le=1)
     digests: dict[str, str] = Field(default_factory=dict)
 
     def trained_on(self, corpus: str) -> bool:

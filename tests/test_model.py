@@ -16,11 +16,12 @@ from prepared_rows import under
 
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError
+from fusionser.evaluation.metrics import expected_calibration_error
 from fusionser.features import MFCC
-from fusionser.jobs import fit_prepared
+from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.scaling import SCALERS
-from fusionser.splits import RandomKFold, SpeakerHoldout
+from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 from fusionser.temperature import fit_temperature, tempered
 
 
@@ -137,6 +138,25 @@ def test_the_temperature_of_known_probabilities_is_found():
     assert fit_temperature(sure, targets) == pytest.approx(2.0, rel=0.03)
     # Probabilities below a millionth are cut off.
     assert tempered(sure, 2.0) == pytest.approx(true, abs=3e-3)
+
+
+def test_the_calibration_error_of_a_model_is_that_of_temperatures_of_other_folds(model_data):
+    given, split = under(model_data, classifier={"name": "random-forest"}), SpeakerKFold(folds=2)
+    predictions = evaluate_prepared(given, split)[1].predictions
+    classes = sorted(predictions["truth"].unique())
+    columns = [f"probability_{name}" for name in classes]
+    targets = np.array([classes.index(name) for name in predictions["truth"]])
+    first = (predictions["fold"] == predictions["fold"][0]).to_numpy()
+    top = np.empty(len(targets))
+    for own in (first, ~first):
+        temperature = fit_temperature(predictions.loc[~own, columns], targets[~own])
+        top[own] = tempered(predictions.loc[own, columns], temperature).max(axis=1)
+    right = (predictions["truth"] == predictions["predicted"]).to_numpy()
+    expected = expected_calibration_error(top, right)
+    assert fit_prepared(given, split=split).card.calibration_error == pytest.approx(expected)
+    # The temperature of a single fold cannot be checked on another one.
+    one = fit_prepared(given, split=SpeakerHoldout(speakers=("f1", "m1"))).card
+    assert one.temperature != 1.0 and one.calibration_error is None
 
 
 def test_a_saved_model_is_calibrated_on_unseen_speakers_and_answers_the_same(model_data, saved):

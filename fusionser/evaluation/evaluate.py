@@ -30,7 +30,7 @@ from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Sco
 from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.inner_folds import parted_speakers
 
-__all__ = ["Evaluation", "check_labels", "evaluate"]
+__all__ = ["Evaluation", "calibration_error", "check_labels", "evaluate"]
 
 FoldProgress = Callable[[int, int, str], None]
 """Takes the number of finished folds, the number of all folds, and the name of the next one."""
@@ -301,7 +301,8 @@ def _run_fold(
     )
 
 
-def _calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
+def calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
+    """Return the expected calibration error of predictions as in `Evaluation`; None without probabilities."""
     names = [name for name in classes if f"probability_{name}" in predictions]
     if not names:
         return None
@@ -335,7 +336,7 @@ def _collect(
         pooled=_scores(matrix),
         # A row without a speaker counts in the score, but cannot be resampled.
         intervals=speaker_intervals(by_speaker, seed=seed) if (predictions["speaker"] != "").all() else None,
-        calibration_error=_calibration_error(predictions, classes),
+        calibration_error=calibration_error(predictions, classes),
         per_class={name: ClassResult.model_validate(scores) for name, scores in class_scores(matrix, classes).items()},
         confusion=matrix,
         folds=[outcome.result for outcome in outcomes],
