@@ -14,7 +14,7 @@ from typing import Any
 from fusionser.errors import ModelFileError
 from fusionser.files import write_bytes
 
-__all__ = ["FORMAT", "MODEL_SUFFIX", "check_size", "is_model_file", "read_archive", "write_archive"]
+__all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_size", "is_model_file", "read_archive", "write_archive"]
 
 FORMAT = 1
 MODEL_SUFFIX = ".fusionser"
@@ -23,6 +23,7 @@ LARGEST_MEMBER = 4 * 1024**3
 LARGEST_RATIO = 100
 MOST_MEMBERS = 100
 EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""Date of all members, so that the same content gives the same bytes."""
 
 
 def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Path:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.archive import check_size
+from fusionser.archive import EARLIEST, check_size
 from fusionser.classifiers import MemberClassifier, TableClassifier
 from fusionser.classifiers.bounds import check_machine, check_nodes, expect
 from fusionser.errors import ModelFileError, SettingsError
@@ -81,6 +81,8 @@ ROOT = {"protocol", "_skops_version"}
 def dump_estimators(estimators: Mapping[str, Any]) -> bytes:
     """Return fitted estimators, without networks or boosters, as the bytes of a skops file.
 
+    The same estimators give the same bytes.
+
     Raises
     ------
     SettingsError
@@ -95,7 +97,35 @@ def dump_estimators(estimators: Mapping[str, Any]) -> bytes:
         raise SettingsError(
             f"the model cannot be saved: skops cannot write a part of it ({error}); return such parts from 'pack'"
         ) from error
-    return content
+    return _renumbered(content)
+
+
+def _renumbered(content: bytes) -> bytes:
+    """Return a skops file without times, and with numbers in place of the memory addresses that skops writes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    addresses: dict[int, int] = {}
+    names: dict[str, str] = {}
+
+    def renumbered(node: Any) -> Any:
+        if isinstance(node, list):
+            return [renumbered(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        # What a dictionary holds are nodes too, so an address or a file name is never a key or a value of the model.
+        changed = {name: renumbered(value) for name, value in node.items()}
+        if isinstance(node.get("__id__"), int):
+            changed["__id__"] = addresses.setdefault(node["__id__"], len(addresses))
+        if isinstance(node.get("file"), str):
+            changed["file"] = names.setdefault(node["file"], f"{len(names)}.npy")
+        return changed
+
+    schema = json.dumps(renumbered(json.loads(members[SCHEMA]))).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, part in {SCHEMA: schema, **{new: members[old] for old, new in names.items()}}.items():
+            archive.writestr(zipfile.ZipInfo(name, EARLIEST), part)
+    return buffer.getvalue()
 
 
 def bare(classifier: TableClassifier) -> TableClassifier:

@@ -55,6 +55,13 @@ def test_waveforms_are_predicted_as_their_files_are(model_data, saved, tmp_path)
     assert "waveform 1: silent" in spoilt["error"][1]
 
 
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+def test_a_model_that_is_fitted_twice_has_the_same_bytes_but_for_the_times(model_data, tmp_path, name):
+    given = under(model_data, classifier={"name": name})
+    first, second = (members(save_model(fit_prepared(given), tmp_path / f"{n}.fusionser")) for n in (1, 2))
+    assert first == second
+
+
 @pytest.mark.parametrize("scaling", sorted(SCALERS))
 def test_every_scaling_comes_back(model_data, tmp_path, scaling):
     model = fit_prepared(under(model_data, classifier={"scaling": scaling, "equal_blocks": True}))
