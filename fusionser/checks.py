@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fusionser.errors import SettingsError
 
-__all__ = ["check_dropout", "check_range", "check_units", "check_whole"]
+__all__ = ["check_dropout", "check_present", "check_range", "check_units", "check_whole"]
 
 MOST_UNITS = 8192
 MOST_DROPOUT = 0.95
@@ -59,3 +61,22 @@ def check_units(**given: int | Sequence[int]) -> None:
 def check_dropout(dropout: float, name: str = "dropout") -> None:
     """Raise `SettingsError` unless a dropout rate is in its range."""
     check_range(name, dropout, 0, MOST_DROPOUT)
+
+
+def check_present(labels: Any) -> None:
+    """Raise `SettingsError` if a label is missing. In a list of texts, NaN would otherwise become the text 'nan'.
+
+    Examples
+    --------
+    >>> check_present(["sad", None, "happy"])
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: 1 of 3 labels is missing, the first in row 1; label these rows, or leave them out
+    """
+    missing = np.flatnonzero(pd.isna(np.asarray(labels, dtype=object)))
+    if len(missing):
+        verb = "is" if len(missing) == 1 else "are"
+        raise SettingsError(
+            f"{len(missing)} of {len(labels)} labels {verb} missing, the first in row {missing[0]}; "
+            "label these rows, or leave them out"
+        )

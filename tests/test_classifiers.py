@@ -90,6 +90,8 @@ def test_one_class_and_unknown_names_are_told(labelled):
     for name in CLASSIFIERS:
         with pytest.raises(SettingsError, match="got one class, 'sad'"):
             classifier(name).fit(table, ["sad"] * 240)
+        with pytest.raises(SettingsError, match="2 of 240 labels are missing, the first in row 1;"):
+            classifier(name).fit(table, ["sad", None, "happy", float("nan")] + ["sad"] * 236)
     with pytest.raises(
         SettingsError, match=r"unknown classifier 'smv'; did you mean 'svm'\? Known: svm, random-forest, xgboost"
     ):

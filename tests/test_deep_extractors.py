@@ -291,6 +291,9 @@ def test_what_a_fold_cannot_be_trained_on(split):
     assert len(listed.history_) == 1
     with pytest.raises(SettingsError, match=r"labels of shape \(2,\) for 3 rows"):
         quick("conv1d").fit(train.iloc[:3], ["sad", "calm"])
+    for missing in (None, float("nan"), np.nan):
+        with pytest.raises(SettingsError, match="1 of 3 labels is missing, the first in row 2"):
+            quick("conv1d").fit(train.iloc[:3], ["sad", "calm", missing])
     with pytest.raises(TrainingError, match="diverged"):
         quick("conv1d", learning_rate=1e6, validation=0.0, epochs=40).fit(train, train["emotion"])
     with pytest.raises(NotFittedError):

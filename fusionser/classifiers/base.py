@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fusionser.balancing import balance_columns
+from fusionser.checks import check_present
 from fusionser.errors import SettingsError
 from fusionser.scaling import split_carried
 
@@ -33,6 +34,9 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
 
     def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return checked columns and labels."""
+        # Numbers are checked by scikit-learn, in its words.
+        if np.ndim(y) == 1 and np.asarray(y).dtype.kind in "OU":
+            check_present(y)
         values, labels = validate_data(self, split_carried(X)[1], y, dtype=np.float64)
         check_classification_targets(labels)
         self.classes_: Array = np.unique(labels)

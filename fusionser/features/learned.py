@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fusionser.checks import check_present
 from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError
 from fusionser.features.inputs import table_of
@@ -115,11 +116,13 @@ def labels_of(y: Any, n_rows: int) -> npt.NDArray[Any]:
     Raises
     ------
     SettingsError
-        If there are no labels, or their number differs from that of the rows.
+        If there are no labels, one is missing, or their number differs from that of the rows.
     """
     if y is None:
         raise SettingsError("got no labels; a learned block is fitted to rows and their labels")
     labels = np.asarray(y)
+    if labels.ndim == 1:
+        check_present(y)
     if labels.shape != (n_rows,):
         raise SettingsError(f"got labels of shape {labels.shape} for {n_rows} rows; expected one per row")
     return labels
