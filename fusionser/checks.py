@@ -73,10 +73,11 @@ def check_present(labels: Any) -> None:
     ...
     fusionser.errors.SettingsError: 1 of 3 labels is missing, the first in row 1; label these rows, or leave them out
     """
-    missing = np.flatnonzero(pd.isna(np.asarray(labels, dtype=object)))
+    given = np.asarray(labels, dtype=object)
+    missing = np.flatnonzero(pd.isna(given))
     if len(missing):
         verb = "is" if len(missing) == 1 else "are"
         raise SettingsError(
-            f"{len(missing)} of {len(labels)} labels {verb} missing, the first in row {missing[0]}; "
+            f"{len(missing)} of {len(given)} labels {verb} missing, the first in row {missing[0]}; "
             "label these rows, or leave them out"
         )

@@ -35,7 +35,8 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
     def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return checked columns and labels."""
         # Numbers are checked by scikit-learn, in its words.
-        if np.ndim(y) == 1 and np.asarray(y).dtype.kind in "OU":
+        given = np.asarray(y)
+        if given.ndim == 1 and given.dtype.kind in "OU":
             check_present(y)
         values, labels = validate_data(self, split_carried(X)[1], y, dtype=np.float64)
         check_classification_targets(labels)
