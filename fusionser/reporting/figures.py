@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ __all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure"
 DARK_CELL = 0.65
 """Shade above which white text is easier to read than black."""
 DOTS_PER_INCH = 120
+LONGEST_TITLE = 44
+"""Letters in a line above a panel, so that it does not touch the next one."""
 
 LOSSES = {"training_loss": ("-", "training rows"), "validation_loss": ("--", "validation rows")}
 """Line style and label of the columns of a learning curve."""
@@ -127,7 +130,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
         len(rows), len(settings), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
     )
     for axes, (panel, setting) in zip(grid.flat, product(rows, settings), strict=True):
-        axes.set_title(plain(f"{panel}, {setting}"), fontsize=10)
+        axes.set_title(fill(plain(f"{panel}, {setting}"), LONGEST_TITLE), fontsize=10)
         axes.set_yticks(range(len(rows[panel])), [plain(name) for name in rows[panel]], fontsize=8)
         axes.set(xlim=(0, 100), ylim=(len(rows[panel]) - 0.4, -0.6))
         axes.grid(axis="both", linewidth=0.4)
