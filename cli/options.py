@@ -112,6 +112,10 @@ SCALING_HELP = (
     "How columns are scaled: {scalings}. By default that of the features: bounded for the preset robust and for blocks "
     "of it, standard for all others."
 )
+LAYOUT_HELP = (
+    "What folders and file names are, with --corpus folders: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
+    "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
+)
 RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "
     "emodb.boredom=neutral for one corpus. A features file keeps the old names."
@@ -194,7 +198,8 @@ class Input(Group):
     """The recordings to use."""
 
     panel = "Input"
-    corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav.")
+    corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for any others.")
+    layout: str | None = option(LAYOUT_HELP)
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
     rename: str | None = option(RENAME_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
@@ -202,6 +207,7 @@ class Input(Group):
 
     def pair(self, places: Sequence[Path]) -> list[Any]:
         """Pair each place with its corpus; a single corpus applies to all places."""
+        from fusionser.corpora import FOLDERS
         from fusionser.pipeline import Place
 
         given: list[Any] = names(self.corpus or "") or [None]
@@ -210,7 +216,12 @@ class Input(Group):
                 f"got {len(given)} corpora for {len(places)} places; expected one for each, or one for all"
             )
         each = given * len(places) if len(given) == 1 else given
-        return [Place(place, name) for place, name in zip(places, each, strict=True)]
+        layout = getattr(self, "layout", None)
+        if layout is not None and FOLDERS not in each:
+            raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
+        return [
+            Place(place, name, layout if name == FOLDERS else None) for place, name in zip(places, each, strict=True)
+        ]
 
     def over(self, config: Any) -> Any:
         """Return the settings, with the given classes."""

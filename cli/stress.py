@@ -8,16 +8,17 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
-from .options import JOBS_HELP, SEEDS, Group, Input, check_jobs, check_out_folder, names, option
+from .options import JOBS_HELP, LAYOUT_HELP, SEEDS, Group, Input, check_jobs, check_out_folder, names, option
 
 
 class Asked(Group):
     """The options of the command."""
 
     corpus: str | None = option(
-        "Corpus of each folder, comma-separated: {corpora}, or folders for label/clip.wav. Without it, the emotions "
+        "Corpus of each folder, comma-separated: {corpora}, or folders for any others. Without it, the emotions "
         "and speakers of a folder are unknown."
     )
+    layout: str | None = option(LAYOUT_HELP)
     conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
     limit: int | None = option(
         "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1
@@ -89,9 +90,9 @@ def _listing(places: list[Path], asked: Asked) -> Any:
 
     from .inputs import gather_clips
 
-    if asked.corpus is None and all(place.is_dir() for place in places):
+    if asked.corpus is None and asked.layout is None and all(place.is_dir() for place in places):
         return Listing(gather_clips([str(place) for place in places], None))
-    return list_places(Input(corpus=asked.corpus).pair(places))
+    return list_places(Input(corpus=asked.corpus, layout=asked.layout).pair(places))
 
 
 def _print_result(result: Any) -> None:

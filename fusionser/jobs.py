@@ -52,14 +52,14 @@ SCORES = (
 Data = str | Path | Sequence[str | Path]
 
 
-def _places(data: Data, corpus: str | None) -> list[Place]:
+def _places(data: Data, corpus: str | None, layout: str | None) -> list[Place]:
     paths = [data] if isinstance(data, str | Path) else data
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
         raise SettingsError(
             f"data is {type(data).__name__}; expected the path of a folder or of a table of rows (CSV or Parquet), or "
             "a list of such paths. `fusionser.rows.write_table` writes a table"
         )
-    return [Place(path, corpus) for path in paths]
+    return [Place(path, corpus, layout) for path in paths]
 
 
 def extract(
@@ -68,6 +68,7 @@ def extract(
     spec: PipelineSpec = DEFAULT_SPEC,
     *,
     corpus: str | None = None,
+    layout: str | None = None,
     resources: Resources = LOCAL,
 ) -> Extracted:
     """Extract the features of all recordings into one Parquet file, which also holds the rows and the settings.
@@ -82,13 +83,15 @@ def extract(
         Specification of the features.
     corpus : str, optional
         For folders: a key of `CORPORA`, or ``folders``.
+    layout : str, optional
+        With ``folders``: what the folders are, such as ``{speaker}/{emotion}/*``; see `list_rows`.
     resources : Resources
 
     Returns
     -------
     Extracted
     """
-    return extract_file(_places(data, corpus), spec, out, resources=resources)
+    return extract_file(_places(data, corpus, layout), spec, out, resources=resources)
 
 
 def evaluate(
@@ -96,6 +99,7 @@ def evaluate(
     spec: PipelineSpec = DEFAULT_SPEC,
     *,
     corpus: str | None = None,
+    layout: str | None = None,
     protocol: str = "speaker-kfold",
     protocol_settings: dict[str, Any] | None = None,
     importance: str | None = None,
@@ -110,6 +114,8 @@ def evaluate(
     spec : PipelineSpec
     corpus : str, optional
         For folders: a key of `CORPORA`, or ``folders``.
+    layout : str, optional
+        With ``folders``: what the folders are, such as ``{speaker}/{emotion}/*``; see `list_rows`.
     protocol : str, default="speaker-kfold"
         A key of `PROTOCOLS`.
     protocol_settings : dict, optional
@@ -122,7 +128,7 @@ def evaluate(
     -------
     Result
     """
-    prepared = prepare(_places(data, corpus), spec, resources=resources)
+    prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
     split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed)
     prepared = analyse_augmented(prepared, split, resources=resources)
     return evaluate_prepared(prepared, split, importance=importance, resources=resources)[0]
@@ -133,6 +139,7 @@ def fit(
     spec: PipelineSpec = DEFAULT_SPEC,
     *,
     corpus: str | None = None,
+    layout: str | None = None,
     protocol: str | None = "speaker-holdout",
     protocol_settings: dict[str, Any] | None = None,
     resources: Resources = LOCAL,
@@ -150,7 +157,7 @@ def fit(
     -------
     Model
     """
-    prepared = prepare(_places(data, corpus), spec, resources=resources)
+    prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
     split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed) if protocol else None
     prepared = analyse_augmented(prepared, resources=resources)
     return fit_prepared(prepared, split=split, resources=resources)

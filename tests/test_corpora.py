@@ -155,15 +155,72 @@ def test_the_super_set_is_ordered_by_corpus_then_speaker(tmp_path):
     assert listing.rows["corpus"].tolist() == ["ravdess", "ravdess", "crema-d", "savee", "tess"]
 
 
-def test_a_folder_a_label_with_and_without_speakers(tmp_path):
-    record_tree(tmp_path / "flat", ["sad/a.wav", "happy/b.wav", "stray.wav"])
-    listing = list_rows(tmp_path / "flat", "folders")
-    assert listing.rows[["emotion", "speaker"]].to_numpy().tolist() == [["happy", ""], ["sad", ""]]
-    assert len(listing.ignored) == 1
-    record_tree(tmp_path / "deep", ["sad/ann/a.wav", "happy/ann/b.wav", "happy/bob/b.wav"])
-    assert sorted(set(list_rows(tmp_path / "deep", "folders").rows["speaker"])) == ["deep/ann", "deep/bob"]
-    with pytest.raises(CorpusError, match="label/clip.wav"):
-        list_rows(record_tree(tmp_path / "none", ["a.wav"]), "folders")
+LAYOUTS = [
+    ("*/{emotion}/*", ["train/angry/x.wav", "test/sad/y.wav"]),
+    ("{speaker}/{emotion}/*", ["0003/Angry/z.wav", "0004/Sad/z.wav"]),
+    ("{emotion}/{speaker}/*", ["sad/ann/a.wav", "happy/ann/b.wav", "happy/bob/b.wav"]),
+    # A speaker called Joy does not make a level of emotions, and labels may be in other languages or numbered.
+    ("{speaker}/{emotion}/*", ["Joy/wut/x.wav", "Bob/freude/x.wav", "Ann/wut/x.wav"]),
+    ("{speaker}/{gender}/{emotion}/*", ["a1/f/01-angry/x.wav", "a2/m/02-sad/x.wav"]),
+    ("*/{emotion}/{speaker}/*", ["Train/angry/1/x.wav", "Valid/sad/2/y.wav"]),
+    ("{emotion}/*", ["a/x.wav", "b/y.wav"]),
+    ("*/{emotion}/*", ["train/a/x.wav", "test/b/y.wav"]),
+    ("{emotion}/**/*", ["sad/a.wav", "happy/new/b.wav"]),
+]
+
+
+@pytest.mark.parametrize(("layout", "files"), LAYOUTS)
+def test_the_layout_of_folders_is_found_and_told(tmp_path, layout, files):
+    listing = list_rows(record_tree(tmp_path / "mine", files), "folders")
+    level = layout.split("/").index("{emotion}")
+    found = dict(zip(listing.rows["file"], listing.rows["emotion"], strict=True))
+    assert found == {str(tmp_path / "mine" / file): file.split("/")[level] for file in files}
+    assert Stamp(kind="layout", value=layout) in listing.notes
+    if "{speaker}" in layout:
+        level = layout.split("/").index("{speaker}")
+        assert set(listing.rows["speaker"]) == {f"mine/{file.split('/')[level]}" for file in files}
+    else:
+        assert set(listing.rows["speaker"]) == {""}
+    if "{gender}" in layout:
+        assert listing.rows["gender"].tolist() == ["female", "male"]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (["a/1/x.wav", "b/2/y.wav"], "no folders have the names of emotions"),
+        (["train/x.wav", "test/y.wav"], "no folders have the names of emotions"),
+        (["angry/high/x/a.wav", "sad/low/y/x.wav"], "not clear which folders are the speakers"),
+        (["joy/sad/x.wav", "anger/happy/y.wav"], "more than one level of folders has the names of emotions"),
+        (["x/a/c.wav", "y/d.wav"], "at different depths"),
+        (["a.wav"], r"\{emotion\}/clip.wav"),
+    ],
+)
+def test_folders_whose_names_do_not_tell_are_refused(tmp_path, files, reason):
+    with pytest.raises(CorpusError, match=rf"{reason}.*--layout"):
+        list_rows(record_tree(tmp_path, files), "folders")
+
+
+def test_a_given_layout_decides(tmp_path):
+    record_tree(tmp_path / "mine", ["joy/sad_1.wav", "joy/x/happy_2.wav", "stray.wav"])
+    listing = list_rows(tmp_path / "mine", "folders", "**/{emotion}_*")
+    assert listing.rows["emotion"].tolist() == ["sad", "happy"]
+    assert [Path(file).name for file in listing.ignored] == ["stray.wav"]
+    listing = list_rows(tmp_path / "mine", "folders", "{speaker}/{emotion}_{statement}.wav")
+    assert listing.rows[["speaker", "emotion", "statement"]].to_numpy().tolist() == [["mine/joy", "sad", "1"]]
+    for layout, error in [
+        ("{speaker}/*", "with {emotion}"),
+        ("{emotion}/{emotion}", "no field twice"),
+        ("{emotion}//x", "with {emotion}"),
+        ("{emotion}/**", "with {emotion}"),
+        ("{emotoin}/*", "did you mean 'emotion'"),
+    ]:
+        with pytest.raises(SettingsError, match=error):
+            list_rows(tmp_path / "mine", "folders", layout)
+    with pytest.raises(CorpusError, match="none of 3 recordings has the layout"):
+        list_rows(tmp_path / "mine", "folders", "{emotion}/{speaker}/1/*")
+    with pytest.raises(SettingsError, match="a layout is for --corpus folders"):
+        list_rows(tmp_path / "mine", "ravdess", "{emotion}/*")
 
 
 def test_a_table_of_rows_gets_its_durations(tmp_path):

@@ -11,19 +11,19 @@ from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, me
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
-from fusionser.errors import CorpusError
+from fusionser.errors import CorpusError, SettingsError
 from fusionser.registry import CORPORA
 from fusionser.rows import read_table
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
 
 FOLDERS = "folders"
-"""Replaces the name of a corpus for a tree with one folder per label."""
+"""Replaces the name of a corpus for a tree with folders named by emotion."""
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
+def list_rows(place: str | Path, corpus: str | None = None, layout: str | None = None) -> Listing:
     """List the rows of a folder or of a table.
 
     Parameters
@@ -32,7 +32,10 @@ def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
         A folder of recordings, or a CSV or Parquet table with ``file`` and ``emotion``, such as the output of
         ``fusionser extract``.
     corpus : str, optional
-        For a folder: a key of `CORPORA`, or ``folders`` for a tree with one folder per label.
+        For a folder: a key of `CORPORA`, or ``folders`` for a tree with folders named by emotion.
+    layout : str, optional
+        With ``folders``: a pattern of the paths, such as ``{speaker}/{emotion}/*`` (`Layout`). If None, it is found
+        from the names of the folders.
 
     Returns
     -------
@@ -44,6 +47,8 @@ def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
         If nothing can be listed; the message gives the reason.
     """
     path = Path(place)
+    if layout is not None and corpus != FOLDERS:
+        raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
         return _list_table(path)
     names = [*CORPORA, FOLDERS]
@@ -52,7 +57,7 @@ def list_rows(place: str | Path, corpus: str | None = None) -> Listing:
             raise CorpusError(f"{place}: no such folder or table; expected a folder, a .csv or a .parquet file")
         raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(names)}")
     if corpus == FOLDERS:
-        return list_label_folders(path)
+        return list_label_folders(path, layout)
     return list_corpus(CORPORA.named(corpus), path)
 
 

@@ -20,10 +20,11 @@ __all__ = ["Place", "build_features", "card_of", "resolve"]
 
 @dataclass(frozen=True)
 class Place:
-    """An input: a folder with its corpus, or a table (``corpus`` is None)."""
+    """An input: a folder with its corpus, or a table (``corpus`` is None); `layout` as in `list_rows`."""
 
     path: str | Path
     corpus: str | None = None
+    layout: str | None = None
 
 
 def card_of(corpus: str | None) -> Card | None:

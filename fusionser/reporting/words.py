@@ -128,8 +128,9 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "epochs": lambda count: f"{_counted(count, 'epoch')} instead of the recipe's number",
     "precision": lambda precision: f"trained in {precision}",
+    "layout": lambda pattern: f"the folders were read as {pattern}; --layout changes this",
     "no-speaker-folders": lambda value: (
-        "the speakers are unknown: splits by speaker need label/speaker/clip.wav, or a table with a column 'speaker'"
+        "the speakers are unknown: splits by speaker need folders of speakers, or a table with a column 'speaker'"
     ),
     "genders-unknown": lambda value: (
         f"no {value['table']} in {value['folder']} or beside it, so the gender of the speakers is unknown; get it from "
