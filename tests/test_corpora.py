@@ -162,6 +162,7 @@ LAYOUTS = [
     # A speaker called Joy does not make a level of emotions, and labels may be in other languages or numbered.
     ("{speaker}/{emotion}/*", ["Joy/wut/x.wav", "Bob/freude/x.wav", "Ann/wut/x.wav"]),
     ("{speaker}/{gender}/{emotion}/*", ["a1/f/01-angry/x.wav", "a2/m/02-sad/x.wav"]),
+    ("{emotion}/{speaker}/*", ["angry/f1/x.wav", "sad/m2/x.wav"]),
     ("*/{emotion}/{speaker}/*", ["Train/angry/1/x.wav", "Valid/sad/2/y.wav"]),
     ("{emotion}/*", ["a/x.wav", "b/y.wav"]),
     ("*/{emotion}/*", ["train/a/x.wav", "test/b/y.wav"]),

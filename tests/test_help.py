@@ -1,5 +1,6 @@
 """Help lists the names that there are, and takes them from where they are registered."""
 
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from fusionser import names
 from fusionser.balancing import _column_sampler, row_sampler
 from fusionser.classifiers import LateFusion
 from fusionser.corpora import FOLDERS
+from fusionser.corpora.layout import LAYOUT_FIELDS
 from fusionser.errors import SettingsError
 from fusionser.evaluation.importance import column_groups
 from fusionser.networks import NetworkTraining, choose_device
@@ -68,7 +70,7 @@ OPTIONS = {
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_help_of_an_option_lists_every_name_that_it_takes(name):
     texts = option_texts(name)
-    assert [text for text in texts.values() if "{" in text] == []
+    assert {name for text in texts.values() for name in re.findall(r"\{(.*?)\}", text)} <= set(LAYOUT_FIELDS)
     missing = {
         option: [one for one in listed if one not in words(texts[option])] for option, listed in OPTIONS[name].items()
     }

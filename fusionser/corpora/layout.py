@@ -123,12 +123,13 @@ def find_layout(paths: Sequence[PurePath], root: str) -> Layout:
 
 def _meaning(folders: set[str]) -> str:
     """Return the part of a pattern for a level of folders; empty if their names do not tell."""
-    plain = [_plain(name) for name in folders]
     means = _meanings()
     for part in ("*", "{gender}"):
-        if all(means.get(name) == part for name in plain):
+        # With a number it is something else: f1 and f2 are speakers.
+        if all(means.get(name.casefold()) == part for name in folders):
             return part
-    return "{emotion}" if sum(means.get(name) == "{emotion}" for name in plain) >= LEAST_SHARE * len(plain) else ""
+    emotions = sum(means.get(_plain(name)) == "{emotion}" for name in folders)
+    return "{emotion}" if emotions >= LEAST_SHARE * len(folders) else ""
 
 
 @cache
@@ -155,7 +156,7 @@ def gender_named(folder: str) -> str:
     >>> gender_named("Women"), gender_named("other")
     ('female', 'other')
     """
-    return next((gender for gender, names in _names()["genders"].items() if _plain(folder) in names), folder)
+    return next((gender for gender, names in _names()["genders"].items() if folder.casefold() in names), folder)
 
 
 def _plain(name: str) -> str:
