@@ -72,6 +72,16 @@ def check_copied_classes(classes: str | None) -> str | None:
     return classes
 
 
+EXACT = "exact"
+
+
+def check_labels(labels: str | None) -> str | None:
+    """Reject an unknown value of ``--labels``."""
+    if labels not in (None, "folded", EXACT):
+        raise SettingsError(f"--labels is '{labels}'; expected folded or {EXACT}")
+    return labels
+
+
 def _set_threads(threads: int | None) -> int | None:
     """Set the number of threads of this process and of the processes it starts."""
     if threads is not None:
@@ -115,6 +125,10 @@ SCALING_HELP = (
 LAYOUT_HELP = (
     "What folders and file names are, with --corpus folders: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
     "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
+)
+LABELS_HELP = (
+    "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
+    "them apart. By default folded."
 )
 RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "
@@ -201,6 +215,7 @@ class Input(Group):
     corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for any others.")
     layout: str | None = option(LAYOUT_HELP)
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
+    labels: str | None = option(LABELS_HELP, callback=check_labels)
     rename: str | None = option(RENAME_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
     strict: bool = option("Stop at the first recording that cannot be used.", False, "--strict")
@@ -230,6 +245,8 @@ class Input(Group):
         given: dict[str, Any] = {name: names(text) for name, text in _given(self, "classes", "drop_classes").items()}
         if self.rename is not None:
             given["labels"] = named_labels(names(self.rename))
+        if self.labels is not None:
+            given["exact_labels"] = self.labels == EXACT
         return config.changed(**given)
 
 

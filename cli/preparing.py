@@ -54,6 +54,7 @@ def prepare_places(
             classes=config.classes,
             dropped=config.drop_classes,
             labels=config.labels,
+            exact_labels=config.exact_labels,
             resources=resources,
             progress=progress,
             strict=given.strict,

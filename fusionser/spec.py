@@ -381,6 +381,7 @@ class Config(Spec):
     classes: tuple[str, ...] = ()
     drop_classes: tuple[str, ...] = ()
     labels: Labels = {}
+    exact_labels: bool = False
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -431,8 +432,8 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
         renamed = [note["value"] for note in values.get("notes", ()) if note["kind"] == "labels-renamed"]
-        labels = renamed[0] if renamed else {}
-        classes = values["classes"]
-        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": classes, "labels": labels}
+        exact = any(note["kind"] == "labels-exact" for note in values.get("notes", ()))
+        labels = {"labels": renamed[0] if renamed else {}, "exact_labels": exact}
+        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": values["classes"], **labels}
     except (KeyError, TypeError) as error:
         raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

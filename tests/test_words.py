@@ -130,7 +130,14 @@ MADE_OF = {
     ("evaluation/evaluate.py", "f'shared-{kind}'"): {
         f"shared-{kind}" for kind in ("speakers", "sources", "audio", "statements")
     },
-    ("pipeline/prepare.py", "kind"): {"doubled", "ignored"},
+    ("pipeline/prepare.py", "kind"): {
+        "doubled",
+        "ignored",
+        "labels-exact",
+        "labels-folded",
+        "labels-joined",
+        "labels-renamed",
+    },
 }
 """Kinds that are put together, and what of."""
 

@@ -1,5 +1,8 @@
-"""Label maps: emotions of corpora under other names, so that corpora whose labels differ can be used together."""
+"""Labels: one spelling for each, and other names for emotions, so that different corpora can be used together."""
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,10 +11,57 @@ import pandas as pd
 from fusionser.errors import ProtocolError, SettingsError
 from fusionser.facts import Stamp
 
-__all__ = ["LabelMap", "named_labels", "rename_labels", "renamed_labels"]
+__all__ = ["LabelMap", "fold_labels", "joined_labels", "named_labels", "rename_labels", "renamed_labels"]
 
 LabelMap = Mapping[str, str | Mapping[str, str]]
 """New name by emotion. Names for a single corpus are in a map of their own, by corpus, and take precedence."""
+
+
+SEPARATORS = r"[;,|/+&]"
+"""What stands between several emotions in one label."""
+
+
+def fold_labels(emotions: pd.Series) -> tuple[pd.Series, dict[str, list[str]]]:
+    """Give labels that differ only in case, blanks or Unicode form the same spelling.
+
+    Returns
+    -------
+    emotions : Series
+        The spelling in small letters if there is one, else the most frequent one.
+    folded : dict of str to list of str
+        The other spellings of each label that has any.
+
+    Examples
+    --------
+    >>> fold_labels(pd.Series(["sad", "Sad", "very  happy", "Very happy", "Very happy"]))[1]
+    {'sad': ['Sad'], 'Very happy': ['very  happy']}
+    """
+    counts = Counter(emotions)
+    groups: dict[str, list[str]] = {}
+    for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        groups.setdefault(_folded(label), []).append(label)
+    names = {key: key if key in labels else labels[0] for key, labels in groups.items()}
+    folded = {
+        names[key]: sorted(set(labels) - {names[key]}) for key, labels in sorted(groups.items()) if len(labels) > 1
+    }
+    return (emotions.map(lambda label: names[_folded(label)]) if folded else emotions), folded
+
+
+def _folded(label: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def joined_labels(emotions: Iterable[str]) -> list[str]:
+    """Return the labels that are several other labels in one, sorted.
+
+    Examples
+    --------
+    >>> joined_labels(["angry", "happy", "angry;happy", "n/a"])
+    ['angry;happy']
+    """
+    known = {_folded(label) for label in emotions}
+    parts = {label: [_folded(part) for part in re.split(SEPARATORS, label)] for label in set(emotions)}
+    return sorted(label for label, found in parts.items() if len(found) > 1 and known.issuperset(found))
 
 
 def named_labels(pairs: Iterable[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Cross-validation under a protocol: split, check for leakage, fit, predict, score."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.inner_folds import parted_speakers
 
 __all__ = ["Evaluation", "calibration_error", "check_labels", "evaluate"]
+
+MOST_NUMBERED = 20
+"""Most classes that may be named by numbers."""
 
 FoldProgress = Callable[[int, int, str], None]
 """Takes the number of finished folds, the number of all folds, and the name of the next one."""
@@ -116,9 +119,23 @@ def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
             f"{len(blank)} of {len(rows)} rows have no emotion (first: {blank.iloc[0]}); fill the column 'emotion'"
         )
     classes = tuple(sorted(set(rows["emotion"])))
+    if _are_measures(classes):
+        raise ProtocolError(
+            f"the labels are numbers ({', '.join(classes[:3])}, ...; {len(classes)} different ones), not classes; "
+            "expected names of emotions: put them into classes first, such as low and high"
+        )
     if len(classes) < 2:
         raise ProtocolError(f"all {len(rows)} rows have one class, '{classes[0]}'; two or more are needed")
     return classes
+
+
+def _are_measures(labels: Sequence[str]) -> bool:
+    """Return whether all labels are numbers that do not look like those of classes."""
+    try:
+        numbers = [float(label) for label in labels]
+    except ValueError:
+        return False
+    return len(numbers) > MOST_NUMBERED or any(not number.is_integer() for number in numbers)
 
 
 def _scores(matrix: npt.NDArray[np.int64]) -> Scores:

@@ -12,7 +12,7 @@ import pandas as pd
 from fusionser.augmentation import augmented_rows
 from fusionser.cache import Cache
 from fusionser.corpora import CORPORA, Listing, list_rows
-from fusionser.corpora.labels import LabelMap, rename_labels
+from fusionser.corpora.labels import LabelMap, fold_labels, joined_labels, rename_labels
 from fusionser.errors import AudioError, ProtocolError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.features import EstimatedGender, FeatureExtractor, LearnedBlock
@@ -136,6 +136,7 @@ def prepare(
     classes: Sequence[str] = (),
     dropped: Sequence[str] = (),
     labels: LabelMap = NO_LABELS,
+    exact_labels: bool = False,
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -155,6 +156,8 @@ def prepare(
         Emotions to leave out of training and test rows.
     labels : mapping
         A `LabelMap`: emotions to rename before any are kept or left out.
+    exact_labels : bool, default=False
+        Keep labels apart that differ only in case, blanks or Unicode form (`fold_labels`).
     resources : Resources
     progress : callable, optional
         Called with the number of rows done and the total number.
@@ -172,7 +175,7 @@ def prepare(
     if extractor is None:
         spec = resolve(spec, places)
         extractor = build_features(spec)
-    listing = _listed(places, classes, dropped, labels, strict=strict)
+    listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels)
     run = _Extracting(extractor, resources, progress, strict, listing)
     (table,) = run.parts(size=len(run.listing.rows))
     return Prepared(table, spec, extractor, **run.summary(began))
@@ -186,6 +189,7 @@ def extract_file(
     classes: Sequence[str] = (),
     dropped: Sequence[str] = (),
     labels: LabelMap = NO_LABELS,
+    exact_labels: bool = False,
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -194,7 +198,7 @@ def extract_file(
 
     Parameters
     ----------
-    places, spec, classes, dropped, labels, resources, progress, strict
+    places, spec, classes, dropped, labels, exact_labels, resources, progress, strict
         As in `prepare`; but the file keeps the emotions under their own names, so that an evaluation renames them.
     path : str or Path
         The features file. It appears only when it is complete.
@@ -216,7 +220,7 @@ def extract_file(
             f"{', '.join(learning)} {verb} from training rows, so {they} cannot be extracted beforehand; leave {them} "
             f"out here{hint}, and name {them} in 'fusionser evaluate' or 'fusionser fit'"
         )
-    listing = _listed(places, classes, dropped, labels, strict=strict, own_names=True)
+    listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels, own_names=True)
     run = _Extracting(extractor, resources, progress, strict, listing)
     write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance())
     columns = len(extractor.get_feature_names_out())
@@ -264,14 +268,22 @@ def _listed(
     labels: LabelMap,
     *,
     strict: bool,
+    exact: bool,
     own_names: bool = False,
 ) -> Listing:
     listing = list_places(places, strict=strict)
-    emotions = rename_labels(listing.rows, labels)
+    folded, spellings = fold_labels(listing.rows["emotion"])
+    alike = listing.rows if exact else listing.rows.assign(emotion=folded)
+    emotions = rename_labels(alike, labels)
     named = listing.rows if own_names else listing.rows.assign(emotion=emotions)
     rows = named[_kept(emotions, classes, dropped)].reset_index(drop=True)
-    renamed = [Stamp(kind="labels-renamed", value=dict(labels))] if labels and not own_names else []
-    return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing), *renamed])
+    told = {
+        "labels-exact" if exact else "labels-folded": spellings,
+        "labels-joined": joined_labels(rows["emotion"]),
+        "labels-renamed": dict(labels) if not own_names else {},
+    }
+    notes = [Stamp(kind=kind, value=value) for kind, value in told.items() if value]
+    return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing), *notes])
 
 
 @dataclass

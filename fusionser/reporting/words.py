@@ -82,6 +82,10 @@ def _renamings(labels: Mapping[str, Any]) -> str:
     return ", ".join([*everywhere, *alone])
 
 
+def _spellings(labels: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{name} ({', '.join(repr(other) for other in others)})" for name, others in labels.items())
+
+
 def classes_text(result: Result) -> str:
     """Return the number of classes of a result, and which emotions were renamed."""
     labels = renamed_labels(result.notes)
@@ -106,6 +110,17 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "classes-left-out": lambda value: (
         "classes of one corpus alone left out: "
         + "; ".join(f"{', '.join(names)} ({corpus})" for corpus, names in value.items())
+    ),
+    "labels-folded": lambda labels: (
+        f"labels that differ only in case, blanks or Unicode form count as the same: {_spellings(labels)}; "
+        "--labels exact keeps them apart"
+    ),
+    "labels-exact": lambda labels: (
+        f"labels that differ only in case, blanks or Unicode form are kept apart: {_spellings(labels)}"
+    ),
+    "labels-joined": lambda labels: (
+        f"{'one class is' if len(labels) == 1 else f'{len(labels)} classes are'} several emotions in one label: "
+        f"{', '.join(labels)}; leave them out with --drop-classes, or rename them with --rename"
     ),
     "labels-renamed": lambda labels: f"emotions renamed: {_renamings(labels)}",
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
