@@ -8,7 +8,7 @@ import typer
 
 from .console import print_json, print_table, progress_bar, write
 from .naming import NamingCommand
-from .options import LAYOUT_HELP, SEEDS, Json
+from .options import LAYOUT_HELP, SEEDS, TRUNCATED_HELP, Json
 
 MANY = 20
 
@@ -78,6 +78,7 @@ def check(
     name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders.")],
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
     layout: Annotated[str | None, typer.Option("--layout", help=LAYOUT_HELP)] = None,
+    accept_truncated: Annotated[bool, typer.Option("--accept-truncated", help=TRUNCATED_HELP)] = False,
     decode: Annotated[
         bool, typer.Option("--decode/--headers", help="Decode every recording, or read only headers.")
     ] = True,
@@ -89,7 +90,7 @@ def check(
     from fusionser.reporting.words import stamp_texts
 
     with progress_bar("recordings") as progress:
-        listing = list_rows(folder, name, layout)
+        listing = list_rows(folder, name, layout, accept_truncated=accept_truncated)
         refused = [{key: str(row[key]) for key in ("file", "reason")} for _, row in listing.quarantine.iterrows()]
         identical: list[list[str]] = []
         if decode:

@@ -1,24 +1,27 @@
 """The recordings for ``fusionser predict``."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
 
 from fusionser.archive import is_model_file
+from fusionser.audio import duration_of, is_cut_off
 from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, check_name
-from fusionser.errors import CorpusError, SettingsError
+from fusionser.errors import AudioError, CorpusError, SettingsError
 from fusionser.rows import check_rows, read_table
 
 from .console import say
 
 
-def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
+def gather_clips(clips: list[str], listed: Path | None, *, accept_truncated: bool = False) -> pd.DataFrame:
     """List the recordings to predict, in a table with a column ``file``.
 
     `clips` are files, folders, or ``-`` for paths on standard input. `listed` is a text file with one path per line,
-    or a table, whose other columns are added.
+    or a table, whose other columns are added. With `accept_truncated`, a recording that was cut off ends where its
+    audio ends.
     """
     files: list[str] = []
     for clip in clips:
@@ -42,7 +45,19 @@ def gather_clips(clips: list[str], listed: Path | None) -> pd.DataFrame:
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
         )
-    return check_rows(rows)
+    rows = check_rows(rows)
+    return _ended(rows) if accept_truncated else rows
+
+
+def _ended(rows: pd.DataFrame) -> pd.DataFrame:
+    """Set the end of each recording that was cut off, and of no other one."""
+    ends = rows["end"].tolist()
+    for place, file in enumerate(rows["file"].tolist()):
+        # What cannot be read at all gets its error later.
+        with suppress(AudioError):
+            if ends[place] != ends[place] and is_cut_off(file, seconds := duration_of(file, accept_truncated=True)):
+                ends[place] = seconds
+    return rows.assign(end=ends)
 
 
 def _lines_of(stream: TextIO) -> list[str]:

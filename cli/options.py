@@ -126,6 +126,7 @@ LAYOUT_HELP = (
     "What folders and file names are, with --corpus folders: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
     "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
 )
+TRUNCATED_HELP = "Use what is there of recordings that were cut off, instead of setting them aside."
 LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
     "them apart. By default folded."
@@ -218,6 +219,7 @@ class Input(Group):
     labels: str | None = option(LABELS_HELP, callback=check_labels)
     rename: str | None = option(RENAME_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
+    accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     strict: bool = option("Stop at the first recording that cannot be used.", False, "--strict")
 
     def pair(self, places: Sequence[Path]) -> list[Any]:
@@ -231,11 +233,12 @@ class Input(Group):
                 f"got {len(given)} corpora for {len(places)} places; expected one for each, or one for all"
             )
         each = given * len(places) if len(given) == 1 else given
-        layout = getattr(self, "layout", None)
+        layout = self.layout
         if layout is not None and FOLDERS not in each:
             raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
         return [
-            Place(place, name, layout if name == FOLDERS else None) for place, name in zip(places, each, strict=True)
+            Place(place, name, layout if name == FOLDERS else None, self.accept_truncated)
+            for place, name in zip(places, each, strict=True)
         ]
 
     def over(self, config: Any) -> Any:

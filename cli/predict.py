@@ -10,7 +10,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
-from .options import JOBS_HELP, Json, check_jobs, check_out_table
+from .options import JOBS_HELP, TRUNCATED_HELP, Json, check_jobs, check_out_table
 
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""
@@ -60,6 +60,7 @@ def predict(
             help="With --abstain: unlikeness up to which recordings are answered, by default 0.99; 1 for all.",
         ),
     ] = None,
+    accept_truncated: Annotated[bool, typer.Option("--accept-truncated", help=TRUNCATED_HELP)] = False,
     jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
     json: Json = False,
 ) -> None:
@@ -69,7 +70,7 @@ def predict(
     limit = _most_unlike(abstain, most_unlike)
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
-    rows = gather_clips(clips, listed)
+    rows = gather_clips(clips, listed, accept_truncated=accept_truncated)
     _set_gender(loaded, rows, gender)
     if adapt:
         loaded = _adapted(loaded, rows, jobs)

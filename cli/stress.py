@@ -8,7 +8,18 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
-from .options import JOBS_HELP, LAYOUT_HELP, SEEDS, Group, Input, check_jobs, check_out_folder, names, option
+from .options import (
+    JOBS_HELP,
+    LAYOUT_HELP,
+    SEEDS,
+    TRUNCATED_HELP,
+    Group,
+    Input,
+    check_jobs,
+    check_out_folder,
+    names,
+    option,
+)
 
 
 class Asked(Group):
@@ -19,6 +30,7 @@ class Asked(Group):
         "and speakers of a folder are unknown."
     )
     layout: str | None = option(LAYOUT_HELP)
+    accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
     limit: int | None = option(
         "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1
@@ -91,8 +103,9 @@ def _listing(places: list[Path], asked: Asked) -> Any:
     from .inputs import gather_clips
 
     if asked.corpus is None and asked.layout is None and all(place.is_dir() for place in places):
-        return Listing(gather_clips([str(place) for place in places], None))
-    return list_places(Input(corpus=asked.corpus, layout=asked.layout).pair(places))
+        return Listing(gather_clips([str(place) for place in places], None, accept_truncated=asked.accept_truncated))
+    given = Input(corpus=asked.corpus, layout=asked.layout, accept_truncated=asked.accept_truncated)
+    return list_places(given.pair(places))
 
 
 def _print_result(result: Any) -> None:

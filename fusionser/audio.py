@@ -1,6 +1,7 @@
 """Read audio files and prepare waveforms: decode, cut, resample, trim, denoise, pad or cut to a length."""
 
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import soundfile
 import soxr
 import xxhash
 
+from fusionser.containers import missing_part, streamed_wave
 from fusionser.errors import AudioError, SettingsError
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "decode",
     "duration_of",
     "fingerprint",
+    "is_cut_off",
     "mix_down",
     "prepare",
 ]
@@ -46,6 +49,14 @@ TRIM_FRAME, TRIM_HOP = 2048, 512
 
 END_TOLERANCE = 0.1
 """Seconds by which the end of a row may exceed the end of its file. Compressed formats only estimate their length."""
+
+BLOCK = 4096
+"""Frames that are decoded at once where only their number is wanted. Those of a block that is damaged are lost."""
+
+UNSTATED = ("MP3",)
+"""Formats of libsndfile whose files do not always state their length, so that it is estimated."""
+
+TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
 
 Waveform = npt.NDArray[np.float32]
 
@@ -108,6 +119,9 @@ def _open(file: str | Path) -> soundfile.SoundFile:
         if path.stat().st_size == 0:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
         sound = soundfile.SoundFile(path)
+        if sound.frames == 0 and (streamed := streamed_wave(path)) is not None:
+            sound.close()
+            sound = soundfile.SoundFile(streamed)
     except OSError as error:
         raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
     except (RuntimeError, TypeError, ValueError) as error:
@@ -124,18 +138,51 @@ def _open(file: str | Path) -> soundfile.SoundFile:
     return sound
 
 
-def duration_of(file: str | Path) -> float:
+def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     """Return the duration of a recording in seconds, as its header states it.
+
+    Parameters
+    ----------
+    file : str or Path
+    accept_truncated : bool, default=False
+        Return the duration of what is there if the file was cut off.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, not audio, or longer than `LONGEST_SECONDS`.
+        If the file is missing, empty, not audio, cut off, or longer than `LONGEST_SECONDS`.
     """
     with _open(file) as sound:
-        if sound.frames <= 0:
-            raise AudioError(f"{file}: holds no samples")
-        return float(sound.frames / sound.samplerate)
+        rate, frames, stated = int(sound.samplerate), int(sound.frames), sound.format not in UNSTATED
+    if not accept_truncated:
+        _check_whole(file)
+    if accept_truncated or not stated:
+        frames = _decodable(file)
+    if frames <= 0:
+        raise AudioError(f"{file}: holds no samples")
+    return frames / rate
+
+
+def is_cut_off(file: str | Path, seconds: float) -> bool:
+    """Return whether a file that holds `seconds` of audio was longer once."""
+    try:
+        return duration_of(file) - seconds > END_TOLERANCE
+    except AudioError:
+        return True
+
+
+def _check_whole(file: str | Path) -> None:
+    if lacking := missing_part(file):
+        raise AudioError(f"{file}: cut off: {lacking}; {TRUNCATED_REMEDY}")
+
+
+def _decodable(file: str | Path) -> int:
+    """Return the number of frames that can be decoded from the beginning of a file."""
+    count = 0
+    with _open(file) as sound, suppress(RuntimeError):
+        while (read := len(sound.read(BLOCK, dtype="float32", always_2d=True))) > 0:
+            count += read
+    return count
 
 
 def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tuple[Waveform, int]:
@@ -158,10 +205,13 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
     Raises
     ------
     AudioError
-        If the file cannot be read, the part has no samples, or `check_samples` rejects the samples.
+        If the file cannot be read, the part has no samples, or `check_samples` rejects the samples. A file that was cut
+        off can only be read up to an `end`.
     """
     with _open(file) as sound:
-        rate = int(sound.samplerate)
+        if end is None:
+            _check_whole(file)
+        rate, frames = int(sound.samplerate), int(sound.frames)
         first = int(start * rate)
         stop = None if end is None else round(end * rate)
         try:
@@ -170,8 +220,14 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
             samples = sound.read(count, dtype="float32", always_2d=True)
         except RuntimeError as error:
             reason = getattr(error, "error_string", str(error)).rstrip(".")
-            raise AudioError(f"{file}: decoding failed ({reason}); the file may be truncated") from error
+            raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
+        stated = sound.format not in UNSTATED
     check_part(samples.shape[0], rate, start, end, str(file))
+    if end is None and stated and frames - first - samples.shape[0] > END_TOLERANCE * rate:
+        raise AudioError(
+            f"{file}: cut off: its header promises {frames / rate:.2f} s, and "
+            f"{(first + samples.shape[0]) / rate:.2f} s can be decoded; {TRUNCATED_REMEDY}"
+        )
     mono = mix_down(samples.T)
     check_samples(mono, str(file))
     return mono, rate

@@ -23,7 +23,9 @@ FOLDERS = "folders"
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def list_rows(place: str | Path, corpus: str | None = None, layout: str | None = None) -> Listing:
+def list_rows(
+    place: str | Path, corpus: str | None = None, layout: str | None = None, *, accept_truncated: bool = False
+) -> Listing:
     """List the rows of a folder or of a table.
 
     Parameters
@@ -36,6 +38,8 @@ def list_rows(place: str | Path, corpus: str | None = None, layout: str | None =
     layout : str, optional
         With ``folders``: a pattern of the paths, such as ``{speaker}/{emotion}/*`` (`Layout`). If None, it is found
         from the names of the folders.
+    accept_truncated : bool, default=False
+        Use what is there of recordings that were cut off, instead of quarantining them.
 
     Returns
     -------
@@ -50,18 +54,18 @@ def list_rows(place: str | Path, corpus: str | None = None, layout: str | None =
     if layout is not None and corpus != FOLDERS:
         raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
-        return _list_table(path)
+        return _list_table(path, accept_truncated)
     names = [*CORPORA, FOLDERS]
     if corpus is None:
         if not path.is_dir():
             raise CorpusError(f"{place}: no such folder or table; expected a folder, a .csv or a .parquet file")
         raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(names)}")
     if corpus == FOLDERS:
-        return list_label_folders(path, layout)
-    return list_corpus(CORPORA.named(corpus), path)
+        return list_label_folders(path, layout, accept_truncated=accept_truncated)
+    return list_corpus(CORPORA.named(corpus), path, accept_truncated=accept_truncated)
 
 
-def _list_table(path: Path) -> Listing:
+def _list_table(path: Path, accept_truncated: bool) -> Listing:
     if not path.is_file():
         raise CorpusError(f"{path}: no such table")
     rows = read_table(path)
@@ -71,4 +75,4 @@ def _list_table(path: Path) -> Listing:
         {str(key): value for key, value in record.items() if key != "end" or value == value}
         for record in rows.to_dict("records")
     ]
-    return measure(records)
+    return measure(records, accept_truncated=accept_truncated)

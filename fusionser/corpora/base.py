@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from fusionser.audio import decode, duration_of, fingerprint
+from fusionser.audio import decode, duration_of, fingerprint, is_cut_off
 from fusionser.corpora.card import Card, read_card
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
@@ -142,7 +142,7 @@ def check_folder(folder: str | Path) -> Path:
     return path
 
 
-def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
+def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = False) -> Listing:
     """List the recordings of a corpus in a folder and its subfolders.
 
     Parameters
@@ -150,6 +150,8 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
     corpus : Corpus
         Parses the file names.
     folder : str or Path
+    accept_truncated : bool, default=False
+        Use what is there of recordings that were cut off.
 
     Returns
     -------
@@ -188,13 +190,14 @@ def list_corpus(corpus: Corpus, folder: str | Path) -> Listing:
     ordered = sorted(records.values(), key=lambda record: (record["speaker"], record["source"]))
     notes = corpus.complete(ordered, root)
     refused = _repeated(corpus, records)
-    listing = measure([record for record in ordered if record["source"] not in refused])
+    usable = [record for record in ordered if record["source"] not in refused]
+    listing = measure(usable, accept_truncated=accept_truncated)
     return replace(
         listing,
         quarantine=pd.concat([pd.DataFrame(refused.values(), columns=["file", "reason"]), listing.quarantine]),
         doubled=doubled,
         ignored=sorted(ignored),
-        notes=notes,
+        notes=[*notes, *listing.notes],
     )
 
 
@@ -216,12 +219,16 @@ def _same_audio(one: str, other: str) -> bool:
         return False
 
 
-def measure(records: list[Record]) -> Listing:
-    """Set ``end`` of each record to the duration of its file, and list unreadable files as quarantined."""
-    usable, refused = [], []
+def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing:
+    """Set ``end`` of each record to the duration of its file, and list unreadable files as quarantined.
+
+    With `accept_truncated`, a file that was cut off ends where its audio ends.
+    """
+    usable, refused, cut_off = [], [], 0
     for record in records:
         try:
-            seconds = duration_of(record["file"])
+            seconds = duration_of(record["file"], accept_truncated=accept_truncated)
+            cut_off += accept_truncated and is_cut_off(record["file"], seconds)
             if record.get("start", 0.0) >= seconds:
                 raise AudioError(f"{record['file']}: {seconds:g} s long; holds nothing from {record['start']:g} s on")
         except AudioError as error:
@@ -230,7 +237,8 @@ def measure(records: list[Record]) -> Listing:
             usable.append({**record, "end": record.get("end", seconds)})
     if not usable:
         raise CorpusError(f"none of {len(refused)} recordings can be read; the first: {refused[0]['reason']}")
-    return Listing(rows=make_rows(usable), quarantine=pd.DataFrame(refused, columns=["file", "reason"]))
+    notes = [Stamp(kind="cut-off", value=cut_off)] if cut_off else []
+    return Listing(rows=make_rows(usable), quarantine=pd.DataFrame(refused, columns=["file", "reason"]), notes=notes)
 
 
 def differences(corpus: Corpus, rows: pd.DataFrame, set_aside: int = 0) -> list[Stamp]:

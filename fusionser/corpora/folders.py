@@ -10,7 +10,7 @@ from fusionser.facts import Stamp
 __all__ = ["list_label_folders"]
 
 
-def list_label_folders(folder: str | Path, layout: str | None = None) -> Listing:
+def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_truncated: bool = False) -> Listing:
     """List a tree with folders named by emotion.
 
     Parameters
@@ -19,6 +19,8 @@ def list_label_folders(folder: str | Path, layout: str | None = None) -> Listing
     layout : str, optional
         What the folders are, such as ``{speaker}/{emotion}/*`` (`Layout`). If None, it is found from their names
         (`find_layout`).
+    accept_truncated : bool, default=False
+        Use what is there of recordings that were cut off.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def list_label_folders(folder: str | Path, layout: str | None = None) -> Listing
         raise CorpusError(
             f"{folder}: none of {len(paths)} recordings has the layout {found.pattern} (first: {min(paths).as_posix()})"
         )
-    listing = measure(records)
+    listing = measure(records, accept_truncated=accept_truncated)
     listing.ignored = [str(root / path) for path, values in fields.items() if values is None]
     listing.notes.append(Stamp(kind="layout", value=found.pattern))
     if "{speaker}" not in found.pattern:

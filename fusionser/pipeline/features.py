@@ -20,11 +20,12 @@ __all__ = ["Place", "build_features", "card_of", "resolve"]
 
 @dataclass(frozen=True)
 class Place:
-    """An input: a folder with its corpus, or a table (``corpus`` is None); `layout` as in `list_rows`."""
+    """An input: a folder with its corpus, or a table (``corpus`` is None). The rest is as in `list_rows`."""
 
     path: str | Path
     corpus: str | None = None
     layout: str | None = None
+    accept_truncated: bool = False
 
 
 def card_of(corpus: str | None) -> Card | None:

@@ -102,7 +102,9 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
     AudioError
         With `strict`, for the first quarantined recording.
     """
-    listings = [list_rows(place.path, place.corpus, place.layout) for place in places]
+    listings = [
+        list_rows(place.path, place.corpus, place.layout, accept_truncated=place.accept_truncated) for place in places
+    ]
     quarantine = pd.concat([listing.quarantine for listing in listings], ignore_index=True)
     if strict and len(quarantine):
         raise AudioError(str(quarantine["reason"].iloc[0]))

@@ -129,6 +129,9 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         if count == 1
         else f"{count} recordings occur twice; one copy of each is used"
     ),
+    "cut-off": lambda count: (
+        f"{_counted(count, 'recording')} {'was' if count == 1 else 'were'} cut off; what is there is used"
+    ),
     "ignored": lambda count: (
         f"{_counted(count, 'audio file')} {'is' if count == 1 else 'are'} not part of this corpus and "
         f"{'was' if count == 1 else 'were'} left out"

@@ -1,0 +1,191 @@
+"""Whether a recording has all of the audio that its container promises, and WAV files that state no length.
+
+libsndfile takes the audio that it finds, so a file that was cut off while it was copied looks like a shorter recording.
+"""
+
+import io
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["missing_part", "streamed_wave"]
+
+LEAST_UNKNOWN = 0x7FFFF000
+"""Sizes from here on are written by programs that do not know the size beforehand, such as 0xFFFFFFFF."""
+
+PAD = 8
+"""Bytes that may lack at the end of a file: writers differ in how they count padding."""
+
+LAST_PAGES = 2 * 65307
+"""Bytes at the end of an Ogg file in which its last page begins; a page has 65307 bytes at most."""
+
+W64_SIZE = 24
+"""Bytes of the identifier and size of a chunk in a Sony Wave64 file, which its size includes."""
+
+Chunk = tuple[bytes, int, int]
+"""Identifier of a chunk, place of its content in the file, and size of its content."""
+
+
+def missing_part(file: str | Path) -> str:
+    """Return what the container promises and the file lacks, as the end of a sentence; empty if it lacks nothing.
+
+    WAV, RF64, AIFF, AU, CAF and Wave64 state the size of their audio, MP3 often does, and Ogg marks its last page. FLAC
+    cannot be judged without decoding it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> missing_part(__file__)
+    ''
+    """
+    size = Path(file).stat().st_size
+    with Path(file).open("rb") as stream:
+        head = stream.read(16)
+        for magic, judge in JUDGES.items():
+            if head.startswith(magic):
+                return judge(stream, size)
+        return _mp3(stream, size)
+
+
+def streamed_wave(file: str | Path) -> io.BytesIO | None:
+    """Return a WAV file whose header gives the size of its audio as 0, with the right size; None for any other file.
+
+    Programs that write to a pipe cannot go back to fill in the size.
+    """
+    with Path(file).open("rb") as stream:
+        if stream.read(4) != b"RIFF":
+            return None
+        size = Path(file).stat().st_size
+        for name, place, length in _riff(stream, size):
+            if name == b"data":
+                stream.seek(place)
+                following = stream.read(4)
+                if length or size - place < PAD or following in (b"LIST", b"id3 ", b"fact", b"cue ", b"bext"):
+                    return None
+                stream.seek(0)
+                content = bytearray(stream.read())
+                content[4:8] = struct.pack("<I", min(size - 8, 0xFFFFFFFF))
+                content[place - 4 : place] = struct.pack("<I", min(size - place, 0xFFFFFFFF))
+                return io.BytesIO(bytes(content))
+    return None
+
+
+def _lacking(promised: int, there: int) -> str:
+    if promised - there <= PAD:
+        return ""
+    return f"its header promises {promised} bytes of audio, and it has {max(there, 0)}"
+
+
+def _chunks(stream: BinaryIO, size: int, first: int, order: str) -> Iterator[Chunk]:
+    """Yield the chunks of a file of the Interchange File Format, from `first` on, with sizes in byte order `order`."""
+    place = first
+    while place + 8 <= size:
+        stream.seek(place)
+        name, length = struct.unpack(f"{order}4sI", stream.read(8))
+        yield name, place + 8, length
+        place += 8 + length + length % 2
+
+
+def _riff(stream: BinaryIO, size: int) -> Iterator[Chunk]:
+    stream.seek(0)
+    return _chunks(stream, size, 12, ">" if stream.read(4) == b"RIFX" else "<")
+
+
+def _wave(stream: BinaryIO, size: int) -> str:
+    long_size: int | None = None
+    for name, place, length in _riff(stream, size):
+        if name == b"ds64" and place + 16 <= size:
+            stream.seek(place)
+            long_size = struct.unpack("<QQ", stream.read(16))[1]
+        if name == b"data":
+            if length >= LEAST_UNKNOWN:
+                return "" if long_size is None else _lacking(long_size, size - place)
+            return _lacking(length, size - place)
+    return "it has no audio after its header"
+
+
+def _aiff(stream: BinaryIO, size: int) -> str:
+    for name, place, length in _chunks(stream, size, 12, ">"):
+        if name == b"SSND":
+            return "" if length >= LEAST_UNKNOWN else _lacking(length, size - place)
+    return "it has no audio after its header"
+
+
+def _au(stream: BinaryIO, size: int, order: str = ">") -> str:
+    stream.seek(4)
+    place, length = struct.unpack(f"{order}II", stream.read(8).ljust(8, b"\0"))
+    return "" if length >= LEAST_UNKNOWN else _lacking(length, size - place)
+
+
+def _caf(stream: BinaryIO, size: int) -> str:
+    place = 8
+    while place + 12 <= size:
+        stream.seek(place)
+        name, length = struct.unpack(">4sq", stream.read(12))
+        if name == b"data":
+            return "" if length < 0 else _lacking(length, size - place - 12)
+        place += 12 + max(length, 0)
+    return "it has no audio after its header"
+
+
+def _w64(stream: BinaryIO, size: int) -> str:
+    place = 40
+    while place + W64_SIZE <= size:
+        stream.seek(place)
+        name, length = struct.unpack("<4s12xQ", stream.read(W64_SIZE))
+        if name == b"data":
+            return _lacking(length, size - place)
+        place += max(-(-length // 8) * 8, W64_SIZE)
+    return "it has no audio after its header"
+
+
+def _ogg(stream: BinaryIO, size: int) -> str:
+    first = max(size - LAST_PAGES, 0)
+    stream.seek(first)
+    tail = stream.read()
+    place = tail.rfind(b"OggS")
+    page = tail[place:]
+    if place < 0 or len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]]):
+        return "its last page is cut off"
+    return "" if page[5] & 4 else "its last page is missing"
+
+
+def _mp3(stream: BinaryIO, size: int) -> str:
+    stream.seek(0)
+    head = stream.read(10)
+    place = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        # Each byte of this size has seven bits.
+        place = 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    stream.seek(place)
+    frame = stream.read(200)
+    if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
+        return ""
+    newest, mono = frame[1] & 0x18 == 0x18, frame[3] & 0xC0 == 0xC0
+    at = 4 + {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[newest, mono]
+    if frame[at : at + 4] in (b"Xing", b"Info"):
+        flags = int.from_bytes(frame[at + 4 : at + 8])
+        at += 8 + 4 * (flags & 1)
+        return _lacking(int.from_bytes(frame[at : at + 4]), size - place) if flags & 2 else ""
+    if frame[36:40] == b"VBRI":
+        return _lacking(int.from_bytes(frame[46:50]), size - place)
+    return ""
+
+
+JUDGES: Mapping[bytes, Callable[[BinaryIO, int], str]] = {
+    b"RIFF": _wave,
+    b"RIFX": _wave,
+    b"RF64": _wave,
+    b"BW64": _wave,
+    b"FORM": _aiff,
+    b".snd": _au,
+    b"caff": _caf,
+    b"riff\x2e\x91\xcf\x11": _w64,
+    b"OggS": _ogg,
+}
+"""Who judges a container, by the bytes that it begins with."""
