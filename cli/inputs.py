@@ -1,6 +1,7 @@
 """The recordings for ``fusionser predict``."""
 
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,11 +13,14 @@ from fusionser.audio import duration_of, is_cut_off
 from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, check_name
 from fusionser.errors import AudioError, CorpusError, SettingsError
 from fusionser.rows import check_rows, read_table
+from fusionser.tables import TABLE_SUFFIXES, named_columns
 
 from .console import say
 
 
-def gather_clips(clips: list[str], listed: Path | None, *, accept_truncated: bool = False) -> pd.DataFrame:
+def gather_clips(
+    clips: list[str], listed: Path | None, *, columns: str | None = None, accept_truncated: bool = False
+) -> pd.DataFrame:
     """List the recordings to predict, in a table with a column ``file``.
 
     `clips` are files, folders, or ``-`` for paths on standard input. `listed` is a text file with one path per line,
@@ -40,7 +44,7 @@ def gather_clips(clips: list[str], listed: Path | None, *, accept_truncated: boo
         check_name(file)
     rows = pd.DataFrame({"file": files}, dtype=object)
     if listed is not None:
-        rows = pd.concat([rows, _read_list(listed)], ignore_index=True)
+        rows = pd.concat([rows, _read_list(listed, columns)], ignore_index=True)
     if rows.empty:
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
@@ -62,9 +66,14 @@ def _ended(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _lines_of(stream: TextIO) -> list[str]:
     try:
-        return [line.strip() for line in stream if line.strip()]
+        return _paths(line.rstrip("\r\n") for line in stream)
     except UnicodeDecodeError as error:
         raise SettingsError(f"the list on standard input is not UTF-8 ({error})") from error
+
+
+def _paths(lines: Iterable[str]) -> list[str]:
+    """Return the paths in a list, without blanks around them, unless a file has such a name."""
+    return [line if Path(line).exists() else line.strip() for line in lines if line.strip()]
 
 
 def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
@@ -103,11 +112,11 @@ def load_or_included(path: Path | None) -> Any:
     return loaded
 
 
-def _read_list(listed: Path) -> pd.DataFrame:
-    if listed.suffix.lower() in (".csv", ".parquet"):
-        return read_table(listed)
+def _read_list(listed: Path, columns: str | None) -> pd.DataFrame:
+    if listed.suffix.lower() in TABLE_SUFFIXES:
+        return read_table(listed, named_columns(columns))
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{listed}: the list cannot be read ({error})") from error
-    return pd.DataFrame({"file": [line.strip() for line in lines if line.strip()]}, dtype=object)
+    return pd.DataFrame({"file": _paths(lines)}, dtype=object)

@@ -127,6 +127,7 @@ LAYOUT_HELP = (
     "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
 )
 TRUNCATED_HELP = "Use what is there of recordings that were cut off, instead of setting them aside."
+MAP_HELP = "Names of columns in a table, by the names that fusionser has for them: file=path,emotion=label."
 LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
     "them apart. By default folded."
@@ -216,6 +217,7 @@ class Input(Group):
     corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for any others.")
     layout: str | None = option(LAYOUT_HELP)
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
+    columns: str | None = option(MAP_HELP, flag="--map")
     labels: str | None = option(LABELS_HELP, callback=check_labels)
     rename: str | None = option(RENAME_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
@@ -226,6 +228,7 @@ class Input(Group):
         """Pair each place with its corpus; a single corpus applies to all places."""
         from fusionser.corpora import FOLDERS
         from fusionser.pipeline import Place
+        from fusionser.tables import named_columns
 
         given: list[Any] = names(self.corpus or "") or [None]
         if len(given) not in (1, len(places)):
@@ -236,8 +239,9 @@ class Input(Group):
         layout = self.layout
         if layout is not None and FOLDERS not in each:
             raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
+        columns = named_columns(self.columns)
         return [
-            Place(place, name, layout if name == FOLDERS else None, self.accept_truncated)
+            Place(place, name, layout if name == FOLDERS else None, self.accept_truncated, columns)
             for place, name in zip(places, each, strict=True)
         ]
 

@@ -10,7 +10,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
-from .options import JOBS_HELP, TRUNCATED_HELP, Json, check_jobs, check_out_table
+from .options import JOBS_HELP, MAP_HELP, TRUNCATED_HELP, Json, check_jobs, check_out_table
 
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""
@@ -37,6 +37,7 @@ def predict(
     listed: Annotated[
         Path | None, typer.Option("--list", help="Text file with one path per line, or a table with a column 'file'.")
     ] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
     gender: Annotated[
         str | None, typer.Option(help="Gender of the speakers, for models that have it as a feature: {genders}.")
     ] = None,
@@ -70,7 +71,7 @@ def predict(
     limit = _most_unlike(abstain, most_unlike)
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
-    rows = gather_clips(clips, listed, accept_truncated=accept_truncated)
+    rows = gather_clips(clips, listed, columns=columns, accept_truncated=accept_truncated)
     _set_gender(loaded, rows, gender)
     if adapt:
         loaded = _adapted(loaded, rows, jobs)

@@ -20,6 +20,7 @@ Extracted features follow in columns named ``block__name``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from fusionser.errors import FusionserError, RowsError
 from fusionser.files import write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
+from fusionser.tables import load_table
 
 __all__ = [
     "ARRAY_MARK",
@@ -100,7 +102,8 @@ def check_rows(table: pd.DataFrame) -> pd.DataFrame:
     ----------
     table : DataFrame
         Needs a column ``file``. Missing values become the empty string in text columns, 0 in ``start``, and in
-        ``source`` the file's path, with the start of the clip if it is not 0.
+        ``source`` the file's path, with the start of the clip if it is not 0. ``start`` and ``end`` are numbers of
+        seconds, or time spans; a missing ``end`` is the end of the file.
 
     Raises
     ------
@@ -116,7 +119,8 @@ def check_rows(table: pd.DataFrame) -> pd.DataFrame:
     for name in TEXT_COLUMNS:
         values = checked[name] if name in checked else pd.Series("", index=checked.index)
         filled = values.astype(object).where(values.notna(), "")
-        checked[name] = [str(value).strip() for value in filled]
+        # A file may have a name that begins or ends with a blank.
+        checked[name] = [str(value) if name == "file" else str(value).strip() for value in filled]
     checked["start"] = _seconds(checked, "start", 0.0)
     checked["end"] = _seconds(checked, "end", np.nan)
     _check_values(checked)
@@ -131,16 +135,30 @@ def check_rows(table: pd.DataFrame) -> pd.DataFrame:
 def _seconds(table: pd.DataFrame, name: str, missing: float) -> "pd.Series[float]":
     if name not in table:
         return pd.Series(missing, index=table.index, dtype=float)
-    numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
-    wrong = numbers.isna() & table[name].notna() & (table[name].astype(str).str.strip() != "")
+    given = table[name]
+    if pd.api.types.is_datetime64_any_dtype(given):
+        raise RowsError(f"column '{name}' holds points in time ({given.iloc[0]}); expected seconds as a number")
+    # NaT would otherwise be a number.
+    given = given.astype(object).where(given.notna(), np.nan)
+    spans = given.map(_is_duration)
+    numbers = pd.to_numeric(given.mask(spans), errors="coerce").astype(float)
+    if spans.any():
+        numbers[spans] = pd.to_timedelta(given[spans], errors="coerce").dt.total_seconds()
+    wrong = numbers.isna() & given.notna() & (given.astype(str).str.strip() != "")
     if wrong.any():
-        raise RowsError(f"column '{name}' holds {table.loc[wrong, name].iloc[0]!r}; expected seconds as a number")
+        raise RowsError(f"column '{name}' holds {given[wrong].iloc[0]!r}; expected seconds as a number")
     return numbers.fillna(missing)
 
 
+def _is_duration(value: Any) -> bool:
+    """Return whether a value is a time span, or a text such as ``0 days 00:00:01.5`` that tables give for one."""
+    return isinstance(value, (timedelta, np.timedelta64)) or (isinstance(value, str) and ":" in value)
+
+
 def _check_values(table: pd.DataFrame) -> None:
-    if (table["file"] == "").any():
-        raise RowsError(f"{int((table['file'] == '').sum())} rows have an empty 'file'; every row needs one")
+    blank = int((table["file"].str.strip() == "").sum())
+    if blank:
+        raise RowsError(f"{blank} rows have an empty 'file'; every row needs one")
     genders = sorted(set(table["gender"]) - {*GENDERS, ""})
     if genders:
         raise RowsError(f"column 'gender' holds {genders[0]!r}; expected 'female', 'male' or nothing")
@@ -186,8 +204,15 @@ def ordered_speakers(table: pd.DataFrame) -> list[str]:
     return sorted(set(table["speaker"].astype(str)), key=lambda name: (order[corpus_of(name)], name))
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Read a CSV or Parquet table of rows; relative files are relative to the table's folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for `load_table`.
+    columns : mapping of str to str, optional
+        Names of columns in the table, by the names of the columns of rows that they stand for.
 
     Raises
     ------
@@ -195,23 +220,22 @@ def read_table(path: str | Path) -> pd.DataFrame:
         If the table cannot be read, or `check_rows` rejects it.
     """
     source = Path(path)
-    try:
-        if source.suffix == ".parquet":
-            table = pd.read_parquet(source)
-        else:
-            # Names such as "01" must remain text, and "NA" may be a label.
-            table = pd.read_csv(source, dtype=str, keep_default_na=False)
-    except (OSError, ValueError, ImportError) as error:
-        raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
-    if table.empty:
-        raise RowsError(f"{source}: the table has no rows")
+    table = load_table(source, columns)
     if "file" in table.columns:
         # Before the sources are named after the files, since two tables may use the same relative names.
         folder = source.resolve().parent
-        table["file"] = [
-            str(folder / str(file)) if pd.notna(file) and str(file).strip() else "" for file in table["file"]
-        ]
+        table["file"] = [_in_folder(folder, file) for file in table["file"]]
     return check_rows(table.rename(columns=current_column))
+
+
+def _in_folder(folder: Path, file: Any) -> str:
+    """Return the path of a file named in a table of this folder; empty if it names none."""
+    if pd.isna(file) or not str(file).strip():
+        return ""
+    path = folder / str(file)
+    # A blank after a separator is not part of the name, unless there is such a file.
+    stripped = folder / str(file).strip()
+    return str(stripped if path != stripped and stripped.exists() and not path.exists() else path)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:

@@ -5,6 +5,7 @@
 ['crema-d', 'demo', 'emodb', 'ravdess', 'ravdess-song', 'savee', 'super-set', 'tess']
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure
@@ -14,17 +15,21 @@ from fusionser.corpora.folders import list_label_folders
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.registry import CORPORA
 from fusionser.rows import read_table
+from fusionser.tables import TABLE_SUFFIXES
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
 
 FOLDERS = "folders"
 """Replaces the name of a corpus for a tree with folders named by emotion."""
 
-TABLE_SUFFIXES = (".csv", ".parquet")
-
 
 def list_rows(
-    place: str | Path, corpus: str | None = None, layout: str | None = None, *, accept_truncated: bool = False
+    place: str | Path,
+    corpus: str | None = None,
+    layout: str | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    accept_truncated: bool = False,
 ) -> Listing:
     """List the rows of a folder or of a table.
 
@@ -38,6 +43,8 @@ def list_rows(
     layout : str, optional
         With ``folders``: a pattern of the paths, such as ``{speaker}/{emotion}/*`` (`Layout`). If None, it is found
         from the names of the folders.
+    columns : mapping of str to str, optional
+        For a table: the names of columns in it, by the names of the columns of rows that they stand for.
     accept_truncated : bool, default=False
         Use what is there of recordings that were cut off, instead of quarantining them.
 
@@ -54,21 +61,23 @@ def list_rows(
     if layout is not None and corpus != FOLDERS:
         raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
-        return _list_table(path, accept_truncated)
+        return _list_table(path, columns, accept_truncated)
     names = [*CORPORA, FOLDERS]
     if corpus is None:
         if not path.is_dir():
-            raise CorpusError(f"{place}: no such folder or table; expected a folder, a .csv or a .parquet file")
+            raise CorpusError(
+                f"{place}: no such folder or table; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})"
+            )
         raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(names)}")
     if corpus == FOLDERS:
         return list_label_folders(path, layout, accept_truncated=accept_truncated)
     return list_corpus(CORPORA.named(corpus), path, accept_truncated=accept_truncated)
 
 
-def _list_table(path: Path, accept_truncated: bool) -> Listing:
+def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated: bool) -> Listing:
     if not path.is_file():
         raise CorpusError(f"{path}: no such table")
-    rows = read_table(path)
+    rows = read_table(path, columns)
     if rows["end"].notna().all():
         return Listing(rows)
     records = [

@@ -26,6 +26,7 @@ class Place:
     corpus: str | None = None
     layout: str | None = None
     accept_truncated: bool = False
+    columns: Mapping[str, str] | None = None
 
 
 def card_of(corpus: str | None) -> Card | None:

@@ -103,7 +103,14 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
         With `strict`, for the first quarantined recording.
     """
     listings = [
-        list_rows(place.path, place.corpus, place.layout, accept_truncated=place.accept_truncated) for place in places
+        list_rows(
+            place.path,
+            place.corpus,
+            place.layout,
+            columns=place.columns,
+            accept_truncated=place.accept_truncated,
+        )
+        for place in places
     ]
     quarantine = pd.concat([listing.quarantine for listing in listings], ignore_index=True)
     if strict and len(quarantine):

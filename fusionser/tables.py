@@ -1,0 +1,165 @@
+"""Tables of rows in the formats that spreadsheets and other tools write: CSV of any dialect, and Parquet."""
+
+import codecs
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fusionser.errors import RowsError, SettingsError
+
+__all__ = ["TABLE_SUFFIXES", "load_table", "named_columns"]
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+SEPARATORS = ",;\t"
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings by the bytes that a text begins with. UTF-32 begins as UTF-16 does, and so comes before it."""
+
+LARGEST_FIELD = 10**7
+"""Characters that a cell may have."""
+
+
+def named_columns(pairs: Mapping[str, str] | str | None) -> dict[str, str]:
+    """Return the names of columns in a table, by the names that they stand for.
+
+    Parameters
+    ----------
+    pairs : str or mapping, optional
+        ``file=path,emotion=label``, or such a mapping.
+
+    Raises
+    ------
+    SettingsError
+        If a text is not such a list.
+
+    Examples
+    --------
+    >>> named_columns("file=path,emotion=label")
+    {'file': 'path', 'emotion': 'label'}
+    """
+    if pairs is None or not isinstance(pairs, str):
+        return dict(pairs or {})
+    named: dict[str, str] = {}
+    for text in pairs.split(","):
+        ours, _, theirs = (part.strip() for part in text.partition("="))
+        if not ours or not theirs or ours in named:
+            raise SettingsError(
+                f"--map got '{text}'; expected column=name for each column, such as file=path,emotion=label"
+            )
+        named[ours] = theirs
+    return named
+
+
+def load_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read a CSV or Parquet file as it is. All values of a CSV file are texts.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV may be separated by commas, semicolons or tabs, and be encoded as UTF-8, UTF-16 or UTF-32 with a mark.
+    columns : mapping of str to str, optional
+        Names of columns in the file, by the names that they get.
+
+    Raises
+    ------
+    RowsError
+        If the file cannot be read as a table, or lacks a column.
+    """
+    source = Path(path)
+    table = _parquet(source) if source.suffix.lower() == ".parquet" else _csv(source)
+    if table.empty:
+        raise RowsError(f"{source}: the table has no rows")
+    return _renamed(table, columns or {}, source)
+
+
+def _renamed(table: pd.DataFrame, columns: Mapping[str, str], source: Path) -> pd.DataFrame:
+    for ours, theirs in columns.items():
+        if theirs not in table.columns:
+            raise RowsError(
+                f"{source}: has no column '{theirs}', which --map gives for '{ours}'; got: "
+                f"{', '.join(map(str, table.columns))}"
+            )
+    # What had the name of ours is not used, and must not be taken for it.
+    hidden = [name for name in columns if name in table.columns and name not in columns.values()]
+    return table.drop(columns=hidden).rename(columns={theirs: ours for ours, theirs in columns.items()})
+
+
+def _parquet(source: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(source)
+    except Exception as error:
+        # Damaged files raise errors of pyarrow, of pandas, and of Python.
+        raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        # Tables of recordings are often indexed by file, or by file, start and end.
+        table = table.reset_index(names=[name for name in table.index.names if name is not None] or None)
+    for name in [name for name, kind in table.dtypes.items() if kind.kind == "O"]:
+        held = next((value for value in table[name] if isinstance(value, (list, dict, np.ndarray))), None)
+        if held is not None:
+            raise RowsError(
+                f"{source}: column '{name}' holds lists (first: {held!r:.60}); expected one value per row: leave the "
+                "column out, or spread it over one column per value"
+            )
+    return table
+
+
+def _csv(source: Path) -> pd.DataFrame:
+    text = _text(source)
+    first, _, rest = text.partition("\n")
+    if first.strip().lower().startswith("sep=") and len(first.strip()) == len("sep=;"):
+        separator, text = first.strip()[-1], rest
+    else:
+        separator = max(SEPARATORS, key=first.count)
+    csv.field_size_limit(LARGEST_FIELD)
+    try:
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        header = next(lines, [])
+        rows = [_fitted(line, header, source, lines.line_num) for line in lines if any(line)]
+    except csv.Error as error:
+        raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
+    header = [name.strip() for name in header]
+    twice = sorted({name for name in header if header.count(name) > 1 and name})
+    if twice:
+        raise RowsError(f"{source}: has the column '{twice[0]}' twice; expected different names")
+    table = pd.DataFrame(rows, columns=header, dtype=object)
+    # A separator at the end of all lines, the first one included, makes a column without a name.
+    return table.drop(columns=[name for name in header if not name])
+
+
+def _fitted(line: list[str], header: list[str], source: Path, number: int) -> list[str]:
+    """Return the cells of a line, one per column; a separator at its end is not one more cell."""
+    if len(line) > len(header) and not any(line[len(header) :]):
+        return line[: len(header)]
+    if len(line) != len(header):
+        raise RowsError(
+            f"{source}, line {number}: has {len(line)} values for {len(header)} columns; put quotation marks around "
+            "values that contain a separator"
+        )
+    return line
+
+
+def _text(source: Path) -> str:
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise RowsError(
+            f"{source}: cannot be read as a table, since it is not {encoding.upper()} ({error.reason} at byte "
+            f"{error.start}); save it as 'CSV UTF-8', or convert it to UTF-8"
+        ) from error
+    if "\0" in text:
+        raise RowsError(f"{source}: cannot be read as a table (it has null characters); expected CSV or Parquet")
+    return text
