@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from json import loads
+from math import isnan, nan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -162,13 +163,20 @@ def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
     for record in records:
         if record["error"]:
             reason = record["error"].removeprefix(record["file"] + ": ")
-            rows.append([record["file"], f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
+            rows.append([_clip(record), f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
         else:
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
             unlikeness = [f"{record[name]:.3f}" if _known(record) else "" for name in measured]
-            rows.append([record["file"], record["emotion"], *probabilities, *unlikeness])
+            rows.append([_clip(record), record["emotion"], *probabilities, *unlikeness])
     print_table("", ["file", "emotion", *classes, *measured], rows, numbers=[*classes, *measured])
     _print_reasons(records, classes)
+
+
+def _clip(record: Mapping[str, Any]) -> str:
+    """Return the file of a recording, and which part of it was heard."""
+    start, end = record.get("start", 0.0), record.get("end", nan)
+    part = f", {start:g} s to " + ("the end" if isnan(end) else f"{end:g} s") if start or not isnan(end) else ""
+    return f"{record['file']}{part}"
 
 
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:
@@ -179,7 +187,7 @@ def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...
         if unlike and record.get("unsure_because") == "unlikeness":
             unlike = f"unsure, because it is {unlike}"
         sentences = [sentence for sentence in (_improbable(record, classes), unlike) if sentence]
-        reasons += [f"{record['file']}: {sentence}" for sentence in sentences]
+        reasons += [f"{_clip(record)}: {sentence}" for sentence in sentences]
     for reason in reasons[:MOST_REASONS]:
         write(reason)
     if len(reasons) > MOST_REASONS:
@@ -190,6 +198,7 @@ def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
     """Return the answer for one recording as JSON values."""
     answer: dict[str, Any] = {
         "file": record["file"],
+        **{name: _plain(record[name]) for name in ("start", "end") if name in record},
         "emotion": record["emotion"] or None,
         "probabilities": None if record["error"] else {name: record[f"probability_{name}"] for name in classes},
     }
@@ -201,7 +210,20 @@ def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
         }
     if "unsure_because" in record:
         answer["unsure_because"] = record["unsure_because"] or None
-    return {**answer, "error": record["error"] or None}
+    # The columns of the list come last.
+    own = list(record).index("unsure_because" if "unsure_because" in record else "error") + 1
+    given = {str(name): _plain(value) for name, value in list(record.items())[own:]}
+    return {**answer, "error": record["error"] or None, **({"given": given} if given else {})}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a table as a JSON value."""
+    from pandas import isna
+
+    if isna(value):
+        return None
+    value = value.item() if hasattr(value, "item") else value
+    return value if isinstance(value, (str, int, float)) else str(value)
 
 
 def _known(record: Mapping[str, Any]) -> bool:

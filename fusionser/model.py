@@ -23,6 +23,7 @@ from fusionser.features.table import FeatureTable
 from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
 from fusionser.results import BlockSettings, Result, StoredSpec, versions
+from fusionser.rows import given_columns
 from fusionser.scaling import BlockScaler
 from fusionser.spec import stored_elsewhere
 from fusionser.temperature import COLDEST, HOTTEST, tempered
@@ -188,7 +189,8 @@ class Model:
             (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
             of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
             an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,
-            ``unlikeness``, ``both``, or empty.
+            ``unlikeness``, ``both``, or empty. Of a table with parts of recordings, also ``start`` and ``end``; the
+            other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
         """
         extractor: FeatureExtractor = self.pipeline[FEATURES]
         table = extractor.table(X, sampling_rate)
@@ -210,6 +212,7 @@ class Model:
         answers = pd.DataFrame(
             {
                 "file": files,
+                **_parts(table.rows),
                 "emotion": labels,
                 "probability": probabilities[np.arange(len(files)), chosen],
                 **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
@@ -217,7 +220,8 @@ class Model:
                 "error": [failures.get(position, "") for position in range(len(files))],
             }
         )
-        return _abstaining(answers, most_unlike) if abstain else answers
+        answers = _abstaining(answers, most_unlike) if abstain else answers
+        return _with_given(answers, X) if isinstance(X, pd.DataFrame) else answers
 
     def _computed(self, table: FeatureTable, **options: Any) -> tuple[Extraction, Extraction | None]:
         """Compute the features, and the description of the recordings: together, so that each clip is decoded once."""
@@ -277,6 +281,19 @@ class Model:
         steps = [(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, self.pipeline[CLASSIFIER])]
         card = self.card.model_copy(update={"adapted_to": len(rows)})
         return replace(self, pipeline=Pipeline(steps), card=card)
+
+
+def _parts(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return where the clips begin and end, if any of them is a part of its file."""
+    parts = {name: rows[name].to_numpy() for name in ("start", "end") if name in rows}
+    return parts if len(parts) == 2 and ((parts["start"] > 0) | ~np.isnan(parts["end"])).any() else {}
+
+
+def _with_given(answers: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns that a table has beside those that describe its recordings."""
+    given = given_columns(table)
+    taken = {name: f"given_{name}" for name in given.columns if name in answers}
+    return pd.concat([answers, given.rename(columns=taken)], axis=1)
 
 
 def _abstaining(answers: pd.DataFrame, most_unlike: float) -> pd.DataFrame:

@@ -42,6 +42,7 @@ __all__ = [
     "array_columns",
     "check_rows",
     "feature_columns",
+    "given_columns",
     "make_rows",
     "ordered_speakers",
     "read_table",
@@ -70,6 +71,9 @@ EXTRACTED_COLUMN = "extracted"
 
 ARRAY_MARK = "@"
 """First character of a column with one array per row, a network's input; the digest of its settings follows."""
+
+ADDED_COLUMNS = (AUDIO_COLUMN, EXTRACTED_COLUMN, "channel", "augmentation", "source")
+"""Columns that listing, augmentation and extraction fill."""
 
 CARRIED_COLUMNS = ("speaker", "source", "augmentation", "corpus")
 """Row columns that pass through a pipeline beside the features, up to the classifier."""
@@ -180,6 +184,23 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
 def array_columns(table: pd.DataFrame) -> list[str]:
     """Return the names of the columns with one array per row; these exist in memory only and are never written."""
     return [name for name in table.columns if isinstance(name, str) and name.startswith(ARRAY_MARK)]
+
+
+def given_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what a table says of its clips: the columns of rows that are filled, and those that are not of rows.
+
+    The label is named ``truth``. The parts of the clips, and what fusionser adds to rows, are left out.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"file": ["a"], "emotion": ["sad"], "gender": [""], "session": [2]})
+    >>> given_columns(table).iloc[0].to_dict()
+    {'truth': 'sad', 'session': 2}
+    """
+    left_out = {*ADDED_COLUMNS, "file", "start", "end", *feature_columns(table), *array_columns(table)}
+    kept = [name for name in table.columns if name not in left_out]
+    filled = [name for name in kept if name not in COLUMNS or (table[name].notna() & (table[name] != "")).any()]
+    return table[filled].rename(columns={"emotion": "truth"}).reset_index(drop=True)
 
 
 def ordered_speakers(table: pd.DataFrame) -> list[str]:

@@ -1,0 +1,42 @@
+"""Lists of recordings to predict: parts of files, and columns of their own."""
+
+import pandas as pd
+import pytest
+import soundfile
+
+from fusionser.model import load_model
+
+
+def test_parts_of_recordings_and_the_columns_of_a_list_come_back(command, demo_rows, saved, tmp_path):
+    files = demo_rows["file"].tolist()[:2]
+    listed = pd.DataFrame(
+        {
+            "file": [files[0], files[0], files[1], "missing.wav"],
+            "start": [0.0, 0.4, 0.0, 0.0],
+            "end": [0.4, 0.8, 0.9, 1.0],
+            "emotion": ["sad", "happy", "sad", ""],
+            "session": ["01", "02", "02", ""],
+            "error": ["none", "", "", ""],
+        }
+    )
+    listed.to_csv(tmp_path / "listed.csv", index=False)
+    done = command("predict", saved["svm"], "--list", tmp_path / "listed.csv", "--json")
+    assert [(answer["start"], answer["end"]) for answer in done.json] == [(0, 0.4), (0.4, 0.8), (0, 0.9), (0, 1)]
+    assert done.json[1]["given"] == {"truth": "happy", "session": "02", "given_error": ""}
+    assert done.json[3]["error"] and done.json[0]["error"] is None
+    command("predict", saved["svm"], "--list", tmp_path / "listed.csv", "--out", tmp_path / "out.csv")
+    table = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
+    assert table.columns.tolist()[:4] == ["file", "start", "end", "emotion"]
+    assert table[["truth", "session", "given_error"]].to_numpy().tolist() == (
+        listed[["emotion", "session", "error"]].to_numpy().tolist()
+    )
+    # A part is answered as a file of its own.
+    samples, rate = soundfile.read(files[0])
+    part = load_model(saved["svm"]).predict([(samples[int(0.4 * rate) : round(0.8 * rate)], rate)])
+    assert float(table["probability"][1]) == pytest.approx(part["probability"][0], rel=1e-4)
+    assert "0.4 s to 0.8 s" in " ".join(
+        command("predict", saved["svm"], "--list", tmp_path / "listed.csv").output.split()
+    )
+    # Whole recordings have neither part nor columns of a list.
+    answers = load_model(saved["svm"]).predict(files)
+    assert answers.columns.tolist()[:2] == ["file", "emotion"] and answers.columns[-1] == "error"
