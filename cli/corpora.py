@@ -119,7 +119,7 @@ def check(
 
 def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[list[dict[str, str]], list[list[str]]]:
     """Decode every row; return the unusable files with the reasons, and the groups of files with the same audio."""
-    from fusionser.audio import ClipSettings, decode, fingerprint, prepare
+    from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, ClipSettings, decode, fingerprint, prepare
     from fusionser.errors import AudioError
 
     refused: list[dict[str, str]] = []
@@ -127,7 +127,7 @@ def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[list[dict[str
     for done, (file, start, end) in enumerate(rows[["file", "start", "end"]].itertuples(index=False)):
         try:
             samples, rate = decode(file, start, end)
-            prepare(samples, rate, ClipSettings(sampling_rate=max(rate, 1000)), name=file)
+            prepare(samples, rate, ClipSettings(sampling_rate=min(max(rate, LOWEST_RATE), HIGHEST_RATE)), name=file)
         except AudioError as error:
             refused.append({"file": file, "reason": str(error)})
         else:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -10,47 +11,71 @@ import pandas as pd
 
 from fusionser.archive import is_model_file
 from fusionser.audio import duration_of, is_cut_off
-from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, check_name
+from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, wrong_name
 from fusionser.errors import AudioError, CorpusError, SettingsError
-from fusionser.rows import check_rows, read_table
+from fusionser.files import is_folder
+from fusionser.rows import check_rows, load_rows
 from fusionser.tables import TABLE_SUFFIXES, named_columns
 
 from .console import say
 
 
+@dataclass(frozen=True)
+class Clips:
+    """Clips to predict.
+
+    `rows` is a table of those that can be read, perhaps. `refused` has a quarantine entry for each other one, by its
+    position among all of them.
+    """
+
+    rows: pd.DataFrame
+    refused: dict[int, dict[str, str]]
+
+    def places(self) -> list[int]:
+        """Return the position of each row among all clips."""
+        return [place for place in range(len(self.rows) + len(self.refused)) if place not in self.refused]
+
+
 def gather_clips(
     clips: list[str], listed: Path | None, *, columns: str | None = None, accept_truncated: bool = False
-) -> pd.DataFrame:
-    """List the recordings to predict, in a table with a column ``file``.
+) -> Clips:
+    """List the recordings to predict.
 
     `clips` are files, folders, or ``-`` for paths on standard input. `listed` is a text file with one path per line,
     or a table, whose other columns are added. With `accept_truncated`, a recording that was cut off ends where its
     audio ends.
     """
-    files: list[str] = []
-    for clip in clips:
-        if clip == "-":
-            files += _lines_of(sys.stdin)
-        elif Path(clip).is_dir():
-            in_folder = [str(file) for file in audio_files(Path(clip), others=True)]
-            if not in_folder:
-                expected = ", ".join(AUDIO_SUFFIXES)
-                raise CorpusError(f"{clip}: no audio files in this folder; expected files ending in {expected}")
-            files += in_folder
-        else:
-            # A missing file gets an answer with an error, like any other unusable file.
-            files.append(clip)
-    for file in files:
-        check_name(file)
-    rows = pd.DataFrame({"file": files}, dtype=object)
+    files = [file for clip in clips for file in _files_of(clip)]
+    table = pd.DataFrame({"file": files}, dtype=object)
     if listed is not None:
-        rows = pd.concat([rows, _read_list(listed, columns)], ignore_index=True)
-    if rows.empty:
+        table = pd.concat([table, _read_list(listed, columns)], ignore_index=True)
+    if table.empty:
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
         )
-    rows = check_rows(rows)
-    return _ended(rows) if accept_truncated else rows
+    refused = {place: wrong for place, file in enumerate(table["file"]) if (wrong := wrong_name(str(file)))}
+    reasons: dict[int, str] = {}
+    rows = check_rows(table.drop(index=list(refused)).reset_index(drop=True), reasons)
+    kept = [place for place in range(len(table)) if place not in refused]
+    refused |= {
+        kept[place]: {"file": str(table["file"].iloc[kept[place]]), "reason": reason}
+        for place, reason in reasons.items()
+    }
+    return Clips(_ended(rows) if accept_truncated else rows, refused)
+
+
+def _files_of(clip: str) -> list[str]:
+    """Return the recordings that an argument stands for."""
+    if clip == "-":
+        return _lines_of(sys.stdin)
+    if not is_folder(clip):
+        # A missing file gets an answer with an error, like any other unusable file.
+        return [clip]
+    found = [str(file) for file in audio_files(Path(clip), others=True)]
+    if not found:
+        expected = ", ".join(AUDIO_SUFFIXES)
+        raise CorpusError(f"{clip}: no audio files in this folder; expected files ending in {expected}")
+    return found
 
 
 def _ended(rows: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +139,7 @@ def load_or_included(path: Path | None) -> Any:
 
 def _read_list(listed: Path, columns: str | None) -> pd.DataFrame:
     if listed.suffix.lower() in TABLE_SUFFIXES:
-        return read_table(listed, named_columns(columns))
+        return load_rows(listed, named_columns(columns))
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fusionser.errors import SettingsError
+from fusionser.errors import CorpusError, SettingsError
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import JOBS_HELP, MAP_HELP, TRUNCATED_HELP, Json, check_jobs, check_out_table
@@ -72,7 +72,10 @@ def predict(
     limit = _most_unlike(abstain, most_unlike)
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
-    rows = gather_clips(clips, listed, columns=columns, accept_truncated=accept_truncated)
+    gathered = gather_clips(clips, listed, columns=columns, accept_truncated=accept_truncated)
+    rows = gathered.rows
+    if rows.empty:
+        raise CorpusError(f"none of the recordings can be used; the first: {gathered.refused[0]['reason']}")
     _set_gender(loaded, rows, gender)
     if adapt:
         loaded = _adapted(loaded, rows, jobs)
@@ -80,9 +83,22 @@ def predict(
         say(NO_UNLIKENESS)
     with progress_bar("recordings") as progress:
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain, most_unlike=limit)
+    answers = _with_refused(answers, gathered)
     _put(answers, loaded.card, out, json=json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
+
+
+def _with_refused(answers: Any, clips: Any) -> Any:
+    """Return the answers in the order of the recordings, with an error for each one that was not predicted."""
+    import pandas as pd
+
+    if not clips.refused:
+        return answers
+    errors = pd.DataFrame.from_dict(clips.refused, orient="index").rename(columns={"reason": "error"})
+    together = pd.concat([answers.set_axis(clips.places()), errors]).sort_index()
+    texts = [name for name in answers if answers[name].dtype.kind not in "fiub"]
+    return together.assign(**{name: together[name].fillna("") for name in texts})
 
 
 def _most_unlike(abstain: bool, given: float | None) -> float:
@@ -174,9 +190,10 @@ def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
 
 def _clip(record: Mapping[str, Any]) -> str:
     """Return the file of a recording, and which part of it was heard."""
-    start, end = record.get("start", 0.0), record.get("end", nan)
-    part = f", {start:g} s to " + ("the end" if isnan(end) else f"{end:g} s") if start or not isnan(end) else ""
-    return f"{record['file']}{part}"
+    start, end = record.get("start", nan), record.get("end", nan)
+    if isnan(start) or (start == 0 and isnan(end)):
+        return str(record["file"])
+    return f"{record['file']}, {start:g} s to {'the end' if isnan(end) else f'{end:g} s'}"
 
 
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:

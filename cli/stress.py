@@ -97,13 +97,16 @@ def stress(
 
 def _listing(places: list[Path], asked: Asked) -> Any:
     """List the recordings; without a corpus, those of folders have neither emotion nor speaker."""
+    import pandas as pd
+
     from fusionser.corpora import Listing
     from fusionser.pipeline import list_places
 
     from .inputs import gather_clips
 
     if asked.corpus is None and asked.layout is None and all(place.is_dir() for place in places):
-        return Listing(gather_clips([str(place) for place in places], None, accept_truncated=asked.accept_truncated))
+        clips = gather_clips([str(place) for place in places], None, accept_truncated=asked.accept_truncated)
+        return Listing(clips.rows, pd.DataFrame(clips.refused.values(), columns=["file", "reason"]))
     given = Input(corpus=asked.corpus, layout=asked.layout, accept_truncated=asked.accept_truncated)
     return list_places(given.pair(places))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.errors import ModelFileError
-from fusionser.files import write_bytes
+from fusionser.files import is_folder, write_bytes
 
 __all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_size", "is_model_file", "read_archive", "write_archive"]
 
@@ -47,9 +47,7 @@ def is_model_file(path: str | Path) -> bool:
     >>> is_model_file("missing.fusionser"), is_model_file("missing.wav")
     (True, False)
     """
-    if Path(path).is_dir():
-        return False
-    if Path(path).suffix.lower() == MODEL_SUFFIX:
+    if Path(path).suffix.lower() == MODEL_SUFFIX and not is_folder(path):
         return True
     try:
         with zipfile.ZipFile(path) as archive:

@@ -37,6 +37,9 @@ LOWEST_RATE, HIGHEST_RATE = 1000, 384000
 LONGEST_SECONDS = 15 * 60.0
 """Longest recording that is accepted, in seconds. The limit also stops the reading of endless files."""
 
+LATEST_SECONDS = 24 * 3600.0
+"""Latest start and end of a part, in seconds."""
+
 SILENCE_PEAK = 1e-4
 """A clip is silent when half its peak-to-peak range is below this value (-80 dB full scale)."""
 
@@ -208,6 +211,7 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         If the file cannot be read, the part has no samples, or `check_samples` rejects the samples. A file that was cut
         off can only be read up to an `end`.
     """
+    _check_times(start, end, str(file))
     with _open(file) as sound:
         if end is None:
             _check_whole(file)
@@ -231,6 +235,14 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
     mono = mix_down(samples.T)
     check_samples(mono, str(file))
     return mono, rate
+
+
+def _check_times(start: float, end: float | None, name: str) -> None:
+    for what, seconds in (("start", start), ("end", end)):
+        if seconds is not None and not 0 <= seconds <= LATEST_SECONDS:
+            raise AudioError(f"{name}: {what} is {seconds:g} s; expected 0 to {LATEST_SECONDS:g} s")
+    if end is not None and end <= start:
+        raise AudioError(f"{name}: the part from {start:g} to {end:g} s is empty; expected an end after the start")
 
 
 def check_part(count: int, rate: int, start: float, end: float | None, name: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fusionser.errors import FusionserError
 
-__all__ = ["write_bytes", "write_text", "write_whole"]
+__all__ = ["is_folder", "write_bytes", "write_text", "write_whole"]
 
 
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
@@ -63,3 +63,17 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 def write_text(path: str | Path, content: str) -> Path:
     """Write `content` to `path` in UTF-8, atomically."""
     return write_bytes(path, content.encode())
+
+
+def is_folder(path: str | Path) -> bool:
+    """Return whether a path is a folder; a path that no file can have is none.
+
+    Examples
+    --------
+    >>> is_folder("."), is_folder("x" * 5000)
+    (True, False)
+    """
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False

@@ -43,6 +43,7 @@ __all__ = [
     "check_rows",
     "feature_columns",
     "given_columns",
+    "load_rows",
     "make_rows",
     "ordered_speakers",
     "read_table",
@@ -99,7 +100,7 @@ def make_rows(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return check_rows(pd.DataFrame.from_records(list(records)))
 
 
-def check_rows(table: pd.DataFrame) -> pd.DataFrame:
+def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.DataFrame:
     """Return the table with all columns, in order and with the right types.
 
     Parameters
@@ -108,6 +109,9 @@ def check_rows(table: pd.DataFrame) -> pd.DataFrame:
         Needs a column ``file``. Missing values become the empty string in text columns, 0 in ``start``, and in
         ``source`` the file's path, with the start of the clip if it is not 0. ``start`` and ``end`` are numbers of
         seconds, or time spans; a missing ``end`` is the end of the file.
+    wrong : dict of int to str, optional
+        Gets the reason for each row whose file or part cannot be right, by its position, instead of an error. These
+        rows are left out.
 
     Raises
     ------
@@ -125,9 +129,16 @@ def check_rows(table: pd.DataFrame) -> pd.DataFrame:
         filled = values.astype(object).where(values.notna(), "")
         # A file may have a name that begins or ends with a blank.
         checked[name] = [str(value) if name == "file" else str(value).strip() for value in filled]
-    checked["start"] = _seconds(checked, "start", 0.0)
-    checked["end"] = _seconds(checked, "end", np.nan)
-    _check_values(checked)
+    problems: dict[int, str] = {}
+    checked["start"] = _seconds(checked, "start", 0.0, problems)
+    checked["end"] = _seconds(checked, "end", np.nan, problems)
+    problems |= _wrong_places(checked)
+    if problems and wrong is None:
+        raise RowsError(next(iter(problems.values())))
+    if wrong is not None:
+        wrong |= problems
+        checked = checked[~np.isin(np.arange(len(checked)), list(problems))].copy()
+    _check_genders(checked)
     blank = checked["source"] == ""
     places = zip(checked.loc[blank, "file"], checked.loc[blank, "start"], strict=True)
     checked.loc[blank, "source"] = [f"{file}#{start:g}" if start else file for file, start in places]
@@ -136,7 +147,7 @@ def check_rows(table: pd.DataFrame) -> pd.DataFrame:
     return checked[[*COLUMNS, *others]].reset_index(drop=True)
 
 
-def _seconds(table: pd.DataFrame, name: str, missing: float) -> "pd.Series[float]":
+def _seconds(table: pd.DataFrame, name: str, missing: float, problems: dict[int, str]) -> "pd.Series[float]":
     if name not in table:
         return pd.Series(missing, index=table.index, dtype=float)
     given = table[name]
@@ -149,9 +160,15 @@ def _seconds(table: pd.DataFrame, name: str, missing: float) -> "pd.Series[float
     if spans.any():
         numbers[spans] = pd.to_timedelta(given[spans], errors="coerce").dt.total_seconds()
     wrong = numbers.isna() & given.notna() & (given.astype(str).str.strip() != "")
-    if wrong.any():
-        raise RowsError(f"column '{name}' holds {given[wrong].iloc[0]!r}; expected seconds as a number")
+    for place in np.flatnonzero(wrong).tolist():
+        problems[place] = (
+            f"{_named(table, place)}column '{name}' holds {given.iloc[place]!r}; expected seconds as a number"
+        )
     return numbers.fillna(missing)
+
+
+def _named(table: pd.DataFrame, place: int) -> str:
+    return f"{table['file'].iloc[place]}: " if table["file"].iloc[place] else f"row {place}: "
 
 
 def _is_duration(value: Any) -> bool:
@@ -159,21 +176,26 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, (timedelta, np.timedelta64)) or (isinstance(value, str) and ":" in value)
 
 
-def _check_values(table: pd.DataFrame) -> None:
-    blank = int((table["file"].str.strip() == "").sum())
-    if blank:
-        raise RowsError(f"{blank} rows have an empty 'file'; every row needs one")
+def _wrong_places(table: pd.DataFrame) -> dict[int, str]:
+    """Return the reason for each row without a file, or with an impossible part, by its position."""
+    blank = (table["file"].str.strip() == "").to_numpy()
+    start, end = table["start"].to_numpy(), table["end"].to_numpy()
+    impossible = ~np.isfinite(start) | (start < 0) | np.isinf(end) | (end <= start)
+    problems: dict[int, str] = {
+        place: f"row {place}: empty 'file'; every row needs a recording" for place in np.flatnonzero(blank).tolist()
+    }
+    for place in np.flatnonzero(impossible & ~blank).tolist():
+        problems[place] = (
+            f"{_named(table, place)}the part from start = {start[place]:g} to end = {end[place]:g} s is empty; "
+            "expected 0 <= start < end"
+        )
+    return problems
+
+
+def _check_genders(table: pd.DataFrame) -> None:
     genders = sorted(set(table["gender"]) - {*GENDERS, ""})
     if genders:
         raise RowsError(f"column 'gender' holds {genders[0]!r}; expected 'female', 'male' or nothing")
-    wrong = (table["start"] < 0) | (table["end"] <= table["start"]) | ~np.isfinite(table["start"])
-    wrong |= np.isinf(table["end"])
-    if wrong.any():
-        row = table[wrong].iloc[0]
-        raise RowsError(
-            f"{row['file']}: the part from start = {row['start']:g} to end = {row['end']:g} s is empty; "
-            "expected 0 <= start < end"
-        )
 
 
 def feature_columns(table: pd.DataFrame) -> list[str]:
@@ -225,8 +247,8 @@ def ordered_speakers(table: pd.DataFrame) -> list[str]:
     return sorted(set(table["speaker"].astype(str)), key=lambda name: (order[corpus_of(name)], name))
 
 
-def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Read a CSV or Parquet table of rows; relative files are relative to the table's folder.
+def load_rows(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read a CSV or Parquet table of rows as it is; relative files are relative to the table's folder.
 
     Parameters
     ----------
@@ -238,7 +260,7 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
     Raises
     ------
     RowsError
-        If the table cannot be read, or `check_rows` rejects it.
+        If the table cannot be read.
     """
     source = Path(path)
     table = load_table(source, columns)
@@ -246,7 +268,20 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
         # Before the sources are named after the files, since two tables may use the same relative names.
         folder = source.resolve().parent
         table["file"] = [_in_folder(folder, file) for file in table["file"]]
-    return check_rows(table.rename(columns=current_column))
+    return table.rename(columns=current_column)
+
+
+def read_table(
+    path: str | Path, columns: Mapping[str, str] | None = None, wrong: dict[int, str] | None = None
+) -> pd.DataFrame:
+    """Read a table with `load_rows`, and return it as `check_rows` does.
+
+    Raises
+    ------
+    RowsError
+        If the table cannot be read, or `check_rows` rejects it.
+    """
+    return check_rows(load_rows(path, columns), wrong)
 
 
 def _in_folder(folder: Path, file: Any) -> str:

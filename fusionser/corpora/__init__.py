@@ -8,13 +8,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.registry import CORPORA
-from fusionser.rows import read_table
+from fusionser.rows import check_rows, load_rows
 from fusionser.tables import TABLE_SUFFIXES
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
@@ -77,11 +79,19 @@ def list_rows(
 def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated: bool) -> Listing:
     if not path.is_file():
         raise CorpusError(f"{path}: no such table")
-    rows = read_table(path, columns)
+    wrong: dict[int, str] = {}
+    table = load_rows(path, columns)
+    rows = check_rows(table, wrong)
+    if rows.empty:
+        raise CorpusError(f"{path}: none of {len(wrong)} rows can be used; the first: {wrong[min(wrong)]}")
     if rows["end"].notna().all():
-        return Listing(rows)
-    records = [
-        {str(key): value for key, value in record.items() if key != "end" or value == value}
-        for record in rows.to_dict("records")
-    ]
-    return measure(records, accept_truncated=accept_truncated)
+        listing = Listing(rows)
+    else:
+        records = [
+            {str(key): value for key, value in record.items() if key != "end" or value == value}
+            for record in rows.to_dict("records")
+        ]
+        listing = measure(records, accept_truncated=accept_truncated)
+    refused = [{"file": str(table["file"].iloc[place]), "reason": reason} for place, reason in sorted(wrong.items())]
+    listing.quarantine = pd.concat([pd.DataFrame(refused, columns=["file", "reason"]), listing.quarantine])
+    return listing

@@ -95,15 +95,17 @@ class Corpus:
         return set()
 
 
-def check_name(path: str | Path) -> None:
-    """Raise `CorpusError` if a file name is not UTF-8, since it can be neither printed nor stored in a table."""
+def wrong_name(path: str | Path) -> dict[str, str] | None:
+    """Return a quarantine entry if a path is not UTF-8, since it can be neither printed nor stored in a table."""
     try:
         str(path).encode()
-    except UnicodeEncodeError as error:
-        raise CorpusError(f"{os.fsencode(path)!r}: the name of this file is not UTF-8; rename it") from error
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        return {"file": shown, "reason": f"{shown}: this name is not UTF-8; rename the file or folder"}
+    return None
 
 
-def audio_files(folder: Path, *, others: bool = False) -> Iterator[Path]:
+def audio_files(folder: Path, refused: list[dict[str, str]] | None = None, *, others: bool = False) -> Iterator[Path]:
     """Yield the audio files under a folder, sorted by path, without those in hidden or macOS archive folders.
 
     Links to folders are followed; a folder that two paths lead to is read once.
@@ -111,13 +113,10 @@ def audio_files(folder: Path, *, others: bool = False) -> Iterator[Path]:
     Parameters
     ----------
     folder : Path
+    refused : list of dict, optional
+        Gets an entry for each file whose path is not UTF-8, instead of the file: ``file`` and ``reason``.
     others : bool, default=False
         Also yield files of `OTHER_AUDIO_SUFFIXES`, which cannot be read.
-
-    Raises
-    ------
-    CorpusError
-        If a file's name is not UTF-8.
     """
     read, suffixes = set(), (*AUDIO_SUFFIXES, *(OTHER_AUDIO_SUFFIXES if others else ()))
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -129,8 +128,11 @@ def audio_files(folder: Path, *, others: bool = False) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(names):
             if not name.startswith(".") and PurePath(name).suffix.lower() in suffixes:
-                check_name(Path(place) / name)
-                yield Path(place) / name
+                wrong = None if refused is None else wrong_name(Path(place) / name)
+                if refused is None or wrong is None:
+                    yield Path(place) / name
+                else:
+                    refused.append(wrong)
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -167,9 +169,14 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
     records: dict[str, Record] = {}
     doubled: list[tuple[str, str]] = []
     ignored: list[str] = []
-    files = list(audio_files(root))
+    unnamed: list[dict[str, str]] = []
+    files = list(audio_files(root, unnamed))
     if not files:
-        raise CorpusError(f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}")
+        raise CorpusError(
+            unnamed[0]["reason"]
+            if unnamed
+            else f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}"
+        )
     # Of two files of one recording, the one with the preferred suffix, then the shorter path, comes first.
     files.sort(key=lambda file: (AUDIO_SUFFIXES.index(file.suffix.lower()), len(file.parts), str(file)))
     for file in files:
@@ -194,7 +201,9 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
     listing = measure(usable, accept_truncated=accept_truncated)
     return replace(
         listing,
-        quarantine=pd.concat([pd.DataFrame(refused.values(), columns=["file", "reason"]), listing.quarantine]),
+        quarantine=pd.concat(
+            [pd.DataFrame([*unnamed, *refused.values()], columns=["file", "reason"]), listing.quarantine]
+        ),
         doubled=doubled,
         ignored=sorted(ignored),
         notes=[*notes, *listing.notes],
