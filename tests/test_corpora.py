@@ -139,6 +139,18 @@ def test_the_gender_of_crema_d_comes_from_its_table(tmp_path):
         list_rows(tmp_path, "crema-d")
 
 
+def test_film_and_audio_of_ravdess_are_one_recording(tmp_path):
+    trial = "01-06-01-02-02-05"
+    record_tree(tmp_path, [f"Actor_05/01-{trial}.wav", f"audio/Actor_05/03-{trial}.flac", "01-01-01-01-01-01-06.wav"])
+    record_tree(tmp_path, ["02-01-01-01-01-01-07.wav"])
+    listing = list_rows(tmp_path, "ravdess")
+    assert [Path(file).name for file in listing.rows["file"]] == [f"03-{trial}.flac", "01-01-01-01-01-01-06.wav"]
+    assert [[Path(name).name for name in pair] for pair in listing.doubled] == [[f"01-{trial}.wav", f"03-{trial}.flac"]]
+    # A film without sound is no recording.
+    assert [Path(file).name for file in listing.ignored] == ["02-01-01-01-01-01-07.wav"]
+    assert listing.rows["source"].tolist() == [f"ravdess/03-{trial}", "ravdess/03-01-01-01-01-01-06"]
+
+
 def test_the_super_set_is_ordered_by_corpus_then_speaker(tmp_path):
     record_tree(
         tmp_path,

@@ -90,6 +90,10 @@ class Corpus:
         """Return, by its id, each recording that in some copies of the corpus has the audio of another one."""
         return {}
 
+    def is_second_choice(self, path: PurePath) -> bool:
+        """Return whether another file of the same recording is preferred."""
+        return False
+
     def expected(self) -> set[str]:
         """Return the ids of the complete corpus if they follow a rule, else an empty set."""
         return set()
@@ -178,7 +182,14 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
             else f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}"
         )
     # Of two files of one recording, the one with the preferred suffix, then the shorter path, comes first.
-    files.sort(key=lambda file: (AUDIO_SUFFIXES.index(file.suffix.lower()), len(file.parts), str(file)))
+    files.sort(
+        key=lambda file: (
+            corpus.is_second_choice(file),
+            AUDIO_SUFFIXES.index(file.suffix.lower()),
+            len(file.parts),
+            str(file),
+        )
+    )
     for file in files:
         record = corpus.parse(file.relative_to(root))
         if record is None:

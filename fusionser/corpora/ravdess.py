@@ -1,7 +1,8 @@
 """RAVDESS, speech and song: the file name consists of seven two-digit fields.
 
 In ``03-01-05-02-01-02-07`` these are modality, channel, emotion, intensity, statement, repetition and actor. Actors
-with odd numbers are male.
+with odd numbers are male. The same performance is there as audio (03), as film with sound (01), and as film without
+sound (02).
 """
 
 import re
@@ -13,6 +14,7 @@ from fusionser.corpora.base import Corpus, Record
 __all__ = ["Ravdess", "RavdessSong"]
 
 NAME = re.compile(r"\d\d(-\d\d){6}")
+FILM, AUDIO = "01", "03"
 INTENSITIES = {"01": "normal", "02": "strong"}
 STATEMENTS = {"01": "kids", "02": "dogs"}
 
@@ -36,12 +38,14 @@ class Ravdess(Corpus):
         """
         if not NAME.fullmatch(path.stem):
             return None
-        _, channel, emotion, intensity, statement, _, actor = path.stem.split("-")
+        modality, channel, emotion, intensity, statement, _, actor = path.stem.split("-")
         valid = emotion in self.card.labels and intensity in INTENSITIES and statement in STATEMENTS
+        valid &= modality in (AUDIO, FILM)
         if channel != self.channel_code or not valid:
             return None
         return {
-            "id": path.stem,
+            # The sound of the film is another file of the same performance.
+            "id": f"{AUDIO}{path.stem[len(modality) :]}",
             # The same person has the same speaker name in both parts, speech and song.
             "speaker": f"ravdess/{actor}",
             "gender": "male" if int(actor) % 2 else "female",
@@ -50,6 +54,10 @@ class Ravdess(Corpus):
             "intensity": INTENSITIES[intensity],
             "channel": self.channel,
         }
+
+    def is_second_choice(self, path: PurePath) -> bool:
+        """Return whether a file is the sound of the film."""
+        return path.stem.startswith(f"{FILM}-")
 
     def expected(self) -> set[str]:
         """Return the ids of the complete corpus."""

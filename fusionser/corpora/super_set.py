@@ -30,6 +30,10 @@ class SuperSet(Corpus):
                 return {**record, "corpus": part.name}
         return None
 
+    def is_second_choice(self, path: PurePath) -> bool:
+        """Return whether another file of the same recording is preferred."""
+        return any(part.is_second_choice(path) for part in self.parts)
+
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Sort the records by part, and let each part complete its own."""
         notes: list[Stamp] = []
