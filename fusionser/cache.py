@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,8 @@ class FeatureCache:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60.0)
+        # A damaged text is found where it is used.
+        connection.text_factory = lambda text: text.decode(errors="replace")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         return connection
@@ -98,7 +100,7 @@ class FeatureCache:
         return digests
 
     def get(self, keys: Iterable[str]) -> dict[str, Array]:
-        """Return the arrays of the keys that are in the cache."""
+        """Return the arrays of the keys that are in the cache. A damaged entry is not in it."""
         wanted = list(dict.fromkeys(keys))
         arrays: dict[str, Array] = {}
         with closing(self._connect()) as connection, connection:
@@ -107,8 +109,11 @@ class FeatureCache:
                 marks = ",".join("?" * len(chunk))
                 query = f"SELECT key, shape, value FROM entries WHERE key IN ({marks})"  # noqa: S608
                 for key, shape, value in connection.execute(query, chunk):
-                    sizes = [int(size) for size in shape.split(",") if size]
-                    arrays[key] = np.frombuffer(value, dtype="<f4").reshape(sizes).astype(np.float32)
+                    with suppress(ValueError, TypeError, AttributeError):
+                        sizes = [int(size) for size in shape.split(",") if size]
+                        array = np.frombuffer(value, dtype="<f4").reshape(sizes).astype(np.float32)
+                        if np.isfinite(array).all():
+                            arrays[key] = array
                 now = time.time()
                 # Updating at most hourly avoids a write for every read.
                 touch = f"UPDATE entries SET used = ? WHERE used < ? AND key IN ({marks})"  # noqa: S608

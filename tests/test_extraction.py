@@ -328,6 +328,39 @@ def test_a_damaged_cache_costs_the_cache_and_not_the_result(clips, tmp_path, mon
     assert "continued without it" in result.notices[0]
 
 
+DAMAGES = {
+    "shape of text": ("shape", "'20,x'"),
+    "shape of another size": ("shape", "'7,7'"),
+    "shape turned": ("shape", "'1,' || shape"),
+    "shape missing": ("shape", "''"),
+    "shape that is no text": ("shape", "x'00ff'"),
+    "negative": ("shape", "'-1,-1'"),
+    "cut": ("value", "substr(value, 1, 3)"),
+    "cut at a number": ("value", "substr(value, 1, 4)"),
+    "longer": ("value", "CAST(value || value AS BLOB)"),
+    "text of no encoding": ("value", "value || value"),
+    "text": ("value", "'text'"),
+    "number": ("value", "7"),
+    "not a number": ("value", "CAST(x'0000c07f' || substr(value, 5) AS BLOB)"),
+    "infinite": ("value", "CAST(x'0000807f' || substr(value, 5) AS BLOB)"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_entry_of_the_cache_is_computed_again(clips, tmp_path, damage):
+    cache = Cache(tmp_path)
+    expected = extractor().run(clips, cache=cache)
+    column, value = DAMAGES[damage]
+    with closing(sqlite3.connect(tmp_path / "features.sqlite")) as connection, connection:
+        assert connection.execute(f"UPDATE entries SET {column} = {value}").rowcount > 6
+    again = extractor().run(clips, cache=cache)
+    assert again.notices == [] and again.computed == 6
+    np.testing.assert_array_equal(again.stacked("mfcc"), expected.stacked("mfcc"))
+    assert again.fingerprints == expected.fingerprints
+    # The entries were written anew.
+    assert extractor().run(clips, cache=cache).computed == 0
+
+
 def test_a_features_file_that_was_edited_is_refused_where_it_no_longer_holds(demo_folder, tmp_path):
     prepared = prepare([Place(demo_folder, "demo")], FUSIONNET)
     table, extractor = prepared.table, prepared.extractor

@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 CPU = "cpu"
 BATCH = 24
 DEVICE_BATCH = 96
-FINGERPRINT = "fingerprint"
+FINGERPRINT, FINGERPRINT_SHAPE = "fingerprint", (16,)
 WORTH_A_PROCESS = 48
 
 
@@ -173,6 +173,7 @@ class _Store:
         self.cache: FeatureCache | None = None
         self.notice: str | None = None
         self.keys: dict[tuple[int, str], str] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
         if cache is None:
             return
         # The last digits depend on the device.
@@ -181,6 +182,7 @@ class _Store:
         if not digests or not rows:
             return
         digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
+        self.shapes = {name: _shape(item) for name, item in computations.items()} | {FINGERPRINT: FINGERPRINT_SHAPE}
         self.cache = cache.features()
         with self._stopping_at_errors(self.cache):
             files = self.cache.file_digests(str(row["file"]) for row in rows.values() if not holds_waveform(row))
@@ -202,7 +204,11 @@ class _Store:
         if self.cache is not None and self.keys:
             with self._stopping_at_errors(self.cache):
                 recalled = self.cache.get(self.keys.values())
-                return {place: recalled[key] for place, key in self.keys.items() if key in recalled}
+                return {
+                    place: recalled[key]
+                    for place, key in self.keys.items()
+                    if key in recalled and recalled[key].shape == self.shapes[place[1]]
+                }
         return {}
 
     def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
@@ -210,6 +216,12 @@ class _Store:
         if self.cache is not None and not self.notice:
             with self._stopping_at_errors(self.cache):
                 self.cache.put({self.keys[place]: value for place, value in computed.items() if place in self.keys})
+
+
+def _shape(computation: Computation) -> tuple[int, ...]:
+    """Return the shape of what a computation gives for a clip: that of a front end, or one number per column."""
+    shape = getattr(computation, "array_shape", None)
+    return tuple(shape()) if shape is not None else (len(computation.names()),)
 
 
 def _described(row: Row, file_digest: str) -> str:
