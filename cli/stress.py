@@ -11,6 +11,7 @@ from .console import print_json, print_table, progress_bar, warn_quarantine, wri
 from .options import (
     JOBS_HELP,
     LAYOUT_HELP,
+    MAP_HELP,
     SEEDS,
     TRUNCATED_HELP,
     Group,
@@ -30,6 +31,7 @@ class Asked(Group):
         "and speakers of a folder are unknown."
     )
     layout: str | None = option(LAYOUT_HELP)
+    columns: str | None = option(MAP_HELP, flag="--map")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
     limit: int | None = option(
@@ -107,7 +109,8 @@ def _listing(places: list[Path], asked: Asked) -> Any:
     if asked.corpus is None and asked.layout is None and all(place.is_dir() for place in places):
         clips = gather_clips([str(place) for place in places], None, accept_truncated=asked.accept_truncated)
         return Listing(clips.rows, pd.DataFrame(clips.refused.values(), columns=["file", "reason"]))
-    given = Input(corpus=asked.corpus, layout=asked.layout, accept_truncated=asked.accept_truncated)
+    shared = ("corpus", "layout", "columns", "accept_truncated")
+    given = Input(**{name: getattr(asked, name) for name in shared})
     return list_places(given.pair(places))
 
 

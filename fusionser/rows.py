@@ -31,7 +31,7 @@ from fusionser.errors import FusionserError, RowsError
 from fusionser.files import write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
-from fusionser.tables import load_table
+from fusionser.tables import load_table, without_formulas
 
 __all__ = [
     "ARRAY_MARK",
@@ -304,7 +304,10 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
     """
     target = Path(path)
     table = table.drop(columns=array_columns(table))
-    writers: dict[str, Callable[..., Any]] = {".parquet": table.to_parquet, ".csv": table.to_csv}
+    writers: dict[str, Callable[..., Any]] = {
+        ".parquet": table.to_parquet,
+        ".csv": lambda *given, **options: without_formulas(table).to_csv(*given, **options),
+    }
     if target.suffix not in writers:
         raise FusionserError(f"{target}: cannot tell the format from '{target.suffix}'; expected .parquet or .csv")
     return write_whole(target, lambda temporary: writers[target.suffix](temporary, index=False))

@@ -5,13 +5,14 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fusionser.errors import RowsError, SettingsError
 
-__all__ = ["TABLE_SUFFIXES", "load_table", "named_columns"]
+__all__ = ["TABLE_SUFFIXES", "load_table", "named_columns", "without_formulas"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -23,6 +24,9 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Encodings by the bytes that a text begins with. UTF-32 begins as UTF-16 does, and so comes before it."""
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet takes for a formula."""
 
 LARGEST_FIELD = 10**7
 """Characters that a cell may have."""
@@ -57,6 +61,35 @@ def named_columns(pairs: Mapping[str, str] | str | None) -> dict[str, str]:
             )
         named[ours] = theirs
     return named
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts and column names a spreadsheet does not take for formulas.
+
+    Texts that begin as a formula does get an apostrophe before them, which `load_table` takes off again.
+
+    Examples
+    --------
+    >>> without_formulas(pd.DataFrame({"note": ["=1+1", "-1", "fine"], "score": [-1, 0, 1]}))["note"].tolist()
+    ["'=1+1", "'-1", 'fine']
+    """
+    safe = table.copy()
+    for name, kind in table.dtypes.items():
+        if kind.kind not in "biufcmM":
+            safe[name] = table[name].map(_escaped)
+    return safe.rename(columns=_escaped)
+
+
+def _looks_like_formula(text: str) -> bool:
+    return text.lstrip("'").startswith(FORMULAS)
+
+
+def _escaped(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and _looks_like_formula(value) else value
+
+
+def _unescaped(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and _looks_like_formula(cell) else cell
 
 
 def load_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -122,7 +155,7 @@ def _csv(source: Path) -> pd.DataFrame:
     csv.field_size_limit(LARGEST_FIELD)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        header = next(lines, [])
+        header = [_unescaped(name) for name in next(lines, [])]
         rows = [_fitted(line, header, source, lines.line_num) for line in lines if any(line)]
     except csv.Error as error:
         raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
@@ -138,13 +171,13 @@ def _csv(source: Path) -> pd.DataFrame:
 def _fitted(line: list[str], header: list[str], source: Path, number: int) -> list[str]:
     """Return the cells of a line, one per column; a separator at its end is not one more cell."""
     if len(line) > len(header) and not any(line[len(header) :]):
-        return line[: len(header)]
+        line = line[: len(header)]
     if len(line) != len(header):
         raise RowsError(
             f"{source}, line {number}: has {len(line)} values for {len(header)} columns; put quotation marks around "
             "values that contain a separator"
         )
-    return line
+    return [_unescaped(cell) for cell in line]
 
 
 def _text(source: Path) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from fusionser.corpora import CORPORA
 from fusionser.model import INCLUDED_MODEL, ModelCard
+from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.settings import block_lines
 from fusionser.reporting.words import percent, stamp_texts
@@ -48,6 +49,7 @@ def card_page(card: ModelCard, results: Sequence[Result] = ()) -> str:
     results : sequence of Result
         Further results of the same pipeline, such as on other corpora.
     """
+    card, results = escaped(card), [escaped(result) for result in results]
     estimate = card.estimate
     return render(
         "card.md.j2",

@@ -15,6 +15,7 @@ from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import write_text
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
+from fusionser.reporting.markdown import escaped
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.words import (
     calibration,
@@ -112,7 +113,7 @@ def environment(**options: Any) -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a Markdown page; nothing is escaped, since the pages are only written and never served."""
+    """Return a Markdown page; what others named in it must be `escaped` before."""
     page = environment(keep_trailing_newline=True).get_template(template)
     text = page.render(
         percent=_score,
@@ -131,6 +132,7 @@ def render(template: str, **values: Any) -> str:
 
 def result_page(result: Result, networks: Sequence[str] = ()) -> str:
     """Return the Markdown page of one result; `networks` names the networks that have learning curves."""
+    result = escaped(result)
     return render(
         "result.md.j2",
         result=result,
@@ -185,6 +187,7 @@ class StudyText(PageText):
 
 def study_page(text: StudyText, results: Sequence[Result]) -> str:
     """Return the Markdown page of a study, with one table per corpus, protocol and number of classes."""
+    results = [escaped(result) for result in results]
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})

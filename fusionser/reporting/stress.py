@@ -12,6 +12,7 @@ from fusionser.evaluation.stress import CLEAN, ConditionScores, StressResult
 from fusionser.files import write_text
 from fusionser.registry import CONDITIONS, CORPORA
 from fusionser.reporting.figures import COLORS, plain, save_figure
+from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.words import percent, stamp_texts
 from fusionser.rows import write_table
@@ -102,6 +103,7 @@ def interval_text(result: StressResult) -> str:
 
 def stress_page(result: StressResult) -> str:
     """Return the Markdown page of a stress test."""
+    result = escaped(result)
     return render(
         "stress.md.j2",
         result=result,

@@ -1,0 +1,48 @@
+"""Names of other people in Markdown pages: labels, files and speakers must neither break a table nor become HTML."""
+
+import re
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+__all__ = ["escape", "escaped"]
+
+Described = TypeVar("Described", bound=BaseModel)
+
+UNSAFE = re.compile(r"[\\`|\[\]]")
+COMMAND = "command"
+"""Field with a command, which pages show as code, where nothing is escaped."""
+
+
+def escape(text: str) -> str:
+    r"""Return a text that Markdown shows as it is, on one line.
+
+    Examples
+    --------
+    >>> escape("happy|<b>sad</b>")
+    'happy\\|&lt;b>sad&lt;/b>'
+    """
+    return UNSAFE.sub(r"\\\g<0>", _one_line(text).replace("&", "&amp;").replace("<", "&lt;"))
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split(" "))
+
+
+def escaped(described: Described) -> Described:
+    """Return a copy of a result or card whose texts, and names, Markdown shows as they are."""
+    changed: Any = _escaped(described.model_dump(mode="json"))
+    return type(described).model_validate(changed)
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            escape(name): _one_line(item) if name == COMMAND and isinstance(item, str) else _escaped(item)
+            for name, item in value.items()
+        }
+    return value

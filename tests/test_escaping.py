@@ -1,0 +1,83 @@
+"""Names that others chose neither become HTML, nor break tables, nor become formulas of a spreadsheet."""
+
+import csv
+import re
+
+import pandas as pd
+import pytest
+
+from fusionser.reporting.markdown import escape
+from fusionser.rows import check_rows, read_table, write_table
+from fusionser.tables import load_table
+
+HOSTILE = {
+    "angry": "<script>alert(1)</script>",
+    "happy": "happy | very\nhappy",
+    "sad": "=HYPERLINK('http://x')",
+    "fear": "[click](javascript:alert(1))",
+    "neutral": "`code` \\ *",
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(demo_rows, tmp_path_factory):
+    rows = demo_rows[["file", "emotion", "speaker"]].copy()
+    rows["emotion"] = rows["emotion"].map(HOSTILE)
+    rows["speaker"] = [f"=s|<i>{name}" for name in rows["speaker"]]
+    path = tmp_path_factory.mktemp("hostile") / "rows.parquet"
+    rows.to_parquet(path)
+    return path
+
+
+def is_safe(page):
+    assert re.search(r"(?<!\\)<(script|i|b)>", page) is None
+    # A link needs brackets that are not escaped.
+    assert re.search(r"(?<!\\)\](\(|\[)\s*javascript", page) is None
+    for table in re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(cells) == 1, table
+
+
+def test_pages_and_tables_of_an_evaluation(command, hostile, tmp_path):
+    options = ["--blocks", "mfcc", "--classifier", "random-forest", "--folds", 2, "--out", tmp_path]
+    assert command("evaluate", hostile, *options).status == 0
+    page = (tmp_path / "report.md").read_text()
+    is_safe(page)
+    assert "&lt;script>alert(1)&lt;/script>" in page and r"happy \| very happy" in page
+    for path in tmp_path.glob("*.csv"):
+        with path.open(newline="") as stream:
+            assert [cell for line in csv.reader(stream) for cell in line if cell.startswith("=")] == []
+
+
+def test_the_card_of_a_model_and_its_answers(command, hostile, tmp_path):
+    model = tmp_path / "m.fusionser"
+    options = ["--blocks", "mfcc", "--classifier", "random-forest", "--protocol", "speaker-kfold", "--folds", 2]
+    command("fit", hostile, *options, "--out", model)
+    is_safe(command("card", model).output)
+    done = command("predict", model, "--list", hostile, "--out", tmp_path / "answers.csv")
+    assert done.status == 0, done.messages
+    text = (tmp_path / "answers.csv").read_text()
+    assert ",'=HYPERLINK" in text and ",=" not in text and "\n=" not in text
+    again = load_table(tmp_path / "answers.csv")
+    assert "probability_=HYPERLINK('http://x')" in again.columns
+    assert set(again["truth"]) == set(HOSTILE.values())
+    command("stress", model, hostile, "--conditions", "gain-plus-12-db", "--limit", 10, "--out", tmp_path / "stress")
+    is_safe((tmp_path / "stress" / "report.md").read_text())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("text", ["=1+1", "+49", "-x.wav", "@home", "'=quoted", "plain", "a=b", "'s"])
+def test_tables_come_back_as_they_were(tmp_path, text, suffix):
+    # A column whose name begins with @ would be one of arrays.
+    column = text.replace("@", "x@")
+    rows = check_rows(pd.DataFrame({"file": [str(tmp_path / text)], "emotion": [text], "end": [1.0], column: [text]}))
+    write_table(rows, tmp_path / f"rows.{suffix}")
+    pd.testing.assert_frame_equal(read_table(tmp_path / f"rows.{suffix}"), rows, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\r\nb\x00\x1b[0mc", r"a  b  \[0mc"), ("R&B <3", "R&amp;B &lt;3"), ("sad_2 (very)", "sad_2 (very)")],
+)
+def test_texts_are_shown_on_one_line(text, shown):
+    assert escape(text) == shown
