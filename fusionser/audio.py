@@ -21,6 +21,7 @@ __all__ = [
     "LOWEST_RATE",
     "SILENCE_PEAK",
     "ClipSettings",
+    "check_channels",
     "check_part",
     "check_samples",
     "decode",
@@ -219,9 +220,8 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         first = int(start * rate)
         stop = None if end is None else round(end * rate)
         try:
-            sound.seek(min(first, max(sound.frames, 0)))
             count = int(LONGEST_SECONDS * rate) if stop is None else max(stop - first, 0)
-            samples = sound.read(count, dtype="float32", always_2d=True)
+            samples = _read(sound, min(first, max(frames, 0)), count)
         except RuntimeError as error:
             reason = getattr(error, "error_string", str(error)).rstrip(".")
             raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
@@ -233,8 +233,22 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
             f"{(first + samples.shape[0]) / rate:.2f} s can be decoded; {TRUNCATED_REMEDY}"
         )
     mono = mix_down(samples.T)
+    check_channels(samples.T, mono, str(file))
     check_samples(mono, str(file))
     return mono, rate
+
+
+def _read(sound: soundfile.SoundFile, first: int, count: int) -> npt.NDArray[np.float32]:
+    """Read frames of a file that was just opened, as an array with one column per channel.
+
+    Some codecs cannot go to a frame, and MP3 needs what comes before a frame to decode it: these are read from the
+    beginning, in one piece, since soundfile goes to a frame after each reading.
+    """
+    if first and sound.format != "MP3" and sound.seekable():
+        sound.seek(first)
+        first = 0
+    read: npt.NDArray[np.float32] = sound.read(first + count, dtype="float32", always_2d=True)
+    return read[first:]
 
 
 def _check_times(start: float, end: float | None, name: str) -> None:
@@ -266,6 +280,28 @@ def mix_down(channels: npt.NDArray[np.float32]) -> Waveform:
     # A sum over contiguous rows is faster than one over interleaved channels.
     rows = np.ascontiguousarray(channels)
     return rows[0] if len(rows) == 1 else rows.mean(axis=0)
+
+
+def check_channels(channels: npt.NDArray[np.float32], mean: Waveform, name: str) -> None:
+    """Raise `AudioError`, with the name of the clip, if the mean of channels is silent, and the channels are not.
+
+    Parameters
+    ----------
+    channels : ndarray of shape (n_channels, n_samples)
+    mean : ndarray of shape (n_samples,)
+    name : str
+    """
+    if len(channels) < 2 or _half_range(mean) >= SILENCE_PEAK:
+        return
+    if max(map(_half_range, channels)) >= SILENCE_PEAK:
+        raise AudioError(
+            f"{name}: its {len(channels)} channels cancel each other out when they are averaged; give a recording of "
+            "one of them"
+        )
+
+
+def _half_range(samples: Waveform) -> float:
+    return (float(samples.max()) - float(samples.min())) / 2 if samples.size else 0.0
 
 
 def check_samples(samples: Waveform, name: str) -> None:
@@ -350,7 +386,7 @@ def prepare(
             f"{name}: nothing is left after an offset of {settings.offset:g} s; the clip is "
             f"{samples.size / sampling_rate:.3f} s long"
         )
-    half_range = (float(kept.max()) - float(kept.min())) / 2
+    half_range = _half_range(kept)
     if half_range < SILENCE_PEAK:
         raise AudioError(f"{name}: silent (peak {half_range:.1e}, expected at least {SILENCE_PEAK:g})")
     if sampling_rate != settings.sampling_rate:

@@ -111,7 +111,7 @@ def _wave(stream: BinaryIO, size: int) -> str:
 
 def _aiff(stream: BinaryIO, size: int) -> str:
     for name, place, length in _chunks(stream, size, 12, ">"):
-        if name == b"SSND":
+        if name in (b"SSND", b"BODY"):
             return "" if length >= LEAST_UNKNOWN else _lacking(length, size - place)
     return "it has no audio after its header"
 

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.audio import HIGHEST_RATE, LONGEST_SECONDS, LOWEST_RATE, Waveform, check_part, check_samples, mix_down
+from fusionser.audio import (
+    HIGHEST_RATE,
+    LONGEST_SECONDS,
+    LOWEST_RATE,
+    Waveform,
+    check_channels,
+    check_part,
+    check_samples,
+    mix_down,
+)
 from fusionser.errors import AudioError, FusionserError
 
 __all__ = ["MOST_CHANNELS", "Rates", "check_rate", "holds_waveform", "samples_of", "split_pair"]
@@ -109,7 +118,9 @@ def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
             f"{name}: {channels.shape[1] / rate:.0f} s long; expected at most {LONGEST_SECONDS:g} s. Cut it into "
             "utterances"
         )
-    mono = mix_down(_floats(channels, name))
+    floats = _floats(channels, name)
+    mono = mix_down(floats)
+    check_channels(floats, mono, name)
     check_samples(mono, name)
     return mono, rate
 
