@@ -1,16 +1,20 @@
 """The recordings for ``fusionser predict``."""
 
+import atexit
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
 
 from fusionser.archive import is_model_file
 from fusionser.audio import duration_of, is_cut_off
+from fusionser.containers import is_audio
 from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, wrong_name
 from fusionser.errors import AudioError, CorpusError, SettingsError
 from fusionser.files import is_folder
@@ -18,6 +22,10 @@ from fusionser.rows import check_rows, load_rows
 from fusionser.tables import TABLE_SUFFIXES, named_columns
 
 from .console import say
+
+STANDARD_INPUT = "-"
+SPOKEN = "standard-input.fusionser-audio"
+"""Name of the temporary file with a recording from standard input."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,25 @@ class Clips:
         return [place for place in range(len(self.rows) + len(self.refused)) if place not in self.refused]
 
 
+def shown_names(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return answers that name a recording from standard input as the command line does."""
+    spoken = [file for file in answers["file"] if Path(file).name == SPOKEN]
+    for file in spoken:
+        answers = answers.assign(
+            file=answers["file"].replace(file, STANDARD_INPUT),
+            error=answers["error"].str.replace(file, STANDARD_INPUT, regex=False),
+        )
+    return answers
+
+
 def gather_clips(
     clips: list[str], listed: Path | None, *, columns: str | None = None, accept_truncated: bool = False
 ) -> Clips:
     """List the recordings to predict.
 
-    `clips` are files, folders, or ``-`` for paths on standard input. `listed` is a text file with one path per line,
-    or a table, whose other columns are added. With `accept_truncated`, a recording that was cut off ends where its
-    audio ends.
+    `clips` are files, folders, or ``-`` for a recording, or paths, on standard input. `listed` is a text file with one
+    path per line, or a table, whose other columns are added. With `accept_truncated`, a recording that was cut off ends
+    where its audio ends.
     """
     files = [file for clip in clips for file in _files_of(clip)]
     table = pd.DataFrame({"file": files}, dtype=object)
@@ -66,8 +85,8 @@ def gather_clips(
 
 def _files_of(clip: str) -> list[str]:
     """Return the recordings that an argument stands for."""
-    if clip == "-":
-        return _lines_of(sys.stdin)
+    if clip == STANDARD_INPUT:
+        return _from_standard_input(sys.stdin.buffer.read())
     if not is_folder(clip):
         # A missing file gets an answer with an error, like any other unusable file.
         return [clip]
@@ -89,11 +108,20 @@ def _ended(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(end=ends)
 
 
-def _lines_of(stream: TextIO) -> list[str]:
+def _from_standard_input(content: bytes) -> list[str]:
+    """Return the path of a temporary file with the recording on standard input, or the paths listed there."""
+    if is_audio(content):
+        folder = tempfile.mkdtemp(prefix="fusionser-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder) / SPOKEN
+        path.write_bytes(content)
+        return [str(path)]
     try:
-        return _paths(line.rstrip("\r\n") for line in stream)
+        return _paths(content.decode("utf-8-sig").splitlines())
     except UnicodeDecodeError as error:
-        raise SettingsError(f"the list on standard input is not UTF-8 ({error})") from error
+        raise SettingsError(
+            f"standard input is neither a recording nor a list of paths in UTF-8 ({error.reason} at byte {error.start})"
+        ) from error
 
 
 def _paths(lines: Iterable[str]) -> list[str]:

@@ -31,8 +31,8 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL] RECORDINGS...",
-            help="Recordings and folders; '-' reads paths from standard input. A model that 'fusionser fit' wrote "
-            "comes first; without it, the included model is used, which was trained on CREMA-D.",
+            help="Recordings and folders; '-' reads a recording, or paths, from standard input. A model that "
+            "'fusionser fit' wrote comes first; without it, the included model is used, which was trained on CREMA-D.",
         ),
     ] = None,
     listed: Annotated[
@@ -67,7 +67,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
-    from .inputs import gather_clips, load_or_included, split_model
+    from .inputs import gather_clips, load_or_included, shown_names, split_model
 
     limit = _most_unlike(abstain, most_unlike)
     model, clips = split_model(paths or [])
@@ -83,7 +83,7 @@ def predict(
         say(NO_UNLIKENESS)
     with progress_bar("recordings") as progress:
         answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain, most_unlike=limit)
-    answers = _with_refused(answers, gathered)
+    answers = shown_names(_with_refused(answers, gathered))
     _put(answers, loaded.card, out, json=json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)

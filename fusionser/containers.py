@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["missing_part", "streamed_wave"]
+__all__ = ["is_audio", "missing_part", "streamed_wave"]
 
 LEAST_UNKNOWN = 0x7FFFF000
 """Sizes from here on are written by programs that do not know the size beforehand, such as 0xFFFFFFFF."""
@@ -50,6 +50,18 @@ def missing_part(file: str | Path) -> str:
             if head.startswith(magic):
                 return judge(stream, size)
         return _mp3(stream, size)
+
+
+def is_audio(content: bytes) -> bool:
+    """Return whether bytes begin as an audio file does.
+
+    Examples
+    --------
+    >>> is_audio(b"RIFF...."), is_audio(b"clips/one.wav")
+    (True, False)
+    """
+    frame = len(content) > 1 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0 and content[1] != 0xFE
+    return frame or content.startswith((*JUDGES, b"fLaC", b"ID3"))
 
 
 def streamed_wave(file: str | Path) -> io.BytesIO | None:

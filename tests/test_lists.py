@@ -1,5 +1,9 @@
 """Lists of recordings to predict: parts of files, and columns of their own."""
 
+import json
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 import soundfile
@@ -40,3 +44,30 @@ def test_parts_of_recordings_and_the_columns_of_a_list_come_back(command, demo_r
     # Whole recordings have neither part nor columns of a list.
     answers = load_model(saved["svm"]).predict(files)
     assert answers.columns.tolist()[:2] == ["file", "emotion"] and answers.columns[-1] == "error"
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg"])
+def test_a_recording_on_standard_input(saved, demo_rows, tmp_path, suffix):
+    samples, rate = soundfile.read(demo_rows["file"][0])
+    soundfile.write(tmp_path / f"clip.{suffix}", samples, rate)
+    content = (tmp_path / f"clip.{suffix}").read_bytes()
+    expected = load_model(saved["svm"]).predict([str(tmp_path / f"clip.{suffix}")])
+    done = predicted_from(content, saved["svm"])
+    (answer,) = json.loads(done.stdout)
+    assert answer["file"] == "-" and answer["error"] is None and answer["emotion"] == expected["emotion"][0]
+    (answer,) = json.loads(predicted_from(content[: len(content) // 2], saved["svm"]).stdout)
+    assert answer["file"] == "-" and "--accept-truncated" in answer["error"] and answer["error"].startswith("-: ")
+
+
+def test_paths_on_standard_input(saved, demo_rows):
+    files = demo_rows["file"].tolist()[:2]
+    for ending in ("\n", "\r\n"):
+        answers = json.loads(predicted_from((ending.join(files) + ending).encode(), saved["svm"]).stdout)
+        assert [answer["file"] for answer in answers] == files
+    done = predicted_from(bytes(range(128, 256)), saved["svm"])
+    assert done.returncode == 1 and b"neither a recording nor a list of paths in UTF-8" in done.stderr
+
+
+def predicted_from(content, model):
+    command = [sys.executable, "-m", "fusionser", "predict", str(model), "-", "--json"]
+    return subprocess.run(command, input=content, capture_output=True, check=False)
