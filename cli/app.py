@@ -18,7 +18,7 @@ from .extract import extract
 from .fit import fit
 from .list import list_names
 from .naming import NamingCommand
-from .options import with_groups
+from .options import with_groups, with_option
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
@@ -72,7 +72,7 @@ def main() -> None:
             say("stopped. Finished work is kept; run the same command again to continue")
         raise
     except FusionserError as error:
-        say(f"error: {error}")
+        say(f"error: {with_option(str(error), sys.argv[1:])}")
     except MemoryError:
         say("error: out of memory; give fewer recordings at a time, or fewer --jobs")
     except OSError as error:

@@ -5,6 +5,7 @@ A command takes a group as one argument; typer sees its single options.
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
@@ -458,6 +459,26 @@ def _arguments(kinds: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
         name: kind(**_arguments(kind.members(), given)) if _is_group(kind) else given[name]
         for name, kind in kinds.items()
     }
+
+
+ALIASES = {"speakers": "test_speakers", "share": "test_share", "test": "test_corpora", "only": "folds"}
+"""Options by the names of a protocol's settings, where these differ."""
+
+
+def with_option(message: str, arguments: Sequence[str]) -> str:
+    """Add the option to a message about the value of a parameter, if the option was given and is not named.
+
+    Examples
+    --------
+    >>> with_option("speaker-kfold: folds is 99; expected 2 to 10", ["evaluate", "--folds", "99"])
+    'speaker-kfold: folds is 99; expected 2 to 10 (--folds)'
+    """
+    for name in re.findall(r"\b([a-z_]+) is\b", message):
+        flag = "--" + ALIASES.get(name, name).replace("_", "-")
+        given = any(argument == flag or argument.startswith(f"{flag}=") for argument in arguments)
+        if given and flag not in message:
+            return f"{message} ({flag})"
+    return message
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:

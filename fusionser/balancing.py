@@ -190,7 +190,7 @@ class ImposeImbalance(_RowSampler):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; nothing is learned."""
         if not 1 <= self.ratio < np.inf:
-            raise SettingsError(f"the ratio of an imbalance is {self.ratio:g}; expected 1 or more")
+            raise SettingsError(f"the ratio of an imbalance (--impose-imbalance) is {self.ratio:g}; expected 1 or more")
         return self
 
     def check_labels(self, labels: npt.NDArray[Any]) -> None:

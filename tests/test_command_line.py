@@ -338,3 +338,22 @@ def test_the_package_is_run_as_the_command():
     )
     assert "Usage: fusionser " in by_package.stdout
     assert by_package.stdout == by_name.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--protocol", "speaker-kfold", "--folds", 99], "--folds"),
+        (["--protocol", "random-holdout", "--test-share", 3], "--test-share"),
+        (["--protocol", "speaker-holdout", "--test-speakers", "nobody"], "--test-speakers"),
+        (["--protocol", "cross-corpus"], "--test-corpora"),
+        (["--protocol", "cross-corpus", "--test-corpora", "emodb"], "--test-corpora"),
+        (["--duration=-1"], "--duration"),
+        (["--offset", 1e308], "--offset"),
+        (["--impose-imbalance", 0.5], "--impose-imbalance"),
+        (["--seed", "x"], "--seed"),
+    ],
+)
+def test_an_error_names_the_option(command, demo_folder, options, named):
+    done = command("evaluate", demo_folder, "--corpus", "demo", "--blocks", "zcr", *options)
+    assert done.status != 0 and named in done.messages

@@ -33,7 +33,9 @@ class CrossCorpus(Protocol):
         """Yield the only fold."""
         corpora = _known(rows, self.name, [*self.test, *self.train])
         if not self.test:
-            raise ProtocolError(f"{self.name}: name the corpora to test on; the table has {', '.join(corpora)}")
+            raise ProtocolError(
+                f"{self.name}: name the corpora to test on (--test-corpora); the table has {', '.join(corpora)}"
+            )
         if both := sorted(set(self.test) & set(self.train)):
             raise ProtocolError(f"{self.name}: got {', '.join(both)} both to train on and to test on")
         tested = rows["corpus"].isin(self.test).to_numpy()
@@ -92,7 +94,7 @@ class AddedCorpora(Protocol):
         corpora = _known(rows, self.name, self.test)
         if not self.test or not set(corpora) - set(self.test):
             raise ProtocolError(
-                f"{self.name}: name the corpora to test on, and leave one to train on; the table has "
+                f"{self.name}: name the corpora to test on (--test-corpora), and leave one to train on; the table has "
                 f"{', '.join(corpora)}"
             )
         tested = rows["corpus"].isin(self.test).to_numpy()
@@ -111,5 +113,7 @@ def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:
     corpora = sorted(set(rows["corpus"]))
     for corpus in wanted:
         if corpus not in corpora:
-            raise ProtocolError(f"{name}: no rows of the corpus '{corpus}'; the table has {', '.join(corpora)}")
+            raise ProtocolError(
+                f"{name}: no rows of the corpus '{corpus}' (--test-corpora); the table has {', '.join(corpora)}"
+            )
     return corpora

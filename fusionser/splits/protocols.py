@@ -80,7 +80,7 @@ def _match_speaker(wanted: str, speakers: Sequence[str]) -> str:
     matches = [name for name in speakers if "/" not in wanted and plain(name) == plain(wanted)]
     if len(matches) != 1:
         found = "several speakers" if matches else "no speaker"
-        raise ProtocolError(f"'{wanted}' names {found}; the speakers are {', '.join(speakers)}")
+        raise ProtocolError(f"'{wanted}' (--test-speakers) names {found}; the speakers are {', '.join(speakers)}")
     return matches[0]
 
 
@@ -207,6 +207,8 @@ class RandomHoldout(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the only fold."""
+        if not 0 < self.share < 1:
+            raise ProtocolError(f"{self.name}: share is {self.share}; expected more than 0 and less than 1")
         kind = StratifiedShuffleSplit if self.stratified else ShuffleSplit
         try:
             ((train, test),) = kind(1, test_size=self.share, random_state=self.seed).split(rows, rows["emotion"])
