@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from fusionser.alignment import check_clips
 from fusionser.archive import read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, TableClassifier
-from fusionser.errors import ModelFileError, SettingsError, unknown_name
+from fusionser.errors import AudioError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.facts import Record
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
@@ -194,6 +195,8 @@ class Model:
         """
         extractor: FeatureExtractor = self.pipeline[FEATURES]
         table = extractor.table(X, sampling_rate)
+        if table.rows.empty:
+            raise AudioError("X holds no clips; expected at least one")
         result, heard = self._computed(table, n_jobs=n_jobs, progress=progress)
         usable, files = result.usable, table.rows["file"].tolist()
         probabilities = np.full((len(files), len(self.card.classes)), np.nan)
@@ -357,8 +360,12 @@ def load_model(path: str | Path | None = None) -> Model:
     ModelFileError
         If the file is missing, truncated, foreign, newer than this version, or hostile, or needs an object that is
         not registered here.
+    SettingsError
+        If the path is not a path.
     """
     path = INCLUDED_MODEL if path is None else path
+    if not isinstance(path, (str, PathLike)):
+        raise SettingsError(f"got {type(path).__name__} for the path of a model; expected a path, or None")
     manifest, members = read_archive(path)
     try:
         return _assembled(manifest, members)

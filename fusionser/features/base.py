@@ -49,13 +49,13 @@ class ClipTransformer(TransformerMixin, Computation):
 
     def _extraction(self, X: Any, sampling_rate: Rates, *, strict: bool) -> Extraction:
         self.check()
-        if len(X) == 0:
+        wanted = {self.kind: self}
+        rows = rows_of(X, sampling_rate, wanted)
+        if not rows:
             raise AudioError("X holds no clips; expected at least one")
         held = None
         if isinstance(X, pd.DataFrame) and self.column in X:
             held = [{self.kind: value} if isinstance(value, np.ndarray) else {} for value in X[self.column]]
-        wanted = {self.kind: self}
-        rows = rows_of(X, sampling_rate, wanted)
         return compute_clips(rows, wanted, held=held, cache=Cache.of(self.cache), n_jobs=self.n_jobs, strict=strict)
 
     def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:

@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
+from fusionser.checks import check_whole
 from fusionser.docstrings import DocumentedParameters
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.legacy import hashed_settings
@@ -107,6 +108,15 @@ def plain_value(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be a parameter of a feature")
 
 
+def _kinds(described: type) -> dict[str, Any]:
+    """Return the types of the parameters of a class, by name; none if they cannot be found."""
+    try:
+        return get_type_hints(described)
+    except NameError:
+        # A plugin may import a type only for type checkers.
+        return {}
+
+
 class Computation(DocumentedParameters, BaseEstimator):
     """A computation of an array of numbers from a clip, defined by its parameters. Nothing is learned.
 
@@ -143,7 +153,10 @@ class Computation(DocumentedParameters, BaseEstimator):
         return None
 
     def check(self) -> None:
-        """Raise `SettingsError` if a parameter is out of range."""
+        """Raise `SettingsError` if a parameter is out of range, or not a whole number where it must be."""
+        for name, kind in _kinds(type(self)).items():
+            if kind is int and name in self._parameters():
+                check_whole(name, getattr(self, name))
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters that affect the numbers, as JSON values."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from importlib import metadata
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -149,6 +150,8 @@ def _compute_batch_apart(rows: list[Row], computations: Computations, caller: in
 def _batches(
     rows: Sequence[Row], positions: Sequence[int], computations: Computations, jobs: int | None, device: str
 ) -> Iterable[tuple[Sequence[int], list[Answer]]]:
+    if jobs is not None and (not isinstance(jobs, Integral) or isinstance(jobs, bool) or jobs == 0):
+        raise SettingsError(f"n_jobs is {jobs!r}; expected a number of processes, -1 for one per core, or None")
     size = BATCH if device == CPU else DEVICE_BATCH
     groups = [positions[first : first + size] for first in range(0, len(positions), size)]
     batches = ([rows[position] for position in group] for group in groups)

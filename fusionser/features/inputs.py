@@ -7,12 +7,13 @@ there is only one.
 """
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fusionser.errors import FusionserError
+from fusionser.errors import AudioError, FusionserError
 from fusionser.rows import ARRAY_MARK
 from fusionser.splits.inner_folds import sources_of
 from fusionser.waveform import MOST_CHANNELS, Rates, check_rate, split_pair
@@ -77,6 +78,7 @@ def table_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any
     """
     if isinstance(X, pd.DataFrame):
         _rows_of_table(X.iloc[:0], sampling_rate)
+        _check_files(X)
         return X
     rows = rows_of(X, sampling_rate, computations)
     numbers = isinstance(X, np.ndarray) and X.dtype.kind in "fiu"
@@ -102,6 +104,7 @@ def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]
         )
     if sampling_rate is not None:
         raise FusionserError("got sampling_rate with a table; its files have their own rates, so leave it out")
+    _check_files(X)
     # `to_dict("records")` gives the same, but is slow for a single row.
     columns = {
         name: X.iloc[:, place].tolist()
@@ -111,10 +114,22 @@ def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def _check_files(X: pd.DataFrame) -> None:
+    """Raise `FusionserError` if a file of a table is not a path. Those of waveforms are only names."""
+    files = X["file"].tolist()
+    for place, file in enumerate([] if "waveform" in X.columns else files):
+        if not isinstance(file, (str, PathLike)):
+            raise FusionserError(
+                f"row {place} of the table has {file!r} ({type(file).__name__}) in the column 'file'; expected a path"
+            )
+
+
 def _items(X: Any) -> Any:
     """Return X if its items may be clips. Common mistakes get specific errors."""
-    if isinstance(X, (str, bytes)) or not hasattr(X, "__len__"):
+    if isinstance(X, (str, bytes, Mapping)) or not hasattr(X, "__len__"):
         raise FusionserError(f"got {type(X).__name__} for X; expected {EXPECTED}")
+    if len(X) == 0:
+        raise AudioError("X holds no clips; expected at least one")
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu":
         if X.ndim == 1:
             raise FusionserError("got one waveform for X; expected a list of them: give [X]")

@@ -1,0 +1,80 @@
+"""What is no clip, no table and no number of processes is told in one error of this package."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusionser.errors import AudioError, FusionserError, SettingsError
+from fusionser.features import MFCC, ZeroCrossingRate
+from fusionser.model import load_model
+
+NOISE = 0.1 * np.random.default_rng(0).normal(size=16000)
+NO_CLIPS = {
+    "None": (None, "got NoneType for X"),
+    "a number": (3, "got int for X"),
+    "a text": ("clip.wav", "got str for X"),
+    "a path": (Path("clip.wav"), "got PosixPath for X"),
+    "bytes": (b"clip", "got bytes for X"),
+    "a dictionary": ({"file": "clip.wav"}, "got dict for X"),
+    "a generator": ((name for name in ["a.wav"]), "got generator for X"),
+    "one waveform": (NOISE, "got one waveform for X"),
+    "one pair": ((NOISE, 16000), "got one pair"),
+    "an empty list": ([], "X holds no clips"),
+    "an empty table": (pd.DataFrame({"file": []}), "X holds no clips"),
+    "no files": (pd.DataFrame({"path": ["a.wav"]}), "no column 'file'"),
+    "NaN for a file": (pd.DataFrame({"file": ["a.wav", np.nan]}), "row 1 of the table has nan .float. in the column"),
+    "a number for a file": (pd.DataFrame({"file": [3]}), "row 0 of the table has 3 .int. in the column 'file'"),
+    "None among paths": (["a.wav", None], "got an item of type NoneType"),
+    "lists of texts": ([["a.wav", "b.wav"]], "got an item of type list"),
+    "ragged lists": ([[[0.1, 0.2], [0.1]]], "got an item of type list"),
+    "three dimensions": ([(np.zeros((2, 2, 2)), 16000)], "3 dimensions"),
+    "complex numbers": ([(NOISE.astype(complex), 16000)], "complex128"),
+    "a rate of NaN": ([(NOISE, float("nan"))], "got the sampling rate nan"),
+}
+
+
+@pytest.fixture(scope="module")
+def model(saved):
+    return load_model(saved["svm"])
+
+
+@pytest.mark.parametrize("given", NO_CLIPS)
+def test_what_is_no_clip_is_told(model, given):
+    clips, told = NO_CLIPS[given]
+    for use in (ZeroCrossingRate().transform, model.predict):
+        with pytest.raises(FusionserError, match=told):
+            use(clips)
+
+
+def test_a_part_that_begins_nowhere_is_told(model, demo_rows):
+    table = demo_rows[["file"]].head(2).assign(start=[0.1, np.nan])
+    with pytest.raises(AudioError, match="start is nan s"):
+        ZeroCrossingRate().transform(table)
+    assert "start is nan s" in model.predict(table)["error"][1]
+
+
+@pytest.mark.parametrize("jobs", ["x", 0, 1.5, True])
+def test_numbers_of_processes(model, jobs):
+    for use in (
+        lambda: MFCC(n_jobs=jobs).transform([(NOISE, 16000)]),
+        lambda: model.predict([(NOISE, 16000)], n_jobs=jobs),
+    ):
+        with pytest.raises(SettingsError, match="n_jobs is .*; expected a number of processes"):
+            use()
+
+
+@pytest.mark.parametrize("parameter", ["n_mfcc", "n_fft", "hop_length", "sampling_rate", "n_mels"])
+def test_whole_numbers(parameter):
+    for wrong in (13.5, "13", True, None):
+        with pytest.raises(SettingsError, match=f"{parameter} is {wrong!r}; expected"):
+            MFCC(**{parameter: wrong}).transform([(NOISE, 16000)])
+    whole = np.int64(getattr(MFCC(), parameter))
+    expected = MFCC().transform([(NOISE, 16000)])
+    np.testing.assert_array_equal(MFCC(**{parameter: whole}).transform([(NOISE, 16000)]), expected)
+
+
+def test_a_model_is_a_path():
+    with pytest.raises(SettingsError, match="got int for the path of a model"):
+        load_model(3)
