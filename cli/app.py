@@ -72,7 +72,7 @@ def main() -> None:
             say("stopped. Finished work is kept; run the same command again to continue")
         raise
     except FusionserError as error:
-        say(f"error: {with_option(str(error), sys.argv[1:])}")
+        say(f"error: {with_option(error, sys.argv[1:])}")
     except MemoryError:
         say("error: out of memory; give fewer recordings at a time, or fewer --jobs")
     except OSError as error:

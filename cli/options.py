@@ -5,7 +5,6 @@ A command takes a group as one argument; typer sees its single options.
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
@@ -461,24 +460,24 @@ def _arguments(kinds: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-ALIASES = {"speakers": "test_speakers", "share": "test_share", "test": "test_corpora", "only": "folds"}
+ALIASES = {"speakers": "test_speakers", "share": "test_share", "test": "test_corpora"}
 """Options by the names of a protocol's settings, where these differ."""
 
 
-def with_option(message: str, arguments: Sequence[str]) -> str:
-    """Add the option to a message about the value of a parameter, if the option was given and is not named.
+def with_option(error: Exception, arguments: Sequence[str]) -> str:
+    """Return the message of an error, with the option that gave the value of a parameter, if one did.
 
     Examples
     --------
-    >>> with_option("speaker-kfold: folds is 99; expected 2 to 10", ["evaluate", "--folds", "99"])
-    'speaker-kfold: folds is 99; expected 2 to 10 (--folds)'
+    >>> with_option(SettingsError("folds is 99; expected 2 to 10", parameter="folds"), ["evaluate", "--folds=99"])
+    'folds is 99; expected 2 to 10 (--folds)'
     """
-    for name in re.findall(r"\b([a-z_]+) is\b", message):
-        flag = "--" + ALIASES.get(name, name).replace("_", "-")
-        given = any(argument == flag or argument.startswith(f"{flag}=") for argument in arguments)
-        if given and flag not in message:
-            return f"{message} ({flag})"
-    return message
+    parameter = getattr(error, "parameter", None)
+    if parameter is None:
+        return str(error)
+    flag = "--" + ALIASES.get(parameter, parameter).replace("_", "-")
+    given = any(argument.split("=")[0] == flag for argument in arguments)
+    return f"{error} ({flag})" if given and flag not in str(error) else str(error)
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:

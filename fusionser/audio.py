@@ -98,15 +98,19 @@ class ClipSettings:
         if not LOWEST_RATE <= self.sampling_rate <= HIGHEST_RATE:
             raise SettingsError(
                 f"sampling_rate is {self.sampling_rate}; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz, such as 16000 or "
-                "22050"
+                "22050",
+                parameter="sampling_rate",
             )
         if not 0 <= self.offset <= LONGEST_SECONDS:
-            raise SettingsError(f"offset is {self.offset}; expected 0 to {LONGEST_SECONDS:g} seconds")
+            raise SettingsError(
+                f"offset is {self.offset}; expected 0 to {LONGEST_SECONDS:g} seconds", parameter="offset"
+            )
         seconds = self.duration
         if seconds is not None and not (seconds * self.sampling_rate >= 1 and seconds <= LONGEST_SECONDS):
             raise SettingsError(
                 f"duration is {seconds}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, or None for the "
-                "whole clip"
+                "whole clip",
+                parameter="duration",
             )
 
     @property

@@ -26,7 +26,7 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
     fusionser.errors.SettingsError: n_mfcc is 200; expected 1 to 128
     """
     if not isinstance(value, Real) or isinstance(value, bool) or not least <= value <= most:
-        raise SettingsError(f"{name} is {value!r}; expected {least} to {most}")
+        raise SettingsError(f"{name} is {value!r}; expected {least} to {most}", parameter=name)
 
 
 def check_whole(name: str, value: int) -> None:
@@ -40,7 +40,7 @@ def check_whole(name: str, value: int) -> None:
     fusionser.errors.SettingsError: epochs is 2.5; expected a whole number
     """
     if not isinstance(value, Integral) or isinstance(value, bool):
-        raise SettingsError(f"{name} is {value!r}; expected a whole number")
+        raise SettingsError(f"{name} is {value!r}; expected a whole number", parameter=name)
 
 
 def check_units(**given: int | Sequence[int]) -> None:

@@ -23,7 +23,22 @@ __all__ = [
 
 
 class FusionserError(Exception):
-    """Base class of every error that fusionser raises on purpose."""
+    """Base class of every error that fusionser raises on purpose.
+
+    Parameters
+    ----------
+    *args : object
+        The message.
+    parameter : str, optional
+        Name of the parameter with a wrong value. The command line adds the option to the message.
+    """
+
+    parameter: str | None = None
+
+    def __init__(self, *args: object, parameter: str | None = None) -> None:
+        super().__init__(*args)
+        if parameter is not None:
+            self.parameter = parameter
 
 
 class AudioError(FusionserError):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fusionser.errors import RowsError, SettingsError
 
-__all__ = ["TABLE_SUFFIXES", "load_table", "named_columns", "without_formulas"]
+__all__ = ["TABLE_SUFFIXES", "column_names", "load_table", "named_columns", "without_formulas"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -112,6 +112,27 @@ def load_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
     if table.empty:
         raise RowsError(f"{source}: the table has no rows")
     return _renamed(table, columns or {}, source)
+
+
+def column_names(path: str | Path, columns: Mapping[str, str] | None = None) -> list[str]:
+    """Return the names of the columns that `load_table` gives.
+
+    Raises
+    ------
+    RowsError
+        If the file cannot be read as a table.
+    """
+    source = Path(path)
+    if source.suffix.lower() != ".parquet":
+        return [str(name) for name in load_table(source, columns).columns]
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        names = pyarrow.parquet.read_schema(source).names
+    except (OSError, pyarrow.ArrowException) as error:
+        raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
+    return [str(name) for name in names]
 
 
 def _renamed(table: pd.DataFrame, columns: Mapping[str, str], source: Path) -> pd.DataFrame:

@@ -162,6 +162,8 @@ READING = {"startswith", "endswith", "partition", "rpartition", "removeprefix", 
 ALLOWED = {
     # Blank lines of a template.
     "fusionser/reporting/page.py": {"re.sub"},
+    # Letters that Markdown reads as marks.
+    "fusionser/reporting/markdown.py": {"re.compile"},
     # The script's name before a recorded command.
     "fusionser/reporting/reproduction.py": {"partition"},
     # Names of files, and names that are made for them.

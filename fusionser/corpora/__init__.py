@@ -15,8 +15,9 @@ from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
 from fusionser.errors import CorpusError, SettingsError
+from fusionser.facts import Stamp
 from fusionser.registry import CORPORA
-from fusionser.rows import check_rows, load_rows
+from fusionser.rows import COLUMNS, check_rows, given_columns, load_rows
 from fusionser.tables import TABLE_SUFFIXES
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
@@ -93,5 +94,7 @@ def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated:
         ]
         listing = measure(records, accept_truncated=accept_truncated)
     refused = [{"file": str(table["file"].iloc[place]), "reason": reason} for place, reason in sorted(wrong.items())]
+    if unused := sorted(set(map(str, given_columns(rows))) - {"truth", *COLUMNS}):
+        listing.notes.append(Stamp(kind="unused-columns", value=unused))
     listing.quarantine = pd.concat([pd.DataFrame(refused, columns=["file", "reason"]), listing.quarantine])
     return listing

@@ -166,7 +166,8 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     LeakageError
         When every column that varies has mean 0 and standard deviation 1 over all rows, or a range of 0 to 1.
     """
-    names = feature_columns(table)
+    # A column of the user may have such a name, and texts.
+    names = [name for name in feature_columns(table) if table[name].dtype.kind in "fiu"]
     if len(names) < 2 or len(table) < 3:
         return
     values = table[names].to_numpy(dtype=np.float64)

@@ -89,7 +89,7 @@ def read_settings(path: str | Path) -> FeatureSettings | None:
     RowsError
         If the file cannot be read, or its settings are invalid.
     """
-    if Path(path).suffix != ".parquet" or not Path(path).is_file():
+    if Path(path).suffix.lower() != ".parquet" or not Path(path).is_file():
         return None
     try:
         metadata = pyarrow.parquet.read_schema(path).metadata or {}

@@ -14,6 +14,7 @@ from fusionser.features.store import read_settings
 from fusionser.names import DEFAULT_PRESET, GROUPS, WIDE, block_names
 from fusionser.registry import NETWORKS
 from fusionser.spec import FeaturesSpec, PipelineSpec
+from fusionser.tables import TABLE_SUFFIXES, column_names
 
 __all__ = ["Place", "build_features", "card_of", "resolve"]
 
@@ -65,6 +66,9 @@ def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
 def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | None:
     """Return the features of features files, which must all be the same, or None for other places."""
     stored = [read_settings(place.path) for place in places]
+    for place, settings in zip(places, stored, strict=True):
+        if settings is None:
+            _refuse_unsettled(place)
     first = stored[0] if stored else None
     if first is None:
         return None
@@ -78,6 +82,20 @@ def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | Non
             "features with --preset or --blocks as well"
         )
     return wanted.changed(name=first.name, blocks=tuple(first.extractor.settings()))
+
+
+def _refuse_unsettled(place: Place) -> None:
+    """Refuse a table with columns of features whose settings are not in it: it is not known what they are."""
+    path = Path(place.path)
+    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+        return
+    columns = [name for name in column_names(path, place.columns) if "__" in name and name.split("__")[0] in BLOCKS]
+    if columns:
+        raise SettingsError(
+            f"{path}: has {len(columns)} columns of features, such as {columns[0]}, and not their settings: another "
+            "program wrote this file. Give the file that 'fusionser extract' wrote, or name the features with --preset "
+            "or --blocks: those with the same settings are used, and the others are computed from the recordings"
+        )
 
 
 def build_features(spec: PipelineSpec) -> FeatureExtractor:

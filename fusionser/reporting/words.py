@@ -82,6 +82,11 @@ def _renamings(labels: Mapping[str, Any]) -> str:
     return ", ".join([*everywhere, *alone])
 
 
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
 def _spellings(labels: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{name} ({', '.join(repr(other) for other in others)})" for name, others in labels.items())
 
@@ -91,6 +96,9 @@ def classes_text(result: Result) -> str:
     labels = renamed_labels(result.notes)
     return f"{len(result.classes)} classes" + (f" ({_renamings(labels)})" if labels else "")
 
+
+MOST_NAMES = 8
+"""Names of columns that a sentence lists."""
 
 STAMPS: Mapping[str, Callable[[Any], str]] = {
     **{
@@ -129,6 +137,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         if count == 1
         else f"{count} recordings occur twice; one copy of each is used"
     ),
+    "unused-columns": lambda names: f"columns of the table that are not used: {_few(names)}",
     "cut-off": lambda count: (
         f"{_counted(count, 'recording')} {'was' if count == 1 else 'were'} cut off; what is there is used"
     ),

@@ -99,7 +99,9 @@ def speakers_of(rows: pd.DataFrame, name: str) -> list[str]:
 def folds_by_speaker(rows: pd.DataFrame, speakers: list[str], folds: int, name: str) -> Iterator[Fold]:
     """Divide the speakers, in order, into folds of equal size for the protocol `name`; train on all other rows."""
     if not 2 <= folds <= len(speakers):
-        raise ProtocolError(f"{name}: folds is {folds}; expected 2 to {len(speakers)}, the number of speakers")
+        raise ProtocolError(
+            f"{name}: folds is {folds}; expected 2 to {len(speakers)}, the number of speakers", parameter="folds"
+        )
     for tested in np.array_split(np.asarray(speakers, dtype=object), folds):
         label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
         yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())

@@ -64,7 +64,9 @@ class SpeakerHoldout(Protocol):
 
     def _drawn(self, speakers: list[str]) -> list[str]:
         if not 0 < self.share < 1:
-            raise ProtocolError(f"{self.name}: share is {self.share}; expected more than 0 and less than 1")
+            raise ProtocolError(
+                f"{self.name}: share is {self.share}; expected more than 0 and less than 1", parameter="share"
+            )
         count = min(max(1, round(self.share * len(speakers))), len(speakers) - 1)
         order = np.random.default_rng(self.seed).permutation(len(speakers))
         return [speakers[position] for position in order[:count]]
@@ -175,7 +177,9 @@ class RandomKFold(Protocol):
         """Yield the folds."""
         smallest = int(rows["emotion"].value_counts().min()) if self.stratified else len(rows)
         if not 2 <= self.folds <= smallest:
-            raise ProtocolError(f"{self.name}: folds is {self.folds}; expected 2 to {smallest} with these rows")
+            raise ProtocolError(
+                f"{self.name}: folds is {self.folds}; expected 2 to {smallest} with these rows", parameter="folds"
+            )
         kind = StratifiedKFold if self.stratified else KFold
         splitter = kind(self.folds, shuffle=True, random_state=self.seed)
         for number, (train, test) in enumerate(splitter.split(rows, rows["emotion"]), start=1):
@@ -208,7 +212,9 @@ class RandomHoldout(Protocol):
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the only fold."""
         if not 0 < self.share < 1:
-            raise ProtocolError(f"{self.name}: share is {self.share}; expected more than 0 and less than 1")
+            raise ProtocolError(
+                f"{self.name}: share is {self.share}; expected more than 0 and less than 1", parameter="share"
+            )
         kind = StratifiedShuffleSplit if self.stratified else ShuffleSplit
         try:
             ((train, test),) = kind(1, test_size=self.share, random_state=self.seed).split(rows, rows["emotion"])
