@@ -119,7 +119,8 @@ def check(
 
 def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[list[dict[str, str]], list[list[str]]]:
     """Decode every row; return the unusable files with the reasons, and the groups of files with the same audio."""
-    from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, ClipSettings, decode, fingerprint, prepare
+    from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, ClipSettings, fingerprint, prepare
+    from fusionser.decoding import decode
     from fusionser.errors import AudioError
 
     refused: list[dict[str, str]] = []

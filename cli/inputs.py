@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 
 from fusionser.archive import is_model_file
-from fusionser.audio import duration_of, is_cut_off
 from fusionser.containers import is_audio
 from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, wrong_name
+from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, SettingsError
 from fusionser.files import is_folder
 from fusionser.rows import check_rows, load_rows

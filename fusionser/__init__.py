@@ -7,7 +7,7 @@
 The main modules, in the order of the data flow:
 
 - `fusionser.corpora`: folders of recordings to rows,
-- `fusionser.audio`, `fusionser.features`: rows to features,
+- `fusionser.decoding`, `fusionser.audio`, `fusionser.features`: rows to features,
 - `fusionser.splits`, `fusionser.evaluation`: protocols, the leakage guard, scores,
 - `fusionser.scaling`, `fusionser.classifiers`: features to labels,
 - `fusionser.spec`, `fusionser.pipeline`: specifications, and pipelines built from them,

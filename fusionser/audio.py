@@ -1,17 +1,12 @@
-"""Read audio files and prepare waveforms: decode, cut, resample, trim, denoise, pad or cut to a length."""
+"""Prepare waveforms: mix channels, cut, resample, trim, denoise, pad or cut to a length."""
 
-import stat
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 import xxhash
 
-from fusionser.containers import missing_part, streamed_wave
 from fusionser.errors import AudioError, SettingsError
 
 __all__ = [
@@ -24,10 +19,7 @@ __all__ = [
     "check_channels",
     "check_part",
     "check_samples",
-    "decode",
-    "duration_of",
     "fingerprint",
-    "is_cut_off",
     "mix_down",
     "prepare",
 ]
@@ -37,9 +29,6 @@ LOWEST_RATE, HIGHEST_RATE = 1000, 384000
 
 LONGEST_SECONDS = 15 * 60.0
 """Longest recording that is accepted, in seconds. The limit also stops the reading of endless files."""
-
-LATEST_SECONDS = 24 * 3600.0
-"""Latest start and end of a part, in seconds."""
 
 SILENCE_PEAK = 1e-4
 """A clip is silent when half its peak-to-peak range is below this value (-80 dB full scale)."""
@@ -53,14 +42,6 @@ TRIM_FRAME, TRIM_HOP = 2048, 512
 
 END_TOLERANCE = 0.1
 """Seconds by which the end of a row may exceed the end of its file. Compressed formats only estimate their length."""
-
-BLOCK = 4096
-"""Frames that are decoded at once where only their number is wanted. Those of a block that is damaged are lost."""
-
-UNSTATED = ("MP3",)
-"""Formats of libsndfile whose files do not always state their length, so that it is estimated."""
-
-TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
 
 Waveform = npt.NDArray[np.float32]
 
@@ -117,150 +98,6 @@ class ClipSettings:
     def samples(self) -> int | None:
         """Number of samples of every prepared clip. None if clips keep their own length."""
         return None if self.duration is None else round(self.duration * self.sampling_rate)
-
-
-def _open(file: str | Path) -> soundfile.SoundFile:
-    path = Path(file)
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
-        if path.stat().st_size == 0:
-            raise AudioError(f"{file}: the file is empty (0 bytes)")
-        sound = soundfile.SoundFile(path)
-        if sound.frames == 0 and (streamed := streamed_wave(path)) is not None:
-            sound.close()
-            sound = soundfile.SoundFile(streamed)
-    except OSError as error:
-        raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
-    except (RuntimeError, TypeError, ValueError) as error:
-        # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
-        reason = getattr(error, "error_string", str(error)).rstrip(".")
-        raise AudioError(f"{file}: not readable as audio ({reason}); convert it to WAV or FLAC") from error
-    seconds = sound.frames / sound.samplerate
-    if seconds > LONGEST_SECONDS:
-        sound.close()
-        raise AudioError(
-            f"{file}: {seconds:.0f} s long, or endless; expected at most {LONGEST_SECONDS:g} s. Cut it into "
-            "utterances, or into shorter files whose parts a rows table selects by `start` and `end`"
-        )
-    return sound
-
-
-def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
-    """Return the duration of a recording in seconds, as its header states it.
-
-    Parameters
-    ----------
-    file : str or Path
-    accept_truncated : bool, default=False
-        Return the duration of what is there if the file was cut off.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, empty, not audio, cut off, or longer than `LONGEST_SECONDS`.
-    """
-    with _open(file) as sound:
-        rate, frames, stated = int(sound.samplerate), int(sound.frames), sound.format not in UNSTATED
-    if not accept_truncated:
-        _check_whole(file)
-    if accept_truncated or not stated:
-        frames = _decodable(file)
-    if frames <= 0:
-        raise AudioError(f"{file}: holds no samples")
-    return frames / rate
-
-
-def is_cut_off(file: str | Path, seconds: float) -> bool:
-    """Return whether a file that holds `seconds` of audio was longer once."""
-    try:
-        return duration_of(file) - seconds > END_TOLERANCE
-    except AudioError:
-        return True
-
-
-def _check_whole(file: str | Path) -> None:
-    if lacking := missing_part(file):
-        raise AudioError(f"{file}: cut off: {lacking}; {TRUNCATED_REMEDY}")
-
-
-def _decodable(file: str | Path) -> int:
-    """Return the number of frames that can be decoded from the beginning of a file."""
-    count = 0
-    with _open(file) as sound, suppress(RuntimeError):
-        while (read := len(sound.read(BLOCK, dtype="float32", always_2d=True))) > 0:
-            count += read
-    return count
-
-
-def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tuple[Waveform, int]:
-    """Decode a recording, or a part of it, and average its channels.
-
-    Parameters
-    ----------
-    file : str or Path
-        Any format that libsndfile reads, such as WAV, FLAC, OGG, MP3 and AIFF, at any rate and sample format.
-    start, end : float
-        Part to decode, in seconds from the beginning of the file. None is the end of the file.
-
-    Returns
-    -------
-    samples : ndarray of shape (n_samples,), float32
-        Full scale is -1 to 1.
-    sampling_rate : int
-        Rate of the file in Hz.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be read, the part has no samples, or `check_samples` rejects the samples. A file that was cut
-        off can only be read up to an `end`.
-    """
-    _check_times(start, end, str(file))
-    with _open(file) as sound:
-        if end is None:
-            _check_whole(file)
-        rate, frames = int(sound.samplerate), int(sound.frames)
-        first = int(start * rate)
-        stop = None if end is None else round(end * rate)
-        try:
-            count = int(LONGEST_SECONDS * rate) if stop is None else max(stop - first, 0)
-            samples = _read(sound, min(first, max(frames, 0)), count)
-        except RuntimeError as error:
-            reason = getattr(error, "error_string", str(error)).rstrip(".")
-            raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
-        stated = sound.format not in UNSTATED
-    check_part(samples.shape[0], rate, start, end, str(file))
-    if end is None and stated and frames - first - samples.shape[0] > END_TOLERANCE * rate:
-        raise AudioError(
-            f"{file}: cut off: its header promises {frames / rate:.2f} s, and "
-            f"{(first + samples.shape[0]) / rate:.2f} s can be decoded; {TRUNCATED_REMEDY}"
-        )
-    mono = mix_down(samples.T)
-    check_channels(samples.T, mono, str(file))
-    check_samples(mono, str(file))
-    return mono, rate
-
-
-def _read(sound: soundfile.SoundFile, first: int, count: int) -> npt.NDArray[np.float32]:
-    """Read frames of a file that was just opened, as an array with one column per channel.
-
-    Some codecs cannot go to a frame, and MP3 needs what comes before a frame to decode it: these are read from the
-    beginning, in one piece, since soundfile goes to a frame after each reading.
-    """
-    if first and sound.format != "MP3" and sound.seekable():
-        sound.seek(first)
-        first = 0
-    read: npt.NDArray[np.float32] = sound.read(first + count, dtype="float32", always_2d=True)
-    return read[first:]
-
-
-def _check_times(start: float, end: float | None, name: str) -> None:
-    for what, seconds in (("start", start), ("end", end)):
-        if seconds is not None and not 0 <= seconds <= LATEST_SECONDS:
-            raise AudioError(f"{name}: {what} is {seconds:g} s; expected 0 to {LATEST_SECONDS:g} s")
-    if end is not None and end <= start:
-        raise AudioError(f"{name}: the part from {start:g} to {end:g} s is empty; expected an end after the start")
 
 
 def check_part(count: int, rate: int, start: float, end: float | None, name: str) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import soxr
 
-from fusionser.audio import Waveform, decode
+from fusionser.audio import Waveform
 from fusionser.augmentation.waveforms import augment, parse_augmentation
+from fusionser.decoding import decode
 from fusionser.waveform import holds_waveform, samples_of
 
 __all__ = ["read_row"]

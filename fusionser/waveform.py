@@ -85,7 +85,7 @@ def holds_waveform(row: Mapping[str, Any]) -> bool:
 
 
 def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
-    """Return the samples and the rate of a row with a ``waveform``, as `fusionser.audio.decode` does for a file.
+    """Return the samples and the rate of a row with a ``waveform``, as `fusionser.decoding.decode` does for a file.
 
     Integers are divided by their full scale (int16 by 32768, int32 by 2**31). The zero of unsigned integers is the
     middle of their range (uint8 at 128). Channels, the shorter axis of a two-dimensional array, are averaged. ``start``

@@ -10,10 +10,10 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 
-from fusionser.audio import decode
 from fusionser.augmentation.rows import AugmentRows, augmented_rows
 from fusionser.augmentation.waveforms import Augmentation, augment, parse_augmentation
 from fusionser.balancing import BalanceRows
+from fusionser.decoding import decode
 from fusionser.errors import FusionserError, LeakageError, RowsError, SettingsError
 from fusionser.evaluation import check_split, with_fingerprints
 from fusionser.facts import Stamp

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fusionser.audio import decode, duration_of
+from fusionser.decoding import decode, duration_of
 from fusionser.errors import AudioError
 from fusionser.features import ZeroCrossingRate
 

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from fusionser.audio import decode
 from fusionser.corpora import list_rows
+from fusionser.decoding import decode
 from fusionser.errors import AudioError, CorpusError
 
 MODEL = ROOT / "tests" / "reference" / "wide-svm.fusionser"

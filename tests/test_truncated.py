@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from fusionser.audio import decode, duration_of
 from fusionser.containers import missing_part
 from fusionser.corpora import list_rows
+from fusionser.decoding import decode, duration_of
 from fusionser.errors import AudioError
 
 RATE, SECONDS = 16000, 3

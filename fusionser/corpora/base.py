@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from fusionser.audio import decode, duration_of, fingerprint, is_cut_off
+from fusionser.audio import fingerprint
 from fusionser.corpora.card import Card, read_card
+from fusionser.decoding import check_length, decode, duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
 from fusionser.rows import make_rows
@@ -251,6 +252,7 @@ def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing
             cut_off += accept_truncated and is_cut_off(record["file"], seconds)
             if record.get("start", 0.0) >= seconds:
                 raise AudioError(f"{record['file']}: {seconds:g} s long; holds nothing from {record['start']:g} s on")
+            check_length(record.get("end", seconds) - record.get("start", 0.0), str(record["file"]))
         except AudioError as error:
             refused.append({"file": record["file"], "reason": str(error)})
         else:

@@ -12,7 +12,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 
-from fusionser.audio import decode, fingerprint
+from fusionser.audio import fingerprint
+from fusionser.decoding import decode
 from fusionser.errors import LeakageError
 from fusionser.rows import AUDIO_COLUMN, feature_columns
 

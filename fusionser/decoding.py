@@ -1,0 +1,211 @@
+"""Decode audio files, whole or in part, and average their channels block by block."""
+
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from fusionser.audio import (
+    END_TOLERANCE,
+    LONGEST_SECONDS,
+    Waveform,
+    check_channels,
+    check_part,
+    check_samples,
+    mix_down,
+)
+from fusionser.containers import missing_part, streamed_wave
+from fusionser.errors import AudioError
+
+__all__ = ["check_length", "decode", "duration_of", "is_cut_off"]
+
+LATEST_SECONDS = 24 * 3600.0
+"""Latest start and end of a part, in seconds."""
+
+BLOCK = 4096
+"""Frames that are decoded at once where only their number is wanted. Those of a block that is damaged are lost."""
+
+MIXED = 1 << 16
+"""Frames of more than two channels that are decoded and averaged at once."""
+
+MOST_SAMPLES = 1 << 30
+"""Most samples, of all channels together, that are decoded for one clip."""
+
+UNSTATED = ("MP3",)
+"""Formats of libsndfile whose files do not always state their length, so that it is estimated."""
+
+TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
+
+
+def _open(file: str | Path) -> soundfile.SoundFile:
+    path = Path(file)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
+        if path.stat().st_size == 0:
+            raise AudioError(f"{file}: the file is empty (0 bytes)")
+        sound = soundfile.SoundFile(path)
+        if sound.frames == 0 and (streamed := streamed_wave(path)) is not None:
+            sound.close()
+            sound = soundfile.SoundFile(streamed)
+    except OSError as error:
+        raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
+        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        raise AudioError(f"{file}: not readable as audio ({reason}); convert it to WAV or FLAC") from error
+    return sound
+
+
+def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
+    """Return the duration of a recording in seconds, as its header states it.
+
+    Parameters
+    ----------
+    file : str or Path
+    accept_truncated : bool, default=False
+        Return the duration of what is there if the file was cut off.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty, not audio, or cut off.
+    """
+    with _open(file) as sound:
+        rate, frames, stated = int(sound.samplerate), int(sound.frames), sound.format not in UNSTATED
+    if not accept_truncated:
+        _check_whole(file)
+    if accept_truncated or not stated:
+        frames = _decodable(file)
+    if frames <= 0:
+        raise AudioError(f"{file}: holds no samples")
+    return frames / rate
+
+
+def check_length(seconds: float, name: str) -> None:
+    """Raise `AudioError`, with the name of the clip, if it is longer than `LONGEST_SECONDS`."""
+    if seconds > LONGEST_SECONDS:
+        raise AudioError(
+            f"{name}: {seconds:.0f} s long, or endless; expected at most {LONGEST_SECONDS:g} s. Cut it into "
+            "utterances, or select parts of it by `start` and `end` in a rows table"
+        )
+
+
+def is_cut_off(file: str | Path, seconds: float) -> bool:
+    """Return whether a file that holds `seconds` of audio was longer once."""
+    try:
+        return duration_of(file) - seconds > END_TOLERANCE
+    except AudioError:
+        return True
+
+
+def _check_whole(file: str | Path) -> None:
+    if lacking := missing_part(file):
+        raise AudioError(f"{file}: cut off: {lacking}; {TRUNCATED_REMEDY}")
+
+
+def _decodable(file: str | Path) -> int:
+    """Return the number of frames that can be decoded from the beginning of a file."""
+    count = 0
+    with _open(file) as sound, suppress(RuntimeError):
+        while (read := len(sound.read(BLOCK, dtype="float32", always_2d=True))) > 0:
+            count += read
+    return count
+
+
+def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tuple[Waveform, int]:
+    """Decode a recording, or a part of it, and average its channels.
+
+    Parameters
+    ----------
+    file : str or Path
+        Any format that libsndfile reads, such as WAV, FLAC, OGG, MP3 and AIFF, at any rate and sample format.
+    start, end : float
+        Part to decode, in seconds from the beginning of the file. None is the end of the file.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples,), float32
+        Full scale is -1 to 1.
+    sampling_rate : int
+        Rate of the file in Hz.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read, the part has no samples, or `check_samples` rejects the samples. A file that was cut
+        off can only be read up to an `end`.
+    """
+    _check_times(start, end, str(file))
+    with _open(file) as sound:
+        rate, frames = int(sound.samplerate), max(int(sound.frames), 0)
+        first = int(start * rate)
+        if end is None:
+            _check_whole(file)
+            check_length((frames - first) / rate, str(file))
+        count = round(end * rate) - first if end is not None else int(LONGEST_SECONDS * rate)
+        # Where the length is only estimated, there may be more.
+        stated = sound.format not in UNSTATED
+        count = min(count, max(frames - first, 0)) if stated else count
+        try:
+            mono = _mixed(sound, min(first, frames), count, str(file))
+        except RuntimeError as error:
+            reason = getattr(error, "error_string", str(error)).rstrip(".")
+            raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
+    check_part(mono.size, rate, start, end, str(file))
+    if end is None and stated and frames - first - mono.size > END_TOLERANCE * rate:
+        raise AudioError(
+            f"{file}: cut off: its header promises {frames / rate:.2f} s, and {(first + mono.size) / rate:.2f} s "
+            f"can be decoded; {TRUNCATED_REMEDY}"
+        )
+    check_samples(mono, str(file))
+    return mono, rate
+
+
+def _mixed(sound: soundfile.SoundFile, first: int, count: int, name: str) -> Waveform:
+    """Return the mean over the channels of `count` frames, or as many as there are, of a file that was just opened.
+
+    Some codecs cannot go to a frame, and MP3 needs what comes before a frame to decode it: these are read from the
+    beginning, in one piece, since soundfile goes to a frame after each reading.
+    """
+    skipped = 0 if sound.seekable() and sound.format != "MP3" else first
+    samples = (skipped + count) * int(sound.channels)
+    if samples > MOST_SAMPLES:
+        raise AudioError(
+            f"{name}: {count / sound.samplerate:.0f} s of {sound.channels} channels at {sound.samplerate} Hz are "
+            f"{samples:.2g} samples; expected {MOST_SAMPLES:.2g} at most. Cut it into utterances, or reduce its rate "
+            "or its channels"
+        )
+    if first and not skipped:
+        sound.seek(first)
+    if sound.channels <= 2 or skipped:
+        channels = sound.read(skipped + count, dtype="float32", always_2d=True)[skipped:].T
+        mono = mix_down(channels)
+        check_channels(channels, mono, name)
+        return mono
+    return _mixed_in_blocks(sound, count, name)
+
+
+def _mixed_in_blocks(sound: soundfile.SoundFile, count: int, name: str) -> Waveform:
+    mono, done = np.empty(count, dtype=np.float32), 0
+    low, high = (np.full(sound.channels, limit, dtype=np.float32) for limit in (np.inf, -np.inf))
+    while done < count:
+        channels = sound.read(min(MIXED, count - done), dtype="float32", always_2d=True).T
+        if channels.shape[1] == 0:
+            break
+        mono[done : done + channels.shape[1]] = mix_down(channels)
+        low, high = np.minimum(low, channels.min(axis=1)), np.maximum(high, channels.max(axis=1))
+        done += channels.shape[1]
+    # The range of each channel is all that the check needs.
+    check_channels(np.stack([low, high], axis=1), mono[:done], name)
+    return mono[:done]
+
+
+def _check_times(start: float, end: float | None, name: str) -> None:
+    for what, seconds in (("start", start), ("end", end)):
+        if seconds is not None and not 0 <= seconds <= LATEST_SECONDS:
+            raise AudioError(f"{name}: {what} is {seconds:g} s; expected 0 to {LATEST_SECONDS:g} s")
+    if end is not None and end <= start:
+        raise AudioError(f"{name}: the part from {start:g} to {end:g} s is empty; expected an end after the start")
