@@ -1,9 +1,6 @@
 """The recordings for ``fusionser predict``."""
 
-import atexit
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ from fusionser.containers import is_audio
 from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, wrong_name
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, SettingsError
-from fusionser.files import is_folder
+from fusionser.files import is_folder, temporary_folder
 from fusionser.rows import check_rows, load_rows
 from fusionser.tables import TABLE_SUFFIXES, named_columns
 
@@ -111,9 +108,7 @@ def _ended(rows: pd.DataFrame) -> pd.DataFrame:
 def _from_standard_input(content: bytes) -> list[str]:
     """Return the path of a temporary file with the recording on standard input, or the paths listed there."""
     if is_audio(content):
-        folder = tempfile.mkdtemp(prefix="fusionser-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        path = Path(folder) / SPOKEN
+        path = temporary_folder() / SPOKEN
         path.write_bytes(content)
         return [str(path)]
     try:

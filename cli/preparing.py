@@ -1,8 +1,5 @@
 """What commands that need features do first."""
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from .options import Experiment, Input, Work
 def make_resources(device: str, work: Work) -> Any:
     """Return where the command's work runs; spectra are computed on a GPU only if it is named."""
     from fusionser.cache import Cache
+    from fusionser.files import temporary_folder
     from fusionser.pipeline import Resources
 
     where = "cpu"
@@ -24,13 +22,8 @@ def make_resources(device: str, work: Work) -> Any:
 
         choose_device(device)
         where = feature_device(device)
-    if work.cache:
-        cache = Cache.default()
-    else:
-        # A temporary cache, so that nothing is computed twice within a run.
-        folder = tempfile.mkdtemp(prefix="fusionser-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        cache = Cache(folder)
+    # A temporary cache, so that nothing is computed twice within a run.
+    cache = Cache.default() if work.cache else Cache(temporary_folder())
     return Resources(device=device, feature_device=where, n_jobs=work.jobs, cache=cache)
 
 

@@ -1,13 +1,74 @@
-"""Atomic writing of files."""
+"""Atomic writing of files, and temporary folders; what a killed process left of either is cleared by the next one."""
 
+import atexit
 import os
+import platform
+import re
+import shutil
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 
 from fusionser.errors import FusionserError
 
-__all__ = ["is_folder", "write_bytes", "write_text", "write_whole"]
+__all__ = ["is_folder", "temporary_folder", "write_bytes", "write_text", "write_whole"]
+
+
+OWNER = re.compile(r"-([0-9a-f]{8})-(\d+)-[^-]*$")
+"""Machine and process in the name of a temporary file or folder."""
+
+DAY = 24 * 3600.0
+
+
+@cache
+def _machine() -> str:
+    return blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _owned(prefix: str) -> str:
+    """Return the beginning of a temporary name, which says whose it is."""
+    return f"{prefix}-{_machine()}-{os.getpid()}-"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # It belongs to somebody else.
+        return True
+    return True
+
+
+def _abandoned(folder: Path, prefix: str) -> Iterator[Path]:
+    """Yield the temporary files or folders in a folder whose process on this machine no longer runs."""
+    with os.scandir(folder) as entries:
+        found = [Path(entry.path) for entry in entries if entry.name.startswith(f"{prefix}-")]
+    for path in found:
+        owner = OWNER.search(path.name.removesuffix(path.suffix))
+        if owner is None or owner[1] != _machine():
+            continue
+        if os.name == "nt":
+            # Asking for a process would end it there.
+            if time.time() - path.stat().st_mtime > DAY:
+                yield path
+        elif not _is_running(int(owner[2])):
+            yield path
+
+
+def temporary_folder() -> Path:
+    """Return a new folder that is removed when the process ends; those of killed processes are removed now."""
+    place = Path(tempfile.gettempdir())
+    for path in _abandoned(place, "fusionser"):
+        shutil.rmtree(path, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=_owned("fusionser"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
@@ -34,7 +95,10 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        for path in _abandoned(target.parent, f".{target.stem}"):
+            with suppress(OSError):
+                path.unlink()
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_owned(f".{target.stem}"), suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
