@@ -150,7 +150,7 @@ def test_an_imbalance_that_cannot_be_reached_is_told():
     with pytest.raises(SettingsError, match="leaves fewer than two rows of the smallest class"):
         ImposeImbalance(ratio=40.0).fit_resample(rows, labels)
     with pytest.raises(
-        SettingsError, match="the ratio of an imbalance (--impose-imbalance) is 0.5; expected 1 or more"
+        SettingsError, match=r"the ratio of an imbalance \(--impose-imbalance\) is 0.5; expected 1 or more"
     ):
         ImposeImbalance(ratio=0.5).fit(None)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from fusionser.evaluation import macro_f1, unweighted_average_recall, weighted_average_recall
-from fusionser.evaluation.evaluate import _calibration_error
+from fusionser.evaluation.evaluate import calibration_error
 from fusionser.evaluation.metrics import class_scores, confusion, expected_calibration_error, speaker_intervals
 
 CLASSES = ["angry", "calm", "happy", "sad"]
@@ -77,13 +77,13 @@ def test_fewer_than_eight_speakers_have_no_interval():
     assert speaker_intervals(matrices) is None
 
 
-def test_the_calibration_error_of_answers_that_are_right_as_often_as_they_claim_is_zero():
+def test_thecalibration_error_of_answers_that_are_right_as_often_as_they_claim_is_zero():
     claimed = np.repeat([0.55, 0.75, 0.95], 100)
     right = np.concatenate([np.arange(100) < count for count in (55, 75, 95)])
     assert expected_calibration_error(claimed, right) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_the_calibration_error_weights_the_gap_of_each_bin_by_its_answers():
+def test_thecalibration_error_weights_the_gap_of_each_bin_by_its_answers():
     claimed = np.repeat([0.5, 0.9, 1.0], [10, 30, 60])
     right = np.concatenate([np.arange(10) < 2, np.arange(30) < 18, np.arange(60) < 60])
     expected = 0.1 * abs(0.2 - 0.5) + 0.3 * abs(0.6 - 0.9) + 0.6 * abs(1.0 - 1.0)
@@ -102,8 +102,8 @@ def test_an_always_certain_classifier_has_its_share_of_errors():
     assert expected_calibration_error(np.ones(50), right) == pytest.approx(0.4)
 
 
-def test_the_calibration_error_of_an_evaluation_is_of_the_probabilities_of_its_answers():
+def test_thecalibration_error_of_an_evaluation_is_of_the_probabilities_of_its_answers():
     # An SVM can decide for a class to which its calibration gives a lower probability.
     rows = {"truth": ["a", "a"], "predicted": ["a", "b"], "probability_a": [0.4, 0.3], "probability_b": [0.6, 0.7]}
-    assert _calibration_error(pd.DataFrame(rows), ("a", "b", "c")) == pytest.approx((0.6 + 0.7) / 2)
-    assert _calibration_error(pd.DataFrame(rows)[["truth", "predicted"]], ("a", "b")) is None
+    assert calibration_error(pd.DataFrame(rows), ("a", "b", "c")) == pytest.approx((0.6 + 0.7) / 2)
+    assert calibration_error(pd.DataFrame(rows)[["truth", "predicted"]], ("a", "b")) is None

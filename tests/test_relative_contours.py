@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusionser.errors import SettingsError, TrainingError
+from fusionser.errors import AudioError, SettingsError, TrainingError
 from fusionser.features import RelativeContours, RelativeMap, relative_frames
 from fusionser.features.clip import Clip
 from fusionser.networks import Conv1DRelative, Conv1DRelativeExtractor, Distortion
@@ -203,5 +203,5 @@ def test_a_training_that_diverges_with_finite_losses_is_an_error():
 
 
 def test_no_clips_are_an_error():
-    with pytest.raises(SettingsError, match="X holds no clips"):
+    with pytest.raises(AudioError, match="X holds no clips"):
         Conv1DRelativeExtractor().fit([], [])

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from fusionser.spec import stored_elsewhere
+
 __all__ = ["escape", "escaped"]
 
 Described = TypeVar("Described", bound=BaseModel)
@@ -32,7 +34,9 @@ def _one_line(text: str) -> str:
 def escaped(described: Described) -> Described:
     """Return a copy of a result or card whose texts, and names, Markdown shows as they are."""
     changed: Any = _escaped(described.model_dump(mode="json"))
-    return type(described).model_validate(changed)
+    # It may name what a package registers that is not installed here.
+    with stored_elsewhere():
+        return type(described).model_validate(changed)
 
 
 def _escaped(value: Any) -> Any:
