@@ -15,12 +15,13 @@ import pytest
 import soundfile
 from conftest import tone
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
 from fusionser.features import MFCC, RMS, Cache, Chroma, FeatureCache, FeatureExtractor, Gender, LogMelMap, fusionnet
 from fusionser.features.store import read_settings, write_features
 from fusionser.features.table import FeatureTable
-from fusionser.pipeline import PipelineSpec, Place, extract_file, prepare, resolve
+from fusionser.pipeline import PipelineSpec, Place, build_features, extract_file, prepare, resolve
 
 
 @pytest.fixture
@@ -442,3 +443,14 @@ def test_parts_of_which_some_hold_more_features_than_others_become_one_file(clip
     assert (known.rows, done.rows) == (2, 6)
     assert [name for name in stored if "__" in name] == list(alone.get_feature_names_out())
     np.testing.assert_array_equal(stored.filter(like="mfcc__"), alone.transform(clips))
+
+
+@pytest.mark.parametrize("preset", ["wide", "fusionnet", "robust"])
+def test_the_numbers_do_not_depend_on_the_processes(demo_rows, preset):
+    """Bit for bit: the processes of joblib use other numbers of threads for matrix products."""
+    files = demo_rows["file"].tolist()[:60]
+    built = build_features(PipelineSpec(features={"preset": preset}))
+    with threadpool_limits(4):
+        one, two = (built.run(files, cache=None, n_jobs=jobs) for jobs in (1, 2))
+    for name in one.arrays:
+        np.testing.assert_array_equal(one.stacked(name), two.stacked(name))

@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from fusionser.augmentation.waveforms import made_by
 from fusionser.cache import Cache, FeatureCache
@@ -116,6 +117,12 @@ def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> li
     return list(values)
 
 
+@lru_cache(maxsize=1)
+def _linear_algebra() -> ThreadpoolController:
+    """Return what sets the threads of the libraries that are loaded when clips are first analysed."""
+    return ThreadpoolController()
+
+
 def _compute_batch(
     rows: list[Row], computations: Computations, device: str = CPU, jobs: int | None = None
 ) -> list[Answer]:
@@ -125,8 +132,8 @@ def _compute_batch(
 
         share_spectra(clips, computations, device, jobs)
     ready: list[dict[str, Array | AudioError]] = [{} for _ in clips]
-    # A single clip has no memory to reuse.
-    with reused_memory() if len(rows) > 1 else nullcontext():
+    # A single clip has no memory to reuse. With another number of threads, matrix products have other last digits.
+    with reused_memory() if len(rows) > 1 else nullcontext(), _linear_algebra().limit(limits=1, user_api="blas"):
         for name, computation in computations.items():
             # The other computations run clip by clip, so that they share each clip's spectrum.
             if type(computation).compute_batch is not Computation.compute_batch:
