@@ -9,7 +9,15 @@ import pandas as pd
 
 from fusionser.errors import SettingsError
 
-__all__ = ["check_dropout", "check_present", "check_range", "check_units", "check_whole"]
+__all__ = [
+    "check_dropout",
+    "check_finite",
+    "check_present",
+    "check_range",
+    "check_truth",
+    "check_units",
+    "check_whole",
+]
 
 MOST_UNITS = 8192
 MOST_DROPOUT = 0.95
@@ -41,6 +49,34 @@ def check_whole(name: str, value: int) -> None:
     """
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise SettingsError(f"{name} is {value!r}; expected a whole number", parameter=name)
+
+
+def check_finite(name: str, value: float) -> None:
+    """Raise `SettingsError` unless a value is a finite number.
+
+    Examples
+    --------
+    >>> check_finite("offset", float("nan"))
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: offset is nan; expected a finite number
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(float(value)):
+        raise SettingsError(f"{name} is {value!r}; expected a finite number", parameter=name)
+
+
+def check_truth(name: str, value: bool) -> None:
+    """Raise `SettingsError` unless a value is true or false.
+
+    Examples
+    --------
+    >>> check_truth("trim", [])
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: trim is []; expected true or false
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise SettingsError(f"{name} is {value!r}; expected true or false", parameter=name)
 
 
 def check_units(**given: int | Sequence[int]) -> None:

@@ -1,12 +1,15 @@
 """What is no clip, no table and no number of processes is told in one error of this package."""
 
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from model_files import members
 
-from fusionser.errors import AudioError, FusionserError, SettingsError
+from fusionser.errors import AudioError, FusionserError, ModelFileError, SettingsError
 from fusionser.features import MFCC, ZeroCrossingRate
 from fusionser.model import load_model
 
@@ -78,3 +81,36 @@ def test_whole_numbers(parameter):
 def test_a_model_is_a_path():
     with pytest.raises(SettingsError, match="got int for the path of a model"):
         load_model(3)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("trim", []),
+        ("trim", 1),
+        ("denoise", "no"),
+        ("offset", float("nan")),
+        ("offset", "x"),
+        ("offset", 1e308),
+        ("offset", True),
+    ],
+)
+def test_truths_and_finite_numbers(parameter, value):
+    with pytest.raises(SettingsError, match=f"{parameter} is "):
+        MFCC(**{parameter: value}).transform([(NOISE, 16000)])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"), [("trim", []), ("offset", 1e308), ("n_fft", 0), ("n_fft", 64.5), ("statistics", [])]
+)
+def test_a_model_with_such_a_parameter_is_refused_when_it_is_loaded(saved, tmp_path, parameter, value):
+    parts = members(saved["svm"])
+    manifest = json.loads(parts["manifest.json"])
+    for block in manifest["card"]["features"]:
+        if parameter in block:
+            block[parameter] = value
+    with zipfile.ZipFile(tmp_path / "hostile.fusionser", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, json.dumps(manifest) if name == "manifest.json" else content)
+    with pytest.raises(ModelFileError, match=f"its features cannot be built .*{parameter} is "):
+        load_model(tmp_path / "hostile.fusionser")

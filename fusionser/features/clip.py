@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
-from fusionser.checks import check_whole
+from fusionser.checks import check_finite, check_truth, check_whole
 from fusionser.docstrings import DocumentedParameters
 from fusionser.features.spectrum import FrameSettings, Spectrum
 from fusionser.legacy import hashed_settings
@@ -108,6 +108,10 @@ def plain_value(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be a parameter of a feature")
 
 
+CHECKS: Mapping[Any, Callable[[str, Any], None]] = {int: check_whole, float: check_finite, bool: check_truth}
+"""Checks of a parameter by its type; other types are checked where they are used."""
+
+
 def _kinds(described: type) -> dict[str, Any]:
     """Return the types of the parameters of a class, by name; none if they cannot be found."""
     try:
@@ -153,10 +157,10 @@ class Computation(DocumentedParameters, BaseEstimator):
         return None
 
     def check(self) -> None:
-        """Raise `SettingsError` if a parameter is out of range, or not a whole number where it must be."""
+        """Raise `SettingsError` if a parameter is out of range, or not the kind of number that it must be."""
         for name, kind in _kinds(type(self)).items():
-            if kind is int and name in self._parameters():
-                check_whole(name, getattr(self, name))
+            if kind in CHECKS and name in self._parameters():
+                CHECKS[kind](name, getattr(self, name))
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters that affect the numbers, as JSON values."""
