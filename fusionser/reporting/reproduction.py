@@ -82,9 +82,10 @@ def reading(reproduction: Reproduction) -> list[str]:
             f"The paper's figure is {verdict(reproduction)}: it lies {abs(figure - mean):.1f} points {side} our mean "
             f"({mean:.1f}, 95 % interval {low:.1f} to {high:.1f}), by the measure that the paper reports."
         )
-    if reproduction.best and reproduction.paper:
-        gain = np.mean(best) - np.mean(accuracies)
-        sentences.append(f"Choosing the epoch by the test rows changes the accuracy by {gain:+.1f} points.")
+    if gains := reproduction.gains_of_best():
+        same = "" if len(gains) == len(accuracies) else f" of seed {', '.join(map(str, gains))}"
+        gain = float(np.mean(list(gains.values())))
+        sentences.append(f"Choosing the epoch by the test rows changes the accuracy{same} by {gain:+.1f} points.")
     if reproduction.paper and reproduction.independent is not None:
         loss = float(np.mean(accuracies)) - 100 * reproduction.independent.pooled.war
         sentences.append(

@@ -71,6 +71,13 @@ class Reproduction:
         """Return the accuracy of the best epoch of each seed, in percent."""
         return [100 * best.accuracy for best in self.best]
 
+    def gains_of_best(self) -> dict[int, float]:
+        """Return, by seed, how many points the best epoch is above the result, for the seeds that have both."""
+        best = {one.seed: one.accuracy for one in self.best}
+        return {
+            result.seed: 100 * (best[result.seed] - result.pooled.war) for result in self.paper if result.seed in best
+        }
+
     def reached(self) -> bool | None:
         """Return whether the paper's figure is within or below our 95 % interval over seeds.
 
