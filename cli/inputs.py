@@ -87,7 +87,9 @@ def _files_of(clip: str) -> list[str]:
     if not is_folder(clip):
         # A missing file gets an answer with an error, like any other unusable file.
         return [clip]
-    found = [str(file) for file in audio_files(Path(clip), others=True)]
+    audio = audio_files(Path(clip), others=True)
+    # Names that are no UTF-8 get their answers later.
+    found = sorted(map(str, [*audio.files, *audio.unnamed]))
     if not found:
         expected = ", ".join(AUDIO_SUFFIXES)
         raise CorpusError(f"{clip}: no audio files in this folder; expected files ending in {expected}")

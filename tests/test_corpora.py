@@ -351,4 +351,23 @@ def test_links_to_folders_are_followed_and_no_recording_is_listed_twice(tmp_path
     (here / "b").symlink_to(there)
     (here / "c").symlink_to(here / "a")
     (there / "loop").symlink_to(here)
-    assert list(audio_files(here)) == [here / "a" / "1.wav", here / "b" / "2.wav"]
+    (here / "a" / "again.wav").symlink_to(there / "2.wav")
+    (here / "a" / "hard.wav").hardlink_to(here / "a" / "1.wav")
+    (here / "d.wav").symlink_to(tmp_path / "nothing.wav")
+    found = audio_files(here)
+    # Within a folder, files come before folders; the first path to a file is used.
+    assert found.files == [here / "d.wav", here / "a" / "1.wav", here / "a" / "again.wav"]
+    assert found.linked == [
+        (str(here / "a" / "hard.wav"), str(here / "a" / "1.wav")),
+        (str(here / "b" / "2.wav"), str(here / "a" / "again.wav")),
+    ]
+
+
+def test_two_names_of_one_file_are_one_recording(command, tmp_path):
+    record_tree(tmp_path / "mine", ["sad/a.wav", "happy/b.wav", "happy/c.wav"])
+    (tmp_path / "mine" / "happy" / "link.wav").symlink_to(tmp_path / "mine" / "happy" / "b.wav")
+    listing = list_rows(tmp_path / "mine", "folders")
+    assert [Path(file).name for file in listing.rows["file"]] == ["b.wav", "c.wav", "a.wav"]
+    assert [[Path(name).name for name in pair] for pair in listing.doubled] == [["link.wav", "b.wav"]]
+    checked = command("corpora", "check", "folders", tmp_path / "mine", "--json").json
+    assert checked["recordings"] == 3 and len(checked["doubled"]) == 1

@@ -1,7 +1,7 @@
 """Base class of corpora, and the conversion of a folder of recordings to rows."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -110,20 +110,44 @@ def wrong_name(path: str | Path) -> dict[str, str] | None:
     return None
 
 
-def audio_files(folder: Path, refused: list[dict[str, str]] | None = None, *, others: bool = False) -> Iterator[Path]:
-    """Yield the audio files under a folder, sorted by path, without those in hidden or macOS archive folders.
+@dataclass
+class Found:
+    """The audio files under a folder.
 
-    Links to folders are followed; a folder that two paths lead to is read once.
+    Parameters
+    ----------
+    files : list of Path
+        Sorted by path.
+    unnamed : list of Path
+        The files whose path is not UTF-8.
+    linked : list of (str, str)
+        Each file that is left out because it is another name of a file in the list, and that file.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    unnamed: list[Path] = field(default_factory=list)
+    linked: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def refused(self) -> list[dict[str, str]]:
+        """Quarantine entries of the unnamed files."""
+        return [wrong for path in self.unnamed if (wrong := wrong_name(path))]
+
+
+def audio_files(folder: Path, *, others: bool = False) -> Found:
+    """Find the audio files under a folder, without those in hidden or macOS archive folders.
+
+    Links to files and folders are followed. A folder or file that several paths lead to is used once.
 
     Parameters
     ----------
     folder : Path
-    refused : list of dict, optional
-        Gets an entry for each file whose path is not UTF-8, instead of the file: ``file`` and ``reason``.
     others : bool, default=False
-        Also yield files of `OTHER_AUDIO_SUFFIXES`, which cannot be read.
+        Also find files of `OTHER_AUDIO_SUFFIXES`, which cannot be read.
     """
-    read, suffixes = set(), (*AUDIO_SUFFIXES, *(OTHER_AUDIO_SUFFIXES if others else ()))
+    found, suffixes = Found(), (*AUDIO_SUFFIXES, *(OTHER_AUDIO_SUFFIXES if others else ()))
+    read: set[str] = set()
+    known: dict[tuple[int, int], Path] = {}
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
         if real in read:
@@ -133,11 +157,26 @@ def audio_files(folder: Path, refused: list[dict[str, str]] | None = None, *, ot
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(names):
             if not name.startswith(".") and PurePath(name).suffix.lower() in suffixes:
-                wrong = None if refused is None else wrong_name(Path(place) / name)
-                if refused is None or wrong is None:
-                    yield Path(place) / name
-                else:
-                    refused.append(wrong)
+                _add(Path(place) / name, found, known)
+    return found
+
+
+def _add(path: Path, found: Found, known: dict[tuple[int, int], Path]) -> None:
+    if wrong_name(path) is not None:
+        found.unnamed.append(path)
+        return
+    try:
+        status = path.stat()
+    except OSError:
+        # A link to nothing; reading it gives the reason.
+        found.files.append(path)
+        return
+    # On file systems without inodes, all are 0.
+    first = known.setdefault((status.st_dev, status.st_ino), path) if status.st_ino else path
+    if first is path:
+        found.files.append(path)
+    else:
+        found.linked.append((str(path), str(first)))
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -172,14 +211,13 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
     """
     root = check_folder(folder)
     records: dict[str, Record] = {}
-    doubled: list[tuple[str, str]] = []
     ignored: list[str] = []
-    unnamed: list[dict[str, str]] = []
-    files = list(audio_files(root, unnamed))
+    found = audio_files(root)
+    files, doubled = found.files, found.linked
     if not files:
         raise CorpusError(
-            unnamed[0]["reason"]
-            if unnamed
+            found.refused[0]["reason"]
+            if found.refused
             else f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}"
         )
     # Of two files of one recording, the one with the preferred suffix, then the shorter path, comes first.
@@ -214,7 +252,7 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
     return replace(
         listing,
         quarantine=pd.concat(
-            [pd.DataFrame([*unnamed, *refused.values()], columns=["file", "reason"]), listing.quarantine]
+            [pd.DataFrame([*found.refused, *refused.values()], columns=["file", "reason"]), listing.quarantine]
         ),
         doubled=doubled,
         ignored=sorted(ignored),

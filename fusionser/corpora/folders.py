@@ -39,8 +39,8 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
     """
     given = None if layout is None else Layout(layout)
     root = check_folder(folder)
-    unnamed: list[dict[str, str]] = []
-    paths = [file.relative_to(root) for file in audio_files(root, unnamed, others=True)]
+    audio = audio_files(root, others=True)
+    paths = [file.relative_to(root) for file in audio.files]
     inside = [path for path in paths if len(path.parts) > 1]
     if not (inside or (given and paths)):
         raise CorpusError(
@@ -67,7 +67,8 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
             f"{folder}: none of {len(paths)} recordings has the layout {found.pattern} (first: {min(paths).as_posix()})"
         )
     listing = measure(records, accept_truncated=accept_truncated)
-    listing.quarantine = pd.concat([pd.DataFrame(unnamed, columns=["file", "reason"]), listing.quarantine])
+    listing.quarantine = pd.concat([pd.DataFrame(audio.refused, columns=["file", "reason"]), listing.quarantine])
+    listing.doubled = audio.linked
     listing.ignored = [str(root / path) for path, values in fields.items() if values is None]
     listing.notes.append(Stamp(kind="layout", value=found.pattern))
     if "{speaker}" not in found.pattern:
