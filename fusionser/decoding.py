@@ -18,6 +18,7 @@ from fusionser.audio import (
 )
 from fusionser.containers import missing_part, streamed_wave
 from fusionser.errors import AudioError
+from fusionser.mpeg import with_length
 
 __all__ = ["check_length", "decode", "duration_of", "is_cut_off"]
 
@@ -33,9 +34,6 @@ MIXED = 1 << 16
 MOST_SAMPLES = 1 << 30
 """Most samples, of all channels together, that are decoded for one clip."""
 
-UNSTATED = ("MP3",)
-"""Formats of libsndfile whose files do not always state their length, so that it is estimated."""
-
 TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
 
 
@@ -47,9 +45,14 @@ def _open(file: str | Path) -> soundfile.SoundFile:
         if path.stat().st_size == 0:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
         sound = soundfile.SoundFile(path)
-        if sound.frames == 0 and (streamed := streamed_wave(path)) is not None:
+        stating = None
+        if sound.frames == 0:
+            stating = streamed_wave(path)
+        elif sound.format == "MP3":
+            stating = with_length(path)
+        if stating is not None:
             sound.close()
-            sound = soundfile.SoundFile(streamed)
+            sound = soundfile.SoundFile(stating)
     except OSError as error:
         raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
     except (RuntimeError, TypeError, ValueError) as error:
@@ -74,10 +77,10 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
         If the file is missing, empty, not audio, or cut off.
     """
     with _open(file) as sound:
-        rate, frames, stated = int(sound.samplerate), int(sound.frames), sound.format not in UNSTATED
+        rate, frames = int(sound.samplerate), int(sound.frames)
     if not accept_truncated:
         _check_whole(file)
-    if accept_truncated or not stated:
+    if accept_truncated:
         frames = _decodable(file)
     if frames <= 0:
         raise AudioError(f"{file}: holds no samples")
@@ -146,16 +149,14 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
             _check_whole(file)
             check_length((frames - first) / rate, str(file))
         count = round(end * rate) - first if end is not None else int(LONGEST_SECONDS * rate)
-        # Where the length is only estimated, there may be more.
-        stated = sound.format not in UNSTATED
-        count = min(count, max(frames - first, 0)) if stated else count
+        count = min(count, max(frames - first, 0))
         try:
             mono = _mixed(sound, min(first, frames), count, str(file))
         except RuntimeError as error:
             reason = getattr(error, "error_string", str(error)).rstrip(".")
             raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
     check_part(mono.size, rate, start, end, str(file))
-    if end is None and stated and frames - first - mono.size > END_TOLERANCE * rate:
+    if end is None and frames - first - mono.size > END_TOLERANCE * rate:
         raise AudioError(
             f"{file}: cut off: its header promises {frames / rate:.2f} s, and {(first + mono.size) / rate:.2f} s "
             f"can be decoded; {TRUNCATED_REMEDY}"

@@ -1,5 +1,8 @@
 """Every format and sample format that libsndfile writes is read, whole and in part."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,6 +10,7 @@ import soundfile
 from fusionser.decoding import decode, duration_of
 from fusionser.errors import AudioError
 from fusionser.features import ZeroCrossingRate
+from fusionser.mpeg import with_length
 
 RATE, SECONDS = 8000, 2
 LOSSY = {"MP3": 0.5, "VORBIS": 0.3, "OPUS": 0.5, "XI": 0.5}
@@ -58,3 +62,55 @@ def test_channels_that_cancel_are_told(tmp_path):
         ZeroCrossingRate().transform([str(tmp_path / "silent.wav")])
     soundfile.write(tmp_path / "one.wav", np.stack([noise, 0 * noise], axis=1), RATE)
     assert len(decode(tmp_path / "one.wav")[0]) == 8000
+
+
+def encoded(folder, *options):
+    """An MP3 file by ffmpeg, of a tone that grows louder for 4 s."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    samples = np.sin(2 * np.pi * 300 / 44100 * np.arange(4 * 44100)) * np.linspace(0.0, 0.5, 4 * 44100)
+    # Quiet, then noise: the bit rate of the first frames is no measure of the others.
+    samples[88200:] += 0.2 * np.random.default_rng(0).normal(size=88200)
+    soundfile.write(folder / "source.wav", samples, 44100)
+    target = folder / "clip.mp3"
+    command = ["ffmpeg", "-loglevel", "error", "-y", "-i", str(folder / "source.wav"), *options, str(target)]
+    subprocess.run(command, check=True)
+    return target, samples
+
+
+@pytest.mark.parametrize("rate", ["44100", "22050", "8000"])
+@pytest.mark.parametrize("channels", ["1", "2"])
+def test_an_mp3_file_that_does_not_state_its_length_is_read_to_its_end(tmp_path, rate, channels):
+    options = ["-ar", rate, "-ac", channels]
+    stated, _ = encoded(tmp_path, *options, "-q:a", "5")
+    expected, _ = decode(stated)
+    unstated, _ = encoded(tmp_path, *options, "-q:a", "5", "-write_xing", "0")
+    samples, found = decode(unstated)
+    assert found == int(rate) and duration_of(unstated) == len(samples) / found
+    # What the encoder adds at both ends is not taken off.
+    delay = len(samples) - len(expected)
+    assert 0 <= delay < 4000
+    matches = [np.corrcoef(samples[place : place + len(expected)], expected)[0, 1] for place in range(0, delay, 1)]
+    assert max(matches) > 0.999
+
+
+def test_an_mp3_file_that_states_its_length_is_taken_as_it_is(tmp_path):
+    for options in (["-b:a", "64k"], ["-q:a", "3", "-metadata", "title=clip"], ["-b:a", "64k", "-write_id3v1", "1"]):
+        file, samples = encoded(tmp_path, *options)
+        assert with_length(file) is None
+        assert len(decode(file)[0]) == len(samples)
+
+
+def test_damage_in_an_mp3_file_loses_the_frames_that_it_hits(tmp_path):
+    file, samples = encoded(tmp_path, "-b:a", "64k", "-write_xing", "0")
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300] = bytes(300)
+    file.write_bytes(content)
+    assert len(decode(file)[0]) > 0.9 * len(samples)
+    # After more damage than the decoder skips, only what is before it is left.
+    content[middle : middle + 3000] = bytes(3000)
+    file.write_bytes(content)
+    with pytest.raises(AudioError, match="decoding failed"):
+        decode(file)
+    assert 1.5 < duration_of(file, accept_truncated=True) < 2.5
