@@ -40,7 +40,11 @@ def test_its_card_and_notice_state_licence_scores_limits_and_law():
     assert f"{100 * estimate.pooled.uar:.1f} (" in page
     for stated in ("ODbL", "Open Database License", "Regulation 2024/1689", "## Limits", "## What it is for", "emodb"):
         assert stated in page
-    assert f"divides the logarithms of its probabilities by {load_model().card.temperature:.2f}," in page
+    card = load_model().card
+    assert f"divides the logarithms of its probabilities by a temperature of {card.temperature:.2f}," in page
+    assert f"the calibration error of these folds is {100 * card.calibration_error:.1f} %" in page
+    # Less than before, by folds that the temperature was not fitted to.
+    assert card.calibration_error < estimate.calibration_error
     assert "Open Database License" in INCLUDED_MODEL.with_name("NOTICE").read_text()
 
 
