@@ -87,7 +87,7 @@ def _files_of(clip: str) -> list[str]:
     if not is_folder(clip):
         # A missing file gets an answer with an error, like any other unusable file.
         return [clip]
-    audio = audio_files(Path(clip), others=True)
+    audio = audio_files(Path(clip))
     # Names that are no UTF-8 get their answers later.
     found = sorted(map(str, [*audio.files, *audio.unnamed]))
     if not found:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from fusionser.foreign import begins_foreign
+
 __all__ = ["is_audio", "missing_part", "streamed_wave"]
 
 LEAST_UNKNOWN = 0x7FFFF000
@@ -61,7 +63,7 @@ def is_audio(content: bytes) -> bool:
     (True, False)
     """
     frame = len(content) > 1 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0 and content[1] != 0xFE
-    return frame or content.startswith((*JUDGES, b"fLaC", b"ID3"))
+    return frame or content.startswith((*JUDGES, b"fLaC", b"ID3")) or begins_foreign(content[:16])
 
 
 def streamed_wave(file: str | Path) -> io.BytesIO | None:

@@ -18,6 +18,7 @@ from fusionser.audio import (
 )
 from fusionser.containers import missing_part, streamed_wave
 from fusionser.errors import AudioError
+from fusionser.foreign import decoded_by_ffmpeg, is_foreign
 from fusionser.mpeg import with_length
 
 __all__ = ["check_length", "decode", "duration_of", "is_cut_off"]
@@ -44,7 +45,7 @@ def _open(file: str | Path) -> soundfile.SoundFile:
             raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
         if path.stat().st_size == 0:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
-        sound = soundfile.SoundFile(path)
+        sound = soundfile.SoundFile(decoded_by_ffmpeg(path) if is_foreign(path) else path)
         stating = None
         if sound.frames == 0:
             stating = streamed_wave(path)

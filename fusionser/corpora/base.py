@@ -13,14 +13,15 @@ from fusionser.corpora.card import Card, read_card
 from fusionser.decoding import check_length, decode, duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
+from fusionser.foreign import FOREIGN_SUFFIXES
 from fusionser.rows import make_rows
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure"]
 
-LOSSLESS_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".w64", ".rf64", ".caf", ".au")
-AUDIO_SUFFIXES = (*LOSSLESS_SUFFIXES, ".ogg", ".oga", ".opus", ".mp3")
-OTHER_AUDIO_SUFFIXES = (".m4a", ".aac", ".wma", ".amr", ".3gp", ".webm")
-"""Formats that cannot be read. Folders of anybody's recordings list them, so that they are not left out silently."""
+LOSSLESS_SUFFIXES = (
+    ".wav", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".caf", ".au", ".snd", ".sph", ".nist", ".voc",
+)  # fmt: skip
+AUDIO_SUFFIXES = (*LOSSLESS_SUFFIXES, ".ogg", ".oga", ".opus", ".mp3", *FOREIGN_SUFFIXES)
 """In order of preference between two files of one recording."""
 
 Record = dict[str, Any]
@@ -134,7 +135,7 @@ class Found:
         return [wrong for path in self.unnamed if (wrong := wrong_name(path))]
 
 
-def audio_files(folder: Path, *, others: bool = False) -> Found:
+def audio_files(folder: Path) -> Found:
     """Find the audio files under a folder, without those in hidden or macOS archive folders.
 
     Links to files and folders are followed. A folder or file that several paths lead to is used once.
@@ -142,10 +143,8 @@ def audio_files(folder: Path, *, others: bool = False) -> Found:
     Parameters
     ----------
     folder : Path
-    others : bool, default=False
-        Also find files of `OTHER_AUDIO_SUFFIXES`, which cannot be read.
     """
-    found, suffixes = Found(), (*AUDIO_SUFFIXES, *(OTHER_AUDIO_SUFFIXES if others else ()))
+    found = Found()
     read: set[str] = set()
     known: dict[tuple[int, int], Path] = {}
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -156,7 +155,7 @@ def audio_files(folder: Path, *, others: bool = False) -> Found:
         read.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(names):
-            if not name.startswith(".") and PurePath(name).suffix.lower() in suffixes:
+            if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
                 _add(Path(place) / name, found, known)
     return found
 

@@ -39,7 +39,7 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
     """
     given = None if layout is None else Layout(layout)
     root = check_folder(folder)
-    audio = audio_files(root, others=True)
+    audio = audio_files(root)
     paths = [file.relative_to(root) for file in audio.files]
     inside = [path for path in paths if len(path.parts) > 1]
     if not (inside or (given and paths)):
