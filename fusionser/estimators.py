@@ -160,7 +160,9 @@ def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ..
     kinds = [kind for given in expected.values() for kind in (given if isinstance(given, tuple) else (given,))]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            loaded = _Reader(archive, kinds).root()
+            reader = _Reader(archive, kinds)
+            loaded = reader.root()
+            reader.check_used()
         if not isinstance(loaded, dict) or set(loaded) != set(expected):
             raise ValueError("its parts are not those of a model")
         for name, kind in expected.items():
@@ -210,6 +212,12 @@ class _Reader:
         if not isinstance(schema, dict):
             raise ValueError("its schema is not a node")
         return self._value({name: part for name, part in schema.items() if name not in ROOT})
+
+    def check_used(self) -> None:
+        """Raise `ValueError` if the file has arrays that no node uses."""
+        unused = sorted(set(self._archive.namelist()) - {SCHEMA, *self._arrays})
+        if unused:
+            raise ValueError(f"it holds '{unused[0]}', which nothing uses")
 
     def _value(self, node: Any) -> Any:
         if not isinstance(node, dict) or not set(node) >= NAMED:

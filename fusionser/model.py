@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from fusionser.alignment import check_clips
 from fusionser.archive import read_archive, write_archive
-from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, TableClassifier
+from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableClassifier
 from fusionser.errors import AudioError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.facts import Record
@@ -493,7 +493,10 @@ def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members:
         if isinstance(block, LearnedBlock):
             block.unpack(members.pop(f"{LEARNED_PART}{name}"), classifier.classes_)
             extractor.learned_[name] = block
-    classifier.unpack(members)
+    parts = Parts(members)
+    classifier.unpack(parts)
+    if unused := sorted(set(members) - parts.used):
+        raise ValueError(f"it holds '{unused[0]}', which nothing uses")
 
 
 def _other_versions(card: ModelCard) -> str:

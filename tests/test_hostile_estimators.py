@@ -216,6 +216,11 @@ def test_arrays_that_are_none_are_refused(machine, how):
     raise AssertionError
 
 
+def test_arrays_that_nothing_uses_are_refused(machine):
+    schema, parts = unpacked(machine)
+    refused(schema, {**parts, "999.npy": next(iter(parts.values()))}, "it holds '999.npy', which nothing uses")
+
+
 def test_arrays_that_are_not_there_are_refused(machine):
     schema, parts = unpacked(machine)
     refused(schema, dict(list(parts.items())[1:]))

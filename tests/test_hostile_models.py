@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from model_files import members
 from skops import io as skops_io
 
@@ -16,7 +17,7 @@ from fusionser.classifiers import SVM, RandomForest
 from fusionser.classifiers.booster import check_booster
 from fusionser.errors import FusionserError, ModelFileError
 from fusionser.estimators import dump_estimators, load_estimators
-from fusionser.model import load_model
+from fusionser.model import INCLUDED_MODEL, load_model
 from fusionser.scaling import BlockScaler
 
 
@@ -337,3 +338,19 @@ def test_a_file_of_very_many_members_is_refused(saved, tmp_path):
     file = rebuild(saved["svm"], tmp_path / "m.fusionser", {f"part{number}": b"{}" for number in range(200)})
     with pytest.raises(ModelFileError, match="has 20. members; a model has at most 100"):
         load_model(file)
+
+
+@pytest.mark.parametrize("name", ["svm", "xgboost", "mlp"])
+@pytest.mark.parametrize("member", ["extra.bin", "members/x/network.safetensors", "learned/none"])
+def test_members_that_nothing_uses_are_refused(saved, tmp_path, name, member):
+    file = rebuild(saved[name], tmp_path / "more.fusionser", {member: b"anything"})
+    with pytest.raises(ModelFileError, match=f"it holds '{member}', which nothing uses"):
+        load_model(file)
+
+
+def test_members_of_a_late_fusion_that_nothing_uses_are_refused(tmp_path):
+    for model in (INCLUDED_MODEL, ROOT / "tests" / "reference" / "late.fusionser"):
+        assert load_model(rebuild(model, tmp_path / "same.fusionser", {})).card.classes
+        file = rebuild(model, tmp_path / "more.fusionser", {"members/nobody/booster.json": b"{}"})
+        with pytest.raises(ModelFileError, match="it holds 'members/nobody/booster.json', which nothing uses"):
+            load_model(file)

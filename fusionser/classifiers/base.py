@@ -1,6 +1,6 @@
 """Base classes of all classifiers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from fusionser.checks import check_present
 from fusionser.errors import SettingsError
 from fusionser.scaling import split_carried
 
-__all__ = ["MemberClassifier", "TableClassifier"]
+__all__ = ["MemberClassifier", "Parts", "TableClassifier"]
 
 Array = npt.NDArray[Any]
 
@@ -85,6 +85,38 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
         """Restore the parts that `pack` removed."""
 
 
+class Parts(Mapping[str, bytes]):
+    """The parts of a saved classifier, which know which of them were read.
+
+    Parameters
+    ----------
+    parts : mapping of str to bytes
+    prefix : str, default=""
+        What the names of these parts begin with, before the names by which they are read here.
+    used : set of str, optional
+        Gets the whole name of each part that is read.
+    """
+
+    def __init__(self, parts: Mapping[str, bytes], prefix: str = "", used: set[str] | None = None) -> None:
+        self._parts, self._prefix = parts, prefix
+        self.used: set[str] = set() if used is None else used
+
+    def __getitem__(self, name: str) -> bytes:
+        part = self._parts[f"{self._prefix}{name}"]
+        self.used.add(f"{self._prefix}{name}")
+        return part
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.removeprefix(self._prefix) for name in self._parts if name.startswith(self._prefix))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def under(self, prefix: str) -> "Parts":
+        """Return the parts whose names begin with a prefix, by the rest of their names."""
+        return Parts(self._parts, f"{self._prefix}{prefix}", self.used)
+
+
 class MemberClassifier(TableClassifier):
     """A classifier made of other classifiers, which are in ``members_`` by name."""
 
@@ -120,6 +152,6 @@ class MemberClassifier(TableClassifier):
 
     def unpack(self, parts: Mapping[str, bytes]) -> None:
         """Restore the members' parts."""
+        given = parts if isinstance(parts, Parts) else Parts(parts)
         for name, member in self.members_.items():
-            prefix = f"members/{name}/"
-            member.unpack({key.removeprefix(prefix): value for key, value in parts.items() if key.startswith(prefix)})
+            member.unpack(given.under(f"members/{name}/"))
