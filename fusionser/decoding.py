@@ -79,10 +79,10 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     """
     with _open(file) as sound:
         rate, frames = int(sound.samplerate), int(sound.frames)
-    if not accept_truncated:
-        _check_whole(file)
     if accept_truncated:
         frames = _decodable(file)
+    else:
+        _check_whole(file)
     if frames <= 0:
         raise AudioError(f"{file}: holds no samples")
     return frames / rate
@@ -148,8 +148,8 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         first = int(start * rate)
         if end is None:
             _check_whole(file)
-            check_length((frames - first) / rate, str(file))
-        count = round(end * rate) - first if end is not None else int(LONGEST_SECONDS * rate)
+        count = frames - first if end is None else round(end * rate) - first
+        check_length(count / rate, str(file))
         count = min(count, max(frames - first, 0))
         try:
             mono = _mixed(sound, min(first, frames), count, str(file))
