@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fusionser.foreign import begins_foreign
+from fusionser.mpeg import stated_size
 
 __all__ = ["is_audio", "missing_part", "streamed_wave"]
 
@@ -170,25 +171,8 @@ def _ogg(stream: BinaryIO, size: int) -> str:
 
 
 def _mp3(stream: BinaryIO, size: int) -> str:
-    stream.seek(0)
-    head = stream.read(10)
-    place = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        # Each byte of this size has seven bits.
-        place = 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    stream.seek(place)
-    frame = stream.read(200)
-    if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
-        return ""
-    newest, mono = frame[1] & 0x18 == 0x18, frame[3] & 0xC0 == 0xC0
-    at = 4 + {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[newest, mono]
-    if frame[at : at + 4] in (b"Xing", b"Info"):
-        flags = int.from_bytes(frame[at + 4 : at + 8])
-        at += 8 + 4 * (flags & 1)
-        return _lacking(int.from_bytes(frame[at : at + 4]), size - place) if flags & 2 else ""
-    if frame[36:40] == b"VBRI":
-        return _lacking(int.from_bytes(frame[46:50]), size - place)
-    return ""
+    promised, place = stated_size(stream)
+    return _lacking(promised, size - place)
 
 
 JUDGES: Mapping[bytes, Callable[[BinaryIO, int], str]] = {

@@ -2,8 +2,9 @@
 
 import io
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["with_length"]
+__all__ = ["stated_size", "with_length"]
 
 BITRATES = {
     True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -17,7 +18,7 @@ RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8
 SIDE = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
 """Bytes of side information after the header of a frame, by whether it is MPEG 1 and has one channel."""
 
-STATED = (b"Xing", b"Info")
+STATED, VBRI = (b"Xing", b"Info"), b"VBRI"
 """Marks of a first frame that states the length."""
 
 
@@ -34,13 +35,8 @@ def with_length(file: str | Path) -> io.BytesIO | None:
     True
     """
     with Path(file).open("rb") as opened:
-        place = _first_frame(opened.read(10))
-        opened.seek(place)
-        header = opened.read(40)
-        if not _frame_size(header):
-            return None
-        mark = 4 + SIDE[_is_first_version(header), header[3] >> 6 == 3]
-        if header[mark : mark + 4] in STATED or header[36:40] == b"VBRI":
+        place, header, mark = _beginning(opened)
+        if not _frame_size(header) or header[mark : mark + 4] in STATED or header[36:40] == VBRI:
             return None
         opened.seek(place)
         stream = opened.read()
@@ -50,6 +46,28 @@ def with_length(file: str | Path) -> io.BytesIO | None:
     numbers = _count_frames(stream).to_bytes(4) + (len(stating) + len(stream)).to_bytes(4)
     stating[mark : mark + 16] = STATED[0] + (3).to_bytes(4) + numbers
     return io.BytesIO(bytes(stating) + stream)
+
+
+def stated_size(opened: BinaryIO) -> tuple[int, int]:
+    """Return the bytes that an MP3 file promises from its first frame on, and where that is; 0 if it promises none."""
+    place, header, mark = _beginning(opened)
+    if not _frame_size(header):
+        return 0, place
+    if header[mark : mark + 4] in STATED:
+        flags = int.from_bytes(header[mark + 4 : mark + 8])
+        at = mark + 8 + 4 * (flags & 1)
+        return int.from_bytes(header[at : at + 4]) if flags & 2 else 0, place
+    return int.from_bytes(header[46:50]) if header[36:40] == VBRI else 0, place
+
+
+def _beginning(opened: BinaryIO) -> tuple[int, bytes, int]:
+    """Return where the first frame is, its first bytes, and where in these its length would be stated."""
+    opened.seek(0)
+    place = _first_frame(opened.read(10))
+    opened.seek(place)
+    header = opened.read(60)
+    mark = 4 + SIDE[_is_first_version(header), header[3] >> 6 == 3] if len(header) > 3 else 0
+    return place, header, mark
 
 
 def _first_frame(beginning: bytes) -> int:

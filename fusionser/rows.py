@@ -271,9 +271,7 @@ def load_rows(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.
     return table.rename(columns=current_column)
 
 
-def read_table(
-    path: str | Path, columns: Mapping[str, str] | None = None, wrong: dict[int, str] | None = None
-) -> pd.DataFrame:
+def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Read a table with `load_rows`, and return it as `check_rows` does.
 
     Raises
@@ -281,7 +279,7 @@ def read_table(
     RowsError
         If the table cannot be read, or `check_rows` rejects it.
     """
-    return check_rows(load_rows(path, columns), wrong)
+    return check_rows(load_rows(path, columns))
 
 
 def _in_folder(folder: Path, file: Any) -> str:
