@@ -8,7 +8,7 @@ import typer
 
 from .console import print_json, print_table, progress_bar, write
 from .naming import NamingCommand
-from .options import LAYOUT_HELP, SEEDS, TRUNCATED_HELP, Json
+from .options import CHANNEL_HELP, LAYOUT_HELP, SEEDS, TRUNCATED_HELP, Json, check_channel
 
 MANY = 20
 
@@ -79,6 +79,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
     layout: Annotated[str | None, typer.Option("--layout", help=LAYOUT_HELP)] = None,
     accept_truncated: Annotated[bool, typer.Option("--accept-truncated", help=TRUNCATED_HELP)] = False,
+    channel: Annotated[str | None, typer.Option(help=CHANNEL_HELP, callback=check_channel)] = None,
     decode: Annotated[
         bool, typer.Option("--decode/--headers", help="Decode every recording, or read only headers.")
     ] = True,
@@ -90,7 +91,7 @@ def check(
     from fusionser.reporting.words import stamp_texts
 
     with progress_bar("recordings") as progress:
-        listing = list_rows(folder, name, layout, accept_truncated=accept_truncated)
+        listing = list_rows(folder, name, layout, accept_truncated=accept_truncated, channel=channel)
         refused = [{key: str(row[key]) for key in ("file", "reason")} for _, row in listing.quarantine.iterrows()]
         identical: list[list[str]] = []
         if decode:
@@ -120,14 +121,15 @@ def check(
 def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[list[dict[str, str]], list[list[str]]]:
     """Decode every row; return the unusable files with the reasons, and the groups of files with the same audio."""
     from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, ClipSettings, fingerprint, prepare
-    from fusionser.decoding import decode
     from fusionser.errors import AudioError
+    from fusionser.reader import read_row
 
     refused: list[dict[str, str]] = []
     same: dict[str, list[str]] = {}
-    for done, (file, start, end) in enumerate(rows[["file", "start", "end"]].itertuples(index=False)):
+    for done, row in enumerate(rows.to_dict("records")):
+        file = row["file"]
         try:
-            samples, rate = decode(file, start, end)
+            samples, rate = read_row(row)
             prepare(samples, rate, ClipSettings(sampling_rate=min(max(rate, LOWEST_RATE), HIGHEST_RATE)), name=file)
         except AudioError as error:
             refused.append({"file": file, "reason": str(error)})

@@ -15,7 +15,7 @@ from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, wrong_name
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, SettingsError
 from fusionser.files import is_folder, temporary_folder
-from fusionser.rows import check_rows, load_rows
+from fusionser.rows import CHANNEL_COLUMN, check_rows, load_rows
 from fusionser.tables import TABLE_SUFFIXES, named_columns
 
 from .console import say
@@ -53,13 +53,18 @@ def shown_names(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def gather_clips(
-    clips: list[str], listed: Path | None, *, columns: str | None = None, accept_truncated: bool = False
+    clips: list[str],
+    listed: Path | None,
+    *,
+    columns: str | None = None,
+    accept_truncated: bool = False,
+    channel: str | None = None,
 ) -> Clips:
     """List the recordings to predict.
 
     `clips` are files, folders, or ``-`` for a recording, or paths, on standard input. `listed` is a text file with one
     path per line, or a table, whose other columns are added. With `accept_truncated`, a recording that was cut off ends
-    where its audio ends.
+    where its audio ends. `channel` is the one to use of each recording, also where the list has another one.
     """
     files = [file for clip in clips for file in _files_of(clip)]
     table = pd.DataFrame({"file": files}, dtype=object)
@@ -69,6 +74,8 @@ def gather_clips(
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
         )
+    if channel is not None:
+        table[CHANNEL_COLUMN] = channel
     refused = {place: wrong for place, file in enumerate(table["file"]) if (wrong := wrong_name(str(file)))}
     reasons: dict[int, str] = {}
     rows = check_rows(table.drop(index=list(refused)).reset_index(drop=True), reasons)

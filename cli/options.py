@@ -75,6 +75,14 @@ def check_copied_classes(classes: str | None) -> str | None:
 EXACT = "exact"
 
 
+def check_channel(channel: str | None) -> str | None:
+    """Refuse a name or number that no channel has."""
+    from fusionser.checks import channel_number
+
+    channel_number(channel)
+    return channel
+
+
 def check_labels(labels: str | None) -> str | None:
     """Reject an unknown value of ``--labels``."""
     if labels not in (None, "folded", EXACT):
@@ -127,6 +135,7 @@ LAYOUT_HELP = (
     "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
 )
 TRUNCATED_HELP = "Use what is there of recordings that were cut off, instead of setting them aside."
+CHANNEL_HELP = "Channel of the recordings to use: left, right, a number from 1, or mean. By default mean."
 MAP_HELP = "Names of columns in a table, by the names that fusionser has for them: file=path,emotion=label."
 LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
@@ -222,6 +231,7 @@ class Input(Group):
     rename: str | None = option(RENAME_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
+    channel: str | None = option(CHANNEL_HELP, callback=check_channel)
     strict: bool = option("Stop at the first recording that cannot be used.", False, "--strict")
 
     def pair(self, places: Sequence[Path]) -> list[Any]:
@@ -241,7 +251,7 @@ class Input(Group):
             raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
         columns = named_columns(self.columns)
         return [
-            Place(place, name, layout if name == FOLDERS else None, self.accept_truncated, columns)
+            Place(place, name, layout if name == FOLDERS else None, self.accept_truncated, columns, self.channel)
             for place, name in zip(places, each, strict=True)
         ]
 

@@ -1,6 +1,7 @@
 """The command ``fusionser predict``."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from json import loads
 from math import isnan, nan
 from pathlib import Path
@@ -11,7 +12,17 @@ import typer
 from fusionser.errors import CorpusError, SettingsError
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
-from .options import JOBS_HELP, MAP_HELP, TRUNCATED_HELP, Json, check_jobs, check_out_table
+from .options import (
+    CHANNEL_HELP,
+    JOBS_HELP,
+    MAP_HELP,
+    TRUNCATED_HELP,
+    Group,
+    check_channel,
+    check_jobs,
+    check_out_table,
+    option,
+)
 
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""
@@ -20,13 +31,42 @@ ADAPT_HELP = (
     "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
     "or more are advisable), and have several emotions: a single emotion would be removed as part of the source."
 )
+ISOLATE_HELP = (
+    "For strangers' recordings: decode in a process of its own, with limits of time and memory. A recording that makes "
+    "it crash or hang gets an error, and the others get their answers."
+)
 NO_UNLIKENESS = (
     "note: the model cannot tell how unlike its training recordings a clip is, because it was saved by another "
     "version or without its recordings. So --abstain uses the probability only; to change that, fit it again"
 )
 
 
+class Asked(Group):
+    """The options of the command."""
+
+    listed: Path | None = option("Text file with one path per line, or a table with a column 'file'.", flag="--list")
+    columns: str | None = option(MAP_HELP, flag="--map")
+    gender: str | None = option("Gender of the speakers, for models that have it as a feature: {genders}.")
+    adapt: bool = option(ADAPT_HELP, False, "--adapt")
+    out: Path | None = option("Table to write (.csv or .parquet).", callback=check_out_table)
+    abstain: bool = option(
+        "Answer 'unsure' if the answer has a probability below 0.5, or if the recording is less like the training "
+        "recordings than 99 % of those of unseen speakers.",
+        False,
+        "--abstain",
+    )
+    most_unlike: float | None = option(
+        "With --abstain: unlikeness up to which recordings are answered, by default 0.99; 1 for all.", min=0.0, max=1.0
+    )
+    accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
+    channel: str | None = option(CHANNEL_HELP, callback=check_channel)
+    isolate: bool = option(ISOLATE_HELP, False, "--isolate")
+    jobs: int = option(JOBS_HELP, 1, callback=check_jobs)
+    json: bool = option("Print JSON on standard output.", False, "--json")
+
+
 def predict(
+    asked: Asked,
     paths: Annotated[
         list[str] | None,
         typer.Argument(
@@ -35,58 +75,39 @@ def predict(
             "'fusionser fit' wrote comes first; without it, the included model is used, which was trained on CREMA-D.",
         ),
     ] = None,
-    listed: Annotated[
-        Path | None, typer.Option("--list", help="Text file with one path per line, or a table with a column 'file'.")
-    ] = None,
-    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
-    gender: Annotated[
-        str | None, typer.Option(help="Gender of the speakers, for models that have it as a feature: {genders}.")
-    ] = None,
-    adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Table to write (.csv or .parquet).", callback=check_out_table)
-    ] = None,
-    abstain: Annotated[
-        bool,
-        typer.Option(
-            "--abstain",
-            help="Answer 'unsure' if the answer has a probability below 0.5, or if the recording is less like the "
-            "training recordings than 99 % of those of unseen speakers.",
-        ),
-    ] = False,
-    most_unlike: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="With --abstain: unlikeness up to which recordings are answered, by default 0.99; 1 for all.",
-        ),
-    ] = None,
-    accept_truncated: Annotated[bool, typer.Option("--accept-truncated", help=TRUNCATED_HELP)] = False,
-    jobs: Annotated[int, typer.Option(help=JOBS_HELP, callback=check_jobs)] = 1,
-    json: Json = False,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
-    from .inputs import gather_clips, load_or_included, shown_names, split_model
+    from fusionser.isolation import isolated_decoding
 
-    limit = _most_unlike(abstain, most_unlike)
+    from .inputs import load_or_included, shown_names, split_model
+
+    limit = _most_unlike(asked.abstain, asked.most_unlike)
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
-    gathered = gather_clips(clips, listed, columns=columns, accept_truncated=accept_truncated)
-    rows = gathered.rows
-    if rows.empty:
-        raise CorpusError(f"none of the recordings can be used; the first: {gathered.refused[0]['reason']}")
-    _set_gender(loaded, rows, gender)
-    if adapt:
-        loaded = _adapted(loaded, rows, jobs)
-    if abstain and loaded.unlikeness is None:
-        say(NO_UNLIKENESS)
-    with progress_bar("recordings") as progress:
-        answers = loaded.predict(rows, n_jobs=jobs, progress=progress, abstain=abstain, most_unlike=limit)
+    with isolated_decoding() if asked.isolate else nullcontext():
+        gathered = _gathered(clips, asked)
+        _set_gender(loaded, gathered.rows, asked.gender)
+        if asked.adapt:
+            loaded = _adapted(loaded, gathered.rows, asked.jobs)
+        if asked.abstain and loaded.unlikeness is None:
+            say(NO_UNLIKENESS)
+        with progress_bar("recordings") as progress:
+            options = {"n_jobs": asked.jobs, "progress": progress, "abstain": asked.abstain, "most_unlike": limit}
+            answers = loaded.predict(gathered.rows, **options)
     answers = shown_names(_with_refused(answers, gathered))
-    _put(answers, loaded.card, out, json=json)
+    _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
+
+
+def _gathered(clips: list[str], asked: Asked) -> Any:
+    from .inputs import gather_clips
+
+    shared = ("columns", "accept_truncated", "channel")
+    gathered = gather_clips(clips, asked.listed, **{name: getattr(asked, name) for name in shared})
+    if gathered.rows.empty:
+        raise CorpusError(f"none of the recordings can be used; the first: {gathered.refused[0]['reason']}")
+    return gathered
 
 
 def _with_refused(answers: Any, clips: Any) -> Any:

@@ -9,6 +9,7 @@ from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
 from .options import (
+    CHANNEL_HELP,
     JOBS_HELP,
     LAYOUT_HELP,
     MAP_HELP,
@@ -16,6 +17,7 @@ from .options import (
     TRUNCATED_HELP,
     Group,
     Input,
+    check_channel,
     check_jobs,
     check_out_folder,
     names,
@@ -33,6 +35,7 @@ class Asked(Group):
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
+    channel: str | None = option(CHANNEL_HELP, callback=check_channel)
     conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
     limit: int | None = option(
         "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1
@@ -107,9 +110,10 @@ def _listing(places: list[Path], asked: Asked) -> Any:
     from .inputs import gather_clips
 
     if asked.corpus is None and asked.layout is None and all(place.is_dir() for place in places):
-        clips = gather_clips([str(place) for place in places], None, accept_truncated=asked.accept_truncated)
+        folders = [str(place) for place in places]
+        clips = gather_clips(folders, None, accept_truncated=asked.accept_truncated, channel=asked.channel)
         return Listing(clips.rows, pd.DataFrame(clips.refused.values(), columns=["file", "reason"]))
-    shared = ("corpus", "layout", "columns", "accept_truncated")
+    shared = ("corpus", "layout", "columns", "accept_truncated", "channel")
     given = Input(**{name: getattr(asked, name) for name in shared})
     return list_places(given.pair(places))
 

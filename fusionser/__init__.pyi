@@ -4,6 +4,7 @@ from .features import FeatureExtractor as FeatureExtractor
 from .features import fusionnet as fusionnet
 from .features import robust as robust
 from .features import wide as wide
+from .isolation import isolated_decoding as isolated_decoding
 from .jobs import evaluate as evaluate
 from .jobs import extract as extract
 from .jobs import fit as fit

@@ -21,6 +21,7 @@ __all__ = [
     "check_samples",
     "fingerprint",
     "mix_down",
+    "one_channel",
     "prepare",
 ]
 
@@ -110,6 +111,22 @@ def check_part(count: int, rate: int, start: float, end: float | None, name: str
         raise AudioError(f"{name}: holds no samples{f' after {start:g} s' if first else ''}")
 
 
+def one_channel(channels: npt.NDArray[np.float32], number: int | None, name: str) -> npt.NDArray[np.float32]:
+    """Return an array of shape (1, n_samples) with one of the channels, or all of them if `number` is None.
+
+    Raises
+    ------
+    AudioError
+        If there are fewer channels; with the name of the clip.
+    """
+    if number is None:
+        return channels
+    if number > len(channels):
+        has = "one channel" if len(channels) == 1 else f"{len(channels)} channels"
+        raise AudioError(f"{name}: has {has}, and no channel {number}; choose another with --channel, or 'mean'")
+    return channels[number - 1 : number]
+
+
 def mix_down(channels: npt.NDArray[np.float32]) -> Waveform:
     """Return the mean over the channels of an array of shape (n_channels, n_samples).
 
@@ -136,8 +153,8 @@ def check_channels(channels: npt.NDArray[np.float32], mean: Waveform, name: str)
         return
     if max(map(_half_range, channels)) >= SILENCE_PEAK:
         raise AudioError(
-            f"{name}: its {len(channels)} channels cancel each other out when they are averaged; give a recording of "
-            "one of them"
+            f"{name}: its {len(channels)} channels cancel each other out when they are averaged; use one "
+            "of them with --channel, such as --channel left"
         )
 
 

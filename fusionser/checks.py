@@ -10,6 +10,7 @@ import pandas as pd
 from fusionser.errors import SettingsError
 
 __all__ = [
+    "channel_number",
     "check_dropout",
     "check_finite",
     "check_present",
@@ -21,6 +22,9 @@ __all__ = [
 
 MOST_UNITS = 8192
 MOST_DROPOUT = 0.95
+
+MOST_CHANNEL_NUMBER = 1024
+"""Largest number of a channel; libsndfile reads no file with more channels."""
 
 
 def check_range(name: str, value: float, least: float, most: float) -> None:
@@ -117,3 +121,35 @@ def check_present(labels: Any) -> None:
             f"{len(missing)} of {len(given)} labels {verb} missing, the first in row {missing[0]}; "
             "label these rows, or leave them out"
         )
+
+
+def channel_number(channel: object) -> int | None:
+    """Return the number of a channel, from 1; None for the mean of all.
+
+    Parameters
+    ----------
+    channel : object
+        ``mean``, ``left``, ``right``, or a number as text or as a number. Missing and empty values are ``mean``.
+
+    Raises
+    ------
+    SettingsError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> channel_number("right"), channel_number("3"), channel_number("mean")
+    (2, 3, None)
+    """
+    if channel is None or channel != channel:
+        return None
+    text = str(channel).strip().lower()
+    if text in ("", "mean"):
+        return None
+    number = {"left": "1", "right": "2"}.get(text, text.removesuffix(".0"))
+    if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= MOST_CHANNEL_NUMBER):
+        raise SettingsError(
+            f"channel is '{channel}'; expected left, right, mean, or a number from 1 to {MOST_CHANNEL_NUMBER}",
+            parameter="channel",
+        )
+    return int(number)

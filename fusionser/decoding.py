@@ -15,10 +15,12 @@ from fusionser.audio import (
     check_part,
     check_samples,
     mix_down,
+    one_channel,
 )
 from fusionser.containers import missing_part, streamed_wave
 from fusionser.errors import AudioError
 from fusionser.foreign import decoded_by_ffmpeg, is_foreign
+from fusionser.isolation import ask_decoder, is_isolated
 from fusionser.mpeg import with_length
 
 __all__ = ["check_length", "decode", "duration_of", "is_cut_off"]
@@ -77,6 +79,9 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     AudioError
         If the file is missing, empty, not audio, or cut off.
     """
+    if is_isolated():
+        answer, _ = ask_decoder(str(file), "duration", accept_truncated=accept_truncated)
+        return float(answer["seconds"])
     with _open(file) as sound:
         rate, frames = int(sound.samplerate), int(sound.frames)
     if accept_truncated:
@@ -119,7 +124,9 @@ def _decodable(file: str | Path) -> int:
     return count
 
 
-def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tuple[Waveform, int]:
+def decode(
+    file: str | Path, start: float = 0.0, end: float | None = None, channel: int | None = None
+) -> tuple[Waveform, int]:
     """Decode a recording, or a part of it, and average its channels.
 
     Parameters
@@ -128,6 +135,8 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         Any format that libsndfile reads, such as WAV, FLAC, OGG, MP3 and AIFF, at any rate and sample format.
     start, end : float
         Part to decode, in seconds from the beginning of the file. None is the end of the file.
+    channel : int, optional
+        The channel to use, from 1. None is the mean of all.
 
     Returns
     -------
@@ -143,6 +152,8 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         off can only be read up to an `end`.
     """
     _check_times(start, end, str(file))
+    if is_isolated():
+        return _decoded_apart(str(file), start, end, channel)
     with _open(file) as sound:
         rate, frames = int(sound.samplerate), max(int(sound.frames), 0)
         first = int(start * rate)
@@ -152,7 +163,7 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
         check_length(count / rate, str(file))
         count = min(count, max(frames - first, 0))
         try:
-            mono = _mixed(sound, min(first, frames), count, str(file))
+            mono = _mixed(sound, min(first, frames), count, channel, str(file))
         except RuntimeError as error:
             reason = getattr(error, "error_string", str(error)).rstrip(".")
             raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
@@ -166,8 +177,20 @@ def decode(file: str | Path, start: float = 0.0, end: float | None = None) -> tu
     return mono, rate
 
 
-def _mixed(sound: soundfile.SoundFile, first: int, count: int, name: str) -> Waveform:
-    """Return the mean over the channels of `count` frames, or as many as there are, of a file that was just opened.
+def _decoded_apart(file: str, start: float, end: float | None, channel: int | None) -> tuple[Waveform, int]:
+    """Return what the decoder of `fusionser.isolation` gives, which a hostile file may have taken over."""
+    answer, samples = ask_decoder(file, "decode", start=start, end=end, channel=channel)
+    rate = answer.get("rate")
+    if not isinstance(rate, int) or rate <= 0:
+        raise AudioError(f"{file}: the decoder gave no sampling rate; leave the file out")
+    check_part(samples.size, rate, start, end, file)
+    check_length(samples.size / rate, file)
+    check_samples(samples, file)
+    return samples, rate
+
+
+def _mixed(sound: soundfile.SoundFile, first: int, count: int, channel: int | None, name: str) -> Waveform:
+    """Return one channel of a file that was just opened, or the mean over all: `count` frames, or those that there are.
 
     Some codecs cannot go to a frame, and MP3 needs what comes before a frame to decode it: these are read from the
     beginning, in one piece, since soundfile goes to a frame after each reading.
@@ -183,18 +206,20 @@ def _mixed(sound: soundfile.SoundFile, first: int, count: int, name: str) -> Wav
     if first and not skipped:
         sound.seek(first)
     if sound.channels <= 2 or skipped:
-        channels = sound.read(skipped + count, dtype="float32", always_2d=True)[skipped:].T
+        channels = one_channel(sound.read(skipped + count, dtype="float32", always_2d=True)[skipped:].T, channel, name)
         mono = mix_down(channels)
         check_channels(channels, mono, name)
         return mono
-    return _mixed_in_blocks(sound, count, name)
+    return _mixed_in_blocks(sound, count, channel, name)
 
 
-def _mixed_in_blocks(sound: soundfile.SoundFile, count: int, name: str) -> Waveform:
+def _mixed_in_blocks(sound: soundfile.SoundFile, count: int, channel: int | None, name: str) -> Waveform:
     mono, done = np.empty(count, dtype=np.float32), 0
-    low, high = (np.full(sound.channels, limit, dtype=np.float32) for limit in (np.inf, -np.inf))
+    used = sound.channels if channel is None else 1
+    low, high = (np.full(used, limit, dtype=np.float32) for limit in (np.inf, -np.inf))
     while done < count:
-        channels = sound.read(min(MIXED, count - done), dtype="float32", always_2d=True).T
+        read = sound.read(min(MIXED, count - done), dtype="float32", always_2d=True).T
+        channels = one_channel(read, channel, name)
         if channels.shape[1] == 0:
             break
         mono[done : done + channels.shape[1]] = mix_down(channels)

@@ -7,7 +7,9 @@ import soxr
 
 from fusionser.audio import Waveform
 from fusionser.augmentation.waveforms import augment, parse_augmentation
+from fusionser.checks import channel_number
 from fusionser.decoding import decode
+from fusionser.rows import CHANNEL_COLUMN
 from fusionser.waveform import holds_waveform, samples_of
 
 __all__ = ["read_row"]
@@ -19,8 +21,8 @@ def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[
     Parameters
     ----------
     row : mapping
-        Holds ``file``, or ``waveform`` and ``sampling_rate``; optionally ``start`` and ``end`` in seconds, and
-        ``augmentation``.
+        Holds ``file``, or ``waveform`` and ``sampling_rate``; optionally ``start`` and ``end`` in seconds,
+        ``audio_channel`` (as for `channel_number`), and ``augmentation``.
     sampling_rate : int, optional
         Rate in Hz at which an augmentation is applied; by default that of the file. Recordings without an
         augmentation are not resampled.
@@ -42,7 +44,8 @@ def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[
     else:
         end = row.get("end")
         stop = None if end is None or end != end else float(end)
-        samples, rate = decode(row["file"], float(row.get("start") or 0.0), stop)
+        channel = channel_number(row.get(CHANNEL_COLUMN))
+        samples, rate = decode(row["file"], float(row.get("start") or 0.0), stop, channel)
     text = row.get("augmentation")
     if not isinstance(text, str) or not text:
         return samples, rate

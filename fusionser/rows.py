@@ -16,7 +16,8 @@ A table always has all of these columns, in this order:
 ``source``                id of the original recording; copies of a clip share it
 ========================  ============================================================================
 
-Extracted features follow in columns named ``block__name``.
+A table may have ``audio_channel`` (``left``, ``right``, ``mean`` or a number from 1): the channel of the recording that
+is used. Without it, the mean of all channels is. Extracted features follow in columns named ``block__name``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +28,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fusionser.errors import FusionserError, RowsError
+from fusionser.checks import channel_number
+from fusionser.errors import FusionserError, RowsError, SettingsError
 from fusionser.files import write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
@@ -37,6 +39,7 @@ __all__ = [
     "ARRAY_MARK",
     "AUDIO_COLUMN",
     "CARRIED_COLUMNS",
+    "CHANNEL_COLUMN",
     "COLUMNS",
     "EXTRACTED_COLUMN",
     "array_columns",
@@ -70,10 +73,13 @@ AUDIO_COLUMN = "audio"
 EXTRACTED_COLUMN = "extracted"
 """The feature blocks of a row, each with a digest of its settings."""
 
+CHANNEL_COLUMN = "audio_channel"
+"""The channel of the recording that is used; the column ``channel`` is RAVDESS's vocal channel."""
+
 ARRAY_MARK = "@"
 """First character of a column with one array per row, a network's input; the digest of its settings follows."""
 
-ADDED_COLUMNS = (AUDIO_COLUMN, EXTRACTED_COLUMN, "channel", "augmentation", "source")
+ADDED_COLUMNS = (AUDIO_COLUMN, CHANNEL_COLUMN, EXTRACTED_COLUMN, "channel", "augmentation", "source")
 """Columns that listing, augmentation and extraction fill."""
 
 CARRIED_COLUMNS = ("speaker", "source", "augmentation", "corpus")
@@ -139,6 +145,7 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
         wrong |= problems
         checked = checked[~np.isin(np.arange(len(checked)), list(problems))].copy()
     _check_genders(checked)
+    _check_channels(checked)
     blank = checked["source"] == ""
     places = zip(checked.loc[blank, "file"], checked.loc[blank, "start"], strict=True)
     checked.loc[blank, "source"] = [f"{file}#{start:g}" if start else file for file, start in places]
@@ -196,6 +203,14 @@ def _check_genders(table: pd.DataFrame) -> None:
     genders = sorted(set(table["gender"]) - {*GENDERS, ""})
     if genders:
         raise RowsError(f"column 'gender' holds {genders[0]!r}; expected 'female', 'male' or nothing")
+
+
+def _check_channels(table: pd.DataFrame) -> None:
+    try:
+        for channel in set(table.get(CHANNEL_COLUMN, ())):
+            channel_number(channel)
+    except SettingsError as error:
+        raise RowsError(f"column '{CHANNEL_COLUMN}': {error}") from error
 
 
 def feature_columns(table: pd.DataFrame) -> list[str]:

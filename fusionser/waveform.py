@@ -16,8 +16,11 @@ from fusionser.audio import (
     check_part,
     check_samples,
     mix_down,
+    one_channel,
 )
+from fusionser.checks import channel_number
 from fusionser.errors import AudioError, FusionserError
+from fusionser.rows import CHANNEL_COLUMN
 
 __all__ = ["MOST_CHANNELS", "Rates", "check_rate", "holds_waveform", "samples_of", "split_pair"]
 
@@ -118,7 +121,7 @@ def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
             f"{name}: {channels.shape[1] / rate:.0f} s long; expected at most {LONGEST_SECONDS:g} s. Cut it into "
             "utterances"
         )
-    floats = _floats(channels, name)
+    floats = one_channel(_floats(channels, name), channel_number(row.get(CHANNEL_COLUMN)), name)
     mono = mix_down(floats)
     check_channels(floats, mono, name)
     check_samples(mono, name)

@@ -6,10 +6,12 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from fusionser.checks import channel_number
 from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.demo import generate_demo
@@ -17,7 +19,7 @@ from fusionser.corpora.folders import list_label_folders
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA
-from fusionser.rows import COLUMNS, check_rows, given_columns, load_rows
+from fusionser.rows import CHANNEL_COLUMN, COLUMNS, check_rows, given_columns, load_rows
 from fusionser.tables import TABLE_SUFFIXES
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
@@ -33,6 +35,7 @@ def list_rows(
     *,
     columns: Mapping[str, str] | None = None,
     accept_truncated: bool = False,
+    channel: str | None = None,
 ) -> Listing:
     """List the rows of a folder or of a table.
 
@@ -50,6 +53,9 @@ def list_rows(
         For a table: the names of columns in it, by the names of the columns of rows that they stand for.
     accept_truncated : bool, default=False
         Use what is there of recordings that were cut off, instead of quarantining them.
+    channel : str, optional
+        Channel of the recordings to use, ``left``, ``right``, ``mean`` or a number from 1; a table may also have it in
+        the column ``audio_channel``.
 
     Returns
     -------
@@ -60,7 +66,16 @@ def list_rows(
     CorpusError, RowsError, SettingsError
         If nothing can be listed; the message gives the reason.
     """
-    path = Path(place)
+    channel_number(channel)
+    listing = _listed(Path(place), corpus, layout, columns, accept_truncated)
+    if channel is None:
+        return listing
+    return replace(listing, rows=listing.rows.assign(**{CHANNEL_COLUMN: channel}))
+
+
+def _listed(
+    path: Path, corpus: str | None, layout: str | None, columns: Mapping[str, str] | None, accept_truncated: bool
+) -> Listing:
     if layout is not None and corpus != FOLDERS:
         raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
@@ -69,9 +84,9 @@ def list_rows(
     if corpus is None:
         if not path.is_dir():
             raise CorpusError(
-                f"{place}: no such folder or table; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})"
+                f"{path}: no such folder or table; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})"
             )
-        raise CorpusError(f"{place}: say which corpus it is with --corpus, one of {', '.join(names)}")
+        raise CorpusError(f"{path}: say which corpus it is with --corpus, one of {', '.join(names)}")
     if corpus == FOLDERS:
         return list_label_folders(path, layout, accept_truncated=accept_truncated)
     return list_corpus(CORPORA.named(corpus), path, accept_truncated=accept_truncated)

@@ -13,9 +13,10 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 
 from fusionser.audio import fingerprint
+from fusionser.checks import channel_number
 from fusionser.decoding import decode
 from fusionser.errors import LeakageError
-from fusionser.rows import AUDIO_COLUMN, feature_columns
+from fusionser.rows import AUDIO_COLUMN, CHANNEL_COLUMN, feature_columns
 
 __all__ = [
     "Overlap",
@@ -53,9 +54,9 @@ def with_fingerprints(rows: pd.DataFrame) -> pd.DataFrame:
     if not missing.any():
         return rows
     marked = rows.assign(**{AUDIO_COLUMN: fingerprints.astype(object)})
-    marked.loc[missing, AUDIO_COLUMN] = [
-        fingerprint(*decode(*place)) for place in rows.loc[missing, ["file", "start", "end"]].itertuples(index=False)
-    ]
+    channels = rows.get(CHANNEL_COLUMN, pd.Series("", index=rows.index)).map(channel_number)
+    places = zip(rows["file"], rows["start"], rows["end"], channels, missing, strict=True)
+    marked.loc[missing, AUDIO_COLUMN] = [fingerprint(*decode(*place)) for *place, wanted in places if wanted]
     return marked
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -30,10 +29,11 @@ from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.files import write_text
 from fusionser.model import Model
+from fusionser.processes import in_processes
 from fusionser.reader import read_row
 from fusionser.registry import CONDITIONS, plugins_among
 from fusionser.results import provenance
-from fusionser.rows import COLUMNS
+from fusionser.rows import CHANNEL_COLUMN, COLUMNS
 
 __all__ = ["CLEAN", "ConditionScores", "StressResult", "draw_clips", "read_stress", "score_answers", "stress_model"]
 
@@ -223,16 +223,12 @@ def _answer_batch(rows: Sequence[Mapping[str, Any]], **given: Any) -> list[Answe
 
 
 def _answer_all(rows: pd.DataFrame, n_jobs: int | None, progress: Progress | None, **given: Any) -> list[Answered]:
-    records = rows[list(COLUMNS)].assign(clip=range(len(rows))).to_dict("records")
+    kept = [name for name in rows if name in (*COLUMNS, CHANNEL_COLUMN)]
+    records = rows[kept].assign(clip=range(len(rows))).to_dict("records")
     batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
     job = partial(_answer_batch, **given)
-    if joblib.effective_n_jobs(n_jobs) == 1:
-        answered = map(job, batches)
-    else:
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
-        answered = parallel(joblib.delayed(job)(batch) for batch in batches)
     done: list[Answered] = []
-    for batch in answered:
+    for batch in in_processes(job, batches, n_jobs):
         done += batch
         if progress:
             progress(len(done), len(records))

@@ -1,12 +1,10 @@
 """Run computations on many clips: known values come from the cache, the others are computed in processes."""
 
-import gc
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from importlib import metadata
 from numbers import Integral
@@ -19,9 +17,12 @@ from threadpoolctl import ThreadpoolController
 
 from fusionser.augmentation.waveforms import made_by
 from fusionser.cache import Cache, FeatureCache
+from fusionser.checks import channel_number
 from fusionser.errors import AudioError, SettingsError
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
+from fusionser.processes import in_processes
+from fusionser.rows import CHANNEL_COLUMN
 from fusionser.waveform import holds_waveform
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
@@ -142,18 +143,6 @@ def _compute_batch(
         return [_compute_one(clip, computations, values) for clip, values in zip(clips, ready, strict=True)]
 
 
-def _compute_batch_apart(rows: list[Row], computations: Computations, caller: int) -> list[Answer]:
-    """Compute a batch in a joblib process.
-
-    joblib runs the garbage collector there once a second. Freezing the imported objects spares it scanning them.
-    """
-    # Some joblib backends stay in the caller's process, whose memory is not ours to freeze.
-    if os.getpid() != caller and not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
-    return _compute_batch(rows, computations)
-
-
 def _batches(
     rows: Sequence[Row], positions: Sequence[int], computations: Computations, jobs: int | None, device: str
 ) -> Iterable[tuple[Sequence[int], list[Answer]]]:
@@ -163,10 +152,10 @@ def _batches(
     groups = [positions[first : first + size] for first in range(0, len(positions), size)]
     batches = ([rows[position] for position in group] for group in groups)
     if device != CPU or len(positions) < WORTH_A_PROCESS or joblib.effective_n_jobs(jobs) == 1:
-        answers = (_compute_batch(batch, computations, device, jobs) for batch in batches)
+        answers: Iterator[list[Answer]] = (_compute_batch(batch, computations, device, jobs) for batch in batches)
     else:
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
-        answers = parallel(joblib.delayed(_compute_batch_apart)(batch, computations, os.getpid()) for batch in batches)
+        job: Callable[[list[Row]], list[Answer]] = partial(_compute_batch, computations=computations)
+        answers = in_processes(job, batches, jobs)
     return zip(groups, answers, strict=True)
 
 
@@ -238,7 +227,9 @@ def _described(row: Row, file_digest: str) -> str:
     """Return the part of a cache key that identifies a clip."""
     text = row.get("augmentation")
     copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
-    return f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}"
+    channel = channel_number(row.get(CHANNEL_COLUMN))
+    used = "" if channel is None else f"|channel {channel}"
+    return f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}{used}"
 
 
 def compute_clips(

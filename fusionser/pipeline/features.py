@@ -28,6 +28,7 @@ class Place:
     layout: str | None = None
     accept_truncated: bool = False
     columns: Mapping[str, str] | None = None
+    channel: str | None = None
 
 
 def card_of(corpus: str | None) -> Card | None:

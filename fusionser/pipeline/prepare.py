@@ -109,6 +109,7 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
             place.layout,
             columns=place.columns,
             accept_truncated=place.accept_truncated,
+            channel=place.channel,
         )
         for place in places
     ]

@@ -1,0 +1,58 @@
+"""Run a job in joblib's processes."""
+
+import gc
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from typing import Any, TypeVar
+
+import joblib
+
+from fusionser.isolation import is_isolated, isolated_decoding
+
+__all__ = ["in_processes"]
+
+T = TypeVar("T")
+
+
+def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | None) -> Iterator[T]:
+    """Return what a job returns for each batch, in order; with one process, it is run in the current one.
+
+    Inside `isolated_decoding`, each of the processes decodes in a decoder of its own.
+
+    Parameters
+    ----------
+    job : callable
+        Can be pickled.
+    batches : iterable
+        What the job is called with.
+    n_jobs : int, optional
+        Number of processes; -1 is one per core.
+
+    Examples
+    --------
+    >>> list(in_processes(abs, [-1, 2], n_jobs=1))
+    [1, 2]
+    """
+    if joblib.effective_n_jobs(n_jobs) == 1:
+        return map(job, batches)
+    # joblib starts "python -m", which would import modules of the working folder before all others: the folder may be a
+    # stranger's.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
+    isolated = is_isolated()
+    answers: Iterator[T] = parallel(joblib.delayed(_run)(job, batch, os.getpid(), isolated) for batch in batches)
+    return answers
+
+
+def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:
+    """Run a job in one of the processes.
+
+    joblib runs the garbage collector there once a second. Freezing the imported objects spares it scanning them.
+    """
+    # Some joblib backends stay in the caller's process, whose memory is not ours to freeze.
+    if os.getpid() != caller and not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
+    with isolated_decoding() if isolated and not is_isolated() else nullcontext():
+        return job(batch)
