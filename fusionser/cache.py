@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from fusionser.checksums import with_checksum, without_checksum
 from fusionser.errors import AudioError, FusionserError, SettingsError
 
 __all__ = ["Cache", "CacheChoice", "FeatureCache"]
@@ -110,10 +111,9 @@ class FeatureCache:
                 query = f"SELECT key, shape, value FROM entries WHERE key IN ({marks})"  # noqa: S608
                 for key, shape, value in connection.execute(query, chunk):
                     with suppress(ValueError, TypeError, AttributeError):
+                        content = without_checksum(value, f"{key}|{shape}")
                         sizes = [int(size) for size in shape.split(",") if size]
-                        array = np.frombuffer(value, dtype="<f4").reshape(sizes).astype(np.float32)
-                        if np.isfinite(array).all():
-                            arrays[key] = array
+                        arrays[key] = np.frombuffer(content, dtype="<f4").reshape(sizes).astype(np.float32)
                 now = time.time()
                 # Updating at most hourly avoids a write for every read.
                 touch = f"UPDATE entries SET used = ? WHERE used < ? AND key IN ({marks})"  # noqa: S608
@@ -123,10 +123,11 @@ class FeatureCache:
     def put(self, arrays: Mapping[str, Array]) -> None:
         """Store the arrays. Without room, the least recently used entries are deleted."""
         now = time.time()
-        rows = [
-            (key, ",".join(map(str, array.shape)), np.ascontiguousarray(array, dtype="<f4").tobytes(), now)
-            for key, array in arrays.items()
-        ]
+        rows = []
+        for key, array in arrays.items():
+            shape = ",".join(map(str, array.shape))
+            content = np.ascontiguousarray(array, dtype="<f4").tobytes()
+            rows.append((key, shape, with_checksum(content, f"{key}|{shape}"), now))
         with closing(self._connect()) as connection:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)

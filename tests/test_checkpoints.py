@@ -81,7 +81,16 @@ def test_a_killed_training_ends_in_the_same_weights(maps, settings, tmp_path, mo
     assert ".checkpoint" not in kept.name
 
 
-def test_a_short_training_keeps_no_state_and_a_damaged_one_is_begun_anew(maps, tmp_path, monkeypatch):
+def cut(content):
+    return content[:-100]
+
+
+def another_weight(content):
+    return content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:]
+
+
+@pytest.mark.parametrize("damage", [cut, another_weight])
+def test_a_short_training_keeps_no_state_and_a_damaged_one_is_begun_anew(maps, tmp_path, monkeypatch, damage):
     monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path))
     settings = {"epochs": 6, "batch_size": 4}
 
@@ -96,7 +105,7 @@ def test_a_short_training_keeps_no_state_and_a_damaged_one_is_begun_anew(maps, t
     with pytest.raises(Killed):
         train(maps, settings, kill)
     (left,) = tmp_path.glob("networks/*")
-    left.write_bytes(left.read_bytes()[:-100])
+    left.write_bytes(damage(left.read_bytes()))
     epochs = []
     train(maps, settings, epochs.append)
     assert epochs == [1, 2, 3, 4, 5, 6]

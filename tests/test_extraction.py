@@ -343,6 +343,11 @@ DAMAGES = {
     "text": ("value", "'text'"),
     "number": ("value", "7"),
     "not a number": ("value", "CAST(x'0000c07f' || substr(value, 5) AS BLOB)"),
+    "another number": ("value", "CAST(substr(value, 1, 4) || x'0000803f' || substr(value, 9) AS BLOB)"),
+    "that of another clip": (
+        "value",
+        "(SELECT other.value FROM entries AS other WHERE other.shape = entries.shape AND other.key != entries.key)",
+    ),
     "infinite": ("value", "CAST(x'0000807f' || substr(value, 5) AS BLOB)"),
 }
 

@@ -29,6 +29,7 @@ from fusionser.networks import (
 from fusionser.networks import training as training_module
 from fusionser.networks.inference import logits_of
 from fusionser.networks.network_cache import code_digest, network_key
+from fusionser.networks.weights import read_kept
 
 
 @pytest.fixture(scope="module")
@@ -320,6 +321,18 @@ def test_trainings_keep_to_the_cache_that_they_are_given(blobs, tmp_path, monkey
     assert not (tmp_path / "default").exists()
     MLP(epochs=2).fit(inputs, targets)
     assert len(list((tmp_path / "default" / "networks").iterdir())) == 1
+
+
+def test_a_damaged_network_of_the_cache_is_trained_again(blobs, tmp_path):
+    inputs, targets = blobs
+    cache = Cache(tmp_path)
+    expected = MLP(epochs=2, cache=cache).fit(inputs, targets).predict_proba(inputs)
+    (kept,) = cache.networks.glob("*.safetensors")
+    content = kept.read_bytes()
+    for place in (len(content) // 2, len(content) - 60):
+        kept.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        np.testing.assert_array_equal(MLP(epochs=2, cache=cache).fit(inputs, targets).predict_proba(inputs), expected)
+        read_kept(kept)
 
 
 def test_a_training_that_diverges_says_so(blobs):

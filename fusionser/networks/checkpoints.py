@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import save
 from skorch.callbacks import Callback
 from torch import Tensor
 
 from fusionser.errors import FusionserError
 from fusionser.features.clip import plain_value
-from fusionser.files import write_bytes
+from fusionser.networks.weights import keep, read_kept
 
 __all__ = ["Checkpoints"]
 
@@ -56,7 +55,7 @@ class Checkpoints(Callback):
             return
         tensors, state = _state(net, self.rng)
         try:
-            write_bytes(self.path, save(tensors, {STATE: json.dumps(state, default=plain_value)}))
+            keep(save(tensors, {STATE: json.dumps(state, default=plain_value)}), self.path)
         except (OSError, FusionserError):
             # Without a checkpoint the training still works; on a full disk, only the chance to resume is lost.
             return
@@ -67,9 +66,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as kept:
-            tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
-            return tensors, json.loads(kept.metadata()[STATE])
+        tensors, metadata = read_kept(path)
+        return tensors, json.loads(metadata[STATE])
     except Exception:
         # An unreadable checkpoint only means training from the first epoch.
         return None

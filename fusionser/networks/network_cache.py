@@ -24,13 +24,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import safe_open
 
 from fusionser.errors import FusionserError
 from fusionser.features.clip import plain_value
-from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
-from fusionser.networks.weights import pack_network
+from fusionser.networks.weights import keep, pack_network, read_kept
 from fusionser.registry import code_origin
 
 __all__ = ["checkpoint_path", "code_digest", "keep_network", "network_key", "recall_network"]
@@ -99,9 +97,9 @@ def recall_network(network: Network, kept: Path | None) -> History | None:
     if path is None or not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as file:
-            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-            history: History = json.loads(file.metadata()[HISTORY])
+        tensors, metadata = read_kept(path)
+        network.load_state_dict(tensors)
+        history: History = json.loads(metadata[HISTORY])
         path.touch()
     except Exception:
         # An unreadable cache file only means training again.
@@ -115,7 +113,7 @@ def keep_network(network: Network, kept: Path | None, history: History) -> None:
         return
     content = pack_network(network, {HISTORY: json.dumps(history)})
     with suppress(OSError, FusionserError):
-        write_bytes(kept.with_suffix(SUFFIX), content)
+        keep(content, kept.with_suffix(SUFFIX))
         kept.with_suffix(CHECKPOINT).unlink(missing_ok=True)
         _forget(kept.parent)
 

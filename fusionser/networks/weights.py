@@ -1,14 +1,18 @@
 """Networks as safetensors, a format that holds only names and numbers and no code."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from safetensors.torch import load, save
 
+from fusionser.checksums import with_checksum, without_checksum
+from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
 
-__all__ = ["pack_network", "unpack_network"]
+__all__ = ["keep", "pack_network", "read_kept", "unpack_network"]
 
 Built = TypeVar("Built", bound=Network)
 
@@ -17,6 +21,27 @@ def pack_network(network: Network, metadata: dict[str, str] | None = None) -> by
     """Return a network's weights and buffers as the bytes of a safetensors file, with metadata in its header."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     return save(tensors, metadata)
+
+
+def keep(content: bytes, path: Path) -> None:
+    """Write a safetensors file to the cache, with a checksum."""
+    write_bytes(path, with_checksum(content, path.name))
+
+
+def read_kept(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a file that `keep` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    OSError
+        If it cannot be read.
+    """
+    content = without_checksum(path.read_bytes(), path.name)
+    # The header is JSON; its size comes first, as eight bytes.
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return load(content), header.get("__metadata__", {})
 
 
 def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
