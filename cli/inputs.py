@@ -11,10 +11,10 @@ import pandas as pd
 
 from fusionser.archive import is_model_file
 from fusionser.containers import is_audio
-from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, wrong_name
+from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, SettingsError
-from fusionser.files import is_folder, temporary_folder
+from fusionser.files import is_folder, temporary_folder, wrong_name
 from fusionser.rows import CHANNEL_COLUMN, check_rows, load_rows
 from fusionser.tables import TABLE_SUFFIXES, named_columns
 

@@ -1,7 +1,8 @@
 """Decode audio files, whole or in part, and average their channels block by block."""
 
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,11 @@ from fusionser.audio import (
 )
 from fusionser.containers import missing_part, streamed_wave
 from fusionser.errors import AudioError
+from fusionser.files import wrong_name
 from fusionser.foreign import decoded_by_ffmpeg, is_foreign
 from fusionser.isolation import ask_decoder, is_isolated
 from fusionser.mpeg import with_length
+from fusionser.quiet import quiet
 
 __all__ = ["check_length", "decode", "duration_of", "is_cut_off"]
 
@@ -40,8 +43,23 @@ MOST_SAMPLES = 1 << 30
 TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
 
 
+@contextmanager
+def _opened(file: str | Path) -> Iterator[soundfile.SoundFile]:
+    """Open a file, and keep from the terminal what libmpg123 says of damaged ones."""
+    with quiet(), _open(file) as sound:
+        yield sound
+
+
+def _reason(error: Exception) -> str:
+    """Return what libsndfile says of a file; its "internal error" is one in the file."""
+    text = str(getattr(error, "error_string", error)).rstrip(".")
+    return text.replace("Unspecified internal error", "it is damaged")
+
+
 def _open(file: str | Path) -> soundfile.SoundFile:
     path = Path(file)
+    if wrong := wrong_name(path):
+        raise AudioError(wrong["reason"])
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
@@ -60,7 +78,7 @@ def _open(file: str | Path) -> soundfile.SoundFile:
         raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
-        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        reason = _reason(error)
         raise AudioError(f"{file}: not readable as audio ({reason}); convert it to WAV or FLAC") from error
     return sound
 
@@ -82,7 +100,7 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     if is_isolated():
         answer, _ = ask_decoder(str(file), "duration", accept_truncated=accept_truncated)
         return float(answer["seconds"])
-    with _open(file) as sound:
+    with _opened(file) as sound:
         rate, frames = int(sound.samplerate), int(sound.frames)
     if accept_truncated:
         frames = _decodable(file)
@@ -118,7 +136,7 @@ def _check_whole(file: str | Path) -> None:
 def _decodable(file: str | Path) -> int:
     """Return the number of frames that can be decoded from the beginning of a file."""
     count = 0
-    with _open(file) as sound, suppress(RuntimeError):
+    with _opened(file) as sound, suppress(RuntimeError):
         while (read := len(sound.read(BLOCK, dtype="float32", always_2d=True))) > 0:
             count += read
     return count
@@ -154,7 +172,7 @@ def decode(
     _check_times(start, end, str(file))
     if is_isolated():
         return _decoded_apart(str(file), start, end, channel)
-    with _open(file) as sound:
+    with _opened(file) as sound:
         rate, frames = int(sound.samplerate), max(int(sound.frames), 0)
         first = int(start * rate)
         if end is None:
@@ -165,7 +183,7 @@ def decode(
         try:
             mono = _mixed(sound, min(first, frames), count, channel, str(file))
         except RuntimeError as error:
-            reason = getattr(error, "error_string", str(error)).rstrip(".")
+            reason = _reason(error)
             raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
     check_part(mono.size, rate, start, end, str(file))
     if end is None and frames - first - mono.size > END_TOLERANCE * rate:

@@ -15,7 +15,15 @@ from pathlib import Path
 
 from fusionser.errors import FusionserError
 
-__all__ = ["is_folder", "temporary_folder", "write_bytes", "write_text", "write_whole"]
+__all__ = [
+    "is_folder",
+    "shown_name",
+    "temporary_folder",
+    "write_bytes",
+    "write_text",
+    "write_whole",
+    "wrong_name",
+]
 
 
 OWNER = re.compile(r"-([0-9a-f]{8})-(\d+)-[^-]*$")
@@ -141,3 +149,30 @@ def is_folder(path: str | Path) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):
         return False
+
+
+def wrong_name(path: str | Path) -> dict[str, str] | None:
+    """Return a quarantine entry if a path is not UTF-8, since it can be neither printed nor stored in a table.
+
+    Examples
+    --------
+    >>> wrong_name("a.wav")
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = shown_name(path)
+        return {"file": shown, "reason": f"{shown}: this name is not UTF-8; rename the file or folder"}
+    return None
+
+
+def shown_name(path: str | Path) -> str:
+    r"""Return a path with escapes for what is not UTF-8 in it.
+
+    Examples
+    --------
+    >>> shown_name("b\udce4d.wav")
+    'b\\xe4d.wav'
+    """
+    text = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(path))
+    return text.encode(errors="backslashreplace").decode()

@@ -21,6 +21,7 @@ from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Extraction, Progress
 from fusionser.features.recording import Recording
 from fusionser.features.table import FeatureTable
+from fusionser.files import shown_name
 from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
 from fusionser.results import BlockSettings, Result, StoredSpec, versions
@@ -198,7 +199,7 @@ class Model:
         if table.rows.empty:
             raise AudioError("X holds no clips; expected at least one")
         result, heard = self._computed(table, n_jobs=n_jobs, progress=progress)
-        usable, files = result.usable, table.rows["file"].tolist()
+        usable, files = result.usable, [shown_name(file) for file in table.rows["file"]]
         probabilities = np.full((len(files), len(self.card.classes)), np.nan)
         labels = np.full(len(files), "", dtype=object)
         if usable:

@@ -355,12 +355,22 @@ def test_links_to_folders_are_followed_and_no_recording_is_listed_twice(tmp_path
     (here / "a" / "hard.wav").hardlink_to(here / "a" / "1.wav")
     (here / "d.wav").symlink_to(tmp_path / "nothing.wav")
     found = audio_files(here)
-    # Within a folder, files come before folders; the first path to a file is used.
-    assert found.files == [here / "d.wav", here / "a" / "1.wav", here / "a" / "again.wav"]
+    # Files come before what links lead to.
+    assert found.files == [here / "a" / "1.wav", here / "b" / "2.wav", here / "d.wav"]
     assert found.linked == [
         (str(here / "a" / "hard.wav"), str(here / "a" / "1.wav")),
-        (str(here / "b" / "2.wav"), str(here / "a" / "again.wav")),
+        (str(here / "a" / "again.wav"), str(here / "b" / "2.wav")),
     ]
+
+
+def test_a_link_does_not_take_the_place_of_a_folder_of_the_tree(tmp_path):
+    for emotion in ("sad", "happy"):
+        (tmp_path / emotion).mkdir()
+        soundfile.write(tmp_path / emotion / "1.wav", np.random.default_rng(0).normal(0, 0.1, 8000), 16000)
+    (tmp_path / "happy" / "others").symlink_to(tmp_path / "sad")
+    (tmp_path / "happy" / "0.wav").symlink_to(tmp_path / "sad" / "1.wav")
+    assert audio_files(tmp_path).files == [tmp_path / "happy" / "1.wav", tmp_path / "sad" / "1.wav"]
+    assert list_rows(tmp_path, "folders").rows["emotion"].value_counts().to_dict() == {"happy": 1, "sad": 1}
 
 
 def test_two_names_of_one_file_are_one_recording(command, tmp_path):

@@ -1,7 +1,7 @@
 """Base class of corpora, and the conversion of a folder of recordings to rows."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from fusionser.corpora.card import Card, read_card
 from fusionser.decoding import check_length, decode, duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
+from fusionser.files import wrong_name
 from fusionser.foreign import FOREIGN_SUFFIXES
 from fusionser.rows import make_rows
 
@@ -101,16 +102,6 @@ class Corpus:
         return set()
 
 
-def wrong_name(path: str | Path) -> dict[str, str] | None:
-    """Return a quarantine entry if a path is not UTF-8, since it can be neither printed nor stored in a table."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path).decode(errors="backslashreplace")
-        return {"file": shown, "reason": f"{shown}: this name is not UTF-8; rename the file or folder"}
-    return None
-
-
 @dataclass
 class Found:
     """The audio files under a folder.
@@ -147,17 +138,36 @@ def audio_files(folder: Path) -> Found:
     found = Found()
     read: set[str] = set()
     known: dict[tuple[int, int], Path] = {}
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in read:
-            folders.clear()
-            continue
-        read.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        for name in sorted(names):
-            if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
-                _add(Path(place) / name, found, known)
+    # What a link leads to may also lie in the folder itself, under the name that says what it is.
+    folders, links = [str(folder)], list[Path]()
+    while folders:
+        further: list[str] = []
+        for path in _walked(folders, read, further):
+            if path.is_symlink():
+                links.append(path)
+            else:
+                _add(path, found, known)
+        folders = further
+    for path in links:
+        _add(path, found, known)
+    found.files.sort()
     return found
+
+
+def _walked(folders: list[str], read: set[str], linked: list[str]) -> Iterator[Path]:
+    """Return the audio files under folders, and put the folders that they link to in a list."""
+    for folder in folders:
+        for place, names, files in os.walk(folder):
+            real = os.path.realpath(place)
+            if real in read:
+                names.clear()
+                continue
+            read.add(real)
+            names[:] = sorted(name for name in names if not name.startswith(".") and name != "__MACOSX")
+            linked += [path for name in names if os.path.islink(path := os.path.join(place, name))]  # noqa: PTH114, PTH118
+            for name in sorted(files):
+                if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
+                    yield Path(place) / name
 
 
 def _add(path: Path, found: Found, known: dict[tuple[int, int], Path]) -> None:

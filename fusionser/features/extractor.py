@@ -98,7 +98,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
 
     def _named_blocks(self) -> Sequence[tuple[str, FeatureBlock | LearnedBlock]]:
         """Return the blocks; raise `SettingsError` if they are not pairs of a name and a block."""
-        for entry in [self.blocks] if isinstance(self.blocks, str) else self.blocks:
+        for entry in self.blocks if isinstance(self.blocks, list | tuple) else [self.blocks]:
             pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
             if not pair or not isinstance(entry[1], FeatureBlock | LearnedBlock):
                 raise SettingsError(

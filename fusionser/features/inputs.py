@@ -82,8 +82,10 @@ def table_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any
         return X
     rows = rows_of(X, sampling_rate, computations)
     numbers = isinstance(X, np.ndarray) and X.dtype.kind in "fiu"
-    table = pd.DataFrame({"file": [row["file"] for row in rows]})
-    table["source"] = sources_of(X if numbers else [row.get("waveform", row["file"]) for row in rows], len(rows))
+    # Text columns of pandas hold no names that are not UTF-8, which get their errors when they are read.
+    files = pd.Series([row["file"] for row in rows], dtype=object)
+    sources = sources_of(X if numbers else [row.get("waveform", row["file"]) for row in rows], len(rows))
+    table = pd.DataFrame({"file": files, "source": pd.Series(sources, dtype=object)})
     for name in ("waveform", "sampling_rate"):
         if any(name in row for row in rows):
             table[name] = object_column([row.get(name) for row in rows])
