@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: install demo test lint types unit bench clean
+.PHONY: install demo test lint types unit torture bench clean
 
 install: $(VENV)/.installed
 
@@ -36,6 +36,9 @@ types: install
 
 unit: install
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --durations 15
+
+torture: install
+	PYTHONPATH=tests $(BIN)/python -m torture
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -17,6 +17,7 @@ from fusionser.errors import FusionserError
 
 __all__ = [
     "is_folder",
+    "public_path",
     "shown_name",
     "temporary_folder",
     "write_bytes",
@@ -176,3 +177,23 @@ def shown_name(path: str | Path) -> str:
     """
     text = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(path))
     return text.encode(errors="backslashreplace").decode()
+
+
+def public_path(path: str | Path) -> str:
+    """Return a path for files that are passed on: without the user's name, and where the user's folders are.
+
+    Paths below the working folder are relative to it, those below the home folder begin with ``~``, and of other
+    absolute paths only the last part is left.
+
+    Examples
+    --------
+    >>> public_path("mine/a.wav"), public_path("/data/corpora/emodb")
+    ('mine/a.wav', '.../emodb')
+    """
+    given = Path(path)
+    if not given.is_absolute():
+        return str(path)
+    for folder, mark in ((Path.cwd(), ""), (Path.home(), "~")):
+        if given.is_relative_to(folder) and len(folder.parts) > 1:
+            return str(Path(mark) / given.relative_to(folder))
+    return f".../{given.name}" if given.name else str(path)

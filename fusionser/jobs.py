@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,15 @@ from fusionser.pipeline.features import card_of
 from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import LOCAL
 from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
-from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, versions
+from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, public_quarantine, today, versions
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.splits import Protocol
 from fusionser.temperature import fit_temperature, tempered_by_others
 
 __all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared", "plugins_used"]
 
-PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}}
-"""Fields of an estimate that a saved model leaves out: paths on this machine, and results of single speakers."""
+PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}, "seconds": {}}
+"""Fields of an estimate that a saved model leaves out: paths on this machine, results of single speakers, and times."""
 
 SCORES = (
     "rows", "speaker_count", "classes", "protocol", "pooled", "intervals", "calibration_error", "per_class", "folds",
@@ -205,7 +204,7 @@ def evaluate_prepared(
         classifier_settings=classifier_settings(spec, estimator),
         confusion=evaluation.confusion.tolist(),
         speaker_confusions={name: matrix.tolist() for name, matrix in evaluation.speaker_confusions.items()},
-        quarantine=prepared.quarantine,
+        quarantine=public_quarantine(prepared.quarantine),
         notes=(*prepared.notes, *weights),
         seed=spec.seed,
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
@@ -271,10 +270,14 @@ def _calibration(evaluation: Evaluation) -> tuple[float, float | None]:
 
 
 def _public(estimate: Result) -> Result:
-    """Return an estimate as a saved model holds it: of recordings that cannot be used, only their number is told."""
+    """Return an estimate as a saved model holds it: of recordings that cannot be used, only their number is told.
+
+    Without times, so that the same fit gives the same file.
+    """
     count = len(estimate.quarantine)
     unusable = [Stamp(kind="unusable", value=count)] if count else []
-    return estimate.model_copy(update={**PRIVATE, "notes": (*estimate.notes, *unusable)})
+    folds = [fold.model_copy(update={"fit_seconds": None}) for fold in estimate.folds]
+    return estimate.model_copy(update={**PRIVATE, "folds": folds, "notes": (*estimate.notes, *unusable)})
 
 
 def fit_prepared(
@@ -313,7 +316,7 @@ def fit_prepared(
         training_speakers=int(table.loc[table["speaker"] != "", "speaker"].nunique()),
         estimate=estimate,
         versions=versions(),
-        created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        created=today(),
         temperature=temperature,
         calibration_error=error,
         digests=digests_of(pipeline[FEATURES]),

@@ -2,17 +2,22 @@
 
 import gc
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import joblib
+from joblib.parallel import LokyBackend, get_active_backend
 
 from fusionser.isolation import is_isolated, isolated_decoding
 
 __all__ = ["in_processes"]
 
 T = TypeVar("T")
+
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | None) -> Iterator[T]:
@@ -39,7 +44,9 @@ def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | 
     # joblib starts "python -m", which would import modules of the working folder before all others: the folder may be a
     # stranger's.
     os.environ["PYTHONSAFEPATH"] = "1"
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
+    own = isinstance(get_active_backend()[0], LokyBackend)
+    begun = {"initializer": _end_with, "initargs": (os.getpid(),)} if own else {}
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **begun)
     isolated = is_isolated()
     answers: Iterator[T] = parallel(joblib.delayed(_run)(job, batch, os.getpid(), isolated) for batch in batches)
     return answers
@@ -56,3 +63,14 @@ def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:
         gc.freeze()
     with isolated_decoding() if isolated and not is_isolated() else nullcontext():
         return job(batch)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent was killed; joblib's processes would wait for work for ever."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)

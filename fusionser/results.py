@@ -1,10 +1,12 @@
 """Stored results: the scores of an evaluation, and what a reader needs to judge them."""
 
+import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fusionser.errors import FusionserError
 from fusionser.facts import Record, Stamp
-from fusionser.files import write_text
+from fusionser.files import public_path, write_text
 from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
 from fusionser.spec import PipelineSpec, stored_elsewhere
@@ -32,7 +34,9 @@ __all__ = [
     "StoredSpec",
     "deciding",
     "provenance",
+    "public_quarantine",
     "read_result",
+    "today",
     "versions",
 ]
 
@@ -98,7 +102,7 @@ class FoldResult(Record):
     shared_audio: int
     shared_statements: int
     parameters: dict[str, Any] = Field(default_factory=dict)
-    fit_seconds: float
+    fit_seconds: float | None
 
 
 class ProtocolStamp(Record):
@@ -230,18 +234,44 @@ def deciding(stored: Mapping[str, str]) -> dict[str, str]:
     return {name: version for name, version in stored.items() if name in ("python", *PACKAGES)}
 
 
+def today() -> str:
+    """Return the date, in UTC; that of ``SOURCE_DATE_EPOCH``, in seconds since 1970, if it is set.
+
+    With that variable (see reproducible-builds.org), a model that is fitted again on another
+    day has the same bytes.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(given), UTC) if given.isdigit() else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%d")
+
+
 def provenance() -> dict[str, Any]:
     """Return what is needed to reproduce the numbers: command, commit, versions, machine, threads and date."""
     # The order in which threads add changes the last bits of weights. Without networks, torch is not loaded.
     torch = sys.modules.get("torch")
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(),
         "commit": _commit(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
         **({"threads": torch.get_num_threads()} if torch else {}),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "date": today(),
     }
+
+
+def public_quarantine(entries: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return a quarantine list with public paths."""
+    return [
+        {**entry, "file": shown, "reason": entry["reason"].replace(entry["file"], shown)}
+        for entry in entries
+        for shown in [public_path(entry["file"])]
+    ]
+
+
+def _command() -> str:
+    """Return the command that runs, with public paths."""
+    words = [re.sub(r"(?:^|(?<=[=,]))/[^,]*", lambda path: public_path(path[0]), word) for word in sys.argv[1:]]
+    return shlex.join([Path(sys.argv[0]).name, *words])
 
 
 def _commit() -> str:

@@ -32,7 +32,7 @@ from fusionser.model import Model
 from fusionser.processes import in_processes
 from fusionser.reader import read_row
 from fusionser.registry import CONDITIONS, plugins_among
-from fusionser.results import provenance
+from fusionser.results import provenance, public_quarantine
 from fusionser.rows import CHANNEL_COLUMN, COLUMNS
 
 __all__ = ["CLEAN", "ConditionScores", "StressResult", "draw_clips", "read_stress", "score_answers", "stress_model"]
@@ -324,7 +324,7 @@ def stress_model(
             if name in set(answers["condition"])
         ],
         notes=(*notes, *_facts(model, corpora, clean, reference), *missing),
-        quarantine=[*({"condition": "", **entry} for entry in quarantine), *failures],
+        quarantine=public_quarantine([*({"condition": "", **entry} for entry in quarantine), *failures]),
         seed=seed,
         provenance={**provenance(), **_plugins(used)},
     )

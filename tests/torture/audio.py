@@ -22,15 +22,36 @@ from torture.changes import changed
 INPUTS = 6000
 RATE = 16000
 FORMATS = {
-    "wav": ("WAV", "PCM_16"), "float.wav": ("WAV", "FLOAT"), "double.wav": ("WAV", "DOUBLE"), "u8.wav": ("WAV", "PCM_U8"),
-    "24.wav": ("WAVEX", "PCM_24"), "gsm.wav": ("WAV", "GSM610"), "ulaw.wav": ("WAV", "ULAW"), "ima.wav": ("WAV", "IMA_ADPCM"),
+    "wav": ("WAV", "PCM_16"), "float.wav": ("WAV", "FLOAT"), "double.wav": ("WAV", "DOUBLE"),
+    "u8.wav": ("WAV", "PCM_U8"), "24.wav": ("WAVEX", "PCM_24"), "gsm.wav": ("WAV", "GSM610"),
+    "ulaw.wav": ("WAV", "ULAW"), "ima.wav": ("WAV", "IMA_ADPCM"),
     "aiff": ("AIFF", "PCM_16"), "au": ("AU", "PCM_16"), "w64": ("W64", "PCM_16"), "rf64": ("RF64", "PCM_16"),
     "caf": ("CAF", "PCM_16"), "voc": ("VOC", "PCM_16"), "sph": ("NIST", "PCM_16"), "flac": ("FLAC", "PCM_16"),
     "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", "MPEG_LAYER_III"),
 }  # fmt: skip
 FFMPEG = ("m4a", "webm", "wma", "ac3")
-NAMES = ("-rf.wav", "--help.wav", "a\nb.wav", "a b .wav", "'; rm -rf ~'.wav", "$(id).wav", "%s%n.wav", "ü\u0308.wav", "x" * 250 + ".wav",
-         "[red].wav", "file:x.wav", "http:x.wav", "a|b.wav", "\x1b[31m.wav", "nul\u2028.wav", "...wav", "a.wav.exe", "A.WAV", "=1+1.wav")  # fmt: skip
+LONG_NAME = "x" * 250 + ".wav"
+NAMES = (
+    "-rf.wav",
+    "--help.wav",
+    "a\nb.wav",
+    "a b .wav",
+    "'; rm -rf ~'.wav",
+    "$(id).wav",
+    "%s%n.wav",
+    "ü\u0308.wav",
+    LONG_NAME,
+    "[red].wav",
+    "file:x.wav",
+    "http:x.wav",
+    "a|b.wav",
+    "\x1b[31m.wav",
+    "nul\u2028.wav",
+    "...wav",
+    "a.wav.exe",
+    "A.WAV",
+    "=1+1.wav",
+)
 
 
 class Audio(Area):
@@ -266,7 +287,7 @@ def wrong_suffix(area: Audio, place: Path, rng: np.random.Generator) -> Path:
 
 
 KINDS = (
-    damaged, damaged, damaged, damaged, damaged, cut_at_a_boundary, cut_at_a_boundary, impossible_header, impossible_samples,
-    strange_shape, bomb, no_file, odd_name, wrong_suffix,
+    damaged, damaged, damaged, damaged, damaged, cut_at_a_boundary, cut_at_a_boundary, impossible_header,
+    impossible_samples, strange_shape, bomb, no_file, odd_name, wrong_suffix,
 )  # fmt: skip
 AREA = Audio

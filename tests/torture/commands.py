@@ -1,4 +1,4 @@
-"""The command line on messy folders: what is good in them is used, whatever lies beside it, and no traceback is printed."""
+"""The command line on messy folders: what is good in them is used, and no traceback is printed."""
 
 import json
 import os

@@ -15,8 +15,9 @@ from fusionser.archive import write_archive
 from fusionser.corpora import generate_demo
 from torture.area import ANSWERED, Area, expect, generator
 from torture.changes import changed
+from torture.settings import change_value
 
-INPUTS = 9000
+INPUTS = 11000
 KINDS: dict[str, dict[str, Any]] = {
     "svm": {}, "random-forest": {"n_estimators": 3}, "xgboost": {"n_estimators": 3}, "mlp": {"epochs": 2},
 }  # fmt: skip
@@ -64,7 +65,7 @@ class Models(Area):
         manifest.pop("members")
         manifest.pop("format")
         if rng.random() < 0.3:
-            _change_value(manifest, rng)
+            change_value(manifest, rng, STRANGE)
         else:
             name = sorted(parts)[int(rng.integers(len(parts)))]
             inside = zipfile.is_zipfile(io.BytesIO(parts[name])) and rng.random() < 0.8
@@ -79,7 +80,7 @@ def _changed_inside(content: bytes, rng: np.random.Generator) -> bytes:
     name = sorted(parts)[int(rng.integers(len(parts)))]
     if name.endswith(".json") and rng.random() < 0.8:
         value = json.loads(parts[name])
-        _change_value(value, rng)
+        change_value(value, rng, STRANGE)
         parts[name] = json.dumps(value).encode()
     else:
         parts[name] = changed(parts[name], rng)
@@ -108,23 +109,6 @@ STRANGE: tuple[Any, ...] = (
     "__class__",
     [[0, 1]],
 )
-
-
-def _change_value(value: Any, rng: np.random.Generator) -> None:
-    """Change a random value in nested JSON, in place."""
-    while True:
-        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-        if not keys:
-            return
-        key = keys[int(rng.integers(len(keys)))]
-        if isinstance(value[key], (dict, list)) and value[key] and rng.random() < 0.85:
-            value = value[key]
-            continue
-        if rng.random() < 0.2:
-            del value[key]
-        else:
-            value[key] = STRANGE[int(rng.integers(len(STRANGE)))]
-        return
 
 
 AREA = Models

@@ -17,11 +17,62 @@ from torture.changes import changed
 
 INPUTS = 1500
 VALUES: tuple[Any, ...] = (
-    "", " ", "nan", "NaT", "None", None, np.nan, np.inf, -np.inf, 0, -1, 1e308, -1e-300, 2**63, True, "1,5", "0:00:01", "angry;happy",
-    "=cmd|' /C calc'!A0", "<script>", "a\nb", "a\x00b", "\udce4", "é", "e\u0301", "ANGRY ", "x" * 10_000, b"bytes", [1, 2], {"a": 1},
-    pd.Timestamp(0), pd.Timedelta(1), "../../etc/passwd", "/dev/zero", "http://x/a.wav", "%s", "\ufeff",
-)  # fmt: skip
-COLUMNS = ("file", "start", "end", "emotion", "speaker", "gender", "corpus", "source", "augmentation", "audio_channel", "audio", "extracted", "mfcc__x", "@x", "", "file")  # fmt: skip
+    "",
+    " ",
+    "nan",
+    "NaT",
+    "None",
+    None,
+    np.nan,
+    np.inf,
+    -np.inf,
+    0,
+    -1,
+    1e308,
+    -1e-300,
+    2**63,
+    True,
+    "1,5",
+    "0:00:01",
+    "angry;happy",
+    "=cmd|' /C calc'!A0",
+    "<script>",
+    "a\nb",
+    "a\x00b",
+    "\udce4",
+    "é",
+    "e\u0301",
+    "ANGRY ",
+    "x" * 10_000,
+    b"bytes",
+    [1, 2],
+    {"a": 1},
+    pd.Timestamp(0),
+    pd.Timedelta(1),
+    "../../etc/passwd",
+    "/dev/zero",
+    "http://x/a.wav",
+    "%s",
+    "\ufeff",
+)
+COLUMNS = (
+    "file",
+    "start",
+    "end",
+    "emotion",
+    "speaker",
+    "gender",
+    "corpus",
+    "source",
+    "augmentation",
+    "audio_channel",
+    "audio",
+    "extracted",
+    "mfcc__x",
+    "@x",
+    "",
+    "file",
+)
 
 
 class Tables(Area):
@@ -34,9 +85,16 @@ class Tables(Area):
         for name in ("a", "b"):
             soundfile.write(folder / f"{name}.wav", noise, 16000)
         self.table = pd.DataFrame(
-            {"file": ["a.wav", "b.wav"] * 4, "start": [0.0, 0.1] * 4, "end": [0.4, 0.3] * 4, "emotion": ["sad", "happy"] * 4,
-             "speaker": list("wxyzwxyz"), "gender": ["female", "male"] * 4, "note": range(8)}
-        )  # fmt: skip
+            {
+                "file": ["a.wav", "b.wav"] * 4,
+                "start": [0.0, 0.1] * 4,
+                "end": [0.4, 0.3] * 4,
+                "emotion": ["sad", "happy"] * 4,
+                "speaker": list("wxyzwxyz"),
+                "gender": ["female", "male"] * 4,
+                "note": range(8),
+            }
+        )
 
     def attempt(self, number: int) -> str:
         rng = generator(self.seed, number)
