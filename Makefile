@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: install demo test lint types unit torture bench clean
+.PHONY: install demo test lint types unit torture bench lock clean
 
 install: $(VENV)/.installed
 
@@ -43,5 +43,15 @@ torture: install
 bench: install
 	$(BIN)/python -m benchmarks
 
+# For releases: all dependencies with hashes, from PyPI, and their licences.
+lock: install
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet uv==0.13.9 pip-licenses==5.5.5
+	.venv-release/bin/uv pip compile pyproject.toml --constraints constraints.txt --universal --generate-hashes \
+		--python-version 3.11 --no-header --quiet --output-file requirements.lock
+	cat docs/licences-head.txt > docs/licences.md
+	.venv-release/bin/pip-licenses --python=$(BIN)/python --from=mixed --format=markdown --with-urls --with-system \
+		--packages $$(sed -nE 's/^([A-Za-z0-9_.-]+)==.*/\1/p' requirements.lock) >> docs/licences.md
+
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-release $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,6 +1,5 @@
 """The command ``fusionser ablate``."""
 
-import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -118,6 +117,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
     A stopped run resumes where it stopped.
     """
     from fusionser.reporting.ablation import summary
+    from fusionser.results import public_command
     from fusionser.studies.ablation import run_ablation
 
     if not folder.is_dir():
@@ -127,7 +127,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
             asked.design(),
             {asked.corpus: folder, **asked.others()},
             asked.out,
-            command=shlex.join(["fusionser", *sys.argv[1:]]),
+            command=public_command(["fusionser", *sys.argv[1:]]),
             resources=make_resources(asked.device, asked.run),
             partial=asked.partial,
             extraction_progress=lambda done, total: progress(done, total, "features"),

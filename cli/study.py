@@ -1,6 +1,5 @@
 """The command ``fusionser study``."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,10 +59,11 @@ def study(
 def study_text(recipe: Any, run: Any, name: str, out: Path, *options: str) -> Any:
     """Return the text on the page of a study, apart from its results."""
     from fusionser.reporting.page import StudyText
+    from fusionser.results import public_command
 
     return StudyText(
         **{part: getattr(recipe, part) for part in ("title", "question", "reading", "paper", "contrasts")},
-        command=shlex.join(["fusionser", "study", name, "--out", str(out), *options]),
+        command=public_command(["fusionser", "study", name, "--out", str(out), *options]),
         missing=run.missing,
         failures=run.failures,
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator
 
 from fusionser.archive import EARLIEST, check_size
 from fusionser.classifiers import MemberClassifier, TableClassifier
@@ -129,8 +130,13 @@ def _renumbered(content: bytes) -> bytes:
 
 
 def bare(classifier: TableClassifier) -> TableClassifier:
-    """Return a copy without what prediction does not need: learning curves, device and cache."""
+    """Return a copy without what prediction does not need: learning curves, device, cache and number of processes."""
     copied = copy(classifier)
+    for name, value in vars(copied).items():
+        if name == "n_jobs":
+            copied.n_jobs = None
+        elif isinstance(value, BaseEstimator) and hasattr(value, "n_jobs"):
+            setattr(copied, name, copy(value).set_params(n_jobs=None))
     copied.__dict__.pop("history_", None)
     if "device" in copied.get_params(deep=False):
         copied.set_params(device=ANYWHERE if isinstance(copied, NetworkTraining) else "cpu")

@@ -34,6 +34,7 @@ __all__ = [
     "StoredSpec",
     "deciding",
     "provenance",
+    "public_command",
     "public_quarantine",
     "read_result",
     "today",
@@ -250,7 +251,7 @@ def provenance() -> dict[str, Any]:
     # The order in which threads add changes the last bits of weights. Without networks, torch is not loaded.
     torch = sys.modules.get("torch")
     return {
-        "command": _command(),
+        "command": public_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": _commit(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
@@ -268,10 +269,15 @@ def public_quarantine(entries: Sequence[Mapping[str, str]]) -> list[dict[str, st
     ]
 
 
-def _command() -> str:
-    """Return the command that runs, with public paths."""
-    words = [re.sub(r"(?:^|(?<=[=,]))/[^,]*", lambda path: public_path(path[0]), word) for word in sys.argv[1:]]
-    return shlex.join([Path(sys.argv[0]).name, *words])
+def public_command(words: Sequence[str]) -> str:
+    """Return a command line with public paths.
+
+    Examples
+    --------
+    >>> public_command(["fusionser", "fit", "/data/corpora/emodb", "--out=/tmp/a.fusionser"])
+    'fusionser fit .../emodb --out=.../a.fusionser'
+    """
+    return shlex.join(re.sub(r"(?:^|(?<=[=,]))/[^,]*", lambda path: public_path(path[0]), word) for word in words)
 
 
 def _commit() -> str:

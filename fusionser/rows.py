@@ -30,7 +30,7 @@ import pandas as pd
 
 from fusionser.checks import channel_number
 from fusionser.errors import FusionserError, RowsError, SettingsError
-from fusionser.files import write_whole
+from fusionser.files import public_path, write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
 from fusionser.tables import load_table, without_formulas
@@ -49,6 +49,7 @@ __all__ = [
     "load_rows",
     "make_rows",
     "ordered_speakers",
+    "public_table",
     "read_table",
     "write_table",
 ]
@@ -305,6 +306,18 @@ def _in_folder(folder: Path, file: Any) -> str:
     # A blank after a separator is not part of the name, unless there is such a file.
     stripped = folder / str(file).strip()
     return str(stripped if path != stripped and stripped.exists() and not path.exists() else path)
+
+
+def public_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with public paths of its files, and sources that are named after them, for reports.
+
+    Examples
+    --------
+    >>> public_table(pd.DataFrame({"file": ["/data/corpus/a.wav"]}))["file"].tolist()
+    ['.../a.wav']
+    """
+    shown = {name: [public_path(one) for one in table[name]] for name in ("file", "source") if name in table}
+    return table.assign(**shown)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:

@@ -29,7 +29,7 @@ from fusionser.reporting.words import (
     stamp_texts,
 )
 from fusionser.results import Result, Scores
-from fusionser.rows import write_table
+from fusionser.rows import public_table, write_table
 from fusionser.splits import CrossCorpus, LeaveOneCorpusOut
 from fusionser.studies.recipe import ContrastRow, PaperRow
 
@@ -292,7 +292,7 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> 
     """
     place = Path(folder)
     result.save(place / "result.json")
-    write_table(evaluation.predictions, place / "predictions.csv")
+    write_table(public_table(evaluation.predictions), place / "predictions.csv")
     save_figure(confusion_figure(result), place / "confusion.png")
     if result.speakers:
         save_figure(speakers_figure(result), place / "speakers.png")

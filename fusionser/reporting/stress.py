@@ -15,7 +15,7 @@ from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.words import percent, stamp_texts
-from fusionser.rows import write_table
+from fusionser.rows import public_table, write_table
 
 __all__ = [
     "RESULT",
@@ -172,6 +172,6 @@ def write_stress(result: StressResult, folder: str | Path, answers: pd.DataFrame
     place = Path(folder)
     result.save(place / RESULT)
     if answers is not None:
-        write_table(answers, place / "answers.csv")
+        write_table(public_table(answers), place / "answers.csv")
     save_figure(stress_figure(result), place / "stress.png")
     return write_text(place / "report.md", stress_page(result))

@@ -71,7 +71,7 @@ class Place:
     def written(self) -> dict[str, bytes]:
         """Return what the command wrote, times aside."""
         files = [path for path in sorted((self.folder / "out").rglob("*")) if path.is_file()]
-        return {str(path.relative_to(self.folder)): _timeless(path) for path in files}
+        return {str(path.relative_to(self.folder)): timeless(path) for path in files}
 
     def leftovers(self) -> list[str]:
         """Return temporary files in the folders that the command writes to."""
@@ -80,7 +80,8 @@ class Place:
         return [str(path.relative_to(self.folder)) for path in [*left, *(self.folder / "tmp").iterdir()]]
 
 
-def _timeless(path: Path) -> bytes:
+def timeless(path: Path) -> bytes:
+    """Return the content of a file without what tells when it was written, or how long that took."""
     content = path.read_bytes()
     if path.suffix == ".json":
         return json.dumps(_without_times(json.loads(content)), sort_keys=True).encode()

@@ -1,0 +1,66 @@
+"""Results and models have no absolute path and no user name in them."""
+
+import getpass
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fusionser.files import public_path
+
+
+def test_public_paths(tmp_path, monkeypatch):
+    (tmp_path / "home" / "work").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "home" / "work")
+    for path, expected in {
+        "a/b.wav": "a/b.wav",
+        "../b.wav": "../b.wav",
+        tmp_path / "home" / "work" / "a" / "b.wav": "a/b.wav",
+        tmp_path / "home" / "other" / "b.wav": "~/other/b.wav",
+        tmp_path / "elsewhere" / "b.wav": ".../b.wav",
+        "/": "/",
+    }.items():
+        assert public_path(path) == expected
+
+
+GIVEN = "{data} --corpus=folders --layout {{speaker}}/{{emotion}}_*"
+COMMANDS = {
+    "evaluate": f"evaluate {GIVEN} --blocks zcr --protocol speaker-holdout --out {{out}}",
+    "ablate": "ablate {data}/../demo --corpus=demo --study blocks --blocks zcr,rms --folds 2 --out {out}",
+    "fit": f"fit {GIVEN} --blocks zcr --out {{out}}/m.fusionser",
+    "stress": f"stress {GIVEN} --conditions gain-minus-12-db --out={{out}}",
+}
+
+
+@pytest.fixture(scope="module")
+def data(demo_folder, tmp_path_factory):
+    """Recordings of two emotions and four speakers in a folder with a telling name, and one that cannot be used."""
+    folder = tmp_path_factory.mktemp("secret-place") / "mine"
+    shutil.copytree(demo_folder, folder.parent / "demo")
+    for file in sorted(demo_folder.rglob("*.wav")):
+        _, speaker, emotion, *rest = file.stem.split("_")
+        if emotion in ("angry", "sad"):
+            (folder / speaker).mkdir(parents=True, exist_ok=True)
+            (folder / speaker / f"{emotion}_{'_'.join(rest)}.wav").write_bytes(file.read_bytes())
+    (folder / speaker / "sad_broken.wav").write_bytes(b"RIFF")
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_written_tells_nothing_of_the_machine(command, data, tmp_path, name):
+    (tmp_path / "here").mkdir()
+    out = tmp_path / "out"
+    done = command(*(word.format(data=data, out=out) for word in COMMANDS[name].split()), cwd=tmp_path / "here")
+    assert done.status == 0, done.messages
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                text = b"".join(archive.read(member) for member in archive.namelist())
+        else:
+            text = path.read_bytes()
+        for told in (str(data.parent), str(tmp_path), str(Path.home()) + "/", f"/{getpass.getuser()}/"):
+            assert told.encode() not in text, f"{path.name} has {told}"
