@@ -116,8 +116,8 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
 
     A stopped run resumes where it stopped.
     """
+    from fusionser.files import public_command
     from fusionser.reporting.ablation import summary
-    from fusionser.results import public_command
     from fusionser.studies.ablation import run_ablation
 
     if not folder.is_dir():

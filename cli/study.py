@@ -58,8 +58,8 @@ def study(
 
 def study_text(recipe: Any, run: Any, name: str, out: Path, *options: str) -> Any:
     """Return the text on the page of a study, apart from its results."""
+    from fusionser.files import public_command
     from fusionser.reporting.page import StudyText
-    from fusionser.results import public_command
 
     return StudyText(
         **{part: getattr(recipe, part) for part in ("title", "question", "reading", "paper", "contrasts")},

@@ -137,7 +137,9 @@ def mix_down(channels: npt.NDArray[np.float32]) -> Waveform:
     """
     # A sum over contiguous rows is faster than one over interleaved channels.
     rows = np.ascontiguousarray(channels)
-    return rows[0] if len(rows) == 1 else rows.mean(axis=0)
+    # Infinite samples, and those that overflow, are rejected later, with the name of the clip.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return rows[0] if len(rows) == 1 else rows.mean(axis=0)
 
 
 def check_channels(channels: npt.NDArray[np.float32], mean: Waveform, name: str) -> None:

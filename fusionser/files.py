@@ -4,10 +4,11 @@ import atexit
 import os
 import platform
 import re
+import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
@@ -17,6 +18,7 @@ from fusionser.errors import FusionserError
 
 __all__ = [
     "is_folder",
+    "public_command",
     "public_path",
     "shown_name",
     "temporary_folder",
@@ -197,3 +199,14 @@ def public_path(path: str | Path) -> str:
         if given.is_relative_to(folder) and len(folder.parts) > 1:
             return str(Path(mark) / given.relative_to(folder))
     return f".../{given.name}" if given.name else str(path)
+
+
+def public_command(words: Sequence[str]) -> str:
+    """Return a command line with public paths.
+
+    Examples
+    --------
+    >>> public_command(["fusionser", "fit", "/data/corpora/emodb", "--out=/tmp/a.fusionser"])
+    'fusionser fit .../emodb --out=.../a.fusionser'
+    """
+    return shlex.join(re.sub(r"(?:^|(?<=[=,]))/[^,]*", lambda path: public_path(path[0]), word) for word in words)

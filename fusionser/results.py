@@ -2,8 +2,6 @@
 
 import os
 import platform
-import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fusionser.errors import FusionserError
 from fusionser.facts import Record, Stamp
-from fusionser.files import public_path, write_text
+from fusionser.files import public_command, public_path, write_text
 from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
 from fusionser.spec import PipelineSpec, stored_elsewhere
@@ -34,7 +32,6 @@ __all__ = [
     "StoredSpec",
     "deciding",
     "provenance",
-    "public_command",
     "public_quarantine",
     "read_result",
     "today",
@@ -267,17 +264,6 @@ def public_quarantine(entries: Sequence[Mapping[str, str]]) -> list[dict[str, st
         for entry in entries
         for shown in [public_path(entry["file"])]
     ]
-
-
-def public_command(words: Sequence[str]) -> str:
-    """Return a command line with public paths.
-
-    Examples
-    --------
-    >>> public_command(["fusionser", "fit", "/data/corpora/emodb", "--out=/tmp/a.fusionser"])
-    'fusionser fit .../emodb --out=.../a.fusionser'
-    """
-    return shlex.join(re.sub(r"(?:^|(?<=[=,]))/[^,]*", lambda path: public_path(path[0]), word) for word in words)
 
 
 def _commit() -> str:

@@ -106,7 +106,8 @@ class Audio(Area):
             rows = list_rows(file.parent, "folders", "{emotion}").rows if file.parent.is_dir() else []
         except CorpusError:
             rows = []
-        if isinstance(here, str) and "cut off" in here:
+        # Damage in the middle of compressed audio is only found by decoding, and listing reads headers.
+        if isinstance(here, str) and "cut off" in here and "can be decoded" not in here:
             expect(len(rows) == 0, f"listed, but refused: {here}")
         if isinstance(here, str):
             expect(refused != "", f"predicted, but not decoded: {here}")
