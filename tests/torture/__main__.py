@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def run(areas: list[str], seed: int, share: float, first: int = 0, count: int | None = None) -> list[Tally]:
-    """Run areas side by side, kills last, as they measure time."""
+    """Run areas side by side, and kills after them."""
 
     def tried(name: str) -> Tally:
         number = count or max(1, round(area_of(name)[1] * share))
@@ -56,13 +56,14 @@ def run(areas: list[str], seed: int, share: float, first: int = 0, count: int | 
         print(f"{name}: {tally.tried} inputs, {len(tally.faults)} faults, {tally.seconds:.0f} s", file=sys.stderr)
         return tally
 
+    def killed(name: str) -> Tally:
+        tally = kill_runs(name, seed, max(1, round(KILLS * share)))
+        print(f"kills of {name}: {tally.tried}, {len(tally.faults)} faults, {tally.seconds:.0f} s", file=sys.stderr)
+        return tally
+
     with ThreadPoolExecutor(SHARES) as pool:
         tallies = list(pool.map(tried, [name for name in AREAS if name in areas]))
-    if "kills" in areas:
-        for name in COMMANDS:
-            tallies.append(kill_runs(name, seed, max(1, round(KILLS * share))))
-            print(f"kills of {name}: {tallies[-1].tried}, {len(tallies[-1].faults)} faults", file=sys.stderr)
-    return tallies
+        return [*tallies, *pool.map(killed, COMMANDS if "kills" in areas else [])]
 
 
 def _write(tallies: list[Tally], summary: dict[str, Any], folder: Path) -> None:

@@ -23,6 +23,9 @@ from torture.area import Tally
 KILLS = 50
 KILLS_BEFORE_AN_END = 5
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SHORTEST_RUN = 0.3
+"""Share of the time of a whole run within which a resumed one is killed, at least."""
+
 SECONDS = 300.0
 TIMES = ("date", "seconds", "duration", "minutes", "finished", "started")
 """Keys of stored results that tell when, or how long."""
@@ -127,9 +130,13 @@ def kill_runs(name: str, seed: int, kills: int = KILLS) -> Tally:
             shutil.rmtree(whole.folder)
         while tally.tried < kills:
             place = Place(Path(folder) / "run", recordings)
-            until = min(kills, tally.tried + KILLS_BEFORE_AN_END)
-            while tally.tried < until and _kill_once(tally, place, arguments, float(rng.uniform(0, seconds))):
-                pass
+            until, rest = min(kills, tally.tried + KILLS_BEFORE_AN_END), seconds
+            while tally.tried < until:
+                after = float(rng.uniform(0, rest))
+                if not _kill_once(tally, place, arguments, after):
+                    break
+                # What is done is not done again, so the next run is shorter.
+                rest = max(rest - after, SHORTEST_RUN * seconds)
             try:
                 place.finish(arguments)
             except RuntimeError as error:
