@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import pickle
 import sqlite3
+import weakref
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from threadpoolctl import threadpool_limits
 
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
 from fusionser.features import MFCC, RMS, Cache, Chroma, FeatureCache, FeatureExtractor, Gender, LogMelMap, fusionnet
+from fusionser.features.clip import Computation
+from fusionser.features.extraction import compute_clips
 from fusionser.features.store import read_settings, write_features
 from fusionser.features.table import FeatureTable
 from fusionser.pipeline import PipelineSpec, Place, build_features, extract_file, prepare, resolve
@@ -459,3 +463,26 @@ def test_the_numbers_do_not_depend_on_the_processes(demo_rows, preset):
         one, two = (built.run(files, cache=None, n_jobs=jobs) for jobs in (1, 2))
     for name in one.arrays:
         np.testing.assert_array_equal(one.stacked(name), two.stacked(name))
+
+
+def test_a_clip_that_is_done_is_not_kept(clips):
+    alive, most = weakref.WeakSet(), []
+
+    @dataclass(kw_only=True)
+    class Watching(Computation):
+        """Counts the clips in memory whose samples were read."""
+
+        kind = "watching"
+
+        def names(self):
+            return ["one"]
+
+        def compute(self, clip):
+            clip.samples()
+            alive.add(clip)
+            most.append(len(alive))
+            return np.zeros(1, dtype=np.float32)
+
+    compute_clips([{"file": clip} for clip in clips], {"watching": Watching()})
+    # That which is being computed, and that before it.
+    assert len(most) == len(clips) > 3 and max(most) <= 2

@@ -140,7 +140,8 @@ def _compute_batch(
             if type(computation).compute_batch is not Computation.compute_batch:
                 for values, value in zip(ready, _at_once(computation, clips, device), strict=True):
                     values[name] = value
-        return [_compute_one(clip, computations, values) for clip, values in zip(clips, ready, strict=True)]
+        # A clip that is done is not kept, or a batch of long recordings would fill the memory.
+        return [_compute_one(clips.pop(0), computations, values) for values in ready]
 
 
 def _batches(
