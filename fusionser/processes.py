@@ -5,12 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import joblib
 from joblib.parallel import LokyBackend, get_active_backend
 
+from fusionser.errors import FusionserError
 from fusionser.isolation import is_isolated, isolated_decoding
 
 __all__ = ["in_processes"]
@@ -34,6 +36,11 @@ def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | 
     n_jobs : int, optional
         Number of processes; -1 is one per core.
 
+    Raises
+    ------
+    FusionserError
+        If one of the processes is ended from outside.
+
     Examples
     --------
     >>> list(in_processes(abs, [-1, 2], n_jobs=1))
@@ -49,7 +56,18 @@ def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | 
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **begun)
     isolated = is_isolated()
     answers: Iterator[T] = parallel(joblib.delayed(_run)(job, batch, os.getpid(), isolated) for batch in batches)
-    return answers
+    return _until_one_dies(answers)
+
+
+def _until_one_dies(answers: Iterator[T]) -> Iterator[T]:
+    try:
+        yield from answers
+    except BrokenProcessPool as error:
+        raise FusionserError(
+            "one of the processes was ended from outside, perhaps because the memory was full; run again with fewer "
+            "--jobs. What was computed before is in the cache, if there is one",
+            parameter="n_jobs",
+        ) from error
 
 
 def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:
