@@ -1,5 +1,6 @@
 """Decode audio files, whole or in part, and average their channels block by block."""
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,6 +51,15 @@ def _opened(file: str | Path) -> Iterator[soundfile.SoundFile]:
         yield sound
 
 
+def _descriptor(path: Path) -> int | Path:
+    """Return an open file without its name, where the system has such.
+
+    By its name, libsndfile would also read the file "._NAME" beside it, which macOS writes on other systems' disks, and
+    then take the recording for another format.
+    """
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC) if os.name == "posix" else path
+
+
 def _reason(error: Exception) -> str:
     """Return what libsndfile says of a file; its "internal error" is one in the file."""
     text = str(getattr(error, "error_string", error)).rstrip(".")
@@ -65,7 +75,7 @@ def _open(file: str | Path) -> soundfile.SoundFile:
             raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
         if path.stat().st_size == 0:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
-        sound = soundfile.SoundFile(decoded_by_ffmpeg(path) if is_foreign(path) else path)
+        sound = soundfile.SoundFile(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
         stating = None
         if sound.frames == 0:
             stating = streamed_wave(path)

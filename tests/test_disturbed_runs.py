@@ -55,9 +55,7 @@ def end_itself(number):
 
 def test_a_process_that_dies_is_told(monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
-    with pytest.raises(
-        FusionserError, match=r"one of the processes was ended from outside.*fewer --jobs"
-    ):
+    with pytest.raises(FusionserError, match=r"one of the processes was ended from outside.*fewer --jobs"):
         list(in_processes(end_itself, range(3), n_jobs=2))
     # The next ones are new.
     assert list(in_processes(abs, [-1, -2], n_jobs=2)) == [1, 2]

@@ -114,3 +114,16 @@ def test_damage_in_an_mp3_file_loses_the_frames_that_it_hits(tmp_path):
     with pytest.raises(AudioError, match="decoding failed"):
         decode(file)
     assert 1.5 < duration_of(file, accept_truncated=True) < 2.5
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "wav", "flac", "ogg", "aiff"])
+def test_what_macos_writes_beside_a_recording_does_not_matter(tmp_path, suffix):
+    file = tmp_path / f"clip.{suffix}"
+    soundfile.write(file, 0.1 * np.random.default_rng(0).normal(size=16000), 16000)
+    expected, rate = decode(file)
+    seconds = duration_of(file)
+    # The beginning of an AppleDouble file, as copying from a Mac to a stick leaves it.
+    (tmp_path / f"._clip.{suffix}").write_bytes(b"\0\5\x16\7" + bytes(4092))
+    samples, again = decode(file)
+    np.testing.assert_array_equal(samples, expected)
+    assert again == rate and duration_of(file) == seconds

@@ -71,7 +71,9 @@ class Commands(Area):
             made.rename(target)
         shutil.rmtree(self.folder / "hostile")
         (tree / "sad" / "loop").symlink_to(tree)
-        (tree / "._good-0.wav").write_bytes(b"\0\5\x16\7")
+        for path in [path for path in tree.rglob("*") if path.is_file() and rng.random() < 0.5]:
+            # What macOS writes beside each file on the disks of other systems.
+            path.with_name(f"._{path.name[:240]}").write_bytes(b"\0\5\x16\7" + rng.bytes(int(rng.integers(0, 200))))
         (tree / "Thumbs.db").write_bytes(rng.bytes(100))
         (tree / "happy" / "linked").symlink_to(tree / "sad")
 
