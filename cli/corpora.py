@@ -8,7 +8,7 @@ import typer
 
 from .console import print_json, print_table, progress_bar, write
 from .naming import NamingCommand
-from .options import CHANNEL_HELP, LAYOUT_HELP, SEEDS, TRUNCATED_HELP, Json, check_channel
+from .options import CHANNEL_HELP, ISOLATE_HELP, LAYOUT_HELP, SEEDS, TRUNCATED_HELP, Json, check_channel, decode_apart
 
 MANY = 20
 
@@ -80,6 +80,7 @@ def check(
     layout: Annotated[str | None, typer.Option("--layout", help=LAYOUT_HELP)] = None,
     accept_truncated: Annotated[bool, typer.Option("--accept-truncated", help=TRUNCATED_HELP)] = False,
     channel: Annotated[str | None, typer.Option(help=CHANNEL_HELP, callback=check_channel)] = None,
+    isolate: Annotated[bool, typer.Option("--isolate", help=ISOLATE_HELP, callback=decode_apart)] = False,
     decode: Annotated[
         bool, typer.Option("--decode/--headers", help="Decode every recording, or read only headers.")
     ] = True,

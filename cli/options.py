@@ -6,6 +6,7 @@ A command takes a group as one argument; typer sees its single options.
 import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from copy import copy
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_type_hints
@@ -83,6 +84,18 @@ def check_channel(channel: str | None) -> str | None:
     return channel
 
 
+_of_this_command = ExitStack()
+
+
+def decode_apart(isolate: bool) -> bool:
+    """Decode recordings in a process of their own for the rest of this command, if that is asked for."""
+    if isolate:
+        from fusionser.isolation import isolated_decoding
+
+        _of_this_command.enter_context(isolated_decoding())
+    return isolate
+
+
 def check_labels(labels: str | None) -> str | None:
     """Reject an unknown value of ``--labels``."""
     if labels not in (None, "folded", EXACT):
@@ -135,6 +148,10 @@ LAYOUT_HELP = (
     "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
 )
 TRUNCATED_HELP = "Use what is there of recordings that were cut off, instead of setting them aside."
+ISOLATE_HELP = (
+    "For strangers' recordings: decode in a process of its own, with limits of time and memory. A recording that makes "
+    "it crash or hang is set aside with the reason, and the others are used."
+)
 CHANNEL_HELP = "Channel of the recordings to use: left, right, a number from 1, or mean. By default mean."
 MAP_HELP = "Names of columns in a table, by the names that fusionser has for them: file=path,emotion=label."
 LABELS_HELP = (
@@ -232,6 +249,7 @@ class Input(Group):
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
+    isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
     strict: bool = option("Stop at the first recording that cannot be used.", False, "--strict")
 
     def pair(self, places: Sequence[Path]) -> list[Any]:

@@ -1,7 +1,6 @@
 """The command ``fusionser predict``."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from json import loads
 from math import isnan, nan
 from pathlib import Path
@@ -14,6 +13,7 @@ from fusionser.errors import CorpusError, SettingsError
 from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import (
     CHANNEL_HELP,
+    ISOLATE_HELP,
     JOBS_HELP,
     MAP_HELP,
     TRUNCATED_HELP,
@@ -21,6 +21,7 @@ from .options import (
     check_channel,
     check_jobs,
     check_out_table,
+    decode_apart,
     option,
 )
 
@@ -30,10 +31,6 @@ MOST_REASONS = 10
 ADAPT_HELP = (
     "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
     "or more are advisable), and have several emotions: a single emotion would be removed as part of the source."
-)
-ISOLATE_HELP = (
-    "For strangers' recordings: decode in a process of its own, with limits of time and memory. A recording that makes "
-    "it crash or hang gets an error, and the others get their answers."
 )
 NO_UNLIKENESS = (
     "note: the model cannot tell how unlike its training recordings a clip is, because it was saved by another "
@@ -60,7 +57,7 @@ class Asked(Group):
     )
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
-    isolate: bool = option(ISOLATE_HELP, False, "--isolate")
+    isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
     jobs: int = option(JOBS_HELP, 1, callback=check_jobs)
     json: bool = option("Print JSON on standard output.", False, "--json")
 
@@ -77,23 +74,20 @@ def predict(
     ] = None,
 ) -> None:
     """Predict the emotion of recordings; for one that cannot be used, give the reason."""
-    from fusionser.isolation import isolated_decoding
-
     from .inputs import load_or_included, shown_names, split_model
 
     limit = _most_unlike(asked.abstain, asked.most_unlike)
     model, clips = split_model(paths or [])
     loaded = load_or_included(model)
-    with isolated_decoding() if asked.isolate else nullcontext():
-        gathered = _gathered(clips, asked)
-        _set_gender(loaded, gathered.rows, asked.gender)
-        if asked.adapt:
-            loaded = _adapted(loaded, gathered.rows, asked.jobs)
-        if asked.abstain and loaded.unlikeness is None:
-            say(NO_UNLIKENESS)
-        with progress_bar("recordings") as progress:
-            options = {"n_jobs": asked.jobs, "progress": progress, "abstain": asked.abstain, "most_unlike": limit}
-            answers = loaded.predict(gathered.rows, **options)
+    gathered = _gathered(clips, asked)
+    _set_gender(loaded, gathered.rows, asked.gender)
+    if asked.adapt:
+        loaded = _adapted(loaded, gathered.rows, asked.jobs)
+    if asked.abstain and loaded.unlikeness is None:
+        say(NO_UNLIKENESS)
+    with progress_bar("recordings") as progress:
+        options = {"n_jobs": asked.jobs, "progress": progress, "abstain": asked.abstain, "most_unlike": limit}
+        answers = loaded.predict(gathered.rows, **options)
     answers = shown_names(_with_refused(answers, gathered))
     _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():

@@ -10,6 +10,7 @@ from fusionser.errors import SettingsError
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
 from .options import (
     CHANNEL_HELP,
+    ISOLATE_HELP,
     JOBS_HELP,
     LAYOUT_HELP,
     MAP_HELP,
@@ -20,6 +21,7 @@ from .options import (
     check_channel,
     check_jobs,
     check_out_folder,
+    decode_apart,
     names,
     option,
 )
@@ -36,6 +38,7 @@ class Asked(Group):
     columns: str | None = option(MAP_HELP, flag="--map")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
+    isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
     conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
     limit: int | None = option(
         "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1
