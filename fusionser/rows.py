@@ -20,6 +20,7 @@ A table may have ``audio_channel`` (``left``, ``right``, ``mean`` or a number fr
 is used. Without it, the mean of all channels is. Extracted features follow in columns named ``block__name``.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -309,15 +310,31 @@ def _in_folder(folder: Path, file: Any) -> str:
 
 
 def public_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with public paths of its files, and sources that are named after them, for reports.
+    """Return a table for reports, with public paths of its files, and sources that are named after them.
+
+    Of files outside the working folder and the home folder, the folder that all of them are in keeps its name only, so
+    that different files have different names.
 
     Examples
     --------
-    >>> public_table(pd.DataFrame({"file": ["/data/corpus/a.wav"]}))["file"].tolist()
-    ['.../a.wav']
+    >>> public_table(pd.DataFrame({"file": ["/data/mine/sad/a.wav", "/data/mine/happy/a.wav"]}))["file"].tolist()
+    ['.../mine/sad/a.wav', '.../mine/happy/a.wav']
     """
-    shown = {name: [public_path(one) for one in table[name]] for name in ("file", "source") if name in table}
+    shown = {}
+    for name in ("file", "source"):
+        if name in table:
+            paths = table[name].astype(str).tolist()
+            outside = [path for path in paths if public_path(path).startswith(".../")]
+            folder = os.path.commonpath([Path(path).parent for path in outside]) if outside else ""
+            shown[name] = [
+                _within(folder, path) if public_path(path).startswith(".../") else public_path(path) for path in paths
+            ]
     return table.assign(**shown)
+
+
+def _within(folder: str, path: str) -> str:
+    """Return a path in a folder of which only the name is told."""
+    return str(Path("...") / Path(folder).name / Path(path).relative_to(folder))
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:

@@ -164,7 +164,9 @@ def test_a_classifier_answers_under_a_protocol(run, plugin, features, tmp_path):
         answers = model.predict(table.loc[tested, columns].astype(float))
         expected.update(zip(table.loc[tested, "file"], answers, strict=True))
     predictions = pd.read_csv(tmp_path / "predictions.csv")
-    assert dict(zip(predictions["file"], predictions["predicted"], strict=True)) == expected
+    # A report does not tell where the recordings lie.
+    names = {f".../{Path(file).parent.name}/{Path(file).name}": answer for file, answer in expected.items()}
+    assert dict(zip(predictions["file"], predictions["predicted"], strict=True)) == names
 
 
 def test_an_augmentation_changes_copies_and_is_trained_on(run, plugin, features, recordings, tmp_path):
@@ -251,7 +253,7 @@ def test_an_evaluation_of_a_study_is_of_its_version_of_the_package_alone(
     # Its page is made again where the package is missing.
     page = (out / "report.md").read_text()
     assert run("report", out).status == 0
-    assert (out / "report.md").read_text() == page.replace(f" --place=dashed={recordings}", "")
+    assert (out / "report.md").read_text() == page.replace(f" --place=dashed=.../{Path(recordings).name}", "")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def report(command, model_file, demo_folder, tmp_path_factory):
     return folder, done
 
 
-def test_the_scores_are_those_of_the_stored_answers(report, model_file):
+def test_the_scores_are_those_of_the_stored_answers(report, model_file, demo_folder):
     folder, _ = report
     result = read_stress(folder / "stress.json")
     answers = pd.read_csv(folder / "answers.csv").set_index("file")
@@ -59,7 +60,7 @@ def test_the_scores_are_those_of_the_stored_answers(report, model_file):
         assert scores.most_frequent_share == pytest.approx(part["answer"].value_counts(normalize=True).max())
     assert result.clean.changed == 0 and result.by_speaker
     # Clean clips get the answers of a prediction from their files.
-    predicted = load_model(model_file).predict(list(clean.index))
+    predicted = load_model(model_file).predict([demo_folder / Path(file).name for file in clean.index])
     assert predicted["emotion"].tolist() == clean["answer"].tolist()
     assert np.allclose(predicted["probability"], clean["probability"])
 
@@ -115,10 +116,10 @@ def test_a_folder_without_labels_has_no_uar_and_intervals_by_clip(command, model
     assert scores["uar"] is scores["uar_interval"] is scores["calibration_error"] is None
     assert scores["changed_interval"] is not None
     set_aside = {entry["file"]: entry for entry in done.json["quarantine"]}
-    assert set(set_aside) == {str(tmp_path / name) for name in ("text.wav", "silent.wav")}
+    assert set(set_aside) == {".../text.wav", ".../silent.wav"}
     assert all(entry["condition"] == "" for entry in set_aside.values())
-    assert "not readable as audio" in set_aside[str(tmp_path / "text.wav")]["reason"]
-    assert "silent" in set_aside[str(tmp_path / "silent.wav")]["reason"]
+    assert "not readable as audio" in set_aside[".../text.wav"]["reason"]
+    assert "silent" in set_aside[".../silent.wav"]["reason"]
     assert "2 recordings set aside as unusable" in done.messages
     shown = command("stress", model_file, tmp_path, "--conditions", "gain-plus-12-db")
     assert "by resampling clips, because not all speakers are known" in shown.output
