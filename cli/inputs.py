@@ -15,7 +15,7 @@ from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, SettingsError
 from fusionser.files import is_folder, temporary_folder, wrong_name
-from fusionser.rows import CHANNEL_COLUMN, check_rows, load_rows
+from fusionser.rows import check_rows, load_rows, of_channel
 from fusionser.tables import TABLE_SUFFIXES, named_columns
 
 from .console import say
@@ -70,12 +70,11 @@ def gather_clips(
     table = pd.DataFrame({"file": files}, dtype=object)
     if listed is not None:
         table = pd.concat([table, _read_list(listed, columns)], ignore_index=True)
+    table = of_channel(table, channel)
     if table.empty:
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
         )
-    if channel is not None:
-        table[CHANNEL_COLUMN] = channel
     refused = {place: wrong for place, file in enumerate(table["file"]) if (wrong := wrong_name(str(file)))}
     reasons: dict[int, str] = {}
     rows = check_rows(table.drop(index=list(refused)).reset_index(drop=True), reasons)

@@ -147,7 +147,8 @@ def channel_number(channel: object) -> int | None:
     if text in ("", "mean"):
         return None
     number = {"left": "1", "right": "2"}.get(text, text.removesuffix(".0"))
-    if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= MOST_CHANNEL_NUMBER):
+    # A very long number would take long to read.
+    if not (number.isascii() and number.isdigit() and len(number) <= 4 and 1 <= int(number) <= MOST_CHANNEL_NUMBER):
         raise SettingsError(
             f"channel is '{channel}'; expected left, right, mean, or a number from 1 to {MOST_CHANNEL_NUMBER}",
             parameter="channel",

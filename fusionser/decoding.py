@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -109,7 +110,7 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     """
     if is_isolated():
         answer, _ = ask_decoder(str(file), "duration", accept_truncated=accept_truncated)
-        return float(answer["seconds"])
+        return _stated(answer, "seconds", str(file))
     with _opened(file) as sound:
         rate, frames = int(sound.samplerate), int(sound.frames)
     if accept_truncated:
@@ -208,13 +209,19 @@ def decode(
 def _decoded_apart(file: str, start: float, end: float | None, channel: int | None) -> tuple[Waveform, int]:
     """Return what the decoder of `fusionser.isolation` gives, which a hostile file may have taken over."""
     answer, samples = ask_decoder(file, "decode", start=start, end=end, channel=channel)
-    rate = answer.get("rate")
-    if not isinstance(rate, int) or rate <= 0:
-        raise AudioError(f"{file}: the decoder gave no sampling rate; leave the file out")
+    rate = int(_stated(answer, "rate", file))
     check_part(samples.size, rate, start, end, file)
     check_length(samples.size / rate, file)
     check_samples(samples, file)
     return samples, rate
+
+
+def _stated(answer: dict[str, Any], name: str, file: str) -> float:
+    """Return a number that the decoder must state."""
+    number = answer.get(name)
+    if not isinstance(number, int | float) or not 0 < number < float("inf"):
+        raise AudioError(f"{file}: the decoder gave no {name}; leave the file out")
+    return number
 
 
 def _mixed(sound: soundfile.SoundFile, first: int, count: int, channel: int | None, name: str) -> Waveform:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
@@ -20,6 +20,8 @@ __all__ = [
     "is_folder",
     "public_command",
     "public_path",
+    "public_paths",
+    "public_text",
     "shown_name",
     "temporary_folder",
     "write_bytes",
@@ -199,6 +201,35 @@ def public_path(path: str | Path) -> str:
         if given.is_relative_to(folder) and len(folder.parts) > 1:
             return str(Path(mark) / given.relative_to(folder))
     return f".../{given.name}" if given.name else str(path)
+
+
+def public_paths(paths: Iterable[str]) -> dict[str, str]:
+    """Return public paths, by path. Different paths stay different.
+
+    Of paths outside the working folder and the home folder, the folder that all of them are in keeps its name only.
+
+    Examples
+    --------
+    >>> public_paths(["/data/mine/sad/a.wav", "/data/mine/happy/a.wav"])["/data/mine/sad/a.wav"]
+    '.../mine/sad/a.wav'
+    """
+    public = {path: public_path(path) for path in paths}
+    outside = [path for path, shown in public.items() if shown.startswith(".../")]
+    if outside:
+        folder = Path(os.path.commonpath([Path(path).parent for path in outside]))
+        public |= {path: str(Path("...") / folder.name / Path(path).relative_to(folder)) for path in outside}
+    return public
+
+
+def public_text(text: str) -> str:
+    """Return a message with public paths.
+
+    Examples
+    --------
+    >>> public_text("/data/mine/a.wav: holds no samples")
+    '.../a.wav: holds no samples'
+    """
+    return re.sub(r"(?:^|(?<=[\s=,'\"(]))/[^\s,'\":;()]+", lambda path: public_path(path[0]), text)
 
 
 def public_command(words: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fusionser.errors import FusionserError
 from fusionser.facts import Record, Stamp
-from fusionser.files import public_command, public_path, write_text
+from fusionser.files import public_command, public_paths, write_text
 from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
 from fusionser.spec import PipelineSpec, stored_elsewhere
@@ -259,11 +259,9 @@ def provenance() -> dict[str, Any]:
 
 def public_quarantine(entries: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Return a quarantine list with public paths."""
-    return [
-        {**entry, "file": shown, "reason": entry["reason"].replace(entry["file"], shown)}
-        for entry in entries
-        for shown in [public_path(entry["file"])]
-    ]
+    public = public_paths(entry["file"] for entry in entries)
+    shown = [(entry, public[entry["file"]]) for entry in entries]
+    return [{**entry, "file": file, "reason": entry["reason"].replace(entry["file"], file)} for entry, file in shown]
 
 
 def _commit() -> str:

@@ -20,7 +20,6 @@ A table may have ``audio_channel`` (``left``, ``right``, ``mean`` or a number fr
 is used. Without it, the mean of all channels is. Extracted features follow in columns named ``block__name``.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +30,7 @@ import pandas as pd
 
 from fusionser.checks import channel_number
 from fusionser.errors import FusionserError, RowsError, SettingsError
-from fusionser.files import public_path, write_whole
+from fusionser.files import public_paths, write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
 from fusionser.tables import load_table, without_formulas
@@ -49,6 +48,7 @@ __all__ = [
     "given_columns",
     "load_rows",
     "make_rows",
+    "of_channel",
     "ordered_speakers",
     "public_table",
     "read_table",
@@ -215,6 +215,34 @@ def _check_channels(table: pd.DataFrame) -> None:
         raise RowsError(f"column '{CHANNEL_COLUMN}': {error}") from error
 
 
+def of_channel(table: pd.DataFrame, channel: str | None) -> pd.DataFrame:
+    """Return rows that use one channel of their recordings; without features that were extracted from another one.
+
+    Parameters
+    ----------
+    table : DataFrame
+    channel : str, optional
+        As for `fusionser.checks.channel_number`. None leaves the rows as they are.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such channel.
+
+    Examples
+    --------
+    >>> of_channel(pd.DataFrame({"file": ["a.wav"], "extracted": ["zcr=1"]}), "left").iloc[0].to_dict()
+    {'file': 'a.wav', 'extracted': '', 'audio_channel': 'left'}
+    """
+    if channel is None:
+        return table
+    number = channel_number(channel)
+    earlier = table[CHANNEL_COLUMN] if CHANNEL_COLUMN in table else [None] * len(table)
+    same = np.array([channel_number(one) == number for one in earlier], dtype=bool)
+    known = [name for name in (EXTRACTED_COLUMN, AUDIO_COLUMN) if name in table]
+    return table.assign(**{name: table[name].where(same, "") for name in known}, **{CHANNEL_COLUMN: channel})
+
+
 def feature_columns(table: pd.DataFrame) -> list[str]:
     """Return the names of the feature columns, those of the form ``block__name``."""
     return [name for name in table.columns if isinstance(name, str) and "__" in name]
@@ -310,31 +338,16 @@ def _in_folder(folder: Path, file: Any) -> str:
 
 
 def public_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table for reports, with public paths of its files, and sources that are named after them.
-
-    Of files outside the working folder and the home folder, the folder that all of them are in keeps its name only, so
-    that different files have different names.
+    """Return a table for reports, with public paths of its files, and of the sources that are named after them.
 
     Examples
     --------
     >>> public_table(pd.DataFrame({"file": ["/data/mine/sad/a.wav", "/data/mine/happy/a.wav"]}))["file"].tolist()
     ['.../mine/sad/a.wav', '.../mine/happy/a.wav']
     """
-    shown = {}
-    for name in ("file", "source"):
-        if name in table:
-            paths = table[name].astype(str).tolist()
-            outside = [path for path in paths if public_path(path).startswith(".../")]
-            folder = os.path.commonpath([Path(path).parent for path in outside]) if outside else ""
-            shown[name] = [
-                _within(folder, path) if public_path(path).startswith(".../") else public_path(path) for path in paths
-            ]
-    return table.assign(**shown)
-
-
-def _within(folder: str, path: str) -> str:
-    """Return a path in a folder of which only the name is told."""
-    return str(Path("...") / Path(folder).name / Path(path).relative_to(folder))
+    named = {name: table[name].astype(str).tolist() for name in ("file", "source") if name in table}
+    public = {name: public_paths(paths) for name, paths in named.items()}
+    return table.assign(**{name: [public[name][path] for path in paths] for name, paths in named.items()})
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,24 @@ def start_command(*arguments: Any, env: dict[str, str]) -> subprocess.Popen[str]
     )
 
 
+def fork_command(
+    arguments: Sequence[Any],
+    streams: Sequence[Path],
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    largest_file: int | None = None,
+) -> BaseProcess:
+    """Start `fusionser` in a forked process; `streams` are the files of standard input, output and error."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LIBRARIES)
+    own = {**os.environ, **ONE_WORKER, **env}
+    folder = None if cwd is None else str(cwd)
+    given = (list(map(str, arguments)), own, folder, largest_file, list(map(str, streams)))
+    process = context.Process(target=_be_the_command, args=given)
+    process.start()
+    return process
+
+
 def run_command(
     *arguments: Any,
     stdin: str = "",
@@ -93,20 +113,14 @@ def run_command(
     largest_file: int | None = None,
 ) -> Outcome:
     """Run `fusionser` with some arguments."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(LIBRARIES)
     with tempfile.TemporaryDirectory() as place:
         streams = [Path(place) / name for name in ("in", "out", "err")]
         for path, text in zip(streams, (stdin, "", ""), strict=True):
             path.write_text(text)
-        own = {**os.environ, **ONE_WORKER, **(env or {})}
-        folder = None if cwd is None else str(cwd)
-        given = (list(map(str, arguments)), own, folder, largest_file, list(map(str, streams)))
-        process = context.Process(target=_be_the_command, args=given)
-        process.start()
+        process = fork_command(arguments, streams, env or {}, cwd, largest_file)
         process.join(SECONDS)
         if process.is_alive():
             process.kill()
-            raise TimeoutError(f"fusionser {' '.join(given[0])} took more than {SECONDS} s")
+            raise TimeoutError(f"fusionser {' '.join(map(str, arguments))} took more than {SECONDS} s")
         status = process.exitcode
         return Outcome(1 if status is None else status, streams[1].read_text(), streams[2].read_text())

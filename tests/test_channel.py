@@ -11,6 +11,7 @@ from fusionser.checks import channel_number
 from fusionser.corpora import list_rows
 from fusionser.decoding import decode
 from fusionser.errors import AudioError, RowsError, SettingsError
+from fusionser.features import ZeroCrossingRate
 from fusionser.reader import read_row
 from fusionser.rows import check_rows
 
@@ -33,7 +34,7 @@ def test_names(channel, expected):
     assert channel_number(channel) == expected
 
 
-@pytest.mark.parametrize("channel", ["middle", "0", -1, 1.5, "1025", "²", "9" * 5000, "left,right"])
+@pytest.mark.parametrize("channel", ["middle", "0", -1, 1.5, "1025", "²", "9" * 5000, "00000102499", "left,right"])
 def test_wrong_names(channel):
     with pytest.raises(SettingsError, match=r"expected left, right, mean, or a number from 1 to 1024"):
         channel_number(channel)
@@ -98,6 +99,21 @@ def test_the_cache_keeps_channels_apart(command, stereo, tmp_path):
     assert len({table["audio"].iloc[0] for table in tables.values()}) == 3
     # The table says which channel it holds.
     assert tables["right"]["audio_channel"].tolist() == ["right"] and "audio_channel" not in tables[None]
+
+
+def test_features_of_another_channel_are_not_used(command, stereo, tmp_path):
+    tree, out = tmp_path / "tree", tmp_path / "mean.parquet"
+    (tree / "sad").mkdir(parents=True)
+    (tree / "sad" / "a.wav").write_bytes(stereo.read_bytes())
+    assert command("extract", tree, "--corpus", "folders", "--blocks", "zcr", "--out", out).status == 0
+    again = tmp_path / "again.parquet"
+    for channel, samples in (("left", LEFT), ("right", RIGHT)):
+        assert command("extract", out, "--channel", channel, "--out", again).status == 0
+        expected = ZeroCrossingRate().transform([(samples, RATE)])[0]
+        np.testing.assert_allclose(pd.read_parquet(again).filter(like="zcr__").to_numpy()[0], expected, rtol=1e-6)
+    # Of the same channel, they are.
+    (tree / "sad" / "a.wav").unlink()
+    assert command("extract", again, "--channel", "right", "--out", tmp_path / "kept.parquet").status == 0
 
 
 def test_a_table_names_channels(stereo):

@@ -30,6 +30,12 @@ if os.environ.get("FUSIONSER_CACHE") is None:
                 os.kill(os.getpid(), signal.SIGSEGV)
             if name.startswith("hang"):
                 time.sleep(600)
+            if name.startswith("program"):
+                import subprocess
+                child = subprocess.Popen(["sleep", "600"])
+                # A link is no file, whose size is limited.
+                os.symlink(str(child.pid), os.path.join(os.path.dirname(file_path), "pid"))
+                time.sleep(600)
             if name.startswith("chatter"):
                 os.write(1, b"libmpg123: warning" * 1000)
             if name.startswith("write"):
@@ -51,7 +57,7 @@ def faulty(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     isolation._stop()
     (tmp_path / "clips").mkdir()
-    for name in ("crash", "good", "hang", "chatter", "write"):
+    for name in ("crash", "good", "hang", "chatter", "write", "program"):
         soundfile.write(tmp_path / "clips" / f"{name}.wav", NOISE, 16000)
     yield tmp_path / "clips"
     isolation._stop()
@@ -100,6 +106,18 @@ def test_one_that_hangs_is_stopped(faulty, monkeypatch):
         assert decode(faulty / "good.wav")[1] == 16000
 
 
+def test_a_program_that_it_started_ends_with_it(faulty, monkeypatch):
+    monkeypatch.setattr(isolation, "SECONDS", 5.0)
+    with isolated_decoding(), pytest.raises(AudioError, match=r"program.wav: decoding took more than 5 s"):
+        decode(faulty / "program.wav")
+    started = Path("/proc") / (faulty / "pid").readlink() / "stat"
+    deadline = time.monotonic() + 30
+    # One that ended may wait for its parent to look.
+    while started.exists() and started.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert time.monotonic() < deadline
+
+
 def test_what_libraries_print_is_not_taken_for_samples(faulty, capfd):
     with isolated_decoding():
         samples, _ = decode(faulty / "chatter.wav")
@@ -142,13 +160,26 @@ def test_a_decoder_that_was_taken_over(tmp_path, monkeypatch, answer):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(AudioError, match="the decoder ended without an answer"):
         ask_decoder("a.wav", "decode")
+    isolation._stop()
+
+
+@pytest.mark.parametrize(
+    "stated", [{}, {"rate": None}, {"rate": "16000"}, {"rate": -1, "seconds": 0}, {"seconds": 1e999}]
+)
+def test_a_decoder_that_states_nonsense(monkeypatch, stated):
+    monkeypatch.setattr("fusionser.decoding.ask_decoder", lambda *given, **more: (stated, NOISE))
+    with isolated_decoding():
+        with pytest.raises(AudioError, match="a.wav: the decoder gave no rate"):
+            decode("a.wav")
+        with pytest.raises(AudioError, match="a.wav: the decoder gave no seconds"):
+            duration_of("a.wav")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_on_the_command_line(command, faulty, jobs):
     for place in range(60):
         (faulty / f"more-{place:02}.wav").write_bytes((faulty / "good.wav").read_bytes())
-    for name in ("hang", "write"):
+    for name in ("hang", "write", "program"):
         (faulty / f"{name}.wav").unlink()
     answers = command(
         "predict", MODEL, faulty, "--isolate", "--jobs", jobs, "--json", env={"LOKY_MAX_CPU_COUNT": "2"}

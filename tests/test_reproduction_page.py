@@ -55,16 +55,18 @@ def test_what_is_read_of_a_row_is_by_the_measure_that_the_paper_reports(small):
     assert reading(found) == [
         "The paper's figure is not reached: it lies 8.0 points above our mean (72.0, 95 % interval 69.5 to 74.5), by "
         "the measure that the paper reports.",
-        "Choosing the epoch by the test rows changes the accuracy by +20.0 points.",
+        "Another training, at its best epoch on the test rows, has 20.0 points more accuracy.",
     ]
     # Of the seeds that have both.
     assert reading(replace(found, best=best_epochs([71.0]))) == [
-        "Choosing the epoch by the test rows changes the accuracy of seed 0 by +21.0 points."
+        "Another training of seed 0, at its best epoch on the test rows, has 21.0 points more accuracy."
     ]
+    worse = replace(found, recipe=own.changed(figure=None), best=best_epochs([49.0, 50.0, 51.0]))
+    assert reading(worse) == ["Another training, at its best epoch on the test rows, has 2.0 points less accuracy."]
     tested = own.changed(measure="test")
     (first, second) = reading(replace(found, recipe=tested))
     assert "not reached: it lies 28.0 points above our mean (52.0, 95 % interval 47.0 to 57.0)" in first
-    assert second == "Choosing the epoch by the test rows changes the accuracy by +20.0 points."
+    assert second == "Another training, at its best epoch on the test rows, has 20.0 points more accuracy."
 
 
 def test_nothing_is_read_that_the_numbers_do_not_show(small):

@@ -116,10 +116,10 @@ def test_a_folder_without_labels_has_no_uar_and_intervals_by_clip(command, model
     assert scores["uar"] is scores["uar_interval"] is scores["calibration_error"] is None
     assert scores["changed_interval"] is not None
     set_aside = {entry["file"]: entry for entry in done.json["quarantine"]}
-    assert set(set_aside) == {".../text.wav", ".../silent.wav"}
+    assert set(set_aside) == {f".../{tmp_path.name}/{name}" for name in ("text.wav", "silent.wav")}
     assert all(entry["condition"] == "" for entry in set_aside.values())
-    assert "not readable as audio" in set_aside[".../text.wav"]["reason"]
-    assert "silent" in set_aside[".../silent.wav"]["reason"]
+    assert "not readable as audio" in set_aside[f".../{tmp_path.name}/text.wav"]["reason"]
+    assert "silent" in set_aside[f".../{tmp_path.name}/silent.wav"]["reason"]
     assert "2 recordings set aside as unusable" in done.messages
     shown = command("stress", model_file, tmp_path, "--conditions", "gain-plus-12-db")
     assert "by resampling clips, because not all speakers are known" in shown.output

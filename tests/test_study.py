@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -335,3 +336,14 @@ def test_a_stored_cell_names_no_folder_of_this_machine(demo_folder, tmp_path, re
     (stored,) = (tmp_path / "out" / "cells").glob("*.json")
     assert len(found.results[0].quarantine) == 1
     assert str(tmp_path) not in stored.read_text()
+
+
+def test_a_stored_failure_names_no_folder_of_this_machine(demo_folder, tmp_path, recipe, monkeypatch):
+    def fail(*given, **more):
+        raise OSError(f"{tmp_path}/secret/a.wav is gone")
+
+    monkeypatch.setattr("fusionser.studies.cells.evaluate_prepared", fail)
+    run_study(recipe, {"demo": demo_folder}, tmp_path / "out", only=["demo_speaker-holdout_inductive_fusionnet_svm"])
+    (stored,) = (tmp_path / "out" / "cells").glob("*failed*")
+    assert "OSError: .../a.wav is gone" in stored.read_text()
+    assert str(tmp_path) not in stored.read_text() and str(Path.home()) + "/" not in stored.read_text()

@@ -19,7 +19,7 @@ from fusionser.corpora.folders import list_label_folders
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA
-from fusionser.rows import CHANNEL_COLUMN, COLUMNS, check_rows, given_columns, load_rows
+from fusionser.rows import COLUMNS, check_rows, given_columns, load_rows, of_channel
 from fusionser.tables import TABLE_SUFFIXES
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
@@ -68,9 +68,7 @@ def list_rows(
     """
     channel_number(channel)
     listing = _listed(Path(place), corpus, layout, columns, accept_truncated)
-    if channel is None:
-        return listing
-    return replace(listing, rows=listing.rows.assign(**{CHANNEL_COLUMN: channel}))
+    return replace(listing, rows=of_channel(listing.rows, channel))
 
 
 def _listed(

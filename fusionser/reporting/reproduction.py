@@ -85,7 +85,11 @@ def reading(reproduction: Reproduction) -> list[str]:
     if gains := reproduction.gains_of_best():
         same = "" if len(gains) == len(accuracies) else f" of seed {', '.join(map(str, gains))}"
         gain = float(np.mean(list(gains.values())))
-        sentences.append(f"Choosing the epoch by the test rows changes the accuracy{same} by {gain:+.1f} points.")
+        more = "more" if gain >= 0 else "less"
+        # It is another training, so that even the best of its epochs may have less.
+        sentences.append(
+            f"Another training{same}, at its best epoch on the test rows, has {abs(gain):.1f} points {more} accuracy."
+        )
     if reproduction.paper and reproduction.independent is not None:
         loss = float(np.mean(accuracies)) - 100 * reproduction.independent.pooled.war
         sentences.append(

@@ -88,7 +88,6 @@ class Cell:
         result, evaluation = evaluate_prepared(prepared, self.split, importance=self.importance, resources=resources)
         if len(evaluation.curves):
             write_table(evaluation.curves, curves_path(folder, self.name))
-        result = without_folders(result)
         result.save(self.path(folder))
         return result
 
@@ -129,15 +128,6 @@ class Cell:
         spec = self.prepared.spec
         settings = classifier_settings(spec, build_estimator(spec, extractor=self.prepared.extractor))
         return with_defaults(settings, spec.classifier.name)
-
-
-def without_folders(result: Result) -> Result:
-    """Name quarantined recordings without their folders, which belong to one machine and not to a shared result."""
-    quarantine = []
-    for entry in result.quarantine:
-        name = Path(entry["file"]).name
-        quarantine.append({"file": name, "reason": entry["reason"].replace(entry["file"], name)})
-    return result.model_copy(update={"quarantine": quarantine})
 
 
 def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.files import write_text
+from fusionser.files import public_text, write_text
 from fusionser.pipeline import Resources
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import provenance
@@ -129,8 +129,9 @@ def _attempt(cell: Cell, folder: str | Path, resources: Resources, failures: dic
     except Exception as error:
         # A bug that shows in one cell must not stop the others.
         expected = isinstance(error, FusionserError)
-        failures[cell.name] = str(error) if expected else f"internal error: {type(error).__name__}: {error}"
-        details = {} if expected else {"traceback": traceback.format_exc()}
+        reason = str(error) if expected else f"internal error: {type(error).__name__}: {error}"
+        failures[cell.name] = public_text(reason)
+        details = {} if expected else {"traceback": public_text(traceback.format_exc())}
         stored = {"error": failures[cell.name], "provenance": provenance(), **details}
         write_text(failed, json.dumps(stored, indent=2) + "\n")
         return None

@@ -1,4 +1,6 @@
-"""Changes to the bytes of a file."""
+"""Changes to the bytes of a file, and to nested values."""
+
+from typing import Any
 
 import numpy as np
 
@@ -67,3 +69,25 @@ def repeated(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 CHANGES = (cut, cut_in_head, flipped, flipped, lying, lying, random_block, inserted, removed, repeated)
+
+STRANGE: tuple[Any, ...] = (
+    *(None, "", "x", -1, 0, 1e308, float("inf"), True, 2**62, [], {}, [1], [[]], [[0, 1]]),
+    *("../../x", "svm", "os", "system", "__class__", "\x00", "x" * 5000),
+)
+
+
+def change_value(value: Any, rng: np.random.Generator) -> None:
+    """Change, remove or rename a random value in nested dicts and lists, in place."""
+    while value:
+        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+        key = keys[int(rng.integers(len(keys)))]
+        if isinstance(value[key], (dict, list)) and value[key] and rng.random() < 0.85:
+            value = value[key]
+            continue
+        if rng.random() < 0.2:
+            del value[key]
+        elif rng.random() < 0.2 and isinstance(value, dict):
+            value[f"{key}x"] = value.pop(key)
+        else:
+            value[key] = STRANGE[int(rng.integers(len(STRANGE)))]
+        return

@@ -1,7 +1,6 @@
 """Runs that are killed at random moments, and run again: the same results as undisturbed, and nothing left behind."""
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from command_process import LIBRARIES, ONE_WORKER, _be_the_command
+from command_process import fork_command
 from small_recipe import SMALL
 
 from fusionser.corpora import generate_demo
@@ -51,15 +50,10 @@ class Place:
         self.env = {"FUSIONSER_CACHE": str(folder / "cache"), "TMPDIR": str(folder / "tmp"), "LOKY_MAX_CPU_COUNT": "2"}
 
     def start(self, arguments: list[str]) -> Any:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(LIBRARIES)
-        streams = [str(self.folder / name) for name in ("stdin", "stdout", "stderr")]
+        streams = [self.folder / name for name in ("stdin", "stdout", "stderr")]
         for stream in streams:
-            Path(stream).write_text("")
-        env = {**os.environ, **ONE_WORKER, **self.env}
-        process = context.Process(target=_be_the_command, args=(arguments, env, str(self.folder), None, streams))
-        process.start()
-        return process
+            stream.write_text("")
+        return fork_command(arguments, streams, self.env, self.folder)
 
     def finish(self, arguments: list[str]) -> float:
         """Run a command to its end, and return the seconds that it took."""

@@ -3,7 +3,6 @@
 import json
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
@@ -45,14 +44,10 @@ def _one_process(tally: Tally, seed: int, numbers: range) -> int:
     ):
         assert process.stdout is not None
         selector.register(process.stdout, selectors.EVENT_READ)
-        current, limit, rest, ready = numbers.start, STARTING, b"", False
-        while True:
-            if not selector.select(limit):
-                process.kill()
-                tally.tried += 1
-                tally.hangs.append(f"{tally.area} {current}: more than {limit:g} s")
-                break
-            got = os.read(process.stdout.fileno(), 1 << 16)
+        current, limit, rest, ready, late = numbers.start, STARTING, b"", False, False
+        while not late:
+            late = not selector.select(limit)
+            got = b"" if late else os.read(process.stdout.fileno(), 1 << 16)
             if not got:
                 break
             *lines, rest = (rest + got).split(b"\n")
@@ -60,19 +55,23 @@ def _one_process(tally: Tally, seed: int, numbers: range) -> int:
                 said = json.loads(line)
                 _record(tally, said)
                 current, limit, ready = said["next"], SECONDS, True
+        if late:
+            process.kill()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if not ready and not tally.hangs:
-            errors.seek(0)
-            raise RuntimeError(f"the area {tally.area} cannot begin: {errors.read()[-2000:]}")
         tally.peak_mib = max(tally.peak_mib, usage.ru_maxrss / 1024)
-        if process.returncode not in (0, -signal.SIGKILL) or (process.returncode and current < numbers.stop):
-            errors.seek(0)
-            if not any(fault.startswith(f"{tally.area} {current}:") for fault in tally.hangs):
-                tally.tried += 1
-                tally.crashes.append(f"{tally.area} {current}: ended with {process.returncode}: {errors.read()[-400:]}")
-            return current + 1
-        return numbers.stop
+        if process.returncode == 0:
+            return numbers.stop
+        errors.seek(0)
+        last = errors.read()[-2000:]
+        if not ready and not late:
+            raise RuntimeError(f"the area {tally.area} cannot begin: {last}")
+        tally.tried += 1
+        if late:
+            tally.hangs.append(f"{tally.area} {current}: more than {limit:g} s")
+        else:
+            tally.crashes.append(f"{tally.area} {current}: ended with {process.returncode}: {last[-400:]}")
+        return current + 1
 
 
 def _record(tally: Tally, said: dict[str, Any]) -> None:
