@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import joblib
@@ -20,6 +20,7 @@ __all__ = ["in_processes"]
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LOOKS = 1.0
+SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | None) -> Iterator[T]:
@@ -47,27 +48,38 @@ def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | 
     [1, 2]
     """
     if joblib.effective_n_jobs(n_jobs) == 1:
-        return map(job, batches)
-    # joblib starts "python -m", which would import modules of the working folder before all others: the folder may be a
-    # stranger's.
-    os.environ["PYTHONSAFEPATH"] = "1"
+        yield from map(job, batches)
+        return
     own = isinstance(get_active_backend()[0], LokyBackend)
     begun = {"initializer": _end_with, "initargs": (os.getpid(),)} if own else {}
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **begun)
     isolated = is_isolated()
-    answers: Iterator[T] = parallel(joblib.delayed(_run)(job, batch, os.getpid(), isolated) for batch in batches)
-    return _until_one_dies(answers)
+    with _without_working_folder():
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **begun)
+        try:
+            yield from parallel(joblib.delayed(_run)(job, batch, os.getpid(), isolated) for batch in batches)
+        except BrokenProcessPool as error:
+            raise FusionserError(
+                "one of the processes was ended from outside, perhaps because the memory was full; run again with "
+                "fewer --jobs. What was computed before is in the cache, if there is one",
+                parameter="n_jobs",
+            ) from error
 
 
-def _until_one_dies(answers: Iterator[T]) -> Iterator[T]:
+@contextmanager
+def _without_working_folder() -> Iterator[None]:
+    """Let processes that are started meanwhile not import modules of the working folder.
+
+    joblib starts "python -m", which would import them before all others, and the folder may be a stranger's.
+    """
+    earlier = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
     try:
-        yield from answers
-    except BrokenProcessPool as error:
-        raise FusionserError(
-            "one of the processes was ended from outside, perhaps because the memory was full; run again with fewer "
-            "--jobs. What was computed before is in the cache, if there is one",
-            parameter="n_jobs",
-        ) from error
+        yield
+    finally:
+        if earlier is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = earlier
 
 
 def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:

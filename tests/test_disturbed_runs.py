@@ -55,9 +55,11 @@ def end_itself(number):
 
 def test_a_process_that_dies_is_told(monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     with pytest.raises(FusionserError, match=r"one of the processes was ended from outside.*fewer --jobs"):
         list(in_processes(end_itself, range(3), n_jobs=2))
-    # The next ones are new.
+    # The caller's own processes are as before, and the next ones are new.
+    assert "PYTHONSAFEPATH" not in os.environ
     assert list(in_processes(abs, [-1, -2], n_jobs=2)) == [1, 2]
 
 
