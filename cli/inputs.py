@@ -14,6 +14,7 @@ from fusionser.containers import is_audio
 from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, SettingsError
+from fusionser.facts import Stamp
 from fusionser.files import is_folder, temporary_folder, wrong_name
 from fusionser.rows import check_rows, load_rows, of_channel
 from fusionser.tables import TABLE_SUFFIXES, named_columns
@@ -30,11 +31,12 @@ class Clips:
     """Clips to predict.
 
     `rows` is a table of those that can be read, perhaps. `refused` has a quarantine entry for each other one, by its
-    position among all of them.
+    position among all of them. `notes` are stamps about the clips.
     """
 
     rows: pd.DataFrame
     refused: dict[int, dict[str, str]]
+    notes: list[Stamp]
 
     def places(self) -> list[int]:
         """Return the position of each row among all clips."""
@@ -83,7 +85,8 @@ def gather_clips(
         kept[place]: {"file": str(table["file"].iloc[kept[place]]), "reason": reason}
         for place, reason in reasons.items()
     }
-    return Clips(_ended(rows) if accept_truncated else rows, refused)
+    rows, cut_off = _ended(rows) if accept_truncated else (rows, 0)
+    return Clips(rows, refused, [Stamp(kind="cut-off", value=cut_off)] if cut_off else [])
 
 
 def _files_of(clip: str) -> list[str]:
@@ -102,15 +105,16 @@ def _files_of(clip: str) -> list[str]:
     return found
 
 
-def _ended(rows: pd.DataFrame) -> pd.DataFrame:
-    """Set the end of each recording that was cut off, and of no other one."""
-    ends = rows["end"].tolist()
+def _ended(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Set the end of each recording that was cut off, and of no other one; also return how many were."""
+    ends, cut_off = rows["end"].tolist(), 0
     for place, file in enumerate(rows["file"].tolist()):
         # What cannot be read at all gets its error later.
         with suppress(AudioError):
             if ends[place] != ends[place] and is_cut_off(file, seconds := duration_of(file, accept_truncated=True)):
                 ends[place] = seconds
-    return rows.assign(end=ends)
+                cut_off += 1
+    return rows.assign(end=ends), cut_off
 
 
 def _from_standard_input(content: bytes) -> list[str]:

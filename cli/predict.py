@@ -73,7 +73,10 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Predict the emotion of recordings; for one that cannot be used, give the reason."""
+    """Predict the emotion of recordings; for one that cannot be used, give the reason.
+
+    The exit status is 1 if none of them can be used.
+    """
     from .inputs import load_or_included, shown_names, split_model
 
     limit = _most_unlike(asked.abstain, asked.most_unlike)
@@ -101,6 +104,11 @@ def _gathered(clips: list[str], asked: Asked) -> Any:
     gathered = gather_clips(clips, asked.listed, **{name: getattr(asked, name) for name in shared})
     if gathered.rows.empty:
         raise CorpusError(f"none of the recordings can be used; the first: {gathered.refused[0]['reason']}")
+    if gathered.notes:
+        from fusionser.reporting.words import stamp_texts
+
+        for text in stamp_texts(gathered.notes):
+            say(f"note: {text}")
     return gathered
 
 

@@ -115,7 +115,7 @@ def _listing(places: list[Path], asked: Asked) -> Any:
     if asked.corpus is None and asked.layout is None and all(place.is_dir() for place in places):
         folders = [str(place) for place in places]
         clips = gather_clips(folders, None, accept_truncated=asked.accept_truncated, channel=asked.channel)
-        return Listing(clips.rows, pd.DataFrame(clips.refused.values(), columns=["file", "reason"]))
+        return Listing(clips.rows, pd.DataFrame(clips.refused.values(), columns=["file", "reason"]), notes=clips.notes)
     shared = ("corpus", "layout", "columns", "accept_truncated", "channel")
     given = Input(**{name: getattr(asked, name) for name in shared})
     return list_places(given.pair(places))

@@ -81,9 +81,8 @@ def _listed(
     names = [*CORPORA, FOLDERS]
     if corpus is None:
         if not path.is_dir():
-            raise CorpusError(
-                f"{path}: no such folder or table; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})"
-            )
+            found = "neither a folder nor a table" if path.exists() else "no such folder or table"
+            raise CorpusError(f"{path}: {found}; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})")
         raise CorpusError(f"{path}: say which corpus it is with --corpus, one of {', '.join(names)}")
     if corpus == FOLDERS:
         return list_label_folders(path, layout, accept_truncated=accept_truncated)
