@@ -10,12 +10,12 @@ import typer
 from fusionser.errors import FusionserError
 
 from .ablate import ablate
-from .card import card
 from .console import say
 from .corpora import corpora_app
 from .evaluate import evaluate
 from .extract import extract
 from .fit import fit
+from .info import info
 from .list import list_names
 from .naming import NamingCommand
 from .options import with_groups, with_option
@@ -39,7 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(corpora_app, name="corpora")
 app.command("list", cls=NamingCommand)(list_names)
-for command in (extract, evaluate, fit, predict, card, stress, study, ablate, report, reproduce):
+for command in (extract, evaluate, fit, predict, info, stress, study, ablate, report, reproduce):
     app.command(cls=NamingCommand)(with_groups(command))
 
 

@@ -167,7 +167,7 @@ def load_or_included(path: Path | None) -> Any:
         licences = ", ".join(f"{name} ({licence})" for name, licence in card.licences.items())
         say(
             f"no model given: using the included one, {card.classifier} on {card.features_name}, trained on "
-            f"{licences}; 'fusionser card' describes it"
+            f"{licences}; 'fusionser info' describes it"
         )
     return loaded
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -76,12 +76,25 @@ def _abandoned(folder: Path, prefix: str) -> Iterator[Path]:
 
 def temporary_folder() -> Path:
     """Return a new folder that is removed when the process ends; those of killed processes are removed now."""
-    place = Path(tempfile.gettempdir())
-    for path in _abandoned(place, "fusionser"):
-        shutil.rmtree(path, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=_owned("fusionser"))
+    folder = _new_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+    return folder
+
+
+@contextmanager
+def brief_folder() -> Iterator[Path]:
+    """Yield a new folder that is removed when the context ends; those of killed processes are removed now."""
+    folder = _new_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_folder() -> Path:
+    for path in _abandoned(Path(tempfile.gettempdir()), "fusionser"):
+        shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_owned("fusionser")))
 
 
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:

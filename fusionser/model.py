@@ -23,6 +23,7 @@ from fusionser.features.recording import Recording
 from fusionser.features.table import FeatureTable
 from fusionser.files import shown_name
 from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
+from fusionser.recordings import Clips, as_clips
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
 from fusionser.results import BlockSettings, Result, StoredSpec, versions
 from fusionser.rows import given_columns
@@ -171,9 +172,11 @@ class Model:
 
         Parameters
         ----------
-        X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
+        X : str, path, bytes, binary file, array, pair (samples, rate), sequence of any of these, or DataFrame
+            The content of a file in any format that can be decoded, or samples: floats from -1 to 1, or integers, with
+            channels in columns. A table needs a column ``file``.
         sampling_rate : int or sequence of int, optional
-            Sampling rate in Hz of waveforms without one, as in `FeatureExtractor.transform`.
+            Sampling rate in Hz of samples without one, as in `FeatureExtractor.transform`.
         n_jobs : int, optional
             Number of processes; -1 for one per core.
         progress : callable, optional
@@ -186,7 +189,7 @@ class Model:
         Returns
         -------
         DataFrame
-            In the order of X: ``file`` (such as ``waveform 0`` without a file), ``emotion`` (empty on error),
+            In the order of X: ``file`` (or ``waveform 0``, ``recording 0``), ``emotion`` (empty on error),
             ``probability`` of the answer, one column ``probability_<class>`` per class, and ``error``
             (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
             of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
@@ -194,12 +197,39 @@ class Model:
             ``unlikeness``, ``both``, or empty. Of a table with parts of recordings, also ``start`` and ``end``; the
             other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
         """
+        options = {"n_jobs": n_jobs, "progress": progress}
+        with as_clips(X) as clips:
+            table = self.pipeline[FEATURES].table(clips.items, sampling_rate)
+            if table.rows.empty:
+                raise AudioError("X holds no clips; expected at least one")
+            answers = self._answers(table, clips, **options)
+        answers = _abstaining(answers, most_unlike) if abstain else answers
+        return _with_given(answers, X) if isinstance(X, pd.DataFrame) else answers
+
+    def predict_proba(
+        self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
+    ) -> pd.DataFrame:
+        """Return the probability of every class.
+
+        Parameters
+        ----------
+        X, sampling_rate, n_jobs, progress
+            As in `predict`.
+
+        Returns
+        -------
+        DataFrame
+            In the order of X, with one column per class, named as the class. A clip that cannot be used has NaN in all
+            of them; `predict` says why.
+        """
+        answers = self.predict(X, sampling_rate=sampling_rate, n_jobs=n_jobs, progress=progress)
+        return pd.DataFrame({name: answers[f"probability_{name}"] for name in self.card.classes})
+
+    def _answers(self, table: FeatureTable, clips: Clips, **options: Any) -> pd.DataFrame:
+        """Return the answer for every clip of a table, with the names that `clips` gives them."""
         extractor: FeatureExtractor = self.pipeline[FEATURES]
-        table = extractor.table(X, sampling_rate)
-        if table.rows.empty:
-            raise AudioError("X holds no clips; expected at least one")
-        result, heard = self._computed(table, n_jobs=n_jobs, progress=progress)
-        usable, files = result.usable, [shown_name(file) for file in table.rows["file"]]
+        result, heard = self._computed(table, **options)
+        usable, files = result.usable, [shown_name(clips.shown(str(file))) for file in table.rows["file"]]
         probabilities = np.full((len(files), len(self.card.classes)), np.nan)
         labels = np.full(len(files), "", dtype=object)
         if usable:
@@ -207,13 +237,13 @@ class Model:
             scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
             labels[usable], given = self.pipeline[CLASSIFIER].answer(scaled)
             probabilities[usable] = tempered(given, self.card.temperature)
-        failures = dict(result.failures)
+        failures = {place: clips.shown(text) for place, text in result.failures.items()}
         for place in np.flatnonzero((labels != "") & ~np.isfinite(probabilities).all(axis=1)).tolist():
             # Weights of a damaged or hostile file can be finite and still overflow.
             failures[place] = f"{files[place]}: the model gives no finite probabilities for it; its file is damaged"
             labels[place], probabilities[place] = "", np.nan
         chosen = [self.card.classes.index(label) if label else 0 for label in labels]
-        answers = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "file": files,
                 **_parts(table.rows),
@@ -224,8 +254,6 @@ class Model:
                 "error": [failures.get(position, "") for position in range(len(files))],
             }
         )
-        answers = _abstaining(answers, most_unlike) if abstain else answers
-        return _with_given(answers, X) if isinstance(X, pd.DataFrame) else answers
 
     def _computed(self, table: FeatureTable, **options: Any) -> tuple[Extraction, Extraction | None]:
         """Compute the features, and the description of the recordings: together, so that each clip is decoded once."""
@@ -276,8 +304,9 @@ class Model:
                 "the model cannot be adapted: its columns are not scaled, and it has no network with batch "
                 "normalisation; predict without adaptation"
             )
-        table = extractor.table(X, sampling_rate)
-        result = table.compute(n_jobs=n_jobs, progress=progress)
+        with as_clips(X) as clips:
+            table = extractor.table(clips.items, sampling_rate)
+            result = table.compute(n_jobs=n_jobs, progress=progress)
         check_clips(len(result.usable))
         rows = table.filled(result)
         extractor = extractor.adapted(rows)

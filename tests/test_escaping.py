@@ -53,7 +53,7 @@ def test_the_card_of_a_model_and_its_answers(command, hostile, tmp_path):
     model = tmp_path / "m.fusionser"
     options = ["--blocks", "mfcc", "--classifier", "random-forest", "--protocol", "speaker-kfold", "--folds", 2]
     command("fit", hostile, *options, "--out", model)
-    is_safe(command("card", model).output)
+    is_safe(command("info", model).output)
     done = command("predict", model, "--list", hostile, "--out", tmp_path / "answers.csv")
     assert done.status == 0, done.messages
     text = (tmp_path / "answers.csv").read_text()

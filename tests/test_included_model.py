@@ -75,12 +75,12 @@ def test_stress_without_a_model_tests_it(command, clip):
 
 
 def test_the_command_shows_the_card(command, tmp_path):
-    assert command("card").output.split() == included_card().split()
-    assert command("card", "--json").json["licences"] == {"crema-d": "ODbL 1.0"}
+    assert command("info").output.split() == included_card().split()
+    assert command("info", "--json").json["licences"] == {"crema-d": "ODbL 1.0"}
     out = tmp_path / "card.md"
-    command("card", INCLUDED_MODEL, "--out", out)
+    command("info", INCLUDED_MODEL, "--out", out)
     assert out.read_text() == card_page(load_model().card)
-    refused = command("card", INCLUDED_MODEL, "--study", tmp_path)
+    refused = command("info", INCLUDED_MODEL, "--study", tmp_path)
     assert "expected a folder that 'fusionser study' wrote" in refused.messages
 
 
@@ -113,9 +113,9 @@ def test_a_folder_may_be_named_like_a_model(command, clip, tmp_path):
 
 def test_the_card_is_written_where_it_is_asked_for(command, tmp_path):
     out = tmp_path / "card.md"
-    assert command("card", "--out", out).status == 0
+    assert command("info", "--out", out).status == 0
     assert out.read_text() == included_card()
-    assert command("card", "--json", "--out", out).status == 1
+    assert command("info", "--json", "--out", out).status == 1
 
 
 def test_the_report_is_of_the_pipeline_of_the_included_model():

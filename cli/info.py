@@ -1,4 +1,4 @@
-"""The command ``fusionser card``."""
+"""The command ``fusionser info``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from .console import print_json, write
 from .options import Json, check_out_file
 
 
-def card(
+def info(
     model: Annotated[
         Path | None, typer.Argument(help="Model file that 'fusionser fit' wrote; by default the included one.")
     ] = None,
