@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from fusionser.audio import (
@@ -37,7 +38,7 @@ BLOCK = 4096
 """Frames that are decoded at once where only their number is wanted. Those of a block that is damaged are lost."""
 
 MIXED = 1 << 16
-"""Frames of more than two channels that are decoded and averaged at once."""
+"""Frames that are decoded and averaged at once."""
 
 MOST_SAMPLES = 1 << 30
 """Most samples, of all channels together, that are decoded for one clip."""
@@ -45,8 +46,24 @@ MOST_SAMPLES = 1 << 30
 TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
 
 
+class _Sequential(soundfile.SoundFile):
+    """A file that is read block by block.
+
+    soundfile goes to the next frame after each reading of a file that is seekable, which MP3 does not survive.
+    """
+
+    def seekable(self) -> bool:
+        """Return False."""
+        return False
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether reading can begin at any frame with the right samples."""
+        return bool(super().seekable()) and self.format != "MP3"
+
+
 @contextmanager
-def _opened(file: str | Path) -> Iterator[soundfile.SoundFile]:
+def _opened(file: str | Path) -> Iterator[_Sequential]:
     """Open a file, and keep from the terminal what libmpg123 says of damaged ones."""
     with quiet(), _open(file) as sound:
         yield sound
@@ -67,7 +84,7 @@ def _reason(error: Exception) -> str:
     return text.replace("Unspecified internal error", "it is damaged")
 
 
-def _open(file: str | Path) -> soundfile.SoundFile:
+def _open(file: str | Path) -> _Sequential:
     path = Path(file)
     if wrong := wrong_name(path):
         raise AudioError(wrong["reason"])
@@ -76,7 +93,7 @@ def _open(file: str | Path) -> soundfile.SoundFile:
             raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
         if path.stat().st_size == 0:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
-        sound = soundfile.SoundFile(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
+        sound = _Sequential(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
         stating = None
         if sound.frames == 0:
             stating = streamed_wave(path)
@@ -84,7 +101,7 @@ def _open(file: str | Path) -> soundfile.SoundFile:
             stating = with_length(path)
         if stating is not None:
             sound.close()
-            sound = soundfile.SoundFile(stating)
+            sound = _Sequential(stating)
     except OSError as error:
         raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
     except (RuntimeError, TypeError, ValueError) as error:
@@ -224,13 +241,13 @@ def _stated(answer: dict[str, Any], name: str, file: str) -> float:
     return number
 
 
-def _mixed(sound: soundfile.SoundFile, first: int, count: int, channel: int | None, name: str) -> Waveform:
+def _mixed(sound: "_Sequential", first: int, count: int, channel: int | None, name: str) -> Waveform:
     """Return one channel of a file that was just opened, or the mean over all: `count` frames, or those that there are.
 
     Some codecs cannot go to a frame, and MP3 needs what comes before a frame to decode it: these are read from the
-    beginning, in one piece, since soundfile goes to a frame after each reading.
+    beginning.
     """
-    skipped = 0 if sound.seekable() and sound.format != "MP3" else first
+    skipped = 0 if sound.can_seek else first
     samples = (skipped + count) * int(sound.channels)
     if samples > MOST_SAMPLES:
         raise AudioError(
@@ -240,29 +257,31 @@ def _mixed(sound: soundfile.SoundFile, first: int, count: int, channel: int | No
         )
     if first and not skipped:
         sound.seek(first)
-    if sound.channels <= 2 or skipped:
-        channels = one_channel(sound.read(skipped + count, dtype="float32", always_2d=True)[skipped:].T, channel, name)
-        mono = mix_down(channels)
-        check_channels(channels, mono, name)
-        return mono
-    return _mixed_in_blocks(sound, count, channel, name)
-
-
-def _mixed_in_blocks(sound: soundfile.SoundFile, count: int, channel: int | None, name: str) -> Waveform:
+    for _ in _blocks(sound, skipped):
+        pass
     mono, done = np.empty(count, dtype=np.float32), 0
     used = sound.channels if channel is None else 1
     low, high = (np.full(used, limit, dtype=np.float32) for limit in (np.inf, -np.inf))
-    while done < count:
-        read = sound.read(min(MIXED, count - done), dtype="float32", always_2d=True).T
-        channels = one_channel(read, channel, name)
-        if channels.shape[1] == 0:
-            break
+    for block in _blocks(sound, count):
+        channels = one_channel(block, channel, name)
         mono[done : done + channels.shape[1]] = mix_down(channels)
-        low, high = np.minimum(low, channels.min(axis=1)), np.maximum(high, channels.max(axis=1))
+        if used > 1:
+            low, high = np.minimum(low, channels.min(axis=1)), np.maximum(high, channels.max(axis=1))
         done += channels.shape[1]
-    # The range of each channel is all that the check needs.
-    check_channels(np.stack([low, high], axis=1), mono[:done], name)
+    if used > 1:
+        # The range of each channel is all that the check needs.
+        check_channels(np.stack([low, high], axis=1), mono[:done], name)
     return mono[:done]
+
+
+def _blocks(sound: "_Sequential", count: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the next `count` frames, or those that there are, as arrays of shape (n_channels, n_frames)."""
+    while count > 0:
+        block = sound.read(min(MIXED, count), dtype="float32", always_2d=True).T
+        if block.shape[1] == 0:
+            return
+        yield block
+        count -= block.shape[1]
 
 
 def _check_times(start: float, end: float | None, name: str) -> None:
