@@ -8,8 +8,11 @@ import io
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread, Timer
+from typing import IO
 
 from fusionser.errors import AudioError
 
@@ -39,6 +42,12 @@ MEMORY = 2 * 2**30
 LARGEST = 2**30
 """Bytes of decoded audio that are accepted."""
 
+HEADER = 44
+"""Bytes of a WAV file without samples."""
+
+BLOCK = 1 << 16
+"""Bytes that are copied at once."""
+
 REMEDY = "install ffmpeg (https://ffmpeg.org), or convert it to WAV or FLAC"
 
 
@@ -59,8 +68,14 @@ def begins_foreign(head: bytes) -> bool:
     return any(head[place:].startswith(mark) for mark, place in BEGINNINGS.items())
 
 
-def decoded_by_ffmpeg(file: str | Path) -> io.BytesIO:
+def decoded_by_ffmpeg(file: str | Path) -> int | io.BytesIO:
     """Return the first audio track of a file as WAV, at its own rate and with its own channels.
+
+    Returns
+    -------
+    int or BytesIO
+        The descriptor of a file without a name, which is gone when it is closed. The decoder of `fusionser.isolation`
+        may not write files, and gets the content in memory.
 
     Raises
     ------
@@ -74,21 +89,81 @@ def decoded_by_ffmpeg(file: str | Path) -> io.BytesIO:
         program, "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS,
         # The name of a file is never taken for an option, or for another protocol.
         "-i", f"file:{Path(file).absolute()}", "-map", "0:a:0", "-threads", "1",
-        "-fs", str(LARGEST), "-c:a", "pcm_s16le", "-f", "wav", "pipe:1",
+        "-c:a", "pcm_s16le", "-f", "wav", "pipe:1",
     ]  # fmt: skip
+    if not _writes_files():
+        content = io.BytesIO()
+        _decode_to(content, command, str(file))
+        return content
+    with tempfile.TemporaryFile() as decoded:
+        _decode_to(decoded, command, str(file))
+        return os.dup(decoded.fileno())
+
+
+def _writes_files() -> bool:
+    """Return whether this process may write files at all."""
     try:
-        done = subprocess.run(  # noqa: S603 - no shell, and a fixed command
-            command, capture_output=True, timeout=SECONDS, check=False, preexec_fn=_limits(), env=_environment()
-        )
-    except subprocess.TimeoutExpired as error:
-        raise AudioError(f"{file}: ffmpeg took more than {SECONDS:g} s; convert it to WAV or FLAC") from error
+        import resource
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0
+
+
+def _decode_to(output: IO[bytes], command: list[str], name: str) -> None:
+    """Run ffmpeg, write what it decodes to a file, and go to its beginning; raise `AudioError` if it fails."""
+    try:
+        code, said = _run(command, output, name)
     except OSError as error:
-        raise AudioError(f"{file}: ffmpeg cannot be run ({error.strerror or error}); {REMEDY}") from error
-    if done.returncode != 0 or len(done.stdout) <= 44:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = lines[-1].split("] ")[-1].replace(f"file:{Path(file).absolute()}: ", "") if lines else "no audio in it"
-        raise AudioError(f"{file}: ffmpeg cannot decode it ({reason[:200]}); convert it to WAV or FLAC")
-    return io.BytesIO(done.stdout)
+        raise AudioError(f"{name}: ffmpeg cannot be run ({error.strerror or error}); {REMEDY}") from error
+    if code != 0 or output.tell() <= HEADER:
+        lines = said.decode(errors="replace").strip().splitlines()
+        reason = lines[-1].split("] ")[-1].replace(f"file:{Path(name).absolute()}: ", "") if lines else "no audio in it"
+        raise AudioError(f"{name}: ffmpeg cannot decode it ({reason[:200]}); convert it to WAV or FLAC")
+    output.seek(0)
+
+
+def _run(command: list[str], output: IO[bytes], name: str) -> tuple[int, bytes]:
+    """Run ffmpeg, write what it decodes to a file, and return its exit status and the end of its messages.
+
+    ffmpeg itself may not write files. What it writes to the pipe goes to the file block by block.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(  # noqa: S603 - no shell, and a fixed command
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, preexec_fn=_limits(), env=_environment()
+    ) as program:
+        try:
+            return _copied(program, output, name)
+        finally:
+            program.kill()
+
+
+def _copied(program: "subprocess.Popen[bytes]", output: IO[bytes], name: str) -> tuple[int, bytes]:
+    """Copy what a program writes, within the limits, and return its exit status and the end of its messages."""
+    said = [b""]
+
+    def listen() -> None:
+        while block := program.stderr.read1(BLOCK):  # type: ignore[union-attr]
+            said[0] = (said[0] + block)[-BLOCK:]
+
+    listener = Thread(target=listen, daemon=True)
+    listener.start()
+    late = Timer(SECONDS, program.kill)
+    late.start()
+    try:
+        while block := program.stdout.read1(BLOCK):  # type: ignore[union-attr]
+            output.write(block)
+            if output.tell() > LARGEST:
+                raise AudioError(
+                    f"{name}: more than {LARGEST / 2**30:g} GiB when it is decoded; cut it, or convert it to FLAC"
+                )
+        code = program.wait()
+        listener.join()
+    finally:
+        running = late.is_alive()
+        late.cancel()
+    if not running and code != 0:
+        raise AudioError(f"{name}: ffmpeg took more than {SECONDS:g} s; convert it to WAV or FLAC")
+    return code, said[0]
 
 
 def _environment() -> dict[str, str]:

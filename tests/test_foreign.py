@@ -101,6 +101,14 @@ def test_a_playlist_opens_no_other_file(tmp_path):
         foreign.decoded_by_ffmpeg(tmp_path / "list.m4a")
 
 
+@needs_ffmpeg
+def test_what_is_too_large_when_decoded_is_refused_and_not_shortened(tmp_path, monkeypatch):
+    file = encoded(tmp_path, "m4a")
+    monkeypatch.setattr(foreign, "LARGEST", 50_000)
+    with pytest.raises(AudioError, match="more than .* GiB when it is decoded"):
+        decode(file)
+
+
 def program(folder, monkeypatch, text):
     """Put a program of this text in the place of ffmpeg."""
     (folder / "bin").mkdir()

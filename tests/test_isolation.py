@@ -133,7 +133,7 @@ def test_the_decoder_writes_no_files(faulty):
 
 def test_too_much_memory(tmp_path, monkeypatch):
     file = tmp_path / "long.flac"
-    soundfile.write(file, np.zeros((48000 * 880, 2), dtype=np.int16), 48000, subtype="PCM_16")
+    soundfile.write(file, np.zeros(96000 * 880, dtype=np.int16), 96000, subtype="PCM_16")
     monkeypatch.setattr(isolation, "MEMORY", 512 * 2**20)
     isolation._stop()
     try:
@@ -143,7 +143,7 @@ def test_too_much_memory(tmp_path, monkeypatch):
         isolation._stop()
     monkeypatch.undo()
     with isolated_decoding():
-        assert decode(file)[0].size == 48000 * 880
+        assert decode(file)[0].size == 96000 * 880
 
 
 @pytest.mark.parametrize(
