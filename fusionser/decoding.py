@@ -29,7 +29,7 @@ from fusionser.isolation import ask_decoder, is_isolated
 from fusionser.mpeg import with_length
 from fusionser.quiet import quiet
 
-__all__ = ["check_length", "decode", "duration_of", "is_cut_off"]
+__all__ = ["Sequential", "check_length", "check_whole", "decode", "duration_of", "is_cut_off", "open_sound", "reason"]
 
 LATEST_SECONDS = 24 * 3600.0
 """Latest start and end of a part, in seconds."""
@@ -46,7 +46,7 @@ MOST_SAMPLES = 1 << 30
 TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
 
 
-class _Sequential(soundfile.SoundFile):
+class Sequential(soundfile.SoundFile):
     """A file that is read block by block.
 
     soundfile goes to the next frame after each reading of a file that is seekable, which MP3 does not survive.
@@ -63,9 +63,9 @@ class _Sequential(soundfile.SoundFile):
 
 
 @contextmanager
-def _opened(file: str | Path) -> Iterator[_Sequential]:
+def _opened(file: str | Path) -> Iterator[Sequential]:
     """Open a file, and keep from the terminal what libmpg123 says of damaged ones."""
-    with quiet(), _open(file) as sound:
+    with quiet(), open_sound(file) as sound:
         yield sound
 
 
@@ -78,13 +78,14 @@ def _descriptor(path: Path) -> int | Path:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC) if os.name == "posix" else path
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return what libsndfile says of a file; its "internal error" is one in the file."""
     text = str(getattr(error, "error_string", error)).rstrip(".")
     return text.replace("Unspecified internal error", "it is damaged")
 
 
-def _open(file: str | Path) -> _Sequential:
+def open_sound(file: str | Path) -> Sequential:
+    """Open a recording; raise `AudioError` if that is not possible."""
     path = Path(file)
     if wrong := wrong_name(path):
         raise AudioError(wrong["reason"])
@@ -93,7 +94,7 @@ def _open(file: str | Path) -> _Sequential:
             raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
         if path.stat().st_size == 0:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
-        sound = _Sequential(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
+        sound = Sequential(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
         stating = None
         if sound.frames == 0:
             stating = streamed_wave(path)
@@ -101,13 +102,13 @@ def _open(file: str | Path) -> _Sequential:
             stating = with_length(path)
         if stating is not None:
             sound.close()
-            sound = _Sequential(stating)
+            sound = Sequential(stating)
     except OSError as error:
         raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
-        reason = _reason(error)
-        raise AudioError(f"{file}: not readable as audio ({reason}); convert it to WAV or FLAC") from error
+        why = reason(error)
+        raise AudioError(f"{file}: not readable as audio ({why}); convert it to WAV or FLAC") from error
     return sound
 
 
@@ -133,7 +134,7 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     if accept_truncated:
         frames = _decodable(file)
     else:
-        _check_whole(file)
+        check_whole(file)
     if frames <= 0:
         raise AudioError(f"{file}: holds no samples")
     return frames / rate
@@ -156,7 +157,8 @@ def is_cut_off(file: str | Path, seconds: float) -> bool:
         return True
 
 
-def _check_whole(file: str | Path) -> None:
+def check_whole(file: str | Path) -> None:
+    """Raise `AudioError` if the file has less audio than its header promises."""
     if lacking := missing_part(file):
         raise AudioError(f"{file}: cut off: {lacking}; {TRUNCATED_REMEDY}")
 
@@ -204,15 +206,15 @@ def decode(
         rate, frames = int(sound.samplerate), max(int(sound.frames), 0)
         first = int(start * rate)
         if end is None:
-            _check_whole(file)
+            check_whole(file)
         count = frames - first if end is None else round(end * rate) - first
         check_length(count / rate, str(file))
         count = min(count, max(frames - first, 0))
         try:
             mono = _mixed(sound, min(first, frames), count, channel, str(file))
         except RuntimeError as error:
-            reason = _reason(error)
-            raise AudioError(f"{file}: decoding failed ({reason}); {TRUNCATED_REMEDY}") from error
+            why = reason(error)
+            raise AudioError(f"{file}: decoding failed ({why}); {TRUNCATED_REMEDY}") from error
     check_part(mono.size, rate, start, end, str(file))
     if end is None and frames - first - mono.size > END_TOLERANCE * rate:
         raise AudioError(
@@ -241,7 +243,7 @@ def _stated(answer: dict[str, Any], name: str, file: str) -> float:
     return number
 
 
-def _mixed(sound: "_Sequential", first: int, count: int, channel: int | None, name: str) -> Waveform:
+def _mixed(sound: Sequential, first: int, count: int, channel: int | None, name: str) -> Waveform:
     """Return one channel of a file that was just opened, or the mean over all: `count` frames, or those that there are.
 
     Some codecs cannot go to a frame, and MP3 needs what comes before a frame to decode it: these are read from the
@@ -274,7 +276,7 @@ def _mixed(sound: "_Sequential", first: int, count: int, channel: int | None, na
     return mono[:done]
 
 
-def _blocks(sound: "_Sequential", count: int) -> Iterator[npt.NDArray[np.float32]]:
+def _blocks(sound: Sequential, count: int) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the next `count` frames, or those that there are, as arrays of shape (n_channels, n_frames)."""
     while count > 0:
         block = sound.read(min(MIXED, count), dtype="float32", always_2d=True).T

@@ -1,0 +1,210 @@
+"""The time line of a recording: answers for its windows, segments, and a summary."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusionser.audio import Waveform
+from fusionser.errors import AudioError, SettingsError
+from fusionser.long_recordings import LongRecording, open_long
+from fusionser.model import MOST_UNLIKE, Model, load_model
+from fusionser.recordings import as_clips
+from fusionser.timeline.segments import cells_of, segments_of, summary_of
+from fusionser.timeline.stream import Answered, answer_windows
+from fusionser.timeline.windows import Window, WindowCutter, WindowSettings
+from fusionser.waveform import check_rate, samples_of, split_pair
+
+__all__ = ["Timeline", "predict_timeline"]
+
+Progress = Callable[[int, int], None]
+"""Called with the seconds that are done, and all seconds."""
+
+PIECE_SECONDS = 10.0
+"""Samples in memory are taken in pieces of this length."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What a model hears in a recording over time."""
+
+    file: str
+    """The recording."""
+
+    seconds: float
+    """Its duration."""
+
+    classes: tuple[str, ...]
+    """The emotions that the model knows."""
+
+    settings: WindowSettings
+    """Length and hop of the windows."""
+
+    windows: pd.DataFrame
+    """One row per window, as of `StreamPredictor.feed`."""
+
+    segments: pd.DataFrame
+    """``start``, ``end``, ``emotion``, ``probability``, and the probabilities of all classes, as of `segments_of`."""
+
+    summary: pd.DataFrame
+    """``emotion``, ``seconds``, ``share`` of the speech, ``segments``, ``probability``; the longest first."""
+
+    probabilities: pd.DataFrame
+    """The probabilities of all classes in steps of a hop, with ``start``, ``end`` and the share of ``speech``."""
+
+    pitch: np.ndarray[Any, np.dtype[np.float64]]
+    """Fundamental frequency in Hz every 20 ms; 0 where the voice is not periodic."""
+
+
+def predict_timeline(
+    recording: Any,
+    model: Model | None = None,
+    *,
+    windows: float = 3.0,
+    hop: float = 0.5,
+    sampling_rate: int | None = None,
+    channel: int | None = None,
+    end: float | None = None,
+    abstain: bool = False,
+    most_unlike: float = MOST_UNLIKE,
+    progress: Progress | None = None,
+    listener: Callable[[int, Waveform], None] | None = None,
+) -> Timeline:
+    """Predict how the emotion changes over a recording, which may be hours long.
+
+    The recording is decoded piece by piece, so the memory does not grow with its duration, but for one row per window.
+
+    Parameters
+    ----------
+    recording : str, path, bytes, binary file, array, or pair (samples, rate)
+        As for `Model.predict`.
+    model : Model, optional
+        By default the included one.
+    windows : float, default=3.0
+        Length of a window in seconds. Close to that of the clips that the model was trained on is best.
+    hop : float, default=0.5
+        Distance from the beginning of one window to that of the next in seconds.
+    sampling_rate : int, optional
+        Rate of an array in Hz.
+    channel : int, optional
+        The channel of a file to use, from 1. None is the mean of all.
+    end : float, optional
+        Where to stop, in seconds, such as the end of what is left of a file that was cut off.
+    abstain, most_unlike
+        As of `Model.predict`. Segments whose answer has a mean probability below 0.5 are then "unsure".
+    progress : callable, optional
+        Called with the seconds that are done, and all seconds.
+    listener : callable, optional
+        Called with the sampling rate and each piece of samples, in their order.
+
+    Returns
+    -------
+    Timeline
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be decoded.
+    SettingsError
+        If `windows` or `hop` are out of range, or the model needs the speaker's gender.
+    """
+    used = load_model() if model is None else model
+    if used.needs_gender:
+        raise SettingsError(
+            "the model has the speaker's gender as a feature, which a recording with several speakers does not have; "
+            "fit one with --gender none"
+        )
+    settings = WindowSettings(windows, hop)
+    options = {"abstain": abstain, "most_unlike": most_unlike}
+    with _opened(recording, sampling_rate, end, channel) as (name, source):
+        pieces = _told(source, progress, listener)
+        cutter = WindowCutter(source.sampling_rate, settings)
+        answered = list(answer_windows(_cut(cutter, pieces), used, source.sampling_rate, name, **options))
+        seconds = cutter.received / source.sampling_rate
+    if not answered:
+        raise AudioError(f"{name}: holds no samples")
+    return _timeline(name, seconds, used.card.classes, settings, answered, abstain)
+
+
+def _timeline(
+    name: str, seconds: float, classes: Any, settings: WindowSettings, answered: list[Answered], abstain: bool
+) -> Timeline:
+    cells = cells_of(answered, settings, seconds, classes)
+    segments = segments_of(cells, abstain=abstain)
+    edges = cells.edges()
+    steps = pd.DataFrame(
+        {
+            "start": edges[:-1],
+            "end": edges[1:],
+            "speech": cells.speech,
+            **{f"probability_{label}": cells.probabilities[:, place] for place, label in enumerate(classes)},
+        }
+    )
+    windows = pd.DataFrame([one.answer for one in answered])
+    pitch = _pitch(answered, settings.hop)
+    return Timeline(
+        name, seconds, tuple(classes), settings, windows, segments, summary_of(segments, seconds), steps, pitch
+    )
+
+
+def _pitch(answered: list[Answered], hop: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the pitch of the whole recording: of each window what lies before the next one."""
+    from fusionser.timeline.speech import FRAME_SECONDS
+
+    track = np.zeros(round(answered[-1].end / FRAME_SECONDS) + 1)
+    for window in answered:
+        first = round(window.start / FRAME_SECONDS)
+        part = window.pitch[: len(track) - first]
+        track[first : first + len(part)] = part
+    return track
+
+
+def _cut(cutter: WindowCutter, pieces: Iterator[Waveform]) -> Iterator[Window]:
+    for piece in pieces:
+        yield from cutter.feed(piece)
+    yield from cutter.finish()
+
+
+def _told(source: LongRecording, progress: Progress | None, listener: Any) -> Iterator[Waveform]:
+    """Yield the pieces of a recording, and tell those who listen."""
+    done = 0
+    for piece in source.pieces:
+        if listener is not None:
+            listener(source.sampling_rate, piece)
+        yield piece
+        done += piece.size
+        if progress is not None:
+            progress(min(round(done / source.sampling_rate), round(source.seconds)), round(source.seconds))
+
+
+@contextmanager
+def _opened(
+    recording: Any, sampling_rate: int | None, end: float | None, channel: int | None
+) -> Iterator[tuple[str, LongRecording]]:
+    """Open a recording of any kind, and yield its name too."""
+    with as_clips(recording) as clips:
+        if not isinstance(clips.items, list) or len(clips.items) != 1:
+            raise SettingsError("a time line is for one recording; got several, or a table")
+        item = clips.items[0]
+        if isinstance(item, str) or hasattr(item, "__fspath__"):
+            with open_long(str(item), end, channel) as opened:
+                yield clips.shown(str(item)), opened
+            return
+        samples, rate = split_pair(item)
+        yield "waveform", _in_memory(np.asarray(samples), check_rate(rate if rate is not None else sampling_rate))
+
+
+def _in_memory(samples: np.ndarray[Any, Any], rate: int) -> LongRecording:
+    count = max(samples.shape)
+    size = round(PIECE_SECONDS * rate)
+    along = int(np.argmax(samples.shape))
+
+    def pieces() -> Iterator[Waveform]:
+        for first in range(0, count, size):
+            part = samples.take(range(first, min(first + size, count)), axis=along)
+            yield samples_of({"file": "waveform", "waveform": part, "sampling_rate": rate})[0]
+
+    return LongRecording(rate, count / rate, pieces())

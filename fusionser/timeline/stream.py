@@ -1,0 +1,189 @@
+"""Predictions for samples that arrive piece by piece, window by window."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fusionser.audio import Waveform
+from fusionser.errors import FusionserError, SettingsError
+from fusionser.model import MOST_UNLIKE, Model
+from fusionser.timeline.speech import speech_frames
+from fusionser.timeline.windows import Window, WindowCutter, WindowSettings
+from fusionser.waveform import check_rate, samples_of
+
+__all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows"]
+
+NO_SPEECH = "no speech"
+"""What stands in the place of an emotion where nobody speaks."""
+
+LEAST_SPEECH = 0.1
+"""Share of speech from which a window is predicted."""
+
+BATCH = 32
+"""Windows that are predicted at once."""
+
+
+class Answered(NamedTuple):
+    """A window with its answer."""
+
+    start: float
+    """Seconds from the beginning of the recording."""
+
+    end: float
+
+    answer: dict[str, Any]
+    """A row as of `Model.predict`, with ``start``, ``end`` and ``speech``, the share of speech."""
+
+    speech: npt.NDArray[np.bool_]
+    """Whether there is speech, every 20 ms."""
+
+    pitch: npt.NDArray[np.float64]
+    """Fundamental frequency in Hz every 20 ms; 0 where the voice is not periodic."""
+
+
+def answer_windows(
+    windows: Iterable[Window], model: Model, sampling_rate: int, name: str, **options: Any
+) -> Iterator[Answered]:
+    """Predict windows, some at a time; those with too little speech are not predicted.
+
+    Parameters
+    ----------
+    windows : iterable of Window
+    model : Model
+    sampling_rate : int
+        Rate of the samples in Hz.
+    name : str
+        Name of the recording.
+    **options
+        Of `Model.predict`: ``abstain``, ``most_unlike``.
+    """
+    remaining = iter(windows)
+    while batch := list(islice(remaining, BATCH)):
+        heard = [speech_frames(window.samples, sampling_rate) for window in batch]
+        shares = [float(frames.speech.mean()) for frames in heard]
+        spoken = [place for place, share in enumerate(shares) if share >= LEAST_SPEECH]
+        answers = _predicted([batch[place] for place in spoken], model, sampling_rate, options)
+        found = dict(zip(spoken, answers, strict=True))
+        for place, (window, frames) in enumerate(zip(batch, heard, strict=True)):
+            start, end = window.start / sampling_rate, window.end / sampling_rate
+            place_of = {"file": name, "start": start, "end": end, "speech": shares[place]}
+            answer = found.get(place) or {**_blank(model, options), "emotion": NO_SPEECH}
+            yield Answered(start, end, {**place_of, **answer}, frames.speech, frames.pitch)
+
+
+def _predicted(windows: Sequence[Window], model: Model, sampling_rate: int, options: Any) -> list[dict[str, Any]]:
+    """Return the answers for windows, without the columns that say which recording it is."""
+    if not windows:
+        return []
+    answers = model.predict([(window.samples, sampling_rate) for window in windows], **options)
+    return [
+        {str(name): value for name, value in record.items() if name != "file"} for record in answers.to_dict("records")
+    ]
+
+
+def _blank(model: Model, options: Any) -> dict[str, Any]:
+    """Return an answer without values."""
+    names = ["probability", *(f"probability_{name}" for name in model.card.classes)]
+    blank: dict[str, Any] = {"emotion": "", **dict.fromkeys(names, float("nan"))}
+    if model.unlikeness is not None:
+        blank |= {"unlikeness": float("nan"), "unlike_because": ""}
+    blank["error"] = ""
+    return blank | ({"unsure_because": ""} if options.get("abstain") else {})
+
+
+class StreamPredictor:
+    """Predict samples while they arrive, such as those of a microphone.
+
+    The windows, and their answers, are those of `predict_timeline` for the same samples, however they are divided. A
+    window is answered with the samples that complete it: at most `windows` after what it begins with was said, plus
+    the time that the model needs.
+
+    Parameters
+    ----------
+    model : Model
+    sampling_rate : int
+        Rate of the samples in Hz.
+    windows : float, default=3.0
+        Length of a window in seconds.
+    hop : float, default=0.5
+        Distance from the beginning of one window to that of the next in seconds.
+    abstain : bool, default=False
+        As of `Model.predict`.
+    most_unlike : float, default=0.99
+        As of `Model.predict`.
+
+    Examples
+    --------
+    >>> import fusionser
+    >>> predictor = StreamPredictor(fusionser.load_model(), sampling_rate=16000)
+    >>> second = 0.1 * np.random.default_rng(0).normal(size=16000)
+    >>> [len(predictor.feed(second)) for _ in range(4)]
+    [0, 0, 1, 2]
+    >>> predictor.finish()[["start", "end", "emotion"]].to_dict("records")
+    [{'start': 1.5, 'end': 4.0, 'emotion': 'no speech'}]
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sampling_rate: int,
+        *,
+        windows: float = 3.0,
+        hop: float = 0.5,
+        abstain: bool = False,
+        most_unlike: float = MOST_UNLIKE,
+    ) -> None:
+        if model.needs_gender:
+            raise SettingsError("the model has the speaker's gender as a feature, which a stream does not state")
+        self.model = model
+        self.sampling_rate = check_rate(sampling_rate)
+        self._cutter = WindowCutter(self.sampling_rate, WindowSettings(windows, hop))
+        self._options = {"abstain": abstain, "most_unlike": most_unlike}
+        self._finished = False
+
+    def feed(self, samples: Any) -> pd.DataFrame:
+        """Take more samples, and return the answers for the windows that they complete.
+
+        Parameters
+        ----------
+        samples : array
+            Integers or floats from -1 to 1, with channels in columns if there are several. None at all are allowed.
+
+        Returns
+        -------
+        DataFrame
+            One row per window, perhaps none: ``file`` ("stream"), ``start`` and ``end`` in seconds from the first
+            sample, ``speech``, the share of the window with speech, and the columns of `Model.predict`. In a window
+            with less than 10 % of speech, ``emotion`` is `NO_SPEECH`.
+
+        Raises
+        ------
+        AudioError
+            If the samples are not finite, or far beyond full scale.
+        FusionserError
+            After `finish`.
+        """
+        if self._finished:
+            raise FusionserError("the stream was finished; make a new StreamPredictor")
+        return self._answers(self._cutter.feed(self._mono(samples)))
+
+    def finish(self) -> pd.DataFrame:
+        """Return the answer for what follows the last window, as `feed` does; the stream is then at its end."""
+        self._finished = True
+        return self._answers(self._cutter.finish())
+
+    def _mono(self, samples: Any) -> Waveform:
+        given = np.asarray(samples)
+        if given.size == 0:
+            return np.zeros(0, dtype=np.float32)
+        row = {"file": "stream", "waveform": given, "sampling_rate": self.sampling_rate}
+        return samples_of(row)[0]
+
+    def _answers(self, windows: Iterable[Window]) -> pd.DataFrame:
+        answered = answer_windows(windows, self.model, self.sampling_rate, "stream", **self._options)
+        names = ["file", "start", "end", "speech", *_blank(self.model, self._options)]
+        return pd.DataFrame([one.answer for one in answered], columns=names)
