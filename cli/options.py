@@ -42,9 +42,14 @@ def check_out_folder(out: Path | None) -> Path | None:
 
 def check_out_file(out: Path | None) -> Path | None:
     """Reject a file to write that cannot be made, before the work whose results would go there."""
+    return check_file_to_write(out, "--out")
+
+
+def check_file_to_write(out: Path | None, flag: str) -> Path | None:
+    """Reject a file to write that cannot be made, as `check_out_file` does, for any option."""
     if out is not None and out.is_dir():
-        raise SettingsError(f"--out is {out}, which is a folder; expected a file")
-    return _check_place(out)
+        raise SettingsError(f"{flag} is {out}, which is a folder; expected a file")
+    return _check_place(out, flag)
 
 
 def check_out_table(out: Path | None) -> Path | None:
@@ -54,15 +59,15 @@ def check_out_table(out: Path | None) -> Path | None:
     return check_out_file(out)
 
 
-def _check_place(out: Path | None) -> Path | None:
+def _check_place(out: Path | None, flag: str = "--out") -> Path | None:
     """Reject a path below a file, or below a folder that nothing can be written to."""
     if out is None:
         return None
     there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if there != out and not there.is_dir():
-        raise SettingsError(f"--out is {out}, but {there} is a file; choose another path")
+        raise SettingsError(f"{flag} is {out}, but {there} is a file; choose another path")
     if not os.access(there, os.W_OK):
-        raise SettingsError(f"--out is {out}, but nothing can be written to {there}; choose another path")
+        raise SettingsError(f"{flag} is {out}, but nothing can be written to {there}; choose another path")
     return out
 
 

@@ -19,6 +19,7 @@ from .options import (
     TRUNCATED_HELP,
     Group,
     check_channel,
+    check_file_to_write,
     check_jobs,
     check_out_table,
     decode_apart,
@@ -38,6 +39,15 @@ NO_UNLIKENESS = (
 )
 
 
+def check_timeline(path: Path | None) -> Path | None:
+    """Reject a time line that cannot be written, or is of an unknown format."""
+    from fusionser.names import TIMELINE_SUFFIXES
+
+    if path is not None and path.suffix.lower() not in map(str.lower, TIMELINE_SUFFIXES):
+        raise SettingsError(f"--timeline is {path}; expected a file ending in {', '.join(TIMELINE_SUFFIXES)}")
+    return check_file_to_write(path, "--timeline")
+
+
 class Asked(Group):
     """The options of the command."""
 
@@ -51,6 +61,16 @@ class Asked(Group):
         "recordings than 99 % of those of unseen speakers.",
         False,
         "--abstain",
+    )
+    windows: float | None = option(
+        "Length in seconds of the windows into which each recording is cut, to follow the emotion over time. "
+        "Recordings may then be hours long."
+    )
+    hop: float | None = option("With --windows: seconds from one window to the next, by default 0.5.")
+    timeline: Path | None = option(
+        "Write the emotions over time of one recording, by the suffix as a page (.html), a table (.csv), .json, labels "
+        "for Audacity (.txt) or a .TextGrid for Praat. Windows have 3 s if --windows is not given.",
+        callback=check_timeline,
     )
     most_unlike: float | None = option(
         "With --abstain: unlikeness up to which recordings are answered, by default 0.99; 1 for all.", min=0.0, max=1.0
@@ -81,8 +101,13 @@ def predict(
 
     limit = _most_unlike(asked.abstain, asked.most_unlike)
     model, clips = split_model(paths or [])
+    if over_time(asked):
+        from .over_time import predict_over_time
+
+        predict_over_time(asked, load_or_included(model), clips, limit)
+        return
     loaded = load_or_included(model)
-    gathered = _gathered(clips, asked)
+    gathered = gathered_clips(clips, asked)
     _set_gender(loaded, gathered.rows, asked.gender)
     if asked.adapt:
         loaded = _adapted(loaded, gathered.rows, asked.jobs)
@@ -97,7 +122,8 @@ def predict(
         raise typer.Exit(1)
 
 
-def _gathered(clips: list[str], asked: Asked) -> Any:
+def gathered_clips(clips: list[str], asked: Asked) -> Any:
+    """Return the recordings among the arguments, if any can be used."""
     from .inputs import gather_clips
 
     shared = ("columns", "accept_truncated", "channel")
@@ -122,6 +148,18 @@ def _with_refused(answers: Any, clips: Any) -> Any:
     together = pd.concat([answers.set_axis(clips.places()), errors]).sort_index()
     texts = [name for name in answers if answers[name].dtype.kind not in "fiub"]
     return together.assign(**{name: together[name].fillna("") for name in texts})
+
+
+def over_time(asked: Asked) -> bool:
+    """Return whether windows are predicted; raise `SettingsError` for options that have no effect with or without."""
+    if asked.windows is None and asked.timeline is None:
+        if asked.hop is not None:
+            raise SettingsError("--hop has no effect without --windows or --timeline; give one of them, too")
+        return False
+    for name, given in (("--adapt", asked.adapt), ("--gender", asked.gender), ("--jobs", asked.jobs != 1)):
+        if given:
+            raise SettingsError(f"{name} has no effect with --windows and --timeline; leave it out")
+    return True
 
 
 def _most_unlike(abstain: bool, given: float | None) -> float:

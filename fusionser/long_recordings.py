@@ -66,10 +66,10 @@ def open_long(file: str | Path, end: float | None = None, channel: int | None = 
         yield LongRecording(rate, seconds, _parts(file, seconds, channel))
         return
     with quiet():
-        if end is None:
-            check_whole(file)
         sound = open_sound(file)
     with sound:
+        if end is None:
+            check_whole(file)
         seconds = _checked(sound.frames / sound.samplerate if end is None else end, str(file))
         yield LongRecording(int(sound.samplerate), seconds, _pieces(sound, seconds, end is None, channel, str(file)))
 

@@ -158,6 +158,16 @@ class Model:
         """Whether predicting a clip requires the gender of its speaker."""
         return any(block.kind == Gender.kind for _, block in self.pipeline[FEATURES].blocks)
 
+    @property
+    def analysis_rate(self) -> int | None:
+        """Sampling rate in Hz of all that the model computes from audio; None if there are several."""
+        table = self.pipeline[FEATURES].table(pd.DataFrame({"file": []}))
+        computations = [*table.blocks.values(), *table.front_ends.values()]
+        if self.unlikeness is not None:
+            computations.append(Recording())
+        rates = {item.sampling_rate for item in computations if item.uses_audio}
+        return rates.pop() if len(rates) == 1 else None
+
     def predict(
         self,
         X: Any,

@@ -31,6 +31,9 @@ EARLY = "early"
 FUSIONS = (EARLY, *LATE_FUSIONS)
 """Early fusion classifies all columns together; late fusion combines the probabilities of several classifiers."""
 
+TIMELINE_SUFFIXES = (".html", ".csv", ".json", ".txt", ".TextGrid")
+"""Formats of a time line: a page, a table, everything, labels for Audacity, tiers for Praat."""
+
 GENDERS = ("female", "male")
 GENDER_FEATURES = ("given", "estimated", "none")
 """The gender as a feature: taken from the rows, estimated from the voice, or not used."""

@@ -14,8 +14,9 @@ from fusionser.long_recordings import LongRecording, open_long
 from fusionser.model import MOST_UNLIKE, Model, load_model
 from fusionser.recordings import as_clips
 from fusionser.timeline.segments import cells_of, segments_of, summary_of
+from fusionser.timeline.speech import FRAME_SECONDS
 from fusionser.timeline.stream import Answered, answer_windows
-from fusionser.timeline.windows import Window, WindowCutter, WindowSettings
+from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, samples_of, split_pair
 
 __all__ = ["Timeline", "predict_timeline"]
@@ -121,9 +122,10 @@ def predict_timeline(
     options = {"abstain": abstain, "most_unlike": most_unlike}
     with _opened(recording, sampling_rate, end, channel) as (name, source):
         pieces = _told(source, progress, listener)
-        cutter = WindowCutter(source.sampling_rate, settings)
-        answered = list(answer_windows(_cut(cutter, pieces), used, source.sampling_rate, name, **options))
-        seconds = cutter.received / source.sampling_rate
+        resampler = Resampler(source.sampling_rate, used.analysis_rate)
+        cutter = WindowCutter(resampler.rate, settings)
+        answered = list(answer_windows(_cut(cutter, resampler, pieces), used, resampler.rate, name, **options))
+        seconds = cutter.received / resampler.rate
     if not answered:
         raise AudioError(f"{name}: holds no samples")
     return _timeline(name, seconds, used.card.classes, settings, answered, abstain)
@@ -144,16 +146,14 @@ def _timeline(
         }
     )
     windows = pd.DataFrame([one.answer for one in answered])
-    pitch = _pitch(answered, settings.hop)
+    pitch = _pitch(answered)
     return Timeline(
         name, seconds, tuple(classes), settings, windows, segments, summary_of(segments, seconds), steps, pitch
     )
 
 
-def _pitch(answered: list[Answered], hop: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _pitch(answered: list[Answered]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the pitch of the whole recording: of each window what lies before the next one."""
-    from fusionser.timeline.speech import FRAME_SECONDS
-
     track = np.zeros(round(answered[-1].end / FRAME_SECONDS) + 1)
     for window in answered:
         first = round(window.start / FRAME_SECONDS)
@@ -162,9 +162,10 @@ def _pitch(answered: list[Answered], hop: float) -> np.ndarray[Any, np.dtype[np.
     return track
 
 
-def _cut(cutter: WindowCutter, pieces: Iterator[Waveform]) -> Iterator[Window]:
+def _cut(cutter: WindowCutter, resampler: Resampler, pieces: Iterator[Waveform]) -> Iterator[Window]:
     for piece in pieces:
-        yield from cutter.feed(piece)
+        yield from cutter.feed(resampler.feed(piece))
+    yield from cutter.feed(resampler.finish())
     yield from cutter.finish()
 
 

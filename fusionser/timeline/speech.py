@@ -33,7 +33,7 @@ RANGE_DB = 35.0
 STEADY_DB = 3.0
 """A window whose periodic frames differ by less in level, and by less than `STEADY_SEMITONES`, is a hum or a tone."""
 
-STEADY_SEMITONES = 0.3
+STEADY_SEMITONES = 0.6
 
 SHORTEST_VOICE = 3
 """Voiced frames in a row that a voice has at least."""

@@ -12,7 +12,7 @@ from fusionser.audio import Waveform
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.model import MOST_UNLIKE, Model
 from fusionser.timeline.speech import speech_frames
-from fusionser.timeline.windows import Window, WindowCutter, WindowSettings
+from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, samples_of
 
 __all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows"]
@@ -23,7 +23,7 @@ NO_SPEECH = "no speech"
 LEAST_SPEECH = 0.1
 """Share of speech from which a window is predicted."""
 
-BATCH = 32
+BATCH = 16
 """Windows that are predicted at once."""
 
 
@@ -141,7 +141,8 @@ class StreamPredictor:
             raise SettingsError("the model has the speaker's gender as a feature, which a stream does not state")
         self.model = model
         self.sampling_rate = check_rate(sampling_rate)
-        self._cutter = WindowCutter(self.sampling_rate, WindowSettings(windows, hop))
+        self._resampler = Resampler(self.sampling_rate, model.analysis_rate)
+        self._cutter = WindowCutter(self._resampler.rate, WindowSettings(windows, hop))
         self._options = {"abstain": abstain, "most_unlike": most_unlike}
         self._finished = False
 
@@ -169,12 +170,14 @@ class StreamPredictor:
         """
         if self._finished:
             raise FusionserError("the stream was finished; make a new StreamPredictor")
-        return self._answers(self._cutter.feed(self._mono(samples)))
+        return self._answers(self._cutter.feed(self._resampler.feed(self._mono(samples))))
 
     def finish(self) -> pd.DataFrame:
         """Return the answer for what follows the last window, as `feed` does; the stream is then at its end."""
+        if self._finished:
+            return self._answers([])
         self._finished = True
-        return self._answers(self._cutter.finish())
+        return self._answers([*self._cutter.feed(self._resampler.finish()), *self._cutter.finish()])
 
     def _mono(self, samples: Any) -> Waveform:
         given = np.asarray(samples)
@@ -184,6 +187,6 @@ class StreamPredictor:
         return samples_of(row)[0]
 
     def _answers(self, windows: Iterable[Window]) -> pd.DataFrame:
-        answered = answer_windows(windows, self.model, self.sampling_rate, "stream", **self._options)
+        answered = answer_windows(windows, self.model, self._cutter.sampling_rate, "stream", **self._options)
         names = ["file", "start", "end", "speech", *_blank(self.model, self._options)]
         return pd.DataFrame([one.answer for one in answered], columns=names)

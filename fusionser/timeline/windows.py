@@ -1,15 +1,16 @@
-"""Windows of a fixed length over samples that arrive piece by piece."""
+"""Windows of a fixed length over samples that arrive piece by piece, and the rate at which they are analysed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import soxr
 
 from fusionser.audio import LONGEST_SECONDS, Waveform
 from fusionser.errors import SettingsError
 
-__all__ = ["Window", "WindowCutter", "WindowSettings"]
+__all__ = ["Resampler", "Window", "WindowCutter", "WindowSettings"]
 
 SHORTEST = 0.25
 """Shortest window, in seconds."""
@@ -111,3 +112,39 @@ class WindowCutter:
         start = self._start()
         self._next += 1
         return Window(start, end, self._kept[start - self._first : end - self._first])
+
+
+class Resampler:
+    """Bring samples that arrive piece by piece to another rate, as `soxr.resample` does for all of them.
+
+    Overlapping windows are cut from the result, so that no sample is resampled twice.
+
+    Parameters
+    ----------
+    sampling_rate : int
+        Rate of the samples in Hz.
+    wanted : int or None
+        Rate of the result. None keeps that of the samples, and so does a higher one.
+
+    Examples
+    --------
+    >>> resampler = Resampler(48000, 16000)
+    >>> sum(piece.size for piece in (resampler.feed(np.zeros(48000, dtype=np.float32)), resampler.finish()))
+    16000
+    """
+
+    def __init__(self, sampling_rate: int, wanted: int | None) -> None:
+        self.rate = sampling_rate if wanted is None or wanted >= sampling_rate else wanted
+        same = self.rate == sampling_rate
+        self._stream = None if same else soxr.ResampleStream(sampling_rate, self.rate, 1, "float32", quality="HQ")
+
+    def feed(self, samples: Waveform) -> Waveform:
+        """Return what more samples give."""
+        if self._stream is None:
+            return samples
+        return self._stream.resample_chunk(np.ascontiguousarray(samples, dtype=np.float32))
+
+    def finish(self) -> Waveform:
+        """Return the rest."""
+        empty = np.zeros(0, dtype=np.float32)
+        return empty if self._stream is None else self._stream.resample_chunk(empty, last=True)
