@@ -89,6 +89,20 @@ def gather_clips(
     return Clips(rows, refused, [Stamp(kind="cut-off", value=cut_off)] if cut_off else [])
 
 
+def gathered_clips(clips: list[str], asked: Any) -> Clips:
+    """Return the recordings among the arguments, if any can be used."""
+    shared = ("columns", "accept_truncated", "channel")
+    gathered = gather_clips(clips, asked.listed, **{name: getattr(asked, name) for name in shared})
+    if gathered.rows.empty:
+        raise CorpusError(f"none of the recordings can be used; the first: {gathered.refused[0]['reason']}")
+    if gathered.notes:
+        from fusionser.reporting.words import stamp_texts
+
+        for text in stamp_texts(gathered.notes):
+            say(f"note: {text}")
+    return gathered
+
+
 def _files_of(clip: str) -> list[str]:
     """Return the recordings that an argument stands for."""
     if clip == STANDARD_INPUT:

@@ -6,7 +6,6 @@ A command takes a group as one argument; typer sees its single options.
 import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from copy import copy
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_type_hints
@@ -89,15 +88,12 @@ def check_channel(channel: str | None) -> str | None:
     return channel
 
 
-_of_this_command = ExitStack()
-
-
-def decode_apart(isolate: bool) -> bool:
-    """Decode recordings in a process of their own for the rest of this command, if that is asked for."""
+def decode_apart(context: typer.Context, isolate: bool) -> bool:
+    """Decode recordings in a process of their own until the end of this command, if that is asked for."""
     if isolate:
         from fusionser.isolation import isolated_decoding
 
-        _of_this_command.enter_context(isolated_decoding())
+        context.with_resource(isolated_decoding())
     return isolate
 
 

@@ -20,8 +20,7 @@ def predict_over_time(asked: Any, model: Any, clips: list[str], most_unlike: flo
     """Predict the windows of each recording, and print, or write, what was asked for."""
     from fusionser.timeline.windows import WindowSettings
 
-    from .inputs import shown_names
-    from .predict import gathered_clips
+    from .inputs import gathered_clips, shown_names
 
     # Wrong settings are told before a recording is decoded.
     WindowSettings(asked.windows or WINDOWS, asked.hop or HOP)
@@ -34,7 +33,7 @@ def predict_over_time(asked: Any, model: Any, clips: list[str], most_unlike: flo
     refused, found = [dict(entry) for entry in gathered.refused.values()], []
     for row in rows.to_dict("records"):
         try:
-            found.append(_heard(row, asked, model, most_unlike))
+            found.append(_heard(dict(row), asked, model, most_unlike))
         except AudioError as error:
             refused.append({"file": row["file"], "reason": str(error)})
     shown = [shown_names_of(timeline, shown_names) for timeline in found]
@@ -51,7 +50,7 @@ def shown_names_of(timeline: Any, shown_names: Any) -> Any:
     return replace(timeline, windows=windows, file=windows["file"].iloc[0])
 
 
-def _heard(row: dict[str, Any], asked: Any, model: Any, most_unlike: float) -> Any:
+def _heard(row: dict[Any, Any], asked: Any, model: Any, most_unlike: float) -> Any:
     """Return the time line of a recording, and write it if that was asked for."""
     from fusionser.checks import channel_number
     from fusionser.reporting.timeline import write_timeline

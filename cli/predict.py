@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fusionser.errors import CorpusError, SettingsError
+from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import (
@@ -97,7 +97,7 @@ def predict(
 
     The exit status is 1 if none of them can be used.
     """
-    from .inputs import load_or_included, shown_names, split_model
+    from .inputs import gathered_clips, load_or_included, shown_names, split_model
 
     limit = _most_unlike(asked.abstain, asked.most_unlike)
     model, clips = split_model(paths or [])
@@ -120,22 +120,6 @@ def predict(
     _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
-
-
-def gathered_clips(clips: list[str], asked: Asked) -> Any:
-    """Return the recordings among the arguments, if any can be used."""
-    from .inputs import gather_clips
-
-    shared = ("columns", "accept_truncated", "channel")
-    gathered = gather_clips(clips, asked.listed, **{name: getattr(asked, name) for name in shared})
-    if gathered.rows.empty:
-        raise CorpusError(f"none of the recordings can be used; the first: {gathered.refused[0]['reason']}")
-    if gathered.notes:
-        from fusionser.reporting.words import stamp_texts
-
-        for text in stamp_texts(gathered.notes):
-            say(f"note: {text}")
-    return gathered
 
 
 def _with_refused(answers: Any, clips: Any) -> Any:

@@ -13,6 +13,7 @@ The main modules, in the order of the data flow:
 - `fusionser.spec`, `fusionser.pipeline`: specifications, and pipelines built from them,
 - `fusionser.jobs`: extract, evaluate and fit,
 - `fusionser.model`: saved models,
+- `fusionser.timeline`: emotions over time, in long recordings and streams,
 - `fusionser.studies`: many evaluations, stored and compared,
 - `fusionser.reporting`: pages and figures,
 - `fusionser.registry`: registered names, including those of plugins.

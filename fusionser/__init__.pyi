@@ -13,5 +13,7 @@ from .model import load_model as load_model
 from .model import save_model as save_model
 from .registry import REGISTRIES as REGISTRIES
 from .spec import PipelineSpec as PipelineSpec
+from .timeline import StreamPredictor as StreamPredictor
+from .timeline import predict_timeline as predict_timeline
 
 __version__: str

@@ -200,13 +200,20 @@ def test_the_card_gives_the_protocol_its_defaults(prepared, demo_folder):
     assert dict(build_features(of_ravdess).blocks)["mfcc"].offset == 0.6
 
 
-def test_a_cross_corpus_split_of_labels_that_differ_names_those_they_share(prepared):
+def test_a_cross_corpus_split_leaves_out_the_labels_of_one_side_and_says_so(prepared):
     table = prepared.table.copy()
     other = table["speaker"].isin(["demo/f1", "demo/m1"])
     table.loc[other, "corpus"] = "other"
     table.loc[other & (table["emotion"] == "sad"), "emotion"] = "bored"
-    with pytest.raises(ProtocolError, match="class bored,.*--classes angry,fear,happy,neutral"):
-        evaluate_prepared(replace(prepared, table=table), choose_protocol("cross-corpus", table, {"test": ("other",)}))
+    protocol = choose_protocol("cross-corpus", table, {"test": ("other",)})
+    result, _ = evaluate_prepared(replace(prepared, table=table), protocol)
+    assert result.classes == ["angry", "fear", "happy", "neutral"]
+    left_out = {"demo": ["sad"], "other": ["bored"]}
+    assert [stamp.value for stamp in result.protocol.stamps if stamp.kind == "classes-left-out"] == [left_out]
+    assert np.sum(result.confusion) == (other & ~table["emotion"].isin(["bored"])).sum()
+    table.loc[other, "emotion"] = "bored"
+    with pytest.raises(ProtocolError, match="no class in common"):
+        evaluate_prepared(replace(prepared, table=table), protocol)
 
 
 def test_the_pipeline_is_fitted_on_paths_alone(demo_rows):

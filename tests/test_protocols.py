@@ -120,6 +120,19 @@ def test_cross_corpus_trains_on_the_others_or_on_those_named():
     assert set(rows["corpus"].iloc[train]) == {"a"}
 
 
+def test_cross_corpus_leaves_out_what_one_side_alone_has():
+    rows = pd.concat([table(3, name) for name in ("a", "b", "c")], ignore_index=True)
+    # Calm is in the training corpora, and surprise in the tested one.
+    rows.loc[[0, 12], "emotion"] = "calm"
+    rows.loc[[24, 25], "emotion"] = "surprise"
+    protocol = CrossCorpus(test=("c",))
+    ((train, test),) = protocol.split(rows)
+    assert sorted([*train, *test]) == sorted(set(range(36)) - {0, 12, 24, 25})
+    assert protocol.classes_left_out(rows) == {"a": ["calm"], "b": ["calm"], "c": ["surprise"]}
+    # A corpus that is neither trained on nor tested counts for nothing.
+    assert CrossCorpus(test=("c",), train=("a",)).classes_left_out(rows) == {"a": ["calm"], "c": ["surprise"]}
+
+
 def test_each_corpus_is_left_out_once_with_the_classes_that_another_has_too():
     rows = pd.concat([table(3, name) for name in ("a", "b", "c")], ignore_index=True)
     # Calm is in a alone; angry is in b and c.

@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,6 @@ from fusionser.timeline.speech import FRAME_SECONDS
 __all__ = ["sentences_of", "timeline_json", "write_timeline"]
 
 HTML = ".html"
-
-SOUND_MARK = "<the sound>"
-"""What stands in the page for the sound until it is written. Names in the page have their < escaped."""
 
 ENCODED = 3 << 18
 """Bytes of sound that are encoded at once, a multiple of 3."""
@@ -194,24 +191,13 @@ def clock(seconds: float) -> str:
 
 
 def _write_page(path: Path, timeline: Timeline, sketch: Sketch | None, model: str) -> None:
-    """Write a page with everything in it: pictures, tables, and the sound, which is large and not held twice."""
-    sound = b"" if sketch is None else sketch.sound()
-    before, mark, after = _page(timeline, sketch, model, played=bool(sound)).partition(SOUND_MARK)
-    with path.open("w", encoding="utf-8") as page:
-        page.write(before)
-        for first in range(0, len(sound) if mark else 0, ENCODED):
-            page.write(base64.b64encode(sound[first : first + ENCODED]).decode())
-        page.write(after)
-
-
-def _page(timeline: Timeline, sketch: Sketch | None, model: str, *, played: bool) -> str:
-    """Return the page, with a mark where the sound goes."""
+    """Write a page with everything in it: pictures, tables, and the sound."""
     page = environment(autoescape=True, trim_blocks=True).get_template("timeline.html.j2")
     names = [*timeline.classes]
     if (timeline.segments["emotion"] == "unsure").any():
         names.append("unsure")
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
-    return page.render(
+    pieces = page.generate(
         name=Path(timeline.file).name,
         model=model,
         sentences=sentences_of(timeline),
@@ -221,9 +207,17 @@ def _page(timeline: Timeline, sketch: Sketch | None, model: str, *, played: bool
         clock=clock,
         windows=timeline.settings,
         drawn=_drawn(timeline, sketch, colours),
-        sound=SOUND_MARK if played else "",
+        sound=None if sketch is None or not sketch.sound() else _encoded(sketch.sound()),
         spectrogram="" if sketch is None else base64.b64encode(_picture(sketch)).decode(),
     )
+    with path.open("w", encoding="utf-8") as opened:
+        # The sound is large, and never held as a whole.
+        opened.writelines(pieces)
+
+
+def _encoded(sound: bytes) -> Iterator[str]:
+    for first in range(0, len(sound), ENCODED):
+        yield base64.b64encode(sound[first : first + ENCODED]).decode()
 
 
 def _drawn(timeline: Timeline, sketch: Sketch | None, colours: Mapping[str, str]) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fusionser.errors import ProtocolError
 from fusionser.splits.base import Fold, Protocol, folds_by_speaker, speakers_of
+
+Mask = npt.NDArray[np.bool_]
 
 __all__ = ["AddedCorpora", "CrossCorpus", "LeaveOneCorpusOut"]
 
@@ -16,6 +19,8 @@ __all__ = ["AddedCorpora", "CrossCorpus", "LeaveOneCorpusOut"]
 @dataclass(kw_only=True)
 class CrossCorpus(Protocol):
     """Trains on some corpora and tests on others.
+
+    Classes that only one of the two sides has cannot be tested, and are left out.
 
     Parameters
     ----------
@@ -38,9 +43,28 @@ class CrossCorpus(Protocol):
             )
         if both := sorted(set(self.test) & set(self.train)):
             raise ProtocolError(f"{self.name}: got {', '.join(both)} both to train on and to test on")
+        trained, tested = self._sides(rows)
+        shared = rows["emotion"].isin(self._shared(rows)).to_numpy()
+        if not shared.any() and trained.any():
+            raise ProtocolError(
+                f"{self.name}: the corpora to train on have {_listed(rows[trained])}, and those to test on "
+                f"{_listed(rows[tested])}: no class in common; give equal emotions the same name in both"
+            )
+        yield ", ".join(self.test), np.flatnonzero(trained & shared), np.flatnonzero(tested & shared)
+
+    def classes_left_out(self, rows: pd.DataFrame) -> dict[str, list[str]]:
+        """Return the classes that only one side has, by corpus."""
+        trained, tested = self._sides(rows)
+        return _by_corpus(rows[(trained | tested) & ~rows["emotion"].isin(self._shared(rows)).to_numpy()])
+
+    def _sides(self, rows: pd.DataFrame) -> tuple[Mask, Mask]:
+        """Return which rows are of corpora to train on, and which of corpora to test on."""
         tested = rows["corpus"].isin(self.test).to_numpy()
-        trained = rows["corpus"].isin(self.train).to_numpy() if self.train else ~tested
-        yield ", ".join(self.test), np.flatnonzero(trained), np.flatnonzero(tested)
+        return rows["corpus"].isin(self.train).to_numpy() if self.train else ~tested, tested
+
+    def _shared(self, rows: pd.DataFrame) -> set[str]:
+        trained, tested = self._sides(rows)
+        return set(rows.loc[trained, "emotion"]) & set(rows.loc[tested, "emotion"])
 
 
 @dataclass(kw_only=True)
@@ -67,8 +91,7 @@ class LeaveOneCorpusOut(Protocol):
 
     def classes_left_out(self, rows: pd.DataFrame) -> dict[str, list[str]]:
         """Return the classes that only one corpus has, by corpus."""
-        alone = rows[~rows["emotion"].isin(_shared_classes(rows))]
-        return {str(corpus): sorted(set(part)) for corpus, part in alone.groupby("corpus")["emotion"]}
+        return _by_corpus(rows[~rows["emotion"].isin(_shared_classes(rows))])
 
 
 @dataclass(kw_only=True)
@@ -101,6 +124,15 @@ class AddedCorpora(Protocol):
         speakers = speakers_of(rows[tested], self.name)
         for label, train, test in folds_by_speaker(rows, speakers, self.folds, self.name):
             yield label, train, test[tested[test]]
+
+
+def _by_corpus(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the classes of rows by corpus."""
+    return {str(corpus): sorted(set(part)) for corpus, part in rows.groupby("corpus")["emotion"]}
+
+
+def _listed(rows: pd.DataFrame) -> str:
+    return ", ".join(sorted(set(rows["emotion"])))
 
 
 def _shared_classes(rows: pd.DataFrame) -> list[str]:

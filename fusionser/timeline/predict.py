@@ -186,7 +186,8 @@ def _opened(
     recording: Any, sampling_rate: int | None, end: float | None, channel: int | None
 ) -> Iterator[tuple[str, LongRecording]]:
     """Open a recording of any kind, and yield its name too."""
-    with as_clips(recording) as clips:
+    # An array is one recording, also where its channels come first.
+    with as_clips([recording] if isinstance(recording, np.ndarray) else recording) as clips:
         if not isinstance(clips.items, list) or len(clips.items) != 1:
             raise SettingsError("a time line is for one recording; got several, or a table")
         item = clips.items[0]

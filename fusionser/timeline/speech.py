@@ -27,6 +27,9 @@ LOWEST_BAND, HIGHEST_BAND = 80.0, 1200.0
 PERIODIC = 0.55
 """Normalised autocorrelation from which a frame is periodic."""
 
+OCTAVE_COST = 0.12
+"""How much better a period must be than one of half its length; in noise, the double of the true one is often best."""
+
 RANGE_DB = 35.0
 """How far below the loud frames of the window a voiced frame may lie."""
 
@@ -114,8 +117,7 @@ def _analysed(frames: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64],
     normal = correlation / np.maximum(correlation[:, :1], 1e-20) / (own / own[0])
     shortest = int(RATE / HIGHEST_PITCH)
     left, middle, right = normal[:, shortest - 1 : -2], normal[:, shortest:-1], normal[:, shortest + 1 :]
-    # A longer period must be better to be preferred, or the double one would be taken.
-    cost = 0.02 * np.log2(np.arange(shortest, shortest + middle.shape[1]))
+    cost = OCTAVE_COST * np.log2(np.arange(shortest, shortest + middle.shape[1]))
     heights = np.where((middle > left) & (middle >= right), middle - cost, -1.0)
     best = heights.argmax(axis=1)
     rows = np.arange(len(normal))

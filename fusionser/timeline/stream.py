@@ -188,5 +188,7 @@ class StreamPredictor:
 
     def _answers(self, windows: Iterable[Window]) -> pd.DataFrame:
         answered = answer_windows(windows, self.model, self._cutter.sampling_rate, "stream", **self._options)
-        names = ["file", "start", "end", "speech", *_blank(self.model, self._options)]
-        return pd.DataFrame([one.answer for one in answered], columns=names)
+        blank = {"file": "", "start": 0.0, "end": 0.0, "speech": 0.0, **_blank(self.model, self._options)}
+        table = pd.DataFrame([one.answer for one in answered], columns=list(blank))
+        # Without rows, the types of the columns are the same as with some.
+        return table.astype({name: np.float64 for name, value in blank.items() if isinstance(value, float)})
