@@ -11,7 +11,7 @@ import soundfile
 from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
 from fusionser.corpora.base import audio_files
 from fusionser.corpora.places import find_corpora
-from fusionser.errors import CorpusError, SettingsError
+from fusionser.errors import CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.pipeline import Place, list_places
 from fusionser.rows import write_table
@@ -382,3 +382,48 @@ def test_two_names_of_one_file_are_one_recording(command, tmp_path):
     assert [[Path(name).name for name in pair] for pair in listing.doubled] == [["link.wav", "b.wav"]]
     checked = command("corpora", "check", "folders", tmp_path / "mine", "--json").json
     assert checked["recordings"] == 3 and len(checked["doubled"]) == 1
+
+
+def test_a_features_file_keeps_what_is_known_of_its_recordings(command, demo_folder, tmp_path):
+    """A score from the file has the same stamps and quarantine entries as one from the folder."""
+    import shutil
+
+    folder = tmp_path / "ravdess"
+    files = sorted(demo_folder.glob("*.wav"))
+    codes = {"angry": "05", "sad": "04", "happy": "03", "fear": "06", "neutral": "01"}
+    for actor in (1, 2, 3):
+        place = folder / f"Actor_{actor:02d}"
+        place.mkdir(parents=True)
+        for code in codes.values():
+            for take in ("01", "02"):
+                shutil.copy(files[actor], place / f"03-01-{code}-01-01-{take}-{actor:02d}.wav")
+    (folder / "Actor_01" / "03-01-05-01-02-01-01.wav").write_bytes(b"RIFF")
+    out = tmp_path / "r.parquet"
+    assert command("extract", folder, "--corpus", "ravdess", "--blocks", "zcr", "--out", out).status == 0
+    options = ["--folds", "3", "--json"]
+    stored = command("evaluate", out, *options).json
+    direct = command("evaluate", folder, "--corpus", "ravdess", "--blocks", "zcr", *options).json
+    assert {
+        "kind": "partial-corpus",
+        "value": {"corpus": "ravdess", "found": 31, "expected": 1440},
+        "allowed": True,
+    } in (stored["notes"])
+    assert stored["notes"] == direct["notes"] and len(stored["quarantine"]) == len(direct["quarantine"]) == 1
+    assert stored["pooled"] == direct["pooled"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [b"[]", b"{", b'{"notes": [{"kind": "oracle", "value": 1}], "quarantine": []}',
+     b'{"notes": [{"kind": "partial-corpus", "value": 3}], "quarantine": []}',
+     b'{"notes": [], "quarantine": [{"file": 3, "reason": "x"}]}'],
+)  # fmt: skip
+def test_damaged_notes_of_a_features_file_are_told(demo_rows, tmp_path, kept):
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.Table.from_pandas(demo_rows.head(3))
+    metadata = {**(table.schema.metadata or {}), b"fusionser-recordings": kept}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "t.parquet")
+    with pytest.raises(RowsError, match="what it says of its recordings is damaged; extract the features again"):
+        list_rows(tmp_path / "t.parquet")

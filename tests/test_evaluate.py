@@ -207,7 +207,7 @@ def test_a_cross_corpus_split_leaves_out_the_labels_of_one_side_and_says_so(prep
     table.loc[other & (table["emotion"] == "sad"), "emotion"] = "bored"
     protocol = choose_protocol("cross-corpus", table, {"test": ("other",)})
     result, _ = evaluate_prepared(replace(prepared, table=table), protocol)
-    assert result.classes == ["angry", "fear", "happy", "neutral"]
+    assert list(result.classes) == ["angry", "fear", "happy", "neutral"]
     left_out = {"demo": ["sad"], "other": ["bored"]}
     assert [stamp.value for stamp in result.protocol.stamps if stamp.kind == "classes-left-out"] == [left_out]
     assert np.sum(result.confusion) == (other & ~table["emotion"].isin(["bored"])).sum()

@@ -16,6 +16,7 @@ from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, me
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
+from fusionser.corpora.kept_notes import kept_notes
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA
@@ -105,8 +106,12 @@ def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated:
             for record in rows.to_dict("records")
         ]
         listing = measure(records, accept_truncated=accept_truncated)
+    notes, set_aside = kept_notes(path)
+    listing.notes[:0] = notes
     refused = [{"file": str(table["file"].iloc[place]), "reason": reason} for place, reason in sorted(wrong.items())]
     if unused := sorted(set(map(str, given_columns(rows))) - {"truth", *COLUMNS}):
         listing.notes.append(Stamp(kind="unused-columns", value=unused))
-    listing.quarantine = pd.concat([pd.DataFrame(refused, columns=["file", "reason"]), listing.quarantine])
+    listing.quarantine = pd.concat(
+        [pd.DataFrame([*set_aside, *refused], columns=["file", "reason"]), listing.quarantine], ignore_index=True
+    )
     return listing

@@ -1,7 +1,7 @@
 """The features file: rows, features and their settings in one Parquet table."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
+from fusionser.corpora.kept_notes import KEPT_KEY
 from fusionser.errors import FusionserError, RowsError
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.files import write_whole
@@ -35,6 +36,7 @@ def write_features(
     name: str,
     path: str | Path,
     provenance: dict[str, Any],
+    recordings: Callable[[], bytes] | None = None,
 ) -> Path:
     """Write rows and features as Parquet, with their settings in its metadata. The file appears only when complete.
 
@@ -46,6 +48,9 @@ def write_features(
     name : str
     path : str or Path
     provenance : dict
+    recordings : callable, optional
+        Returns what the file keeps on its recordings (`fusionser.corpora.kept_notes.pack_notes`) when all parts are
+        written.
 
     Raises
     ------
@@ -64,6 +69,8 @@ def write_features(
         with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
             for part in chain([first], parts):
                 writer.write_table(pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False))
+            if recordings is not None:
+                writer.add_key_value_metadata({KEPT_KEY: recordings()})
 
     return write_whole(target, write)
 

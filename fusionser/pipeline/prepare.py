@@ -12,6 +12,7 @@ import pandas as pd
 from fusionser.augmentation import augmented_rows
 from fusionser.cache import Cache
 from fusionser.corpora import CORPORA, Listing, list_rows
+from fusionser.corpora.kept_notes import pack_notes
 from fusionser.corpora.labels import LabelMap, fold_labels, joined_labels, rename_labels
 from fusionser.errors import AudioError, ProtocolError, SettingsError
 from fusionser.facts import Stamp
@@ -232,7 +233,7 @@ def extract_file(
         )
     listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels, own_names=True)
     run = _Extracting(extractor, resources, progress, strict, listing)
-    write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance())
+    write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance(), run.packed)
     columns = len(extractor.get_feature_names_out())
     return Extracted(run.kept, columns, spec.features_name, **run.summary(began))
 
@@ -350,6 +351,11 @@ class _Extracting:
             for position, reason in sorted(result.failures.items())
         ]
         return rows.iloc[:0] if len(result.failures) == len(rows) else table.filled(result)
+
+    def packed(self) -> bytes:
+        """Return what a features file keeps on the recordings."""
+        described = self.summary(0.0)
+        return pack_notes(described["notes"], described["quarantine"])
 
     def summary(self, began: float) -> dict[str, Any]:
         """Return the fields that `Prepared` and `Extracted` share."""

@@ -1,0 +1,68 @@
+"""What a features file keeps on the recordings that it was made from: facts, and which ones were set aside."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from fusionser.errors import RowsError
+from fusionser.facts import Stamp
+
+__all__ = ["KEPT_KEY", "kept_notes", "pack_notes"]
+
+KEPT_KEY = b"fusionser-recordings"
+"""Key of the file's metadata."""
+
+KINDS: Mapping[str, Any] = {
+    "partial-corpus": {"corpus": str, "found": int, "expected": int},
+    "part-missing": {"corpus": str, "address": str},
+    "cut-off": int,
+    "doubled": int,
+    "ignored": int,
+    "layout": str,
+    "no-speaker-folders": type(None),
+    "text": str,
+}
+"""Facts that are kept, with the types of their values. Others concern a table, and are found again in it."""
+
+
+def pack_notes(notes: Sequence[Stamp], quarantine: Sequence[Mapping[str, str]]) -> bytes:
+    """Return facts and quarantine entries as the value of `KEPT_KEY`."""
+    kept = [{"kind": note.kind, "value": note.value} for note in notes if note.kind in KINDS]
+    return json.dumps({"notes": kept, "quarantine": [dict(entry) for entry in quarantine]}).encode()
+
+
+def kept_notes(path: Path) -> tuple[list[Stamp], list[dict[str, str]]]:
+    """Return the facts and the quarantine entries that a table keeps; none of any other table.
+
+    Raises
+    ------
+    RowsError
+        If they are damaged.
+    """
+    if path.suffix.lower() != ".parquet":
+        return [], []
+    content = (pyarrow.parquet.read_metadata(path).metadata or {}).get(KEPT_KEY)
+    if content is None:
+        return [], []
+    try:
+        kept = json.loads(content)
+        notes = [Stamp(kind=note["kind"], value=note["value"]) for note in kept["notes"]]
+        quarantine = [{"file": entry["file"], "reason": entry["reason"]} for entry in kept["quarantine"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RowsError(f"{path}: what it says of its recordings is damaged; extract the features again") from error
+    texts = all(isinstance(text, str) for entry in quarantine for text in entry.values())
+    if not texts or not all(_is_known(note) for note in notes):
+        raise RowsError(f"{path}: what it says of its recordings is damaged; extract the features again")
+    return notes, quarantine
+
+
+def _is_known(note: Stamp) -> bool:
+    kind = KINDS.get(note.kind)
+    if isinstance(kind, dict):
+        value = note.value
+        return isinstance(value, dict) and {name: type(one) for name, one in value.items()} == kind
+    return kind is not None and type(note.value) is kind
