@@ -18,8 +18,8 @@ from fusionser.rows import write_table
 
 
 def record_tree(folder: Path, names, rate=8000):
-    clip = np.random.default_rng(0).normal(0, 0.1, rate // 2)
-    for name in names:
+    for number, name in enumerate(names):
+        clip = np.random.default_rng(number).normal(0, 0.1, rate // 2)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / name, clip, rate)
     return folder
@@ -365,9 +365,7 @@ def test_links_to_folders_are_followed_and_no_recording_is_listed_twice(tmp_path
 
 
 def test_a_link_does_not_take_the_place_of_a_folder_of_the_tree(tmp_path):
-    for emotion in ("sad", "happy"):
-        (tmp_path / emotion).mkdir()
-        soundfile.write(tmp_path / emotion / "1.wav", np.random.default_rng(0).normal(0, 0.1, 8000), 16000)
+    record_tree(tmp_path, ["sad/1.wav", "happy/1.wav"])
     (tmp_path / "happy" / "others").symlink_to(tmp_path / "sad")
     (tmp_path / "happy" / "0.wav").symlink_to(tmp_path / "sad" / "1.wav")
     assert audio_files(tmp_path).files == [tmp_path / "happy" / "1.wav", tmp_path / "sad" / "1.wav"]
@@ -386,8 +384,6 @@ def test_two_names_of_one_file_are_one_recording(command, tmp_path):
 
 def test_a_features_file_keeps_what_is_known_of_its_recordings(command, demo_folder, tmp_path):
     """A score from the file has the same stamps and quarantine entries as one from the folder."""
-    import shutil
-
     folder = tmp_path / "ravdess"
     files = sorted(demo_folder.glob("*.wav"))
     codes = {"angry": "05", "sad": "04", "happy": "03", "fear": "06", "neutral": "01"}
@@ -427,3 +423,38 @@ def test_damaged_notes_of_a_features_file_are_told(demo_rows, tmp_path, kept):
     pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "t.parquet")
     with pytest.raises(RowsError, match="what it says of its recordings is damaged; extract the features again"):
         list_rows(tmp_path / "t.parquet")
+
+
+def test_copies_in_a_tree_are_used_once(tmp_path):
+    record_tree(tmp_path, ["mine/sad/ann/a.wav", "mine/sad/bob/b.wav", "mine/happy/ann/c.wav", "mine/happy/bob/d.wav"])
+    shutil.copytree(tmp_path / "mine", tmp_path / "mine" / "backup")
+    (tmp_path / "mine" / "sad" / "ann" / "a copy.wav").write_bytes((tmp_path / "mine/sad/ann/a.wav").read_bytes())
+    listing = list_rows(tmp_path / "mine", "folders", "**/{emotion}/{speaker}/*")
+    names = [Path(file).relative_to(tmp_path / "mine").as_posix() for file in listing.rows["file"]]
+    assert sorted(names) == ["happy/ann/c.wav", "happy/bob/d.wav", "sad/ann/a copy.wav", "sad/bob/b.wav"]
+    assert len(listing.doubled) == 5 and listing.quarantine.empty
+
+
+def test_copies_with_other_labels_are_set_aside(tmp_path):
+    record_tree(tmp_path, ["sad/ann/a.wav", "sad/bob/b.wav", "happy/ann/c.wav", "happy/bob/d.wav"])
+    (tmp_path / "happy" / "ann" / "x.wav").write_bytes((tmp_path / "sad/ann/a.wav").read_bytes())
+    (tmp_path / "sad" / "ann" / "y.wav").write_bytes((tmp_path / "sad/bob/b.wav").read_bytes())
+    listing = list_rows(tmp_path, "folders")
+    assert sorted(Path(file).name for file in listing.rows["file"]) == ["c.wav", "d.wav"]
+    reasons = listing.quarantine["reason"].tolist()
+    assert len(reasons) == 4 and all("has the audio of" in reason and "labels differ" in reason for reason in reasons)
+
+
+def test_a_tree_of_copies_with_other_labels_alone(tmp_path):
+    record_tree(tmp_path, ["sad/a.wav"])
+    (tmp_path / "happy").mkdir()
+    shutil.copy(tmp_path / "sad" / "a.wav", tmp_path / "happy")
+    with pytest.raises(CorpusError, match="none of 2 recordings can be used; the first: .* whose labels differ"):
+        list_rows(tmp_path, "folders")
+
+
+def test_a_tree_with_a_copy_of_itself_inside_is_ambiguous(tmp_path):
+    record_tree(tmp_path, ["mine/sad/ann/a.wav", "mine/sad/bob/b.wav", "mine/happy/ann/c.wav", "mine/happy/bob/d.wav"])
+    shutil.copytree(tmp_path / "mine", tmp_path / "mine" / "mine")
+    with pytest.raises(CorpusError, match="'mine' is; say what the folders are with --layout, such as"):
+        list_rows(tmp_path / "mine", "folders")

@@ -1,6 +1,9 @@
 """Any tree with folders named by emotion, and maybe by speaker."""
 
+from collections import Counter
+from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -66,11 +69,60 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
         raise CorpusError(
             f"{folder}: none of {len(paths)} recordings has the layout {found.pattern} (first: {min(paths).as_posix()})"
         )
-    listing = measure(records, accept_truncated=accept_truncated)
-    listing.quarantine = pd.concat([pd.DataFrame(audio.refused, columns=["file", "reason"]), listing.quarantine])
-    listing.doubled = audio.linked
+    kept, doubled, refused = _without_copies(records)
+    if not kept:
+        raise CorpusError(f"none of {len(records)} recordings can be used; the first: {refused[0]['reason']}")
+    listing = measure(kept, accept_truncated=accept_truncated)
+    listing.quarantine = pd.concat(
+        [pd.DataFrame([*audio.refused, *refused], columns=["file", "reason"]), listing.quarantine]
+    )
+    listing.doubled = [*audio.linked, *doubled]
     listing.ignored = [str(root / path) for path, values in fields.items() if values is None]
-    listing.notes.append(Stamp(kind="layout", value=found.pattern))
+    if given is None:
+        listing.notes.append(Stamp(kind="layout", value=found.pattern))
     if "{speaker}" not in found.pattern:
         listing.notes.append(Stamp(kind="no-speaker-folders"))
     return listing
+
+
+def _without_copies(
+    records: list[dict[str, str]],
+) -> tuple[list[dict[str, str]], list[tuple[str, str]], list[dict[str, str]]]:
+    """Return the recordings to use, pairs of a copy and the file that is used, and quarantine entries.
+
+    Of files with the same content and the same labels, the one with the shortest path is used. If their labels differ,
+    none of them can be right.
+    """
+    copies: dict[Any, list[dict[str, str]]] = {}
+    sizes = Counter(Path(record["file"]).stat().st_size for record in records)
+    for record in records:
+        size = Path(record["file"]).stat().st_size
+        content = _digest(record["file"]) if sizes[size] > 1 and size > 0 else record["file"]
+        copies.setdefault((size, content), []).append(record)
+    doubled, refused, left_out = [], [], set()
+    for group in copies.values():
+        first, *others = sorted(group, key=lambda record: (len(Path(record["file"]).parts), record["file"]))
+        if len({(record["emotion"], record["speaker"].casefold()) for record in group}) > 1:
+            left_out |= {record["file"] for record in group}
+            refused += [
+                {
+                    "file": one["file"],
+                    "reason": f"{one['file']}: has the audio of {_another(one, group)}, whose labels differ",
+                }
+                for one in group
+            ]
+        else:
+            left_out |= {record["file"] for record in others}
+            doubled += [(record["file"], first["file"]) for record in others]
+    return [record for record in records if record["file"] not in left_out], doubled, refused
+
+
+def _another(record: dict[str, str], group: list[dict[str, str]]) -> str:
+    return next(
+        one["file"] for one in group if one["emotion"] != record["emotion"] or one["speaker"] != record["speaker"]
+    )
+
+
+def _digest(file: str) -> str:
+    with Path(file).open("rb") as content:
+        return file_digest(content, "blake2b").hexdigest()

@@ -98,7 +98,7 @@ def find_layout(paths: Sequence[PurePath], root: str) -> Layout:
     Raises
     ------
     CorpusError
-        If the names do not tell which level has the emotions.
+        If the names do not tell which level has the emotions, or it is not the same for all recordings.
 
     Examples
     --------
@@ -115,10 +115,26 @@ def find_layout(paths: Sequence[PurePath], root: str) -> Layout:
     if len(depths) == 1 and len(unnamed) == 1:
         names[unnamed.pop()] = "{speaker}"
     fields = [name for name in names.values() if name != "*"]
+    if len(depths) > 1:
+        _check_deeper(paths, root, [level for level, part in names.items() if part == "{emotion}"])
     if unnamed or "{emotion}" not in fields or len(set(fields)) < len(fields):
         raise CorpusError(_ambiguous(paths, root, fields.count("{emotion}")))
     deeper = [ANY_FOLDERS] if len(depths) > 1 else []
     return Layout("/".join([*(names[level] for level in range(len(levels))), *deeper, "*"]))
+
+
+def _check_deeper(paths: Sequence[PurePath], root: str, levels: Sequence[int]) -> None:
+    """Raise `CorpusError` if a folder in the place of an emotion is none, and has folders that are: a copied tree."""
+    means = _meanings()
+    for path in paths:
+        for level in levels:
+            deeper = [name for name in path.parts[level + 1 : -1] if means.get(_plain(name)) == "{emotion}"]
+            if deeper and means.get(_plain(path.parts[level])) != "{emotion}":
+                raise CorpusError(
+                    f"{root}: in {path.as_posix()}, '{deeper[0]}' is the emotion, and in most others the folder in the "
+                    f"place of '{path.parts[level]}' is; say what the folders are with --layout, such as "
+                    f"'{ANY_FOLDERS}/{{emotion}}/*', or take '{path.parts[level]}' out of the tree"
+                )
 
 
 def _meaning(folders: set[str]) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "calibration",
     "classes_text",
     "design_notes",
+    "group_stamps",
     "note_lines",
     "one_sided",
     "result_stamps",
@@ -256,6 +257,16 @@ def result_stamps(results: Sequence[Result]) -> list[str]:
         protocols = ", ".join(dict.fromkeys(name for _, name in stamps))
         lines.append(text if len(stamps) == len(results) else f"{text} ({protocols})")
     return lines or ["none"]
+
+
+IN_THE_TABLE = ("gender-given", "gender-estimated", "speaker-normalised")
+"""Stamps of single results that a table of results shows by itself."""
+
+
+def group_stamps(results: Sequence[Result]) -> list[str]:
+    """Return the stamps and notes of results under one protocol as sentences, but for those that their table shows."""
+    stamps = [stamp for result in results for stamp in (*result.protocol.stamps, *result.notes)]
+    return stamp_texts([stamp for stamp in stamps if stamp.kind not in IN_THE_TABLE])
 
 
 def design_notes(design: Design) -> list[str]:
