@@ -28,7 +28,7 @@ def info(
     """Show what a saved model was trained on, its scores, its purpose and limits, and its licence."""
     from fusionser.files import write_text
     from fusionser.model import load_model
-    from fusionser.reporting.card import card_page, included_card, like_results
+    from fusionser.reporting.card import INCLUDED_RECORDINGS, card_page, included_card, like_results
 
     if json and out is not None:
         raise SettingsError("--json prints the card, and --out writes it as Markdown; give one of them")
@@ -37,7 +37,10 @@ def info(
         print_json(loaded.card.model_dump(mode="json"))
         return
     results = [] if study is None else like_results(loaded.card, _results(study))
-    page = included_card() if model is None and study is None else card_page(loaded.card, results)
+    if model is None:
+        page = included_card() if study is None else card_page(loaded.card, results, INCLUDED_RECORDINGS)
+    else:
+        page = card_page(loaded.card, results)
     if out is None:
         write(page)
     else:

@@ -1,7 +1,7 @@
 """The recordings for ``fusionser predict``."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from fusionser.archive import is_model_file
 from fusionser.containers import is_audio
 from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files
 from fusionser.decoding import duration_of, is_cut_off
-from fusionser.errors import AudioError, CorpusError, SettingsError
+from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.files import is_folder, temporary_folder, wrong_name
 from fusionser.rows import check_rows, load_rows, of_channel
-from fusionser.tables import TABLE_SUFFIXES, named_columns
+from fusionser.tables import TABLE_SUFFIXES, load_table, named_columns
 
 from .console import say
 
@@ -31,27 +31,27 @@ class Clips:
     """Clips to predict.
 
     `rows` is a table of those that can be read, perhaps. `refused` has a quarantine entry for each other one, by its
-    position among all of them. `notes` are stamps about the clips.
+    position among all of them. `notes` are stamps about the clips. `names` are what a table or the command line calls
+    recordings whose paths are others.
     """
 
     rows: pd.DataFrame
     refused: dict[int, dict[str, str]]
     notes: list[Stamp]
+    names: dict[str, str]
 
     def places(self) -> list[int]:
         """Return the position of each row among all clips."""
         return [place for place in range(len(self.rows) + len(self.refused)) if place not in self.refused]
 
 
-def shown_names(answers: pd.DataFrame) -> pd.DataFrame:
-    """Return answers that name a recording from standard input as the command line does."""
-    spoken = [file for file in answers["file"] if Path(file).name == SPOKEN]
-    for file in spoken:
-        answers = answers.assign(
-            file=answers["file"].replace(file, STANDARD_INPUT),
-            error=answers["error"].str.replace(file, STANDARD_INPUT, regex=False),
-        )
-    return answers
+def shown_names(answers: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return answers that name recordings as they were given."""
+    named = [names.get(file, file) for file in answers["file"]]
+    errors = [
+        error.replace(file, name) for error, file, name in zip(answers["error"], answers["file"], named, strict=True)
+    ]
+    return answers.assign(file=pd.Series(named, index=answers.index, dtype=object), error=errors)
 
 
 def gather_clips(
@@ -64,15 +64,21 @@ def gather_clips(
 ) -> Clips:
     """List the recordings to predict.
 
-    `clips` are files, folders, or ``-`` for a recording, or paths, on standard input. `listed` is a text file with one
-    path per line, or a table, whose other columns are added. With `accept_truncated`, a recording that was cut off ends
-    where its audio ends. `channel` is the one to use of each recording, also where the list has another one.
+    `clips` are files, folders, tables, or ``-`` for a recording, or paths, on standard input. `listed` is a text file
+    with one path per line, or a table, whose other columns are added. With `accept_truncated`, a recording that was cut
+    off ends where its audio ends. `channel` is the one to use of each recording, also where a table has another one.
     """
-    files = [file for clip in clips for file in _files_of(clip)]
-    table = pd.DataFrame({"file": files}, dtype=object)
-    if listed is not None:
-        table = pd.concat([table, _read_list(listed, columns)], ignore_index=True)
-    table = of_channel(table, channel)
+    tables = [Path(clip) for clip in clips if _is_table(clip)]
+    if columns is not None and not (tables or _is_table(str(listed))):
+        raise SettingsError("--map has no effect without a table of recordings (.csv, .tsv, .parquet); leave it out")
+    files = [file for clip in clips if not _is_table(clip) for file in _files_of(clip)]
+    names = {file: STANDARD_INPUT for file in files if Path(file).name == SPOKEN}
+    parts = [pd.DataFrame({"file": files}, dtype=object)]
+    for source in [*tables, *([] if listed is None else [listed])]:
+        part, given = _read_list(source, columns)
+        parts.append(part)
+        names |= given
+    table = of_channel(pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True), channel)
     if table.empty:
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
@@ -86,7 +92,7 @@ def gather_clips(
         for place, reason in reasons.items()
     }
     rows, cut_off = _ended(rows) if accept_truncated else (rows, 0)
-    return Clips(rows, refused, [Stamp(kind="cut-off", value=cut_off)] if cut_off else [])
+    return Clips(rows, refused, [Stamp(kind="cut-off", value=cut_off)] if cut_off else [], names)
 
 
 def gathered_clips(clips: list[str], asked: Any) -> Clips:
@@ -186,11 +192,24 @@ def load_or_included(path: Path | None) -> Any:
     return loaded
 
 
-def _read_list(listed: Path, columns: str | None) -> pd.DataFrame:
+def _is_table(path: str) -> bool:
+    return Path(path).suffix.lower() in TABLE_SUFFIXES and Path(path).is_file()
+
+
+def _read_list(listed: Path, columns: str | None) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the rows of a list, and what it calls recordings whose paths are others."""
     if listed.suffix.lower() in TABLE_SUFFIXES:
-        return load_rows(listed, named_columns(columns))
+        wanted = named_columns(columns)
+        rows = load_rows(listed, wanted)
+        if "file" not in rows:
+            raise RowsError(
+                f"{listed}: no column 'file'; got {', '.join(map(str, rows.columns[:12]))}. Name the one with the "
+                "paths by --map file=COLUMN"
+            )
+        given = load_table(listed, wanted)["file"]
+        return rows, {path: str(name) for path, name in zip(rows["file"], given, strict=True) if path}
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{listed}: the list cannot be read ({error})") from error
-    return pd.DataFrame({"file": _paths(lines)}, dtype=object)
+    return pd.DataFrame({"file": _paths(lines)}, dtype=object), {}

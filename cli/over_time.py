@@ -20,7 +20,7 @@ def predict_over_time(asked: Any, model: Any, clips: list[str], most_unlike: flo
     """Predict the windows of each recording, and print, or write, what was asked for."""
     from fusionser.timeline.windows import WindowSettings
 
-    from .inputs import gathered_clips, shown_names
+    from .inputs import gathered_clips
 
     # Wrong settings are told before a recording is decoded.
     WindowSettings(asked.windows or WINDOWS, asked.hop or HOP)
@@ -33,24 +33,30 @@ def predict_over_time(asked: Any, model: Any, clips: list[str], most_unlike: flo
     refused, found = [dict(entry) for entry in gathered.refused.values()], []
     for row in rows.to_dict("records"):
         try:
-            found.append(_heard(dict(row), asked, model, most_unlike))
+            found.append(_heard(dict(row), asked, model, most_unlike, gathered.names))
         except AudioError as error:
             refused.append({"file": row["file"], "reason": str(error)})
-    shown = [shown_names_of(timeline, shown_names) for timeline in found]
-    _put(shown, refused, asked)
+    refused = [
+        {"file": name, "reason": entry["reason"].replace(entry["file"], name)}
+        for entry in refused
+        for name in [gathered.names.get(entry["file"], entry["file"])]
+    ]
+    _put(found, refused, asked)
     if not found:
         raise typer.Exit(1)
 
 
-def shown_names_of(timeline: Any, shown_names: Any) -> Any:
-    """Return a time line that names a recording from standard input as the command line does."""
+def _named(timeline: Any, names: dict[str, str]) -> Any:
+    """Return a time line that names the recording as it was given."""
     from dataclasses import replace
 
-    windows = shown_names(timeline.windows)
+    from .inputs import shown_names
+
+    windows = shown_names(timeline.windows, names)
     return replace(timeline, windows=windows, file=windows["file"].iloc[0])
 
 
-def _heard(row: dict[Any, Any], asked: Any, model: Any, most_unlike: float) -> Any:
+def _heard(row: dict[Any, Any], asked: Any, model: Any, most_unlike: float, names: dict[str, str]) -> Any:
     """Return the time line of a recording, and write it if that was asked for."""
     from fusionser.checks import channel_number
     from fusionser.reporting.timeline import write_timeline
@@ -73,6 +79,7 @@ def _heard(row: dict[Any, Any], asked: Any, model: Any, most_unlike: float) -> A
             progress=progress,
             listener=sketch,
         )
+    timeline = _named(timeline, names)
     if sketch is not None:
         sketch.finish()
     if asked.timeline is not None:

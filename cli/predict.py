@@ -88,7 +88,7 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL] RECORDINGS...",
-            help="Recordings and folders; '-' reads a recording, or paths, from standard input. A model that "
+            help="Recordings, folders and tables; '-' reads a recording, or paths, from standard input. A model that "
             "'fusionser fit' wrote comes first; without it, the included model is used, which was trained on CREMA-D.",
         ),
     ] = None,
@@ -116,7 +116,7 @@ def predict(
     with progress_bar("recordings") as progress:
         options = {"n_jobs": asked.jobs, "progress": progress, "abstain": asked.abstain, "most_unlike": limit}
         answers = loaded.predict(gathered.rows, **options)
-    answers = shown_names(_with_refused(answers, gathered))
+    answers = shown_names(_with_refused(answers, gathered), gathered.names)
     _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
@@ -161,6 +161,8 @@ def _set_gender(model: Any, rows: Any, gender: str | None) -> None:
         raise SettingsError(f"--gender is '{gender}'; expected 'female' or 'male'")
     from .inputs import check_gender
 
+    if gender is not None and not model.needs_gender:
+        raise SettingsError("--gender has no effect: the model does not have the gender as a feature; leave it out")
     if gender is not None:
         rows["gender"] = gender
     check_gender(model, rows, "give --gender female or --gender male, or a table")

@@ -129,7 +129,7 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
     if "file" not in table.columns:
         raise RowsError(
             f"the table has no column 'file'; got: {', '.join(map(str, table.columns)) or 'no columns'}. "
-            "That column is the path of each recording"
+            "It is the path of each recording. If another column has the paths, name it with --map file=COLUMN"
         )
     checked = table.copy()
     for name in TEXT_COLUMNS:

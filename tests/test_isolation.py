@@ -191,10 +191,11 @@ def test_on_the_command_line(command, faulty, jobs):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_extract_and_check_decode_apart_too(command, faulty, tmp_path, jobs):
-    for emotion in ("sad", "happy"):
+    for seed, emotion in enumerate(("sad", "happy")):
         (tmp_path / "tree" / emotion).mkdir(parents=True)
         for place in range(30):
-            (tmp_path / "tree" / emotion / f"{place:02}.wav").write_bytes((faulty / "good.wav").read_bytes())
+            noise = 0.1 * np.random.default_rng(100 * seed + place).normal(size=8000)
+            soundfile.write(tmp_path / "tree" / emotion / f"{place:02}.wav", noise, 16000)
     (tmp_path / "tree" / "sad" / "crash.wav").write_bytes((faulty / "good.wav").read_bytes())
     given = [tmp_path / "tree", "--isolate", "--json"]
     # A crash while it is listed, which reads only headers, sets it aside as well.
@@ -218,3 +219,9 @@ def test_modules_in_the_working_folder_are_not_run(command, tmp_path, more):
     done = command("predict", MODEL, "clips", *more, "--out", out, cwd=tmp_path, env={"LOKY_MAX_CPU_COUNT": "2"})
     assert done.status == 0 and len(out.read_text().splitlines()) == 61
     assert not (tmp_path / "run-code").exists()
+
+
+def test_isolating_ends_with_the_command(command, saved, demo_rows):
+    """Nothing is printed when the interpreter ends."""
+    done = command("predict", saved["svm"], demo_rows["file"].iloc[0], "--isolate", "--json")
+    assert done.status == 0 and done.messages == ""

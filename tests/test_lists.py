@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -71,3 +72,32 @@ def test_paths_on_standard_input(saved, demo_rows):
 def predicted_from(content, model):
     command = [sys.executable, "-m", "fusionser", "predict", str(model), "-", "--json"]
     return subprocess.run(command, input=content, capture_output=True, check=False)
+
+
+def test_a_table_is_a_list_of_recordings_and_names_stay_as_given(command, saved, demo_rows, tmp_path):
+    files = [Path(file) for file in demo_rows["file"].head(3)]
+    (tmp_path / "clips").mkdir()
+    for file in files:
+        (tmp_path / "clips" / file.name).write_bytes(file.read_bytes())
+    given = [f"clips/{file.name}" for file in files]
+    pd.DataFrame({"Datei": [*given, "clips/gone.wav"], "call": [7, 8, 9, 10]}).to_csv(
+        tmp_path / "t.csv", index=False, sep=";"
+    )
+    expected = command("predict", saved["svm"], *files, "--json").json
+    for options in ([tmp_path / "t.csv"], ["--list", tmp_path / "t.csv"]):
+        answers = command("predict", saved["svm"], *options, "--map", "file=Datei", "--json").json
+        assert [answer["file"] for answer in answers] == [*given, "clips/gone.wav"]
+        assert [answer["given"]["call"] for answer in answers] == [7, 8, 9, 10]
+        assert [answer["emotion"] for answer in answers[:3]] == [answer["emotion"] for answer in expected]
+        assert answers[3]["error"].startswith("clips/gone.wav: cannot be opened")
+        told = command("predict", saved["svm"], *options).messages
+        assert "no column 'file'; got Datei, call. Name the one with the paths by --map file=COLUMN" in " ".join(
+            told.split()
+        )
+    refused = command("predict", saved["svm"], files[0], "--map", "file=Datei")
+    assert refused.status == 1 and "--map has no effect without a table" in refused.messages
+
+
+def test_a_gender_that_no_feature_needs_is_told(command, saved, demo_rows):
+    refused = command("predict", saved["svm"], demo_rows["file"].iloc[0], "--gender", "female")
+    assert refused.status == 1 and "--gender has no effect" in refused.messages

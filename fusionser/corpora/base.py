@@ -1,7 +1,8 @@
 """Base class of corpora, and the conversion of a folder of recordings to rows."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -265,8 +266,16 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
         ),
         doubled=doubled,
         ignored=sorted(ignored),
-        notes=[*notes, *listing.notes],
+        notes=[*notes, *listing.notes, *_lossy(corpus, usable)],
     )
+
+
+def _lossy(corpus: Corpus, records: Sequence[Record]) -> list[Stamp]:
+    """Return a stamp if recordings of a published corpus, which are WAV files, are there as lossy copies."""
+    formats = Counter(Path(record["file"]).suffix.lower().lstrip(".") for record in records)
+    lossy = {name: count for name, count in sorted(formats.items()) if f".{name}" not in LOSSLESS_SUFFIXES}
+    value = {"corpus": corpus.name, "recordings": len(records), "formats": lossy}
+    return [Stamp(kind="lossy-copies", value=value)] if lossy and not corpus.card.synthetic else []
 
 
 def _repeated(corpus: Corpus, records: Mapping[str, Record]) -> dict[str, dict[str, str]]:

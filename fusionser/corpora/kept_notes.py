@@ -18,6 +18,7 @@ KEPT_KEY = b"fusionser-recordings"
 
 KINDS: Mapping[str, Any] = {
     "partial-corpus": {"corpus": str, "found": int, "expected": int},
+    "lossy-copies": {"corpus": str, "recordings": int, "formats": dict},
     "part-missing": {"corpus": str, "address": str},
     "cut-off": int,
     "doubled": int,

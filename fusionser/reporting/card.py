@@ -17,7 +17,14 @@ from fusionser.studies.cells import with_defaults
 FEWEST = 4
 """Fewest speakers whose quartiles are shown."""
 
-__all__ = ["card_page", "included_card", "like_results"]
+__all__ = ["INCLUDED_RECORDINGS", "card_page", "included_card", "like_results"]
+
+
+INCLUDED_RECORDINGS = (
+    "12 of the recordings were the published WAV files, the others copies of them as Opus at 24 kbit/s, so the model "
+    "may find other files of CREMA-D unlike its training recordings."
+)
+"""What the included model was trained on, and its scores were computed with."""
 
 
 def like_results(card: ModelCard, results: Sequence[Result]) -> list[Result]:
@@ -40,7 +47,7 @@ def included_card() -> str:
     return INCLUDED_MODEL.with_suffix(".md").read_text(encoding="utf-8")
 
 
-def card_page(card: ModelCard, results: Sequence[Result] = ()) -> str:
+def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str = "") -> str:
     """Return the Markdown page of a card.
 
     Parameters
@@ -48,12 +55,15 @@ def card_page(card: ModelCard, results: Sequence[Result] = ()) -> str:
     card : ModelCard
     results : sequence of Result
         Further results of the same pipeline, such as on other corpora.
+    recordings : str
+        Which copies of the corpus the model was trained on, if they are not the published ones.
     """
     card, results = escaped(card), [escaped(result) for result in results]
     estimate = card.estimate
     return render(
         "card.md.j2",
         card=card,
+        recordings=recordings,
         corpora=[CORPORA[name].card for name in card.licences if name in CORPORA],
         blocks=[] if estimate is None else block_lines([estimate]),
         estimate=estimate,

@@ -83,6 +83,12 @@ def _renamings(labels: Mapping[str, Any]) -> str:
     return ", ".join([*everywhere, *alone])
 
 
+def _lossy(corpus: str, recordings: int, formats: Mapping[str, int]) -> str:
+    count = sum(formats.values())
+    which = "all" if count == recordings else f"{count} of {recordings}"
+    return f"{which} recordings of {corpus} are lossy copies ({', '.join(formats)})"
+
+
 def _few(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
@@ -133,6 +139,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "labels-renamed": lambda labels: f"emotions renamed: {_renamings(labels)}",
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
+    "lossy-copies": lambda value: _lossy(**value),
     "doubled": lambda count: (
         "1 recording occurs twice; one copy is used"
         if count == 1
