@@ -48,7 +48,7 @@ class CrossCorpus(Protocol):
         if not shared.any() and trained.any():
             raise ProtocolError(
                 f"{self.name}: the corpora to train on have {_listed(rows[trained])}, and those to test on "
-                f"{_listed(rows[tested])}: no class in common; give equal emotions the same name in both"
+                f"{_listed(rows[tested])}: no class in common; rename some with --rename"
             )
         yield ", ".join(self.test), np.flatnonzero(trained & shared), np.flatnonzero(tested & shared)
 
