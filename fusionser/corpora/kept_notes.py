@@ -51,7 +51,7 @@ def kept_notes(path: Path) -> tuple[list[Stamp], list[dict[str, str]]]:
         return [], []
     try:
         kept = json.loads(content)
-        notes = [Stamp(kind=note["kind"], value=note["value"]) for note in kept["notes"]]
+        notes = [Stamp.model_validate(note) for note in kept["notes"]]
         quarantine = [{"file": entry["file"], "reason": entry["reason"]} for entry in kept["quarantine"]]
     except (ValueError, KeyError, TypeError) as error:
         raise RowsError(f"{path}: what it says of its recordings is damaged; extract the features again") from error
