@@ -223,6 +223,15 @@ class RandomHoldout(Protocol):
         yield "held out", train, test
 
 
+OPTIONS = {"speakers": "--test-speakers", "share": "--test-share", "test": "--test-corpora", "train": "--train-corpora"}
+"""Options of the command line that are not named as the setting."""
+
+
+def _with_option(key: str) -> str:
+    """Return the name of a setting, and that of its option if it is another one."""
+    return f"{key} ({OPTIONS[key]})" if key in OPTIONS else key
+
+
 def protocol(name: str, **settings: Any) -> Protocol:
     """Build a protocol by name.
 
@@ -242,7 +251,10 @@ def protocol(name: str, **settings: Any) -> Protocol:
     valid = signature(kind).parameters
     for key, value in settings.items():
         if key not in valid:
-            raise ProtocolError(f"the protocol '{name}' does not take {key}; it takes {', '.join(valid) or 'nothing'}")
+            raise ProtocolError(
+                f"the protocol '{name}' does not take {_with_option(key)}; it takes "
+                f"{', '.join(map(_with_option, valid)) or 'nothing'}"
+            )
         number = (int, float) if key == "share" else int
         if key in ("folds", "seed", "share") and (not isinstance(value, number) or isinstance(value, bool)):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected a {'' if key == 'share' else 'whole '}number")
