@@ -22,8 +22,8 @@ def check_clips(count: int) -> None:
     if count < LEAST_CLIPS:
         raise SettingsError(
             f"got {count} usable {'clip' if count == 1 else 'clips'} to adapt to; expected {LEAST_CLIPS} or more "
-            f"({ADVISABLE_CLIPS} are advisable), because the statistics of fewer depend too much on what is said in them; "
-            "leave out the adaptation"
+            f"({ADVISABLE_CLIPS} are advisable), because the statistics of fewer depend too much on what is "
+            "said in them; leave out the adaptation"
         )
 
 

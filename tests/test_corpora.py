@@ -458,3 +458,18 @@ def test_a_tree_with_a_copy_of_itself_inside_is_ambiguous(tmp_path):
     shutil.copytree(tmp_path / "mine", tmp_path / "mine" / "mine")
     with pytest.raises(CorpusError, match="'mine' is; say what the folders are with --layout, such as"):
         list_rows(tmp_path / "mine", "folders")
+
+
+def test_a_file_that_vanishes_while_a_tree_is_listed_is_one_unusable_recording(tmp_path, monkeypatch):
+    from fusionser.corpora import folders
+
+    record_tree(tmp_path, ["sad/a.wav", "sad/b.wav", "happy/c.wav", "happy/d.wav"])
+    digest = folders._digest
+
+    def vanishing(file):
+        Path(tmp_path / "sad" / "a.wav").unlink(missing_ok=True)
+        return digest(file)
+
+    monkeypatch.setattr(folders, "_digest", vanishing)
+    listing = list_rows(tmp_path, "folders")
+    assert len(listing.rows) == 3 and "cannot be opened" in listing.quarantine["reason"].iloc[0]

@@ -61,9 +61,10 @@ def test_the_content_decides_and_not_the_name(command, tmp_path):
     folder = tmp_path / "mine"
     for emotion in ("sad", "happy"):
         (folder / emotion).mkdir(parents=True)
-        shutil.copy(encoded(tmp_path, "m4a"), folder / emotion / "voice.m4a")
-        shutil.copy(encoded(tmp_path, "webm"), folder / emotion / "voice.wav")
-        (folder / emotion / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
+        title = ["-metadata", f"title={emotion}"]
+        shutil.copy(encoded(tmp_path, "m4a", *title), folder / emotion / "voice.m4a")
+        shutil.copy(encoded(tmp_path, "webm", *title), folder / emotion / "voice.wav")
+        (folder / emotion / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(100) + emotion.encode())
     listing = list_rows(folder, "folders")
     assert len(listing.rows) == 4 and len(listing.quarantine) == 2
     assert "ffmpeg cannot decode it" in listing.quarantine["reason"].iloc[0]

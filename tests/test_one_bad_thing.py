@@ -20,9 +20,9 @@ TOO_LONG = "x" * 5000
 @pytest.fixture
 def folder(tmp_path):
     """Two emotions with a good recording each, one at a very high rate, and one whose name is not UTF-8."""
-    for emotion in ("sad", "happy"):
+    for emotion, sound in (("sad", NOISE), ("happy", NOISE[::-1])):
         (tmp_path / "mine" / emotion).mkdir(parents=True)
-        soundfile.write(tmp_path / "mine" / emotion / "good.wav", NOISE, 16000)
+        soundfile.write(tmp_path / "mine" / emotion / "good.wav", sound, 16000)
     soundfile.write(tmp_path / "mine" / "sad" / "fast.wav", np.tile(NOISE, 9), 400000)
     content = (tmp_path / "mine" / "sad" / "good.wav").read_bytes()
     try:

@@ -29,13 +29,16 @@ UNREADABLE = {("caf", 0.3), ("caf", 0.6), ("caf", 0.95), ("ogg", 0.3), ("opus", 
 """libsndfile does not open these when they are cut off there: CAF never, Ogg within its first page."""
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    noise = (0.1 * np.random.default_rng(0).normal(size=RATE * SECONDS)).astype(np.float32)
+def in_every_format(folder, seed):
+    noise = (0.1 * np.random.default_rng(seed).normal(size=RATE * SECONDS)).astype(np.float32)
     for suffix, (container, coding) in FORMATS.items():
         soundfile.write(folder / f"clip.{suffix}", noise, RATE, format=container, subtype=coding)
     return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return in_every_format(tmp_path_factory.mktemp("whole"), seed=0)
 
 
 def cut(source, target, share):
@@ -99,13 +102,15 @@ def test_a_wave_file_without_audio_is_empty(whole, tmp_path):
         duration_of(tmp_path / "head.wav")
 
 
-def test_listing_extracting_and_predicting_give_the_same_answer(command, whole, tmp_path):
+def test_listing_extracting_and_predicting_give_the_same_answer(command, tmp_path):
     folder = tmp_path / "mine"
-    for emotion in ("sad", "happy"):
+    for seed, emotion in enumerate(("sad", "happy")):
         (folder / emotion).mkdir(parents=True)
+        (tmp_path / emotion).mkdir()
+        source = in_every_format(tmp_path / emotion, seed)
         for suffix in ("wav", "mp3", "opus", "flac"):
-            (folder / emotion / f"whole_{suffix}.{suffix}").write_bytes((whole / f"clip.{suffix}").read_bytes())
-            cut(whole / f"clip.{suffix}", folder / emotion / f"cut_{suffix}.{suffix}", 0.6)
+            (folder / emotion / f"whole_{suffix}.{suffix}").write_bytes((source / f"clip.{suffix}").read_bytes())
+            cut(source / f"clip.{suffix}", folder / emotion / f"cut_{suffix}.{suffix}", 0.6)
     options = ["--corpus", "folders", "--blocks", "zcr"]
     done = command("extract", folder, *options, "--out", tmp_path / "some.parquet", "--json")
     refused = {str(entry["file"]).rsplit("/", 1)[1] for entry in done.json["quarantine"]}

@@ -3,6 +3,7 @@
 from collections import Counter
 from hashlib import file_digest
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import pandas as pd
@@ -94,10 +95,11 @@ def _without_copies(
     none of them can be right.
     """
     copies: dict[Any, list[dict[str, str]]] = {}
-    sizes = Counter(Path(record["file"]).stat().st_size for record in records)
+    sizes = {record["file"]: _size(record["file"]) for record in records}
+    counts = Counter(sizes.values())
     for record in records:
-        size = Path(record["file"]).stat().st_size
-        content = _digest(record["file"]) if sizes[size] > 1 and size > 0 else record["file"]
+        size = sizes[record["file"]]
+        content = _digest(record["file"]) if size and counts[size] > 1 else record["file"]
         copies.setdefault((size, content), []).append(record)
     doubled, refused, left_out = [], [], set()
     for group in copies.values():
@@ -123,6 +125,19 @@ def _another(record: dict[str, str], group: list[dict[str, str]]) -> str:
     )
 
 
+def _size(file: str) -> int:
+    """Return the bytes of a file; 0 of one that cannot be read, which gets its error when it is decoded."""
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return 0
+    return found.st_size if S_ISREG(found.st_mode) else 0
+
+
 def _digest(file: str) -> str:
-    with Path(file).open("rb") as content:
-        return file_digest(content, "blake2b").hexdigest()
+    """Return a digest of the content of a file, or its name if it cannot be read."""
+    try:
+        with Path(file).open("rb") as content:
+            return file_digest(content, "blake2b").hexdigest()
+    except OSError:
+        return file

@@ -123,8 +123,10 @@ class StreamPredictor:
     >>> second = 0.1 * np.random.default_rng(0).normal(size=16000)
     >>> [len(predictor.feed(second)) for _ in range(4)]
     [0, 0, 1, 2]
+    >>> len(predictor.feed(second[:4000]))
+    0
     >>> predictor.finish()[["start", "end", "emotion"]].to_dict("records")
-    [{'start': 1.5, 'end': 4.0, 'emotion': 'no speech'}]
+    [{'start': 1.5, 'end': 4.25, 'emotion': 'no speech'}]
     """
 
     def __init__(
