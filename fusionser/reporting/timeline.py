@@ -147,7 +147,7 @@ def sentences_of(timeline: Timeline) -> list[str]:
         return [f"No speech in {duration}."]
     first = timeline.summary.iloc[0]
     sentences = [
-        f"{clock(spoken)} of {duration} are speech.",
+        f"Somebody speaks for {clock(spoken)} of {duration}.",
         f"The longest answer is {first['emotion']}: {100 * first['share']:.0f} % of the speech, with a mean "
         f"probability of {100 * first['probability']:.0f} %.",
     ]
