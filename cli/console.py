@@ -19,14 +19,23 @@ output = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=F
 messages = Console(stderr=True, width=None if sys.stderr.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=True)
 
 
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+"""Control characters, which a terminal may obey, and what is printed for them: names and labels may be a stranger's."""
+
+
 def say(text: str) -> None:
     """Print a message on standard error."""
-    messages.print(escape(text))
+    messages.print(plain(text))
 
 
 def write(text: str) -> None:
     """Print a line of the result on standard output."""
-    output.print(escape(text), soft_wrap=True)
+    output.print(plain(text), soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """Return a text of which a terminal, and rich, show all characters and obey none."""
+    return escape(text.translate(CONTROLS))
 
 
 def print_json(value: Any) -> None:
@@ -44,14 +53,14 @@ def print_table(
     """Print a table on standard output, `numbers` columns aligned right and `unbroken` columns never wrapped."""
     if title:
         # rich would wrap a title of the table at the table's width.
-        output.print(f"[bold]{escape(title)}[/bold]", soft_wrap=True)
+        output.print(f"[bold]{plain(title)}[/bold]", soft_wrap=True)
     table = Table()
     for name in columns:
         table.add_column(
-            name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in unbroken
+            plain(name), justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in unbroken
         )
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
+        table.add_row(*(plain(str(value)) for value in row))
     output.print(table)
 
 
@@ -70,7 +79,7 @@ def _bar(label: str) -> Iterator[tuple[Progress, Callable[..., None]]]:
 
         def update(done: int, total: int, name: str = "") -> None:
             shown = f"{label}: {name}" if name else label
-            progress.update(task, completed=done, total=total, description=escape(shown))
+            progress.update(task, completed=done, total=total, description=plain(shown))
 
         yield progress, update
 

@@ -15,7 +15,7 @@ from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
-from fusionser.files import is_folder, temporary_folder, wrong_name
+from fusionser.files import exists, is_file, is_folder, temporary_folder, wrong_name
 from fusionser.rows import check_rows, load_rows, of_channel
 from fusionser.tables import TABLE_SUFFIXES, load_table, named_columns
 
@@ -32,13 +32,14 @@ class Clips:
 
     `rows` is a table of those that can be read, perhaps. `refused` has a quarantine entry for each other one, by its
     position among all of them. `notes` are stamps about the clips. `names` are what a table or the command line calls
-    recordings whose paths are others.
+    recordings whose paths are others. `given` has all rows as they were given.
     """
 
     rows: pd.DataFrame
     refused: dict[int, dict[str, str]]
     notes: list[Stamp]
     names: dict[str, str]
+    given: pd.DataFrame
 
     def places(self) -> list[int]:
         """Return the position of each row among all clips."""
@@ -92,7 +93,7 @@ def gather_clips(
         for place, reason in reasons.items()
     }
     rows, cut_off = _ended(rows) if accept_truncated else (rows, 0)
-    return Clips(rows, refused, [Stamp(kind="cut-off", value=cut_off)] if cut_off else [], names)
+    return Clips(rows, refused, [Stamp(kind="cut-off", value=cut_off)] if cut_off else [], names, table)
 
 
 def gathered_clips(clips: list[str], asked: Any) -> Clips:
@@ -153,7 +154,7 @@ def _from_standard_input(content: bytes) -> list[str]:
 
 def _paths(lines: Iterable[str]) -> list[str]:
     """Return the paths in a list, without blanks around them, unless a file has such a name."""
-    return [line if Path(line).exists() else line.strip() for line in lines if line.strip()]
+    return [line if exists(line) else line.strip() for line in lines if line.strip()]
 
 
 def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
@@ -193,7 +194,7 @@ def load_or_included(path: Path | None) -> Any:
 
 
 def _is_table(path: str) -> bool:
-    return Path(path).suffix.lower() in TABLE_SUFFIXES and Path(path).is_file()
+    return Path(path).suffix.lower() in TABLE_SUFFIXES and is_file(path)
 
 
 def _read_list(listed: Path, columns: str | None) -> tuple[pd.DataFrame, dict[str, str]]:

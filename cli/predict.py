@@ -26,6 +26,9 @@ from .options import (
     option,
 )
 
+OWN_COLUMNS = ("file", "emotion", "probability", "unlikeness", "unlike_because", "unsure_because", "error")
+"""Columns of the answers that no column of a list can be."""
+
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""
 
@@ -129,9 +132,27 @@ def _with_refused(answers: Any, clips: Any) -> Any:
     if not clips.refused:
         return answers
     errors = pd.DataFrame.from_dict(clips.refused, orient="index").rename(columns={"reason": "error"})
-    together = pd.concat([answers.set_axis(clips.places()), errors]).sort_index()
-    texts = [name for name in answers if answers[name].dtype.kind not in "fiub"]
+    # What was given beside them stays beside them.
+    beside = clips.given.loc[list(clips.refused)]
+    errors = errors.assign(**{name: beside[given] for name, given in _given_names(answers, beside).items()})
+    together = pd.concat([answers.set_axis(clips.places()), errors[[name for name in errors if name in answers]]])
+    together = together.sort_index()
+    texts = [name for name in answers if name not in errors and answers[name].dtype.kind not in "fiubmM"]
     return together.assign(**{name: together[name].fillna("") for name in texts})
+
+
+def _given_names(answers: Any, beside: Any) -> dict[Any, Any]:
+    """Return what the columns of a list are called among the answers."""
+    from fusionser.rows import given_columns
+
+    found = {}
+    for name in given_columns(beside):
+        source = "emotion" if name == "truth" and "truth" not in beside else name
+        for shown in (f"given_{name}", name):
+            if shown in answers and source in beside and shown not in OWN_COLUMNS:
+                found[shown] = source
+                break
+    return found
 
 
 def over_time(asked: Asked) -> bool:

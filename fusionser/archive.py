@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.errors import ModelFileError
-from fusionser.files import is_folder, write_bytes
+from fusionser.files import exists, is_file, is_folder, write_bytes
 
 __all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_size", "is_model_file", "read_archive", "write_archive"]
 
@@ -49,6 +49,8 @@ def is_model_file(path: str | Path) -> bool:
     """
     if Path(path).suffix.lower() == MODEL_SUFFIX and not is_folder(path):
         return True
+    if not is_file(path):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return MANIFEST in archive.namelist()
@@ -105,6 +107,8 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         If the file is missing, truncated, foreign, newer, changed since it was written, or hostile.
     """
     source = Path(path)
+    if exists(source) and not is_file(source):
+        raise ModelFileError(f"{path}: neither a file nor a link to one; expected a model that 'fusionser fit' wrote")
     try:
         with zipfile.ZipFile(source) as archive:
             manifest = _manifest(archive, source)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,19 @@ DELETE_OLDEST = "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER
 Array = npt.NDArray[np.float32]
 
 
+def _objects(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """Return kind, name and definition of all that a database consists of."""
+    found = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+    return {(kind, name, " ".join(str(sql).split())) for kind, name, sql in found}
+
+
+@cache
+def _own_objects() -> frozenset[tuple[str, str, str]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return frozenset(_objects(connection))
+
+
 class FeatureCache:
     """Arrays of float32 by key, in one SQLite file.
 
@@ -62,11 +76,18 @@ class FeatureCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as connection, connection:
                 connection.executescript(SCHEMA)
+                foreign = _objects(connection) != _own_objects()
         except (OSError, sqlite3.Error) as error:
-            raise FusionserError(
-                f"the feature cache {self.path} cannot be used ({error}); delete it, set FUSIONSER_CACHE to "
-                "another folder, or set FUSIONSER_CACHE=off"
-            ) from error
+            raise self._unusable(str(error)) from error
+        if foreign:
+            # A trigger in it would be run by each of our commands.
+            raise self._unusable("it has other tables, triggers or views than a cache")
+
+    def _unusable(self, reason: str) -> FusionserError:
+        return FusionserError(
+            f"the feature cache {self.path} cannot be used ({reason}); delete it, set FUSIONSER_CACHE to "
+            "another folder, or set FUSIONSER_CACHE=off"
+        )
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60.0)

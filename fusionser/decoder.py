@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fusionser.decoding import decode, duration_of
 from fusionser.errors import AudioError
+from fusionser.limits import end_with_parent, limit_process
 
 __all__ = ["OPERATIONS", "main"]
 
@@ -44,18 +45,6 @@ def _answer(line: bytes) -> Given:
         return {"error": f"{file}: decoding it takes too much memory; cut it into utterances"}, None
 
 
-def _limit(memory: int) -> None:
-    """Limit this process and those that it starts, where the system can."""
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-
-
 def _apart() -> BinaryIO:
     """Return the pipe of the answers, and send what libraries print to nowhere."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -67,7 +56,8 @@ def _apart() -> BinaryIO:
 def main() -> None:
     """Answer requests until there are no more."""
     answers = _apart()
-    _limit(int(sys.argv[1]))
+    end_with_parent()
+    limit_process(AS=int(sys.argv[1]), FSIZE=0, CORE=0, NOFILE=64)
     for line in sys.stdin.buffer:
         answer, samples = _answer(line)
         answers.write(json.dumps(answer).encode() + b"\n")

@@ -17,6 +17,8 @@ from pathlib import Path
 from fusionser.errors import FusionserError
 
 __all__ = [
+    "exists",
+    "is_file",
     "is_folder",
     "public_command",
     "public_path",
@@ -153,6 +155,34 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 def write_text(path: str | Path, content: str) -> Path:
     """Write `content` to `path` in UTF-8, atomically."""
     return write_bytes(path, content.encode())
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether a path is a regular file, which no pipe and no device is; a path that no file can have is none.
+
+    Examples
+    --------
+    >>> is_file(__file__), is_file("x" * 5000), is_file("/dev/null")
+    (True, False, False)
+    """
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def exists(path: str | Path) -> bool:
+    """Return whether there is a file or folder, as far as can be told; there is none whose name is too long.
+
+    Examples
+    --------
+    >>> exists("."), exists("x" * 5000)
+    (True, False)
+    """
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def is_folder(path: str | Path) -> bool:

@@ -15,6 +15,7 @@ from threading import Thread, Timer
 from typing import IO
 
 from fusionser.errors import AudioError
+from fusionser.limits import limit_process
 
 __all__ = ["FOREIGN_SUFFIXES", "begins_foreign", "decoded_by_ffmpeg", "is_foreign"]
 
@@ -172,14 +173,6 @@ def _environment() -> dict[str, str]:
 
 def _limits() -> Callable[[], None] | None:
     """Return what limits a child process before it begins; None where there are no such limits."""
-    try:
-        import resource
-    except ImportError:
+    if os.name != "posix":
         return None
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (int(SECONDS), int(SECONDS)))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-    return limit
+    return lambda: limit_process(AS=MEMORY, CPU=int(SECONDS), FSIZE=0)

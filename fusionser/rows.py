@@ -30,10 +30,10 @@ import pandas as pd
 
 from fusionser.checks import channel_number
 from fusionser.errors import FusionserError, RowsError, SettingsError
-from fusionser.files import public_paths, write_whole
+from fusionser.files import exists, public_paths, write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
-from fusionser.tables import load_table, without_formulas
+from fusionser.tables import load_table, quoting_of, without_formulas
 
 __all__ = [
     "ARRAY_MARK",
@@ -334,7 +334,7 @@ def _in_folder(folder: Path, file: Any) -> str:
     path = folder / str(file)
     # A blank after a separator is not part of the name, unless there is such a file.
     stripped = folder / str(file).strip()
-    return str(stripped if path != stripped and stripped.exists() and not path.exists() else path)
+    return str(stripped if path != stripped and exists(stripped) and not exists(path) else path)
 
 
 def public_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -362,7 +362,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
     table = table.drop(columns=array_columns(table))
     writers: dict[str, Callable[..., Any]] = {
         ".parquet": table.to_parquet,
-        ".csv": lambda *given, **options: without_formulas(table).to_csv(*given, **options),
+        ".csv": lambda *given, **options: without_formulas(table).to_csv(*given, **options, quoting=quoting_of(table)),
     }
     if target.suffix not in writers:
         raise FusionserError(f"{target}: cannot tell the format from '{target.suffix}'; expected .parquet or .csv")

@@ -5,14 +5,14 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from fusionser.errors import RowsError, SettingsError
 
-__all__ = ["TABLE_SUFFIXES", "column_names", "load_table", "named_columns", "without_formulas"]
+__all__ = ["TABLE_SUFFIXES", "column_names", "load_table", "named_columns", "quoting_of", "without_formulas"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -78,6 +78,21 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
         if kind.kind not in "biufcmM":
             safe[name] = table[name].map(_escaped)
     return safe.rename(columns=_escaped)
+
+
+def quoting_of(table: pd.DataFrame) -> Literal[0, 2]:
+    """Return how texts are quoted in a CSV file: all of them if one has a carriage return, which begins a line.
+
+    The writer of Python 3.11 does not quote a text because of it.
+
+    Examples
+    --------
+    >>> quoting_of(pd.DataFrame({"file": ["a.wav"]})) == csv.QUOTE_MINIMAL
+    True
+    """
+    texts = [table[name] for name, kind in table.dtypes.items() if kind.kind not in "biufcmM"]
+    returns = any("\r" in text for column in texts for text in column if isinstance(text, str))
+    return csv.QUOTE_NONNUMERIC if returns or any("\r" in str(name) for name in table) else csv.QUOTE_MINIMAL
 
 
 def _looks_like_formula(text: str) -> bool:

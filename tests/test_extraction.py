@@ -124,6 +124,25 @@ def test_a_foreign_file_is_no_cache(tmp_path):
         FeatureCache(tmp_path / "cache.sqlite")
 
 
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM entries; END",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE more (a)",
+        "DROP INDEX entries_used; CREATE INDEX entries_used ON entries (lower(key))",
+    ],
+)
+def test_a_cache_that_would_run_what_a_stranger_wrote_is_refused(tmp_path, planted):
+    path = tmp_path / "cache.sqlite"
+    FeatureCache(path)
+    FeatureCache(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(planted)
+    with pytest.raises(FusionserError, match="other tables, triggers or views than a cache.; delete it"):
+        FeatureCache(path)
+
+
 def test_a_full_disk_costs_the_cache_and_not_the_result(clips, cache, monkeypatch):
     def full(self, arrays):
         raise sqlite3.OperationalError("database or disk is full")

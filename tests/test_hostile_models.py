@@ -293,6 +293,17 @@ def test_a_booster_whose_trees_lead_astray_is_refused():
         planted["learner"]["gradient_booster"]["model"]["trees"][0].update(change)
         with pytest.raises(ValueError, match="vectors in its leaves, or with categories"):
             check_booster(planted, 3, 3)
+    # XGBoost reads outside of its memory for these.
+    trees = len(honest["learner"]["gradient_booster"]["model"]["trees"])
+    for borders in ([-1000, trees], [0, 10**6], [0, trees, 2, trees], [0], [], [0, "1", trees], [0, 2.5, trees]):
+        planted = json.loads(json.dumps(honest))
+        planted["learner"]["gradient_booster"]["model"]["iteration_indptr"] = borders
+        with pytest.raises(ValueError, match="iterations with trees that it does not have"):
+            check_booster(planted, 3, 3)
+    planted = json.loads(json.dumps(honest))
+    planted["learner"]["learner_model_param"]["num_target"] = "2"
+    with pytest.raises(ValueError, match="2 targets"):
+        check_booster(planted, 3, 3)
     planted = json.loads(json.dumps(honest))
     planted["learner"]["objective"]["name"] = "reg:squarederror"
     with pytest.raises(ValueError, match="not a plain tree booster"):

@@ -1,6 +1,8 @@
 """Decoding apart: the same samples, and what happens when the decoder crashes, hangs, or asks for too much."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -225,3 +227,41 @@ def test_isolating_ends_with_the_command(command, saved, demo_rows):
     """Nothing is printed when the interpreter ends."""
     done = command("predict", saved["svm"], demo_rows["file"].iloc[0], "--isolate", "--json")
     assert done.status == 0 and done.messages == ""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getppid") or os.name != "posix", reason="needs processes that outlive their parent"
+)
+def test_a_decoder_ends_when_its_parent_was_killed(tmp_path):
+    """Also while it is decoding, when it does not read the pipe that was closed."""
+    code = (
+        "import subprocess, sys\n"
+        "text = 'from fusionser.limits import end_with_parent; import time; end_with_parent(0.1); time.sleep(60)'\n"
+        "child = subprocess.Popen([sys.executable, '-c', text])\n"
+        "print(child.pid, flush=True)\n"
+        "import time; time.sleep(3)\n"
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    child = int(done.stdout)
+    for _ in range(100):
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        # Nobody may be left to collect it.
+        if Path(f"/proc/{child}/stat").exists() and Path(f"/proc/{child}/stat").read_text().split(") ")[1][0] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("it goes on")
+
+
+def test_limits_are_never_above_those_of_the_process(tmp_path):
+    """As a batch system sets them; raising one is an error, which would cost every recording."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+        "from fusionser.limits import limit_process; limit_process(NOFILE=64, CORE=0)\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CORE))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "(40, 40) (0, 0)"

@@ -1,6 +1,7 @@
 """Lists of recordings to predict: parts of files, and columns of their own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from fusionser.model import load_model
+from fusionser.tables import load_table
 
 
 def test_parts_of_recordings_and_the_columns_of_a_list_come_back(command, demo_rows, saved, tmp_path):
@@ -101,3 +103,60 @@ def test_a_table_is_a_list_of_recordings_and_names_stay_as_given(command, saved,
 def test_a_gender_that_no_feature_needs_is_told(command, saved, demo_rows):
     refused = command("predict", saved["svm"], demo_rows["file"].iloc[0], "--gender", "female")
     assert refused.status == 1 and "--gender has no effect" in refused.messages
+
+
+def test_what_a_list_says_of_a_refused_recording_stays_as_it_is(command, saved, demo_rows, tmp_path):
+    file = demo_rows["file"].iloc[0]
+    large = 9007199254740993
+    table = pd.DataFrame(
+        {
+            "file": [file, file, file],
+            "start": [0.0, 0.0, 5.0],
+            "end": [0.5, 0.4, 2.0],
+            "emotion": ["sad", "happy", "fear"],
+            "id": [large, large + 2, large + 4],
+            "note": ["a", "b", "c"],
+            "right": [True, False, True],
+        }
+    )
+    table.to_parquet(tmp_path / "t.parquet")
+    answers = command("predict", saved["svm"], "--list", tmp_path / "t.parquet", "--json").json
+    assert [answer["given"]["id"] for answer in answers] == table["id"].tolist()
+    assert [answer["given"]["truth"] for answer in answers] == ["sad", "happy", "fear"]
+    assert [answer["given"]["right"] for answer in answers] == [True, False, True]
+    assert "is empty" in answers[2]["error"] and not answers[1]["error"]
+    for suffix in ("parquet", "csv"):
+        out = tmp_path / f"out.{suffix}"
+        assert command("predict", saved["svm"], "--list", tmp_path / "t.parquet", "--out", out).status == 0
+        read = pd.read_parquet(out) if suffix == "parquet" else pd.read_csv(out)
+        assert read["id"].tolist() == table["id"].tolist() and read["note"].tolist() == ["a", "b", "c"]
+
+
+def test_names_that_a_terminal_or_a_table_would_obey(command, saved, demo_rows, tmp_path):
+    content = Path(demo_rows["file"].iloc[0]).read_bytes()
+    (tmp_path / "in").mkdir()
+    names = ["a\x1b]0;title\x07\x1b[2J.wav", "b\r=1+1.wav", "c\x9b31m.wav"]
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(content)
+    done = command("predict", saved["svm"], tmp_path / "in", "--out", tmp_path / "out.csv")
+    assert done.status == 0
+    read = load_table(tmp_path / "out.csv")
+    assert [Path(file).name for file in read["file"]] == sorted(names)
+    for options in ((), ("--out", tmp_path / "x\x1b[31m.csv")):
+        done = command("predict", saved["svm"], tmp_path / "in", *options)
+        assert not any(control in done.output + done.messages for control in "\x1b\x07\x9b\r")
+
+
+def test_a_name_that_no_file_can_have_is_one_refused_recording(command, saved, demo_rows, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{'x' * 5000}\n{demo_rows['file'].iloc[0]}\n")
+    answers = command("predict", saved["svm"], "--list", tmp_path / "list.txt", "--json").json
+    assert [bool(answer["error"]) for answer in answers] == [True, False]
+
+
+def test_a_pipe_is_no_recording_and_no_model(command, saved, demo_rows, tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    os.mkfifo(tmp_path / "pipe.fusionser")
+    answers = command("predict", saved["svm"], tmp_path / "pipe.wav", demo_rows["file"].iloc[0], "--json").json
+    assert "not a regular file" in answers[0]["error"] and not answers[1]["error"]
+    assert "not a regular file" in command("predict", tmp_path / "pipe.wav").output
+    assert "neither a file nor a link to one" in command("info", tmp_path / "pipe.fusionser").messages

@@ -53,6 +53,13 @@ def check_booster(model: Mapping[str, Any], classes: int, columns: int) -> None:
         raise ValueError("the booster is not a plain tree booster with a softmax")
     if len(groups) != len(trees) or not all(0 <= group < classes for group in groups):
         raise ValueError("the booster has trees for classes that it does not have")
+    # XGBoost takes the places of the trees of an iteration from here, and does not check them.
+    borders = booster["model"].get("iteration_indptr", [0, len(trees)])
+    ordered = all(type(border) is int for border in borders) and sorted(borders) == borders
+    if not ordered or borders[:1] != [0] or borders[-1:] != [len(trees)]:
+        raise ValueError("the booster has iterations with trees that it does not have")
+    if str(params.get("num_target", "1")) != "1":
+        raise ValueError(f"the booster has {params['num_target']} targets; expected one")
     for tree in trees:
         _check_boosted_tree(tree, columns)
 

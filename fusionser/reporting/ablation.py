@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from fusionser.evaluation.statistics import GroupGap, group_gap
 from fusionser.files import write_text
 from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, change_by_classifier, panels, rankings
+from fusionser.reporting.drawing import Figure, Line2D
 from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
 from fusionser.reporting.page import PageText, relied_columns, render
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines

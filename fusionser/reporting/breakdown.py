@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from fusionser.evaluation.statistics import FEWEST_METHODS, MOST_METHODS, Ranking, compare_ranks
+from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import draw_heat
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect

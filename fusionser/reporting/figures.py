@@ -8,12 +8,9 @@ from textwrap import fill
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from fusionser.files import write_whole
+from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D
 from fusionser.reporting.words import classes_text
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus

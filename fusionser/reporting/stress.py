@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fusionser.evaluation.stress import CLEAN, ConditionScores, StressResult
 from fusionser.files import write_text
 from fusionser.registry import CONDITIONS, CORPORA
+from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render

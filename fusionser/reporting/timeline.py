@@ -259,7 +259,7 @@ def _thinned(pitch: Any, columns: int, seconds: float) -> list[float]:
 
 def _picture(sketch: Sketch) -> bytes:
     """Return the spectrogram as PNG, high frequencies at the top."""
-    from matplotlib.image import imsave
+    from fusionser.reporting.drawing import imsave
 
     levels = sketch.spectrogram()
     top = float(np.quantile(levels, 0.999)) if levels.size else 0.0
