@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import counted, print_json, recordings, write
-from .options import FrontEnd, Group, Input, Places, Run, Settings, check_out_file, option
+from .options import FrontEnd, Group, Input, Places, Run, Settings, check_out_file, option, refuse_inputs
 from .preparing import make_resources, prepare_places
 
 
@@ -31,6 +31,7 @@ def extract(places: Places, asked: Asked) -> None:
     from fusionser.rows import write_table
 
     out, given = asked.out, asked.given
+    refuse_inputs(out, places)
     if out.suffix != ".parquet":
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
     config = given.over(asked.settings.load())

@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import FusionserError, SettingsError
 
 from .console import counted, print_json, recordings, say, training_bar, write
-from .options import Experiment, Places, check_out_file, option
+from .options import Experiment, Places, check_out_file, option, refuse_inputs
 from .preparing import prepare_experiment
 
 
@@ -24,6 +24,7 @@ def fit(places: Places, asked: Asked) -> None:
     from fusionser.names import SPEAKER_NORMALISED
     from fusionser.pipeline.build import decided_by
 
+    refuse_inputs(asked.out, places)
     prepared, split, resources = prepare_experiment(
         asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout", all_rows=True
     )

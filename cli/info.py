@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, write
-from .options import Json, check_out_file
+from .options import Json, check_out_file, refuse_inputs
 
 
 def info(
@@ -32,6 +32,7 @@ def info(
 
     if json and out is not None:
         raise SettingsError("--json prints the card, and --out writes it as Markdown; give one of them")
+    refuse_inputs(out, [model])
     loaded = load_model(model)
     if json:
         print_json(loaded.card.model_dump(mode="json"))

@@ -118,6 +118,8 @@ def _files_of(clip: str) -> list[str]:
         # A missing file gets an answer with an error, like any other unusable file.
         return [clip]
     audio = audio_files(Path(clip))
+    for entry in audio.unreadable:
+        say(f"note: {entry['reason']}")
     # Names that are no UTF-8 get their answers later.
     found = sorted(map(str, [*audio.files, *audio.unnamed]))
     if not found:

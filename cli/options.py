@@ -5,7 +5,7 @@ A command takes a group as one argument; typer sees its single options.
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_type_hints
@@ -49,6 +49,13 @@ def check_file_to_write(out: Path | None, flag: str) -> Path | None:
     if out is not None and out.is_dir():
         raise SettingsError(f"{flag} is {out}, which is a folder; expected a file")
     return _check_place(out, flag)
+
+
+def refuse_inputs(out: Path | None, inputs: Iterable[Path | str | None], flag: str = "--out") -> None:
+    """Raise `SettingsError` if a file to write is one that is read."""
+    for given in inputs:
+        if out is not None and given is not None and out.exists() and Path(given).is_file() and out.samefile(given):
+            raise SettingsError(f"{flag} is {out}, which is read, too; choose another path")
 
 
 def check_out_table(out: Path | None) -> Path | None:

@@ -24,6 +24,7 @@ from .options import (
     check_out_table,
     decode_apart,
     option,
+    refuse_inputs,
 )
 
 OWN_COLUMNS = ("file", "emotion", "probability", "unlikeness", "unlike_because", "unsure_because", "error")
@@ -104,6 +105,8 @@ def predict(
 
     limit = _most_unlike(asked.abstain, asked.most_unlike)
     model, clips = split_model(paths or [])
+    for flag, out in (("--out", asked.out), ("--timeline", asked.timeline)):
+        refuse_inputs(out, [model, asked.listed, *clips], flag)
     if over_time(asked):
         from .over_time import predict_over_time
 

@@ -24,7 +24,7 @@ from fusionser.audio import (
 from fusionser.containers import missing_part, streamed_wave
 from fusionser.errors import AudioError
 from fusionser.files import wrong_name
-from fusionser.foreign import decoded_by_ffmpeg, is_foreign
+from fusionser.foreign import damage, decoded_by_ffmpeg, is_foreign
 from fusionser.isolation import ask_decoder, is_isolated
 from fusionser.mpeg import with_length
 from fusionser.quiet import quiet
@@ -158,9 +158,11 @@ def is_cut_off(file: str | Path, seconds: float) -> bool:
 
 
 def check_whole(file: str | Path) -> None:
-    """Raise `AudioError` if the file has less audio than its header promises."""
+    """Raise `AudioError` if a file, which was just opened, has less audio than its header promises."""
     if lacking := missing_part(file):
         raise AudioError(f"{file}: cut off: {lacking}; {TRUNCATED_REMEDY}")
+    if is_foreign(file) and (said := damage(str(file))):
+        raise AudioError(f"{file}: cut off or damaged (ffmpeg: {said}); {TRUNCATED_REMEDY}")
 
 
 def _decodable(file: str | Path) -> int:

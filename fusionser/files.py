@@ -119,22 +119,23 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     FusionserError
         When the file cannot be written (disk full, no permission). An existing file at `path` is then unchanged.
     """
-    target = Path(path)
+    # What a link leads to is replaced, and not the link.
+    target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
+    if exists(target) and not is_file(target):
+        raise FusionserError(f"cannot write {path}: there is a folder, a device or a pipe; choose another path")
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for path in _abandoned(target.parent, f".{target.stem}"):
+        for abandoned in _abandoned(target.parent, f".{target.stem}"):
             with suppress(OSError):
-                path.unlink()
+                abandoned.unlink()
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=_owned(f".{target.stem}"), suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(_mode(target))
         temporary.replace(target)
     except OSError as error:
         raise FusionserError(
@@ -144,7 +145,16 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-    return target
+    return Path(path)
+
+
+def _mode(target: Path) -> int:
+    """Return the permissions of a file that is replaced, or those of a new one."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:

@@ -11,13 +11,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Thread, Timer, local
 from typing import IO
 
 from fusionser.errors import AudioError
 from fusionser.limits import limit_process
 
-__all__ = ["FOREIGN_SUFFIXES", "begins_foreign", "decoded_by_ffmpeg", "is_foreign"]
+__all__ = ["FOREIGN_SUFFIXES", "begins_foreign", "damage", "decoded_by_ffmpeg", "is_foreign"]
 
 FOREIGN_SUFFIXES = (
     ".m4a", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mp4", ".m4b", ".mov", ".mkv", ".mka", ".ac3",
@@ -110,16 +110,30 @@ def _writes_files() -> bool:
     return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0
 
 
+_last = local()
+"""In each thread, the name of the file that was decoded last, and what ffmpeg said of it."""
+
+
+def damage(file: str | Path) -> str:
+    """Return what ffmpeg said of a file that was just decoded; it ends without an error after half of one.
+
+    Decodes nothing, so `decoded_by_ffmpeg` must have come before.
+    """
+    name, said = getattr(_last, "complaint", ("", ""))
+    return said if name == str(file) else ""
+
+
 def _decode_to(output: IO[bytes], command: list[str], name: str) -> None:
     """Run ffmpeg, write what it decodes to a file, and go to its beginning; raise `AudioError` if it fails."""
     try:
         code, said = _run(command, output, name)
     except OSError as error:
         raise AudioError(f"{name}: ffmpeg cannot be run ({error.strerror or error}); {REMEDY}") from error
+    lines = said.decode(errors="replace").strip().splitlines()
+    reason = lines[-1].split("] ")[-1].replace(f"file:{Path(name).absolute()}: ", "")[:200] if lines else ""
     if code != 0 or output.tell() <= HEADER:
-        lines = said.decode(errors="replace").strip().splitlines()
-        reason = lines[-1].split("] ")[-1].replace(f"file:{Path(name).absolute()}: ", "") if lines else "no audio in it"
-        raise AudioError(f"{name}: ffmpeg cannot decode it ({reason[:200]}); convert it to WAV or FLAC")
+        raise AudioError(f"{name}: ffmpeg cannot decode it ({reason or 'no audio in it'}); convert it to WAV or FLAC")
+    _last.complaint = (name, reason)
     output.seek(0)
 
 

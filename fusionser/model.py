@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from fusionser.alignment import check_clips
 from fusionser.archive import read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableClassifier
-from fusionser.errors import AudioError, ModelFileError, SettingsError, unknown_name
+from fusionser.errors import AudioError, FusionserError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.facts import Record
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
@@ -244,9 +244,7 @@ class Model:
         labels = np.full(len(files), "", dtype=object)
         if usable:
             # The extractor made these columns, so the checks of each step's input are not needed.
-            scaled = self.pipeline[SCALE].scaled(extractor.columns(table, result).astype(np.float64))
-            labels[usable], given = self.pipeline[CLASSIFIER].answer(scaled)
-            probabilities[usable] = tempered(given, self.card.temperature)
+            labels[usable], probabilities[usable] = self._classified(extractor.columns(table, result))
         failures = {place: clips.shown(text) for place, text in result.failures.items()}
         for place in np.flatnonzero((labels != "") & ~np.isfinite(probabilities).all(axis=1)).tolist():
             # Weights of a damaged or hostile file can be finite and still overflow.
@@ -264,6 +262,21 @@ class Model:
                 "error": [failures.get(position, "") for position in range(len(files))],
             }
         )
+
+    def _classified(self, columns: Any) -> tuple[Any, Any]:
+        """Return the labels and the probabilities for columns."""
+        try:
+            scaled = self.pipeline[SCALE].scaled(columns.astype(np.float64))
+            labels, given = self.pipeline[CLASSIFIER].answer(scaled)
+            return labels, tempered(given, self.card.temperature)
+        except (FusionserError, MemoryError):
+            raise
+        except Exception as error:
+            # Arrays of a hostile file can have valid types and sizes, and still not fit together.
+            raise ModelFileError(
+                f"the model gives no answer ({type(error).__name__}: {str(error)[:200]}); its file is damaged, so fit "
+                "it again"
+            ) from error
 
     def _computed(self, table: FeatureTable, **options: Any) -> tuple[Extraction, Extraction | None]:
         """Compute the features, and the description of the recordings: together, so that each clip is decoded once."""

@@ -1,5 +1,7 @@
 """Corpora from file names, and from small trees that look like the originals."""
 
+import errno
+import os
 import shutil
 from pathlib import Path, PurePath
 
@@ -473,3 +475,21 @@ def test_a_file_that_vanishes_while_a_tree_is_listed_is_one_unusable_recording(t
     monkeypatch.setattr(folders, "_digest", vanishing)
     listing = list_rows(tmp_path, "folders")
     assert len(listing.rows) == 3 and "cannot be opened" in listing.quarantine["reason"].iloc[0]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    record_tree(tmp_path, ["sad/a.wav", "happy/b.wav", "secret/c.wav"])
+    scan = os.scandir
+
+    def forbidden(path):
+        if str(path).endswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    found = audio_files(tmp_path)
+    assert len(found.files) == 2
+    assert [entry["file"] for entry in found.refused] == [str(tmp_path / "secret")]
+    assert "this folder cannot be read (Permission denied)" in found.refused[0]["reason"]
+    listing = list_rows(tmp_path, "folders")
+    assert listing.quarantine["file"].tolist() == [str(tmp_path / "secret")]

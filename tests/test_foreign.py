@@ -110,6 +110,23 @@ def test_what_is_too_large_when_decoded_is_refused_and_not_shortened(tmp_path, m
         decode(file)
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize(("suffix", "options"), [("m4a", ["-movflags", "+faststart"]), ("webm", []), ("wma", [])])
+def test_half_a_recording_is_cut_off_though_ffmpeg_ends_without_an_error(command, tmp_path, suffix, options):
+    file = encoded(tmp_path, suffix, *options)
+    content = file.read_bytes()
+    assert decode(file)[0].size > 0
+    half = tmp_path / f"half.{suffix}"
+    half.write_bytes(content[: 6 * len(content) // 10])
+    for read in (decode, duration_of):
+        with pytest.raises(AudioError, match="cut off or damaged .ffmpeg: .*--accept-truncated"):
+            read(half)
+    answers = command("predict", MODEL, file, half, "--json").json
+    assert [bool(answer["error"]) for answer in answers] == [False, True]
+    kept = command("predict", MODEL, half, "--accept-truncated", "--json").json
+    assert not kept[0]["error"] and 0 < kept[0]["end"] < SECONDS
+
+
 def program(folder, monkeypatch, text):
     """Put a program of this text in the place of ffmpeg."""
     (folder / "bin").mkdir()

@@ -160,3 +160,34 @@ def test_a_pipe_is_no_recording_and_no_model(command, saved, demo_rows, tmp_path
     assert "not a regular file" in answers[0]["error"] and not answers[1]["error"]
     assert "not a regular file" in command("predict", tmp_path / "pipe.wav").output
     assert "neither a file nor a link to one" in command("info", tmp_path / "pipe.fusionser").messages
+
+
+def test_an_output_replaces_no_input_and_no_device(command, saved, demo_rows, tmp_path):
+    file = demo_rows["file"].iloc[0]
+    (tmp_path / "l.csv").write_text(f"file\n{file}\n")
+    model = tmp_path / "m.fusionser"
+    model.write_bytes(saved["svm"].read_bytes())
+    demo_rows.head(8).to_parquet(tmp_path / "d.parquet")
+    kept = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for given in (
+        ["predict", model, "--list", tmp_path / "l.csv", "--out", tmp_path / "l.csv"],
+        ["predict", model, tmp_path / "l.csv", "--out", tmp_path / "l.csv"],
+        ["info", model, "--out", model],
+        ["fit", tmp_path / "d.parquet", "--no-estimate", "--out", tmp_path / "d.parquet"],
+        ["extract", tmp_path / "d.parquet", "--blocks", "zcr", "--out", tmp_path / "d.parquet"],
+    ):
+        refused = command(*given)
+        assert refused.status == 1 and "which is read, too; choose another path" in " ".join(refused.messages.split())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    os.mkfifo(tmp_path / "pipe.csv")
+    refused = command("predict", model, file, "--out", tmp_path / "pipe.csv")
+    assert "a folder, a device or a pipe; choose another path" in " ".join(refused.messages.split())
+
+
+def test_what_is_written_keeps_links_and_permissions(command, saved, demo_rows, tmp_path):
+    (tmp_path / "real.csv").write_text("")
+    (tmp_path / "real.csv").chmod(0o600)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    assert command("predict", saved["svm"], demo_rows["file"].iloc[0], "--out", tmp_path / "link.csv").status == 0
+    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "real.csv").stat().st_mode & 0o777 == 0o600
+    assert len(pd.read_csv(tmp_path / "real.csv")) == 1

@@ -14,7 +14,7 @@ from fusionser.corpora.card import Card, read_card
 from fusionser.decoding import check_length, decode, duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
-from fusionser.files import wrong_name
+from fusionser.files import shown_name, wrong_name
 from fusionser.foreign import FOREIGN_SUFFIXES
 from fusionser.rows import make_rows
 
@@ -115,16 +115,25 @@ class Found:
         The files whose path is not UTF-8.
     linked : list of (str, str)
         Each file that is left out because it is another name of a file in the list, and that file.
+    unreadable : list of dict
+        Quarantine entries of the folders that cannot be read.
     """
 
     files: list[Path] = field(default_factory=list)
     unnamed: list[Path] = field(default_factory=list)
     linked: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def refused(self) -> list[dict[str, str]]:
-        """Quarantine entries of the unnamed files."""
-        return [wrong for path in self.unnamed if (wrong := wrong_name(path))]
+        """Quarantine entries of the unnamed files, and of the folders that cannot be read."""
+        return [*(wrong for path in self.unnamed if (wrong := wrong_name(path))), *self.unreadable]
+
+    def left_out(self, error: OSError) -> None:
+        """Note a folder that cannot be read."""
+        name = shown_name(str(error.filename))
+        reason = f"{name}: this folder cannot be read ({error.strerror}), so its recordings are left out"
+        self.unreadable.append({"file": name, "reason": reason})
 
 
 def audio_files(folder: Path) -> Found:
@@ -143,7 +152,7 @@ def audio_files(folder: Path) -> Found:
     folders, links = [str(folder)], list[Path]()
     while folders:
         further: list[str] = []
-        for path in _walked(folders, read, further):
+        for path in _walked(folders, read, further, found):
             if path.is_symlink():
                 links.append(path)
             else:
@@ -155,10 +164,10 @@ def audio_files(folder: Path) -> Found:
     return found
 
 
-def _walked(folders: list[str], read: set[str], linked: list[str]) -> Iterator[Path]:
+def _walked(folders: list[str], read: set[str], linked: list[str], found: Found) -> Iterator[Path]:
     """Return the audio files under folders, and put the folders that they link to in a list."""
     for folder in folders:
-        for place, names, files in os.walk(folder):
+        for place, names, files in os.walk(folder, onerror=found.left_out):
             real = os.path.realpath(place)
             if real in read:
                 names.clear()
