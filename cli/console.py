@@ -14,9 +14,15 @@ from rich.table import Table
 PIPED_WIDTH = 160
 SHOWN = 10
 
-# A pipe has no width; the default of 80 columns would cut file names.
-output = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
-messages = Console(stderr=True, width=None if sys.stderr.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=True)
+
+def _width(stream: Any) -> int | None:
+    """Return the width for a stream that is no terminal, or was closed by who started this process."""
+    # A pipe has no width; the default of 80 columns would cut file names.
+    return None if stream is not None and stream.isatty() else PIPED_WIDTH
+
+
+output = Console(width=_width(sys.stdout), highlight=False)
+messages = Console(stderr=True, width=_width(sys.stderr), highlight=False, soft_wrap=True)
 
 
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}

@@ -484,6 +484,8 @@ def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor
             card = ModelCard.model_validate(manifest.get("card"))
     except ValidationError as error:
         raise ModelFileError(f"its card has {error.error_count()} invalid fields") from error
+    if len(set(card.classes)) < len(card.classes) or not all(name.strip() for name in card.classes):
+        raise ModelFileError("its classes are not names that differ")
     try:
         for what, name, registries in _names(card):
             if not any(name in registry for registry in registries):

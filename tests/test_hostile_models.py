@@ -228,6 +228,8 @@ def test_foreign_and_newer_and_missing_files_are_told(saved, tmp_path):
             "needs the classifier 'oracle', which is not registered here; it may come from a plugin",
         ),
         ({"card": {**manifest["card"], "classes": ["a", "b"]}}, "do not fit together"),
+        ({"card": {**manifest["card"], "classes": ["", *manifest["card"]["classes"][1:]]}}, "not names that differ"),
+        ({"card": {**manifest["card"], "classes": ["sad", "sad", "fear"]}}, "not names that differ"),
         ({"card": {**manifest["card"], "features": manifest["card"]["features"][:1]}}, "computed .* otherwise"),
         ({"members": []}, "not those that its manifest lists"),
         ({"members": sorted(set(parts) - {MANIFEST})}, "not those that its manifest lists"),

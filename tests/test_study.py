@@ -8,7 +8,7 @@ from fusionser.errors import SettingsError
 from fusionser.features import MFCC
 from fusionser.results import deciding
 from fusionser.studies import cells
-from fusionser.studies.recipe import read_recipe, recipe_names
+from fusionser.studies.recipe import Recipe, read_recipe, recipe_names
 from fusionser.studies.study import run_study
 
 RECIPE = """
@@ -347,3 +347,14 @@ def test_a_stored_failure_names_no_folder_of_this_machine(demo_folder, tmp_path,
     (stored,) = (tmp_path / "out" / "cells").glob("*failed*")
     assert "OSError: .../a.wav is gone" in stored.read_text()
     assert str(tmp_path) not in stored.read_text() and str(Path.home()) + "/" not in stored.read_text()
+
+
+def test_pipelines_whose_files_would_have_one_name_are_refused():
+    recipe = read_recipe("classical-baseline").model_dump()
+    first = recipe["pipelines"][0]
+    recipe["corpora"] = [{**choice, "pipelines": ()} for choice in recipe["corpora"]]
+    recipe["contrasts"] = recipe["paper"] = ()
+    for names in (("a/b", "a-b"), ("One", "one")):
+        planted = {**recipe, "pipelines": [{**first, "name": name} for name in names]}
+        with pytest.raises(ValueError, match="the name of their files"):
+            Recipe.model_validate(planted)

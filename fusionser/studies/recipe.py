@@ -1,6 +1,7 @@
 """Recipes: validated TOML files that describe what a study evaluates."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
@@ -103,6 +104,17 @@ class PaperRow(Spec):
     protocol: str
 
 
+def file_name(text: str) -> str:
+    """Return a name that a file can have.
+
+    Examples
+    --------
+    >>> file_name("a/b, averaged")
+    'a-b-averaged'
+    """
+    return re.sub(r"[^\w+-]+", "-", text)
+
+
 class Recipe(Spec):
     """A study: all pipelines with all their classifiers, in all settings, under all protocols of all corpora.
 
@@ -138,8 +150,9 @@ class Recipe(Spec):
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
         names = [pipeline.name for pipeline in self.pipelines]
-        if len(set(names)) < len(names):
-            raise ValueError(f"pipelines share a name: {', '.join(names)}")
+        # Results are stored in files of these names, without what a file name cannot have.
+        if len({file_name(name).casefold() for name in names}) < len(names):
+            raise ValueError(f"pipelines share a name, or the name of their files: {', '.join(names)}")
         unknown = sorted({name for choice in self.corpora for name in choice.pipelines} - {*names})
         if unknown:
             raise ValueError(f"a corpus asks for the pipeline '{unknown[0]}'; there are {', '.join(names)}")

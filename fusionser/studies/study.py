@@ -1,7 +1,6 @@
 """Studies: running all cells of a recipe, and reading their stored results."""
 
 import fnmatch
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -17,7 +16,7 @@ from fusionser.pipeline.resources import LOCAL
 from fusionser.results import read_result
 from fusionser.spec import PipelineSpec, ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
-from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe
+from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe, file_name
 from fusionser.studies.runner import CellProgress, CellRun, run_cells, stored_failure
 
 __all__ = ["run_study", "stored_study"]
@@ -45,7 +44,7 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
         pipeline,
         decides,
     ]
-    return re.sub(r"[^\w+-]+", "-", "_".join(parts))
+    return file_name("_".join(parts))
 
 
 def _label_names(labels: Mapping[str, Any]) -> Iterator[str]:
