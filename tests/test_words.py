@@ -169,8 +169,7 @@ ALLOWED = {
     # Names of files, and names that are made for them.
     "fusionser/studies/ablation.py": {"endswith"},
     "fusionser/studies/papers.py": {"endswith", "removesuffix"},
-    "fusionser/studies/recipe.py": {"endswith", "removesuffix"},
-    "fusionser/studies/study.py": {"re.sub"},
+    "fusionser/studies/recipe.py": {"endswith", "removesuffix", "re.sub"},
     "fusionser/studies/reproduce.py": {"re.sub"},
     "fusionser/studies/reproduction.py": {"re.compile", "re.escape", "fullmatch"},
     # The parameters that are called cache.
