@@ -199,12 +199,12 @@ def test_overlapping_windows_count_by_the_distance_of_their_middle():
 
 
 def test_the_summary_counts_time():
-    found = summary_of(segments_of(cells([0.9, 0.9, 0.9, 0.9, 0.2, 0.2])), 3.0)
+    found = summary_of(segments_of(cells([0.9, 0.9, 0.9, 0.9, 0.2, 0.2])))
     assert found["emotion"].tolist() == ["a", "b"]
     np.testing.assert_allclose(found["seconds"], [2.0, 1.0])
     np.testing.assert_allclose(found["share"], [2 / 3, 1 / 3])
     np.testing.assert_allclose(found["probability"], [0.9, 0.8])
-    assert summary_of(segments_of(cells([0.5], [0])), 0.5).empty
+    assert summary_of(segments_of(cells([0.5], [0]))).empty
 
 
 @pytest.mark.parametrize("piece", [160, 4001, 24000 * 60])
@@ -257,6 +257,18 @@ def test_every_form_of_a_long_recording(model, talk):
         predict_timeline([talk, talk], model)
     with pytest.raises(SettingsError, match="for one recording"):
         predict_timeline(pd.DataFrame({"file": [talk]}), model)
+
+
+def test_pieces_with_fewer_samples_than_channels(model):
+    """Such an array alone does not say which of its axes is time."""
+    predictor = StreamPredictor(model, 16000)
+    np.testing.assert_allclose(predictor._mono(np.array([[0.1, 0.3], [0.2, 0.4]])), [0.2, 0.3], atol=1e-7)
+    np.testing.assert_allclose(predictor._mono(np.array([[0.1, 0.3]])), [0.2], atol=1e-7)
+    with pytest.raises(AudioError, match="expected samples, or samples by channels"):
+        predictor._mono(np.zeros((2, 2, 2)))
+    noise = 0.1 * np.random.default_rng(0).normal(size=(160_001, 2))
+    for samples in (noise, noise.T):
+        assert predict_timeline((samples, 16000), model).seconds == 160_001 / 16000
 
 
 def test_a_part_that_is_there_of_a_long_recording(tmp_path, model, talk):

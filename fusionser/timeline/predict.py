@@ -15,9 +15,9 @@ from fusionser.model import MOST_UNLIKE, Model, load_model
 from fusionser.recordings import as_clips
 from fusionser.timeline.segments import cells_of, segments_of, summary_of
 from fusionser.timeline.speech import FRAME_SECONDS
-from fusionser.timeline.stream import Answered, answer_windows
+from fusionser.timeline.stream import Answered, answer_windows, mono_piece
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
-from fusionser.waveform import check_rate, samples_of, split_pair
+from fusionser.waveform import check_rate, split_pair
 
 __all__ = ["Timeline", "predict_timeline"]
 
@@ -147,9 +147,7 @@ def _timeline(
     )
     windows = pd.DataFrame([one.answer for one in answered])
     pitch = _pitch(answered)
-    return Timeline(
-        name, seconds, tuple(classes), settings, windows, segments, summary_of(segments, seconds), steps, pitch
-    )
+    return Timeline(name, seconds, tuple(classes), settings, windows, segments, summary_of(segments), steps, pitch)
 
 
 def _pitch(answered: list[Answered]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -200,13 +198,8 @@ def _opened(
 
 
 def _in_memory(samples: np.ndarray[Any, Any], rate: int) -> LongRecording:
-    count = max(samples.shape)
+    # The whole array tells which axis is time; a piece of it may not.
+    columns = samples.T if samples.ndim == 2 and samples.shape[0] < samples.shape[1] else samples
     size = round(PIECE_SECONDS * rate)
-    along = int(np.argmax(samples.shape))
-
-    def pieces() -> Iterator[Waveform]:
-        for first in range(0, count, size):
-            part = samples.take(range(first, min(first + size, count)), axis=along)
-            yield samples_of({"file": "waveform", "waveform": part, "sampling_rate": rate})[0]
-
-    return LongRecording(rate, count / rate, pieces())
+    pieces = (mono_piece(columns[first : first + size], rate, "waveform") for first in range(0, len(columns), size))
+    return LongRecording(rate, len(columns) / rate, pieces)

@@ -126,7 +126,7 @@ def segments_of(cells: Cells, *, abstain: bool = False) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def summary_of(segments: pd.DataFrame, seconds: float) -> pd.DataFrame:
+def summary_of(segments: pd.DataFrame) -> pd.DataFrame:
     """Return how long each answer lasts, the longest first.
 
     Returns

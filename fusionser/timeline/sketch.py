@@ -48,12 +48,11 @@ class Sketch:
     def __init__(self) -> None:
         self.seconds_a_column = COLUMN / RATE
         self._resampler: soxr.ResampleStream | None = None
-        self._rate: int | None = None
         self._waiting = np.zeros(0, dtype=np.float32)
         self._before = np.zeros(SPAN - COLUMN, dtype=np.float32)
         self._outline = np.zeros((0, 2), dtype=np.float32)
         self._power = np.zeros((0, BANDS), dtype=np.float32)
-        self._half: tuple[npt.NDArray[np.float32], ...] | None = None
+        self._remaining: tuple[npt.NDArray[np.float32], ...] | None = None
         self._filters = mel_filters()
         self._encoded = io.BytesIO()
         self._encoder: soundfile.SoundFile | None = soundfile.SoundFile(
@@ -63,7 +62,6 @@ class Sketch:
 
     def __call__(self, sampling_rate: int, samples: Waveform) -> None:
         """Take the next samples."""
-        self._rate = sampling_rate
         if sampling_rate != RATE and self._resampler is None:
             self._resampler = soxr.ResampleStream(sampling_rate, RATE, 1, dtype="float32", quality="HQ")
         self._take(samples if self._resampler is None else self._resampler.resample_chunk(samples))
@@ -121,10 +119,10 @@ class Sketch:
 
     def _add(self, outline: npt.NDArray[np.float32], power: npt.NDArray[np.float32]) -> None:
         finest = round(self.seconds_a_column * RATE / COLUMN)
-        if self._half is not None:
-            outline, power = np.concatenate([self._half[0], outline]), np.concatenate([self._half[1], power])
+        if self._remaining is not None:
+            outline, power = np.concatenate([self._remaining[0], outline]), np.concatenate([self._remaining[1], power])
         whole = len(outline) // finest * finest
-        self._half = (outline[whole:], power[whole:])
+        self._remaining = (outline[whole:], power[whole:])
         self._outline = np.concatenate([self._outline, _pooled(outline[:whole], finest)])
         self._power = np.concatenate([self._power, power[:whole].reshape(-1, finest, BANDS).mean(axis=1)])
         while len(self._outline) > MOST_COLUMNS:

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fusionser.audio import Waveform
-from fusionser.errors import FusionserError, SettingsError
+from fusionser.audio import Waveform, mix_down
+from fusionser.errors import AudioError, FusionserError, SettingsError
 from fusionser.model import MOST_UNLIKE, Model
 from fusionser.timeline.speech import speech_frames
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, samples_of
 
-__all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows"]
+__all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows", "mono_piece"]
 
 NO_SPEECH = "no speech"
 """What stands in the place of an emotion where nobody speaks."""
@@ -93,6 +93,23 @@ def _blank(model: Model, options: Any) -> dict[str, Any]:
         blank |= {"unlikeness": float("nan"), "unlike_because": ""}
     blank["error"] = ""
     return blank | ({"unsure_because": ""} if options.get("abstain") else {})
+
+
+def mono_piece(samples: npt.NDArray[Any], sampling_rate: int, name: str) -> Waveform:
+    """Return the mean over the channels of a piece, whose columns are channels however few samples it has.
+
+    Raises
+    ------
+    AudioError
+        If it has another shape, or its samples are not finite, or far beyond full scale.
+    """
+    if samples.size == 0:
+        return np.zeros(0, dtype=np.float32)
+    if samples.ndim > 2:
+        raise AudioError(f"{name}: got {samples.ndim} dimensions; expected samples, or samples by channels")
+    columns = samples[:, None] if samples.ndim == 1 else np.atleast_2d(samples)
+    rows = [{"file": name, "waveform": column, "sampling_rate": sampling_rate} for column in columns.T]
+    return mix_down(np.stack([samples_of(row)[0] for row in rows]))
 
 
 class StreamPredictor:
@@ -182,11 +199,7 @@ class StreamPredictor:
         return self._answers([*self._cutter.feed(self._resampler.finish()), *self._cutter.finish()])
 
     def _mono(self, samples: Any) -> Waveform:
-        given = np.asarray(samples)
-        if given.size == 0:
-            return np.zeros(0, dtype=np.float32)
-        row = {"file": "stream", "waveform": given, "sampling_rate": self.sampling_rate}
-        return samples_of(row)[0]
+        return mono_piece(np.asarray(samples), self.sampling_rate, "stream")
 
     def _answers(self, windows: Iterable[Window]) -> pd.DataFrame:
         answered = answer_windows(windows, self.model, self._cutter.sampling_rate, "stream", **self._options)
