@@ -167,6 +167,14 @@ def write_text(path: str | Path, content: str) -> Path:
     return write_bytes(path, content.encode())
 
 
+def _asked(ask: Callable[[Path], bool], path: str | Path) -> bool:
+    """Return the answer of the system; False for a path that no file can have."""
+    try:
+        return ask(Path(path))
+    except (OSError, ValueError):
+        return False
+
+
 def is_file(path: str | Path) -> bool:
     """Return whether a path is a regular file, which no pipe and no device is; a path that no file can have is none.
 
@@ -175,10 +183,7 @@ def is_file(path: str | Path) -> bool:
     >>> is_file(__file__), is_file("x" * 5000), is_file("/dev/null")
     (True, False, False)
     """
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):
-        return False
+    return _asked(Path.is_file, path)
 
 
 def exists(path: str | Path) -> bool:
@@ -189,10 +194,7 @@ def exists(path: str | Path) -> bool:
     >>> exists("."), exists("x" * 5000)
     (True, False)
     """
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):
-        return False
+    return _asked(Path.exists, path)
 
 
 def is_folder(path: str | Path) -> bool:
@@ -203,10 +205,7 @@ def is_folder(path: str | Path) -> bool:
     >>> is_folder("."), is_folder("x" * 5000)
     (True, False)
     """
-    try:
-        return Path(path).is_dir()
-    except (OSError, ValueError):
-        return False
+    return _asked(Path.is_dir, path)
 
 
 def wrong_name(path: str | Path) -> dict[str, str] | None:
