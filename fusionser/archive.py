@@ -14,12 +14,12 @@ from typing import Any
 from fusionser.errors import ModelFileError
 from fusionser.files import exists, is_file, is_folder, write_bytes
 
-__all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_size", "is_model_file", "read_archive", "write_archive"]
+__all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_sizes", "is_model_file", "read_archive", "write_archive"]
 
 FORMAT = 1
 MODEL_SUFFIX = ".fusionser"
 MANIFEST = "manifest.json"
-LARGEST_MEMBER = 4 * 1024**3
+LARGEST_MODEL = 4 * 1024**3
 LARGEST_RATIO = 100
 MOST_MEMBERS = 100
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -58,17 +58,22 @@ def is_model_file(path: str | Path) -> bool:
         return False
 
 
-def check_size(info: zipfile.ZipInfo, where: str | Path) -> None:
-    """Raise `ModelFileError` if a zip member would unpack to more than any model needs."""
-    if info.file_size > LARGEST_MEMBER or info.file_size > LARGEST_RATIO * max(info.compress_size, 1):
-        raise ModelFileError(
-            f"{where}: the member '{info.filename}' unpacks to {info.file_size} bytes; refused as hostile"
-        )
+def check_sizes(archive: zipfile.ZipFile, size: int, where: str | Path) -> None:
+    """Raise `ModelFileError` if a zip file of `size` bytes would unpack to more than any model needs."""
+    for info in archive.infolist():
+        if info.file_size > LARGEST_MODEL or info.file_size > LARGEST_RATIO * max(info.compress_size, 1):
+            raise ModelFileError(
+                f"{where}: the member '{info.filename}' unpacks to {info.file_size} bytes; refused as hostile"
+            )
+    # Members that share their bytes are small, each by itself.
+    if sum(info.compress_size for info in archive.infolist()) > size:
+        raise ModelFileError(f"{where}: its members overlap; refused as hostile")
+    if (total := sum(info.file_size for info in archive.infolist())) > LARGEST_MODEL:
+        raise ModelFileError(f"{where}: its members unpack to {total} bytes; refused as hostile")
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     info = archive.getinfo(name)
-    check_size(info, path)
     with archive.open(info) as member:
         # The size in the header may be false, so no more than that is read.
         return member.read(info.file_size + 1)[: info.file_size]
@@ -111,6 +116,7 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         raise ModelFileError(f"{path}: neither a file nor a link to one; expected a model that 'fusionser fit' wrote")
     try:
         with zipfile.ZipFile(source) as archive:
+            check_sizes(archive, source.stat().st_size, source)
             manifest = _manifest(archive, source)
             members = {name: _read_member(archive, name, source) for name in manifest["members"]}
     except FileNotFoundError as error:

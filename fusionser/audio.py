@@ -31,6 +31,9 @@ LOWEST_RATE, HIGHEST_RATE = 1000, 384000
 LONGEST_SECONDS = 15 * 60.0
 """Longest recording that is accepted, in seconds. The limit also stops the reading of endless files."""
 
+MOST_SAMPLES = 2**26
+"""Most samples that settings may ask of every clip: more than 11 minutes at 96 kHz."""
+
 SILENCE_PEAK = 1e-4
 """A clip is silent when half its peak-to-peak range is below this value (-80 dB full scale)."""
 
@@ -92,6 +95,12 @@ class ClipSettings:
             raise SettingsError(
                 f"duration is {seconds}; expected more than 0 and at most {LONGEST_SECONDS:g} seconds, or None for the "
                 "whole clip",
+                parameter="duration",
+            )
+        if seconds is not None and seconds * self.sampling_rate > MOST_SAMPLES:
+            raise SettingsError(
+                f"duration is {seconds} and sampling_rate {self.sampling_rate}, which makes "
+                f"{round(seconds * self.sampling_rate)} samples of every clip; expected at most {MOST_SAMPLES}",
                 parameter="duration",
             )
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-from fusionser.archive import EARLIEST, check_size
+from fusionser.archive import EARLIEST, check_sizes
 from fusionser.classifiers import MemberClassifier, TableClassifier
 from fusionser.classifiers.bounds import check_machine, check_nodes, expect
 from fusionser.errors import ModelFileError, SettingsError
@@ -166,6 +166,7 @@ def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ..
     kinds = [kind for given in expected.values() for kind in (given if isinstance(given, tuple) else (given,))]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_sizes(archive, len(content), "estimators")
             reader = _Reader(archive, kinds)
             loaded = reader.root()
             reader.check_used()
@@ -210,7 +211,6 @@ class _Reader:
         for info in archive.infolist():
             if info.filename != SCHEMA and not info.filename.endswith(".npy"):
                 raise ValueError(f"it holds '{info.filename}'")
-            check_size(info, "estimators")
 
     def root(self) -> Any:
         """Return the value of the whole file."""

@@ -19,6 +19,7 @@ from conftest import tone
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from fusionser.audio import ClipSettings
 from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
 from fusionser.features import MFCC, RMS, Cache, Chroma, FeatureCache, FeatureExtractor, Gender, LogMelMap, fusionnet
 from fusionser.features.clip import Computation
@@ -505,3 +506,39 @@ def test_a_clip_that_is_done_is_not_kept(clips):
     compute_clips([{"file": clip} for clip in clips], {"watching": Watching()})
     # That which is being computed, and that before it.
     assert len(most) == len(clips) > 3 and max(most) <= 2
+
+
+def test_an_analysis_without_enough_memory_costs_one_clip(clips):
+    @dataclass(kw_only=True)
+    class Hungry(Computation):
+        """Takes too much memory for the second clip."""
+
+        kind = "hungry"
+
+        def names(self):
+            return ["one"]
+
+        def compute(self, clip):
+            if clip.name == str(clips[1]):
+                raise MemoryError
+            return np.ones(1, dtype=np.float32)
+
+    run = compute_clips([{"file": clip} for clip in clips], {"hungry": Hungry()}, cache=None)
+    said = f"{clips[1]}: its analysis takes more memory than there is; cut it into utterances"
+    assert run.failures == {1: said}
+    assert len(run.stacked("hungry")) == len(clips) - 1
+
+
+def test_a_spectrum_with_too_many_values_costs_one_clip(tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 200_000), 16000)
+    soundfile.write(tmp_path / "short.wav", np.random.default_rng(0).normal(0, 0.1, 4000), 16000)
+    block = MFCC(sampling_rate=16000, n_fft=2048, hop_length=1)
+    rows = [{"file": tmp_path / name} for name in ("long.wav", "short.wav")]
+    run = compute_clips(rows, {"mfcc": block}, cache=None)
+    assert list(run.failures) == [0]
+    assert "long.wav: 200001 frames of 1025 frequencies are too many; expected at most" in run.failures[0]
+
+
+def test_settings_cannot_ask_for_endless_clips():
+    with pytest.raises(SettingsError, match="which makes 115200000 samples of every clip; expected at most 67108864"):
+        ClipSettings(sampling_rate=384000, duration=300.0)

@@ -12,6 +12,7 @@ from conftest import ROOT
 from model_files import members
 from skops import io as skops_io
 
+from fusionser import archive
 from fusionser.archive import MANIFEST, write_archive
 from fusionser.classifiers import SVM, RandomForest
 from fusionser.classifiers.booster import check_booster
@@ -249,6 +250,31 @@ def test_a_bomb_is_refused_before_it_unpacks(tmp_path):
         archive.writestr(MANIFEST, b"0" * 200_000_000)
     with pytest.raises(ModelFileError, match="refused as hostile"):
         load_model(tmp_path / "bomb.fusionser")
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path):
+    """Each unpacks to no more than 100 times its size, and all of them together to anything."""
+    raw(tmp_path / "plain.fusionser", {MANIFEST: "{}", "weights.bin": b"x" * 2000})
+    content = (tmp_path / "plain.fusionser").read_bytes()
+    with zipfile.ZipFile(tmp_path / "plain.fusionser") as archive:
+        start = archive.start_dir
+    directory, end = content[start:-22], bytearray(content[-22:])
+    entry = directory[directory.rindex(b"PK\x01\x02") :]
+    copies = b"".join(entry.replace(b"weights.bin", b"weights.%03d" % number) for number in range(50))
+    end[8:10] = end[10:12] = (52).to_bytes(2, "little")
+    end[12:16] = (len(directory) + len(copies)).to_bytes(4, "little")
+    (tmp_path / "shared.fusionser").write_bytes(content[:start] + directory + copies + bytes(end))
+    with zipfile.ZipFile(tmp_path / "shared.fusionser") as archive:
+        assert len(archive.namelist()) == 52
+    with pytest.raises(ModelFileError, match="its members overlap; refused as hostile"):
+        load_model(tmp_path / "shared.fusionser")
+
+
+def test_the_sum_of_all_members_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "LARGEST_MODEL", 5000)
+    raw(tmp_path / "large.fusionser", {MANIFEST: "{}", "a.bin": b"x" * 3000, "b.bin": b"x" * 3000})
+    with pytest.raises(ModelFileError, match="its members unpack to 6002 bytes; refused as hostile"):
+        load_model(tmp_path / "large.fusionser")
 
 
 def fitted_parts(kind):

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
 from fusionser.checks import check_finite, check_truth, check_whole
 from fusionser.docstrings import DocumentedParameters
-from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.features.spectrum import FrameSettings, Spectrum, check_cells
 from fusionser.legacy import hashed_settings
 from fusionser.reader import read_row
 from fusionser.registry import code_origin
@@ -86,7 +86,9 @@ class Clip:
         """Return the spectrum of the prepared waveform, shared by all features with the same settings."""
         key = (settings, frames)
         if key not in self._spectra:
-            self._spectra[key] = Spectrum(self.waveform(settings, frames.n_fft), frames)
+            waveform = self.waveform(settings, frames.n_fft)
+            check_cells(waveform.size, frames, self.name)
+            self._spectra[key] = Spectrum(waveform, frames)
         return self._spectra[key]
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:

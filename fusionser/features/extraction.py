@@ -97,10 +97,16 @@ def _compute_one(clip: Clip, computations: Computations, ready: Mapping[str, Arr
             values[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
     except AudioError as error:
         return str(error)
+    except MemoryError:
+        return str(_too_large(clip))
     for name, value in values.items():
         if not np.isfinite(value).all():
             return f"{clip.name}: the features '{name}' are not finite numbers for this clip"
     return values
+
+
+def _too_large(clip: Clip) -> AudioError:
+    return AudioError(f"{clip.name}: its analysis takes more memory than there is; cut it into utterances")
 
 
 def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> list[Array | AudioError]:
@@ -110,6 +116,10 @@ def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> li
     except AudioError as error:
         if len(clips) == 1:
             return [error]
+        return [value for clip in clips for value in _at_once(computation, [clip], device)]
+    except MemoryError:
+        if len(clips) == 1:
+            return [_too_large(clips[0])]
         return [value for clip in clips for value in _at_once(computation, [clip], device)]
     if len(values) != len(clips):
         raise SettingsError(

@@ -200,7 +200,7 @@ class SharedSpectrum(Spectrum):
 def _spectrum_of(clip: Clip, settings: ClipSettings, frames: FrameSettings) -> Spectrum | None:
     try:
         return clip.spectrum(settings, frames)
-    except AudioError:
+    except (AudioError, MemoryError):
         return None
 
 

@@ -17,11 +17,14 @@ import scipy.sparse
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fusionser.checks import check_range
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import AudioError, SettingsError, unknown_name
 from fusionser.features.filters import Array, Array64, bin_frequencies, chroma_filters, mel_filters, octave_bands
 from fusionser.features.tuning import estimate_tuning
 
-__all__ = ["FrameSettings", "Spectrum"]
+__all__ = ["FrameSettings", "Spectrum", "check_cells"]
+
+MOST_CELLS = 2**27
+"""Most frames times frequencies of one clip, about 2 GiB at the widest point of the transform."""
 
 WINDOWS = {"hann": 0.5, "hamming": 0.54}
 """Mean of each window, by name. The window is its mean plus a cosine of amplitude 1 - mean."""
@@ -67,6 +70,16 @@ class FrameSettings:
             raise SettingsError(
                 f"hop_length is {self.hop_length}; expected 1 to n_fft = {self.n_fft} samples, so that none is skipped"
             )
+
+
+def check_cells(n_samples: int, frames: FrameSettings, name: str) -> None:
+    """Raise `AudioError`, with the name of the clip, if its spectrum would have more than `MOST_CELLS` values."""
+    n_frames = 1 + n_samples // frames.hop_length
+    if n_frames * (1 + frames.n_fft // 2) > MOST_CELLS:
+        raise AudioError(
+            f"{name}: {n_frames} frames of {1 + frames.n_fft // 2} frequencies are too many; expected at most "
+            f"{MOST_CELLS} values. Cut it into utterances, or choose a longer hop or shorter frames"
+        )
 
 
 def periodic_window(kind: str, length: int) -> Array64:
