@@ -12,7 +12,7 @@ from typing import BinaryIO
 from fusionser.foreign import begins_foreign
 from fusionser.mpeg import stated_size
 
-__all__ = ["is_audio", "missing_part", "streamed_wave"]
+__all__ = ["is_audio", "is_chained", "missing_part", "streamed_wave"]
 
 LEAST_UNKNOWN = 0x7FFFF000
 """Sizes from here on are written by programs that do not know the size beforehand, such as 0xFFFFFFFF."""
@@ -22,6 +22,12 @@ PAD = 8
 
 LAST_PAGES = 2 * 65307
 """Bytes at the end of an Ogg file in which its last page begins; a page has 65307 bytes at most."""
+
+OGG_HEADER = 27
+"""Bytes of the header of an Ogg page, before the table of its segments."""
+
+FIRST_PAGE, LAST_PAGE = 2, 4
+"""Flags of the first and the last page of an Ogg stream."""
 
 W64_SIZE = 24
 """Bytes of the identifier and size of a chunk in a Sony Wave64 file, which its size includes."""
@@ -53,6 +59,31 @@ def missing_part(file: str | Path) -> str:
             if head.startswith(magic):
                 return judge(stream, size)
         return _mp3(stream, size)
+
+
+def is_chained(file: str | Path) -> bool:
+    """Return whether an Ogg file has a stream that begins after the first has ended; libsndfile reads only the first.
+
+    Radio recordings and joined files are such chains.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> is_chained(__file__)
+    False
+    """
+    ended = False
+    with Path(file).open("rb") as stream:
+        while len(page := stream.read(OGG_HEADER)) == OGG_HEADER and page.startswith(b"OggS"):
+            if ended and page[5] & FIRST_PAGE:
+                return True
+            ended = ended or bool(page[5] & LAST_PAGE)
+            stream.seek(sum(stream.read(page[26])), io.SEEK_CUR)
+    return False
 
 
 def is_audio(content: bytes) -> bool:
@@ -165,9 +196,9 @@ def _ogg(stream: BinaryIO, size: int) -> str:
     tail = stream.read()
     place = tail.rfind(b"OggS")
     page = tail[place:]
-    if place < 0 or len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]]):
+    if place < 0 or len(page) < OGG_HEADER or len(page) < OGG_HEADER + page[26] + sum(page[27 : 27 + page[26]]):
         return "its last page is cut off"
-    return "" if page[5] & 4 else "its last page is missing"
+    return "" if page[5] & LAST_PAGE else "its last page is missing"
 
 
 def _mp3(stream: BinaryIO, size: int) -> str:

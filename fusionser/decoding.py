@@ -21,7 +21,7 @@ from fusionser.audio import (
     mix_down,
     one_channel,
 )
-from fusionser.containers import missing_part, streamed_wave
+from fusionser.containers import is_chained, missing_part, streamed_wave
 from fusionser.errors import AudioError
 from fusionser.files import wrong_name
 from fusionser.foreign import damage, decoded_by_ffmpeg, is_foreign
@@ -158,7 +158,12 @@ def is_cut_off(file: str | Path, seconds: float) -> bool:
 
 
 def check_whole(file: str | Path) -> None:
-    """Raise `AudioError` if a file, which was just opened, has less audio than its header promises."""
+    """Raise `AudioError` if a file, which was just opened, has more audio than is read, or less than it promises."""
+    if is_chained(file):
+        raise AudioError(
+            f"{file}: a chain of Ogg streams, of which only the first is read; convert it to WAV or FLAC, or use "
+            "the first stream with --accept-truncated"
+        )
     if lacking := missing_part(file):
         raise AudioError(f"{file}: cut off: {lacking}; {TRUNCATED_REMEDY}")
     if is_foreign(file) and (said := damage(str(file))):

@@ -75,6 +75,18 @@ def test_a_recording_that_was_cut_off_is_refused_or_used_as_far_as_it_goes(whole
         np.testing.assert_array_equal(samples, decode(whole / f"clip.{suffix}")[0][: len(samples)])
 
 
+@pytest.mark.parametrize("suffix", ["ogg", "opus"])
+def test_a_chain_of_ogg_streams_is_refused_or_its_first_is_used(whole, tmp_path, suffix):
+    """libsndfile reads the first stream alone, and says that this is all."""
+    file = tmp_path / f"chain.{suffix}"
+    file.write_bytes((whole / f"clip.{suffix}").read_bytes() * 2)
+    for judge in (decode, duration_of):
+        with pytest.raises(AudioError, match="a chain of Ogg streams, of which only the first is read; convert it to"):
+            judge(file)
+    assert duration_of(file, accept_truncated=True) == SECONDS
+    assert len(decode(file, end=float(SECONDS))[0]) == RATE * SECONDS
+
+
 @pytest.mark.parametrize("coding", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF - 36])
 def test_a_wave_file_that_was_streamed_is_whole(whole, tmp_path, size, coding):
