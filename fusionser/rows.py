@@ -84,6 +84,9 @@ ARRAY_MARK = "@"
 ADDED_COLUMNS = (AUDIO_COLUMN, CHANNEL_COLUMN, EXTRACTED_COLUMN, "channel", "augmentation", "source")
 """Columns that listing, augmentation and extraction fill."""
 
+ROUNDING = 1e-3
+"""Seconds by which parts that follow each other may seem to overlap."""
+
 CARRIED_COLUMNS = ("speaker", "source", "augmentation", "corpus")
 """Row columns that pass through a pipeline beside the features, up to the classifier."""
 
@@ -115,7 +118,8 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
     ----------
     table : DataFrame
         Needs a column ``file``. Missing values become the empty string in text columns, 0 in ``start``, and in
-        ``source`` the file's path, with the start of the clip if it is not 0. ``start`` and ``end`` are numbers of
+        ``source`` the file's path, with the start of the clip if it is not 0; overlapping parts of a file share a
+        source, unless their speakers differ. ``start`` and ``end`` are numbers of
         seconds, or time spans; a missing ``end`` is the end of the file.
     wrong : dict of int to str, optional
         Gets the reason for each row whose file or part cannot be right, by its position, instead of an error. These
@@ -149,11 +153,24 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
     _check_genders(checked)
     _check_channels(checked)
     blank = checked["source"] == ""
-    places = zip(checked.loc[blank, "file"], checked.loc[blank, "start"], strict=True)
-    checked.loc[blank, "source"] = [f"{file}#{start:g}" if start else file for file, start in places]
+    checked.loc[blank, "source"] = _sources(checked[blank])
     checked.loc[checked["channel"] == "", "channel"] = "speech"
     others = [name for name in checked.columns if name not in COLUMNS]
     return checked[[*COLUMNS, *others]].reset_index(drop=True)
+
+
+def _sources(rows: pd.DataFrame) -> list[str]:
+    """Return the file and the start of each row; those of a speaker that overlap in a file share the earliest start.
+
+    Parts that overlap have samples in common, so no split may part them.
+    """
+    ordered = rows.reset_index(drop=True).sort_values(["file", "speaker", "start"], kind="stable")
+    one = ordered["file"] + "\0" + ordered["speaker"]
+    ends = ordered["end"].fillna(np.inf).groupby(one).cummax()
+    apart = (one != one.shift()) | (ordered["start"] >= ends.shift() - ROUNDING)
+    starts = ordered["start"].groupby(apart.cumsum()).transform("first")
+    named = [f"{file}#{start:g}" if start else file for file, start in zip(ordered["file"], starts, strict=True)]
+    return pd.Series(named, index=ordered.index, dtype=object).sort_index().tolist()
 
 
 def _seconds(table: pd.DataFrame, name: str, missing: float, problems: dict[int, str]) -> "pd.Series[float]":

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,6 +22,15 @@ def test_missing_columns_are_filled_and_ordered():
 def test_parts_of_one_file_are_sources_of_their_own():
     table = make_rows([{"file": "a.wav", "end": 1.0}, {"file": "a.wav", "start": 1.0, "end": 2.0}])
     assert table["source"].nunique() == 2
+
+
+def test_overlapping_parts_of_a_file_share_a_source():
+    """They have samples in common, so that training on one and testing on another is testing on what was learned."""
+    parts = [("a", 2.0, 5.0), ("a", 0.0, 3.0), ("a", 5.0, 6.0), ("b", 2.5, 4.0), ("a", 7.0, np.nan), ("a", 9.0, 10.0)]
+    records = [{"file": "x.wav", "speaker": speaker, "start": start, "end": end} for speaker, start, end in parts]
+    table = check_rows(pd.DataFrame([*records, {"file": "y.wav", "start": 1.0}], index=[0] * 7))
+    expected = ["x.wav", "x.wav", "x.wav#5", "x.wav#2.5", "x.wav#7", "x.wav#7", "y.wav#1"]
+    assert table["source"].tolist() == expected
 
 
 @pytest.mark.parametrize(
