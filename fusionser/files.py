@@ -235,18 +235,27 @@ def shown_name(path: str | Path) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+def _without_climbing(path: str | Path) -> Path:
+    """Return an absolute path for one that has ``..``, by its words alone: links keep their names."""
+    return Path(os.path.normpath(Path.cwd() / path)) if ".." in Path(path).parts else Path(path)
+
+
+OUTSIDE = r"(?:/|\.\./)"
+"""How a path begins that may lead out of the working folder."""
+
+
 def public_path(path: str | Path) -> str:
     """Return a path for files that are passed on: without the user's name, and where the user's folders are.
 
-    Paths below the working folder are relative to it, those below the home folder begin with ``~``, and of other
-    absolute paths only the last part is left.
+    Paths below the working folder are relative to it, those below the home folder begin with ``~``, and of others,
+    absolute or by way of ``..``, only the last part is left.
 
     Examples
     --------
-    >>> public_path("mine/a.wav"), public_path("/data/corpora/emodb")
-    ('mine/a.wav', '.../emodb')
+    >>> public_path("mine/a.wav"), public_path("/data/corpora/emodb"), public_path("../../data/corpora/emodb")
+    ('mine/a.wav', '.../emodb', '.../emodb')
     """
-    given = Path(path)
+    given = _without_climbing(path)
     if not given.is_absolute():
         return str(path)
     for folder, mark in ((Path.cwd(), ""), (Path.home(), "~")):
@@ -266,10 +275,10 @@ def public_paths(paths: Iterable[str]) -> dict[str, str]:
     '.../mine/sad/a.wav'
     """
     public = {path: public_path(path) for path in paths}
-    outside = [path for path, shown in public.items() if shown.startswith(".../")]
+    outside = {path: _without_climbing(path) for path, shown in public.items() if shown.startswith(".../")}
     if outside:
-        folder = Path(os.path.commonpath([Path(path).parent for path in outside]))
-        public |= {path: str(Path("...") / folder.name / Path(path).relative_to(folder)) for path in outside}
+        folder = Path(os.path.commonpath([path.parent for path in outside.values()]))
+        public |= {given: str(Path("...") / folder.name / path.relative_to(folder)) for given, path in outside.items()}
     return public
 
 
@@ -281,7 +290,7 @@ def public_text(text: str) -> str:
     >>> public_text("/data/mine/a.wav: holds no samples")
     '.../a.wav: holds no samples'
     """
-    return re.sub(r"(?:^|(?<=[\s=,'\"(]))/[^\s,'\":;()]+", lambda path: public_path(path[0]), text)
+    return re.sub(rf"(?:^|(?<=[\s=,'\"(])){OUTSIDE}[^\s,'\":;()]+", lambda path: public_path(path[0]), text)
 
 
 def public_command(words: Sequence[str]) -> str:
@@ -292,4 +301,5 @@ def public_command(words: Sequence[str]) -> str:
     >>> public_command(["fusionser", "fit", "/data/corpora/emodb", "--out=/tmp/a.fusionser"])
     'fusionser fit .../emodb --out=.../a.fusionser'
     """
-    return shlex.join(re.sub(r"(?:^|(?<=[=,]))/[^,]*", lambda path: public_path(path[0]), word) for word in words)
+    paths = re.compile(rf"(?:^|(?<=[=,])){OUTSIDE}[^,]*")
+    return shlex.join(paths.sub(lambda path: public_path(path[0]), word) for word in words)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fusionser.files import public_path
+from fusionser.files import public_command, public_path, public_paths, public_text
 
 
 def test_public_paths(tmp_path, monkeypatch):
@@ -16,13 +16,24 @@ def test_public_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "home" / "work")
     for path, expected in {
         "a/b.wav": "a/b.wav",
-        "../b.wav": "../b.wav",
+        "../b.wav": "~/b.wav",
+        "../../elsewhere/b.wav": ".../b.wav",
         tmp_path / "home" / "work" / "a" / "b.wav": "a/b.wav",
         tmp_path / "home" / "other" / "b.wav": "~/other/b.wav",
         tmp_path / "elsewhere" / "b.wav": ".../b.wav",
         "/": "/",
     }.items():
         assert public_path(path) == expected
+
+
+def test_texts_and_commands_with_paths_that_climb(tmp_path, monkeypatch):
+    (tmp_path / "home" / "work").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "home" / "work")
+    assert public_text("../../alice/a.wav: no samples") == ".../a.wav: no samples"
+    assert public_command(["fusionser", "fit", "../../alice/a", "--out=../b"]) == "fusionser fit .../a '--out=~/b'"
+    given = ["../../data/alice/sad/a.wav", "../../data/alice/happy/a.wav"]
+    assert list(public_paths(given).values()) == [".../alice/sad/a.wav", ".../alice/happy/a.wav"]
 
 
 GIVEN = "{data} --corpus=folders --layout {{speaker}}/{{emotion}}_*"
