@@ -10,6 +10,7 @@ import typer
 from fusionser.errors import FusionserError
 
 from .ablate import ablate
+from .checks import check_given
 from .console import say
 from .corpora import corpora_app
 from .evaluate import evaluate
@@ -66,6 +67,7 @@ def main() -> None:
     # At the end of the process, garbage collection would only free memory that the system frees anyway.
     atexit.register(gc.freeze)
     try:
+        check_given(sys.argv[1:], os.environ)
         app(prog_name="fusionser")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

@@ -164,8 +164,6 @@ def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
     for path in paths[1:]:
         if is_model_file(path):
             raise SettingsError(f"{path} is a model, and not the first argument; give the model before the recordings")
-    if "" in paths:
-        raise SettingsError("got an empty path; give the paths of recordings")
     if paths and is_model_file(paths[0]):
         return Path(paths[0]), paths[1:]
     return None, paths

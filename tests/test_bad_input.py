@@ -341,3 +341,30 @@ def test_a_cache_without_room_costs_nothing_but_the_cache(command, demo_folder, 
         assert len(pd.read_parquet(tmp_path / "f.parquet")) == 240
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["corpora", "generate", ""], "error: got an empty argument; a shell variable may not be set"),
+        (["evaluate", "x", "--out", ""], "error: got an empty value for --out; a shell variable may not be set"),
+        (["evaluate", "x", "--out="], "error: got an empty value for --out; a shell variable may not be set"),
+    ],
+)
+def test_an_empty_path_is_not_the_working_folder(refused, tmp_path, arguments, message):
+    assert message in refused(*arguments, cwd=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("date", ["abc", "-5", "99999999999999999", "1.5"])
+def test_a_date_that_cannot_be_right(refused, date):
+    """NumPy would end in a ValueError when it is imported."""
+    said = refused("list", "corpora", env={"SOURCE_DATE_EPOCH": date})
+    assert f"error: SOURCE_DATE_EPOCH is '{date}'; expected seconds since 1970" in said
+
+
+def test_the_demo_corpus_is_not_written_between_other_recordings(refused, tmp_path):
+    (tmp_path / "mine.wav").write_bytes(b"mine")
+    said = refused("corpora", "generate", tmp_path)
+    assert "holds 'mine.wav', which is not of the demo corpus; choose a new or empty folder" in said
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.wav"]

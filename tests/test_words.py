@@ -176,6 +176,8 @@ ALLOWED = {
     "fusionser/pipeline/build.py": {"endswith"},
     # The block before a column's name.
     "fusionser/evaluation/importance.py": {"partition"},
+    # Options as they are given.
+    "cli/checks.py": {"partition", "startswith"},
     # A reason without the file that stands in the column beside it.
     "cli/predict.py": {"removeprefix"},
 }

@@ -6,7 +6,7 @@ random variation. Scores on this corpus show that the tools work, and nothing ab
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import soundfile
 
 from fusionser.corpora.base import Corpus, Record
+from fusionser.errors import CorpusError
 from fusionser.files import write_whole
 
 __all__ = ["Demo", "generate_demo", "synthesise"]
@@ -145,6 +146,14 @@ def synthesise(speaker: str, emotion: str, statement: str, rng: np.random.Genera
     return np.clip(clip + rng.normal(0, 3e-4, clip.size), -0.99, 0.99)
 
 
+def _check_own(folder: Path, names: Sequence[str]) -> None:
+    """Raise `CorpusError` if a folder has files that are not of the demo corpus."""
+    own = {f"{name}.wav" for name in names}
+    other = next((file.name for file in sorted(folder.glob("[!.]*")) if file.name not in own), None)
+    if other is not None:
+        raise CorpusError(f"{folder}: holds '{other}', which is not of the demo corpus; choose a new or empty folder")
+
+
 def generate_demo(folder: str | Path, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> int:
     """Write the demo corpus as 16-bit WAV files, leaving existing files unchanged.
 
@@ -165,9 +174,10 @@ def generate_demo(folder: str | Path, seed: int = 0, progress: Callable[[int, in
     Raises
     ------
     FusionserError
-        If a file cannot be written.
+        If a file cannot be written, or the folder has other files.
     """
     names = sorted(Demo().expected())
+    _check_own(Path(folder), names)
     for number, name in enumerate(names):
         path = Path(folder) / f"{name}.wav"
         if not path.exists():

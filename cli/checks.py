@@ -1,0 +1,37 @@
+"""Checks of all arguments and of the environment, before any command looks at them."""
+
+from collections.abc import Mapping, Sequence
+
+from fusionser.errors import SettingsError
+
+LAST_SECOND = 253402300799
+"""End of the year 9999, in seconds since 1970."""
+
+DATE = "SOURCE_DATE_EPOCH"
+"""Variable with the date of what is written; NumPy, matplotlib and fusionser read it."""
+
+
+def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Raise `SettingsError` if an argument is empty, or the date of the environment cannot be right.
+
+    An empty path would be the working folder.
+
+    Examples
+    --------
+    >>> check_given(["fit", "recordings", "--out", ""], {})
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: got an empty value for --out; a shell variable may not be set
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        flag, has_value, value = argument.partition("=")
+        if argument == "":
+            named = f"value for {before}" if before.startswith("-") else "argument"
+        elif flag.startswith("--") and has_value and value == "":
+            named = f"value for {flag}"
+        else:
+            continue
+        raise SettingsError(f"got an empty {named}; a shell variable may not be set")
+    date = environment.get(DATE, "")
+    if date and not (date.isdecimal() and date.isascii() and int(date) <= LAST_SECOND):
+        raise SettingsError(f"{DATE} is {date!r}; expected seconds since 1970, 0 to {LAST_SECOND}, or no such variable")
