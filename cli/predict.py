@@ -1,6 +1,6 @@
 """The command ``fusionser predict``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from json import loads
 from math import isnan, nan
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fusionser.errors import SettingsError
+from fusionser.facts import json_value
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import (
@@ -26,9 +27,6 @@ from .options import (
     option,
     refuse_inputs,
 )
-
-OWN_COLUMNS = ("file", "emotion", "probability", "unlikeness", "unlike_because", "unsure_because", "error")
-"""Columns of the answers that no column of a list can be."""
 
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""
@@ -132,30 +130,19 @@ def _with_refused(answers: Any, clips: Any) -> Any:
     """Return the answers in the order of the recordings, with an error for each one that was not predicted."""
     import pandas as pd
 
+    from fusionser.rows import given_names
+
     if not clips.refused:
         return answers
     errors = pd.DataFrame.from_dict(clips.refused, orient="index").rename(columns={"reason": "error"})
     # What was given beside them stays beside them.
     beside = clips.given.loc[list(clips.refused)]
-    errors = errors.assign(**{name: beside[given] for name, given in _given_names(answers, beside).items()})
+    names = given_names(clips.rows, taken=list(answers)[: _own(answers)])
+    errors = errors.assign(**{new: beside[name] for name, new in names.items() if name in beside})
     together = pd.concat([answers.set_axis(clips.places()), errors[[name for name in errors if name in answers]]])
     together = together.sort_index()
     texts = [name for name in answers if name not in errors and answers[name].dtype.kind not in "fiubmM"]
     return together.assign(**{name: together[name].fillna("") for name in texts})
-
-
-def _given_names(answers: Any, beside: Any) -> dict[Any, Any]:
-    """Return what the columns of a list are called among the answers."""
-    from fusionser.rows import given_columns
-
-    found = {}
-    for name in given_columns(beside):
-        source = "emotion" if name == "truth" and "truth" not in beside else name
-        for shown in (f"given_{name}", name):
-            if shown in answers and source in beside and shown not in OWN_COLUMNS:
-                found[shown] = source
-                break
-    return found
 
 
 def over_time(asked: Asked) -> bool:
@@ -286,7 +273,7 @@ def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
     """Return the answer for one recording as JSON values."""
     answer: dict[str, Any] = {
         "file": record["file"],
-        **{name: _plain(record[name]) for name in ("start", "end") if name in record},
+        **{name: json_value(record[name]) for name in ("start", "end") if name in record},
         "emotion": record["emotion"] or None,
         "probabilities": None if record["error"] else {name: record[f"probability_{name}"] for name in classes},
     }
@@ -299,19 +286,14 @@ def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
     if "unsure_because" in record:
         answer["unsure_because"] = record["unsure_because"] or None
     # The columns of the list come last.
-    own = list(record).index("unsure_because" if "unsure_because" in record else "error") + 1
-    given = {str(name): _plain(value) for name, value in list(record.items())[own:]}
+    given = {str(name): json_value(value) for name, value in list(record.items())[_own(record) :]}
     return {**answer, "error": record["error"] or None, **({"given": given} if given else {})}
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of a table as a JSON value."""
-    from pandas import isna
-
-    if isna(value):
-        return None
-    value = value.item() if hasattr(value, "item") else value
-    return value if isinstance(value, (str, int, float)) else str(value)
+def _own(names: Iterable[Any]) -> int:
+    """Return how many columns of answers are not of the list that was given; these come first."""
+    listed = list(names)
+    return listed.index("unsure_because" if "unsure_because" in listed else "error") + 1
 
 
 def _known(record: Mapping[str, Any]) -> bool:

@@ -1,10 +1,13 @@
 """Facts about results and listings, as values. Only `fusionser.reporting` turns them into sentences."""
 
+import math
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Record", "Stamp"]
+__all__ = ["Record", "Stamp", "json_value"]
 
 
 class Record(BaseModel):
@@ -34,3 +37,21 @@ class Stamp(Record):
     kind: str
     value: Any = None
     allowed: bool = True
+
+
+def json_value(value: Any) -> Any:
+    """Return a value of a table as a JSON value. What is missing or infinite, which JSON cannot say, is None.
+
+    Examples
+    --------
+    >>> json_value(np.float32(0.5)), json_value(np.inf), json_value(pd.NaT), json_value(np.array([1, 2]))
+    (0.5, None, None, [1, 2])
+    """
+    if isinstance(value, np.ndarray | list | tuple):
+        return [json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): json_value(item) for name, item in value.items()}
+    value = value.item() if isinstance(value, np.generic) else value
+    if pd.isna(value) or (isinstance(value, float) and math.isinf(value)):
+        return None
+    return value if isinstance(value, str | int | float) else str(value)

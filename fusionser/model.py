@@ -347,9 +347,7 @@ def _parts(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _with_given(answers: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Add the columns that a table has beside those that describe its recordings."""
-    given = given_columns(table)
-    taken = {name: f"given_{name}" for name in given.columns if name in answers}
-    return pd.concat([answers, given.rename(columns=taken)], axis=1)
+    return pd.concat([answers, given_columns(table, taken=answers.columns.tolist())], axis=1)
 
 
 def _abstaining(answers: pd.DataFrame, most_unlike: float) -> pd.DataFrame:

@@ -20,7 +20,7 @@ A table may have ``audio_channel`` (``left``, ``right``, ``mean`` or a number fr
 is used. Without it, the mean of all channels is. Extracted features follow in columns named ``block__name``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ __all__ = [
     "check_rows",
     "feature_columns",
     "given_columns",
+    "given_names",
     "load_rows",
     "make_rows",
     "of_channel",
@@ -270,10 +271,41 @@ def array_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns if isinstance(name, str) and name.startswith(ARRAY_MARK)]
 
 
-def given_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what a table says of its clips: the columns of rows that are filled, and those that are not of rows.
+def given_names(table: pd.DataFrame, taken: Collection[str] = ()) -> dict[Any, Any]:
+    """Return the columns in which a table says something of its clips, and their names beside other columns.
 
-    The label is named ``truth``. The parts of the clips, and what fusionser adds to rows, are left out.
+    These are the columns of rows that are filled, and those that are not of rows. The parts of the clips, and what
+    fusionser adds to rows, are left out. The label is named ``truth``, and a name that is taken begins with ``given_``.
+
+    Parameters
+    ----------
+    table : DataFrame
+    taken : collection of str
+        Names of the other columns.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"file": ["a"], "emotion": ["sad"], "gender": [""], "error": [2]})
+    >>> given_names(table, taken=["emotion", "error"])
+    {'emotion': 'truth', 'error': 'given_error'}
+    """
+    left_out = {*ADDED_COLUMNS, "file", "start", "end", *feature_columns(table), *array_columns(table)}
+    kept = [name for name in table.columns if name not in left_out]
+    filled = [name for name in kept if name not in COLUMNS or (table[name].notna() & (table[name] != "")).any()]
+    # A name that is free stays, whatever another column would be renamed to.
+    used = {*taken, *(name for name in filled if name != "emotion")}
+    named = {}
+    for name in filled:
+        new = "truth" if name == "emotion" and "truth" not in used else name
+        while new in taken or (new != name and new in used):
+            new = f"given_{new}"
+        used.add(new)
+        named[name] = new
+    return named
+
+
+def given_columns(table: pd.DataFrame, taken: Collection[str] = ()) -> pd.DataFrame:
+    """Return what a table says of its clips, under the names of `given_names`.
 
     Examples
     --------
@@ -281,10 +313,8 @@ def given_columns(table: pd.DataFrame) -> pd.DataFrame:
     >>> given_columns(table).iloc[0].to_dict()
     {'truth': 'sad', 'session': 2}
     """
-    left_out = {*ADDED_COLUMNS, "file", "start", "end", *feature_columns(table), *array_columns(table)}
-    kept = [name for name in table.columns if name not in left_out]
-    filled = [name for name in kept if name not in COLUMNS or (table[name].notna() & (table[name] != "")).any()]
-    return table[filled].rename(columns={"emotion": "truth"}).reset_index(drop=True)
+    names = given_names(table, taken)
+    return table[list(names)].rename(columns=names).reset_index(drop=True)
 
 
 def ordered_speakers(table: pd.DataFrame) -> list[str]:

@@ -1,6 +1,7 @@
 """Lists of recordings to predict: parts of files, and columns of their own."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -191,3 +192,30 @@ def test_what_is_written_keeps_links_and_permissions(command, saved, demo_rows, 
     assert command("predict", saved["svm"], demo_rows["file"].iloc[0], "--out", tmp_path / "link.csv").status == 0
     assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "real.csv").stat().st_mode & 0o777 == 0o600
     assert len(pd.read_csv(tmp_path / "real.csv")) == 1
+
+
+def test_names_that_collide_and_numbers_that_are_infinite(command, demo_folder, tmp_path):
+    """No column is written twice, none is lost, and JSON has no Infinity."""
+    files = [*sorted(map(str, demo_folder.glob("*.wav")))[:2], str(tmp_path / "missing.wav")]
+    given = pd.DataFrame(
+        {
+            "file": files,
+            "emotion": ["sad", "angry", "fear"],
+            "truth": ["a", "b", "c"],
+            "error": [1, 2, 3],
+            "given_error": [4, 5, 6],
+            "level": [math.inf, -math.inf, 0.5],
+        }
+    )
+    given.to_parquet(tmp_path / "list.parquet")
+    answers = command("predict", tmp_path / "list.parquet", "--json").json
+    expected = [
+        {"given_emotion": "sad", "truth": "a", "given_given_error": 1, "given_error": 4, "level": None},
+        {"given_emotion": "angry", "truth": "b", "given_given_error": 2, "given_error": 5, "level": None},
+        {"given_emotion": "fear", "truth": "c", "given_given_error": 3, "given_error": 6, "level": 0.5},
+    ]
+    assert [answer["given"] for answer in answers] == expected
+    assert command("predict", tmp_path / "list.parquet", "--out", tmp_path / "answers.csv").status == 0
+    table = pd.read_csv(tmp_path / "answers.csv")
+    assert not [name for name in table if "." in name]
+    assert table["given_emotion"].tolist() == ["sad", "angry", "fear"]

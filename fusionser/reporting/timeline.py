@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fusionser.errors import SettingsError
+from fusionser.facts import json_value
 from fusionser.files import write_text, write_whole
 from fusionser.names import TIMELINE_SUFFIXES
 from fusionser.reporting.page import environment
@@ -89,13 +90,7 @@ def _window(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _records(table: Any) -> list[dict[str, Any]]:
-    return [{str(name): _plain(value) for name, value in record.items()} for record in table.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return None if value != value else value
-    return value.item() if isinstance(value, np.generic) else value
+    return [{str(name): json_value(value) for name, value in record.items()} for record in table.to_dict("records")]
 
 
 def _audacity(timeline: Timeline) -> str:
