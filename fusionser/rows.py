@@ -161,16 +161,22 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
 
 
 def _sources(rows: pd.DataFrame) -> list[str]:
-    """Return the file and the start of each row; those of a speaker that overlap in a file share the earliest start.
+    """Return the file and the start of each row, with the channel where speakers have channels of their own.
 
-    Parts that overlap have samples in common, so no split may part them.
+    Rows of a speaker that overlap in a file have samples in common, so that no split may part them: they share the
+    earliest start.
     """
     ordered = rows.reset_index(drop=True).sort_values(["file", "speaker", "start"], kind="stable")
     one = ordered["file"] + "\0" + ordered["speaker"]
     ends = ordered["end"].fillna(np.inf).groupby(one).cummax()
     apart = (one != one.shift()) | (ordered["start"] >= ends.shift() - ROUNDING)
-    starts = ordered["start"].groupby(apart.cumsum()).transform("first")
-    named = [f"{file}#{start:g}" if start else file for file, start in zip(ordered["file"], starts, strict=True)]
+    ordered = ordered.assign(channel=ordered[CHANNEL_COLUMN].astype(str) if CHANNEL_COLUMN in ordered else "")
+    several = ordered.groupby("file")["channel"].transform("nunique") > 1
+    first = ordered.groupby(apart.cumsum())[["start", "channel"]].transform("first")
+    places = zip(ordered["file"], first["channel"].where(several, ""), first["start"], strict=True)
+    named = [
+        f"{file}{f'@{channel}' if channel else ''}{f'#{start:g}' if start else ''}" for file, channel, start in places
+    ]
     return pd.Series(named, index=ordered.index, dtype=object).sort_index().tolist()
 
 

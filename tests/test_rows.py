@@ -33,6 +33,21 @@ def test_overlapping_parts_of_a_file_share_a_source():
     assert table["source"].tolist() == expected
 
 
+def test_speakers_on_channels_of_their_own_are_sources_of_their_own():
+    table = check_rows(
+        pd.DataFrame(
+            {
+                "file": ["call.wav", "call.wav", "call.wav", "one.wav"],
+                "speaker": ["a", "b", "b", "a"],
+                "audio_channel": ["left", "right", "right", "left"],
+                "start": [0.0, 0.0, 4.0, 0.0],
+                "end": [3.0, 3.0, 5.0, 3.0],
+            }
+        )
+    )
+    assert table["source"].tolist() == ["call.wav@left", "call.wav@right", "call.wav@right#4", "one.wav"]
+
+
 @pytest.mark.parametrize(
     ("record", "message"),
     [
