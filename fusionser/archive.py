@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.errors import ModelFileError
+from fusionser.facts import parse_json
 from fusionser.files import exists, is_file, is_folder, write_bytes
 
 __all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_sizes", "is_model_file", "read_archive", "write_archive"]
@@ -34,7 +35,7 @@ def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mappin
     described = {"format": FORMAT, **manifest, "members": listed}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {MANIFEST: json.dumps(described, indent=1).encode(), **members}.items():
+        for name, content in {MANIFEST: json.dumps(described, indent=1, allow_nan=False).encode(), **members}.items():
             archive.writestr(zipfile.ZipInfo(name, EARLIEST), content, zipfile.ZIP_DEFLATED)
     return write_bytes(path, buffer.getvalue())
 
@@ -83,7 +84,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if MANIFEST not in archive.namelist():
         raise ModelFileError(f"{path}: a zip file without '{MANIFEST}', so not a model saved by fusionser")
     try:
-        manifest = json.loads(_read_member(archive, MANIFEST, path))
+        manifest = parse_json(_read_member(archive, MANIFEST, path))
         version = manifest["format"]
         members = manifest["members"]
         names = set(members)

@@ -1,19 +1,22 @@
 """Facts about results and listings, as values. Only `fusionser.reporting` turns them into sentences."""
 
+import json
 import math
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-__all__ = ["Record", "Stamp", "json_value"]
+__all__ = ["Record", "Stamp", "json_value", "parse_json", "read_json", "what_differs"]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Record(BaseModel):
-    """A frozen record that rejects unknown fields."""
+    """A frozen record that rejects unknown fields, and numbers that are not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Stamp(Record):
@@ -55,3 +58,44 @@ def json_value(value: Any) -> Any:
     if pd.isna(value) or (isinstance(value, float) and math.isinf(value)):
         return None
     return value if isinstance(value, str | int | float) else str(value)
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Return the value of a JSON text, in which Python's reader would also accept NaN and infinite numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, a number is not finite, or the nesting is too deep.
+
+    Examples
+    --------
+    >>> parse_json("[1, NaN]")
+    Traceback (most recent call last):
+    ...
+    ValueError: it holds NaN, which is no number of JSON
+    """
+
+    def refused(constant: str) -> NoReturn:
+        raise ValueError(f"it holds {constant}, which is no number of JSON")
+
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else refused(digits)
+
+    try:
+        return json.loads(content, parse_constant=refused, parse_float=finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def read_json(kind: type[Model], content: str | bytes) -> Model:
+    """Return a record from its JSON text, read by `parse_json`; raise `ValueError` if it is anything else."""
+    return kind.model_validate(parse_json(content))
+
+
+def what_differs(error: ValueError) -> str:
+    """Return why a text is not a record, without what it holds."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return f"{error.error_count()} field{'s differ' if error.error_count() > 1 else ' differs'}"

@@ -9,14 +9,13 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fusionser.cache import Cache, CacheChoice
 from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import ModelFileError, ProtocolError, SettingsError
-from fusionser.facts import Record
+from fusionser.facts import Record, read_json, what_differs
 from fusionser.features.extraction import Progress, compute_clips
 from fusionser.features.inputs import rows_of
 from fusionser.features.recording import Recording
@@ -264,9 +263,9 @@ def unpack_unlikeness(content: bytes) -> Unlikeness | None:
         If anything in it cannot be part of a fitted `Unlikeness`.
     """
     try:
-        stored = _Stored.model_validate_json(content)
-    except ValidationError as error:
-        raise ModelFileError(f"its unlikeness has {error.error_count()} invalid fields") from error
+        stored = read_json(_Stored, content)
+    except ValueError as error:
+        raise ModelFileError(f"its unlikeness is refused: {what_differs(error)}") from error
     if stored.recording != Recording().digest():
         return None
     arrays = {f"{name}_": value for name, value in stored.model_dump().items() if f"{name}_" in FITTED}

@@ -16,7 +16,7 @@ from fusionser.archive import read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableClassifier
 from fusionser.errors import AudioError, FusionserError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
-from fusionser.facts import Record
+from fusionser.facts import Record, what_differs
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Extraction, Progress
 from fusionser.features.recording import Recording
@@ -481,7 +481,7 @@ def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor
         with stored_elsewhere():
             card = ModelCard.model_validate(manifest.get("card"))
     except ValidationError as error:
-        raise ModelFileError(f"its card has {error.error_count()} invalid fields") from error
+        raise ModelFileError(f"its card is refused: {what_differs(error)}") from error
     if len(set(card.classes)) < len(card.classes) or not all(name.strip() for name in card.classes):
         raise ModelFileError("its classes are not names that differ")
     try:

@@ -11,10 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fusionser.errors import FusionserError
-from fusionser.facts import Record, Stamp
+from fusionser.facts import Record, Stamp, read_json, what_differs
 from fusionser.files import public_command, public_paths, write_text
 from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
@@ -27,6 +27,7 @@ __all__ = [
     "ClassResult",
     "FoldResult",
     "ProtocolStamp",
+    "Provenance",
     "Result",
     "Scores",
     "StoredSpec",
@@ -62,6 +63,28 @@ def _current(settings: Any) -> Any:
 
 BlockSettings = Annotated[dict[str, Any], BeforeValidator(_current)]
 """Parameters of a feature block or a classifier; names of earlier versions become the current ones."""
+
+
+def _named(settings: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(settings.get("name"), str):
+        raise ValueError("a block has no name")
+    return settings
+
+
+NamedSettings = Annotated[BlockSettings, AfterValidator(_named)]
+"""Parameters of a feature block, and its name."""
+
+
+def _told(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return the provenance of a result if it says all that reports tell."""
+    lacking = {"command", "commit", "versions", "machine", "date"} - set(provenance)
+    if lacking or not isinstance(provenance["versions"], dict):
+        raise ValueError(f"the provenance lacks {', '.join(sorted(lacking or {'versions'}))}")
+    return provenance
+
+
+Provenance = Annotated[dict[str, Any], AfterValidator(_told)]
+"""What is needed to reproduce numbers: what `provenance` returns, and more."""
 
 StoredSpec = Annotated[PipelineSpec, BeforeValidator(current_spec)]
 """A specification in a file; those of earlier versions get the names of the defaults of these versions."""
@@ -153,10 +176,10 @@ class Result(Record):
     corpora: tuple[str, ...]
     rows: int
     speaker_count: int
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(min_length=1)
     protocol: ProtocolStamp
     spec: StoredSpec | None = None
-    features: list[BlockSettings]
+    features: list[NamedSettings]
     features_name: str
     feature_count: int
     digests: dict[str, str] = Field(default_factory=dict)
@@ -176,7 +199,7 @@ class Result(Record):
     notes: tuple[Stamp, ...] = ()
     seed: int
     seconds: dict[str, float]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     @model_validator(mode="before")
     @classmethod
@@ -209,13 +232,11 @@ def read_result(path: str | Path) -> Result:
     """
     try:
         with stored_elsewhere():
-            return Result.model_validate_json(Path(path).read_bytes())
+            return read_json(Result, Path(path).read_bytes())
     except OSError as error:
         raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValidationError as error:
-        raise FusionserError(
-            f"{path}: not a result that this version reads ({error.error_count()} fields differ)"
-        ) from error
+    except ValueError as error:
+        raise FusionserError(f"{path}: not a result that this version reads ({what_differs(error)})") from error
 
 
 def versions() -> dict[str, str]:

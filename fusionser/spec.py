@@ -5,7 +5,6 @@ that they were made with. `fusionser.pipeline.build_pipeline` turns a specificat
 (device, processes, cache) is not part of it.
 """
 
-import json
 import math
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
+from fusionser.facts import parse_json
 from fusionser.files import write_text
 from fusionser.legacy import current_spec
 from fusionser.names import (
@@ -83,7 +83,7 @@ def one_of(kind: str, names: Collection[str]) -> AfterValidator:
 class Spec(BaseModel):
     """A frozen record without extra fields; an invalid value raises `SettingsError`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def __init__(self, /, **values: Any) -> None:
         try:
@@ -395,7 +395,7 @@ class Config(Spec):
         source = Path(path)
         try:
             text = source.read_text(encoding="utf-8")
-            values = json.loads(text) if source.suffix == ".json" else tomllib.loads(text)
+            values = parse_json(text) if source.suffix == ".json" else tomllib.loads(text)
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
                 f"{path}: cannot be read as settings ({error}); expected .toml, or a result.json"

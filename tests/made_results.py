@@ -48,5 +48,5 @@ def made(cell, classifier, uar, protocol="speaker-kfold", confusions=None, gende
         genders=genders or {},
         seed=0,
         seconds={"evaluation": 1.0},
-        provenance={"commit": "", "versions": {}, "machine": ""},
+        provenance={"command": "", "commit": "", "versions": {}, "machine": "", "date": ""},
     )

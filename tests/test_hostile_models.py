@@ -1,7 +1,9 @@
 """Nothing of a stranger's model file is run, and what compiled code would follow astray is refused."""
 
+import copy
 import io
 import json
+import math
 import os
 import pickle
 import zipfile
@@ -9,8 +11,10 @@ import zipfile
 import numpy as np
 import pytest
 from conftest import ROOT
+from fusionser_cli.app import app
 from model_files import members
 from skops import io as skops_io
+from typer.testing import CliRunner
 
 from fusionser import archive
 from fusionser.archive import MANIFEST, write_archive
@@ -223,7 +227,7 @@ def test_foreign_and_newer_and_missing_files_are_told(saved, tmp_path):
     manifest = json.loads(parts[MANIFEST])
     for change, message in [
         ({"format": 99}, "has format 99, and this version reads up to 1; install a newer fusionser"),
-        ({"card": {}}, "its card has"),
+        ({"card": {}}, "its card is refused"),
         (
             {"card": {**manifest["card"], "classifier": "oracle"}},
             "needs the classifier 'oracle', which is not registered here; it may come from a plugin",
@@ -393,3 +397,56 @@ def test_members_of_a_late_fusion_that_nothing_uses_are_refused(tmp_path):
         file = rebuild(model, tmp_path / "more.fusionser", {"members/nobody/booster.json": b"{}"})
         with pytest.raises(ModelFileError, match="it holds 'members/nobody/booster.json', which nothing uses"):
             load_model(file)
+
+
+def leaves(value, place=()):
+    """Return the places of all values inside a value, and of its first parts alone if it is a list."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    return [place] * bool(place) + [leaf for name, part in inside for leaf in leaves(part, (*place, name))]
+
+
+GONE = object()
+ODD = [GONE, None, math.nan, math.inf, -1, "", "\x1b[31m<script>|", [], {}, [None], True, 10**30]
+
+
+def changed_at(card, place, value):
+    card = copy.deepcopy(card)
+    holder = card
+    for name in place[:-1]:
+        holder = holder[name]
+    if value is GONE:
+        del holder[place[-1]]
+    else:
+        holder[place[-1]] = value
+    return card
+
+
+def test_a_card_with_odd_values_is_refused_or_shown(saved, tmp_path):
+    """Whatever a stranger wrote into the card: no error but ours, no NaN, no control characters, valid JSON."""
+    parts = members(saved["svm"])
+    manifest = json.loads(parts.pop(MANIFEST))
+    places = leaves(manifest["card"])
+    changes = [(place, value) for place in places for value in ODD]
+    chosen = np.random.default_rng(0).choice(len(changes), 250, replace=False)
+    known = [
+        (("estimate", "provenance", "command"), GONE),
+        (("estimate", "provenance", "commit"), GONE),
+        (("estimate", "classes"), []),
+        (("estimate", "features", 0), {}),
+        (("estimate", "protocol", "stamps", 0, "kind"), "odd"),
+        (("estimate", "pooled", "uar"), math.nan),
+        (("classifier_settings", "C"), math.inf),
+    ]
+    shown = 0
+    for place, value in [*known, *(changes[number] for number in chosen)]:
+        card = changed_at(manifest["card"], place, value)
+        content = json.dumps({**manifest, "card": card}).encode()
+        file = raw(tmp_path / "odd.fusionser", {**parts, MANIFEST: content})
+        for options in ((), ("--json",)):
+            ran = CliRunner().invoke(app, ["info", str(file), *options])
+            assert ran.exception is None or isinstance(ran.exception, FusionserError), (place, value, ran.exception)
+            assert "\x1b" not in ran.output, (place, value)
+            if ran.exception is None and options:
+                json.loads(ran.output, parse_constant=pytest.fail)
+            shown += ran.exception is None
+    assert shown > 100

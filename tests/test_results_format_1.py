@@ -196,7 +196,7 @@ def format_1(**changed):
         "notes": list(NOTED),
         "seed": 0,
         "seconds": {"evaluation": 1.0},
-        "provenance": {"commit": "", "versions": {}, "machine": ""},
+        "provenance": {"command": "", "commit": "", "versions": {}, "machine": "", "date": ""},
         **changed,
     }
 

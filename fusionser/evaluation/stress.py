@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import ValidationError
 from scipy.stats import binomtest
 
 from fusionser.augmentation.conditions import Condition, Parameter
@@ -24,7 +23,7 @@ from fusionser.evaluation.metrics import (
     speaker_intervals,
     unweighted_average_recall,
 )
-from fusionser.facts import Record, Stamp
+from fusionser.facts import Record, Stamp, read_json, what_differs
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.files import write_text
@@ -32,7 +31,7 @@ from fusionser.model import Model
 from fusionser.processes import in_processes
 from fusionser.reader import read_row
 from fusionser.registry import CONDITIONS, plugins_among
-from fusionser.results import provenance, public_quarantine
+from fusionser.results import Provenance, provenance, public_quarantine
 from fusionser.rows import CHANNEL_COLUMN, COLUMNS
 
 __all__ = ["CLEAN", "ConditionScores", "StressResult", "draw_clips", "read_stress", "score_answers", "stress_model"]
@@ -101,7 +100,7 @@ class StressResult(Record):
     notes: tuple[Stamp, ...]
     quarantine: list[dict[str, str]]
     seed: int
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def save(self, path: str | Path) -> Path:
         """Write the result as JSON, atomically."""
@@ -117,13 +116,11 @@ def read_stress(path: str | Path) -> StressResult:
         If the file is missing, or is not a result that this version can read.
     """
     try:
-        return StressResult.model_validate_json(Path(path).read_bytes())
+        return read_json(StressResult, Path(path).read_bytes())
     except OSError as error:
         raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValidationError as error:
-        raise FusionserError(
-            f"{path}: not a stress test that this version reads ({error.error_count()} fields differ)"
-        ) from error
+    except ValueError as error:
+        raise FusionserError(f"{path}: not a stress test that this version reads ({what_differs(error)})") from error
 
 
 def draw_clips(rows: pd.DataFrame, limit: int, seed: int = 0) -> pd.DataFrame:

@@ -208,7 +208,11 @@ def stamp_text(stamp: Stamp) -> str:
     --------
     >>> stamp_text(Stamp(kind="shared-speakers", value=24))
     'speakers shared by training and test: up to 24 per fold'
+    >>> stamp_text(Stamp(kind="of-a-later-version"))
+    "'of-a-later-version', which this version of fusionser does not know"
     """
+    if stamp.kind not in STAMPS:
+        return f"'{stamp.kind}', which this version of fusionser does not know"
     return STAMPS[stamp.kind](stamp.value)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator
 
 from fusionser.errors import FusionserError
+from fusionser.facts import read_json
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.legacy import current_design
@@ -99,7 +100,7 @@ def stored_ablation(folder: str | Path) -> Ablation:
     """
     path = Path(folder) / DESIGN
     try:
-        stored = _Stored.model_validate_json(path.read_text(encoding="utf-8"))
+        stored = read_json(_Stored, path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FusionserError(
             f"{path}: cannot be read ({error.strerror or error}); expected a folder of 'fusionser ablate'"

@@ -21,7 +21,7 @@ from fusionser.names import NETWORK_ALONE
 from fusionser.networks import NetworkTraining
 from fusionser.pipeline import Resources, analyse_augmented
 from fusionser.pipeline.build import build_pipeline, classifier_settings, decided_by
-from fusionser.results import BlockSettings, deciding, provenance, versions
+from fusionser.results import BlockSettings, Provenance, deciding, provenance, versions
 from fusionser.rows import write_table
 from fusionser.spec import PipelineSpec
 from fusionser.studies.cells import Cell, curves_path, read_record, with_defaults
@@ -48,7 +48,7 @@ class BestEpoch(Record):
     protocol: dict[str, Any]
     rows: int
     seconds: float
-    provenance: dict[str, Any]
+    provenance: Provenance
 
 
 def read_best_epoch(path: Path) -> BestEpoch | None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from fusionser.balancing import ImposeImbalance
 from fusionser.corpora.labels import renamed_labels
 from fusionser.errors import FusionserError
+from fusionser.facts import read_json
 from fusionser.features import FeatureExtractor
 from fusionser.features.clip import Computation
 from fusionser.jobs import evaluate_prepared, plugins_used
@@ -24,7 +25,7 @@ from fusionser.splits import Protocol
 
 __all__ = ["Cell", "curves_path", "read_record", "stored_result", "with_defaults"]
 
-Model = TypeVar("Model", bound=BaseModel)
+Stored = TypeVar("Stored", bound=BaseModel)
 
 
 def curves_path(folder: str | Path, cell: str) -> Path:
@@ -40,10 +41,10 @@ def stored_result(path: Path) -> Result | None:
         return None
 
 
-def read_record(kind: type[Model], path: Path) -> Model | None:
+def read_record(kind: type[Stored], path: Path) -> Stored | None:
     """Read a record from its JSON file; return None if there is none that can be read."""
     try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+        return read_json(kind, path.read_bytes())
     except (OSError, ValueError):
         return None
 

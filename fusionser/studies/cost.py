@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from sklearn.base import clone
@@ -15,7 +14,7 @@ from fusionser.model import FEATURES
 from fusionser.networks import DeepExtractor
 from fusionser.pipeline import Resources, build_pipeline
 from fusionser.pipeline.resources import LOCAL
-from fusionser.results import provenance
+from fusionser.results import Provenance, provenance
 from fusionser.studies.best_epoch import BestEpochCell
 from fusionser.studies.cells import Cell, read_record
 from fusionser.studies.papers import PaperRecipe
@@ -48,7 +47,7 @@ class Cost(Record):
     label: str
     trainings: int
     networks: list[NetworkCost]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     @property
     def hours(self) -> float:

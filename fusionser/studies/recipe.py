@@ -12,6 +12,7 @@ from typing import Annotated, Self, TypeVar
 from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.facts import parse_json
 from fusionser.files import write_text
 from fusionser.legacy import current_spec
 from fusionser.names import IMPORTANCE, INDUCTIVE, PRECISIONS, SETTINGS
@@ -196,7 +197,7 @@ def kept_recipe(folder: str | Path) -> tuple[str, Recipe] | None:
     if not path.is_file():
         return None
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = parse_json(path.read_bytes())
         with stored_elsewhere():
             pipelines = [{**one, "spec": current_spec(one.get("spec", {}))} for one in kept["recipe"]["pipelines"]]
             return str(kept["name"]), Recipe(**{**kept["recipe"], "pipelines": pipelines})
