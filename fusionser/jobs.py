@@ -208,7 +208,10 @@ def evaluate_prepared(
         notes=(*prepared.notes, *weights),
         seed=spec.seed,
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
-        provenance={**provenance(), **({"plugins": plugins} if plugins else {})},
+        provenance={
+            **provenance(networks=len(evaluation.curves) > 0),
+            **({"plugins": plugins} if plugins else {}),
+        },
     )
     return result, evaluation
 

@@ -264,10 +264,16 @@ def today() -> str:
     return moment.strftime("%Y-%m-%d")
 
 
-def provenance() -> dict[str, Any]:
-    """Return what is needed to reproduce the numbers: command, commit, versions, machine, threads and date."""
-    # The order in which threads add changes the last bits of weights. Without networks, torch is not loaded.
-    torch = sys.modules.get("torch")
+def provenance(*, networks: bool = False) -> dict[str, Any]:
+    """Return what is needed to reproduce the numbers: command, commit, versions, machine, threads and date.
+
+    Parameters
+    ----------
+    networks : bool, default=False
+        Whether networks were trained. The order in which threads add changes the last bits of their weights, and
+        nothing else depends on the number of threads.
+    """
+    torch = sys.modules["torch"] if networks else None
     return {
         "command": public_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": _commit(),

@@ -32,6 +32,9 @@ LIBRARIES = [
 ]
 SECONDS = 540
 
+READ_AT_START = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONIOENCODING"}
+"""Variables that the interpreter or the large libraries read once, so that a forked process would ignore them."""
+
 ONE_WORKER = {"LOKY_MAX_CPU_COUNT": "1"}
 """One a core takes longer to start than these few clips take; tests of workers ask for two."""
 
@@ -105,6 +108,21 @@ def fork_command(
     return process
 
 
+def _run_anew(arguments: Sequence[Any], stdin: str, env: Mapping[str, str], cwd: Path | None) -> Outcome:
+    """Run `fusionser` in a new interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fusionser_cli.app", *map(str, arguments)],
+        input=stdin,
+        env={**os.environ, **ONE_WORKER, **env},
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
 def run_command(
     *arguments: Any,
     stdin: str = "",
@@ -113,6 +131,8 @@ def run_command(
     largest_file: int | None = None,
 ) -> Outcome:
     """Run `fusionser` with some arguments."""
+    if READ_AT_START & set(env or {}):
+        return _run_anew(arguments, stdin, env or {}, cwd)
     with tempfile.TemporaryDirectory() as place:
         streams = [Path(place) / name for name in ("in", "out", "err")]
         for path, text in zip(streams, (stdin, "", ""), strict=True):

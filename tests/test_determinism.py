@@ -51,7 +51,7 @@ def content_of(path):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_jobs_and_threads_do_not_matter(command, demo_folder, tmp_path, name):
     found = []
-    for jobs, threads in ((1, 1), (2, 1), (1, 2)):
+    for jobs, threads in ((1, 1), (2, 1), (2, 2)):
         # The command and its folder have the same names, since results state them.
         folder = tmp_path / "run"
         shutil.rmtree(folder, ignore_errors=True)

@@ -88,7 +88,7 @@ def measure_cost(
         if isinstance(block, DeepExtractor)
     ]
     trainings = sum(len(_trained_rows(cell, 0.0)) for cell in cells)
-    cost = Cost(recipe=name, label=label, trainings=trainings, networks=networks, provenance=provenance())
+    cost = Cost(recipe=name, label=label, trainings=trainings, networks=networks, provenance=provenance(networks=True))
     write_text(_path(folder, name), cost.model_dump_json(indent=2) + "\n")
     return cost
 
