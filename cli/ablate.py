@@ -159,6 +159,7 @@ def write_pages(ablation: Any, folder: Path, html: Path | None = None) -> Path:
 
 def _print(effects: list[Any], sentences: list[str]) -> None:
     from fusionser.reporting.ablation import ends, p_value
+    from fusionser.reporting.words import change
 
     print_table(
         "effects in points of UAR; p values by permutation over speakers, corrected (Holm)",
@@ -166,10 +167,10 @@ def _print(effects: list[Any], sentences: list[str]) -> None:
         [
             [
                 effect.contrast.text,
-                f"{100 * effect.uar.mean:+.1f}",
+                change(effect.uar.mean),
                 ends(effect.uar.interval),
                 p_value(effect.corrected),
-                f"{100 * effect.war.mean:+.1f}",
+                change(effect.war.mean),
             ]
             for effect in effects
         ],

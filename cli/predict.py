@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from fusionser.errors import SettingsError
-from fusionser.facts import json_value
 
 from .console import print_json, print_table, progress_bar, recordings, say, write
 from .options import (
@@ -271,6 +270,8 @@ def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...
 
 def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
     """Return the answer for one recording as JSON values."""
+    from fusionser.facts import json_value
+
     answer: dict[str, Any] = {
         "file": record["file"],
         **{name: json_value(record[name]) for name in ("start", "end") if name in record},

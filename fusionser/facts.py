@@ -4,8 +4,6 @@ import json
 import math
 from typing import Any, NoReturn, TypeVar
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 __all__ = ["Record", "Stamp", "json_value", "parse_json", "read_json", "what_differs"]
@@ -47,9 +45,14 @@ def json_value(value: Any) -> Any:
 
     Examples
     --------
-    >>> json_value(np.float32(0.5)), json_value(np.inf), json_value(pd.NaT), json_value(np.array([1, 2]))
+    >>> import numpy as np
+    >>> json_value(np.float32(0.5)), json_value(np.inf), json_value(np.datetime64("NaT")), json_value(np.array([1, 2]))
     (0.5, None, None, [1, 2])
     """
+    # Records are read where nothing else needs these.
+    import numpy as np
+    import pandas as pd
+
     if isinstance(value, np.ndarray | list | tuple):
         return [json_value(item) for item in value]
     if isinstance(value, dict):

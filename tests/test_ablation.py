@@ -136,7 +136,7 @@ def test_a_change_that_is_of_one_classifier_is_told_as_such():
     np.testing.assert_allclose(shown.values[smote], [0.0, 0.06], atol=1e-12)
     assert effects[smote].uar.mean == pytest.approx(0.03)
     assert np.abs(np.delete(shown.values, smote, axis=0)).max() < 1e-12
-    assert ", +0.0 to +6.0 by classifier)." in summary(table, effects, results)[0]
+    assert ", 0.0 to +6.0 by classifier)." in summary(table, effects, results)[0]
 
 
 def test_what_is_worse_together_is_not_better_than_either():

@@ -7,7 +7,8 @@ from matplotlib.image import imread
 
 from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
-from fusionser.reporting.figures import study_figure
+from fusionser.reporting.by_corpus import corpus_scores
+from fusionser.reporting.figures import speakers_figure, study_figure
 from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
 from fusionser.reporting.words import one_sided
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
@@ -115,3 +116,48 @@ def test_a_page_says_where_most_answers_are_one_emotion():
     assert one_sided([even]) == []
     (line,) = one_sided([even, single])
     assert line.startswith("svm with") and line.endswith("95.0 % of the answers are 'sad'")
+
+
+def of_two_corpora():
+    """One corpus with eight speakers who are right in 3 of 4 clips of one class and 1 of 2 of another; one with two."""
+    confusions = {f"large/{name}": [[3, 1], [1, 1]] for name in "abcdefgh"}
+    confusions |= {f"small/{name}": [[2, 0], [2, 0]] for name in "xy"}
+    plain = made(("none", "none"), "svm", [0.5] * 24)
+    scores = next(iter(plain.speakers.values()))
+    return plain.model_copy(
+        update={
+            "corpora": ("large", "small"),
+            "classes": ("angry", "sad"),
+            "speaker_confusions": confusions,
+            "speakers": dict.fromkeys(confusions, scores),
+        }
+    )
+
+
+def test_scores_in_each_corpus_and_their_intervals():
+    found = corpus_scores(of_two_corpora())
+    assert list(found) == ["large", "small"]
+    large, small = found.values()
+    assert (large.speakers, large.scores.war, large.scores.uar) == (8, 4 / 6, (3 / 4 + 1 / 2) / 2)
+    # Speakers who are all the same give an interval without width.
+    assert large.intervals["uar"] == pytest.approx((0.625, 0.625))
+    assert (small.speakers, small.scores.uar, small.intervals) == (2, 0.5, None)
+    assert corpus_scores(made(("none", "none"), "svm", [0.5] * 24)) == {}
+
+
+def test_pages_show_each_corpus_of_several():
+    result = of_two_corpora()
+    row = "| inductive | " + f"{result.features_name} | svm | 62.5 (62.5 to 62.5) | 50.0 |"
+    page = study_page(StudyText(command="x", title="t", question="q"), [result])
+    assert "| setting | features | classifier | large (8 speakers) | small (2 speakers) |" in page
+    assert row in page
+    page = result_page(result)
+    assert "| large | 8 | 66.7 | 62.5 | 62.5 to 62.5 | " in page
+    assert "| small | 2 | 50.0 | 50.0 | - | " in page
+
+
+def test_speakers_are_drawn_in_the_colour_of_their_corpus():
+    axes = speakers_figure(of_two_corpora()).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()][1:] == ["large", "small"]
+    colours = [patch.get_facecolor() for patch in axes.patches]
+    assert len(colours) == 10 and len(set(colours[:8])) == 1 and colours[0] != colours[8] == colours[9]

@@ -8,6 +8,8 @@ from fusionser.reporting.reproduction import reading, verdict, write_reproductio
 from fusionser.studies.best_epoch import BestEpoch
 from fusionser.studies.reproduction import Reproduction
 
+PROVENANCE = {"command": "fusionser reproduce x", "commit": "c", "versions": {}, "machine": "m", "date": "d"}
+
 
 def of_wars(wars, test_rows=60):
     """Results of these accuracies in percent, of the seeds 0, 1 and so on."""
@@ -24,7 +26,7 @@ def of_wars(wars, test_rows=60):
 def best_epochs(accuracies):
     unused = {"epoch": 1, "epochs": 1, "settings": [], "rows_settings": {}, "protocol": {}, "rows": 1, "seconds": 1.0}
     return [
-        BestEpoch(recipe="x", seed=seed, accuracy=accuracy / 100, provenance={}, **unused)
+        BestEpoch(recipe="x", seed=seed, accuracy=accuracy / 100, provenance=PROVENANCE, **unused)
         for seed, accuracy in enumerate(accuracies)
     ]
 
@@ -88,8 +90,7 @@ def test_nothing_is_read_that_the_numbers_do_not_show(small):
 
 def test_the_reading_stands_on_the_page(small, tmp_path):
     _, recipe = small
-    provenance = {"command": "fusionser reproduce x", "commit": "c", "versions": {}, "machine": "m", "date": "d"}
-    paper = [one.model_copy(update={"provenance": provenance}) for one in of_wars([59.0, 60.0, 61.0])]
+    paper = [one.model_copy(update={"provenance": PROVENANCE}) for one in of_wars([59.0, 60.0, 61.0])]
     found = Reproduction("x", recipe.changed(measure="test", figure=62.49), paper=paper)
     page = write_reproduction([found], {"y": ""}, {}, tmp_path).read_text()
     assert f"**x.** {reading(found)[0]} All of it. `fusionser reproduce x`; commit c; m; d." in page

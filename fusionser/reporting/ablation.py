@@ -44,9 +44,8 @@ def _spread(design: Design, effects: Sequence[Effect], results: Sequence[Result]
     shown = change_by_classifier(design, effects, results)
     if len(shown.columns) < 2:
         return {}
-    # Adding zero turns a rounded -0.0 into 0.0.
     return {
-        name: f", {round(100 * row.min(), 1) + 0.0:+.1f} to {round(100 * row.max(), 1) + 0.0:+.1f} by classifier"
+        name: f", {change(row.min())} to {change(row.max())} by classifier"
         for name, row in zip(shown.labels, shown.values, strict=True)
         if np.isfinite(row).all()
     }
@@ -227,8 +226,6 @@ def page_values(
         "by_classifier": change_by_classifier(design, effects, results),
         "rankings": rankings(design, results),
         "gaps": [(result, gap) for result in results if (gap := gender_gap(result)) is not None],
-        "change": change,
-        "ends": ends,
         "p_value": p_value,
         "commits": sorted({result.provenance["commit"] for result in results}),
     }

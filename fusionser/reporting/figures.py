@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fusionser.files import write_whole
+from fusionser.reporting.by_corpus import corpus_of, corpus_scores
 from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D
 from fusionser.reporting.words import classes_text
 from fusionser.results import Result
@@ -28,6 +29,12 @@ LOSSES = {"training_loss": ("-", "training rows"), "validation_loss": ("--", "va
 
 # Protocols differ in shape as well as in colour, for print in black and white.
 MARKS = ("o", "s", "^", "D", "v", "P")
+WIDEST = 16.0
+"""Greatest width of a figure in inches."""
+
+MOST_NAMED = 45
+"""Most speakers whose names a figure of that width has room for."""
+
 COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 
 
@@ -78,17 +85,25 @@ def confusion_figure(result: Result) -> Figure:
 
 
 def speakers_figure(result: Result) -> Figure:
-    """Draw the UAR of each test speaker, with the pooled UAR as a line."""
+    """Draw the UAR of each test speaker, in the colour of its corpus, with the pooled UAR as a line."""
+    places = list(corpus_scores(result)) or [""]
     names = sorted(result.speakers)
-    values = [100 * result.speakers[name].uar for name in names]
-    figure = Figure(figsize=(max(4.5, 1.6 + 0.32 * len(names)), 3.4), layout="constrained")
+    corpora = [corpus_of(name, places) for name in names]
+    width = min(max(4.5, 1.6 + 0.32 * len(names)), WIDEST)
+    figure = Figure(figsize=(width, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.bar(range(len(names)), values, color="#4878a8")
+    for number, place in enumerate(places):
+        at = [position for position, corpus in enumerate(corpora) if corpus == place]
+        heights = [100 * result.speakers[names[position]].uar for position in at]
+        axes.bar(at, heights, color=COLORS[number % len(COLORS)], alpha=0.75, label=plain(place) or None)
     pooled = 100 * result.pooled.uar
     axes.axhline(pooled, color="black", linewidth=1, linestyle="--", label=f"pooled {pooled:.1f} %")
-    axes.set_xticks(range(len(names)), [plain(name.split("/")[-1]) for name in names], rotation=90, fontsize=8)
-    axes.set(xlabel="test speaker", ylabel="UAR, %", ylim=(0, 100))
-    axes.legend(loc="upper right", fontsize=8)
+    if len(names) <= MOST_NAMED:
+        axes.set_xticks(range(len(names)), [plain(name.split("/")[-1]) for name in names], rotation=90, fontsize=8)
+    else:
+        axes.set_xticks([])
+    axes.set(xlabel=f"test speaker ({len(names)})", ylabel="UAR, %", ylim=(0, 100))
+    axes.legend(loc="upper right", fontsize=8, ncols=len(places) + 1)
     return figure
 
 

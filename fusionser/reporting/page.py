@@ -14,6 +14,7 @@ from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import write_text
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
@@ -27,6 +28,7 @@ from fusionser.reporting.words import (
     one_sided,
     percent,
     selection_text,
+    shares,
     stamp_texts,
 )
 from fusionser.results import Result, Scores
@@ -68,7 +70,7 @@ def score_interval(result: Result, name: str) -> str:
     """Return the interval of a score in percent, or why there is none."""
     if result.intervals is None:
         return "see by speaker" if result.speakers and result.protocol.speakers_known else "none: speakers unknown"
-    return " to ".join(map(percent, result.intervals[name]))
+    return shares(result.intervals[name])
 
 
 def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float] | None]]:
@@ -110,7 +112,9 @@ def _tested_on(result: Result) -> str:
 def environment(**options: Any) -> jinja2.Environment:
     """Return an environment with the templates of this package."""
     loader = jinja2.PackageLoader("fusionser.reporting")
-    return jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **options)  # noqa: S701
+    made = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **options)  # noqa: S701
+    made.globals |= {"change": change, "ends": ends}
+    return made
 
 
 def render(template: str, **values: Any) -> str:
@@ -123,6 +127,8 @@ def render(template: str, **values: Any) -> str:
         settings=settings_text,
         points=_points,
         metrics=METRIC_NAMES,
+        corpus_scores=corpus_scores,
+        shares=shares,
         stamp_texts=stamp_texts,
         group_stamps=group_stamps,
         notes=note_lines,

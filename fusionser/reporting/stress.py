@@ -13,7 +13,7 @@ from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
-from fusionser.reporting.words import percent, stamp_texts
+from fusionser.reporting.words import change, percent, shares, stamp_texts
 from fusionser.rows import public_table, write_table
 
 __all__ = [
@@ -42,15 +42,6 @@ def _share(share: float | None) -> str:
     return "-" if share is None else percent(share)
 
 
-def _ends(interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else " to ".join(map(percent, interval))
-
-
-def _change(difference: float) -> str:
-    """Return a difference of shares in points, with its sign; what rounds to zero is positive."""
-    return f"{100 * difference:+z.1f}"
-
-
 def score_row(scores: ConditionScores) -> dict[str, str]:
     """Return the scores of a condition as texts, in percent, by the name of the column."""
     compared = scores.name != CLEAN
@@ -58,11 +49,11 @@ def score_row(scores: ConditionScores) -> dict[str, str]:
         "condition": scores.name,
         "clips": str(scores.clips),
         "changed": percent(scores.changed) if compared else "-",
-        "95 %": _ends(scores.changed_interval if compared else None),
-        "probability": _change(scores.probability_change) if compared else "-",
+        "95 %": shares(scores.changed_interval if compared else None),
+        "probability": change(scores.probability_change) if compared else "-",
         "most frequent answer": f"{scores.most_frequent} ({percent(scores.most_frequent_share)})",
         "UAR": _share(scores.uar),
-        "UAR, 95 %": _ends(scores.uar_interval),
+        "UAR, 95 %": shares(scores.uar_interval),
         "calibration error": _share(scores.calibration_error),
     }
 

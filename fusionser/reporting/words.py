@@ -43,8 +43,15 @@ def calibration(result: Result) -> str:
 
 
 def change(difference: float) -> str:
-    """Return a difference of shares in points, with its sign."""
-    return f"{100 * difference:+.1f}"
+    """Return a difference of shares in points, with its sign if it does not round to zero.
+
+    Examples
+    --------
+    >>> change(0.012), change(-0.0004)
+    ('+1.2', '0.0')
+    """
+    points = round(100 * difference, 1)
+    return f"{points:+.1f}" if points else "0.0"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -54,6 +61,11 @@ def _counted(count: int, noun: str) -> str:
 def _balanced_over(groups: Sequence[str]) -> str:
     """Return what drawn recordings are balanced over; without emotions and speakers, they are not balanced."""
     return f", balanced over {' and '.join(groups)}" if groups else ""
+
+
+def shares(interval: tuple[float, float] | None) -> str:
+    """Return an interval of shares in percent; a dash if there is none."""
+    return "-" if interval is None else " to ".join(map(percent, interval))
 
 
 def ends(interval: tuple[float, float] | None) -> str:
@@ -151,7 +163,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "ignored": lambda count: (
         f"{_counted(count, 'audio file')} {'is' if count == 1 else 'are'} not part of this corpus and "
-        f"{'was' if count == 1 else 'were'} left out"
+        f"{'was' if count == 1 else 'were'} left out; 'fusionser corpora check' names {'it' if count == 1 else 'them'}"
     ),
     "unusable-augmentations": lambda count: (
         f"{count} augmented {'copy' if count == 1 else 'copies'} cannot be used and {'is' if count == 1 else 'are'} "
