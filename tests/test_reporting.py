@@ -8,7 +8,7 @@ from matplotlib.image import imread
 from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
 from fusionser.reporting.by_corpus import corpus_scores
-from fusionser.reporting.figures import speakers_figure, study_figure
+from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
 from fusionser.reporting.words import one_sided
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
@@ -154,6 +154,12 @@ def test_pages_show_each_corpus_of_several():
     page = result_page(result)
     assert "| large | 8 | 66.7 | 62.5 | 62.5 to 62.5 | " in page
     assert "| small | 2 | 50.0 | 50.0 | - | " in page
+
+
+def test_labels_in_scripts_that_the_font_lacks_are_no_warnings(tmp_path, recwarn):
+    result = made(("none", "none"), "svm", [0.5] * 24).model_copy(update={"classes": ("\u6012\u308a", "\u0627")})
+    save_figure(confusion_figure(result), tmp_path / "confusion.png")
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_speakers_are_drawn_in_the_colour_of_their_corpus():

@@ -18,7 +18,7 @@ from fusionser.evaluation.stress import CLEAN, draw_clips, read_stress, score_an
 from fusionser.jobs import fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.registry import CONDITIONS
-from fusionser.reporting.stress import interval_text, stress_figure, stress_page
+from fusionser.reporting.stress import headline, interval_text, stress_figure, stress_page
 
 FEW = "gain-minus-12-db,white-noise-5-db,tempo-110-percent"
 
@@ -316,3 +316,22 @@ def test_the_picture_of_clips_without_labels_has_one_panel(report):
     assert (len(stress_figure(result).axes), len(stress_figure(bare).axes)) == (2, 1)
     assert "UAR is the mean recall" not in stress_page(bare) and "| - |" in stress_page(bare)
     assert interval_text(result).startswith("95 %, by resampling speakers")
+
+
+def test_the_headline_names_all_conditions_that_change_the_same_share(report):
+    folder, _ = report
+    result = read_stress(folder / "stress.json")
+
+    def said(*changed):
+        made = [
+            result.conditions[0].model_copy(update={"name": name, "changed": share})
+            for name, share in zip("abcd", changed, strict=False)
+        ]
+        return headline(result.model_copy(update={"conditions": made, "classifier": "svm", "features_name": "x"}))
+
+    assert said(0.0, 0.0, 0.0, 0.5) == (
+        "Of the answers of svm with x, a and 2 others change 0.0 % and d changes 50.0 %, the fewest and the most of "
+        "4 conditions."
+    )
+    assert "a changes 0.0 % and b and c change 50.0 %" in said(0.0, 0.5, 0.5)
+    assert said(0.1, 0.1) == "a and b change 10.0 % of the answers of svm with x."

@@ -1,5 +1,6 @@
 """Figures of results."""
 
+import warnings
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -188,7 +189,10 @@ def _draw_score(axes: Axes, result: Result, height: float, number: int) -> None:
 def save_figure(figure: Figure, path: str | Path) -> Path:
     """Write a figure as a PNG file, completely or not at all."""
     FigureCanvasAgg(figure)
-    # Without the software version in the file, the same figure always gives the same bytes.
-    return write_whole(
-        path, lambda temporary: figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata={"Software": None})
-    )
+    with warnings.catch_warnings():
+        # matplotlib's font lacks some scripts, and shows a box for each letter. The tables of the page have the names.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        # Without the software version in the file, the same figure always gives the same bytes.
+        return write_whole(
+            path, lambda temporary: figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        )

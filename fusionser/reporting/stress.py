@@ -67,15 +67,24 @@ def measured_text(scores: ConditionScores) -> str:
 
 def headline(result: StressResult) -> str:
     """Return which conditions change the fewest and the most answers, in one sentence."""
-    most = max(result.conditions, key=lambda scores: scores.changed)
-    least = min(result.conditions, key=lambda scores: scores.changed)
+    shares = sorted({scores.changed for scores in result.conditions})
     model = f"{result.classifier} with {result.features_name}"
-    if most is least:
-        return f"{most.name} changes {percent(most.changed)} % of the answers of {model}."
+    if percent(shares[0]) == percent(shares[-1]):
+        return f"{_changing(result, shares[-1])} % of the answers of {model}."
+    fewest, most = (_changing(result, share) for share in (shares[0], shares[-1]))
     return (
-        f"Of the answers of {model}, {least.name} changes {percent(least.changed)} % and {most.name} "
-        f"{percent(most.changed)} %, the fewest and the most of {len(result.conditions)} conditions."
+        f"Of the answers of {model}, {fewest} % and {most} %, the fewest and the most of {len(result.conditions)} "
+        "conditions."
     )
+
+
+def _changing(result: StressResult, share: float) -> str:
+    """Return the conditions that change a share of the answers, and the share in percent."""
+    names = [scores.name for scores in result.conditions if percent(scores.changed) == percent(share)]
+    if len(names) == 1:
+        return f"{names[0]} changes {percent(share)}"
+    others = names[1] if len(names) == 2 else f"{len(names) - 1} others"
+    return f"{names[0]} and {others} change {percent(share)}"
 
 
 def is_synthetic(result: StressResult) -> bool:
