@@ -14,6 +14,7 @@ from .checks import check_given
 from .console import say
 from .corpora import corpora_app
 from .evaluate import evaluate
+from .evaluate_timeline import evaluate_timeline
 from .extract import extract
 from .fit import fit
 from .info import info
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(corpora_app, name="corpora")
 app.command("list", cls=NamingCommand)(list_names)
-for command in (extract, evaluate, fit, predict, info, stress, study, ablate, report, reproduce):
+for command in (extract, evaluate, evaluate_timeline, fit, predict, info, stress, study, ablate, report, reproduce):
     app.command(cls=NamingCommand)(with_groups(command))
 
 

@@ -79,13 +79,7 @@ def _print_result(result: Any) -> None:
         ],
         numbers=["precision", "recall", "F1", "support"],
     )
-    if result.protocol.name == "leave-one-corpus-out":
-        print_table(
-            "by tested corpus, trained on the others",
-            ["corpus", "WAR", "UAR", "recordings"],
-            [[fold.name, *_percent(fold.scores.war, fold.scores.uar), fold.test_rows] for fold in result.folds],
-            numbers=["WAR", "UAR", "recordings"],
-        )
+    _print_corpora(result)
     if result.intervals is None and result.speakers and result.protocol.speakers_known:
         print_table(
             "by speaker (fewer than eight, so each is shown)",
@@ -108,3 +102,25 @@ def _print_result(result: Any) -> None:
     stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
     write(headline(result))
+
+
+def _print_corpora(result: Any) -> None:
+    """Print the scores in each corpus, if several were tested."""
+    from fusionser.reporting.by_corpus import corpus_scores
+    from fusionser.reporting.words import shares
+
+    if places := corpus_scores(result):
+        print_table(
+            "by tested corpus",
+            ["corpus", "speakers", "WAR", "UAR", "95 % interval of UAR"],
+            [
+                [
+                    name,
+                    place.speakers,
+                    *_percent(place.scores.war, place.scores.uar),
+                    shares((place.intervals or {}).get("uar")),
+                ]
+                for name, place in places.items()
+            ],
+            numbers=["speakers", "WAR", "UAR"],
+        )

@@ -37,6 +37,9 @@ def report(
     if html is None and recipe is None and (results / "stress.json").is_file():
         write(_stress(results))
         return
+    if html is None and recipe is None and (results / "over_time.json").is_file():
+        write(_over_time(results))
+        return
     if html is not None or designed:
         page, count = _ablation(results, html)
     else:
@@ -50,6 +53,14 @@ def _stress(folder: Path) -> str:
 
     result = read_stress(folder / RESULT)
     return f"{write_stress(result, folder)}: {len(result.conditions)} conditions"
+
+
+def _over_time(folder: Path) -> str:
+    from fusionser.reporting.over_time import RESULT, write_over_time
+    from fusionser.studies.over_time import read_over_time
+
+    result = read_over_time(folder / RESULT)
+    return f"{write_over_time(result, folder)}: {result.recordings} recordings"
 
 
 def _ablation(folder: Path, html: Path | None) -> tuple[Path, int]:

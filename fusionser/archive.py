@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.errors import ModelFileError
-from fusionser.facts import parse_json
-from fusionser.files import exists, is_file, is_folder, write_bytes
+from fusionser.files import exists, is_file, is_folder, parse_json, write_bytes
 
 __all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_sizes", "is_model_file", "read_archive", "write_archive"]
 

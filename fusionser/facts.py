@@ -1,12 +1,13 @@
 """Facts about results and listings, as values. Only `fusionser.reporting` turns them into sentences."""
 
-import json
 import math
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-__all__ = ["Record", "Stamp", "json_value", "parse_json", "read_json", "what_differs"]
+from fusionser.files import parse_json
+
+__all__ = ["Record", "Stamp", "json_value", "read_json", "what_differs"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,35 +62,6 @@ def json_value(value: Any) -> Any:
     if pd.isna(value) or (isinstance(value, float) and math.isinf(value)):
         return None
     return value if isinstance(value, str | int | float) else str(value)
-
-
-def parse_json(content: str | bytes) -> Any:
-    """Return the value of a JSON text, in which Python's reader would also accept NaN and infinite numbers.
-
-    Raises
-    ------
-    ValueError
-        If it is not JSON, a number is not finite, or the nesting is too deep.
-
-    Examples
-    --------
-    >>> parse_json("[1, NaN]")
-    Traceback (most recent call last):
-    ...
-    ValueError: it holds NaN, which is no number of JSON
-    """
-
-    def refused(constant: str) -> NoReturn:
-        raise ValueError(f"it holds {constant}, which is no number of JSON")
-
-    def finite(digits: str) -> float:
-        number = float(digits)
-        return number if math.isfinite(number) else refused(digits)
-
-    try:
-        return json.loads(content, parse_constant=refused, parse_float=finite)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
 
 
 def read_json(kind: type[Model], content: str | bytes) -> Model:

@@ -1,6 +1,8 @@
 """Atomic writing of files, and temporary folders; what a killed process left of either is cleared by the next one."""
 
 import atexit
+import json
+import math
 import os
 import platform
 import re
@@ -13,6 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any, NoReturn
 
 from fusionser.errors import FusionserError
 
@@ -20,6 +23,7 @@ __all__ = [
     "exists",
     "is_file",
     "is_folder",
+    "parse_json",
     "public_command",
     "public_path",
     "public_paths",
@@ -303,3 +307,32 @@ def public_command(words: Sequence[str]) -> str:
     """
     paths = re.compile(rf"(?:^|(?<=[=,])){OUTSIDE}[^,]*")
     return shlex.join(paths.sub(lambda path: public_path(path[0]), word) for word in words)
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Return the value of a JSON text, in which Python's reader would also accept NaN and infinite numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, a number is not finite, or the nesting is too deep.
+
+    Examples
+    --------
+    >>> parse_json("[1, NaN]")
+    Traceback (most recent call last):
+    ...
+    ValueError: it holds NaN, which is no number of JSON
+    """
+
+    def refused(constant: str) -> NoReturn:
+        raise ValueError(f"it holds {constant}, which is no number of JSON")
+
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else refused(digits)
+
+    try:
+        return json.loads(content, parse_constant=refused, parse_float=finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error

@@ -16,8 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
-from fusionser.facts import parse_json
-from fusionser.files import write_text
+from fusionser.files import parse_json, write_text
 from fusionser.legacy import current_spec
 from fusionser.names import (
     ADAPTATIONS,

@@ -12,8 +12,7 @@ from typing import Annotated, Self, TypeVar
 from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.facts import parse_json
-from fusionser.files import write_text
+from fusionser.files import parse_json, write_text
 from fusionser.legacy import current_spec
 from fusionser.names import IMPORTANCE, INDUCTIVE, PRECISIONS, SETTINGS
 from fusionser.spec import DEFAULT_SPEC, Labels, PipelineSpec, ProtocolSpec, Spec, one_of, stored_elsewhere

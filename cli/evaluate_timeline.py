@@ -1,0 +1,73 @@
+"""The command ``fusionser evaluate-timeline``."""
+
+from pathlib import Path
+from typing import Any
+
+from .console import print_json, print_table, training_bar, write
+from .options import Experiment, Places, check_out_folder, option
+from .preparing import prepare_experiment
+
+
+class Asked(Experiment):
+    """The options of the command."""
+
+    windows: float = option("Length of a window in seconds.", default=3.0, panel="Options")
+    hop: float = option("Seconds from one window to the next.", default=0.5, panel="Options")
+    joined: int = option("Clips of one speaker in a recording.", default=6, panel="Options", min=2, max=100)
+    out: Path | None = option(
+        "Folder for report.md, over_time.json and a picture.", panel="Options", callback=check_out_folder
+    )
+
+
+def evaluate_timeline(places: Places, asked: Asked) -> None:
+    """Judge emotions over time: on clips of unseen speakers, joined to recordings whose borders are known."""
+    from fusionser.pipeline import choose_protocol
+    from fusionser.studies.over_time import evaluate_over_time
+    from fusionser.timeline.windows import WindowSettings
+
+    # Wrong settings are told before features are extracted.
+    WindowSettings(asked.windows, asked.hop)
+    prepared, split, resources = prepare_experiment(
+        asked,
+        places,
+        lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
+        protocol="speaker-kfold",
+    )
+    with training_bar("folds") as progress:
+        result = evaluate_over_time(
+            prepared,
+            split,
+            windows=asked.windows,
+            hop=asked.hop,
+            joined=asked.joined,
+            resources=resources,
+            progress=progress,
+        )
+    page = None
+    if asked.out is not None:
+        from fusionser.reporting.over_time import write_over_time
+
+        page = write_over_time(result, asked.out)
+    if asked.run.json:
+        print_json(result.model_dump(mode="json"))
+        return
+    _print_result(result)
+    if page is not None:
+        write(f"report: {page}")
+
+
+def _print_result(result: Any) -> None:
+    from fusionser.reporting.over_time import measure_rows, over_time_headline
+    from fusionser.reporting.page import is_synthetic
+
+    if is_synthetic(result.clips):
+        write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
+    rows = measure_rows(result)
+    columns = list(rows[0])
+    print_table(
+        f"{result.recordings} recordings of up to {result.joined} clips, {result.seconds:.0f} s; all in percent",
+        columns,
+        [list(row.values()) for row in rows],
+        numbers=columns[1:],
+    )
+    write(over_time_headline(result))

@@ -1,0 +1,215 @@
+"""Emotions over time, judged: models of training speakers on joined clips of test speakers, whose borders are known."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusionser.checks import check_range
+from fusionser.errors import FusionserError, SettingsError
+from fusionser.evaluation.evaluate import FoldProgress
+from fusionser.evaluation.metrics import Counts
+from fusionser.evaluation.over_time import FRAME, frame_counts
+from fusionser.facts import Record, read_json, what_differs
+from fusionser.files import write_text
+from fusionser.jobs import evaluate_prepared, fit_prepared
+from fusionser.pipeline import Prepared, Resources
+from fusionser.pipeline.resources import LOCAL
+from fusionser.results import Result
+from fusionser.splits import Protocol
+from fusionser.timeline import predict_timeline
+from fusionser.timeline.joined import Joined, join_clips
+
+__all__ = ["NEUTRAL", "Example", "OverTimeResult", "evaluate_over_time", "read_over_time"]
+
+FORMAT = 1
+
+NEUTRAL = "neutral"
+"""The class that is no emotion, for the emotion diarisation error rate."""
+
+EXAMPLES = 4
+"""Recordings that are kept to be drawn."""
+
+
+class Segment(Record):
+    """A stretch of a recording with one emotion, in seconds."""
+
+    start: float
+    end: float
+    emotion: str
+
+
+class Example(Record):
+    """A joined recording: what is true, and what the model heard."""
+
+    speaker: str
+    seconds: float
+    truth: tuple[Segment, ...]
+    heard: tuple[Segment, ...]
+
+
+class OverTimeResult(Record):
+    """A stored judgement of time lines.
+
+    ``clips`` is the result for the same clips one by one, under the same protocol. ``frames`` has, for each test
+    speaker, how many frames of each emotion have which answer (`frame_counts`), and ``known_borders`` the same if each
+    clip has the answer that it got as a recording of its own. ``windows`` and ``hop`` are in seconds, ``joined`` is the
+    number of clips in a recording.
+    """
+
+    format: int = FORMAT
+    clips: Result
+    windows: float
+    hop: float
+    joined: int
+    recordings: int
+    frames: dict[str, list[list[int]]]
+    known_borders: dict[str, list[list[int]]]
+    examples: tuple[Example, ...]
+
+    @property
+    def neutral(self) -> int | None:
+        """The place of the class that is no emotion."""
+        return self.clips.classes.index(NEUTRAL) if NEUTRAL in self.clips.classes else None
+
+    @property
+    def seconds(self) -> float:
+        """How many seconds were judged."""
+        return FRAME * float(np.sum([*map(np.asarray, self.frames.values())]))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as JSON, atomically."""
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def read_over_time(path: str | Path) -> OverTimeResult:
+    """Read a result from its JSON file.
+
+    Raises
+    ------
+    FusionserError
+        If the file is missing, or is not a result that this version can read.
+    """
+    try:
+        return read_json(OverTimeResult, Path(path).read_bytes())
+    except OSError as error:
+        raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise FusionserError(
+            f"{path}: not a judgement of time lines that this version reads ({what_differs(error)})"
+        ) from error
+
+
+def evaluate_over_time(
+    prepared: Prepared,
+    split: Protocol,
+    *,
+    windows: float = 3.0,
+    hop: float = 0.5,
+    joined: int = 6,
+    resources: Resources = LOCAL,
+    progress: FoldProgress | None = None,
+) -> OverTimeResult:
+    """Judge the time lines of joined clips of the test speakers, by models that are fitted to the training speakers.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    split : Protocol
+        Keeps speakers apart.
+    windows, hop : float
+        As of `predict_timeline`.
+    joined : int, default=6
+        Clips of a recording.
+    resources : Resources
+    progress : callable, optional
+        See `FoldProgress`.
+
+    Raises
+    ------
+    SettingsError
+        If speakers are unknown, or the protocol does not keep them apart.
+    """
+    check_range("joined", joined, 2, 100)
+    result, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
+    _check_apart(result)
+    found = _Found(result.classes, _answers(evaluation.predictions))
+    folds = split.named_folds(prepared.table)
+    for number, (name, train, test) in enumerate(folds):
+        if progress:
+            progress(number, len(folds), f"{name}, over time")
+        model = fit_prepared(replace(prepared, table=prepared.table.iloc[train]), resources=resources)
+        rows = prepared.table.iloc[test].reset_index(drop=True)
+        for recording in join_clips(rows, clips=joined, seed=result.seed):
+            timeline = predict_timeline(
+                recording.samples, model, windows=windows, hop=hop, sampling_rate=recording.sampling_rate
+            )
+            found.add(recording, timeline.segments, rows)
+    if progress:
+        progress(len(folds), len(folds), "")
+    return found.result(clips=result, windows=windows, hop=hop, joined=joined)
+
+
+def _check_apart(result: Result) -> None:
+    if not result.protocol.speaker_independent:
+        raise SettingsError(
+            f"clips are joined by speaker, and the protocol {result.protocol.name} does not keep speakers apart, or "
+            "they are unknown; choose one that does (--protocol speaker-kfold)"
+        )
+
+
+class _Found:
+    """What was heard so far."""
+
+    def __init__(self, classes: tuple[str, ...], answers: Mapping[tuple[str, float], str]) -> None:
+        self.classes, self.answers = classes, answers
+        self.frames: dict[str, Counts] = {}
+        self.known: dict[str, Counts] = {}
+        self.examples: list[Example] = []
+        self.recordings = 0
+
+    def add(self, recording: Joined, segments: pd.DataFrame, rows: pd.DataFrame) -> None:
+        """Add a recording of these rows, and its segments."""
+        known = [self.answers[rows["file"][place], rows["start"][place]] for place in recording.clips]
+        whole = pd.DataFrame(
+            [(span.start, span.end, answer) for span, answer in zip(recording.spans, known, strict=True)],
+            columns=["start", "end", "emotion"],
+        )
+        for counts, answered in ((self.frames, segments), (self.known, whole)):
+            more = frame_counts(recording.spans, answered, self.classes)
+            counts[recording.speaker] = counts.get(recording.speaker, 0) + more
+        self.recordings += 1
+        if len(self.examples) < EXAMPLES and recording.speaker not in {one.speaker for one in self.examples}:
+            self.examples.append(_example(recording, segments))
+
+    def result(self, **given: Any) -> OverTimeResult:
+        """Return the result."""
+        return OverTimeResult(
+            **given,
+            recordings=self.recordings,
+            frames={name: counts.tolist() for name, counts in self.frames.items()},
+            known_borders={name: counts.tolist() for name, counts in self.known.items()},
+            examples=tuple(self.examples),
+        )
+
+
+def _example(recording: Joined, segments: pd.DataFrame) -> Example:
+    return Example(
+        speaker=recording.speaker,
+        seconds=len(recording.samples) / recording.sampling_rate,
+        truth=tuple(_segment(*span) for span in recording.spans),
+        heard=tuple(_segment(*one) for one in segments[["start", "end", "emotion"]].itertuples(index=False)),
+    )
+
+
+def _segment(start: float, end: float, emotion: str) -> Segment:
+    return Segment(start=round(start, 3), end=round(end, 3), emotion=emotion)
+
+
+def _answers(predictions: pd.DataFrame) -> dict[tuple[str, float], str]:
+    """Return the answer for each clip, by its file and start."""
+    columns = (predictions[name] for name in ("file", "start", "predicted"))
+    return {(str(file), float(start)): str(answer) for file, start, answer in zip(*columns, strict=True)}
