@@ -15,6 +15,12 @@ class Asked(Group):
 
     panel = "Features"
     out: Path = option("Features file to write (.parquet).", ..., panel="Options", callback=check_out_file)
+    windows: float | None = option(
+        "Length in seconds of the windows into which each recording is cut. They are of the same source, so that no "
+        "split parts them.",
+        panel="Options",
+    )
+    hop: float | None = option("With --windows: seconds from one window to the next, by default 0.5.", panel="Options")
     settings: Settings
     given: Input
     front_end: FrontEnd
@@ -39,7 +45,8 @@ def extract(places: Places, asked: Asked) -> None:
     paired = given.pair(places)
     asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
-    extracted = prepare_places(extract_file, paired, config, given, make_resources(asked.device, asked.run), path=out)
+    resources = make_resources(asked.device, asked.run)
+    extracted = prepare_places(extract_file, paired, config, given, resources, path=out, windows=_windows(asked))
     listed = out.with_suffix(".quarantine.csv")
     listed.unlink(missing_ok=True)
     if extracted.quarantine:
@@ -65,6 +72,18 @@ def extract(places: Places, asked: Asked) -> None:
     )
     if extracted.quarantine:
         write(f"{listed}: {recordings(len(extracted.quarantine))} set aside, with reasons")
+
+
+def _windows(asked: Asked) -> Any:
+    """Return how recordings are cut into windows, if they are."""
+    from fusionser.timeline.windows import WindowSettings
+
+    if asked.windows is None:
+        if asked.hop is not None:
+            raise SettingsError("--hop has no effect without --windows; give one, too")
+        return None
+    given = {} if asked.hop is None else {"hop": asked.hop}
+    return WindowSettings(length=asked.windows, **given)
 
 
 def _without_learning(spec: Any) -> Any:

@@ -419,3 +419,36 @@ def test_the_command(command, saved, talk, tmp_path):
 def test_what_the_command_refuses(command, saved, talk, options, told):
     done = command("predict", saved["svm"], talk, *options)
     assert done.status != 0 and told in " ".join(done.messages.split())
+
+
+def test_windows_of_recordings_are_rows_that_share_a_source(command, demo_rows, tmp_path):
+    """The windows are those of a time line; parts of a file keep their borders, and no split parts windows."""
+    files = demo_rows["file"].tolist()[:2]
+    seconds = soundfile.info(files[0]).duration
+    listed = pd.DataFrame(
+        {
+            "file": [files[0], files[1], tmp_path / "missing.wav"],
+            "start": [0.0, 0.2, 0.0],
+            "end": [np.nan, 0.9, np.nan],
+            "emotion": ["sad", "happy", "sad"],
+        }
+    )
+    listed.to_csv(tmp_path / "listed.csv", index=False)
+    out = tmp_path / "features.parquet"
+    given = ["extract", tmp_path / "listed.csv", "--blocks", "zcr", "--out", out]
+    done = command(*given, "--windows", 0.4, "--hop", 0.2, "--json")
+    assert done.status == 0, done.messages
+    assert "recordings cut into windows of 0.4 s, one every 0.2 s; a row is a window" in done.json["notes"]
+    assert [entry["file"] for entry in done.json["quarantine"]] == [str(tmp_path / "missing.wav")]
+    table = pd.read_parquet(out)
+    first, second = table[table["file"] == files[0]], table[table["file"] == files[1]]
+    (samples, rate) = soundfile.read(files[0], dtype="float32")
+    windows = predict_timeline((samples, rate), windows=0.4, hop=0.2).windows
+    assert first["start"].to_numpy() == pytest.approx(windows["start"].to_numpy(), abs=1e-3)
+    assert first["end"].to_numpy() == pytest.approx(windows["end"].to_numpy(), abs=1e-3)
+    assert first["end"].iloc[-1] == pytest.approx(seconds)
+    assert second[["start", "end"]].round(3).to_numpy().tolist() == [[0.2, 0.6], [0.4, 0.8], [0.6, 0.9]]
+    assert first["source"].nunique() == second["source"].nunique() == 1
+    assert (first["emotion"] == "sad").all() and (second["emotion"] == "happy").all()
+    done = command(*given, "--hop", 0.2)
+    assert done.status == 1 and "--hop has no effect without --windows" in done.messages

@@ -24,6 +24,8 @@ from fusionser.pipeline.resources import LOCAL, Resources
 from fusionser.results import provenance
 from fusionser.spec import PipelineSpec
 from fusionser.splits import Protocol
+from fusionser.timeline.rows import window_rows
+from fusionser.timeline.windows import WindowSettings
 
 __all__ = ["Extracted", "Place", "Prepared", "analyse_augmented", "extract_file", "list_places", "prepare"]
 
@@ -204,6 +206,7 @@ def extract_file(
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
+    windows: WindowSettings | None = None,
 ) -> Extracted:
     """Extract like `prepare`, but write a features file part by part, so memory does not grow with the corpus.
 
@@ -213,6 +216,8 @@ def extract_file(
         As in `prepare`; but the file keeps the emotions under their own names, so that an evaluation renames them.
     path : str or Path
         The features file. It appears only when it is complete.
+    windows : WindowSettings, optional
+        Cut every recording into windows (`window_rows`).
 
     Raises
     ------
@@ -232,6 +237,9 @@ def extract_file(
             f"out here{hint}, and name {them} in 'fusionser evaluate' or 'fusionser fit'"
         )
     listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels, own_names=True)
+    if windows is not None:
+        stamp = Stamp(kind="windows", value={"length": windows.length, "hop": windows.hop})
+        listing = replace(listing, rows=window_rows(listing.rows, windows), notes=[*listing.notes, stamp])
     run = _Extracting(extractor, resources, progress, strict, listing)
     write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance(), run.packed)
     columns = len(extractor.get_feature_names_out())

@@ -161,6 +161,9 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "cut-off": lambda count: (
         f"{_counted(count, 'recording')} {'was' if count == 1 else 'were'} cut off; what is there is used"
     ),
+    "windows": lambda value: (
+        f"recordings cut into windows of {value['length']:g} s, one every {value['hop']:g} s; a row is a window"
+    ),
     "ignored": lambda count: (
         f"{_counted(count, 'audio file')} {'is' if count == 1 else 'are'} not part of this corpus and "
         f"{'was' if count == 1 else 'were'} left out; 'fusionser corpora check' names {'it' if count == 1 else 'them'}"
