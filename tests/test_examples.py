@@ -1,0 +1,64 @@
+"""The examples of docs/examples run as they are: a web service, a table, a notebook."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import soundfile
+from conftest import ROOT
+
+from fusionser.model import load_model
+
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+def loaded(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def clip(demo_rows):
+    return demo_rows["file"][0]
+
+
+def test_the_service_answers_recordings_and_refuses_the_rest(clip):
+    testclient = pytest.importorskip("fastapi.testclient")
+    client = testclient.TestClient(loaded("service").app)
+    answer = client.post("/emotion", files={"recording": Path(clip).read_bytes()})
+    expected = load_model().predict(clip, abstain=True).iloc[0]
+    assert answer.status_code == 200
+    assert answer.json()["emotion"] == expected["emotion"]
+    assert answer.json()["probability"] == pytest.approx(expected["probability"])
+    answer = client.post("/emotion", files={"recording": b"not audio"})
+    assert answer.status_code == 422 and "not readable as audio" in answer.json()["detail"]
+
+
+def test_the_table_keeps_its_columns_and_gets_the_answers(demo_rows, tmp_path, capsys):
+    calls = pd.DataFrame({"file": [*demo_rows["file"][:3], "missing.wav"], "agent": [7, 8, 9, 10]})
+    calls.to_csv(tmp_path / "calls.csv", index=False)
+    loaded("table").main(str(tmp_path / "calls.csv"), str(tmp_path / "answered.csv"))
+    answered = pd.read_csv(tmp_path / "answered.csv")
+    assert answered["agent"].tolist() == [7, 8, 9, 10]
+    assert answered["emotion"][:3].tolist() == load_model().predict(calls[:3])["emotion"].tolist()
+    assert "1 of 4 cannot be used" in capsys.readouterr().out
+
+
+def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    cells = json.loads((EXAMPLES / "notebook.ipynb").read_text())["cells"]
+    names = {}
+    for cell in cells:
+        assert not cell.get("outputs")
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
+    assert len(names["answers"]) == len(names["table"]) > 10
+    seconds = sum(soundfile.info(file).duration for file in names["table"]["file"][:8])
+    assert names["timeline"].seconds == pytest.approx(seconds)
+    assert "matplotlib" in sys.modules
