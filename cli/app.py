@@ -19,6 +19,7 @@ from .extract import extract
 from .fit import fit
 from .info import info
 from .list import list_names
+from .listen import listen
 from .naming import NamingCommand
 from .options import with_groups, with_option
 from .predict import predict
@@ -41,7 +42,20 @@ app = typer.Typer(
 )
 app.add_typer(corpora_app, name="corpora")
 app.command("list", cls=NamingCommand)(list_names)
-for command in (extract, evaluate, evaluate_timeline, fit, predict, info, stress, study, ablate, report, reproduce):
+for command in (
+    extract,
+    evaluate,
+    evaluate_timeline,
+    fit,
+    predict,
+    listen,
+    info,
+    stress,
+    study,
+    ablate,
+    report,
+    reproduce,
+):
     app.command(cls=NamingCommand)(with_groups(command))
 
 
