@@ -8,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import say, write
+from .console import counted, say, write
 from .options import check_out_table
 
 BAR = 20
@@ -91,10 +91,10 @@ def _finish(tables: list[Any], out: Path | None) -> None:
 
     kept = [table for table in tables if len(table)]
     if not kept:
-        say("too short for an answer")
+        say("nothing was heard")
         return
     windows = pd.concat(kept, ignore_index=True)
     counts = windows["emotion"].value_counts()
-    say(f"{len(windows)} windows: {', '.join(f'{name} {count}' for name, count in counts.items())}")
+    say(f"{counted(len(windows), 'window')}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
     if out is not None:
         say(str(write_table(windows, out)))
