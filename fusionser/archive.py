@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import ModelFileError
+from fusionser.errors import ModelFileError, SettingsError
 from fusionser.files import exists, is_file, is_folder, parse_json, write_bytes
 
 __all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_sizes", "is_model_file", "read_archive", "write_archive"]
@@ -27,14 +27,25 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 def write_archive(path: str | Path, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Path:
-    """Write a model file atomically; the same content gives the same bytes."""
+    """Write a model file atomically; the same content gives the same bytes.
+
+    Raises
+    ------
+    SettingsError
+        If the manifest has a number that is not finite, which JSON does not know.
+    """
     listed = {
         name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in members.items()
     }
     described = {"format": FORMAT, **manifest, "members": listed}
+    try:
+        manifest_text = json.dumps(described, indent=1, allow_nan=False).encode()
+    except ValueError as error:
+        told = "the model's settings have a number that is not finite, so it cannot be saved"
+        raise SettingsError(f"{path}: {told}") from error
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {MANIFEST: json.dumps(described, indent=1, allow_nan=False).encode(), **members}.items():
+        for name, content in {MANIFEST: manifest_text, **members}.items():
             archive.writestr(zipfile.ZipInfo(name, EARLIEST), content, zipfile.ZIP_DEFLATED)
     return write_bytes(path, buffer.getvalue())
 

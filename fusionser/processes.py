@@ -20,7 +20,14 @@ __all__ = ["in_processes"]
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LOOKS = 1.0
-SAFE_PATH = "PYTHONSAFEPATH"
+WARNINGS = "PYTHONWARNINGS"
+
+STARTED_WITH = {
+    # joblib starts "python -m", which would import modules of the working folder, and that may be a stranger's.
+    "PYTHONSAFEPATH": "1",
+    # After Ctrl-C, joblib removes the folders that are left, and would tell that to the terminal.
+    WARNINGS: "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker",
+}
 
 
 def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | None) -> Iterator[T]:
@@ -53,7 +60,7 @@ def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | 
     own = isinstance(get_active_backend()[0], LokyBackend)
     begun = {"initializer": _end_with, "initargs": (os.getpid(),)} if own else {}
     isolated = is_isolated()
-    with _without_working_folder():
+    with _environment():
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **begun)
         try:
             yield from parallel(joblib.delayed(_run)(job, batch, os.getpid(), isolated) for batch in batches)
@@ -66,20 +73,19 @@ def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | 
 
 
 @contextmanager
-def _without_working_folder() -> Iterator[None]:
-    """Let processes that are started meanwhile not import modules of the working folder.
-
-    joblib starts "python -m", which would import them before all others, and the folder may be a stranger's.
-    """
-    earlier = os.environ.get(SAFE_PATH)
-    os.environ[SAFE_PATH] = "1"
+def _environment() -> Iterator[None]:
+    """Set the variables of `STARTED_WITH` for processes that are started meanwhile."""
+    earlier = {name: os.environ.get(name) for name in STARTED_WITH}
+    for name, value in STARTED_WITH.items():
+        os.environ[name] = f"{earlier[name]},{value}" if name == WARNINGS and earlier[name] else value
     try:
         yield
     finally:
-        if earlier is None:
-            del os.environ[SAFE_PATH]
-        else:
-            os.environ[SAFE_PATH] = earlier
+        for name, before in earlier.items():
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
 
 
 def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:

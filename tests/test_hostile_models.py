@@ -20,7 +20,7 @@ from fusionser import archive
 from fusionser.archive import MANIFEST, write_archive
 from fusionser.classifiers import SVM, RandomForest
 from fusionser.classifiers.booster import check_booster
-from fusionser.errors import FusionserError, ModelFileError
+from fusionser.errors import FusionserError, ModelFileError, SettingsError
 from fusionser.estimators import dump_estimators, load_estimators
 from fusionser.model import INCLUDED_MODEL, load_model
 from fusionser.scaling import BlockScaler
@@ -450,3 +450,9 @@ def test_a_card_with_odd_values_is_refused_or_shown(saved, tmp_path):
                 json.loads(ran.output, parse_constant=pytest.fail)
             shown += ran.exception is None
     assert shown > 100
+
+
+def test_settings_that_are_not_finite_are_not_saved(tmp_path):
+    with pytest.raises(SettingsError, match="the model's settings have a number that is not finite"):
+        write_archive(tmp_path / "m.fusionser", {"card": {"C": math.inf}}, {})
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """Changes to the bytes of a file, and to nested values."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -89,5 +90,6 @@ def change_value(value: Any, rng: np.random.Generator) -> None:
         elif rng.random() < 0.2 and isinstance(value, dict):
             value[f"{key}x"] = value.pop(key)
         else:
-            value[key] = STRANGE[int(rng.integers(len(STRANGE)))]
+            # Later changes of the value would change the list for all.
+            value[key] = copy.deepcopy(STRANGE[int(rng.integers(len(STRANGE)))])
         return
