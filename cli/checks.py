@@ -10,9 +10,12 @@ LAST_SECOND = 253402300799
 DATE = "SOURCE_DATE_EPOCH"
 """Variable with the date of what is written; NumPy, matplotlib and fusionser read it."""
 
+PATH_OPTIONS = frozenset({"--config", "--html", "--list", "--out", "--save-config", "--study", "--timeline"})
+"""Options that name a file or a folder. An empty list of names, such as ``--augment ""``, is a value."""
+
 
 def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Raise `SettingsError` if an argument is empty, or the date of the environment cannot be right.
+    """Raise `SettingsError` if a path is empty, or the date of the environment cannot be right.
 
     An empty path would be the working folder.
 
@@ -25,10 +28,12 @@ def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
     """
     for before, argument in zip(["", *arguments], arguments, strict=False):
         flag, has_value, value = argument.partition("=")
-        if argument == "":
-            named = f"value for {before}" if before.startswith("-") else "argument"
-        elif flag.startswith("--") and has_value and value == "":
+        if has_value and not value and flag in PATH_OPTIONS:
             named = f"value for {flag}"
+        elif not argument and before in PATH_OPTIONS:
+            named = f"value for {before}"
+        elif not argument and not before.startswith("-"):
+            named = "argument"
         else:
             continue
         raise SettingsError(f"got an empty {named}; a shell variable may not be set")

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import soundfile
 from conftest import tone
+from fusionser_cli.checks import PATH_OPTIONS
+from option_help import option_texts
 
 from fusionser.registry import AUGMENTATIONS
 
@@ -368,3 +370,20 @@ def test_the_demo_corpus_is_not_written_between_other_recordings(refused, tmp_pa
     said = refused("corpora", "generate", tmp_path)
     assert "holds 'mine.wav', which is not of the demo corpus; choose a new or empty folder" in said
     assert [file.name for file in tmp_path.iterdir()] == ["mine.wav"]
+
+
+def test_every_option_that_takes_a_path_refuses_an_empty_one():
+    """The list stands beside the commands, since typer makes the working folder of an empty path."""
+    commands = [
+        "ablate",
+        "corpora check",
+        "corpora generate",
+        "evaluate",
+        "evaluate-timeline",
+        "extract",
+        "fit",
+        "info",
+    ]
+    commands += ["listen", "predict", "report", "reproduce", "stress", "study"]
+    names = {name for command in commands for name, text in option_texts(command).items() if "<path>" in text}
+    assert {name for name in names if name.startswith("--")} == PATH_OPTIONS
