@@ -80,7 +80,8 @@ def _show(table: Any, as_json: bool) -> None:
             continue
         probability = json_value(row["probability"])
         bar = "" if probability is None else f"{'█' * round(BAR * probability):<{BAR}} {100 * probability:.0f} %"
-        write(f"{clock(row['start'])} to {clock(row['end'])}  {row['emotion'] or row['error']:<12} {bar}".rstrip())
+        span = f"{clock(row['start'], tenths=True)} to {clock(row['end'], tenths=True)}"
+        write(f"{span}  {row['emotion'] or row['error']:<12} {bar}".rstrip())
 
 
 def _finish(tables: list[Any], out: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -40,12 +41,13 @@ def test_the_service_answers_recordings_and_refuses_the_rest(clip):
 
 
 def test_the_table_keeps_its_columns_and_gets_the_answers(demo_rows, tmp_path, capsys):
-    calls = pd.DataFrame({"file": [*demo_rows["file"][:3], "missing.wav"], "agent": [7, 8, 9, 10]})
+    shutil.copy(demo_rows["file"][2], tmp_path / "third.wav")
+    calls = pd.DataFrame({"file": [*demo_rows["file"][:2], "third.wav", "missing.wav"], "agent": [7, 8, 9, 10]})
     calls.to_csv(tmp_path / "calls.csv", index=False)
     loaded("table").main(str(tmp_path / "calls.csv"), str(tmp_path / "answered.csv"))
     answered = pd.read_csv(tmp_path / "answered.csv")
     assert answered["agent"].tolist() == [7, 8, 9, 10]
-    assert answered["emotion"][:3].tolist() == load_model().predict(calls[:3])["emotion"].tolist()
+    assert answered["emotion"][:3].tolist() == load_model().predict(demo_rows["file"][:3].tolist())["emotion"].tolist()
     assert "1 of 4 cannot be used" in capsys.readouterr().out
 
 

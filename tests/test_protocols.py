@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import KFold
 
 from fusionser.errors import ProtocolError, RowsError, SettingsError
 from fusionser.rows import make_rows
@@ -270,3 +271,19 @@ def test_inner_folds_are_by_speaker_else_by_source_else_by_clip():
 def test_all_folds_by_number_are_the_whole_protocol():
     whole = [SpeakerKFold(folds=3, only=only).folds_of_whole() for only in ((), (1, 2, 3), (2,), (1, 3))]
     assert whole == [None, None, 3, 3]
+
+
+@pytest.mark.parametrize("protocol", [RandomKFold(folds=3), RandomKFold(folds=3, stratified=True), RandomHoldout()])
+def test_random_splits_keep_the_windows_of_a_recording_together(protocol):
+    rows = pd.DataFrame({"source": np.repeat(list("abcdefghijkl"), 5), "emotion": np.repeat(["sad", "calm"] * 6, 5)})
+    folds = protocol.named_folds(rows)
+    for _, train, test in folds:
+        sides = [set(rows["source"].iloc[side]) for side in (train, test)]
+        assert not sides[0] & sides[1] and sides[0] | sides[1] == set(rows["source"])
+        assert sorted([*train, *test]) == list(range(60))
+    # Where each row is a recording of its own, the split is scikit-learn's.
+    alone = rows.assign(source=[str(number) for number in range(60)])
+    (_, train, test), *_ = protocol.named_folds(alone)
+    if protocol == RandomKFold(folds=3):
+        expected = next(KFold(3, shuffle=True, random_state=0).split(alone))
+        assert [train.tolist(), test.tolist()] == [side.tolist() for side in expected]

@@ -148,7 +148,7 @@ def cells(values, speech=None, hop=0.5):
     for place, value in enumerate(values):
         spoken = 1.0 if speech is None else speech[place]
         marks = np.arange(round(hop / FRAME_SECONDS)) < spoken * hop / FRAME_SECONDS
-        answer = {"probability_a": value, "probability_b": 1 - value}
+        answer = {"emotion": "", "probability_a": value, "probability_b": 1 - value}
         made.add(Answered(place * hop, (place + 1) * hop, answer, marks, np.zeros(marks.size)))
     return made
 
@@ -183,19 +183,55 @@ def test_abstaining_segments():
     assert spans(found) == [(0.0, 2.0, "b")]
     three = Cells(1.0, 2.0, ("a", "b", "c"))
     for start in (0.0, 1.0):
-        answer = {"probability_a": 0.4, "probability_b": 0.3, "probability_c": 0.3}
+        answer = {"emotion": "a", "probability_a": 0.4, "probability_b": 0.3, "probability_c": 0.3}
         three.add(Answered(start, start + 1, answer, np.ones(50, dtype=bool), np.zeros(50)))
     assert spans(segments_of(three, abstain=True)) == [(0.0, 2.0, "unsure")]
     assert spans(segments_of(three)) == [(0.0, 2.0, "a")]
 
 
+def of_windows(rows, hop=1.0):
+    """Steps of one window each, with its answer and the probability of the first of two classes."""
+    made = Cells(hop, hop * len(rows), LEVELS)
+    for place, (emotion, value) in enumerate(rows):
+        answer = {"emotion": emotion, "probability_a": value, "probability_b": 1 - value}
+        made.add(Answered(place * hop, (place + 1) * hop, answer, np.ones(50, dtype=bool), np.zeros(50)))
+    return made
+
+
+def test_segments_of_unsure_windows_are_unsure_and_joined():
+    """Windows are also unsure because they are unlike the training recordings, whatever their probability."""
+    rows = [("unsure", 0.9), ("unsure", 0.8), ("unsure", 0.1), ("unsure", 0.1), ("a", 0.9), ("a", 0.9)]
+    assert spans(segments_of(of_windows(rows), abstain=True)) == [(0.0, 4.0, "unsure"), (4.0, 6.0, "a")]
+    assert spans(segments_of(of_windows(rows))) == [(0.0, 2.0, "a"), (2.0, 4.0, "b"), (4.0, 6.0, "a")]
+
+
+def test_a_segment_has_the_emotion_that_is_most_probable_in_it():
+    """One of two long parts is hardly more probable than the other class, and a short part strongly less."""
+    values = [0.55, 0.55, 0.0, 0.55, 0.55, 0.0, 0.55, 0.55]
+    found = segments_of(cells(values, hop=0.5))
+    for row in found.to_dict("records"):
+        assert row["probability"] == max(row["probability_a"], row["probability_b"])
+    assert spans(found) == [(0.0, 3.0, "b"), (3.0, 4.0, "a")]
+
+
 def test_overlapping_windows_count_by_the_distance_of_their_middle():
     made = Cells(1.0, 3.0, LEVELS)
     for start, value in ((0.0, 1.0), (1.0, 0.0)):
-        answer = {"probability_a": value, "probability_b": 1 - value}
+        answer = {"emotion": "", "probability_a": value, "probability_b": 1 - value}
         made.add(Answered(start, start + 2.0, answer, np.ones(100, dtype=bool), np.zeros(100)))
     # The middle second belongs to both, and is as far from the middle of one as of the other.
     np.testing.assert_allclose(made.probabilities[:, 0], [1.0, 0.5, 0.0])
+
+
+def test_times_of_borders_have_tenths_and_a_time_line_is_told_in_a_line():
+    assert (clock(61.5, tenths=True), clock(59.96, tenths=True)) == ("1:01.5 min", "1:00.0 min")
+    assert (clock(3661.25, tenths=True), clock(3599.97, tenths=True)) == ("1:01:01.2", "1:00:00.0")
+    timeline = predict_timeline((0.1 * np.random.default_rng(0).normal(size=32000), 16000))
+    assert repr(timeline) == "<Timeline of waveform: 2.0 s, 1 windows, 0 segments>"
+    with pytest.raises(SettingsError, match="model is a str; expected a Model"):
+        predict_timeline((np.zeros(16000), 16000), "model.fusionser")
+    with pytest.raises(SettingsError, match="model is a str; expected a Model"):
+        StreamPredictor("model.fusionser", 16000)
 
 
 def test_the_summary_counts_time():
@@ -452,3 +488,22 @@ def test_windows_of_recordings_are_rows_that_share_a_source(command, demo_rows, 
     assert (first["emotion"] == "sad").all() and (second["emotion"] == "happy").all()
     done = command(*given, "--hop", 0.2)
     assert done.status == 1 and "--hop has no effect without --windows" in done.messages
+
+
+def test_a_list_with_windows_keeps_its_columns_and_its_unusable_recordings(command, demo_rows, tmp_path):
+    listed = pd.DataFrame(
+        {"file": [demo_rows["file"][0], tmp_path / "missing.wav"], "customer": [7, 8], "emotion": ["sad", "angry"]}
+    )
+    listed.to_csv(tmp_path / "calls.csv", index=False)
+    given = ["predict", tmp_path / "calls.csv", "--windows", 0.5, "--hop", 0.25]
+    done = command(*given, "--out", tmp_path / "windows.csv")
+    assert done.status == 0 and "cannot be opened" in done.messages
+    table = pd.read_csv(tmp_path / "windows.csv")
+    heard = table[table["error"].isna()]
+    assert len(heard) == len(table) - 1 >= 2
+    assert (heard["customer"] == 7).all() and (heard["truth"] == "sad").all()
+    assert table["file"].iloc[-1] == str(tmp_path / "missing.wav") and "cannot be opened" in table["error"].iloc[-1]
+    answers = command(*given, "--json").json
+    assert answers[0]["given"] == {"truth": "sad", "customer": 7} and "error" in answers[1]
+    done = command("predict", demo_rows["file"][0], "--windows", 0)
+    assert done.status == 1 and "windows of 0 s (--windows); expected 0.25 to 900 s" in done.messages

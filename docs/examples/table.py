@@ -4,6 +4,7 @@
 """
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,12 +14,17 @@ import fusionser
 def main(source: str, target: str) -> None:
     """Predict every recording of a table, and print how often each emotion was heard."""
     calls = pd.read_csv(source)
+    # Paths are relative to the table.
+    calls["file"] = [str(Path(source).parent / file) for file in calls["file"]]
     answers = fusionser.load_model().predict(calls)
     answers.to_csv(target, index=False)
-    unusable = answers["error"] != ""
-    print(answers.loc[~unusable, "emotion"].value_counts().to_string())
-    print(f"{unusable.sum()} of {len(answers)} cannot be used")
+    usable = answers[answers["error"] == ""]
+    for emotion, count in usable["emotion"].value_counts().items():
+        print(emotion, count)
+    print(f"{len(answers) - len(usable)} of {len(answers)} cannot be used")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    if len(sys.argv) != 3:
+        sys.exit("usage: python table.py calls.csv answered.csv")
+    main(*sys.argv[1:])

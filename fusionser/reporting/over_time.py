@@ -8,9 +8,10 @@ import numpy as np
 from fusionser.evaluation.over_time import MEASURES, measured_intervals, measures
 from fusionser.files import write_text
 from fusionser.reporting.drawing import Figure
-from fusionser.reporting.figures import COLORS, plain, save_figure
+from fusionser.reporting.figures import plain, save_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import headline, is_synthetic, render
+from fusionser.reporting.timeline import COLOURS
 from fusionser.reporting.words import percent, shares
 from fusionser.studies.over_time import NEUTRAL, Example, OverTimeResult
 
@@ -26,8 +27,6 @@ COLUMNS = {
     "confused": "confused",
 }
 """Headings of the measures."""
-
-OTHER_COLORS = ("#e69f00", "#8c6d31", "#6b4fa0", "#7f7f7f")
 
 
 def _measured(result: OverTimeResult, frames: Mapping[str, list[list[int]]]) -> dict[str, float]:
@@ -92,8 +91,7 @@ def over_time_page(result: OverTimeResult) -> str:
 
 def over_time_figure(result: OverTimeResult) -> Figure:
     """Draw what is true and what was heard in some of the recordings."""
-    palette = (*COLORS[:5], *OTHER_COLORS)
-    color = {name: palette[place % len(palette)] for place, name in enumerate(result.clips.classes)}
+    color = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(result.clips.classes)}
     count = len(result.examples)
     figure = Figure(figsize=(9.5, 0.9 + 0.85 * count), layout="constrained")
     panels = figure.subplots(count, 1, squeeze=False)[:, 0]

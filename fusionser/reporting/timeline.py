@@ -170,19 +170,20 @@ def _unlike_sentence(timeline: Timeline) -> list[str]:
             f"{unlike_text(example)}."]  # fmt: skip
 
 
-def clock(seconds: float) -> str:
-    """Return a time as hours, minutes and seconds.
+def clock(seconds: float, *, tenths: bool = False) -> str:
+    """Return a time as hours, minutes and seconds; durations of a minute and more have tenths only if asked for.
 
     Examples
     --------
-    >>> clock(43.6), clock(3723)
-    ('43.6 s', '1:02:03')
+    >>> clock(43.6), clock(3723), clock(61.5, tenths=True)
+    ('43.6 s', '1:02:03', '1:01.5 min')
     """
-    if seconds < 60:
+    if seconds < 60 and round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d} min"
+    parts = round(10 * seconds) if tenths else 10 * round(seconds)
+    hours, minutes, rest = parts // 36000, parts // 600 % 60, parts % 600
+    shown = f"{rest // 10:02d}" + (f".{rest % 10}" if tenths else "")
+    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown} min"
 
 
 def _write_page(path: Path, timeline: Timeline, sketch: Sketch | None, model: str) -> None:
@@ -257,7 +258,8 @@ def _picture(sketch: Sketch) -> bytes:
     from fusionser.reporting.drawing import imsave
 
     levels = sketch.spectrogram()
-    top = float(np.quantile(levels, 0.999)) if levels.size else 0.0
+    # Silence has no loudest level, and is dark.
+    top = max(float(np.quantile(levels, 0.999)), LOUD_TO_QUIET - 60.0) if levels.size else 0.0
     content = io.BytesIO()
     imsave(
         content,

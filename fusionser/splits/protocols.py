@@ -10,12 +10,13 @@ from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from fusionser.errors import ProtocolError
 from fusionser.registry import PROTOCOLS
-from fusionser.splits.base import Fold, Protocol, by_mask, folds_by_speaker, speakers_of
+from fusionser.splits.base import Fold, Positions, Protocol, by_mask, folds_by_speaker, speakers_of
 
 __all__ = [
     "LeaveOneSpeakerOut",
@@ -151,9 +152,24 @@ class LeaveOneStatementOut(Protocol):
             yield statement, *by_mask((rows["statement"] == statement).to_numpy())
 
 
+def _recordings(rows: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.object_]]:
+    """Return the number of each row's recording, and the label of each recording: windows of one stay together."""
+    units = pd.factorize(rows["source"])[0] if "source" in rows else np.arange(len(rows))
+    _, first = np.unique(units, return_index=True)
+    return units, rows["emotion"].to_numpy(dtype=object)[first]
+
+
+def _rows_of(chosen: Positions, units: npt.NDArray[np.intp]) -> Positions:
+    """Return the positions of the rows of chosen recordings, in the order of the recordings."""
+    places = pd.Series(np.arange(len(units))).groupby(units).indices
+    return np.concatenate([places[unit] for unit in chosen])
+
+
 @dataclass(kw_only=True)
 class RandomKFold(Protocol):
     """Random folds of the clips, as in many papers: the same speakers are in training and test.
+
+    Windows and other rows of one source stay together.
 
     Results carry a stamp that says so, and are never a headline.
 
@@ -175,20 +191,23 @@ class RandomKFold(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the folds."""
-        smallest = int(rows["emotion"].value_counts().min()) if self.stratified else len(rows)
+        units, labels = _recordings(rows)
+        smallest = int(pd.Series(labels).value_counts().min()) if self.stratified else len(labels)
         if not 2 <= self.folds <= smallest:
             raise ProtocolError(
                 f"{self.name}: folds is {self.folds}; expected 2 to {smallest} with these rows", parameter="folds"
             )
         kind = StratifiedKFold if self.stratified else KFold
         splitter = kind(self.folds, shuffle=True, random_state=self.seed)
-        for number, (train, test) in enumerate(splitter.split(rows, rows["emotion"]), start=1):
-            yield f"fold {number}", train, test
+        for number, (train, test) in enumerate(splitter.split(labels, labels), start=1):
+            yield f"fold {number}", _rows_of(train, units), _rows_of(test, units)
 
 
 @dataclass(kw_only=True)
 class RandomHoldout(Protocol):
     """One random split of the clips, as in many papers: the same speakers are in training and test.
+
+    Windows and other rows of one source stay together.
 
     Results carry a stamp that says so, and are never a headline.
 
@@ -216,11 +235,12 @@ class RandomHoldout(Protocol):
                 f"{self.name}: share is {self.share}; expected more than 0 and less than 1", parameter="share"
             )
         kind = StratifiedShuffleSplit if self.stratified else ShuffleSplit
+        units, labels = _recordings(rows)
         try:
-            ((train, test),) = kind(1, test_size=self.share, random_state=self.seed).split(rows, rows["emotion"])
+            ((train, test),) = kind(1, test_size=self.share, random_state=self.seed).split(labels, labels)
         except ValueError as error:
             raise ProtocolError(f"{self.name}: {len(rows)} rows cannot be split ({error})") from error
-        yield "held out", train, test
+        yield "held out", _rows_of(train, units), _rows_of(test, units)
 
 
 OPTIONS = {"speakers": "--test-speakers", "share": "--test-share", "test": "--test-corpora", "train": "--train-corpora"}

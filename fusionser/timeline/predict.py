@@ -15,7 +15,7 @@ from fusionser.model import MOST_UNLIKE, Model, load_model
 from fusionser.recordings import as_clips
 from fusionser.timeline.segments import cells_of, segments_of, summary_of
 from fusionser.timeline.speech import FRAME_SECONDS
-from fusionser.timeline.stream import Answered, answer_windows, mono_piece
+from fusionser.timeline.stream import Answered, answer_windows, check_model, mono_piece
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, split_pair
 
@@ -28,7 +28,7 @@ PIECE_SECONDS = 10.0
 """Samples in memory are taken in pieces of this length."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Timeline:
     """What a model hears in a recording over time."""
 
@@ -58,6 +58,10 @@ class Timeline:
 
     pitch: np.ndarray[Any, np.dtype[np.float64]]
     """Fundamental frequency in Hz every 20 ms; 0 where the voice is not periodic."""
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.windows)} windows, {len(self.segments)} segments"
+        return f"<Timeline of {self.file}: {self.seconds:.1f} s, {counts}>"
 
 
 def predict_timeline(
@@ -113,6 +117,7 @@ def predict_timeline(
         If `windows` or `hop` are out of range, or the model needs the speaker's gender.
     """
     used = load_model() if model is None else model
+    check_model(used)
     if used.needs_gender:
         raise SettingsError(
             "the model has the speaker's gender as a feature, which a recording with several speakers does not have; "

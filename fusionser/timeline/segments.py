@@ -38,6 +38,8 @@ class Cells:
     ----------
     probabilities : ndarray of shape (n_cells, n_classes)
         Mean over the windows, of which those whose middle is near count more; 0 where no window was predicted.
+    unsure : ndarray of shape (n_cells,)
+        Share of the windows whose answer is `UNSURE`, weighted in the same way.
     speech : ndarray of shape (n_cells,)
         Share of speech.
     """
@@ -46,7 +48,7 @@ class Cells:
         self.hop, self.seconds, self.classes = hop, seconds, tuple(classes)
         count = max(int(np.ceil(seconds / hop - 1e-6)), 1)
         self._sums, self._weights = np.zeros((count, len(classes))), np.zeros(count)
-        self._speech, self._heard = np.zeros(count), np.zeros(count)
+        self._speech, self._heard, self._unsure = np.zeros(count), np.zeros(count), np.zeros(count)
 
     def add(self, window: Answered) -> None:
         """Add what a window says."""
@@ -59,6 +61,7 @@ class Cells:
             weights = np.maximum(1.0 - np.abs(centres - middle) / (half + self.hop), 0.0)
             self._sums[first:last] += weights[:, None] * values
             self._weights[first:last] += weights
+            self._unsure[first:last] += weights * (window.answer["emotion"] == UNSURE)
         times = window.start + (np.arange(window.speech.size) + 0.5) * FRAME_SECONDS
         cells = np.minimum((times / self.hop).astype(int), len(self._heard) - 1)
         np.add.at(self._speech, cells, window.speech)
@@ -68,6 +71,11 @@ class Cells:
     def probabilities(self) -> Array:
         """Probability of every class in every step."""
         return self._sums / np.where(self._weights > 0, self._weights, 1.0)[:, None]
+
+    @property
+    def unsure(self) -> Array:
+        """Share of unsure windows in every step."""
+        return self._unsure / np.where(self._weights > 0, self._weights, 1.0)
 
     @property
     def speech(self) -> Array:
@@ -91,13 +99,15 @@ def segments_of(cells: Cells, *, abstain: bool = False) -> pd.DataFrame:
     """Join steps with the same answer to segments.
 
     Steps of which half is speech, and pauses of up to 0.6 s between them, belong to segments. A segment shorter than
-    1 s is joined to the neighbour whose emotion is more probable in it.
+    1 s is joined to the neighbour whose emotion is more probable in it. The emotion of a segment is the most probable
+    one over all of it.
 
     Parameters
     ----------
     cells : Cells
     abstain : bool, default=False
-        Answer `UNSURE` where the mean probability of the answer in a segment is below `LEAST_PROBABILITY`.
+        Answer `UNSURE` where the mean probability of the answer in a segment is below `LEAST_PROBABILITY`, or most of
+        its windows are unsure. Neighbours that are both unsure are one segment.
 
     Returns
     -------
@@ -110,20 +120,39 @@ def segments_of(cells: Cells, *, abstain: bool = False) -> pd.DataFrame:
     spoken = _bridged(spoken, int(PAUSE / cells.hop + 1e-6)) & (probabilities.sum(axis=1) > 0)
     rows = []
     for first, last in _runs(spoken):
-        for begin, end, answer in _joined(probabilities[first:last], SHORTEST_SEGMENT / cells.hop):
-            mean = probabilities[first + begin : first + end].mean(axis=0)
-            sure = not abstain or mean[answer] >= LEAST_PROBABILITY
+        joined = _joined(probabilities[first:last], SHORTEST_SEGMENT / cells.hop)
+        parts = [(first + begin, first + end) for begin, end, _ in joined]
+        for begin, end in _unsure_as_one(cells, parts) if abstain else parts:
+            mean = probabilities[begin:end].mean(axis=0)
+            answer = int(mean.argmax())
+            unsure = abstain and _is_unsure(cells, begin, end)
             rows.append(
                 {
-                    "start": float(edges[first + begin]),
-                    "end": float(edges[first + end]),
-                    "emotion": cells.classes[answer] if sure else UNSURE,
+                    "start": float(edges[begin]),
+                    "end": float(edges[end]),
+                    "emotion": UNSURE if unsure else cells.classes[answer],
                     "probability": float(mean[answer]),
                     **{f"probability_{name}": float(value) for name, value in zip(cells.classes, mean, strict=True)},
                 }
             )
     names = ["start", "end", "emotion", "probability", *(f"probability_{name}" for name in cells.classes)]
     return pd.DataFrame(rows, columns=names)
+
+
+def _is_unsure(cells: Cells, begin: int, end: int) -> bool:
+    mean = cells.probabilities[begin:end].mean(axis=0)
+    return bool(mean.max() < LEAST_PROBABILITY or cells.unsure[begin:end].mean() > 0.5)
+
+
+def _unsure_as_one(cells: Cells, parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return where segments begin and end, with neighbours that are both unsure as one."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in parts:
+        if joined and _is_unsure(cells, *joined[-1]) and _is_unsure(cells, begin, end):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return joined
 
 
 def summary_of(segments: pd.DataFrame) -> pd.DataFrame:
@@ -180,9 +209,9 @@ def _joined(probabilities: Array, shortest: float) -> list[tuple[int, int, int]]
         mean = probabilities[begin:end].mean(axis=0)
         neighbours = [one for one in (place - 1, place + 1) if 0 <= one < len(segments)]
         best = max(neighbours, key=lambda one: mean[segments[one][2]])
-        segments[best] = (
-            min(segments[best][0], begin), max(segments[best][1], end), segments[best][2]
-        )  # fmt: skip
+        first, last = min(segments[best][0], begin), max(segments[best][1], end)
+        # The mean over all of it may be in favour of another class than either had.
+        segments[best] = (first, last, int(probabilities[first:last].mean(axis=0).argmax()))
         del segments[place]
         segments = _merged(segments)
     return segments

@@ -15,7 +15,7 @@ from fusionser.timeline.speech import speech_frames
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, samples_of
 
-__all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows", "mono_piece"]
+__all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows", "check_model", "mono_piece"]
 
 NO_SPEECH = "no speech"
 """What stands in the place of an emotion where nobody speaks."""
@@ -73,6 +73,12 @@ def answer_windows(
             place_of = {"file": name, "start": start, "end": end, "speech": shares[place]}
             answer = found.get(place) or {**_blank(model, options), "emotion": NO_SPEECH}
             yield Answered(start, end, {**place_of, **answer}, frames.speech, frames.pitch)
+
+
+def check_model(model: Any) -> None:
+    """Raise `SettingsError` if something is no model, such as the path of one."""
+    if not isinstance(model, Model):
+        raise SettingsError(f"model is a {type(model).__name__}; expected a Model, as of fusionser.load_model(path)")
 
 
 def _predicted(windows: Sequence[Window], model: Model, sampling_rate: int, options: Any) -> list[dict[str, Any]]:
@@ -156,6 +162,7 @@ class StreamPredictor:
         abstain: bool = False,
         most_unlike: float = MOST_UNLIKE,
     ) -> None:
+        check_model(model)
         if model.needs_gender:
             raise SettingsError("the model has the speaker's gender as a feature, which a stream does not state")
         self.model = model
