@@ -504,6 +504,6 @@ def test_a_list_with_windows_keeps_its_columns_and_its_unusable_recordings(comma
     assert (heard["customer"] == 7).all() and (heard["truth"] == "sad").all()
     assert table["file"].iloc[-1] == str(tmp_path / "missing.wav") and "cannot be opened" in table["error"].iloc[-1]
     answers = command(*given, "--json").json
-    assert answers[0]["given"] == {"truth": "sad", "customer": 7} and "error" in answers[1]
+    assert answers[0]["given"] == {"truth": "sad", "customer": "7"} and "error" in answers[1]
     done = command("predict", demo_rows["file"][0], "--windows", 0)
     assert done.status == 1 and "windows of 0 s (--windows); expected 0.25 to 900 s" in done.messages
