@@ -25,7 +25,13 @@ output = Console(width=_width(sys.stdout), highlight=False)
 messages = Console(stderr=True, width=_width(sys.stderr), highlight=False, soft_wrap=True)
 
 
-CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+DIRECTIONS = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+"""Characters that change the direction of a text, or begin a line."""
+
+CONTROLS = {
+    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"},
+    **{code: f"\\u{code:04x}" for code in DIRECTIONS},
+}
 """Control characters, which a terminal may obey, and what is printed for them: names and labels may be a stranger's."""
 
 

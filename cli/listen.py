@@ -1,6 +1,7 @@
 """The command ``fusionser listen``."""
 
 import json
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import counted, say, write
-from .options import check_out_table
+from .options import check_out_table, refuse_inputs
 
 BAR = 20
 """Characters of the bar of a probability of one."""
@@ -40,21 +41,25 @@ def listen(
 
     from .inputs import load_or_included
 
-    if seconds is not None and not seconds > 0:
+    if seconds is not None and not 0 < seconds < inf:
         raise SettingsError(f"--seconds is {seconds:g}; expected more than 0")
+    refuse_inputs(out, [model])
     WindowSettings(windows, hop)
     loaded = load_or_included(model)
     device = int(microphone) if microphone is not None and microphone.isdecimal() else microphone
     with open_microphone(device) as opened:
         predictor = StreamPredictor(loaded, opened.sampling_rate, windows=windows, hop=hop, abstain=abstain)
         say(f"listening to '{opened.name}' at {opened.sampling_rate} Hz; the first answer comes after {windows:g} s")
-        tables = _follow(predictor, opened, seconds, json)
-    _finish(tables, out)
+        tables: list[Any] = []
+        try:
+            _follow(predictor, opened, seconds, json, tables)
+        finally:
+            # What was heard is kept, whatever ended it.
+            _finish(tables, out)
 
 
-def _follow(predictor: Any, opened: Any, seconds: float | None, json: bool) -> list[Any]:
-    """Print the answers as they come, and return them; Ctrl-C ends it."""
-    tables = []
+def _follow(predictor: Any, opened: Any, seconds: float | None, json: bool, tables: list[Any]) -> None:
+    """Print the answers as they come, and collect them; Ctrl-C ends it."""
     left = None if seconds is None else round(seconds * opened.sampling_rate)
     try:
         for piece in opened.pieces:
@@ -67,7 +72,6 @@ def _follow(predictor: Any, opened: Any, seconds: float | None, json: bool) -> l
         say("stopped")
     tables.append(predictor.finish())
     _show(tables[-1], json)
-    return tables
 
 
 def _show(table: Any, as_json: bool) -> None:

@@ -150,6 +150,8 @@ def over_time(asked: Asked) -> bool:
         if asked.hop is not None:
             raise SettingsError("--hop has no effect without --windows or --timeline; give one of them, too")
         return False
+    if asked.timeline is not None and asked.out is not None and asked.timeline.absolute() == asked.out.absolute():
+        raise SettingsError(f"--timeline and --out are both {asked.out}; give two files")
     for name, given in (("--adapt", asked.adapt), ("--gender", asked.gender), ("--jobs", asked.jobs != 1)):
         if given:
             raise SettingsError(f"{name} has no effect with --windows and --timeline; leave it out")

@@ -72,6 +72,9 @@ def is_model_file(path: str | Path) -> bool:
 def check_sizes(archive: zipfile.ZipFile, size: int, where: str | Path) -> None:
     """Raise `ModelFileError` if a zip file of `size` bytes would unpack to more than any model needs."""
     for info in archive.infolist():
+        # The decoders of other methods unpack without a limit, whatever the header says.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ModelFileError(f"{where}: the member '{info.filename}' is neither stored nor deflated")
         if info.file_size > LARGEST_MODEL or info.file_size > LARGEST_RATIO * max(info.compress_size, 1):
             raise ModelFileError(
                 f"{where}: the member '{info.filename}' unpacks to {info.file_size} bytes; refused as hostile"

@@ -76,13 +76,40 @@ def is_chained(file: str | Path) -> bool:
     >>> is_chained(__file__)
     False
     """
-    ended = False
+    begun = False
     with Path(file).open("rb") as stream:
-        while len(page := stream.read(OGG_HEADER)) == OGG_HEADER and page.startswith(b"OggS"):
-            if ended and page[5] & FIRST_PAGE:
+        while _next_page(stream):
+            page = stream.read(OGG_HEADER)
+            if len(page) < OGG_HEADER:
+                break
+            # All streams that are there from the beginning, such as a video's, begin before any of them goes on.
+            if begun and page[5] & FIRST_PAGE:
                 return True
-            ended = ended or bool(page[5] & LAST_PAGE)
+            begun = begun or not page[5] & FIRST_PAGE
             stream.seek(sum(stream.read(page[26])), io.SEEK_CUR)
+    return False
+
+
+def _next_page(stream: BinaryIO) -> bool:
+    """Go to the next Ogg page, past bytes that belong to none, and return whether there is one."""
+    if not stream.tell():
+        start = stream.read(4) == b"OggS"
+        stream.seek(0)
+        return start
+    while part := stream.read(OGG_HEADER):
+        if part.startswith(b"OggS"):
+            stream.seek(-len(part), io.SEEK_CUR)
+            return True
+        before = stream.tell() - len(part)
+        rest = part + stream.read(1 << 16)
+        found = rest.find(b"OggS", 1)
+        if found >= 0:
+            stream.seek(before + found)
+            return True
+        if len(rest) < OGG_HEADER + 4:
+            return False
+        # The mark may lie across the border.
+        stream.seek(before + len(rest) - 3)
     return False
 
 

@@ -205,7 +205,8 @@ def fit_unlikeness(
     Returns
     -------
     Unlikeness or None
-        None if fewer than two recordings can be read, as when a features file was moved without its recordings.
+        None if fewer than two recordings can be read, as when a features file was moved without its recordings, or too
+        few for the covariance of their columns.
     """
     block = Recording()
     wanted = {block.kind: block}
@@ -216,7 +217,8 @@ def fit_unlikeness(
     carried = rows[["speaker", "source"]].iloc[result.usable].reset_index(drop=True)
     try:
         return Unlikeness().fit(pd.concat([carried, values], axis=1))
-    except ProtocolError:
+    except (ProtocolError, np.linalg.LinAlgError):
+        # With a few recordings, what varies together cannot be told.
         return None
 
 

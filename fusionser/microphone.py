@@ -1,14 +1,15 @@
 """Samples of a microphone as they come, through the package sounddevice (extra ``microphone``)."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from fusionser.audio import Waveform
+from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, Waveform
 from fusionser.errors import FusionserError
 
 __all__ = ["Microphone", "open_microphone"]
@@ -51,6 +52,8 @@ def _sounddevice() -> Any:
             f"sounddevice does not find PortAudio ({error}); install it, on Debian and Ubuntu with: apt install "
             "libportaudio2"
         ) from error
+    except Exception as error:
+        raise FusionserError(f"the package sounddevice cannot be used ({error}); {REMEDY}") from error
     return sounddevice
 
 
@@ -60,7 +63,9 @@ def _described(library: Any, device: str | int | None) -> dict[str, Any]:
         return dict(library.query_devices(device, "input"))
     except Exception as error:
         # PortAudio's own error is no subclass of what Python code raises.
-        inputs = [str(one["name"]) for one in library.query_devices() if one["max_input_channels"] > 0]
+        inputs: list[str] = []
+        with suppress(Exception):
+            inputs = [str(one["name"]) for one in library.query_devices() if one["max_input_channels"] > 0]
         there = f"there are: {', '.join(inputs)}" if inputs else "this machine has none"
         wanted = "no microphone" if device is None else f"no microphone '{device}'"
         raise FusionserError(f"{wanted} ({error}); {there}") from error
@@ -82,7 +87,11 @@ def open_microphone(device: str | int | None = None) -> Iterator[Microphone]:
     """
     library = _sounddevice()
     found = _described(library, device)
-    rate = round(found["default_samplerate"])
+    name = " ".join(str(found.get("name", "microphone")).split())
+    stated = found.get("default_samplerate")
+    if not isinstance(stated, int | float) or not LOWEST_RATE <= stated <= HIGHEST_RATE:
+        raise FusionserError(f"the microphone '{name}' states a rate of {stated} Hz; choose another with --microphone")
+    rate = round(stated)
     heard: SimpleQueue[Waveform] = SimpleQueue()
 
     def take(samples: Any, *_: Any) -> None:
@@ -93,21 +102,30 @@ def open_microphone(device: str | int | None = None) -> Iterator[Microphone]:
         stream = library.InputStream(
             samplerate=rate, blocksize=round(BLOCK_SECONDS * rate), device=device, channels=1, callback=take
         )
+        stream.__enter__()
     except Exception as error:
-        raise FusionserError(f"the microphone '{found['name']}' cannot be opened ({error})") from error
-    with stream:
-        yield Microphone(str(found["name"]), rate, _pieces(heard, str(found["name"])))
+        raise FusionserError(f"the microphone '{name}' cannot be opened ({error})") from error
+    try:
+        yield Microphone(name, rate, _pieces(heard, name))
+    finally:
+        # A microphone that was pulled out cannot be closed either.
+        with suppress(Exception):
+            stream.__exit__(None, None, None)
 
 
 def _pieces(heard: "SimpleQueue[Waveform]", name: str) -> Iterator[Waveform]:
     """Yield what has come since the last piece, as one."""
+    last = time.monotonic()
     while True:
-        try:
-            pieces = [heard.get(timeout=SILENT_SECONDS)]
-        except Empty:
-            raise FusionserError(
-                f"the microphone '{name}' gives no samples; is it plugged in, and may programs use it?"
-            ) from None
+        pieces = []
+        with suppress(Empty):
+            pieces.append(heard.get(timeout=SILENT_SECONDS))
         while not heard.empty():
             pieces.append(heard.get())
-        yield np.concatenate(pieces)
+        if any(piece.size for piece in pieces):
+            last = time.monotonic()
+            yield np.concatenate(pieces)
+        elif time.monotonic() - last >= SILENT_SECONDS:
+            raise FusionserError(
+                f"the microphone '{name}' gives no samples; is it plugged in, and may programs use it?"
+            )

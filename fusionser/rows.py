@@ -211,7 +211,7 @@ def _is_duration(value: Any) -> bool:
 
 def _wrong_places(table: pd.DataFrame) -> dict[int, str]:
     """Return the reason for each row without a file, or with an impossible part, by its position."""
-    blank = (table["file"].str.strip() == "").to_numpy()
+    blank = np.array([file.strip() == "" for file in table["file"]], dtype=bool)
     start, end = table["start"].to_numpy(), table["end"].to_numpy()
     impossible = ~np.isfinite(start) | (start < 0) | np.isinf(end) | (end <= start)
     problems: dict[int, str] = {

@@ -387,3 +387,11 @@ def test_every_option_that_takes_a_path_refuses_an_empty_one():
     commands += ["listen", "predict", "report", "reproduce", "stress", "study"]
     names = {name for command in commands for name, text in option_texts(command).items() if "<path>" in text}
     assert {name for name in names if name.startswith("--")} == PATH_OPTIONS
+
+
+def test_a_name_that_is_not_utf_8_is_refused_alone(command, demo_folder, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/bad\xff.wav"
+    shutil.copy(os.fsencode(demo_folder / "synthetic_f1_angry_s1_01.wav"), odd)
+    for options in ([], ["--windows", 1], ["--json"]):
+        done = command("predict", os.fsdecode(odd), *options)
+        assert done.status == 1 and "name" in done.messages + done.output

@@ -456,3 +456,13 @@ def test_settings_that_are_not_finite_are_not_saved(tmp_path):
     with pytest.raises(SettingsError, match="the model's settings have a number that is not finite"):
         write_archive(tmp_path / "m.fusionser", {"card": {"C": math.inf}}, {})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_that_unpack_without_a_limit_are_refused(saved, tmp_path, method):
+    """The header may say 1000 bytes, and Python's bzip2 and LZMA decoders do not stop there."""
+    with zipfile.ZipFile(tmp_path / "odd.fusionser", "w") as archive:
+        for name, content in members(saved["svm"]).items():
+            archive.writestr(name, content, method if name == MANIFEST else zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelFileError, match="the member 'manifest.json' is neither stored nor deflated"):
+        load_model(tmp_path / "odd.fusionser")

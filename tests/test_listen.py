@@ -18,7 +18,7 @@ import soundfile
 def query_devices(device=None, kind=None):
     devices = [
         {"name": "Loud Speaker", "max_input_channels": 0, "default_samplerate": 44100.0},
-        {"name": "Desk Mic", "max_input_channels": 1, "default_samplerate": 16000.0},
+        {"name": "Desk\\nMic", "max_input_channels": 1, "default_samplerate": float(os.environ.get("RATE", 16000))},
     ]
     if kind is None:
         return devices
@@ -35,8 +35,12 @@ class InputStream:
 
     def play(self):
         samples, _ = soundfile.read(os.environ["PLAYED"], dtype="float32", always_2d=True)
+        if "BROKEN" in os.environ:
+            samples[64000:] = float("nan")
         for first in range(0, len(samples), self.blocksize):
             block = samples[first : first + self.blocksize].copy()
+            if first == 64000 and "BROKEN" in os.environ:
+                time.sleep(2)
             self.callback(block, len(block), None, None)
             block[:] = 9.0
         while self.open and "SILENT" not in os.environ:
@@ -107,7 +111,9 @@ def test_less_than_a_window_has_one_answer(listen):
             "no microphone 'Studio' (No input device matching 'Studio'); there are: Desk Mic",
         ),
         ([], {"BUSY": "1"}, "the microphone 'Desk Mic' cannot be opened (Device unavailable)"),
+        ([], {"RATE": "nan"}, "the microphone 'Desk Mic' states a rate of nan Hz; choose another with --microphone"),
         ([], {"SILENT": "1"}, "the microphone 'Desk Mic' gives no samples; is it plugged in"),
+        (["--seconds", "inf"], {}, "--seconds is inf; expected more than 0"),
         (["--seconds", "-1"], {}, "--seconds is -1; expected more than 0"),
         (["--windows", "0.1"], {}, "windows of 0.1 s (--windows); expected 0.25 to 900 s"),
     ],
@@ -128,3 +134,12 @@ def test_without_the_package_the_remedy_is_told(command, tmp_path):
     shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
     done = command("listen", env={"PYTHONPATH": str(tmp_path)})
     assert done.status == 1 and "apt install libportaudio2" in " ".join(done.messages.split())
+
+
+def test_what_was_heard_is_kept_when_the_microphone_breaks(listen, saved, tmp_path):
+    given = [saved["svm"], "--windows", 1, "--hop", 0.5, "--out", tmp_path / "heard.csv"]
+    done = listen(*given, BROKEN="1")
+    assert done.status == 1 and "NaN or infinite" in done.messages
+    assert 1 <= len(pd.read_csv(tmp_path / "heard.csv")) <= 7
+    done = listen(tmp_path / "heard.csv", "--out", tmp_path / "heard.csv")
+    assert done.status == 1 and "which is read, too" in done.messages

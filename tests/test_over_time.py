@@ -1,5 +1,7 @@
 """Time lines judged on recordings with known borders: how clips are joined, what is counted, and the command."""
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -124,6 +126,14 @@ def test_models_are_fitted_to_the_training_speakers_alone(prepared, monkeypatch)
     assert result.clips.rows == len(prepared.table)
 
 
+@pytest.fixture(scope="module")
+def judged(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judged")
+    split = SpeakerHoldout(speakers=("demo/f1", "demo/m1"))
+    evaluate_over_time(prepared, split, windows=1.0, hop=0.5).save(folder / "over_time.json")
+    return folder
+
+
 def test_speakers_on_both_sides_are_refused(prepared):
     with pytest.raises(SettingsError, match="the protocol random-kfold does not keep speakers apart"):
         evaluate_over_time(prepared, RandomKFold(folds=2))
@@ -154,4 +164,44 @@ def test_the_command_its_page_and_what_it_refuses(command, demo_folder, tmp_path
 def test_a_damaged_result_is_told(tmp_path):
     (tmp_path / "over_time.json").write_text('{"format": 1, "windows": NaN}')
     with pytest.raises(FusionserError, match="not a judgement of time lines that this version reads"):
+        read_over_time(tmp_path / "over_time.json")
+
+
+@pytest.mark.parametrize("setting", ["speaker-normalised", "adapted"])
+def test_other_settings_are_refused_before_anything_is_trained(prepared, setting):
+    given = replace(prepared, spec=prepared.spec.changed(setting=setting))
+    with pytest.raises(
+        SettingsError, match=f"the setting is {setting} .--setting.; a window is answered without other"
+    ):
+        evaluate_over_time(given, SpeakerHoldout(speakers=("demo/f1", "demo/m1")))
+
+
+def test_one_clip_of_each_speaker_cannot_be_joined(prepared):
+    alone = replace(prepared, table=prepared.table.groupby("speaker").head(1).reset_index(drop=True))
+    with pytest.raises(SettingsError, match="every speaker has one clip, and recordings are joined from two or more"):
+        evaluate_over_time(alone, SpeakerHoldout(speakers=("demo/f1", "demo/m1")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frames": {}},
+        {"frames": {"demo/f1": [[1]]}},
+        {"examples": []},
+        {"format": 99},
+        {
+            "examples": [
+                {"speaker": "a", "seconds": 1, "truth": [], "heard": [{"start": 0, "end": 1, "emotion": "odd"}]}
+            ]
+        },
+    ],
+)
+def test_an_edited_result_is_refused(judged, tmp_path, change):
+    content = json.loads((judged / "over_time.json").read_text())
+    (tmp_path / "over_time.json").write_text(json.dumps({**content, **change}))
+    with pytest.raises(FusionserError, match="not a judgement of time lines that this version reads"):
+        read_over_time(tmp_path / "over_time.json")
+    zeros = {name: (0 * np.asarray(counts)).tolist() for name, counts in content["frames"].items()}
+    (tmp_path / "over_time.json").write_text(json.dumps({**content, "frames": zeros}))
+    with pytest.raises(FusionserError, match="not a judgement of time lines"):
         read_over_time(tmp_path / "over_time.json")

@@ -507,3 +507,14 @@ def test_a_list_with_windows_keeps_its_columns_and_its_unusable_recordings(comma
     assert answers[0]["given"] == {"truth": "sad", "customer": "7"} and "error" in answers[1]
     done = command("predict", demo_rows["file"][0], "--windows", 0)
     assert done.status == 1 and "windows of 0 s (--windows); expected 0.25 to 900 s" in done.messages
+
+
+def test_windows_need_recordings_and_two_outputs_two_files(command, demo_rows, tmp_path):
+    demo_rows[["file", "emotion"]][:4].to_csv(tmp_path / "few.csv", index=False)
+    given = ["extract", tmp_path / "few.csv", "--blocks", "zcr"]
+    assert command(*given, "--out", tmp_path / "f.parquet").status == 0
+    done = command("extract", tmp_path / "f.parquet", "--windows", 0.5, "--out", tmp_path / "w.parquet")
+    assert done.status == 1 and "a features file has the features of whole recordings" in done.messages
+    both = ["--timeline", tmp_path / "t.csv", "--out", tmp_path / "t.csv"]
+    done = command("predict", demo_rows["file"][0], *both)
+    assert done.status == 1 and "--timeline and --out are both" in done.messages and not (tmp_path / "t.csv").exists()

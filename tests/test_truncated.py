@@ -85,6 +85,14 @@ def test_a_chain_of_ogg_streams_is_refused_or_its_first_is_used(whole, tmp_path,
             judge(file)
     assert duration_of(file, accept_truncated=True) == SECONDS
     assert len(decode(file, end=float(SECONDS))[0]) == RATE * SECONDS
+    # Nor does it help to leave out the mark of the end, or to write something between the two.
+    content = bytearray((whole / f"clip.{suffix}").read_bytes())
+    last = content.rindex(b"OggS")
+    content[last + 5] &= ~4
+    for first, between in ((bytes(content), b""), ((whole / f"clip.{suffix}").read_bytes(), b"x" * 40)):
+        file.write_bytes(first + between + (whole / f"clip.{suffix}").read_bytes())
+        with pytest.raises(AudioError, match="a chain of Ogg streams"):
+            decode(file)
 
 
 @pytest.mark.parametrize("coding", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])

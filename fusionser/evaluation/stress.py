@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 from scipy.stats import binomtest
 
 from fusionser.augmentation.conditions import Condition, Parameter
@@ -39,7 +40,7 @@ __all__ = ["CLEAN", "ConditionScores", "StressResult", "draw_clips", "read_stres
 CLEAN = "clean"
 """Replaces the name of a condition for the clips as they are."""
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 BATCH = 4
 """Clips per task of a process."""
 
@@ -83,20 +84,20 @@ class StressResult(Record):
     used, each with the condition, which is empty if the recording itself cannot be used.
     """
 
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
     features_name: str
     classifier: str
     fusion: str
     trained_on: str
     fitted_by: str = ""
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(min_length=1)
     corpora: tuple[str, ...]
     clips: int
     speakers: int
     labelled: int
     by_speaker: bool
     clean: ConditionScores
-    conditions: list[ConditionScores]
+    conditions: list[ConditionScores] = Field(min_length=1)
     notes: tuple[Stamp, ...]
     quarantine: list[dict[str, str]]
     seed: int

@@ -22,6 +22,7 @@ from fusionser.features.store import write_features
 from fusionser.pipeline.features import Place, build_features, resolve
 from fusionser.pipeline.resources import LOCAL, Resources
 from fusionser.results import provenance
+from fusionser.rows import feature_columns
 from fusionser.spec import PipelineSpec
 from fusionser.splits import Protocol
 from fusionser.timeline.rows import window_rows
@@ -238,6 +239,8 @@ def extract_file(
         )
     listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels, own_names=True)
     if windows is not None:
+        if feature_columns(listing.rows):
+            raise SettingsError("a features file has the features of whole recordings; with --windows, give recordings")
         stamp = Stamp(kind="windows", value={"length": windows.length, "hop": windows.hop})
         listing = replace(listing, rows=window_rows(listing.rows, windows), notes=[*listing.notes, stamp])
     run = _Extracting(extractor, resources, progress, strict, listing)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
+from pydantic import model_validator
 
 from fusionser.checks import check_range
 from fusionser.errors import FusionserError, SettingsError
@@ -16,6 +17,7 @@ from fusionser.evaluation.over_time import FRAME, frame_counts
 from fusionser.facts import Record, read_json, what_differs
 from fusionser.files import write_text
 from fusionser.jobs import evaluate_prepared, fit_prepared
+from fusionser.names import INDUCTIVE
 from fusionser.pipeline import Prepared, Resources
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import Result
@@ -25,10 +27,13 @@ from fusionser.timeline.joined import Joined, join_clips
 
 __all__ = ["NEUTRAL", "Example", "OverTimeResult", "evaluate_over_time", "read_over_time"]
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 NEUTRAL = "neutral"
 """The class that is no emotion, for the emotion diarisation error rate."""
+
+CLIP = ("file", "start", "end", "speaker", "source")
+"""Columns that tell clips from one another."""
 
 EXAMPLES = 4
 """Recordings that are kept to be drawn."""
@@ -60,7 +65,7 @@ class OverTimeResult(Record):
     number of clips in a recording.
     """
 
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
     clips: Result
     windows: float
     hop: float
@@ -69,6 +74,20 @@ class OverTimeResult(Record):
     frames: dict[str, list[list[int]]]
     known_borders: dict[str, list[list[int]]]
     examples: tuple[Example, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        size = len(self.clips.classes) + 1
+        for counts in (self.frames, self.known_borders):
+            arrays = [np.asarray(one, dtype=np.int64) for one in counts.values()]
+            if not arrays or any(one.shape != (size, size) or one.min() < 0 for one in arrays):
+                raise ValueError("the counts of frames are not those of its classes")
+            if not np.sum(arrays):
+                raise ValueError("no frame was judged")
+        named = {one.emotion for example in self.examples for one in (*example.truth, *example.heard)}
+        if not 0 < len(self.examples) <= EXAMPLES or not named <= set(self.clips.classes):
+            raise ValueError("its examples are not of its classes")
+        return self
 
     @property
     def neutral(self) -> int | None:
@@ -134,6 +153,7 @@ def evaluate_over_time(
         If speakers are unknown, or the protocol does not keep them apart.
     """
     check_range("joined", joined, 2, 100)
+    _check_rows(prepared)
     result, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
     _check_apart(result)
     found = _Found(result.classes, _answers(evaluation.predictions))
@@ -153,6 +173,17 @@ def evaluate_over_time(
     return found.result(clips=result, windows=windows, hop=hop, joined=joined)
 
 
+def _check_rows(prepared: Prepared) -> None:
+    """Raise `SettingsError` if windows cannot be answered alone, or no speaker has clips to join."""
+    if prepared.spec.setting != INDUCTIVE:
+        raise SettingsError(
+            f"the setting is {prepared.spec.setting} (--setting); a window is answered without other recordings of its "
+            f"speaker, so only {INDUCTIVE} can be judged"
+        )
+    if prepared.table.groupby("speaker").size().max() < 2:
+        raise SettingsError("every speaker has one clip, and recordings are joined from two or more of a speaker")
+
+
 def _check_apart(result: Result) -> None:
     if not result.protocol.speaker_independent:
         raise SettingsError(
@@ -164,7 +195,7 @@ def _check_apart(result: Result) -> None:
 class _Found:
     """What was heard so far."""
 
-    def __init__(self, classes: tuple[str, ...], answers: Mapping[tuple[str, float], str]) -> None:
+    def __init__(self, classes: tuple[str, ...], answers: Mapping[tuple[Any, ...], str]) -> None:
         self.classes, self.answers = classes, answers
         self.frames: dict[str, Counts] = {}
         self.known: dict[str, Counts] = {}
@@ -173,7 +204,7 @@ class _Found:
 
     def add(self, recording: Joined, segments: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Add a recording of these rows, and its segments."""
-        known = [self.answers[rows["file"][place], rows["start"][place]] for place in recording.clips]
+        known = [self.answers[tuple(rows[name][place] for name in CLIP)] for place in recording.clips]
         whole = pd.DataFrame(
             [(span.start, span.end, answer) for span, answer in zip(recording.spans, known, strict=True)],
             columns=["start", "end", "emotion"],
@@ -209,7 +240,7 @@ def _segment(start: float, end: float, emotion: str) -> Segment:
     return Segment(start=round(start, 3), end=round(end, 3), emotion=emotion)
 
 
-def _answers(predictions: pd.DataFrame) -> dict[tuple[str, float], str]:
-    """Return the answer for each clip, by its file and start."""
-    columns = (predictions[name] for name in ("file", "start", "predicted"))
-    return {(str(file), float(start)): str(answer) for file, start, answer in zip(*columns, strict=True)}
+def _answers(predictions: pd.DataFrame) -> dict[tuple[Any, ...], str]:
+    """Return the answer for each clip, by what tells it from other clips of its file."""
+    columns = (predictions[name] for name in (*CLIP, "predicted"))
+    return {tuple(key): str(answer) for *key, answer in zip(*columns, strict=True)}
