@@ -7,6 +7,9 @@ from fusionser.errors import SettingsError
 LAST_SECOND = 253402300799
 """End of the year 9999, in seconds since 1970."""
 
+DIGITS = 20
+"""Most digits that are made a number; Python refuses thousands of them with an error of its own."""
+
 DATE = "SOURCE_DATE_EPOCH"
 """Variable with the date of what is written; NumPy, matplotlib and fusionser read it."""
 
@@ -38,5 +41,7 @@ def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
             continue
         raise SettingsError(f"got an empty {named}; a shell variable may not be set")
     date = environment.get(DATE, "")
-    if date and not (date.isdecimal() and date.isascii() and int(date) <= LAST_SECOND):
-        raise SettingsError(f"{DATE} is {date!r}; expected seconds since 1970, 0 to {LAST_SECOND}, or no such variable")
+    if date and not (date.isdecimal() and date.isascii() and len(date) <= DIGITS and int(date) <= LAST_SECOND):
+        raise SettingsError(
+            f"{DATE} is {date[:40]!r}; expected seconds since 1970, 0 to {LAST_SECOND}, or no such variable"
+        )

@@ -98,7 +98,7 @@ def _print_result(result: Any) -> None:
             numbers=["points lost"],
         )
     protocol = result.protocol
-    data = [note for note in result.notes if note.kind in ("partial-corpus", "labels-renamed")]
+    data = [note for note in result.notes if note.kind in ("partial-corpus", "labels-renamed", "windows")]
     stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
     write(headline(result))

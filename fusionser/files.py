@@ -10,6 +10,7 @@ import shlex
 import shutil
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -24,6 +25,7 @@ __all__ = [
     "is_file",
     "is_folder",
     "parse_json",
+    "parse_toml",
     "public_command",
     "public_path",
     "public_paths",
@@ -244,6 +246,9 @@ def _without_climbing(path: str | Path) -> Path:
     return Path(os.path.normpath(Path.cwd() / path)) if ".." in Path(path).parts else Path(path)
 
 
+DEEPEST = 60
+"""Levels of a JSON or TOML text; those of fusionser have a dozen."""
+
 OUTSIDE = r"(?:/|\.\./)"
 """How a path begins that may lead out of the working folder."""
 
@@ -332,7 +337,29 @@ def parse_json(content: str | bytes) -> Any:
         number = float(digits)
         return number if math.isfinite(number) else refused(digits)
 
+    return _not_deep(lambda: json.loads(content, parse_constant=refused, parse_float=finite))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the values of a TOML text; raise `ValueError` if it is not TOML, or the nesting is too deep."""
+    values: dict[str, Any] = _not_deep(lambda: tomllib.loads(text))
+    return values
+
+
+def _not_deep(read: Callable[[], Any]) -> Any:
+    """Return what is read, unless it is nested so deeply that what looks at it would run out of stack."""
     try:
-        return json.loads(content, parse_constant=refused, parse_float=finite)
+        value = read()
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            part
+            for one in level
+            if isinstance(one, dict | list)
+            for part in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return value
+    raise ValueError(f"it is nested more than {DEEPEST} levels deep")

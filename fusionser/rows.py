@@ -85,6 +85,9 @@ ARRAY_MARK = "@"
 ADDED_COLUMNS = (AUDIO_COLUMN, CHANNEL_COLUMN, EXTRACTED_COLUMN, "channel", "augmentation", "source")
 """Columns that listing, augmentation and extraction fill."""
 
+ANSWERS = ("emotion", "probability", "unlikeness", "unlike_because", "unsure_because", "error")
+"""Columns that answers may have beside those of a list; not all models give all of them."""
+
 ROUNDING = 1e-3
 """Seconds by which parts that follow each other may seem to overlap."""
 
@@ -166,6 +169,8 @@ def _sources(rows: pd.DataFrame) -> list[str]:
     Rows of a speaker that overlap in a file have samples in common, so that no split may part them: they share the
     earliest start.
     """
+    if rows.empty:
+        return []
     ordered = rows.reset_index(drop=True).sort_values(["file", "speaker", "start"], kind="stable")
     one = ordered["file"] + "\0" + ordered["speaker"]
     ends = ordered["end"].fillna(np.inf).groupby(one).cummax()
@@ -298,6 +303,7 @@ def given_names(table: pd.DataFrame, taken: Collection[str] = ()) -> dict[Any, A
     left_out = {*ADDED_COLUMNS, "file", "start", "end", *feature_columns(table), *array_columns(table)}
     kept = [name for name in table.columns if name not in left_out]
     filled = [name for name in kept if name not in COLUMNS or (table[name].notna() & (table[name] != "")).any()]
+    taken = {*taken, *ANSWERS} if taken else set()
     # A name that is free stays, whatever another column would be renamed to.
     used = {*taken, *(name for name in filled if name != "emotion")}
     named = {}

@@ -6,7 +6,6 @@ that they were made with. `fusionser.pipeline.build_pipeline` turns a specificat
 """
 
 import math
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
-from fusionser.files import parse_json, write_text
+from fusionser.files import parse_json, parse_toml, write_text
 from fusionser.legacy import current_spec
 from fusionser.names import (
     ADAPTATIONS,
@@ -394,7 +393,7 @@ class Config(Spec):
         source = Path(path)
         try:
             text = source.read_text(encoding="utf-8")
-            values = parse_json(text) if source.suffix == ".json" else tomllib.loads(text)
+            values = parse_json(text) if source.suffix == ".json" else parse_toml(text)
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
                 f"{path}: cannot be read as settings ({error}); expected .toml, or a result.json"

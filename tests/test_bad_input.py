@@ -358,11 +358,11 @@ def test_an_empty_path_is_not_the_working_folder(refused, tmp_path, arguments, m
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("date", ["abc", "-5", "99999999999999999", "1.5"])
+@pytest.mark.parametrize("date", ["abc", "-5", "99999999999999999", "1.5", "9" * 5000])
 def test_a_date_that_cannot_be_right(refused, date):
     """NumPy would end in a ValueError when it is imported."""
     said = refused("list", "corpora", env={"SOURCE_DATE_EPOCH": date})
-    assert f"error: SOURCE_DATE_EPOCH is '{date}'; expected seconds since 1970" in said
+    assert f"error: SOURCE_DATE_EPOCH is '{date[:40]}'; expected seconds since 1970" in said
 
 
 def test_the_demo_corpus_is_not_written_between_other_recordings(refused, tmp_path):
@@ -395,3 +395,16 @@ def test_a_name_that_is_not_utf_8_is_refused_alone(command, demo_folder, tmp_pat
     for options in ([], ["--windows", 1], ["--json"]):
         done = command("predict", os.fsdecode(odd), *options)
         assert done.status == 1 and "name" in done.messages + done.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"seed = {'9' * 5000}", f"{'.'.join(['a'] * 5000)} = 1", f"x = {'[' * 3000}{']' * 3000}"],
+    ids=["a long number", "deep keys", "deep lists"],
+)
+def test_settings_and_recipes_that_python_cannot_take(refused, demo_folder, tmp_path, text):
+    (tmp_path / "odd.toml").write_text(text)
+    said = refused("study", tmp_path / "odd.toml", "--out", tmp_path / "out")
+    assert "is not valid: " in said and "This is a bug" not in said
+    said = refused("evaluate", demo_folder, "--corpus", "demo", "--config", tmp_path / "odd.toml")
+    assert "odd.toml: cannot be read as settings" in said

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -219,3 +220,23 @@ def test_names_that_collide_and_numbers_that_are_infinite(command, demo_folder, 
     table = pd.read_csv(tmp_path / "answers.csv")
     assert not [name for name in table if "." in name]
     assert table["given_emotion"].tolist() == ["sad", "angry", "fear"]
+
+
+def test_columns_named_like_answers_are_never_taken_for_answers(command, demo_rows, tmp_path):
+    """A model without unlikeness gives none, whatever a list has of an earlier prediction."""
+    rows = demo_rows[["file", "speaker", "emotion"]][:40]
+    rows = rows.assign(file=[shutil.copy(file, tmp_path) for file in rows["file"]])
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    model = tmp_path / "m.fusionser"
+    assert command("extract", tmp_path / "rows.csv", "--blocks", "zcr", "--out", tmp_path / "f.parquet").status == 0
+    for file in rows["file"]:
+        Path(file).unlink()
+    assert command("fit", tmp_path / "f.parquet", "--no-estimate", "--out", model).status == 0
+    assert load_model(model).unlikeness is None
+    earlier = {"unlikeness": 0.999, "unlike_because": "{}", "unsure_because": "probability", "probability": 0.2}
+    pd.DataFrame({"file": demo_rows["file"][:2], **earlier}).to_csv(tmp_path / "earlier.csv", index=False)
+    answers = command("predict", model, tmp_path / "earlier.csv", "--json").json
+    assert set(answers[0]["given"]) == {f"given_{name}" for name in earlier} and "unlikeness" not in answers[0]
+    done = command("predict", model, tmp_path / "earlier.csv")
+    assert done.status == 0 and "unsure" not in done.output
+    assert command("predict", model, tmp_path / "earlier.csv", "--out", tmp_path / "o.csv").status == 0

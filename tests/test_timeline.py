@@ -488,6 +488,21 @@ def test_windows_of_recordings_are_rows_that_share_a_source(command, demo_rows, 
     assert (first["emotion"] == "sad").all() and (second["emotion"] == "happy").all()
     done = command(*given, "--hop", 0.2)
     assert done.status == 1 and "--hop has no effect without --windows" in done.messages
+    # A part that ends after its file is set aside once, and not a window at a time.
+    listed.assign(end=[899.0, 0.9, np.nan]).to_csv(tmp_path / "listed.csv", index=False)
+    done = command(*given, "--windows", 0.4, "--hop", 0.2, "--json")
+    assert len(done.json["quarantine"]) == 2 and done.json["rows"] == 3
+
+
+def test_an_evaluation_of_windows_says_so(command, demo_folder, tmp_path):
+    out = tmp_path / "features.parquet"
+    command(
+        "extract", demo_folder, "--corpus", "demo", "--blocks", "zcr", "--windows", 0.5, "--hop", 0.25, "--out", out
+    )
+    done = command("evaluate", out, "--protocol", "random-kfold", "--folds", 2)
+    said = " ".join(done.output.split())
+    assert done.status == 0 and "recordings cut into windows of 0.5 s, one every 0.25 s; a row is a window" in said
+    assert "sources shared" not in said
 
 
 def test_a_list_with_windows_keeps_its_columns_and_its_unusable_recordings(command, demo_rows, tmp_path):

@@ -10,6 +10,7 @@ import pyarrow.parquet
 
 from fusionser.errors import RowsError
 from fusionser.facts import Stamp
+from fusionser.files import parse_json
 
 __all__ = ["KEPT_KEY", "kept_notes", "pack_notes"]
 
@@ -21,6 +22,7 @@ KINDS: Mapping[str, Any] = {
     "lossy-copies": {"corpus": str, "recordings": int, "formats": dict},
     "part-missing": {"corpus": str, "address": str},
     "cut-off": int,
+    "windows": {"length": float, "hop": float},
     "doubled": int,
     "ignored": int,
     "layout": str,
@@ -50,7 +52,7 @@ def kept_notes(path: Path) -> tuple[list[Stamp], list[dict[str, str]]]:
     if content is None:
         return [], []
     try:
-        kept = json.loads(content)
+        kept = parse_json(content)
         notes = [Stamp.model_validate(note) for note in kept["notes"]]
         quarantine = [{"file": entry["file"], "reason": entry["reason"]} for entry in kept["quarantine"]]
     except (ValueError, KeyError, TypeError) as error:

@@ -14,7 +14,7 @@ import pyarrow.parquet
 from fusionser.corpora.kept_notes import KEPT_KEY
 from fusionser.errors import FusionserError, RowsError
 from fusionser.features.extractor import FeatureExtractor
-from fusionser.files import write_whole
+from fusionser.files import parse_json, write_whole
 from fusionser.rows import array_columns
 
 __all__ = ["FeatureSettings", "read_settings", "write_features"]
@@ -105,7 +105,7 @@ def read_settings(path: str | Path) -> FeatureSettings | None:
     if KEY not in metadata:
         return None
     try:
-        described = json.loads(metadata[KEY])
+        described = parse_json(metadata[KEY])
         return FeatureSettings(described["name"], FeatureExtractor.from_settings(described["features"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RowsError(f"{path}: its settings are invalid ({error}); extract the features again") from error

@@ -241,7 +241,7 @@ def extract_file(
     if windows is not None:
         if feature_columns(listing.rows):
             raise SettingsError("a features file has the features of whole recordings; with --windows, give recordings")
-        stamp = Stamp(kind="windows", value={"length": windows.length, "hop": windows.hop})
+        stamp = Stamp(kind="windows", value={"length": float(windows.length), "hop": float(windows.hop)})
         listing = replace(listing, rows=window_rows(listing.rows, windows), notes=[*listing.notes, stamp])
     run = _Extracting(extractor, resources, progress, strict, listing)
     write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance(), run.packed)

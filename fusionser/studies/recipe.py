@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -12,7 +11,7 @@ from typing import Annotated, Self, TypeVar
 from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
-from fusionser.files import parse_json, write_text
+from fusionser.files import parse_json, parse_toml, write_text
 from fusionser.legacy import current_spec
 from fusionser.names import IMPORTANCE, INDUCTIVE, PRECISIONS, SETTINGS
 from fusionser.spec import DEFAULT_SPEC, Labels, PipelineSpec, ProtocolSpec, Spec, one_of, stored_elsewhere
@@ -232,8 +231,8 @@ def read_recipe(name: str) -> Recipe:
 def parsed(kind: type[AnyRecipe], name: str, file: Traversable) -> AnyRecipe:
     """Read a recipe of a kind from its TOML file; errors call it by its name."""
     try:
-        return kind(**tomllib.loads(file.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, SettingsError) as error:
-        raise SettingsError(f"the recipe '{name}' is not valid: {error}") from error
+        return kind(**parse_toml(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: the recipe cannot be read ({error})") from error
+    except ValueError as error:
+        raise SettingsError(f"the recipe '{name}' is not valid: {error}") from error

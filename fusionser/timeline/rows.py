@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from fusionser.audio import END_TOLERANCE
 from fusionser.decoding import duration_of
 from fusionser.errors import AudioError
 from fusionser.timeline.windows import SHORTEST, WindowSettings
@@ -13,8 +14,8 @@ def window_rows(rows: pd.DataFrame, settings: WindowSettings) -> pd.DataFrame:
     """Return one row per window of each recording or part of one.
 
     The windows are those of `predict_timeline`: window k begins at k times the hop, and the last one ends with the
-    recording. They keep the label and the source of their recording, so that no split parts them. A recording without
-    samples, or that cannot be opened, stays one row.
+    recording. They keep the label and the source of their recording, so that no split parts them. A recording that
+    cannot be opened, and a part that ends after its file, stay one row.
 
     Parameters
     ----------
@@ -25,28 +26,30 @@ def window_rows(rows: pd.DataFrame, settings: WindowSettings) -> pd.DataFrame:
     Examples
     --------
     >>> from fusionser.rows import make_rows
-    >>> rows = make_rows([{"file": "a.wav", "start": 10.0, "end": 12.2, "emotion": "sad"}])
-    >>> cut = window_rows(rows, WindowSettings(length=1.0, hop=0.5))
-    >>> cut[["start", "end", "source"]].to_numpy().tolist()[-1]
-    [11.5, 12.2, 'a.wav#10']
+    >>> rows = make_rows([{"file": "missing.wav", "emotion": "sad"}])
+    >>> len(window_rows(rows, WindowSettings(length=1.0, hop=0.5)))
+    1
     """
     places, starts, ends = [], [], []
+    seconds = {str(file): _duration(str(file)) for file in rows["file"].unique()}
     for number, (file, start, end) in enumerate(zip(rows["file"], rows["start"], rows["end"], strict=True)):
-        for first, last in _windows(float(start), _end(str(file), float(end)), settings) or [(start, end)]:
+        whole = seconds[str(file)]
+        last = whole if end != end else float(end)
+        # The extraction says what is wrong with a file, and with a part that ends after it.
+        usable = last <= whole + END_TOLERANCE
+        for first, stop in (_windows(float(start), last, settings) if usable else []) or [(start, end)]:
             places.append(number)
             starts.append(first)
-            ends.append(last)
+            ends.append(stop)
     return rows.iloc[places].assign(start=starts, end=ends).reset_index(drop=True)
 
 
-def _end(file: str, end: float) -> float:
-    if end == end:
-        return end
+def _duration(file: str) -> float:
+    """Return the duration of a file in seconds; NaN if it cannot be read."""
     try:
         return duration_of(file)
     except AudioError:
-        # The extraction says what is wrong with it.
-        return end
+        return float("nan")
 
 
 def _windows(start: float, end: float, settings: WindowSettings) -> list[tuple[float, float]]:
