@@ -7,7 +7,7 @@ from fusionser.errors import unknown_name
 
 from .console import counted, print_json, print_table, training_bar, write
 from .options import IMPORTANCE_HELP, Experiment, Places, check_out_folder, option
-from .preparing import prepare_experiment
+from .preparing import prepare_protocol
 
 
 class Asked(Experiment):
@@ -23,16 +23,10 @@ def evaluate(places: Places, asked: Asked) -> None:
     """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
     from fusionser.jobs import evaluate_prepared
     from fusionser.names import IMPORTANCE
-    from fusionser.pipeline import choose_protocol
 
     if asked.importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
-    prepared, split, resources = prepare_experiment(
-        asked,
-        places,
-        lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
-        protocol="speaker-kfold",
-    )
+    prepared, split, resources = prepare_protocol(asked, places)
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
             prepared, split, importance=asked.importance, resources=resources, progress=progress

@@ -5,7 +5,7 @@ from typing import Any
 
 from .console import print_json, print_table, training_bar, write
 from .options import Experiment, Places, check_out_folder, option
-from .preparing import prepare_experiment
+from .preparing import prepare_protocol
 
 
 class Asked(Experiment):
@@ -21,18 +21,12 @@ class Asked(Experiment):
 
 def evaluate_timeline(places: Places, asked: Asked) -> None:
     """Judge emotions over time: on clips of unseen speakers, joined to recordings whose borders are known."""
-    from fusionser.pipeline import choose_protocol
     from fusionser.studies.over_time import evaluate_over_time
     from fusionser.timeline.windows import WindowSettings
 
     # Wrong settings are told before features are extracted.
     WindowSettings(asked.windows, asked.hop)
-    prepared, split, resources = prepare_experiment(
-        asked,
-        places,
-        lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
-        protocol="speaker-kfold",
-    )
+    prepared, split, resources = prepare_protocol(asked, places)
     with training_bar("folds") as progress:
         result = evaluate_over_time(
             prepared,

@@ -89,6 +89,18 @@ def prepare_experiment(
     return prepared, split, resources
 
 
+def prepare_protocol(asked: Experiment, places: list[Path]) -> tuple[Any, Any, Any]:
+    """Prepare rows as `prepare_experiment` does, for a protocol by its name; by default `speaker-kfold`."""
+    from fusionser.pipeline import choose_protocol
+
+    return prepare_experiment(
+        asked,
+        places,
+        lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
+        protocol="speaker-kfold",
+    )
+
+
 def _check_network_options(spec: Any, extractor: Any) -> None:
     """Raise `SettingsError` if an option for networks has no effect."""
     from fusionser.pipeline.build import unused_network_options

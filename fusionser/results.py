@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -35,6 +35,7 @@ __all__ = [
     "provenance",
     "public_quarantine",
     "read_result",
+    "read_stored",
     "today",
     "versions",
 ]
@@ -55,6 +56,9 @@ PACKAGES = (
     "torch",
     "skorch",
 )
+
+
+Stored = TypeVar("Stored", bound=Record)
 
 
 def _current(settings: Any) -> Any:
@@ -222,8 +226,8 @@ class Result(Record):
         return write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
-def read_result(path: str | Path) -> Result:
-    """Read a result from its JSON file.
+def read_stored(kind: type[Stored], path: str | Path, what: str) -> Stored:
+    """Read a stored result of a kind from its JSON file; `what` is its name in errors.
 
     Raises
     ------
@@ -232,11 +236,16 @@ def read_result(path: str | Path) -> Result:
     """
     try:
         with stored_elsewhere():
-            return read_json(Result, Path(path).read_bytes())
+            return read_json(kind, Path(path).read_bytes())
     except OSError as error:
         raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:
-        raise FusionserError(f"{path}: not a result that this version reads ({what_differs(error)})") from error
+        raise FusionserError(f"{path}: not {what} that this version reads ({what_differs(error)})") from error
+
+
+def read_result(path: str | Path) -> Result:
+    """Read the result of an evaluation from its JSON file, as `read_stored` does."""
+    return read_stored(Result, path, "a result")
 
 
 def versions() -> dict[str, str]:

@@ -24,7 +24,7 @@ from fusionser.evaluation.metrics import (
     speaker_intervals,
     unweighted_average_recall,
 )
-from fusionser.facts import Record, Stamp, read_json, what_differs
+from fusionser.facts import Record, Stamp
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.files import write_text
@@ -32,7 +32,7 @@ from fusionser.model import Model
 from fusionser.processes import in_processes
 from fusionser.reader import read_row
 from fusionser.registry import CONDITIONS, plugins_among
-from fusionser.results import Provenance, provenance, public_quarantine
+from fusionser.results import Provenance, provenance, public_quarantine, read_stored
 from fusionser.rows import CHANNEL_COLUMN, COLUMNS
 
 __all__ = ["CLEAN", "ConditionScores", "StressResult", "draw_clips", "read_stress", "score_answers", "stress_model"]
@@ -109,19 +109,8 @@ class StressResult(Record):
 
 
 def read_stress(path: str | Path) -> StressResult:
-    """Read a result from its JSON file.
-
-    Raises
-    ------
-    FusionserError
-        If the file is missing, or is not a result that this version can read.
-    """
-    try:
-        return read_json(StressResult, Path(path).read_bytes())
-    except OSError as error:
-        raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise FusionserError(f"{path}: not a stress test that this version reads ({what_differs(error)})") from error
+    """Read a stress test from its JSON file, as `read_stored` does."""
+    return read_stored(StressResult, path, "a stress test")
 
 
 def draw_clips(rows: pd.DataFrame, limit: int, seed: int = 0) -> pd.DataFrame:

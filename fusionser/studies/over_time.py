@@ -10,17 +10,17 @@ import pandas as pd
 from pydantic import model_validator
 
 from fusionser.checks import check_range
-from fusionser.errors import FusionserError, SettingsError
+from fusionser.errors import SettingsError
 from fusionser.evaluation.evaluate import FoldProgress
 from fusionser.evaluation.metrics import Counts
 from fusionser.evaluation.over_time import FRAME, frame_counts
-from fusionser.facts import Record, read_json, what_differs
+from fusionser.facts import Record
 from fusionser.files import write_text
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.names import INDUCTIVE
 from fusionser.pipeline import Prepared, Resources
 from fusionser.pipeline.resources import LOCAL
-from fusionser.results import Result
+from fusionser.results import Result, read_stored
 from fusionser.splits import Protocol
 from fusionser.timeline import predict_timeline
 from fusionser.timeline.joined import Joined, join_clips
@@ -105,21 +105,8 @@ class OverTimeResult(Record):
 
 
 def read_over_time(path: str | Path) -> OverTimeResult:
-    """Read a result from its JSON file.
-
-    Raises
-    ------
-    FusionserError
-        If the file is missing, or is not a result that this version can read.
-    """
-    try:
-        return read_json(OverTimeResult, Path(path).read_bytes())
-    except OSError as error:
-        raise FusionserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise FusionserError(
-            f"{path}: not a judgement of time lines that this version reads ({what_differs(error)})"
-        ) from error
+    """Read a judgement of time lines from its JSON file, as `read_stored` does."""
+    return read_stored(OverTimeResult, path, "a judgement of time lines")
 
 
 def evaluate_over_time(
