@@ -1,8 +1,9 @@
 """Checks of all arguments and of the environment, before any command looks at them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fusionser.errors import SettingsError
+from fusionser.files import is_loop
 
 LAST_SECOND = 253402300799
 """End of the year 9999, in seconds since 1970."""
@@ -18,7 +19,7 @@ PATH_OPTIONS = frozenset({"--config", "--html", "--list", "--out", "--save-confi
 
 
 def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Raise `SettingsError` if a path is empty, or the date of the environment cannot be right.
+    """Raise `SettingsError` if a path cannot be one, or the date of the environment cannot be right.
 
     An empty path would be the working folder.
 
@@ -29,19 +30,26 @@ def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
     ...
     fusionser.errors.SettingsError: got an empty value for --out; a shell variable may not be set
     """
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        flag, has_value, value = argument.partition("=")
-        if has_value and not value and flag in PATH_OPTIONS:
-            named = f"value for {flag}"
-        elif not argument and before in PATH_OPTIONS:
-            named = f"value for {before}"
-        elif not argument and not before.startswith("-"):
-            named = "argument"
-        else:
-            continue
-        raise SettingsError(f"got an empty {named}; a shell variable may not be set")
+    for option, value in _paths(arguments):
+        if not value:
+            named = f"value for {option}" if option else "argument"
+            raise SettingsError(f"got an empty {named}; a shell variable may not be set")
+        if option and is_loop(value):
+            raise SettingsError(f"{option} is {value}, where a link leads back to itself; choose another path")
     date = environment.get(DATE, "")
     if date and not (date.isdecimal() and date.isascii() and len(date) <= DIGITS and int(date) <= LAST_SECOND):
         raise SettingsError(
             f"{DATE} is {date[:40]!r}; expected seconds since 1970, 0 to {LAST_SECOND}, or no such variable"
         )
+
+
+def _paths(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the option and the value of each path, and each argument that is no option's value with no option."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        flag, has_value, value = argument.partition("=")
+        if has_value and flag in PATH_OPTIONS:
+            yield flag, value
+        elif before in PATH_OPTIONS:
+            yield before, argument
+        elif not before.startswith("-") and not argument.startswith("-"):
+            yield "", argument

@@ -38,7 +38,7 @@ def extract(places: Places, asked: Asked) -> None:
 
     out, given = asked.out, asked.given
     refuse_inputs(out, places)
-    if out.suffix != ".parquet":
+    if out.suffix.lower() != ".parquet":
         raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
     config = given.over(asked.settings.load())
     config = config.changed(pipeline=_without_learning(asked.front_end.over(config.pipeline)))

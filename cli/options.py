@@ -60,7 +60,7 @@ def refuse_inputs(out: Path | None, inputs: Iterable[Path | str | None], flag: s
 
 def check_out_table(out: Path | None) -> Path | None:
     """Reject a table to write that cannot be made, or is of an unknown format."""
-    if out is not None and out.suffix not in (".csv", ".parquet"):
+    if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         raise SettingsError(f"--out is {out}; expected a file ending in .csv or .parquet")
     return check_out_file(out)
 
@@ -236,7 +236,7 @@ class Settings(Group):
         from fusionser.pipeline import resolve
 
         if self.save_config is not None:
-            if self.save_config.suffix != ".toml":
+            if self.save_config.suffix.lower() != ".toml":
                 raise SettingsError(f"--save-config is {self.save_config}; expected a file ending in .toml")
             resolved = resolve(config.pipeline, places)
             of_a_file = resolved.features.blocks and not config.pipeline.features.blocks

@@ -25,7 +25,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the pages and figures of a folder of results again, without running anything."""
-    if html is not None and html.suffix != ".html":
+    if html is not None and html.suffix.lower() != ".html":
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
     if not results.is_dir():
         raise SettingsError(

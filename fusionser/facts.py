@@ -1,13 +1,13 @@
 """Facts about results and listings, as values. Only `fusionser.reporting` turns them into sentences."""
 
 import math
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from fusionser.files import parse_json
 
-__all__ = ["Record", "Stamp", "json_value", "read_json", "what_differs"]
+__all__ = ["QuarantineList", "Record", "Stamp", "json_value", "read_json", "what_differs"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,6 +39,16 @@ class Stamp(Record):
     kind: str
     value: Any = None
     allowed: bool = True
+
+
+def _with_reasons(entries: list[dict[str, str]]) -> list[dict[str, str]]:
+    if not all({"file", "reason"} <= entry.keys() for entry in entries):
+        raise ValueError("an entry has no file or no reason; expected both")
+    return entries
+
+
+QuarantineList = Annotated[list[dict[str, str]], AfterValidator(_with_reasons)]
+"""Recordings that were left out, each with its ``file`` and the ``reason``."""
 
 
 def json_value(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Atomic writing of files, and temporary folders; what a killed process left of either is cleared by the next one."""
 
 import atexit
+import errno
 import json
 import math
 import os
@@ -125,6 +126,8 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     FusionserError
         When the file cannot be written (disk full, no permission). An existing file at `path` is then unchanged.
     """
+    if is_loop(path):
+        raise FusionserError(f"cannot write {path}: a link on its path leads back to itself; choose another path")
     # What a link leads to is replaced, and not the link.
     target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
     if exists(target) and not is_file(target):
@@ -179,6 +182,17 @@ def _asked(ask: Callable[[Path], bool], path: str | Path) -> bool:
         return ask(Path(path))
     except (OSError, ValueError):
         return False
+
+
+def is_loop(path: str | Path) -> bool:
+    """Return whether a symbolic link on a path leads back to itself."""
+    try:
+        Path(path).stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    except ValueError:
+        return False
+    return False
 
 
 def is_file(path: str | Path) -> bool:

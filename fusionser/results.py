@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fusionser.errors import FusionserError
-from fusionser.facts import Record, Stamp, read_json, what_differs
+from fusionser.facts import QuarantineList, Record, Stamp, read_json, what_differs
 from fusionser.files import public_command, public_paths, write_text
 from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
@@ -199,7 +199,7 @@ class Result(Record):
     speaker_confusions: dict[str, list[list[int]]] = Field(default_factory=dict)
     genders: dict[str, str] = Field(default_factory=dict)
     importance: dict[str, tuple[float, tuple[float, float] | None]] = Field(default_factory=dict)
-    quarantine: list[dict[str, str]] = Field(default_factory=list)
+    quarantine: QuarantineList = Field(default_factory=list)
     notes: tuple[Stamp, ...] = ()
     seed: int
     seconds: dict[str, float]

@@ -423,6 +423,6 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
         ".parquet": table.to_parquet,
         ".csv": lambda *given, **options: without_formulas(table).to_csv(*given, **options, quoting=quoting_of(table)),
     }
-    if target.suffix not in writers:
+    if target.suffix.lower() not in writers:
         raise FusionserError(f"{target}: cannot tell the format from '{target.suffix}'; expected .parquet or .csv")
-    return write_whole(target, lambda temporary: writers[target.suffix](temporary, index=False))
+    return write_whole(target, lambda temporary: writers[target.suffix.lower()](temporary, index=False))

@@ -78,6 +78,20 @@ def one_of(kind: str, names: Collection[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _not_finite(value: Any, name: str) -> str | None:
+    """Return where a value contains a number that is not finite, such as ``"parameters: C: got inf"``, or None."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{name}: got {value}"
+    if isinstance(value, Mapping):
+        found = (_not_finite(part, str(key)) for key, part in value.items())
+    elif isinstance(value, (list, tuple)):
+        found = (_not_finite(part, str(number)) for number, part in enumerate(value, start=1))
+    else:
+        return None
+    inside = next((place for place in found if place), None)
+    return inside and f"{name}: {inside}"
+
+
 class Spec(BaseModel):
     """A frozen record without extra fields; an invalid value raises `SettingsError`."""
 
@@ -98,6 +112,15 @@ class Spec(BaseModel):
             if isinstance(cause, UnknownNameError):
                 raise UnknownNameError(message, cause.kind) from error
             raise SettingsError(message) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _finite(cls, values: Any) -> Any:
+        # Pydantic checks declared numbers. This one checks those in settings of any type, which JSON could not store.
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if (place := _not_finite(value, name)) is not None:
+                raise ValueError(f"{place}; expected a finite number")
+        return values
 
     def plain(self) -> dict[str, Any]:
         """Return the values that differ from the defaults, as plain values."""
@@ -393,7 +416,7 @@ class Config(Spec):
         source = Path(path)
         try:
             text = source.read_text(encoding="utf-8")
-            values = parse_json(text) if source.suffix == ".json" else parse_toml(text)
+            values = parse_json(text) if source.suffix.lower() == ".json" else parse_toml(text)
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
                 f"{path}: cannot be read as settings ({error}); expected .toml, or a result.json"

@@ -12,6 +12,8 @@ from conftest import tone
 from fusionser_cli.checks import PATH_OPTIONS
 from option_help import option_texts
 
+from fusionser.errors import FusionserError
+from fusionser.files import write_text
 from fusionser.registry import AUGMENTATIONS
 
 EVALUATE = ["--corpus", "demo", "--preset", "fusionnet"]
@@ -356,6 +358,17 @@ def test_a_cache_without_room_costs_nothing_but_the_cache(command, demo_folder, 
 def test_an_empty_path_is_not_the_working_folder(refused, tmp_path, arguments, message):
     assert message in refused(*arguments, cwd=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--out", "--timeline"])
+@pytest.mark.parametrize("place", ["loop", "loop/t.csv"])
+def test_a_link_to_itself_is_no_place_for_results(refused, tmp_path, option, place):
+    (tmp_path / "loop").symlink_to("loop")
+    told = refused("predict", "clip.wav", option, place, cwd=tmp_path)
+    assert told == f"error: {option} is {place}, where a link leads back to itself; choose another path"
+    with pytest.raises(FusionserError, match="a link on its path leads back to itself"):
+        write_text(tmp_path / place, "text")
+    assert (tmp_path / "loop").is_symlink()
 
 
 @pytest.mark.parametrize("date", ["abc", "-5", "99999999999999999", "1.5", "9" * 5000])

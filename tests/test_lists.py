@@ -127,10 +127,10 @@ def test_what_a_list_says_of_a_refused_recording_stays_as_it_is(command, saved, 
     assert [answer["given"]["truth"] for answer in answers] == ["sad", "happy", "fear"]
     assert [answer["given"]["right"] for answer in answers] == [True, False, True]
     assert "is empty" in answers[2]["error"] and not answers[1]["error"]
-    for suffix in ("parquet", "csv"):
+    for suffix in ("parquet", "csv", "PARQUET", "CSV"):
         out = tmp_path / f"out.{suffix}"
         assert command("predict", saved["svm"], "--list", tmp_path / "t.parquet", "--out", out).status == 0
-        read = pd.read_parquet(out) if suffix == "parquet" else pd.read_csv(out)
+        read = pd.read_parquet(out) if suffix.lower() == "parquet" else pd.read_csv(out)
         assert read["id"].tolist() == table["id"].tolist() and read["note"].tolist() == ["a", "b", "c"]
 
 

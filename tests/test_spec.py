@@ -281,3 +281,12 @@ def test_robust_among_blocks_is_the_preset():
     names = build_features(PipelineSpec(features={"blocks": ["robust"]})).get_feature_names_out()
     assert list(names) == list(build_features(PipelineSpec()).get_feature_names_out())
     assert len(names) == 198
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [({"C": float("inf")}, "C: got inf"), ({"hidden": [64, float("nan")]}, "hidden: 2: got nan")],
+)
+def test_settings_that_json_cannot_store_are_refused(parameters, place):
+    with pytest.raises(SettingsError, match=rf"^parameters: {place}; expected a finite number$"):
+        ClassifierSpec(name="mlp", parameters=parameters)

@@ -335,3 +335,20 @@ def test_the_headline_names_all_conditions_that_change_the_same_share(report):
     )
     assert "a changes 0.0 % and b and c change 50.0 %" in said(0.0, 0.5, 0.5)
     assert said(0.1, 0.1) == "a and b change 10.0 % of the answers of svm with x."
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("notes", [{"kind": "unused-columns", "value": 3}], "note of the kind 'unused-columns' has the value '3'"),
+        ("notes", [{"kind": "labels-renamed", "value": "x"}], "the file was edited or damaged"),
+        ("quarantine", [{}], "not a stress test that this version reads (1 field differs)"),
+    ],
+)
+def test_an_edited_result_is_told(command, report, tmp_path, field, value, message):
+    folder, _ = report
+    stored = json.loads((folder / "stress.json").read_text())
+    (tmp_path / "stress.json").write_text(json.dumps({**stored, field: value}))
+    ended = command("report", tmp_path)
+    told = " ".join(ended.messages.split())
+    assert ended.status == 1 and message in told and "internal error" not in told

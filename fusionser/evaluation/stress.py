@@ -24,7 +24,7 @@ from fusionser.evaluation.metrics import (
     speaker_intervals,
     unweighted_average_recall,
 )
-from fusionser.facts import Record, Stamp
+from fusionser.facts import QuarantineList, Record, Stamp
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.files import write_text
@@ -99,7 +99,7 @@ class StressResult(Record):
     clean: ConditionScores
     conditions: list[ConditionScores] = Field(min_length=1)
     notes: tuple[Stamp, ...]
-    quarantine: list[dict[str, str]]
+    quarantine: QuarantineList
     seed: int
     provenance: Provenance
 

@@ -58,7 +58,7 @@ def write_features(
         If the file is not named ``.parquet``, or cannot be written.
     """
     target = Path(path)
-    if target.suffix != ".parquet":
+    if target.suffix.lower() != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
     described = {"name": name, "features": extractor.settings(), "provenance": provenance}
     parts = map(_stored, [tables] if isinstance(tables, pd.DataFrame) else tables)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fusionser.corpora.labels import renamed_labels
+from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
 from fusionser.registry import NETWORKS
 from fusionser.results import BY_INNER_FOLDS, Result
@@ -228,7 +229,13 @@ def stamp_text(stamp: Stamp) -> str:
     """
     if stamp.kind not in STAMPS:
         return f"'{stamp.kind}', which this version of fusionser does not know"
-    return STAMPS[stamp.kind](stamp.value)
+    try:
+        return STAMPS[stamp.kind](stamp.value)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise FusionserError(
+            f"a note of the kind '{stamp.kind}' has the value {str(stamp.value)[:80]!r}, which that kind cannot have; "
+            "the file was edited or damaged, so restore it or run its command again"
+        ) from error
 
 
 def stamp_texts(stamps: Sequence[Stamp]) -> list[str]:
