@@ -66,8 +66,9 @@ def extract(places: Places, asked: Asked) -> None:
         )
         return
     earlier = ", the others were analysed earlier" if extracted.computed < extracted.rows else ""
+    rows = counted(extracted.rows, "window") if asked.windows is not None else recordings(extracted.rows)
     write(
-        f"{out}: {recordings(extracted.rows)}, {counted(extracted.columns, 'column')} ({extracted.features_name}); "
+        f"{out}: {rows}, {counted(extracted.columns, 'column')} ({extracted.features_name}); "
         f"{extracted.computed} analysed{earlier}; {extracted.seconds:.1f} s"
     )
     if extracted.quarantine:

@@ -494,6 +494,19 @@ def test_windows_of_recordings_are_rows_that_share_a_source(command, demo_rows, 
     assert len(done.json["quarantine"]) == 2 and done.json["rows"] == 3
 
 
+def test_windows_of_a_recording_that_is_too_long_for_one_clip(command, tmp_path):
+    """901 s at 8 kHz: as a clip it is set aside, and as 301 windows of 3 s it is used."""
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 901 * 8000), 8000)
+    pd.DataFrame({"file": ["long.wav"], "emotion": ["sad"]}).to_csv(tmp_path / "listed.csv", index=False)
+    given = ["extract", tmp_path / "listed.csv", "--blocks", "zcr", "--out", tmp_path / "features.parquet"]
+    done = command(*given)
+    told = " ".join(done.messages.split())
+    assert done.status == 1 and "none of 1 recordings can be used" in told and "901 s long" in told
+    done = command(*given, "--windows", 3, "--hop", 3)
+    assert done.status == 0 and "features.parquet: 301 windows, " in done.output
+    assert pd.read_parquet(tmp_path / "features.parquet")["end"].tolist()[-2:] == [900.0, 901.0]
+
+
 def test_an_evaluation_of_windows_says_so(command, demo_folder, tmp_path):
     out = tmp_path / "features.parquet"
     command(

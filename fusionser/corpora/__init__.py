@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from fusionser.checks import channel_number
-from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure
+from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure, without_overlong
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
@@ -20,7 +20,7 @@ from fusionser.corpora.kept_notes import kept_notes
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA
-from fusionser.rows import COLUMNS, check_rows, given_columns, load_rows, of_channel
+from fusionser.rows import COLUMNS, check_rows, feature_columns, given_columns, load_rows, of_channel
 from fusionser.tables import TABLE_SUFFIXES
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
@@ -37,6 +37,7 @@ def list_rows(
     columns: Mapping[str, str] | None = None,
     accept_truncated: bool = False,
     channel: str | None = None,
+    any_length: bool = False,
 ) -> Listing:
     """List the rows of a folder or of a table.
 
@@ -57,6 +58,8 @@ def list_rows(
     channel : str, optional
         Channel of the recordings to use, ``left``, ``right``, ``mean`` or a number from 1; a table may also have it in
         the column ``audio_channel``.
+    any_length : bool, default=False
+        List recordings that are too long for one clip too, for example to cut them into windows.
 
     Returns
     -------
@@ -69,6 +72,8 @@ def list_rows(
     """
     channel_number(channel)
     listing = _listed(Path(place), corpus, layout, columns, accept_truncated)
+    if not any_length and not feature_columns(listing.rows):
+        listing = without_overlong(listing)
     return replace(listing, rows=of_channel(listing.rows, channel))
 
 

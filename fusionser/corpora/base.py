@@ -18,7 +18,7 @@ from fusionser.files import shown_name, wrong_name
 from fusionser.foreign import FOREIGN_SUFFIXES
 from fusionser.rows import make_rows
 
-__all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure"]
+__all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure", "without_overlong"]
 
 LOSSLESS_SUFFIXES = (
     ".wav", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".caf", ".au", ".snd", ".sph", ".nist", ".voc",
@@ -305,6 +305,27 @@ def _same_audio(one: str, other: str) -> bool:
         return False
 
 
+def without_overlong(listing: Listing) -> Listing:
+    """Move the recordings that are too long for one clip (`fusionser.audio.LONGEST_SECONDS`) to the quarantine."""
+    overlong: dict[int, str] = {}
+    spans = zip(listing.rows["file"], listing.rows["start"], listing.rows["end"], strict=True)
+    for place, (file, start, end) in enumerate(spans):
+        try:
+            check_length(end - start, str(file))
+        except AudioError as error:
+            overlong[place] = str(error)
+    if not overlong:
+        return listing
+    if len(overlong) == len(listing.rows):
+        raise CorpusError(f"none of {len(overlong)} recordings can be used; the first: {next(iter(overlong.values()))}")
+    refused = listing.rows.iloc[list(overlong)].assign(reason=list(overlong.values()))
+    return replace(
+        listing,
+        rows=listing.rows.drop(index=refused.index).reset_index(drop=True),
+        quarantine=pd.concat([listing.quarantine, refused[["file", "reason"]]], ignore_index=True),
+    )
+
+
 def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing:
     """Set ``end`` of each record to the duration of its file, and list unreadable files as quarantined.
 
@@ -317,7 +338,6 @@ def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing
             cut_off += accept_truncated and is_cut_off(record["file"], seconds)
             if record.get("start", 0.0) >= seconds:
                 raise AudioError(f"{record['file']}: {seconds:g} s long; holds nothing from {record['start']:g} s on")
-            check_length(record.get("end", seconds) - record.get("start", 0.0), str(record["file"]))
         except AudioError as error:
             refused.append({"file": record["file"], "reason": str(error)})
         else:

@@ -98,8 +98,8 @@ class Extracted:
     seconds: float
 
 
-def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
-    """List the rows of all places together.
+def list_places(places: Sequence[Place], *, strict: bool = False, any_length: bool = False) -> Listing:
+    """List the rows of all places together, with recordings that are too long for one clip if `any_length`.
 
     Raises
     ------
@@ -114,6 +114,7 @@ def list_places(places: Sequence[Place], *, strict: bool = False) -> Listing:
             columns=place.columns,
             accept_truncated=place.accept_truncated,
             channel=place.channel,
+            any_length=any_length,
         )
         for place in places
     ]
@@ -237,7 +238,16 @@ def extract_file(
             f"{', '.join(learning)} {verb} from training rows, so {they} cannot be extracted beforehand; leave {them} "
             f"out here{hint}, and name {them} in 'fusionser evaluate' or 'fusionser fit'"
         )
-    listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels, own_names=True)
+    listing = _listed(
+        places,
+        classes,
+        dropped,
+        labels,
+        strict=strict,
+        exact=exact_labels,
+        own_names=True,
+        any_length=windows is not None,
+    )
     if windows is not None:
         if feature_columns(listing.rows):
             raise SettingsError("a features file has the features of whole recordings; with --windows, give recordings")
@@ -292,8 +302,9 @@ def _listed(
     strict: bool,
     exact: bool,
     own_names: bool = False,
+    any_length: bool = False,
 ) -> Listing:
-    listing = list_places(places, strict=strict)
+    listing = list_places(places, strict=strict, any_length=any_length)
     folded, spellings = fold_labels(listing.rows["emotion"])
     alike = listing.rows if exact else listing.rows.assign(emotion=folded)
     emotions = rename_labels(alike, labels)
