@@ -55,6 +55,8 @@ class Outcome:
 def _be_the_command(
     arguments: list[str], env: dict[str, str], folder: str | None, largest_file: int | None, streams: list[str]
 ) -> None:
+    # Ctrl-C is ignored by the process that this one is forked from, and where tests run in the background of a shell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(env)
     # As an interpreter does when it starts, which this one did long ago.

@@ -26,6 +26,9 @@ SHORTEST_RUN = 0.3
 """Share of the time of a whole run within which a resumed one is killed, at least."""
 
 SECONDS = 300.0
+SECONDS_TO_STOP = 2.0
+"""Within which a run may still end by itself after a signal."""
+
 TIMES = ("date", "seconds", "duration", "minutes", "finished", "started")
 """Keys of stored results that tell when, or how long."""
 
@@ -150,7 +153,10 @@ def _kill_once(tally: Tally, place: Place, arguments: list[str], after: float) -
     if process.exitcode is not None:
         return False
     os.kill(process.pid, sent)
+    killed = time.monotonic()
     process.join(60)
+    if process.exitcode == 0 and time.monotonic() - killed > SECONDS_TO_STOP:
+        tally.hangs.append(f"{tally.area} {tally.tried}: {sent.name} after {after:.2f} s was ignored")
     if process.exitcode is None:
         tally.hangs.append(f"{tally.area} {tally.tried}: {sent.name} after {after:.2f} s did not end it")
         process.kill()
