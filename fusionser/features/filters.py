@@ -88,6 +88,22 @@ def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None,
     return (triangles * areas[:, None]).astype(np.float32)
 
 
+def chroma_classes(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float = 0.0) -> tuple[Array64, Array64]:
+    """Return the place of each bin in pitch classes from A0, and the width of its filter, shape (1 + n_fft / 2,) each.
+
+    Examples
+    --------
+    >>> places, widths = chroma_classes(22050, 2048, 12)
+    >>> float(places[round(440 / 22050 * 2048)].round())  # A, four octaves above A0
+    48.0
+    """
+    bins = np.arange(1, n_fft // 2 + 2)
+    classes = n_chroma * np.log2(bins * (sampling_rate / n_fft) / (A440_OCTAVES * 2.0 ** (tuning / n_chroma)))
+    # 0 Hz has no pitch, so its bin is placed one and a half octaves below the first.
+    classes = np.concatenate([[classes[0] - 1.5 * n_chroma], classes])
+    return classes[:-1], np.maximum(np.diff(classes), 1.0)
+
+
 @lru_cache(maxsize=256)
 def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float) -> Array:
     """Return Gaussian filters of each pitch class from C, with the highest weight five octaves above A0 (Ellis 2007).
@@ -108,15 +124,10 @@ def chroma_filters(sampling_rate: int, n_fft: int, n_chroma: int, tuning: float)
     >>> chroma_filters(22050, 2048, 12, 0.0)[:, round(440 / 22050 * 2048)].argmax()  # A, the tenth class from C
     np.int64(9)
     """
-    bins = np.arange(1, n_fft // 2 + 2)
-    classes = n_chroma * np.log2(bins * (sampling_rate / n_fft) / (A440_OCTAVES * 2.0 ** (tuning / n_chroma)))
-    # 0 Hz has no pitch, so its bin is placed one and a half octaves below the first.
-    classes = np.concatenate([[classes[0] - 1.5 * n_chroma], classes])
-    widths = np.maximum(np.diff(classes), 1.0)[:, None]
-    classes = classes[:-1]
+    classes, widths = chroma_classes(sampling_rate, n_fft, n_chroma, tuning)
     half = np.round(n_chroma / 2)
     distance = np.remainder(classes[:, None] - np.arange(n_chroma) + half + 10 * n_chroma, n_chroma) - half
-    curves = np.exp(-0.5 * np.square(2 * distance / widths))
+    curves = np.exp(-0.5 * np.square(2 * distance / widths[:, None]))
     curves /= np.sqrt(np.square(curves).sum(axis=1, keepdims=True))
     curves *= np.exp(-0.5 * np.square((classes / n_chroma - CENTRE_OCTAVE) / OCTAVE_WIDTH))[:, None]
     # The classes start at A, and C is the fourth of twelve.

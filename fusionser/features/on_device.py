@@ -16,26 +16,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from fusionser.audio import ClipSettings
 from fusionser.errors import AudioError
 from fusionser.features.clip import Clip, Computation
-from fusionser.features.filters import chroma_filters, mel_filters
-from fusionser.features.spectrum import FrameSettings, Spectrum, cosines, frame_window, moment_weights
+from fusionser.features.spectrum import FrameSettings, Spectrum
+from fusionser.features.spectrum_tensors import SpectrumTensors
 from fusionser.features.tuning import tuning_band, tuning_of_band
 
 __all__ = ["SpectrumBatch", "share_spectra"]
 
 Array = npt.NDArray[Any]
 
-TINY = float(np.finfo(np.float32).tiny)
 
-
-class SpectrumBatch:
-    """Waveforms of one length on a device, and the quantities of their spectra, each computed once for all clips.
-
-    The methods compute what those of `Spectrum` with the same name do, with the clips as the first axis.
+class SpectrumBatch(SpectrumTensors):
+    """Waveforms of one length on a device, whose quantities are each computed once for all clips.
 
     Parameters
     ----------
@@ -46,9 +41,8 @@ class SpectrumBatch:
     """
 
     def __init__(self, spectra: Sequence[Spectrum], device: torch.device) -> None:
-        self.frames = spectra[0].frames
-        self.device = device
-        self._spectra = spectra
+        waveforms = torch.from_numpy(np.stack([spectrum.waveform for spectrum in spectra]))
+        super().__init__(waveforms.to(device), spectra[0].frames)
         self._host: dict[tuple[Any, ...], Array] = {}
 
     def on_host(self, view: Callable[..., Tensor], *arguments: Any) -> Array:
@@ -58,95 +52,15 @@ class SpectrumBatch:
             self._host[key] = view(self, *arguments).cpu().numpy()
         return self._host[key]
 
-    def _tensor(self, values: Array) -> Tensor:
-        return torch.from_numpy(values).to(self.device)
-
-    @cached_property
-    def waveforms(self) -> Tensor:
-        """Samples, shape (n_clips, n_samples)."""
-        return self._tensor(np.stack([spectrum.waveform for spectrum in self._spectra]))
-
-    @cached_property
-    def magnitude(self) -> Tensor:
-        """Magnitudes, shape (n_clips, 1 + n_fft / 2, n_frames)."""
-        emphasised = self.waveforms
-        if self.frames.pre_emphasis:
-            emphasised = self._tensor(np.stack([spectrum.emphasised() for spectrum in self._spectra]))
-        n_fft, hop, window = self.frames.n_fft, self.frames.hop_length, self._tensor(frame_window(self.frames))
-        return torch.stft(emphasised, n_fft, hop, window=window, pad_mode="constant", return_complex=True).abs()
-
-    @cached_property
-    def power(self) -> Tensor:
-        """Squared magnitudes, shape (n_clips, 1 + n_fft / 2, n_frames)."""
-        return self.magnitude.square()
-
-    def rms(self) -> Tensor:
-        """Return `Spectrum.rms`."""
-        half = self.frames.n_fft // 2
-        padded = functional.pad(self.waveforms.double(), (half, half))
-        return padded.unfold(1, self.frames.n_fft, self.frames.hop_length).square().mean(dim=2).sqrt()
-
-    def zero_crossing_rate(self) -> Tensor:
-        """Return `Spectrum.zero_crossing_rate`."""
-        n_fft, half = self.frames.n_fft, self.frames.n_fft // 2
-        negative = functional.pad(self.waveforms[:, None], (half, half), mode="replicate")[:, 0] < -1e-10
-        changes = functional.pad((negative[:, 1:] != negative[:, :-1]).cumsum(dim=1), (1, 0))
-        starts = torch.arange(0, negative.shape[1] - n_fft + 1, self.frames.hop_length, device=self.device)
-        return (changes[:, starts + n_fft - 1] - changes[:, starts]).double() / n_fft
-
-    def mel(self, n_mels: int, fmax: float | None, htk: bool) -> Tensor:
-        """Return `Spectrum.mel`."""
-        return self._tensor(mel_filters(self.frames.sampling_rate, self.frames.n_fft, n_mels, fmax, htk)) @ self.power
-
-    def log_mel(self, n_mels: int, fmax: float | None, htk: bool) -> Tensor:
-        """Return `Spectrum.log_mel`."""
-        logs = 10.0 * self.mel(n_mels, fmax, htk).clamp(min=1e-10).log10()
-        return logs.maximum(logs.amax(dim=(1, 2), keepdim=True) - 80.0)
-
-    def mfcc(self, n_mels: int, fmax: float | None, htk: bool) -> Tensor:
-        """Return `Spectrum.mfcc` with all coefficients."""
-        return self._tensor(cosines(n_mels)) @ self.log_mel(n_mels, fmax, htk)
-
     def tuning(self, n_chroma: int) -> Tensor:
-        """Return `Spectrum.tuning`."""
+        """Return `Spectrum.tuning`, computed on the CPU, where the few peaks are faster."""
         rate, n_fft = self.frames.sampling_rate, self.frames.n_fft
         low, high = tuning_band(rate, n_fft)
         bands = self.power[:, low - 1 : high + 1].cpu().numpy()
         loudest = self.power.amax(dim=1).cpu().numpy()
         pairs = zip(bands, loudest, strict=True)
         tunings = [tuning_of_band(band, most, low, rate, n_fft, n_chroma) for band, most in pairs]
-        return torch.tensor(tunings, dtype=torch.float64)
-
-    def chroma(self, n_chroma: int) -> Tensor:
-        """Return `Spectrum.chroma`."""
-        rate, n_fft = self.frames.sampling_rate, self.frames.n_fft
-        tunings = self.on_host(SpectrumBatch.tuning, n_chroma).tolist()
-        filters = np.stack([chroma_filters(rate, n_fft, n_chroma, tuning) for tuning in tunings])
-        raw = self._tensor(filters) @ self.power
-        peaks = raw.amax(dim=1, keepdim=True)
-        return raw / torch.where(peaks < TINY, 1.0, peaks)
-
-    def moments(self) -> Tensor:
-        """Return the sums of magnitude times frequency to the powers 0, 1 and 2."""
-        moments = self._tensor(moment_weights(self.frames)) @ self.magnitude.double()
-        moments[:, 0] = torch.where(moments[:, 0] < TINY, 1.0, moments[:, 0])
-        return moments
-
-    def rolloff(self, share: float) -> Tensor:
-        """Return the bins of `Spectrum.rolloff`."""
-        cumulative = self.magnitude.cumsum(dim=1, dtype=torch.float64)
-        return (cumulative >= share * cumulative[:, -1:]).int().argmax(dim=1)
-
-    def flatness(self) -> Tensor:
-        """Return `Spectrum.flatness`."""
-        power = self.power.clamp(min=1e-10)
-        return power.log().mean(dim=1, dtype=torch.float64).exp() / power.mean(dim=1, dtype=torch.float64)
-
-    def flux(self) -> Tensor:
-        """Return `Spectrum.flux`."""
-        shapes = self.magnitude / self.magnitude.sum(dim=1, keepdim=True, dtype=torch.float64).clamp(min=TINY).float()
-        steps = shapes.diff(dim=2, prepend=shapes[:, :, :1]).double()
-        return steps.square().sum(dim=1).sqrt()
+        return torch.tensor(tunings, dtype=torch.float64, device=self.waveforms.device)
 
 
 def _shared(view: Callable[[SpectrumBatch], Tensor]) -> Any:
