@@ -129,7 +129,7 @@ def _study(ravdess: Path, scratch: Path) -> Figure:
     """Evaluate the CRNN by six folds of RAVDESS, as a user does."""
     chosen = ["--corpus", "ravdess", "--network", "crnn", "--protocol", "speaker-kfold", "--folds", "6"]
     where = ["--device", "cuda", "--precision", "bfloat16"]
-    code = "from fusionser_cli.app import main; main()"
+    code = "from fusionser_cli.start import main; main()"
     environment = {**os.environ, "FUSIONSER_CACHE": str(scratch)}
     began = time.perf_counter()
     subprocess.run(

@@ -101,7 +101,7 @@ def cores() -> int:
 
 def run_command(*arguments: str) -> None:
     """Run `fusionser` as a process of its own."""
-    code = "from fusionser_cli.app import main; main()"
+    code = "from fusionser_cli.start import main; main()"
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
 
 

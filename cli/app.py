@@ -25,10 +25,10 @@ from .options import with_groups, with_option
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
+from .stopped import INTERRUPTED, STOPPED
 from .stress import stress
 from .study import study
 
-INTERRUPTED = 130
 ALLOCATIONS = 50_000
 """Allocations between garbage collections. With Python's default, importing torch collects hundreds of times."""
 
@@ -86,7 +86,7 @@ def main() -> None:
         app(prog_name="fusionser")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            say("stopped. Finished work is kept; run the same command again to continue")
+            say(STOPPED)
         raise
     except FusionserError as error:
         say(f"error: {with_option(error, sys.argv[1:])}")
@@ -102,7 +102,3 @@ def main() -> None:
             "FUSIONSER_TRACEBACK=1 and report what it prints"
         )
     sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

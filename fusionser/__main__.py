@@ -1,6 +1,6 @@
 """``python -m fusionser``: the command line, as ``fusionser``."""
 
-from fusionser_cli.app import main
+from fusionser_cli.start import main
 
 if __name__ == "__main__":
     main()

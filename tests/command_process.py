@@ -69,7 +69,7 @@ def _be_the_command(
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     sys.stdin = os.fdopen(0, closefd=False)
     sys.argv = ["fusionser", *arguments]
-    from fusionser_cli.app import main
+    from fusionser_cli.start import main
 
     try:
         main()
@@ -82,7 +82,7 @@ def _be_the_command(
 def start_command(*arguments: Any, env: dict[str, str]) -> subprocess.Popen[str]:
     """Start `fusionser` and go on, so that it can be stopped."""
     return subprocess.Popen(
-        [sys.executable, "-m", "fusionser_cli.app", *map(str, arguments)],
+        [sys.executable, "-m", "fusionser", *map(str, arguments)],
         env={**os.environ, **env},
         text=True,
         stdout=subprocess.DEVNULL,
@@ -113,7 +113,7 @@ def fork_command(
 def _run_anew(arguments: Sequence[Any], stdin: str, env: Mapping[str, str], cwd: Path | None) -> Outcome:
     """Run `fusionser` in a new interpreter."""
     done = subprocess.run(
-        [sys.executable, "-m", "fusionser_cli.app", *map(str, arguments)],
+        [sys.executable, "-m", "fusionser", *map(str, arguments)],
         input=stdin,
         env={**os.environ, **ONE_WORKER, **env},
         cwd=cwd,

@@ -11,7 +11,7 @@ def option_texts(command: str, **env: Any) -> dict[str, str]:
     """Return the text that the help of a command has for each argument and option."""
     # Without its boxes, which typer reads once, so in a process that has imported nothing.
     done = subprocess.run(
-        [sys.executable, "-m", "fusionser_cli.app", *command.split(), "--help"],
+        [sys.executable, "-m", "fusionser", *command.split(), "--help"],
         env={**os.environ, "TYPER_USE_RICH": "0", **env},
         capture_output=True,
         text=True,

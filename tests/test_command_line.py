@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -331,10 +332,28 @@ def test_help_and_version(command):
         assert command(name, "-h").output == told.output
 
 
+def test_ctrl_c_while_the_commands_are_imported():
+    code = """
+import sys
+
+class Stops:
+    def find_spec(self, name, path, target=None):
+        if name == "fusionser_cli.corpora":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Stops())
+from fusionser_cli.start import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.startswith("stopped. ") and "Traceback" not in done.stderr
+
+
 def test_the_package_is_run_as_the_command():
     by_name, by_package = (
-        subprocess.run([sys.executable, "-m", name, "-h"], capture_output=True, text=True, check=True)
-        for name in ("fusionser_cli.app", "fusionser")
+        subprocess.run([*start, "-h"], capture_output=True, text=True, check=True)
+        for start in ([Path(sys.executable).with_name("fusionser")], [sys.executable, "-m", "fusionser"])
     )
     assert "Usage: fusionser " in by_package.stdout
     assert by_package.stdout == by_name.stdout

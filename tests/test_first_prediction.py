@@ -20,7 +20,7 @@ REPORT = (
     "code",
     [
         "from fusionser.model import load_model\nload_model(sys.argv[2]).predict(sys.argv[3:])",
-        "from fusionser_cli.app import main\nmain()",
+        "from fusionser_cli.start import main\nmain()",
     ],
     ids=["package", "command"],
 )

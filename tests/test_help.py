@@ -89,7 +89,7 @@ def test_what_is_registered_while_the_program_runs_is_in_the_help(monkeypatch):
 def test_help_is_light():
     heavy = {"numpy", "torch", "sklearn", "importlib.metadata", "fusionser.registry"}
     code = (
-        "import sys, atexit; from fusionser_cli.app import main; sys.argv = ['fusionser', {}'--help']\n"
+        "import sys, atexit; from fusionser_cli.start import main; sys.argv = ['fusionser', {}'--help']\n"
         "atexit.register(lambda: print(sorted({} & set(sys.modules)))); main()"
     )
     for arguments, loaded in (("", []), ("'evaluate', ", ["fusionser.registry", "importlib.metadata"])):

@@ -81,7 +81,7 @@ def path_of(folders):
 
 def start(*arguments, beside=()):
     """Run `fusionser` in a new interpreter, where some folders hold packages."""
-    arguments = [sys.executable, "-m", "fusionser_cli.app", *map(str, arguments)]
+    arguments = [sys.executable, "-m", "fusionser", *map(str, arguments)]
     env = {**os.environ, **path_of(beside)}
     done = subprocess.run(arguments, env=env, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr

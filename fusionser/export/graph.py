@@ -102,6 +102,8 @@ class ModelGraph(nn.Module):
 
     def __init__(self, model: Model, whole: bool) -> None:
         super().__init__()
+        if whole and (reason := whole_obstacle(model)):
+            raise SettingsError(f"the model cannot begin with the waveform: {reason}; use whole=False")
         extractor: FeatureExtractor = model.pipeline[FEATURES]
         learned = getattr(extractor, "learned_", {})
         self.whole, self.computations = whole, computations_of(extractor)
