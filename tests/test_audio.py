@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fusionser import decoding
 from fusionser.audio import LONGEST_SECONDS, ClipSettings, fingerprint, prepare
+from fusionser.corpora import list_rows
 from fusionser.corpora.base import measure
 from fusionser.decoding import decode
 from fusionser.errors import AudioError, CorpusError, SettingsError
@@ -154,8 +155,10 @@ def test_an_endless_recording_is_refused_before_it_is_read(tmp_path):
     for end in (None, LONGEST_SECONDS + 0.5):
         with pytest.raises(AudioError, match="endless"):
             decode(file, 0.0, end)
+    (tmp_path / "rows.csv").write_text("file,emotion\nlong.wav,sad\n")
     with pytest.raises(CorpusError, match="endless"):
-        measure([{"file": str(file)}])
+        list_rows(tmp_path / "rows.csv")
+    assert len(list_rows(tmp_path / "rows.csv", any_length=True).rows) == 1
     with pytest.raises(AudioError, match="not a regular file"):
         decode("/dev/zero")
 
