@@ -79,9 +79,9 @@ class Asked(Group):
         table = self.table
         common: dict[str, Any] = {
             **{name: getattr(self, name) for name in ("corpus", "gender", "importance", "epochs", "seed")},
-            "classifiers": names(self.classifier),
+            "classifiers": names(self.classifier, "--classifier"),
             "preset": self.preset or (None if self.blocks else "fusionnet"),
-            "blocks": names(self.blocks),
+            "blocks": names(self.blocks, "--blocks"),
             "protocol": ProtocolSpec(name=self.protocol, settings={} if self.folds is None else {"folds": self.folds}),
         }
         if self.study is None:
@@ -90,8 +90,8 @@ class Asked(Group):
                     "--also is only for the studies protocol and corpora; choose one of them with --study"
                 )
             return Factorial(
-                imbalance=names(table.imbalance or STRATEGIES),
-                augmentation=names(table.augmentation or KINDS),
+                imbalance=names(table.imbalance, "--imbalance") or names(STRATEGIES, ""),
+                augmentation=names(table.augmentation, "--augmentation") or names(KINDS, ""),
                 copies=table.copies or 1,
                 only_scarce=table.augment_classes == "scarce",
                 imposed=table.impose_imbalance,

@@ -15,6 +15,7 @@ from .console import say
 from .corpora import corpora_app
 from .evaluate import evaluate
 from .evaluate_timeline import evaluate_timeline
+from .export import export
 from .extract import extract
 from .fit import fit
 from .info import info
@@ -50,6 +51,7 @@ for command in (
     predict,
     listen,
     info,
+    export,
     stress,
     study,
     ablate,

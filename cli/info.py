@@ -13,7 +13,10 @@ from .options import Json, check_out_file, refuse_inputs
 
 def info(
     model: Annotated[
-        Path | None, typer.Argument(help="Model file that 'fusionser fit' wrote; by default the included one.")
+        Path | None,
+        typer.Argument(
+            help="Model file that 'fusionser fit' or 'fusionser export' wrote; by default the included one."
+        ),
     ] = None,
     study: Annotated[
         Path | None,
@@ -27,21 +30,30 @@ def info(
 ) -> None:
     """Show what a saved model was trained on, its scores, its purpose and limits, and its licence."""
     from fusionser.files import write_text
-    from fusionser.model import load_model
-    from fusionser.reporting.card import INCLUDED_RECORDINGS, card_page, included_card, like_results
+    from fusionser.model import load_model, load_onnx
+    from fusionser.reporting.card import INCLUDED_RECORDINGS, card_page, export_text, included_card, like_results
+
+    from .inputs import is_onnx
 
     if json and out is not None:
         raise SettingsError("--json prints the card, and --out writes it as Markdown; give one of them")
     refuse_inputs(out, [model])
-    loaded = load_model(model)
+    if model is not None and is_onnx(model):
+        loaded: Any = load_onnx(model)
+        described = loaded.onnx_card
+    else:
+        loaded = load_model(model)
+        described = loaded.card
     if json:
-        print_json(loaded.card.model_dump(mode="json"))
+        print_json(described.model_dump(mode="json"))
         return
     results = [] if study is None else like_results(loaded.card, _results(study))
     if model is None:
         page = included_card() if study is None else card_page(loaded.card, results, INCLUDED_RECORDINGS)
     else:
         page = card_page(loaded.card, results)
+        if described is not loaded.card:
+            page = f"{export_text(described)}\n\n{page}"
     if out is None:
         write(page)
     else:

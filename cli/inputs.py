@@ -16,6 +16,7 @@ from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.files import exists, is_file, is_folder, temporary_folder, wrong_name
+from fusionser.names import ONNX_SUFFIX
 from fusionser.rows import check_rows, load_rows, of_channel
 from fusionser.tables import TABLE_SUFFIXES, load_table, named_columns
 
@@ -162,9 +163,9 @@ def _paths(lines: Iterable[str]) -> list[str]:
 def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
     """Return the model and the recordings among the arguments; None stands for the included model."""
     for path in paths[1:]:
-        if is_model_file(path):
+        if _is_model(path):
             raise SettingsError(f"{path} is a model, and not the first argument; give the model before the recordings")
-    if paths and is_model_file(paths[0]):
+    if paths and _is_model(paths[0]):
         return Path(paths[0]), paths[1:]
     return None, paths
 
@@ -178,8 +179,21 @@ def check_gender(model: Any, rows: pd.DataFrame, advice: str) -> None:
         )
 
 
+def _is_model(path: str) -> bool:
+    return is_model_file(path) or is_onnx(path)
+
+
+def is_onnx(path: str | Path) -> bool:
+    """Return whether a path stands for a model in an ONNX file."""
+    return Path(path).suffix.lower() == ONNX_SUFFIX and not is_folder(path)
+
+
 def load_or_included(path: Path | None) -> Any:
     """Load a model; say what is used if none is given."""
+    if path is not None and is_onnx(path):
+        from fusionser.model import load_onnx
+
+        return load_onnx(path)
     from fusionser.model import load_model
 
     loaded = load_model(path)

@@ -26,9 +26,10 @@ def option(text: str, default: Any = None, flag: str | None = None, panel: str |
 
 
 def check_jobs(jobs: int) -> int:
-    """Reject zero processes."""
-    if jobs == 0:
-        raise SettingsError("--jobs is 0; expected the number of processes, or -1 for one per core")
+    """Reject zero processes, and more than this machine can have."""
+    from fusionser.checks import check_jobs as check
+
+    check(jobs, "--jobs")
     return jobs
 
 
@@ -179,9 +180,14 @@ Places = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
-def names(text: str) -> list[str]:
-    """Split a comma-separated list."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+def names(text: str | None, flag: str) -> list[str]:
+    """Split the comma-separated list that an option gives, if it is given; raise `SettingsError` if it is empty."""
+    if text is None:
+        return []
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise SettingsError(f"{flag} is '{text}'; expected names, separated by commas, or leave the option out")
+    return found
 
 
 def _given(group: "Group", *members: str, **more: Any) -> dict[str, Any]:
@@ -266,7 +272,7 @@ class Input(Group):
         from fusionser.pipeline import Place
         from fusionser.tables import named_columns
 
-        given: list[Any] = names(self.corpus or "") or [None]
+        given: list[Any] = names(self.corpus, "--corpus") or [None]
         if len(given) not in (1, len(places)):
             raise SettingsError(
                 f"got {len(given)} corpora for {len(places)} places; expected one for each, or one for all"
@@ -285,9 +291,12 @@ class Input(Group):
         """Return the settings, with the given classes."""
         from fusionser.corpora.labels import named_labels
 
-        given: dict[str, Any] = {name: names(text) for name, text in _given(self, "classes", "drop_classes").items()}
+        given: dict[str, Any] = {
+            name: names(text, f"--{name.replace('_', '-')}")
+            for name, text in _given(self, "classes", "drop_classes").items()
+        }
         if self.rename is not None:
-            given["labels"] = named_labels(names(self.rename))
+            given["labels"] = named_labels(names(self.rename, "--rename"))
         if self.labels is not None:
             given["exact_labels"] = self.labels == EXACT
         return config.changed(**given)
@@ -313,7 +322,7 @@ class FrontEnd(Group):
     def over(self, spec: Any) -> Any:
         """Return the specification with the given features, which replace those of a settings file."""
         features, network = spec.features, spec.network
-        named = _given(self, "preset", blocks=names(self.blocks) if self.blocks else None)
+        named = _given(self, "preset", blocks=names(self.blocks, "--blocks") or None)
         if named or self.network is not None:
             network = self.network
             gender = features.gender if network is None else None
@@ -366,7 +375,7 @@ class Training(Group):
 
             # The specification cannot refuse --classifier svm, which is its default.
             raise SettingsError(NETWORK_ALONE_TEXT)
-        augment = None if self.augment is None else names(self.augment)
+        augment = None if self.augment is None else names(self.augment, "--augment")
         rows = _given(self, "copies", "imbalance", "impose_imbalance", "augment_classes", augment=augment)
         changed = spec.rows.changed(**rows)
         if self.copies is not None and not changed.augment:
@@ -395,11 +404,11 @@ class Split(Group):
 
     panel = "Protocol"
     folds: int | None = option("Number of folds.")
-    test_speakers: str = option("Speakers of a hold-out, comma-separated.", "")
+    test_speakers: str | None = option("Speakers of a hold-out, comma-separated.")
     test_share: float | None = option("Share of a hold-out, 0 to 1.")
     stratified: bool = option("Equal shares of the emotions in random splits.", False, "--stratified")
-    test_corpora: str = option("Corpora to test on, for protocols over several corpora.", "")
-    train_corpora: str = option("Corpora to train on, for cross-corpus; by default all others.", "")
+    test_corpora: str | None = option("Corpora to test on, for protocols over several corpora.")
+    train_corpora: str | None = option("Corpora to train on, for cross-corpus; by default all others.")
 
     def over(self, config: Any, name: str | None, default: str, seed: int | None) -> Any:
         """Return the settings with the given protocol."""
@@ -415,11 +424,11 @@ class Split(Group):
         given = _given(
             self,
             "folds",
-            speakers=names(self.test_speakers) or None,
+            speakers=names(self.test_speakers, "--test-speakers") or None,
             share=self.test_share,
             stratified=self.stratified or None,
-            test=names(self.test_corpora) or None,
-            train=names(self.train_corpora) or None,
+            test=names(self.test_corpora, "--test-corpora") or None,
+            train=names(self.train_corpora, "--train-corpora") or None,
         )
         return config.changed(protocol=ProtocolSpec(name=chosen, settings=settings | given))
 

@@ -90,7 +90,8 @@ def predict(
         typer.Argument(
             metavar="[MODEL] RECORDINGS...",
             help="Recordings, folders and tables; '-' reads a recording, or paths, from standard input. A model that "
-            "'fusionser fit' wrote comes first; without it, the included model is used, which was trained on CREMA-D.",
+            "'fusionser fit' or 'fusionser export' wrote comes first; without it, the included model is used, "
+            "which was trained on CREMA-D.",
         ),
     ] = None,
 ) -> None:
@@ -183,6 +184,9 @@ def _set_gender(model: Any, rows: Any, gender: str | None) -> None:
 def _adapted(model: Any, rows: Any, jobs: int) -> Any:
     """Return the model adapted to the rows; say so if they are few."""
     from fusionser.alignment import ADVISABLE_CLIPS
+
+    if not hasattr(model, "adapt"):
+        raise SettingsError("--adapt needs a model that 'fusionser fit' wrote; an ONNX file cannot be adapted")
 
     with progress_bar("recordings to adapt to") as progress:
         adapted = model.adapt(rows, n_jobs=jobs, progress=progress)

@@ -3,4 +3,7 @@
 INTERRUPTED = 130
 """Exit status."""
 
-STOPPED = "stopped. Finished work is kept; run the same command again to continue"
+STOPPED = (
+    "stopped. Run the same command again to continue: what is in the cache, or in an output folder, is not computed "
+    "again"
+)

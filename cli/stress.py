@@ -68,7 +68,7 @@ def stress(
 
     from .inputs import check_gender, load_or_included, split_model
 
-    wanted = list(dict.fromkeys(names(asked.conditions or "")))
+    wanted = list(dict.fromkeys(names(asked.conditions, "--conditions")))
     for name in wanted:
         CONDITIONS.named(name)
     model, places = split_model(paths)

@@ -1,5 +1,6 @@
 from .corpora import list_rows as list_rows
 from .errors import FusionserError as FusionserError
+from .export import export_onnx as export_onnx
 from .features import FeatureExtractor as FeatureExtractor
 from .features import fusionnet as fusionnet
 from .features import robust as robust
@@ -9,7 +10,9 @@ from .jobs import evaluate as evaluate
 from .jobs import extract as extract
 from .jobs import fit as fit
 from .model import Model as Model
+from .model import OnnxModel as OnnxModel
 from .model import load_model as load_model
+from .model import load_onnx as load_onnx
 from .model import save_model as save_model
 from .registry import REGISTRIES as REGISTRIES
 from .spec import PipelineSpec as PipelineSpec

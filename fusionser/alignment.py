@@ -23,7 +23,7 @@ def check_clips(count: int) -> None:
         raise SettingsError(
             f"got {count} usable {'clip' if count == 1 else 'clips'} to adapt to; expected {LEAST_CLIPS} or more "
             f"({ADVISABLE_CLIPS} are advisable), because the statistics of fewer depend too much on what is "
-            "said in them; leave out the adaptation"
+            "said in them. Copies of a clip count once. Leave out the adaptation"
         )
 
 

@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 from fusionser.augmentation.waveforms import drawing
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import COLUMN_BALANCINGS, ROW_BALANCINGS
-from fusionser.splits.inner_folds import sources_of
+from fusionser.sources import sources_of
 
 __all__ = ["BalanceRows", "ImposeImbalance", "balance_columns", "check_balance"]
 

@@ -1,5 +1,6 @@
 """Range checks that several estimators share."""
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -13,6 +14,7 @@ __all__ = [
     "channel_number",
     "check_dropout",
     "check_finite",
+    "check_jobs",
     "check_present",
     "check_range",
     "check_truth",
@@ -22,6 +24,9 @@ __all__ = [
 
 MOST_UNITS = 8192
 MOST_DROPOUT = 0.95
+
+MOST_JOBS_PER_CORE = 8
+"""Most processes for each core. More are no faster, and each one takes memory."""
 
 MOST_CHANNEL_NUMBER = 1024
 """Largest number of a channel; libsndfile reads no file with more channels."""
@@ -39,6 +44,29 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
     """
     if not isinstance(value, Real) or isinstance(value, bool) or not least <= value <= most:
         raise SettingsError(f"{name} is {value!r}; expected {least} to {most}", parameter=name)
+
+
+def check_jobs(n_jobs: Any, name: str = "n_jobs") -> None:
+    """Raise `SettingsError` if a number of processes is none, or more than this machine can have.
+
+    Examples
+    --------
+    >>> check_jobs(None)
+    >>> check_jobs(0)
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: n_jobs is 0; expected a number of processes, -1 for one per core, or None
+    """
+    if n_jobs is None:
+        return
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise SettingsError(f"{name} is {n_jobs!r}; expected a number of processes, -1 for one per core, or None")
+    cores = os.cpu_count() or 1
+    if int(n_jobs) > MOST_JOBS_PER_CORE * cores:
+        raise SettingsError(
+            f"{name} is {n_jobs}, and this machine has {cores} cores; expected at most {MOST_JOBS_PER_CORE} for each "
+            "core, or -1 for one per core"
+        )
 
 
 def check_whole(name: str, value: int) -> None:

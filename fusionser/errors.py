@@ -10,6 +10,7 @@ from difflib import get_close_matches
 __all__ = [
     "AudioError",
     "CorpusError",
+    "ExportError",
     "FusionserError",
     "LeakageError",
     "ModelFileError",
@@ -79,6 +80,10 @@ class TrainingError(FusionserError):
 
 class ModelFileError(FusionserError):
     """A saved model cannot be read: it is truncated, unsafe, from a newer version or of another format."""
+
+
+class ExportError(FusionserError):
+    """A model cannot be expressed in another format, or what was made of it gives other answers than the model."""
 
 
 def unknown_name(kind: str, got: str, known: Iterable[str]) -> UnknownNameError:

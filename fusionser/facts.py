@@ -3,11 +3,11 @@
 import math
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fusionser.files import parse_json
 
-__all__ = ["QuarantineList", "Record", "Stamp", "json_value", "read_json", "what_differs"]
+__all__ = ["Count", "QuarantineList", "Record", "Share", "Stamp", "json_value", "read_json", "what_differs"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,6 +39,13 @@ class Stamp(Record):
     kind: str
     value: Any = None
     allowed: bool = True
+
+
+Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]
+"""A score or a probability, 0 to 1. Means of numbers that are all 1 may exceed it by a rounding error."""
+
+Count = Annotated[int, Field(ge=0)]
+"""A number of rows, clips or speakers."""
 
 
 def _with_reasons(entries: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -9,8 +9,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fusionser.cache import Cache, CacheChoice
 from fusionser.docstrings import DocumentedParameters
@@ -19,8 +17,7 @@ from fusionser.facts import Record, read_json, what_differs
 from fusionser.features.extraction import Progress, compute_clips
 from fusionser.features.inputs import rows_of
 from fusionser.features.recording import Recording
-from fusionser.scaling import split_carried
-from fusionser.splits import InnerFolds
+from fusionser.scikit_learn import BaseEstimator
 
 __all__ = ["Unlike", "Unlikeness", "fit_unlikeness", "pack_unlikeness", "unpack_unlikeness"]
 
@@ -129,6 +126,12 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
             raise SettingsError(
                 f"folds is {self.folds} and limit is {self.limit}; expected 2 folds or more, and a limit above 0"
             )
+        # Reading a fitted one, as predictions do, needs no scikit-learn.
+        from sklearn.utils.validation import validate_data
+
+        from fusionser.scaling import split_carried
+        from fusionser.splits import InnerFolds
+
         carried, features = split_carried(X)
         values = validate_data(self, features, dtype=np.float64, ensure_min_samples=2)
         rows = values if carried is None else carried
@@ -162,13 +165,21 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
         return np.sqrt(np.maximum(squares, 0.0))
 
     def _values(self, X: Any) -> Array:
+        from sklearn.utils.validation import check_is_fitted, validate_data
+
+        from fusionser.scaling import split_carried
+
         check_is_fitted(self)
         values: Array = validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
         return values
 
     def score_samples(self, X: Any) -> Array:
         """Return how unlike the training rows each row is, from 0 (like them) to 1 (unlike), shape (n_rows,)."""
-        distances = self._distances(self._values(X))
+        return self.scores(self._values(X))
+
+    def scores(self, values: Array) -> Array:
+        """Do what `score_samples` does, for an array of the columns that needs no checks."""
+        distances = self._distances(values)
         count, furthest = len(self.distances_), self.distances_[-1]
         inside = np.searchsorted(self.distances_, distances) / (count + 1)
         beyond = 1.0 - furthest / np.maximum(distances, np.finfo(float).tiny) / (count + 1)
@@ -176,7 +187,10 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
 
     def reasons(self, X: Any) -> list[Unlike]:
         """Return the description of each row that differs most from the training rows, `Unlike`."""
-        values = self._values(X)
+        return self.reasons_of(self._values(X))
+
+    def reasons_of(self, values: Array) -> list[Unlike]:
+        """Do what `reasons` does, for an array of the columns that needs no checks."""
         outside = np.maximum(self.lowest_ - values, values - self.highest_) / self.scale_
         about = np.abs(values - self.center_) / self.scale_
         worst = np.where((outside > 0).any(axis=1), outside.argmax(axis=1), about.argmax(axis=1))

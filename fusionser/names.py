@@ -32,6 +32,7 @@ FUSIONS = (EARLY, *LATE_FUSIONS)
 """Early fusion classifies all columns together; late fusion combines the probabilities of several classifiers."""
 
 TIMELINE_SUFFIXES = (".html", ".csv", ".json", ".txt", ".TextGrid")
+ONNX_SUFFIX = ".onnx"
 """Formats of a time line: a page, a table, everything, labels for Audacity, tiers for Praat."""
 
 GENDERS = ("female", "male")

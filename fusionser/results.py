@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fusionser.errors import FusionserError
-from fusionser.facts import QuarantineList, Record, Stamp, read_json, what_differs
+from fusionser.facts import Count, QuarantineList, Record, Share, Stamp, read_json, what_differs
 from fusionser.files import public_command, public_paths, write_text
 from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
@@ -100,32 +100,32 @@ FIXED, BY_INNER_FOLDS = "fixed", "inner-folds"
 class Scores(Record):
     """WAR, UAR and macro F1, 0 to 1."""
 
-    war: float
-    uar: float
-    macro_f1: float
+    war: Share
+    uar: Share
+    macro_f1: Share
 
 
 class ClassResult(Record):
     """Precision, recall, F1 and support of one class."""
 
-    precision: float
-    recall: float
-    f1: float
-    support: int
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
 
 
 class FoldResult(Record):
     """One fold: its sizes, its scores, and what its training and test rows share."""
 
     name: str
-    train_rows: int
-    test_rows: int
-    test_speakers: int
+    train_rows: Count
+    test_rows: Count
+    test_speakers: Count
     scores: Scores
-    shared_speakers: int
-    shared_sources: int
-    shared_audio: int
-    shared_statements: int
+    shared_speakers: Count
+    shared_sources: Count
+    shared_audio: Count
+    shared_statements: Count
     parameters: dict[str, Any] = Field(default_factory=dict)
     fit_seconds: float | None
 
@@ -178,8 +178,8 @@ class Result(Record):
 
     format: int = FORMAT
     corpora: tuple[str, ...]
-    rows: int
-    speaker_count: int
+    rows: Count
+    speaker_count: Count
     classes: tuple[str, ...] = Field(min_length=1)
     protocol: ProtocolStamp
     spec: StoredSpec | None = None
@@ -190,13 +190,13 @@ class Result(Record):
     classifier: str
     classifier_settings: BlockSettings
     pooled: Scores
-    intervals: dict[str, tuple[float, float]] | None
-    calibration_error: float | None = None
+    intervals: dict[str, tuple[Share, Share]] | None
+    calibration_error: Share | None = None
     per_class: dict[str, ClassResult]
-    confusion: list[list[int]]
-    folds: list[FoldResult]
+    confusion: list[list[Count]]
+    folds: list[FoldResult] = Field(min_length=1)
     speakers: dict[str, Scores]
-    speaker_confusions: dict[str, list[list[int]]] = Field(default_factory=dict)
+    speaker_confusions: dict[str, list[list[Count]]] = Field(default_factory=dict)
     genders: dict[str, str] = Field(default_factory=dict)
     importance: dict[str, tuple[float, tuple[float, float] | None]] = Field(default_factory=dict)
     quarantine: QuarantineList = Field(default_factory=list)
@@ -215,6 +215,18 @@ class Result(Record):
             return upgraded(values) if form == 1 else values
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"an incomplete result of format 1: {error!r}") from error
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Result":
+        size = len(self.classes)
+        for table in (self.confusion, *self.speaker_confusions.values()):
+            if len(table) != size or any(len(row) != size for row in table):
+                raise ValueError(f"a confusion is not a table of {size} by {size} classes")
+        if set(self.per_class) != set(self.classes):
+            raise ValueError("the scores by class are not those of its classes")
+        if self.intervals is not None and set(self.intervals) != set(Scores.model_fields):
+            raise ValueError(f"its intervals are not those of {', '.join(Scores.model_fields)}")
+        return self
 
     @property
     def corpus(self) -> str:

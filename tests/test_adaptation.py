@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pandas.testing import assert_frame_equal
 from prepared_rows import under
 from sklearn.pipeline import make_pipeline
 from torch import nn
@@ -20,7 +21,7 @@ from fusionser.evaluation.fitted import columns_of
 from fusionser.evaluation.guard import without_labels
 from fusionser.facts import Stamp
 from fusionser.features import FeatureExtractor
-from fusionser.jobs import evaluate_prepared, fit_prepared
+from fusionser.jobs import evaluate_prepared, fit, fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.networks.batch_norm import has_batch_norm, with_statistics_of
 from fusionser.networks.inference import logits_of
@@ -405,3 +406,13 @@ def test_a_recipe_runs_its_pipelines_in_both_settings(demo_folder, tmp_path):
     assert [result.protocol.setting for result in run.results] == ["inductive", "adapted"]
     assert [result.protocol.stamped("adapted") for result in run.results] == [False, True]
     assert stored_study(recipe, tmp_path).outcomes == run.outcomes
+
+
+def test_copies_of_a_clip_count_once(demo_folder, demo_rows):
+    model = fit(demo_folder, PipelineSpec(features={"blocks": ["mfcc"]}), corpus="demo", protocol=None)
+    files = demo_rows["file"].tolist()
+    with pytest.raises(SettingsError, match=r"got 1 usable clip to adapt to; .* Copies of a clip count once"):
+        model.adapt(files[:1] * 12)
+    once, repeated = model.adapt(files[:12]), model.adapt([*files[:12], *files[:3] * 20])
+    assert (once.card.adapted_to, repeated.card.adapted_to) == (12, 12)
+    assert_frame_equal(once.predict(files[20:24]), repeated.predict(files[20:24]))

@@ -312,7 +312,7 @@ def test_an_interrupted_extraction_goes_on_where_it_was(command, demo_folder, tm
     running.send_signal(signal.SIGINT)
     _, messages = running.communicate(timeout=60)
     assert running.returncode == 130, messages
-    assert "stopped. Finished work is kept" in messages
+    assert "stopped. Run the same command again to continue" in messages
     assert "Traceback" not in messages
     assert not (tmp_path / "f.parquet").exists()
     done = command(*arguments, "--json", env=env).json

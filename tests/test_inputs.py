@@ -26,7 +26,7 @@ from fusionser.features.clip import Clip
 from fusionser.features.inputs import rows_of, table_of
 from fusionser.networks import Conv2DExtractor, LogMelFrames
 from fusionser.registry import FRONT_ENDS
-from fusionser.splits.inner_folds import sources_of
+from fusionser.sources import sources_of
 
 RATES = (8000, 16000, 22050, 44100, 48000)
 AUDIO_BLOCKS = {name: kind for name, kind in BLOCKS.items() if name not in ("gender", "estimated-gender")}

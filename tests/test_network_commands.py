@@ -116,7 +116,7 @@ def test_ctrl_c_in_a_training_stops_and_what_was_trained_is_found_again(demo_fol
     running.send_signal(signal.SIGINT)
     messages = running.communicate(timeout=60)[1]
     assert running.returncode == 130, messages
-    assert "stopped. Finished work is kept; run the same command again to continue" in messages
+    assert "stopped. Run the same command again to continue" in messages
     assert "Traceback" not in messages
     kept = kept_networks(networks)
     assert 1 <= len(kept) < 4

@@ -188,7 +188,7 @@ def format_1(**changed):
         "classifier": "svm",
         "classifier_settings": {"C": 10.0},
         "pooled": SCORES,
-        "intervals": {"uar": [0.3, 0.5]},
+        "intervals": {"war": [0.3, 0.5], "uar": [0.3, 0.5], "macro_f1": [0.3, 0.5]},
         "per_class": {name: {"precision": 1, "recall": 0.5, "f1": 0.6, "support": 20} for name in ("angry", "sad")},
         "confusion": [[10, 10], [10, 10]],
         "folds": [fold],
@@ -277,3 +277,28 @@ def test_what_is_no_json_is_told(tmp_path, content):
         read_result(tmp_path / "result.json")
     with pytest.raises(FusionserError, match="cannot be read"):
         read_result(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"pooled": {"war": 0.5, "uar": 9.9, "macro_f1": 0.5}},
+        {"folds": []},
+        {"confusion": [[1]]},
+        {"speaker_confusions": {"s": [[1, 2], [3]]}},
+        {"intervals": {}},
+        {"intervals": {"war": [0, 1], "uar": [0, 99], "macro_f1": [0, 1]}},
+        {"rows": -3},
+        {"calibration_error": 2.0},
+        {"per_class": {}},
+    ],
+    ids=str,
+)
+def test_an_edited_result_of_today_is_refused(tmp_path, changed):
+    stored = json.loads(Result.model_validate(format_1()).model_dump_json())
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(stored))
+    assert read_result(path).rows == stored["rows"]
+    path.write_text(json.dumps(stored | changed))
+    with pytest.raises(FusionserError, match=r"result\.json: not a result that this version reads"):
+        read_result(path)

@@ -126,8 +126,8 @@ def test_a_folder_without_labels_has_no_uar_and_intervals_by_clip(command, model
 
 
 def test_a_table_names_parts_and_emotions(command, model_file, demo_folder, tmp_path):
-    files = sorted(demo_folder.glob("*_m1_neutral_*"))[:3]
-    table = pd.DataFrame({"file": [*files, files[0]], "emotion": ["neutral", "bored", "neutral", ""], "end": 0.6})
+    files = sorted(demo_folder.glob("*_m1_neutral_*"))[:4]
+    table = pd.DataFrame({"file": files, "emotion": ["neutral", "bored", "neutral", ""], "end": 0.6})
     table.to_csv(tmp_path / "rows.csv", index=False)
     out = tmp_path / "out"
     done = command("stress", model_file, tmp_path / "rows.csv", "--conditions", "tempo-90-percent", "--out", out)
@@ -343,6 +343,7 @@ def test_the_headline_names_all_conditions_that_change_the_same_share(report):
         ("notes", [{"kind": "unused-columns", "value": 3}], "note of the kind 'unused-columns' has the value '3'"),
         ("notes", [{"kind": "labels-renamed", "value": "x"}], "the file was edited or damaged"),
         ("quarantine", [{}], "not a stress test that this version reads (1 field differs)"),
+        ("clips", -1, "not a stress test that this version reads (1 field differs)"),
     ],
 )
 def test_an_edited_result_is_told(command, report, tmp_path, field, value, message):
@@ -352,3 +353,11 @@ def test_an_edited_result_is_told(command, report, tmp_path, field, value, messa
     ended = command("report", tmp_path)
     told = " ".join(ended.messages.split())
     assert ended.status == 1 and message in told and "internal error" not in told
+
+
+def test_recordings_that_are_given_twice_count_once(model_file, demo_rows):
+    rows = demo_rows[demo_rows["emotion"] == "angry"].iloc[:8]
+    once, _ = stress_model(load_model(model_file), rows, ["gain-minus-12-db"])
+    twice, _ = stress_model(load_model(model_file), pd.concat([rows, rows]), ["gain-minus-12-db"])
+    assert (once.clean, once.conditions) == (twice.clean, twice.conditions)
+    assert [entry["reason"].endswith("given more than once, and used once") for entry in twice.quarantine] == [True] * 8

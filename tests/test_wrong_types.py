@@ -12,6 +12,7 @@ from model_files import members
 from fusionser.errors import AudioError, FusionserError, ModelFileError, SettingsError
 from fusionser.features import MFCC, ZeroCrossingRate
 from fusionser.model import load_model
+from fusionser.pipeline.resources import Resources
 
 NOISE = 0.1 * np.random.default_rng(0).normal(size=16000)
 NO_CLIPS = {
@@ -70,6 +71,22 @@ def test_numbers_of_processes(model, jobs):
     ):
         with pytest.raises(SettingsError, match="n_jobs is .*; expected a number of processes"):
             use()
+
+
+def test_more_processes_than_the_memory_holds(model):
+    for use in (
+        lambda: MFCC(n_jobs=99999).transform([(NOISE, 16000)]),
+        lambda: model.predict([(NOISE, 16000)], n_jobs=99999),
+        lambda: Resources(n_jobs=99999),
+    ):
+        with pytest.raises(SettingsError, match="n_jobs is 99999, and this machine has .* cores; expected at most 8"):
+            use()
+
+
+@pytest.mark.parametrize("limit", [float("nan"), 2, -0.1, "x", True])
+def test_limits_of_unlikeness(model, limit):
+    with pytest.raises(SettingsError, match="most_unlike is .*; expected 0 to 1"):
+        model.predict([(NOISE, 16000)], abstain=True, most_unlike=limit)
 
 
 @pytest.mark.parametrize("parameter", ["n_mfcc", "n_fft", "hop_length", "sampling_rate", "n_mels"])

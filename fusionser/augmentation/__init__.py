@@ -1,26 +1,8 @@
-"""Augmentation of waveforms, and the sampler that adds augmented rows to the training rows."""
+"""Augmentation of waveforms, and the sampler that adds augmented rows to the training rows.
 
-from fusionser.augmentation.rows import AugmentRows, augmented_rows
-from fusionser.augmentation.waveforms import (
-    AUGMENTATIONS,
-    REVISION,
-    Augmentation,
-    Kind,
-    augment,
-    drawing,
-    made_by,
-    parse_augmentation,
-)
+Each name is imported when it is first used. `__init__.pyi` lists them, for `lazy_loader` and for type checkers.
+"""
 
-__all__ = [
-    "AUGMENTATIONS",
-    "REVISION",
-    "AugmentRows",
-    "Augmentation",
-    "Kind",
-    "augment",
-    "augmented_rows",
-    "drawing",
-    "made_by",
-    "parse_augmentation",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

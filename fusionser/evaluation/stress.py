@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,11 @@ from fusionser.evaluation.metrics import (
     speaker_intervals,
     unweighted_average_recall,
 )
-from fusionser.facts import QuarantineList, Record, Stamp
+from fusionser.facts import Count, QuarantineList, Record, Share, Stamp
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.files import write_text
-from fusionser.model import Model
+from fusionser.model import Predictor
 from fusionser.processes import in_processes
 from fusionser.reader import read_row
 from fusionser.registry import CONDITIONS, plugins_among
@@ -47,7 +47,8 @@ BATCH = 4
 ONE_ANSWER = 0.8
 """Share of clean clips with the same answer from which a reader is told of it: such a model changes few answers."""
 
-Interval = tuple[float, float]
+Interval = tuple[Share, Share]
+Change = Annotated[float, Field(ge=-1, le=1)]
 
 
 class ConditionScores(Record):
@@ -63,16 +64,16 @@ class ConditionScores(Record):
     name: str
     parameters: dict[str, Parameter]
     measured: dict[str, float]
-    clips: int
-    changed: float
+    clips: Count
+    changed: Share
     changed_interval: Interval | None
-    probability_change: float
-    probability_change_interval: Interval | None
+    probability_change: Change
+    probability_change_interval: tuple[Change, Change] | None
     most_frequent: str
-    most_frequent_share: float
-    uar: float | None
+    most_frequent_share: Share
+    uar: Share | None
     uar_interval: Interval | None
-    calibration_error: float | None
+    calibration_error: Share | None
 
 
 class StressResult(Record):
@@ -92,9 +93,9 @@ class StressResult(Record):
     fitted_by: str = ""
     classes: tuple[str, ...] = Field(min_length=1)
     corpora: tuple[str, ...]
-    clips: int
-    speakers: int
-    labelled: int
+    clips: Count
+    speakers: Count
+    labelled: Count
     by_speaker: bool
     clean: ConditionScores
     conditions: list[ConditionScores] = Field(min_length=1)
@@ -163,7 +164,7 @@ class Answered:
     failures: list[dict[str, str]]
 
 
-def _answer(row: Mapping[str, Any], model: Model, conditions: Mapping[str, Condition], seed: int) -> Answered:
+def _answer(row: Mapping[str, Any], model: Predictor, conditions: Mapping[str, Condition], seed: int) -> Answered:
     """Answer for one clip, decoded once, as it is and under each condition."""
     file = str(row["file"])
     failures: list[dict[str, str]] = []
@@ -223,7 +224,7 @@ def _answer_all(rows: pd.DataFrame, n_jobs: int | None, progress: Progress | Non
 
 
 def stress_model(
-    model: Model,
+    model: Predictor,
     rows: pd.DataFrame,
     conditions: Sequence[str] = (),
     *,
@@ -238,7 +239,7 @@ def stress_model(
 
     Parameters
     ----------
-    model : Model
+    model : Model or OnnxModel
     rows : DataFrame
         The clips, with the columns of `fusionser.rows`. Emotions and speakers may be empty.
     conditions : sequence of str
@@ -272,6 +273,8 @@ def stress_model(
     AudioError
         If no recording can be used.
     """
+    rows, repeated = _different(rows)
+    quarantine = [*quarantine, *repeated]
     wanted = {name: CONDITIONS.named(name) for name in conditions or CONDITIONS}
     used = {name: condition for name, condition in wanted.items() if condition.available}
     missing = [Stamp(kind="codec-missing", value=name) for name in wanted if name not in used]
@@ -319,6 +322,14 @@ def stress_model(
     return result, answers[[*columns, *(f"probability_{name}" for name in card.classes)]]
 
 
+def _different(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Return the rows without repetitions, which would narrow the intervals, and an entry for each of these."""
+    again = rows.duplicated([name for name in ("file", "start", "end", CHANNEL_COLUMN) if name in rows]).to_numpy()
+    reason = "given more than once, and used once"
+    entries = [{"file": str(file), "reason": f"{file}: {reason}"} for file in rows.loc[again, "file"]]
+    return rows[~again].reset_index(drop=True), entries
+
+
 def _plugins(used: Mapping[str, Condition]) -> dict[str, Any]:
     plugins = plugins_among(("condition", name, (CONDITIONS,)) for name in used)
     return {"plugins": plugins} if plugins else {}
@@ -329,7 +340,7 @@ def _means(name: str, done: Sequence[Answered]) -> dict[str, float]:
     return {str(key): float(value) for key, value in found.mean().items()}
 
 
-def _facts(model: Model, corpora: Sequence[str], clean: pd.DataFrame, scores: ConditionScores) -> list[Stamp]:
+def _facts(model: Predictor, corpora: Sequence[str], clean: pd.DataFrame, scores: ConditionScores) -> list[Stamp]:
     """Return what a reader must know: whether the model knows the clips, lacks emotions, or tells no clips apart."""
     known = [name for name in corpora if model.card.trained_on(name)]
     others = clean.loc[~clean["emotion"].isin([*model.card.classes, ""]), "emotion"]

@@ -1,5 +1,6 @@
-"""A saved model as one module of tensors, from the waveform to probabilities, which other runtimes can run."""
+"""A saved model as one module of tensors, and as an ONNX file."""
 
 from fusionser.export.graph import ModelGraph, whole_obstacle
+from fusionser.export.onnx_file import export_onnx
 
-__all__ = ["ModelGraph", "whole_obstacle"]
+__all__ = ["ModelGraph", "export_onnx", "whole_obstacle"]

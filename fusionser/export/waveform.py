@@ -27,6 +27,13 @@ from fusionser.features.spectrum_tensors import SpectrumTensors, frame_sums
 __all__ = ["WaveformTensors", "obstacle"]
 
 
+class PreciseSpectrum(SpectrumTensors):
+    """Spectra that are transformed in double precision: ONNX Runtime's transform is less exact in single precision."""
+
+    def _transformed(self, waveforms: Tensor, window: Tensor) -> Tensor:
+        return super()._transformed(waveforms.double(), window.double())
+
+
 class WaveformTensors:
     """Waveforms of one length, and what is computed from them. Computations with the same settings share a spectrum.
 
@@ -52,7 +59,7 @@ class WaveformTensors:
         key = computation.framing()
         if key not in self._spectra:
             clip, frames = key
-            self._spectra[key] = SpectrumTensors(self.prepared(clip), frames)
+            self._spectra[key] = PreciseSpectrum(self.prepared(clip), frames)
         return self._spectra[key]
 
     def compute(self, computation: Computation) -> Tensor:

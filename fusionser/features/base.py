@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import TransformerMixin
 
 from fusionser.cache import Cache, CacheChoice
 from fusionser.errors import AudioError, SettingsError
@@ -14,6 +13,7 @@ from fusionser.features.clip import Array, Computation
 from fusionser.features.extraction import Extraction, compute_clips
 from fusionser.features.inputs import rows_of
 from fusionser.rows import ARRAY_MARK
+from fusionser.scikit_learn import TransformerMixin
 from fusionser.waveform import Rates
 
 __all__ = ["ClipTransformer", "FeatureBlock"]

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
 
 from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
 from fusionser.checks import check_finite, check_truth, check_whole
@@ -17,6 +16,7 @@ from fusionser.features.spectrum import FrameSettings, Spectrum, check_cells
 from fusionser.legacy import hashed_settings
 from fusionser.reader import read_row
 from fusionser.registry import code_origin
+from fusionser.scikit_learn import BaseEstimator
 from fusionser.waveform import holds_waveform
 
 __all__ = ["Array", "Clip", "Computation", "plain_value"]

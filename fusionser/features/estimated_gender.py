@@ -15,7 +15,7 @@ from fusionser.errors import SettingsError
 from fusionser.features.learned import Array, LearnedBlock, columns_of
 from fusionser.features.maps import BlockVector, FrontEnd
 from fusionser.names import GENDERS
-from fusionser.splits.inner_folds import sources_of
+from fusionser.sources import sources_of
 from fusionser.waveform import Rates
 
 __all__ = ["EstimatedGender"]

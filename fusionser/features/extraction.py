@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import blake2b
 from importlib import metadata
-from numbers import Integral
 from typing import Any
 
 import joblib
@@ -17,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from fusionser.augmentation.waveforms import made_by
 from fusionser.cache import Cache, FeatureCache
-from fusionser.checks import channel_number
+from fusionser.checks import channel_number, check_jobs
 from fusionser.errors import AudioError, SettingsError
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
@@ -157,8 +156,7 @@ def _compute_batch(
 def _batches(
     rows: Sequence[Row], positions: Sequence[int], computations: Computations, jobs: int | None, device: str
 ) -> Iterable[tuple[Sequence[int], list[Answer]]]:
-    if jobs is not None and (not isinstance(jobs, Integral) or isinstance(jobs, bool) or jobs == 0):
-        raise SettingsError(f"n_jobs is {jobs!r}; expected a number of processes, -1 for one per core, or None")
+    check_jobs(jobs)
     size = BATCH if device == CPU else DEVICE_BATCH
     groups = [positions[first : first + size] for first in range(0, len(positions), size)]
     batches = ([rows[position] for position in group] for group in groups)

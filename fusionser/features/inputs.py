@@ -15,7 +15,7 @@ import pandas as pd
 
 from fusionser.errors import AudioError, FusionserError
 from fusionser.rows import ARRAY_MARK
-from fusionser.splits.inner_folds import sources_of
+from fusionser.sources import sources_of
 from fusionser.waveform import MOST_CHANNELS, Rates, check_rate, split_pair
 
 __all__ = ["object_column", "rows_of", "table_of"]

@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from fusionser.checks import check_present
 from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError
 from fusionser.features.inputs import table_of
 from fusionser.features.maps import FrontEnd, front_end
+from fusionser.scikit_learn import BaseEstimator, TransformerMixin
 from fusionser.waveform import Rates
 
 __all__ = ["CROSS_FITTED", "SCORE", "LearnedBlock"]

@@ -61,9 +61,11 @@ class SpectrumTensors:
     @cached_property
     def magnitude(self) -> Tensor:
         """Magnitudes, shape (n_clips, 1 + n_fft / 2, n_frames)."""
-        n_fft, hop, window = self.frames.n_fft, self.frames.hop_length, self._tensor(frame_window(self.frames))
-        spectra = torch.stft(self.emphasised(), n_fft, hop, window=window, pad_mode="constant", return_complex=True)
-        return spectra.abs()
+        return self._transformed(self.emphasised(), self._tensor(frame_window(self.frames))).float()
+
+    def _transformed(self, waveforms: Tensor, window: Tensor) -> Tensor:
+        n_fft, hop = self.frames.n_fft, self.frames.hop_length
+        return torch.stft(waveforms, n_fft, hop, window=window, pad_mode="constant", return_complex=True).abs()
 
     @cached_property
     def power(self) -> Tensor:
@@ -105,7 +107,9 @@ class SpectrumTensors:
         count = peak.sum(dim=1, keepdim=True)
         middle = torch.cat([(count - 1).clamp(min=0) // 2, count // 2], dim=1).clamp(max=ranked.shape[1] - 1)
         median = ranked.gather(1, middle).sum(dim=1, keepdim=True) / 2
-        distance = torch.remainder(n_chroma * torch.log2(pitches / A440_OCTAVES), 1.0)
+        # Some devices and runtimes round logarithms otherwise, so this one is rounded from double precision.
+        octaves = torch.log2((pitches / A440_OCTAVES).double()).float()
+        distance = torch.remainder(n_chroma * octaves, 1.0)
         distance = torch.where(distance >= 0.5, distance - 1.0, distance).double()
         # The product may round across an edge, so each place is compared with the edges beside it.
         edges = self._tensor(np.linspace(-0.5, 0.5, STEPS + 1))

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fusionser.features.learned import columns_of
-from fusionser.splits.inner_folds import sources_of
+from fusionser.sources import sources_of
 
 __all__ = ["versions_of"]
 

@@ -62,7 +62,7 @@ class VectorRecurrent(_Recurrent):
 
     def steps(self, x: Tensor) -> Tensor:
         """Cut (n_rows, n_inputs) into (n_rows, n_steps, step_size)."""
-        return functional.pad(x, (0, -x.shape[1] % self.step_size)).reshape(len(x), -1, self.step_size)
+        return functional.pad(x, (0, -x.shape[1] % self.step_size)).reshape(x.shape[0], -1, self.step_size)
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states, (n_rows, units) or twice as many columns if bidirectional."""

@@ -147,7 +147,7 @@ class TemporalCNN(Network):
     def embed(self, x: Tensor) -> Tensor:
         """Return the last states of the last LSTM for standardised maps (n_clips, n_bands, n_frames)."""
         cut = segments(x, self.n_segments, self.segment_frames, self.segment_step)
-        steps = self.blocks(cut.flatten(0, 1)[:, None]).flatten(1).unflatten(0, (len(x), self.n_segments))
+        steps = self.blocks(cut.flatten(0, 1)[:, None]).flatten(1).unflatten(0, (x.shape[0], self.n_segments))
         if self.lstm_1 is not None:
             steps = all_states(self.lstm_1, steps)
         return last_states(self.lstm, steps)

@@ -105,7 +105,7 @@ class TimeDistributedCNNLSTM(Network):
         """Return the last states of the LSTM for standardised maps (n_clips, n_bands, n_frames)."""
         cut = segments(x, self.n_segments, self.segment_frames, None if self.spread else self.segment_frames)
         maps = self.blocks(cut.flatten(0, 1)[:, None])
-        return last_states(self.lstm, maps.flatten(1).unflatten(0, (len(x), self.n_segments)))
+        return last_states(self.lstm, maps.flatten(1).unflatten(0, (x.shape[0], self.n_segments)))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

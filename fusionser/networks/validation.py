@@ -8,7 +8,8 @@ import pandas as pd
 
 from fusionser.errors import ProtocolError, SettingsError, unknown_name
 from fusionser.features.learned import columns_of
-from fusionser.splits.inner_folds import InnerFolds, sources_of
+from fusionser.sources import sources_of
+from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["VALIDATE_BY", "hold_out"]
 

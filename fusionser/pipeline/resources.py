@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fusionser.cache import CacheChoice
+from fusionser.checks import check_jobs
 
 __all__ = ["LOCAL", "Resources"]
 
@@ -27,6 +28,10 @@ class Resources:
     feature_device: str = "cpu"
     n_jobs: int | None = None
     cache: CacheChoice = True
+
+    def __post_init__(self) -> None:
+        """Raise `SettingsError` if there are more processes than this machine can have."""
+        check_jobs(self.n_jobs)
 
 
 LOCAL = Resources()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fusionser.corpora import CORPORA
-from fusionser.model import INCLUDED_MODEL, ModelCard
+from fusionser.model import INCLUDED_MODEL, ModelCard, OnnxCard
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.settings import block_lines
@@ -17,7 +17,7 @@ from fusionser.studies.cells import with_defaults
 FEWEST = 4
 """Fewest speakers whose quartiles are shown."""
 
-__all__ = ["INCLUDED_RECORDINGS", "card_page", "included_card", "like_results"]
+__all__ = ["INCLUDED_RECORDINGS", "card_page", "export_text", "included_card", "like_results"]
 
 
 INCLUDED_RECORDINGS = (
@@ -80,3 +80,26 @@ def _quartiles(estimate: Result | None) -> list[float]:
         return []
     uars = [scores.uar for scores in estimate.speakers.values()]
     return np.percentile(uars, [0, 25, 50, 75, 100]).tolist()
+
+
+def export_text(card: OnnxCard) -> str:
+    """Return sentences about an ONNX file: what goes into it, and how it agrees with the model that it was made of.
+
+    Parameters
+    ----------
+    card : OnnxCard
+    """
+    if card.whole:
+        begins = f"begins with the waveform, at {card.sampling_rate} Hz"
+    else:
+        names = ", ".join(item.name for item in card.inputs)
+        begins = f"begins with what is computed from a clip ({names}), because {card.because}"
+    rounded = " Its weights are rounded to 8 bits." if card.int8 else ""
+    found = card.agreement
+    answers = "all answers are the same"
+    if found.changed_answers:
+        answers = f"{found.changed_answers} of {found.clips} answers differ"
+    return (
+        f"ONNX file: its graph {begins}.{rounded} On {found.clips} clips ({found.clips_from}) its probabilities differ "
+        f"from the model's by up to {found.largest_difference:.1g}, and {answers}."
+    )

@@ -8,7 +8,7 @@
 from fusionser.registry import PROTOCOLS
 from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus, LeaveOneCorpusOut
-from fusionser.splits.inner_folds import InnerFolds, parted_speakers, sources_of
+from fusionser.splits.inner_folds import InnerFolds, parted_speakers
 from fusionser.splits.protocols import (
     LeaveOneSpeakerOut,
     LeaveOneStatementOut,
@@ -35,5 +35,4 @@ __all__ = [
     "SpeakerKFold",
     "parted_speakers",
     "protocol",
-    "sources_of",
 ]

@@ -1,6 +1,5 @@
 """Folds of the training rows, for choosing parameters and for calibration."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,10 +12,10 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from fusionser.errors import ProtocolError
+from fusionser.sources import sources_of
 from fusionser.splits.base import Positions
-from fusionser.waveform import split_pair
 
-__all__ = ["InnerFolds", "parted_speakers", "sources_of"]
+__all__ = ["InnerFolds", "parted_speakers"]
 
 _parted: ContextVar[list[int] | None] = ContextVar("parted", default=None)
 
@@ -98,37 +97,3 @@ class InnerFolds:
 def _cover(splits: list[tuple[Positions, Positions]], labels: npt.NDArray[Any]) -> bool:
     """Return whether all classes are in all training parts, and no validation part is empty."""
     return all(set(labels[train]) == set(labels) and len(test) for train, test in splits)
-
-
-def sources_of(X: Any, count: int) -> npt.NDArray[Any]:
-    """Return an id for each of `count` clips: the source, else the file, else a hash of the samples.
-
-    The copies and repetitions of a clip share its id.
-
-    Examples
-    --------
-    >>> sources_of(pd.DataFrame({"file": ["a.wav", "a.wav"], "source": ["a", ""]}), 2).tolist()
-    ['a', 'a.wav#0.0']
-    """
-    if isinstance(X, pd.DataFrame):
-        sources, files, starts = (
-            X[name].fillna(missing).astype(type(missing)) if name in X else [missing] * count
-            for name, missing in (("source", ""), ("file", ""), ("start", 0.0))
-        )
-        ids = [
-            source or (f"{file}#{start}" if file else f"row {number}")
-            for number, (source, file, start) in enumerate(zip(sources, files, starts, strict=True))
-        ]
-    elif X is None or len(X) != count or (isinstance(X, np.ndarray) and X.dtype.kind in "fiu"):
-        # An array of numbers holds features, and different clips may have equal features.
-        return np.arange(count).astype(str)
-    else:
-        ids = [_identified(item) for item in X]
-    return np.array(ids, dtype=object).astype(str)
-
-
-def _identified(item: Any) -> str:
-    """Return a path as it is, or a hash of the samples in an array or in a pair of samples and rate."""
-    if isinstance(item, str) or hasattr(item, "__fspath__"):
-        return str(item)
-    return hashlib.blake2b(np.ascontiguousarray(split_pair(item)[0]).tobytes(), digest_size=12).hexdigest()

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator
 from sklearn.base import clone
 
 from fusionser.evaluation.guard import check_split, with_fingerprints
-from fusionser.facts import Record
+from fusionser.facts import Record, Share
 from fusionser.files import write_text
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
 from fusionser.names import NETWORK_ALONE
@@ -40,7 +40,7 @@ class BestEpoch(Record):
 
     recipe: str
     seed: int
-    accuracy: float
+    accuracy: Share
     epoch: ByFold
     epochs: ByFold
     settings: list[BlockSettings]

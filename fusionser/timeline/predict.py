@@ -11,7 +11,7 @@ import pandas as pd
 from fusionser.audio import Waveform
 from fusionser.errors import AudioError, SettingsError
 from fusionser.long_recordings import LongRecording, open_long
-from fusionser.model import MOST_UNLIKE, Model, load_model
+from fusionser.model import MOST_UNLIKE, Predictor
 from fusionser.recordings import as_clips
 from fusionser.timeline.segments import cells_of, segments_of, summary_of
 from fusionser.timeline.speech import FRAME_SECONDS
@@ -66,7 +66,7 @@ class Timeline:
 
 def predict_timeline(
     recording: Any,
-    model: Model | None = None,
+    model: Predictor | None = None,
     *,
     windows: float = 3.0,
     hop: float = 0.5,
@@ -86,7 +86,7 @@ def predict_timeline(
     ----------
     recording : str, path, bytes, binary file, array, or pair (samples, rate)
         As for `Model.predict`.
-    model : Model, optional
+    model : Model or OnnxModel, optional
         By default the included one.
     windows : float, default=3.0
         Length of a window in seconds. Close to that of the clips that the model was trained on is best.
@@ -116,7 +116,7 @@ def predict_timeline(
     SettingsError
         If `windows` or `hop` are out of range, or the model needs the speaker's gender.
     """
-    used = load_model() if model is None else model
+    used = _included() if model is None else model
     check_model(used)
     if used.needs_gender:
         raise SettingsError(
@@ -208,3 +208,10 @@ def _in_memory(samples: np.ndarray[Any, Any], rate: int) -> LongRecording:
     size = round(PIECE_SECONDS * rate)
     pieces = (mono_piece(columns[first : first + size], rate, "waveform") for first in range(0, len(columns), size))
     return LongRecording(rate, len(columns) / rate, pieces)
+
+
+def _included() -> Predictor:
+    # ONNX files need no scikit-learn, which this import needs.
+    from fusionser.model import load_model
+
+    return load_model()

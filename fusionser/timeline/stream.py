@@ -10,7 +10,7 @@ import pandas as pd
 
 from fusionser.audio import Waveform, mix_down
 from fusionser.errors import AudioError, FusionserError, SettingsError
-from fusionser.model import MOST_UNLIKE, Model
+from fusionser.model import MOST_UNLIKE, Predictor
 from fusionser.timeline.speech import speech_frames
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, samples_of
@@ -46,14 +46,14 @@ class Answered(NamedTuple):
 
 
 def answer_windows(
-    windows: Iterable[Window], model: Model, sampling_rate: int, name: str, **options: Any
+    windows: Iterable[Window], model: Predictor, sampling_rate: int, name: str, **options: Any
 ) -> Iterator[Answered]:
     """Predict windows, some at a time; those with too little speech are not predicted.
 
     Parameters
     ----------
     windows : iterable of Window
-    model : Model
+    model : Model or OnnxModel
     sampling_rate : int
         Rate of the samples in Hz.
     name : str
@@ -77,11 +77,11 @@ def answer_windows(
 
 def check_model(model: Any) -> None:
     """Raise `SettingsError` if something is no model, such as the path of one."""
-    if not isinstance(model, Model):
+    if not isinstance(model, Predictor):
         raise SettingsError(f"model is a {type(model).__name__}; expected a Model, as of fusionser.load_model(path)")
 
 
-def _predicted(windows: Sequence[Window], model: Model, sampling_rate: int, options: Any) -> list[dict[str, Any]]:
+def _predicted(windows: Sequence[Window], model: Predictor, sampling_rate: int, options: Any) -> list[dict[str, Any]]:
     """Return the answers for windows, without the columns that say which recording it is."""
     if not windows:
         return []
@@ -91,7 +91,7 @@ def _predicted(windows: Sequence[Window], model: Model, sampling_rate: int, opti
     ]
 
 
-def _blank(model: Model, options: Any) -> dict[str, Any]:
+def _blank(model: Predictor, options: Any) -> dict[str, Any]:
     """Return an answer without values."""
     names = ["probability", *(f"probability_{name}" for name in model.card.classes)]
     blank: dict[str, Any] = {"emotion": "", **dict.fromkeys(names, float("nan"))}
@@ -127,7 +127,7 @@ class StreamPredictor:
 
     Parameters
     ----------
-    model : Model
+    model : Model or OnnxModel
     sampling_rate : int
         Rate of the samples in Hz.
     windows : float, default=3.0
@@ -154,7 +154,7 @@ class StreamPredictor:
 
     def __init__(
         self,
-        model: Model,
+        model: Predictor,
         sampling_rate: int,
         *,
         windows: float = 3.0,

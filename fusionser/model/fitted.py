@@ -1,49 +1,40 @@
 """The saved model: one file with the features, the classifier, and an estimate of the scores."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from sklearn.pipeline import Pipeline
 
 from fusionser.alignment import check_clips
 from fusionser.archive import read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableClassifier
-from fusionser.errors import AudioError, FusionserError, ModelFileError, SettingsError, unknown_name
+from fusionser.errors import FusionserError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
-from fusionser.facts import Record, what_differs
+from fusionser.facts import what_differs
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Extraction, Progress
-from fusionser.features.recording import Recording
 from fusionser.features.table import FeatureTable
-from fusionser.files import shown_name
 from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
-from fusionser.recordings import Clips, as_clips
+from fusionser.model.card import ModelCard
+from fusionser.model.predictor import Answers, Predictor
+from fusionser.names import ONNX_SUFFIX
+from fusionser.recordings import as_clips
 from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
-from fusionser.results import BlockSettings, Result, StoredSpec, versions
-from fusionser.rows import given_columns
+from fusionser.results import versions
+from fusionser.rows import AUDIO_COLUMN
 from fusionser.scaling import BlockScaler
 from fusionser.spec import stored_elsewhere
-from fusionser.temperature import COLDEST, HOTTEST, tempered
+from fusionser.temperature import tempered
 from fusionser.waveform import Rates
 
-__all__ = [
-    "INCLUDED_MODEL",
-    "LEAST_PROBABILITY",
-    "MOST_UNLIKE",
-    "UNSURE",
-    "Model",
-    "ModelCard",
-    "load_model",
-    "save_model",
-]
+__all__ = ["INCLUDED_MODEL", "Model", "digests_of", "load_model", "save_model"]
 
-INCLUDED_MODEL = Path(__file__).parent / "pretrained" / "crema-d.fusionser"
+INCLUDED_MODEL = Path(__file__).parent.parent / "pretrained" / "crema-d.fusionser"
 """The model for those who have none: `load_model()` and ``fusionser predict`` without a model use it."""
 
 ESTIMATORS = "estimators.skops"
@@ -52,89 +43,9 @@ LEARNED_PART = "features/"
 FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
 NOT_SAVED = "a speaker-normalised pipeline cannot be saved: a single new clip has no known speaker"
 
-UNSURE = "unsure"
-"""What a model answers when it abstains."""
-
-LEAST_PROBABILITY = 0.5
-"""Probability of the answer below which a model abstains: it is then more likely wrong than right."""
-
-MOST_UNLIKE = 0.99
-"""Unlikeness above which a model abstains by default."""
-
-HEARD = f"{UNLIKENESS}/{Recording.kind}"
-"""Name of the description of the recording among the computations of a prediction. No block can have this name."""
-
-
-class ModelCard(Record):
-    """Description of a model: its features, its classifier, its training data, and an estimate of its scores.
-
-    Parameters
-    ----------
-    spec : PipelineSpec or None
-        The fitted specification; None in files of earlier versions.
-    features : list of dict
-        Settings of the feature blocks, as `FeatureExtractor.settings` returns them.
-    features_name : str
-        Name of the preset, or of the blocks.
-    classifier : str
-        A key of `CLASSIFIERS`.
-    fusion : str
-        "early", or the method of the late fusion.
-    classifier_settings : dict
-    classes : tuple of str
-    corpus : str
-        Names of the training corpora.
-    training_rows, training_speakers : int
-    estimate : Result or None
-        Scores of the same pipeline on unseen speakers, computed before it was fitted to all rows.
-    versions : dict of str to str
-        Versions of the packages that it was fitted with.
-    plugins : dict of str to str
-        Each block, network, front end or classifier that is not part of fusionser, and its package.
-    created : str
-        Date, as YYYY-MM-DD.
-    licences : dict of str to str
-        Licence of each training corpus with a card, by its name.
-    temperature : float
-        Of all probabilities (`tempered`), fitted to the estimate's predictions for unseen speakers; 1 without these.
-    calibration_error : float or None
-        Expected calibration error, 0 to 1, of the estimate's predictions, those of each fold at the temperature that
-        was fitted to the other folds; None if there are fewer than two folds, and in earlier files.
-    digests : dict of str to str
-        Digest of the settings and the revision of each block of fusionser, or of the input of each network, by the name
-        of the block. A model whose columns another version computes otherwise is refused. Empty in earlier files.
-    adapted_to : int or None
-        Number of unlabelled clips that the model was adapted to (`Model.adapt`) after it was fitted; None if it was
-        not. The estimate is that of the model before.
-    """
-
-    spec: StoredSpec | None = None
-    features: list[BlockSettings]
-    features_name: str
-    classifier: str
-    fusion: str = "early"
-    classifier_settings: BlockSettings
-    classes: tuple[str, ...]
-    corpus: str
-    training_rows: int
-    training_speakers: int
-    estimate: Result | None
-    versions: dict[str, str]
-    plugins: dict[str, str] = Field(default_factory=dict)
-    created: str
-    adapted_to: int | None = None
-    licences: dict[str, str] = Field(default_factory=dict)
-    temperature: float = Field(1.0, ge=COLDEST, le=HOTTEST)
-    calibration_error: float | None = Field(None, ge=0, le=1)
-    digests: dict[str, str] = Field(default_factory=dict)
-
-    def trained_on(self, corpus: str) -> bool:
-        """Return whether a corpus, by its name, is among the training corpora."""
-        return f", {corpus}, " in f", {self.corpus}, "
-
 
 @dataclass(frozen=True, repr=False)
-class Model:
+class Model(Predictor):
     """A fitted pipeline, its card, and what its training recordings are like.
 
     Parameters
@@ -158,112 +69,16 @@ class Model:
         """Whether predicting a clip requires the gender of its speaker."""
         return any(block.kind == Gender.kind for _, block in self.pipeline[FEATURES].blocks)
 
-    @property
-    def analysis_rate(self) -> int | None:
-        """Sampling rate in Hz of all that the model computes from audio; None if there are several."""
-        table = self.pipeline[FEATURES].table(pd.DataFrame({"file": []}))
-        computations = [*table.blocks.values(), *table.front_ends.values()]
-        if self.unlikeness is not None:
-            computations.append(Recording())
-        rates = {item.sampling_rate for item in computations if item.uses_audio}
-        return rates.pop() if len(rates) == 1 else None
-
-    def predict(
-        self,
-        X: Any,
-        *,
-        sampling_rate: Rates = None,
-        n_jobs: int | None = None,
-        progress: Progress | None = None,
-        abstain: bool = False,
-        most_unlike: float = MOST_UNLIKE,
-    ) -> pd.DataFrame:
-        """Predict the emotion of clips; a clip that cannot be used gets an error instead.
-
-        Parameters
-        ----------
-        X : str, path, bytes, binary file, array, pair (samples, rate), sequence of any of these, or DataFrame
-            The content of a file in any format that can be decoded, or samples: floats from -1 to 1, or integers, with
-            channels in columns. A table needs a column ``file``.
-        sampling_rate : int or sequence of int, optional
-            Sampling rate in Hz of samples without one, as in `FeatureExtractor.transform`.
-        n_jobs : int, optional
-            Number of processes; -1 for one per core.
-        progress : callable, optional
-        abstain : bool, default=False
-            Answer `UNSURE` if the probability of the answer is below `LEAST_PROBABILITY`, or the unlikeness is
-            above `most_unlike`.
-        most_unlike : float, default=0.99
-            Unlikeness up to which a model answers, 0 to 1. With 1, it answers however unlike a clip is.
-
-        Returns
-        -------
-        DataFrame
-            In the order of X: ``file`` (or ``waveform 0``, ``recording 0``), ``emotion`` (empty on error),
-            ``probability`` of the answer, one column ``probability_<class>`` per class, and ``error``
-            (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
-            of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
-            an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,
-            ``unlikeness``, ``both``, or empty. Of a table with parts of recordings, also ``start`` and ``end``; the
-            other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
-        """
-        options = {"n_jobs": n_jobs, "progress": progress}
-        with as_clips(X) as clips:
-            table = self.pipeline[FEATURES].table(clips.items, sampling_rate)
-            if table.rows.empty:
-                raise AudioError("X holds no clips; expected at least one")
-            answers = self._answers(table, clips, **options)
-        answers = _abstaining(answers, most_unlike) if abstain else answers
-        return _with_given(answers, X) if isinstance(X, pd.DataFrame) else answers
-
-    def predict_proba(
-        self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
-    ) -> pd.DataFrame:
-        """Return the probability of every class.
-
-        Parameters
-        ----------
-        X, sampling_rate, n_jobs, progress
-            As in `predict`.
-
-        Returns
-        -------
-        DataFrame
-            In the order of X, with one column per class, named as the class. A clip that cannot be used has NaN in all
-            of them; `predict` says why.
-        """
-        answers = self.predict(X, sampling_rate=sampling_rate, n_jobs=n_jobs, progress=progress)
-        return pd.DataFrame({name: answers[f"probability_{name}"] for name in self.card.classes})
-
-    def _answers(self, table: FeatureTable, clips: Clips, **options: Any) -> pd.DataFrame:
-        """Return the answer for every clip of a table, with the names that `clips` gives them."""
+    def _table(self, items: Any, sampling_rate: Rates) -> FeatureTable:
         extractor: FeatureExtractor = self.pipeline[FEATURES]
-        result, heard = self._computed(table, **options)
-        usable, files = result.usable, [shown_name(clips.shown(str(file))) for file in table.rows["file"]]
-        probabilities = np.full((len(files), len(self.card.classes)), np.nan)
-        labels = np.full(len(files), "", dtype=object)
-        if usable:
-            # The extractor made these columns, so the checks of each step's input are not needed.
-            labels[usable], probabilities[usable] = self._classified(extractor.columns(table, result))
-        failures = {place: clips.shown(text) for place, text in result.failures.items()}
-        for place in np.flatnonzero((labels != "") & ~np.isfinite(probabilities).all(axis=1)).tolist():
-            # Weights of a damaged or hostile file can be finite and still overflow.
-            failures[place] = f"{files[place]}: the model gives no finite probabilities for it; its file is damaged"
-            labels[place], probabilities[place] = "", np.nan
-        chosen = [self.card.classes.index(label) if label else 0 for label in labels]
-        return pd.DataFrame(
-            {
-                "file": files,
-                **_parts(table.rows),
-                "emotion": labels,
-                "probability": probabilities[np.arange(len(files)), chosen],
-                **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
-                **self._unlikeness_columns(heard, usable),
-                "error": [failures.get(position, "") for position in range(len(files))],
-            }
-        )
+        return extractor.table(items, sampling_rate)
 
-    def _classified(self, columns: Any) -> tuple[Any, Any]:
+    def _answered(self, table: FeatureTable, result: Extraction) -> Answers:
+        extractor: FeatureExtractor = self.pipeline[FEATURES]
+        # The extractor makes these columns, so the checks of each step's input are not needed.
+        return self._classified(extractor.columns(table, result))
+
+    def _classified(self, columns: Any) -> Answers:
         """Return the labels and the probabilities for columns."""
         try:
             scaled = self.pipeline[SCALE].scaled(columns.astype(np.float64))
@@ -277,27 +92,6 @@ class Model:
                 f"the model gives no answer ({type(error).__name__}: {str(error)[:200]}); its file is damaged, so fit "
                 "it again"
             ) from error
-
-    def _computed(self, table: FeatureTable, **options: Any) -> tuple[Extraction, Extraction | None]:
-        """Compute the features, and the description of the recordings: together, so that each clip is decoded once."""
-        if self.unlikeness is None:
-            return table.compute(**options), None
-        if table.held().all():
-            # The recordings may be gone, which must not prevent a prediction from the features.
-            return table.compute(**options), FeatureTable(table.rows, {}, []).compute({HEARD: Recording()}, **options)
-        result = table.compute({HEARD: Recording()}, **options)
-        return result, result
-
-    def _unlikeness_columns(self, heard: Extraction | None, usable: Sequence[int]) -> dict[str, Any]:
-        if self.unlikeness is None or heard is None:
-            return {}
-        count = len(heard.fingerprints)
-        shares, reasons = np.full(count, np.nan), np.full(count, "", dtype=object)
-        if places := sorted(set(usable) & set(heard.usable)):
-            values = pd.DataFrame([heard.arrays[HEARD][place] for place in places], columns=Recording().names())
-            shares[places] = self.unlikeness.score_samples(values)
-            reasons[places] = [reason.model_dump_json() for reason in self.unlikeness.reasons(values)]
-        return {"unlikeness": shares, "unlike_because": reasons}
 
     def adapt(
         self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
@@ -314,7 +108,8 @@ class Model:
         Parameters
         ----------
         X, sampling_rate, n_jobs, progress
-            As in `predict`. Ten clips at least; 50 or more are advisable. Clips that cannot be used are left out.
+            As in `predict`. Ten clips at least; 50 or more are advisable. Clips that cannot be used, and copies of
+            others, are left out.
 
         Raises
         ------
@@ -330,33 +125,16 @@ class Model:
         with as_clips(X) as clips:
             table = extractor.table(clips.items, sampling_rate)
             result = table.compute(n_jobs=n_jobs, progress=progress)
-        check_clips(len(result.usable))
         rows = table.filled(result)
+        # Copies of a clip would say how it sounds, and not how the source does.
+        copies = rows[AUDIO_COLUMN].duplicated() & (rows[AUDIO_COLUMN] != "")
+        rows = rows[~copies].reset_index(drop=True)
+        check_clips(len(rows))
         extractor = extractor.adapted(rows)
         scaler = scaler.adapted(extractor.transform(rows))
         steps = [(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, self.pipeline[CLASSIFIER])]
         card = self.card.model_copy(update={"adapted_to": len(rows)})
         return replace(self, pipeline=Pipeline(steps), card=card)
-
-
-def _parts(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return where the clips begin and end, if any of them is a part of its file."""
-    parts = {name: rows[name].to_numpy() for name in ("start", "end") if name in rows}
-    return parts if len(parts) == 2 and ((parts["start"] > 0) | ~np.isnan(parts["end"])).any() else {}
-
-
-def _with_given(answers: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns that a table has beside those that describe its recordings."""
-    return pd.concat([answers, given_columns(table, taken=answers.columns.tolist())], axis=1)
-
-
-def _abstaining(answers: pd.DataFrame, most_unlike: float) -> pd.DataFrame:
-    """Return answers of which those that cannot be relied on are `UNSURE`, and the reasons."""
-    improbable = (answers["probability"] < LEAST_PROBABILITY).to_numpy()
-    unlike = (answers["unlikeness"] > most_unlike).to_numpy() if "unlikeness" in answers else np.zeros_like(improbable)
-    reasons = np.select([improbable & unlike, improbable, unlike], ["both", "probability", "unlikeness"], "")
-    emotions = np.where(reasons == "", answers["emotion"], UNSURE)
-    return answers.assign(emotion=emotions, unsure_because=reasons.astype(object))
 
 
 def save_model(model: Model, path: str | Path) -> Path:
@@ -417,6 +195,8 @@ def load_model(path: str | Path | None = None) -> Model:
     path = INCLUDED_MODEL if path is None else path
     if not isinstance(path, (str, PathLike)):
         raise SettingsError(f"got {type(path).__name__} for the path of a model; expected a path, or None")
+    if Path(path).suffix.lower() == ONNX_SUFFIX:
+        raise ModelFileError(f"{path} is an ONNX file; read it with fusionser.load_onnx(path)")
     manifest, members = read_archive(path)
     try:
         return _assembled(manifest, members)

@@ -1,0 +1,83 @@
+"""The command ``fusionser export``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fusionser.errors import SettingsError
+
+from .console import print_json, progress_bar, write
+from .options import JOBS_HELP, Group, check_file_to_write, check_jobs, option, refuse_inputs
+
+
+class Asked(Group):
+    """The options of the command."""
+
+    clips: Path | None = option(
+        "Folder or table of recordings to compare on; by default, and where they are fewer than 64, synthetic voices."
+    )
+    int8: bool = option(
+        "Round the weights to 8 bits. The file is smaller, and its answers differ from the model's: the command says "
+        "by how much.",
+        False,
+        "--int8",
+    )
+    jobs: int = option(JOBS_HELP, 1, callback=check_jobs)
+    json: bool = option("Print JSON on standard output.", False, "--json")
+
+
+def export(
+    asked: Asked,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[MODEL] FILE.onnx",
+            help="The ONNX file to write. A model that 'fusionser fit' wrote comes first; without it, the included "
+            "model is exported.",
+        ),
+    ],
+) -> None:
+    """Write a model as an ONNX file, which other programs can run, after a comparison with the model on 64 clips.
+
+    Nothing is written unless all answers are the same and probabilities agree to 0.0001.
+    """
+    from fusionser.export import export_onnx
+    from fusionser.reporting.card import export_text
+
+    from .inputs import load_or_included
+
+    model, out = _split(paths)
+    refuse_inputs(out, [model, asked.clips], "FILE.onnx")
+    loaded = load_or_included(model)
+    clips = None if asked.clips is None else _clips(asked.clips, loaded)
+    with progress_bar("clips to compare on") as progress:
+        card = export_onnx(loaded, out, clips=clips, int8=asked.int8, n_jobs=asked.jobs, progress=progress)
+    size = out.stat().st_size
+    if asked.json:
+        print_json({"out": str(out), "bytes": size, **card.model_dump(mode="json")})
+        return
+    write(f"{out}: {size / 1e6:.1f} MB. {export_text(card)}")
+
+
+def _split(paths: list[Path]) -> tuple[Path | None, Path]:
+    """Return the model, None for the included one, and the file to write."""
+    from .inputs import is_onnx
+
+    if len(paths) > 2 or not is_onnx(paths[-1]):
+        raise SettingsError(
+            f"got {' '.join(map(str, paths))}; expected a model and the file to write, whose name ends in .onnx"
+        )
+    if len(paths) == 2 and is_onnx(paths[0]):
+        raise SettingsError(f"{paths[0]} is an ONNX file already; give a model that 'fusionser fit' wrote")
+    check_file_to_write(paths[-1], "FILE.onnx")
+    return (paths[0] if len(paths) == 2 else None), paths[-1]
+
+
+def _clips(place: Path, model: Any) -> Any:
+    """Return the rows of the recordings to compare on."""
+    from .inputs import check_gender, gather_clips
+
+    rows = gather_clips([str(place)], None).rows
+    check_gender(model, rows, "give --clips a table")
+    return rows

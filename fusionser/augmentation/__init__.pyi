@@ -1,0 +1,10 @@
+from .rows import AugmentRows as AugmentRows
+from .rows import augmented_rows as augmented_rows
+from .waveforms import AUGMENTATIONS as AUGMENTATIONS
+from .waveforms import REVISION as REVISION
+from .waveforms import Augmentation as Augmentation
+from .waveforms import Kind as Kind
+from .waveforms import augment as augment
+from .waveforms import drawing as drawing
+from .waveforms import made_by as made_by
+from .waveforms import parse_augmentation as parse_augmentation
