@@ -17,6 +17,11 @@ class Asked(Group):
     clips: Path | None = option(
         "Folder or table of recordings to compare on; by default, and where they are fewer than 64, synthetic voices."
     )
+    tolerance: float | None = option(
+        "Largest difference of a probability, by default 0.0001. With 0.001, chroma can be part of a graph.",
+        min=0.0,
+        max=0.01,
+    )
     int8: bool = option(
         "Round the weights to 8 bits. The file is smaller, and its answers differ from the model's: the command says "
         "by how much.",
@@ -40,7 +45,7 @@ def export(
 ) -> None:
     """Write a model as an ONNX file, which other programs can run, after a comparison with the model on 64 clips.
 
-    Nothing is written unless all answers are the same and probabilities agree to 0.0001.
+    Nothing is written unless all answers are the same and probabilities agree to 0.0001, or to --tolerance.
     """
     from fusionser.export import export_onnx
     from fusionser.reporting.card import export_text
@@ -52,7 +57,8 @@ def export(
     loaded = load_or_included(model)
     clips = None if asked.clips is None else _clips(asked.clips, loaded)
     with progress_bar("clips to compare on") as progress:
-        card = export_onnx(loaded, out, clips=clips, int8=asked.int8, n_jobs=asked.jobs, progress=progress)
+        options: dict[str, Any] = {} if asked.tolerance is None else {"tolerance": asked.tolerance}
+        card = export_onnx(loaded, out, clips=clips, int8=asked.int8, n_jobs=asked.jobs, progress=progress, **options)
     size = out.stat().st_size
     if asked.json:
         print_json({"out": str(out), "bytes": size, **card.model_dump(mode="json")})

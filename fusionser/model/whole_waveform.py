@@ -51,6 +51,10 @@ class WholeWaveform(ClipParameters, ClipTransformer):
         inside = [item.settings() for item in self.computations]
         return {"kind": self.kind, "sampling_rate": self.sampling_rate, "duration": self.duration, "of": inside}
 
+    def array_shape(self) -> tuple[int, ...]:
+        """Return the number of samples, -1 where clips keep their lengths."""
+        return (self.clip_settings().samples or -1,)
+
     def compute(self, clip: Clip) -> Array:
         """Return the samples of one clip, shape (n_samples,)."""
         for item in self.computations:
