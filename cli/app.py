@@ -26,6 +26,7 @@ from .options import with_groups, with_option
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
+from .serve import serve
 from .stopped import INTERRUPTED, STOPPED
 from .stress import stress
 from .study import study
@@ -52,6 +53,7 @@ for command in (
     listen,
     info,
     export,
+    serve,
     stress,
     study,
     ablate,

@@ -1,7 +1,6 @@
 """The command ``fusionser predict``."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from json import loads
+from collections.abc import Mapping, Sequence
 from math import isnan, nan
 from pathlib import Path
 from typing import Annotated, Any
@@ -130,6 +129,7 @@ def _with_refused(answers: Any, clips: Any) -> Any:
     """Return the answers in the order of the recordings, with an error for each one that was not predicted."""
     import pandas as pd
 
+    from fusionser.reporting.answers import own_columns
     from fusionser.rows import given_names
 
     if not clips.refused:
@@ -137,7 +137,7 @@ def _with_refused(answers: Any, clips: Any) -> Any:
     errors = pd.DataFrame.from_dict(clips.refused, orient="index").rename(columns={"reason": "error"})
     # What was given beside them stays beside them.
     beside = clips.given.loc[list(clips.refused)]
-    names = given_names(clips.rows, taken=list(answers)[: _own(answers)])
+    names = given_names(clips.rows, taken=list(answers)[: own_columns(answers)])
     errors = errors.assign(**{new: beside[name] for name, new in names.items() if name in beside})
     together = pd.concat([answers.set_axis(clips.places()), errors[[name for name in errors if name in answers]]])
     together = together.sort_index()
@@ -198,6 +198,7 @@ def _adapted(model: Any, rows: Any, jobs: int) -> Any:
 def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
     """Write the answers to a table, if one is named, and print them or their counts."""
     from fusionser.names import ADAPTED
+    from fusionser.reporting.answers import answer_json
     from fusionser.rows import write_table
 
     adapted = card.adapted_to is not None
@@ -207,7 +208,7 @@ def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
         write_table(answers, out)
     if json:
         stated = {"setting": ADAPTED} if adapted else {}
-        print_json([_as_json(record, card.classes) | stated for record in answers.to_dict("records")])
+        print_json([answer_json(record, card.classes) | stated for record in answers.to_dict("records")])
     elif out is not None:
         _print_counts(answers, out)
     else:
@@ -216,6 +217,8 @@ def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
 
 def _print_counts(answers: Any, out: Path) -> None:
     """Print how many recordings have each answer; the table that was written has the rest."""
+    from fusionser.reporting.answers import unlike_of
+
     usable = answers[answers["error"] == ""]
     counts = usable["emotion"].value_counts()
     print_table(
@@ -224,7 +227,7 @@ def _print_counts(answers: Any, out: Path) -> None:
         [[str(name), str(count)] for name, count in counts.items()],
         numbers=["recordings"],
     )
-    unlike = sum(_unlike(record) is not None for record in usable.to_dict("records"))
+    unlike = sum(unlike_of(record) is not None for record in usable.to_dict("records"))
     if unlike:
         write(
             f"unlike the training recordings: {recordings(unlike)}; see the columns 'unlikeness' and 'unlike_because'"
@@ -236,6 +239,8 @@ def _print_counts(answers: Any, out: Path) -> None:
 
 def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
     """Print the answer for every recording."""
+    from fusionser.reporting.answers import is_known
+
     records = answers.to_dict("records")
     measured = ["unlikeness"] if "unlikeness" in answers else []
     rows = []
@@ -245,7 +250,7 @@ def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
             rows.append([_clip(record), f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
         else:
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
-            unlikeness = [f"{record[name]:.3f}" if _known(record) else "" for name in measured]
+            unlikeness = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]
             rows.append([_clip(record), record["emotion"], *probabilities, *unlikeness])
     print_table("", ["file", "emotion", *classes, *measured], rows, numbers=[*classes, *measured])
     _print_reasons(records, classes)
@@ -261,9 +266,11 @@ def _clip(record: Mapping[str, Any]) -> str:
 
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:
     """Print in which way recordings are unlike the training recordings, and why answers are unsure."""
+    from fusionser.reporting.answers import unlike_of
+
     reasons = []
     for record in records:
-        unlike = _unlike(record)
+        unlike = unlike_of(record)
         if unlike and record.get("unsure_because") == "unlikeness":
             unlike = f"unsure, because it is {unlike}"
         sentences = [sentence for sentence in (_improbable(record, classes), unlike) if sentence]
@@ -272,51 +279,6 @@ def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...
         write(reason)
     if len(reasons) > MOST_REASONS:
         write(f"and {len(reasons) - MOST_REASONS} more such lines; --json has all, and --out counts them")
-
-
-def _as_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the answer for one recording as JSON values."""
-    from fusionser.facts import json_value
-
-    answer: dict[str, Any] = {
-        "file": record["file"],
-        **{name: json_value(record[name]) for name in ("start", "end") if name in record},
-        "emotion": record["emotion"] or None,
-        "probabilities": None if record["error"] else {name: record[f"probability_{name}"] for name in classes},
-    }
-    if "unlikeness" in record:
-        answer |= {
-            "unlikeness": record["unlikeness"] if _known(record) else None,
-            "unlike": _unlike(record),
-            "unlike_because": loads(record["unlike_because"]) if _known(record) else None,
-        }
-    if "unsure_because" in record:
-        answer["unsure_because"] = record["unsure_because"] or None
-    # The columns of the list come last.
-    given = {str(name): json_value(value) for name, value in list(record.items())[_own(record) :]}
-    return {**answer, "error": record["error"] or None, **({"given": given} if given else {})}
-
-
-def _own(names: Iterable[Any]) -> int:
-    """Return how many columns of answers are not of the list that was given; these come first."""
-    listed = list(names)
-    return listed.index("unsure_because" if "unsure_because" in listed else "error") + 1
-
-
-def _known(record: Mapping[str, Any]) -> bool:
-    """Return whether the unlikeness of a recording is known."""
-    return bool(record.get("unlike_because"))
-
-
-def _unlike(record: Mapping[str, Any]) -> str | None:
-    """Return in which way a recording is unlike the training recordings, if it is."""
-    from fusionser.likeness import Unlike
-    from fusionser.model import MOST_UNLIKE
-    from fusionser.reporting.unlike import unlike_text
-
-    if not _known(record) or not record["unlikeness"] > MOST_UNLIKE:
-        return None
-    return unlike_text(Unlike.model_validate_json(record["unlike_because"]))
 
 
 def _improbable(record: Mapping[str, Any], classes: tuple[str, ...]) -> str | None:

@@ -1,0 +1,51 @@
+"""Answers of a model as JSON values."""
+
+from collections.abc import Iterable, Mapping
+from json import loads
+from typing import Any
+
+from fusionser.facts import json_value
+from fusionser.likeness import Unlike
+from fusionser.model import MOST_UNLIKE
+from fusionser.reporting.unlike import unlike_text
+
+__all__ = ["answer_json", "is_known", "own_columns", "unlike_of"]
+
+
+def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the answer for one recording as JSON values."""
+    answer: dict[str, Any] = {
+        "file": record["file"],
+        **{name: json_value(record[name]) for name in ("start", "end") if name in record},
+        "emotion": record["emotion"] or None,
+        "probabilities": None if record["error"] else {name: record[f"probability_{name}"] for name in classes},
+    }
+    if "unlikeness" in record:
+        answer |= {
+            "unlikeness": record["unlikeness"] if is_known(record) else None,
+            "unlike": unlike_of(record),
+            "unlike_because": loads(record["unlike_because"]) if is_known(record) else None,
+        }
+    if "unsure_because" in record:
+        answer["unsure_because"] = record["unsure_because"] or None
+    # The columns of the list come last.
+    given = {str(name): json_value(value) for name, value in list(record.items())[own_columns(record) :]}
+    return {**answer, "error": record["error"] or None, **({"given": given} if given else {})}
+
+
+def own_columns(names: Iterable[Any]) -> int:
+    """Return how many columns of answers are not of the list that was given; these come first."""
+    listed = list(names)
+    return listed.index("unsure_because" if "unsure_because" in listed else "error") + 1
+
+
+def is_known(record: Mapping[str, Any]) -> bool:
+    """Return whether the unlikeness of a recording is known."""
+    return bool(record.get("unlike_because"))
+
+
+def unlike_of(record: Mapping[str, Any]) -> str | None:
+    """Return in which way a recording is unlike the training recordings, if it is."""
+    if not is_known(record) or not record["unlikeness"] > MOST_UNLIKE:
+        return None
+    return unlike_text(Unlike.model_validate_json(record["unlike_because"]))

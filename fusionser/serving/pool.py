@@ -1,0 +1,276 @@
+"""The processes that decode and predict for a service, and the queue in front of them."""
+
+import contextlib
+import os
+import queue
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from fusionser.errors import FusionserError
+from fusionser.serving.worker import receive, send
+
+__all__ = ["Job", "OverloadedError", "UnusableError", "WorkerLostError", "WorkerPool"]
+
+BATCH = 8
+"""Most recordings that a process gets at once."""
+
+START_SECONDS = 120.0
+"""Time that a process may take to load the model."""
+
+MOST_LOSSES = 1
+"""Processes that a recording may lose before it is refused: it may be the cause."""
+
+REST_SECONDS = 1.0
+"""Time between two attempts to start a process."""
+
+
+class OverloadedError(FusionserError):
+    """Too many recordings wait."""
+
+
+class WorkerLostError(FusionserError):
+    """The process that had a recording ended, or was late."""
+
+
+class UnusableError(FusionserError):
+    """A recording cannot be used."""
+
+
+@dataclass
+class Job:
+    """One recording, or samples.
+
+    Parameters
+    ----------
+    kind : {"predict", "timeline"}
+    content : bytes
+        Of a file, or samples as float32.
+    item : mapping
+        ``name``, ``samples`` (whether `content` is samples), ``rate`` of samples, ``gender``.
+    options : mapping
+        Of `Predictor.predict`, or of `predict_timeline`.
+    most_seconds : float
+        Longest recording.
+    """
+
+    kind: str
+    content: bytes
+    item: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    most_seconds: float = 900.0
+    future: "Future[Any]" = field(default_factory=Future)
+    losses: int = 0
+
+    def joins(self, other: "Job") -> bool:
+        """Return whether both can be predicted at once."""
+        own, others = ((one.kind, dict(one.options), one.most_seconds) for one in (self, other))
+        return self.kind == "predict" and own == others
+
+
+class _Worker:
+    """A running process."""
+
+    def __init__(self, model: str | None) -> None:
+        command = [sys.executable, "-P", "-m", "fusionser.serving.worker", *([] if model is None else [model])]
+        self.process = subprocess.Popen(  # noqa: S603 - no shell, and a fixed command
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            # One core for each process: there are as many as cores.
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self._wait(START_SECONDS)
+        receive(self._stdout)
+
+    @property
+    def _stdout(self) -> BinaryIO:
+        assert self.process.stdout is not None  # noqa: S101 - it was asked for
+        return self.process.stdout  # type: ignore[return-value]
+
+    def _wait(self, seconds: float) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdout, selectors.EVENT_READ)
+            if not selector.select(seconds):
+                raise TimeoutError
+
+    def ask(self, head: Mapping[str, Any], parts: Sequence[bytes], seconds: float) -> dict[str, Any]:
+        """Return the answer; raise `EOFError`, `OSError` or `TimeoutError` if there is none."""
+        assert self.process.stdin is not None  # noqa: S101 - it was asked for
+        send(self.process.stdin, head, parts)  # type: ignore[arg-type]
+        self._wait(seconds)
+        return receive(self._stdout)[0]
+
+    def stop(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self.process.wait()
+
+
+class WorkerPool:
+    """Processes that predict, each with one thread of the service that feeds it.
+
+    Parameters
+    ----------
+    model : str or None
+        Path of a model; None is the included one.
+    processes : int
+    waiting : int
+        Most recordings that wait.
+    timeout : float
+        Seconds that a process may take for a batch.
+    on_loss : callable
+        Called when a process was lost.
+    """
+
+    def __init__(
+        self,
+        model: str | None,
+        processes: int,
+        waiting: int,
+        timeout: float,
+        on_loss: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.model, self.timeout, self.on_loss = model, timeout, on_loss
+        self.jobs: queue.Queue[Job | None] = queue.Queue(maxsize=waiting)
+        self.ready = 0
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(processes)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Job) -> "Future[Any]":
+        """Queue a job, whose future gets the answer.
+
+        Raises
+        ------
+        OverloadedError
+            If too many wait, or the service stops.
+        """
+        if self._stopping.is_set():
+            raise OverloadedError("the service is stopping; ask again later")
+        try:
+            self.jobs.put_nowait(job)
+        except queue.Full:
+            raise OverloadedError(f"{self.jobs.maxsize} recordings wait already; ask again later") from None
+        return job.future
+
+    def stop(self) -> None:
+        """End all processes; jobs that wait are refused."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=self.timeout)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                _fail([self.jobs.get_nowait()], OverloadedError("the service is stopping; ask again later"))
+
+    def _run(self) -> None:
+        """Feed one process; start another one when it is lost."""
+        while not self._stopping.is_set():
+            try:
+                worker = _Worker(self.model)
+            except (OSError, EOFError, TimeoutError, ValueError):
+                time.sleep(REST_SECONDS)
+                continue
+            self._counted(1)
+            try:
+                self._feed(worker)
+            finally:
+                self._counted(-1)
+                worker.stop()
+
+    def _again(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs again that a lost process had."""
+        for job in jobs:
+            try:
+                self.jobs.put_nowait(job)
+            except queue.Full:
+                _fail([job], WorkerLostError("the process that had it was lost; ask again"))
+
+    def _counted(self, change: int) -> None:
+        with self._lock:
+            self.ready += change
+
+    def _feed(self, worker: _Worker) -> None:
+        held: Job | None = None
+        while not self._stopping.is_set():
+            jobs, held = self._batch(held)
+            jobs = [job for job in jobs if job.future.running() or job.future.set_running_or_notify_cancel()]
+            if jobs and not self._answer(worker, jobs):
+                self._again([] if held is None else [held])
+                return
+            if worker.process.poll() is not None:
+                self.on_loss()
+                self._again([] if held is None else [held])
+                return
+        if held is not None:
+            _fail([held], OverloadedError("the service is stopping; ask again later"))
+
+    def _batch(self, held: Job | None) -> tuple[list[Job], Job | None]:
+        """Return jobs that can be predicted at once, and one that was taken from the queue and cannot."""
+        try:
+            first = held or self.jobs.get(timeout=0.2)
+        except queue.Empty:
+            return [], None
+        jobs = [] if first is None else [first]
+        with contextlib.suppress(queue.Empty):
+            while jobs and len(jobs) < BATCH:
+                job = self.jobs.get_nowait()
+                if job is None or not job.joins(jobs[0]):
+                    return jobs, job
+                jobs.append(job)
+        return jobs, None
+
+    def _answer(self, worker: _Worker, jobs: Sequence[Job]) -> bool:
+        """Answer jobs; return whether the process is still there."""
+        head = {
+            "kind": jobs[0].kind,
+            "options": dict(jobs[0].options),
+            "most_seconds": jobs[0].most_seconds,
+            "items": [dict(job.item) for job in jobs],
+        }
+        try:
+            answer = worker.ask(head, [job.content for job in jobs], self.timeout)
+        except (OSError, EOFError, TimeoutError, ValueError):
+            self.on_loss()
+            for job in jobs:
+                job.losses += 1
+            lost = [job for job in jobs if job.losses > MOST_LOSSES]
+            _fail(lost, WorkerLostError("the process that predicted it was lost, or was late; ask again"))
+            self._again([job for job in jobs if job.losses <= MOST_LOSSES])
+            return False
+        _give(jobs, answer)
+        return True
+
+
+def _give(jobs: Sequence[Job], answer: Mapping[str, Any]) -> None:
+    """Give each job its part of an answer."""
+    if "refused" in answer:
+        _fail(jobs, UnusableError(str(answer["refused"])))
+    elif "failed" in answer:
+        _fail(jobs, FusionserError(f"a fault of the service ({answer['failed']})"))
+    elif jobs[0].kind == "timeline":
+        jobs[0].future.set_result(answer["answer"])
+    else:
+        for job, record in zip(jobs, answer["answer"], strict=True):
+            job.future.set_result(record)
+
+
+def _fail(jobs: Sequence[Job | None], error: FusionserError) -> None:
+    for job in jobs:
+        if job is not None and not job.future.done():
+            job.future.set_exception(error)

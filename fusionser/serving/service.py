@@ -1,0 +1,48 @@
+"""A model, the processes that run it, and what is counted."""
+
+import asyncio
+from typing import Any
+
+from fusionser.model import ModelCard
+from fusionser.serving.limits import ServiceLimits
+from fusionser.serving.measures import Measures
+from fusionser.serving.pool import Job, OverloadedError, WorkerPool
+from fusionser.serving.worker import open_model
+
+__all__ = ["Service"]
+
+
+class Service:
+    """A model, the processes that run it, and what is counted.
+
+    Parameters
+    ----------
+    model : str or None
+        Path of a model, or of an ONNX file; None is the included model.
+    limits : ServiceLimits
+    """
+
+    def __init__(self, model: str | None, limits: ServiceLimits) -> None:
+        self.limits, self.measures = limits, Measures()
+        self.predictor = open_model(model)
+        self.measures.waiting.set_function(lambda: self.pool.jobs.qsize())
+        self.measures.ready.set_function(lambda: self.pool.ready)
+        self.pool = WorkerPool(model, limits.processes, limits.queue, limits.timeout, self.measures.losses.inc)
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the model."""
+        return self.predictor.card
+
+    @property
+    def name(self) -> str:
+        """What the model is, in words."""
+        return f"{self.card.classifier} on {self.card.features_name}"
+
+    async def ask(self, job: Job) -> Any:
+        """Return the answer for a job, within the limit of time."""
+        future = asyncio.wrap_future(self.pool.submit(job))
+        try:
+            return await asyncio.wait_for(future, self.limits.timeout)
+        except TimeoutError as error:
+            raise OverloadedError(f"no answer within {self.limits.timeout:g} s; ask again later") from error

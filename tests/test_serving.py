@@ -1,0 +1,284 @@
+"""A model as a web service, through a real server: answers, limits, streams, and processes that are killed."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+import websockets
+
+from fusionser.errors import SettingsError
+from fusionser.model import load_model
+from fusionser.serving.guards import RateLimit
+from fusionser.serving.limits import ServiceLimits
+from fusionser.serving.run import listening_socket
+from fusionser.timeline import predict_timeline
+
+START_SECONDS = 120
+
+
+class Server:
+    """A running ``fusionser serve``."""
+
+    def __init__(self, *arguments, **variables):
+        command = [sys.executable, "-m", "fusionser", "serve", *map(str, arguments), "--port", "0"]
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ, **variables}
+        )
+        found = None
+        while found is None:
+            line = self.process.stderr.readline()
+            assert line, "the service ended"
+            found = re.search(r"http://127.0.0.1:(\d+)", line)
+        self.port = int(found[1])
+        self.url = found[0]
+        deadline = time.monotonic() + START_SECONDS
+        while self.get("/ready").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    def get(self, path, **options):
+        return httpx.get(self.url + path, timeout=60, **options)
+
+    def post(self, path, **options):
+        return httpx.post(self.url + path, timeout=60, **options)
+
+    def workers(self):
+        """Return the processes that predict."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(line) for line in found.stdout.split()]
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        with self.process.stderr:
+            return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def model_file(saved):
+    return saved["svm"]
+
+
+@pytest.fixture(scope="module")
+def server(model_file):
+    started = Server(model_file, "--workers", 1, "--most-bytes", 400_000, "--most-seconds", 20, "--streams", 2)
+    yield started
+    assert started.stop() in (0, -signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def clip(demo_rows):
+    return demo_rows["file"][3]
+
+
+def test_answers_are_those_of_the_model(server, model_file, demo_rows):
+    files = demo_rows["file"].tolist()[:5]
+    expected = load_model(model_file).predict(files)
+    given = [("recording", (f"{place}.wav", Path(file).read_bytes())) for place, file in enumerate(files)]
+    answered = server.post("/predict", files=given)
+    assert answered.status_code == 200
+    found = answered.json()["answers"]
+    assert [one["emotion"] for one in found] == expected["emotion"].tolist()
+    assert [one["file"] for one in found] == [f"{place}.wav" for place in range(5)]
+    for one, probability in zip(found, expected["probability"], strict=True):
+        assert max(one["probabilities"].values()) == pytest.approx(probability, abs=1e-6)
+    alone = server.post("/predict", content=Path(files[0]).read_bytes())
+    assert alone.json()["answers"][0]["emotion"] == expected["emotion"][0]
+
+
+def test_a_bad_recording_does_not_stop_the_good(server, clip):
+    files = [("a", ("../../etc/x.wav", b"rubbish")), ("b", ("good.wav", Path(clip).read_bytes()))]
+    answered = server.post("/predict", files=files)
+    assert answered.status_code == 200
+    bad, good = answered.json()["answers"]
+    assert bad["file"] == "x.wav" and bad["emotion"] is None and "not readable as audio" in bad["error"]
+    assert "/" not in bad["error"]
+    assert good["error"] is None
+    assert server.post("/predict", content=b"rubbish").status_code == 422
+
+
+def test_a_time_line_is_that_of_the_model(server, model_file, demo_rows, tmp_path):
+    samples = np.concatenate([soundfile.read(file)[0] for file in demo_rows["file"][:4]])
+    soundfile.write(tmp_path / "long.wav", samples, 16000)
+    answered = server.post("/predict/timeline?windows=2", content=(tmp_path / "long.wav").read_bytes())
+    expected = predict_timeline(str(tmp_path / "long.wav"), load_model(model_file), windows=2)
+    assert answered.status_code == 200
+    assert [one["emotion"] for one in answered.json()["segments"]] == expected.segments["emotion"].tolist()
+
+
+def streamed(server, first, pieces, **options):
+    async def talk():
+        async with websockets.connect(f"ws://127.0.0.1:{server.port}/stream", **options) as socket:
+            await socket.send(first if isinstance(first, str) else json.dumps(first))
+            for piece in pieces:
+                await socket.send(piece)
+            got = []
+            with suppress(websockets.ConnectionClosedError):
+                async for message in socket:
+                    got.append(json.loads(message))  # noqa: PERF401 - those before an error are kept
+            return got, socket.close_code
+
+    return asyncio.run(talk())
+
+
+def test_a_stream_gives_the_windows_of_the_recording(server, model_file, demo_rows):
+    samples = np.concatenate([soundfile.read(file, dtype="float32")[0] for file in demo_rows["file"][:4]])
+    pieces = [samples[start : start + 1700].tobytes() for start in range(0, samples.size, 1700)]
+    messages, code = streamed(server, {"format": "f32", "sampling_rate": 16000}, [*pieces, '{"end": true}'])
+    windows = [one for message in messages[1:] for one in message["windows"]]
+    expected = predict_timeline((samples, 16000), load_model(model_file)).windows
+    assert code == 1000 and messages[0]["ready"] and messages[-1]["finished"]
+    assert [one["emotion"] for one in windows] == expected["emotion"].tolist()
+    assert [one["start"] for one in windows] == expected["start"].tolist()
+    for one, probability in zip(windows, expected["probability"], strict=True):
+        if one["probabilities"]:
+            assert max(one["probabilities"].values()) == pytest.approx(probability, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("first", "pieces", "code", "told"),
+    [
+        ("junk", [], 1003, "the first message is refused"),
+        ({"format": "mp3"}, [], 1003, "format"),
+        ({"format": "f32", "sampling_rate": 1}, [], 1003, "sampling_rate"),
+        ({"format": "f32"}, [b"123"], 1003, "3 bytes, which is no whole number of samples"),
+        ({"format": "f32"}, ["hello"], 1003, "expected binary messages"),
+        ({"format": "f32"}, [np.full(100, np.nan, np.float32).tobytes()], 1003, "100 samples are NaN or infinite"),
+        ({"format": "f32"}, [bytes(900_000)] * 9, 1008, "4 times faster than they are spoken"),
+        ({"format": "f32"}, [bytes(2_000_000)], 1009, ""),
+    ],
+)
+def test_streams_that_are_refused(server, first, pieces, code, told):
+    messages, closed = streamed(server, first, pieces)
+    assert closed == code
+    assert told in (messages[-1].get("error", "") if messages else "")
+
+
+def test_pages_of_others_cannot_use_it(server, clip):
+    assert server.get("/model", headers={"Host": "evil.example"}).status_code == 421
+    with pytest.raises(websockets.InvalidStatus):
+        streamed(server, {"format": "f32"}, [], origin="http://evil.example")
+    headers = server.get("/").headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "access-control-allow-origin" not in server.get("/model", headers={"Origin": "http://evil.example"}).headers
+
+
+def test_what_is_too_much(server, tmp_path):
+    assert server.post("/predict", content=bytes(500_000)).status_code == 413
+
+    def slowly():
+        for _ in range(8):
+            yield bytes(100_000)
+
+    assert server.post("/predict", content=slowly()).status_code == 413
+    soundfile.write(tmp_path / "long.flac", np.zeros(16000 * 25), 16000)
+    answered = server.post("/predict", content=(tmp_path / "long.flac").read_bytes())
+    assert answered.status_code == 422
+    assert answered.json()["answers"][0]["error"] == "recording: 25.0 s long; expected at most 20"
+    many = [("recording", (f"{place}.wav", b"x")) for place in range(40)]
+    assert server.post("/predict", files=many).status_code == 413
+    assert server.post("/predict").status_code == 422
+    assert server.post("/predict?most_unlike=7", content=b"x").status_code == 422
+    assert server.get("/nothing").json() == {"error": "Not Found"}
+
+
+def test_a_killed_process_costs_at_most_its_own_requests(server, clip):
+    content = Path(clip).read_bytes()
+    lost = server.get("/metrics").text
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    statuses = [server.post("/predict", content=content).status_code for _ in range(3)]
+    assert statuses == [200, 200, 200]
+    count = [
+        float(re.search(r"fusionser_worker_losses_total (\d\S*)", text)[1])
+        for text in (lost, server.get("/metrics").text)
+    ]
+    assert count[1] >= count[0] + 1
+
+
+def test_what_it_says_of_itself(server, model_file):
+    assert server.get("/health").json() == {"status": "ok"}
+    described = server.get("/model").json()
+    assert described["card"]["classes"] == list(load_model(model_file).card.classes)
+    paths = server.get("/openapi.json").json()["paths"]
+    assert {"/predict", "/predict/timeline", "/model", "/health", "/ready", "/metrics"} <= paths.keys()
+    assert paths["/predict"]["post"]["responses"]["200"]["content"]["application/json"]["example"]["answers"]
+
+
+def test_a_key_is_needed_where_one_is_set(model_file, clip):
+    server = Server(model_file, "--workers", 1, "--rate", 0.5, FUSIONSER_API_KEY="right")
+    content = Path(clip).read_bytes()
+    try:
+        assert server.get("/model").status_code == 401
+        assert server.get("/model", headers={"X-API-Key": "wrong"}).status_code == 401
+        right = {"X-API-Key": "right"}
+        assert server.post("/predict", content=content, headers=right).status_code == 200
+        assert streamed(server, {"format": "f32"}, [])[1] == 1008
+        messages, code = streamed(server, {"format": "f32", "key": "right"}, ['{"end": true}'])
+        assert (messages[-1]["finished"], code) == (True, 1000)
+        answers = [server.get("/model", headers=right) for _ in range(8)]
+        assert {one.status_code for one in answers} == {200, 429}
+        assert "0.5 requests per second" in answers[-1].json()["error"]
+    finally:
+        assert server.stop(signal.SIGINT) in (0, 130)
+
+
+def test_slow_bodies_are_ended():
+    from fusionser.serving.guards import Guard
+    from fusionser.serving.measures import Measures
+
+    async def app(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    limits = ServiceLimits(body_timeout=0.2)
+    guard = Guard(app, limits=limits, measures=Measures(), key=None, hosts=())
+    asyncio.run(guard({"type": "http", "path": "/predict", "headers": [], "client": ("a", 1)}, receive, send))
+    assert sent[0]["status"] == 408
+    assert guard.held == 0
+
+
+def test_the_rate_of_a_client_recovers():
+    limit = RateLimit(2)
+    assert [limit.allows("a", 0.0) for _ in range(21)] == [True] * 20 + [False]
+    assert limit.allows("b", 0.0)
+    assert limit.allows("a", 0.6)
+    assert not limit.allows("a", 0.7)
+
+
+def test_a_port_in_use_is_told(command):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = command("serve", "--port", taken.getsockname()[1])
+    assert done.status == 1
+    assert "choose others with --host and --port" in " ".join(done.messages.split())
+
+
+def test_limits_are_checked(command):
+    with pytest.raises(SettingsError, match="most_bytes is 1; expected 1024"):
+        ServiceLimits(most_bytes=1)
+    assert "--most-seconds is 0.0; expected 0.1 to 900" in command("serve", "--most-seconds", 0).messages
+    with pytest.raises(SettingsError, match="is no address of this machine"), listening_socket("no.such.name.", 0):
+        pass
