@@ -58,7 +58,7 @@ class Asked(Group):
     also: list[str] | None = option("Another corpus=DIR, for the studies protocol and corpora; may be repeated.")
     classifier: str = option("Classifiers, comma-separated: {classifiers}.", "svm")
     preset: str | None = option("Named set of features, by default fusionnet: {presets}.")
-    blocks: str = option(BLOCKS_HELP, "")
+    blocks: str | None = option(BLOCKS_HELP)
     gender: str | None = option("Gender as a feature: {gender_features}.")
     importance: str | None = option(IMPORTANCE_HELP)
     protocol: str = option(PROTOCOL_HELP, "speaker-kfold", panel="Protocol")

@@ -375,7 +375,8 @@ class Training(Group):
 
             # The specification cannot refuse --classifier svm, which is its default.
             raise SettingsError(NETWORK_ALONE_TEXT)
-        augment = None if self.augment is None else names(self.augment, "--augment")
+        # An empty list leaves out the augmentation of a settings file.
+        augment = None if self.augment is None else names(self.augment or None, "--augment")
         rows = _given(self, "copies", "imbalance", "impose_imbalance", "augment_classes", augment=augment)
         changed = spec.rows.changed(**rows)
         if self.copies is not None and not changed.augment:

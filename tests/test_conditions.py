@@ -64,8 +64,8 @@ def test_clipping_concerns_the_share_that_it_says(percent):
     assert np.abs(changed.samples).max() == pytest.approx(limit, rel=0.03)
 
 
-def test_the_telephone_has_nothing_above_4_khz():
-    condition = CONDITIONS["telephone-8-khz"]
+def test_a_rate_of_8_khz_has_nothing_above_4_khz():
+    condition = CONDITIONS["sampling-rate-8-khz"]
     high, low = (condition.apply(tone(frequency), RATE) for frequency in (4500.0, 1000.0))
     assert low.sampling_rate == high.sampling_rate == 8000 and low.samples.size == 8000
     inner = slice(500, -500)
@@ -73,6 +73,24 @@ def test_the_telephone_has_nothing_above_4_khz():
     assert level(high.samples[inner]) < level(tone(4500.0)) - 90
     narrow = condition.apply(tone(1000.0, rate=6000), 6000)
     assert narrow.sampling_rate == 6000 and np.array_equal(narrow.samples, tone(1000.0, rate=6000))
+
+
+@pytest.mark.parametrize("frequency", [100.0, 300.0, 1000.0, 3400.0])
+def test_a_telephone_has_its_band(frequency):
+    """The gain of Butterworth's band-pass filter of fourth order; the mu-law is about 38 dB below."""
+    heard = CONDITIONS["telephone"].apply(tone(frequency, 2.0), RATE)
+    assert heard.sampling_rate == 8000
+    low, high, here = (np.tan(np.pi * one / RATE) for one in (300.0, 3400.0, frequency))
+    bend = (here**2 - low * high) / (here * (high - low))
+    expected = -10 * np.log10(1 + bend**8)
+    assert level(heard.samples[4000:]) - level(tone(frequency)) == pytest.approx(
+        expected, abs=0.1 if expected > -20 else 1
+    )
+
+
+def test_a_telephone_has_256_values():
+    heard = CONDITIONS["telephone"].apply(np.random.default_rng(0).normal(0, 0.2, 80000).astype(np.float32), RATE)
+    assert 128 < len(np.unique(heard.samples)) <= 256
 
 
 @pytest.mark.parametrize("frequency", [1000.0, 4000.0, 6000.0])

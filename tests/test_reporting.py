@@ -128,6 +128,7 @@ def of_two_corpora():
         update={
             "corpora": ("large", "small"),
             "classes": ("angry", "sad"),
+            "per_class": {"angry": plain.per_class["angry"], "sad": plain.per_class["calm"]},
             "speaker_confusions": confusions,
             "speakers": dict.fromkeys(confusions, scores),
         }

@@ -20,7 +20,8 @@ from fusionser.errors import ModelFileError, SettingsError
 from fusionser.features import Recording
 from fusionser.jobs import fit_prepared
 from fusionser.likeness import Unlike, Unlikeness, fit_unlikeness, pack_unlikeness, unpack_unlikeness
-from fusionser.model import LEAST_PROBABILITY, MOST_UNLIKE, UNLIKENESS, UNSURE, load_model, save_model
+from fusionser.model import LEAST_PROBABILITY, MOST_UNLIKE, UNSURE, load_model, save_model
+from fusionser.model.fitted import UNLIKENESS
 from fusionser.reporting.unlike import DESCRIPTIONS, improbable_text, unlike_text
 from fusionser.splits import InnerFolds
 

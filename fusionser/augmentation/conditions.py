@@ -21,6 +21,7 @@ from fusionser.augmentation.recording_chain import (
     reverberate,
     shift_pitch,
     stretch,
+    telephone,
 )
 from fusionser.registry import CONDITIONS
 
@@ -47,7 +48,7 @@ class Condition:
     Examples
     --------
     >>> import numpy as np
-    >>> CONDITIONS["telephone-8-khz"].apply(np.zeros(16000, dtype=np.float32), 16000).sampling_rate
+    >>> CONDITIONS["telephone"].apply(np.zeros(16000, dtype=np.float32), 16000).sampling_rate
     8000
     """
 
@@ -139,8 +140,11 @@ GAIN_MINUS_12_DB = _gain("The level 12 dB lower.", -12.0)
 GAIN_PLUS_12_DB = _gain("The level 12 dB higher, beyond full scale where needed.", 12.0)
 GAIN_PLUS_12_DB_CLIPPED = _gain("The level 12 dB higher, clipped at full scale.", 12.0, clipped=True)
 CLIPPING_1_PERCENT, CLIPPING_10_PERCENT = map(_clipping, (1.0, 10.0))
-TELEPHONE_8_KHZ = Condition(
-    summary="Resampled to 8 kHz, the rate of telephones.", change=change_rate, parameters={"sampling_rate": 8000}
+SAMPLING_RATE_8_KHZ = Condition(summary="Resampled to 8 kHz.", change=change_rate, parameters={"sampling_rate": 8000})
+TELEPHONE = Condition(
+    summary="A telephone: Butterworth filters of fourth order at 300 and 3400 Hz, 8 kHz, 8 bits by the mu-law (G.711).",
+    change=telephone,
+    parameters={"lowest": 300.0, "highest": 3400.0},
 )
 LOWPASS_4_KHZ = Condition(
     summary="Butterworth low-pass filter of fourth order at 4 kHz.",

@@ -205,6 +205,26 @@ def filter_lowpass(samples: Waveform, rate: int, seed: int, *, cutoff: float) ->
     return _changed(LOWPASS.apply(samples, rate, cutoff, lambda: np.random.default_rng(seed)), rate)
 
 
+TELEPHONE_RATE = 8000
+MU = 255.0
+"""Of the mu-law (ITU-T G.711)."""
+
+
+def telephone(samples: Waveform, rate: int, seed: int, *, lowest: float, highest: float) -> Changed:
+    """Transmit a clip by telephone: a band in Hz, 8 kHz, and 8 bits for each sample.
+
+    A clip whose rate is so low that the band exceeds it keeps what it has.
+    """
+    # Imported here, since it takes half a second.
+    from scipy import signal
+
+    given, ends = samples.astype(np.float64), [lowest, min(highest, 0.49 * rate)]
+    band = signal.sosfilt(signal.butter(4, ends, "bandpass", fs=rate, output="sos"), given)
+    heard = _resampled(band.astype(np.float32), rate, min(rate, TELEPHONE_RATE)).astype(np.float64).clip(-1.0, 1.0)
+    steps = np.round(np.log1p(MU * np.abs(heard)) / np.log1p(MU) * (MU // 2)) / (MU // 2)
+    return _changed(np.sign(heard) * np.expm1(steps * np.log1p(MU)) / MU, min(rate, TELEPHONE_RATE))
+
+
 def frequency_response(frequencies: npt.NDArray[np.float64], seed: int, decibels: float) -> npt.NDArray[np.float64]:
     """Return a smooth random response in dB at some frequencies, as another microphone has it.
 

@@ -162,7 +162,7 @@ def synthetic_clips(count: int) -> pd.DataFrame:
     Examples
     --------
     >>> synthetic_clips(3)["gender"].tolist()
-    ['female', 'male', 'male']
+    ['female', 'female', 'male']
     """
     names = sorted(Demo().expected())
     chosen = [names[place] for place in np.linspace(0, len(names) - 1, count).astype(int)]
