@@ -206,6 +206,7 @@ def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
         write(f"adapted to {recordings(card.adapted_to)}, without their labels")
     if out is not None:
         write_table(answers, out)
+    _tell_if_all_are_unlike(answers)
     if json:
         stated = {"setting": ADAPTED} if adapted else {}
         print_json([answer_json(record, card.classes) | stated for record in answers.to_dict("records")])
@@ -213,6 +214,16 @@ def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
         _print_counts(answers, out)
     else:
         _print_answers(answers, card.classes)
+
+
+def _tell_if_all_are_unlike(answers: Any) -> None:
+    """Say what to do if the unlikeness leaves no answer."""
+    usable = answers[answers["error"] == ""]
+    if "unsure_because" in usable and len(usable) > 1 and usable["unsure_because"].isin(["unlikeness", "both"]).all():
+        say(
+            "note: all recordings are unlike those of the training, so none is answered; adaptation does not change "
+            "that. --most-unlike 1 answers those whose probability is above 0.5"
+        )
 
 
 def _print_counts(answers: Any, out: Path) -> None:

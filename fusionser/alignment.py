@@ -17,13 +17,14 @@ ADVISABLE_CLIPS = 50
 """Fewest clips that are likely to improve its predictions."""
 
 
-def check_clips(count: int) -> None:
-    """Raise `SettingsError` if there are too few clips to adapt to."""
+def check_clips(count: int, failure: str = "") -> None:
+    """Raise `SettingsError` if there are too few clips to adapt to; `failure` is why the first other is not used."""
     if count < LEAST_CLIPS:
         raise SettingsError(
             f"got {count} usable {'clip' if count == 1 else 'clips'} to adapt to; expected {LEAST_CLIPS} or more "
             f"({ADVISABLE_CLIPS} are advisable), because the statistics of fewer depend too much on what is "
             "said in them. Copies of a clip count once. Leave out the adaptation"
+            + (f". The first that cannot be used: {failure}" if failure else "")
         )
 
 

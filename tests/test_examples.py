@@ -32,7 +32,7 @@ def test_the_service_answers_recordings_and_refuses_the_rest(clip):
     testclient = pytest.importorskip("fastapi.testclient")
     client = testclient.TestClient(loaded("service").app)
     answer = client.post("/emotion", files={"recording": Path(clip).read_bytes()})
-    expected = load_model().predict(clip, abstain=True).iloc[0]
+    expected = load_model().predict(clip, abstain=True, most_unlike=1).iloc[0]
     assert answer.status_code == 200
     assert answer.json()["emotion"] == expected["emotion"]
     assert answer.json()["probability"] == pytest.approx(expected["probability"])

@@ -287,3 +287,21 @@ def test_random_splits_keep_the_windows_of_a_recording_together(protocol):
     if protocol == RandomKFold(folds=3):
         expected = next(KFold(3, shuffle=True, random_state=0).split(alone))
         assert [train.tolist(), test.tolist()] == [side.tolist() for side in expected]
+
+
+def test_groups_are_speakers_as_for_scikit_learn():
+    from sklearn.model_selection import cross_val_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    speakers, labels = np.repeat(list("abcd"), 6), ["x", "y"] * 12
+    folds = list(SpeakerKFold(folds=4).split(np.zeros((24, 1)), labels, speakers))
+    assert [set(speakers[test]) for _, test in folds] == [
+        {speaker} for speaker in dict.fromkeys(speakers[np.concatenate([test for _, test in folds])])
+    ]
+    assert all(not set(speakers[train]) & set(speakers[test]) for train, test in folds)
+    scores = cross_val_score(
+        DecisionTreeClassifier(), np.zeros((24, 1)), labels, groups=speakers, cv=SpeakerKFold(folds=4)
+    )
+    assert scores.tolist() == [0.5] * 4
+    with pytest.raises(ProtocolError, match="groups has 3 entries, and X has 4"):
+        next(SpeakerKFold(folds=2).split(list("abcd"), None, list("abc")))

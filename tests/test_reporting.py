@@ -7,6 +7,7 @@ from matplotlib.image import imread
 
 from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
+from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
@@ -168,3 +169,30 @@ def test_speakers_are_drawn_in_the_colour_of_their_corpus():
     assert [text.get_text() for text in axes.get_legend().get_texts()][1:] == ["large", "small"]
     colours = [patch.get_facecolor() for patch in axes.patches]
     assert len(colours) == 10 and len(set(colours[:8])) == 1 and colours[0] != colours[8] == colours[9]
+
+
+def test_pipelines_over_all_tables():
+    """Two pipelines in three tables; a table that lacks one of them does not count."""
+
+    def one(corpus, features, setting, uar):
+        plain = made(("none", "none"), "svm", [uar] * 24)
+        protocol = plain.protocol.model_copy(update={"setting": setting})
+        return plain.model_copy(update={"corpora": (corpus,), "features_name": features, "protocol": protocol})
+
+    given = {
+        "a": {("x", "inductive"): 0.4, ("x", "adapted"): 0.5, ("y", "inductive"): 0.3, ("y", "adapted"): 0.6},
+        "b": {("x", "inductive"): 0.5, ("x", "adapted"): 0.4, ("y", "inductive"): 0.4, ("y", "adapted"): 0.5},
+        "c": {("x", "inductive"): 0.6, ("x", "adapted"): 0.6, ("y", "inductive"): 0.6, ("y", "adapted"): 0.4},
+        "d": {("x", "inductive"): 0.9, ("x", "adapted"): 0.9},
+    }
+    groups = {(corpus, ""): [one(corpus, *key, uar) for key, uar in table.items()] for corpus, table in given.items()}
+    count, (x, y) = across_tables(groups)
+    assert count == 3
+    assert (x.inductive, x.adapted, x.best_inductive, x.best_adapted, x.higher) == pytest.approx((0.5, 0.5, 3, 1, 1))
+    assert (y.best_inductive, y.best_adapted, y.higher) == (1, 2, 2)
+    assert (y.lowest_change, y.highest_change) == pytest.approx((-0.2, 0.3))
+    page = study_page(
+        StudyText(command="x", title="t", question="q"), [one for group in groups.values() for one in group]
+    )
+    assert "| x | svm | 50.0 | 3 | 50.0 | 1 | 1 of 3 | -10.0 to +10.0 |" in page
+    assert across_tables({key: group for key, group in groups.items() if key[0] in "ab"}) == (0, [])

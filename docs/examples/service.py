@@ -17,7 +17,7 @@ model = fusionser.load_model()
 @app.post("/emotion")
 def emotion(recording: Annotated[bytes, File()]) -> dict[str, Any]:
     """Return the emotion, its probability, and how unlike the training recordings the recording is."""
-    answer = model.predict(recording, abstain=True).iloc[0]
+    answer = model.predict(recording, abstain=True, most_unlike=1.0).iloc[0]
     if answer["error"]:
         raise HTTPException(422, answer["error"])
     return {

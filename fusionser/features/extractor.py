@@ -102,7 +102,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
             pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
             if not pair or not isinstance(entry[1], FeatureBlock | LearnedBlock):
                 raise SettingsError(
-                    f"an entry of blocks is {entry!r}; expected pairs of a name and a block, such as ('mfcc', MFCC())"
+                    f"an entry of blocks is {entry!r}; expected pairs of a name and a block, such as ('mfcc', MFCC()). "
+                    "A preset is a function, such as fusionser.robust()"
                 )
         return self.blocks
 

@@ -129,7 +129,7 @@ class Model(Predictor):
         # Copies of a clip would say how it sounds, and not how the source does.
         copies = rows[AUDIO_COLUMN].duplicated() & (rows[AUDIO_COLUMN] != "")
         rows = rows[~copies].reset_index(drop=True)
-        check_clips(len(rows))
+        check_clips(len(rows), next(iter(result.failures.values()), ""))
         extractor = extractor.adapted(rows)
         scaler = scaler.adapted(extractor.transform(rows))
         steps = [(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, self.pipeline[CLASSIFIER])]

@@ -14,6 +14,7 @@ from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import write_text
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.markdown import escaped
@@ -201,10 +202,13 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})
         label = f"{result.protocol.name}{settings}, {classes_text(result)}"
         groups.setdefault((result.corpus, label), []).append(result)
+    tables, across = across_tables(groups)
     return render(
         "study.md.j2",
         text=text,
         groups=groups,
+        tables=tables,
+        across=across,
         differences=_differences(text.contrasts, results),
         paper=[(row, _beside(row, results)) for row in text.paper],
         gaps=_gaps(results),

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fusionser.errors import ProtocolError
-from fusionser.rows import ordered_speakers
+from fusionser.rows import check_rows, ordered_speakers
+from fusionser.sources import sources_of
 
 __all__ = ["Fold", "Positions", "Protocol", "by_mask", "folds_by_speaker", "speakers_of"]
 
@@ -58,13 +59,23 @@ class Protocol:
         return folds
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
-        """Yield training and test positions, like a scikit-learn splitter."""
-        for _, train, test in self.named_folds(X):
+        """Yield training and test positions, like a scikit-learn splitter.
+
+        Parameters
+        ----------
+        X : DataFrame, or sequence of clips
+            Rows with a column ``speaker``, or anything of the same length as `groups`.
+        y : array-like, optional
+            Labels, where X is no table.
+        groups : array-like, optional
+            The speaker of each clip, where X does not have them.
+        """
+        for _, train, test in self.named_folds(_rows_of(X, y, groups)):
             yield train, test
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
-        return len(self.named_folds(X))
+        return len(self.named_folds(_rows_of(X, y, groups)))
 
     def classes_left_out(self, rows: pd.DataFrame) -> dict[str, list[str]]:
         """Return the classes that the split leaves out, by corpus; most protocols leave out none."""
@@ -105,3 +116,18 @@ def folds_by_speaker(rows: pd.DataFrame, speakers: list[str], folds: int, name: 
     for tested in np.array_split(np.asarray(speakers, dtype=object), folds):
         label = tested[0] if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
         yield label, *by_mask(rows["speaker"].isin(tested).to_numpy())
+
+
+def _rows_of(X: Any, y: Any, groups: Any) -> Any:
+    """Return X if it is a table with speakers, else a table of the groups as speakers, if there are any."""
+    if groups is None or (isinstance(X, pd.DataFrame) and "speaker" in X):
+        return X
+    count = len(groups)
+    if len(X) != count:
+        raise ProtocolError(f"groups has {count} entries, and X has {len(X)}; expected the speaker of each clip")
+    labels = [""] * count if y is None else [str(label) for label in y]
+    speakers = [str(speaker) for speaker in groups]
+    sources = sources_of(X, count)
+    return check_rows(
+        pd.DataFrame({"file": [f"clip {place}" for place in range(count)], "speaker": speakers, "emotion": labels})
+    ).assign(source=sources)
