@@ -177,7 +177,7 @@ def measure(model: str | None, clients: int, seconds: float, port: int) -> dict[
         ),
         "memory_second_quarter": float(np.mean(memory[quarter : 2 * quarter])),
         "memory_last_quarter": float(np.mean(memory[-quarter:])),
-        "losses": float(losses.split()[1]),
+        "losses": float(losses[0].split()[1]),
         "stop_seconds": time.monotonic() - began,
     }
 
@@ -201,8 +201,8 @@ def write_page(figures: dict[str, Any], folder: Path) -> Path:
     text = f"""# A service under load
 
 {figures["clients"]} clients at once for {figures["seconds"]:.0f} s, on the machine of the service ({made["machine"]},
-{figures["cores"]} cores for both). Each asks again as soon as it has its answer, so the times are those of a full service.
-The model is {figures["model"]}. After half of the time, a process that predicts was killed.
+{figures["cores"]} cores for both). Each asks again as soon as it has its answer, so the times are those of a full
+service. The model is {figures["model"]}. After half of the time, a process that predicts was killed.
 
 | request | answered | per second | p50, s | p99, s | status |
 |---|---|---|---|---|---|
