@@ -51,6 +51,10 @@ def _spread(design: Design, effects: Sequence[Effect], results: Sequence[Result]
     }
 
 
+MUCH_MORE = 1.25
+"""Ratio of training rows from which a difference may be due to them."""
+
+
 def _largest(effects: Sequence[Effect]) -> Effect:
     return max(effects, key=lambda effect: abs(effect.uar.mean))
 
@@ -72,12 +76,26 @@ def _plain_summary(
     )
     if len(effects) == 1:
         significant = "significant" if sure else "not significant"
-        return [extremes, f"The only contrast, {largest.contrast.text}, is {significant}: {points(largest, spread)}."]
+        only = f"The only contrast, {largest.contrast.text}, is {significant}: {points(largest, spread)}."
+        return [extremes, only, *_sizes(design, results)]
     return [
         extremes,
         f"{len(sure)} of {len(effects)} contrasts {'finds' if len(sure) == 1 else 'find'} a significant change of UAR"
         + (f": {'; '.join(sure)}." if sure else "."),
         f"The largest change is that of {largest.contrast.text}: {points(largest, spread)}.",
+        *_sizes(design, results),
+    ]
+
+
+def _sizes(design: Design, results: Sequence[Result]) -> list[str]:
+    """Return a sentence if results are trained on numbers of rows that differ by more than a quarter."""
+    rows = {design.label(one): float(np.median([fold.train_rows for fold in one.folds])) for one in results}
+    fewest, most = min(rows, key=rows.__getitem__), max(rows, key=rows.__getitem__)
+    if rows[most] <= MUCH_MORE * rows[fewest]:
+        return []
+    return [
+        f"The folds have different numbers of training rows, from {rows[fewest]:.0f} ('{fewest}') to {rows[most]:.0f} "
+        f"('{most}'), so a part of the differences may be due to these."
     ]
 
 
