@@ -26,8 +26,8 @@ import websockets
 
 from fusionser.corpora.demo import MANNERS
 from fusionser.files import write_text
+from fusionser.page import example
 from fusionser.results import provenance
-from fusionser.serving.page_files import example
 
 COMMAND = "python -m benchmarks.serving"
 SHARES = {"recording": 0.7, "time line": 0.05, "stream": 0.05, "no recording": 0.1, "too large": 0.05, "slow": 0.05}

@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, progress_bar, write
-from .options import JOBS_HELP, Group, check_file_to_write, check_jobs, option, refuse_inputs
+from .options import JOBS_HELP, Group, check_file_to_write, check_jobs, check_out_folder, option, refuse_inputs
 
 
 class Asked(Group):
@@ -28,6 +28,13 @@ class Asked(Group):
         False,
         "--int8",
     )
+    web: Path | None = option(
+        "Write a folder for any web server instead of FILE.onnx: its page runs the model in the visitor's browser.",
+        callback=check_out_folder,
+    )
+    onnxruntime_web: Path | None = option(
+        "With --web: folder of the npm package onnxruntime-web; by default it is taken from the registry of npm."
+    )
     jobs: int = option(JOBS_HELP, 1, callback=check_jobs)
     json: bool = option("Print JSON on standard output.", False, "--json")
 
@@ -35,41 +42,57 @@ class Asked(Group):
 def export(
     asked: Asked,
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="[MODEL] FILE.onnx",
             help="The ONNX file to write. A model that 'fusionser fit' wrote comes first; without it, the included "
             "model is exported.",
         ),
-    ],
+    ] = None,
 ) -> None:
     """Write a model as an ONNX file, which other programs can run, after a comparison with the model on 64 clips.
 
     Nothing is written unless all answers are the same and probabilities agree to 0.0001, or to --tolerance.
     """
-    from fusionser.export import export_onnx
+    from fusionser.export import export_onnx, export_web
     from fusionser.reporting.card import export_text
 
     from .inputs import load_or_included
 
-    model, out = _split(paths)
+    model, out = _split(paths or [], asked)
     refuse_inputs(out, [model, asked.clips], "FILE.onnx")
     loaded = load_or_included(model)
     clips = None if asked.clips is None else _clips(asked.clips, loaded)
     with progress_bar("clips to compare on") as progress:
         options: dict[str, Any] = {} if asked.tolerance is None else {"tolerance": asked.tolerance}
-        card = export_onnx(loaded, out, clips=clips, int8=asked.int8, n_jobs=asked.jobs, progress=progress, **options)
-    size = out.stat().st_size
+        options |= {"clips": clips, "int8": asked.int8, "n_jobs": asked.jobs, "progress": progress}
+        if asked.web is None:
+            card, file = export_onnx(loaded, out, **options), out
+        else:
+            card, file = export_web(loaded, out, runtime=asked.onnxruntime_web, **options), out / "page" / "model.onnx"
+    size = file.stat().st_size
     if asked.json:
         print_json({"out": str(out), "bytes": size, **card.model_dump(mode="json")})
         return
-    write(f"{out}: {size / 1e6:.1f} MB. {export_text(card)}")
+    write(f"{file}: {size / 1e6:.1f} MB. {export_text(card)}")
+    if asked.web is not None:
+        write(f"try the page: python -m http.server --directory {out} --bind 127.0.0.1")
 
 
-def _split(paths: list[Path]) -> tuple[Path | None, Path]:
-    """Return the model, None for the included one, and the file to write."""
+def _split(paths: list[Path], asked: Asked) -> tuple[Path | None, Path]:
+    """Return the model, None for the included one, and the file, or the folder of the page, to write."""
     from .inputs import is_onnx
 
+    if asked.onnxruntime_web is not None and asked.web is None:
+        raise SettingsError("--onnxruntime-web has no effect without --web; give both, or neither")
+    if asked.web is not None:
+        if len(paths) > 1 or any(map(is_onnx, paths)):
+            raise SettingsError(
+                f"got {' '.join(map(str, paths))} with --web; expected a model that 'fusionser fit' wrote"
+            )
+        return (paths[0] if paths else None), asked.web
+    if not paths:
+        raise SettingsError("expected the file to write, whose name ends in .onnx; or --web FOLDER")
     if len(paths) > 2 or not is_onnx(paths[-1]):
         raise SettingsError(
             f"got {' '.join(map(str, paths))}; expected a model and the file to write, whose name ends in .onnx"

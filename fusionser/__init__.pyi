@@ -1,6 +1,7 @@
 from .corpora import list_rows as list_rows
 from .errors import FusionserError as FusionserError
 from .export import export_onnx as export_onnx
+from .export import export_web as export_web
 from .features import FeatureExtractor as FeatureExtractor
 from .features import fusionnet as fusionnet
 from .features import robust as robust

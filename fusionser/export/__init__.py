@@ -2,5 +2,6 @@
 
 from fusionser.export.graph import ModelGraph, whole_obstacle
 from fusionser.export.onnx_file import export_onnx
+from fusionser.export.web import export_web
 
-__all__ = ["ModelGraph", "export_onnx", "whole_obstacle"]
+__all__ = ["ModelGraph", "export_onnx", "export_web", "whole_obstacle"]

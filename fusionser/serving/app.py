@@ -1,7 +1,7 @@
 """The paths of a service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -15,10 +15,10 @@ from starlette.formparsers import MultiPartException
 from fusionser import __version__
 from fusionser.errors import FusionserError
 from fusionser.model import MOST_UNLIKE, OnnxModel
+from fusionser.page import content_type, page_files
 from fusionser.reporting.answers import answer_json
 from fusionser.serving.guards import Guard
 from fusionser.serving.limits import ServiceLimits
-from fusionser.serving.page_files import add_page
 from fusionser.serving.pool import Job, OverloadedError, UnusableError, WorkerLostError
 from fusionser.serving.service import Service
 from fusionser.serving.stream import Streams
@@ -107,7 +107,7 @@ def create_app(
     _add_predictions(app, service)
     _add_stream(app, service, key)
     _add_errors(app)
-    add_page(app)
+    _add_page(app)
     app.add_middleware(Guard, limits=service.limits, measures=service.measures, key=key, hosts=tuple(hosts))
     return app
 
@@ -243,3 +243,17 @@ def _add_stream(app: FastAPI, service: Service, key: str | None) -> None:
     @app.websocket("/stream")
     async def stream(socket: WebSocket) -> None:
         await streams.answer(socket)
+
+
+def _add_page(app: FastAPI) -> None:
+    files = page_files()
+
+    def of(name: str) -> Callable[[], Awaitable[Response]]:
+        async def answer() -> Response:
+            return Response(files[name], media_type=content_type(name))
+
+        return answer
+
+    app.add_api_route("/", of("index.html"), include_in_schema=False)
+    for name in files:
+        app.add_api_route(f"/page/{name}", of(name), include_in_schema=False)

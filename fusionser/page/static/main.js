@@ -103,8 +103,8 @@ async function openMicrophone() {
 
 async function listen() {
   const media = await openMicrophone();
-  const context = new AudioContext();
-  await context.audioWorklet.addModule("/page/capture.js");
+  const context = new AudioContext(service.rate ? { sampleRate: service.rate } : {});
+  await context.audioWorklet.addModule("page/capture.js");
   clear(context.sampleRate);
   const source = context.createMediaStreamSource(media);
   const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1 });
@@ -211,6 +211,7 @@ function card(described) {
   else lines.push("Its scores are not known.");
   $("card").replaceChildren(...lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
   $("model").textContent = described.name;
+  $("privacy").textContent = service.privacy;
 }
 
 async function start() {
@@ -225,7 +226,7 @@ async function start() {
 }
 
 async function examples() {
-  const names = await (await fetch("/page/examples.json")).json();
+  const names = await (await fetch("page/examples.json")).json();
   $("example").append(...names.map((name) => new Option(`${name} (synthetic voice)`, name)));
 }
 
@@ -233,7 +234,7 @@ const attempt = (action) => action().catch(failed);
 $("listen").onclick = () => (listening ? listening.end() : attempt(listen));
 $("file").onchange = () => { if ($("file").files[0]) attempt(() => open($("file").files[0])); $("file").value = ""; };
 $("example").onchange = () => attempt(async () => {
-  if ($("example").value) await open(await (await fetch(`/page/example-${$("example").value}.wav`)).blob());
+  if ($("example").value) await open(await (await fetch(`page/example-${$("example").value}.wav`)).blob());
   $("example").value = "";
 });
 $("key").onchange = () => { service.setKey($("key").value); attempt(start); };

@@ -1,19 +1,17 @@
-"""The files of the page at ``/``, and the examples that it offers."""
+"""The files of the page, and the examples that it offers."""
 
 import io
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from fastapi import FastAPI, Response
 
 from fusionser.corpora.demo import MANNERS, SAMPLING_RATE, STATEMENTS, synthesise
 
-__all__ = ["add_page", "example"]
+__all__ = ["content_type", "example", "page_files"]
 
-PAGE = Path(__file__).parent / "page"
+STATIC = Path(__file__).parent / "static"
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -47,27 +45,24 @@ def example(emotion: str) -> bytes:
 
 
 def page_files() -> dict[str, bytes]:
-    """Return the content of each file by its name."""
-    files = {file.name: file.read_bytes() for file in sorted(PAGE.iterdir()) if file.suffix in KINDS}
+    """Return the content of each file by its name: ``index.html``, and those that it looks for in ``page/``.
+
+    Examples
+    --------
+    >>> sorted(page_files())[:3]
+    ['capture.js', 'draw.js', 'example-angry.wav']
+    """
+    files = {file.name: file.read_bytes() for file in sorted(STATIC.iterdir()) if file.suffix in KINDS}
     files |= {f"example-{emotion}.wav": example(emotion) for emotion in MANNERS}
     return {**files, "examples.json": json.dumps([*MANNERS]).encode()}
 
 
-def add_page(app: FastAPI) -> None:
-    """Add the page to a service.
+def content_type(name: str) -> str:
+    """Return the type of a file of the page for browsers.
 
-    Parameters
-    ----------
-    app : FastAPI
+    Examples
+    --------
+    >>> content_type("main.js")
+    'text/javascript; charset=utf-8'
     """
-    files = page_files()
-
-    def of(name: str) -> Callable[[], Awaitable[Response]]:
-        async def answer() -> Response:
-            return Response(files[name], media_type=KINDS[Path(name).suffix])
-
-        return answer
-
-    app.add_api_route("/", of("index.html"), include_in_schema=False)
-    for name in files:
-        app.add_api_route(f"/page/{name}", of(name), include_in_schema=False)
+    return KINDS[Path(name).suffix]

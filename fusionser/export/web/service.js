@@ -1,0 +1,96 @@
+// Answers like the service of fusionser, from the model in this folder: audio never leaves the computer.
+import { cut } from "./windows.js";
+
+export const privacy = "Recordings do not leave this computer: the model runs in this browser.";
+export let rate;
+export const setKey = () => {};
+
+const WINDOW = 3, HOP = 0.5;
+const SILENCE = 1e-3; // root mean square of 60 dB below full scale
+let described, worker, count = 0;
+const waiting = new Map();
+
+export class Problem extends Error {
+  constructor(status, sentence) {
+    super(sentence);
+    this.status = status;
+  }
+}
+
+export async function model() {
+  described = await (await fetch("page/model.json")).json();
+  rate = described.sampling_rate;
+  worker = new Worker("page/worker.js", { type: "module" });
+  worker.onmessage = ({ data }) => {
+    const { resolve, reject } = waiting.get(data.id);
+    waiting.delete(data.id);
+    if (data.error) reject(new Problem(0, data.error));
+    else resolve(data.probabilities);
+  };
+  worker.onerror = (event) => {
+    for (const { reject } of waiting.values()) reject(new Problem(0, `The model cannot run in this browser (${event.message || "no reason given"}).`));
+    waiting.clear();
+  };
+  return described;
+}
+
+// The probability of each class for samples at the model's rate.
+export function probabilities(samples) {
+  return new Promise((resolve, reject) => {
+    waiting.set(++count, { resolve, reject });
+    worker.postMessage({ id: count, samples });
+  });
+}
+
+async function answered({ start, end, samples }) {
+  const window = { start, end, error: null, unlike: null, unlikeness: null };
+  let power = 0;
+  for (const sample of samples) power += sample * sample;
+  if (Math.sqrt(power / samples.length) < SILENCE) return { ...window, emotion: "no speech", probabilities: null };
+  const shares = await probabilities(samples);
+  const best = shares.indexOf(Math.max(...shares));
+  const named = Object.fromEntries(described.card.classes.map((name, place) => [name, shares[place]]));
+  const flat = Object.fromEntries(Object.entries(named).map(([name, share]) => [`probability_${name}`, share]));
+  return { ...window, emotion: described.card.classes[best], probabilities: named, ...flat };
+}
+
+function mono(audio) {
+  const mean = new Float32Array(audio.length);
+  for (let channel = 0; channel < audio.numberOfChannels; channel++)
+    audio.getChannelData(channel).forEach((sample, place) => { mean[place] += sample / audio.numberOfChannels; });
+  return mean;
+}
+
+export async function timeline(recording) {
+  const content = await recording.arrayBuffer();
+  const audio = await new OfflineAudioContext(1, 1, rate).decodeAudioData(content).catch(() => {
+    throw new Problem(422, "This is not readable as audio in this browser; convert it to WAV.");
+  });
+  const cutter = cut(rate, WINDOW, HOP), windows = [];
+  for (const window of [...cutter.feed(mono(audio)), ...cutter.finish()]) windows.push(await answered(window));
+  return { seconds: audio.duration, windows, summary: summary(windows) };
+}
+
+// How much of the windows has each emotion, the most frequent first.
+function summary(windows) {
+  const heard = windows.filter((one) => one.probabilities);
+  const counts = new Map();
+  for (const one of heard) counts.set(one.emotion, (counts.get(one.emotion) || 0) + 1);
+  return [...counts].map(([emotion, number]) => ({ emotion, share: number / heard.length })).sort((one, two) => two.share - one.share);
+}
+
+export function stream(_, told, ended) {
+  const cutter = cut(rate, WINDOW, HOP);
+  let last = Promise.resolve();
+  const answer = (windows) => {
+    for (const window of windows) last = last.then(async () => told([await answered(window)]));
+    last = last.catch((problem) => ended(problem.message));
+  };
+  return {
+    send: (samples) => answer(cutter.feed(samples)),
+    end: () => {
+      answer(cutter.finish());
+      last.then(() => ended(""));
+    },
+  };
+}

@@ -1,0 +1,5 @@
+"""The page that follows a microphone or a recording: served by `fusionser.serving`, or exported for a browser alone."""
+
+from fusionser.page.contents import content_type, example, page_files
+
+__all__ = ["content_type", "example", "page_files"]

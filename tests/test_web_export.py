@@ -1,0 +1,142 @@
+"""A model that runs in the visitor's browser, in a real Chromium, from the folder that ``export --web`` writes."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from fusionser.errors import ExportError
+from fusionser.export import export_web
+from fusionser.export.web import RUNTIME_FILES, runtime_files
+from fusionser.jobs import fit
+from fusionser.model import load_model
+from fusionser.spec import PipelineSpec
+
+NEEDED = "no Chromium on this machine; the pages are not tried in a browser"
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    """ONNX Runtime Web, from the registry of npm."""
+    try:
+        files = runtime_files()
+    except ExportError as error:
+        pytest.skip(f"ONNX Runtime Web is not at hand: {error}")
+    folder = tmp_path_factory.mktemp("runtime")
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(saved, runtime, tmp_path_factory):
+    """The address of the exported page."""
+    folder = tmp_path_factory.mktemp("site")
+    card = export_web(load_model(saved["bilstm"]), folder, runtime=runtime)
+    assert card.whole
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    handler.log_message = lambda *arguments: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def page(site, demo_rows, tmp_path_factory):
+    """The page, with a microphone that plays a recording."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip(NEEDED)
+    playwright = pytest.importorskip("playwright.sync_api")
+    talk = tmp_path_factory.mktemp("talk") / "talk.wav"
+    soundfile.write(talk, np.concatenate([soundfile.read(file)[0] for file in demo_rows["file"][:8]]), 16000)
+    microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(
+            executable_path=program, args=["--no-sandbox", *microphone, f"--use-file-for-fake-audio-capture={talk}"]
+        )
+        opened = browser.new_context(permissions=["microphone"]).new_page()
+        opened.asked, opened.problems, opened.talk = [], [], talk
+        opened.on("request", lambda request: opened.asked.append(request.url))
+        opened.on("pageerror", lambda error: opened.problems.append(str(error)))
+        opened.goto(site)
+        until(opened, "document.querySelectorAll('#bars li').length > 0")
+        yield opened
+        browser.close()
+
+
+def until(page, condition):
+    for _ in range(600):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{condition}: {page.inner_text('body')}")
+
+
+def test_the_browser_has_the_numbers_of_the_model(page, saved, demo_rows):
+    model = load_model(saved["bilstm"])
+    names = [f"probability_{name}" for name in model.card.classes]
+    for file in demo_rows["file"][::60]:
+        samples = soxr.resample(soundfile.read(file, dtype="float32")[0], 16000, 22050).astype(np.float32)
+        found = page.evaluate(
+            "async given => (await import('/page/service.js')).model()"
+            ".then(async () => (await import('/page/service.js')).probabilities(Float32Array.from(given)))",
+            samples.tolist(),
+        )
+        assert found == pytest.approx(model.predict([(samples, 22050)])[names].iloc[0].tolist(), abs=1e-3)
+
+
+def test_windows_are_those_of_the_library(page):
+    from fusionser.timeline.windows import WindowCutter, WindowSettings
+
+    for count in (300, 800, 1000, 1234, 2600):
+        samples = np.arange(1, count + 1, dtype=np.float32)
+        cutter = WindowCutter(100, WindowSettings(3.0, 0.5))
+        expected = [(one.start, one.end) for one in [*cutter.feed(samples), *cutter.finish()]]
+        found = page.evaluate(
+            """async count => {
+              const { cut } = await import("/page/windows.js");
+              const cutter = cut(100, 3, 0.5), windows = [];
+              const samples = Float32Array.from({ length: count }, (_, place) => place + 1);
+              for (let start = 0; start < count; start += 70)
+                windows.push(...cutter.feed(samples.slice(start, start + 70)));
+              windows.push(...cutter.finish());
+              return windows.map((one) => [one.start * 100, one.end * 100, one.samples[0], one.samples.length]);
+            }""",
+            count,
+        )
+        assert [(round(start), round(end)) for start, end, _, _ in found] == expected
+        assert [(first, size) for _, _, first, size in found] == [(start + 1, end - start) for start, end in expected]
+
+
+def test_the_microphone_is_answered_and_nothing_is_sent(page, site):
+    page.click("#listen")
+    until(page, "document.querySelectorAll('#rows tr').length >= 2")
+    page.click("#listen")
+    assert "do not leave this computer" in page.inner_text("#privacy")
+    page.set_input_files("#file", page.talk)
+    until(page, "!document.getElementById('player').hidden")
+    assert page.inner_text("#emotion")
+    assert page.problems == []
+    assert all(url.startswith((site, f"blob:{site}", "data:")) for url in page.asked)
+
+
+def test_models_that_have_no_place_in_a_browser(demo_folder, runtime, tmp_path, command, saved):
+    robust = fit(demo_folder, PipelineSpec(), corpus="demo", protocol=None)
+    with pytest.raises(ExportError, match="has only the waveform: 'prosody' has no such form"):
+        export_web(robust, tmp_path / "site", runtime=runtime)
+    with pytest.raises(ExportError, match=f"expected the files {RUNTIME_FILES[0]}"):
+        export_web(load_model(saved["svm"]), tmp_path / "site", runtime=tmp_path)
+    assert not (tmp_path / "site").exists()
+    done = command("export", saved["svm"], "--onnxruntime-web", runtime)
+    assert "--onnxruntime-web has no effect without --web" in done.messages
+    done = command("export", saved["svm"], "--web", tmp_path / "site", "--onnxruntime-web", runtime, "--json")
+    assert json.loads(done.output)["whole"]
+    assert (tmp_path / "site" / "index.html").exists()
