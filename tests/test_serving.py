@@ -30,7 +30,22 @@ def model_file(saved):
 
 @pytest.fixture(scope="module")
 def server(model_file):
-    started = Server(model_file, "--workers", 1, "--most-bytes", 400_000, "--most-seconds", 20, "--streams", 2)
+    few = ("--workers", 1, "--most-bytes", 400_000, "--most-seconds", 20, "--streams", 2)
+    started = Server(model_file, *few, "--body-timeout", 3, "--idle-timeout", 2)
+        model_file,
+        "--workers",
+        1,
+        "--most-bytes",
+        400_000,
+        "--most-seconds",
+        20,
+        "--streams",
+        2,
+        "--body-timeout",
+        3,
+        "--idle-timeout",
+        2,
+    )
     yield started
     assert started.stop() in (0, -signal.SIGTERM)
 
@@ -121,6 +136,27 @@ def test_streams_that_are_refused(server, first, pieces, code, told):
     messages, closed = streamed(server, first, pieces)
     assert closed == code
     assert told in (messages[-1].get("error", "") if messages else "")
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /predict HTT", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT"])
+def test_connections_that_stall_are_closed(server, begun):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as stalled:
+        stalled.sendall(begun)
+        received = b""
+        while piece := stalled.recv(65536):
+            received += piece
+    assert received.count(b"HTTP/1.1 200") == begun.count(b"\r\n\r\n")
+
+
+def test_a_body_that_does_not_come_is_refused(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as stalled:
+        stalled.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nRIFF")
+        assert stalled.recv(65536).startswith(b"HTTP/1.1 408")
+
+
+def test_a_stream_without_messages_is_closed(server):
+    messages, code = streamed(server, {"format": "f32", "sampling_rate": 16000}, [])
+    assert (messages[-1], code) == ({"error": "no message within 2 s"}, 1008)
 
 
 def test_pages_of_others_cannot_use_it(server, clip):

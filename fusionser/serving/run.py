@@ -1,11 +1,13 @@
 """Run a service until it is stopped."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fusionser.errors import SettingsError
 from fusionser.serving.limits import ServiceLimits
@@ -15,6 +17,46 @@ __all__ = ["listening_socket", "run_service"]
 BACKLOG = 2048
 KEPT_OPEN = 15
 """Seconds that a connection without requests is kept."""
+
+
+class PromptProtocol(H11Protocol):
+    """HTTP for clients that send what they begin: a connection whose request does not come is closed."""
+
+    seconds: ClassVar[float]
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; wait for the rest of a request that they begin."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        # A cycle is a request whose headers are complete; its body is timed by `Guard`.
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget()
+        elif self._late is None:
+            self._late = self.loop.call_later(self.seconds, self._disconnect)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _disconnect(self) -> None:
+        self._late = None
+        # A stream has another protocol.
+        if self.transport.get_protocol() is self and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
 
 
 @contextmanager
@@ -59,8 +101,13 @@ def run_service(app: Any, opened: socket.socket, limits: ServiceLimits) -> None:
     opened : socket
     limits : ServiceLimits
     """
+
+    class TimedProtocol(PromptProtocol):
+        seconds = limits.body_timeout
+
     config = uvicorn.Config(
         app,
+        http=TimedProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,
