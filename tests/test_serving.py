@@ -32,20 +32,6 @@ def model_file(saved):
 def server(model_file):
     few = ("--workers", 1, "--most-bytes", 400_000, "--most-seconds", 20, "--streams", 2)
     started = Server(model_file, *few, "--body-timeout", 3, "--idle-timeout", 2)
-        model_file,
-        "--workers",
-        1,
-        "--most-bytes",
-        400_000,
-        "--most-seconds",
-        20,
-        "--streams",
-        2,
-        "--body-timeout",
-        3,
-        "--idle-timeout",
-        2,
-    )
     yield started
     assert started.stop() in (0, -signal.SIGTERM)
 
