@@ -22,7 +22,7 @@ MOST_SEGMENTS = 40
 """Segments of a recording that are printed."""
 
 
-def predict_over_time(asked: Any, model: Any, clips: list[str], most_unlike: float) -> None:
+def predict_over_time(asked: Any, model: Any, clips: list[str]) -> None:
     """Predict the windows of each recording, and print, or write, what was asked for."""
     from fusionser.rows import given_names
     from fusionser.timeline.windows import WindowSettings
@@ -42,7 +42,7 @@ def predict_over_time(asked: Any, model: Any, clips: list[str], most_unlike: flo
     columns = {name: str(new) for name, new in given_names(rows, taken=taken).items()}
     for row in rows.to_dict("records"):
         try:
-            found.append(_heard(dict(row), asked, model, most_unlike, gathered.names))
+            found.append(_heard(dict(row), asked, model, gathered.names))
             given.append({new: row[name] for name, new in columns.items()})
         except AudioError as error:
             refused.append({"file": row["file"], "reason": str(error)})
@@ -71,7 +71,7 @@ def _named(timeline: Any, names: dict[str, str]) -> Any:
     return replace(timeline, windows=windows, file=windows["file"].iloc[0])
 
 
-def _heard(row: dict[Any, Any], asked: Any, model: Any, most_unlike: float, names: dict[str, str]) -> Any:
+def _heard(row: dict[Any, Any], asked: Any, model: Any, names: dict[str, str]) -> Any:
     """Return the time line of a recording, and write it if that was asked for."""
     from fusionser.checks import channel_number
     from fusionser.reporting.timeline import write_timeline
@@ -91,7 +91,7 @@ def _heard(row: dict[Any, Any], asked: Any, model: Any, most_unlike: float, name
             channel=channel_number(row.get("audio_channel")),
             end=None if end is None or end != end else float(end),
             abstain=asked.abstain,
-            most_unlike=most_unlike,
+            most_unlike=asked.most_unlike,
             progress=progress,
             listener=sketch,
         )

@@ -100,14 +100,15 @@ def predict(
     """
     from .inputs import gathered_clips, load_or_included, shown_names, split_model
 
-    limit = _most_unlike(asked.abstain, asked.most_unlike)
+    if asked.most_unlike is not None and not asked.abstain:
+        raise SettingsError("--most-unlike has no effect without --abstain; give both, or neither")
     model, clips = split_model(paths or [])
     for flag, out in (("--out", asked.out), ("--timeline", asked.timeline)):
         refuse_inputs(out, [model, asked.listed, *clips], flag)
     if over_time(asked):
         from .over_time import predict_over_time
 
-        predict_over_time(asked, load_or_included(model), clips, limit)
+        predict_over_time(asked, load_or_included(model), clips)
         return
     loaded = load_or_included(model)
     gathered = gathered_clips(clips, asked)
@@ -117,8 +118,8 @@ def predict(
     if asked.abstain and loaded.unlikeness is None:
         say(NO_UNLIKENESS)
     with progress_bar("recordings") as progress:
-        options = {"n_jobs": asked.jobs, "progress": progress, "abstain": asked.abstain, "most_unlike": limit}
-        answers = loaded.predict(gathered.rows, **options)
+        told = {"abstain": asked.abstain, "most_unlike": asked.most_unlike}
+        answers = loaded.predict(gathered.rows, n_jobs=asked.jobs, progress=progress, **told)
     answers = shown_names(_with_refused(answers, gathered), gathered.names)
     _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():
@@ -157,15 +158,6 @@ def over_time(asked: Asked) -> bool:
         if given:
             raise SettingsError(f"{name} has no effect with --windows and --timeline; leave it out")
     return True
-
-
-def _most_unlike(abstain: bool, given: float | None) -> float:
-    """Return the unlikeness up to which recordings are answered."""
-    from fusionser.model import MOST_UNLIKE
-
-    if given is not None and not abstain:
-        raise SettingsError("--most-unlike has no effect without --abstain; give both, or neither")
-    return MOST_UNLIKE if given is None else given
 
 
 def _set_gender(model: Any, rows: Any, gender: str | None) -> None:

@@ -171,6 +171,9 @@ def test_what_is_too_much(server, tmp_path):
     assert server.post("/predict", files=many).status_code == 413
     assert server.post("/predict").status_code == 422
     assert server.post("/predict?most_unlike=7", content=b"x").status_code == 422
+    told = server.post("/predict?most_unlike=0.5", content=b"x")
+    assert (told.status_code, "without abstain" in told.json()["error"]) == (422, True)
+    assert "gender has no effect" in server.post("/predict?gender=male", content=b"x").json()["error"]
     assert server.get("/nothing").json() == {"error": "Not Found"}
 
 

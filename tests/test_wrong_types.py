@@ -13,6 +13,7 @@ from fusionser.errors import AudioError, FusionserError, ModelFileError, Setting
 from fusionser.features import MFCC, ZeroCrossingRate
 from fusionser.model import load_model
 from fusionser.pipeline.resources import Resources
+from fusionser.timeline import StreamPredictor
 
 NOISE = 0.1 * np.random.default_rng(0).normal(size=16000)
 NO_CLIPS = {
@@ -87,6 +88,13 @@ def test_more_processes_than_the_memory_holds(model):
 def test_limits_of_unlikeness(model, limit):
     with pytest.raises(SettingsError, match="most_unlike is .*; expected 0 to 1"):
         model.predict([(NOISE, 16000)], abstain=True, most_unlike=limit)
+
+
+def test_a_limit_of_unlikeness_needs_abstention(model):
+    with pytest.raises(SettingsError, match="most_unlike has no effect without abstain=True"):
+        model.predict([(NOISE, 16000)], most_unlike=0.5)
+    with pytest.raises(SettingsError, match="most_unlike has no effect without abstain=True"):
+        StreamPredictor(model, 16000, most_unlike=0.5)
 
 
 @pytest.mark.parametrize("parameter", ["n_mfcc", "n_fft", "hop_length", "sampling_rate", "n_mels"])

@@ -20,3 +20,4 @@ from .predictor import LEAST_PROBABILITY as LEAST_PROBABILITY
 from .predictor import MOST_UNLIKE as MOST_UNLIKE
 from .predictor import UNSURE as UNSURE
 from .predictor import Predictor as Predictor
+from .predictor import abstention as abstention

@@ -1,6 +1,7 @@
 """Models in ONNX files. They predict with ONNX Runtime, without torch and scikit-learn."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -323,6 +324,9 @@ def _session(content: bytes) -> Any:
     runtime = need_runtime()
     options = runtime.SessionOptions()
     options.log_severity_level = 4
+    # ONNX Runtime does not read the variable that all other libraries here read.
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
     try:
         with brief_folder() as empty:
             # A graph may name other files that hold its weights, and here it finds none.

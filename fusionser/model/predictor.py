@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fusionser.checks import check_range
-from fusionser.errors import AudioError
+from fusionser.errors import AudioError, SettingsError
 from fusionser.features.extraction import Extraction, Progress
 from fusionser.features.recording import Recording
 from fusionser.features.table import FeatureTable
@@ -20,7 +20,7 @@ from fusionser.recordings import Clips, as_clips
 from fusionser.rows import given_columns
 from fusionser.waveform import Rates
 
-__all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Answers", "Predictor"]
+__all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Answers", "Predictor", "abstention"]
 
 Answers = tuple[npt.NDArray[Any], npt.NDArray[np.float64]]
 """Labels, and probabilities of shape (n_clips, n_classes)."""
@@ -36,6 +36,33 @@ MOST_UNLIKE = 0.99
 
 HEARD = f"unlikeness.json/{Recording.kind}"
 """Name of the description of the recording among the computations of a prediction. No block can have this name."""
+
+
+def abstention(abstain: bool, most_unlike: float | None) -> dict[str, Any]:
+    """Return the options of a prediction that may abstain; none if it may not.
+
+    Parameters
+    ----------
+    abstain, most_unlike
+        As of `Predictor.predict`.
+
+    Raises
+    ------
+    SettingsError
+        If `most_unlike` is out of range, or given without `abstain`.
+
+    Examples
+    --------
+    >>> abstention(False, None), abstention(True, None)
+    ({}, {'abstain': True, 'most_unlike': 0.99})
+    """
+    if most_unlike is not None:
+        check_range("most_unlike", most_unlike, 0, 1)
+    if not abstain:
+        if most_unlike is not None:
+            raise SettingsError("most_unlike has no effect without abstain=True; give both, or neither")
+        return {}
+    return {"abstain": True, "most_unlike": MOST_UNLIKE if most_unlike is None else most_unlike}
 
 
 class Predictor(ABC):
@@ -75,7 +102,7 @@ class Predictor(ABC):
         n_jobs: int | None = None,
         progress: Progress | None = None,
         abstain: bool = False,
-        most_unlike: float = MOST_UNLIKE,
+        most_unlike: float | None = None,
     ) -> pd.DataFrame:
         """Predict the emotion of clips; a clip that cannot be used gets an error instead.
 
@@ -92,8 +119,9 @@ class Predictor(ABC):
         abstain : bool, default=False
             Answer `UNSURE` if the probability of the answer is below `LEAST_PROBABILITY`, or the unlikeness is
             above `most_unlike`.
-        most_unlike : float, default=0.99
-            Unlikeness up to which a model answers, 0 to 1. With 1, it answers however unlike a clip is.
+        most_unlike : float, optional
+            With `abstain`: unlikeness up to which a model answers, 0 to 1, by default `MOST_UNLIKE`. With 1, it answers
+            however unlike a clip is.
 
         Returns
         -------
@@ -106,14 +134,14 @@ class Predictor(ABC):
             ``unlikeness``, ``both``, or empty. Of a table with parts of recordings, also ``start`` and ``end``; the
             other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
         """
-        check_range("most_unlike", most_unlike, 0, 1)
+        limit = abstention(abstain, most_unlike).get("most_unlike")
         options = {"n_jobs": n_jobs, "progress": progress}
         with as_clips(X) as clips:
             table = self._table(clips.items, sampling_rate)
             if table.rows.empty:
                 raise AudioError("X holds no clips; expected at least one")
             answers = self._answers(table, clips, **options)
-        answers = _abstaining(answers, most_unlike) if abstain else answers
+        answers = answers if limit is None else _abstaining(answers, limit)
         return _with_given(answers, X) if isinstance(X, pd.DataFrame) else answers
 
     def predict_proba(

@@ -7,14 +7,15 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from fusionser import __version__
-from fusionser.errors import FusionserError
-from fusionser.model import MOST_UNLIKE, OnnxModel
+from fusionser.errors import FusionserError, SettingsError
+from fusionser.model import OnnxModel, abstention
 from fusionser.page import content_type, page_files
 from fusionser.reporting.answers import answer_json
 from fusionser.serving.guards import Guard
@@ -25,7 +26,7 @@ from fusionser.serving.stream import Streams
 
 __all__ = ["create_app"]
 
-STATUS = {OverloadedError: 503, WorkerLostError: 503, UnusableError: 422}
+STATUS = {SettingsError: 422, OverloadedError: 503, WorkerLostError: 503, UnusableError: 422}
 
 DESCRIPTION = (
     "Emotions in recordings of speech. Recordings are decoded in a process of its own, and are not kept. A recording "
@@ -122,6 +123,12 @@ def _add_errors(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
         return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+        told = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return JSONResponse({"error": told}, 422)
+
+    app.add_exception_handler(RequestValidationError, refused)
     app.add_exception_handler(FusionserError, told)
     app.add_exception_handler(HTTPException, unknown)
 
@@ -149,7 +156,7 @@ def _add_state_paths(app: FastAPI, service: Service) -> None:
 
 
 Abstain = Annotated[bool, Query(description="Answer 'unsure' where the answer cannot be relied on")]
-MostUnlike = Annotated[float, Query(ge=0, le=1, description="With abstain: unlikeness up to which there is an answer")]
+MostUnlike = Annotated[float | None, Query(ge=0, le=1, description="With abstain: largest unlikeness that is answered")]
 Gender = Annotated[str, Query(pattern="^(female|male|)$", description="Of the speaker, for models that need it")]
 
 
@@ -158,12 +165,14 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
 
     @app.post("/predict", summary="The emotion of each recording", openapi_extra=BODY, responses=answers)
     async def predict(
-        request: Request, abstain: Abstain = False, most_unlike: MostUnlike = MOST_UNLIKE, gender: Gender = ""
+        request: Request, abstain: Abstain = False, most_unlike: MostUnlike = None, gender: Gender = ""
     ) -> Response:
         files = await _files_of(request, service.limits)
         if service.predictor.needs_gender and not gender:
             raise UnusableError("the model has the speaker's gender as a feature; add ?gender=female or ?gender=male")
-        options = {"abstain": abstain, "most_unlike": most_unlike}
+        if gender and not service.predictor.needs_gender:
+            raise UnusableError("gender has no effect: the model does not have it as a feature; leave it out")
+        options = abstention(abstain, most_unlike)
         jobs = [
             Job(
                 "predict",
@@ -187,12 +196,12 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         windows: Annotated[float, Query(ge=0.5, le=30, description="Length of a window in seconds")] = 3.0,
         hop: Annotated[float, Query(ge=0.1, le=30, description="Seconds from one window to the next")] = 0.5,
         abstain: Abstain = False,
-        most_unlike: MostUnlike = MOST_UNLIKE,
+        most_unlike: MostUnlike = None,
     ) -> Response:
         files = await _files_of(request, service.limits)
         if len(files) != 1:
             raise UnusableError(f"a time line is of one recording; got {len(files)}")
-        options = {"windows": windows, "hop": hop, "abstain": abstain, "most_unlike": most_unlike}
+        options = {"windows": windows, "hop": hop, **abstention(abstain, most_unlike)}
         ((name, content),) = files
         item = {"name": name, "samples": False}
         found = await service.ask(Job("timeline", content, item, options, service.limits.most_timeline_seconds))

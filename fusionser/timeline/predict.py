@@ -11,7 +11,7 @@ import pandas as pd
 from fusionser.audio import Waveform
 from fusionser.errors import AudioError, SettingsError
 from fusionser.long_recordings import LongRecording, open_long
-from fusionser.model import MOST_UNLIKE, Predictor
+from fusionser.model import Predictor, abstention
 from fusionser.recordings import as_clips
 from fusionser.timeline.segments import cells_of, segments_of, summary_of
 from fusionser.timeline.speech import FRAME_SECONDS
@@ -74,7 +74,7 @@ def predict_timeline(
     channel: int | None = None,
     end: float | None = None,
     abstain: bool = False,
-    most_unlike: float = MOST_UNLIKE,
+    most_unlike: float | None = None,
     progress: Progress | None = None,
     listener: Callable[[int, Waveform], None] | None = None,
 ) -> Timeline:
@@ -124,7 +124,7 @@ def predict_timeline(
             "fit one with --gender none"
         )
     settings = WindowSettings(windows, hop)
-    options = {"abstain": abstain, "most_unlike": most_unlike}
+    options = abstention(abstain, most_unlike)
     with _opened(recording, sampling_rate, end, channel) as (name, source):
         pieces = _told(source, progress, listener)
         resampler = Resampler(source.sampling_rate, used.analysis_rate)

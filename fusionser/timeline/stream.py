@@ -10,7 +10,7 @@ import pandas as pd
 
 from fusionser.audio import Waveform, mix_down
 from fusionser.errors import AudioError, FusionserError, SettingsError
-from fusionser.model import MOST_UNLIKE, Predictor
+from fusionser.model import Predictor, abstention
 from fusionser.timeline.speech import speech_frames
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, samples_of
@@ -136,7 +136,7 @@ class StreamPredictor:
         Distance from the beginning of one window to that of the next in seconds.
     abstain : bool, default=False
         As of `Model.predict`.
-    most_unlike : float, default=0.99
+    most_unlike : float, optional
         As of `Model.predict`.
 
     Examples
@@ -160,7 +160,7 @@ class StreamPredictor:
         windows: float = 3.0,
         hop: float = 0.5,
         abstain: bool = False,
-        most_unlike: float = MOST_UNLIKE,
+        most_unlike: float | None = None,
     ) -> None:
         check_model(model)
         if model.needs_gender:
@@ -169,7 +169,7 @@ class StreamPredictor:
         self.sampling_rate = check_rate(sampling_rate)
         self._resampler = Resampler(self.sampling_rate, model.analysis_rate)
         self._cutter = WindowCutter(self._resampler.rate, WindowSettings(windows, hop))
-        self._options = {"abstain": abstain, "most_unlike": most_unlike}
+        self._options = abstention(abstain, most_unlike)
         self._finished = False
 
     def feed(self, samples: Any) -> pd.DataFrame:
