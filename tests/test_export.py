@@ -167,3 +167,14 @@ def test_what_has_no_such_form_is_told(demo_folder):
         SettingsError, match="cannot begin with the waveform: 'contrast' has no such form; use whole=Fals"
     ):
         ModelGraph(contrast, whole=True)
+
+
+def test_thresholds_of_boosters_are_exact_where_columns_are_given(saved):
+    """Columns that are given are those of the model, bit by bit, and so are the sides of its thresholds."""
+    model = load_model(saved["xgboost"])
+    given, whole = ModelGraph(model, whole=False).classifier, ModelGraph(model, whole=True).classifier
+    trees = given.trees.threshold.numpy()
+    assert (given.trees.threshold - whole.trees.threshold).min() > 0
+    booster = model.pipeline["classifier"].booster_
+    stored = booster.trees_to_dataframe()["Split"].dropna().to_numpy()
+    assert set(np.float32(stored).tolist()) <= set(np.float32(trees).tolist())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fusionser.errors import SettingsError
 from fusionser.export.classifiers import Scaled, classifier_module
+from fusionser.export.trees import Trees
 from fusionser.export.waveform import WaveformTensors, obstacle
 from fusionser.features import EstimatedGender, FeatureExtractor, Gender
 from fusionser.features.clip import Computation
@@ -112,6 +113,9 @@ class ModelGraph(nn.Module):
         self.scaled = Scaled(model.pipeline[SCALE])
         self.classifier = classifier_module(model.pipeline[CLASSIFIER])
         self.temperature = model.card.temperature
+        for part in self.modules() if whole else ():
+            if isinstance(part, Trees):
+                part.lower_thresholds()
         # The classifier may order the classes in another way than the card.
         order = list(map(str, model.pipeline[CLASSIFIER].classes_))
         if order != list(model.card.classes):

@@ -14,7 +14,7 @@ __all__ = ["Trees"]
 Array = npt.NDArray[Any]
 
 ROUNDING = 3e-6
-"""What is taken off the thresholds of a booster, in standard deviations of a column.
+"""What is taken off the thresholds of a booster whose columns are computed in the graph, in standard deviations.
 
 XGBoost puts thresholds on values of training rows. The columns of a graph differ in the last bits, and would send such
 rows to either side.
@@ -64,6 +64,11 @@ class Trees(nn.Module):
             kind = np.float64 if name in ("threshold", "value") else np.int64
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array, dtype=kind)))
 
+    def lower_thresholds(self) -> None:
+        """Take `ROUNDING` off the thresholds of a booster, for columns that differ in the last bits."""
+        if not self.equal_goes_left:
+            self.threshold -= ROUNDING * self.threshold.abs().clamp(min=1.0)
+
     def forward(self, columns: Tensor) -> Tensor:
         """Return the sum of the leaves that each row of columns reaches, shape (n_rows, n_classes)."""
         # Both libraries compare columns in single precision.
@@ -108,7 +113,6 @@ class Trees(nn.Module):
             value = np.zeros((len(left), classes))
             value[leaf, group] = condition[leaf]
             column = np.where(leaf, 0, np.array(tree["split_indices"]))
-            condition -= ROUNDING * np.maximum(1.0, np.abs(condition))
             trees.append(_Tree(np.where(leaf, places, left), np.where(leaf, places, right), column, condition, value))
         start = np.array(json.loads(str(learner["learner_model_param"]["base_score"])), dtype=np.float64)
         return cls(trees, equal_goes_left=False), np.broadcast_to(start, (classes,)).copy()
