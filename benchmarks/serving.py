@@ -62,7 +62,7 @@ class Load:
                 began = time.monotonic()
                 try:
                     status = await self._ask(web, kind, rng)
-                except (httpx.HTTPError, OSError, websockets.WebSocketException) as error:
+                except (httpx.HTTPError, OSError, IndexError, websockets.WebSocketException) as error:
                     status = 0
                     print(kind, type(error).__name__, error, flush=True)
                 self.found.append((kind, status, time.monotonic() - began))
@@ -77,12 +77,19 @@ class Load:
         if kind == "no recording":
             content = rng.choice(self.rubbish)
         if kind == "too large":
-            return (
-                await web.post(f"{self.url}/predict", content=b"", headers={"content-length": str(LARGE)})
-            ).status_code
+            return await self._too_large()
         if kind == "slow":
             content = self._slowly(clip)
         return (await web.post(f"{self.url}/predict", content=content)).status_code
+
+    async def _too_large(self) -> int:
+        host, port = self.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: {LARGE}\r\n\r\n"
+        writer.write(head.encode() + bytes(1000))
+        answer = await reader.readline()
+        writer.close()
+        return int(answer.split()[1])
 
     @staticmethod
     async def _slowly(clip: bytes) -> Any:
