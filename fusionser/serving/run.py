@@ -116,8 +116,7 @@ def run_service(app: Any, opened: socket.socket, limits: ServiceLimits) -> None:
         limit_concurrency=limits.connections,
         ws="websockets-sansio",
         ws_max_size=1 << 20,
-        # A stream that was closed by the network is noticed.
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        # A stream without messages is closed anyway, and answers to pings wait behind samples.
+        ws_ping_interval=None,
     )
     uvicorn.Server(config).run(sockets=[opened])

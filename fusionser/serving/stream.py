@@ -8,7 +8,8 @@ end ``{"windows": [...], "finished": true}``; or ``{"error": "..."}``.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,8 @@ class Streams:
         self.service, self.key = service, key
         self.model = PooledPredictor(service)
         self.open = 0
+        # Each open stream may wait for an answer; the threads of asyncio are few, and others need them.
+        self._threads = ThreadPoolExecutor(service.limits.streams, thread_name_prefix="stream")
 
     async def answer(self, socket: WebSocket) -> None:
         """Answer one stream from its beginning to its end."""
@@ -146,6 +149,10 @@ class Streams:
         finally:
             self.open -= 1
             self.service.measures.streams.set(self.open)
+
+    async def _apart(self, function: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
+        """Run what waits for answers in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _message(self, socket: WebSocket) -> dict[str, Any]:
         """Return the next message; raise `ClosedStreamError` if it is late or too large."""
@@ -185,9 +192,9 @@ class Streams:
             pace = _Pace(rate)
             while (piece := await self._piece(socket, start, decoder)) is not None:
                 pace.count(len(piece))
-                await self._tell(socket, await asyncio.to_thread(predictor.feed, piece))
+                await self._tell(socket, await self._apart(predictor.feed, piece))
             rest = [predictor.feed(await decoder.finish())] if decoder else []
-            rest.append(await asyncio.to_thread(predictor.finish))
+            rest.append(await self._apart(predictor.finish))
             await self._tell(socket, pd.concat(rest, ignore_index=True), finished=True)
             await socket.close(FINISHED)
         finally:
