@@ -193,7 +193,7 @@ class Streams:
             while (piece := await self._piece(socket, start, decoder)) is not None:
                 pace.count(len(piece))
                 await self._tell(socket, await self._apart(predictor.feed, piece))
-            rest = [predictor.feed(await decoder.finish())] if decoder else []
+            rest = [await self._apart(predictor.feed, await decoder.finish())] if decoder else []
             rest.append(await self._apart(predictor.finish))
             await self._tell(socket, pd.concat(rest, ignore_index=True), finished=True)
             await socket.close(FINISHED)
