@@ -1,4 +1,4 @@
-"""Export models of every kind as ONNX files: `python -m benchmarks.onnx_export [--only NAME]`.
+"""Export models of every kind as ONNX files: `python -m benchmarks.onnx_export [--only NAME]`, on one core.
 
 Each model is fitted to some speakers of RAVDESS, for an epoch if it is a network, and compared on recordings of others.
 What is stored for one is not measured again.
@@ -26,14 +26,15 @@ from fusionser.spec import PipelineSpec
 
 FITTED = ("ravdess/01", "ravdess/02", "ravdess/03", "ravdess/04")
 TIMED, ROUNDS = 16, 3
-COMMAND = "python -m benchmarks.onnx_export"
+CORE = " ".join(f"{name}={value}" for name, value in ONE_CORE.items())
+COMMAND = f"{CORE} python -m benchmarks.onnx_export"
 
 HEAD = """# Models as ONNX files
 
 Each model was fitted to four speakers of RAVDESS, networks for one epoch: this compares files with models, and says
 nothing about scores. {clips} recordings of other speakers were compared. A file is written only if all answers are the
-same, and no probability differs by more than 0.0001. Times are from a file to probabilities for one clip at a time, the
-median on one core, with the description of the recording that tells how unlike the training recordings it is.
+same, and no probability differs by more than 0.0001. Times are processor time from a file to probabilities for one clip
+at a time, the median on one core, with the description of the recording that tells how unlike the training recordings it is.
 
 | model | begins with | MB | largest difference | model, ms | ONNX Runtime, ms | ratio |
 |---|---|---|---|---|---|---|
