@@ -33,8 +33,9 @@ HEAD = """# Models as ONNX files
 
 Each model was fitted to four speakers of RAVDESS, networks for one epoch: this compares files with models, and says
 nothing about scores. {clips} recordings of other speakers were compared. A file is written only if all answers are the
-same, and no probability differs by more than 0.0001. Times are processor time from a file to probabilities for one clip
-at a time, the median on one core, with the description of the recording that tells how unlike the training recordings it is.
+same, and no probability differs by more than 0.0001. Times are processor time for one clip, from a file to
+probabilities: the median on one core, with the description of the recording that tells how unlike the training
+recordings it is.
 
 | model | begins with | MB | largest difference | model, ms | ONNX Runtime, ms | ratio |
 |---|---|---|---|---|---|---|
