@@ -116,9 +116,7 @@ def write_page(folder: Path) -> Path:
     made = found[0]["provenance"]
     commits = ", ".join(sorted({one["provenance"]["commit"] for one in found}))
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    text.append(
-        f"\n`python -m benchmarks.onnx_export`; commit {commits}; {made['machine']}; {made['date']}; {versions}."
-    )
+    text.append(f"\n`{COMMAND}`; commit {commits}; {made['machine']}; {made['date']}; {versions}.")
     return write_text(folder / "report.md", "\n".join(text) + "\n")
 
 
