@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[])
     given = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ONE_CORE.items()):
-        parser.error(f"set {' '.join(f'{name}={value}' for name, value in ONE_CORE.items())}, for times on one core")
+        parser.error(f"set {CORE}, for times on one core")
     os.environ["FUSIONSER_CACHE"] = "off"
     rows = list_rows(given.ravdess, "ravdess").rows
     for name, spec in specs():

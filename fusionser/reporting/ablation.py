@@ -15,6 +15,7 @@ from fusionser.reporting.page import PageText, relied_columns, render
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
 from fusionser.reporting.words import change, design_notes, ends, one_sided, result_stamps, where_asked
 from fusionser.results import Result
+from fusionser.splits import AddedCorpora
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import NONE, Factorial
 
@@ -91,7 +92,9 @@ def _sizes(design: Design, results: Sequence[Result]) -> list[str]:
     """Return a sentence if results are trained on numbers of rows that differ by more than a quarter."""
     rows = {design.label(one): float(np.median([fold.train_rows for fold in one.folds])) for one in results}
     fewest, most = min(rows, key=rows.__getitem__), max(rows, key=rows.__getitem__)
-    if rows[most] <= MUCH_MORE * rows[fewest]:
+    # Where corpora are added, more rows are what is compared.
+    added = any(one.protocol.name == AddedCorpora.name for one in results)
+    if added or rows[most] <= MUCH_MORE * rows[fewest]:
         return []
     return [
         f"The folds have different numbers of training rows, from {rows[fewest]:.0f} ('{fewest}') to {rows[most]:.0f} "
