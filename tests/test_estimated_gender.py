@@ -69,3 +69,11 @@ def test_blocks_come_in_the_order_in_which_they_are_named(demo_folder):
     assert list(table.columns[:5]) == ["speaker", "source", "augmentation", "corpus", "conv1d__unit_00"]
     assert list(table.columns[36:38]) == ["gender__male", "statistics__mean"]
     np.testing.assert_array_equal(table["gender__male"], (rows["gender"] == "male").astype(float))
+
+
+def test_a_gender_that_no_row_has_is_told_before_anything_is_decoded(demo_rows, tmp_path, monkeypatch):
+    demo_rows.drop(columns="gender").to_csv(tmp_path / "rows.csv", index=False)
+    monkeypatch.setattr("fusionser.features.table.FeatureTable.compute", None)
+    spec = PipelineSpec(features={"blocks": ["statistics", "gender"], "gender": "given"})
+    with pytest.raises(SettingsError, match="none of 240 rows has the speaker's gender, .* --gender estimated or none"):
+        prepare([Place(tmp_path / "rows.csv")], spec)

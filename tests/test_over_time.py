@@ -134,7 +134,8 @@ def judged(prepared, tmp_path_factory):
     return folder
 
 
-def test_speakers_on_both_sides_are_refused(prepared):
+def test_speakers_on_both_sides_are_refused_before_models_are_fitted(prepared, monkeypatch):
+    monkeypatch.setattr("fusionser.studies.over_time.evaluate_prepared", None)
     with pytest.raises(SettingsError, match="the protocol random-kfold does not keep speakers apart"):
         evaluate_over_time(prepared, RandomKFold(folds=2))
 

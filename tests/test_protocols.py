@@ -223,6 +223,12 @@ def test_what_a_tested_speaker_did_in_an_added_corpus_is_on_neither_side():
             r"name the corpora to test on \(--test-corpora\), and leave one to train on; the table has ravdess",
         ),
         (LeaveOneCorpusOut(), table(), "all 48 rows are of ravdess; expected two corpora or more"),
+        (
+            LeaveOneCorpusOut(),
+            table().assign(corpus=["ravdess"] * 40 + [""] * 8),
+            r"8 of 48 rows do not say their corpus; fill in the column 'corpus', or .* \(--protocol speaker-kfold\)",
+        ),
+        (CrossCorpus(test=("emodb",)), table().assign(corpus=""), "the table has no names of corpora"),
         (CrossCorpus(), table(), "name the corpora to test"),
         (CrossCorpus(test=("ravdess",)), table(), "no training rows"),
         (CrossCorpus(test=("ravdess",), train=("ravdess",)), table(), "got ravdess both to train on and to test on"),

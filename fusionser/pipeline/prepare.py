@@ -319,6 +319,16 @@ def _listed(
     return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing), *notes])
 
 
+def _check_gender(extractor: FeatureExtractor, rows: pd.DataFrame) -> None:
+    """Raise `SettingsError` if the gender is a feature and no row has one, before anything is decoded."""
+    kinds = {getattr(block, "kind", None) for _, block in extractor.blocks}
+    if "gender" in kinds and (rows["gender"] == "").all():
+        raise SettingsError(
+            f"none of {len(rows)} rows has the speaker's gender, which is a feature; fill in the column 'gender' with "
+            "female and male, or choose --gender estimated or none"
+        )
+
+
 @dataclass
 class _Extracting:
     """One extraction, in one part or several: its inputs, and its results so far."""
@@ -339,6 +349,8 @@ class _Extracting:
         rows = self.listing.rows
         # Checked for all rows at once, so that all parts have the same columns.
         held = self.extractor.table(rows).held().all()
+        if not held:
+            _check_gender(self.extractor, rows)
         for first in range(0, len(rows), size):
             part = rows.iloc[first : first + size].reset_index(drop=True)
             table = part if held else self._analysed(part)

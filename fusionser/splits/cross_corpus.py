@@ -39,7 +39,7 @@ class CrossCorpus(Protocol):
         corpora = _known(rows, self.name, [*self.test, *self.train])
         if not self.test:
             raise ProtocolError(
-                f"{self.name}: name the corpora to test on (--test-corpora); the table has {', '.join(corpora)}"
+                f"{self.name}: name the corpora to test on (--test-corpora); the table has {_named(corpora)}"
             )
         if both := sorted(set(self.test) & set(self.train)):
             raise ProtocolError(f"{self.name}: got {', '.join(both)} both to train on and to test on")
@@ -80,6 +80,12 @@ class LeaveOneCorpusOut(Protocol):
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield one fold per corpus."""
         corpora = _known(rows, self.name, ())
+        if "" in corpora:
+            unnamed = int((rows["corpus"] == "").sum())
+            raise ProtocolError(
+                f"{self.name}: {unnamed} of {len(rows)} rows do not say their corpus; fill in the column 'corpus', or "
+                "choose a protocol within one corpus (--protocol speaker-kfold)"
+            )
         if len(corpora) < 2:
             raise ProtocolError(f"{self.name}: all {len(rows)} rows are of {corpora[0]}; expected two corpora or more")
         shared = rows["emotion"].isin(_shared_classes(rows)).to_numpy()
@@ -118,7 +124,7 @@ class AddedCorpora(Protocol):
         if not self.test or not set(corpora) - set(self.test):
             raise ProtocolError(
                 f"{self.name}: name the corpora to test on (--test-corpora), and leave one to train on; the table has "
-                f"{', '.join(corpora)}"
+                f"{_named(corpora)}"
             )
         tested = rows["corpus"].isin(self.test).to_numpy()
         speakers = speakers_of(rows[tested], self.name)
@@ -146,6 +152,10 @@ def _known(rows: pd.DataFrame, name: str, wanted: Sequence[str]) -> list[str]:
     for corpus in wanted:
         if corpus not in corpora:
             raise ProtocolError(
-                f"{name}: no rows of the corpus '{corpus}' (--test-corpora); the table has {', '.join(corpora)}"
+                f"{name}: no rows of the corpus '{corpus}' (--test-corpora); the table has {_named(corpora)}"
             )
     return corpora
+
+
+def _named(corpora: Sequence[str]) -> str:
+    return ", ".join(filter(None, corpora)) or "no names of corpora"

@@ -141,8 +141,8 @@ def evaluate_over_time(
     """
     check_range("joined", joined, 2, 100)
     _check_rows(prepared)
+    _check_apart(prepared.table, split)
     result, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
-    _check_apart(result)
     found = _Found(result.classes, _answers(evaluation.predictions))
     folds = split.named_folds(prepared.table)
     for number, (name, train, test) in enumerate(folds):
@@ -171,11 +171,14 @@ def _check_rows(prepared: Prepared) -> None:
         raise SettingsError("every speaker has one clip, and recordings are joined from two or more of a speaker")
 
 
-def _check_apart(result: Result) -> None:
-    if not result.protocol.speaker_independent:
+def _check_apart(rows: pd.DataFrame, split: Protocol) -> None:
+    """Raise `SettingsError` if a speaker is on both sides, before models are fitted."""
+    speakers = rows["speaker"].to_numpy(dtype=object)
+    shared = any(set(speakers[train]) & set(speakers[test]) for _, train, test in split.named_folds(rows))
+    if shared or (speakers == "").any():
         raise SettingsError(
-            f"clips are joined by speaker, and the protocol {result.protocol.name} does not keep speakers apart, or "
-            "they are unknown; choose one that does (--protocol speaker-kfold)"
+            f"clips are joined by speaker, and the protocol {split.name} does not keep speakers apart, or they are "
+            "unknown; choose one that does (--protocol speaker-kfold)"
         )
 
 
