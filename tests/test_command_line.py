@@ -350,6 +350,39 @@ main()
     assert done.stderr.startswith("stopped. ") and "Traceback" not in done.stderr
 
 
+MEETS_CTRL_C = """
+import signal, sys, time
+import fusionser_cli.app
+from fusionser_cli.start import main
+
+class Destroyed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        for _ in range(100):
+            pass
+
+def command():
+    {command}
+    print("went on")
+
+fusionser_cli.app.main = command
+main()
+"""
+
+
+def test_ctrl_c_in_a_destructor_is_not_forgotten():
+    code = MEETS_CTRL_C.format(command="Destroyed(); time.sleep(60)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("stopped. ") and done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_after_the_work_is_done_leaves_nothing_half_removed():
+    code = MEETS_CTRL_C.format(command="import atexit; atexit.register(signal.raise_signal, signal.SIGINT)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
+
+
 def test_the_package_is_run_as_the_command():
     by_name, by_package = (
         subprocess.run([*start, "-h"], capture_output=True, text=True, check=True)
