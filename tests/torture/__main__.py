@@ -67,8 +67,9 @@ def run(areas: list[str], seed: int, share: float, first: int = 0, count: int | 
 
 
 def _write(tallies: list[Tally], summary: dict[str, Any], folder: Path) -> None:
-    sys.argv[0] = "python -m torture"
+    sys.argv[0] = "torture"
     stated = provenance()
+    stated["command"] = f"PYTHONPATH=tests python -m {stated['command']}"
     written = {"summary": summary, "areas": [asdict(tally) for tally in tallies], "provenance": stated}
     write_text(folder / "torture.json", json.dumps(written, indent=1))
     write_text(folder / "report.md", page_of(tallies, summary, stated))
