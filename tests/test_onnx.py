@@ -88,11 +88,25 @@ def test_a_file_from_computed_columns_answers_as_its_model(robust, demo_rows):
     same(model, loaded, demo_rows["file"][::40].tolist())
 
 
-def test_other_speeds_are_inputs_of_their_own(demo_folder, demo_rows, tmp_path):
-    spec = PipelineSpec(features={"blocks": ["conv2d"]}, fusion="average", networks={"epochs": 1})
+@pytest.mark.parametrize(
+    ("speeds", "because", "inputs"),
+    [
+        ((0.9, 1.1), "", ["conv2d"]),
+        (
+            (0.98765,),
+            "'conv2d' hears each clip at the speed 0.98765, which is no ratio of small whole numbers",
+            ["conv2d", "conv2d at speed 0.98765"],
+        ),
+    ],
+)
+def test_other_speeds_are_in_the_graph_or_inputs_of_their_own(
+    demo_folder, demo_rows, tmp_path, speeds, because, inputs
+):
+    block = {"kind": "conv2d", "speeds": list(speeds)}
+    spec = PipelineSpec(features={"blocks": [block]}, fusion="average", networks={"epochs": 1})
     model = fit(demo_folder, spec, corpus="demo", protocol=None)
     card = export_onnx(model, tmp_path / "m.onnx")
-    assert [item.name for item in card.inputs] == ["conv2d", "conv2d at speed 0.9", "conv2d at speed 1.1"]
+    assert (card.because, [item.name for item in card.inputs]) == (because, inputs)
     same(model, load_onnx(tmp_path / "m.onnx"), demo_rows["file"][::60].tolist())
 
 

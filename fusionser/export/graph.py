@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fusionser.errors import SettingsError
 from fusionser.export.classifiers import Scaled, classifier_module
+from fusionser.export.resampling import speed_ratio
 from fusionser.export.trees import Trees
 from fusionser.export.waveform import WaveformTensors, obstacle
 from fusionser.features import EstimatedGender, FeatureExtractor, Gender
@@ -42,8 +43,9 @@ def whole_obstacle(model: Model) -> str:
     rates = sorted({item.sampling_rate for item in computations})
     if len(rates) > 1:
         return f"its blocks use several sampling rates, {' and '.join(map(str, rates))} Hz"
-    if fast := [name for name, block in extractor.blocks if getattr(block, "speeds", ())]:
-        return f"'{fast[0]}' also hears each clip at other speeds"
+    for name, block in extractor.blocks:
+        if odd := [speed for speed in getattr(block, "speeds", ()) if speed_ratio(speed) is None]:
+            return f"'{name}' hears each clip at the speed {odd[0]:g}, which is no ratio of small whole numbers"
     return ""
 
 
@@ -127,7 +129,7 @@ class ModelGraph(nn.Module):
         if self.whole:
             given = [GENDER] if GENDER in self.computations else []
             return [WAVEFORM, *given]
-        return [input_name(name, speed) for name in self.computations for speed in (1.0, *self.speeds[name])]
+        return [input_name(name, speed) for name in self.computations for speed in self._heard_speeds(name)]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities (n_clips, n_classes), float32, and the place of the answer among the classes."""
@@ -142,16 +144,21 @@ class ModelGraph(nn.Module):
     def _computed(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         clips = WaveformTensors(given[WAVEFORM])
         return {
-            name: clips.compute(computation) if computation.uses_audio else given[name]
+            input_name(name, speed): clips.at_speed(speed, computation.sampling_rate).compute(computation)
+            if computation.uses_audio
+            else given[name]
             for name, computation in self.computations.items()
+            for speed in self._heard_speeds(name)
         }
+
+    def _heard_speeds(self, name: str) -> tuple[float, ...]:
+        return (1.0, *self.speeds[name])
 
     def _block(self, name: str, columns: Mapping[str, Tensor]) -> Tensor:
         key = f"block_{name}"
         if key not in self.learned:
             return columns[name]
-        speeds = () if self.whole else self.speeds[name]
-        return self.learned[key]([columns[input_name(name, speed)] for speed in (1.0, *speeds)])
+        return self.learned[key]([columns[input_name(name, speed)] for speed in self._heard_speeds(name)])
 
 
 def input_name(name: str, speed: float) -> str:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from fusionser.audio import TRIM_DECIBELS, TRIM_FRAME, TRIM_HOP, ClipSettings
 from fusionser.export.functionals import delta, summarise
+from fusionser.export.resampling import at_speed
 from fusionser.features.clip import Computation
 from fusionser.features.clip_blocks import SignalStatistics
 from fusionser.features.frame_blocks import (
@@ -47,6 +48,15 @@ class WaveformTensors:
         self.waveforms = waveforms
         self._prepared: dict[ClipSettings, Tensor] = {}
         self._spectra: dict[Any, SpectrumTensors] = {}
+        self._changed: dict[float, WaveformTensors] = {}
+
+    def at_speed(self, speed: float, sampling_rate: int) -> "WaveformTensors":
+        """Return the clips at another speed; 1.0 is their own."""
+        if speed == 1.0:
+            return self
+        if speed not in self._changed:
+            self._changed[speed] = WaveformTensors(at_speed(self.waveforms, sampling_rate, speed))
+        return self._changed[speed]
 
     def prepared(self, settings: ClipSettings) -> Tensor:
         """Return what `fusionser.audio.prepare` returns for each clip."""
@@ -82,8 +92,6 @@ def obstacle(computation: Computation) -> str:
     if isinstance(computation, BlockVector):
         return next(filter(None, map(obstacle, computation._blocks())), "")
     settings: ClipSettings = computation.clip_settings()
-    if settings.denoise:
-        return f"'{computation.kind}' denoises the clip"
     if settings.trim and settings.samples is None:
         return f"'{computation.kind}' trims silence, and clips of several lengths are left"
     return ""
@@ -93,12 +101,29 @@ def _prepare(waveforms: Tensor, settings: ClipSettings) -> Tensor:
     rate, length = settings.sampling_rate, settings.samples
     kept = waveforms[:, int(settings.offset * rate) :]
     if settings.trim:
-        return _trimmed(kept, int(length or 0))
-    return kept if length is None else functional.pad(kept, (0, length))[:, :length]
+        trimmed, inside = _trimmed(kept, int(length or 0))
+        return _denoised(trimmed, inside) if settings.denoise else trimmed
+    if length is not None:
+        inside = functional.pad(torch.ones_like(kept), (0, length))[:, :length] > 0
+        kept = functional.pad(kept, (0, length))[:, :length]
+    else:
+        inside = torch.ones_like(kept) > 0
+    return _denoised(kept, inside) if settings.denoise else kept
 
 
-def _trimmed(waveforms: Tensor, length: int) -> Tensor:
-    """Cut silence off both ends, and pad or cut what is left to a length."""
+def _denoised(waveforms: Tensor, inside: Tensor) -> Tensor:
+    """Return what `scipy.signal.wiener` returns for the samples of each clip that are inside it; the others are 0."""
+    samples = waveforms.double()
+    mean, squares = (functional.avg_pool1d(values, 3, 1, 1) for values in (samples, samples.square()))
+    variance = squares - mean.square()
+    noise = torch.where(inside, variance, 0.0).sum(dim=1, keepdim=True) / inside.double().sum(dim=1, keepdim=True)
+    quiet = variance < noise
+    filtered = (samples - mean) * (1.0 - noise / torch.where(quiet, 1.0, variance)) + mean
+    return torch.where(inside, torch.where(quiet, mean, filtered), 0.0).float()
+
+
+def _trimmed(waveforms: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Cut silence off both ends, and pad or cut what is left to a length; return which samples are inside, too."""
     squares = functional.pad(waveforms.double().square(), (TRIM_FRAME // 2, TRIM_FRAME // 2))
     power = (frame_sums(squares, TRIM_FRAME, TRIM_HOP) / TRIM_FRAME).clamp(min=1e-10)
     loud = (10.0 * (power / power.amax(dim=1, keepdim=True)).log10() > -TRIM_DECIBELS).int()
@@ -108,7 +133,7 @@ def _trimmed(waveforms: Tensor, length: int) -> Tensor:
     padded = functional.pad(waveforms, (0, 1))
     end = torch.ones_like(waveforms, dtype=torch.int64).sum(dim=1, keepdim=True)
     inside = (places < after * TRIM_HOP) & (places < end)
-    return torch.where(inside, padded.gather(1, torch.minimum(places, end)), 0.0)
+    return torch.where(inside, padded.gather(1, torch.minimum(places, end)), 0.0), inside
 
 
 def _shape(spectrum: SpectrumTensors, block: Any) -> Tensor:
