@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fusionser.errors import SettingsError
+
 __all__ = ["at_speed", "speed_ratio"]
 
 MOST_PHASES = 100
@@ -82,14 +84,19 @@ def at_speed(waveforms: Tensor, sampling_rate: int, speed: float) -> Tensor:
     -------
     Tensor of shape (n_clips, n_changed)
 
+    Raises
+    ------
+    SettingsError
+        If `speed_ratio` does not know the speed.
+
     Examples
     --------
     >>> tone = torch.sin(torch.arange(4410) * 0.1)[None]
     >>> bool((at_speed(tone, 22050, 0.9)[0, 2000:2400] - torch.sin(torch.arange(2000, 2400) * 0.09)).abs().max() < 1e-4)
     True
     """
-    ratio = speed_ratio(speed)
-    assert ratio is not None
+    if (ratio := speed_ratio(speed)) is None:
+        raise SettingsError(f"the speed {speed} is no ratio of small whole numbers; expected one such as 0.9")
     weights, left = _filters(ratio, sampling_rate, speed)
     down, up = ratio.numerator, ratio.denominator
     padded = functional.pad(waveforms, (left, weights.shape[1] + down))
