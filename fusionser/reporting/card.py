@@ -65,7 +65,7 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         card=card,
         recordings=recordings,
         corpora=[CORPORA[name].card for name in card.licences if name in CORPORA],
-        blocks=[] if estimate is None else block_lines([estimate]),
+        blocks=block_lines([card]),
         estimate=estimate,
         quartiles=_quartiles(estimate),
         estimate_notes=[] if estimate is None else stamp_texts([*estimate.protocol.stamps, *estimate.notes]),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fusionser.model import ModelCard
 from fusionser.names import NETWORK_ALONE
 from fusionser.reporting.words import selection_text
 from fusionser.results import Result
@@ -54,9 +55,9 @@ def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> l
     return list(labels) if len(labels) == 1 else [f"{', '.join(names)}: {text}" for text, names in labels.items()]
 
 
-def block_lines(results: Sequence[Result]) -> list[str]:
+def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
     """Return each feature block with its parameters and the input of its network, without duplicates."""
-    return list(dict.fromkeys(_block_line(block) for result in results for block in result.features))
+    return list(dict.fromkeys(_block_line(block) for one in described for block in one.features))
 
 
 def _block_line(block: Mapping[str, Any]) -> str:
