@@ -1,11 +1,11 @@
 """Which recording a clip comes from: copies and repetitions of a clip must stay on one side of a split."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import xxhash
 
 from fusionser.waveform import split_pair
 
@@ -43,4 +43,4 @@ def _identified(item: Any) -> str:
     """Return a path as it is, or a hash of the samples in an array or in a pair of samples and rate."""
     if isinstance(item, str) or hasattr(item, "__fspath__"):
         return str(item)
-    return hashlib.blake2b(np.ascontiguousarray(split_pair(item)[0]).tobytes(), digest_size=12).hexdigest()
+    return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(split_pair(item)[0]).data)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from fusionser.features.filters import Array, Array64
+from fusionser.features.pitch import autocorrelation
 
 __all__ = ["NEUTRAL", "Formants", "find_formants"]
 
@@ -70,7 +70,7 @@ def find_formants(power: Array, bin_width: float) -> Formants:
     rate = 2.0 * bin_width * (len(power) - 1)
     share = np.exp(-2.0 * np.pi * PRE_EMPHASIS / rate)
     emphasis = 1.0 + share**2 - 2.0 * share * np.cos(np.linspace(0.0, np.pi, len(power)))
-    correlation = scipy.fft.irfft(power.astype(np.float64).T * emphasis, axis=1)[:, : ORDER + 1]
+    correlation = autocorrelation(power.astype(np.float64).T * emphasis, axis=1)[:, : ORDER + 1]
     roots = _roots(_prediction(correlation))
     frequency = np.angle(roots) * rate / (2.0 * np.pi)
     bandwidth = -np.log(np.maximum(np.abs(roots), 1e-12)) * rate / np.pi

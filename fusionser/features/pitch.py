@@ -11,6 +11,7 @@ harmonics-to-noise ratio of a sampled sound"):
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,9 @@ import scipy.fft
 from fusionser.features.filters import Array, Array64
 from fusionser.features.spectrum import periodic_window
 
-__all__ = ["PitchTrack", "harmonics_to_noise", "semitones", "track_pitch"]
+__all__ = ["PitchTrack", "autocorrelation", "harmonics_to_noise", "semitones", "track_pitch"]
+
+Floats = TypeVar("Floats", np.float32, np.float64)
 
 CANDIDATES = 4
 VOICING_THRESHOLD = 0.45
@@ -75,16 +78,43 @@ def _decibels(strength: Array64) -> Array64:
 @lru_cache(maxsize=16)
 def _window_autocorrelation(n_fft: int, lags: int) -> Array64:
     window = periodic_window("hann", n_fft)
-    correlation = scipy.fft.irfft(np.square(np.abs(scipy.fft.rfft(window))))[:lags]
+    correlation = autocorrelation(np.square(np.abs(scipy.fft.rfft(window))))[:lags]
     return correlation / correlation[0]
+
+
+def autocorrelation(power: npt.NDArray[Floats], axis: int = 0) -> npt.NDArray[Floats]:
+    """Return the inverse transform of real spectra, as ``irfft`` gives it in several times the time.
+
+    Parameters
+    ----------
+    power : ndarray
+        Bins from 0 to half the sampling rate along `axis`, in single or double precision.
+    axis : int, default=0
+
+    Returns
+    -------
+    ndarray of the same shape and precision
+        Lags from 0 to half the length of the transform.
+
+    Examples
+    --------
+    >>> power = np.random.default_rng(0).random(513)
+    >>> bool(np.allclose(autocorrelation(power), scipy.fft.irfft(power)[:513], atol=1e-15))
+    True
+    """
+    lags: npt.NDArray[Floats] = scipy.fft.dct(power, type=1, axis=axis)
+    lags /= 2 * (power.shape[axis] - 1)
+    return lags
 
 
 def _autocorrelation(power: Array, n_fft: int, lags: int) -> Array64:
     without_mean = power.astype(np.float64)
     without_mean[:2] = 0.0
-    correlation = scipy.fft.irfft(without_mean, n=n_fft, axis=0)[:lags]
+    correlation = autocorrelation(without_mean)[:lags]
     energy = correlation[0]
-    return correlation / np.where(energy > 0, energy, 1.0) / _window_autocorrelation(n_fft, lags)[:, None]
+    normal = correlation / np.where(energy > 0, energy, 1.0)
+    normal /= _window_autocorrelation(n_fft, lags)[:, None]
+    return normal
 
 
 def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: float) -> tuple[Array64, ...]:
@@ -119,17 +149,16 @@ def _cheapest_path(frequency: Array64, strength: Array64, seconds_a_frame: float
     jumps = np.full((frames - 1, count, count), VOICING_CHANGE_COST * scale)
     jumps[:, :-1, :-1] = OCTAVE_JUMP_COST * scale * np.abs(octaves.T[1:, None, :] - octaves.T[:-1, :, None])
     jumps[:, -1, -1] = 0.0
-    score = strength[:, 0]
-    back = np.zeros((frames, count), dtype=np.intp)
-    for frame in range(1, frames):
-        reached = score[:, None] - jumps[frame - 1]
-        back[frame] = reached.argmax(axis=0)
-        score = reached.max(axis=0) + strength[:, frame]
-    path = np.empty(frames, dtype=np.intp)
-    path[-1] = score.argmax()
-    for frame in range(frames - 1, 0, -1):
-        path[frame - 1] = back[frame, path[frame]]
-    return path
+    score = np.ascontiguousarray(strength.T)
+    # Methods of the ufuncs take half the time on so few values.
+    best, reached = np.maximum.reduce, np.empty((count, count))
+    for before, now, jump in zip(score[:-1, :, None], score[1:], jumps, strict=True):
+        now += best(np.subtract(before, jump, out=reached), axis=0)
+    back = (score[:-1, :, None] - jumps).argmax(axis=1).tolist()
+    path = [int(score[-1].argmax())]
+    for came_from in reversed(back):
+        path.append(came_from[path[-1]])
+    return np.array(path[::-1], dtype=np.intp)
 
 
 def track_pitch(

@@ -14,6 +14,7 @@ from fusionser.audio import SILENCE_PEAK
 from fusionser.errors import SettingsError
 from fusionser.features.clip import Clip
 from fusionser.features.filters import bin_frequencies
+from fusionser.features.percentiles import percentile
 from fusionser.features.relative import HOP, band_frames
 from fusionser.features.relative_blocks import RelativeFeature
 from fusionser.features.spectrum import FrameSettings, Spectrum, frame_window
@@ -112,9 +113,9 @@ class Recording(RelativeFeature):
         spectrum = clip.spectrum(self.clip_settings(), frames) if heard else _padded(samples, frames)
         power = _whole_frames(spectrum.power).astype(np.float64) / _full_scale(frames)
         level = _decibels(power.sum(axis=0), LOWEST_LEVEL)
-        top = float(np.percentile(level, LOUDEST))
+        top = percentile(level, LOUDEST)
         speech = level >= top - SPEECH
-        noise = level <= np.percentile(level, QUIETEST)
+        noise = level <= percentile(level, QUIETEST)
         voiced, harmonics = self._voicing(clip) if heard else (0.0, 0.0)
         values = [
             *_levels(power, speech, noise, samples),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fusionser.audio import ClipSettings
 from fusionser.features.clip import Clip
 from fusionser.features.filters import bin_frequencies, mel_filters
+from fusionser.features.percentiles import percentile, percentiles
 from fusionser.features.pitch import track_pitch
 from fusionser.features.spectrum import FrameSettings
 
@@ -135,10 +136,11 @@ def _without_noise(power: Array64, least: float) -> Array64:
     count = min(max(3, int(QUIETEST * energy.size)), energy.size)
     noise = power[:, np.argsort(energy, kind="stable")[:count]].mean(axis=1, keepdims=True)
     # The quietest frames of a clip without pauses are speech, of which little may be subtracted.
-    largest, total = LARGEST_NOISE * float(np.percentile(energy, LOUD_FRAMES)), float(noise.sum())
+    largest, total = LARGEST_NOISE * percentile(energy, LOUD_FRAMES), float(noise.sum())
     if total > largest:
         noise *= largest / total
-    return np.maximum(power - SUBTRACTED * noise, least * noise)
+    rest = power - SUBTRACTED * noise
+    return np.maximum(rest, least * noise, out=rest)
 
 
 def band_frames(sampling_rate: int) -> FrameSettings:
@@ -174,16 +176,17 @@ def relative_bands(clip: Clip, settings: ClipSettings, dynamic_range: float) -> 
     """
     rate = settings.sampling_rate
     frames = band_frames(rate)
-    power = clip.spectrum(settings, frames).power.astype(np.float64) * _weights(frames)[:, None]
+    power = clip.spectrum(settings, frames).power.astype(np.float64)
+    power *= _weights(frames)[:, None]
     filters = mel_filters(rate, frames.n_fft, LOWEST_BANDS + N_BANDS, HIGHEST)[LOWEST_BANDS:].astype(np.float64)
     speech = _without_noise(power, 0.0)
     energy = speech.sum(axis=0)
-    top = float(np.percentile(energy, LOUD_FRAMES)) or float(energy.max()) or 1.0
+    top = percentile(energy, LOUD_FRAMES) or float(energy.max()) or 1.0
     floor = 10.0 ** (-dynamic_range / 10.0)
     active = energy > floor * top
     part = _active_part(active)
     bands = (filters @ speech[:, part]).T
-    loud = np.percentile(bands, LOUD_BANDS, axis=0)
+    loud = percentiles(bands.T, [LOUD_BANDS])[0]
     loud += EMPTY_BAND * loud.mean() or 1.0
     return RelativeBands(
         level=10.0 * np.log10(energy[part] / top + floor),
@@ -210,8 +213,11 @@ def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) ->
 
 def _pitch(clip: Clip, settings: ClipSettings, count: int) -> tuple[Array64, Array64]:
     frames = pitch_frames(settings.sampling_rate)
-    power = clip.spectrum(settings, frames).power.astype(np.float64) * _weights(frames)[:, None]
-    power = _without_noise(power, 1e-3) + 1e-14 * power.max()
+    power = clip.spectrum(settings, frames).power.astype(np.float64)
+    power *= _weights(frames)[:, None]
+    highest = power.max()
+    power = _without_noise(power, 1e-3)
+    power += 1e-14 * highest
     loudness = np.sqrt(power.sum(axis=0))
     track = track_pitch(power.astype(np.float32), loudness, settings.sampling_rate, frames.hop_length)
     # Both framings have the same hop, but longer frames can be one fewer.

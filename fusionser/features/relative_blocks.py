@@ -12,6 +12,7 @@ from fusionser.errors import SettingsError
 from fusionser.features.base import FeatureBlock
 from fusionser.features.clip import Clip
 from fusionser.features.framing import ClipParameters
+from fusionser.features.percentiles import percentiles
 from fusionser.features.pitch import semitones
 from fusionser.features.relative import HIGHEST, HOP, N_BANDS, RelativeFrames, relative_frames
 
@@ -52,7 +53,7 @@ def spread(series: npt.ArrayLike) -> Array64:
     [1.41, 2.0, 1.6, -1.6, 0.0, 1.7]
     """
     values = np.asarray(series, dtype=np.float64)
-    low, first, middle, third, high = np.percentile(values, [10, 25, 50, 75, 90], axis=-1)
+    low, first, middle, third, high = percentiles(values, [10, 25, 50, 75, 90])
     deviation = values.std(axis=-1)
     standard = (values - values.mean(axis=-1, keepdims=True)) / (deviation[..., None] + 1e-6)
     skewness, kurtosis = (standard**3).mean(axis=-1), np.minimum((standard**4).mean(axis=-1), 10.0)
@@ -142,7 +143,7 @@ def _pitch_columns(frames: RelativeFrames) -> list[float]:
     series = pitch[voiced] if voiced.sum() > 4 else np.zeros(5)
     median = float(np.median(series))
     about = series - median
-    ends = np.percentile(series, [5, 95])
+    ends = percentiles(series, [5, 95])
     steps = np.diff(pitch)[voiced[1:] & voiced[:-1]]
     steps = np.clip(steps, -LARGEST_STEP, LARGEST_STEP) if steps.size > 2 else np.zeros(3)
     slope = 3.0 * float((np.linspace(-1.0, 1.0, series.size) * about).mean())

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from fusionser.audio import ClipSettings
 from fusionser.features.clip import Clip
 from fusionser.features.formants import NEUTRAL, find_formants
+from fusionser.features.percentiles import percentiles
 from fusionser.features.pitch import harmonics_to_noise
 from fusionser.features.relative import HIGHEST, RelativeFrames, pitch_frames, power_response
 from fusionser.features.relative_blocks import RelativeFeature
@@ -123,9 +124,8 @@ class VoiceQuality(RelativeFeature):
             return self._of_no_voice()
         voice = voice_frames(clip, frames, self.clip_settings())
         periods = voice.periods
-        low, first, middle, third, high = np.percentile(
-            np.stack(list(voice.series.values())), [10, 25, 50, 75, 90], axis=1
-        )
+        series = np.stack([*voice.series.values()])
+        low, first, middle, third, high = percentiles(series, [10, 25, 50, 75, 90])
         spreads = np.stack([middle, third - first, high - middle, low - middle], axis=1)
         perturbation = [100.0 * periods.jitter, 100.0 * periods.shimmer, periods.shimmer_decibels]
         return np.concatenate([perturbation, spreads.ravel()]).astype(np.float32)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 from scipy.ndimage import uniform_filter1d
 
 from fusionser.features.filters import Array, Array64
+from fusionser.features.pitch import autocorrelation
 from fusionser.features.relative import LOWEST
 
 __all__ = ["RATIOS", "cepstral_peak_prominence", "decibels_of", "harmonic_differences", "spectral_ratios"]
@@ -68,7 +68,7 @@ def cepstral_peak_prominence(decibels: Array64, bin_width: float) -> Array64:
     spectra[:, :lowest] = spectra[:, lowest : lowest + 1]
     spectra -= spectra.mean(axis=1, keepdims=True)
     step = 1.0 / (2.0 * bin_width * (spectra.shape[1] - 1))
-    cepstra = np.square(scipy.fft.irfft(spectra, axis=1)[:, : spectra.shape[1]])
+    cepstra = np.square(autocorrelation(spectra, axis=1))
     cepstra = uniform_filter1d(cepstra, min(SMOOTHED_FRAMES, len(cepstra)), axis=0, mode="nearest")
     cepstra = uniform_filter1d(cepstra, 2 * round(SMOOTHED_QUEFRENCY / step / 2) - 1, axis=1, mode="nearest")
     levels = 10.0 * np.log10(cepstra + 1e-9)

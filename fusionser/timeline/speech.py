@@ -1,5 +1,6 @@
 """Where there is speech: frames whose level and periodicity are those of a voice, and what is close to them."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ import scipy.fft
 import soxr
 
 from fusionser.audio import SILENCE_PEAK, Waveform
+from fusionser.features.percentiles import percentile
+from fusionser.features.pitch import autocorrelation
 
 __all__ = ["FRAME_SECONDS", "SpeechFrames", "speech_frames"]
 
@@ -87,7 +90,7 @@ def speech_frames(samples: Waveform, sampling_rate: int) -> SpeechFrames:
     heard = samples if sampling_rate == RATE else soxr.resample(samples, sampling_rate, RATE, quality="MQ")
     frames = _framed(np.asarray(heard, dtype=np.float32), count)
     level, periodicity, pitch = _analysed(frames)
-    loud = np.quantile(level, 0.95)
+    loud = percentile(level, 95)
     voiced = (periodicity >= PERIODIC) & (level >= loud - RANGE_DB) & (level > -80.0)
     if not voiced.any() or _is_steady(level[voiced], pitch[voiced], voiced.mean()):
         return none
@@ -112,9 +115,8 @@ def _analysed(frames: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64],
     # In the noise of rooms and traffic, low frequencies are strongest, and a narrow band of noise looks periodic.
     power *= frequencies / HIGHEST_BAND
     power[:, (frequencies < LOWEST_BAND) | (frequencies > HIGHEST_BAND)] = 0.0
-    correlation = scipy.fft.irfft(power, axis=1)[:, : int(RATE / LOWEST_PITCH) + 2]
-    own = scipy.fft.irfft(np.square(np.abs(scipy.fft.rfft(window, n=SIZE))))[: correlation.shape[1]]
-    normal = correlation / np.maximum(correlation[:, :1], 1e-20) / (own / own[0])
+    correlation = autocorrelation(power, axis=1)[:, : int(RATE / LOWEST_PITCH) + 2]
+    normal = correlation / np.maximum(correlation[:, :1], 1e-20) / _window_correlation(correlation.shape[1])
     shortest = int(RATE / HIGHEST_PITCH)
     left, middle, right = normal[:, shortest - 1 : -2], normal[:, shortest:-1], normal[:, shortest + 1 :]
     cost = OCTAVE_COST * np.log2(np.arange(shortest, shortest + middle.shape[1]))
@@ -124,11 +126,18 @@ def _analysed(frames: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64],
     return level.astype(np.float64), (heights[rows, best] + cost[best]).astype(np.float64), RATE / (best + shortest)
 
 
+@cache
+def _window_correlation(lags: int) -> npt.NDArray[np.float32]:
+    window = np.hanning(FRAME).astype(np.float32)
+    own = autocorrelation(np.square(np.abs(scipy.fft.rfft(window, n=SIZE))))[:lags]
+    return own / own[0]
+
+
 def _is_steady(level: npt.NDArray[np.float64], pitch: npt.NDArray[np.float64], share: float) -> bool:
     """Return whether most frames are periodic, and neither their level nor their pitch moves."""
-    moves = np.quantile(level, 0.9) - np.quantile(level, 0.1)
+    moves = percentile(level, 90) - percentile(level, 10)
     semitones = 12 * np.log2(pitch)
-    glides = np.quantile(semitones, 0.8) - np.quantile(semitones, 0.2)
+    glides = percentile(semitones, 80) - percentile(semitones, 20)
     return bool(share > 0.7 and moves < STEADY_DB and glides < STEADY_SEMITONES)
 
 
