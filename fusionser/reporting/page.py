@@ -16,7 +16,6 @@ from fusionser.files import write_text
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
-from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure, study_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.words import (
@@ -285,6 +284,9 @@ def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
 
 def write_study(text: StudyText, results: Sequence[Result], folder: str | Path) -> Path:
     """Write ``report.md`` and the figure of a study; return the path of the page."""
+    # matplotlib takes 45 MB and a third of a second, which commands that only print need not spend.
+    from fusionser.reporting.figures import save_figure, study_figure
+
     save_figure(study_figure(results), Path(folder) / "uar.png")
     return write_text(Path(folder) / "report.md", study_page(text, results))
 
@@ -302,6 +304,8 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> 
     FusionserError
         When a file cannot be written.
     """
+    from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure
+
     place = Path(folder)
     result.save(place / "result.json")
     write_table(public_table(evaluation.predictions), place / "predictions.csv")
