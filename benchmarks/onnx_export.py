@@ -1,7 +1,7 @@
 """Export models of every kind as ONNX files: `python -m benchmarks.onnx_export [--only NAME]`, on one core.
 
 Each model is fitted to some speakers of RAVDESS, for an epoch if it is a network, and compared on recordings of others.
-What is stored for one is not measured again.
+Files that begin with the waveform are also run in Chromium. What is stored for one is not measured again.
 """
 
 import argparse
@@ -11,21 +11,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import soxr
 
+from benchmarks.browser import browser, timed
 from benchmarks.measuring import ONE_CORE
 from fusionser.corpora import list_rows
+from fusionser.decoding import decode
 from fusionser.errors import FusionserError
 from fusionser.export import export_onnx
 from fusionser.files import write_text
 from fusionser.jobs import fit
-from fusionser.model import load_onnx
+from fusionser.model import Model, OnnxModel, load_onnx
 from fusionser.registry import CLASSIFIERS, NETWORKS
 from fusionser.results import provenance
 from fusionser.spec import PipelineSpec
 
 FITTED = ("ravdess/01", "ravdess/02", "ravdess/03", "ravdess/04")
-TIMED, ROUNDS = 16, 3
+TIMED, ROUNDS, IN_BROWSER = 16, 3, 4
 CORE = " ".join(f"{name}={value}" for name, value in ONE_CORE.items())
 COMMAND = f"{CORE} python -m benchmarks.onnx_export"
 
@@ -35,10 +39,11 @@ Each model was fitted to four speakers of RAVDESS, networks for one epoch: this 
 nothing about scores. {clips} recordings of other speakers were compared. A file is written only if all answers are the
 same, and no probability differs by more than 0.0001. Times are processor time for one clip, from a file to
 probabilities: the median on one core, with the description of the recording that tells how unlike the training
-recordings it is.
+recordings it is. The last columns are for Chromium, with ONNX Runtime Web on one thread: from a decoded clip to
+probabilities, and the largest difference from the model.
 
-| model | begins with | MB | largest difference | model, ms | ONNX Runtime, ms | ratio |
-|---|---|---|---|---|---|---|
+| model | begins with | MB | largest difference | model, ms | ONNX Runtime, ms | ratio | browser, ms | difference |
+|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -59,8 +64,8 @@ def specs() -> Iterator[tuple[str, dict[str, Any]]]:
         yield network, {"features": {"blocks": [network]}, "fusion": "average", "networks": {"epochs": 1}}
 
 
-def measure(name: str, spec: dict[str, Any], rows: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """Fit, export and time one model."""
+def measure(name: str, spec: dict[str, Any], rows: pd.DataFrame, folder: Path, page: Any) -> dict[str, Any]:
+    """Fit, export and time one model, in a page of a browser too."""
     trained, others = rows[rows["speaker"].isin(FITTED)], rows[~rows["speaker"].isin(FITTED)]
     trained.to_csv(folder / "rows.csv", index=False)
     model = fit(folder / "rows.csv", PipelineSpec(**spec), protocol=None)
@@ -69,9 +74,9 @@ def measure(name: str, spec: dict[str, Any], rows: pd.DataFrame, folder: Path) -
         card = export_onnx(model, path, clips=others)
     except FusionserError as error:
         return {"name": name, "error": str(error)}
-    timed = others.iloc[:: len(others) // TIMED][:TIMED]
+    some = others.iloc[:: len(others) // TIMED][:TIMED]
     loaded = load_onnx(path)
-    spent = _milliseconds(timed, {"model": model.predict, "onnx": loaded.predict})
+    spent = _milliseconds(some, {"model": model.predict, "onnx": loaded.predict})
     return {
         "name": name,
         "begins": "waveform" if card.whole else ", ".join(item.name for item in card.inputs),
@@ -79,7 +84,21 @@ def measure(name: str, spec: dict[str, Any], rows: pd.DataFrame, folder: Path) -
         "bytes": path.stat().st_size,
         **card.agreement.model_dump(),
         **spent,
+        **(_in_browser(page, path, some.iloc[:IN_BROWSER], loaded, model) if card.whole and page else {}),
     }
+
+
+def _in_browser(page: Any, path: Path, rows: pd.DataFrame, loaded: OnnxModel, model: Model) -> dict[str, float]:
+    """Return the milliseconds in a browser, and the largest difference from the model, on decoded clips."""
+    if model.needs_gender:
+        return {}
+    rate = int(loaded.onnx_card.sampling_rate or 0)
+    decoded = [decode(file) for file in rows["file"]]
+    clips = [soxr.resample(samples, own, rate).astype(np.float32) for samples, own in decoded]
+    spent, answers = timed(page, path, clips)
+    expected = model.predict([(clip, rate) for clip in clips])
+    names = [f"probability_{label}" for label in model.card.classes]
+    return {"browser": spent, "browser_difference": float(np.abs(answers - expected[names].to_numpy(float)).max())}
 
 
 def _milliseconds(rows: pd.DataFrame, contestants: dict[str, Callable[[pd.DataFrame], Any]]) -> dict[str, float]:
@@ -124,7 +143,8 @@ def _line(one: dict[str, Any]) -> str:
     begins = "waveform" if one["begins"] == "waveform" else "columns or maps"
     return (
         f"| {one['name']} | {begins} | {one['bytes'] / 1e6:.2f} | {one['largest_difference']:.0e} | {one['model']:.1f} "
-        f"| {one['onnx']:.1f} | {one['model'] / one['onnx']:.1f} |"
+        f"| {one['onnx']:.1f} | {one['model'] / one['onnx']:.1f} "
+        + (f"| {one['browser']:.0f} | {one['browser_difference']:.0e} |" if "browser" in one else "| - | - |")
     )
 
 
@@ -141,14 +161,14 @@ def main() -> None:
         parser.error(f"set {CORE}, for times on one core")
     os.environ["FUSIONSER_CACHE"] = "off"
     rows = list_rows(given.ravdess, "ravdess").rows
-    for name, spec in specs():
-        kept = given.out / "figures" / f"{name.replace(', ', '-')}.json"
-        if kept.exists() or (given.only and name not in given.only):
-            continue
-        with tempfile.TemporaryDirectory() as scratch:
-            figure = measure(name, spec, rows, Path(scratch))
-        write_text(kept, json.dumps({"figure": figure, "provenance": provenance()}, indent=1) + "\n")
-        print(name, figure.get("error", figure.get("largest_difference")), flush=True)
+    with tempfile.TemporaryDirectory() as scratch, browser(Path(scratch)) as page:
+        for name, spec in specs():
+            kept = given.out / "figures" / f"{name.replace(', ', '-')}.json"
+            if kept.exists() or (given.only and name not in given.only):
+                continue
+            figure = measure(name, spec, rows, Path(scratch), page)
+            write_text(kept, json.dumps({"figure": figure, "provenance": provenance()}, indent=1) + "\n")
+            print(name, figure.get("error", figure.get("largest_difference")), flush=True)
     print(write_page(given.out))
 
 

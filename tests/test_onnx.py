@@ -20,6 +20,7 @@ from fusionser.export.classifiers import Scaled
 from fusionser.jobs import fit
 from fusionser.model import METADATA, OnnxModel, load_model, load_onnx, save_model
 from fusionser.spec import PipelineSpec
+from fusionser.timeline import predict_timeline
 
 TOLERANCE = 1e-4
 
@@ -140,6 +141,17 @@ def test_predictions_need_neither_torch_nor_scikit_learn(bilstm, robust, demo_ro
         done = subprocess.run(script, capture_output=True, text=True, check=False, env=os.environ)
         assert done.returncode == 0, done.stderr
         assert load_onnx(path).predict(demo_rows["file"][0])["emotion"][0] in done.stdout
+
+
+@pytest.mark.parametrize("suffix", ["html", "json", "csv"])
+def test_time_lines_need_neither(robust, demo_rows, tmp_path, suffix):
+    path = tmp_path / f"line.{suffix}"
+    options = ["--windows", "1", "--hop", "0.5", "--timeline", str(path)]
+    script = [sys.executable, "-c", BLOCKED, "predict", str(robust[1]), demo_rows["file"][0], *options]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    expected = predict_timeline(demo_rows["file"][0], load_model(robust[0]), windows=1.0, hop=0.5)
+    assert str(expected.segments["emotion"][0]) in path.read_text()
 
 
 def test_what_disagrees_is_not_written(robust, tmp_path, monkeypatch):

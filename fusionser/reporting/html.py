@@ -14,9 +14,9 @@ from fusionser.files import write_text
 from fusionser.reporting.ablation import AblationText, page_values
 from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, panels
 from fusionser.reporting.figures import LOSSES
-from fusionser.reporting.page import environment
+from fusionser.reporting.jinja import environment
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, percent
+from fusionser.reporting.words import calibration, change, ends, percent
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import Factorial
@@ -64,6 +64,8 @@ def write_ablation_html(
         path,
         page.render(
             **page_values(design, effects, results, text),
+            change=change,
+            ends=ends,
             heat=[_shaded(shown, scores) for shown in panels(design, results)],
             corner="imbalance" if isinstance(design, Factorial) else design.varied,
             forest=_forest(effects) if effects else None,

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from fusionser.augmentation import REVISION
 from fusionser.corpora import CORPORA
 from fusionser.evaluation.differences import Difference, speaker_difference
@@ -16,6 +14,7 @@ from fusionser.files import write_text
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
+from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.words import (
@@ -109,18 +108,12 @@ def _tested_on(result: Result) -> str:
     return f"On speakers that it {'was' if result.protocol.speakers_known else 'may have been'} trained on"
 
 
-def environment(**options: Any) -> jinja2.Environment:
-    """Return an environment with the templates of this package."""
-    loader = jinja2.PackageLoader("fusionser.reporting")
-    made = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **options)  # noqa: S701
-    made.globals |= {"change": change, "ends": ends}
-    return made
-
-
 def render(template: str, **values: Any) -> str:
     """Return a Markdown page; what others named in it must be `escaped` before."""
     page = environment(keep_trailing_newline=True).get_template(template)
     text = page.render(
+        change=change,
+        ends=ends,
         percent=_score,
         interval=score_interval,
         calibration=calibration,

@@ -13,7 +13,7 @@ from fusionser.errors import SettingsError
 from fusionser.facts import json_value
 from fusionser.files import write_text, write_whole
 from fusionser.names import TIMELINE_SUFFIXES
-from fusionser.reporting.page import environment
+from fusionser.reporting.jinja import environment
 from fusionser.rows import write_table
 from fusionser.timeline import Timeline
 from fusionser.timeline.sketch import Sketch
