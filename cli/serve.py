@@ -64,6 +64,11 @@ def serve(
 
     limits = _limits(asked)
     key = os.environ.get(KEY_VARIABLE) or None
+    if key is not None and not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise SettingsError(
+            f"{KEY_VARIABLE} has characters that not every client can send in a header; expected ASCII letters, digits "
+            "and signs, without blanks around them"
+        )
     if key is None and asked.host not in LOCAL:
         say(f"note: anybody who reaches {asked.host} can use the service; set {KEY_VARIABLE} to ask for a key")
     with listening_socket(asked.host, asked.port) as opened:

@@ -72,6 +72,7 @@ class FeatureCache:
     def __init__(self, path: str | Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.path = Path(path)
         self.max_bytes = max_bytes
+        self._states: dict[str, tuple[int, int]] = {}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as connection, connection:
@@ -98,7 +99,7 @@ class FeatureCache:
         return connection
 
     def file_digests(self, files: Iterable[str]) -> dict[str, str]:
-        """Hash the bytes of each file, or look the hash up by path, size and modification time.
+        """Hash the bytes of each file, or look the hash up by path, size and time of the last change.
 
         Files that cannot be read are left out. Reading them as audio will give the reason.
         """
@@ -108,18 +109,25 @@ class FeatureCache:
             for file in dict.fromkeys(files):
                 try:
                     path = str(Path(file).resolve())
-                    status = Path(path).stat()
+                    state = _state(path)
                     recalled = connection.execute(
-                        "SELECT digest FROM files WHERE path = ? AND size = ? AND modified = ?",
-                        (path, status.st_size, status.st_mtime_ns),
+                        "SELECT digest FROM files WHERE path = ? AND size = ? AND modified = ?", (path, *state)
                     ).fetchone()
                     digests[file] = recalled[0] if recalled else _hash_file(path)
                 except (OSError, RuntimeError, ValueError, AudioError):
                     continue
+                self._states[file] = state
                 if not recalled:
-                    fresh.append((path, status.st_size, status.st_mtime_ns, digests[file]))
+                    fresh.append((path, *state, digests[file]))
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)
         return digests
+
+    def unchanged(self, file: str) -> bool:
+        """Return whether a file is still as it was when `file_digests` hashed it."""
+        try:
+            return self._states.get(file) == _state(str(Path(file).resolve()))
+        except (OSError, RuntimeError, ValueError):
+            return False
 
     def get(self, keys: Iterable[str]) -> dict[str, Array]:
         """Return the arrays of the keys that are in the cache. A damaged entry is not in it."""
@@ -156,6 +164,15 @@ class FeatureCache:
                 with connection:
                     if connection.execute(DELETE_OLDEST, (CHUNK,)).rowcount == 0:
                         return
+
+
+def _state(path: str) -> tuple[int, int]:
+    """Return the size of a file, and a number for when it was changed.
+
+    The modification time alone can be set back, as by tools that copy it.
+    """
+    status = Path(path).stat()
+    return status.st_size, (31 * status.st_mtime_ns + status.st_ctime_ns) % 2**63
 
 
 def _hash_file(path: str) -> str:

@@ -164,13 +164,10 @@ def _renamed(table: pd.DataFrame, columns: Mapping[str, str], source: Path) -> p
 
 def _parquet(source: Path) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(source)
+        table = _with_index(pd.read_parquet(source))
     except Exception as error:
         # Damaged files raise errors of pyarrow, of pandas, and of Python.
         raise RowsError(f"{source}: cannot be read as a table ({error}); expected CSV or Parquet") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        # Tables of recordings are often indexed by file, or by file, start and end.
-        table = table.reset_index(names=[name for name in table.index.names if name is not None] or None)
     for name in [name for name, kind in table.dtypes.items() if kind.kind == "O"]:
         held = next((value for value in table[name] if isinstance(value, (list, dict, np.ndarray))), None)
         if held is not None:
@@ -179,6 +176,16 @@ def _parquet(source: Path) -> pd.DataFrame:
                 "column out, or spread it over one column per value"
             )
     return table
+
+
+def _with_index(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose named index levels are columns: recordings are often indexed by file, start and end."""
+    if isinstance(table.index, pd.RangeIndex):
+        return table
+    levels = {str(name): table.index.get_level_values(name) for name in table.index.names if name is not None}
+    added = {name: values.to_numpy() for name, values in levels.items() if name not in table}
+    columns = pd.DataFrame(added, index=table.index)
+    return pd.concat([columns, table], axis=1).reset_index(drop=True)
 
 
 def _csv(source: Path) -> pd.DataFrame:

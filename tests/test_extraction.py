@@ -84,6 +84,35 @@ def test_a_changed_file_is_read_again_and_a_copy_is_not(clips, cache, tmp_path):
     np.testing.assert_array_equal(result.stacked("mfcc")[0], MFCC(cache=False).transform([clips[0]])[0])
 
 
+def test_a_changed_file_of_the_same_size_and_time_is_read_again(clips, cache):
+    before = Path(clips[0]).stat()
+    extractor().run(clips, cache=cache)
+    soundfile.write(clips[0], tone(999), 16000)
+    os.utime(clips[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert Path(clips[0]).stat().st_size == before.st_size
+    result = extractor().run(clips, cache=cache)
+    assert result.computed == 1
+    np.testing.assert_array_equal(result.stacked("mfcc")[0], MFCC(cache=False).transform([clips[0]])[0])
+
+
+def test_a_file_that_is_replaced_while_it_is_analysed_does_not_spoil_the_cache(clips, cache, monkeypatch):
+    expected = MFCC(cache=False).transform([clips[0]])[0]
+    content, hashed = Path(clips[0]).read_bytes(), FeatureCache.file_digests
+
+    def replaced(self, files):
+        digests = hashed(self, files)
+        soundfile.write(clips[0], tone(999), 16000)
+        return digests
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FeatureCache, "file_digests", replaced)
+        assert extractor().run(clips, cache=cache).computed == 6
+    Path(clips[0]).write_bytes(content)
+    result = extractor().run(clips, cache=cache)
+    assert result.computed == 1
+    np.testing.assert_array_equal(result.stacked("mfcc")[0], expected)
+
+
 def test_a_part_of_a_file_is_an_entry_of_its_own(clips, cache):
     rows = pd.DataFrame({"file": [clips[0]] * 2, "start": [0.0, 0.501], "end": [0.5, 1.0]})
     result = extractor().run(rows, cache=cache)

@@ -220,6 +220,30 @@ def test_a_graph_cannot_read_other_files(tmp_path, monkeypatch, location):
         OnnxModel(foreign(location).SerializeToString())
 
 
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ([("Sub", ["probabilities", "probabilities"]), ("Div", ["0", "0"])], "numbers that are no probabilities"),
+        ([("Neg", ["probabilities"])], "numbers that are no probabilities"),
+        ([("Add", ["probabilities", "probabilities"])], "numbers that are no probabilities"),
+        ([("Sub", ["probabilities", "probabilities"])], "numbers that are no probabilities"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--windows", "1"]])
+def test_a_graph_whose_probabilities_are_none(command, robust, demo_rows, tmp_path, nodes, told, options):
+    proto = onnx.load(robust[1])
+    for node in proto.graph.node:
+        node.output[:] = ["own" if name == "probabilities" else name for name in node.output]
+        node.input[:] = ["own" if name == "probabilities" else name for name in node.input]
+    for place, (kind, inputs) in enumerate(nodes):
+        output = "probabilities" if place == len(nodes) - 1 else str(place)
+        inputs = ["own" if name == "probabilities" else name for name in inputs]
+        proto.graph.node.append(onnx.helper.make_node(kind, inputs, [output]))
+    onnx.save(proto, tmp_path / "x.onnx")
+    done = command("predict", tmp_path / "x.onnx", demo_rows["file"][0], *options)
+    assert done.status == 1 and told in " ".join(done.messages.split())
+
+
 def edited(content, change):
     """Return a file whose description was changed."""
     proto = onnx.load_from_string(content)

@@ -113,6 +113,7 @@ def test_a_stream_gives_the_windows_of_the_recording(server, model_file, demo_ro
         ({"format": "f32", "sampling_rate": 1}, [], 1003, "sampling_rate"),
         ({"format": "f32"}, [b"123"], 1003, "3 bytes, which is no whole number of samples"),
         ({"format": "f32"}, ["hello"], 1003, "expected binary messages"),
+        ({"format": "f32"}, ["[" * 500_000], 1003, "expected binary messages"),
         ({"format": "f32"}, [np.full(100, np.nan, np.float32).tobytes()], 1003, "100 samples are NaN or infinite"),
         ({"format": "f32"}, [bytes(900_000)] * 9, 1008, "4 times faster than they are spoken"),
         ({"format": "f32"}, [bytes(2_000_000)], 1009, ""),
@@ -257,6 +258,20 @@ def test_a_port_in_use_is_told(command):
         done = command("serve", "--port", taken.getsockname()[1])
     assert done.status == 1
     assert "choose others with --host and --port" in " ".join(done.messages.split())
+
+
+def test_hosts_and_origins_that_are_no_addresses(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as asking:
+        asking.sendall(b"GET /model HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n")
+        assert asking.recv(65536).startswith(b"HTTP/1.1 421")
+    with pytest.raises(websockets.InvalidStatus, match="403"):
+        streamed(server, {"format": "f32"}, [], origin="http://[")
+
+
+@pytest.mark.parametrize("key", ["\udcff", "schl\u00fcssel", " a", "a\tb"])
+def test_keys_that_not_every_client_can_send(command, key):
+    done = command("serve", "--port", 0, env={"FUSIONSER_API_KEY": key})
+    assert done.status == 1 and "FUSIONSER_API_KEY has characters" in done.messages
 
 
 def test_limits_are_checked(command):

@@ -134,3 +134,17 @@ def test_columns_of_other_names_are_mapped(command, demo_rows, tmp_path):
     assert "has no column 'paths', which --map gives for 'file'; got: path, label" in done.messages
     with pytest.raises(SettingsError, match="--map got 'file'; expected column=name"):
         named_columns("file")
+
+
+def test_an_index_that_repeats_a_column_or_has_no_name(tmp_path):
+    table = pd.DataFrame({"file": ["a.wav", "b.wav"], "emotion": ["sad", "calm"]})
+    path = tmp_path / "rows.parquet"
+    for names in ("emotion", None):
+        table.set_index(pd.Index(["x", "y"], name=names)).to_parquet(path)
+        assert load_table(path).to_dict("list") == table.to_dict("list")
+    levels = pd.MultiIndex.from_arrays([["x", "y"], [1, 2]], names=[None, "take"])
+    table.set_index(levels).to_parquet(path)
+    assert load_table(path)["take"].tolist() == [1, 2]
+    table.set_index(levels.set_names(["take", "take"])).to_parquet(path)
+    with pytest.raises(RowsError, match="cannot be read as a table"):
+        load_table(path)

@@ -181,6 +181,7 @@ class _Store:
         self.cache: FeatureCache | None = None
         self.notice: str | None = None
         self.keys: dict[tuple[int, str], str] = {}
+        self.rows = rows
         self.shapes: dict[str, tuple[int, ...]] = {}
         if cache is None:
             return
@@ -220,10 +221,17 @@ class _Store:
         return {}
 
     def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
-        """Write computed values to the cache."""
+        """Write computed values to the cache, but for those of files that were changed since they were hashed."""
         if self.cache is not None and not self.notice:
+            files = {str(self.rows[place[0]]["file"]) for place in computed if place in self.keys}
+            same = {file for file in files if self.cache.unchanged(file)}
+            kept = {
+                self.keys[place]: value
+                for place, value in computed.items()
+                if place in self.keys and str(self.rows[place[0]]["file"]) in same
+            }
             with self._stopping_at_errors(self.cache):
-                self.cache.put({self.keys[place]: value for place, value in computed.items() if place in self.keys})
+                self.cache.put(kept)
 
 
 def _shape(computation: Computation) -> tuple[int, ...]:

@@ -41,6 +41,9 @@ METADATA = "fusionser"
 
 WAVEFORM = WholeWaveform.kind
 BATCH = 64
+ROUNDING = 1e-3
+"""How far the probabilities of rounded weights, and their sums, may be off."""
+
 """Most clips that are computed at once."""
 
 WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
@@ -283,7 +286,15 @@ class OnnxModel(Predictor):
             raise ModelFileError("the graph gives answers of another shape than its description; export it again")
         if places.dtype.kind != "i" or ((places < 0) | (places >= len(self.card.classes))).any():
             raise ModelFileError("the graph gives answers that are none of its classes; export the model again")
+        if not _are_probabilities(probabilities):
+            raise ModelFileError("the graph gives numbers that are no probabilities; export the model again")
         return probabilities, places
+
+
+def _are_probabilities(values: Array) -> bool:
+    """Return whether each row is of numbers from 0 to 1 that sum up to 1; NaN is none of these."""
+    close = (values > -ROUNDING) & (values < 1 + ROUNDING) & (np.abs(values.sum(axis=1, keepdims=True) - 1) < ROUNDING)
+    return bool(close.all())
 
 
 def load_onnx(path: str | Path) -> OnnxModel:

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fusionser.serving.limits import ServiceLimits
 from fusionser.serving.measures import Measures
@@ -91,7 +91,18 @@ def key_matches(given: str | None, key: str | None) -> bool:
     >>> key_matches(None, None), key_matches("a", "b"), key_matches("b", "b")
     (True, False, True)
     """
-    return key is None or (given is not None and hmac.compare_digest(given.encode(), key.encode()))
+    # Half of a surrogate pair, which JSON can hold, has no bytes.
+    return key is None or (
+        given is not None and hmac.compare_digest(given.encode(errors="backslashreplace"), key.encode())
+    )
+
+
+def _address(text: str) -> SplitResult:
+    """Return the parts of an address; none where it is no address."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -142,7 +153,7 @@ class Guard:
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         origin = header(scope, b"origin")
-        foreign = origin is not None and urlsplit(origin).netloc != header(scope, b"host")
+        foreign = origin is not None and _address(origin).netloc != header(scope, b"host")
         if foreign or not self._known_host(scope):
             await receive()
             await send(
@@ -181,7 +192,7 @@ class Guard:
 
     def _known_host(self, scope: Scope) -> bool:
         host = header(scope, b"host") or ""
-        return not self.hosts or (urlsplit(f"//{host}").hostname or "") in self.hosts
+        return not self.hosts or (_address(f"//{host}").hostname or "") in self.hosts
 
     def _check(self, scope: Scope) -> None:
         """Raise `RefusedRequestError` for what can be refused by its headers."""

@@ -245,7 +245,7 @@ class _Pace:
 def _ends(text: str) -> bool:
     try:
         return bool(json.loads(text).get("end"))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return False
 
 
