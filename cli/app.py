@@ -34,6 +34,9 @@ from .study import study
 ALLOCATIONS = 50_000
 """Allocations between garbage collections. With Python's default, importing torch collects hundreds of times."""
 
+NO_MEMORY = ("failed to map segment", "annot allocate memory")
+"""What the linker says when a library does not fit into the memory of the process."""
+
 app = typer.Typer(
     name="fusionser",
     no_args_is_help=True,
@@ -95,14 +98,27 @@ def main() -> None:
     except FusionserError as error:
         say(f"error: {with_option(error, sys.argv[1:])}")
     except MemoryError:
-        say("error: out of memory; give fewer recordings at a time, or fewer --jobs")
+        _say_out_of_memory()
     except OSError as error:
-        say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+        say(f"error: {error.filename or 'standard output, or a file'}: {error.strerror or error}")
     except Exception as error:
-        if os.environ.get("FUSIONSER_TRACEBACK"):
-            raise
-        say(
-            f"internal error: {type(error).__name__}: {error}. This is a bug in fusionser; run again with "
-            "FUSIONSER_TRACEBACK=1 and report what it prints"
-        )
+        if isinstance(error, ImportError) and any(text in str(error) for text in NO_MEMORY):
+            _say_out_of_memory()
+        else:
+            _say_internal(error)
     sys.exit(1)
+
+
+def _say_out_of_memory() -> None:
+    # There may be too little for what formats messages.
+    if sys.stderr is not None:
+        sys.stderr.write("error: out of memory; give fewer recordings at a time, or fewer --jobs\n")
+
+
+def _say_internal(error: Exception) -> None:
+    if os.environ.get("FUSIONSER_TRACEBACK"):
+        raise error
+    say(
+        f"internal error: {type(error).__name__}: {error}. This is a bug in fusionser; run again with "
+        "FUSIONSER_TRACEBACK=1 and report what it prints"
+    )

@@ -1,6 +1,7 @@
 """Checks of all arguments and of the environment, before any command looks at them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from fusionser.errors import SettingsError
 from fusionser.files import is_loop
@@ -11,6 +12,12 @@ LAST_SECOND = 253402300799
 DIGITS = 20
 """Most digits that are made a number; Python refuses thousands of them with an error of its own."""
 
+LEAST_MEMORY = 1 << 30
+"""Bytes that a process must be allowed to have; most of it is never used."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables with numbers of threads; libraries print warnings of their own about others."""
+
 DATE = "SOURCE_DATE_EPOCH"
 """Variable with the date of what is written; NumPy, matplotlib and fusionser read it."""
 
@@ -19,7 +26,7 @@ PATH_OPTIONS = frozenset({"--config", "--html", "--list", "--out", "--save-confi
 
 
 def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Raise `SettingsError` if a path cannot be one, or the date of the environment cannot be right.
+    """Raise `SettingsError` if a path cannot be one, or the environment cannot be right.
 
     An empty path would be the working folder.
 
@@ -41,6 +48,38 @@ def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
         raise SettingsError(
             f"{DATE} is {date[:40]!r}; expected seconds since 1970, 0 to {LAST_SECOND}, or no such variable"
         )
+    for name in THREADS:
+        threads = environment.get(name, "")
+        # OpenMP takes a list, with a number for each level.
+        if threads and not all(level.strip().isdecimal() and int(level) > 0 for level in threads.split(",")):
+            raise SettingsError(f"{name} is {threads[:40]!r}; expected a number of threads, or no such variable")
+    _check_working_folder()
+    _check_memory()
+
+
+def _check_memory() -> None:
+    """Raise `SettingsError` if this process may not have the memory that libraries take when they are loaded.
+
+    OpenBLAS then asks for it without end.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= limit < LEAST_MEMORY:
+        raise SettingsError(
+            f"this process may have {limit / 2**20:.0f} MiB of memory (ulimit -v); expected "
+            f"{LEAST_MEMORY >> 20} or more"
+        )
+
+
+def _check_working_folder() -> None:
+    """Raise `SettingsError` if the working folder was deleted, which libraries meet in ways of their own."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise SettingsError("the working folder does not exist any more; change to another folder") from error
 
 
 def _paths(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

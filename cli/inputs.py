@@ -114,6 +114,8 @@ def gathered_clips(clips: list[str], asked: Any) -> Clips:
 def _files_of(clip: str) -> list[str]:
     """Return the recordings that an argument stands for."""
     if clip == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise SettingsError("got '-', but standard input is closed; give it a recording, or a list of paths")
         return _from_standard_input(sys.stdin.buffer.read())
     if not is_folder(clip):
         # A missing file gets an answer with an error, like any other unusable file.

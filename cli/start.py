@@ -1,6 +1,7 @@
 """The start of the command line. It imports so little that Ctrl-C ends in a message at any moment."""
 
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 from .stopped import INTERRUPTED, STOPPED
@@ -15,6 +16,7 @@ def main() -> None:
             import signal
 
             sys.unraisablehook = _pass_on
+            _print_any_character()
             from .app import main as run
 
             run()
@@ -25,6 +27,13 @@ def main() -> None:
         # While it is imported, or before and after a command; the command's own work ends with the same status.
         sys.stderr.write(f"{STOPPED}\n")
         sys.exit(INTERRUPTED)
+
+
+def _print_any_character() -> None:
+    """Print escapes for characters that the encoding of a stream does not have, as on Windows into a pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _pass_on(ignored: Any) -> None:

@@ -182,7 +182,10 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose named index levels are columns: recordings are often indexed by file, start and end."""
     if isinstance(table.index, pd.RangeIndex):
         return table
-    levels = {str(name): table.index.get_level_values(name) for name in table.index.names if name is not None}
+    names = table.index.names
+    levels = {str(name): table.index.get_level_values(place) for place, name in enumerate(names) if name is not None}
+    if len(levels) < sum(name is not None for name in names):
+        raise ValueError("two levels of the index have the same name")
     added = {name: values.to_numpy() for name, values in levels.items() if name not in table}
     columns = pd.DataFrame(added, index=table.index)
     return pd.concat([columns, table], axis=1).reset_index(drop=True)

@@ -409,3 +409,52 @@ def test_the_package_is_run_as_the_command():
 def test_an_error_names_the_option(command, demo_folder, options, named):
     done = command("evaluate", demo_folder, "--corpus", "demo", "--blocks", "zcr", *options)
     assert done.status != 0 and named in done.messages
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_names_that_the_encoding_of_a_pipe_does_not_have(command, saved, demo_rows, tmp_path, encoding):
+    clip = tmp_path / "中e\u0301😀.wav"
+    clip.write_bytes(Path(demo_rows["file"][0]).read_bytes())
+    env = {"PYTHONIOENCODING": encoding}
+    shown = command("predict", saved["svm"], clip, env=env)
+    assert shown.status == 0 and r"\u4e2d" in shown.output
+    assert command("predict", saved["svm"], clip, "--json", env=env).json[0]["file"] == str(clip)
+
+
+@pytest.mark.parametrize("threads", ["abc", "-5", "0", "2,x"])
+def test_numbers_of_threads_in_the_environment(command, threads):
+    done = command("list", "blocks", env={"OMP_NUM_THREADS": threads})
+    assert done.status == 1 and "libgomp" not in done.messages
+    assert f"OMP_NUM_THREADS is '{threads}'; expected a number of threads" in done.messages
+
+
+def test_a_working_folder_that_was_deleted(tmp_path):
+    (tmp_path / "gone").mkdir()
+    script = 'cd "$1/gone" && rmdir "$1/gone" && exec "$2" list blocks'
+    fusionser = Path(sys.executable).with_name("fusionser")
+    done = subprocess.run(["sh", "-c", script, "sh", tmp_path, fusionser], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "the working folder does not exist any more" in done.stderr
+
+
+def test_standard_input_that_is_closed(saved):
+    fusionser = Path(sys.executable).with_name("fusionser")
+    script = 'exec "$1" predict "$2" - <&-'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", fusionser, saved["svm"]], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "standard input is closed" in done.stderr
+
+
+@pytest.mark.parametrize("kibibytes", [350_000, 900_000, 1_100_000, 1_400_000])
+def test_too_little_memory_ends_in_a_sentence(demo_folder, tmp_path, kibibytes):
+    fusionser = Path(sys.executable).with_name("fusionser")
+    script = 'ulimit -v "$1" && exec "$2" extract "$3" --corpus demo --blocks rms --out "$4" --jobs 1'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", str(kibibytes), fusionser, demo_folder, tmp_path / "x.parquet"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert "Traceback" not in done.stderr and "internal error" not in done.stderr
+    assert ("expected 1024 or more" in done.stderr) == (kibibytes < 2**20)
