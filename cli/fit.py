@@ -37,7 +37,7 @@ def fit(places: Places, asked: Asked) -> None:
         print_json({"out": str(asked.out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
         return
     if model.unlikeness is None:
-        say("note: fewer than two of the recordings can be read, so the model cannot tell how unlike them a clip is")
+        say("note: too few of the training recordings can be read for the model to tell how unlike them a clip is")
     _print_card(asked.out, model.card, decided_by(prepared.spec, prepared.extractor))
 
 

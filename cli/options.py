@@ -165,7 +165,7 @@ CHANNEL_HELP = "Channel of the recordings to use: left, right, a number from 1, 
 MAP_HELP = "Names of columns in a table, by the names that fusionser has for them: file=path,emotion=label."
 LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
-    "them apart. By default folded."
+    "them apart, but for blanks at their ends. By default folded."
 )
 RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "

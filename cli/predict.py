@@ -35,7 +35,8 @@ ADAPT_HELP = (
 )
 NO_UNLIKENESS = (
     "note: the model cannot tell how unlike its training recordings a clip is, because it was saved by another "
-    "version or without its recordings. So --abstain uses the probability only; to change that, fit it again"
+    "version, or without its recordings, or they are too few. So --abstain uses the probability only; to change that, "
+    "fit it again with more recordings"
 )
 
 

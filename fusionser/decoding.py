@@ -104,7 +104,10 @@ def open_sound(file: str | Path) -> Sequential:
             sound.close()
             sound = Sequential(stating)
     except OSError as error:
-        raise AudioError(f"{file}: cannot be opened ({error.strerror or error}); check the path") from error
+        backslashes = ", which has backslashes, as on Windows: write /" if "\\" in str(file) and os.sep == "/" else ""
+        raise AudioError(
+            f"{file}: cannot be opened ({error.strerror or error}); check the path{backslashes}"
+        ) from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
         why = reason(error)

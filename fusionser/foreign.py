@@ -131,6 +131,12 @@ def _decode_to(output: IO[bytes], command: list[str], name: str) -> None:
         raise AudioError(f"{name}: ffmpeg cannot be run ({error.strerror or error}); {REMEDY}") from error
     lines = said.decode(errors="replace").strip().splitlines()
     reason = lines[-1].split("] ")[-1].replace(f"file:{Path(name).absolute()}: ", "")[:200] if lines else ""
+    if any("matches no streams" in line for line in lines):
+        raise AudioError(f"{name}: has no audio track; leave it out")
+    if any("moov atom not found" in line for line in lines):
+        raise AudioError(
+            f"{name}: ffmpeg cannot decode it (its index is missing, as where the end was cut off); get a whole copy"
+        )
     if code != 0 or output.tell() <= HEADER:
         raise AudioError(f"{name}: ffmpeg cannot decode it ({reason or 'no audio in it'}); convert it to WAV or FLAC")
     _last.complaint = (name, reason)

@@ -340,7 +340,8 @@ def ordered_speakers(table: pd.DataFrame) -> list[str]:
     unknown = table["speaker"].astype(str) == ""
     if unknown.any():
         raise RowsError(
-            f"{int(unknown.sum())} of {len(table)} rows have no speaker (first: {table.loc[unknown, 'file'].iloc[0]}); "
+            f"{int(unknown.sum())} of {len(table)} rows {'has' if unknown.sum() == 1 else 'have'} no "
+            f"speaker (first: {table.loc[unknown, 'file'].iloc[0]}); "
             "to split by speaker, fill the column 'speaker'"
         )
 

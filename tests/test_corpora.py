@@ -180,6 +180,8 @@ LAYOUTS = [
     ("*/{emotion}/{speaker}/*", ["Train/angry/1/x.wav", "Valid/sad/2/y.wav"]),
     ("{emotion}/*", ["a/x.wav", "b/y.wav"]),
     ("*/{emotion}/*", ["train/a/x.wav", "test/b/y.wav"]),
+    # A copied part is one too, and accents may be characters of their own.
+    ("*/{emotion}/*", ["train/wütend/x.wav", "test/fro\u0308hlich/y.wav", "Kopie von test/traurig/y.wav"]),
     ("{emotion}/**/*", ["sad/a.wav", "happy/new/b.wav"]),
 ]
 
@@ -203,12 +205,13 @@ def test_the_layout_of_folders_is_found_and_told(tmp_path, layout, files):
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        (["a/1/x.wav", "b/2/y.wav"], "no folders have the names of emotions"),
-        (["train/x.wav", "test/y.wav"], "no folders have the names of emotions"),
+        (["a/1/x.wav", "b/2/y.wav"], "at no level half of the folders have names of emotions"),
+        (["train/x.wav", "test/y.wav"], "at no level half of the folders have names of emotions"),
         (["angry/high/x/a.wav", "sad/low/y/x.wav"], "not clear which folders are the speakers"),
         (["joy/sad/x.wav", "anger/happy/y.wav"], "more than one level of folders has the names of emotions"),
         (["x/a/c.wav", "y/d.wav"], "at different depths"),
         (["a.wav"], r"\{emotion\}/clip.wav"),
+        (["train/sad/a.wav", "old/angry/b.wav"], "'old' beside the data splits is none"),
     ],
 )
 def test_folders_whose_names_do_not_tell_are_refused(tmp_path, files, reason):

@@ -141,7 +141,12 @@ def program(folder, monkeypatch, text):
     ("text", "told"),
     [
         ("exec sleep 30", "ffmpeg took more than 1 s"),
-        ("echo '[mov @ 0x1] moov atom not found' >&2; exit 1", "ffmpeg cannot decode it .moov atom not found"),
+        (
+            "echo '[mov @ 0x1] moov atom not found' >&2; echo Invalid >&2; exit 1",
+            "its index is missing, as where the end was cut off.; get a",
+        ),
+        ("echo \"Stream map '0:a:0' matches no streams.\" >&2; echo 'To ignore' >&2; exit 1", "has no audio track"),
+        ("echo '[mov @ 0x1] no packets' >&2; exit 1", "ffmpeg cannot decode it .no packets"),
         ("exit 0", "ffmpeg cannot decode it .no audio in it"),
         ("kill -9 $$", "ffmpeg cannot decode it"),
         ("echo leak > leaked; exit 1", "ffmpeg cannot decode it"),

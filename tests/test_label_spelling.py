@@ -92,3 +92,12 @@ def test_measures_are_no_classes(command, demo_rows, tmp_path, labels, told):
     rows["emotion"] = rows["emotion"].rank(method="dense").astype(int) % 3
     rows.to_csv(tmp_path / "rows.csv", index=False)
     assert command("evaluate", tmp_path / "rows.csv", "--blocks", "zcr", "--folds", 2).status == 0
+
+
+def test_options_name_emotions_in_any_spelling(command, spelt, tmp_path):
+    done = command(
+        "evaluate", spelt, "--blocks", "zcr", "--protocol", "random-kfold", "--folds", 2,
+        "--rename", "ANGRY=loud", "--classes", "Loud,sAD", "--json",
+    )  # fmt: skip
+    assert done.status == 0, done.messages
+    assert done.json["classes"] == ["loud", "sad"]

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,16 @@ import pandas as pd
 from fusionser.errors import ProtocolError, SettingsError
 from fusionser.facts import Stamp
 
-__all__ = ["LabelMap", "fold_labels", "joined_labels", "named_labels", "rename_labels", "renamed_labels"]
+__all__ = [
+    "LabelMap",
+    "fold_labels",
+    "joined_labels",
+    "named_labels",
+    "rename_labels",
+    "renamed_labels",
+    "respelt",
+    "spelt_as",
+]
 
 LabelMap = Mapping[str, str | Mapping[str, str]]
 """New name by emotion. Names for a single corpus are in a map of their own, by corpus, and take precedence."""
@@ -49,6 +58,36 @@ def fold_labels(emotions: pd.Series) -> tuple[pd.Series, dict[str, list[str]]]:
 
 def _folded(label: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def spelt_as(names: Sequence[str], emotions: Iterable[str]) -> list[str]:
+    """Return names in the spelling that the emotions have; one that is none of them stays as it is.
+
+    Examples
+    --------
+    >>> spelt_as(["SAD", "calm"], ["sad", "angry"])
+    ['sad', 'calm']
+    """
+    there = set(emotions)
+    spellings = {_folded(emotion): emotion for emotion in sorted(there)}
+    return [name if name in there else spellings.get(_folded(name), name) for name in names]
+
+
+def respelt(labels: LabelMap, emotions: Iterable[str]) -> dict[str, Any]:
+    """Return a map of labels whose emotions have the spelling that they have in rows.
+
+    Examples
+    --------
+    >>> respelt({"SAD": "low", "emodb": {"Angry": "high"}}, ["sad", "angry"])
+    {'sad': 'low', 'emodb': {'angry': 'high'}}
+    """
+    there = set(emotions)
+    return {
+        (spelt_as([name], there)[0] if isinstance(new, str) else name): new
+        if isinstance(new, str)
+        else respelt(new, there)
+        for name, new in labels.items()
+    }
 
 
 def joined_labels(emotions: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -110,6 +111,8 @@ def find_layout(paths: Sequence[PurePath], root: str) -> Layout:
     levels = [{path.parts[level] for path in paths} for level in range(min(depths))]
     names = {level: found for level, folders in enumerate(levels) if (found := _meaning(folders))}
     unnamed = [level for level in range(len(levels)) if level not in names]
+    if any(_is_split(name) for level in unnamed for name in levels[level]):
+        raise CorpusError(_ambiguous(paths, root, list(names.values()).count("{emotion}")))
     if "{emotion}" not in names.values() and len(unnamed) == 1 and len(depths) == 1:
         names[unnamed.pop()] = "{emotion}"
     if len(depths) == 1 and len(unnamed) == 1:
@@ -137,13 +140,19 @@ def _check_deeper(paths: Sequence[PurePath], root: str, levels: Sequence[int]) -
                 )
 
 
+def _is_split(name: str) -> bool:
+    return name.casefold() in _names()["splits"]
+
+
 def _meaning(folders: set[str]) -> str:
     """Return the part of a pattern for a level of folders; empty if their names do not tell."""
     means = _meanings()
-    for part in ("*", "{gender}"):
-        # With a number it is something else: f1 and f2 are speakers.
-        if all(means.get(name.casefold()) == part for name in folders):
-            return part
+    # With a number it is something else: f1 and f2 are speakers.
+    if all(means.get(name.casefold()) == "{gender}" for name in folders):
+        return "{gender}"
+    # Beside "test", "test copy" is one too.
+    if any(map(_is_split, folders)) and all(any(map(_is_split, re.split(r"[\W_]+", name))) for name in folders):
+        return "*"
     emotions = sum(means.get(_plain(name)) == "{emotion}" for name in folders)
     return "{emotion}" if emotions >= LEAST_SHARE * len(folders) else ""
 
@@ -177,15 +186,23 @@ def gender_named(folder: str) -> str:
 
 def _plain(name: str) -> str:
     """Return the name of a folder in lower case, without numbers and signs around it, and with ``_`` for blanks."""
-    return re.sub(r"^[\W\d_]+|[\W\d_]+$", "", re.sub(r"[\s-]+", "_", name.casefold()))
+    # macOS writes accents as characters of their own.
+    composed = unicodedata.normalize("NFC", name.casefold())
+    return re.sub(r"^[\W\d_]+|[\W\d_]+$", "", re.sub(r"[\s-]+", "_", composed))
 
 
 def _ambiguous(paths: Sequence[PurePath], root: str, emotions: int) -> str:
-    what = {0: "no folders have the names of emotions", 1: "it is not clear which folders are the speakers"}.get(
-        emotions, "more than one level of folders has the names of emotions"
-    )
+    what = {
+        0: "at no level half of the folders have names of emotions that are known",
+        1: "it is not clear which folders are the speakers",
+    }.get(emotions, "more than one level of folders has the names of emotions")
     if len({len(path.parts) for path in paths}) > 1:
         what += ", and the recordings lie at different depths"
+    for level in range(min(len(path.parts) for path in paths) - 1):
+        folders = sorted({path.parts[level] for path in paths})
+        others = [name for name in folders if not _is_split(name)]
+        if 0 < len(others) < len(folders):
+            what += f", and '{others[0]}' beside the data splits is none"
     return (
         f"{root}: {what} (first recording: {min(paths).as_posix()}). Say what the folders are with --layout, such as "
         "'{emotion}/{speaker}/*', '{speaker}/{emotion}/*' or '*/{emotion}/*'; * is anything, and ** any folders"

@@ -116,7 +116,8 @@ def check_labels(rows: pd.DataFrame) -> tuple[str, ...]:
     blank = rows.loc[rows["emotion"] == "", "file"]
     if len(blank):
         raise ProtocolError(
-            f"{len(blank)} of {len(rows)} rows have no emotion (first: {blank.iloc[0]}); fill the column 'emotion'"
+            f"{len(blank)} of {len(rows)} rows {'has' if len(blank) == 1 else 'have'} no emotion (first: "
+            f"{blank.iloc[0]}); fill the column 'emotion', or name the classes to keep (--classes)"
         )
     classes = tuple(sorted(set(rows["emotion"])))
     if _are_measures(classes):

@@ -13,7 +13,7 @@ from fusionser.augmentation import augmented_rows
 from fusionser.cache import Cache
 from fusionser.corpora import CORPORA, Listing, list_rows
 from fusionser.corpora.kept_notes import pack_notes
-from fusionser.corpora.labels import LabelMap, fold_labels, joined_labels, rename_labels
+from fusionser.corpora.labels import LabelMap, fold_labels, joined_labels, rename_labels, respelt, spelt_as
 from fusionser.errors import AudioError, ProtocolError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.features import EstimatedGender, FeatureExtractor, LearnedBlock
@@ -307,7 +307,11 @@ def _listed(
     listing = list_places(places, strict=strict, any_length=any_length)
     folded, spellings = fold_labels(listing.rows["emotion"])
     alike = listing.rows if exact else listing.rows.assign(emotion=folded)
+    if not exact:
+        labels = respelt(labels, alike["emotion"])
     emotions = rename_labels(alike, labels)
+    if not exact:
+        classes, dropped = (spelt_as(names, emotions) for names in (classes, dropped))
     named = listing.rows if own_names else listing.rows.assign(emotion=emotions)
     rows = named[_kept(emotions, classes, dropped)].reset_index(drop=True)
     told = {
