@@ -113,6 +113,10 @@ def samples_of(row: Mapping[str, Any]) -> tuple[Waveform, int]:
     rate = check_rate(given)
     start, end = row.get("start") or 0.0, row.get("end")
     end = None if end != end else end
+    if np.ma.is_masked(row["waveform"]):
+        raise AudioError(
+            f"{name}: some samples are masked; expected all of them: cut them out, such as by compressed()"
+        )
     channels = _channels(np.asarray(row["waveform"]), name)
     channels = channels[:, int(start * rate) : None if end is None else round(end * rate)]
     check_part(channels.shape[1], rate, start, end, name)

@@ -111,6 +111,13 @@ def test_other_speeds_are_in_the_graph_or_inputs_of_their_own(
     same(model, load_onnx(tmp_path / "m.onnx"), demo_rows["file"][::60].tolist())
 
 
+def test_denoising_is_in_the_graph(demo_folder, demo_rows, tmp_path):
+    blocks = [{"kind": "mfcc", "denoise": True}, {"kind": "rms", "denoise": True, "trim": True, "duration": 2.0}]
+    model = fit(demo_folder, PipelineSpec(features={"blocks": blocks}), corpus="demo", protocol=None)
+    assert export_onnx(model, tmp_path / "m.onnx").whole
+    same(model, load_onnx(tmp_path / "m.onnx"), demo_rows["file"][::60].tolist())
+
+
 def test_a_file_asks_for_the_gender_as_its_model_does(demo_folder, demo_rows, tmp_path):
     spec = PipelineSpec(features={"blocks": ["mfcc", "gender"], "gender": "given"})
     model = fit(demo_folder, spec, corpus="demo", protocol=None)

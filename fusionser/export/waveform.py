@@ -114,12 +114,18 @@ def _prepare(waveforms: Tensor, settings: ClipSettings) -> Tensor:
 def _denoised(waveforms: Tensor, inside: Tensor) -> Tensor:
     """Return what `scipy.signal.wiener` returns for the samples of each clip that are inside it; the others are 0."""
     samples = waveforms.double()
-    mean, squares = (functional.avg_pool1d(values, 3, 1, 1) for values in (samples, samples.square()))
+    # ONNX Runtime has no average pooling in double precision.
+    mean, squares = (_mean_of_three(values) for values in (samples, samples.square()))
     variance = squares - mean.square()
     noise = torch.where(inside, variance, 0.0).sum(dim=1, keepdim=True) / inside.double().sum(dim=1, keepdim=True)
     quiet = variance < noise
     filtered = (samples - mean) * (1.0 - noise / torch.where(quiet, 1.0, variance)) + mean
     return torch.where(inside, torch.where(quiet, mean, filtered), 0.0).float()
+
+
+def _mean_of_three(values: Tensor) -> Tensor:
+    around = functional.pad(values, (1, 1))
+    return (around[:, :-2] + values + around[:, 2:]) / 3
 
 
 def _trimmed(waveforms: Tensor, length: int) -> tuple[Tensor, Tensor]:

@@ -118,6 +118,12 @@ def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]
 
 def _check_files(X: pd.DataFrame) -> None:
     """Raise `FusionserError` if a file of a table is not a path. Those of waveforms are only names."""
+    if X.columns.nlevels > 1 or not X.columns.is_unique:
+        names = ", ".join(dict.fromkeys(map(str, X.columns[X.columns.duplicated()])))
+        raise FusionserError(
+            f"the columns of the table {f'have a name twice: {names}' if names else 'have several levels of names'}; "
+            "expected one name for each column"
+        )
     files = X["file"].tolist()
     for place, file in enumerate([] if "waveform" in X.columns else files):
         if not isinstance(file, (str, PathLike)):
@@ -128,7 +134,7 @@ def _check_files(X: pd.DataFrame) -> None:
 
 def _items(X: Any) -> Any:
     """Return X if its items may be clips. Common mistakes get specific errors."""
-    if isinstance(X, (str, bytes, Mapping)) or not hasattr(X, "__len__"):
+    if isinstance(X, (str, bytes, Mapping)) or not hasattr(X, "__len__") or getattr(X, "ndim", 1) == 0:
         raise FusionserError(f"got {type(X).__name__} for X; expected {EXPECTED}")
     if len(X) == 0:
         raise AudioError("X holds no clips; expected at least one")
@@ -153,7 +159,8 @@ def _item(item: Any) -> tuple[Any, Any]:
         return str(item), None
     samples, rate = split_pair(item)
     try:
-        waveform = np.asarray(samples)
+        # Masks of masked arrays are kept, so that they are refused.
+        waveform = np.asanyarray(samples)
     except ValueError:
         # Arrays of different lengths do not form an array; the check below reports the item.
         waveform = object_column(list(samples))
