@@ -36,7 +36,7 @@ NO_CLIPS = {
     "ragged lists": ([[[0.1, 0.2], [0.1]]], "got an item of type list"),
     "three dimensions": ([(np.zeros((2, 2, 2)), 16000)], "3 dimensions"),
     "complex numbers": ([(NOISE.astype(complex), 16000)], "complex128"),
-    "masked samples": ([(np.ma.masked_greater(NOISE, 0.1), 16000)], "some samples are masked"),
+    "masked samples": ([(np.ma.masked_greater(NOISE, 0.1), 16000)], "some samples of an item are masked"),
     "no dimensions": (np.array(1.0), "got ndarray for X"),
     "two columns of a name": (pd.DataFrame([["a.wav", "b.wav"]], columns=["file", "file"]), "have a name twice: file"),
     "levels of columns": (pd.DataFrame({("file", "x"): ["a.wav"]}), "have several levels of names"),

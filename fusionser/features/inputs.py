@@ -158,9 +158,10 @@ def _item(item: Any) -> tuple[Any, Any]:
     if isinstance(item, str) or hasattr(item, "__fspath__"):
         return str(item), None
     samples, rate = split_pair(item)
+    if np.ma.is_masked(samples):
+        raise FusionserError("some samples of an item are masked; expected all: cut them out, such as by compressed()")
     try:
-        # Masks of masked arrays are kept, so that they are refused.
-        waveform = np.asanyarray(samples)
+        waveform = np.asarray(samples)
     except ValueError:
         # Arrays of different lengths do not form an array; the check below reports the item.
         waveform = object_column(list(samples))
