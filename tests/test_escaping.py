@@ -1,6 +1,7 @@
 """Names that others chose neither become HTML, nor break tables, nor become formulas of a spreadsheet."""
 
 import csv
+import json
 import re
 
 import pandas as pd
@@ -63,6 +64,17 @@ def test_the_card_of_a_model_and_its_answers(command, hostile, tmp_path):
     assert set(again["truth"]) == set(HOSTILE.values())
     command("stress", model, hostile, "--conditions", "gain-plus-12-db", "--limit", 10, "--out", tmp_path / "stress")
     is_safe((tmp_path / "stress" / "report.md").read_text())
+
+
+def test_the_page_of_edited_cells(command, demo_folder, tmp_path):
+    options = ["--corpus", "demo", "--study", "blocks", "--blocks", "zcr,rms", "--folds", "2", "--classifier", "svm"]
+    assert command("ablate", demo_folder, *options, "--out", tmp_path / "study").status == 0
+    for cell in sorted((tmp_path / "study" / "cells").glob("*.json")):
+        stored = json.loads(cell.read_text())
+        stored["provenance"]["versions"]["soxr"] = stored["provenance"]["machine"] = "<script>alert(1)</script>"
+        cell.write_text(json.dumps(stored))
+    assert command("report", tmp_path / "study").status == 0
+    is_safe((tmp_path / "study" / "report.md").read_text())
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

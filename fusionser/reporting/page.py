@@ -15,7 +15,7 @@ from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.jinja import environment
-from fusionser.reporting.markdown import escaped
+from fusionser.reporting.markdown import escape, escaped
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.words import (
     calibration,
@@ -109,9 +109,10 @@ def _tested_on(result: Result) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a Markdown page; what others named in it must be `escaped` before."""
-    page = environment(keep_trailing_newline=True).get_template(template)
-    text = page.render(
+    """Return a Markdown page; what others named in it must be `escaped` before, or go through the filter ``plain``."""
+    made = environment(keep_trailing_newline=True)
+    made.filters["plain"] = escape
+    text = made.get_template(template).render(
         change=change,
         ends=ends,
         percent=_score,
