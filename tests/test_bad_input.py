@@ -148,7 +148,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
     assert "the table has no column 'file'; got: path, emotion" in refused("evaluate", tmp_path / "a.csv")
     file = next(demo_folder.iterdir())
     (tmp_path / "b.csv").write_text(f"file,speaker\n{file},x\n")
-    assert "1 of 1 rows have no emotion" in refused("evaluate", tmp_path / "b.csv", "--blocks", "mfcc")
+    assert "1 of 1 rows has no emotion" in refused("evaluate", tmp_path / "b.csv", "--blocks", "mfcc")
 
 
 @pytest.mark.parametrize(

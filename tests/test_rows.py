@@ -103,7 +103,7 @@ def test_speakers_come_in_the_order_of_their_corpora():
         )
     )
     assert ordered_speakers(table) == ["ravdess/02", "ravdess/10", "tess/OAF", "crema-d/1"]
-    with pytest.raises(RowsError, match="1 of 4 rows have no speaker"):
+    with pytest.raises(RowsError, match="1 of 4 rows has no speaker"):
         ordered_speakers(table.assign(speaker=["a", "", "b", "c"]))
 
 
