@@ -12,9 +12,10 @@ SECONDS_UNTIL_TOLD_AGAIN = 0.05
 def main() -> None:
     """Import and run the command line."""
     try:
-        try:
-            import signal
+        # Before the block whose end needs it.
+        import signal
 
+        try:
             sys.unraisablehook = _pass_on
             _print_any_character()
             from .app import main as run

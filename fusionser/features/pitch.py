@@ -83,7 +83,7 @@ def _window_autocorrelation(n_fft: int, lags: int) -> Array64:
 
 
 def autocorrelation(power: npt.NDArray[Floats], axis: int = 0) -> npt.NDArray[Floats]:
-    """Return the inverse transform of real spectra, as ``irfft`` gives it in several times the time.
+    """Return the inverse transform of real spectra: what ``irfft`` gives, several times faster.
 
     Parameters
     ----------
