@@ -21,6 +21,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 DATE = "SOURCE_DATE_EPOCH"
 """Variable with the date of what is written; NumPy, matplotlib and fusionser read it."""
 
+LOGS = "TORCH_LOGS"
+"""Variable with what torch logs. It reads it when it is loaded, which takes seconds, so only if it is set."""
+
 PATH_OPTIONS = frozenset({"--config", "--html", "--list", "--out", "--save-config", "--study", "--timeline"})
 """Options that name a file or a folder. An empty list of names, such as ``--augment ""``, is a value."""
 
@@ -55,6 +58,16 @@ def check_given(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
             raise SettingsError(f"{name} is {threads[:40]!r}; expected a number of threads, or no such variable")
     _check_working_folder()
     _check_memory()
+    if logs := environment.get(LOGS):
+        _check_logs(logs)
+
+
+def _check_logs(logs: str) -> None:
+    """Raise `SettingsError` if torch cannot be loaded because it knows no logs of these names."""
+    try:
+        import torch._logging  # noqa: F401
+    except ValueError as error:
+        raise SettingsError(f"{LOGS} is {logs[:40]!r}; expected logs that torch knows, or no such variable") from error
 
 
 def _check_memory() -> None:

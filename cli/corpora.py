@@ -94,11 +94,12 @@ def check(
     with progress_bar("recordings") as progress:
         listing = list_rows(folder, name, layout, accept_truncated=accept_truncated, channel=channel)
         refused = [{key: str(row[key]) for key in ("file", "reason")} for _, row in listing.quarantine.iterrows()]
+        rows = listing.rows
+        differing = differences(CORPORA[name], rows, len(refused)) if name in CORPORA else []
         identical: list[list[str]] = []
         if decode:
-            more, identical = _decode_all(listing.rows, progress)
+            rows, more, identical = _decode_all(rows, progress)
             refused += more
-    rows = listing.rows
     summary = {
         "corpus": name,
         "folder": str(folder),
@@ -106,7 +107,7 @@ def check(
         "speakers": int(rows.loc[rows["speaker"] != "", "speaker"].nunique()),
         "minutes": round(float((rows["end"] - rows["start"]).sum()) / 60, 1),
         **{f"{column}s": rows[column].value_counts().sort_index().to_dict() for column in ("emotion", "gender")},
-        "missing": stamp_texts(differences(CORPORA[name], rows, len(listing.quarantine)) if name in CORPORA else []),
+        "missing": stamp_texts(differing),
         "doubled": [list(pair) for pair in listing.doubled],
         "identical_audio": identical,
         "unusable": refused,
@@ -119,13 +120,13 @@ def check(
         _print_check(summary, every)
 
 
-def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[list[dict[str, str]], list[list[str]]]:
-    """Decode every row; return the unusable files with the reasons, and the groups of files with the same audio."""
+def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[Any, list[dict[str, str]], list[list[str]]]:
+    """Decode every row; return the usable rows, the other files with reasons, and groups of files with one audio."""
     from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, ClipSettings, fingerprint, prepare
     from fusionser.errors import AudioError
     from fusionser.reader import read_row
 
-    refused: list[dict[str, str]] = []
+    refused: dict[int, dict[str, str]] = {}
     same: dict[str, list[str]] = {}
     for done, row in enumerate(rows.to_dict("records")):
         file = row["file"]
@@ -133,11 +134,12 @@ def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[list[dict[str
             samples, rate = read_row(row)
             prepare(samples, rate, ClipSettings(sampling_rate=min(max(rate, LOWEST_RATE), HIGHEST_RATE)), name=file)
         except AudioError as error:
-            refused.append({"file": file, "reason": str(error)})
+            refused[done] = {"file": file, "reason": str(error)}
         else:
             same.setdefault(fingerprint(samples, rate), []).append(file)
         progress(done + 1, len(rows))
-    return refused, [files for files in same.values() if len(files) > 1]
+    usable = rows.drop(index=rows.index[list(refused)])
+    return usable, list(refused.values()), [files for files in same.values() if len(files) > 1]
 
 
 def _print_check(summary: dict[str, Any], every: bool) -> None:

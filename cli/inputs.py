@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,11 @@ def gather_clips(
         kept[place]: {"file": str(table["file"].iloc[kept[place]]), "reason": reason}
         for place, reason in reasons.items()
     }
-    rows, cut_off = _ended(rows) if accept_truncated else (rows, 0)
+    cut_off = 0
+    if accept_truncated:
+        left = [place for place in range(len(table)) if place not in refused]
+        rows, cut_off, unusable = _ended(rows)
+        refused |= {left[place]: answer for place, answer in unusable.items()}
     return Clips(rows, refused, [Stamp(kind="cut-off", value=cut_off)] if cut_off else [], names, table)
 
 
@@ -131,16 +134,23 @@ def _files_of(clip: str) -> list[str]:
     return found
 
 
-def _ended(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Set the end of each recording that was cut off, and of no other one; also return how many were."""
+def _ended(rows: pd.DataFrame) -> tuple[pd.DataFrame, int, dict[int, dict[str, str]]]:
+    """Set the end of each recording that was cut off, and of no other one.
+
+    Also return how many were, and the answers, by place, for recordings without any samples, which are left out.
+    """
     ends, cut_off = rows["end"].tolist(), 0
+    unusable: dict[int, dict[str, str]] = {}
     for place, file in enumerate(rows["file"].tolist()):
-        # What cannot be read at all gets its error later.
-        with suppress(AudioError):
-            if ends[place] != ends[place] and is_cut_off(file, seconds := duration_of(file, accept_truncated=True)):
+        if ends[place] == ends[place]:
+            continue
+        try:
+            if is_cut_off(file, seconds := duration_of(file, accept_truncated=True)):
                 ends[place] = seconds
                 cut_off += 1
-    return rows.assign(end=ends), cut_off
+        except AudioError as error:
+            unusable[place] = {"file": file, "reason": str(error)}
+    return rows.assign(end=ends).drop(index=list(unusable)).reset_index(drop=True), cut_off, unusable
 
 
 def _from_standard_input(content: bytes) -> list[str]:

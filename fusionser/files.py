@@ -31,6 +31,7 @@ __all__ = [
     "public_path",
     "public_paths",
     "public_text",
+    "remove_files",
     "shown_name",
     "temporary_folder",
     "write_bytes",
@@ -155,6 +156,23 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return Path(path)
+
+
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Remove files from a folder, where they are: pages and pictures of an earlier result that was just replaced.
+
+    Raises
+    ------
+    FusionserError
+        When a file cannot be removed.
+    """
+    for name in names:
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise FusionserError(
+                f"{folder / name}: cannot be replaced ({error.strerror or error}); remove it, or choose another folder"
+            ) from error
 
 
 def _mode(target: Path) -> int:

@@ -20,6 +20,7 @@ A table may have ``audio_channel`` (``left``, ``right``, ``mean`` or a number fr
 is used. Without it, the mean of all channels is. Extracted features follow in columns named ``block__name``.
 """
 
+import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +44,7 @@ __all__ = [
     "COLUMNS",
     "EXTRACTED_COLUMN",
     "array_columns",
+    "check_columns",
     "check_rows",
     "feature_columns",
     "given_columns",
@@ -53,6 +55,7 @@ __all__ = [
     "ordered_speakers",
     "public_table",
     "read_table",
+    "with_times",
     "write_table",
 ]
 
@@ -87,6 +90,9 @@ ADDED_COLUMNS = (AUDIO_COLUMN, CHANNEL_COLUMN, EXTRACTED_COLUMN, "channel", "aug
 
 ANSWERS = ("emotion", "probability", "unlikeness", "unlike_because", "unsure_because", "error")
 """Columns that answers may have beside those of a list; not all models give all of them."""
+
+LARGEST_WHOLE = 2**63
+"""Largest whole number that is read as seconds."""
 
 ROUNDING = 1e-3
 """Seconds by which parts that follow each other may seem to overlap."""
@@ -132,8 +138,9 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
     Raises
     ------
     RowsError
-        If the column ``file`` is missing or a value is invalid.
+        If the column ``file`` is missing, two columns have one name, or a value is invalid.
     """
+    check_columns(table)
     if "file" not in table.columns:
         raise RowsError(
             f"the table has no column 'file'; got: {', '.join(map(str, table.columns)) or 'no columns'}. "
@@ -185,22 +192,58 @@ def _sources(rows: pd.DataFrame) -> list[str]:
     return pd.Series(named, index=ordered.index, dtype=object).sort_index().tolist()
 
 
+def check_columns(table: pd.DataFrame) -> None:
+    """Raise `RowsError` unless each column of a table has one name, of one level, that no other column has."""
+    if table.columns.nlevels == 1 and table.columns.is_unique:
+        return
+    names = ", ".join(dict.fromkeys(map(str, table.columns[table.columns.duplicated()])))
+    raise RowsError(
+        f"the columns of the table {f'have a name twice: {names}' if names else 'have several levels of names'}; "
+        "expected one name for each column"
+    )
+
+
+def with_times(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose ``start`` and ``end``, where it has them, are numbers of seconds, or NaN.
+
+    Raises
+    ------
+    RowsError
+        For the first value that is neither a number nor a time span.
+
+    Examples
+    --------
+    >>> with_times(pd.DataFrame({"file": ["a.wav"], "end": ["0:00:02"]})).loc[0, "end"]
+    np.float64(2.0)
+    """
+    problems: dict[int, str] = {}
+    times = {
+        name: _seconds(table, name, np.nan, problems)
+        for name in ("start", "end")
+        if name in table and table[name].dtype != np.float64
+    }
+    if problems:
+        raise RowsError(next(iter(problems.values())))
+    return table.assign(**times) if times else table
+
+
 def _seconds(table: pd.DataFrame, name: str, missing: float, problems: dict[int, str]) -> "pd.Series[float]":
     if name not in table:
         return pd.Series(missing, index=table.index, dtype=float)
     given = table[name]
-    if pd.api.types.is_datetime64_any_dtype(given):
+    if len(given) and pd.api.types.is_datetime64_any_dtype(given):
         raise RowsError(f"column '{name}' holds points in time ({given.iloc[0]}); expected seconds as a number")
     # NaT would otherwise be a number.
     given = given.astype(object).where(given.notna(), np.nan)
     spans = given.map(_is_duration)
-    numbers = pd.to_numeric(given.mask(spans), errors="coerce").astype(float)
+    numbers = pd.to_numeric(given.mask(spans | given.map(_has_no_float)), errors="coerce").astype(float)
     if spans.any():
         numbers[spans] = pd.to_timedelta(given[spans], errors="coerce").dt.total_seconds()
     wrong = numbers.isna() & given.notna() & (given.astype(str).str.strip() != "")
     for place in np.flatnonzero(wrong).tolist():
         problems[place] = (
-            f"{_named(table, place)}column '{name}' holds {given.iloc[place]!r}; expected seconds as a number"
+            f"{_named(table, place)}column '{name}' holds {reprlib.repr(given.iloc[place])}; expected seconds as a "
+            "number"
         )
     return numbers.fillna(missing)
 
@@ -212,6 +255,11 @@ def _named(table: pd.DataFrame, place: int) -> str:
 def _is_duration(value: Any) -> bool:
     """Return whether a value is a time span, or a text such as ``0 days 00:00:01.5`` that tables give for one."""
     return isinstance(value, (timedelta, np.timedelta64)) or (isinstance(value, str) and ":" in value)
+
+
+def _has_no_float(value: Any) -> bool:
+    """Return whether a value is a number that pandas cannot convert to a float, or only by losing a part of it."""
+    return isinstance(value, (complex, np.complexfloating)) or (isinstance(value, int) and abs(value) > LARGEST_WHOLE)
 
 
 def _wrong_places(table: pd.DataFrame) -> dict[int, str]:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import xxhash
 
+from fusionser.rows import with_times
 from fusionser.waveform import split_pair
 
 __all__ = ["sources_of"]
@@ -23,10 +24,8 @@ def sources_of(X: Any, count: int) -> npt.NDArray[Any]:
     ['a', 'a.wav#0.0']
     """
     if isinstance(X, pd.DataFrame):
-        sources, files, starts = (
-            X[name].fillna(missing).astype(type(missing)) if name in X else [missing] * count
-            for name, missing in (("source", ""), ("file", ""), ("start", 0.0))
-        )
+        sources, files = (X[name].fillna("").astype(str) if name in X else [""] * count for name in ("source", "file"))
+        starts = with_times(X)["start"].fillna(0.0) if "start" in X else [0.0] * count
         ids = [
             source or (f"{file}#{start}" if file else f"row {number}")
             for number, (source, file, start) in enumerate(zip(sources, files, starts, strict=True))

@@ -1,5 +1,6 @@
 """Adaptation to unlabelled clips: of columns, of batch normalisation, of evaluations and of saved models."""
 
+import json
 import sys
 from dataclasses import replace
 from typing import ClassVar
@@ -15,7 +16,7 @@ from torch import nn
 
 from fusionser.alignment import moments, recolour
 from fusionser.classifiers import SVM
-from fusionser.errors import LeakageError, SettingsError
+from fusionser.errors import FusionserError, LeakageError, SettingsError
 from fusionser.evaluation import evaluate
 from fusionser.evaluation.fitted import columns_of
 from fusionser.evaluation.guard import without_labels
@@ -406,6 +407,12 @@ def test_a_recipe_runs_its_pipelines_in_both_settings(demo_folder, tmp_path):
     assert [result.protocol.setting for result in run.results] == ["inductive", "adapted"]
     assert [result.protocol.stamped("adapted") for result in run.results] == [False, True]
     assert stored_study(recipe, tmp_path).outcomes == run.outcomes
+    # A result that was edited, or that has the place of another one, is not taken for it.
+    path = tmp_path / "cells" / f"{run.names[0]}.json"
+    for name, other in (("features_name", "chroma/mfcc"), ("classifier", "mlp")):
+        path.write_text(json.dumps({**json.loads(run.results[0].model_dump_json()), name: other}))
+        with pytest.raises(FusionserError, match=f"'{other}'.*; expected those that the name of the file states"):
+            stored_study(recipe, tmp_path)
 
 
 def test_copies_of_a_clip_count_once(demo_folder, demo_rows):

@@ -1,6 +1,7 @@
 """The main job through the command line, on the demo corpus."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -426,6 +427,19 @@ def test_numbers_of_threads_in_the_environment(command, threads):
     done = command("list", "blocks", env={"OMP_NUM_THREADS": threads})
     assert done.status == 1 and "libgomp" not in done.messages
     assert f"OMP_NUM_THREADS is '{threads}'; expected a number of threads" in done.messages
+
+
+@pytest.mark.parametrize("logs", ["nonsense", "dynamo"])
+def test_logs_in_the_environment(logs):
+    # In a new process, since torch reads the variable when it is loaded.
+    done = subprocess.run(
+        [sys.executable, "-m", "fusionser", "list", "blocks"],
+        env={**os.environ, "TORCH_LOGS": logs},
+        capture_output=True,
+        text=True,
+    )
+    told = "TORCH_LOGS is 'nonsense'; expected logs that torch knows" in done.stderr
+    assert (done.returncode, told) == ((1, True) if logs == "nonsense" else (0, False))
 
 
 def test_a_working_folder_that_was_deleted(tmp_path):

@@ -186,3 +186,22 @@ def test_a_cell_with_another_map_is_run_again(demo_folder, tmp_path):
     stored["notes"] = [note for note in stored["notes"] if note["kind"] != "labels-renamed"]
     cell.write_text(json.dumps(stored))
     assert run_study(recipe, {"demo": demo_folder}, tmp_path).results[0].pooled == first.pooled
+
+
+def test_rows_without_an_emotion_beside_others_are_told(command, demo_rows, tmp_path):
+    rows = demo_rows[["file", "emotion"]].head(6)
+    said = []
+    for lacking in (2, 6, 0):
+        rows.assign(emotion=[""] * lacking + rows["emotion"].tolist()[lacking:]).to_csv(tmp_path / "r.csv", index=False)
+        done = command("extract", tmp_path / "r.csv", "--blocks", "zcr", "--out", tmp_path / "f.parquet", "--json")
+        said.append([note.split(";")[0] for note in done.json["notes"] if "no emotion" in note])
+    # Rows that all lack one are rows to predict.
+    assert said == [["2 rows have no emotion"], [], []]
+
+
+def test_the_recordings_of_two_places_are_used_once(command, demo_folder, demo_rows, tmp_path):
+    demo_rows[["file", "emotion", "speaker"]].tail(7).to_csv(tmp_path / "r.csv", index=False)
+    shared = ["--blocks", "zcr", "--corpus", "demo", "--out", tmp_path / "f.parquet", "--json"]
+    done = command("extract", demo_folder, tmp_path / "r.csv", *shared).json
+    assert done["rows"] == len(demo_rows)
+    assert "7 recordings occur twice; one copy of each is used" in done["notes"]

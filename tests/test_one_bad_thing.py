@@ -79,3 +79,14 @@ def test_on_the_command_line(command, folder):
 def test_impossible_parts_are_told(folder, start, end):
     with pytest.raises(AudioError, match="good.wav: (end|start|the part)"):
         decode(folder / "sad" / "good.wav", start, end)
+
+
+def test_recordings_that_cannot_be_used_are_not_counted(command, tmp_path):
+    for emotion in ("sad", "happy"):
+        (tmp_path / emotion).mkdir()
+        sound = NOISE if emotion == "sad" else NOISE[::-1]
+        soundfile.write(tmp_path / emotion / "good.wav", sound, 16000)
+    soundfile.write(tmp_path / "sad" / "silent.wav", 0 * NOISE, 16000)
+    checked = command("corpora", "check", "folders", tmp_path, "--json").json
+    assert checked["recordings"] == 2 and checked["emotions"] == {"happy": 1, "sad": 1}
+    assert len(checked["unusable"]) == 1 and "silent" in checked["unusable"][0]["reason"]

@@ -5,6 +5,7 @@ import pytest
 from made_results import made
 from matplotlib.image import imread
 
+from fusionser.errors import FusionserError
 from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
 from fusionser.reporting.across import across_tables
@@ -196,3 +197,19 @@ def test_pipelines_over_all_tables():
     )
     assert "| x | svm | 50.0 | 3 | 50.0 | 1 | 1 of 3 | -10.0 to +10.0 |" in page
     assert across_tables({key: group for key, group in groups.items() if key[0] in "ab"}) == (0, [])
+
+
+def test_nothing_of_an_earlier_result_stays_beside_a_new_one(evaluated, tmp_path, monkeypatch):
+    result, found = evaluated[0]
+    write_report(result, found, tmp_path)
+    (tmp_path / "learning_curves.png").write_bytes(b"of an earlier run")
+    (tmp_path / "mine.txt").write_text("kept")
+
+    def full(*_):
+        raise FusionserError("cannot write: No space left on device")
+
+    monkeypatch.setattr("fusionser.reporting.figures.save_figure", full)
+    with pytest.raises(FusionserError, match="No space left"):
+        write_report(evaluated[2][0], evaluated[2][1], tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"result.json", "predictions.csv", "mine.txt"}
+    assert json.loads((tmp_path / "result.json").read_text())["pooled"]["uar"] == evaluated[2][0].pooled.uar

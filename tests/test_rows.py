@@ -3,7 +3,16 @@ import pandas as pd
 import pytest
 
 from fusionser.errors import FusionserError, RowsError
-from fusionser.rows import COLUMNS, check_rows, feature_columns, make_rows, ordered_speakers, read_table, write_table
+from fusionser.rows import (
+    COLUMNS,
+    check_rows,
+    feature_columns,
+    make_rows,
+    ordered_speakers,
+    read_table,
+    with_times,
+    write_table,
+)
 
 
 def test_missing_columns_are_filled_and_ordered():
@@ -123,3 +132,28 @@ def test_the_same_relative_name_in_two_tables_is_two_recordings(tmp_path):
 def test_bare_speakers_are_ordered_by_name():
     table = make_rows([{"file": f"{n}.wav", "end": 1, "speaker": n} for n in ("03", "01", "02")])
     assert ordered_speakers(table) == ["01", "02", "03"]
+
+
+@pytest.mark.parametrize("value", [1 + 2j, 10**400, [1.0], "x"])
+def test_times_that_are_no_seconds(value):
+    given = pd.DataFrame({"file": ["a.wav", "b.wav"], "start": pd.Series([value, 0.5], dtype=object)})
+    for read in (check_rows, with_times):
+        with pytest.raises(RowsError, match="a.wav: column 'start' holds .*; expected seconds as a number"):
+            read(given)
+    wrong = {}
+    assert check_rows(given, wrong)["start"].tolist() == [0.5] and list(wrong) == [0]
+
+
+def test_times_of_any_type_become_seconds():
+    given = pd.DataFrame({"file": ["a.wav", "b.wav"], "start": [0, 1], "end": pd.to_timedelta([1.5, None], unit="s")})
+    for table in (given, given.convert_dtypes(), given.assign(start=["0", "1"])):
+        times = with_times(table)
+        assert times["start"].tolist() == [0.0, 1.0]
+        assert times["end"].tolist() == [1.5, pytest.approx(np.nan, nan_ok=True)]
+
+
+@pytest.mark.parametrize("name", ["file", "start", "emotion", "mine"])
+def test_two_columns_of_one_name(name):
+    given = pd.DataFrame([["a.wav", 0.0, "sad", 1, "x"]], columns=["file", "start", "emotion", "mine", name])
+    with pytest.raises(RowsError, match=f"have a name twice: {name}"):
+        check_rows(given)

@@ -1,5 +1,6 @@
 """Recordings that were cut off, in every container, and WAV files that do not state their length."""
 
+import re
 import struct
 
 import numpy as np
@@ -150,3 +151,14 @@ def test_listing_extracting_and_predicting_give_the_same_answer(command, tmp_pat
     done = command("extract", tmp_path / "rows.csv", "--blocks", "zcr", "--out", tmp_path / "part.parquet", "--json")
     assert done.json["quarantine"] == []
     assert len(list_rows(folder, "folders").quarantine) == 6
+
+
+def test_what_is_left_may_be_nothing(command, whole, tmp_path):
+    content = (whole / "clip.ogg").read_bytes()
+    # The pages of the headers are there, and half of the first page of audio.
+    pages = [found.start() for found in re.finditer(b"OggS", content)]
+    (tmp_path / "head.ogg").write_bytes(content[: (pages[2] + pages[3]) // 2])
+    (tmp_path / "whole.ogg").write_bytes(content)
+    refused, answer = command("predict", tmp_path, "--accept-truncated", "--json").json
+    assert "--accept-truncated" not in refused["error"] and "holds no samples" in refused["error"]
+    assert answer["error"] is None and answer["emotion"]

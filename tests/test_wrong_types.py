@@ -147,3 +147,10 @@ def test_a_model_with_such_a_parameter_is_refused_when_it_is_loaded(saved, tmp_p
             archive.writestr(name, json.dumps(manifest) if name == "manifest.json" else content)
     with pytest.raises(ModelFileError, match=f"its features cannot be built .*{parameter} is "):
         load_model(tmp_path / "hostile.fusionser")
+
+
+def test_a_tensor_with_gradients_is_a_waveform(model):
+    torch = pytest.importorskip("torch")
+    given = NOISE.astype(np.float32)
+    answers = model.predict([(torch.tensor(given, requires_grad=True), 16000), (given, 16000)])
+    pd.testing.assert_series_equal(answers.iloc[0, 1:], answers.iloc[1, 1:], check_names=False)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.errors import AudioError, FusionserError
-from fusionser.rows import ARRAY_MARK
+from fusionser.rows import ARRAY_MARK, check_columns, with_times
 from fusionser.sources import sources_of
 from fusionser.waveform import MOST_CHANNELS, Rates, check_rate, split_pair
 
@@ -79,7 +79,7 @@ def table_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any
     if isinstance(X, pd.DataFrame):
         _rows_of_table(X.iloc[:0], sampling_rate)
         _check_files(X)
-        return X
+        return with_times(X)
     rows = rows_of(X, sampling_rate, computations)
     numbers = isinstance(X, np.ndarray) and X.dtype.kind in "fiu"
     # Text columns of pandas hold no names that are not UTF-8, which get their errors when they are read.
@@ -107,6 +107,7 @@ def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]
     if sampling_rate is not None:
         raise FusionserError("got sampling_rate with a table; its files have their own rates, so leave it out")
     _check_files(X)
+    X = with_times(X)
     # `to_dict("records")` gives the same, but is slow for a single row.
     columns = {
         name: X.iloc[:, place].tolist()
@@ -118,12 +119,7 @@ def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]
 
 def _check_files(X: pd.DataFrame) -> None:
     """Raise `FusionserError` if a file of a table is not a path. Those of waveforms are only names."""
-    if X.columns.nlevels > 1 or not X.columns.is_unique:
-        names = ", ".join(dict.fromkeys(map(str, X.columns[X.columns.duplicated()])))
-        raise FusionserError(
-            f"the columns of the table {f'have a name twice: {names}' if names else 'have several levels of names'}; "
-            "expected one name for each column"
-        )
+    check_columns(X)
     files = X["file"].tolist()
     for place, file in enumerate([] if "waveform" in X.columns else files):
         if not isinstance(file, (str, PathLike)):
@@ -160,6 +156,9 @@ def _item(item: Any) -> tuple[Any, Any]:
     samples, rate = split_pair(item)
     if np.ma.is_masked(samples):
         raise FusionserError("some samples of an item are masked; expected all: cut them out, such as by compressed()")
+    if hasattr(samples, "detach"):
+        # A tensor, which NumPy takes only from the CPU and without gradients.
+        samples = samples.detach().cpu()
     try:
         waveform = np.asarray(samples)
     except ValueError:

@@ -143,6 +143,12 @@ def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str
     missing = [column for column in columns if column not in rows.columns]
     if missing:
         raise RowsError(f"the table should have the feature '{missing[0]}', but does not; extract it again")
+    for name in columns:
+        # pandas converts truth values, points in time and texts such as "1" too, which are no features.
+        if rows[name].dtype.kind not in "iuf":
+            raise RowsError(
+                f"the table's feature '{name}' holds {rows[name].dtype}; expected numbers: extract the features again"
+            )
     try:
         values = rows[columns].iloc[places].to_numpy(dtype=np.float32)
     except (TypeError, ValueError) as error:

@@ -1,5 +1,6 @@
 """Read inputs into a table of rows with features. Unusable recordings are quarantined."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fusionser.augmentation import augmented_rows
@@ -22,7 +24,7 @@ from fusionser.features.store import write_features
 from fusionser.pipeline.features import Place, build_features, resolve
 from fusionser.pipeline.resources import LOCAL, Resources
 from fusionser.results import provenance
-from fusionser.rows import feature_columns
+from fusionser.rows import CHANNEL_COLUMN, feature_columns
 from fusionser.spec import PipelineSpec
 from fusionser.splits import Protocol
 from fusionser.timeline.rows import window_rows
@@ -121,10 +123,11 @@ def list_places(places: Sequence[Place], *, strict: bool = False, any_length: bo
     quarantine = pd.concat([listing.quarantine for listing in listings], ignore_index=True)
     if strict and len(quarantine):
         raise AudioError(str(quarantine["reason"].iloc[0]))
+    rows, again = _without_repeated(listings)
     return Listing(
-        rows=pd.concat([listing.rows for listing in listings], ignore_index=True),
+        rows=rows,
         quarantine=quarantine,
-        doubled=[pair for listing in listings for pair in listing.doubled],
+        doubled=[*(pair for listing in listings for pair in listing.doubled), *again],
         ignored=[file for listing in listings for file in listing.ignored],
         notes=[
             note
@@ -132,6 +135,22 @@ def list_places(places: Sequence[Place], *, strict: bool = False, any_length: bo
             for note in (*listing.notes, *_partial(place, listing))
         ],
     )
+
+
+def _without_repeated(listings: Sequence[Listing]) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Return the rows of all listings, and (left out, kept) files of clips that an earlier listing has too."""
+    rows = pd.concat([listing.rows for listing in listings], ignore_index=True)
+    if len(listings) == 1:
+        return rows, []
+    clips = rows.reindex(columns=["file", "start", "end", CHANNEL_COLUMN, "augmentation"]).astype(object)
+    clips = clips.where(clips.notna(), "").astype(str)
+    clips["file"] = [os.path.realpath(file) for file in rows["file"]]
+    named = pd.Series(list(clips.itertuples(index=False, name=None)))
+    order = np.repeat(np.arange(len(listings)), [len(listing.rows) for listing in listings])
+    first = pd.Series(order).groupby(named).transform("min").to_numpy()
+    kept = rows["file"].groupby(named).transform("first")
+    again = order > first
+    return rows[~again].reset_index(drop=True), list(zip(rows["file"][again], kept[again], strict=True))
 
 
 def _partial(place: Place, listing: Listing) -> list[Stamp]:
@@ -318,6 +337,7 @@ def _listed(
         "labels-exact" if exact else "labels-folded": spellings,
         "labels-joined": joined_labels(rows["emotion"]),
         "labels-renamed": dict(labels) if not own_names else {},
+        "labels-missing": _lacking_labels(rows),
     }
     notes = [Stamp(kind=kind, value=value) for kind, value in told.items() if value]
     return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing), *notes])
@@ -404,6 +424,12 @@ class _Extracting:
             "computed": self.computed,
             "seconds": round(time.perf_counter() - began, 2),
         }
+
+
+def _lacking_labels(rows: pd.DataFrame) -> int:
+    """Return the number of rows without an emotion, and 0 where no row has one: these are rows to predict."""
+    lacking = int((rows["emotion"] == "").sum())
+    return lacking if lacking < len(rows) else 0
 
 
 def _left_out(listing: Listing) -> list[Stamp]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fusionser.evaluation.over_time import MEASURES, measured_intervals, measures
-from fusionser.files import write_text
+from fusionser.files import remove_files, write_text
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import plain, save_figure
 from fusionser.reporting.markdown import escaped
@@ -128,5 +128,7 @@ def write_over_time(result: OverTimeResult, folder: str | Path) -> Path:
     """
     place = Path(folder)
     result.save(place / RESULT)
+    # A run that fails from here on must leave nothing of an earlier result beside the new one.
+    remove_files(place, ["report.md", "recordings.png"])
     save_figure(over_time_figure(result), place / "recordings.png")
     return write_text(place / "report.md", over_time_page(result))

@@ -10,7 +10,7 @@ from fusionser.augmentation import REVISION
 from fusionser.corpora import CORPORA
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
-from fusionser.files import write_text
+from fusionser.files import remove_files, write_text
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
@@ -285,6 +285,17 @@ def write_study(text: StudyText, results: Sequence[Result], folder: str | Path) 
     return write_text(Path(folder) / "report.md", study_page(text, results))
 
 
+DRAWN = (
+    "report.md",
+    "predictions.csv",
+    "confusion.png",
+    "speakers.png",
+    "learning_curves.csv",
+    "learning_curves.png",
+)
+"""Files that are made of an evaluation, beside its result."""
+
+
 def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> Path:
     """Write ``report.md``, ``result.json``, ``predictions.csv`` and the figures of one evaluation.
 
@@ -302,6 +313,8 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> 
 
     place = Path(folder)
     result.save(place / "result.json")
+    # A run that fails from here on must leave nothing of an earlier result beside the new one.
+    remove_files(place, DRAWN)
     write_table(public_table(evaluation.predictions), place / "predictions.csv")
     save_figure(confusion_figure(result), place / "confusion.png")
     if result.speakers:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.evaluation.stress import CLEAN, ConditionScores, StressResult
-from fusionser.files import write_text
+from fusionser.files import remove_files, write_text
 from fusionser.registry import CONDITIONS, CORPORA
 from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS, plain, save_figure
@@ -170,6 +170,8 @@ def write_stress(result: StressResult, folder: str | Path, answers: pd.DataFrame
     """
     place = Path(folder)
     result.save(place / RESULT)
+    # A run that fails from here on must leave nothing of an earlier result beside the new one.
+    remove_files(place, ["report.md", "stress.png", "answers.csv"])
     if answers is not None:
         write_table(public_table(answers), place / "answers.csv")
     save_figure(stress_figure(result), place / "stress.png")

@@ -151,6 +151,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"{', '.join(labels)}; leave them out with --drop-classes, or rename them with --rename"
     ),
     "labels-renamed": lambda labels: f"emotions renamed: {_renamings(labels)}",
+    "labels-missing": lambda count: (
+        f"{_counted(count, 'row')} {'has' if count == 1 else 'have'} no emotion; 'fit' and 'evaluate' need one "
+        "in each row, or --classes with the classes to keep"
+    ),
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
     "lossy-copies": lambda value: _lossy(**value),
     "doubled": lambda count: (

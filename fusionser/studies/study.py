@@ -13,7 +13,7 @@ from fusionser.names import NETWORK_ALONE
 from fusionser.pipeline import Place, Prepared, Resources, build_features, choose_protocol, prepare, resolve
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.resources import LOCAL
-from fusionser.results import read_result
+from fusionser.results import Result, read_result
 from fusionser.spec import PipelineSpec, ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe, file_name
@@ -173,12 +173,22 @@ def _stored(recipe: Recipe, folder: str | Path) -> CellRun:
     for name in names:
         path = cells / f"{name}.json"
         if path.is_file():
-            run.outcomes[name] = read_result(path)
+            run.outcomes[name] = _of_cell(name, read_result(path), path)
         elif (failure := stored_failure(path)) is not None:
             run.failures[name] = failure
         else:
             run.missing.append(name)
     return run
+
+
+def _of_cell(name: str, result: Result, path: Path) -> Result:
+    """Return a result; raise `FusionserError` if it was moved or edited, so that it is of other features."""
+    if not name.endswith(file_name(f"_{result.features_name}_{result.classifier}")):
+        raise FusionserError(
+            f"{path}: a result of the features '{result.features_name}' with the classifier '{result.classifier}'; "
+            "expected those that the name of the file states. Delete the file, and run the study again"
+        )
+    return result
 
 
 def _possible_names(recipe: Recipe) -> Iterator[tuple[list[str], PipelineSpec]]:
