@@ -107,7 +107,11 @@ def run_command(*arguments: str) -> None:
 
 def fit_fusionnet(ravdess: Path, scratch: Path, gender: str) -> Path:
     """Fit the paper's fusion with a BiLSTM for a few epochs, since such a model answers as fast as any."""
-    model = scratch / f"{gender}.fusionser"
     chosen = ["--preset", "ser-fusionnet", "--gender", gender, "--classifier", "bilstm", "--epochs", "3"]
+    return fit_model(ravdess, scratch / f"{gender}.fusionser", *chosen)
+
+
+def fit_model(ravdess: Path, model: Path, *chosen: str) -> Path:
+    """Fit a model to RAVDESS with options of `fusionser fit`, without an estimate of its scores."""
     run_command("fit", str(ravdess), "--corpus", "ravdess", *chosen, "--no-estimate", "--out", str(model))
     return model

@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.errors import FusionserError, SettingsError
 
-from .console import counted, print_json, recordings, say, training_bar, write
+from .console import print_json, say, training_bar, write
 from .options import Experiment, Places, check_out_file, option, refuse_inputs
 from .preparing import prepare_experiment
 
@@ -54,12 +54,12 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
+    from fusionser.reporting.card import training_text
     from fusionser.reporting.page import headline, is_synthetic
 
-    speakers = counted(card.training_speakers, "speaker") if card.training_speakers else "unknown speakers"
     write(
         f"{out}: {decides} on {card.features_name}, {len(card.classes)} classes "
-        f"({', '.join(card.classes)}), trained on {recordings(card.training_rows)} of {speakers} of {card.corpus}"
+        f"({', '.join(card.classes)}), trained on {training_text(card)} of {card.corpus}"
     )
     if card.spec is not None and card.spec.setting == ADAPTED:
         write("it has to be adapted to the clips that it predicts: 'fusionser predict --adapt', or Model.adapt")

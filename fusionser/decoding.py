@@ -148,7 +148,7 @@ def check_length(seconds: float, name: str) -> None:
     if seconds > LONGEST_SECONDS:
         raise AudioError(
             f"{name}: {seconds:.0f} s long, or endless; expected at most {LONGEST_SECONDS:g} s. Cut it into "
-            "utterances, or select parts of it by `start` and `end` in a rows table"
+            "windows with --windows, or select parts of it by `start` and `end` in a table"
         )
 
 

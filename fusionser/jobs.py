@@ -316,6 +316,7 @@ def fit_prepared(
         classes=classes,
         corpus=", ".join(prepared.corpora),
         training_rows=len(table),
+        training_recordings=int(table["file"].nunique()),
         training_speakers=int(table.loc[table["speaker"] != "", "speaker"].nunique()),
         estimate=estimate,
         versions=versions(),

@@ -20,6 +20,7 @@ from fusionser.evaluation.metrics import expected_calibration_error
 from fusionser.features import MFCC
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
+from fusionser.reporting.card import card_page, training_text
 from fusionser.scaling import SCALERS
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 from fusionser.temperature import fit_temperature, tempered
@@ -82,6 +83,16 @@ def test_the_card_tells_what_the_model_is(model_data, saved):
     assert card.estimate.protocol.name == "speaker-holdout"
     assert card.estimate.protocol.speaker_independent
     assert card.versions["scikit-learn"]
+
+
+def test_the_card_counts_recordings_and_their_parts(model_data, saved):
+    card = load_model(saved["svm"]).card
+    assert card.training_recordings == 240 and training_text(card) == "240 recordings of 8 speakers"
+    parts = card.model_copy(update={"training_rows": 518})
+    assert training_text(parts) == "518 parts of 240 recordings of 8 speakers"
+    assert "- Training: 518 parts of 240 recordings of 8 speakers; " in card_page(parts)
+    earlier = card.model_copy(update={"training_recordings": None, "training_speakers": 0})
+    assert training_text(earlier) == "240 recordings of unknown speakers"
 
 
 def test_the_same_model_gives_the_same_file(model_data, tmp_path):

@@ -129,6 +129,10 @@ def export_web(model: Model, folder: str | Path, *, runtime: Path | None = None,
     return card
 
 
+SHOWN = {"classes", "training_rows", "training_recordings", "training_speakers", "corpus"}
+"""What the page tells of the model."""
+
+
 def _own_files(card: OnnxCard) -> dict[str, bytes]:
     """Return the page, whose service is replaced by the model."""
     files = page_files()
@@ -140,7 +144,7 @@ def _own_files(card: OnnxCard) -> dict[str, bytes]:
         "name": f"{shown.classifier} on {shown.features_name}",
         "sampling_rate": card.sampling_rate,
         "card": {
-            **shown.model_dump(mode="json", include={"classes", "training_rows", "training_speakers", "corpus"}),
+            **shown.model_dump(mode="json", include=SHOWN),
             "estimate": estimate,
         },
     }

@@ -29,6 +29,8 @@ class ModelCard(Record):
     corpus : str
         Names of the training corpora.
     training_rows, training_speakers : int
+    training_recordings : int or None
+        Number of recordings that the training rows are parts of. None in earlier files.
     estimate : Result or None
         Scores of the same pipeline on unseen speakers, computed before it was fitted to all rows.
     versions : dict of str to str
@@ -62,6 +64,7 @@ class ModelCard(Record):
     corpus: str
     training_rows: int
     training_speakers: int
+    training_recordings: int | None = None
     estimate: Result | None
     versions: dict[str, str]
     plugins: dict[str, str] = Field(default_factory=dict)

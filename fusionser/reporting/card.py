@@ -10,14 +10,14 @@ from fusionser.model import INCLUDED_MODEL, ModelCard, OnnxCard
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import percent, stamp_texts
+from fusionser.reporting.words import counted, percent, stamp_texts
 from fusionser.results import Result
 from fusionser.studies.cells import with_defaults
 
 FEWEST = 4
 """Fewest speakers whose quartiles are shown."""
 
-__all__ = ["INCLUDED_RECORDINGS", "card_page", "export_text", "included_card", "like_results"]
+__all__ = ["INCLUDED_RECORDINGS", "card_page", "export_text", "included_card", "like_results", "training_text"]
 
 
 INCLUDED_RECORDINGS = (
@@ -64,6 +64,7 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         "card.md.j2",
         card=card,
         recordings=recordings,
+        training=training_text(card),
         corpora=[CORPORA[name].card for name in card.licences if name in CORPORA],
         blocks=block_lines([card]),
         estimate=estimate,
@@ -72,6 +73,14 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         results=results,
         share=percent,
     )
+
+
+def training_text(card: ModelCard) -> str:
+    """Return what a model was trained on: how many recordings, or parts of them, of how many speakers."""
+    rows, files, speakers = card.training_rows, card.training_recordings, card.training_speakers
+    parts = "" if files is None or files >= rows else f"{counted(rows, 'part')} of "
+    heard = counted(files if parts and files is not None else rows, "recording")
+    return f"{parts}{heard} of {counted(speakers, 'speaker') if speakers else 'unknown speakers'}"
 
 
 def _quartiles(estimate: Result | None) -> list[float]:

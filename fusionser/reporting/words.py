@@ -17,6 +17,7 @@ from fusionser.studies.factorial import Factorial
 __all__ = [
     "calibration",
     "classes_text",
+    "counted",
     "design_notes",
     "group_stamps",
     "note_lines",
@@ -55,7 +56,14 @@ def change(difference: float) -> str:
     return f"{points:+.1f}" if points else "0.0"
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "clip"), counted(2, "clip")
+    ('1 clip', '2 clips')
+    """
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -152,7 +160,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "labels-renamed": lambda labels: f"emotions renamed: {_renamings(labels)}",
     "labels-missing": lambda count: (
-        f"{_counted(count, 'row')} {'has' if count == 1 else 'have'} no emotion; 'fit' and 'evaluate' need one "
+        f"{counted(count, 'row')} {'has' if count == 1 else 'have'} no emotion; 'fit' and 'evaluate' need one "
         "in each row, or --classes with the classes to keep"
     ),
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
@@ -164,13 +172,13 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "unused-columns": lambda names: f"columns of the table that are not used: {_few(names)}",
     "cut-off": lambda count: (
-        f"{_counted(count, 'recording')} {'was' if count == 1 else 'were'} cut off; what is there is used"
+        f"{counted(count, 'recording')} {'was' if count == 1 else 'were'} cut off; what is there is used"
     ),
     "windows": lambda value: (
         f"recordings cut into windows of {value['length']:g} s, one every {value['hop']:g} s; a row is a window"
     ),
     "ignored": lambda count: (
-        f"{_counted(count, 'audio file')} {'is' if count == 1 else 'are'} not part of this corpus and "
+        f"{counted(count, 'audio file')} {'is' if count == 1 else 'are'} not part of this corpus and "
         f"{'was' if count == 1 else 'were'} left out; 'fusionser corpora check' names {'it' if count == 1 else 'them'}"
     ),
     "unusable-augmentations": lambda count: (
@@ -179,9 +187,9 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "initial-weights": lambda value: f"{value['network']} starts from {value['weights'] or 'random weights'}",
     "quick": lambda value: (
-        f"quick: {_counted(value['epochs'], 'epoch')}, {value['used']} of {value['recordings']} recordings"
+        f"quick: {counted(value['epochs'], 'epoch')}, {value['used']} of {value['recordings']} recordings"
     ),
-    "epochs": lambda count: f"{_counted(count, 'epoch')} instead of the recipe's number",
+    "epochs": lambda count: f"{counted(count, 'epoch')} instead of the recipe's number",
     "precision": lambda precision: f"trained in {precision}",
     "layout": lambda pattern: f"the folders were read as {pattern}; --layout changes this",
     "no-speaker-folders": lambda value: (
@@ -195,9 +203,9 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "part-missing": lambda value: f"no recordings of {value['corpus']}; get them from {value['address']}",
     "count-differs": lambda value: f"{value['found']} of {value['expected']} {value['what']}",
     "missing-recording": lambda name: f"missing: {name}",
-    "left-out": lambda count: f"left out: {_counted(count, 'evaluation')} with other settings or versions",
+    "left-out": lambda count: f"left out: {counted(count, 'evaluation')} with other settings or versions",
     "unusable": lambda count: (
-        f"{_counted(count, 'recording')} that cannot be used {'was' if count == 1 else 'were'} left out"
+        f"{counted(count, 'recording')} that cannot be used {'was' if count == 1 else 'were'} left out"
     ),
     "clips-drawn": lambda value: (
         f"{value['used']} of {value['found']} recordings, drawn at random with seed {value['seed']}"
@@ -212,7 +220,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         "that the model is robust"
     ),
     "other-emotions": lambda value: (
-        f"{_counted(value['clips'], 'recording')} with an emotion that is not a class of the model "
+        f"{counted(value['clips'], 'recording')} with an emotion that is not a class of the model "
         f"({', '.join(value['emotions'])}): without UAR and calibration error"
     ),
     "codec-missing": lambda condition: f"left out: {condition}, because this libsndfile lacks its codec",

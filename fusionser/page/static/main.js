@@ -206,7 +206,9 @@ function legend() {
 function card(described) {
   const { card } = described;
   const lines = [`It answers one of ${card.classes.join(", ")}, and nothing else: another emotion gets one of these, too.`];
-  lines.push(`It was trained on ${card.training_rows} recordings of ${card.training_speakers} speakers: ${card.corpus}.`);
+  const files = card.training_recordings;
+  const heard = files && files < card.training_rows ? `${card.training_rows} parts of ${files}` : card.training_rows;
+  lines.push(`It was trained on ${heard} recordings of ${card.training_speakers} speakers: ${card.corpus}.`);
   if (card.estimate) lines.push(`On speakers that it does not know, it reached an unweighted average recall (UAR) of ${(100 * card.estimate.pooled.uar).toFixed(1)} %; chance is ${(100 / card.classes.length).toFixed(1)} %. On other recordings it is less.`);
   else lines.push("Its scores are not known.");
   $("card").replaceChildren(...lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
