@@ -214,6 +214,19 @@ def test_each_clip_is_decoded_once(saved, clips, monkeypatch):
     assert decoded == clips[:2]
 
 
+def test_probabilities_alone_need_no_description(saved, clips, monkeypatch):
+    model = load_model(saved)
+    expected = model.predict(clips)
+
+    def compute(self, clip):
+        raise AssertionError("a description was computed")
+
+    monkeypatch.setattr(Recording, "compute", compute)
+    found = model.predict_proba(clips)
+    assert list(found) == list(model.card.classes)
+    np.testing.assert_array_equal(found, expected[[f"probability_{name}" for name in model.card.classes]])
+
+
 def test_features_without_recordings_are_enough(model_data, saved, tmp_path):
     gone = model_data.table.iloc[::60].assign(file=str(tmp_path / "gone.wav"))
     answers = load_model(saved).predict(gone)

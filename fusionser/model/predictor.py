@@ -135,19 +135,14 @@ class Predictor(ABC):
             other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
         """
         limit = abstention(abstain, most_unlike).get("most_unlike")
-        options = {"n_jobs": n_jobs, "progress": progress}
-        with as_clips(X) as clips:
-            table = self._table(clips.items, sampling_rate)
-            if table.rows.empty:
-                raise AudioError("X holds no clips; expected at least one")
-            answers = self._answers(table, clips, **options)
+        answers = self._predicted(X, sampling_rate, describe=True, n_jobs=n_jobs, progress=progress)
         answers = answers if limit is None else _abstaining(answers, limit)
         return _with_given(answers, X) if isinstance(X, pd.DataFrame) else answers
 
     def predict_proba(
         self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
     ) -> pd.DataFrame:
-        """Return the probability of every class.
+        """Return the probability of every class, without how unlike the clips are, which takes most of the time.
 
         Parameters
         ----------
@@ -160,12 +155,20 @@ class Predictor(ABC):
             In the order of X, with one column per class, named as the class. A clip that cannot be used has NaN in all
             of them; `predict` says why.
         """
-        answers = self.predict(X, sampling_rate=sampling_rate, n_jobs=n_jobs, progress=progress)
+        answers = self._predicted(X, sampling_rate, describe=False, n_jobs=n_jobs, progress=progress)
         return pd.DataFrame({name: answers[f"probability_{name}"] for name in self.card.classes})
 
-    def _answers(self, table: FeatureTable, clips: Clips, **options: Any) -> pd.DataFrame:
+    def _predicted(self, X: Any, sampling_rate: Rates, *, describe: bool, **options: Any) -> pd.DataFrame:
+        """Return the answer for every clip, and with `describe` how unlike the training recordings it is."""
+        with as_clips(X) as clips:
+            table = self._table(clips.items, sampling_rate)
+            if table.rows.empty:
+                raise AudioError("X holds no clips; expected at least one")
+            result, heard = self._computed(table, **options) if describe else (table.compute(**options), None)
+            return self._answers(table, clips, result, heard)
+
+    def _answers(self, table: FeatureTable, clips: Clips, result: Extraction, heard: Extraction | None) -> pd.DataFrame:
         """Return the answer for every clip of a table, with the names that `clips` gives them."""
-        result, heard = self._computed(table, **options)
         usable, files = result.usable, [shown_name(clips.shown(str(file))) for file in table.rows["file"]]
         probabilities = np.full((len(files), len(self.card.classes)), np.nan)
         labels = np.full(len(files), "", dtype=object)
