@@ -21,6 +21,7 @@ PARTS = (
     "training",
     "augmentation",
     "prediction",
+    "cold",
     "profiles",
     "growth",
     "device",

@@ -17,6 +17,8 @@ import soxr
 
 ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 OFFSET, SECONDS = 0.6, 2.5
+STARTS = 5
+"""Processes of which the median is taken."""
 
 Waveform = npt.NDArray[np.float32]
 
@@ -103,6 +105,18 @@ def run_command(*arguments: str) -> None:
     """Run `fusionser` as a process of its own."""
     code = "from fusionser_cli.start import main; main()"
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+def seconds_of(*arguments: str) -> float:
+    """Return the seconds that `fusionser` takes as a process of its own."""
+    began = time.perf_counter()
+    run_command(*arguments)
+    return time.perf_counter() - began
+
+
+def first_answer(model: Path, clip: str) -> float:
+    """Return the seconds of a process that predicts one clip, the median of several."""
+    return round(statistics.median(seconds_of("predict", str(model), clip) for _ in range(STARTS)), 2)
 
 
 def fit_fusionnet(ravdess: Path, scratch: Path, gender: str) -> Path:

@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import Figure, files, fit_fusionnet, fit_model, run_command
+from benchmarks.measuring import STARTS, Figure, files, first_answer, fit_fusionnet, seconds_of
 from fusionser.model import FEATURES, load_model
 
 ROUNDS = 4
 BATCH = 64
-STARTS = 5
-
-NETWORK = "log-mel-frames"
-"""A network whose ONNX file begins with the waveform."""
 
 
 def measure(ravdess: Path, scratch: Path) -> list[Figure]:
@@ -26,33 +22,13 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     for gender in ("given", "estimated"):
         model = fit_fusionnet(ravdess, scratch, gender)
         figures += _warm(model, names, gender)
-    help_time = statistics.median(_seconds("--help") for _ in range(STARTS))
-    one = _cold(model, names[0])
+    help_time = statistics.median(seconds_of("--help") for _ in range(STARTS))
+    one = first_answer(model, names[0])
     return [
         *figures,
         Figure(what="fusionser --help", value=round(help_time, 2), unit="s", asked=0.4, at_most=True),
         Figure(what="fusionser predict of one file, cold", value=one, unit="s", asked=4, at_most=True),
-        *_cold_without_torch(ravdess, scratch, names[0]),
     ]
-
-
-def _cold(model: Path, name: str) -> float:
-    """Return the seconds of a whole process that predicts one file."""
-    return round(statistics.median(_seconds("predict", str(model), name) for _ in range(STARTS)), 2)
-
-
-def _cold_without_torch(ravdess: Path, scratch: Path, clip: str) -> list[Figure]:
-    """Return the figures of two models that answer without torch, and of the network that one of them is made of."""
-    svm = fit_model(ravdess, scratch / "svm.fusionser", "--preset", "robust", "--classifier", "svm")
-    network = fit_model(ravdess, scratch / "network.fusionser", "--blocks", NETWORK, "--epochs", "1")
-    run_command("export", str(network), str(scratch / "network.onnx"))
-    models = {
-        "SVM on robust": svm,
-        f"{NETWORK} by torch": network,
-        f"{NETWORK} as an ONNX file": scratch / "network.onnx",
-    }
-    what = "predict of one file, cold, "
-    return [Figure(what=what + name, value=_cold(path, clip), unit="s") for name, path in models.items()]
 
 
 def _warm(path: Path, names: list[str], gender: str) -> list[Figure]:
@@ -91,9 +67,3 @@ def _spent(use: Callable[..., Any], rows: Sequence[Any]) -> list[float]:
             use(row, n_jobs=1)
             spent += [(time.process_time_ns() - began) / 1e6] if turn else []
     return spent
-
-
-def _seconds(*arguments: str) -> float:
-    began = time.perf_counter()
-    run_command(*arguments)
-    return time.perf_counter() - began
