@@ -122,9 +122,10 @@ def check(
 
 def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[Any, list[dict[str, str]], list[list[str]]]:
     """Decode every row; return the usable rows, the other files with reasons, and groups of files with one audio."""
-    from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, ClipSettings, fingerprint, prepare
+    from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, ClipSettings, prepare
     from fusionser.errors import AudioError
     from fusionser.reader import read_row
+    from fusionser.samples import fingerprint
 
     refused: dict[int, dict[str, str]] = {}
     same: dict[str, list[str]] = {}

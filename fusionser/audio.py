@@ -1,28 +1,22 @@
 """Prepare waveforms: mix channels, cut, resample, trim, denoise, pad or cut to a length."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import soxr
-import xxhash
 
 from fusionser.errors import AudioError, SettingsError
+from fusionser.samples import SILENCE_PEAK, SampleRange, Waveform
 
 __all__ = [
     "HIGHEST_RATE",
-    "LARGEST_PEAK",
     "LONGEST_SECONDS",
     "LOWEST_RATE",
-    "SILENCE_PEAK",
     "ClipSettings",
-    "check_channels",
-    "check_part",
-    "check_samples",
-    "fingerprint",
-    "mix_down",
-    "one_channel",
+    "finish",
     "prepare",
+    "resample",
 ]
 
 LOWEST_RATE, HIGHEST_RATE = 1000, 384000
@@ -34,20 +28,8 @@ LONGEST_SECONDS = 15 * 60.0
 MOST_SAMPLES = 2**26
 """Most samples that settings may ask of every clip: more than 11 minutes at 96 kHz."""
 
-SILENCE_PEAK = 1e-4
-"""A clip is silent when half its peak-to-peak range is below this value (-80 dB full scale)."""
-
-LARGEST_PEAK = 8.0
-"""Largest absolute sample that is accepted, 18 dB above full scale. Mixing and resampling exceed full scale by a few
-decibels at most, integers that were converted to floats without scaling by far more."""
-
 TRIM_DECIBELS = 30.0
 TRIM_FRAME, TRIM_HOP = 2048, 512
-
-END_TOLERANCE = 0.1
-"""Seconds by which the end of a row may exceed the end of its file. Compressed formats only estimate their length."""
-
-Waveform = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,90 +92,6 @@ class ClipSettings:
         return None if self.duration is None else round(self.duration * self.sampling_rate)
 
 
-def check_part(count: int, rate: int, start: float, end: float | None, name: str) -> None:
-    """Raise `AudioError` if the part from `start` to `end`, in seconds, has no samples or fewer than it should have."""
-    first = int(start * rate)
-    lacking = 0.0 if end is None else (round(end * rate) - first - count) / rate
-    if count and lacking > END_TOLERANCE:
-        raise AudioError(f"{name}: the row ends at {end:g} s, {lacking:.2f} s past the end of the file or array")
-    if count == 0:
-        raise AudioError(f"{name}: holds no samples{f' after {start:g} s' if first else ''}")
-
-
-def one_channel(channels: npt.NDArray[np.float32], number: int | None, name: str) -> npt.NDArray[np.float32]:
-    """Return an array of shape (1, n_samples) with one of the channels, or all of them if `number` is None.
-
-    Raises
-    ------
-    AudioError
-        If there are fewer channels; with the name of the clip.
-    """
-    if number is None:
-        return channels
-    if number > len(channels):
-        has = "one channel" if len(channels) == 1 else f"{len(channels)} channels"
-        raise AudioError(f"{name}: has {has}, and no channel {number}; choose another with --channel, or 'mean'")
-    return channels[number - 1 : number]
-
-
-def mix_down(channels: npt.NDArray[np.float32]) -> Waveform:
-    """Return the mean over the channels of an array of shape (n_channels, n_samples).
-
-    Examples
-    --------
-    >>> mix_down(np.array([[0.5, 1.0], [0.0, -1.0]], dtype=np.float32))
-    array([0.25, 0.  ], dtype=float32)
-    """
-    # A sum over contiguous rows is faster than one over interleaved channels.
-    rows = np.ascontiguousarray(channels)
-    # Infinite samples, and those that overflow, are rejected later, with the name of the clip.
-    with np.errstate(invalid="ignore", over="ignore"):
-        return rows[0] if len(rows) == 1 else rows.mean(axis=0)
-
-
-def check_channels(channels: npt.NDArray[np.float32], mean: Waveform, name: str) -> None:
-    """Raise `AudioError`, with the name of the clip, if the mean of channels is silent, and the channels are not.
-
-    Parameters
-    ----------
-    channels : ndarray of shape (n_channels, n_samples)
-    mean : ndarray of shape (n_samples,)
-    name : str
-    """
-    if len(channels) < 2 or _half_range(mean) >= SILENCE_PEAK:
-        return
-    if max(map(_half_range, channels)) >= SILENCE_PEAK:
-        raise AudioError(
-            f"{name}: its {len(channels)} channels cancel each other out when they are averaged; use one "
-            "of them with --channel, such as --channel left"
-        )
-
-
-def _half_range(samples: Waveform) -> float:
-    return (float(samples.max()) - float(samples.min())) / 2 if samples.size else 0.0
-
-
-def check_samples(samples: Waveform, name: str) -> None:
-    """Raise `AudioError`, with the name of the clip, if a sample is not finite or exceeds `LARGEST_PEAK`."""
-    finite = np.isfinite(samples)
-    if not finite.all():
-        raise AudioError(f"{name}: {int((~finite).sum())} samples are NaN or infinite")
-    peak = max(float(samples.max()), -float(samples.min()))
-    if peak > LARGEST_PEAK:
-        raise AudioError(
-            f"{name}: the samples reach {peak:g}; expected -1 to 1, and at most {LARGEST_PEAK:g}. Divide them by the "
-            "full scale of the original integers, such as 32768 for 16 bits"
-        )
-
-
-def fingerprint(samples: Waveform, sampling_rate: int) -> str:
-    """Return a hash of decoded audio, the same for copies of a clip under any name and in any lossless format."""
-    # The hash finds copies, not forgeries, so it need not be cryptographic.
-    digest = xxhash.xxh3_128(str(sampling_rate).encode())
-    digest.update(np.ascontiguousarray(samples, dtype=np.float32).data)
-    return digest.hexdigest()
-
-
 def _trim(samples: Waveform) -> Waveform:
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, TRIM_FRAME // 2), TRIM_FRAME)[::TRIM_HOP]
     power = np.square(np.sqrt(np.square(frames).mean(axis=1)))
@@ -247,21 +145,83 @@ def prepare(
     >>> prepare(tone, 8000, ClipSettings(sampling_rate=16000, duration=2.0)).shape
     (32000,)
     """
+    return finish(resample([samples], sampling_rate, settings, name=name), settings, shortest=shortest, name=name)
+
+
+def resample(
+    blocks: Iterable[Waveform], sampling_rate: int, settings: ClipSettings, *, name: str = "the clip"
+) -> Waveform:
+    """Cut samples that come block by block, and resample them: the first steps of `prepare`.
+
+    The samples at their own rate need not be in memory together. The result does not depend on the blocks.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of shape (n_samples,)
+        The samples of one channel, one after the other.
+    sampling_rate, settings, name
+        As for `prepare`.
+
+    Returns
+    -------
+    ndarray of shape (n_resampled,), float32
+
+    Raises
+    ------
+    AudioError
+        If nothing, or only silence, is left.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
+    >>> parts = resample(np.split(tone, 4), 8000, ClipSettings(sampling_rate=16000))
+    >>> bool((parts == resample([tone], 8000, ClipSettings(sampling_rate=16000))).all())
+    True
+    """
     first = int(settings.offset * sampling_rate)
     stop = None if settings.duration is None or settings.trim else first + int(settings.duration * sampling_rate)
-    kept = np.asarray(samples[first:stop], dtype=np.float32)
-    if kept.size == 0:
+    same = sampling_rate == settings.sampling_rate
+    stream = None if same else soxr.ResampleStream(sampling_rate, settings.sampling_rate, 1, "float32", quality="HQ")
+    parts: list[Waveform] = []
+    seen, count = SampleRange(), 0
+    for block in blocks:
+        part = block[max(first - count, 0) : None if stop is None else max(stop - count, 0)]
+        kept = np.ascontiguousarray(part, dtype=np.float32)
+        count += block.size
+        if kept.size:
+            seen.add(kept)
+            parts.append(kept if stream is None else stream.resample_chunk(kept))
+    if not parts:
         raise AudioError(
             f"{name}: nothing is left after an offset of {settings.offset:g} s; the clip is "
-            f"{samples.size / sampling_rate:.3f} s long"
+            f"{count / sampling_rate:.3f} s long"
         )
-    half_range = _half_range(kept)
-    if half_range < SILENCE_PEAK:
-        raise AudioError(f"{name}: silent (peak {half_range:.1e}, expected at least {SILENCE_PEAK:g})")
-    if sampling_rate != settings.sampling_rate:
-        kept = soxr.resample(kept, sampling_rate, settings.sampling_rate, quality="HQ")
-    if settings.trim:
-        kept = _trim(kept)
+    if seen.half < SILENCE_PEAK:
+        raise AudioError(f"{name}: silent (peak {seen.half:.1e}, expected at least {SILENCE_PEAK:g})")
+    if stream is not None:
+        parts.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def finish(resampled: Waveform, settings: ClipSettings, *, shortest: int = 1, name: str = "the clip") -> Waveform:
+    """Trim, denoise and pad a waveform: the steps of `prepare` that follow `resample`.
+
+    Parameters
+    ----------
+    resampled : ndarray of shape (n_samples,), float32
+    settings, shortest, name
+        As for `prepare`.
+
+    Returns
+    -------
+    ndarray of shape (n_prepared,), float32
+
+    Raises
+    ------
+    AudioError
+        If fewer than `shortest` samples are left.
+    """
+    kept = _trim(resampled) if settings.trim else resampled
     if kept.size < shortest:
         raise AudioError(
             f"{name}: {kept.size} samples at {settings.sampling_rate} Hz, shorter than one frame of {shortest}"

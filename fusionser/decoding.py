@@ -1,19 +1,23 @@
 """Decode audio files, whole or in part, and average their channels block by block."""
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
-from fusionser.audio import (
+from fusionser.audio import LONGEST_SECONDS
+from fusionser.containers import is_chained, missing_part
+from fusionser.errors import AudioError
+from fusionser.foreign import damage, is_foreign
+from fusionser.isolation import ask_decoder, is_isolated
+from fusionser.opening import Sequential, opened, reason
+from fusionser.samples import (
     END_TOLERANCE,
-    LONGEST_SECONDS,
+    SampleRange,
     Waveform,
     check_channels,
     check_part,
@@ -21,15 +25,8 @@ from fusionser.audio import (
     mix_down,
     one_channel,
 )
-from fusionser.containers import is_chained, missing_part, streamed_wave
-from fusionser.errors import AudioError
-from fusionser.files import wrong_name
-from fusionser.foreign import damage, decoded_by_ffmpeg, is_foreign
-from fusionser.isolation import ask_decoder, is_isolated
-from fusionser.mpeg import with_length
-from fusionser.quiet import quiet
 
-__all__ = ["Sequential", "check_length", "check_whole", "decode", "duration_of", "is_cut_off", "open_sound", "reason"]
+__all__ = ["check_length", "check_whole", "decode", "decoded_blocks", "duration_of", "is_cut_off"]
 
 LATEST_SECONDS = 24 * 3600.0
 """Latest start and end of a part, in seconds."""
@@ -44,75 +41,6 @@ MOST_SAMPLES = 1 << 30
 """Most samples, of all channels together, that are decoded for one clip."""
 
 TRUNCATED_REMEDY = "get a whole copy, or use what is there with --accept-truncated"
-
-
-class Sequential(soundfile.SoundFile):
-    """A file that is read block by block.
-
-    soundfile goes to the next frame after each reading of a file that is seekable, which MP3 does not survive.
-    """
-
-    def seekable(self) -> bool:
-        """Return False."""
-        return False
-
-    @property
-    def can_seek(self) -> bool:
-        """Whether reading can begin at any frame with the right samples."""
-        return bool(super().seekable()) and self.format != "MP3"
-
-
-@contextmanager
-def _opened(file: str | Path) -> Iterator[Sequential]:
-    """Open a file, and keep from the terminal what libmpg123 says of damaged ones."""
-    with quiet(), open_sound(file) as sound:
-        yield sound
-
-
-def _descriptor(path: Path) -> int | Path:
-    """Return an open file without its name, where the system has such.
-
-    By its name, libsndfile would also read the file "._NAME" beside it, which macOS writes on other systems' disks, and
-    then take the recording for another format.
-    """
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC) if os.name == "posix" else path
-
-
-def reason(error: Exception) -> str:
-    """Return what libsndfile says of a file; its "internal error" is one in the file."""
-    text = str(getattr(error, "error_string", error)).rstrip(".")
-    return text.replace("Unspecified internal error", "it is damaged")
-
-
-def open_sound(file: str | Path) -> Sequential:
-    """Open a recording; raise `AudioError` if that is not possible."""
-    path = Path(file)
-    if wrong := wrong_name(path):
-        raise AudioError(wrong["reason"])
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
-        if path.stat().st_size == 0:
-            raise AudioError(f"{file}: the file is empty (0 bytes)")
-        sound = Sequential(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
-        stating = None
-        if sound.frames == 0:
-            stating = streamed_wave(path)
-        elif sound.format == "MP3":
-            stating = with_length(path)
-        if stating is not None:
-            sound.close()
-            sound = Sequential(stating)
-    except OSError as error:
-        backslashes = ", which has backslashes, as on Windows: write /" if "\\" in str(file) and os.sep == "/" else ""
-        raise AudioError(
-            f"{file}: cannot be opened ({error.strerror or error}); check the path{backslashes}"
-        ) from error
-    except (RuntimeError, TypeError, ValueError) as error:
-        # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
-        why = reason(error)
-        raise AudioError(f"{file}: not readable as audio ({why}); convert it to WAV or FLAC") from error
-    return sound
 
 
 def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
@@ -132,7 +60,7 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     if is_isolated():
         answer, _ = ask_decoder(str(file), "duration", accept_truncated=accept_truncated)
         return _stated(answer, "seconds", str(file))
-    with _opened(file) as sound:
+    with opened(file) as sound:
         rate, frames = int(sound.samplerate), int(sound.frames)
     if accept_truncated:
         frames = _decodable(file)
@@ -176,7 +104,7 @@ def check_whole(file: str | Path) -> None:
 def _decodable(file: str | Path) -> int:
     """Return the number of frames that can be decoded from the beginning of a file."""
     count = 0
-    with _opened(file) as sound, suppress(RuntimeError):
+    with opened(file) as sound, suppress(RuntimeError):
         while (read := len(sound.read(BLOCK, dtype="float32", always_2d=True))) > 0:
             count += read
     return count
@@ -209,30 +137,40 @@ def decode(
         If the file cannot be read, the part has no samples, or `check_samples` rejects the samples. A file that was cut
         off can only be read up to an `end`.
     """
-    _check_times(start, end, str(file))
     if is_isolated():
+        _check_times(start, end, str(file))
         return _decoded_apart(str(file), start, end, channel)
-    with _opened(file) as sound:
-        rate, frames = int(sound.samplerate), max(int(sound.frames), 0)
-        first = int(start * rate)
-        if end is None:
-            check_whole(file)
-        count = frames - first if end is None else round(end * rate) - first
-        check_length(count / rate, str(file))
-        count = min(count, max(frames - first, 0))
-        try:
-            mono = _mixed(sound, min(first, frames), count, channel, str(file))
-        except RuntimeError as error:
-            why = reason(error)
-            raise AudioError(f"{file}: decoding failed ({why}); {TRUNCATED_REMEDY}") from error
-    check_part(mono.size, rate, start, end, str(file))
-    if end is None and frames - first - mono.size > END_TOLERANCE * rate:
-        raise AudioError(
-            f"{file}: cut off: its header promises {frames / rate:.2f} s, and {(first + mono.size) / rate:.2f} s "
-            f"can be decoded; {TRUNCATED_REMEDY}"
-        )
-    check_samples(mono, str(file))
-    return mono, rate
+    with _reading(file, start, end, channel) as part:
+        mono, done = np.empty(part.count, dtype=np.float32), 0
+        for block in part.blocks():
+            mono[done : done + block.size] = block
+            done += block.size
+        return mono[:done], part.rate
+
+
+@contextmanager
+def decoded_blocks(
+    file: str | Path, start: float = 0.0, end: float | None = None, channel: int | None = None
+) -> Iterator[tuple[int, Iterator[Waveform]]]:
+    """Yield the rate of a recording, and the samples that `decode` returns, block by block.
+
+    Parameters
+    ----------
+    file, start, end, channel
+        As for `decode`.
+
+    Raises
+    ------
+    AudioError
+        As by `decode`; some faults are known only after the last block.
+    """
+    if is_isolated():
+        # The other process has sent all of them.
+        samples, rate = decode(file, start, end, channel)
+        yield rate, iter([samples])
+        return
+    with _reading(file, start, end, channel) as part:
+        yield part.rate, part.blocks()
 
 
 def _decoded_apart(file: str, start: float, end: float | None, channel: int | None) -> tuple[Waveform, int]:
@@ -253,37 +191,82 @@ def _stated(answer: dict[str, Any], name: str, file: str) -> float:
     return number
 
 
-def _mixed(sound: Sequential, first: int, count: int, channel: int | None, name: str) -> Waveform:
-    """Return one channel of a file that was just opened, or the mean over all: `count` frames, or those that there are.
+@contextmanager
+def _reading(file: str | Path, start: float, end: float | None, channel: int | None) -> Iterator["_Part"]:
+    """Open the part of a recording from `start` to `end`."""
+    _check_times(start, end, str(file))
+    with opened(file) as sound:
+        rate, frames = int(sound.samplerate), max(int(sound.frames), 0)
+        first = int(start * rate)
+        if end is None:
+            check_whole(file)
+        count = frames - first if end is None else round(end * rate) - first
+        check_length(count / rate, str(file))
+        yield _Part(sound, str(file), start, end, channel, min(count, max(frames - first, 0)))
 
-    Some codecs cannot go to a frame, and MP3 needs what comes before a frame to decode it: these are read from the
-    beginning.
-    """
-    skipped = 0 if sound.can_seek else first
-    samples = (skipped + count) * int(sound.channels)
-    if samples > MOST_SAMPLES:
-        raise AudioError(
-            f"{name}: {count / sound.samplerate:.0f} s of {sound.channels} channels at {sound.samplerate} Hz are "
-            f"{samples:.2g} samples; expected {MOST_SAMPLES:.2g} at most. Cut it into utterances, or reduce its rate "
-            "or its channels"
-        )
-    if first and not skipped:
-        sound.seek(first)
-    for _ in _blocks(sound, skipped):
-        pass
-    mono, done = np.empty(count, dtype=np.float32), 0
-    used = sound.channels if channel is None else 1
-    low, high = (np.full(used, limit, dtype=np.float32) for limit in (np.inf, -np.inf))
-    for block in _blocks(sound, count):
-        channels = one_channel(block, channel, name)
-        mono[done : done + channels.shape[1]] = mix_down(channels)
-        if used > 1:
-            low, high = np.minimum(low, channels.min(axis=1)), np.maximum(high, channels.max(axis=1))
-        done += channels.shape[1]
-    if used > 1:
-        # The range of each channel is all that the check needs.
-        check_channels(np.stack([low, high], axis=1), mono[:done], name)
-    return mono[:done]
+
+@dataclass
+class _Part:
+    """A part of an open recording, `count` frames long or what there is of them."""
+
+    sound: Sequential
+    name: str
+    start: float
+    end: float | None
+    channel: int | None
+    count: int
+
+    @property
+    def rate(self) -> int:
+        return int(self.sound.samplerate)
+
+    def blocks(self) -> Iterator[Waveform]:
+        """Yield one channel, or the mean over all. After the last block, raise `AudioError` if anything was wrong."""
+        seen, used = SampleRange(), self.sound.channels if self.channel is None else 1
+        low, high = (np.full(used, limit, dtype=np.float32) for limit in (np.inf, -np.inf))
+        done = 0
+        try:
+            self._go_to_start()
+            for block in _blocks(self.sound, self.count):
+                channels = one_channel(block, self.channel, self.name)
+                mono = mix_down(channels)
+                seen.add(mono)
+                if used > 1:
+                    low, high = np.minimum(low, channels.min(axis=1)), np.maximum(high, channels.max(axis=1))
+                done += mono.size
+                yield mono
+        except RuntimeError as error:
+            raise AudioError(f"{self.name}: decoding failed ({reason(error)}); {TRUNCATED_REMEDY}") from error
+        if done:
+            # The range of each channel is all that the check needs.
+            check_channels(np.stack([low, high], axis=1), np.array([seen.low, seen.high]), self.name)
+        self._check_length(done)
+        seen.check(self.name)
+
+    def _go_to_start(self) -> None:
+        """Skip what comes before. Some codecs cannot, and MP3 needs it to decode a frame: these are read from there."""
+        first = min(int(self.start * self.rate), max(int(self.sound.frames), 0))
+        skipped = 0 if self.sound.can_seek else first
+        samples = (skipped + self.count) * int(self.sound.channels)
+        if samples > MOST_SAMPLES:
+            raise AudioError(
+                f"{self.name}: {self.count / self.rate:.0f} s of {self.sound.channels} channels at {self.rate} Hz are "
+                f"{samples:.2g} samples; expected {MOST_SAMPLES:.2g} at most. Cut it into utterances, or reduce its "
+                "rate or its channels"
+            )
+        if first and not skipped:
+            self.sound.seek(first)
+        for _ in _blocks(self.sound, skipped):
+            pass
+
+    def _check_length(self, done: int) -> None:
+        check_part(done, self.rate, self.start, self.end, self.name)
+        first, frames = int(self.start * self.rate), max(int(self.sound.frames), 0)
+        if self.end is None and frames - first - done > END_TOLERANCE * self.rate:
+            raise AudioError(
+                f"{self.name}: cut off: its header promises {frames / self.rate:.2f} s, and "
+                f"{(first + done) / self.rate:.2f} s can be decoded; {TRUNCATED_REMEDY}"
+            )
 
 
 def _blocks(sound: Sequential, count: int) -> Iterator[npt.NDArray[np.float32]]:

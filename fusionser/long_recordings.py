@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.audio import END_TOLERANCE, Waveform, check_channels, check_samples, mix_down, one_channel
-from fusionser.decoding import TRUNCATED_REMEDY, Sequential, check_whole, decode, duration_of, open_sound, reason
+from fusionser.decoding import TRUNCATED_REMEDY, check_whole, decode, duration_of
 from fusionser.errors import AudioError
 from fusionser.isolation import is_isolated
+from fusionser.opening import Sequential, open_sound, reason
 from fusionser.quiet import quiet
+from fusionser.samples import END_TOLERANCE, Waveform, check_channels, check_samples, mix_down, one_channel
 
 __all__ = ["LongRecording", "open_long"]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fusionser.audio import HIGHEST_RATE, LOWEST_RATE, Waveform
+from fusionser.audio import HIGHEST_RATE, LOWEST_RATE
 from fusionser.errors import FusionserError
+from fusionser.samples import Waveform
 
 __all__ = ["Microphone", "open_microphone"]
 

@@ -7,20 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.audio import (
-    HIGHEST_RATE,
-    LONGEST_SECONDS,
-    LOWEST_RATE,
-    Waveform,
-    check_channels,
-    check_part,
-    check_samples,
-    mix_down,
-    one_channel,
-)
+from fusionser.audio import HIGHEST_RATE, LONGEST_SECONDS, LOWEST_RATE
 from fusionser.checks import channel_number
 from fusionser.errors import AudioError, FusionserError
 from fusionser.rows import CHANNEL_COLUMN
+from fusionser.samples import Waveform, check_channels, check_part, check_samples, mix_down, one_channel
 
 __all__ = ["MOST_CHANNELS", "Rates", "check_rate", "holds_waveform", "samples_of", "split_pair"]
 

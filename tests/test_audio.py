@@ -11,11 +11,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fusionser import decoding
-from fusionser.audio import LONGEST_SECONDS, ClipSettings, fingerprint, prepare
+from fusionser.audio import LONGEST_SECONDS, ClipSettings, prepare
 from fusionser.corpora import list_rows
 from fusionser.corpora.base import measure
 from fusionser.decoding import decode
 from fusionser.errors import AudioError, CorpusError, SettingsError
+from fusionser.samples import fingerprint
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from fusionser.audio import Waveform
 from fusionser.augmentation.recording_chain import (
     CODECS,
     Changed,
@@ -24,6 +23,7 @@ from fusionser.augmentation.recording_chain import (
     telephone,
 )
 from fusionser.registry import CONDITIONS
+from fusionser.samples import Waveform
 
 __all__ = ["CONDITIONS", "Condition", "Parameter"]
 

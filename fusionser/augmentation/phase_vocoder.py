@@ -7,7 +7,7 @@ import scipy.signal
 import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fusionser.audio import Waveform
+from fusionser.samples import Waveform
 
 __all__ = ["change_pitch", "change_tempo"]
 

@@ -15,10 +15,11 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from fusionser.audio import TRIM_DECIBELS, Waveform
+from fusionser.audio import TRIM_DECIBELS
 from fusionser.augmentation.overlap_add import change_pitch, change_tempo
 from fusionser.augmentation.waveforms import LOWPASS, drawing, identity
 from fusionser.errors import AudioError
+from fusionser.samples import Waveform
 
 __all__ = [
     "CODECS",

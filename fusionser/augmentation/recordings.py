@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.audio import Waveform
 from fusionser.augmentation.recording_chain import (
     CODECS,
     add_noise,
@@ -22,6 +21,7 @@ from fusionser.augmentation.recording_chain import (
     shift_pitch,
 )
 from fusionser.augmentation.waveforms import Kind
+from fusionser.samples import Waveform
 
 __all__ = ["EQUALISER", "LEVEL", "MP3", "OPUS", "PINK_NOISE", "RECORDING", "ROOM", "VOCAL_TRACT"]
 

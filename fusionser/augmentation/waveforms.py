@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from fusionser.audio import Waveform
 from fusionser.errors import SettingsError
 from fusionser.registry import AUGMENTATIONS, code_origin
+from fusionser.samples import Waveform
 
 __all__ = ["AUGMENTATIONS", "Augmentation", "Kind", "augment", "drawing", "identity", "made_by", "parse_augmentation"]
 

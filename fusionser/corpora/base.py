@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from fusionser.audio import fingerprint
 from fusionser.corpora.card import Card, read_card
 from fusionser.decoding import check_length, decode, duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError
@@ -17,6 +16,7 @@ from fusionser.facts import Stamp
 from fusionser.files import shown_name, wrong_name
 from fusionser.foreign import FOREIGN_SUFFIXES
 from fusionser.rows import make_rows
+from fusionser.samples import fingerprint
 
 __all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure", "without_overlong"]
 

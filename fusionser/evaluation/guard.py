@@ -12,11 +12,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 
-from fusionser.audio import fingerprint
 from fusionser.checks import channel_number
 from fusionser.decoding import decode
 from fusionser.errors import LeakageError
 from fusionser.rows import AUDIO_COLUMN, CHANNEL_COLUMN, feature_columns
+from fusionser.samples import fingerprint
 
 __all__ = [
     "Overlap",

@@ -2,26 +2,34 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.audio import ClipSettings, Waveform, fingerprint, prepare
+from fusionser.audio import ClipSettings, finish, resample
 from fusionser.checks import check_finite, check_truth, check_whole
 from fusionser.docstrings import DocumentedParameters
 from fusionser.features.spectrum import FrameSettings, Spectrum, check_cells
+from fusionser.isolation import is_isolated
 from fusionser.legacy import hashed_settings
-from fusionser.reader import read_row
+from fusionser.levels import Levels, measure_levels
+from fusionser.reader import read_row, row_blocks, row_seconds
 from fusionser.registry import code_origin
+from fusionser.samples import Fingerprint, Waveform, fingerprint
 from fusionser.scikit_learn import BaseEstimator
 from fusionser.waveform import holds_waveform
 
 __all__ = ["Array", "Clip", "Computation", "plain_value"]
 
 Array = npt.NDArray[np.float32]
+
+KEPT_SECONDS = 120.0
+"""Length of a file up to which its samples are kept at their own rate."""
+
 T = TypeVar("T")
 
 
@@ -43,9 +51,11 @@ class Clip:
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.row = row
         self._decoded: dict[int | None, tuple[Waveform, int]] = {}
+        self._resampled: dict[ClipSettings, Waveform] = {}
         self._prepared: dict[tuple[ClipSettings, int], Waveform] = {}
         self._spectra: dict[tuple[ClipSettings, FrameSettings], Spectrum] = {}
         self._shared: dict[Hashable, Any] = {}
+        self._hash = ""
 
     @property
     def name(self) -> str:
@@ -69,17 +79,56 @@ class Clip:
             self._decoded[key] = read_row(self.row, sampling_rate)
         return self._decoded[key]
 
+    @cached_property
+    def _is_long(self) -> bool:
+        """Whether the samples at their own rate are too many to keep: they are decoded again for each use."""
+        if self.in_memory or self._augmented or is_isolated():
+            return False
+        return row_seconds(self.row) > KEPT_SECONDS
+
+    @contextmanager
+    def blocks(self, sampling_rate: int | None = None) -> Iterator[tuple[int, Iterator[Waveform]]]:
+        """Yield the rate, and the samples that `samples` returns block by block; of a long file, only one at a time."""
+        if self._decoded or not self._is_long:
+            samples, rate = self.samples(sampling_rate)
+            yield rate, iter([samples])
+            return
+        with row_blocks(self.row) as (rate, blocks):
+            yield rate, blocks if self._hash else self._hashing(rate, blocks)
+
+    def _hashing(self, rate: int, blocks: Iterator[Waveform]) -> Iterator[Waveform]:
+        """Pass blocks on, and keep their hash, so that they need not be decoded once more for it."""
+        made = Fingerprint(rate)
+        for block in blocks:
+            made.add(block)
+            yield block
+        self._hash = made.text()
+
     @property
     def fingerprint(self) -> str:
         """Hash of the decoded recording. An augmented copy has the hash of its original."""
-        return fingerprint(*(read_row({**self.row, "augmentation": ""}) if self._augmented else self.samples()))
+        if self._augmented:
+            return fingerprint(*read_row({**self.row, "augmentation": ""}))
+        if not self._hash:
+            with self.blocks() as (rate, blocks):
+                made = Fingerprint(rate)
+                for block in blocks:
+                    made.add(block)
+            self._hash = made.text()
+        return self._hash
+
+    def levels(self, sampling_rate: int | None = None) -> Levels:
+        """Return the range of the samples, and how many are clipped or zero."""
+        return measure_levels(lambda: self.blocks(sampling_rate))
 
     def waveform(self, settings: ClipSettings, shortest: int = 1) -> Waveform:
         """Return the samples as prepared by `fusionser.audio.prepare`."""
         key = (settings, shortest)
         if key not in self._prepared:
-            samples, rate = self.samples(settings.sampling_rate)
-            self._prepared[key] = prepare(samples, rate, settings, shortest=shortest, name=self.name)
+            if settings not in self._resampled:
+                with self.blocks(settings.sampling_rate) as (rate, blocks):
+                    self._resampled[settings] = resample(blocks, rate, settings, name=self.name)
+            self._prepared[key] = finish(self._resampled[settings], settings, shortest=shortest, name=self.name)
         return self._prepared[key]
 
     def spectrum(self, settings: ClipSettings, frames: FrameSettings) -> Spectrum:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from fusionser.audio import SILENCE_PEAK
 from fusionser.errors import SettingsError
 from fusionser.features.clip import Clip
 from fusionser.features.filters import bin_frequencies
@@ -18,6 +17,7 @@ from fusionser.features.percentiles import percentile
 from fusionser.features.relative import HOP, band_frames
 from fusionser.features.relative_blocks import RelativeFeature
 from fusionser.features.spectrum import FrameSettings, Spectrum, frame_window
+from fusionser.samples import SILENCE_PEAK
 
 __all__ = ["EDGES", "Recording", "share_of"]
 
@@ -48,9 +48,6 @@ SMOOTHED = 5
 
 ENDS = 2
 """Frames at each end that are partly outside the clip."""
-
-CLIPPED = 0.999
-"""Share of the peak; two samples in a row above it, on the same side, are clipped."""
 
 RAREST = 1e-3
 """Share of samples that is added before a logarithm is taken, so that single samples count for little."""
@@ -107,10 +104,14 @@ class Recording(RelativeFeature):
 
     def compute(self, clip: Clip) -> Array:
         """Return the columns for one clip."""
-        samples, rate = clip.samples(self.sampling_rate)
+        levels = clip.levels(self.sampling_rate)
         frames = band_frames(self.sampling_rate)
-        heard = float(np.ptp(samples)) / 2 >= SILENCE_PEAK and samples.size / rate > 0.1
-        spectrum = clip.spectrum(self.clip_settings(), frames) if heard else _padded(samples, frames)
+        seconds = levels.size / levels.sampling_rate
+        heard = float(levels.high - levels.low) / 2 >= SILENCE_PEAK and seconds > 0.1
+        if heard:
+            spectrum = clip.spectrum(self.clip_settings(), frames)
+        else:
+            spectrum = _padded(clip.samples(self.sampling_rate)[0], frames)
         power = _whole_frames(spectrum.power).astype(np.float64) / _full_scale(frames)
         level = _decibels(power.sum(axis=0), LOWEST_LEVEL)
         top = percentile(level, LOUDEST)
@@ -118,12 +119,12 @@ class Recording(RelativeFeature):
         noise = level <= percentile(level, QUIETEST)
         voiced, harmonics = self._voicing(clip) if heard else (0.0, 0.0)
         values = [
-            *_levels(power, speech, noise, samples),
+            *_relative_levels(power, speech, noise, levels.peak),
             _bandwidth(power[:, speech].mean(axis=1), self.sampling_rate),
             *_bands(power[:, speech].mean(axis=1), self.sampling_rate),
             *_bands(power[:, noise].mean(axis=1), self.sampling_rate),
             *_spreads(power[:, speech], self.sampling_rate),
-            *_shares(samples),
+            *(math.log10(count / levels.size + RAREST) for count in (levels.clipped, levels.zeros)),
             (level < top - PAUSE).mean(),
             _flatness(power[:, speech].mean(axis=1)),
             _flatness(power[:, noise].mean(axis=1)),
@@ -131,7 +132,7 @@ class Recording(RelativeFeature):
             harmonics,
             _syllables(level),
             np.maximum(level, top - PAUSE).std(),
-            math.log10(samples.size / rate),
+            math.log10(seconds),
         ]
         return np.array(values, dtype=np.float32)
 
@@ -160,11 +161,13 @@ def _decibels(power: npt.ArrayLike, least: float) -> Array64:
     return 10.0 * np.log10(np.maximum(power, 10.0 ** (least / 10.0)))
 
 
-def _levels(power: Array64, speech: npt.NDArray[np.bool_], noise: npt.NDArray[np.bool_], samples: Array) -> list[float]:
+def _relative_levels(
+    power: Array64, speech: npt.NDArray[np.bool_], noise: npt.NDArray[np.bool_], highest: np.float32
+) -> list[float]:
     energy = power.sum(axis=0)
     loud = float(_decibels(energy[speech].mean(), LOWEST_LEVEL))
     quiet = float(_decibels(energy[noise].mean(), LOWEST_LEVEL))
-    peak = float(_decibels(np.square(np.abs(samples).max(), dtype=np.float64), LOWEST_LEVEL))
+    peak = float(_decibels(np.square(highest, dtype=np.float64), LOWEST_LEVEL))
     return [loud, quiet, loud - quiet, peak - loud]
 
 
@@ -192,14 +195,6 @@ def _bands(spectrum: Array64, sampling_rate: int) -> Array64:
 def _spreads(power: Array64, sampling_rate: int) -> Array64:
     bands = _members(sampling_rate, len(power)) @ power
     return _decibels(bands / (bands.sum(axis=0).mean() or 1.0), LOWEST_BAND).std(axis=1)
-
-
-def _shares(samples: Array) -> list[float]:
-    """Return decimal logarithms of the shares of clipped samples and of zeros."""
-    peak = float(np.abs(samples).max())
-    high, low = samples > CLIPPED * peak, samples < -CLIPPED * peak
-    clipped = int((high[1:] & high[:-1]).sum() + (low[1:] & low[:-1]).sum()) if peak else 0
-    return [math.log10(count / samples.size + RAREST) for count in (clipped, int((samples == 0).sum()))]
 
 
 def share_of(logarithm: float) -> float:

@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 import soxr
 
-from fusionser.audio import TRIM_DECIBELS, Waveform
+from fusionser.audio import TRIM_DECIBELS
 from fusionser.reader import read_row
+from fusionser.samples import Waveform
 from fusionser.timeline.speech import FRAME_SECONDS
 
 __all__ = ["Joined", "Span", "join_clips"]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fusionser.audio import Waveform
 from fusionser.errors import AudioError, SettingsError
 from fusionser.long_recordings import LongRecording, open_long
 from fusionser.model import Predictor, abstention
 from fusionser.recordings import as_clips
+from fusionser.samples import Waveform
 from fusionser.timeline.segments import cells_of, segments_of, summary_of
 from fusionser.timeline.speech import FRAME_SECONDS
 from fusionser.timeline.stream import Answered, answer_windows, check_model, mono_piece

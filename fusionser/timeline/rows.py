@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from fusionser.audio import END_TOLERANCE
 from fusionser.decoding import duration_of
 from fusionser.errors import AudioError
+from fusionser.samples import END_TOLERANCE
 from fusionser.timeline.windows import SHORTEST, WindowSettings
 
 __all__ = ["window_rows"]

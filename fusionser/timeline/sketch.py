@@ -8,7 +8,7 @@ import scipy.fft
 import soundfile
 import soxr
 
-from fusionser.audio import Waveform
+from fusionser.samples import Waveform
 
 __all__ = ["Sketch"]
 

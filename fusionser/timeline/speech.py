@@ -8,9 +8,9 @@ import numpy.typing as npt
 import scipy.fft
 import soxr
 
-from fusionser.audio import SILENCE_PEAK, Waveform
 from fusionser.features.percentiles import percentile
 from fusionser.features.pitch import autocorrelation
+from fusionser.samples import SILENCE_PEAK, Waveform
 
 __all__ = ["FRAME_SECONDS", "SpeechFrames", "speech_frames"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fusionser.audio import Waveform, mix_down
 from fusionser.errors import AudioError, FusionserError, SettingsError
 from fusionser.model import Predictor, abstention
+from fusionser.samples import Waveform, mix_down
 from fusionser.timeline.speech import speech_frames
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import check_rate, samples_of

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 
-from fusionser.audio import LONGEST_SECONDS, Waveform
+from fusionser.audio import LONGEST_SECONDS
 from fusionser.errors import SettingsError
+from fusionser.samples import Waveform
 
 __all__ = ["Resampler", "Window", "WindowCutter", "WindowSettings"]
 

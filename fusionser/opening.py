@@ -1,0 +1,87 @@
+"""Open recordings of any format, to be read block by block."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import soundfile
+
+from fusionser.containers import streamed_wave
+from fusionser.errors import AudioError
+from fusionser.files import wrong_name
+from fusionser.foreign import decoded_by_ffmpeg, is_foreign
+from fusionser.mpeg import with_length
+from fusionser.quiet import quiet
+
+__all__ = ["Sequential", "open_sound", "opened", "reason"]
+
+
+class Sequential(soundfile.SoundFile):
+    """A file that is read block by block.
+
+    soundfile goes to the next frame after each reading of a file that is seekable, which MP3 does not survive.
+    """
+
+    def seekable(self) -> bool:
+        """Return False."""
+        return False
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether reading can begin at any frame with the right samples."""
+        return bool(super().seekable()) and self.format != "MP3"
+
+
+@contextmanager
+def opened(file: str | Path) -> Iterator[Sequential]:
+    """Open a file, and keep from the terminal what libmpg123 says of damaged ones."""
+    with quiet(), open_sound(file) as sound:
+        yield sound
+
+
+def _descriptor(path: Path) -> int | Path:
+    """Return an open file without its name, where the system has such.
+
+    By its name, libsndfile would also read the file "._NAME" beside it, which macOS writes on other systems' disks, and
+    then take the recording for another format.
+    """
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC) if os.name == "posix" else path
+
+
+def reason(error: Exception) -> str:
+    """Return what libsndfile says of a file; its "internal error" is one in the file."""
+    text = str(getattr(error, "error_string", error)).rstrip(".")
+    return text.replace("Unspecified internal error", "it is damaged")
+
+
+def open_sound(file: str | Path) -> Sequential:
+    """Open a recording; raise `AudioError` if that is not possible."""
+    path = Path(file)
+    if wrong := wrong_name(path):
+        raise AudioError(wrong["reason"])
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
+        if path.stat().st_size == 0:
+            raise AudioError(f"{file}: the file is empty (0 bytes)")
+        sound = Sequential(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
+        stating = None
+        if sound.frames == 0:
+            stating = streamed_wave(path)
+        elif sound.format == "MP3":
+            stating = with_length(path)
+        if stating is not None:
+            sound.close()
+            sound = Sequential(stating)
+    except OSError as error:
+        backslashes = ", which has backslashes, as on Windows: write /" if "\\" in str(file) and os.sep == "/" else ""
+        raise AudioError(
+            f"{file}: cannot be opened ({error.strerror or error}); check the path{backslashes}"
+        ) from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
+        why = reason(error)
+        raise AudioError(f"{file}: not readable as audio ({why}); convert it to WAV or FLAC") from error
+    return sound
