@@ -34,13 +34,14 @@ class Asked(Group):
     streams: int | None = option("Open streams, by default 64.")
     rate: float | None = option("Requests per second of one client, by default any number.")
     timeout: float | None = option("Seconds until an answer must be there, by default 60.")
+    timeline_timeout: float | None = option("Seconds until a time line must be there, by default 600.")
     body_timeout: float | None = option("Seconds in which a request must have arrived, by default 30.")
     idle_timeout: float | None = option("Seconds without a message after which a stream is closed, by default 30.")
 
 
 LIMITS = (
     *("workers", "most_bytes", "most_seconds", "most_timeline_seconds", "queue", "connections", "streams", "rate"),
-    *("timeout", "body_timeout", "idle_timeout"),
+    *("timeout", "timeline_timeout", "body_timeout", "idle_timeout"),
 )
 
 

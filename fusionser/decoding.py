@@ -200,7 +200,7 @@ def _reading(file: str | Path, start: float, end: float | None, channel: int | N
         first = int(start * rate)
         if end is None:
             check_whole(file)
-        count = frames - first if end is None else round(end * rate) - first
+        count = max(frames - first, 0) if end is None else round(end * rate) - first
         check_length(count / rate, str(file))
         yield _Part(sound, str(file), start, end, channel, min(count, max(frames - first, 0)))
 

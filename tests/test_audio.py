@@ -53,6 +53,13 @@ def test_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(samples, (left + right) / 2, atol=1e-7)
 
 
+def test_a_part_that_begins_after_the_end_is_told(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(200, seconds=2), 16000)
+    for start, end in ((2.0, None), (100.0, None), (100.0, 101.0)):
+        with pytest.raises(AudioError, match=f"holds no samples after {start:g} s|past the end of the file"):
+            decode(tmp_path / "a.wav", start=start, end=end)
+
+
 def test_a_part_of_a_file_is_those_samples(tmp_path):
     written = tone(200, seconds=2)
     soundfile.write(tmp_path / "a.wav", written, 16000, subtype="FLOAT")

@@ -426,8 +426,7 @@ def test_a_features_file_that_was_edited_is_refused_where_it_no_longer_holds(dem
     for edited, message in [
         (table.drop(columns="mfcc__03_mean"), "should have the feature 'mfcc__03_mean'"),
         (table.assign(mfcc__03_mean=np.nan), "'mfcc__03_mean' has values that are not finite"),
-        (table.assign(mfcc__03_mean="text"), "'mfcc__03_mean' holds .*; expected numbers"),
-        (table.assign(mfcc__03_mean="1.5"), "'mfcc__03_mean' holds .*; expected numbers"),
+        (table.assign(mfcc__03_mean="text"), "not all numbers"),
         (table.assign(mfcc__03_mean=True), "'mfcc__03_mean' holds bool; expected numbers"),
         (table.assign(mfcc__03_mean=pd.Timestamp("2020-01-01")), "'mfcc__03_mean' holds datetime64.*expected numbers"),
         (table.assign(mfcc__03_mean=pd.Timedelta("1s")), "'mfcc__03_mean' holds timedelta64.*; expected numbers"),

@@ -117,6 +117,44 @@ def test_a_recording_has_the_answers_of_the_model(browsers, server, saved, talk)
     assert page.problems == []
 
 
+def test_the_bars_are_the_shares_of_the_speech(browsers, server, saved, talk):
+    page = opened(browsers["heard"], server)
+    page.set_input_files("#file", talk)
+    until(page, "!document.getElementById('player').hidden")
+    model = load_model(saved["svm"])
+    shares = predict_timeline(talk, model).summary.set_index("emotion")["share"]
+    found = [item.split()[1:2] for item in page.locator("#bars li").all_inner_texts()]
+    assert [int(one[0]) for one in found] == [round(100 * shares.get(name, 0.0)) for name in model.card.classes]
+
+
+def test_the_recording_that_was_opened_last_is_shown(browsers, server, tmp_path, talk):
+    page = opened(browsers["heard"], server)
+    short = tmp_path / "short.wav"
+    samples, rate = soundfile.read(talk)
+    soundfile.write(short, samples[: 2 * rate], rate)
+    page.evaluate(
+        """() => {
+          const ask = window.fetch;
+          let first = true;
+          window.fetch = async (...given) => {
+            const answer = await ask(...given);
+            if (first && given[0] === "/predict/timeline") {
+              first = false;
+              await new Promise((go) => setTimeout(go, 3000));
+              window.late = true;
+            }
+            return answer;
+          };
+        }"""
+    )
+    page.set_input_files("#file", talk)
+    page.set_input_files("#file", short)
+    until(page, "window.late === true")
+    page.wait_for_timeout(500)
+    assert page.locator("#rows tr").count() == 1
+    assert "2.0 s in all" in page.inner_text("#sure")
+
+
 def test_an_example_can_be_chosen_with_the_keyboard(browsers, server):
     page = opened(browsers["heard"], server, color_scheme="dark")
     page.focus("#example")
@@ -136,6 +174,11 @@ def test_what_cannot_be_heard_is_told(browsers, server, tmp_path):
     (tmp_path / "notes.txt").write_text("no audio")
     page.set_input_files("#file", tmp_path / "notes.txt")
     until(page, "document.getElementById('problem').textContent.includes('not readable as audio')")
+    assert page.inner_text("#emotion") == "No answer"
+    (tmp_path / "empty.wav").write_bytes(b"")
+    page.set_input_files("#file", tmp_path / "empty.wav")
+    until(page, "document.getElementById('problem').textContent.includes('This file is empty')")
+    assert page.inner_text("#emotion") == "No answer"
 
 
 def test_the_phone_needs_no_sideways_scrolling(browsers, server):

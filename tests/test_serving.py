@@ -4,8 +4,12 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -167,7 +171,13 @@ def test_what_is_too_much(server, tmp_path):
     soundfile.write(tmp_path / "long.flac", np.zeros(16000 * 25), 16000)
     answered = server.post("/predict", content=(tmp_path / "long.flac").read_bytes())
     assert answered.status_code == 422
-    assert answered.json()["answers"][0]["error"] == "recording: 25.0 s long; expected at most 20"
+    (answer,) = answered.json()["answers"]
+    told = "recording: 25.0 s long; expected at most 20: cut it, or ask /predict/timeline"
+    assert answer == {
+        **dict.fromkeys(("emotion", "probabilities", "unlikeness", "unlike", "unlike_because")),
+        "file": "recording",
+        "error": told,
+    }
     many = [("recording", (f"{place}.wav", b"x")) for place in range(40)]
     assert server.post("/predict", files=many).status_code == 413
     assert server.post("/predict").status_code == 422
@@ -195,6 +205,7 @@ def test_a_killed_process_costs_at_most_its_own_requests(server, clip):
 def test_what_it_says_of_itself(server, model_file):
     assert server.get("/health").json() == {"status": "ok"}
     described = server.get("/model").json()
+    assert described["tells_unlikeness"] is True
     assert described["card"]["classes"] == list(load_model(model_file).card.classes)
     paths = server.get("/openapi.json").json()["paths"]
     assert {"/predict", "/predict/timeline", "/model", "/health", "/ready", "/metrics"} <= paths.keys()
@@ -243,6 +254,20 @@ def test_slow_bodies_are_ended():
     assert guard.held == 0
 
 
+def test_a_time_line_has_a_limit_of_time_of_its_own(model_file, demo_rows, tmp_path):
+    speech = np.concatenate([soundfile.read(file)[0] for file in demo_rows["file"].head(40)])
+    soundfile.write(tmp_path / "long.wav", speech, 16000)
+    started = Server(model_file, "--workers", 1, "--timeline-timeout", 0.1)
+    try:
+        late = started.post("/predict/timeline?hop=0.1", content=(tmp_path / "long.wav").read_bytes())
+        assert late.status_code == 503
+        assert late.json()["error"] == "no answer within 0.1 s; ask again later, or send shorter recordings"
+        clip = Path(demo_rows["file"][3]).read_bytes()
+        assert started.post("/predict", content=clip).status_code == 200
+    finally:
+        started.stop()
+
+
 def test_the_rate_of_a_client_recovers():
     limit = RateLimit(2)
     assert [limit.allows("a", 0.0) for _ in range(21)] == [True] * 20 + [False]
@@ -280,3 +305,95 @@ def test_limits_are_checked(command):
     assert "--most-seconds is 0.0; expected 0.1 to 900" in command("serve", "--most-seconds", 0).messages
     with pytest.raises(SettingsError, match="is no address of this machine"), listening_socket("no.such.name.", 0):
         pass
+
+
+def test_a_form_that_is_cut_off_is_refused(server, clip):
+    content = Path(clip).read_bytes()
+    parts = [
+        b'--xx\r\nContent-Disposition: form-data; name="a"; filename="%d.wav"\r\n\r\n' % place + content + b"\r\n"
+        for place in range(2)
+    ]
+    kind = {"content-type": "multipart/form-data; boundary=xx"}
+    assert server.post("/predict", content=b"".join(parts) + b"--xx--\r\n", headers=kind).status_code == 200
+    cut = server.post("/predict", content=b"".join(parts)[:-2000], headers=kind)
+    assert cut.status_code == 422 and "the form is cut off" in cut.json()["error"]
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "no-such"])
+def test_odd_encodings_of_a_form(server, charset):
+    kind = {"content-type": f"multipart/form-data; boundary=xx; charset={charset}"}
+    head = b'--xx\r\nContent-Disposition: form-data; name="a"; filename="xn--aaaaaaaaaaaa.wav"\r\n\r\n'
+    answered = server.post("/predict", content=head + b"x\r\n--xx--\r\n", headers=kind)
+    assert answered.status_code == 422 and answered.json()
+
+
+def test_a_small_stream_that_holds_hours_is_refused(server, tmp_path):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("this test needs ffmpeg")
+    made = tmp_path / "silence.ogg"
+    silence = ["-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", "3000", "-c:a", "libopus", "-b:a", "500"]
+    subprocess.run(["ffmpeg", "-v", "error", *silence, "-frame_duration", "60", str(made)], check=True)
+    assert made.stat().st_size < 400_000
+
+    async def stream():
+        async with websockets.connect(f"ws://127.0.0.1:{server.port}/stream", max_size=None) as socket:
+            await socket.send(json.dumps({"format": "opus", "windows": 30, "hop": 30}))
+            told = [json.loads(await socket.recv())]
+            with suppress(websockets.ConnectionClosed):
+                await socket.send(made.read_bytes())
+                await socket.send('{"end": true}')
+                while True:
+                    told.append(json.loads(await asyncio.wait_for(socket.recv(), 30)))
+            return told
+
+    told = asyncio.run(stream())
+    assert re.search("more than a minute of the stream waits|times faster than they are spoken", told[-1]["error"])
+
+
+def test_clients_without_the_key_take_no_place_of_a_stream(model_file):
+    started = Server(model_file, "--workers", 1, "--streams", 1, FUSIONSER_API_KEY="secret")
+
+    async def ask():
+        address = f"ws://127.0.0.1:{started.port}/stream"
+        async with websockets.connect(address), websockets.connect(address) as socket:
+            await socket.send(json.dumps({"format": "f32", "sampling_rate": 16000, "key": "secret"}))
+            return json.loads(await asyncio.wait_for(socket.recv(), 20))
+
+    try:
+        assert asyncio.run(ask())["ready"] is True
+    finally:
+        started.stop()
+
+
+def test_an_odd_first_message_gets_a_short_reason(server):
+    async def ask():
+        async with websockets.connect(f"ws://127.0.0.1:{server.port}/stream") as socket:
+            await socket.send(json.dumps({"format": "f32", "é" * 200: 1}, ensure_ascii=False))
+            with suppress(websockets.ConnectionClosed):
+                while True:
+                    await asyncio.wait_for(socket.recv(), 20)
+            return socket.close_code, socket.close_reason
+
+    code, reason = asyncio.run(ask())
+    assert code == 1003 and 0 < len(reason.encode()) <= 123
+
+
+def test_a_stop_answers_what_is_in_work_and_leaves_nothing(model_file, demo_rows, tmp_path):
+    speech = np.concatenate([soundfile.read(file)[0] for file in demo_rows["file"]])
+    soundfile.write(tmp_path / "long.wav", speech, 16000)
+    (tmp_path / "temporary").mkdir()
+    started = Server(model_file, "--workers", 1, TMPDIR=str(tmp_path / "temporary"))
+    found = []
+    asking = threading.Thread(
+        target=lambda: found.append(
+            started.post("/predict/timeline?hop=0.1", content=(tmp_path / "long.wav").read_bytes())
+        )
+    )
+    asking.start()
+    time.sleep(2)
+    began = time.monotonic()
+    started.stop()
+    asking.join()
+    assert time.monotonic() - began < 30
+    assert found[0].status_code in (200, 503) and found[0].json()
+    assert list((tmp_path / "temporary").iterdir()) == []

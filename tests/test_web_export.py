@@ -93,6 +93,10 @@ def test_the_browser_has_the_numbers_of_the_model(page, saved, demo_rows):
         assert found == pytest.approx(model.predict([(samples, 22050)])[names].iloc[0].tolist(), abs=1e-3)
 
 
+def test_the_page_says_that_it_tells_no_unlikeness(page):
+    until(page, "document.getElementById('card').textContent.includes('Here it cannot tell whether a sound is unlike')")
+
+
 def test_windows_are_those_of_the_library(page):
     from fusionser.timeline.windows import WindowCutter, WindowSettings
 

@@ -84,9 +84,10 @@ def export_onnx(
     check_range("tolerance", tolerance, 0, MOST_TOLERANCE)
     need_runtime()
     _need_onnx()
-    compared, source = _compared(clips, model.needs_gender)
+    compared, own = _compared(clips, model.needs_gender)
     expected = model.predict(compared, n_jobs=n_jobs, progress=progress)
-    usable = compared[(expected["error"] == "").to_numpy()].reset_index(drop=True)
+    good = (expected["error"] == "").to_numpy()
+    usable, source = compared[good].reset_index(drop=True), _source(int(good[:own].sum()), int(good[own:].sum()))
     if usable.empty:
         raise ExportError(f"none of the clips to compare on can be used; the first: {expected['error'].iloc[0]}")
     expected = expected[expected["error"] == ""].reset_index(drop=True)
@@ -136,20 +137,25 @@ def _need_onnx() -> None:
         ) from error
 
 
-def _compared(clips: pd.DataFrame | None, gender: bool) -> tuple[pd.DataFrame, str]:
-    """Return the rows to compare on, and where they come from."""
+def _source(recordings: int, made: int) -> str:
+    """Return in words where the clips come from that were compared."""
+    if not made:
+        return "recordings"
+    return f"{recordings} recordings and {SYNTHETIC}" if recordings else SYNTHETIC
+
+
+def _compared(clips: pd.DataFrame | None, gender: bool) -> tuple[pd.DataFrame, int]:
+    """Return the rows to compare on, and how many of them, which come first, were given."""
     given = pd.DataFrame({"file": []}) if clips is None else check_rows(clips)
     places = np.unique(np.linspace(0, max(len(given) - 1, 0), min(len(given), COMPARED_CLIPS)).astype(int))
     own = given.iloc[places] if len(given) else given
     lacking = COMPARED_CLIPS - len(own)
     if not lacking:
-        return own.reset_index(drop=True), "recordings"
+        return own.reset_index(drop=True), len(own)
     made = check_rows(synthetic_clips(lacking))
     if not gender:
         made = made.assign(gender="")
-    if not len(own):
-        return made, SYNTHETIC
-    return pd.concat([own, made], ignore_index=True), f"{len(own)} recordings and {SYNTHETIC}"
+    return (pd.concat([own, made], ignore_index=True) if len(own) else made), len(own)
 
 
 def synthetic_clips(count: int) -> pd.DataFrame:

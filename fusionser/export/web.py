@@ -143,6 +143,8 @@ def _own_files(card: OnnxCard) -> dict[str, bytes]:
     described = {
         "name": f"{shown.classifier} on {shown.features_name}",
         "sampling_rate": card.sampling_rate,
+        # The description of a recording is no part of the graph.
+        "tells_unlikeness": False,
         "card": {
             **shown.model_dump(mode="json", include=SHOWN),
             "estimate": estimate,

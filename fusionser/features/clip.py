@@ -36,6 +36,8 @@ T = TypeVar("T")
 class Clip:
     """One row during its analysis: decoded once, prepared once per settings, transformed once per framing.
 
+    The samples of a file of more than `KEPT_SECONDS` are not kept: it is decoded anew for each rate of analysis.
+
     Parameters
     ----------
     row : mapping

@@ -144,8 +144,8 @@ def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str
     if missing:
         raise RowsError(f"the table should have the feature '{missing[0]}', but does not; extract it again")
     for name in columns:
-        # pandas converts truth values, points in time and texts such as "1" too, which are no features.
-        if rows[name].dtype.kind not in "iuf":
+        # pandas converts these too, which are no features. Tables of text hold numbers as text.
+        if rows[name].dtype.kind in "bMmc":
             raise RowsError(
                 f"the table's feature '{name}' holds {rows[name].dtype}; expected numbers: extract the features again"
             )

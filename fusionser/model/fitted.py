@@ -125,6 +125,8 @@ class Model(Predictor):
         with as_clips(X) as clips:
             table = extractor.table(clips.items, sampling_rate)
             result = table.compute(n_jobs=n_jobs, progress=progress)
+        if not result.usable:
+            check_clips(0, next(iter(result.failures.values()), ""))
         rows = table.filled(result)
         # Copies of a clip would say how it sounds, and not how the source does.
         copies = rows[AUDIO_COLUMN].duplicated() & (rows[AUDIO_COLUMN] != "")

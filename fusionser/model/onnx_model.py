@@ -210,8 +210,10 @@ class OnnxModel(Predictor):
         except Exception as error:
             # Untrusted settings may raise any error, such as an overflow.
             raise ModelFileError(f"its inputs cannot be computed ({error})") from error
-        fast = [] if self.onnx_card.whole else [item.name for item in self.onnx_card.inputs if item.speed != 1.0]
-        expected = sorted([*computations, *fast])
+        fast = [] if self.onnx_card.whole else [item for item in self.onnx_card.inputs if item.speed != 1.0]
+        if alone := [item.name for item in fast if item.block not in computations]:
+            raise ModelFileError(f"its input {alone[0]} is heard at another speed only; export the model again")
+        expected = sorted([*computations, *(item.name for item in fast)])
         if sorted(item.name for item in self.session.get_inputs()) != expected:
             raise ModelFileError(f"its graph has other inputs than its description, {', '.join(expected)}")
         if [item.name for item in self.session.get_outputs()] != ["probabilities", "answer"]:

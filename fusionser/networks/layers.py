@@ -1,7 +1,9 @@
 """Layers that several architectures share."""
 
 import math
+import os
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,10 @@ __all__ = [
     "segments",
     "single",
 ]
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the threads of OpenMP that it would wait for.
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 class Network(nn.Module):

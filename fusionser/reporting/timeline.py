@@ -12,6 +12,7 @@ import numpy as np
 from fusionser.errors import SettingsError
 from fusionser.facts import json_value
 from fusionser.files import write_text, write_whole
+from fusionser.model import UNSURE
 from fusionser.names import TIMELINE_SUFFIXES
 from fusionser.reporting.jinja import environment
 from fusionser.rows import write_table
@@ -93,9 +94,14 @@ def _records(table: Any) -> list[dict[str, Any]]:
     return [{str(name): json_value(value) for name, value in record.items()} for record in table.to_dict("records")]
 
 
+def _line(label: Any) -> str:
+    """Return a label without the characters that would end a line or a field of a text file."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in str(label)).split())
+
+
 def _audacity(timeline: Timeline) -> str:
     lines = [
-        f"{one['start']:.3f}\t{one['end']:.3f}\t{one['emotion']} {one['probability']:.2f}\n"
+        f"{one['start']:.3f}\t{one['end']:.3f}\t{_line(one['emotion'])} {one['probability']:.2f}\n"
         for one in timeline.segments.to_dict("records")
     ]
     return "".join(lines)
@@ -104,7 +110,7 @@ def _audacity(timeline: Timeline) -> str:
 def _textgrid(timeline: Timeline) -> str:
     """Return the long text format of Praat, with the emotions in one tier and their probabilities in another."""
     tiers: Mapping[str, Callable[[Any], str]] = {
-        "emotion": lambda one: str(one["emotion"]),
+        "emotion": lambda one: _line(one["emotion"]),
         "probability": lambda one: f"{one['probability']:.2f}",
     }
     end = f"{timeline.seconds:.6f}"
@@ -141,12 +147,11 @@ def sentences_of(timeline: Timeline) -> list[str]:
     if spoken == 0:
         return [f"No speech in {duration}."]
     first = timeline.summary.iloc[0]
-    sentences = [
-        f"Somebody speaks for {clock(spoken)} of {duration}.",
-        f"The longest answer is {first['emotion']}: {100 * first['share']:.0f} % of the speech, with a mean "
-        f"probability of {100 * first['probability']:.0f} %.",
-    ]
-    return sentences + _unlike_sentence(timeline)
+    answer = f"The longest answer is {first['emotion']}: {100 * first['share']:.0f} % of the speech"
+    # What is unsure has the probability of the answer that was not given.
+    if first["emotion"] != UNSURE:
+        answer += f", with a mean probability of {100 * first['probability']:.0f} %"
+    return [f"Somebody speaks for {clock(spoken)} of {duration}.", f"{answer}.", *_unlike_sentence(timeline)]
 
 
 def _unlike_sentence(timeline: Timeline) -> list[str]:
@@ -190,8 +195,8 @@ def _write_page(path: Path, timeline: Timeline, sketch: Sketch | None, model: st
     """Write a page with everything in it: pictures, tables, and the sound."""
     page = environment(autoescape=True, trim_blocks=True).get_template("timeline.html.j2")
     names = [*timeline.classes]
-    if (timeline.segments["emotion"] == "unsure").any():
-        names.append("unsure")
+    if (timeline.segments["emotion"] == UNSURE).any():
+        names.append(UNSURE)
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
     pieces = page.generate(
         name=Path(timeline.file).name,

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect
 
 from fusionser import __version__
 from fusionser.errors import FusionserError, SettingsError
@@ -128,6 +130,10 @@ def _add_errors(app: FastAPI) -> None:
         told = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
         return JSONResponse({"error": told}, 422)
 
+    async def gone(_: Request, __: Exception) -> Response:
+        return Response(status_code=400)
+
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(RequestValidationError, refused)
     app.add_exception_handler(FusionserError, told)
     app.add_exception_handler(HTTPException, unknown)
@@ -144,13 +150,14 @@ def _add_state_paths(app: FastAPI, service: Service) -> None:
         text = {"ready": count > 0, "processes": count}
         return JSONResponse(text, 200 if count else 503)
 
-    @app.get("/model", summary="What the model is: its classes, scores, purpose and limits")
+    @app.get("/model", summary="What the model is: its classes, features, training data and scores")
     async def model() -> dict[str, Any]:
         whole = service.predictor.onnx_card if isinstance(service.predictor, OnnxModel) else None
         export = {} if whole is None else {"onnx": whole.model_dump(mode="json", exclude={"model", "unlikeness"})}
-        return {"name": service.name, **export, "card": service.card.model_dump(mode="json")}
+        told = {"name": service.name, "tells_unlikeness": service.predictor.unlikeness is not None}
+        return {**told, **export, "card": service.card.model_dump(mode="json")}
 
-    @app.get("/metrics", summary="Counters in the format of Prometheus")
+    @app.get("/metrics", summary="Counters in the format of Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(service.measures.page(), media_type="text/plain; version=0.0.4")
 
@@ -180,6 +187,7 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
                 {"name": name, "samples": False, "gender": gender},
                 options,
                 service.limits.most_seconds,
+                service.limits.timeout,
             )
             for name, content in files
         ]
@@ -204,7 +212,9 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         options = {"windows": windows, "hop": hop, **abstention(abstain, most_unlike)}
         ((name, content),) = files
         item = {"name": name, "samples": False}
-        found = await service.ask(Job("timeline", content, item, options, service.limits.most_timeline_seconds))
+        limits = service.limits
+        job = Job("timeline", content, item, options, limits.most_timeline_seconds, limits.timeline_timeout)
+        found = await service.ask(job)
         return JSONResponse(found, 422 if "error" in found else 200)
 
 
@@ -227,12 +237,15 @@ async def _files_of(request: Request, limits: ServiceLimits) -> list[tuple[str, 
                 "the request is empty; send a recording as the body, or in a form (multipart/form-data)"
             )
         return [("recording", content)]
+    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
+    if boundary and b"--" + boundary + b"--" not in (await request.body())[-len(boundary) - 1000 :]:
+        raise UnusableError("the form is cut off: its last boundary is missing; send it again")
     try:
         async with request.form(max_files=limits.most_files, max_fields=limits.most_files) as form:
             uploads = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
             files = [(_shown(part.filename), await part.read()) for part in uploads]
-    except (MultiPartException, HTTPException) as error:
-        told = getattr(error, "message", None) or getattr(error, "detail", "")
+    except (MultiPartException, HTTPException, UnicodeError, LookupError) as error:
+        told = getattr(error, "message", None) or getattr(error, "detail", "") or "its text has no known encoding"
         status = 413 if "Too many" in str(told) else 422
         raise HTTPException(status, f"the form cannot be read: {told}") from error
     if not files:

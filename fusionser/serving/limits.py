@@ -20,6 +20,7 @@ RANGES = {
     "streams": (1, 10_000),
     "rate": (0, 1e6),
     "timeout": (0.1, 3600),
+    "timeline_timeout": (0.1, 24 * 3600),
     "body_timeout": (0.1, 3600),
     "idle_timeout": (0.1, 3600),
     "grace": (0, 3600),
@@ -55,6 +56,8 @@ class ServiceLimits:
         Requests per second of one client, on the average of ten seconds (429); 0 for any number.
     timeout : float, default=60
         Seconds from the last byte of a request to its answer (503).
+    timeline_timeout : float, default=600
+        The same for a time line.
     body_timeout : float, default=30
         Seconds in which a request must have arrived (408).
     idle_timeout : float, default=30
@@ -84,6 +87,7 @@ class ServiceLimits:
     streams: int = 64
     rate: float = 0.0
     timeout: float = 60.0
+    timeline_timeout: float = 600.0
     body_timeout: float = 30.0
     idle_timeout: float = 30.0
     grace: float = 10.0

@@ -21,6 +21,10 @@ MEMORY, CPU_SECONDS = 2**30, 3600
 BLOCK = 1 << 16
 FLOAT_BYTES = 4
 END_SECONDS = 10.0
+MOST_HELD = OPUS_RATE * FLOAT_BYTES * 60
+"""Bytes of decoded samples that wait, of a minute: a small stream can hold hours."""
+
+TOO_MUCH = "more than a minute of the stream waits to be heard; send it about as fast as it is spoken"
 NOT_DECODED = "the stream cannot be decoded; expected WebM or Ogg with Opus"
 
 
@@ -33,6 +37,7 @@ class OpusDecoder:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._decoded, self.count = bytearray(), 0
+        self._too_much = False
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -54,6 +59,10 @@ class OpusDecoder:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
         while block := await self._process.stdout.read(BLOCK):
             self._decoded += block
+            if len(self._decoded) > MOST_HELD:
+                self._too_much = True
+                self._process.kill()
+                return
 
     async def feed(self, piece: bytes) -> npt.NDArray[np.float32]:
         """Give more bytes, and return the samples that are decoded; raise `AudioError` if ffmpeg ended."""
@@ -62,7 +71,7 @@ class OpusDecoder:
             self._process.stdin.write(piece)
             await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise AudioError(NOT_DECODED) from error
+            raise AudioError(TOO_MUCH if self._too_much else NOT_DECODED) from error
         await asyncio.sleep(0)
         return self._taken()
 
@@ -72,6 +81,8 @@ class OpusDecoder:
         self._process.stdin.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._reader), END_SECONDS)
+        if self._too_much:
+            raise AudioError(TOO_MUCH)
         samples = self._taken()
         if self.count == 0:
             raise AudioError(NOT_DECODED)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from fusionser.errors import FusionserError
+from fusionser.files import brief_folder
 from fusionser.serving.worker import receive, send
 
 __all__ = ["Job", "OverloadedError", "UnusableError", "WorkerLostError", "WorkerPool"]
@@ -59,6 +60,8 @@ class Job:
         Of `Predictor.predict`, or of `predict_timeline`.
     most_seconds : float
         Longest recording.
+    timeout : float
+        Seconds that a process may take for it.
     """
 
     kind: str
@@ -66,8 +69,11 @@ class Job:
     item: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
     most_seconds: float = 900.0
+    timeout: float = 60.0
     future: "Future[Any]" = field(default_factory=Future)
     losses: int = 0
+    given_up: bool = False
+    """Whether nobody waits for the answer any more."""
 
     def joins(self, other: "Job") -> bool:
         """Return whether both can be predicted at once."""
@@ -79,6 +85,9 @@ class _Worker:
     """A running process."""
 
     def __init__(self, model: str | None) -> None:
+        self._places = contextlib.ExitStack()
+        # Recordings are removed with the process, however it ends.
+        folder = self._places.enter_context(brief_folder())
         command = [sys.executable, "-P", "-m", "fusionser.serving.worker", *([] if model is None else [model])]
         self.process = subprocess.Popen(  # noqa: S603 - no shell, and a fixed command
             command,
@@ -87,10 +96,14 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             # One core for each process: there are as many as cores.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(folder)},
         )
-        self._wait(START_SECONDS)
-        receive(self._stdout)
+        try:
+            self._wait(START_SECONDS)
+            receive(self._stdout)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def _stdout(self) -> BinaryIO:
@@ -110,14 +123,18 @@ class _Worker:
         self._wait(seconds)
         return receive(self._stdout)[0]
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        self.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
         self.process.wait()
+        self._places.close()
 
 
 class WorkerPool:
@@ -130,8 +147,8 @@ class WorkerPool:
     processes : int
     waiting : int
         Most recordings that wait.
-    timeout : float
-        Seconds that a process may take for a batch.
+    grace : float
+        Seconds that recordings in work get when the pool stops.
     on_loss : callable
         Called when a process was lost.
     """
@@ -141,10 +158,11 @@ class WorkerPool:
         model: str | None,
         processes: int,
         waiting: int,
-        timeout: float,
+        grace: float,
         on_loss: Callable[[], None] = lambda: None,
     ) -> None:
-        self.model, self.timeout, self.on_loss = model, timeout, on_loss
+        self.model, self.grace, self.on_loss = model, grace, on_loss
+        self._workers: list[_Worker] = []
         self.jobs: queue.Queue[Job | None] = queue.Queue(maxsize=waiting)
         self.ready = 0
         self._stopping = threading.Event()
@@ -170,10 +188,15 @@ class WorkerPool:
         return job.future
 
     def stop(self) -> None:
-        """End all processes; jobs that wait are refused."""
+        """End all processes, those that predict after the grace; jobs that are left are refused."""
         self._stopping.set()
+        latest = time.monotonic() + self.grace
         for thread in self._threads:
-            thread.join(timeout=self.timeout)
+            thread.join(timeout=max(latest - time.monotonic(), 0.0))
+        for worker in list(self._workers):
+            worker.kill()
+        for thread in self._threads:
+            thread.join(timeout=REST_SECONDS)
         with contextlib.suppress(queue.Empty):
             while True:
                 _fail([self.jobs.get_nowait()], OverloadedError("the service is stopping; ask again later"))
@@ -187,15 +210,20 @@ class WorkerPool:
                 time.sleep(REST_SECONDS)
                 continue
             self._counted(1)
+            self._workers.append(worker)
             try:
                 self._feed(worker)
             finally:
                 self._counted(-1)
+                self._workers.remove(worker)
                 worker.stop()
 
     def _again(self, jobs: Sequence[Job]) -> None:
         """Queue jobs again that a lost process had."""
         for job in jobs:
+            if job.given_up:
+                _fail([job], WorkerLostError("nobody waits for it any more"))
+                continue
             try:
                 self.jobs.put_nowait(job)
             except queue.Full:
@@ -209,7 +237,11 @@ class WorkerPool:
         held: Job | None = None
         while not self._stopping.is_set():
             jobs, held = self._batch(held)
-            jobs = [job for job in jobs if job.future.running() or job.future.set_running_or_notify_cancel()]
+            jobs = [
+                job
+                for job in jobs
+                if not job.given_up and (job.future.running() or job.future.set_running_or_notify_cancel())
+            ]
             if jobs and not self._answer(worker, jobs):
                 self._again([] if held is None else [held])
                 return
@@ -244,7 +276,7 @@ class WorkerPool:
             "items": [dict(job.item) for job in jobs],
         }
         try:
-            answer = worker.ask(head, [job.content for job in jobs], self.timeout)
+            answer = worker.ask(head, [job.content for job in jobs], jobs[0].timeout)
         except (OSError, EOFError, TimeoutError, ValueError):
             self.on_loss()
             for job in jobs:

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, ClassVar
 
 import uvicorn
@@ -11,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fusionser.errors import SettingsError
 from fusionser.serving.limits import ServiceLimits
+from fusionser.serving.pool import WorkerPool
 
 __all__ = ["listening_socket", "run_service"]
 
@@ -119,4 +122,22 @@ def run_service(app: Any, opened: socket.socket, limits: ServiceLimits) -> None:
         # A stream without messages is closed anyway, and answers to pings wait behind samples.
         ws_ping_interval=None,
     )
-    uvicorn.Server(config).run(sockets=[opened])
+    EndingServer(config, app.state.service.pool, limits.grace).run(sockets=[opened])
+
+
+class EndingServer(uvicorn.Server):
+    """A server that answers what is still in work, with a refusal, before its grace is over."""
+
+    def __init__(self, config: uvicorn.Config, pool: WorkerPool, grace: float) -> None:
+        super().__init__(config)
+        self._pool, self._grace = pool, grace
+        self._ending = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note that the service should end."""
+        super().handle_exit(sig, frame)
+        if not self._ending:
+            self._ending = True
+            timer = threading.Timer(self._grace / 2, self._pool.stop)
+            timer.daemon = True
+            timer.start()

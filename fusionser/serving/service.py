@@ -27,7 +27,7 @@ class Service:
         self.predictor = open_model(model)
         self.measures.waiting.set_function(lambda: self.pool.jobs.qsize())
         self.measures.ready.set_function(lambda: self.pool.ready)
-        self.pool = WorkerPool(model, limits.processes, limits.queue, limits.timeout, self.measures.losses.inc)
+        self.pool = WorkerPool(model, limits.processes, limits.queue, limits.grace / 4, self.measures.losses.inc)
 
     @property
     def card(self) -> ModelCard:
@@ -43,6 +43,11 @@ class Service:
         """Return the answer for a job, within the limit of time."""
         future = asyncio.wrap_future(self.pool.submit(job))
         try:
-            return await asyncio.wait_for(future, self.limits.timeout)
+            return await asyncio.wait_for(future, job.timeout)
+        except asyncio.CancelledError:
+            job.given_up = True
+            raise
         except TimeoutError as error:
-            raise OverloadedError(f"no answer within {self.limits.timeout:g} s; ask again later") from error
+            job.given_up = True
+            shorter = ", or send shorter recordings" if job.kind == "timeline" else ""
+            raise OverloadedError(f"no answer within {job.timeout:g} s; ask again later{shorter}") from error

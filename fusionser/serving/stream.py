@@ -103,6 +103,7 @@ class PooledPredictor(Predictor):
                 np.ascontiguousarray(samples, dtype=np.float32).tobytes(),
                 {"name": "stream", "samples": True, "rate": rate},
                 options,
+                timeout=self._service.limits.timeout,
             )
             for samples, rate in X
         ]
@@ -130,14 +131,18 @@ class Streams:
     async def answer(self, socket: WebSocket) -> None:
         """Answer one stream from its beginning to its end."""
         await socket.accept()
-        self.open += 1
-        self.service.measures.streams.set(self.open)
+        # Clients without the key take no place.
+        counted = 0
         try:
+            start = await self._start(socket)
+            counted = 1
+            self.open += counted
+            self.service.measures.streams.set(self.open)
             if self.open > self.service.limits.streams:
                 raise ClosedStreamError(
                     LATER, f"{self.service.limits.streams} streams are open already; try again later"
                 )
-            await self._follow(socket)
+            await self._follow(socket, start)
         except WebSocketDisconnect:
             pass
         except ClosedStreamError as closed:
@@ -147,7 +152,7 @@ class Streams:
         except FusionserError as error:
             await _close(socket, UNSUPPORTED, str(error))
         finally:
-            self.open -= 1
+            self.open -= counted
             self.service.measures.streams.set(self.open)
 
     async def _apart(self, function: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
@@ -182,8 +187,7 @@ class Streams:
             raise ClosedStreamError(POLICY, 'a key is needed; send it as "key" in the first message')
         return start
 
-    async def _follow(self, socket: WebSocket) -> None:
-        start = await self._start(socket)
+    async def _follow(self, socket: WebSocket, start: Start) -> None:
         decoder = await OpusDecoder.start() if start.format == "opus" else None
         try:
             rate = OPUS_RATE if decoder else start.sampling_rate
@@ -193,7 +197,11 @@ class Streams:
             while (piece := await self._piece(socket, start, decoder)) is not None:
                 pace.count(len(piece))
                 await self._tell(socket, await self._apart(predictor.feed, piece))
-            rest = [await self._apart(predictor.feed, await decoder.finish())] if decoder else []
+            rest = []
+            if decoder:
+                last = await decoder.finish()
+                pace.count(len(last))
+                rest.append(await self._apart(predictor.feed, last))
             rest.append(await self._apart(predictor.finish))
             await self._tell(socket, pd.concat(rest, ignore_index=True), finished=True)
             await socket.close(FINISHED)
@@ -259,7 +267,8 @@ def _window(record: Mapping[Any, Any], classes: tuple[str, ...]) -> dict[str, An
 async def _close(socket: WebSocket, code: int, sentence: str) -> None:
     try:
         await socket.send_json({"error": sentence})
-        await socket.close(code, sentence[:100])
+        # A reason has at most 123 bytes.
+        await socket.close(code, sentence.encode()[:120].decode(errors="ignore"))
     except (RuntimeError, WebSocketDisconnect):
         # The client is gone already.
         return

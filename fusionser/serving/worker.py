@@ -6,6 +6,7 @@ costs only itself.
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -100,8 +101,10 @@ def _predict(model: Predictor, head: Mapping[str, Any], parts: Sequence[bytes], 
     found: list[dict[str, Any]] = [{}] * len(rows)
     for place, record in zip(kept, answers, strict=True):
         found[place] = record
+    blank = {} if model.unlikeness is None else {"unlikeness": math.nan, "unlike_because": ""}
+    unsure = {"unsure_because": ""} if "abstain" in head["options"] else {}
     for place, reason in refused.items():
-        found[place] = {"error": reason}
+        found[place] = {**blank, "error": f"{reason}: cut it, or ask /predict/timeline", **unsure}
     return [_named(record, rows[place]["file"], head["items"][place]["name"]) for place, record in enumerate(found)]
 
 
@@ -123,7 +126,8 @@ def _answers(model: Predictor, rows: Sequence[Mapping[str, Any]], options: Mappi
 def _named(record: Mapping[str, Any], file: str, name: str) -> dict[str, Any]:
     """Return a record that names the recording as the client does, and not the temporary file."""
     error = str(record.get("error", "")).replace(file, name)
-    return {"emotion": "", **record, "file": name, "error": error}
+    # The order of the columns is kept: what follows the error would be a column of a list.
+    return {"file": name, "emotion": "", **record} | {"file": name, "error": error}
 
 
 def _stored(folder: Path, place: int, content: bytes) -> Path:

@@ -13,7 +13,7 @@ from fusionser.model import Predictor, abstention
 from fusionser.samples import Waveform, mix_down
 from fusionser.timeline.speech import speech_frames
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
-from fusionser.waveform import check_rate, samples_of
+from fusionser.waveform import MOST_CHANNELS, check_rate, samples_of
 
 __all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows", "check_model", "mono_piece"]
 
@@ -114,6 +114,11 @@ def mono_piece(samples: npt.NDArray[Any], sampling_rate: int, name: str) -> Wave
     if samples.ndim > 2:
         raise AudioError(f"{name}: got {samples.ndim} dimensions; expected samples, or samples by channels")
     columns = samples[:, None] if samples.ndim == 1 else np.atleast_2d(samples)
+    if columns.shape[1] > MOST_CHANNELS:
+        raise AudioError(
+            f"{name}: got an array of {columns.shape[0]} x {columns.shape[1]}; expected samples by channels, with "
+            f"channels in columns, at most {MOST_CHANNELS}"
+        )
     rows = [{"file": name, "waveform": column, "sampling_rate": sampling_rate} for column in columns.T]
     return mix_down(np.stack([samples_of(row)[0] for row in rows]))
 
@@ -206,7 +211,11 @@ class StreamPredictor:
         return self._answers([*self._cutter.feed(self._resampler.finish()), *self._cutter.finish()])
 
     def _mono(self, samples: Any) -> Waveform:
-        return mono_piece(np.asarray(samples), self.sampling_rate, "stream")
+        if np.ma.is_masked(samples):
+            raise AudioError("stream: some samples are masked; expected all of them")
+        # A tensor comes to NumPy only from the CPU and without gradients.
+        given = samples.detach().cpu() if hasattr(samples, "detach") else samples
+        return mono_piece(np.asarray(given), self.sampling_rate, "stream")
 
     def _answers(self, windows: Iterable[Window]) -> pd.DataFrame:
         answered = answer_windows(windows, self.model, self._cutter.sampling_rate, "stream", **self._options)

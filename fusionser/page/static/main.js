@@ -5,6 +5,7 @@ const $ = (id) => document.getElementById(id);
 const MOST_SECONDS = 600;
 const shown = { classes: [], windows: [], samples: new Float32Array(0), count: 0, rate: 16000, cursor: null };
 let listening = null;
+let turn = 0; // answers for a recording are dropped when another one was begun
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 const seconds = () => Math.max(shown.count / shown.rate, ...shown.windows.slice(-1).map((one) => one.end), 0);
@@ -33,6 +34,14 @@ function cell(row, text) {
   row.append(Object.assign(document.createElement("td"), { textContent: text }));
 }
 
+function showShares(shares) {
+  for (const item of $("bars").children) {
+    const share = shares ? shares[item.dataset.name] || 0 : 0;
+    item.querySelector("progress").value = share;
+    item.lastElementChild.textContent = shares ? percent(share) : "";
+  }
+}
+
 function showWindow(one) {
   const sure = one.probabilities ? Math.max(...Object.values(one.probabilities)) : null;
   $("emotion").textContent = one.error ? "cannot be used" : one.emotion;
@@ -41,11 +50,7 @@ function showWindow(one) {
   $("sure").textContent = one.error || (sure === null ? part : `${certainty}, ${percent(sure)}, ${part}`);
   $("unlike").hidden = !one.unlike;
   $("unlike").textContent = one.unlike ? `Do not rely on this: the sound is ${one.unlike}.` : "";
-  for (const item of $("bars").children) {
-    const share = one.probabilities ? one.probabilities[item.dataset.name] : 0;
-    item.querySelector("progress").value = share;
-    item.lastElementChild.textContent = one.probabilities ? percent(share) : "";
-  }
+  showShares(one.probabilities);
 }
 
 function addWindows(windows) {
@@ -69,6 +74,7 @@ function clear(rate) {
   $("player").hidden = true;
   $("unlike").hidden = true;
   $("sure").textContent = "";
+  showShares(null);
   tell("");
 }
 
@@ -105,6 +111,7 @@ async function listen() {
   const media = await openMicrophone();
   const context = new AudioContext(service.rate ? { sampleRate: service.rate } : {});
   await context.audioWorklet.addModule("page/capture.js");
+  turn++;
   clear(context.sampleRate);
   const source = context.createMediaStreamSource(media);
   const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1 });
@@ -140,10 +147,24 @@ async function listen() {
 
 async function open(recording) {
   if (listening) listening.end();
+  const own = ++turn;
   clear(16000);
+  draw();
   $("emotion").textContent = "Hearing the recording …";
+  try {
+    await hearAll(recording, () => own === turn);
+  } catch (problem) {
+    if (own !== turn) return;
+    $("emotion").textContent = "No answer";
+    throw problem;
+  }
+}
+
+async function hearAll(recording, isLatest) {
+  if (!recording.size) throw new Error("This file is empty. Open another recording.");
   const decoded = recording.arrayBuffer().then((content) => new OfflineAudioContext(1, 1, 16000).decodeAudioData(content)).catch(() => null);
   const [found, audio] = await Promise.all([service.timeline(recording), decoded]);
+  if (!isLatest()) return;
   if (audio) {
     Object.assign(shown, { samples: audio.getChannelData(0), count: audio.length });
     $("player").src = URL.createObjectURL(recording);
@@ -164,15 +185,14 @@ const unlikeOf = (one) => (one.unlikeness > 0.99 ? "unlike the recordings that t
 
 function summarise(found, windows) {
   const [most] = found.summary;
-  if (!most) {
-    $("emotion").textContent = "no speech";
-    return;
-  }
-  $("emotion").textContent = most.emotion;
-  $("sure").textContent = `${percent(most.share)} of the speech; ${found.seconds.toFixed(1)} s in all. Play it to follow the answers.`;
-  const unlike = windows.filter((one) => one.unlikeness > 0.99).length;
-  $("unlike").hidden = !unlike;
-  $("unlike").textContent = unlike ? `Do not rely on this: ${percent(unlike / windows.length)} of the recording is unlike the recordings that the model was trained on.` : "";
+  showShares(most ? Object.fromEntries(found.summary.map((one) => [one.emotion, one.share])) : null);
+  const whole = `${found.seconds.toFixed(1)} s in all`;
+  $("emotion").textContent = most ? most.emotion : "no speech";
+  $("sure").textContent = most ? `${percent(most.share)} of the speech; ${whole}. Play it to follow the answers.` : whole;
+  const told = windows.filter((one) => typeof one.unlikeness === "number");
+  const unlike = told.filter((one) => one.unlikeness > 0.99).length;
+  $("unlike").hidden = !most || !unlike;
+  $("unlike").textContent = unlike ? `Do not rely on this: ${percent(unlike / told.length)} of the windows with speech are unlike the recordings that the model was trained on.` : "";
 }
 
 function follow() {
@@ -211,6 +231,7 @@ function card(described) {
   lines.push(`It was trained on ${heard} recordings of ${card.training_speakers} speakers: ${card.corpus}.`);
   if (card.estimate) lines.push(`On speakers that it does not know, it reached an unweighted average recall (UAR) of ${(100 * card.estimate.pooled.uar).toFixed(1)} %; chance is ${(100 / card.classes.length).toFixed(1)} %. On other recordings it is less.`);
   else lines.push("Its scores are not known.");
+  if (!described.tells_unlikeness) lines.push("Here it cannot tell whether a sound is unlike the recordings that it was trained on. Its answers to such sounds cannot be relied on.");
   $("card").replaceChildren(...lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
   $("model").textContent = described.name;
   $("privacy").textContent = service.privacy;
