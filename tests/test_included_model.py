@@ -1,6 +1,9 @@
 """The included model, and the cards of models."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -149,3 +152,16 @@ def test_few_lines_below_a_long_table(command, clip, tmp_path):
 
 def test_a_model_is_shown_in_one_line():
     assert repr(load_model()) == "<Model: mlp with robust+conv1d-relative, 6 classes>"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_answers(demo_rows):
+    code = (
+        "import multiprocessing, sys, fusionser\n"
+        "model = fusionser.load_model()\n"
+        "def answer(file): return model.predict(file)['emotion'][0]\n"
+        "expected = answer(sys.argv[1])\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "    assert pool.map_async(answer, sys.argv[1:] * 4).get(100) == [expected] * 4\n"
+    )
+    subprocess.run([sys.executable, "-c", code, demo_rows["file"][0]], check=True, timeout=200)

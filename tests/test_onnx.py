@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -271,6 +272,7 @@ def edited(content, change):
         (lambda card: card["inputs"][0].update(digest="0"), "computed prosody otherwise than this version"),
         (lambda card: card["inputs"][0]["computation"].update(kind="x"), "its inputs cannot be computed"),
         (lambda card: card["inputs"][0]["computation"].update(sampling_rate=-3), "its inputs cannot be computed"),
+        (lambda card: card["inputs"][0].update(speed=1.7), "its input prosody is heard at another speed only"),
         (lambda card: card.update(unlikeness="[]"), "its unlikeness is refused"),
         (lambda card: card.update(sampling_rate="fast"), "its description is refused"),
     ],
@@ -285,6 +287,20 @@ def test_each_cut_of_a_file_is_refused_in_one_sentence(robust):
     for size in (0, 1, 100, len(content) // 2, len(content) - 1):
         with pytest.raises(ModelFileError):
             OnnxModel(content[:size])
+
+
+def test_clips_that_cannot_be_used_are_not_counted(command, saved, demo_rows, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for place in range(3):
+        (tmp_path / "mine" / f"{place}.wav").write_text("no recording")
+    told = []
+    for good in (False, True):
+        if good:
+            shutil.copy(demo_rows["file"][0], tmp_path / "mine")
+        done = command("export", saved["svm"], tmp_path / "m.onnx", "--clips", tmp_path / "mine")
+        told.append(" ".join(done.output.split()))
+    assert "On 61 clips (synthetic voices)" in told[0]
+    assert "On 61 clips (1 recording and synthetic voices)" in told[1]
 
 
 def test_the_command(command, saved, demo_rows, tmp_path):

@@ -414,6 +414,11 @@ def test_hostile_names_in_a_time_line(model, talk, tmp_path):
     assert "<script>alert" not in page and "<i>" not in page
     assert "\"'=cmd" in write_timeline(hostile, tmp_path / "t.csv").read_text()
     assert '""' in write_timeline(hostile, tmp_path / "t.TextGrid").read_text()
+    split = replace(timeline, segments=timeline.segments.assign(emotion="a\n9.0\t10.0\tfalse\r\u2028b"))
+    labels = write_timeline(split, tmp_path / "t.txt").read_text().splitlines()
+    assert len(labels) == len(timeline.segments)
+    assert all(line.split("\t")[2].startswith("a 9.0 10.0 false b ") for line in labels)
+    assert 'text = "a 9.0 10.0 false b"' in write_timeline(split, tmp_path / "t.TextGrid").read_text()
 
 
 def test_clock():

@@ -154,3 +154,22 @@ def test_a_tensor_with_gradients_is_a_waveform(model):
     given = NOISE.astype(np.float32)
     answers = model.predict([(torch.tensor(given, requires_grad=True), 16000), (given, 16000)])
     pd.testing.assert_series_equal(answers.iloc[0, 1:], answers.iloc[1, 1:], check_names=False)
+
+
+def test_an_adaptation_to_nothing_that_can_be_used(model):
+    with pytest.raises(FusionserError, match="clips"):
+        model.adapt([(np.zeros(16000), 16000)] * 12)
+
+
+@pytest.mark.parametrize(
+    ("piece", "told"),
+    [
+        (np.stack([NOISE, NOISE]), "expected samples by channels, with channels in columns"),
+        (NOISE[None], "expected samples by channels, with channels in columns"),
+        (np.ma.array(NOISE, mask=NOISE > 0.1), "some samples are masked"),
+    ],
+    ids=["channels first", "one channel first", "masked"],
+)
+def test_pieces_of_another_shape(model, piece, told):
+    with pytest.raises(AudioError, match=told):
+        StreamPredictor(model, 16000).feed(piece)

@@ -141,7 +141,9 @@ def _source(recordings: int, made: int) -> str:
     """Return in words where the clips come from that were compared."""
     if not made:
         return "recordings"
-    return f"{recordings} recordings and {SYNTHETIC}" if recordings else SYNTHETIC
+    if not recordings:
+        return SYNTHETIC
+    return f"{recordings} recording{'' if recordings == 1 else 's'} and {SYNTHETIC}"
 
 
 def _compared(clips: pd.DataFrame | None, gender: bool) -> tuple[pd.DataFrame, int]:
