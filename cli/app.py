@@ -81,6 +81,10 @@ def root(
     """Speech emotion recognition: features, honest scores, saved models, predictions."""
 
 
+OWN_PACKAGES = ("__main__", "cli", "click", "fusionser", "fusionser_cli", "typer")
+"""Packages that end the program when it should end."""
+
+
 def main() -> None:
     """Run the command line; a failure ends in a message and an exit status, not in a traceback."""
     # Results store the command that reproduces them, however fusionser was started.
@@ -94,7 +98,9 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             say(STOPPED)
-        raise
+        if _is_own(stop):
+            raise
+        say("error: a plugin ended the program; 'fusionser list' shows which packages are used")
     except FusionserError as error:
         say(f"error: {with_option(error, sys.argv[1:])}")
     except MemoryError:
@@ -107,6 +113,15 @@ def main() -> None:
         else:
             _say_internal(error)
     sys.exit(1)
+
+
+def _is_own(stop: SystemExit) -> bool:
+    """Return whether the program was ended by itself, and not by code from elsewhere."""
+    place = stop.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    module = "" if place is None else str(place.tb_frame.f_globals.get("__name__"))
+    return module.partition(".")[0] in OWN_PACKAGES
 
 
 def _say_out_of_memory() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fusionser.errors import SettingsError
+from fusionser.files import exists
 
 from .console import print_json, progress_bar, write
 from .options import JOBS_HELP, Group, check_file_to_write, check_jobs, check_out_folder, option, refuse_inputs
@@ -107,6 +108,8 @@ def _clips(place: Path, model: Any) -> Any:
     """Return the rows of the recordings to compare on."""
     from .inputs import check_gender, gather_clips
 
+    if not exists(place):
+        raise SettingsError(f"--clips is {place}, which does not exist; give a recording, a folder, or a table")
     rows = gather_clips([str(place)], None).rows
     check_gender(model, rows, "give --clips a table")
     return rows

@@ -15,6 +15,7 @@ from fusionser.evaluation.evaluate import Evaluation, FoldProgress, calibration_
 from fusionser.facts import Stamp
 from fusionser.likeness import fit_unlikeness
 from fusionser.model import FEATURES, Model, ModelCard, digests_of
+from fusionser.names import NO_SPEECH, UNSURE
 from fusionser.pipeline import (
     Extracted,
     Place,
@@ -293,6 +294,11 @@ def fit_prepared(
     """Fit the pipeline of prepared rows to all of them, after an estimate under `split` unless it is None."""
     table, spec = prepared.table, prepared.spec
     classes = check_labels(table)
+    if taken := sorted({NO_SPEECH, UNSURE} & set(classes)):
+        raise SettingsError(
+            f"a class is named '{taken[0]}', which models answer when they give none; name it otherwise with --rename "
+            f"'{taken[0]}=...'"
+        )
     estimate, temperature, error = None, 1.0, None
     if split is not None:
         estimated, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)

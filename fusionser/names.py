@@ -26,6 +26,12 @@ classes (Batista, Prati and Monard 2004).
 BAGGING = "balanced-bagging"
 IMBALANCE = ("none", "weights", *ROW_BALANCINGS, *COLUMN_BALANCINGS, BAGGING)
 
+UNSURE = "unsure"
+"""What a model answers when it abstains."""
+
+NO_SPEECH = "no speech"
+"""What stands in the place of an emotion where nobody speaks."""
+
 LATE_FUSIONS = ("average", "weighted", "stacked")
 EARLY = "early"
 FUSIONS = (EARLY, *LATE_FUSIONS)

@@ -124,8 +124,10 @@ class Registry(Mapping[str, Any]):
     def _load(self, name: str) -> Any:
         try:
             return self._checked(name, self._plugins[name].load())
-        except Exception as error:
-            # A plugin may fail in any way, and the message must name its package.
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:
+            # A plugin may fail in any way, or end the program, and the message must name its package.
             raise SettingsError(
                 f"the {self.kind} '{name}' of the package {self.origin(name)} cannot be loaded: "
                 f"{type(error).__name__}: {error}. Repair or remove that package"

@@ -424,3 +424,30 @@ def test_settings_and_recipes_that_python_cannot_take(refused, demo_folder, tmp_
     assert "is not valid: " in said and "This is a bug" not in said
     said = refused("evaluate", demo_folder, "--corpus", "demo", "--config", tmp_path / "odd.toml")
     assert "odd.toml: cannot be read as settings" in said
+
+
+def test_more_folds_than_there_can_be(command, demo_folder):
+    # A list of all their numbers would fill the memory.
+    done = command("evaluate", demo_folder, "--corpus", "demo", "--blocks", "zcr", "--folds", 10**15)
+    assert done.status == 1 and "expected 2 to 8, the number of speakers" in " ".join(done.messages.split())
+
+
+def test_classes_that_models_answer_when_they_give_none(command, demo_folder, tmp_path):
+    for name in ("no speech", "unsure"):
+        given = ["--corpus", "demo", "--blocks", "zcr", "--rename", f"sad={name}", "--no-estimate"]
+        done = command("fit", demo_folder, *given, "--out", tmp_path / "m.fusionser")
+        assert done.status == 1 and f"a class is named '{name}'" in " ".join(done.messages.split())
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_plugin_that_ends_the_program_is_told(monkeypatch, capsys, status):
+    elsewhere = {"__name__": "elsewhere"}
+    exec(f"import sys\ndef app(**_): sys.exit({status})", elsewhere)
+    monkeypatch.setattr("fusionser_cli.app.app", elsewhere["app"])
+    monkeypatch.setattr("sys.argv", ["fusionser", "list"])
+    from fusionser_cli.app import main
+
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    assert "a plugin ended the program" in capsys.readouterr().err

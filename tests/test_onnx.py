@@ -349,3 +349,9 @@ def test_an_onnx_file_is_no_model_file(robust):
         load_model(robust[1])
     with pytest.raises(ModelFileError, match="zero: not a file"):
         load_onnx("/dev/zero")
+
+
+def test_clips_that_do_not_exist_are_told(command, saved, tmp_path):
+    done = command("export", saved["svm"], tmp_path / "m.onnx", "--clips", tmp_path / "none")
+    assert done.status == 1 and "which does not exist" in " ".join(done.messages.split())
+    assert not (tmp_path / "m.onnx").exists()

@@ -328,3 +328,11 @@ def test_a_classifier_without_weights_or_balancing_is_not_asked_for_them(wanted,
     assert classifier("plain", seed=3).random_state == 3
     with pytest.raises(SettingsError, match=f"'plain' has no parameter '.*', so it cannot .* strategy '{strategy}'"):
         classifier("plain", **wanted)
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.exit()", "raise SystemExit(3)", "raise BaseException('no')"])
+def test_a_package_that_ends_the_program_is_named_too(installed, code):
+    registry = installed({"ending": "ending_module:THING"}, ending_module=code)
+    with pytest.raises(SettingsError, match="'ending' of the package .* cannot be loaded: (SystemExit|BaseException)"):
+        registry.named("ending")
+    assert registry.loadable() == ["first", "second"]

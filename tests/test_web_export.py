@@ -144,3 +144,10 @@ def test_models_that_have_no_place_in_a_browser(demo_folder, runtime, tmp_path, 
     done = command("export", saved["svm"], "--web", tmp_path / "site", "--onnxruntime-web", runtime, "--json")
     assert json.loads(done.output)["whole"]
     assert (tmp_path / "site" / "index.html").exists()
+    # The page can be written again, and no other page is replaced.
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "index.html").write_text("theirs")
+    for folder, told in (("site", ""), ("theirs", "holds another page")):
+        done = command("export", saved["svm"], "--web", tmp_path / folder, "--onnxruntime-web", runtime)
+        assert (done.status, told in done.messages) == (1 if told else 0, True)
+    assert (tmp_path / "theirs" / "index.html").read_text() == "theirs"

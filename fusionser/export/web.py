@@ -12,7 +12,7 @@ from typing import Any
 from fusionser.errors import ExportError, SettingsError
 from fusionser.export.graph import whole_obstacle
 from fusionser.export.onnx_file import export_onnx
-from fusionser.files import brief_folder, write_bytes
+from fusionser.files import brief_folder, exists, write_bytes
 from fusionser.model import Model, OnnxCard
 from fusionser.page import page_files
 
@@ -124,6 +124,8 @@ def export_web(model: Model, folder: str | Path, *, runtime: Path | None = None,
             f"the model cannot run in a browser, which has only the waveform: {card.because}. --tolerance allows more"
         )
     place = Path(folder)
+    if exists(place / "index.html") and not exists(place / "page" / "model.json"):
+        raise ExportError(f"{place}: holds another page (index.html); choose an empty folder")
     for name, part in {**runtime_parts, **_own_files(card), "model.onnx": content}.items():
         write_bytes(place / name if name == "index.html" else place / "page" / name, part)
     return card

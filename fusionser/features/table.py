@@ -21,6 +21,9 @@ __all__ = ["FeatureTable"]
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
+LARGEST_VALUE = 1e15
+"""Largest absolute value of a feature; the squares of many larger ones overflow."""
+
 
 class FeatureTable:
     """Rows, and the features that an extractor computes for them or finds in them.
@@ -156,6 +159,13 @@ def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str
     if not np.isfinite(values).all():
         column = columns[int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])]
         raise RowsError(f"the table's feature '{column}' has values that are not finite; extract it again")
+    large = np.abs(values) > LARGEST_VALUE
+    if large.any():
+        place, number = (int(found[0]) for found in np.nonzero(large))
+        raise RowsError(
+            f"the table's feature '{columns[number]}' is {values[place, number]:g} in the row of "
+            f"{rows['file'].iloc[places[place]]}; expected at most {LARGEST_VALUE:g}: extract it again"
+        )
     return values
 
 

@@ -16,6 +16,7 @@ from fusionser.features.table import FeatureTable
 from fusionser.files import shown_name
 from fusionser.likeness import Unlikeness
 from fusionser.model.card import ModelCard
+from fusionser.names import UNSURE
 from fusionser.recordings import Clips, as_clips
 from fusionser.rows import given_columns
 from fusionser.waveform import Rates
@@ -24,9 +25,6 @@ __all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Answers", "Predictor",
 
 Answers = tuple[npt.NDArray[Any], npt.NDArray[np.float64]]
 """Labels, and probabilities of shape (n_clips, n_classes)."""
-
-UNSURE = "unsure"
-"""What a model answers when it abstains."""
 
 LEAST_PROBABILITY = 0.5
 """Probability of the answer below which a model abstains: it is then more likely wrong than right."""

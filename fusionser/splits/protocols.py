@@ -106,11 +106,11 @@ class SpeakerKFold(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the folds in speaker order."""
-        wanted = set(self.only) or set(range(1, self.folds + 1))
-        if not wanted <= set(range(1, self.folds + 1)):
+        wanted = set(self.only)
+        if any(not 1 <= number <= self.folds for number in wanted):
             raise ProtocolError(f"{self.name}: only is {list(self.only)}; expected numbers from 1 to {self.folds}")
         every = folds_by_speaker(rows, speakers_of(rows, self.name), self.folds, self.name)
-        yield from (fold for number, fold in enumerate(every, start=1) if number in wanted)
+        yield from (fold for number, fold in enumerate(every, start=1) if not wanted or number in wanted)
 
     def folds_of_whole(self) -> int | None:
         """Return `folds` if only some of them are used, else None."""

@@ -10,15 +10,13 @@ import pandas as pd
 
 from fusionser.errors import AudioError, FusionserError, SettingsError
 from fusionser.model import Predictor, abstention
+from fusionser.names import NO_SPEECH
 from fusionser.samples import Waveform, mix_down
 from fusionser.timeline.speech import speech_frames
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
 from fusionser.waveform import MOST_CHANNELS, check_rate, samples_of
 
 __all__ = ["NO_SPEECH", "Answered", "StreamPredictor", "answer_windows", "check_model", "mono_piece"]
-
-NO_SPEECH = "no speech"
-"""What stands in the place of an emotion where nobody speaks."""
 
 LEAST_SPEECH = 0.1
 """Share of speech from which a window is predicted."""
