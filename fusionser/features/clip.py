@@ -93,13 +93,16 @@ class Clip:
         """Yield the rate, and the samples that `samples` returns block by block; of a long file, only one at a time."""
         if self._decoded or not self._is_long:
             samples, rate = self.samples(sampling_rate)
-            yield rate, iter([samples])
+            yield rate, self._hashed(rate, iter([samples]))
             return
         with row_blocks(self.row) as (rate, blocks):
-            yield rate, blocks if self._hash else self._hashing(rate, blocks)
+            yield rate, self._hashed(rate, blocks)
 
-    def _hashing(self, rate: int, blocks: Iterator[Waveform]) -> Iterator[Waveform]:
+    def _hashed(self, rate: int, blocks: Iterator[Waveform]) -> Iterator[Waveform]:
         """Pass blocks on, and keep their hash, so that they need not be decoded once more for it."""
+        if self._hash or self._augmented:
+            yield from blocks
+            return
         made = Fingerprint(rate)
         for block in blocks:
             made.add(block)
@@ -112,11 +115,9 @@ class Clip:
         if self._augmented:
             return fingerprint(*read_row({**self.row, "augmentation": ""}))
         if not self._hash:
-            with self.blocks() as (rate, blocks):
-                made = Fingerprint(rate)
-                for block in blocks:
-                    made.add(block)
-            self._hash = made.text()
+            with self.blocks() as (_, blocks):
+                for _ in blocks:
+                    pass
         return self._hash
 
     def levels(self, sampling_rate: int | None = None) -> Levels:
