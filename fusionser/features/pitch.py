@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from fusionser.features.best_path import best_path
 from fusionser.features.filters import Array, Array64
 from fusionser.features.spectrum import periodic_window
 
@@ -149,16 +150,7 @@ def _cheapest_path(frequency: Array64, strength: Array64, seconds_a_frame: float
     jumps = np.full((frames - 1, count, count), VOICING_CHANGE_COST * scale)
     jumps[:, :-1, :-1] = OCTAVE_JUMP_COST * scale * np.abs(octaves.T[1:, None, :] - octaves.T[:-1, :, None])
     jumps[:, -1, -1] = 0.0
-    score = np.ascontiguousarray(strength.T)
-    # Methods of the ufuncs take half the time on so few values.
-    best, reached = np.maximum.reduce, np.empty((count, count))
-    for before, now, jump in zip(score[:-1, :, None], score[1:], jumps, strict=True):
-        now += best(np.subtract(before, jump, out=reached), axis=0)
-    back = (score[:-1, :, None] - jumps).argmax(axis=1).tolist()
-    path = [int(score[-1].argmax())]
-    for came_from in reversed(back):
-        path.append(came_from[path[-1]])
-    return np.array(path[::-1], dtype=np.intp)
+    return best_path(strength.T, jumps)
 
 
 def track_pitch(

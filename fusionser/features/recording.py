@@ -117,17 +117,19 @@ class Recording(RelativeFeature):
         top = percentile(level, LOUDEST)
         speech = level >= top - SPEECH
         noise = level <= percentile(level, QUIETEST)
+        loud = power[:, speech]
+        mean, mean_noise = loud.mean(axis=1), power[:, noise].mean(axis=1)
         voiced, harmonics = self._voicing(clip) if heard else (0.0, 0.0)
         values = [
             *_relative_levels(power, speech, noise, levels.peak),
-            _bandwidth(power[:, speech].mean(axis=1), self.sampling_rate),
-            *_bands(power[:, speech].mean(axis=1), self.sampling_rate),
-            *_bands(power[:, noise].mean(axis=1), self.sampling_rate),
-            *_spreads(power[:, speech], self.sampling_rate),
+            _bandwidth(mean, self.sampling_rate),
+            *_bands(mean, self.sampling_rate),
+            *_bands(mean_noise, self.sampling_rate),
+            *_spreads(loud, self.sampling_rate),
             *(math.log10(count / levels.size + RAREST) for count in (levels.clipped, levels.zeros)),
             (level < top - PAUSE).mean(),
-            _flatness(power[:, speech].mean(axis=1)),
-            _flatness(power[:, noise].mean(axis=1)),
+            _flatness(mean),
+            _flatness(mean_noise),
             voiced,
             harmonics,
             _syllables(level),

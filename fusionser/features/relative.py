@@ -6,6 +6,7 @@ the same dynamic range. Only 100 Hz to 3700 Hz are used, which a telephone also 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -126,8 +127,24 @@ def power_response(frequency: Array64) -> Array64:
     return response
 
 
+@lru_cache(maxsize=8)
 def _weights(frames: FrameSettings) -> Array64:
-    return power_response(bin_frequencies(frames.sampling_rate, frames.n_fft))
+    """Return the response of the bins up to `HIGHEST`; that of all others is 0."""
+    response = power_response(bin_frequencies(frames.sampling_rate, frames.n_fft))
+    return response[: np.flatnonzero(response)[-1] + 1]
+
+
+def _used_power(clip: Clip, settings: ClipSettings, frames: FrameSettings) -> Array64:
+    """Return the weighted power of the bins up to `HIGHEST`, shape (n_bins, n_frames)."""
+    weights = _weights(frames)
+    power: Array64 = clip.spectrum(settings, frames).power[: weights.size] * weights[:, None]
+    return power
+
+
+@lru_cache(maxsize=8)
+def _filters(sampling_rate: int, n_fft: int) -> Array64:
+    filters = mel_filters(sampling_rate, n_fft, LOWEST_BANDS + N_BANDS, HIGHEST)
+    return filters[LOWEST_BANDS:].astype(np.float64)
 
 
 def _without_noise(power: Array64, least: float) -> Array64:
@@ -176,9 +193,8 @@ def relative_bands(clip: Clip, settings: ClipSettings, dynamic_range: float) -> 
     """
     rate = settings.sampling_rate
     frames = band_frames(rate)
-    power = clip.spectrum(settings, frames).power.astype(np.float64)
-    power *= _weights(frames)[:, None]
-    filters = mel_filters(rate, frames.n_fft, LOWEST_BANDS + N_BANDS, HIGHEST)[LOWEST_BANDS:].astype(np.float64)
+    power = _used_power(clip, settings, frames)
+    filters = _filters(rate, frames.n_fft)[:, : len(power)]
     speech = _without_noise(power, 0.0)
     energy = speech.sum(axis=0)
     top = percentile(energy, LOUD_FRAMES) or float(energy.max()) or 1.0
@@ -213,13 +229,12 @@ def relative_frames(clip: Clip, settings: ClipSettings, dynamic_range: float) ->
 
 def _pitch(clip: Clip, settings: ClipSettings, count: int) -> tuple[Array64, Array64]:
     frames = pitch_frames(settings.sampling_rate)
-    power = clip.spectrum(settings, frames).power.astype(np.float64)
-    power *= _weights(frames)[:, None]
-    highest = power.max()
-    power = _without_noise(power, 1e-3)
-    power += 1e-14 * highest
-    loudness = np.sqrt(power.sum(axis=0))
-    track = track_pitch(power.astype(np.float32), loudness, settings.sampling_rate, frames.hop_length)
+    used = _used_power(clip, settings, frames)
+    least = 1e-14 * used.max()
+    power = np.full((1 + frames.n_fft // 2, used.shape[1]), least, dtype=np.float32)
+    power[: len(used)] = _without_noise(used, 1e-3) + least
+    loudness = np.sqrt(power.sum(axis=0, dtype=np.float64))
+    track = track_pitch(power, loudness, settings.sampling_rate, frames.hop_length)
     # Both framings have the same hop, but longer frames can be one fewer.
     padding = (0, max(count - track.frequency.size, 0))
     harmonics = np.pad(track.harmonics_to_noise, padding, mode="edge")

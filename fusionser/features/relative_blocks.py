@@ -56,7 +56,9 @@ def spread(series: npt.ArrayLike) -> Array64:
     low, first, middle, third, high = percentiles(values, [10, 25, 50, 75, 90])
     deviation = values.std(axis=-1)
     standard = (values - values.mean(axis=-1, keepdims=True)) / (deviation[..., None] + 1e-6)
-    skewness, kurtosis = (standard**3).mean(axis=-1), np.minimum((standard**4).mean(axis=-1), 10.0)
+    square = standard * standard
+    skewness = (square * standard).mean(axis=-1)
+    kurtosis = np.minimum((square * square).mean(axis=-1), 10.0)
     return np.stack([deviation, third - first, high - middle, low - middle, skewness, kurtosis], axis=-1)
 
 

@@ -110,12 +110,12 @@ def _analysed(frames: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64],
     """Return level in decibels, height of the highest peak of the autocorrelation, and its frequency, per frame."""
     window = np.hanning(FRAME).astype(np.float32)
     power = np.square(np.abs(scipy.fft.rfft(frames * window, n=SIZE, axis=1)))
-    frequencies = np.arange(power.shape[1]) * RATE / SIZE
-    level = 10 * np.log10(power[:, frequencies >= LOWEST_BAND].sum(axis=1) * 2 / SIZE / np.square(window).sum() + 1e-12)
+    low, high = int(np.ceil(LOWEST_BAND * SIZE / RATE)), int(HIGHEST_BAND * SIZE / RATE) + 1
+    level = 10 * np.log10(power[:, low:].sum(axis=1) * 2 / SIZE / np.square(window).sum() + 1e-12)
     # In the noise of rooms and traffic, low frequencies are strongest, and a narrow band of noise looks periodic.
-    power *= frequencies / HIGHEST_BAND
-    power[:, (frequencies < LOWEST_BAND) | (frequencies > HIGHEST_BAND)] = 0.0
-    correlation = autocorrelation(power, axis=1)[:, : int(RATE / LOWEST_PITCH) + 2]
+    band = np.zeros_like(power)
+    band[:, low:high] = power[:, low:high] * (np.arange(low, high) * RATE / SIZE / HIGHEST_BAND)
+    correlation = autocorrelation(band, axis=1)[:, : int(RATE / LOWEST_PITCH) + 2]
     normal = correlation / np.maximum(correlation[:, :1], 1e-20) / _window_correlation(correlation.shape[1])
     shortest = int(RATE / HIGHEST_PITCH)
     left, middle, right = normal[:, shortest - 1 : -2], normal[:, shortest:-1], normal[:, shortest + 1 :]
