@@ -5,6 +5,7 @@ import http.server
 import json
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ import soxr
 from fusionser.errors import ExportError
 from fusionser.export import export_web
 from fusionser.export.web import RUNTIME_FILES, runtime_files
+from fusionser.features.recording import Recording
 from fusionser.jobs import fit
 from fusionser.model import load_model
 from fusionser.spec import PipelineSpec
+from fusionser.timeline.speech import speech_frames
 
 NEEDED = "no Chromium on this machine; the pages are not tried in a browser"
 
@@ -72,6 +75,13 @@ def page(site, demo_rows, tmp_path_factory):
         browser.close()
 
 
+ASKED = """async given => {
+  const service = await import("/page/service.js");
+  await service.model();
+  return service.answer(Float32Array.from(given));
+}"""
+
+
 def until(page, condition):
     for _ in range(600):
         if page.evaluate(condition):
@@ -86,15 +96,63 @@ def test_the_browser_has_the_numbers_of_the_model(page, saved, demo_rows):
     for file in demo_rows["file"][::60]:
         samples = soxr.resample(soundfile.read(file, dtype="float32")[0], 16000, 22050).astype(np.float32)
         found = page.evaluate(
-            "async given => (await import('/page/service.js')).model()"
-            ".then(async () => (await import('/page/service.js')).probabilities(Float32Array.from(given)))",
+            ASKED,
             samples.tolist(),
         )
-        assert found == pytest.approx(model.predict([(samples, 22050)])[names].iloc[0].tolist(), abs=1e-3)
+        assert found["probabilities"] == pytest.approx(
+            model.predict([(samples, 22050)])[names].iloc[0].tolist(), abs=1e-3
+        )
 
 
-def test_the_page_says_that_it_tells_no_unlikeness(page):
-    until(page, "document.getElementById('card').textContent.includes('Here it cannot tell whether a sound is unlike')")
+def _disturbed(samples):
+    """A recording as it is, quiet, clipped, in noise, by telephone, with a hum, with digital silence; and no speech."""
+    random = np.random.default_rng(0)
+    noise = random.normal(size=samples.size).astype(np.float32)
+    times = np.arange(samples.size, dtype=np.float32) / 22050
+    yield from (samples, samples / 300, np.clip(20 * samples, -0.5, 0.5), samples + 0.05 * noise)
+    yield soxr.resample(soxr.resample(samples, 22050, 8000), 8000, 22050)
+    yield samples + 0.02 * np.sin(2 * np.pi * 50 * times, dtype=np.float32)
+    yield np.concatenate([np.zeros(11025, dtype=np.float32), samples])
+    yield samples[:4000]
+    yield from (0.1 * noise, 0.1 * np.sin(2 * np.pi * 200 * times, dtype=np.float32), np.zeros(22050, dtype=np.float32))
+
+
+def test_the_browser_hears_speech_and_unlikeness_as_the_model_does(page, saved, demo_rows):
+    model = load_model(saved["bilstm"])
+    samples = soxr.resample(soundfile.read(demo_rows["file"][0], dtype="float32")[0], 16000, 22050)
+    spoken = 0
+    for clip in map(np.float32, _disturbed(samples.astype(np.float32))):
+        found = page.evaluate(ASKED, clip.tolist())
+        share = speech_frames(clip, 22050).speech.mean()
+        assert found["speech"] == pytest.approx(share, abs=1e-3)
+        if share < 0.1:
+            assert found["probabilities"] is None and found["unlikeness"] is None
+            continue
+        spoken += 1
+        expected = model.predict([(clip, 22050)])["unlikeness"].iloc[0]
+        # Behind digital silence, only the echo of the filter that changes the rate is left, and filters differ.
+        assert found["unlikeness"] == pytest.approx(expected, abs=1e-3 if clip.any() and clip[0] else 2e-3)
+    assert spoken >= 7
+
+
+def test_the_browser_describes_a_recording_by_the_columns_of_the_block(page, demo_rows):
+    """At 16 kHz without resampling, so that nothing but the description is compared."""
+    samples = soundfile.read(demo_rows["file"][0], dtype="float32")[0]
+    for clip in map(np.float32, _disturbed(samples)):
+        if np.ptp(clip) < 1e-3:
+            continue
+        expected = Recording().transform([clip], sampling_rate=16000)[0]
+        found = page.evaluate(
+            "async given => (await import('/page/recording.js')).describe(Float32Array.from(given), 16000)",
+            clip.tolist(),
+        )
+        assert found == pytest.approx(expected.tolist(), abs=2e-3), dict(zip(Recording().names(), found, strict=True))
+
+
+def test_a_model_that_cannot_tell_unlikeness_says_so(saved, runtime, tmp_path):
+    export_web(replace(load_model(saved["bilstm"]), unlikeness=None), tmp_path, runtime=runtime)
+    assert json.loads((tmp_path / "page" / "model.json").read_text())["tells_unlikeness"] is False
+    assert (tmp_path / "page" / "training.json").read_text() == "null"
 
 
 def test_windows_are_those_of_the_library(page):

@@ -145,11 +145,12 @@ def _own_files(card: OnnxCard) -> dict[str, bytes]:
     described = {
         "name": f"{shown.classifier} on {shown.features_name}",
         "sampling_rate": card.sampling_rate,
-        # The description of a recording is no part of the graph.
-        "tells_unlikeness": False,
+        "tells_unlikeness": card.unlikeness is not None,
         "card": {
             **shown.model_dump(mode="json", include=SHOWN),
             "estimate": estimate,
         },
     }
-    return {**files, "model.json": json.dumps(described).encode()}
+    # The description of a recording is no part of the graph; the page computes it.
+    training = card.unlikeness or "null"
+    return {**files, "model.json": json.dumps(described).encode(), "training.json": training.encode()}

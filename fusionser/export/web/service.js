@@ -6,7 +6,8 @@ export let rate;
 export const setKey = () => {};
 
 const WINDOW = 3, HOP = 0.5;
-const SILENCE = 1e-3; // root mean square of 60 dB below full scale
+const LEAST_SPEECH = 0.1; // share of a window
+const MOST_UNLIKE = 0.99;
 let described, worker, count = 0;
 const waiting = new Map();
 
@@ -25,7 +26,7 @@ export async function model() {
     const { resolve, reject } = waiting.get(data.id);
     waiting.delete(data.id);
     if (data.error) reject(new Problem(0, data.error));
-    else resolve(data.probabilities);
+    else resolve(data.answer);
   };
   worker.onerror = (event) => {
     for (const { reject } of waiting.values()) reject(new Problem(0, `The model cannot run in this browser (${event.message || "no reason given"}).`));
@@ -34,20 +35,19 @@ export async function model() {
   return described;
 }
 
-// The probability of each class for samples at the model's rate.
-export function probabilities(samples) {
+// The share of speech, the probability of each class, and how unlike the training recordings samples at the model's rate are.
+export function answer(samples) {
   return new Promise((resolve, reject) => {
     waiting.set(++count, { resolve, reject });
-    worker.postMessage({ id: count, samples });
+    worker.postMessage({ id: count, samples, rate, least: LEAST_SPEECH });
   });
 }
 
 async function answered({ start, end, samples }) {
-  const window = { start, end, error: null, unlike: null, unlikeness: null };
-  let power = 0;
-  for (const sample of samples) power += sample * sample;
-  if (Math.sqrt(power / samples.length) < SILENCE) return { ...window, emotion: "no speech", probabilities: null };
-  const shares = await probabilities(samples);
+  const { speech, probabilities: shares, unlikeness } = await answer(samples);
+  const window = { start, end, speech, error: null, unlike: null, unlikeness };
+  if (!shares) return { ...window, emotion: "no speech", probabilities: null };
+  if (unlikeness > MOST_UNLIKE) window.unlike = "unlike the recordings that the model was trained on";
   const best = shares.indexOf(Math.max(...shares));
   const named = Object.fromEntries(described.card.classes.map((name, place) => [name, shares[place]]));
   const flat = Object.fromEntries(Object.entries(named).map(([name, share]) => [`probability_${name}`, share]));
