@@ -77,6 +77,8 @@ def serve(
         shown = f"[{asked.host}]" if ":" in asked.host else asked.host
         say(f"http://{shown}:{opened.getsockname()[1]}")
         say(f"{app.state.service.name}, {limits.processes} processes; Ctrl-C stops it")
+        if app.state.service.predictor.needs_gender:
+            say("the model needs the speaker's gender, which only POST /predict takes; the page cannot use it")
         run_service(app, opened, limits)
 
 

@@ -90,7 +90,10 @@ def _is_encoded(item: Any) -> bool:
 
 
 def _content(item: Any) -> bytes:
-    read = item.read() if hasattr(item, "read") else bytes(item)
+    try:
+        read = item.read() if hasattr(item, "read") else bytes(item)
+    except (OSError, ValueError) as error:
+        raise FusionserError(f"got a {type(item).__name__} that cannot be read ({error}); open it again") from error
     if isawaitable(read):
         if iscoroutine(read):
             read.close()

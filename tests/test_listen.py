@@ -115,7 +115,7 @@ def test_less_than_a_window_has_one_answer(listen):
         ([], {"SILENT": "1"}, "the microphone 'Desk Mic' gives no samples; is it plugged in"),
         (["--seconds", "inf"], {}, "--seconds is inf; expected more than 0"),
         (["--seconds", "-1"], {}, "--seconds is -1; expected more than 0"),
-        (["--windows", "0.1"], {}, "windows of 0.1 s (--windows); expected 0.25 to 900 s"),
+        (["--windows", "0.1"], {}, "windows is 0.1; expected 0.25 to 900 seconds (--windows)"),
     ],
 )
 def test_what_cannot_be_is_told(listen, arguments, env, message):

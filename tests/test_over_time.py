@@ -155,7 +155,7 @@ def test_the_command_its_page_and_what_it_refuses(command, demo_folder, tmp_path
     assert command("report", tmp_path / "out").status == 0
     assert (tmp_path / "out" / "report.md").read_text() == page
     for options, message in (
-        (["--windows", 0.1], "windows of 0.1 s (--windows); expected 0.25 to 900 s"),
+        (["--windows", 0.1], "windows is 0.1; expected 0.25 to 900 seconds (--windows)"),
         (["--joined", 1], "--joined"),
     ):
         done = command(*given, *options)

@@ -1,6 +1,7 @@
 """A model as a web service, through a real server: answers, limits, streams, and processes that are killed."""
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from fusionser.model import load_model
 from fusionser.serving.guards import RateLimit
 from fusionser.serving.limits import ServiceLimits
 from fusionser.serving.run import listening_socket
+from fusionser.serving.schema import Answers, Refusal, TimelineAnswer
 from fusionser.timeline import predict_timeline
 
 
@@ -397,3 +399,55 @@ def test_a_stop_answers_what_is_in_work_and_leaves_nothing(model_file, demo_rows
     assert time.monotonic() - began < 30
     assert found[0].status_code in (200, 503) and found[0].json()
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/predict?abstian=true", "unknown parameter 'abstian'; did you mean 'abstain'?"),
+     ("/predict/timeline?window=2", "unknown parameter 'window'; did you mean 'windows'?")],
+)  # fmt: skip
+def test_misspelt_parameters_are_told(server, clip, path, told):
+    answered = server.post(path, content=Path(clip).read_bytes())
+    assert answered.status_code == 422 and told in answered.json()["error"]
+
+
+def test_answers_are_as_the_description_of_the_interface_has_them(server, demo_rows, clip):
+    """Every field of real answers is described, and has its type."""
+    noise = (0.1 * np.random.default_rng(0).normal(size=32000)).astype(np.float32)
+    wav = io.BytesIO()
+    soundfile.write(wav, noise, 16000, format="WAV")
+    files = [("a", ("x.wav", b"rubbish")), ("b", ("y.wav", Path(clip).read_bytes())), ("c", ("z.wav", wav.getvalue()))]
+    for query in ("", "?abstain=true"):
+        Answers.model_validate(server.post(f"/predict{query}", files=files).json())
+        for content in (Path(clip).read_bytes(), wav.getvalue()):
+            TimelineAnswer.model_validate(server.post(f"/predict/timeline{query}", content=content).json())
+    Refusal.model_validate(server.post("/predict", content=b"").json())
+    paths = server.get("/openapi.json").json()["paths"]
+    for path, name in (("/predict", "Answers"), ("/predict/timeline", "TimelineAnswer")):
+        answer = paths[path]["post"]["responses"]["200"]["content"]["application/json"]
+        assert answer["schema"]["$ref"].endswith(f"/{name}")
+
+
+def test_clients_are_told_what_they_can_do(server, tmp_path):
+    """Not which option of the command line, or parameter of a function, helps."""
+    times = np.arange(32000) / 16000
+    tone = 0.2 * np.sin(2 * np.pi * 200 * times)
+    soundfile.write(tmp_path / "cancelling.wav", np.stack([tone, -tone], axis=1), 16000)
+    soundfile.write(tmp_path / "whole.wav", tone, 16000)
+    whole = (tmp_path / "whole.wav").read_bytes()
+    soundfile.write(tmp_path / "one.ogg", tone, 16000)
+    one = (tmp_path / "one.ogg").read_bytes()
+    cases = {
+        "cancelling": (tmp_path / "cancelling.wav").read_bytes(),
+        "cut": whole[: len(whole) // 2],
+        "chained": one + one,
+    }
+    told = {"cancelling": "send one of them", "cut": "get a whole copy", "chained": "convert it to WAV or FLAC"}
+    for name, content in cases.items():
+        for path in ("/predict", "/predict/timeline"):
+            answered = server.post(path, content=content)
+            error = answered.json().get("error") or answered.json()["answers"][0]["error"]
+            assert answered.status_code == 422 and error.endswith(told[name]) and "--" not in error
+    for query in ("windows=0.1", "windows=3&hop=9", "most_unlike=0.5", "abstain=maybe"):
+        answered = server.post(f"/predict/timeline?{query}", content=whole)
+        assert answered.status_code == 422 and "--" not in answered.json()["error"]

@@ -73,11 +73,14 @@ def test_the_last_window_ends_with_the_recording():
     assert windows_of(0, 1.0, 0.5, 50) == []
 
 
-@pytest.mark.parametrize(("length", "hop", "told"), [(0.1, 0.1, "--windows"), (3.0, 4.0, "--hop"), (3.0, 0.0, "--hop")])
+@pytest.mark.parametrize(
+    ("length", "hop", "told"),
+    [(0.1, 0.1, "windows is 0.1"), (3.0, 4.0, "hop is 4.0"), (3.0, 0.0, "hop is 0.0"), ("3", 0.5, "windows is '3'")],
+)
 def test_windows_out_of_range_are_told(length, hop, told):
     with pytest.raises(SettingsError, match=told):
         WindowSettings(length, hop)
-    with pytest.raises(SettingsError, match="windows of nan s"):
+    with pytest.raises(SettingsError, match="windows is nan; expected 0.25 to 900 seconds"):
         WindowSettings(float("nan"), 1.0)
 
 
@@ -452,7 +455,7 @@ def test_the_command(command, saved, talk, tmp_path):
         (["--hop", "1"], "--hop has no effect without --windows or --timeline"),
         (["--windows", "3", "--adapt"], "--adapt has no effect with --windows"),
         (["--windows", "3", "--jobs", "2"], "--jobs has no effect with --windows"),
-        (["--windows", "2", "--hop", "3"], "a hop of 3 s"),
+        (["--windows", "2", "--hop", "3"], "hop is 3.0; expected 0.05 to 2 seconds, the length of a window (--hop)"),
         (["--timeline", "x.pdf"], "expected a file ending in .html, .csv"),
         (["--timeline", "nowhere/x.html", "second.wav"], "--timeline is for one recording; got 2"),
     ],
@@ -539,7 +542,7 @@ def test_a_list_with_windows_keeps_its_columns_and_its_unusable_recordings(comma
     answers = command(*given, "--json").json
     assert answers[0]["given"] == {"truth": "sad", "customer": "7"} and "error" in answers[1]
     done = command("predict", demo_rows["file"][0], "--windows", 0)
-    assert done.status == 1 and "windows of 0 s (--windows); expected 0.25 to 900 s" in done.messages
+    assert done.status == 1 and "windows is 0.0; expected 0.25 to 900 seconds (--windows)" in done.messages
 
 
 def test_windows_need_recordings_and_two_outputs_two_files(command, demo_rows, tmp_path):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response, WebSocket
+from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from python_multipart.multipart import parse_options_header
@@ -16,13 +16,14 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
 
 from fusionser import __version__
-from fusionser.errors import FusionserError, SettingsError
+from fusionser.errors import FusionserError, SettingsError, unknown_name
 from fusionser.model import OnnxModel, abstention
 from fusionser.page import content_type, page_files
 from fusionser.reporting.answers import answer_json
 from fusionser.serving.guards import Guard
 from fusionser.serving.limits import ServiceLimits
 from fusionser.serving.pool import Job, OverloadedError, UnusableError, WorkerLostError
+from fusionser.serving.schema import Answers, Refusal, TimelineAnswer
 from fusionser.serving.service import Service
 from fusionser.serving.stream import Streams
 
@@ -49,6 +50,9 @@ BODY = {
     }
 }
 """What ``POST`` takes, for the description of the interface."""
+
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 413, 421, 429, 503)}
+"""What `Guard` and a full queue answer, for the description of the interface."""
 
 EXAMPLE = {
     "model": "mlp on robust+conv1d-relative",
@@ -168,9 +172,16 @@ Gender = Annotated[str, Query(pattern="^(female|male|)$", description="Of the sp
 
 
 def _add_predictions(app: FastAPI, service: Service) -> None:
-    answers: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": EXAMPLE}}}}
+    example: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": EXAMPLE}}}}
 
-    @app.post("/predict", summary="The emotion of each recording", openapi_extra=BODY, responses=answers)
+    @app.post(
+        "/predict",
+        summary="The emotion of each recording",
+        openapi_extra=BODY,
+        response_model=Answers,
+        responses={**example, **REFUSALS, 422: {"model": Answers | Refusal}},
+        dependencies=[Depends(_known_query)],
+    )
     async def predict(
         request: Request, abstain: Abstain = False, most_unlike: MostUnlike = None, gender: Gender = ""
     ) -> Response:
@@ -198,10 +209,17 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         unusable = all(one["error"] for one in found)
         return JSONResponse({"model": service.name, "answers": found}, 422 if unusable else 200)
 
-    @app.post("/predict/timeline", summary="The emotions over time in one recording", openapi_extra=BODY)
+    @app.post(
+        "/predict/timeline",
+        summary="The emotions over time in one recording",
+        openapi_extra=BODY,
+        response_model=TimelineAnswer,
+        responses={**REFUSALS, 422: {"model": Refusal}},
+        dependencies=[Depends(_known_query)],
+    )
     async def timeline(
         request: Request,
-        windows: Annotated[float, Query(ge=0.5, le=30, description="Length of a window in seconds")] = 3.0,
+        windows: Annotated[float, Query(ge=0.25, le=30, description="Length of a window in seconds")] = 3.0,
         hop: Annotated[float, Query(ge=0.1, le=30, description="Seconds from one window to the next")] = 0.5,
         abstain: Abstain = False,
         most_unlike: MostUnlike = None,
@@ -216,6 +234,13 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         job = Job("timeline", content, item, options, limits.most_timeline_seconds, limits.timeline_timeout)
         found = await service.ask(job)
         return JSONResponse(found, 422 if "error" in found else 200)
+
+
+async def _known_query(request: Request) -> None:
+    """Refuse parameters that would have no effect, such as misspelt ones."""
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    if wrong := sorted(set(request.query_params) - set(known)):
+        raise unknown_name("parameter", wrong[0], known)
 
 
 async def _all(service: Service, jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -237,11 +262,13 @@ async def _files_of(request: Request, limits: ServiceLimits) -> list[tuple[str, 
                 "the request is empty; send a recording as the body, or in a form (multipart/form-data)"
             )
         return [("recording", content)]
+    # Each file waits in the queue.
+    most = min(limits.most_files, limits.queue)
     boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
     if boundary and b"--" + boundary + b"--" not in (await request.body())[-len(boundary) - 1000 :]:
         raise UnusableError("the form is cut off: its last boundary is missing; send it again")
     try:
-        async with request.form(max_files=limits.most_files, max_fields=limits.most_files) as form:
+        async with request.form(max_files=most, max_fields=most) as form:
             uploads = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
             files = [(_shown(part.filename), await part.read()) for part in uploads]
     except (MultiPartException, HTTPException, UnicodeError, LookupError) as error:

@@ -53,7 +53,7 @@ class Start(Record):
 
     format: str = Field(pattern="^(f32|s16|opus)$")
     sampling_rate: int = Field(OPUS_RATE, ge=4000, le=384_000)
-    windows: float = Field(3.0, ge=0.5, le=30)
+    windows: float = Field(3.0, ge=0.25, le=30)
     hop: float = Field(0.5, ge=0.1, le=30)
     abstain: bool = False
     key: str | None = None

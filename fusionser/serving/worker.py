@@ -125,9 +125,23 @@ def _answers(model: Predictor, rows: Sequence[Mapping[str, Any]], options: Mappi
 
 def _named(record: Mapping[str, Any], file: str, name: str) -> dict[str, Any]:
     """Return a record that names the recording as the client does, and not the temporary file."""
-    error = str(record.get("error", "")).replace(file, name)
+    error = _for_clients(str(record.get("error", "")).replace(file, name))
     # The order of the columns is kept: what follows the error would be a column of a list.
     return {"file": name, "emotion": "", **record} | {"file": name, "error": error}
+
+
+OPTIONS = {
+    ", or use what is there with --accept-truncated": "",
+    ", or use the first stream with --accept-truncated": "",
+    "use one of them with --channel, such as --channel left": "send one of them",
+}
+"""What messages advise at the command line, and what clients can do instead."""
+
+
+def _for_clients(message: str) -> str:
+    for advice, instead in OPTIONS.items():
+        message = message.replace(advice, instead)
+    return message
 
 
 def _stored(folder: Path, place: int, content: bytes) -> Path:
@@ -158,7 +172,7 @@ def _timeline(model: Predictor, head: Mapping[str, Any], parts: Sequence[bytes],
             raise AudioError(reason)
         found = timeline_json(predict_timeline(file, model, **head["options"]))
     except FusionserError as error:
-        return {"error": str(error).replace(file, item["name"])}
+        return {"error": _for_clients(str(error).replace(file, item["name"]))}
     return {**found, "file": item["name"]}
 
 

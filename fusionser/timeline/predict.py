@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fusionser.checks import channel_number, check_range
 from fusionser.errors import AudioError, SettingsError
-from fusionser.long_recordings import LongRecording, open_long
+from fusionser.long_recordings import LONGEST_HOURS, LongRecording, open_long
 from fusionser.model import Predictor, abstention
 from fusionser.recordings import as_clips
 from fusionser.samples import Waveform
@@ -71,7 +72,7 @@ def predict_timeline(
     windows: float = 3.0,
     hop: float = 0.5,
     sampling_rate: int | None = None,
-    channel: int | None = None,
+    channel: int | str | None = None,
     end: float | None = None,
     abstain: bool = False,
     most_unlike: float | None = None,
@@ -94,7 +95,7 @@ def predict_timeline(
         Distance from the beginning of one window to that of the next in seconds.
     sampling_rate : int, optional
         Rate of an array in Hz.
-    channel : int, optional
+    channel : int or {"left", "right", "mean"}, optional
         The channel of a file to use, from 1. None is the mean of all.
     end : float, optional
         Where to stop, in seconds, such as the end of what is left of a file that was cut off.
@@ -125,7 +126,9 @@ def predict_timeline(
         )
     settings = WindowSettings(windows, hop)
     options = abstention(abstain, most_unlike)
-    with _opened(recording, sampling_rate, end, channel) as (name, source):
+    if end is not None:
+        check_range("end", end, 0, 3600 * LONGEST_HOURS)
+    with _opened(recording, sampling_rate, end, channel_number(channel)) as (name, source):
         pieces = _told(source, progress, listener)
         resampler = Resampler(source.sampling_rate, used.analysis_rate)
         cutter = WindowCutter(resampler.rate, settings)
@@ -195,8 +198,11 @@ def _opened(
             raise SettingsError("a time line is for one recording; got several, or a table")
         item = clips.items[0]
         if isinstance(item, str) or hasattr(item, "__fspath__"):
-            with open_long(str(item), end, channel) as opened:
-                yield clips.shown(str(item)), opened
+            try:
+                with open_long(str(item), end, channel) as opened:
+                    yield clips.shown(str(item)), opened
+            except AudioError as error:
+                raise AudioError(clips.shown(str(error))) from error
             return
         samples, rate = split_pair(item)
         yield "waveform", _in_memory(np.asarray(samples), check_rate(rate if rate is not None else sampling_rate))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ __all__ = ["Resampler", "Window", "WindowCutter", "WindowSettings"]
 
 SHORTEST = 0.25
 """Shortest window, in seconds."""
+
+SHORTEST_HOP = 0.05
+"""Shortest distance of windows, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,14 @@ class WindowSettings:
     hop: float = 0.5
 
     def __post_init__(self) -> None:
-        if not SHORTEST <= self.length <= LONGEST_SECONDS:
-            raise SettingsError(
-                f"windows of {self.length:g} s (--windows); expected {SHORTEST:g} to {LONGEST_SECONDS:g} s"
-            )
-        if not 0.05 <= self.hop <= self.length:
-            raise SettingsError(
-                f"a hop of {self.hop:g} s (--hop); expected 0.05 s to the length of a window, {self.length:g} s"
-            )
+        for name, value, least, most, told in (
+            ("windows", self.length, SHORTEST, LONGEST_SECONDS, ""),
+            ("hop", self.hop, SHORTEST_HOP, self.length, ", the length of a window"),
+        ):
+            if not isinstance(value, Real) or isinstance(value, bool) or not least <= value <= most:
+                raise SettingsError(
+                    f"{name} is {value!r}; expected {least:g} to {most:g} seconds{told}", parameter=name
+                )
 
 
 class Window(NamedTuple):
