@@ -8,6 +8,7 @@ import soundfile
 from running_server import Server
 
 from fusionser.model import load_model
+from fusionser.reporting.timeline import COLOURS
 from fusionser.timeline import predict_timeline
 
 NEEDED = "no Chromium on this machine; the pages are not tried in a browser"
@@ -203,3 +204,11 @@ def test_a_key_is_asked_for(browsers, saved):
         until(page, "document.querySelectorAll('#rows tr').length >= 1")
     finally:
         server.stop()
+
+
+def test_a_class_has_the_colour_that_it_has_in_time_lines(browsers, server):
+    page = opened(browsers["heard"], server)
+    found = page.evaluate(
+        "async () => { const { colour } = await import('/page/draw.js'); return [...Array(9).keys()].map(colour); }"
+    )
+    assert tuple(found) == COLOURS

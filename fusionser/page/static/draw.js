@@ -1,11 +1,10 @@
 // The pictures: probabilities over time, waveform, and spectrogram, on one time axis.
-const LIGHT = ["#c62828", "#6a1b9a", "#1565c0", "#b26a00", "#2e7d32", "#00838f", "#4e342e", "#ad1457", "#455a64"];
-const DARK = ["#ff8a80", "#ce93d8", "#82b1ff", "#ffcc66", "#8fd694", "#80deea", "#d7b8a8", "#ff9ec4", "#b0bec5"];
+const COLOURS = ["#d55e00", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#8c6d31", "#6b4fa0", "#7f7f7f"];
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2], [1, 2], [12, 4], [6, 2, 2, 2], [3, 5]];
 const FRAME = 512;
 
 export const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
-export const colour = (place) => (dark() ? DARK : LIGHT)[place % LIGHT.length];
+export const colour = (place) => COLOURS[place % COLOURS.length];
 
 function prepared(canvas) {
   const scale = window.devicePixelRatio || 1;
