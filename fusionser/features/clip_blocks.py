@@ -132,8 +132,9 @@ class Pitch(FrameParameters, FeatureBlock):
     def compute(self, clip: Clip) -> Array:
         """Return the columns of one clip."""
         spectrum = self.spectrum(clip)
-        band = {"fmin": self.fmin, "fmax": self.fmax}
-        track = track_pitch(spectrum.power, spectrum.rms, self.sampling_rate, self.hop_length, **band)
+        track = track_pitch(
+            spectrum.power, spectrum.rms, self.sampling_rate, self.hop_length, fmin=self.fmin, fmax=self.fmax
+        )
         voiced = track.voiced
         pitch = semitones(track.frequency[voiced])
         if pitch.size < 2:

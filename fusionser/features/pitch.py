@@ -21,7 +21,7 @@ from fusionser.features.best_path import best_path
 from fusionser.features.filters import Array, Array64
 from fusionser.features.spectrum import periodic_window
 
-__all__ = ["PitchTrack", "autocorrelation", "harmonics_to_noise", "semitones", "track_pitch"]
+__all__ = ["PitchTrack", "autocorrelation", "harmonics_to_noise", "low_autocorrelation", "semitones", "track_pitch"]
 
 Floats = TypeVar("Floats", np.float32, np.float64)
 
@@ -108,10 +108,49 @@ def autocorrelation(power: npt.NDArray[Floats], axis: int = 0) -> npt.NDArray[Fl
     return lags
 
 
+def low_autocorrelation(power: npt.NDArray[Floats], n_fft: int, count: int) -> npt.NDArray[Floats]:
+    """Return the first lags of `autocorrelation` in half the time, for spectra without their upper half.
+
+    Even and odd lags are each a transform of half the size.
+
+    Parameters
+    ----------
+    power : ndarray of shape (n_bins, n_frames)
+        The bins that are not zero, below a quarter of the sampling rate: at most a quarter of `n_fft`.
+    n_fft : int
+        Length of the whole transform, a multiple of 4.
+    count : int
+        Number of lags, at most ``1 + n_fft / 2``.
+
+    Returns
+    -------
+    ndarray of shape (count, n_frames)
+
+    Examples
+    --------
+    >>> power = np.random.default_rng(0).random((200, 3))
+    >>> whole = autocorrelation(np.pad(power, ((0, 313), (0, 0))))
+    >>> bool(np.allclose(low_autocorrelation(power, 1024, 300), whole[:300], atol=1e-15))
+    True
+    """
+    half = n_fft // 4
+    filled = np.zeros((half + 1, power.shape[1]), dtype=power.dtype)
+    filled[: len(power)] = power
+    lags = np.empty((count, power.shape[1]), dtype=power.dtype)
+    lags[::2] = scipy.fft.dct(filled, type=1, axis=0)[: (count + 1) // 2]
+    lags[1::2] = scipy.fft.dct(filled[:half], type=3, axis=0)[: count // 2]
+    lags /= n_fft
+    return lags
+
+
 def _autocorrelation(power: Array, n_fft: int, lags: int) -> Array64:
     without_mean = power.astype(np.float64)
     without_mean[:2] = 0.0
-    correlation = autocorrelation(without_mean)[:lags]
+    if len(power) <= n_fft // 4 and n_fft % 4 == 0:
+        correlation = low_autocorrelation(without_mean, n_fft, lags)
+    else:
+        lacking = 1 + n_fft // 2 - len(power)
+        correlation = autocorrelation(np.pad(without_mean, ((0, lacking), (0, 0))) if lacking else without_mean)[:lags]
     energy = correlation[0]
     normal = correlation / np.where(energy > 0, energy, 1.0)
     normal /= _window_autocorrelation(n_fft, lags)[:, None]
@@ -123,16 +162,18 @@ def _candidates(correlation: Array64, shortest: int, sampling_rate: int, fmin: f
 
     In a frame with fewer peaks, the strength of the others is minus infinity.
     """
-    left, middle, right = correlation[shortest - 1 : -2], correlation[shortest:-1], correlation[shortest + 1 :]
     # Only peaks are interpolated and ranked, since they are a small part of all lags.
-    frame, place = np.nonzero(((middle > left) & (middle >= right) & (middle > 0)).T)
-    before, here, after = (part[place, frame] for part in (left, middle, right))
+    rises = correlation[shortest:] > correlation[shortest - 1 : -1]
+    peaks = (rises[:-1] > rises[1:]) & (correlation[shortest:-1] > 0)
+    frame, place = np.divmod(np.flatnonzero(peaks.T.copy()), len(peaks))
+    before, here, after = (correlation[place + shortest + step, frame] for step in (-1, 0, 1))
     shift = 0.5 * (before - after) / (before - 2 * here + after)
     height = here - 0.25 * (before - after) * shift
     lag = place + shortest + shift
     strength = height - OCTAVE_COST * np.log2(fmin * lag / sampling_rate)
-    ranked = np.lexsort((-strength, frame))
-    rank = np.arange(frame.size) - np.searchsorted(frame, frame)
+    strongest = np.argsort(-strength, kind="stable")
+    ranked = strongest[np.argsort(frame[strongest], kind="stable")]
+    rank = np.arange(frame.size) - np.searchsorted(frame, np.arange(correlation.shape[1]))[frame]
     best, rank, frame = ranked[rank < CANDIDATES], rank[rank < CANDIDATES], frame[rank < CANDIDATES]
     shape = (CANDIDATES, correlation.shape[1])
     frequencies, heights, strengths = np.ones(shape), np.zeros(shape), np.full(shape, -np.inf)
@@ -154,7 +195,14 @@ def _cheapest_path(frequency: Array64, strength: Array64, seconds_a_frame: float
 
 
 def track_pitch(
-    power: Array, peaks: Array64, sampling_rate: int, hop_length: int, *, fmin: float = 60.0, fmax: float = 600.0
+    power: Array,
+    peaks: Array64,
+    sampling_rate: int,
+    hop_length: int,
+    *,
+    fmin: float = 60.0,
+    fmax: float = 600.0,
+    n_fft: int | None = None,
 ) -> PitchTrack:
     """Find the fundamental frequency of every frame.
 
@@ -168,6 +216,8 @@ def track_pitch(
         Sampling rate in Hz, and distance between frames in samples.
     fmin, fmax : float
         Range searched, in Hz.
+    n_fft : int, optional
+        Length of the frames, if the spectrum has fewer bins than these give. The bins that it lacks are zero.
 
     Returns
     -------
@@ -182,7 +232,7 @@ def track_pitch(
     >>> round(float(track.frequency[30]))
     150
     """
-    n_fft = 2 * (power.shape[0] - 1)
+    n_fft = n_fft or 2 * (power.shape[0] - 1)
     longest = min(int(np.ceil(sampling_rate / fmin)) + 2, n_fft // 2)
     shortest = max(int(sampling_rate / fmax), 2)
     correlation = _autocorrelation(power, n_fft, longest)

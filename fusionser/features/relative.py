@@ -231,10 +231,12 @@ def _pitch(clip: Clip, settings: ClipSettings, count: int) -> tuple[Array64, Arr
     frames = pitch_frames(settings.sampling_rate)
     used = _used_power(clip, settings, frames)
     least = 1e-14 * used.max()
-    power = np.full((1 + frames.n_fft // 2, used.shape[1]), least, dtype=np.float32)
-    power[: len(used)] = _without_noise(used, 1e-3) + least
-    loudness = np.sqrt(power.sum(axis=0, dtype=np.float64))
-    track = track_pitch(power, loudness, settings.sampling_rate, frames.hop_length)
+    power = _without_noise(used, 1e-3)
+    power += least
+    loudness = np.sqrt(power.sum(axis=0))
+    track = track_pitch(
+        power.astype(np.float32), loudness, settings.sampling_rate, frames.hop_length, n_fft=frames.n_fft
+    )
     # Both framings have the same hop, but longer frames can be one fewer.
     padding = (0, max(count - track.frequency.size, 0))
     harmonics = np.pad(track.harmonics_to_noise, padding, mode="edge")

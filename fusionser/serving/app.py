@@ -112,6 +112,7 @@ def create_app(
     app.state.service = service
     _add_state_paths(app, service)
     _add_predictions(app, service)
+    _add_timelines(app, service)
     _add_stream(app, service, key)
     _add_errors(app)
     _add_page(app)
@@ -209,6 +210,8 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         unusable = all(one["error"] for one in found)
         return JSONResponse({"model": service.name, "answers": found}, 422 if unusable else 200)
 
+
+def _add_timelines(app: FastAPI, service: Service) -> None:
     @app.post(
         "/predict/timeline",
         summary="The emotions over time in one recording",

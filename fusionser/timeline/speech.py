@@ -9,7 +9,7 @@ import scipy.fft
 import soxr
 
 from fusionser.features.percentiles import percentile
-from fusionser.features.pitch import autocorrelation
+from fusionser.features.pitch import autocorrelation, low_autocorrelation
 from fusionser.samples import SILENCE_PEAK, Waveform
 
 __all__ = ["FRAME_SECONDS", "SpeechFrames", "speech_frames"]
@@ -113,9 +113,9 @@ def _analysed(frames: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64],
     low, high = int(np.ceil(LOWEST_BAND * SIZE / RATE)), int(HIGHEST_BAND * SIZE / RATE) + 1
     level = 10 * np.log10(power[:, low:].sum(axis=1) * 2 / SIZE / np.square(window).sum() + 1e-12)
     # In the noise of rooms and traffic, low frequencies are strongest, and a narrow band of noise looks periodic.
-    band = np.zeros_like(power)
-    band[:, low:high] = power[:, low:high] * (np.arange(low, high) * RATE / SIZE / HIGHEST_BAND)
-    correlation = autocorrelation(band, axis=1)[:, : int(RATE / LOWEST_PITCH) + 2]
+    band = np.zeros((high, len(power)), dtype=np.float32)
+    band[low:] = (power[:, low:high] * (np.arange(low, high) * RATE / SIZE / HIGHEST_BAND)).T
+    correlation = low_autocorrelation(band, SIZE, int(RATE / LOWEST_PITCH) + 2).T
     normal = correlation / np.maximum(correlation[:, :1], 1e-20) / _window_correlation(correlation.shape[1])
     shortest = int(RATE / HIGHEST_PITCH)
     left, middle, right = normal[:, shortest - 1 : -2], normal[:, shortest:-1], normal[:, shortest + 1 :]
