@@ -200,6 +200,7 @@ def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
     if out is not None:
         write_table(answers, out)
     _tell_if_all_are_unlike(answers)
+    _tell_of_less_probable(answers, card.classes)
     if json:
         stated = {"setting": ADAPTED} if adapted else {}
         print_json([answer_json(record, card.classes) | stated for record in answers.to_dict("records")])
@@ -216,6 +217,17 @@ def _tell_if_all_are_unlike(answers: Any) -> None:
         say(
             "note: all recordings are unlike those of the training, so none is answered; adaptation does not change "
             "that. --most-unlike 1 answers those whose probability is above 0.5"
+        )
+
+
+def _tell_of_less_probable(answers: Any, classes: Sequence[str]) -> None:
+    """Say how many answers are not the class with the highest probability, which looks like a mistake."""
+    answered = answers[answers["emotion"].isin(classes)]
+    less = answered["probability"] < answered[[f"probability_{name}" for name in classes]].max(axis=1)
+    if less.any():
+        say(
+            f"note: {less.sum()} of {len(answered)} answers are not the class with the highest probability. An SVM "
+            "answers by comparing classes in pairs, and its probabilities are fitted afterwards"
         )
 
 

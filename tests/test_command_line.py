@@ -172,6 +172,18 @@ def test_predict_answers_files_folders_lists_and_standard_input(command, demo_fo
     assert pd.read_csv(tmp_path / "answers.csv")["emotion"][0] in answers[0][0]
 
 
+def test_predict_counts_answers_that_are_not_the_most_probable_class(command, features, tmp_path):
+    """As an SVM's are that compares classes in pairs, here with labels that were shuffled."""
+    table = pd.read_parquet(features)[["file", "speaker", "emotion"]]
+    table["emotion"] = table["emotion"].sample(frac=1, random_state=0).to_numpy()
+    table.to_csv(tmp_path / "shuffled.csv", index=False)
+    command("fit", tmp_path / "shuffled.csv", "--classifier", "svm", "--no-estimate", "--out", tmp_path / "m.fusionser")
+    done = command("predict", tmp_path / "m.fusionser", tmp_path / "shuffled.csv", "--json")
+    answers = done.json
+    less = sum(max(one["probabilities"], key=one["probabilities"].get) != one["emotion"] for one in answers)
+    assert less and f"{less} of 240 answers are not the class with the highest probability" in done.messages
+
+
 def test_predict_answers_for_what_it_cannot_use(command, demo_folder, model, tmp_path):
     good = sorted(demo_folder.iterdir())[0]
     (tmp_path / "bad.wav").write_text("text")

@@ -112,6 +112,9 @@ def test_a_recording_has_the_answers_of_the_model(browsers, server, saved, talk)
     page.locator("details").evaluate("one => { one.open = true; }")
     found = [row.split("\t")[2] for row in page.locator("#rows tr").all_inner_texts()]
     assert found == expected.windows["emotion"].tolist()
+    # An SVM's answer is not always the class with the highest probability.
+    shown = [row.split("\t")[3].strip() for row in page.locator("#rows tr").all_inner_texts()]
+    assert shown == [f"{100 * share:.0f} %" for share in expected.windows["probability"]]
     assert page.inner_text("#emotion") == expected.summary["emotion"][0]
     page.evaluate("document.getElementById('player').play()")
     until(page, "document.getElementById('player').currentTime > 1")

@@ -42,8 +42,11 @@ function showShares(shares) {
   }
 }
 
+// The probability of the answer, which is not the highest in each answer of an SVM; "unsure" has that of the best class.
+const sureOf = ({ probabilities, emotion }) => (probabilities ? probabilities[emotion] ?? Math.max(...Object.values(probabilities)) : null);
+
 function showWindow(one) {
-  const sure = one.probabilities ? Math.max(...Object.values(one.probabilities)) : null;
+  const sure = sureOf(one);
   $("emotion").textContent = one.error ? "cannot be used" : one.emotion;
   const part = `from ${one.start.toFixed(1)} to ${one.end.toFixed(1)} s`;
   const certainty = sure === null ? "" : sure >= 0.8 ? "quite sure" : sure >= 0.5 ? "rather sure" : "not sure";
@@ -60,7 +63,7 @@ function addWindows(windows) {
     cell(row, `${one.start.toFixed(1)} s`);
     cell(row, `${one.end.toFixed(1)} s`);
     cell(row, one.emotion || one.error);
-    cell(row, one.probabilities ? percent(Math.max(...Object.values(one.probabilities))) : "");
+    cell(row, one.probabilities ? percent(sureOf(one)) : "");
     $("rows").append(row);
   }
   if (windows.length) showWindow(windows[windows.length - 1]);
