@@ -19,10 +19,12 @@ function transform(real, imaginary) {
   const size = real.length, { reversed, cosines, sines } = table(size);
   for (let place = 0; place < size; place++) {
     const other = reversed[place];
-    if (other > place) {
-      [real[place], real[other]] = [real[other], real[place]];
-      [imaginary[place], imaginary[other]] = [imaginary[other], imaginary[place]];
-    }
+    if (other <= place) continue;
+    const a = real[place], b = imaginary[place];
+    real[place] = real[other];
+    imaginary[place] = imaginary[other];
+    real[other] = a;
+    imaginary[other] = b;
   }
   for (let half = 1; half < size; half *= 2) {
     const step = size / (2 * half);
@@ -41,10 +43,11 @@ function transform(real, imaginary) {
 
 // The power of the frequencies from 0 to half the rate, of samples that are followed by zeros up to a size.
 export function powerSpectrum(samples, size) {
-  const real = new Float64Array(size), imaginary = new Float64Array(size);
+  const real = new Float64Array(size), imaginary = new Float64Array(size), power = new Float64Array(size / 2 + 1);
   real.set(samples);
   transform(real, imaginary);
-  return Float64Array.from({ length: size / 2 + 1 }, (_, bin) => real[bin] ** 2 + imaginary[bin] ** 2);
+  for (let bin = 0; bin < power.length; bin++) power[bin] = real[bin] * real[bin] + imaginary[bin] * imaginary[bin];
+  return power;
 }
 
 // The autocorrelation, from lag 0 to half the size, of samples with the given power spectrum.
@@ -53,18 +56,17 @@ export function autocorrelation(power) {
   real.set(power);
   for (let bin = 1; bin < size / 2; bin++) real[size - bin] = power[bin];
   transform(real, imaginary);
-  return real.subarray(0, power.length).map((value) => value / size);
+  for (let lag = 0; lag < power.length; lag++) real[lag] /= size;
+  return real.subarray(0, power.length);
 }
 
 // The power spectra of frames whose middles are a hop apart, the first at the first sample, with zeros beyond the ends.
 export function frames(samples, window, size, hop) {
   const before = size / 2 - (size - window.length) / 2;
   return Array.from({ length: Math.floor(samples.length / hop) + 1 }, (_, frame) => {
-    const start = frame * hop - before, part = new Float64Array(size);
-    for (let place = 0; place < window.length; place++) {
-      const sample = samples[start + place];
-      if (sample !== undefined) part[(size - window.length) / 2 + place] = Math.fround(sample * window[place]);
-    }
+    const start = frame * hop - before, shift = (size - window.length) / 2, part = new Float64Array(size);
+    const end = Math.min(window.length, samples.length - start);
+    for (let place = Math.max(0, -start); place < end; place++) part[shift + place] = Math.fround(samples[start + place] * window[place]);
     return powerSpectrum(part, size);
   });
 }

@@ -61,13 +61,17 @@ function mono(audio) {
   return mean;
 }
 
-export async function timeline(recording) {
+// The answers over time; `heard` gets the seconds that are done and all seconds, and returns whether to go on.
+export async function timeline(recording, heard) {
   const content = await recording.arrayBuffer();
   const audio = await new OfflineAudioContext(1, 1, rate).decodeAudioData(content).catch(() => {
     throw new Problem(422, "This is not readable as audio in this browser; convert it to WAV.");
   });
   const cutter = cut(rate, WINDOW, HOP), windows = [];
-  for (const window of [...cutter.feed(mono(audio)), ...cutter.finish()]) windows.push(await answered(window));
+  for (const window of [...cutter.feed(mono(audio)), ...cutter.finish()]) {
+    windows.push(await answered(window));
+    if (!heard(window.end, audio.duration)) break;
+  }
   return { seconds: audio.duration, windows, summary: summary(windows) };
 }
 

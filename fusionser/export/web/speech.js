@@ -18,9 +18,10 @@ const ofWindow = (() => {
 const bin = (frequency) => (frequency * SIZE) / RATE;
 
 function analysed(frame) {
-  const power = powerSpectrum(frame.map((sample, place) => sample * WINDOW[place]), SIZE);
+  const power = powerSpectrum(frame, SIZE);
   const level = 10 * Math.log10((sum(power.subarray(Math.ceil(bin(LOWEST_BAND)))) * 2) / SIZE / ENERGY + 1e-12);
-  const band = power.map((value, place) => (place >= bin(LOWEST_BAND) && place <= bin(HIGHEST_BAND) ? (value * place) / bin(HIGHEST_BAND) : 0));
+  const band = new Float64Array(power.length);
+  for (let place = Math.ceil(bin(LOWEST_BAND)); place <= bin(HIGHEST_BAND); place++) band[place] = (power[place] * place) / bin(HIGHEST_BAND);
   const correlation = autocorrelation(band), at = (lag) => correlation[lag] / Math.max(correlation[0], 1e-20) / ofWindow[lag];
   let best = -1, lagOfBest = SHORTEST_LAG;
   for (let lag = SHORTEST_LAG; lag < LAGS - 1; lag++) {
@@ -46,12 +47,18 @@ function widened(voiced) {
   return marked;
 }
 
+function framed(samples, start) {
+  const frame = new Float64Array(FRAME);
+  for (let place = Math.max(0, -start); place < Math.min(FRAME, samples.length - start); place++) frame[place] = samples[start + place] * WINDOW[place];
+  return frame;
+}
+
 // The share of a window in which there is speech.
 export function speechShare(samples, rate) {
   const count = Math.max(Math.ceil(samples.length / rate / FRAME_SECONDS - 1e-9), 1);
   if (!samples.some((sample) => Math.abs(sample) >= SILENCE)) return 0;
   const heard = resample(samples, rate, RATE), before = (FRAME - HOP) / 2;
-  const frames = Array.from({ length: count }, (_, frame) => analysed(Float64Array.from({ length: FRAME }, (_, place) => heard[frame * HOP - before + place] ?? 0)));
+  const frames = Array.from({ length: count }, (_, frame) => analysed(framed(heard, frame * HOP - before)));
   const loud = percentile(frames.map((frame) => frame.level), 95);
   const isVoiced = (one) => one.periodicity >= PERIODIC && one.level >= loud - RANGE && one.level > LOWEST_LEVEL;
   const voiced = frames.filter(isVoiced);

@@ -1,5 +1,10 @@
 // Statistics of short series, as NumPy computes them.
-export const sum = (values) => values.reduce((total, value) => total + value, 0);
+export function sum(values) {
+  let total = 0;
+  for (let place = 0; place < values.length; place++) total += values[place];
+  return total;
+}
+
 export const mean = (values) => sum(values) / values.length;
 export const share = (marked) => sum(marked.map(Number)) / marked.length;
 export const decibels = (value, least) => 10 * Math.log10(Math.max(value, 10 ** (least / 10)));

@@ -17,7 +17,11 @@ function used(spectra, size) {
     const ratio = ((bin * RATE) / size / LOWEST) ** 8;
     return ratio / (ratio + 1);
   });
-  return spectra.map((spectrum) => weights.map((weight, bin) => spectrum[bin] * weight));
+  return spectra.map((spectrum) => {
+    const weighted = spectrum.slice(0, count);
+    for (let bin = 0; bin < count; bin++) weighted[bin] *= weights[bin];
+    return weighted;
+  });
 }
 
 function withoutNoise(spectra, least) {
@@ -25,10 +29,14 @@ function withoutNoise(spectra, least) {
   const count = Math.min(Math.max(3, Math.floor(0.1 * energy.length)), energy.length);
   const quietest = [...energy.keys()].sort((one, two) => energy[one] - energy[two]).slice(0, count);
   let noise = new Float64Array(spectra[0].length);
-  for (const frame of quietest) spectra[frame].forEach((power, bin) => { noise[bin] += power / count; });
+  for (const frame of quietest) for (let bin = 0; bin < noise.length; bin++) noise[bin] += spectra[frame][bin] / count;
   const largest = 0.1 * percentile(energy, LOUD), total = sum(noise);
   if (total > largest) noise = noise.map((power) => (power * largest) / total);
-  return spectra.map((spectrum) => spectrum.map((power, bin) => Math.max(power - 2 * noise[bin], least * noise[bin])));
+  return spectra.map((spectrum) => {
+    const rest = new Float64Array(noise.length);
+    for (let bin = 0; bin < rest.length; bin++) rest[bin] = Math.max(spectrum[bin] - 2 * noise[bin], least * noise[bin]);
+    return rest;
+  });
 }
 
 function activeFrames(spectra) {
@@ -46,13 +54,13 @@ const ofWindow = (() => {
 
 // The best peaks of a frame's autocorrelation: their frequency, height, and strength, which favours high frequencies.
 function peaksOf(power) {
-  const without = Float64Array.from(power, Math.fround);
+  const without = Float64Array.from(new Float32Array(power));
   without[0] = without[1] = 0;
   const correlation = autocorrelation(without), energy = correlation[0] > 0 ? correlation[0] : 1;
-  const at = (lag) => correlation[lag] / energy / ofWindow[lag];
+  for (let lag = SHORTEST_LAG - 1; lag < LAGS; lag++) correlation[lag] /= energy * ofWindow[lag];
   const found = [];
   for (let lag = SHORTEST_LAG; lag < LAGS - 1; lag++) {
-    const before = at(lag - 1), here = at(lag), after = at(lag + 1);
+    const before = correlation[lag - 1], here = correlation[lag], after = correlation[lag + 1];
     if (!(here > before && here >= after && here > 0)) continue;
     const shift = (0.5 * (before - after)) / (before - 2 * here + after), height = here - 0.25 * (before - after) * shift;
     const strength = height - OCTAVE * Math.log2((MIN * (lag + shift)) / RATE);
@@ -87,7 +95,7 @@ function pitchOf(samples) {
   const least = 1e-14 * Math.max(...spectra.map((spectrum) => Math.max(...spectrum)));
   const cleaned = withoutNoise(spectra, 1e-3).map((spectrum) => {
     const power = new Float64Array(PITCH.size / 2 + 1).fill(least);
-    spectrum.forEach((value, bin) => { power[bin] = value + least; });
+    for (let bin = 0; bin < spectrum.length; bin++) power[bin] += spectrum[bin];
     return power;
   });
   const loudness = cleaned.map((power) => Math.sqrt(sum(power))), loudest = Math.max(...loudness);

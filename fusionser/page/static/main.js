@@ -166,7 +166,11 @@ async function open(recording) {
 async function hearAll(recording, isLatest) {
   if (!recording.size) throw new Error("This file is empty. Open another recording.");
   const decoded = recording.arrayBuffer().then((content) => new OfflineAudioContext(1, 1, 16000).decodeAudioData(content)).catch(() => null);
-  const [found, audio] = await Promise.all([service.timeline(recording), decoded]);
+  const heard = (seconds, of) => {
+    if (isLatest()) $("sure").textContent = `${Math.floor(seconds)} of ${Math.ceil(of)} s`;
+    return isLatest();
+  };
+  const [found, audio] = await Promise.all([service.timeline(recording, heard), decoded]);
   if (!isLatest()) return;
   if (audio) {
     Object.assign(shown, { samples: audio.getChannelData(0), count: audio.length });
