@@ -22,6 +22,7 @@ PARTS = (
     "augmentation",
     "prediction",
     "cold",
+    "hours",
     "profiles",
     "growth",
     "device",

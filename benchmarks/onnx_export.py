@@ -39,8 +39,8 @@ Each model was fitted to four speakers of RAVDESS, networks for one epoch: this 
 nothing about scores. {clips} recordings of other speakers were compared. A file is written only if all answers are the
 same, and no probability differs by more than 0.0001. Times are processor time for one clip, from a file to
 probabilities: the median on one core, with the description of the recording that tells how unlike the training
-recordings it is. The last columns are for Chromium, with ONNX Runtime Web on one thread: from a decoded clip to
-probabilities, and the largest difference from the model.
+recordings it is. The last columns are for Chromium, with ONNX Runtime Web on one thread: elapsed time from a decoded
+clip to probabilities, without that description, and the largest difference from the model.
 
 | model | begins with | MB | largest difference | model, ms | ONNX Runtime, ms | ratio | browser, ms | difference |
 |---|---|---|---|---|---|---|---|---|
