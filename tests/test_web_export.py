@@ -78,7 +78,7 @@ def page(site, demo_rows, tmp_path_factory):
 ASKED = """async given => {
   const service = await import("/page/service.js");
   await service.model();
-  return service.answer(Float32Array.from(given));
+  return service.answer(Float32Array.from(given), 22050);
 }"""
 
 

@@ -20,6 +20,7 @@ from fusionser.features.maps import FrontEnd
 from fusionser.files import brief_folder, write_bytes
 from fusionser.likeness import pack_unlikeness
 from fusionser.model import Agreement, Model, OnnxCard, OnnxInput, OnnxModel, describe, need_runtime
+from fusionser.model.whole_waveform import WholeWaveform
 from fusionser.quiet import quiet
 from fusionser.results import versions
 from fusionser.rows import check_rows
@@ -266,7 +267,8 @@ def _card(model: Model, graph: ModelGraph, because: str) -> OnnxCard:
         for name, item in graph.computations.items()
         for speed in (1.0, *(() if graph.whole else graph.speeds[name]))
     ]
-    rates = {item.sampling_rate for item in graph.computations.values() if item.uses_audio}
+    heard = [item for item in graph.computations.values() if item.uses_audio]
+    rates = {item.sampling_rate for item in heard}
     known = model.unlikeness
     return OnnxCard(
         model=model.card,
@@ -274,6 +276,7 @@ def _card(model: Model, graph: ModelGraph, because: str) -> OnnxCard:
         because=because,
         inputs=inputs,
         sampling_rate=rates.pop() if graph.whole else None,
+        seconds=WholeWaveform.of(heard).duration if graph.whole else None,
         agreement=Agreement(clips=0, clips_from="", largest_difference=0.0, changed_answers=0),
         unlikeness=None if known is None else pack_unlikeness(known).decode(),
         versions={name: value for name, value in versions().items() if name in ("python", "fusionser", "torch")},

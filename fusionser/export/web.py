@@ -126,7 +126,7 @@ def export_web(model: Model, folder: str | Path, *, runtime: Path | None = None,
     place = Path(folder)
     if exists(place / "index.html") and not exists(place / "page" / "model.json"):
         raise ExportError(f"{place}: holds another page (index.html); choose an empty folder")
-    for name, part in {**runtime_parts, **_own_files(card), "model.onnx": content}.items():
+    for name, part in {**runtime_parts, **_own_files(card, model.analysis_rate), "model.onnx": content}.items():
         write_bytes(place / name if name == "index.html" else place / "page" / name, part)
     return card
 
@@ -135,7 +135,7 @@ SHOWN = {"classes", "training_rows", "training_recordings", "training_speakers",
 """What the page tells of the model."""
 
 
-def _own_files(card: OnnxCard) -> dict[str, bytes]:
+def _own_files(card: OnnxCard, analysis_rate: int | None) -> dict[str, bytes]:
     """Return the page, whose service is replaced by the model."""
     files = page_files()
     files |= {file.name: file.read_bytes() for file in sorted(WEB.glob("*.js"))}
@@ -144,7 +144,8 @@ def _own_files(card: OnnxCard) -> dict[str, bytes]:
     estimate = None if shown.estimate is None else {"pooled": shown.estimate.pooled.model_dump()}
     described = {
         "name": f"{shown.classifier} on {shown.features_name}",
-        "sampling_rate": card.sampling_rate,
+        "analysis_rate": analysis_rate,
+        "waveform": {"sampling_rate": card.sampling_rate, "seconds": card.seconds},
         "tells_unlikeness": card.unlikeness is not None,
         "card": {
             **shown.model_dump(mode="json", include=SHOWN),

@@ -115,6 +115,8 @@ class OnnxCard(Record):
     inputs : list of OnnxInput
     sampling_rate : int or None
         Rate in Hz of the waveform.
+    seconds : float or None
+        The part of a clip that the graph uses. Longer clips are cut to it before their rate is changed. None is all.
     int8 : bool
         Whether weights are rounded to 8 bits.
     agreement : Agreement
@@ -130,6 +132,7 @@ class OnnxCard(Record):
     because: str = ""
     inputs: list[OnnxInput]
     sampling_rate: int | None
+    seconds: float | None = None
     int8: bool = False
     agreement: Agreement
     unlikeness: str | None = None
@@ -392,7 +395,9 @@ def describe(card: OnnxCard) -> dict[str, str]:
     ----------
     card : OnnxCard
     """
-    plain: Mapping[str, Any] = {"classes": list(card.model.classes), "sampling_rate": card.sampling_rate}
+    plain: dict[str, Any] = {"classes": list(card.model.classes), "sampling_rate": card.sampling_rate}
+    if card.whole:
+        plain["seconds"] = card.seconds
     inputs: Sequence[str] = [WAVEFORM] if card.whole else [item.name for item in card.inputs]
     return {
         METADATA: card.model_dump_json(),

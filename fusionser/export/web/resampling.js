@@ -1,5 +1,5 @@
-// Change the sampling rate by a windowed sinc that passes nine tenths of the lower band, and 120 dB less beyond it.
-const PASSED = 0.913, BETA = 12.3, ZEROS = 90;
+// Change the sampling rate by a sinc in a Kaiser window, whose values are those of soxr's high quality, within 1e-7.
+const CUTOFF = 0.9568718, BETA = 13.0401, WIDTH = 97.2501;
 
 function bessel(x) {
   let total = 1, term = 1;
@@ -14,10 +14,10 @@ const filters = new Map();
 function filtersOf(from, to) {
   const key = `${from} ${to}`;
   if (filters.has(key)) return filters.get(key);
-  const scale = Math.min(1, to / from), cutoff = (scale * (1 + PASSED)) / 2, half = Math.ceil(ZEROS / scale);
+  const scale = Math.min(1, to / from), cutoff = scale * CUTOFF, width = WIDTH / scale, half = Math.ceil(width);
   const phases = to / divisor(from, to);
   const made = Array.from({ length: phases }, (_, phase) => Float64Array.from({ length: 2 * half }, (_, tap) => {
-    const distance = tap - half + 1 - phase / phases, inside = 1 - (distance / half) ** 2, angle = Math.PI * cutoff * distance;
+    const distance = tap - half + 1 - phase / phases, inside = 1 - (distance / width) ** 2, angle = Math.PI * cutoff * distance;
     if (inside <= 0) return 0;
     return cutoff * (angle ? Math.sin(angle) / angle : 1) * (bessel(BETA * Math.sqrt(inside)) / bessel(BETA));
   }));
@@ -25,15 +25,40 @@ function filtersOf(from, to) {
   return filters.get(key);
 }
 
+// Resample samples that arrive piece by piece; the result does not depend on the pieces.
+export function resampler(from, to) {
+  if (from === to) return { feed: (piece) => piece, finish: () => new Float32Array(0) };
+  const { made, half, phases } = filtersOf(from, to), step = from / divisor(from, to);
+  let kept = new Float32Array(0), first = 0, heard = 0, output = 0;
+  const changed = (count) => {
+    const samples = new Float32Array(count - output);
+    for (let place = 0; place < samples.length; place++, output++) {
+      const start = Math.floor((output * step) / phases) - half + 1 - first, filter = made[(output * step) % phases];
+      let total = 0;
+      for (let tap = Math.max(0, -start); tap < Math.min(2 * half, kept.length - start); tap++) total += filter[tap] * kept[start + tap];
+      samples[place] = total;
+    }
+    return samples;
+  };
+  return {
+    feed(piece) {
+      const begin = Math.min(Math.max(0, Math.floor((output * step) / phases) - half + 1 - first), kept.length);
+      const joined = new Float32Array(kept.length - begin + piece.length);
+      joined.set(kept.subarray(begin));
+      joined.set(piece, kept.length - begin);
+      [kept, first, heard] = [joined, first + begin, heard + piece.length];
+      // An output sample needs half a filter of input behind it.
+      return changed(Math.max(output, Math.floor(((heard - half - 1) * phases) / step)));
+    },
+    finish: () => changed(Math.max(output, Math.round((heard * to) / from))),
+  };
+}
+
 export function resample(samples, from, to) {
   if (from === to) return samples;
-  const { made, half, phases } = filtersOf(from, to), step = from / divisor(from, to);
-  const changed = new Float32Array(Math.round((samples.length * to) / from));
-  for (let output = 0; output < changed.length; output++) {
-    const place = output * step, first = Math.floor(place / phases) - half + 1, filter = made[place % phases];
-    let total = 0;
-    for (let tap = Math.max(0, -first); tap < Math.min(2 * half, samples.length - first); tap++) total += filter[tap] * samples[first + tap];
-    changed[output] = total;
-  }
+  const made = resampler(from, to), before = made.feed(samples), rest = made.finish();
+  const changed = new Float32Array(before.length + rest.length);
+  changed.set(before);
+  changed.set(rest, before.length);
   return changed;
 }

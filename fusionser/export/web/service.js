@@ -1,8 +1,9 @@
 // Answers like the service of fusionser, from the model in this folder: audio never leaves the computer.
+import { fileRates } from "./file_rate.js";
+import { resample, resampler } from "./resampling.js";
 import { cut } from "./windows.js";
 
 export const privacy = "Recordings do not leave this computer: the model runs in this browser.";
-export let rate;
 export const setKey = () => {};
 
 const WINDOW = 3, HOP = 0.5;
@@ -20,7 +21,6 @@ export class Problem extends Error {
 
 export async function model() {
   described = await (await fetch("page/model.json")).json();
-  rate = described.sampling_rate;
   worker = new Worker("page/worker.js", { type: "module" });
   worker.onmessage = ({ data }) => {
     const { resolve, reject } = waiting.get(data.id);
@@ -35,16 +35,19 @@ export async function model() {
   return described;
 }
 
-// The share of speech, the probability of each class, and how unlike the training recordings samples at the model's rate are.
-export function answer(samples) {
+// The share of speech, the probability of each class, and how unlike the training recordings samples at any rate are.
+export function answer(samples, rate) {
   return new Promise((resolve, reject) => {
     waiting.set(++count, { resolve, reject });
-    worker.postMessage({ id: count, samples, rate, least: LEAST_SPEECH });
+    worker.postMessage({ id: count, samples, rate, model: described.waveform, least: LEAST_SPEECH });
   });
 }
 
-async function answered({ start, end, samples }) {
-  const { speech, probabilities: shares, unlikeness } = await answer(samples);
+// Windows are cut at the rate of the recording, as fusionser does, unless all is computed at one rate.
+const windowRate = (own) => described.analysis_rate ?? own;
+
+async function answered({ start, end, samples }, rate) {
+  const { speech, probabilities: shares, unlikeness } = await answer(samples, rate);
   const window = { start, end, speech, error: null, unlike: null, unlikeness };
   if (!shares) return { ...window, emotion: "no speech", probabilities: null };
   if (unlikeness > MOST_UNLIKE) window.unlike = "unlike the recordings that the model was trained on";
@@ -64,12 +67,15 @@ function mono(audio) {
 // The answers over time; `heard` gets the seconds that are done and all seconds, and returns whether to go on.
 export async function timeline(recording, heard) {
   const content = await recording.arrayBuffer();
-  const audio = await new OfflineAudioContext(1, 1, rate).decodeAudioData(content).catch(() => {
+  // The browser's own change of the rate gives other numbers, so it decodes at that of the file.
+  const { decoded, recorded } = fileRates(content);
+  const audio = await new OfflineAudioContext(1, 1, decoded).decodeAudioData(content).catch(() => {
     throw new Problem(422, "This is not readable as audio in this browser; convert it to WAV.");
   });
-  const cutter = cut(rate, WINDOW, HOP), windows = [];
-  for (const window of [...cutter.feed(mono(audio)), ...cutter.finish()]) {
-    windows.push(await answered(window));
+  const rate = windowRate(recorded), cutter = cut(rate, WINDOW, HOP), windows = [];
+  const samples = resample(resample(mono(audio), decoded, recorded), recorded, rate);
+  for (const window of [...cutter.feed(samples), ...cutter.finish()]) {
+    windows.push(await answered(window, rate));
     if (!heard(window.end, audio.duration)) break;
   }
   return { seconds: audio.duration, windows, summary: summary(windows) };
@@ -83,17 +89,17 @@ function summary(windows) {
   return [...counts].map(([emotion, number]) => ({ emotion, share: number / heard.length })).sort((one, two) => two.share - one.share);
 }
 
-export function stream(_, told, ended) {
-  const cutter = cut(rate, WINDOW, HOP);
+export function stream(own, told, ended) {
+  const rate = windowRate(own), cutter = cut(rate, WINDOW, HOP), changing = resampler(own, rate);
   let last = Promise.resolve();
   const answer = (windows) => {
-    for (const window of windows) last = last.then(async () => told([await answered(window)]));
+    for (const window of windows) last = last.then(async () => told([await answered(window, rate)]));
     last = last.catch((problem) => ended(problem.message));
   };
   return {
-    send: (samples) => answer(cutter.feed(samples)),
+    send: (samples) => answer(cutter.feed(changing.feed(samples))),
     end: () => {
-      answer(cutter.finish());
+      answer([...cutter.feed(changing.finish()), ...cutter.finish()]);
       last.then(() => ended(""));
     },
   };

@@ -1,5 +1,6 @@
 // Runs the model beside the page, so that the page stays responsive.
 import * as ort from "./ort.wasm.min.mjs";
+import { resample } from "./resampling.js";
 import { speechShare } from "./speech.js";
 import { unlikenessOf } from "./unlikeness.js";
 
@@ -8,10 +9,17 @@ ort.env.wasm.wasmPaths = new URL("./", import.meta.url).href;
 const session = ort.InferenceSession.create(new URL("./model.onnx", import.meta.url).href, { executionProviders: ["wasm"] });
 const training = fetch(new URL("./training.json", import.meta.url)).then((found) => found.json());
 
-async function answer({ samples, rate, least }) {
+// A model that uses a part of a clip gets it cut before the rate is changed, as in fusionser.
+function prepared(samples, rate, { sampling_rate, seconds }) {
+  const used = seconds === null ? samples : samples.subarray(0, Math.floor(seconds * rate));
+  return resample(used, rate, sampling_rate);
+}
+
+async function answer({ samples, rate, model, least }) {
   const speech = speechShare(samples, rate), known = await training;
   if (speech < least) return { speech, probabilities: null, unlikeness: null };
-  const waveform = new ort.Tensor("float32", samples, [1, samples.length]);
+  const input = prepared(samples, rate, model);
+  const waveform = new ort.Tensor("float32", input, [1, input.length]);
   const { probabilities } = await (await session).run({ waveform });
   return { speech, probabilities: Array.from(probabilities.data), unlikeness: known && unlikenessOf(samples, rate, known) };
 }

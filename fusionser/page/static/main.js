@@ -112,7 +112,7 @@ async function openMicrophone() {
 
 async function listen() {
   const media = await openMicrophone();
-  const context = new AudioContext(service.rate ? { sampleRate: service.rate } : {});
+  const context = new AudioContext();
   await context.audioWorklet.addModule("page/capture.js");
   turn++;
   clear(context.sampleRate);

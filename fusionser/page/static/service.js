@@ -1,6 +1,5 @@
 // What the page asks the service for.
 export const privacy = "Recordings are sent to the server that shows this page, and are not kept there.";
-export const rate = undefined; // that of the microphone
 let key = "";
 export const setKey = (text) => { key = text; };
 
