@@ -156,7 +156,7 @@ def test_the_recording_that_was_opened_last_is_shown(browsers, server, tmp_path,
     until(page, "window.late === true")
     page.wait_for_timeout(500)
     assert page.locator("#rows tr").count() == 1
-    assert "2.0 s in all" in page.inner_text("#sure")
+    assert page.inner_text("#sure").startswith("short.wav, 2.0 s: ")
 
 
 def test_an_example_can_be_chosen_with_the_keyboard(browsers, server):
@@ -215,3 +215,35 @@ def test_a_class_has_the_colour_that_it_has_in_time_lines(browsers, server):
         "async () => { const { colour } = await import('/page/draw.js'); return [...Array(9).keys()].map(colour); }"
     )
     assert tuple(found) == COLOURS
+
+
+def test_a_recording_that_is_opened_while_it_listens_is_alone(browsers, server, saved, tmp_path, talk):
+    samples, rate = soundfile.read(talk)
+    soundfile.write(tmp_path / "short.wav", samples[: 2 * rate], rate)
+    expected = predict_timeline(str(tmp_path / "short.wav"), load_model(saved["svm"]))
+    page = opened(browsers["heard"], server)
+    page.click("#listen")
+    until(page, "document.querySelectorAll('#rows tr').length >= 2")
+    page.set_input_files("#file", tmp_path / "short.wav")
+    until(page, "!document.getElementById('player').hidden")
+    page.wait_for_timeout(1500)
+    assert page.locator("#rows tr").count() == len(expected.windows)
+    assert page.inner_text("#emotion") == expected.summary["emotion"][0]
+    assert page.inner_text("#sure").startswith("short.wav, 2.0 s: ")
+    assert page.inner_text("#measure") == "Share of the speech"
+
+
+def test_what_plays_ends_with_the_next_recording(browsers, server, talk, tmp_path):
+    (tmp_path / "rubbish.wav").write_bytes(b"rubbish")
+    page = opened(browsers["heard"], server)
+    for following in ("listen", "rubbish"):
+        page.set_input_files("#file", talk)
+        until(page, "!document.getElementById('player').hidden")
+        page.evaluate("document.getElementById('player').play()")
+        until(page, "document.getElementById('player').currentTime > 0.2")
+        if following == "listen":
+            page.click("#listen")
+        else:
+            page.set_input_files("#file", tmp_path / "rubbish.wav")
+        until(page, "document.getElementById('player').hidden")
+        assert page.evaluate("document.getElementById('player').paused")

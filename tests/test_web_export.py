@@ -1,10 +1,12 @@
 """A model that runs in the visitor's browser, in a real Chromium, from the folder that ``export --web`` writes."""
 
+import base64
 import functools
 import http.server
 import json
 import shutil
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import soundfile
 import soxr
 
+from fusionser.decoding import decode
 from fusionser.errors import ExportError
 from fusionser.export import export_web
 from fusionser.export.web import RUNTIME_FILES, runtime_files
@@ -19,6 +22,7 @@ from fusionser.features.recording import Recording
 from fusionser.jobs import fit
 from fusionser.model import load_model
 from fusionser.spec import PipelineSpec
+from fusionser.timeline import predict_timeline
 from fusionser.timeline.speech import speech_frames
 
 NEEDED = "no Chromium on this machine; the pages are not tried in a browser"
@@ -37,14 +41,14 @@ def runtime(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def site(saved, runtime, tmp_path_factory):
-    """The address of the exported page."""
-    folder = tmp_path_factory.mktemp("site")
-    card = export_web(load_model(saved["bilstm"]), folder, runtime=runtime)
-    assert card.whole
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    handler.log_message = lambda *arguments: None
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder):
+    handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -52,27 +56,56 @@ def site(saved, runtime, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(site, demo_rows, tmp_path_factory):
-    """The page, with a microphone that plays a recording."""
+def site_folder(saved, runtime, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    card = export_web(load_model(saved["bilstm"]), folder, runtime=runtime)
+    assert card.whole
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(site_folder):
+    """The address of the exported page."""
+    with served(site_folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def talk(demo_rows, tmp_path_factory):
+    talk = tmp_path_factory.mktemp("talk") / "talk.wav"
+    soundfile.write(talk, np.concatenate([soundfile.read(file)[0] for file in demo_rows["file"][:8]]), 16000)
+    return talk
+
+
+@pytest.fixture(scope="module")
+def browser_page(talk):
+    """Open a page in a browser with a microphone that plays a recording."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip(NEEDED)
     playwright = pytest.importorskip("playwright.sync_api")
-    talk = tmp_path_factory.mktemp("talk") / "talk.wav"
-    soundfile.write(talk, np.concatenate([soundfile.read(file)[0] for file in demo_rows["file"][:8]]), 16000)
     microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(
             executable_path=program, args=["--no-sandbox", *microphone, f"--use-file-for-fake-audio-capture={talk}"]
         )
-        opened = browser.new_context(permissions=["microphone"]).new_page()
-        opened.asked, opened.problems, opened.talk = [], [], talk
-        opened.on("request", lambda request: opened.asked.append(request.url))
-        opened.on("pageerror", lambda error: opened.problems.append(str(error)))
-        opened.goto(site)
-        until(opened, "document.querySelectorAll('#bars li').length > 0")
-        yield opened
+        yield functools.partial(_opened, browser)
         browser.close()
+
+
+def _opened(browser, address):
+    page = browser.new_context(permissions=["microphone"]).new_page()
+    page.asked, page.problems = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.goto(address)
+    until(page, "document.querySelectorAll('#bars li').length > 0")
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(browser_page, site):
+    return browser_page(site)
 
 
 ASKED = """async given => {
@@ -178,12 +211,12 @@ def test_windows_are_those_of_the_library(page):
         assert [(first, size) for _, _, first, size in found] == [(start + 1, end - start) for start, end in expected]
 
 
-def test_the_microphone_is_answered_and_nothing_is_sent(page, site):
+def test_the_microphone_is_answered_and_nothing_is_sent(page, site, talk):
     page.click("#listen")
     until(page, "document.querySelectorAll('#rows tr').length >= 2")
     page.click("#listen")
     assert "do not leave this computer" in page.inner_text("#privacy")
-    page.set_input_files("#file", page.talk)
+    page.set_input_files("#file", talk)
     until(page, "!document.getElementById('player').hidden")
     assert page.inner_text("#emotion")
     assert page.problems == []
@@ -209,3 +242,81 @@ def test_models_that_have_no_place_in_a_browser(demo_folder, runtime, tmp_path, 
         done = command("export", saved["svm"], "--web", tmp_path / folder, "--onnxruntime-web", runtime)
         assert (done.status, told in done.messages) == (1 if told else 0, True)
     assert (tmp_path / "theirs" / "index.html").read_text() == "theirs"
+
+
+def test_a_long_recording_does_not_stop_the_page(page, tmp_path):
+    """Windows are cut part by part: a piece of 20 minutes is not copied once for each of its windows."""
+    copied = page.evaluate(
+        """async () => {
+          const { cut } = await import("/page/windows.js");
+          const cutter = cut(100, 3, 0.5), slice = Float32Array.prototype.slice;
+          let copied = 0;
+          Float32Array.prototype.slice = function (...given) {
+            const made = slice.apply(this, given);
+            copied += made.length;
+            return made;
+          };
+          const windows = cutter.feed(new Float32Array(120000)).length;
+          Float32Array.prototype.slice = slice;
+          return [windows, copied];
+        }"""
+    )
+    assert copied[0] == 2395 and copied[1] < 2 * 2395 * 300
+
+
+def test_recordings_of_any_rate_have_the_answers_of_the_model(page, saved, demo_rows, tmp_path):
+    model = load_model(saved["bilstm"])
+    names = [f"probability_{name}" for name in model.card.classes]
+    samples = np.concatenate([soundfile.read(file, dtype="float32")[0] for file in demo_rows["file"][:4]])
+    for rate in (8000, 16000, 44100, 48000):
+        stereo = np.stack([soxr.resample(samples, 16000, rate)] * 2, axis=1)
+        for suffix in ("wav", "flac"):
+            soundfile.write(tmp_path / f"clip.{suffix}", stereo, rate)
+            expected = predict_timeline(str(tmp_path / f"clip.{suffix}"), model).windows
+            content = base64.b64encode((tmp_path / f"clip.{suffix}").read_bytes()).decode()
+            found = page.evaluate(
+                """async content => {
+                  const service = await import("/page/service.js");
+                  await service.model();
+                  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+                  return service.timeline(new Blob([bytes]), () => true);
+                }""",
+                content,
+            )["windows"]
+            assert [one["emotion"] for one in found] == expected["emotion"].tolist()
+            for one, own in zip(found, expected.to_dict("records"), strict=True):
+                assert one["speech"] == pytest.approx(own["speech"], abs=1e-3)
+                if one["probabilities"]:
+                    assert list(one["probabilities"].values()) == pytest.approx([own[name] for name in names], abs=5e-3)
+                    assert one["unlikeness"] == pytest.approx(own["unlikeness"], abs=1e-3)
+
+
+def test_rates_are_read_from_the_header(page, tmp_path):
+    samples = 0.1 * np.sin(np.arange(48000) * 0.05)
+    formats = {"wav": (8000, 44100), "flac": (11025, 96000), "ogg": (22050, 48000), "mp3": (16000, 32000, 44100)}
+    for suffix, rates in formats.items():
+        for rate in rates:
+            soundfile.write(tmp_path / f"a.{suffix}", samples, rate)
+            found = page.evaluate(
+                """async content => (await import("/page/file_rate.js")).fileRates(Uint8Array.from(content).buffer)""",
+                list((tmp_path / f"a.{suffix}").read_bytes()),
+            )
+            assert found == {"decoded": rate, "recorded": rate}
+    soundfile.write(tmp_path / "a.opus", samples, 16000, format="OGG", subtype="OPUS")
+    content = list((tmp_path / "a.opus").read_bytes())
+    opus = page.evaluate(
+        "async content => (await import('/page/file_rate.js')).fileRates(Uint8Array.from(content).buffer)", content
+    )
+    assert opus == {"decoded": 48000, "recorded": 16000} and decode(tmp_path / "a.opus")[1] == 16000
+
+
+def test_a_program_that_cannot_be_loaded_is_told(browser_page, site_folder, demo_rows, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(site_folder, broken)
+    (broken / "page" / "ort.wasm.min.js").unlink()
+    with served(broken) as address:
+        page = browser_page(address)
+        page.wait_for_timeout(1000)
+        page.set_input_files("#file", demo_rows["file"][0])
+        until(page, "!document.getElementById('problem').hidden")
+        assert "The model cannot run in this browser" in page.inner_text("#problem")

@@ -126,6 +126,8 @@ def export_web(model: Model, folder: str | Path, *, runtime: Path | None = None,
     place = Path(folder)
     if exists(place / "index.html") and not exists(place / "page" / "model.json"):
         raise ExportError(f"{place}: holds another page (index.html); choose an empty folder")
+    # Not every web server knows the suffix .mjs.
+    runtime_parts = {name.replace(".mjs", ".js"): part for name, part in runtime_parts.items()}
     for name, part in {**runtime_parts, **_own_files(card, model.analysis_rate), "model.onnx": content}.items():
         write_bytes(place / name if name == "index.html" else place / "page" / name, part)
     return card

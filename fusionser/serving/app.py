@@ -1,10 +1,10 @@
 """The paths of a service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +29,8 @@ from fusionser.serving.stream import Streams
 
 __all__ = ["create_app"]
 
+T = TypeVar("T")
+
 STATUS = {SettingsError: 422, OverloadedError: 503, WorkerLostError: 503, UnusableError: 422}
 
 DESCRIPTION = (
@@ -51,7 +53,7 @@ BODY = {
 }
 """What ``POST`` takes, for the description of the interface."""
 
-REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 413, 421, 429, 503)}
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 403, 413, 421, 429, 503)}
 """What `Guard` and a full queue answer, for the description of the interface."""
 
 EXAMPLE = {
@@ -145,10 +147,12 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _add_state_paths(app: FastAPI, service: Service) -> None:
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", summary="Whether the service runs")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready", summary="Whether the service can predict")
     async def ready() -> Response:
         count = service.pool.ready
@@ -203,7 +207,7 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
             )
             for name, content in files
         ]
-        records = await _all(service, jobs)
+        records = await _while_connected(request, _all(service, jobs))
         for record in records:
             service.measures.clips.labels(answer=record.get("emotion") or "error").inc()
         found = [answer_json(record, service.card.classes) for record in records]
@@ -235,15 +239,36 @@ def _add_timelines(app: FastAPI, service: Service) -> None:
         item = {"name": name, "samples": False}
         limits = service.limits
         job = Job("timeline", content, item, options, limits.most_timeline_seconds, limits.timeline_timeout)
-        found = await service.ask(job)
+        found = await _while_connected(request, service.ask(job))
         return JSONResponse(found, 422 if "error" in found else 200)
 
 
 async def _known_query(request: Request) -> None:
     """Refuse parameters that would have no effect, such as misspelt ones."""
     known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
-    if wrong := sorted(set(request.query_params) - set(known)):
+    given = [name for name, _ in request.query_params.multi_items()]
+    if wrong := sorted(set(given) - set(known)):
         raise unknown_name("parameter", wrong[0], known)
+    if twice := sorted({name for name in given if given.count(name) > 1}):
+        raise UnusableError(f"{twice[0]} is given more than once; give one value")
+
+
+async def _while_connected(request: Request, answer: Coroutine[Any, Any, T]) -> T:
+    """Return an answer; give it up, and raise `ClientDisconnect`, if the client goes before."""
+    work, leaving = asyncio.ensure_future(answer), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        work.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _all(service: Service, jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -306,6 +331,6 @@ def _add_page(app: FastAPI) -> None:
 
         return answer
 
-    app.add_api_route("/", of("index.html"), include_in_schema=False)
+    app.add_api_route("/", of("index.html"), methods=["GET", "HEAD"], include_in_schema=False)
     for name in files:
-        app.add_api_route(f"/page/{name}", of(name), include_in_schema=False)
+        app.add_api_route(f"/page/{name}", of(name), methods=["GET", "HEAD"], include_in_schema=False)

@@ -152,9 +152,7 @@ class Guard:
             await self._request(scope, receive, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origin = header(scope, b"origin")
-        foreign = origin is not None and _address(origin).netloc != header(scope, b"host")
-        if foreign or not self._known_host(scope):
+        if _is_foreign(scope) or not self._known_host(scope):
             await receive()
             await send(
                 {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "pages of others may not listen"}
@@ -197,14 +195,17 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         """Raise `RefusedRequestError` for what can be refused by its headers."""
         if not self._known_host(scope):
-            raise RefusedRequestError(
-                421, f"this service is not {header(scope, b'host')}; start it with --allow-host to allow that"
-            )
+            named = header(scope, b"host")
+            told = f"is not {named}; start it with --allow-host to allow that" if named else "needs the header Host"
+            raise RefusedRequestError(421, f"this service {told}")
+        if _is_foreign(scope):
+            raise RefusedRequestError(403, "pages of others may not use this service")
         path = scope["path"]
         if not (path in OPEN_PATHS or path.startswith("/page/")):
             given = header(scope, KEY_HEADER)
             if not key_matches(given, self.key):
-                raise RefusedRequestError(401, "a key is needed; send it as the header X-API-Key")
+                told = "a key is needed; send it as the header X-API-Key" if given is None else "this key is wrong"
+                raise RefusedRequestError(401, told)
         if path in ("/health", "/ready", "/metrics"):
             return
         client = str((scope.get("client") or ("",))[0])
@@ -213,6 +214,12 @@ class Guard:
         length = header(scope, b"content-length")
         if length is not None and length.isdecimal() and int(length) > self.limits.most_bytes:
             raise RefusedRequestError(413, _too_large(self.limits))
+
+
+def _is_foreign(scope: Scope) -> bool:
+    """Return whether a browser asks for a page that this service did not give it."""
+    origin = header(scope, b"origin")
+    return origin is not None and _address(origin).netloc != header(scope, b"host")
 
 
 def _too_large(limits: ServiceLimits) -> str:

@@ -29,6 +29,9 @@ START_SECONDS = 120.0
 MOST_LOSSES = 1
 """Processes that a recording may lose before it is refused: it may be the cause."""
 
+ASIDE_SECONDS = 0.5
+"""Time after which it is looked whether anybody waits for an answer that takes long."""
+
 REST_SECONDS = 1.0
 """Time between two attempts to start a process."""
 
@@ -39,6 +42,10 @@ class OverloadedError(FusionserError):
 
 class WorkerLostError(FusionserError):
     """The process that had a recording ended, or was late."""
+
+
+class AbandonedError(FusionserError):
+    """Nobody waits for what a process computes."""
 
 
 class UnusableError(FusionserError):
@@ -116,12 +123,23 @@ class _Worker:
             if not selector.select(seconds):
                 raise TimeoutError
 
-    def ask(self, head: Mapping[str, Any], parts: Sequence[bytes], seconds: float) -> dict[str, Any]:
-        """Return the answer; raise `EOFError`, `OSError` or `TimeoutError` if there is none."""
+    def ask(
+        self, head: Mapping[str, Any], parts: Sequence[bytes], seconds: float, is_wanted: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """Return the answer; raise `EOFError`, `OSError`, `TimeoutError` or `AbandonedError` if there is none."""
         assert self.process.stdin is not None  # noqa: S101 - it was asked for
         send(self.process.stdin, head, parts)  # type: ignore[arg-type]
-        self._wait(seconds)
-        return receive(self._stdout)[0]
+        latest = time.monotonic() + seconds
+        while True:
+            try:
+                self._wait(min(ASIDE_SECONDS, max(latest - time.monotonic(), 0.0)))
+            except TimeoutError:
+                if not is_wanted():
+                    raise AbandonedError("nobody waits for it any more") from None
+                if time.monotonic() >= latest:
+                    raise
+            else:
+                return receive(self._stdout)[0]
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -276,7 +294,11 @@ class WorkerPool:
             "items": [dict(job.item) for job in jobs],
         }
         try:
-            answer = worker.ask(head, [job.content for job in jobs], jobs[0].timeout)
+            answer = worker.ask(head, [job.content for job in jobs], jobs[0].timeout, lambda: _is_wanted(jobs))
+        except AbandonedError as error:
+            # The process would compute on; another one is ready sooner.
+            _fail(jobs, error)
+            return False
         except (OSError, EOFError, TimeoutError, ValueError):
             self.on_loss()
             for job in jobs:
@@ -287,6 +309,11 @@ class WorkerPool:
             return False
         _give(jobs, answer)
         return True
+
+
+def _is_wanted(jobs: Sequence[Job]) -> bool:
+    """Return whether anybody waits for one of the jobs, or all will end soon."""
+    return jobs[0].kind != "timeline" or not all(job.given_up for job in jobs)
 
 
 def _give(jobs: Sequence[Job], answer: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """A model, the processes that run it, and what is counted."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 from fusionser.model import ModelCard
@@ -25,6 +26,7 @@ class Service:
     def __init__(self, model: str | None, limits: ServiceLimits) -> None:
         self.limits, self.measures = limits, Measures()
         self.predictor = open_model(model)
+        self._timelines = asyncio.Semaphore(max(limits.processes - 1, 1))
         self.measures.waiting.set_function(lambda: self.pool.jobs.qsize())
         self.measures.ready.set_function(lambda: self.pool.ready)
         self.pool = WorkerPool(model, limits.processes, limits.queue, limits.grace / 4, self.measures.losses.inc)
@@ -41,9 +43,11 @@ class Service:
 
     async def ask(self, job: Job) -> Any:
         """Return the answer for a job, within the limit of time."""
-        future = asyncio.wrap_future(self.pool.submit(job))
+        # Time lines take long, and leave a process for single recordings.
+        place = self._timelines if job.kind == "timeline" else contextlib.nullcontext()
         try:
-            return await asyncio.wait_for(future, job.timeout)
+            async with asyncio.timeout(job.timeout), place:
+                return await asyncio.wrap_future(self.pool.submit(job))
         except asyncio.CancelledError:
             job.given_up = True
             raise

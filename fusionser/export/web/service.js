@@ -1,15 +1,15 @@
 // Answers like the service of fusionser, from the model in this folder: audio never leaves the computer.
 import { fileRates } from "./file_rate.js";
-import { resample, resampler } from "./resampling.js";
+import { resampler } from "./resampling.js";
 import { cut } from "./windows.js";
 
 export const privacy = "Recordings do not leave this computer: the model runs in this browser.";
 export const setKey = () => {};
 
-const WINDOW = 3, HOP = 0.5;
+const WINDOW = 3, HOP = 0.5, PART_SECONDS = 2;
 const LEAST_SPEECH = 0.1; // share of a window
 const MOST_UNLIKE = 0.99;
-let described, worker, count = 0;
+let described, worker, broken, count = 0;
 const waiting = new Map();
 
 export class Problem extends Error {
@@ -29,7 +29,8 @@ export async function model() {
     else resolve(data.answer);
   };
   worker.onerror = (event) => {
-    for (const { reject } of waiting.values()) reject(new Problem(0, `The model cannot run in this browser (${event.message || "no reason given"}).`));
+    broken = new Problem(0, `The model cannot run in this browser (${event.message || "its program cannot be loaded"}).`);
+    for (const { reject } of waiting.values()) reject(broken);
     waiting.clear();
   };
   return described;
@@ -38,6 +39,7 @@ export async function model() {
 // The share of speech, the probability of each class, and how unlike the training recordings samples at any rate are.
 export function answer(samples, rate) {
   return new Promise((resolve, reject) => {
+    if (broken) return reject(broken);
     waiting.set(++count, { resolve, reject });
     worker.postMessage({ id: count, samples, rate, model: described.waveform, least: LEAST_SPEECH });
   });
@@ -72,21 +74,32 @@ export async function timeline(recording, heard) {
   const audio = await new OfflineAudioContext(1, 1, decoded).decodeAudioData(content).catch(() => {
     throw new Problem(422, "This is not readable as audio in this browser; convert it to WAV.");
   });
-  const rate = windowRate(recorded), cutter = cut(rate, WINDOW, HOP), windows = [];
-  const samples = resample(resample(mono(audio), decoded, recorded), recorded, rate);
-  for (const window of [...cutter.feed(samples), ...cutter.finish()]) {
+  const rate = windowRate(recorded), windows = [];
+  for (const window of windowsOf(mono(audio), decoded, recorded, rate)) {
     windows.push(await answered(window, rate));
     if (!heard(window.end, audio.duration)) break;
   }
-  return { seconds: audio.duration, windows, summary: summary(windows) };
+  return { seconds: audio.duration, windows, summary: summary(windows), of: "the windows with speech" };
+}
+
+// The windows of a recording, which is resampled part by part, so that the page stays responsive.
+function* windowsOf(samples, decoded, recorded, rate) {
+  const first = resampler(decoded, recorded), second = resampler(recorded, rate), cutter = cut(rate, WINDOW, HOP);
+  for (let start = 0; start < samples.length; start += PART_SECONDS * decoded)
+    yield* cutter.feed(second.feed(first.feed(samples.subarray(start, start + PART_SECONDS * decoded))));
+  yield* cutter.feed(second.feed(first.finish()));
+  yield* cutter.feed(second.finish());
+  yield* cutter.finish();
 }
 
 // How much of the windows has each emotion, the most frequent first.
 function summary(windows) {
   const heard = windows.filter((one) => one.probabilities);
-  const counts = new Map();
-  for (const one of heard) counts.set(one.emotion, (counts.get(one.emotion) || 0) + 1);
-  return [...counts].map(([emotion, number]) => ({ emotion, share: number / heard.length })).sort((one, two) => two.share - one.share);
+  const found = new Map();
+  for (const { emotion, probabilities } of heard) found.set(emotion, [...(found.get(emotion) || []), probabilities[emotion]]);
+  return [...found]
+    .map(([emotion, sure]) => ({ emotion, share: sure.length / heard.length, probability: sure.reduce((sum, one) => sum + one) / sure.length }))
+    .sort((one, two) => two.share - one.share);
 }
 
 export function stream(own, told, ended) {

@@ -2,7 +2,7 @@
 export function cut(rate, length, hop) {
   const size = Math.round(length * rate), step = Math.round(hop * rate);
   let kept = new Float32Array(0), first = 0, heard = 0, end = 0;
-  const window = (from, to) => ({ start: from / rate, end: to / rate, samples: kept.slice(from - first, to - first) });
+  const window = (from, to, begin = first) => ({ start: from / rate, end: to / rate, samples: kept.slice(from - begin, to - begin) });
   return {
     feed(piece) {
       const joined = new Float32Array(kept.length + piece.length);
@@ -10,13 +10,13 @@ export function cut(rate, length, hop) {
       joined.set(piece, kept.length);
       kept = joined;
       heard += piece.length;
-      const windows = [];
+      const windows = [], begin = first;
       while (first + size <= heard) {
-        windows.push(window(first, first + size));
+        windows.push(window(first, first + size, begin));
         end = first + size;
-        kept = kept.slice(step);
         first += step;
       }
+      kept = kept.slice(first - begin);
       return windows;
     },
     finish() {

@@ -1,13 +1,14 @@
 // Runs the model beside the page, so that the page stays responsive.
-import * as ort from "./ort.wasm.min.mjs";
+import * as ort from "./ort.wasm.min.js";
 import { resample } from "./resampling.js";
 import { speechShare } from "./speech.js";
 import { unlikenessOf } from "./unlikeness.js";
 
 ort.env.wasm.numThreads = 1; // more need headers that a plain web server does not send
-ort.env.wasm.wasmPaths = new URL("./", import.meta.url).href;
-const session = ort.InferenceSession.create(new URL("./model.onnx", import.meta.url).href, { executionProviders: ["wasm"] });
-const training = fetch(new URL("./training.json", import.meta.url)).then((found) => found.json());
+const near = (name) => new URL(name, import.meta.url).href;
+ort.env.wasm.wasmPaths = { mjs: near("./ort-wasm-simd-threaded.js"), wasm: near("./ort-wasm-simd-threaded.wasm") };
+const session = ort.InferenceSession.create(near("./model.onnx"), { executionProviders: ["wasm"] });
+const training = fetch(near("./training.json")).then((found) => found.json());
 
 // A model that uses a part of a clip gets it cut before the rate is changed, as in fusionser.
 function prepared(samples, rate, { sampling_rate, seconds }) {
@@ -16,6 +17,7 @@ function prepared(samples, rate, { sampling_rate, seconds }) {
 }
 
 async function answer({ samples, rate, model, least }) {
+  if (!samples.every(Number.isFinite)) throw new Error("the recording has samples that are no numbers");
   const speech = speechShare(samples, rate), known = await training;
   if (speech < least) return { speech, probabilities: null, unlikeness: null };
   const input = prepared(samples, rate, model);

@@ -20,8 +20,9 @@ function failed(problem) {
   if (problem.status === 401) {
     $("keyline").hidden = false;
     $("key").focus();
+    $("model").textContent = "The model is shown to those who have the key.";
   }
-  tell(problem.message);
+  tell(problem.status === 401 && !$("key").value ? "Enter the key of this service." : problem.message);
 }
 
 function draw(whole = true) {
@@ -34,9 +35,10 @@ function cell(row, text) {
   row.append(Object.assign(document.createElement("td"), { textContent: text }));
 }
 
-function showShares(shares) {
+function showShares(shares, what = "Probability") {
+  $("measure").textContent = shares ? what : "";
   for (const item of $("bars").children) {
-    const share = shares ? shares[item.dataset.name] || 0 : 0;
+    const share = shares && Object.hasOwn(shares, item.dataset.name) ? shares[item.dataset.name] : 0;
     item.querySelector("progress").value = share;
     item.lastElementChild.textContent = shares ? percent(share) : "";
   }
@@ -74,7 +76,10 @@ function addWindows(windows) {
 function clear(rate) {
   Object.assign(shown, { windows: [], samples: new Float32Array(60 * rate), count: 0, rate, cursor: null });
   $("rows").replaceChildren();
+  $("player").pause();
   $("player").hidden = true;
+  URL.revokeObjectURL($("player").src);
+  $("player").removeAttribute("src");
   $("unlike").hidden = true;
   $("sure").textContent = "";
   showShares(null);
@@ -114,7 +119,7 @@ async function listen() {
   const media = await openMicrophone();
   const context = new AudioContext();
   await context.audioWorklet.addModule("page/capture.js");
-  turn++;
+  const own = ++turn;
   clear(context.sampleRate);
   const source = context.createMediaStreamSource(media);
   const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1 });
@@ -127,7 +132,12 @@ async function listen() {
     $("level").value = -60;
     listening = null;
   };
-  const stream = service.stream(context.sampleRate, (windows) => { addWindows(windows); draw(); }, (sentence) => {
+  const stream = service.stream(context.sampleRate, (windows) => {
+    if (own !== turn) return;
+    addWindows(windows);
+    draw();
+  }, (sentence) => {
+    if (own !== turn) return;
     if (listening) stop();
     if (sentence) tell(sentence);
     draw();
@@ -148,14 +158,14 @@ async function listen() {
   $("listen").setAttribute("aria-pressed", "true");
 }
 
-async function open(recording) {
-  if (listening) listening.end();
+async function open(recording, name = recording.name) {
   const own = ++turn;
+  if (listening) listening.end();
   clear(16000);
   draw();
   $("emotion").textContent = "Hearing the recording …";
   try {
-    await hearAll(recording, () => own === turn);
+    await hearAll(recording, name, () => own === turn);
   } catch (problem) {
     if (own !== turn) return;
     $("emotion").textContent = "No answer";
@@ -163,7 +173,7 @@ async function open(recording) {
   }
 }
 
-async function hearAll(recording, isLatest) {
+async function hearAll(recording, name, isLatest) {
   if (!recording.size) throw new Error("This file is empty. Open another recording.");
   const decoded = recording.arrayBuffer().then((content) => new OfflineAudioContext(1, 1, 16000).decodeAudioData(content)).catch(() => null);
   const heard = (seconds, of) => {
@@ -179,7 +189,7 @@ async function hearAll(recording, isLatest) {
   }
   const windows = found.windows.map((one) => ({ ...one, probabilities: probabilitiesOf(one) }));
   addWindows(windows.map((one) => ({ ...one, unlike: unlikeOf(one) })));
-  summarise(found, windows);
+  summarise(found, windows, name);
   draw();
 }
 
@@ -190,16 +200,16 @@ function probabilitiesOf(one) {
 
 const unlikeOf = (one) => (one.unlikeness > 0.99 ? "unlike the recordings that the model was trained on" : null);
 
-function summarise(found, windows) {
-  const [most] = found.summary;
-  showShares(most ? Object.fromEntries(found.summary.map((one) => [one.emotion, one.share])) : null);
-  const whole = `${found.seconds.toFixed(1)} s in all`;
+function summarise(found, windows, name) {
+  const [most] = found.summary, of = found.of || "the speech";
+  showShares(most ? Object.fromEntries(found.summary.map((one) => [one.emotion, one.share])) : null, `Share of ${of}`);
+  const whole = `${name}, ${found.seconds.toFixed(1)} s`;
   $("emotion").textContent = most ? most.emotion : "no speech";
-  $("sure").textContent = most ? `${percent(most.share)} of the speech; ${whole}. Play it to follow the answers.` : whole;
+  $("sure").textContent = most ? `${whole}: ${percent(most.share)} of ${of}, with a mean probability of ${percent(most.probability)}. Play it to follow the answers.` : whole;
   const told = windows.filter((one) => typeof one.unlikeness === "number");
-  const unlike = told.filter((one) => one.unlikeness > 0.99).length;
+  const unlike = told.filter((one) => one.unlikeness > 0.99).length / told.length;
   $("unlike").hidden = !most || !unlike;
-  $("unlike").textContent = unlike ? `Do not rely on this: ${percent(unlike / told.length)} of the windows with speech are unlike the recordings that the model was trained on.` : "";
+  $("unlike").textContent = unlike ? `${unlike >= 0.5 ? "Do not rely on this: " : ""}${percent(unlike)} of the windows with speech are unlike the recordings that the model was trained on.` : "";
 }
 
 function follow() {
@@ -264,9 +274,11 @@ const attempt = (action) => action().catch(failed);
 $("listen").onclick = () => (listening ? listening.end() : attempt(listen));
 $("file").onchange = () => { if ($("file").files[0]) attempt(() => open($("file").files[0])); $("file").value = ""; };
 $("example").onchange = () => attempt(async () => {
-  if ($("example").value) await open(await (await fetch(`page/example-${$("example").value}.wav`)).blob());
+  const { value } = $("example");
+  if (value) await open(await (await fetch(`page/example-${value}.wav`)).blob(), `${value}, a synthetic voice`);
   $("example").value = "";
 });
+$("keyline").onsubmit = (event) => event.preventDefault();
 $("key").onchange = () => { service.setKey($("key").value); attempt(start); };
 $("player").ontimeupdate = follow;
 addEventListener("resize", () => draw());
