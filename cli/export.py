@@ -62,11 +62,16 @@ def export(
 
     model, out = _split(paths or [], asked)
     refuse_inputs(out, [model, asked.clips], "FILE.onnx")
-    loaded = load_or_included(model)
-    clips = None if asked.clips is None else _clips(asked.clips, loaded)
-    with progress_bar("clips to compare on") as progress:
+    with progress_bar("export") as progress:
+        loaded = load_or_included(model)
+        clips = None if asked.clips is None else _clips(asked.clips, loaded)
+
+        def told(done: int, total: int) -> None:
+            # The graph is made after the features of the clips, so the bar is not full with them.
+            progress(done, 2 * total, "clips to compare on" if done < total else "graph, and comparison")
+
         options: dict[str, Any] = {} if asked.tolerance is None else {"tolerance": asked.tolerance}
-        options |= {"clips": clips, "int8": asked.int8, "n_jobs": asked.jobs, "progress": progress}
+        options |= {"clips": clips, "int8": asked.int8, "n_jobs": asked.jobs, "progress": told}
         if asked.web is None:
             card, file = export_onnx(loaded, out, **options), out
         else:

@@ -6,14 +6,14 @@ from typing import Any
 from fusionser.errors import FusionserError, SettingsError
 
 from .console import print_json, say, training_bar, write
-from .options import Experiment, Places, check_out_file, option, refuse_inputs
+from .options import Experiment, Places, check_model_file, option, refuse_inputs
 from .preparing import prepare_experiment
 
 
 class Asked(Experiment):
     """The options of the command."""
 
-    out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options", callback=check_out_file)
+    out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options", callback=check_model_file)
     estimate: bool = option("Score on held-out speakers first.", True)
 
 
@@ -55,7 +55,7 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
     from fusionser.reporting.card import training_text
-    from fusionser.reporting.page import headline, is_synthetic
+    from fusionser.reporting.page import headline, is_at_chance, is_synthetic
 
     write(
         f"{out}: {decides} on {card.features_name}, {len(card.classes)} classes "
@@ -71,3 +71,5 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
     tested = "; ".join(fold.name for fold in card.estimate.folds)
     estimated = f"estimated by {card.estimate.protocol.name}, tested on {tested}"
     write(f"Expected performance ({estimated}): {headline(card.estimate)}")
+    if is_at_chance(card.estimate):
+        write("That is not better than chance: its answers mean nothing.")

@@ -45,6 +45,16 @@ def check_out_file(out: Path | None) -> Path | None:
     return check_file_to_write(out, "--out")
 
 
+def check_model_file(out: Path) -> Path:
+    """Reject a model file to write that would be taken for another kind of file."""
+    if out.suffix.lower() == ".onnx":
+        raise SettingsError(
+            f"--out is {out}; expected a file ending in .fusionser, of which 'fusionser export' makes an ONNX file"
+        )
+    check_out_file(out)
+    return out
+
+
 def check_file_to_write(out: Path | None, flag: str) -> Path | None:
     """Reject a file to write that cannot be made, as `check_out_file` does, for any option."""
     if out is not None and out.is_dir():

@@ -1,6 +1,7 @@
 """The command ``fusionser predict``."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import isnan, nan
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar, recordings, say, write
+from .console import output, print_json, print_table, progress_bar, recordings, say, write
 from .options import (
     CHANNEL_HELP,
     ISOLATE_HELP,
@@ -28,6 +29,12 @@ from .options import (
 
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""
+
+LONG_SECONDS, MOST_LOOKED_AT = 30, 200
+"""Duration from which windows are advised, and the recordings whose duration is looked at."""
+
+NARROWEST_FILE = 28
+"""Characters that the column of files gets before the classes are left out."""
 
 ADAPT_HELP = (
     "First adapt the model to these recordings, without labels. They should come from one source, be 10 at least (50 "
@@ -122,6 +129,7 @@ def predict(
         told = {"abstain": asked.abstain, "most_unlike": asked.most_unlike}
         answers = loaded.predict(gathered.rows, n_jobs=asked.jobs, progress=progress, **told)
     answers = shown_names(_with_refused(answers, gathered), gathered.names)
+    _tell_of_long(gathered.rows)
     _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
@@ -220,14 +228,32 @@ def _tell_if_all_are_unlike(answers: Any) -> None:
         )
 
 
+def _tell_of_long(rows: Any) -> None:
+    """Say how to get more than one answer for recordings that are much longer than utterances."""
+    from fusionser.decoding import duration_of
+    from fusionser.errors import AudioError
+
+    whole = rows[rows["end"].isna()] if "end" in rows else rows
+    count = 0
+    for file in whole["file"].head(MOST_LOOKED_AT):
+        with suppress(AudioError, OSError):
+            count += duration_of(file) > LONG_SECONDS
+    if count:
+        say(
+            f"note: {recordings(count)} of more than {LONG_SECONDS} s got one answer for the whole; --windows 3 gives "
+            "answers over time, and --timeline FILE.html shows one"
+        )
+
+
 def _tell_of_less_probable(answers: Any, classes: Sequence[str]) -> None:
     """Say how many answers are not the class with the highest probability, which looks like a mistake."""
     answered = answers[answers["emotion"].isin(classes)]
     less = answered["probability"] < answered[[f"probability_{name}" for name in classes]].max(axis=1)
     if less.any():
         say(
-            f"note: {less.sum()} of {len(answered)} answers are not the class with the highest probability. An SVM "
-            "answers by comparing classes in pairs, and its probabilities are fitted afterwards"
+            f"note: {less.sum()} of {len(answered)} answers {'is' if less.sum() == 1 else 'are'} not the class with "
+            "the highest probability. An SVM answers by comparing classes in pairs, and its probabilities are fitted "
+            "afterwards"
         )
 
 
@@ -268,8 +294,19 @@ def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
             unlikeness = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]
             rows.append([_clip(record), record["emotion"], *probabilities, *unlikeness])
-    print_table("", ["file", "emotion", *classes, *measured], rows, numbers=[*classes, *measured])
+    _print_as_wide(rows, classes, measured)
     _print_reasons(records, classes)
+
+
+def _print_as_wide(rows: list[list[str]], classes: tuple[str, ...], measured: list[str]) -> None:
+    """Print the answers; on a terminal too narrow for all classes, with the probability of the answer only."""
+    columns = ["file", "emotion", *classes, *measured]
+    widths = [max(len(row[place]) for row in [columns, *rows]) + 3 for place in range(1, len(columns))]
+    if sum(widths) + NARROWEST_FILE > output.width:
+        sure = [row[2 + classes.index(row[1])] if row[1] in classes else "" for row in rows]
+        rows = [[*row[:2], share, *row[2 + len(classes) :]] for row, share in zip(rows, sure, strict=True)]
+        columns = ["file", "emotion", "probability", *measured]
+    print_table("", columns, rows, numbers=[*columns[2:]])
 
 
 def _clip(record: Mapping[str, Any]) -> str:

@@ -79,7 +79,11 @@ def serve(
         say(f"{app.state.service.name}, {limits.processes} processes; Ctrl-C stops it")
         if app.state.service.predictor.needs_gender:
             say("the model needs the speaker's gender, which only POST /predict takes; the page cannot use it")
-        run_service(app, opened, limits)
+        try:
+            run_service(app, opened, limits)
+        except KeyboardInterrupt:
+            # The server has ended in order, and raises again what it was ended by.
+            say("stopped")
 
 
 def _limits(asked: Asked) -> Any:

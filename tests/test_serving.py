@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -451,3 +452,35 @@ def test_clients_are_told_what_they_can_do(server, tmp_path):
     for query in ("windows=0.1", "windows=3&hop=9", "most_unlike=0.5", "abstain=maybe"):
         answered = server.post(f"/predict/timeline?{query}", content=whole)
         assert answered.status_code == 422 and "--" not in answered.json()["error"]
+
+
+def test_work_for_a_client_that_is_gone_ends(model_file, clip, demo_rows, tmp_path):
+    """A single process would otherwise compute the time line for minutes, and nobody else were answered."""
+    talk = np.concatenate([soundfile.read(file)[0][::2] for file in demo_rows["file"]])
+    soundfile.write(tmp_path / "long.wav", np.resize(talk, 8000 * 900), 8000, subtype="PCM_U8")
+    server = Server(model_file, "--workers", 1, "--timeout", 20)
+    try:
+        for _ in range(2):
+            with pytest.raises(httpx.ReadTimeout):
+                content = (tmp_path / "long.wav").read_bytes()
+                httpx.post(f"{server.url}/predict/timeline?windows=30&hop=0.1", content=content, timeout=2)
+        assert server.post("/predict", content=Path(clip).read_bytes()).status_code == 200
+        assert "fusionser_worker_losses_total 0.0" in server.get("/metrics").text
+    finally:
+        server.stop()
+
+
+def test_pages_of_others_cannot_have_it_work(server, clip):
+    content = Path(clip).read_bytes()
+    for origin in ("http://elsewhere.example", "null", "https://127.0.0.1:1"):
+        answered = server.post("/predict", content=content, headers={"origin": origin})
+        assert answered.status_code == 403 and "pages of others" in answered.json()["error"]
+    assert server.post("/predict", content=content, headers={"origin": server.url}).status_code == 200
+
+
+def test_parameters_that_are_given_twice_and_heads(server, clip):
+    answered = server.post("/predict/timeline?windows=2&windows=3", content=Path(clip).read_bytes())
+    assert answered.status_code == 422 and "windows is given more than once" in answered.json()["error"]
+    for path in ("/", "/health", "/ready", "/page/main.js"):
+        answered = httpx.head(f"{server.url}{path}")
+        assert answered.status_code == 200 and not answered.content

@@ -124,8 +124,8 @@ class Predictor(ABC):
         Returns
         -------
         DataFrame
-            In the order of X: ``file`` (or ``waveform 0``, ``recording 0``), ``emotion`` (empty on error),
-            ``probability`` of the answer, one column ``probability_<class>`` per class, and ``error``
+            In the order of X, with the index of a table: ``file`` (or ``waveform 0``, ``recording 0``), ``emotion``
+            (empty on error), ``probability`` of the answer, one column ``probability_<class>`` per class, and ``error``
             (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
             of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
             an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,
@@ -135,7 +135,7 @@ class Predictor(ABC):
         limit = abstention(abstain, most_unlike).get("most_unlike")
         answers = self._predicted(X, sampling_rate, describe=True, n_jobs=n_jobs, progress=progress)
         answers = answers if limit is None else _abstaining(answers, limit)
-        return _with_given(answers, X) if isinstance(X, pd.DataFrame) else answers
+        return _with_given(answers, X).set_index(X.index) if isinstance(X, pd.DataFrame) else answers
 
     def predict_proba(
         self, X: Any, *, sampling_rate: Rates = None, n_jobs: int | None = None, progress: Progress | None = None
@@ -150,11 +150,13 @@ class Predictor(ABC):
         Returns
         -------
         DataFrame
-            In the order of X, with one column per class, named as the class. A clip that cannot be used has NaN in all
+            In the order of X, with the index of a table, and one column per class, named as the class. A clip that
+            cannot be used has NaN in all
             of them; `predict` says why.
         """
         answers = self._predicted(X, sampling_rate, describe=False, n_jobs=n_jobs, progress=progress)
-        return pd.DataFrame({name: answers[f"probability_{name}"] for name in self.card.classes})
+        found = pd.DataFrame({name: answers[f"probability_{name}"] for name in self.card.classes})
+        return found.set_index(X.index) if isinstance(X, pd.DataFrame) else found
 
     def _predicted(self, X: Any, sampling_rate: Rates, *, describe: bool, **options: Any) -> pd.DataFrame:
         """Return the answer for every clip, and with `describe` how unlike the training recordings it is."""

@@ -39,6 +39,7 @@ __all__ = [
     "METRIC_NAMES",
     "StudyText",
     "headline",
+    "is_at_chance",
     "is_synthetic",
     "relied_columns",
     "result_page",
@@ -93,6 +94,12 @@ def headline(result: Result) -> str:
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
+
+
+def is_at_chance(result: Result) -> bool:
+    """Return whether the UAR, or the lower end of its interval over speakers, is not above chance."""
+    least = result.pooled.uar if result.intervals is None else result.intervals["uar"][0]
+    return least <= 1.0 / len(result.classes)
 
 
 def _tested_on(result: Result) -> str:

@@ -171,7 +171,9 @@ def _unlike_sentence(timeline: Timeline) -> list[str]:
     common = max(dict.fromkeys(names), key=names.count)
     example = next(reason for reason in reasons if reason.name == common)
     share = f"{100 * len(unlike) / len(predicted):.0f} % of the windows"
-    return [f"Do not rely on it: {share} are unlike the training recordings. The most frequent case: a window is "
+    # Single windows can be unlike the training recordings where these are of the same kind.
+    advice = "Do not rely on it: " if 2 * len(unlike) >= len(predicted) else ""
+    return [f"{advice}{share} are unlike the training recordings. The most frequent case: a window is "
             f"{unlike_text(example)}."]  # fmt: skip
 
 

@@ -132,7 +132,8 @@ def predict_timeline(
         pieces = _told(source, progress, listener)
         resampler = Resampler(source.sampling_rate, used.analysis_rate)
         cutter = WindowCutter(resampler.rate, settings)
-        answered = list(answer_windows(_cut(cutter, resampler, pieces), used, resampler.rate, name, **options))
+        found = answer_windows(_cut(cutter, resampler, pieces), used, resampler.rate, name, **options)
+        answered = list(_with_own_pitch(found, hop))
         seconds = cutter.received / resampler.rate
     if not answered:
         raise AudioError(f"{name}: holds no samples")
@@ -156,6 +157,18 @@ def _timeline(
     windows = pd.DataFrame([one.answer for one in answered])
     pitch = _pitch(answered)
     return Timeline(name, seconds, tuple(classes), settings, windows, segments, summary_of(segments), steps, pitch)
+
+
+def _with_own_pitch(windows: Iterator[Answered], hop: float) -> Iterator[Answered]:
+    """Leave out the pitch that the next window has too, which would take most of the memory of long recordings."""
+    count = round(hop / FRAME_SECONDS) + 2
+    before = None
+    for window in windows:
+        if before is not None:
+            yield before._replace(pitch=before.pitch[:count].copy())
+        before = window
+    if before is not None:
+        yield before
 
 
 def _pitch(answered: list[Answered]) -> np.ndarray[Any, np.dtype[np.float64]]:

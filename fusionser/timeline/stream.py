@@ -213,7 +213,13 @@ class StreamPredictor:
             raise AudioError("stream: some samples are masked; expected all of them")
         # A tensor comes to NumPy only from the CPU and without gradients.
         given = samples.detach().cpu() if hasattr(samples, "detach") else samples
-        return mono_piece(np.asarray(given), self.sampling_rate, "stream")
+        try:
+            array = np.asarray(given)
+        except ValueError as error:
+            raise AudioError(
+                f"stream: the samples are no array ({error}); expected samples, or samples by channels"
+            ) from error
+        return mono_piece(array, self.sampling_rate, "stream")
 
     def _answers(self, windows: Iterable[Window]) -> pd.DataFrame:
         answered = answer_windows(windows, self.model, self._cutter.sampling_rate, "stream", **self._options)
