@@ -18,12 +18,17 @@ RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8
 SIDE = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
 """Bytes of side information after the header of a frame, by whether it is MPEG 1 and has one channel."""
 
+SMALLEST_FRAME, LARGEST_FRAME = 24, 2881
+"""Bytes of a frame of layer III."""
+
 STATED, VBRI = (b"Xing", b"Info"), b"VBRI"
 """Marks of a first frame that states the length."""
 
 
 def with_length(file: str | Path) -> io.BytesIO | None:
     """Return an MP3 file with a first frame that states its length; None if it has one, or is no MP3 file.
+
+    A first frame that states more or fewer frames than fit into the file is replaced.
 
     Parameters
     ----------
@@ -36,8 +41,13 @@ def with_length(file: str | Path) -> io.BytesIO | None:
     """
     with Path(file).open("rb") as opened:
         place, header, mark = _beginning(opened)
-        if not _frame_size(header) or header[mark : mark + 4] in STATED or header[36:40] == VBRI:
+        if not _frame_size(header) or header[36:40] == VBRI:
             return None
+        if header[mark : mark + 4] in STATED:
+            end = opened.seek(0, io.SEEK_END)
+            if _is_possible(header[mark:], end - place):
+                return None
+            place += _frame_size(header)
         opened.seek(place)
         stream = opened.read()
     # The same kind of frame, with the highest bit rate, so that the numbers have room in it; without a checksum.
@@ -46,6 +56,16 @@ def with_length(file: str | Path) -> io.BytesIO | None:
     numbers = _count_frames(stream).to_bytes(4) + (len(stating) + len(stream)).to_bytes(4)
     stating[mark : mark + 16] = STATED[0] + (3).to_bytes(4) + numbers
     return io.BytesIO(bytes(stating) + stream)
+
+
+def _is_possible(stating: bytes, size: int) -> bool:
+    """Return whether the bytes that a first frame states, or those of the file, can be the frames that it states."""
+    flags, count = stating[7], int.from_bytes(stating[8:12])
+    if not flags & 1:
+        return True
+    # Without its size, tags behind the sound may be most of the file.
+    most = int.from_bytes(stating[12:16]) if flags & 2 else 0
+    return SMALLEST_FRAME * count <= (most or size) and most <= LARGEST_FRAME * (count + 1)
 
 
 def stated_size(opened: BinaryIO) -> tuple[int, int]:

@@ -1,17 +1,22 @@
 """The examples of docs/examples run as they are: a web service, a table, a notebook."""
 
+import asyncio
 import importlib.util
 import json
 import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 from conftest import ROOT
+from running_server import Server
 
 from fusionser.model import load_model
+from fusionser.serving.stream import FAULT, FINISHED, LATER, POLICY, TOO_LARGE, UNSUPPORTED, Start
+from fusionser.timeline import predict_timeline
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -38,6 +43,30 @@ def test_the_service_answers_recordings_and_refuses_the_rest(clip):
     assert answer.json()["probability"] == pytest.approx(expected["probability"])
     answer = client.post("/emotion", files={"recording": b"not audio"})
     assert answer.status_code == 422 and "not readable as audio" in answer.json()["detail"]
+
+
+def test_the_stream_prints_the_windows_of_a_recording(saved, demo_rows, tmp_path, capsys):
+    websocket = pytest.importorskip("websockets")
+    samples = np.concatenate([soundfile.read(file)[0] for file in demo_rows["file"][:5]])
+    soundfile.write(tmp_path / "talk.wav", samples, 16000)
+    expected = predict_timeline(str(tmp_path / "talk.wav"), load_model(saved["svm"])).windows
+    server = Server(saved["svm"], "--workers", 1)
+    try:
+        asyncio.run(loaded("stream").follow(str(tmp_path / "talk.wav"), f"ws://127.0.0.1:{server.port}/stream"))
+    finally:
+        server.stop()
+    assert (
+        websocket
+        and [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()] == expected["emotion"].tolist()
+    )
+
+
+def test_the_page_on_the_stream_names_its_fields_and_codes():
+    text = (ROOT / "docs" / "stream.md").read_text()
+    for name in Start.model_fields:
+        assert f"`{name}`" in text
+    for code in (FINISHED, UNSUPPORTED, POLICY, TOO_LARGE, FAULT, LATER):
+        assert f"| {code} |" in text
 
 
 def test_the_table_keeps_its_columns_and_gets_the_answers(demo_rows, tmp_path, capsys):

@@ -101,6 +101,17 @@ def test_an_mp3_file_that_states_its_length_is_taken_as_it_is(tmp_path):
         assert len(decode(file)[0]) == len(samples)
 
 
+@pytest.mark.parametrize("count", [0, 2, 0x7FFFFFFF])
+def test_an_mp3_file_that_states_an_impossible_length_is_read_to_its_end(tmp_path, count):
+    file, samples = encoded(tmp_path, "-b:a", "64k")
+    content = file.read_bytes()
+    place = max(content.find(b"Xing"), content.find(b"Info"))
+    file.write_bytes(content[: place + 8] + count.to_bytes(4) + content[place + 12 :])
+    found, rate = decode(file)
+    assert len(samples) <= len(found) < len(samples) + 4000
+    assert duration_of(file) == len(found) / rate
+
+
 def test_damage_in_an_mp3_file_loses_the_frames_that_it_hits(tmp_path):
     file, samples = encoded(tmp_path, "-b:a", "64k", "-write_xing", "0")
     content = bytearray(file.read_bytes())

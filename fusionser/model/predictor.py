@@ -151,8 +151,7 @@ class Predictor(ABC):
         -------
         DataFrame
             In the order of X, with the index of a table, and one column per class, named as the class. A clip that
-            cannot be used has NaN in all
-            of them; `predict` says why.
+            cannot be used has NaN in all of them; `predict` says why.
         """
         answers = self._predicted(X, sampling_rate, describe=False, n_jobs=n_jobs, progress=progress)
         found = pd.DataFrame({name: answers[f"probability_{name}"] for name in self.card.classes})

@@ -1,16 +1,15 @@
 """Streams: a client sends samples while somebody speaks, and gets the answers for the windows that are complete.
 
-The first message of a client is JSON: ``format`` (``f32`` or ``s16`` for PCM with one channel, ``opus`` for WebM or
-Ogg), ``sampling_rate`` of PCM, and, if wanted, ``windows``, ``hop``, ``abstain`` and ``key``. Binary messages with
-samples follow, and ``{"end": true}``. The service answers ``{"ready": true}``, then ``{"windows": [...]}``, and at the
-end ``{"windows": [...], "finished": true}``; or ``{"error": "..."}``.
+The first message of a client is JSON (`Start`). Binary messages with samples follow, and ``{"end": true}``. The service
+answers ``{"ready": true}``, then ``{"windows": [...]}``, and at the end ``{"windows": [...], "finished": true}``; or
+``{"error": "..."}``. docs/stream.md describes them.
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +50,7 @@ FINISHED, UNSUPPORTED, POLICY, TOO_LARGE, FAULT, LATER = 1000, 1003, 1008, 1009,
 class Start(Record):
     """The first message of a client."""
 
-    format: str = Field(pattern="^(f32|s16|opus)$")
+    format: Literal["f32", "s16", "opus"]
     sampling_rate: int = Field(OPUS_RATE, ge=4000, le=384_000)
     windows: float = Field(3.0, ge=0.25, le=30)
     hop: float = Field(0.5, ge=0.1, le=30)
@@ -181,7 +180,9 @@ class Streams:
         try:
             start = Start.model_validate_json(text)
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()[:3])
+            told = "; ".join(
+                f"{'.'.join(map(str, one['loc'])) or 'message'}: {one['msg']}" for one in error.errors()[:3]
+            )
             raise ClosedStreamError(UNSUPPORTED, f"the first message is refused: {told}") from error
         if not key_matches(start.key, self.key):
             raise ClosedStreamError(POLICY, 'a key is needed; send it as "key" in the first message')
