@@ -264,8 +264,25 @@ def test_a_long_recording_does_not_stop_the_page(page, tmp_path):
     assert copied[0] == 2395 and copied[1] < 2 * 2395 * 300
 
 
-def test_recordings_of_any_rate_have_the_answers_of_the_model(page, saved, demo_rows, tmp_path):
-    model = load_model(saved["bilstm"])
+@pytest.fixture(scope="module")
+def model_without_chroma(demo_folder):
+    """The tuning of chroma is the most frequent of a hundred, which the least difference can change."""
+    spec = PipelineSpec(features={"blocks": ["mfcc", "mel", "rms", "zcr"]}, classifier={"name": "svm"})
+    return fit(demo_folder, spec, corpus="demo", protocol=None)
+
+
+@pytest.fixture(scope="module")
+def page_without_chroma(model_without_chroma, runtime, browser_page, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("without")
+    export_web(model_without_chroma, folder, runtime=runtime)
+    with served(folder) as address:
+        yield browser_page(address)
+
+
+def test_recordings_of_any_rate_have_the_answers_of_the_model(
+    page_without_chroma, model_without_chroma, demo_rows, tmp_path
+):
+    page, model = page_without_chroma, model_without_chroma
     names = [f"probability_{name}" for name in model.card.classes]
     samples = np.concatenate([soundfile.read(file, dtype="float32")[0] for file in demo_rows["file"][:4]])
     for rate in (8000, 16000, 44100, 48000):
@@ -287,7 +304,7 @@ def test_recordings_of_any_rate_have_the_answers_of_the_model(page, saved, demo_
             for one, own in zip(found, expected.to_dict("records"), strict=True):
                 assert one["speech"] == pytest.approx(own["speech"], abs=1e-3)
                 if one["probabilities"]:
-                    assert list(one["probabilities"].values()) == pytest.approx([own[name] for name in names], abs=0.02)
+                    assert list(one["probabilities"].values()) == pytest.approx([own[name] for name in names], abs=2e-3)
                     assert one["unlikeness"] == pytest.approx(own["unlikeness"], abs=1e-3)
 
 

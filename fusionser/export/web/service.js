@@ -49,14 +49,13 @@ export function answer(samples, rate) {
 const windowRate = (own) => described.analysis_rate ?? own;
 
 async function answered({ start, end, samples }, rate) {
-  const { speech, probabilities: shares, unlikeness } = await answer(samples, rate);
+  const { speech, probabilities: shares, place, unlikeness } = await answer(samples, rate);
   const window = { start, end, speech, error: null, unlike: null, unlikeness };
   if (!shares) return { ...window, emotion: "no speech", probabilities: null };
   if (unlikeness > MOST_UNLIKE) window.unlike = "unlike the recordings that the model was trained on";
-  const best = shares.indexOf(Math.max(...shares));
   const named = Object.fromEntries(described.card.classes.map((name, place) => [name, shares[place]]));
   const flat = Object.fromEntries(Object.entries(named).map(([name, share]) => [`probability_${name}`, share]));
-  return { ...window, emotion: described.card.classes[best], probabilities: named, ...flat };
+  return { ...window, emotion: described.card.classes[place], probabilities: named, ...flat };
 }
 
 function mono(audio) {

@@ -16,19 +16,19 @@ function prepared(samples, rate, { sampling_rate, seconds }) {
   return resample(used, rate, sampling_rate);
 }
 
-async function answer({ samples, rate, model, least }) {
+async function answered({ samples, rate, model, least }) {
   if (!samples.every(Number.isFinite)) throw new Error("the recording has samples that are no numbers");
   const speech = speechShare(samples, rate), known = await training;
   if (speech < least) return { speech, probabilities: null, unlikeness: null };
   const input = prepared(samples, rate, model);
   const waveform = new ort.Tensor("float32", input, [1, input.length]);
-  const { probabilities } = await (await session).run({ waveform });
-  return { speech, probabilities: Array.from(probabilities.data), unlikeness: known && unlikenessOf(samples, rate, known) };
+  const { probabilities, answer } = await (await session).run({ waveform });
+  return { speech, probabilities: Array.from(probabilities.data), place: Number(answer.data[0]), unlikeness: known && unlikenessOf(samples, rate, known) };
 }
 
 onmessage = async ({ data }) => {
   try {
-    postMessage({ id: data.id, answer: await answer(data) });
+    postMessage({ id: data.id, answer: await answered(data) });
   } catch (error) {
     postMessage({ id: data.id, error: `The model gives no answer (${error.message}).` });
   }
