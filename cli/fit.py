@@ -72,4 +72,4 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
     estimated = f"estimated by {card.estimate.protocol.name}, tested on {tested}"
     write(f"Expected performance ({estimated}): {headline(card.estimate)}")
     if is_at_chance(card.estimate):
-        write("That is not better than chance: its answers mean nothing.")
+        write("That cannot be told from chance, so its answers say nothing yet.")

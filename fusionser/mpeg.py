@@ -58,14 +58,19 @@ def with_length(file: str | Path) -> io.BytesIO | None:
     return io.BytesIO(bytes(stating) + stream)
 
 
+def _stated(stating: bytes) -> tuple[int | None, int]:
+    """Return the frames and bytes that a first frame states from its mark on: None, or 0, if it does not."""
+    flags = int.from_bytes(stating[4:8])
+    count = int.from_bytes(stating[8:12]) if flags & 1 else None
+    at = 8 + 4 * (flags & 1)
+    return count, int.from_bytes(stating[at : at + 4]) if flags & 2 else 0
+
+
 def _is_possible(stating: bytes, size: int) -> bool:
     """Return whether the bytes that a first frame states, or those of the file, can be the frames that it states."""
-    flags, count = stating[7], int.from_bytes(stating[8:12])
-    if not flags & 1:
-        return True
+    count, most = _stated(stating)
     # Without its size, tags behind the sound may be most of the file.
-    most = int.from_bytes(stating[12:16]) if flags & 2 else 0
-    return SMALLEST_FRAME * count <= (most or size) and most <= LARGEST_FRAME * (count + 1)
+    return count is None or (SMALLEST_FRAME * count <= (most or size) and most <= LARGEST_FRAME * (count + 1))
 
 
 def stated_size(opened: BinaryIO) -> tuple[int, int]:
@@ -74,9 +79,7 @@ def stated_size(opened: BinaryIO) -> tuple[int, int]:
     if not _frame_size(header):
         return 0, place
     if header[mark : mark + 4] in STATED:
-        flags = int.from_bytes(header[mark + 4 : mark + 8])
-        at = mark + 8 + 4 * (flags & 1)
-        return int.from_bytes(header[at : at + 4]) if flags & 2 else 0, place
+        return _stated(header[mark:])[1], place
     return int.from_bytes(header[46:50]) if header[36:40] == VBRI else 0, place
 
 

@@ -2,16 +2,20 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 from command_process import start_command
 
 from fusionser.classifiers import CLASSIFIERS
@@ -182,6 +186,51 @@ def test_predict_counts_answers_that_are_not_the_most_probable_class(command, fe
     answers = done.json
     less = sum(max(one["probabilities"], key=one["probabilities"].get) != one["emotion"] for one in answers)
     assert less and f"{less} of 240 answers are not the class with the highest probability" in done.messages
+
+
+@pytest.mark.parametrize(("columns", "header"), [(80, "probability"), (200, "angry")])
+def test_predict_leaves_the_classes_out_where_the_terminal_is_narrow(demo_folder, model, columns, header):
+    file = sorted(demo_folder.iterdir())[0]
+    reader, terminal = pty.openpty()
+    given = [sys.executable, "-m", "fusionser", "predict", str(model), str(file)]
+    with os.fdopen(reader, "rb", buffering=0) as shown:
+        done = subprocess.Popen(
+            given, stdout=terminal, stderr=subprocess.DEVNULL, env={**os.environ, "COLUMNS": str(columns)}
+        )
+        os.close(terminal)
+        text = b""
+        # At the end of a terminal, reading fails.
+        with suppress(OSError):
+            while piece := shown.read(4096):
+                text += piece
+        assert done.wait(60) == 0
+    first = next(line for line in text.decode().splitlines() if "emotion" in line)
+    assert header in first and ("probability" in first) != ("angry" in first)
+
+
+def test_predict_advises_windows_for_long_recordings(command, demo_folder, model, tmp_path):
+    clips = [soundfile.read(file)[0] for file in sorted(demo_folder.iterdir())]
+    soundfile.write(tmp_path / "long.wav", np.resize(np.concatenate(clips), 16000 * 31), 16000)
+    told = "note: 1 recording of more than 30 s got one answer for the whole; --windows 3"
+    files = sorted(demo_folder.iterdir())[:2]
+    assert told in command("predict", model, *files, tmp_path / "long.wav").messages
+    assert "got one answer" not in command("predict", model, *files).messages
+
+
+def test_fit_says_when_a_model_cannot_be_told_from_chance(command, features, model, tmp_path):
+    table = pd.read_parquet(features)[["file", "speaker", "emotion"]]
+    table["emotion"] = table["emotion"].sample(frac=1, random_state=0).to_numpy()
+    table.to_csv(tmp_path / "shuffled.csv", index=False)
+    out = tmp_path / "m.fusionser"
+    shuffled = command("fit", tmp_path / "shuffled.csv", "--protocol", "speaker-kfold", "--out", out)
+    assert "cannot be told from chance" in shuffled.output
+    assert "cannot be told from chance" not in command("fit", features, "--out", out).output
+
+
+def test_fit_does_not_write_a_model_under_the_name_of_another_kind_of_file(command, features, tmp_path):
+    done = command("fit", features, "--out", tmp_path / "m.onnx")
+    assert done.status != 0 and "expected a file ending in .fusionser" in done.messages
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_predict_answers_for_what_it_cannot_use(command, demo_folder, model, tmp_path):

@@ -1,5 +1,7 @@
 """What is passed as X: tables, paths, waveforms with and without a rate; arrays give what their file gives."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,7 @@ from fusionser.features import (
 from fusionser.features.clip import Clip
 from fusionser.features.inputs import rows_of, table_of
 from fusionser.networks import Conv2DExtractor, LogMelFrames
+from fusionser.recordings import as_clips
 from fusionser.registry import FRONT_ENDS
 from fusionser.sources import sources_of
 
@@ -313,3 +316,10 @@ def test_networks_of_the_same_clips_are_the_same_however_these_are_passed():
     )
     np.testing.assert_array_equal(listed, paired)
     np.testing.assert_array_equal(listed, table)
+
+
+def test_a_closed_file_is_told():
+    closed = io.BytesIO(b"RIFF")
+    closed.close()
+    with pytest.raises(FusionserError, match="a BytesIO that cannot be read"), as_clips(closed):
+        pass

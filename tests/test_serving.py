@@ -220,7 +220,9 @@ def test_a_key_is_needed_where_one_is_set(model_file, clip):
     content = Path(clip).read_bytes()
     try:
         assert server.get("/model").status_code == 401
-        assert server.get("/model", headers={"X-API-Key": "wrong"}).status_code == 401
+        assert "a key is needed" in server.get("/model").json()["error"]
+        wrong = server.get("/model", headers={"X-API-Key": "wrong"})
+        assert wrong.status_code == 401 and wrong.json()["error"] == "this key is wrong"
         right = {"X-API-Key": "right"}
         assert server.post("/predict", content=content, headers=right).status_code == 200
         assert streamed(server, {"format": "f32"}, [])[1] == 1008
@@ -474,7 +476,7 @@ def test_pages_of_others_cannot_have_it_work(server, clip):
     content = Path(clip).read_bytes()
     for origin in ("http://elsewhere.example", "null", "https://127.0.0.1:1"):
         answered = server.post("/predict", content=content, headers={"origin": origin})
-        assert answered.status_code == 403 and "pages of others" in answered.json()["error"]
+        assert answered.status_code == 403 and "pages of other sites" in answered.json()["error"]
     assert server.post("/predict", content=content, headers={"origin": server.url}).status_code == 200
 
 
@@ -484,3 +486,37 @@ def test_parameters_that_are_given_twice_and_heads(server, clip):
     for path in ("/", "/health", "/ready", "/page/main.js"):
         answered = httpx.head(f"{server.url}{path}")
         assert answered.status_code == 200 and not answered.content
+
+
+def test_time_lines_leave_a_process_and_wait_in_a_queue_with_a_limit(model_file, clip, demo_rows, tmp_path):
+    talk = np.concatenate([soundfile.read(file)[0][::2] for file in demo_rows["file"]])
+    soundfile.write(tmp_path / "long.wav", np.resize(talk, 8000 * 900), 8000, subtype="PCM_U8")
+    content = (tmp_path / "long.wav").read_bytes()
+    server = Server(model_file, "--workers", 2, "--timeout", 20, "--queue", 1)
+    found = []
+
+    def ask():
+        with suppress(httpx.TransportError):
+            answer = httpx.post(f"{server.url}/predict/timeline?windows=30&hop=0.1", content=content, timeout=30)
+            found.append((answer.status_code, answer.json().get("error", "")))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+            time.sleep(1)
+        # One is computed, one waits; the others, and nothing else, are refused.
+        assert server.post("/predict", content=Path(clip).read_bytes()).status_code == 200
+        assert found == [(503, "too many time lines wait already; ask again later")] * 2
+    finally:
+        server.stop()
+        for thread in threads:
+            thread.join(60)
+
+
+def test_control_c_ends_a_service_with_one_word(model_file):
+    server = Server(model_file, "--workers", 1)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.stderr.read().splitlines()[-1] == "stopped"
+    assert server.process.wait(30) == 0
+    server.process.stderr.close()

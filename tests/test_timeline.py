@@ -554,3 +554,23 @@ def test_windows_need_recordings_and_two_outputs_two_files(command, demo_rows, t
     both = ["--timeline", tmp_path / "t.csv", "--out", tmp_path / "t.csv"]
     done = command("predict", demo_rows["file"][0], *both)
     assert done.status == 1 and "--timeline and --out are both" in done.messages and not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"windows": "3"}, "windows is '3'; expected"), ({"hop": True}, "hop is True; expected"),
+     ({"end": "a"}, "end is 'a'; expected"), ({"channel": 0}, "channel is '0'; expected")],
+)  # fmt: skip
+def test_settings_that_are_no_numbers_are_told(model, settings, told):
+    with pytest.raises(SettingsError, match=told):
+        predict_timeline((np.zeros(16000, dtype=np.float32), 16000), model, **settings)
+
+
+def test_pieces_without_a_shape_are_told(model):
+    with pytest.raises(AudioError, match="the samples are no array"):
+        StreamPredictor(model, 16000).feed([[0.0, 0.1], [0.2]])
+
+
+def test_errors_name_bytes_as_a_recording_and_not_their_temporary_file(model):
+    with pytest.raises(AudioError, match="^recording 0: not readable as audio"):
+        predict_timeline(b"rubbish", model)

@@ -308,6 +308,31 @@ def test_recordings_of_any_rate_have_the_answers_of_the_model(
                     assert one["unlikeness"] == pytest.approx(own["unlikeness"], abs=1e-3)
 
 
+def test_samples_that_are_no_numbers_are_told(page):
+    told = page.evaluate(
+        """async () => {
+          const service = await import("/page/service.js");
+          await service.model();
+          return service.answer(Float32Array.from([0, NaN, 1]), 22050).catch((problem) => problem.message);
+        }"""
+    )
+    assert "samples that are no numbers" in told
+
+
+def test_a_class_may_have_the_name_of_what_objects_inherit(browser_page, site_folder, demo_rows, tmp_path):
+    odd = tmp_path / "odd"
+    shutil.copytree(site_folder, odd)
+    described = json.loads((odd / "page" / "model.json").read_text())
+    described["card"]["classes"][:2] = ["__proto__", "constructor"]
+    (odd / "page" / "model.json").write_text(json.dumps(described))
+    with served(odd) as address:
+        page = browser_page(address)
+        page.set_input_files("#file", demo_rows["file"][0])
+        until(page, "!document.getElementById('player').hidden")
+        assert page.is_hidden("#problem") and page.problems == []
+        assert page.inner_text("#measure") == "Share of the windows with speech"
+
+
 def test_rates_are_read_from_the_header(page, tmp_path):
     samples = 0.1 * np.sin(np.arange(48000) * 0.05)
     formats = {"wav": (8000, 44100), "flac": (11025, 96000), "ogg": (22050, 48000), "mp3": (16000, 32000, 44100)}

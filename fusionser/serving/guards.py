@@ -155,7 +155,7 @@ class Guard:
         if _is_foreign(scope) or not self._known_host(scope):
             await receive()
             await send(
-                {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "pages of others may not listen"}
+                {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "pages of other sites may not listen"}
             )
             return
         await self.app(scope, receive, send)
@@ -199,7 +199,7 @@ class Guard:
             told = f"is not {named}; start it with --allow-host to allow that" if named else "needs the header Host"
             raise RefusedRequestError(421, f"this service {told}")
         if _is_foreign(scope):
-            raise RefusedRequestError(403, "pages of others may not use this service")
+            raise RefusedRequestError(403, "pages of other sites may not use this service")
         path = scope["path"]
         if not (path in OPEN_PATHS or path.startswith("/page/")):
             given = header(scope, KEY_HEADER)

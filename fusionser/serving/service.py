@@ -1,7 +1,8 @@
 """A model, the processes that run it, and what is counted."""
 
 import asyncio
-import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fusionser.model import ModelCard
@@ -26,7 +27,7 @@ class Service:
     def __init__(self, model: str | None, limits: ServiceLimits) -> None:
         self.limits, self.measures = limits, Measures()
         self.predictor = open_model(model)
-        self._timelines = asyncio.Semaphore(max(limits.processes - 1, 1))
+        self._timelines, self._held_back = asyncio.Semaphore(max(limits.processes - 1, 1)), 0
         self.measures.waiting.set_function(lambda: self.pool.jobs.qsize())
         self.measures.ready.set_function(lambda: self.pool.ready)
         self.pool = WorkerPool(model, limits.processes, limits.queue, limits.grace / 4, self.measures.losses.inc)
@@ -41,12 +42,28 @@ class Service:
         """What the model is, in words."""
         return f"{self.card.classifier} on {self.card.features_name}"
 
+    @asynccontextmanager
+    async def _place(self, job: Job) -> AsyncIterator[None]:
+        """Hold back time lines, which take long, so that they leave a process for single recordings."""
+        if job.kind != "timeline":
+            yield
+            return
+        if self._held_back >= self.limits.queue:
+            raise OverloadedError("too many time lines wait already; ask again later")
+        self._held_back += 1
+        try:
+            await self._timelines.acquire()
+        finally:
+            self._held_back -= 1
+        try:
+            yield
+        finally:
+            self._timelines.release()
+
     async def ask(self, job: Job) -> Any:
         """Return the answer for a job, within the limit of time."""
-        # Time lines take long, and leave a process for single recordings.
-        place = self._timelines if job.kind == "timeline" else contextlib.nullcontext()
         try:
-            async with asyncio.timeout(job.timeout), place:
+            async with asyncio.timeout(job.timeout), self._place(job):
                 return await asyncio.wrap_future(self.pool.submit(job))
         except asyncio.CancelledError:
             job.given_up = True

@@ -1,6 +1,6 @@
 // Change the sampling rate by a sinc in a Kaiser window, whose values are those of soxr's high quality: within 1e-7 of the
 // largest for whole ratios, and within 1e-4 for others, for which soxr has two filters.
-const CUTOFF = 0.95686, WHOLE = { beta: 13.0401, zeros: 97.2501 }, BROKEN = { beta: 15.9608, zeros: 110.4527 };
+const CUTOFF = 0.95686, WHOLE = { beta: 13.0401, zeros: 97.2501 }, FRACTIONAL = { beta: 15.9608, zeros: 110.4527 };
 
 function bessel(x) {
   let total = 1, term = 1;
@@ -15,7 +15,7 @@ const filters = new Map();
 function filtersOf(from, to) {
   const key = `${from} ${to}`;
   if (filters.has(key)) return filters.get(key);
-  const { beta, zeros } = Math.max(from, to) % Math.min(from, to) ? BROKEN : WHOLE;
+  const { beta, zeros } = Math.max(from, to) % Math.min(from, to) ? FRACTIONAL : WHOLE;
   const scale = Math.min(1, to / from), cutoff = scale * CUTOFF, width = zeros / scale, half = Math.ceil(width);
   const phases = to / divisor(from, to);
   const made = Array.from({ length: phases }, (_, phase) => Float64Array.from({ length: 2 * half }, (_, tap) => {
