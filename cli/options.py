@@ -115,6 +115,15 @@ def decode_apart(context: typer.Context, isolate: bool) -> bool:
     return isolate
 
 
+def allow_downloads(context: typer.Context, download: bool) -> bool:
+    """Let pretrained models be fetched until the end of this command, if that is asked for."""
+    if download:
+        from fusionser.features import downloads_allowed
+
+        context.with_resource(downloads_allowed())
+    return download
+
+
 def check_labels(labels: str | None) -> str | None:
     """Reject an unknown value of ``--labels``."""
     if labels not in (None, "folded", EXACT):
@@ -148,7 +157,8 @@ IMPORTANCE_HELP = "Measure what the classifier relies on, on held-out speakers: 
 AUGMENT_CLASSES_HELP = "Classes to augment: {copied_classes}. scarce adds copies up to the size of the largest class."
 BLOCKS_HELP = (
     "Feature blocks, comma-separated, instead of a preset: {blocks}. Networks are trained inside each fold. acoustic "
-    "stands for the five blocks of SER-FusionNet, robust and wide for all blocks of that preset."
+    "stands for the five blocks of SER-FusionNet, robust and wide for all blocks of that preset. Parameters are "
+    "given in brackets: 'opensmile[feature_set=emobase]'."
 )
 SETTING_HELP = (
     "What is known of the clips to predict: {settings}. speaker-normalised standardises each speaker, and adapted each "
@@ -194,7 +204,9 @@ def names(text: str | None, flag: str) -> list[str]:
     """Split the comma-separated list that an option gives, if it is given; raise `SettingsError` if it is empty."""
     if text is None:
         return []
-    found = [part.strip() for part in text.split(",") if part.strip()]
+    from fusionser.block_text import split_blocks
+
+    found = split_blocks(text) if flag == "--blocks" else [part.strip() for part in text.split(",") if part.strip()]
     if not found:
         raise SettingsError(f"{flag} is '{text}'; expected names, separated by commas, or leave the option out")
     return found
@@ -318,6 +330,17 @@ class FrontEnd(Group):
     panel = "Features"
     preset: str | None = option("Named set of features, by default robust: {presets}.")
     blocks: str | None = option(BLOCKS_HELP)
+    own_columns: str | None = option(
+        "Numeric columns of the tables to use as a block, beside a preset or blocks, or alone, comma-separated: "
+        "names, or patterns such as 'smile__*'.",
+        flag="--columns",
+    )
+    download: bool = option(
+        "Fetch pretrained models that are not on this machine from the Hugging Face hub.",
+        False,
+        "--download",
+        callback=allow_downloads,
+    )
     network: str | None = option("Network that classifies by itself, without features: {networks}.")
     gender: str | None = option(
         "Gender as a feature: {gender_features}. given reads the labels, estimated (the default where a preset has it) "
@@ -332,11 +355,16 @@ class FrontEnd(Group):
     def over(self, spec: Any) -> Any:
         """Return the specification with the given features, which replace those of a settings file."""
         features, network = spec.features, spec.network
-        named = _given(self, "preset", blocks=names(self.blocks, "--blocks") or None)
+        named = _given(
+            self,
+            "preset",
+            blocks=names(self.blocks, "--blocks") or None,
+            columns=names(self.own_columns, "--columns") or None,
+        )
         if named or self.network is not None:
             network = self.network
             gender = features.gender if network is None else None
-            features = features.changed(name="", preset=None, blocks=(), keep=(), gender=gender)
+            features = features.changed(name="", preset=None, blocks=(), columns=(), keep=(), gender=gender)
         clip = features.clip.changed(**_given(self, "offset", "duration", "sampling_rate", "trim", "denoise"))
         features = features.changed(**named, **_given(self, "gender"), clip=clip)
         if self.network is None:

@@ -330,6 +330,7 @@ def fit_prepared(
         temperature=temperature,
         calibration_error=error,
         digests=digests_of(pipeline[FEATURES]),
+        notes=tuple(pipeline[FEATURES].stamps()),
         licences={name: card.licence for name in prepared.corpora if (card := card_of(name)) is not None},
     )
     unlikeness = fit_unlikeness(

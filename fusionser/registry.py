@@ -250,6 +250,11 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "recording": "features.recording:Recording",
         "voice-quality": "features.voice_quality:VoiceQuality",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
+        "columns": "features.external.columns:GivenColumns",
+        "opensmile": "features.external.opensmile:OpenSMILE",
+        "ge2e": "features.external.ge2e:GE2E",
+        "transformers": "features.external.transformers:Transformers",
+        "transformers-chosen-layer": "features.external.chosen_layer:ChosenLayer",
     },
     "front_ends": {
         "log-mel-map": "features.maps:LogMelMap",
@@ -258,6 +263,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "relative-map": "features.relative_map:RelativeMap",
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
+        "encoder-layers": "features.external.transformers:EncoderLayers",
     },
     "networks": {
         "conv1d": "networks.conv1d:Conv1DExtractor",

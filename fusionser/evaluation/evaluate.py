@@ -12,7 +12,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.fitted import adapted_clips, columns_of, curves_of, estimated_gender, setting_of
+from fusionser.evaluation.fitted import (
+    adapted_clips,
+    columns_of,
+    computed_stamps,
+    curves_of,
+    estimated_gender,
+    setting_of,
+)
 from fusionser.evaluation.guard import (
     COLUMNS,
     Overlap,
@@ -205,7 +212,7 @@ def _stamps(
         (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
         (left_out, Stamp(kind="classes-left-out", value=left_out)),
     ]
-    return [*shared, *(stamp for applies, stamp in others if applies)]
+    return [*shared, *(stamp for applies, stamp in others if applies), *computed_stamps(estimator)]
 
 
 def _adapted_stamp(outcomes: list[FoldOutcome], estimator: BaseEstimator) -> Stamp:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fusionser.cache import Cache, CacheChoice
 from fusionser.errors import AudioError, SettingsError, unknown_name
+from fusionser.facts import Stamp
 from fusionser.features.base import FeatureBlock
 from fusionser.features.extraction import Extraction
 from fusionser.features.inputs import table_of
@@ -268,6 +269,14 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         extractor = cls(blocks=blocks)
         extractor.check()
         return extractor
+
+    def stamps(self) -> list[Stamp]:
+        """Return what every result and model with these blocks must say, such as licences; each once."""
+        stamps: list[Stamp] = []
+        for stamp in (stamp for _, block in self.blocks for stamp in block.stamps()):
+            if stamp not in stamps:
+                stamps.append(stamp)
+        return stamps
 
     def digests(self) -> dict[str, str]:
         """Return the digest of the settings of each handcrafted block, by name."""

@@ -410,6 +410,17 @@ class _Extracting:
         ]
         return rows.iloc[:0] if len(result.failures) == len(rows) else table.filled(result)
 
+    def _listing_notes(self) -> list[Stamp]:
+        """Return the notes on the listing, where a column that a block reads counts as used."""
+        read = {name for _, block in self.extractor.blocks for name in block.row_columns()}
+        notes = []
+        for note in self.listing.notes:
+            if note.kind != "unused-columns":
+                notes.append(note)
+            elif unused := [name for name in note.value if name not in read]:
+                notes.append(Stamp(kind="unused-columns", value=unused))
+        return notes
+
     def packed(self) -> bytes:
         """Return what a features file keeps on the recordings."""
         described = self.summary(0.0)
@@ -420,7 +431,7 @@ class _Extracting:
         listed = self.listing.quarantine[["file", "reason"]].astype(str).to_dict("records")
         return {
             "quarantine": [*listed, *self.quarantine],
-            "notes": [*self.listing.notes, *self.notes],
+            "notes": [*self._listing_notes(), *self.notes],
             "computed": self.computed,
             "seconds": round(time.perf_counter() - began, 2),
         }

@@ -186,6 +186,14 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         "left out"
     ),
     "initial-weights": lambda value: f"{value['network']} starts from {value['weights'] or 'random weights'}",
+    "licence": lambda value: f"{value['what']}: {value['licence']}",
+    "pretrained": lambda value: (
+        f"pretrained: {value['what']} on {value['on']} (licence: {value['licence']}); may have heard these clips"
+    ),
+    "columns-given": lambda count: (
+        f"{counted(count, 'column')} of the table {'was' if count == 1 else 'were'} used as given; whether the test "
+        "rows took part in making them is not known"
+    ),
     "quick": lambda value: (
         f"quick: {counted(value['epochs'], 'epoch')}, {value['used']} of {value['recordings']} recordings"
     ),
