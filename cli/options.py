@@ -191,6 +191,10 @@ RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "
     "emodb.boredom=neutral for one corpus. A features file keeps the old names."
 )
+RATERS_HELP = (
+    "Columns of the table with the labels of one rater each, comma-separated, or patterns such as 'rater_*'. The label "
+    "with more votes than any other is the emotion; rows without one are set aside."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
@@ -282,6 +286,7 @@ class Input(Group):
     columns: str | None = option(MAP_HELP, flag="--map")
     labels: str | None = option(LABELS_HELP, callback=check_labels)
     rename: str | None = option(RENAME_HELP)
+    raters: str | None = option(RATERS_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
@@ -315,7 +320,7 @@ class Input(Group):
 
         given: dict[str, Any] = {
             name: names(text, f"--{name.replace('_', '-')}")
-            for name, text in _given(self, "classes", "drop_classes").items()
+            for name, text in _given(self, "classes", "drop_classes", "raters").items()
         }
         if self.rename is not None:
             given["labels"] = named_labels(names(self.rename, "--rename"))

@@ -420,6 +420,7 @@ class Config(Spec):
     drop_classes: tuple[str, ...] = ()
     labels: Labels = {}
     exact_labels: bool = False
+    raters: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -471,7 +472,10 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
         renamed = [note["value"] for note in values.get("notes", ()) if note["kind"] == "labels-renamed"]
         exact = any(note["kind"] == "labels-exact" for note in values.get("notes", ()))
-        labels = {"labels": renamed[0] if renamed else {}, "exact_labels": exact}
+        voted = [note["value"] for note in values.get("notes", ()) if note["kind"] == "raters"]
+        raters = voted[0]["columns"] if voted else []
+        renamed += [vote["labels"] for vote in voted if not renamed]
+        labels = {"labels": renamed[0] if renamed else {}, "exact_labels": exact, "raters": raters}
         return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": values["classes"], **labels}
     except (KeyError, TypeError) as error:
         raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

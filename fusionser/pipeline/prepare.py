@@ -22,7 +22,9 @@ from fusionser.features import EstimatedGender, FeatureExtractor, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.features.store import write_features
 from fusionser.pipeline.features import Place, build_features, resolve
+from fusionser.pipeline.notes import less_unused
 from fusionser.pipeline.resources import LOCAL, Resources
+from fusionser.pipeline.votes import voted
 from fusionser.results import provenance
 from fusionser.rows import CHANNEL_COLUMN, feature_columns
 from fusionser.spec import PipelineSpec
@@ -171,6 +173,7 @@ def prepare(
     dropped: Sequence[str] = (),
     labels: LabelMap = NO_LABELS,
     exact_labels: bool = False,
+    raters: Sequence[str] = (),
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -192,6 +195,9 @@ def prepare(
         A `LabelMap`: emotions to rename before any are kept or left out.
     exact_labels : bool, default=False
         Keep labels apart that differ only in case, blanks or Unicode form (`fold_labels`).
+    raters : sequence of str
+        Columns of tables, or patterns of them, with the labels of one rater each. The label with most votes is the
+        emotion, and rows without such a label are set aside.
     resources : Resources
     progress : callable, optional
         Called with the number of rows done and the total number.
@@ -209,7 +215,7 @@ def prepare(
     if extractor is None:
         spec = resolve(spec, places)
         extractor = build_features(spec)
-    listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels)
+    listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels, raters=raters)
     run = _Extracting(extractor, resources, progress, strict, listing)
     (table,) = run.parts(size=len(run.listing.rows))
     return Prepared(table, spec, extractor, **run.summary(began))
@@ -224,6 +230,7 @@ def extract_file(
     dropped: Sequence[str] = (),
     labels: LabelMap = NO_LABELS,
     exact_labels: bool = False,
+    raters: Sequence[str] = (),
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -233,7 +240,7 @@ def extract_file(
 
     Parameters
     ----------
-    places, spec, classes, dropped, labels, exact_labels, resources, progress, strict
+    places, spec, classes, dropped, labels, exact_labels, raters, resources, progress, strict
         As in `prepare`; but the file keeps the emotions under their own names, so that an evaluation renames them.
     path : str or Path
         The features file. It appears only when it is complete.
@@ -264,6 +271,7 @@ def extract_file(
         labels,
         strict=strict,
         exact=exact_labels,
+        raters=raters,
         own_names=True,
         any_length=windows is not None,
     )
@@ -320,10 +328,14 @@ def _listed(
     *,
     strict: bool,
     exact: bool,
+    raters: Sequence[str] = (),
     own_names: bool = False,
     any_length: bool = False,
 ) -> Listing:
     listing = list_places(places, strict=strict, any_length=any_length)
+    if raters:
+        listing = voted(listing, raters, {} if own_names else labels, exact=exact, strict=strict)
+        labels = labels if own_names else {}
     folded, spellings = fold_labels(listing.rows["emotion"])
     alike = listing.rows if exact else listing.rows.assign(emotion=folded)
     if not exact:
@@ -413,13 +425,7 @@ class _Extracting:
     def _listing_notes(self) -> list[Stamp]:
         """Return the notes on the listing, where a column that a block reads counts as used."""
         read = {name for _, block in self.extractor.blocks for name in block.row_columns()}
-        notes = []
-        for note in self.listing.notes:
-            if note.kind != "unused-columns":
-                notes.append(note)
-            elif unused := [name for name in note.value if name not in read]:
-                notes.append(Stamp(kind="unused-columns", value=unused))
-        return notes
+        return less_unused(self.listing.notes, read)
 
     def packed(self) -> bytes:
         """Return what a features file keeps on the recordings."""

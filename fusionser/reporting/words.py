@@ -110,6 +110,13 @@ def _lossy(corpus: str, recordings: int, formats: Mapping[str, int]) -> str:
     return f"{which} recordings of {corpus} are lossy copies ({', '.join(formats)})"
 
 
+def _raters(columns: Sequence[str], agreement: float | None, unsettled: int, labels: Mapping[str, Any]) -> str:
+    agreed = "" if agreement is None else f" (their agreement, Krippendorff's alpha: {agreement:.2f})"
+    apart = f"; {counted(unsettled, 'row')} without such a label set aside" if unsettled else ""
+    renamed = f"; renamed before the vote: {_renamings(labels)}" if labels else ""
+    return f"emotions are those with most votes of {counted(len(columns), 'rater')}{agreed}{apart}{renamed}"
+
+
 def _few(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
@@ -186,6 +193,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         "left out"
     ),
     "initial-weights": lambda value: f"{value['network']} starts from {value['weights'] or 'random weights'}",
+    "raters": lambda value: _raters(**value),
     "licence": lambda value: f"{value['what']}: {value['licence']}",
     "pretrained": lambda value: (
         f"pretrained: {value['what']} on {value['on']} (licence: {value['licence']}); may have heard these clips"
