@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
-from fusionser.corpora.base import audio_files
+from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.places import find_corpora
 from fusionser.errors import CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
