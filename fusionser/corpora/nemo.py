@@ -16,7 +16,7 @@ SENTENCES = range(1, 91)
 
 
 class Nemo(Corpus):
-    """nEMO, Polish: nine actors, 4 481 recordings."""
+    """Polish recordings of nine actors who read ninety sentences (nEMO)."""
 
     name = "nemo"
 
