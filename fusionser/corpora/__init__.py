@@ -1,8 +1,8 @@
 """Speech emotion corpora, and one function that lists any of them as rows.
 
 >>> from fusionser.corpora import CORPORA
->>> sorted(CORPORA)
-['crema-d', 'demo', 'emodb', 'ravdess', 'ravdess-song', 'savee', 'super-set', 'tess']
+>>> [name for name in CORPORA if name.startswith("ravdess")]
+['ravdess', 'ravdess-song']
 """
 
 from collections.abc import Mapping

@@ -162,7 +162,7 @@ def _partial(place: Place, listing: Listing) -> list[Stamp]:
         return []
     count, expected = len(listing.rows) + len(listing.quarantine), corpus.card.counts.files
     value = {"corpus": place.corpus, "found": count, "expected": expected}
-    return [] if count >= expected else [Stamp(kind="partial-corpus", value=value)]
+    return [] if expected is None or count >= expected else [Stamp(kind="partial-corpus", value=value)]
 
 
 def prepare(

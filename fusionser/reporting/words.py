@@ -216,6 +216,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"{value['address']}"
     ),
     "speakers-not-in-table": lambda value: f"{value['table']} does not name the actors {', '.join(value['speakers'])}",
+    "labels-left-out": lambda value: (
+        f"{counted(sum(value['labels'].values()), 'recording')} of {value['corpus']} with other labels left out: "
+        f"{', '.join(f'{count} {label}' for label, count in value['labels'].items())}"
+    ),
     "part-missing": lambda value: f"no recordings of {value['corpus']}; get them from {value['address']}",
     "count-differs": lambda value: f"{value['found']} of {value['expected']} {value['what']}",
     "missing-recording": lambda name: f"missing: {name}",
