@@ -20,7 +20,16 @@ from fusionser.corpora.kept_notes import kept_notes
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA
-from fusionser.rows import COLUMNS, check_rows, feature_columns, given_columns, load_rows, of_channel
+from fusionser.rows import (
+    COLUMNS,
+    FOLD_COLUMN,
+    SPLIT_COLUMN,
+    check_rows,
+    feature_columns,
+    given_columns,
+    load_rows,
+    of_channel,
+)
 from fusionser.tables import TABLE_SUFFIXES
 
 __all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
@@ -114,7 +123,7 @@ def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated:
     notes, set_aside = kept_notes(path)
     listing.notes[:0] = notes
     refused = [{"file": str(table["file"].iloc[place]), "reason": reason} for place, reason in sorted(wrong.items())]
-    if unused := sorted(set(map(str, given_columns(rows))) - {"truth", *COLUMNS}):
+    if unused := sorted(set(map(str, given_columns(rows))) - {"truth", *COLUMNS, SPLIT_COLUMN, FOLD_COLUMN}):
         listing.notes.append(Stamp(kind="unused-columns", value=unused))
     listing.quarantine = pd.concat(
         [pd.DataFrame([*set_aside, *refused], columns=["file", "reason"]), listing.quarantine], ignore_index=True

@@ -9,8 +9,9 @@ from sklearn.pipeline import Pipeline
 
 from fusionser.evaluation.guard import check_unlabelled
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.networks.settings import NetworkTraining
 
-__all__ = ["adapted_clips", "columns_of", "curves_of", "estimated_gender", "setting_of"]
+__all__ = ["adapted_clips", "columns_of", "curves_of", "estimated_gender", "setting_of", "stops_early"]
 
 
 def setting_of(estimator: BaseEstimator) -> str:
@@ -21,6 +22,12 @@ def setting_of(estimator: BaseEstimator) -> str:
     if ("by_speaker", True) in given:
         return SPEAKER_NORMALISED
     return ADAPTED if any(name == "adaptation" for name, _ in given) else INDUCTIVE
+
+
+def stops_early(estimator: BaseEstimator) -> bool:
+    """Return whether an estimator has a network that stops early by validation rows."""
+    parts = estimator.get_params(deep=True).values()
+    return any(isinstance(part, NetworkTraining) and part.validation > 0 for part in parts)
 
 
 def columns_of(pipeline: Pipeline, rows: pd.DataFrame) -> Any:
