@@ -60,8 +60,9 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
             by (see `hold_out`), and ``corpus``, for `by_corpus`.
         y : sequence of shape (n_rows,)
         validation_rows : (rows, labels), optional
-            Validation rows, instead of those that the protocol gives, or else held-out rows of X. With test rows here, the epoch is chosen on the test set:
-            several papers report such scores, which do not estimate performance on new data.
+            Validation rows, instead of those that the protocol gives, or else held-out rows of X. With test rows here,
+            the epoch is chosen on the test set: several papers report such scores, which do not estimate performance on
+            new data.
 
         Raises
         ------

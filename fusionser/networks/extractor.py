@@ -115,9 +115,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         y : sequence of shape (n_rows,)
             Labels.
         validation_rows : (rows, labels), optional
-            Validation rows, instead of those that the protocol gives, or else held-out rows of X. If `sampling_rate` is given, their waveforms must be pairs.
-            With test rows here, the epoch is chosen on the test set: several papers report such scores, which do not
-            estimate performance on new data.
+            Validation rows, instead of those that the protocol gives, or else held-out rows of X. If `sampling_rate` is
+            given, their waveforms must be pairs. With test rows here, the epoch is chosen on the test set: several
+            papers report such scores, which do not estimate performance on new data.
         sampling_rate : int or sequence of int, optional
             Rate in Hz of waveforms in X without their own; the front end's rate when None.
 
