@@ -218,7 +218,5 @@ def split_named(word: object) -> str:
     found = next((name for name, words in SPLIT_WORDS.items() if text in words), None)
     if found is None:
         accepted = "; ".join(f"{name} ({', '.join(words[1:])})" for name, words in SPLIT_WORDS.items())
-        raise SettingsError(
-            f"split is '{str(word).strip()}'; expected one of: {accepted}; or nothing", parameter="split"
-        )
+        raise SettingsError(f"split is '{str(word).strip()}'; expected one of: {accepted}; or nothing")
     return found

@@ -17,8 +17,8 @@ A table always has all of these columns, in this order:
 ========================  ============================================================================
 
 A table may have ``audio_channel`` (``left``, ``right``, ``mean`` or a number from 1): the channel of the recording that
-is used. Without it, the mean of all channels is. It may have ``split`` (``train``, ``validation``, ``test`` or empty) and
-``fold``, which the protocol ``given-split`` goes by. Extracted features follow in columns named ``block__name``.
+is used. Without it, the mean of all channels is. It may have ``split`` (``train``, ``validation``, ``test`` or empty)
+and ``fold``, which the protocol ``given-split`` goes by. Extracted features follow in columns named ``block__name``.
 """
 
 import reprlib

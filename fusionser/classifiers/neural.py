@@ -98,7 +98,7 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         return self
 
     def _own_columns(self, X: Any) -> Any:
-        """Return the columns that this network was given in training, where it is one of several on parts of a table."""
+        """Return the columns that this network was given in training; others of a table may be for other networks."""
         names = getattr(self, "feature_names_in_", None)
         return X if names is None else split_carried(X)[1][list(names)]
 

@@ -165,8 +165,8 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str], validat
         )
     if unseen := sorted(set(rows["emotion"].iloc[validation]) - trained):
         raise ProtocolError(
-            f"fold '{name}': the validation rows have the class{'es' if len(unseen) > 1 else ''} {', '.join(unseen)}, but "
-            f"the training rows do not; leave {'them' if len(unseen) > 1 else 'it'} out: --drop-classes "
+            f"fold '{name}': the validation rows have the class{'es' if len(unseen) > 1 else ''} {', '.join(unseen)}, "
+            f"but the training rows do not; leave {'them' if len(unseen) > 1 else 'it'} out: --drop-classes "
             f"{','.join(unseen)}"
         )
     if len(trained) < 2:
@@ -225,7 +225,7 @@ def _stamps(
 def _validation_stamps(
     protocol: Protocol, rows: pd.DataFrame, folds: list[Fold], estimator: BaseEstimator
 ) -> list[Stamp]:
-    """Return a stamp on the validation rows that the protocol gives, if there are any, and on what they are used for."""
+    """Return a stamp on the validation rows that the protocol gives, if any, and on whether they are used."""
     most = max(len(protocol.validation_of(rows, name)) for name, *_ in folds)
     value = {"rows": most, "used": stops_early(estimator)}
     return [Stamp(kind="validation-rows", value=value)] if most else []

@@ -82,7 +82,7 @@ class Protocol:
         return {}
 
     def validation_of(self, rows: pd.DataFrame, fold: str) -> Positions:
-        """Return the positions of the rows by which networks stop early, if the protocol says which; by default none."""
+        """Return the positions of the rows by which networks stop early; none, unless the protocol names some."""
         return np.empty(0, dtype=np.intp)
 
     def folds_of_whole(self) -> int | None:

@@ -22,9 +22,9 @@ class GivenSplit(Protocol):
     - Rows of ``validation`` are neither trained on nor tested on. Networks stop early by them, instead of by training
       rows that they hold out. Other classifiers do not use them. The result says so.
     - Rows without a split are not used.
-    - A column ``fold`` gives several folds, each with its own rows for training and test, so a clip has one row for each
-      fold. Rows without a fold belong to all of them. Where there is a ``fold`` and no ``split``, each fold is tested once,
-      and all others are trained on.
+    - A column ``fold`` gives several folds, each with its own rows for training and test, so a clip has one row for
+      each fold. Rows without a fold belong to all of them. Where there is a ``fold`` and no ``split``, each fold is
+      tested once, and all others are trained on.
 
     A public list may share speakers between training and test, and even recordings. It must be reproduced as it is, so
     nothing is refused; the result is stamped with what is shared.
@@ -60,15 +60,15 @@ class GivenSplit(Protocol):
         folds = _folds(rows)
         if len(folds) < 2:
             raise ProtocolError(
-                f"{self.name}: the rows have no column '{SPLIT_COLUMN}', and no column '{FOLD_COLUMN}' with two folds or "
-                f"more; fill in '{SPLIT_COLUMN}' with train and test (and validation), or name another column of the "
+                f"{self.name}: the rows have no column '{SPLIT_COLUMN}', and no column '{FOLD_COLUMN}' with two folds "
+                f"or more; fill in '{SPLIT_COLUMN}' with train and test (and validation), or name another column of the "
                 f"table with --map {SPLIT_COLUMN}=COLUMN"
             )
         blank = int((rows[FOLD_COLUMN] == "").sum())
         if blank:
             raise ProtocolError(
-                f"{self.name}: {blank} of {len(rows)} rows have no fold, and there is no column '{SPLIT_COLUMN}'; fill in "
-                f"'{FOLD_COLUMN}' for each"
+                f"{self.name}: {blank} of {len(rows)} rows have no fold, and there is no column '{SPLIT_COLUMN}'; fill "
+                f"in '{FOLD_COLUMN}' for each"
             )
         for fold in folds:
             yield fold, *by_mask(_inside(rows, fold))
