@@ -28,6 +28,7 @@ __all__ = [
     "CLASSIFIERS",
     "CONDITIONS",
     "CORPORA",
+    "DATASET_FORMATS",
     "FRONT_ENDS",
     "NETWORKS",
     "PRESETS",
@@ -297,6 +298,11 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "super-set": "corpora.super_set:SuperSet",
         "demo": "corpora.demo:Demo",
     },
+    "dataset_formats": {
+        "audformat": "corpora.audformat_database:AudformatDatabase",
+        "huggingface": "corpora.huggingface:HuggingFaceDataset",
+        "webdataset": "corpora.webdataset:WebDataset",
+    },
     "augmentations": {
         "noise": "augmentation.waveforms:NOISE",
         "pitch": "augmentation.waveforms:PITCH",
@@ -392,6 +398,15 @@ CORPORA = Registry(
 )
 """Corpora, each as an object that parses its file names."""
 
+DATASET_FORMATS = Registry(
+    "dataset format",
+    "dataset_formats",
+    OWN_OBJECTS["dataset_formats"],
+    called="name",
+    bases=("corpora.datasets:DatasetFormat",),
+)
+"""Formats of datasets that other programs write."""
+
 AUGMENTATIONS = Registry(
     "augmentation",
     "augmentations",
@@ -418,7 +433,18 @@ PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
-    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
+    for registry in (
+        BLOCKS,
+        NETWORKS,
+        FRONT_ENDS,
+        CLASSIFIERS,
+        CORPORA,
+        DATASET_FORMATS,
+        AUGMENTATIONS,
+        CONDITIONS,
+        PROTOCOLS,
+        PRESETS,
+    )
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 

@@ -17,7 +17,9 @@ __all__ = ["GivenSplit"]
 
 @dataclass(kw_only=True)
 class GivenSplit(Protocol):
-    """The split in the column ``split`` of the rows: trains on ``train``, tests on ``test``.
+    """The split that the rows have in their columns split and fold, such as the public list of a corpus.
+
+    It trains on the rows of ``train``, and tests on those of ``test``.
 
     - Rows of ``validation`` are neither trained on nor tested on. Networks stop early by them, instead of by training
       rows that they hold out. Other classifiers do not use them. The result says so.
@@ -61,8 +63,8 @@ class GivenSplit(Protocol):
         if len(folds) < 2:
             raise ProtocolError(
                 f"{self.name}: the rows have no column '{SPLIT_COLUMN}', and no column '{FOLD_COLUMN}' with two folds "
-                f"or more; fill in '{SPLIT_COLUMN}' with train and test (and validation), or name another column of the "
-                f"table with --map {SPLIT_COLUMN}=COLUMN"
+                f"or more; fill in '{SPLIT_COLUMN}' with train and test (and validation), or name another column of "
+                f"the table with --map {SPLIT_COLUMN}=COLUMN"
             )
         blank = int((rows[FOLD_COLUMN] == "").sum())
         if blank:
