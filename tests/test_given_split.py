@@ -1,6 +1,7 @@
 """Given splits: the words of the column, the protocol, and what validation rows are used for."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -111,7 +112,7 @@ def test_a_network_stops_early_by_the_rows_of_the_protocol_and_trains_on_all_oth
     assert [epoch["validation_accuracy"] for epoch in fitted.history_] == [
         epoch["validation_accuracy"] for epoch in explicit.history_
     ]
-    assert fitted.history_[-1]["train_loss"] < fitted.history_[0]["train_loss"]
+    assert fitted.history_[-1]["training_loss"] < fitted.history_[0]["training_loss"]
     assert fitted.history_[-1]["validation_accuracy"] < 0.5
     assert given_validation() is None
 
@@ -147,7 +148,7 @@ def test_a_deep_block_stops_early_by_the_rows_of_the_protocol(demo_rows):
     explicit = Conv1DExtractor(epochs=2, cache=False).fit(train, labels, (held, held["emotion"].to_numpy(dtype=object)))
     for one, other in zip(given.history_, explicit.history_, strict=True):
         assert one["validation_loss"] == other["validation_loss"]
-        assert one["train_loss"] == other["train_loss"]
+        assert one["training_loss"] == other["training_loss"]
 
 
 def stamps_of(evaluation):
@@ -180,13 +181,13 @@ def test_a_class_of_validation_rows_alone_is_an_error(demo_rows):
 def test_a_list_that_shares_speakers_and_audio_is_stamped_and_not_refused(demo_rows, tmp_path, command):
     # By the number of the clip: all eight speakers are on both sides. One recording has a copy under another name.
     copy = tmp_path / "copy.wav"
-    copy.write_bytes(open(demo_rows["file"][0], "rb").read())  # noqa: PTH123, SIM115
+    copy.write_bytes(Path(demo_rows["file"][0]).read_bytes())
     rows = demo_rows.assign(split=["dev" if file.endswith("_02.wav") else "Train" for file in demo_rows["file"]])
     rows["split"] = rows["split"].mask(rows["file"].str.endswith("_03.wav"), "evaluation")
     again = rows.iloc[:1].assign(file=str(copy), source="", split="eval")
     listed = write_table(pd.concat([rows, again], ignore_index=True), tmp_path / "rows.csv")
     done = command("evaluate", listed, "--protocol", "given-split", "--classifier", "svm", "--json")
-    assert done.code == 0, done.messages
+    assert done.status == 0, done.messages
     result = done.json
     stamps = {stamp["kind"]: stamp["value"] for stamp in result["protocol"]["stamps"]}
     counts = rows["split"].value_counts()
@@ -203,7 +204,7 @@ def test_a_list_that_shares_speakers_and_audio_is_stamped_and_not_refused(demo_r
 def test_an_unknown_word_is_a_sentence_at_the_command_line(demo_rows, tmp_path, command):
     rows = demo_rows.assign(split=["train"] * 239 + ["heldout"])
     done = command("evaluate", write_table(rows, tmp_path / "rows.csv"), "--protocol", "given-split")
-    assert done.code == 1
+    assert done.status == 1
     assert "'heldout'" in done.messages
     assert "validation" in done.messages
 
@@ -211,7 +212,7 @@ def test_an_unknown_word_is_a_sentence_at_the_command_line(demo_rows, tmp_path, 
 def test_a_split_survives_the_extraction(demo_rows, tmp_path, command):
     listed = write_table(with_split(demo_rows), tmp_path / "rows.csv")
     done = command("extract", listed, "--blocks", "zcr", "--out", tmp_path / "features.parquet")
-    assert done.code == 0, done.messages
+    assert done.status == 0, done.messages
     assert "not used" not in done.messages
     kept = pd.read_parquet(tmp_path / "features.parquet")
     assert kept["split"].value_counts().to_dict() == {"train": 120, "test": 60, "validation": 60}

@@ -209,7 +209,7 @@ class Split:
         try:
             file = self._file(key, path, content)
         except FusionserError as error:
-            entries.refuse(key, str(error).removeprefix(f"{key}: "))
+            entries.refuse(key, str(error))
             return
         entries.records.append(row_of(values, self.corpus, key, file))
 
@@ -219,9 +219,9 @@ class Split:
             suffix = PurePosixPath(path).suffix if isinstance(path, str) else ""
             return str(unpack(content, f"{key}{suffix}", unpacked_folder(self.corpus)))
         if not isinstance(path, str) or not path:
-            raise FusionserError(f"{key}: has neither bytes nor a path")
+            raise FusionserError("has neither bytes nor a path")
         if "://" in path:
-            raise FusionserError(f"{key}: is at {path}, which is not on this machine")
+            raise FusionserError(f"is at {path}, which is not on this machine")
         return str(Path(self.place) / path)
 
     def _audio(self, features: Mapping[str, Any], given: str | None) -> str:

@@ -71,11 +71,11 @@ def unpack(content: bytes | Opened, key: str, folder: Path) -> Path:
     Raises
     ------
     FusionserError
-        If it is empty, too large, or cannot be written.
+        If it is empty, too large, or cannot be written. The message does not name the recording.
     """
     opened: Opened = (lambda: BytesIO(content)) if isinstance(content, bytes) else content
     with opened() as recording:
-        begin, digest = _described(recording, key)
+        begin, digest = _described(recording)
     suffix = PurePosixPath(key).suffix.lower()
     if suffix not in AUDIO_SUFFIXES:
         suffix = next((name for mark, name in SIGNATURES.items() if begin.startswith(mark)), ".wav")
@@ -86,16 +86,16 @@ def unpack(content: bytes | Opened, key: str, folder: Path) -> Path:
     return path
 
 
-def _described(recording: Any, key: str) -> tuple[bytes, str]:
+def _described(recording: Any) -> tuple[bytes, str]:
     """Return how a recording begins, and a digest of it."""
     digest, begin, count = blake2b(digest_size=8), b"", 0
     while piece := recording.read(CHUNK):
         begin, count = begin or piece[:4], count + len(piece)
         digest.update(piece)
         if count > MOST_BYTES:
-            raise FusionserError(f"{key}: has more than {MOST_BYTES // 2**30} GiB; cut it into parts")
+            raise FusionserError(f"has more than {MOST_BYTES // 2**30} GiB; cut it into parts")
     if not count:
-        raise FusionserError(f"{key}: is empty")
+        raise FusionserError("is empty")
     return begin, digest.hexdigest()
 
 

@@ -153,7 +153,7 @@ class Shard:
 def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:
     content = tar.extractfile(member)
     if content is None:
-        raise FusionserError(f"{member.name}: is not a file")
+        raise FusionserError("is not a file")
     return content
 
 
