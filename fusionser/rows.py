@@ -49,6 +49,7 @@ __all__ = [
     "array_columns",
     "check_columns",
     "check_rows",
+    "each_once",
     "feature_columns",
     "given_columns",
     "given_names",
@@ -359,6 +360,23 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
 def array_columns(table: pd.DataFrame) -> list[str]:
     """Return the names of the columns with one array per row; these exist in memory only and are never written."""
     return [name for name in table.columns if isinstance(name, str) and name.startswith(ARRAY_MARK)]
+
+
+def each_once(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with each clip once, where a given split has a row for each of its folds.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"file": ["a", "a", "b"], "start": 0.0, "end": 1.0, "fold": ["1", "2", "1"]})
+    >>> each_once(table)["file"].tolist()
+    ['a', 'b']
+    """
+    if FOLD_COLUMN not in table:
+        return table
+    clip = [name for name in ("file", "start", "end", CHANNEL_COLUMN, "augmentation") if name in table]
+    # Samples from memory have no file.
+    again = table.duplicated(clip) & (table["file"] != "")
+    return table[~again].reset_index(drop=True)
 
 
 def given_names(table: pd.DataFrame, taken: Collection[str] = ()) -> dict[Any, Any]:

@@ -216,3 +216,16 @@ def test_a_split_survives_the_extraction(demo_rows, tmp_path, command):
     assert "not used" not in done.messages
     kept = pd.read_parquet(tmp_path / "features.parquet")
     assert kept["split"].value_counts().to_dict() == {"train": 120, "test": 60, "validation": 60}
+
+
+def test_a_model_is_fitted_to_each_clip_once_where_folds_have_rows_of_their_own(demo_rows, tmp_path, command):
+    first = with_split(demo_rows).assign(fold="1")
+    turned = {"train": "test", "test": "train", "validation": "train"}
+    second = first.assign(fold="2", split=first["split"].map(turned))
+    listed = write_table(pd.concat([first, second]), tmp_path / "rows.csv")
+    done = command(
+        "fit", listed, "--protocol", "given-split", "--blocks", "zcr", "--out", tmp_path / "model.fusionser", "--json"
+    )
+    assert done.status == 0, done.messages
+    assert done.json["training_rows"] == len(demo_rows)
+    assert [fold["test_rows"] for fold in done.json["estimate"]["folds"]] == [60, 120]

@@ -41,6 +41,7 @@ __all__ = [
     "Corpus",
     "DatasetFormat",
     "Listing",
+    "dataset_format",
     "differences",
     "generate_demo",
     "list_rows",
@@ -110,6 +111,18 @@ def list_rows(
     return replace(listing, rows=of_channel(listing.rows, channel))
 
 
+def dataset_format(place: str | Path) -> str | None:
+    """Return the name of the format of a dataset; None if a place is none.
+
+    Examples
+    --------
+    >>> dataset_format("audb:emodb==1.4.1"), dataset_format("recordings")
+    ('audformat', None)
+    """
+    known = DATASET_FORMATS.loadable()
+    return next((name for name in known if DATASET_FORMATS[name]().recognises(str(place))), None)
+
+
 def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) -> Listing:
     columns, accept_truncated = wanted.columns, wanted.accept_truncated
     if layout is not None and corpus != FOLDERS:
@@ -118,7 +131,7 @@ def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) 
         return _list_table(path, columns, accept_truncated)
     dataset = corpus if corpus in DATASET_FORMATS else None
     if corpus is None:
-        dataset = next((name for name in DATASET_FORMATS if DATASET_FORMATS[name]().recognises(str(path))), None)
+        dataset = dataset_format(path)
     if dataset is not None:
         return DATASET_FORMATS.named(dataset)().listing(str(path), wanted)
     for option, given in (("--parts", wanted.parts), ("--download", wanted.download)):
