@@ -195,3 +195,11 @@ def test_options_that_have_no_effect_are_refused(shards, command):
 @pytest.mark.parametrize("name", ["../a", "a/../../b", "/a", "\\a", "..\\a", "C:a", "a\0b"])
 def test_names_that_lead_out_are_known(name):
     assert not is_inside(name)
+
+
+def test_progress_is_told_and_grows(shards):
+    told = []
+    list_rows(shards, "webdataset", progress=lambda done, total: told.append((done, total)))
+    assert len(told) == 240
+    assert told == sorted(told)
+    assert told[-1][0] <= told[-1][1]

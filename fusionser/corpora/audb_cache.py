@@ -1,6 +1,7 @@
 """Databases of audb, by name and version: from its cache on this machine, or downloaded to it."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,7 +89,7 @@ def _downloaded(audb: Any, name: str, version: str | None) -> str:
     try:
         with _safe_headers():
             found = version or str(audb.latest_version(name))
-            audb.load(name, version=found, pickle_tables=False, full_path=False, verbose=False)
+            audb.load(name, version=found, pickle_tables=False, full_path=False, verbose=sys.stderr.isatty())
     except Exception as error:
         # Repositories raise errors of their backends.
         raise CorpusError(

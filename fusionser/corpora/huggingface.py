@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -92,7 +93,8 @@ def _offline(wanted: bool) -> Iterator[None]:
         for module, _ in held:
             module.HF_HUB_OFFLINE = True
     bars = datasets.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
+    if wanted or not sys.stderr.isatty():
+        datasets.disable_progress_bars()
     loggers: list[Any] = [datasets.logging, hub_logging]
     levels = [logger.get_verbosity() for logger in loggers]
     for logger in loggers:

@@ -80,7 +80,8 @@ def unpack(content: bytes | Opened, key: str, folder: Path) -> Path:
     if suffix not in AUDIO_SUFFIXES:
         suffix = next((name for mark, name in SIGNATURES.items() if begin.startswith(mark)), ".wav")
     stem = _plain(str(PurePosixPath(key).with_suffix("")) if PurePosixPath(key).suffix else key)
-    path = folder / f"{stem[-LONGEST_NAME:]}-{digest}{suffix}"
+    # Folders with very many files are slow to write to.
+    path = folder / digest[:2] / f"{stem[-LONGEST_NAME:]}-{digest}{suffix}"
     if not path.is_file():
         write_whole(path, lambda temporary: _copy(opened, temporary))
     return path

@@ -24,6 +24,8 @@ NAME = re.compile(r"((?:.*/|)[^.]+)[.]([^/]*)")
 MOST_TEXT = 2**20
 """Bytes that a description may have."""
 
+MEBIBYTE = 2**20
+
 TEXTS = ("json", "cls", "txt")
 
 
@@ -59,10 +61,11 @@ class WebDataset(DatasetFormat):
         shards = _shards(Path(place))
         corpus = shards[0].resolve().parent.name or self.name
         entries = Entries()
-        sizes = [shard.stat().st_size for shard in shards]
-        for number, shard in enumerate(shards):
-            Shard(shard, corpus, wanted, entries).read()
-            wanted.report(sum(sizes[: number + 1]), sum(sizes))
+        total, before = sum(shard.stat().st_size for shard in shards), 0
+        for shard in shards:
+            for read in Shard(shard, corpus, wanted, entries).read():
+                wanted.report((before + read) // MEBIBYTE, max(1, total // MEBIBYTE))
+            before += shard.stat().st_size
         return entries.listing(wanted, place)
 
 
@@ -86,8 +89,8 @@ class Shard:
     wanted: Wanted
     entries: Entries
 
-    def read(self) -> None:
-        """Add the recordings of the tar file to the entries."""
+    def read(self) -> Iterator[int]:
+        """Add the recordings of the tar file to the entries, and yield the place in the file after each."""
         seen: set[str] = set()
         try:
             # Not "r:*": what is compressed may be far larger than the file.
@@ -97,6 +100,7 @@ class Shard:
                         sample.problem = "its key is there twice"
                     seen.add(sample.key)
                     self._add(tar, sample)
+                    yield tar.offset
         except (tarfile.TarError, OSError, EOFError) as error:
             if not seen:
                 raise CorpusError(
