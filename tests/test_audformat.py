@@ -98,6 +98,9 @@ def test_a_part_and_a_column_are_chosen(database, demo_rows):
     assert len(listing.rows) == len(demo_rows)
     # Among the raters of one table, the gold standard comes first.
     gold = list_rows(database, parts=["all"]).rows
+    assert [note.value for note in list_rows(database, parts=["all"]).notes] == [
+        "emotions are from the table all, column emotion.gold; --parts and --map choose others"
+    ]
     assert gold["emotion"].value_counts().to_dict() == demo_rows["emotion"].map(CODES).value_counts().to_dict()
 
 

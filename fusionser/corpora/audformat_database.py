@@ -168,6 +168,10 @@ class Database:
         table = self.table(name)
         index = table.index
         columns = self._columns(name, wanted)
+        _, column, field = columns[EMOTION]
+        if len(self.header.tables) > 1 or len(table.columns) > 1:
+            named = f"{column}.{field}" if field else column
+            entries.note(f"emotions are from the table {name}, column {named}; --parts and --map choose others")
         split = self.header.splits[table.split_id].type if table.split_id is not None else None
         values = {ours: self._values(place, index) for ours, place in columns.items()}
         corpus = str(self.header.name)

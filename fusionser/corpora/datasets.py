@@ -10,6 +10,7 @@ import pandas as pd
 from fusionser.corpora.base import Listing, measure
 from fusionser.corpora.layout import gender_named
 from fusionser.errors import CorpusError, SettingsError, unknown_name
+from fusionser.facts import Stamp
 from fusionser.names import GENDERS
 from fusionser.rows import FOLD_COLUMN, SPLIT_COLUMN
 
@@ -95,6 +96,11 @@ class Entries:
     records: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, str]] = field(default_factory=list)
     doubled: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[Stamp] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Note how the dataset was read."""
+        self.notes.append(Stamp(kind="text", value=text))
 
     def refuse(self, name: str, reason: str) -> None:
         """Set a recording aside with a reason."""
@@ -117,6 +123,7 @@ class Entries:
             [pd.DataFrame(self.refused, columns=["file", "reason"]), found.quarantine], ignore_index=True
         )
         found.doubled = self.doubled
+        found.notes = [*self.notes, *found.notes]
         return found
 
     def _without_repeated(self) -> list[dict[str, Any]]:

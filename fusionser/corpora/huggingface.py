@@ -14,7 +14,6 @@ from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import DatasetFormat, Entries, Wanted, chosen_columns, chosen_parts, row_of
 from fusionser.corpora.unpacked import unpack, unpacked_folder
 from fusionser.errors import CorpusError, FusionserError, SettingsError
-from fusionser.facts import Stamp
 from fusionser.rows import SPLIT_COLUMN
 
 __all__ = ["HuggingFaceDataset"]
@@ -39,6 +38,7 @@ class HuggingFaceDataset(DatasetFormat):
     - ``--parts`` names the splits to read, by default all. A split is that of its rows, where its name is a usual one.
     - Recordings are decoded by fusionser: those inside the dataset are written to the cache folder, one by one.
     - Names of classes replace their numbers.
+    - A path in a dataset may lead to any recording on this machine, like one in a table.
     - No script of a dataset is run, and nothing is downloaded without ``--download``.
     """
 
@@ -57,11 +57,10 @@ class HuggingFaceDataset(DatasetFormat):
             entries = Entries()
             for split in chosen_parts(list(splits), wanted, f"split of '{place}'"):
                 Split(place, corpus, split, splits[split]).read(wanted, entries)
-        listing = entries.listing(wanted, place)
         if unknown := [split for split in splits if _part(split) is None]:
-            text = f"splits that are neither train, validation nor test, so their rows have none: {', '.join(unknown)}"
-            listing.notes.append(Stamp(kind="text", value=text))
-        return listing
+            names = ", ".join(unknown)
+            entries.note(f"splits that are neither train, validation nor test, so their rows have none: {names}")
+        return entries.listing(wanted, place)
 
 
 def _is_published(folder: Path) -> bool:
