@@ -8,7 +8,20 @@ import typer
 
 from .console import output, print_json, print_table, progress_bar, write
 from .naming import NamingCommand
-from .options import CHANNEL_HELP, ISOLATE_HELP, LAYOUT_HELP, SEEDS, TRUNCATED_HELP, Json, check_channel, decode_apart
+from .options import (
+    CHANNEL_HELP,
+    DOWNLOAD_HELP,
+    ISOLATE_HELP,
+    LAYOUT_HELP,
+    MAP_HELP,
+    PARTS_HELP,
+    SEEDS,
+    TRUNCATED_HELP,
+    Json,
+    check_channel,
+    decode_apart,
+    names,
+)
 
 MANY = 20
 WIDE = 140
@@ -137,9 +150,12 @@ def describe(
 
 @corpora_app.command("check", cls=NamingCommand)
 def check(
-    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders.")],
-    folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
+    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders; or {dataset_formats}.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of its recordings, or a dataset.")],
     layout: Annotated[str | None, typer.Option("--layout", help=LAYOUT_HELP)] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
+    parts: Annotated[str | None, typer.Option("--parts", help=PARTS_HELP)] = None,
+    download: Annotated[bool, typer.Option("--download", help=DOWNLOAD_HELP)] = False,
     accept_truncated: Annotated[bool, typer.Option("--accept-truncated", help=TRUNCATED_HELP)] = False,
     channel: Annotated[str | None, typer.Option(help=CHANNEL_HELP, callback=check_channel)] = None,
     isolate: Annotated[bool, typer.Option("--isolate", help=ISOLATE_HELP, callback=decode_apart)] = False,
@@ -152,9 +168,20 @@ def check(
     """Parse and count the recordings of a corpus; list those that are missing, duplicate or unusable."""
     from fusionser.corpora import CORPORA, differences, list_rows
     from fusionser.reporting.words import stamp_texts
+    from fusionser.tables import named_columns
 
     with progress_bar("recordings") as progress:
-        listing = list_rows(folder, name, layout, accept_truncated=accept_truncated, channel=channel)
+        listing = list_rows(
+            folder,
+            name,
+            layout,
+            columns=named_columns(columns),
+            accept_truncated=accept_truncated,
+            channel=channel,
+            parts=names(parts, "--parts"),
+            download=download,
+            progress=progress,
+        )
         refused = [{key: str(row[key]) for key in ("file", "reason")} for _, row in listing.quarantine.iterrows()]
         rows = listing.rows
         differing = differences(CORPORA[name], rows, len(refused)) if name in CORPORA else []

@@ -182,7 +182,14 @@ ISOLATE_HELP = (
     "it crash or hang is set aside with the reason, and the others are used."
 )
 CHANNEL_HELP = "Channel of the recordings to use: left, right, a number from 1, or mean. By default mean."
-MAP_HELP = "Names of columns in a table, by the names that fusionser has for them: file=path,emotion=label."
+MAP_HELP = "Names of columns in a table or dataset, by the names that fusionser has for them: file=path,emotion=label."
+PARTS_HELP = (
+    "Parts of a dataset to read, comma-separated: tables of an audformat database, splits of a Hugging Face dataset. "
+    "By default all with labels."
+)
+DOWNLOAD_HELP = (
+    "Get a dataset (hf:owner/name, audb:name==version) that is not on this machine. Without it, nothing is downloaded."
+)
 LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
     "them apart, but for blanks at their ends. By default folded."
@@ -199,7 +206,8 @@ SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
 Places = Annotated[
-    list[Path], typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), or features files.")
+    list[Path],
+    typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), features files, or datasets."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
@@ -280,10 +288,15 @@ class Input(Group):
     """The recordings to use."""
 
     panel = "Input"
-    corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for any others.")
+    corpus: str | None = option(
+        "Corpus of each folder, comma-separated: {corpora}, or folders for any others. Datasets are recognised, or "
+        "named: {dataset_formats}."
+    )
     layout: str | None = option(LAYOUT_HELP)
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
     columns: str | None = option(MAP_HELP, flag="--map")
+    parts: str | None = option(PARTS_HELP)
+    download: bool = option(DOWNLOAD_HELP, False, "--download")
     labels: str | None = option(LABELS_HELP, callback=check_labels)
     rename: str | None = option(RENAME_HELP)
     raters: str | None = option(RATERS_HELP)
@@ -310,7 +323,16 @@ class Input(Group):
             raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
         columns = named_columns(self.columns)
         return [
-            Place(place, name, layout if name == FOLDERS else None, self.accept_truncated, columns, self.channel)
+            Place(
+                place,
+                name,
+                layout if name == FOLDERS else None,
+                self.accept_truncated,
+                columns,
+                self.channel,
+                names(self.parts, "--parts"),
+                self.download,
+            )
             for place, name in zip(places, each, strict=True)
         ]
 

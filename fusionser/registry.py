@@ -28,6 +28,7 @@ __all__ = [
     "CLASSIFIERS",
     "CONDITIONS",
     "CORPORA",
+    "DATASET_FORMATS",
     "FRONT_ENDS",
     "NETWORKS",
     "PRESETS",
@@ -320,6 +321,11 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "ased": "corpora.ased:Ased",
         "demo": "corpora.demo:Demo",
     },
+    "dataset_formats": {
+        "audformat": "corpora.audformat_database:AudformatDatabase",
+        "huggingface": "corpora.huggingface:HuggingFaceDataset",
+        "webdataset": "corpora.webdataset:WebDataset",
+    },
     "augmentations": {
         "noise": "augmentation.waveforms:NOISE",
         "pitch": "augmentation.waveforms:PITCH",
@@ -366,6 +372,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "leave-one-statement-out": "splits.protocols:LeaveOneStatementOut",
         "random-kfold": "splits.protocols:RandomKFold",
         "random-holdout": "splits.protocols:RandomHoldout",
+        "given-split": "splits.given:GivenSplit",
         "cross-corpus": "splits.cross_corpus:CrossCorpus",
         "leave-one-corpus-out": "splits.cross_corpus:LeaveOneCorpusOut",
         "speaker-kfold-added-corpora": "splits.cross_corpus:AddedCorpora",
@@ -414,6 +421,15 @@ CORPORA = Registry(
 )
 """Corpora, each as an object that parses its file names."""
 
+DATASET_FORMATS = Registry(
+    "dataset format",
+    "dataset_formats",
+    OWN_OBJECTS["dataset_formats"],
+    called="name",
+    bases=("corpora.datasets:DatasetFormat",),
+)
+"""Formats of datasets that other programs write."""
+
 AUGMENTATIONS = Registry(
     "augmentation",
     "augmentations",
@@ -440,7 +456,18 @@ PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
-    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
+    for registry in (
+        BLOCKS,
+        NETWORKS,
+        FRONT_ENDS,
+        CLASSIFIERS,
+        CORPORA,
+        DATASET_FORMATS,
+        AUGMENTATIONS,
+        CONDITIONS,
+        PROTOCOLS,
+        PRESETS,
+    )
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 

@@ -12,8 +12,17 @@ from fusionser.facts import Stamp
 from fusionser.features.clip import Computation
 from fusionser.features.learned import LearnedBlock
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.networks.settings import NetworkTraining
 
-__all__ = ["adapted_clips", "columns_of", "computed_stamps", "curves_of", "estimated_gender", "setting_of"]
+__all__ = [
+    "adapted_clips",
+    "columns_of",
+    "computed_stamps",
+    "curves_of",
+    "estimated_gender",
+    "setting_of",
+    "stops_early",
+]
 
 
 def setting_of(estimator: BaseEstimator) -> str:
@@ -34,6 +43,12 @@ def computed_stamps(estimator: BaseEstimator) -> list[Stamp]:
         if stamp not in stamps:
             stamps.append(stamp)
     return stamps
+
+
+def stops_early(estimator: BaseEstimator) -> bool:
+    """Return whether an estimator has a network that stops early by validation rows."""
+    parts = estimator.get_params(deep=True).values()
+    return any(isinstance(part, NetworkTraining) and part.validation > 0 for part in parts)
 
 
 def columns_of(pipeline: Pipeline, rows: pd.DataFrame) -> Any:

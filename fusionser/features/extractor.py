@@ -23,6 +23,7 @@ from fusionser.features.table import FeatureTable
 from fusionser.legacy import current_settings
 from fusionser.registry import BLOCKS, NETWORKS
 from fusionser.rows import CARRIED_COLUMNS
+from fusionser.splits.validation_rows import given_validation
 from fusionser.waveform import Rates
 
 __all__ = ["FeatureExtractor"]
@@ -130,6 +131,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         """Fit, and compute the columns of the training rows; those of a cross-fitted block are out of fold."""
         table, result = self._computed(X, sampling_rate)
         self.learned_ = {name: self._own(block) for name, block in self._learning()}
+        if (given := given_validation()) is not None:
+            given.passes(self.transform, first=True)
         fed = table.fed(result)
         learned = {name: block.fit_transform(fed, y) for name, block in self.learned_.items()}
         return self._output(X, table, self._joined(table, result, learned))

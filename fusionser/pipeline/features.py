@@ -34,6 +34,8 @@ class Place:
     accept_truncated: bool = False
     columns: Mapping[str, str] | None = None
     channel: str | None = None
+    parts: Sequence[str] = ()
+    download: bool = False
 
 
 def card_of(corpus: str | None) -> Card | None:

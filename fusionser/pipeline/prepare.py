@@ -102,7 +102,9 @@ class Extracted:
     seconds: float
 
 
-def list_places(places: Sequence[Place], *, strict: bool = False, any_length: bool = False) -> Listing:
+def list_places(
+    places: Sequence[Place], *, strict: bool = False, any_length: bool = False, progress: Progress | None = None
+) -> Listing:
     """List the rows of all places together, with recordings that are too long for one clip if `any_length`.
 
     Raises
@@ -119,6 +121,9 @@ def list_places(places: Sequence[Place], *, strict: bool = False, any_length: bo
             accept_truncated=place.accept_truncated,
             channel=place.channel,
             any_length=any_length,
+            parts=place.parts,
+            download=place.download,
+            progress=progress,
         )
         for place in places
     ]
@@ -215,7 +220,9 @@ def prepare(
     if extractor is None:
         spec = resolve(spec, places)
         extractor = build_features(spec)
-    listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels, raters=raters)
+    listing = _listed(
+        places, classes, dropped, labels, strict=strict, exact=exact_labels, raters=raters, progress=progress
+    )
     run = _Extracting(extractor, resources, progress, strict, listing)
     (table,) = run.parts(size=len(run.listing.rows))
     return Prepared(table, spec, extractor, **run.summary(began))
@@ -274,6 +281,7 @@ def extract_file(
         raters=raters,
         own_names=True,
         any_length=windows is not None,
+        progress=progress,
     )
     if windows is not None:
         if feature_columns(listing.rows):
@@ -331,8 +339,9 @@ def _listed(
     raters: Sequence[str] = (),
     own_names: bool = False,
     any_length: bool = False,
+    progress: Progress | None = None,
 ) -> Listing:
-    listing = list_places(places, strict=strict, any_length=any_length)
+    listing = list_places(places, strict=strict, any_length=any_length, progress=progress)
     if raters:
         listing = voted(listing, raters, {} if own_names else labels, exact=exact, strict=strict)
         labels = labels if own_names else {}

@@ -146,6 +146,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "gender-given": lambda value: "gender of the test speakers as labelled",
     "gender-estimated": lambda value: _gender_estimated([value["accuracy"]], value["clips"]),
     "one-split": lambda value: "one split",
+    "validation-rows": lambda value: (
+        f"{counted(value['rows'], 'validation row')} per fold, "
+        + ("by which networks stop early" if value["used"] else "not used, because no network stops early by them")
+    ),
     "part-of-folds": lambda value: f"{value['used']} of {value['folds']} folds",
     "inner-folds-by-clip": lambda folds: (
         f"inner folds by clip and not by speaker, because too few speakers have every class: {', '.join(folds)}"
