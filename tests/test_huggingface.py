@@ -228,9 +228,8 @@ def test_an_absent_package_is_a_sentence_with_the_command(monkeypatch):
 
 
 def test_options_for_datasets_are_refused_for_other_places(demo_folder):
-    for option in ({"parts": ["train"]}, {"download": True}):
-        with pytest.raises(SettingsError, match="is for datasets"):
-            list_rows(demo_folder, "demo", **option)
+    with pytest.raises(SettingsError, match="--parts is for datasets"):
+        list_rows(demo_folder, "demo", parts=["train"])
 
 
 def test_several_labels_are_one_text(demo_rows, tmp_path):

@@ -134,11 +134,8 @@ def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) 
         dataset = dataset_format(path)
     if dataset is not None:
         return DATASET_FORMATS.named(dataset)().listing(str(path), wanted)
-    for option, given in (("--parts", wanted.parts), ("--download", wanted.download)):
-        if given:
-            raise SettingsError(
-                f"{option} is for datasets ({', '.join(DATASET_FORMATS)}), but {path} is none; leave it out"
-            )
+    if wanted.parts:
+        raise SettingsError(f"--parts is for datasets ({', '.join(DATASET_FORMATS)}), but {path} is none; leave it out")
     names = [*CORPORA, FOLDERS, *DATASET_FORMATS]
     if corpus is None:
         if not path.is_dir():
