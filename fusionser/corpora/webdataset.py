@@ -60,9 +60,7 @@ class WebDataset(DatasetFormat):
         """Return the recordings of one tar file, or of all in a folder, as rows."""
         if wanted.parts or wanted.download:
             option = "--parts" if wanted.parts else "--download"
-            raise SettingsError(
-                f"{option} has no effect on tar files of webdataset; leave it out, and give the tar files"
-            )
+            raise SettingsError(f"{option} has no effect on tar files of webdataset; leave it out")
         shards = _shards(Path(place))
         corpus = shards[0].resolve().parent.name or self.name
         entries = Entries()
