@@ -14,7 +14,7 @@ from fusionser.corpora.audio_files import AUDIO_SUFFIXES
 from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import DatasetFormat, Entries, Wanted, chosen_columns, row_of
 from fusionser.corpora.unpacked import is_inside, unpack, unpacked_folder
-from fusionser.errors import CorpusError, FusionserError
+from fusionser.errors import CorpusError, FusionserError, SettingsError
 from fusionser.rows import SPLIT_COLUMN
 
 __all__ = ["WebDataset"]
@@ -59,6 +59,9 @@ class WebDataset(DatasetFormat):
 
     def listing(self, place: str, wanted: Wanted) -> Listing:
         """Return the recordings of one tar file, or of all in a folder, as rows."""
+        if wanted.parts or wanted.download:
+            option = "--parts" if wanted.parts else "--download"
+            raise SettingsError(f"{option} has no effect on tar files of webdataset; leave it out")
         shards = _shards(Path(place))
         corpus = shards[0].resolve().parent.name or self.name
         entries = Entries()
