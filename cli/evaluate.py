@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import unknown_name
 
 from .console import counted, print_json, print_table, training_bar, write
-from .options import IMPORTANCE_HELP, Experiment, Places, check_out_folder, option
+from .options import IMPORTANCE_HELP, Experiment, Places, ReportFormats, check_out_folder, option
 from .preparing import prepare_protocol
 
 
@@ -17,6 +17,7 @@ class Asked(Experiment):
     out: Path | None = option(
         "Folder for report.md, result.json, predictions.csv and pictures.", panel="Options", callback=check_out_folder
     )
+    formats: ReportFormats
 
 
 def evaluate(places: Places, asked: Asked) -> None:
@@ -26,6 +27,7 @@ def evaluate(places: Places, asked: Asked) -> None:
 
     if asked.importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
+    formats = asked.formats.chosen(asked.out)
     prepared, split, resources = prepare_protocol(asked, places)
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
@@ -35,7 +37,7 @@ def evaluate(places: Places, asked: Asked) -> None:
     if asked.out is not None:
         from fusionser.reporting.page import write_report
 
-        page = write_report(result, evaluation, asked.out)
+        page = write_report(result, evaluation, asked.out, formats)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
         return
@@ -49,7 +51,8 @@ def _percent(*shares: float) -> list[str]:
 
 
 def _print_result(result: Any) -> None:
-    from fusionser.reporting.page import METRIC_NAMES, headline, is_synthetic, relied_columns, score_interval
+    from fusionser.reporting.page import headline
+    from fusionser.reporting.scores import METRIC_NAMES, is_synthetic, relied_columns, score_interval
     from fusionser.reporting.words import calibration, selection_text, stamp_texts
 
     if is_synthetic(result):

@@ -55,7 +55,8 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
     from fusionser.reporting.card import training_text
-    from fusionser.reporting.page import headline, is_at_chance, is_synthetic
+    from fusionser.reporting.page import headline, is_at_chance
+    from fusionser.reporting.scores import is_synthetic
 
     write(
         f"{out}: {decides} on {card.features_name}, {len(card.classes)} classes "

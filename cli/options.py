@@ -458,6 +458,26 @@ class Work(Group):
     json: bool = option("Print JSON on standard output.", False, "--json")
 
 
+class ReportFormats(Group):
+    """Formats of a report besides its page."""
+
+    panel = "Report"
+    tables: str | None = option(
+        "Also write each table to a file in the folder tables/ of the report, comma-separated: {table_formats}."
+    )
+    figures: str | None = option("Also write each figure beside its PNG, comma-separated: {figure_formats}.")
+
+    def chosen(self, out: Path | None) -> Any:
+        """Return the formats; `out` is the folder of the report, if there is one."""
+        from fusionser.reporting.formats import Formats
+
+        given = {name: names(getattr(self, name), f"--{name}") for name in ("tables", "figures")}
+        for name, formats in given.items():
+            if formats and out is None:
+                raise SettingsError(f"--{name} is '{', '.join(formats)}'; it needs --out, the folder of the report")
+        return Formats(**given)
+
+
 class Run(Work):
     """The options of `Work` under a heading of their own."""
 

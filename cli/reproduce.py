@@ -13,6 +13,7 @@ from .options import (
     TRAINING_DEVICE_HELP,
     WEIGHTS_HELP,
     Group,
+    ReportFormats,
     Work,
     check_out_folder,
     option,
@@ -40,6 +41,7 @@ class Asked(Group):
     device: str = option(TRAINING_DEVICE_HELP, "auto")
     precision: str = option(PRECISION_HELP, "float32")
     weights: str | None = option(WEIGHTS_HELP)
+    formats: ReportFormats
     work: Work
 
 
@@ -60,12 +62,13 @@ def reproduce(
     from fusionser.studies.reproduction import keep_recipe
 
     name, wanted = read_paper_recipe(recipe)
+    formats = asked.formats.chosen(asked.out)
     run = Run(**{member.name: getattr(asked, member.name) for member in fields(Run)})
     job = _measure if asked.cost else _run
     outcome, answer = job(name, wanted, places, asked.out, run, make_resources(asked.device, asked.work))
     if name not in paper_recipes():
         keep_recipe(name, wanted, asked.out)
-    page = write_page(asked.out, places)
+    page = write_page(asked.out, places, formats)
     if asked.work.json:
         print_json(answer)
         return
@@ -97,7 +100,7 @@ def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: An
     return reproduction, {**_described(reproduction), "failures": done.failures}
 
 
-def write_page(out: Path, places: dict[str, Path]) -> Path:
+def write_page(out: Path, places: dict[str, Path], formats: Any) -> Path:
     """Write the page of all recipes that were run in a folder; `places` are the folders of the corpora."""
     from fusionser.reporting.reproduction import write_reproduction
     from fusionser.studies.cost import stored_cost
@@ -109,7 +112,7 @@ def write_page(out: Path, places: dict[str, Path]) -> Path:
     there = [reproduction for several in stored.values() for reproduction in several if reproduction.paper]
     unrun = [name for name, several in stored.items() if not any(reproduction.paper for reproduction in several)]
     missing = {name: _shortage(recipes[name], places) for name in unrun}
-    return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out)
+    return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out, formats)
 
 
 def corpora_here(place: list[str] | None = None) -> dict[str, Path]:
@@ -129,7 +132,7 @@ def _shortage(recipe: Any, places: dict[str, Path]) -> str:
 
 def _list(places: dict[str, Path], json: bool) -> None:
     from fusionser.corpora.places import present_corpora
-    from fusionser.reporting.reproduction import figure_text
+    from fusionser.reporting.tables.reproduction import figure_text
     from fusionser.studies.papers import paper_recipes
 
     recipes = paper_recipes()
@@ -183,7 +186,8 @@ def _described(reproduction: Any) -> dict[str, Any]:
 
 
 def _print(reproduction: Any) -> None:
-    from fusionser.reporting import reproduction as text
+    from fusionser.reporting.reproduction import reading
+    from fusionser.reporting.tables import reproduction as text
 
     recipe = reproduction.recipe
     print_table(
@@ -192,13 +196,13 @@ def _print(reproduction: Any) -> None:
         [
             [
                 f"{text.figure_text(recipe)} ({recipe.measure})",
-                text.paper_protocol_score(reproduction),
-                text.best_epoch_score(reproduction),
-                text.independent_score(reproduction),
+                text.paper_protocol_score(reproduction).text,
+                text.best_epoch_score(reproduction).text,
+                text.independent_score(reproduction).text,
                 text.verdict(reproduction),
             ]
         ],
     )
     for stamp in text.reproduction_stamps(reproduction):
         write(f"stamp: {stamp}")
-    write(" ".join([*text.reading(reproduction), recipe.choices]))
+    write(" ".join([*reading(reproduction), recipe.choices]))

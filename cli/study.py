@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, Work, check_out_folder, option
+from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, ReportFormats, Work, check_out_folder, option
 from .preparing import corpus_places, make_resources
 
 
@@ -22,6 +22,7 @@ class Asked(Group):
         "Run only the evaluations whose name matches a pattern, such as 'emodb_*'; may be repeated."
     )
     device: str = option(TRAINING_DEVICE_HELP, "auto")
+    formats: ReportFormats
     work: Work
 
 
@@ -34,7 +35,7 @@ def study(
     from fusionser.studies.recipe import keep_recipe, read_recipe
     from fusionser.studies.study import run_study
 
-    wanted = read_recipe(recipe)
+    formats, wanted = asked.formats.chosen(asked.out), read_recipe(recipe)
     with training_bar("study") as progress:
         run = run_study(
             wanted,
@@ -49,7 +50,8 @@ def study(
     say_failures(run, asked.out)
     keep_recipe(recipe, wanted, asked.out)
     options = [f"--place={folder}" for folder in asked.place or []]
-    written = write_study(study_text(wanted, run, recipe, asked.out, *options), run.results, asked.out)
+    text = study_text(wanted, run, recipe, asked.out, *options)
+    written = write_study(text, run.results, asked.out, formats)
     if asked.work.json:
         print_json([result.model_dump(mode="json") for result in run.results])
         return

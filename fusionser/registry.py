@@ -33,6 +33,7 @@ __all__ = [
     "PRESETS",
     "PROTOCOLS",
     "REGISTRIES",
+    "TABLE_FORMATS",
     "Named",
     "Registry",
     "code_origin",
@@ -353,6 +354,12 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "ser-fusionnet": "features.presets:ser_fusionnet",
         "robust": "features.presets:robust",
     },
+    "table_formats": {
+        "latex": "reporting.tables.latex:LATEX",
+        "csv": "reporting.tables.text_formats:CSV",
+        "markdown": "reporting.tables.text_formats:MARKDOWN",
+        "html": "reporting.tables.text_formats:HTML",
+    },
 }
 """The objects of fusionser: ``module:attribute`` by group and name."""
 
@@ -415,9 +422,30 @@ PROTOCOLS = Registry("protocol", "protocols", OWN_OBJECTS["protocols"], called="
 PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 """Named sets of blocks, as functions that build an extractor."""
 
+TABLE_FORMATS = Registry(
+    "table format",
+    "table_formats",
+    OWN_OBJECTS["table_formats"],
+    called="name",
+    bases=("reporting.tables.table:TableFormat",),
+    instances=True,
+)
+"""Formats that the tables of reports are written in."""
+
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
-    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
+    for registry in (
+        BLOCKS,
+        NETWORKS,
+        FRONT_ENDS,
+        CLASSIFIERS,
+        CORPORA,
+        AUGMENTATIONS,
+        CONDITIONS,
+        PROTOCOLS,
+        PRESETS,
+        TABLE_FORMATS,
+    )
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 
