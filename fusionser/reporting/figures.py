@@ -217,9 +217,12 @@ def save_figure(figure: Figure, path: str | Path, formats: Sequence[str] = ()) -
     """
     FigureCanvasAgg(figure)
     remove_files(Path(path).parent, [Path(path).with_suffix(f".{name}").name for name in FIGURE_FORMATS])
+    saved = _save(figure, Path(path), "png")
+    # Each drawing would move the panels a little; so all formats have those of the first one.
+    figure.set_layout_engine("none")
     for name in formats:
         _save(figure, Path(path).with_suffix(f".{name}"), name)
-    return _save(figure, Path(path), "png")
+    return saved
 
 
 def _save(figure: Figure, path: Path, name: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fusionser.errors import unknown_name
 from fusionser.facts import Record, read_json
-from fusionser.files import remove_files, write_text
+from fusionser.files import is_file, remove_files, write_text
 from fusionser.names import FIGURE_FORMATS
 from fusionser.registry import TABLE_FORMATS
 from fusionser.reporting.tables.table import Table
@@ -107,4 +107,4 @@ def _written(place: Path) -> list[str]:
         index = read_json(_Index, (place / INDEX).read_bytes())
     except (OSError, ValueError):
         return []
-    return [name for name in index.files if name and Path(name).name == name]
+    return [name for name in index.files if Path(name).name == name and is_file(place / name)]

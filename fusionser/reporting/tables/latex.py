@@ -30,6 +30,9 @@ SPECIAL = str.maketrans(
 LONGEST = 40
 """Rows from which a table may break over pages."""
 
+LONGEST_CAPTION = 1000
+"""Letters of a caption from which its notes stand below the table; TeX cannot measure much longer ones."""
+
 WIDE = 36
 """Letters from which the texts of a column are wrapped."""
 
@@ -86,9 +89,12 @@ class _LaTeX(TableFormat):
         head = _line(map(escape_latex, table.headings()))
         body = [_line(_shown(texts, table.numeric())) for texts in table.texts()]
         name = "-".join(filter(None, [table.report, table.name]))
-        titled = rf"\caption{{{escape_latex(table.title)}}}", rf"\label{{tab:{name}}}"
-        make = _long if len(body) > LONGEST else _short
-        return "\n".join(make(titled, _layout(table), _size(table), head, body))
+        below = len(table.title) > LONGEST_CAPTION
+        caption = f"{table.caption}." if below else table.title
+        titled = rf"\caption{{{escape_latex(caption)}}}", rf"\label{{tab:{name}}}"
+        notes = [rf"\par\medskip{{\footnotesize {escape_latex(table.title)}\par}}"] if below else []
+        make = _long if below or len(body) > LONGEST else _short
+        return "\n".join(make(titled, _layout(table), _size(table), head, body, notes))
 
 
 def _shown(texts: list[str], numeric: list[bool]) -> list[str]:
@@ -132,7 +138,9 @@ def _size(table: Table) -> list[str]:
     return next(([size] for most, size in SIZES if width > most), [])
 
 
-def _short(titled: tuple[str, str], layout: str, size: list[str], head: str, body: list[str]) -> list[str]:
+def _short(
+    titled: tuple[str, str], layout: str, size: list[str], head: str, body: list[str], notes: list[str]
+) -> list[str]:
     return [
         r"% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs}",
         r"\begin{table}",
@@ -146,11 +154,14 @@ def _short(titled: tuple[str, str], layout: str, size: list[str], head: str, bod
         *body,
         r"\bottomrule",
         r"\end{tabular}",
+        *notes,
         r"\end{table}",
     ]
 
 
-def _long(titled: tuple[str, str], layout: str, size: list[str], head: str, body: list[str]) -> list[str]:
+def _long(
+    titled: tuple[str, str], layout: str, size: list[str], head: str, body: list[str], notes: list[str]
+) -> list[str]:
     begin, end = ([r"\begingroup", *size], [r"\endgroup"]) if size else ([], [])
     return [
         r"% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs,longtable}",
@@ -169,6 +180,7 @@ def _long(titled: tuple[str, str], layout: str, size: list[str], head: str, body
         r"\endfoot",
         *body,
         r"\end{longtable}",
+        *notes,
         *end,
     ]
 
