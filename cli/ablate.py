@@ -20,13 +20,14 @@ from .options import (
     Group,
     ReportFormats,
     Run,
+    Tracking,
     check_copied_classes,
     check_out_folder,
     names,
     option,
 )
 from .preparing import make_resources
-from .study import left_text, say_failures
+from .study import left_text, record_cells, say_failures
 
 STRATEGIES = "none,weights,oversample,smote,undersample"
 KINDS = "none,noise,pitch,stretch,lowpass,all"
@@ -69,6 +70,7 @@ class Asked(Group):
     partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial", "Run")
     device: str = option(TRAINING_DEVICE_HELP, "auto", panel="Run")
     formats: ReportFormats
+    tracking: Tracking
     run: Run
     table: Table
 
@@ -124,7 +126,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
 
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder; expected a folder of recordings of one corpus")
-    formats = asked.formats.chosen(asked.out)
+    formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     with training_bar("ablation") as progress:
         ablation = run_ablation(
             asked.design(),
@@ -138,12 +140,13 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
         )
     done, effects = ablation.run, ablation.effects
     say_failures(done, asked.out)
-    write_pages(ablation, asked.out, formats=formats)
+    page = write_pages(ablation, asked.out, formats=formats)
     if asked.run.json:
         print_json([asdict(effect) for effect in effects])
-        return
-    _print(effects, summary(ablation.design, effects, done.results))
-    write(f"report: {asked.out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
+    else:
+        _print(effects, summary(ablation.design, effects, done.results))
+        write(f"report: {asked.out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
+    record_cells(trackers, f"{ablation.design.title}: {ablation.design.corpus}", done, asked.out, page)
 
 
 def write_pages(ablation: Any, folder: Path, html: Path | None = None, formats: Any = None) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import unknown_name
 
 from .console import counted, print_json, print_table, training_bar, write
-from .options import IMPORTANCE_HELP, Experiment, Places, ReportFormats, check_out_folder, option
+from .options import IMPORTANCE_HELP, Experiment, Places, ReportFormats, Tracking, check_out_folder, option, record
 from .preparing import prepare_protocol
 
 
@@ -18,6 +18,7 @@ class Asked(Experiment):
         "Folder for report.md, result.json, predictions.csv and pictures.", panel="Options", callback=check_out_folder
     )
     formats: ReportFormats
+    tracking: Tracking
 
 
 def evaluate(places: Places, asked: Asked) -> None:
@@ -27,7 +28,7 @@ def evaluate(places: Places, asked: Asked) -> None:
 
     if asked.importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
-    formats = asked.formats.chosen(asked.out)
+    formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     prepared, split, resources = prepare_protocol(asked, places)
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
@@ -40,10 +41,23 @@ def evaluate(places: Places, asked: Asked) -> None:
         page = write_report(result, evaluation, asked.out, formats)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
-        return
-    _print_result(result)
-    if page is not None:
-        write(f"report: {page}")
+    else:
+        _print_result(result)
+        if page is not None:
+            write(f"report: {page}")
+    if trackers:
+        _record(trackers, result, evaluation, asked.out)
+
+
+def _record(trackers: list[Any], result: Any, evaluation: Any, out: Path | None) -> None:
+    """Record the files of the report, or, without one, the result alone."""
+    from fusionser.files import brief_folder
+    from fusionser.reporting.page import report_files
+    from fusionser.tracking.runs import result_run
+
+    with brief_folder() as folder:
+        files = [result.save(folder / "result.json")] if out is None else report_files(out)
+        record(trackers, result_run(result, evaluation.curves, files))
 
 
 def _percent(*shares: float) -> list[str]:

@@ -478,6 +478,40 @@ class ReportFormats(Group):
         return Formats(**given)
 
 
+class Tracking(Group):
+    """Where the run is recorded."""
+
+    panel = "Report"
+    track: list[str] | None = option(
+        "Also record parameters, scores, curves and files, once the result is there: mlflow or mlflow:URI, "
+        "tensorboard:DIR; may be repeated. Valid: {trackers}."
+    )
+
+    def opened(self) -> list[Any]:
+        """Return the trackers, before the work whose result they record."""
+        from fusionser.tracking import open_tracker
+
+        return [open_tracker(text) for text in self.track or []]
+
+
+def record(trackers: Sequence[Any], run: Any) -> None:
+    """Record a run whose result is stored or printed already.
+
+    Raises
+    ------
+    TrackingError
+        If a tracker has nothing of it. What was recorded in part is a note.
+    """
+    from fusionser.tracking import TrackingError, record_run
+
+    errors = record_run(trackers, run)
+    for error in errors:
+        if error.begun:
+            say(f"note: {error}")
+    if nothing := [str(error) for error in errors if not error.begun]:
+        raise TrackingError("; ".join(nothing))
+
+
 class Run(Work):
     """The options of `Work` under a heading of their own."""
 

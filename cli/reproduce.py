@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fusionser.errors import SettingsError
+
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
 from .options import (
     PLACE_HELP,
@@ -14,9 +16,11 @@ from .options import (
     WEIGHTS_HELP,
     Group,
     ReportFormats,
+    Tracking,
     Work,
     check_out_folder,
     option,
+    record,
 )
 from .preparing import corpus_places, make_resources
 from .study import say_failures
@@ -42,6 +46,7 @@ class Asked(Group):
     precision: str = option(PRECISION_HELP, "float32")
     weights: str | None = option(WEIGHTS_HELP)
     formats: ReportFormats
+    tracking: Tracking
     work: Work
 
 
@@ -62,7 +67,9 @@ def reproduce(
     from fusionser.studies.reproduction import keep_recipe
 
     name, wanted = read_paper_recipe(recipe)
-    formats = asked.formats.chosen(asked.out)
+    formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
+    if asked.cost and trackers:
+        raise SettingsError("--track has nothing to record with --cost, which evaluates nothing; leave it out")
     run = Run(**{member.name: getattr(asked, member.name) for member in fields(Run)})
     job = _measure if asked.cost else _run
     outcome, answer = job(name, wanted, places, asked.out, run, make_resources(asked.device, asked.work))
@@ -71,14 +78,29 @@ def reproduce(
     page = write_page(asked.out, places, formats)
     if asked.work.json:
         print_json(answer)
-        return
-    if asked.cost:
+    else:
+        _print_outcome(outcome, asked.cost, page)
+    if trackers:
+        _record(trackers, outcome, asked.out, page)
+
+
+def _print_outcome(outcome: Any, cost: bool, page: Path) -> None:
+    if cost:
         from fusionser.reporting.reproduction import cost_text
 
         write(f"{outcome.recipe}: {cost_text(outcome)}")
     else:
         _print(outcome)
     write(f"report: {page}")
+
+
+def _record(trackers: list[Any], outcome: Any, out: Path, page: Path) -> None:
+    """Record the evaluations of a recipe, each as a run in that of the recipe."""
+    from fusionser.studies.reproduction import cell_names
+    from fusionser.tracking.cells import cells_run
+
+    named = dict(zip(cell_names(outcome), outcome.results(), strict=True))
+    record(trackers, cells_run(outcome.title, named, out, [page]))
 
 
 def _measure(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: Any) -> tuple[Any, dict[str, Any]]:

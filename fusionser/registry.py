@@ -34,6 +34,7 @@ __all__ = [
     "PROTOCOLS",
     "REGISTRIES",
     "TABLE_FORMATS",
+    "TRACKERS",
     "Named",
     "Registry",
     "code_origin",
@@ -360,6 +361,10 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "markdown": "reporting.tables.text_formats:MARKDOWN",
         "html": "reporting.tables.text_formats:HTML",
     },
+    "trackers": {
+        "mlflow": "tracking.mlflow:MLflow",
+        "tensorboard": "tracking.tensorboard:TensorBoard",
+    },
 }
 """The objects of fusionser: ``module:attribute`` by group and name."""
 
@@ -432,6 +437,9 @@ TABLE_FORMATS = Registry(
 )
 """Formats that the tables of reports are written in."""
 
+TRACKERS = Registry("tracker", "trackers", OWN_OBJECTS["trackers"], called="name", bases=("tracking.base:Tracker",))
+"""Places where runs are recorded."""
+
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
     for registry in (
@@ -445,6 +453,7 @@ REGISTRIES: Mapping[str, Registry] = {
         PROTOCOLS,
         PRESETS,
         TABLE_FORMATS,
+        TRACKERS,
     )
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""

@@ -47,6 +47,7 @@ __all__ = [
     "StudyText",
     "headline",
     "is_at_chance",
+    "report_files",
     "result_page",
     "rewrite_report",
     "study_page",
@@ -288,6 +289,12 @@ DRAWN = ("confusion", "speakers", "learning_curves")
 """Figures that are made of an evaluation."""
 
 CURVES = "learning_curves.csv"
+
+
+def report_files(folder: str | Path) -> list[Path]:
+    """Return the files that `write_report` wrote to a folder, without those of tables and of other formats."""
+    names = ["report.md", "result.json", "predictions.csv", CURVES, *(f"{name}.png" for name in DRAWN)]
+    return [Path(folder) / name for name in names if (Path(folder) / name).is_file()]
 
 
 def write_report(result: Result, evaluation: Evaluation, folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
