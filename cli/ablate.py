@@ -18,14 +18,16 @@ from .options import (
     SEEDS,
     TRAINING_DEVICE_HELP,
     Group,
+    ReportFormats,
     Run,
+    Tracking,
     check_copied_classes,
     check_out_folder,
     names,
     option,
 )
 from .preparing import make_resources
-from .study import left_text, say_failures
+from .study import left_text, record_cells, say_failures
 
 STRATEGIES = "none,weights,oversample,smote,undersample"
 KINDS = "none,noise,pitch,stretch,lowpass,all"
@@ -67,6 +69,8 @@ class Asked(Group):
     seed: int = option("Seed of everything drawn at random.", 0, panel="Run", **SEEDS)
     partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial", "Run")
     device: str = option(TRAINING_DEVICE_HELP, "auto", panel="Run")
+    formats: ReportFormats
+    tracking: Tracking
     run: Run
     table: Table
 
@@ -122,6 +126,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
 
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder; expected a folder of recordings of one corpus")
+    formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     with training_bar("ablation") as progress:
         ablation = run_ablation(
             asked.design(),
@@ -135,17 +140,19 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
         )
     done, effects = ablation.run, ablation.effects
     say_failures(done, asked.out)
-    write_pages(ablation, asked.out)
+    page = write_pages(ablation, asked.out, formats=formats)
     if asked.run.json:
         print_json([asdict(effect) for effect in effects])
-        return
-    _print(effects, summary(ablation.design, effects, done.results))
-    write(f"report: {asked.out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
+    else:
+        _print(effects, summary(ablation.design, effects, done.results))
+        write(f"report: {asked.out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
+    record_cells(trackers, f"{ablation.design.title}: {ablation.design.corpus}", done, asked.out, page)
 
 
-def write_pages(ablation: Any, folder: Path, html: Path | None = None) -> Path:
+def write_pages(ablation: Any, folder: Path, html: Path | None = None, formats: Any = None) -> Path:
     """Write both pages of an ablation, or only the HTML page to `html`; return the path of the HTML page."""
     from fusionser.reporting.ablation import AblationText, write_ablation
+    from fusionser.reporting.formats import PAGE_ONLY
     from fusionser.reporting.html import write_ablation_html
     from fusionser.studies.runner import stored_curves
 
@@ -153,13 +160,13 @@ def write_pages(ablation: Any, folder: Path, html: Path | None = None) -> Path:
     text = AblationText(command=ablation.command, missing=run.missing, failures=run.failures)
     shown = ablation.design, ablation.effects, run.results, text
     if html is None:
-        write_ablation(*shown, folder)
+        write_ablation(*shown, folder, formats or PAGE_ONLY)
     return write_ablation_html(*shown, html or folder / "report.html", stored_curves(folder, run.names))
 
 
 def _print(effects: list[Any], sentences: list[str]) -> None:
-    from fusionser.reporting.ablation import ends, p_value
-    from fusionser.reporting.words import change
+    from fusionser.reporting.scores import p_value
+    from fusionser.reporting.words import change, ends
 
     print_table(
         "effects in points of UAR; p values by permutation over speakers, corrected (Holm)",

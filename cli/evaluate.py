@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import unknown_name
 
 from .console import counted, print_json, print_table, training_bar, write
-from .options import IMPORTANCE_HELP, Experiment, Places, check_out_folder, option
+from .options import IMPORTANCE_HELP, Experiment, Places, ReportFormats, Tracking, check_out_folder, option, record
 from .preparing import prepare_protocol
 
 
@@ -17,6 +17,8 @@ class Asked(Experiment):
     out: Path | None = option(
         "Folder for report.md, result.json, predictions.csv and pictures.", panel="Options", callback=check_out_folder
     )
+    formats: ReportFormats
+    tracking: Tracking
 
 
 def evaluate(places: Places, asked: Asked) -> None:
@@ -26,6 +28,7 @@ def evaluate(places: Places, asked: Asked) -> None:
 
     if asked.importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
+    formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     prepared, split, resources = prepare_protocol(asked, places)
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
@@ -35,13 +38,26 @@ def evaluate(places: Places, asked: Asked) -> None:
     if asked.out is not None:
         from fusionser.reporting.page import write_report
 
-        page = write_report(result, evaluation, asked.out)
+        page = write_report(result, evaluation, asked.out, formats)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
-        return
-    _print_result(result)
-    if page is not None:
-        write(f"report: {page}")
+    else:
+        _print_result(result)
+        if page is not None:
+            write(f"report: {page}")
+    if trackers:
+        _record(trackers, result, evaluation, asked.out)
+
+
+def _record(trackers: list[Any], result: Any, evaluation: Any, out: Path | None) -> None:
+    """Record the files of the report, or, without one, the result alone."""
+    from fusionser.files import brief_folder
+    from fusionser.reporting.page import report_files
+    from fusionser.tracking.runs import result_run
+
+    with brief_folder() as folder:
+        files = [result.save(folder / "result.json")] if out is None else report_files(out)
+        record(trackers, result_run(result, evaluation.curves, files))
 
 
 def _percent(*shares: float) -> list[str]:
@@ -49,7 +65,8 @@ def _percent(*shares: float) -> list[str]:
 
 
 def _print_result(result: Any) -> None:
-    from fusionser.reporting.page import METRIC_NAMES, headline, is_synthetic, relied_columns, score_interval
+    from fusionser.reporting.page import headline
+    from fusionser.reporting.scores import METRIC_NAMES, is_synthetic, relied_columns, score_interval
     from fusionser.reporting.words import calibration, selection_text, stamp_texts
 
     if is_synthetic(result):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import print_json, print_table, training_bar, write
-from .options import Experiment, Places, check_out_folder, option
+from .options import Experiment, Places, ReportFormats, check_out_folder, option
 from .preparing import prepare_protocol
 
 
@@ -17,6 +17,7 @@ class Asked(Experiment):
     out: Path | None = option(
         "Folder for report.md, over_time.json and a picture.", panel="Options", callback=check_out_folder
     )
+    formats: ReportFormats
 
 
 def evaluate_timeline(places: Places, asked: Asked) -> None:
@@ -26,6 +27,7 @@ def evaluate_timeline(places: Places, asked: Asked) -> None:
 
     # Wrong settings are told before features are extracted.
     WindowSettings(asked.windows, asked.hop)
+    formats = asked.formats.chosen(asked.out)
     prepared, split, resources = prepare_protocol(asked, places)
     with training_bar("folds") as progress:
         result = evaluate_over_time(
@@ -41,7 +43,7 @@ def evaluate_timeline(places: Places, asked: Asked) -> None:
     if asked.out is not None:
         from fusionser.reporting.over_time import write_over_time
 
-        page = write_over_time(result, asked.out)
+        page = write_over_time(result, asked.out, formats)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
         return
@@ -51,17 +53,17 @@ def evaluate_timeline(places: Places, asked: Asked) -> None:
 
 
 def _print_result(result: Any) -> None:
-    from fusionser.reporting.over_time import measure_rows, over_time_headline
-    from fusionser.reporting.page import is_synthetic
+    from fusionser.reporting.over_time import over_time_headline
+    from fusionser.reporting.scores import is_synthetic
+    from fusionser.reporting.tables.over_time import over_time_tables
 
     if is_synthetic(result.clips):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
-    rows = measure_rows(result)
-    columns = list(rows[0])
+    table = over_time_tables(result)["scores"]
     print_table(
         f"{result.recordings} recordings of up to {result.joined} clips, {result.seconds:.0f} s; all in percent",
-        columns,
-        [list(row.values()) for row in rows],
-        numbers=columns[1:],
+        table.headings(),
+        table.texts(),
+        numbers=table.headings()[1:],
     )
     write(over_time_headline(result))

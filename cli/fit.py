@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import FusionserError, SettingsError
 
 from .console import print_json, say, training_bar, write
-from .options import Experiment, Places, check_model_file, option, refuse_inputs
+from .options import Experiment, Places, Tracking, check_model_file, option, record, refuse_inputs
 from .preparing import prepare_experiment
 
 
@@ -15,6 +15,7 @@ class Asked(Experiment):
 
     out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options", callback=check_model_file)
     estimate: bool = option("Score on held-out speakers first.", True)
+    tracking: Tracking
 
 
 def fit(places: Places, asked: Asked) -> None:
@@ -25,6 +26,7 @@ def fit(places: Places, asked: Asked) -> None:
     from fusionser.pipeline.build import decided_by
 
     refuse_inputs(asked.out, places)
+    trackers = asked.tracking.opened()
     prepared, split, resources = prepare_experiment(
         asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout", all_rows=True
     )
@@ -35,10 +37,14 @@ def fit(places: Places, asked: Asked) -> None:
     save_model(model, asked.out)
     if asked.run.json:
         print_json({"out": str(asked.out), **model.card.model_dump(mode="json"), "quarantine": prepared.quarantine})
-        return
-    if model.unlikeness is None:
-        say("note: too few of the training recordings can be read for the model to tell how unlike them a clip is")
-    _print_card(asked.out, model.card, decided_by(prepared.spec, prepared.extractor))
+    else:
+        if model.unlikeness is None:
+            say("note: too few of the training recordings can be read for the model to tell how unlike them a clip is")
+        _print_card(asked.out, model.card, decided_by(prepared.spec, prepared.extractor))
+    if trackers:
+        from fusionser.tracking.runs import model_run
+
+        record(trackers, model_run(model, [asked.out]))
 
 
 def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
@@ -55,7 +61,8 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
     from fusionser.reporting.card import training_text
-    from fusionser.reporting.page import headline, is_at_chance, is_synthetic
+    from fusionser.reporting.page import headline, is_at_chance
+    from fusionser.reporting.scores import is_synthetic
 
     write(
         f"{out}: {decides} on {card.features_name}, {len(card.classes)} classes "

@@ -508,6 +508,60 @@ class Work(Group):
     json: bool = option("Print JSON on standard output.", False, "--json")
 
 
+class ReportFormats(Group):
+    """Formats of a report besides its page."""
+
+    panel = "Report"
+    tables: str | None = option(
+        "Also write each table to a file in the folder tables/ of the report, comma-separated: {table_formats}."
+    )
+    figures: str | None = option("Also write each figure beside its PNG, comma-separated: {figure_formats}.")
+
+    def chosen(self, out: Path | None) -> Any:
+        """Return the formats; `out` is the folder of the report, if there is one."""
+        from fusionser.reporting.formats import Formats
+
+        given = {name: names(getattr(self, name), f"--{name}") for name in ("tables", "figures")}
+        for name, formats in given.items():
+            if formats and out is None:
+                raise SettingsError(f"--{name} is '{', '.join(formats)}'; it needs --out, the folder of the report")
+        return Formats(**given)
+
+
+class Tracking(Group):
+    """Where the run is recorded."""
+
+    panel = "Report"
+    track: list[str] | None = option(
+        "Also record parameters, scores, curves and files, once the result is there: mlflow or mlflow:URI, "
+        "tensorboard:DIR; may be repeated. Valid: {trackers}."
+    )
+
+    def opened(self) -> list[Any]:
+        """Return the trackers, before the work whose result they record."""
+        from fusionser.tracking import open_tracker
+
+        return [open_tracker(text) for text in self.track or []]
+
+
+def record(trackers: Sequence[Any], run: Any) -> None:
+    """Record a run whose result is stored or printed already.
+
+    Raises
+    ------
+    TrackingError
+        If a tracker has nothing of it. What was recorded in part is a note.
+    """
+    from fusionser.tracking import TrackingError, record_run
+
+    errors = record_run(trackers, run)
+    for error in errors:
+        if error.begun:
+            say(f"note: {error}")
+    if nothing := [str(error) for error in errors if not error.begun]:
+        raise TrackingError("; ".join(nothing))
+
+
 class Run(Work):
     """The options of `Work` under a heading of their own."""
 

@@ -1,7 +1,7 @@
 """The command ``fusionser report``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,68 +9,81 @@ from fusionser.errors import SettingsError
 
 from .ablate import write_pages
 from .console import write
+from .options import ReportFormats
 from .reproduce import corpora_here, write_page
 from .study import study_text
 
 
 def report(
-    results: Annotated[
-        Path, typer.Argument(help="Folder that 'fusionser ablate', 'study', 'reproduce' or 'stress' wrote.")
-    ],
+    *,
+    results: Annotated[Path, typer.Argument(help="Folder that a command with a report wrote.")],
     html: Annotated[
         Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="Recipe (name or file) of a study by an earlier version, which did not store it.")
     ] = None,
+    formats: ReportFormats,
 ) -> None:
     """Write the pages and figures of a folder of results again, without running anything."""
     if html is not None and html.suffix.lower() != ".html":
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
     if not results.is_dir():
         raise SettingsError(
-            f"{results} is not a folder; expected one written by 'fusionser ablate', 'study', 'reproduce' or 'stress'"
+            f"{results} is not a folder; expected one written by 'fusionser evaluate', 'evaluate-timeline', 'ablate', "
+            "'study', 'reproduce' or 'stress'"
         )
     designed = (results / "design.json").is_file()
     if recipe is not None and designed:
         raise SettingsError(f"{results} was written by 'fusionser ablate', which needs no recipe; leave --recipe out")
-    if html is None and recipe is None and (results / "stress.json").is_file():
-        write(_stress(results))
-        return
-    if html is None and recipe is None and (results / "over_time.json").is_file():
-        write(_over_time(results))
+    if html is not None and (formats.tables or formats.figures):
+        raise SettingsError(f"--html is {html}, which is one file; --tables and --figures need the folder")
+    chosen = formats.chosen(results)
+    single = [write_one for name, write_one in SINGLE.items() if (results / name).is_file()]
+    if html is None and recipe is None and single:
+        write(single[0](results, chosen))
         return
     if html is not None or designed:
-        page, count = _ablation(results, html)
+        page, count = _ablation(results, html, chosen)
     else:
-        page, count = _study(results, recipe) or _reproduction(results)
+        page, count = _study(results, recipe, chosen) or _reproduction(results, chosen)
     write(f"{page}: {count} evaluations")
 
 
-def _stress(folder: Path) -> str:
+def _evaluation(folder: Path, formats: Any) -> str:
+    from fusionser.reporting.page import rewrite_report
+
+    return f"{rewrite_report(folder, formats)}: 1 evaluation"
+
+
+def _stress(folder: Path, formats: Any) -> str:
     from fusionser.evaluation.stress import read_stress
     from fusionser.reporting.stress import RESULT, write_stress
 
     result = read_stress(folder / RESULT)
-    return f"{write_stress(result, folder)}: {len(result.conditions)} conditions"
+    return f"{write_stress(result, folder, formats=formats)}: {len(result.conditions)} conditions"
 
 
-def _over_time(folder: Path) -> str:
+def _over_time(folder: Path, formats: Any) -> str:
     from fusionser.reporting.over_time import RESULT, write_over_time
     from fusionser.studies.over_time import read_over_time
 
     result = read_over_time(folder / RESULT)
-    return f"{write_over_time(result, folder)}: {result.recordings} recordings"
+    return f"{write_over_time(result, folder, formats)}: {result.recordings} recordings"
 
 
-def _ablation(folder: Path, html: Path | None) -> tuple[Path, int]:
+SINGLE = {"stress.json": _stress, "over_time.json": _over_time, "result.json": _evaluation}
+"""Functions that write the report of a single stored result, by the name of its file."""
+
+
+def _ablation(folder: Path, html: Path | None, formats: Any) -> tuple[Path, int]:
     from fusionser.studies.ablation import stored_ablation
 
     stored = stored_ablation(folder)
-    return write_pages(stored, folder, html), len(stored.run.results)
+    return write_pages(stored, folder, html, formats), len(stored.run.results)
 
 
-def _study(folder: Path, name: str | None) -> tuple[Path, int] | None:
+def _study(folder: Path, name: str | None, formats: Any) -> tuple[Path, int] | None:
     """Make the page of a study from the given or stored recipe; return None without a recipe."""
     from fusionser.reporting.page import write_study
     from fusionser.studies.recipe import keep_recipe, kept_recipe, read_recipe
@@ -82,17 +95,17 @@ def _study(folder: Path, name: str | None) -> tuple[Path, int] | None:
     name, recipe = kept
     run = stored_study(recipe, folder)
     keep_recipe(name, recipe, folder)
-    return write_study(study_text(recipe, run, name, folder), run.results, folder), len(run.results)
+    return write_study(study_text(recipe, run, name, folder), run.results, folder, formats), len(run.results)
 
 
-def _reproduction(folder: Path) -> tuple[Path, int]:
+def _reproduction(folder: Path, formats: Any) -> tuple[Path, int]:
     from fusionser.studies.papers import paper_recipes
     from fusionser.studies.reproduction import kept_recipes
 
     cells = folder / "cells"
     if not any(list(cells.glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
         raise SettingsError(
-            f"{folder} has no results of 'fusionser ablate', 'reproduce' or 'stress'; if they belong to a study, give "
-            "--recipe"
+            f"{folder} has no results of 'fusionser evaluate', 'evaluate-timeline', 'ablate', 'reproduce' or 'stress'; "
+            "if they belong to a study, give --recipe"
         )
-    return write_page(folder, corpora_here()), len(list(cells.glob("*.json")))
+    return write_page(folder, corpora_here(), formats), len(list(cells.glob("*.json")))

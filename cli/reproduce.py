@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fusionser.errors import SettingsError
+
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write
 from .options import (
     PLACE_HELP,
@@ -13,9 +15,12 @@ from .options import (
     TRAINING_DEVICE_HELP,
     WEIGHTS_HELP,
     Group,
+    ReportFormats,
+    Tracking,
     Work,
     check_out_folder,
     option,
+    record,
 )
 from .preparing import corpus_places, make_resources
 from .study import say_failures
@@ -40,6 +45,8 @@ class Asked(Group):
     device: str = option(TRAINING_DEVICE_HELP, "auto")
     precision: str = option(PRECISION_HELP, "float32")
     weights: str | None = option(WEIGHTS_HELP)
+    formats: ReportFormats
+    tracking: Tracking
     work: Work
 
 
@@ -60,22 +67,40 @@ def reproduce(
     from fusionser.studies.reproduction import keep_recipe
 
     name, wanted = read_paper_recipe(recipe)
+    formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
+    if asked.cost and trackers:
+        raise SettingsError("--track has nothing to record with --cost, which evaluates nothing; leave it out")
     run = Run(**{member.name: getattr(asked, member.name) for member in fields(Run)})
     job = _measure if asked.cost else _run
     outcome, answer = job(name, wanted, places, asked.out, run, make_resources(asked.device, asked.work))
     if name not in paper_recipes():
         keep_recipe(name, wanted, asked.out)
-    page = write_page(asked.out, places)
+    page = write_page(asked.out, places, formats)
     if asked.work.json:
         print_json(answer)
-        return
-    if asked.cost:
+    else:
+        _print_outcome(outcome, asked.cost, page)
+    if trackers:
+        _record(trackers, outcome, asked.out, page)
+
+
+def _print_outcome(outcome: Any, cost: bool, page: Path) -> None:
+    if cost:
         from fusionser.reporting.reproduction import cost_text
 
         write(f"{outcome.recipe}: {cost_text(outcome)}")
     else:
         _print(outcome)
     write(f"report: {page}")
+
+
+def _record(trackers: list[Any], outcome: Any, out: Path, page: Path) -> None:
+    """Record the evaluations of a recipe, each as a run in that of the recipe."""
+    from fusionser.studies.reproduction import cell_names
+    from fusionser.tracking.cells import cells_run
+
+    named = dict(zip(cell_names(outcome), outcome.results(), strict=True))
+    record(trackers, cells_run(outcome.title, named, out, [page]))
 
 
 def _measure(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: Any) -> tuple[Any, dict[str, Any]]:
@@ -97,7 +122,7 @@ def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: An
     return reproduction, {**_described(reproduction), "failures": done.failures}
 
 
-def write_page(out: Path, places: dict[str, Path]) -> Path:
+def write_page(out: Path, places: dict[str, Path], formats: Any) -> Path:
     """Write the page of all recipes that were run in a folder; `places` are the folders of the corpora."""
     from fusionser.reporting.reproduction import write_reproduction
     from fusionser.studies.cost import stored_cost
@@ -109,7 +134,7 @@ def write_page(out: Path, places: dict[str, Path]) -> Path:
     there = [reproduction for several in stored.values() for reproduction in several if reproduction.paper]
     unrun = [name for name, several in stored.items() if not any(reproduction.paper for reproduction in several)]
     missing = {name: _shortage(recipes[name], places) for name in unrun}
-    return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out)
+    return write_reproduction(there, missing, {name: stored_cost(name, out) for name in stored}, out, formats)
 
 
 def corpora_here(place: list[str] | None = None) -> dict[str, Path]:
@@ -129,7 +154,7 @@ def _shortage(recipe: Any, places: dict[str, Path]) -> str:
 
 def _list(places: dict[str, Path], json: bool) -> None:
     from fusionser.corpora.places import present_corpora
-    from fusionser.reporting.reproduction import figure_text
+    from fusionser.reporting.tables.reproduction import figure_text
     from fusionser.studies.papers import paper_recipes
 
     recipes = paper_recipes()
@@ -183,7 +208,8 @@ def _described(reproduction: Any) -> dict[str, Any]:
 
 
 def _print(reproduction: Any) -> None:
-    from fusionser.reporting import reproduction as text
+    from fusionser.reporting.reproduction import reading
+    from fusionser.reporting.tables import reproduction as text
 
     recipe = reproduction.recipe
     print_table(
@@ -192,13 +218,13 @@ def _print(reproduction: Any) -> None:
         [
             [
                 f"{text.figure_text(recipe)} ({recipe.measure})",
-                text.paper_protocol_score(reproduction),
-                text.best_epoch_score(reproduction),
-                text.independent_score(reproduction),
+                text.paper_protocol_score(reproduction).text,
+                text.best_epoch_score(reproduction).text,
+                text.independent_score(reproduction).text,
                 text.verdict(reproduction),
             ]
         ],
     )
     for stamp in text.reproduction_stamps(reproduction):
         write(f"stamp: {stamp}")
-    write(" ".join([*text.reading(reproduction), recipe.choices]))
+    write(" ".join([*reading(reproduction), recipe.choices]))

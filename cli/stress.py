@@ -20,6 +20,7 @@ from .options import (
     TRUNCATED_HELP,
     Group,
     Input,
+    ReportFormats,
     check_channel,
     check_jobs,
     check_out_folder,
@@ -52,6 +53,7 @@ class Asked(Group):
     out: Path | None = option(
         "Folder for report.md, stress.json, answers.csv and a picture.", callback=check_out_folder
     )
+    formats: ReportFormats
     json: bool = option("Print JSON on standard output.", False, "--json")
 
 
@@ -72,6 +74,7 @@ def stress(
 
     from .inputs import check_gender, load_or_included, split_model
 
+    formats = asked.formats.chosen(asked.out)
     wanted = list(dict.fromkeys(names(asked.conditions, "--conditions")))
     for name in wanted:
         CONDITIONS.named(name)
@@ -98,7 +101,7 @@ def stress(
     if asked.out is not None:
         from fusionser.reporting.stress import write_stress
 
-        page = write_stress(result, asked.out, answers)
+        page = write_stress(result, asked.out, answers, formats)
     if asked.json:
         print_json(result.model_dump(mode="json"))
         return
@@ -127,17 +130,18 @@ def _listing(places: list[Path], asked: Asked) -> Any:
 
 
 def _print_result(result: Any) -> None:
-    from fusionser.reporting.stress import headline, interval_text, is_synthetic, score_row
+    from fusionser.reporting.stress import headline, interval_text, is_synthetic
+    from fusionser.reporting.tables.stress import answers_table
     from fusionser.reporting.words import stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
-    rows = [score_row(scores) for scores in (result.clean, *result.conditions)]
-    columns = list(rows[0])
+    table = answers_table(result)
+    columns = table.headings()
     print_table(
         f"{result.classifier} with {result.features_name} on {result.clips} recordings; all in percent or points",
         columns,
-        [list(row.values()) for row in rows],
+        table.texts(),
         numbers=[name for name in columns if name not in ("condition", "most frequent answer")],
         unbroken=columns,
     )

@@ -1,5 +1,6 @@
 """The command ``fusionser study``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,17 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, say, spoken, training_bar, write
-from .options import PLACE_HELP, TRAINING_DEVICE_HELP, Group, Work, check_out_folder, option
+from .options import (
+    PLACE_HELP,
+    TRAINING_DEVICE_HELP,
+    Group,
+    ReportFormats,
+    Tracking,
+    Work,
+    check_out_folder,
+    option,
+    record,
+)
 from .preparing import corpus_places, make_resources
 
 
@@ -22,6 +33,8 @@ class Asked(Group):
         "Run only the evaluations whose name matches a pattern, such as 'emodb_*'; may be repeated."
     )
     device: str = option(TRAINING_DEVICE_HELP, "auto")
+    formats: ReportFormats
+    tracking: Tracking
     work: Work
 
 
@@ -34,7 +47,8 @@ def study(
     from fusionser.studies.recipe import keep_recipe, read_recipe
     from fusionser.studies.study import run_study
 
-    wanted = read_recipe(recipe)
+    formats, wanted = asked.formats.chosen(asked.out), read_recipe(recipe)
+    trackers = asked.tracking.opened()
     with training_bar("study") as progress:
         run = run_study(
             wanted,
@@ -49,11 +63,21 @@ def study(
     say_failures(run, asked.out)
     keep_recipe(recipe, wanted, asked.out)
     options = [f"--place={folder}" for folder in asked.place or []]
-    written = write_study(study_text(wanted, run, recipe, asked.out, *options), run.results, asked.out)
+    text = study_text(wanted, run, recipe, asked.out, *options)
+    written = write_study(text, run.results, asked.out, formats)
     if asked.work.json:
         print_json([result.model_dump(mode="json") for result in run.results])
-        return
-    write(f"{written}: {len(run.results)} evaluations{left_text(run)}")
+    else:
+        write(f"{written}: {len(run.results)} evaluations{left_text(run)}")
+    record_cells(trackers, wanted.title, run, asked.out, written)
+
+
+def record_cells(trackers: Sequence[Any], name: str, run: Any, out: Path, page: Path) -> None:
+    """Record a run with its page, and each of its evaluations as a run in it."""
+    if trackers:
+        from fusionser.tracking.cells import cells_run
+
+        record(trackers, cells_run(name, run.outcomes, out, [page]))
 
 
 def study_text(recipe: Any, run: Any, name: str, out: Path, *options: str) -> Any:

@@ -334,8 +334,19 @@ def public_text(text: str) -> str:
     return re.sub(rf"(?:^|(?<=[\s=,'\"(])){OUTSIDE}[^\s,'\":;()]+", lambda path: public_path(path[0]), text)
 
 
+def without_credentials(text: str) -> str:
+    """Return a text whose addresses have neither user names nor passwords.
+
+    Examples
+    --------
+    >>> without_credentials("mlflow:https://me:secret@host:5000/x, http://host/a@b")
+    'mlflow:https://***@host:5000/x, http://host/a@b'
+    """
+    return re.sub(r"://[^/\s]*@", "://***@", text)
+
+
 def public_command(words: Sequence[str]) -> str:
-    """Return a command line with public paths.
+    """Return a command line with public paths, and without passwords in addresses.
 
     Examples
     --------
@@ -343,7 +354,7 @@ def public_command(words: Sequence[str]) -> str:
     'fusionser fit .../emodb --out=.../a.fusionser'
     """
     paths = re.compile(rf"(?:^|(?<=[=,])){OUTSIDE}[^,]*")
-    return shlex.join(paths.sub(lambda path: public_path(path[0]), word) for word in words)
+    return shlex.join(without_credentials(paths.sub(lambda path: public_path(path[0]), word)) for word in words)
 
 
 def parse_json(content: str | bytes) -> Any:

@@ -1,6 +1,7 @@
 """The main jobs of the command line and the Python API: extract, evaluate and fit."""
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,9 @@ from fusionser.evaluation import check_labels
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress, calibration_error
 from fusionser.facts import Stamp
+from fusionser.files import brief_folder
 from fusionser.likeness import fit_unlikeness
-from fusionser.model import FEATURES, Model, ModelCard, digests_of
+from fusionser.model import FEATURES, Model, ModelCard, digests_of, save_model
 from fusionser.names import NO_SPEECH, UNSURE
 from fusionser.pipeline import (
     Extracted,
@@ -38,6 +40,8 @@ from fusionser.rows import each_once
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.splits import Protocol
 from fusionser.temperature import fit_temperature, tempered_by_others
+from fusionser.tracking import Tracker, TrackingRun, open_tracker, record_run
+from fusionser.tracking.runs import model_run, result_run
 
 __all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared", "plugins_used"]
 
@@ -105,6 +109,7 @@ def evaluate(
     protocol_settings: dict[str, Any] | None = None,
     importance: str | None = None,
     resources: Resources = LOCAL,
+    track: Sequence[str] = (),
 ) -> Result:
     """Score a pipeline under a protocol. Everything that learns is fitted to the training rows of each fold.
 
@@ -124,15 +129,23 @@ def evaluate(
     importance : {"blocks", "features"}, optional
         Also measure the importance of blocks, or of blocks and features.
     resources : Resources
+    track : sequence of str, default=()
+        Where the run is recorded, such as ``["mlflow:http://localhost:5000", "tensorboard:runs"]``. A place that cannot
+        be reached is a `RuntimeWarning`, since the result is there.
 
     Returns
     -------
     Result
     """
+    trackers = [open_tracker(text) for text in track]
     prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
     split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed)
     prepared = analyse_augmented(prepared, split, resources=resources)
-    return evaluate_prepared(prepared, split, importance=importance, resources=resources)[0]
+    result, evaluation = evaluate_prepared(prepared, split, importance=importance, resources=resources)
+    if trackers:
+        with brief_folder() as folder:
+            _record(trackers, result_run(result, evaluation.curves, [result.save(folder / "result.json")]))
+    return result
 
 
 def fit(
@@ -144,12 +157,13 @@ def fit(
     protocol: str | None = "speaker-holdout",
     protocol_settings: dict[str, Any] | None = None,
     resources: Resources = LOCAL,
+    track: Sequence[str] = (),
 ) -> Model:
     """Estimate the scores of a pipeline on held-out speakers, then fit it to all recordings.
 
     Parameters
     ----------
-    data, spec, corpus, protocol_settings, resources
+    data, spec, corpus, protocol_settings, resources, track
         See `evaluate`.
     protocol : str or None, default="speaker-holdout"
         Protocol of the estimate; None skips the estimate.
@@ -158,10 +172,21 @@ def fit(
     -------
     Model
     """
+    trackers = [open_tracker(text) for text in track]
     prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
     split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed) if protocol else None
     prepared = analyse_augmented(prepared, resources=resources)
-    return fit_prepared(prepared, split=split, resources=resources)
+    model = fit_prepared(prepared, split=split, resources=resources)
+    if trackers:
+        with brief_folder() as folder:
+            _record(trackers, model_run(model, [save_model(model, folder / "model.fusionser")]))
+    return model
+
+
+def _record(trackers: Sequence[Tracker], run: TrackingRun) -> None:
+    """Record a run; what fails is a warning, since its result must not be lost."""
+    for error in record_run(trackers, run):
+        warnings.warn(str(error), RuntimeWarning, stacklevel=3)
 
 
 def evaluate_prepared(

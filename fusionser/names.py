@@ -67,6 +67,9 @@ FEATURE_DEVICES = ("cpu", "cuda", "cuda:N")
 STUDIES = ("blocks", "gender", "deep", "normalisation", "corpora", "protocol")
 """Studies of ``fusionser ablate --study``."""
 
+FIGURE_FORMATS = ("pdf", "svg")
+"""Formats of figures besides PNG, which pages show."""
+
 DEFAULT_PRESET = "robust"
 WIDE = "wide"
 """A preset whose blocks a list of blocks may name together. It was the default of earlier versions."""

@@ -34,6 +34,8 @@ __all__ = [
     "PRESETS",
     "PROTOCOLS",
     "REGISTRIES",
+    "TABLE_FORMATS",
+    "TRACKERS",
     "Named",
     "Registry",
     "code_origin",
@@ -383,6 +385,16 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "ser-fusionnet": "features.presets:ser_fusionnet",
         "robust": "features.presets:robust",
     },
+    "table_formats": {
+        "latex": "reporting.tables.latex:LATEX",
+        "csv": "reporting.tables.text_formats:CSV",
+        "markdown": "reporting.tables.text_formats:MARKDOWN",
+        "html": "reporting.tables.text_formats:HTML",
+    },
+    "trackers": {
+        "mlflow": "tracking.mlflow:MLflow",
+        "tensorboard": "tracking.tensorboard:TensorBoard",
+    },
 }
 """The objects of fusionser: ``module:attribute`` by group and name."""
 
@@ -454,6 +466,19 @@ PROTOCOLS = Registry("protocol", "protocols", OWN_OBJECTS["protocols"], called="
 PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 """Named sets of blocks, as functions that build an extractor."""
 
+TABLE_FORMATS = Registry(
+    "table format",
+    "table_formats",
+    OWN_OBJECTS["table_formats"],
+    called="name",
+    bases=("reporting.tables.table:TableFormat",),
+    instances=True,
+)
+"""Formats that the tables of reports are written in."""
+
+TRACKERS = Registry("tracker", "trackers", OWN_OBJECTS["trackers"], called="name", bases=("tracking.base:Tracker",))
+"""Places where runs are recorded."""
+
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
     for registry in (
@@ -467,6 +492,8 @@ REGISTRIES: Mapping[str, Registry] = {
         CONDITIONS,
         PROTOCOLS,
         PRESETS,
+        TABLE_FORMATS,
+        TRACKERS,
     )
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""

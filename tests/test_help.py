@@ -16,7 +16,18 @@ from fusionser.corpora.layout import LAYOUT_FIELDS
 from fusionser.errors import SettingsError
 from fusionser.evaluation.importance import column_groups
 from fusionser.networks import NetworkTraining, choose_device
-from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CONDITIONS, CORPORA, NETWORKS, PRESETS, PROTOCOLS, REGISTRIES
+from fusionser.registry import (
+    AUGMENTATIONS,
+    CLASSIFIERS,
+    CONDITIONS,
+    CORPORA,
+    NETWORKS,
+    PRESETS,
+    PROTOCOLS,
+    REGISTRIES,
+    TABLE_FORMATS,
+    TRACKERS,
+)
 from fusionser.rows import check_rows
 from fusionser.scaling import SCALERS
 from fusionser.studies.named import STUDIES
@@ -65,6 +76,13 @@ OPTIONS = {
     },
     "corpora check": {"name": [*CORPORA, FOLDERS]},
 }
+
+
+REPORTS = ("evaluate", "evaluate-timeline", "stress", "study", "ablate", "reproduce", "report")
+for report in REPORTS:
+    OPTIONS[report] = {**OPTIONS.get(report, {}), "--tables": TABLE_FORMATS, "--figures": names.FIGURE_FORMATS}
+for recorded in ("evaluate", "fit", "study", "ablate", "reproduce"):
+    OPTIONS[recorded] = {**OPTIONS[recorded], "--track": TRACKERS}
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -13,7 +13,7 @@ from small_recipe import SMALL
 from fusionser.errors import ProtocolError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.networks import MFCCFrames
-from fusionser.reporting.reproduction import (
+from fusionser.reporting.tables.reproduction import (
     best_epoch_score,
     reproduction_stamps,
 )
@@ -165,7 +165,7 @@ def test_a_best_epoch_can_be_looked_for_where_the_paper_reports_a_test_score(sma
     found = reproduce(name, tested, places, out, Run(quick=True, best_epoch=True))
     curve = pd.read_csv(out / "curves" / "small_quick_paper_seed0_best-epoch.csv")["validation_accuracy"]
     assert [one.accuracy for one in found.best] == [curve.max()]
-    assert best_epoch_score(found) == f"{100 * curve.max():.1f} (one seed)"
+    assert best_epoch_score(found).text == f"{100 * curve.max():.1f} (one seed)"
     spec = tested.pipeline.changed(network=None, networks={}, classifier={"name": "svm"})
     with pytest.raises(SettingsError, match="--best-epoch needs a network that classifies, but 'small' has svm"):
         module.reproduce(name, tested.changed(pipeline=spec), places, out, Run(quick=True, best_epoch=True))

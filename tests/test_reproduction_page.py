@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from made_results import made
 
-from fusionser.reporting.reproduction import reading, verdict, write_reproduction
+from fusionser.reporting.reproduction import reading, write_reproduction
+from fusionser.reporting.tables.reproduction import verdict
 from fusionser.studies.best_epoch import BestEpoch
 from fusionser.studies.reproduction import Reproduction
 

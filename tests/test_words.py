@@ -15,7 +15,7 @@ from fusionser.pipeline.prepare import _left_out
 from fusionser.reporting import words
 from fusionser.reporting.ablation import AblationText, page_values, write_ablation
 from fusionser.reporting.page import StudyText, headline, result_page, study_page
-from fusionser.reporting.reproduction import reproduction_stamps, verdict
+from fusionser.reporting.tables.reproduction import reproduction_stamps, verdict
 from fusionser.reporting.words import note_lines, result_stamps, selection_text, stamp_text, stamp_texts
 from fusionser.results import ProtocolStamp
 from fusionser.results_format_1 import STAMPS as READ
@@ -308,8 +308,11 @@ def test_the_page_of_an_ablation_does_not_hang_on_words(other_words, tmp_path):
     before = page_values(table, effects, results, AblationText(command="x"))
     other_words()
     after = page_values(table, effects, results, AblationText(command="x"))
-    for name in ("sentences", "effects", "protocols", "columns", "design_notes", "where_asked", "gaps"):
+    for name in ("sentences", "effects", "protocols", "columns", "design_notes", "where_asked"):
         assert after[name] == before[name]
+    assert {name: table.texts() for name, table in after["tables"].items()} == {
+        name: table.texts() for name, table in before["tables"].items()
+    }
     assert skeleton(
         write_ablation(table, effects, results, AblationText(command="x"), tmp_path).read_text()
     ) == skeleton(page)

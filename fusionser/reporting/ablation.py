@@ -6,22 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from fusionser.evaluation.statistics import GroupGap, group_gap
 from fusionser.files import write_text
-from fusionser.reporting.breakdown import breakdown_figure, by_class, by_speaker, change_by_classifier, panels, rankings
+from fusionser.reporting.breakdown import (
+    breakdown_figure,
+    by_class,
+    by_speaker,
+    change_by_classifier,
+    gender_gap,
+    panels,
+    rankings,
+)
 from fusionser.reporting.drawing import Figure, Line2D
 from fusionser.reporting.figures import COLORS, draw_heat, plain, save_figure
-from fusionser.reporting.page import PageText, relied_columns, render
+from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
+from fusionser.reporting.page import PageText, render
+from fusionser.reporting.scores import p_value
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
+from fusionser.reporting.tables.ablation import ablation_tables, importance_tables
 from fusionser.reporting.words import change, design_notes, ends, one_sided, result_stamps, where_asked
 from fusionser.results import Result
 from fusionser.splits import AddedCorpora
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import NONE, Factorial
 
-__all__ = ["AblationText", "ends", "p_value", "page_values", "summary", "write_ablation"]
+__all__ = ["AblationText", "page_values", "summary", "write_ablation"]
 
-LEAST_SHOWN = 0.001
 SIGNIFICANT = 0.05
 MARKS = {"UAR": ("o", COLORS[0]), "WAR": ("s", COLORS[2])}
 
@@ -164,17 +173,6 @@ def points(effect: Effect, spread: Mapping[str, str]) -> str:
     return f"{change(effect.uar.mean)} points ({within}{p_text}{spread.get(effect.contrast.text, '')})"
 
 
-def p_value(p: float) -> str:
-    """Return a p value with three decimals; small ones as an upper bound.
-
-    Examples
-    --------
-    >>> p_value(0.0312), p_value(0.00002)
-    ('0.031', '<0.001')
-    """
-    return f"<{LEAST_SHOWN}" if p < LEAST_SHOWN else f"{p:.3f}"
-
-
 def panels_figure(design: Design, results: Sequence[Result]) -> Figure:
     """Draw the UAR of every result, panel by panel."""
     shown = panels(design, results)
@@ -209,17 +207,27 @@ def effects_figure(effects: Sequence[Effect]) -> Figure:
 
 
 def write_ablation(
-    design: Design, effects: Sequence[Effect], results: Sequence[Result], text: AblationText, folder: str | Path
+    design: Design,
+    effects: Sequence[Effect],
+    results: Sequence[Result],
+    text: AblationText,
+    folder: str | Path,
+    formats: Formats = PAGE_ONLY,
 ) -> Path:
-    """Write ``report.md`` and its figures; return the path of the page."""
+    """Write ``report.md``, its figures and its tables; return the path of the page."""
     place = Path(folder)
-    save_figure(panels_figure(design, results), place / "table.png")
-    save_figure(breakdown_figure(by_class(design, results)), place / "classes.png")
-    save_figure(breakdown_figure(by_speaker(design, results)), place / "speakers.png")
-    if effects:
-        save_figure(effects_figure(effects), place / "contrasts.png")
-    lines = [*block_lines(results), *classifier_lines(results)]
-    page = render("ablation.md.j2", **page_values(design, effects, results, text), lines=lines)
+    figures = {
+        "table": panels_figure(design, results),
+        "classes": breakdown_figure(by_class(design, results)),
+        "speakers": breakdown_figure(by_speaker(design, results)),
+        **({"contrasts": effects_figure(effects)} if effects else {}),
+    }
+    for name, figure in figures.items():
+        save_figure(figure, place / f"{name}.png", formats.figures)
+    values = page_values(design, effects, results, text)
+    relied = {one["table"].name: one["table"] for one in values["relied"]}
+    write_tables({**values["tables"], **relied}, place, formats.tables)
+    page = render("ablation.md.j2", **values, lines=[*block_lines(results), *classifier_lines(results)])
     return write_text(place / "report.md", page)
 
 
@@ -227,12 +235,15 @@ def page_values(
     design: Design, effects: Sequence[Effect], results: Sequence[Result], text: AblationText
 ) -> dict[str, Any]:
     """Return the content that the Markdown and the HTML page share."""
+    gaps = [(result, gap) for result in results if (gap := gender_gap(result)) is not None]
     return {
         "design": design,
         "text": text,
         "sentences": summary(design, effects, results),
         "effects": effects,
         "results": results,
+        "tables": ablation_tables(design, effects, results, rankings(design, results), gaps),
+        "relied": [{"result": result, "table": table} for result, table in importance_tables(design, results).values()],
         # With several corpora the result with the fewest rows is of the corpus that all are tested on.
         "first": min(results, key=lambda result: result.rows),
         "protocols": protocol_lines(results),
@@ -240,19 +251,7 @@ def page_values(
         "stamps": result_stamps(results),
         "design_notes": design_notes(design),
         "where_asked": where_asked(design),
-        "calibrated": any(result.calibration_error is not None for result in results),
         "mostly": one_sided(results),
         "averaged": ", averaged over the classifiers" if len({result.classifier for result in results}) > 1 else "",
-        "relied": [{"result": result, "rows": relied_columns(result)} for result in results if result.importance],
-        "by_classifier": change_by_classifier(design, effects, results),
-        "rankings": rankings(design, results),
-        "gaps": [(result, gap) for result in results if (gap := gender_gap(result)) is not None],
-        "p_value": p_value,
         "commits": sorted({result.provenance["commit"] for result in results}),
     }
-
-
-def gender_gap(result: Result) -> GroupGap | None:
-    """Return the difference in recognition between the genders; None if it is not known."""
-    confusions = {name: np.asarray(matrix) for name, matrix in result.speaker_confusions.items()}
-    return group_gap(confusions, result.genders)

@@ -6,14 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.evaluation.statistics import FEWEST_METHODS, MOST_METHODS, Ranking, compare_ranks
+from fusionser.evaluation.statistics import FEWEST_METHODS, MOST_METHODS, GroupGap, Ranking, compare_ranks, group_gap
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import draw_heat
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import Factorial, cell_label
 
-__all__ = ["Breakdown", "breakdown_figure", "by_class", "by_speaker", "change_by_classifier", "panels", "rankings"]
+__all__ = [
+    "Breakdown",
+    "breakdown_figure",
+    "by_class",
+    "by_speaker",
+    "change_by_classifier",
+    "gender_gap",
+    "panels",
+    "rankings",
+]
 
 
 @dataclass(frozen=True)
@@ -147,3 +156,9 @@ def _ranked(results: Sequence[Result], method: Callable[[Result], str]) -> Ranki
         name: np.mean([list(scores.values()) for scores in group], axis=0).tolist() for name, group in groups.items()
     }
     return compare_ranks(means)
+
+
+def gender_gap(result: Result) -> GroupGap | None:
+    """Return the difference in recognition between the genders; None if it is not known."""
+    confusions = {name: np.asarray(matrix) for name, matrix in result.speaker_confusions.items()}
+    return group_gap(confusions, result.genders)

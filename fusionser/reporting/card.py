@@ -9,8 +9,9 @@ from fusionser.corpora import CORPORA
 from fusionser.model import INCLUDED_MODEL, ModelCard, OnnxCard
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
+from fusionser.reporting.scores import METRIC_NAMES, score_interval
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import counted, percent, stamp_texts
+from fusionser.reporting.words import calibration, counted, percent, stamp_texts
 from fusionser.results import Result
 from fusionser.studies.cells import with_defaults
 
@@ -73,6 +74,10 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         estimate_notes=[] if estimate is None else stamp_texts([*estimate.protocol.stamps, *estimate.notes]),
         results=results,
         share=percent,
+        percent=lambda scores, name: percent(getattr(scores, name)),
+        interval=score_interval,
+        calibration=calibration,
+        metrics=METRIC_NAMES,
     )
 
 

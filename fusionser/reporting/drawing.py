@@ -3,7 +3,7 @@
 import os.path
 import sys
 
-__all__ = ["Axes", "Figure", "FigureCanvasAgg", "Line2D", "imsave"]
+__all__ = ["Axes", "Figure", "FigureCanvasAgg", "Line2D", "imsave", "rc_context"]
 
 SETTINGS = "matplotlibrc"
 
@@ -26,6 +26,7 @@ def _load() -> None:
 
 _load()
 
+from matplotlib import rc_context  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402

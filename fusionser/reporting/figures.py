@@ -1,18 +1,20 @@
 """Figures of results."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fusionser.files import write_whole
+from fusionser.files import remove_files, write_whole
+from fusionser.names import FIGURE_FORMATS
 from fusionser.reporting.by_corpus import corpus_of, corpus_scores
-from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D
+from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D, rc_context
 from fusionser.reporting.words import classes_text
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
@@ -186,13 +188,48 @@ def _draw_score(axes: Axes, result: Result, height: float, number: int) -> None:
     axes.plot([100 * result.pooled.uar], [height], marker=MARKS[number % len(MARKS)], color=color, markersize=5)
 
 
-def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as a PNG file, completely or not at all."""
+TEXT_AS_TEXT: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fusionser"}
+"""Settings of matplotlib that embed fonts in PDF and leave the texts of SVG as they are."""
+
+UNDATED: Mapping[str, Mapping[str, None]] = {
+    "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    "svg": {"Creator": None, "Date": None},
+}
+"""Metadata to leave out: without dates and versions, the same figure always gives the same bytes."""
+
+
+def save_figure(figure: Figure, path: str | Path, formats: Sequence[str] = ()) -> Path:
+    """Write a figure as a PNG file, and beside it in other formats, each completely or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : str or Path
+        The PNG file.
+    formats : sequence of {"pdf", "svg"}, default=()
+        Files of an earlier figure in formats that are not named are removed.
+
+    Returns
+    -------
+    Path
+        The PNG file.
+    """
     FigureCanvasAgg(figure)
-    with warnings.catch_warnings():
+    remove_files(Path(path).parent, [Path(path).with_suffix(f".{name}").name for name in FIGURE_FORMATS])
+    saved = _save(figure, Path(path), "png")
+    # Each drawing would move the panels a little; so all formats have those of the first one.
+    figure.set_layout_engine("none")
+    for name in formats:
+        _save(figure, Path(path).with_suffix(f".{name}"), name)
+    return saved
+
+
+def _save(figure: Figure, path: Path, name: str) -> Path:
+    with warnings.catch_warnings(), rc_context(TEXT_AS_TEXT):
         # matplotlib's font lacks some scripts, and shows a box for each letter. The tables of the page have the names.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        # Without the software version in the file, the same figure always gives the same bytes.
         return write_whole(
-            path, lambda temporary: figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata={"Software": None})
+            path,
+            lambda temporary: figure.savefig(temporary, format=name, dpi=DOTS_PER_INCH, metadata=dict(UNDATED[name])),
         )

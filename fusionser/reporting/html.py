@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from markupsafe import Markup
 
-from fusionser.evaluation.metrics import FEWEST_SPEAKERS
 from fusionser.files import write_text
 from fusionser.reporting.ablation import AblationText, page_values
 from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, panels
 from fusionser.reporting.figures import LOSSES
 from fusionser.reporting.jinja import environment
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, change, ends, percent
+from fusionser.reporting.tables.text_formats import HTML
+from fusionser.reporting.words import percent
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import Factorial
@@ -59,13 +60,13 @@ def write_ablation_html(
     scores = [result.pooled.uar for result in results]
     classes, speakers, genders = by_class(design, results), by_speaker(design, results), results[0].genders
     speaker_names = [f"{name} {genders[name]}" if genders.get(name) else name for name in speakers.columns]
-    page = environment(autoescape=True, trim_blocks=True).get_template("ablation.html.j2")
+    made = environment(autoescape=True, trim_blocks=True)
+    made.filters["html"] = lambda table: Markup(HTML.text(table))  # noqa: S704
+    page = made.get_template("ablation.html.j2")
     return write_text(
         path,
         page.render(
             **page_values(design, effects, results, text),
-            change=change,
-            ends=ends,
             heat=[_shaded(shown, scores) for shown in panels(design, results)],
             corner="imbalance" if isinstance(design, Factorial) else design.varied,
             forest=_forest(effects) if effects else None,
@@ -82,10 +83,8 @@ def write_ablation_html(
                 ),
             ],
             percent=percent,
-            calibration=calibration,
             blocks=block_lines(results),
             settings=sorted({key for result in results for key in result.classifier_settings}),
-            fewest=FEWEST_SPEAKERS,
         ),
     )
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from fusionser.spec import stored_elsewhere
 
-__all__ = ["escape", "escaped"]
+__all__ = ["escape", "escaped", "one_line"]
 
 Described = TypeVar("Described", bound=BaseModel)
 
@@ -24,10 +24,17 @@ def escape(text: str) -> str:
     >>> escape("happy|<b>sad</b>")
     'happy\\|&lt;b>sad&lt;/b>'
     """
-    return UNSAFE.sub(r"\\\g<0>", _one_line(text).replace("&", "&amp;").replace("<", "&lt;"))
+    return UNSAFE.sub(r"\\\g<0>", one_line(text).replace("&", "&amp;").replace("<", "&lt;"))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    r"""Return a text without line breaks and other characters that cannot be printed.
+
+    Examples
+    --------
+    >>> one_line("a\nb")
+    'a b'
+    """
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split(" "))
 
 
@@ -46,7 +53,7 @@ def _escaped(value: Any) -> Any:
         return [_escaped(item) for item in value]
     if isinstance(value, dict):
         return {
-            escape(name): _one_line(item) if name == COMMAND and isinstance(item, str) else _escaped(item)
+            escape(name): one_line(item) if name == COMMAND and isinstance(item, str) else _escaped(item)
             for name, item in value.items()
         }
     return value

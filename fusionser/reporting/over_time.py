@@ -5,49 +5,27 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionser.evaluation.over_time import MEASURES, measured_intervals, measures
+from fusionser.evaluation.over_time import measures
 from fusionser.files import remove_files, write_text
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import plain, save_figure
+from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.markdown import escaped
-from fusionser.reporting.page import headline, is_synthetic, render
+from fusionser.reporting.page import headline, render
+from fusionser.reporting.scores import is_synthetic
+from fusionser.reporting.tables.over_time import over_time_tables
 from fusionser.reporting.timeline import COLOURS
-from fusionser.reporting.words import percent, shares
+from fusionser.reporting.words import percent
 from fusionser.studies.over_time import NEUTRAL, Example, OverTimeResult
 
-__all__ = ["RESULT", "measure_rows", "over_time_headline", "over_time_page", "write_over_time"]
+__all__ = ["RESULT", "over_time_headline", "over_time_page", "write_over_time"]
 
 RESULT = "over_time.json"
-
-COLUMNS = {
-    "uar": "frame UAR",
-    "error": "EDER",
-    "missed": "missed",
-    "false_alarms": "false alarms",
-    "confused": "confused",
-}
-"""Headings of the measures."""
 
 
 def _measured(result: OverTimeResult, frames: Mapping[str, list[list[int]]]) -> dict[str, float]:
     pooled = np.sum([np.asarray(counts) for counts in frames.values()], axis=0)
     return {name: float(value) for name, value in measures(pooled, result.neutral).items()}
-
-
-def measure_rows(result: OverTimeResult) -> list[dict[str, str]]:
-    """Return the measures of the time lines, and of the clips one by one, in percent, by the name of the column."""
-    rows = []
-    for name, frames in (("time line", result.frames), ("borders known", result.known_borders)):
-        values = _measured(result, frames)
-        counts = {speaker: np.asarray(one) for speaker, one in frames.items()}
-        intervals = measured_intervals(counts, result.neutral, seed=result.clips.seed) or {}
-        row = {"segments": name}
-        for measure in MEASURES:
-            row[COLUMNS[measure]] = percent(values[measure])
-            if measure in ("uar", "error"):
-                row[f"interval of {COLUMNS[measure]}"] = shares(intervals.get(measure))
-        rows.append(row)
-    return rows
 
 
 def over_time_headline(result: OverTimeResult) -> str:
@@ -61,18 +39,6 @@ def over_time_headline(result: OverTimeResult) -> str:
     )
 
 
-def _by_emotion(result: OverTimeResult) -> list[tuple[str, str, str, str]]:
-    """Return of each emotion the seconds, and the shares with the right answer and with none."""
-    pooled = np.sum([np.asarray(counts) for counts in result.frames.values()], axis=0)
-    rows = []
-    for place, name in enumerate(result.clips.classes):
-        total = int(pooled[place].sum())
-        if total:
-            right, nothing = pooled[place, place] / total, pooled[place, -1] / total
-            rows.append((name, f"{total / 100:.0f}", percent(float(right)), percent(float(nothing))))
-    return rows
-
-
 def over_time_page(result: OverTimeResult) -> str:
     """Return the Markdown page."""
     shown = result.model_copy(update={"clips": escaped(result.clips)})
@@ -82,8 +48,7 @@ def over_time_page(result: OverTimeResult) -> str:
         clips=shown.clips,
         headline=over_time_headline(shown),
         clip_headline=headline(shown.clips),
-        rows=measure_rows(shown),
-        emotions=_by_emotion(shown),
+        tables=over_time_tables(result),
         neutral=NEUTRAL if result.neutral is not None else "",
         synthetic=is_synthetic(result.clips),
     )
@@ -118,7 +83,7 @@ def _longest(examples: tuple[Example, ...]) -> float:
     return max(example.seconds for example in examples)
 
 
-def write_over_time(result: OverTimeResult, folder: str | Path) -> Path:
+def write_over_time(result: OverTimeResult, folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
     """Write ``report.md``, ``over_time.json`` and ``recordings.png``; return the path of the page.
 
     Raises
@@ -130,5 +95,6 @@ def write_over_time(result: OverTimeResult, folder: str | Path) -> Path:
     result.save(place / RESULT)
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
     remove_files(place, ["report.md", "recordings.png"])
-    save_figure(over_time_figure(result), place / "recordings.png")
+    save_figure(over_time_figure(result), place / "recordings.png", formats.figures)
+    write_tables(over_time_tables(result), place, formats.tables)
     return write_text(place / "report.md", over_time_page(result))

@@ -6,53 +6,56 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from fusionser.augmentation import REVISION
-from fusionser.corpora import CORPORA
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import remove_files, write_text
-from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.names import ADAPTED, FIGURE_FORMATS, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.across import across_tables
-from fusionser.reporting.by_corpus import corpus_scores
+from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escape, escaped
+from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
+from fusionser.reporting.tables.result import result_tables
+from fusionser.reporting.tables.study import (
+    StudyTables,
+    across_table,
+    differences_table,
+    gaps_table,
+    group_tables,
+    paper_table,
+)
+from fusionser.reporting.tables.text_formats import MARKDOWN
 from fusionser.reporting.words import (
-    calibration,
-    change,
     classes_text,
-    ends,
     group_stamps,
     note_lines,
     one_sided,
     percent,
     selection_text,
-    shares,
     stamp_texts,
 )
-from fusionser.results import Result, Scores
+from fusionser.results import Result, read_result
 from fusionser.rows import public_table, write_table
 from fusionser.splits import CrossCorpus, LeaveOneCorpusOut
-from fusionser.studies.recipe import ContrastRow, PaperRow
+from fusionser.studies.recipe import ContrastRow, PaperRow, file_name
 
 __all__ = [
-    "METRIC_NAMES",
     "StudyText",
     "headline",
     "is_at_chance",
-    "is_synthetic",
-    "relied_columns",
+    "report_files",
     "result_page",
-    "score_interval",
+    "rewrite_report",
     "study_page",
+    "study_tables",
     "write_report",
+    "write_result",
     "write_study",
 ]
-
-MOST_FEATURES = 15
-"""Number of single columns that a page lists, since there may be hundreds."""
-
-METRIC_NAMES: Mapping[str, str] = {"war": "WAR (accuracy)", "uar": "UAR", "macro_f1": "macro F1"}
 
 USED_CLIPS: Mapping[str, str] = {
     INDUCTIVE: "",
@@ -60,29 +63,6 @@ USED_CLIPS: Mapping[str, str] = {
     ADAPTED: ", adapted to the unlabelled test clips",
 }
 """How the clips of the test speakers were used, by setting."""
-
-
-def _score(scores: Scores, name: str) -> str:
-    return percent(getattr(scores, name))
-
-
-def score_interval(result: Result, name: str) -> str:
-    """Return the interval of a score in percent, or why there is none."""
-    if result.intervals is None:
-        return "see by speaker" if result.speakers and result.protocol.speakers_known else "none: speakers unknown"
-    return shares(result.intervals[name])
-
-
-def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float] | None]]:
-    """Return the importance of every block and of the most important features, with intervals."""
-    losses = [(name, *loss) for name, loss in result.importance.items()]
-    features = [loss for loss in losses if "__" in loss[0]]
-    return [loss for loss in losses if "__" not in loss[0]] + features[:MOST_FEATURES]
-
-
-def is_synthetic(result: Result) -> bool:
-    """Return whether any of the recordings are synthetic."""
-    return any(CORPORA[name].card.synthetic for name in result.corpora if name in CORPORA)
 
 
 def headline(result: Result) -> str:
@@ -118,18 +98,9 @@ def _tested_on(result: Result) -> str:
 def render(template: str, **values: Any) -> str:
     """Return a Markdown page; what others named in it must be `escaped` before, or go through the filter ``plain``."""
     made = environment(keep_trailing_newline=True)
-    made.filters["plain"] = escape
+    made.filters |= {"plain": escape, "markdown": MARKDOWN.text}
     text = made.get_template(template).render(
-        change=change,
-        ends=ends,
-        percent=_score,
-        interval=score_interval,
-        calibration=calibration,
         settings=settings_text,
-        points=_points,
-        metrics=METRIC_NAMES,
-        corpus_scores=corpus_scores,
-        shares=shares,
         stamp_texts=stamp_texts,
         group_stamps=group_stamps,
         notes=note_lines,
@@ -141,11 +112,11 @@ def render(template: str, **values: Any) -> str:
 
 def result_page(result: Result, networks: Sequence[str] = ()) -> str:
     """Return the Markdown page of one result; `networks` names the networks that have learning curves."""
-    result = escaped(result)
+    tables, result = result_tables(result), escaped(result)
     return render(
         "result.md.j2",
         result=result,
-        relied=relied_columns(result),
+        tables=tables,
         networks=networks,
         headline=headline(result),
         synthetic=is_synthetic(result),
@@ -194,26 +165,52 @@ class StudyText(PageText):
     contrasts: Sequence[ContrastRow] = ()
 
 
-def study_page(text: StudyText, results: Sequence[Result]) -> str:
-    """Return the Markdown page of a study, with one table per corpus, protocol and number of classes."""
-    results = [escaped(result) for result in results]
+def study_groups(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
+    """Return results by corpus, and by protocol and number of classes."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})
         label = f"{result.protocol.name}{settings}, {classes_text(result)}"
         groups.setdefault((result.corpus, label), []).append(result)
-    tables, across = across_tables(groups)
+    return groups
+
+
+def study_tables(text: StudyText, results: Sequence[Result]) -> StudyTables:
+    """Return the tables of a study.
+
+    Parameters
+    ----------
+    text : StudyText
+    results : sequence of Result
+
+    Returns
+    -------
+    StudyTables
+    """
+    groups, report = study_groups(results), file_name(text.title).lower()
+    calibrated = any(result.calibration_error is not None for result in results)
+    count, across = across_tables(groups)
+    paper = [(row, _beside(row, results)) for row in text.paper]
+    return StudyTables(
+        groups=group_tables(groups, report, calibrated=calibrated),
+        across=across_table(across, count, results, report),
+        paper=paper_table(paper, report),
+        differences=differences_table(_differences(text.contrasts, results), report),
+        gaps=gaps_table(_gaps(results), report),
+    )
+
+
+def study_page(text: StudyText, results: Sequence[Result]) -> str:
+    """Return the Markdown page of a study, with one table per corpus, protocol and number of classes."""
+    tables = study_tables(text, results)
+    results = [escaped(result) for result in results]
     return render(
         "study.md.j2",
         text=text,
-        groups=groups,
+        groups=study_groups(results),
         tables=tables,
-        across=across,
-        differences=_differences(text.contrasts, results),
-        paper=[(row, _beside(row, results)) for row in text.paper],
-        gaps=_gaps(results),
+        table_count=across_tables(study_groups(results))[0],
         settings_used={result.protocol.setting for result in results},
-        calibrated=any(result.calibration_error is not None for result in results),
         mostly=one_sided(results),
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),
@@ -265,11 +262,6 @@ def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
     return list(best.values())
 
 
-def _points(value: float, interval: tuple[float, float] | None) -> str:
-    """Return a difference in points, with its interval."""
-    return change(value) if interval is None else f"{change(value)} ({ends(interval)})"
-
-
 def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     """Pair speaker-independent inductive results with those of the same pipeline under a random split."""
     honest: dict[tuple[str, str, str], Result] = {}
@@ -283,28 +275,39 @@ def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     return [(result, leaky[key]) for key, result in honest.items() if key in leaky]
 
 
-def write_study(text: StudyText, results: Sequence[Result], folder: str | Path) -> Path:
-    """Write ``report.md`` and the figure of a study; return the path of the page."""
+def write_study(text: StudyText, results: Sequence[Result], folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
+    """Write ``report.md``, the figure and the tables of a study; return the path of the page."""
     # matplotlib takes 45 MB and a third of a second, which commands that only print need not spend.
     from fusionser.reporting.figures import save_figure, study_figure
 
-    save_figure(study_figure(results), Path(folder) / "uar.png")
+    save_figure(study_figure(results), Path(folder) / "uar.png", formats.figures)
+    write_tables(study_tables(text, results).by_name(), folder, formats.tables)
     return write_text(Path(folder) / "report.md", study_page(text, results))
 
 
-DRAWN = (
-    "report.md",
-    "predictions.csv",
-    "confusion.png",
-    "speakers.png",
-    "learning_curves.csv",
-    "learning_curves.png",
-)
-"""Files that are made of an evaluation, beside its result."""
+DRAWN = ("confusion", "speakers", "learning_curves")
+"""Figures that are made of an evaluation."""
+
+CURVES = "learning_curves.csv"
 
 
-def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> Path:
-    """Write ``report.md``, ``result.json``, ``predictions.csv`` and the figures of one evaluation.
+def report_files(folder: str | Path) -> list[Path]:
+    """Return the files that `write_report` wrote to a folder, without those of tables and of other formats."""
+    names = ["report.md", "result.json", "predictions.csv", CURVES, *(f"{name}.png" for name in DRAWN)]
+    return [Path(folder) / name for name in names if (Path(folder) / name).is_file()]
+
+
+def write_report(result: Result, evaluation: Evaluation, folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
+    """Write ``report.md``, ``result.json``, ``predictions.csv``, the figures and the tables of one evaluation.
+
+    Parameters
+    ----------
+    result : Result
+    evaluation : Evaluation
+        The evaluation that the result is of.
+    folder : str or Path
+    formats : Formats
+        Formats besides the page.
 
     Returns
     -------
@@ -316,18 +319,50 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path) -> 
     FusionserError
         When a file cannot be written.
     """
-    from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure
-
     place = Path(folder)
     result.save(place / "result.json")
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
-    remove_files(place, DRAWN)
+    drawn = [f"{name}.{suffix}" for name in DRAWN for suffix in ("png", *FIGURE_FORMATS)]
+    remove_files(place, ["report.md", "predictions.csv", CURVES, *drawn])
+    write_tables({}, place, ())
     write_table(public_table(evaluation.predictions), place / "predictions.csv")
-    save_figure(confusion_figure(result), place / "confusion.png")
+    if len(evaluation.curves):
+        write_table(evaluation.curves, place / CURVES)
+    return write_result(result, evaluation.curves, place, formats)
+
+
+def write_result(result: Result, curves: pd.DataFrame, folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
+    """Write the page, the figures and the tables of one evaluation, from what is stored of it.
+
+    Parameters
+    ----------
+    result : Result
+    curves : DataFrame
+        Learning curves; empty if no network was trained.
+    folder : str or Path
+    formats : Formats
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure
+
+    place = Path(folder)
+    save_figure(confusion_figure(result), place / "confusion.png", formats.figures)
     if result.speakers:
-        save_figure(speakers_figure(result), place / "speakers.png")
-    networks = list(dict.fromkeys(evaluation.curves["network"])) if len(evaluation.curves) else []
+        save_figure(speakers_figure(result), place / "speakers.png", formats.figures)
+    networks = list(dict.fromkeys(curves["network"])) if len(curves) else []
     if networks:
-        write_table(evaluation.curves, place / "learning_curves.csv")
-        save_figure(curves_figure(evaluation.curves), place / "learning_curves.png")
+        save_figure(curves_figure(curves), place / "learning_curves.png", formats.figures)
+    write_tables(result_tables(result), place, formats.tables)
     return write_text(place / "report.md", result_page(result, networks))
+
+
+def rewrite_report(folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
+    """Write the page, the figures and the tables of a stored evaluation again; return the path of the page."""
+    place = Path(folder)
+    result = read_result(place / "result.json")
+    curves = pd.read_csv(place / CURVES) if (place / CURVES).is_file() else pd.DataFrame()
+    return write_result(result, curves, place, formats)

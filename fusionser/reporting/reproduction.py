@@ -6,67 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from fusionser.facts import Stamp
 from fusionser.files import write_text
-from fusionser.reporting.page import render, score_interval
-from fusionser.reporting.words import percent, stamp_texts
+from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
+from fusionser.reporting.page import render
+from fusionser.reporting.tables.reproduction import reproduction_stamps, reproduction_table, verdict
 from fusionser.studies.cost import Cost
-from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
-from fusionser.studies.reproduction import ENOUGH, Reproduction, interval_over_seeds
+from fusionser.studies.papers import BEST_EPOCH
+from fusionser.studies.reproduction import Reproduction, interval_over_seeds
 
 __all__ = [
-    "best_epoch_score",
     "cost_text",
-    "figure_text",
-    "independent_score",
-    "paper_protocol_score",
-    "reproduction_stamps",
+    "reading",
     "write_reproduction",
 ]
 
 FEW_ROWS = 50
 """With fewer test rows, a page says how much a single one changes the accuracy."""
-
-LEAKS = ("shared-speakers", "shared-sources", "shared-audio", "shared-statements", "gender-given", "gender-estimated")
-
-
-def _over_seeds(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    if len(values) == 1:
-        return f"{values[0]:.1f} (one seed)"
-    if len(values) < ENOUGH:
-        return f"{' and '.join(f'{value:.1f}' for value in values)} ({len(values)} seeds)"
-    low, high = interval_over_seeds(list(values))
-    std = float(np.std(values, ddof=1))
-    return f"{np.mean(values):.1f} ± {std:.1f} ({low:.1f} to {high:.1f}; {len(values)} seeds)"
-
-
-def paper_protocol_score(reproduction: Reproduction) -> str:
-    """Return our accuracy under the paper's protocol: mean, standard deviation and 95 % interval over seeds."""
-    return _over_seeds(reproduction.accuracies())
-
-
-def best_epoch_score(reproduction: Reproduction) -> str:
-    """Return our accuracy at the best epoch on the test rows, if the paper reports it or we measured it."""
-    wanted = reproduction.recipe.measure == BEST_EPOCH or reproduction.best
-    return _over_seeds(reproduction.best_accuracies()) if wanted else "not reported by the paper"
-
-
-def independent_score(reproduction: Reproduction) -> str:
-    """Return our speaker-independent accuracy, with its interval over speakers."""
-    if reproduction.recipe.speaker_independent is None:
-        return "as in the paper's protocol"
-    result = reproduction.independent
-    return "-" if result is None else f"{percent(result.pooled.war)} ({score_interval(result, 'war')})"
-
-
-def reproduction_stamps(reproduction: Reproduction) -> list[str]:
-    """Return what a reader must know about the runs: leakage, and whether they are partial, quick or cut short."""
-    notes = [note for result in reproduction.results() for note in result.notes]
-    leaks = [stamp for result in reproduction.paper for stamp in result.protocol.stamps if stamp.kind in LEAKS]
-    older = [Stamp(kind="left-out", value=reproduction.left_out)] if reproduction.left_out else []
-    return stamp_texts([*notes, *leaks, *older])
 
 
 def reading(reproduction: Reproduction) -> list[str]:
@@ -101,21 +56,6 @@ def reading(reproduction: Reproduction) -> list[str]:
             f"With {min(tested)} test recordings, each one counts for {100 / min(tested):.1f} points of accuracy."
         )
     return sentences
-
-
-def figure_text(recipe: PaperRecipe) -> str:
-    """Return the paper's figure with the digits that it prints."""
-    return "none" if recipe.figure is None else f"{recipe.figure:g}"
-
-
-def verdict(reproduction: Reproduction) -> str:
-    """Return whether the paper's figure was reached, or why that is unknown."""
-    reached = reproduction.reached()
-    if reached is not None:
-        return "reached" if reached else "not reached"
-    if reproduction.recipe.figure is None:
-        return "no figure"
-    return "not a full run" if reproduction.cut_short else "too few seeds"
 
 
 def cost_text(cost: Cost) -> str:
@@ -154,6 +94,7 @@ def write_reproduction(
     missing: Mapping[str, str],
     costs: Mapping[str, Cost | None],
     folder: str | Path,
+    formats: Formats = PAGE_ONLY,
 ) -> Path:
     """Write ``report.md``: a row for every recipe that was run, and for the others what they need or cost.
 
@@ -165,6 +106,8 @@ def write_reproduction(
     costs : mapping of str to Cost or None
         Measured cost of recipes, by name.
     folder : str or Path
+    formats : Formats
+        Formats of the table besides the page, which has no figures.
 
     Returns
     -------
@@ -176,8 +119,11 @@ def write_reproduction(
     for name, short in missing.items():
         if name not in costly:
             lacking.setdefault(short, []).append(name)
+    table = reproduction_table(reproductions)
+    write_tables({table.name: table}, folder, formats.tables)
     page = render(
         "reproduction.md.j2",
+        table=table,
         rows=[_row(reproduction, costs) for reproduction in reproductions],
         versions=_versions(reproductions),
         missing=lacking.pop("", []),
@@ -192,24 +138,12 @@ def write_reproduction(
 
 def _row(reproduction: Reproduction, costs: Mapping[str, Cost | None]) -> dict[str, Any]:
     results = reproduction.results()
-    epochs = [
-        str(block["epochs"]) for result in reproduction.paper[:1] for block in result.features if "epochs" in block
-    ]
-    seconds = sum(max(result.seconds["evaluation"], result.seconds.get("training", 0.0)) for result in results)
-    seconds += sum(best.seconds for best in reproduction.best)
     return {
         "name": reproduction.title,
         "recipe": reproduction.recipe,
-        "figure": figure_text(reproduction.recipe),
-        "paper": paper_protocol_score(reproduction),
-        "best": best_epoch_score(reproduction),
-        "independent": independent_score(reproduction),
-        "verdict": verdict(reproduction),
         "reading": reading(reproduction),
         "stamps": reproduction_stamps(reproduction),
         "left": _unaffordable(reproduction, costs),
-        "epochs": ", ".join(epochs) or "-",
-        "minutes": seconds / 60,
         "provenance": results[0].provenance,
         "commits": list(dict.fromkeys(result.provenance["commit"] for result in results)),
         "command": _command(results[0].provenance),

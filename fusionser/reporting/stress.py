@@ -1,19 +1,20 @@
 """The page and the picture of a stress test."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fusionser.evaluation.stress import CLEAN, ConditionScores, StressResult
+from fusionser.evaluation.stress import StressResult
 from fusionser.files import remove_files, write_text
-from fusionser.registry import CONDITIONS, CORPORA
+from fusionser.registry import CORPORA
 from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS, plain, save_figure
+from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
-from fusionser.reporting.words import change, percent, shares, stamp_texts
+from fusionser.reporting.tables.stress import stress_tables
+from fusionser.reporting.words import percent, stamp_texts
 from fusionser.rows import public_table, write_table
 
 __all__ = [
@@ -21,8 +22,6 @@ __all__ = [
     "headline",
     "interval_text",
     "is_synthetic",
-    "measured_text",
-    "score_row",
     "stress_figure",
     "stress_page",
     "write_stress",
@@ -30,39 +29,6 @@ __all__ = [
 
 RESULT = "stress.json"
 """Name of the stored result in the folder of a report."""
-
-MEASURED: Mapping[str, Callable[[float], str]] = {
-    "kbps": "{:.1f} kbit/s with headers".format,
-    "clipped": lambda share: f"{percent(share)} % of the samples clipped",
-}
-"""Functions that turn a measured value into text, by its name; others are shown with their name."""
-
-
-def _share(share: float | None) -> str:
-    return "-" if share is None else percent(share)
-
-
-def score_row(scores: ConditionScores) -> dict[str, str]:
-    """Return the scores of a condition as texts, in percent, by the name of the column."""
-    compared = scores.name != CLEAN
-    return {
-        "condition": scores.name,
-        "clips": str(scores.clips),
-        "changed": percent(scores.changed) if compared else "-",
-        "95 %": shares(scores.changed_interval if compared else None),
-        "probability": change(scores.probability_change) if compared else "-",
-        "most frequent answer": f"{scores.most_frequent} ({percent(scores.most_frequent_share)})",
-        "UAR": _share(scores.uar),
-        "UAR, 95 %": shares(scores.uar_interval),
-        "calibration error": _share(scores.calibration_error),
-    }
-
-
-def measured_text(scores: ConditionScores) -> str:
-    """Return what was measured while a condition was made, as text."""
-    return ", ".join(
-        MEASURED[name](value) if name in MEASURED else f"{name} {value:g}" for name, value in scores.measured.items()
-    )
 
 
 def headline(result: StressResult) -> str:
@@ -102,30 +68,17 @@ def interval_text(result: StressResult) -> str:
 
 def stress_page(result: StressResult) -> str:
     """Return the Markdown page of a stress test."""
-    result = escaped(result)
+    tables, result = stress_tables(result), escaped(result)
     return render(
         "stress.md.j2",
         result=result,
         headline=headline(result),
-        rows=[score_row(scores) for scores in (result.clean, *result.conditions)],
-        conditions=[
-            (scores.name, _summary(scores.name), _parameters(scores), measured_text(scores))
-            for scores in result.conditions
-        ],
+        tables=tables,
         stamps=stamp_texts(result.notes),
         interval_text=interval_text(result),
         synthetic=is_synthetic(result),
         chance=100 / len(result.classes),
     )
-
-
-def _parameters(scores: ConditionScores) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in scores.parameters.items())
-
-
-def _summary(name: str) -> str:
-    """Return the summary of a condition, or that it is not registered here."""
-    return CONDITIONS.summary(name) if name in CONDITIONS else "A condition of a package that is not installed here."
 
 
 def stress_figure(result: StressResult) -> Figure:
@@ -155,7 +108,12 @@ def _draw(axes: Axes, values: list[tuple[float | None, tuple[float, float] | Non
     axes.grid(axis="both", linewidth=0.4)
 
 
-def write_stress(result: StressResult, folder: str | Path, answers: pd.DataFrame | None = None) -> Path:
+def write_stress(
+    result: StressResult,
+    folder: str | Path,
+    answers: pd.DataFrame | None = None,
+    formats: Formats = PAGE_ONLY,
+) -> Path:
     """Write ``report.md``, ``stress.png`` and ``stress.json``, and ``answers.csv`` if the answers are given.
 
     Returns
@@ -171,8 +129,10 @@ def write_stress(result: StressResult, folder: str | Path, answers: pd.DataFrame
     place = Path(folder)
     result.save(place / RESULT)
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
-    remove_files(place, ["report.md", "stress.png", "answers.csv"])
+    remove_files(place, ["report.md", "stress.png"])
     if answers is not None:
+        remove_files(place, ["answers.csv"])
         write_table(public_table(answers), place / "answers.csv")
-    save_figure(stress_figure(result), place / "stress.png")
+    save_figure(stress_figure(result), place / "stress.png", formats.figures)
+    write_tables(stress_tables(result), place, formats.tables)
     return write_text(place / "report.md", stress_page(result))

@@ -13,7 +13,7 @@ from fusionser.studies.best_epoch import BestEpoch, read_best_epoch
 from fusionser.studies.cells import read_record, stored_result, with_defaults
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 
-__all__ = ["Reproduction", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
+__all__ = ["Reproduction", "cell_names", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
 
 INDEPENDENT = "speaker-independent"
 ENOUGH = 3
@@ -101,6 +101,14 @@ def interval_over_seeds(values: list[float]) -> tuple[float, float]:
     reach = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
     middle = float(np.mean(values))
     return middle - reach, middle + reach
+
+
+def cell_names(reproduction: Reproduction) -> list[str]:
+    """Return the names of the cells of all results, in the order of `Reproduction.results`."""
+    seeds: list[int | None] = [result.seed for result in reproduction.paper]
+    if reproduction.independent is not None:
+        seeds.append(None)
+    return [cell_name(reproduction.name, reproduction.label, seed) for seed in seeds]
 
 
 def cell_name(name: str, label: str, seed: int | None) -> str:

@@ -1,0 +1,47 @@
+"""Scores and p values as pages and tables show them."""
+
+from collections.abc import Mapping
+
+from fusionser.corpora import CORPORA
+from fusionser.reporting.words import shares
+from fusionser.results import Result
+
+__all__ = ["METRIC_NAMES", "is_synthetic", "p_value", "relied_columns", "score_interval"]
+
+LEAST_SHOWN = 0.001
+"""p values below it are shown as an upper bound."""
+
+MOST_FEATURES = 15
+"""Number of single columns that a page lists, since there may be hundreds."""
+
+METRIC_NAMES: Mapping[str, str] = {"war": "WAR (accuracy)", "uar": "UAR", "macro_f1": "macro F1"}
+
+
+def score_interval(result: Result, name: str) -> str:
+    """Return the interval of a score in percent, or why there is none."""
+    if result.intervals is None:
+        return "see by speaker" if result.speakers and result.protocol.speakers_known else "none: speakers unknown"
+    return shares(result.intervals[name])
+
+
+def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float] | None]]:
+    """Return the importance of every block and of the most important features, with intervals."""
+    losses = [(name, *loss) for name, loss in result.importance.items()]
+    features = [loss for loss in losses if "__" in loss[0]]
+    return [loss for loss in losses if "__" not in loss[0]] + features[:MOST_FEATURES]
+
+
+def is_synthetic(result: Result) -> bool:
+    """Return whether any of the recordings are synthetic."""
+    return any(CORPORA[name].card.synthetic for name in result.corpora if name in CORPORA)
+
+
+def p_value(p: float) -> str:
+    """Return a p value with three decimals; small ones as an upper bound.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(0.00002)
+    ('0.031', '<0.001')
+    """
+    return f"<{LEAST_SHOWN}" if p < LEAST_SHOWN else f"{p:.3f}"
