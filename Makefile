@@ -11,6 +11,8 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	# Of Resemblyzer only the file of weights is used, so nothing that it needs is installed.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps Resemblyzer
 	touch $@
 
 demo: install

@@ -1,16 +1,30 @@
-"""The commands ``fusionser corpora``: list, check, generate."""
+"""The commands ``fusionser corpora``: list, describe, check, generate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .console import print_json, print_table, progress_bar, write
+from .console import output, print_json, print_table, progress_bar, write
 from .naming import NamingCommand
-from .options import CHANNEL_HELP, ISOLATE_HELP, LAYOUT_HELP, SEEDS, TRUNCATED_HELP, Json, check_channel, decode_apart
+from .options import (
+    CHANNEL_HELP,
+    DOWNLOAD_HELP,
+    ISOLATE_HELP,
+    LAYOUT_HELP,
+    MAP_HELP,
+    PARTS_HELP,
+    SEEDS,
+    TRUNCATED_HELP,
+    Json,
+    check_channel,
+    decode_apart,
+    names,
+)
 
 MANY = 20
+WIDE = 140
 
 corpora_app = typer.Typer(
     help="The supported corpora: where to get each, what is on this machine, and what is wrong with it."
@@ -35,15 +49,16 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
         return
     print_table(
         "",
-        ["corpus", "recordings", "speakers", "emotions", "licence", "found", "where to get it"],
+        ["corpus", "recordings", "speakers", "emotions", "language", "licence", "found", "where to get it"],
         [
             [
                 corpus["name"],
-                corpus["recordings"],
-                f"{corpus['female_speakers']} f, {corpus['male_speakers']} m",
-                len(corpus["emotions"]),
+                _shown(corpus["recordings"]),
+                _speakers(corpus),
+                len(corpus["labels"]),
+                corpus["language"],
                 corpus["licence"],
-                f"{corpus['recordings_found']} of {corpus['recordings']} in {Path(corpus['place']).name}/"
+                f"{corpus['recordings_found']} of {_shown(corpus['recordings'])} in {Path(corpus['place']).name}/"
                 if corpus["place"]
                 else "-",
                 corpus["address"],
@@ -51,9 +66,16 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
             for corpus in described
         ],
         numbers=["recordings", "emotions"],
+        # An address that is broken over lines cannot be copied, but takes half of a narrow terminal.
+        unbroken=["corpus", "where to get it"] if output.width >= WIDE else ["corpus"],
     )
     where = folder if folder else f"${DATA_VARIABLE} is not set, so no folder was searched"
     write(f"searched: {where}. Any other folder: --corpus folders, or a table with the columns file and emotion")
+    unsure = [corpus["name"] for corpus in described if corpus["uncertain"]]
+    write(
+        "'fusionser corpora describe NAME' shows the citation, the labels and the sources of a corpus, and what is "
+        f"uncertain about it ({', '.join(unsure)})"
+    )
 
 
 def _describe(corpus: Any, present: Any) -> dict[str, Any]:
@@ -64,20 +86,76 @@ def _describe(corpus: Any, present: Any) -> dict[str, Any]:
         "recordings": card.counts.files,
         "female_speakers": card.counts.female_speakers,
         "male_speakers": card.counts.male_speakers,
+        "speakers": card.counts.speakers,
         "emotions": card.counts.emotions,
+        "labels": sorted(set(card.labels.values()) or card.counts.emotions),
+        "language": card.language,
         "licence": card.licence,
         "citation": card.citation,
         "address": card.address,
+        "description": card.description,
+        "example": card.example,
+        "naming": card.naming,
+        "uncertain": card.uncertain,
         "place": str(present.place) if present.place else None,
         "recordings_found": present.found if present.place else None,
     }
 
 
+def _shown(count: int | None) -> str:
+    return "unknown" if count is None else str(count)
+
+
+def _speakers(corpus: Mapping[str, Any]) -> str:
+    """Return the numbers of women and men, or of all speakers if their genders are not published."""
+    if corpus["female_speakers"] is None:
+        return _shown(corpus["speakers"])
+    return f"{corpus['female_speakers']} f, {corpus['male_speakers']} m"
+
+
+@corpora_app.command("describe", cls=NamingCommand)
+def describe(
+    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}.")],
+    json: Json = False,
+) -> None:
+    """Show the card of a corpus: licence, citation, labels, counts, where these are from, and what is uncertain."""
+    from fusionser.corpora import CORPORA
+    from fusionser.corpora.places import data_folder, find_corpora, present_corpora
+
+    corpus = CORPORA.named(name)
+    described = _describe(corpus, *present_corpora([name], find_corpora([name], data_folder())))
+    if json:
+        print_json(described)
+        return
+    counts = ", ".join(f"{count} {emotion}" for emotion, count in described["emotions"].items())
+    lines = {
+        "title": described["title"],
+        "description": described["description"],
+        "recordings": _shown(described["recordings"]),
+        "speakers": _speakers(described),
+        "emotions": counts or ", ".join(described["labels"]),
+        "language": described["language"],
+        "licence": described["licence"],
+        "citation": described["citation"],
+        "where to get it": described["address"],
+        "what to get": corpus.card.download,
+        "a recording": described["example"],
+        "sources": described["naming"],
+        "uncertain": described["uncertain"],
+    }
+    for title, text in lines.items():
+        if text:
+            write(f"{title}: {text}")
+
+
 @corpora_app.command("check", cls=NamingCommand)
 def check(
-    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders.")],
-    folder: Annotated[Path, typer.Argument(help="Folder of its recordings.")],
+    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders; or {dataset_formats}.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of its recordings, or a dataset.")],
     layout: Annotated[str | None, typer.Option("--layout", help=LAYOUT_HELP)] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
+    parts: Annotated[str | None, typer.Option("--parts", help=PARTS_HELP)] = None,
+    download: Annotated[bool, typer.Option("--download", help=DOWNLOAD_HELP)] = False,
     accept_truncated: Annotated[bool, typer.Option("--accept-truncated", help=TRUNCATED_HELP)] = False,
     channel: Annotated[str | None, typer.Option(help=CHANNEL_HELP, callback=check_channel)] = None,
     isolate: Annotated[bool, typer.Option("--isolate", help=ISOLATE_HELP, callback=decode_apart)] = False,
@@ -90,9 +168,20 @@ def check(
     """Parse and count the recordings of a corpus; list those that are missing, duplicate or unusable."""
     from fusionser.corpora import CORPORA, differences, list_rows
     from fusionser.reporting.words import stamp_texts
+    from fusionser.tables import named_columns
 
     with progress_bar("recordings") as progress:
-        listing = list_rows(folder, name, layout, accept_truncated=accept_truncated, channel=channel)
+        listing = list_rows(
+            folder,
+            name,
+            layout,
+            columns=named_columns(columns),
+            accept_truncated=accept_truncated,
+            channel=channel,
+            parts=names(parts, "--parts"),
+            download=download,
+            progress=progress,
+        )
         refused = [{key: str(row[key]) for key in ("file", "reason")} for _, row in listing.quarantine.iterrows()]
         rows = listing.rows
         differing = differences(CORPORA[name], rows, len(refused)) if name in CORPORA else []

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fusionser.archive import is_model_file
 from fusionser.containers import is_audio
-from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files
+from fusionser.corpora.audio_files import AUDIO_SUFFIXES, audio_files
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp

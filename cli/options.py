@@ -115,6 +115,15 @@ def decode_apart(context: typer.Context, isolate: bool) -> bool:
     return isolate
 
 
+def allow_downloads(context: typer.Context, download: bool) -> bool:
+    """Let pretrained models be fetched until the end of this command, if that is asked for."""
+    if download:
+        from fusionser.features import downloads_allowed
+
+        context.with_resource(downloads_allowed())
+    return download
+
+
 def check_labels(labels: str | None) -> str | None:
     """Reject an unknown value of ``--labels``."""
     if labels not in (None, "folded", EXACT):
@@ -148,7 +157,8 @@ IMPORTANCE_HELP = "Measure what the classifier relies on, on held-out speakers: 
 AUGMENT_CLASSES_HELP = "Classes to augment: {copied_classes}. scarce adds copies up to the size of the largest class."
 BLOCKS_HELP = (
     "Feature blocks, comma-separated, instead of a preset: {blocks}. Networks are trained inside each fold. acoustic "
-    "stands for the five blocks of SER-FusionNet, robust and wide for all blocks of that preset."
+    "stands for the five blocks of SER-FusionNet, robust and wide for all blocks of that preset. Parameters are "
+    "given in brackets: 'opensmile[feature_set=emobase]'."
 )
 SETTING_HELP = (
     "What is known of the clips to predict: {settings}. speaker-normalised standardises each speaker, and adapted each "
@@ -172,7 +182,14 @@ ISOLATE_HELP = (
     "it crash or hang is set aside with the reason, and the others are used."
 )
 CHANNEL_HELP = "Channel of the recordings to use: left, right, a number from 1, or mean. By default mean."
-MAP_HELP = "Names of columns in a table, by the names that fusionser has for them: file=path,emotion=label."
+MAP_HELP = "Names of columns in a table or dataset, by the names that fusionser has for them: file=path,emotion=label."
+PARTS_HELP = (
+    "Parts of a dataset to read, comma-separated: tables of an audformat database, splits of a Hugging Face dataset. "
+    "By default all with labels."
+)
+DOWNLOAD_HELP = (
+    "Get a dataset (hf:owner/name, audb:name==version) that is not on this machine. Without it, nothing is downloaded."
+)
 LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
     "them apart, but for blanks at their ends. By default folded."
@@ -181,11 +198,16 @@ RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "
     "emodb.boredom=neutral for one corpus. A features file keeps the old names."
 )
+RATERS_HELP = (
+    "Columns of the table with the labels of one rater each, comma-separated, or patterns such as 'rater_*'. The label "
+    "with more votes than any other is the emotion; rows without one are set aside."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
 Places = Annotated[
-    list[Path], typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), or features files.")
+    list[Path],
+    typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), features files, or datasets."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
@@ -194,7 +216,9 @@ def names(text: str | None, flag: str) -> list[str]:
     """Split the comma-separated list that an option gives, if it is given; raise `SettingsError` if it is empty."""
     if text is None:
         return []
-    found = [part.strip() for part in text.split(",") if part.strip()]
+    from fusionser.block_text import split_blocks
+
+    found = split_blocks(text) if flag == "--blocks" else [part.strip() for part in text.split(",") if part.strip()]
     if not found:
         raise SettingsError(f"{flag} is '{text}'; expected names, separated by commas, or leave the option out")
     return found
@@ -264,12 +288,18 @@ class Input(Group):
     """The recordings to use."""
 
     panel = "Input"
-    corpus: str | None = option("Corpus of each folder, comma-separated: {corpora}, or folders for any others.")
+    corpus: str | None = option(
+        "Corpus of each folder, comma-separated: {corpora}, or folders for any others. Datasets are recognised, or "
+        "named: {dataset_formats}."
+    )
     layout: str | None = option(LAYOUT_HELP)
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
     columns: str | None = option(MAP_HELP, flag="--map")
+    parts: str | None = option(PARTS_HELP)
+    download: bool = option(DOWNLOAD_HELP, False, "--download")
     labels: str | None = option(LABELS_HELP, callback=check_labels)
     rename: str | None = option(RENAME_HELP)
+    raters: str | None = option(RATERS_HELP)
     drop_classes: str | None = option("Emotions to leave out of training and test, comma-separated.")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
@@ -293,7 +323,16 @@ class Input(Group):
             raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
         columns = named_columns(self.columns)
         return [
-            Place(place, name, layout if name == FOLDERS else None, self.accept_truncated, columns, self.channel)
+            Place(
+                place,
+                name,
+                layout if name == FOLDERS else None,
+                self.accept_truncated,
+                columns,
+                self.channel,
+                names(self.parts, "--parts"),
+                self.download,
+            )
             for place, name in zip(places, each, strict=True)
         ]
 
@@ -303,7 +342,7 @@ class Input(Group):
 
         given: dict[str, Any] = {
             name: names(text, f"--{name.replace('_', '-')}")
-            for name, text in _given(self, "classes", "drop_classes").items()
+            for name, text in _given(self, "classes", "drop_classes", "raters").items()
         }
         if self.rename is not None:
             given["labels"] = named_labels(names(self.rename, "--rename"))
@@ -318,6 +357,17 @@ class FrontEnd(Group):
     panel = "Features"
     preset: str | None = option("Named set of features, by default robust: {presets}.")
     blocks: str | None = option(BLOCKS_HELP)
+    own_columns: str | None = option(
+        "Numeric columns of the tables to use as a block, beside a preset or blocks, or alone, comma-separated: "
+        "names, or patterns such as 'smile__*'.",
+        flag="--columns",
+    )
+    download: bool = option(
+        "Fetch pretrained models that are not on this machine from the Hugging Face hub.",
+        False,
+        "--download",
+        callback=allow_downloads,
+    )
     network: str | None = option("Network that classifies by itself, without features: {networks}.")
     gender: str | None = option(
         "Gender as a feature: {gender_features}. given reads the labels, estimated (the default where a preset has it) "
@@ -332,11 +382,16 @@ class FrontEnd(Group):
     def over(self, spec: Any) -> Any:
         """Return the specification with the given features, which replace those of a settings file."""
         features, network = spec.features, spec.network
-        named = _given(self, "preset", blocks=names(self.blocks, "--blocks") or None)
+        named = _given(
+            self,
+            "preset",
+            blocks=names(self.blocks, "--blocks") or None,
+            columns=names(self.own_columns, "--columns") or None,
+        )
         if named or self.network is not None:
             network = self.network
             gender = features.gender if network is None else None
-            features = features.changed(name="", preset=None, blocks=(), keep=(), gender=gender)
+            features = features.changed(name="", preset=None, blocks=(), columns=(), keep=(), gender=gender)
         clip = features.clip.changed(**_given(self, "offset", "duration", "sampling_rate", "trim", "denoise"))
         features = features.changed(**named, **_given(self, "gender"), clip=clip)
         if self.network is None:

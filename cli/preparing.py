@@ -48,6 +48,7 @@ def prepare_places(
             dropped=config.drop_classes,
             labels=config.labels,
             exact_labels=config.exact_labels,
+            raters=config.raters,
             resources=resources,
             progress=progress,
             strict=given.strict,

@@ -10,10 +10,12 @@ from fusionser.errors import SettingsError
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
 from .options import (
     CHANNEL_HELP,
+    DOWNLOAD_HELP,
     ISOLATE_HELP,
     JOBS_HELP,
     LAYOUT_HELP,
     MAP_HELP,
+    PARTS_HELP,
     SEEDS,
     TRUNCATED_HELP,
     Group,
@@ -36,6 +38,8 @@ class Asked(Group):
     )
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
+    parts: str | None = option(PARTS_HELP)
+    download: bool = option(DOWNLOAD_HELP, False, "--download")
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
     isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
@@ -107,16 +111,17 @@ def _listing(places: list[Path], asked: Asked) -> Any:
     """List the recordings; without a corpus, those of folders have neither emotion nor speaker."""
     import pandas as pd
 
-    from fusionser.corpora import Listing
+    from fusionser.corpora import Listing, dataset_format
     from fusionser.pipeline import list_places
 
     from .inputs import gather_clips
 
-    if asked.corpus is None and asked.layout is None and all(place.is_dir() for place in places):
+    plain = all(place.is_dir() and dataset_format(place) is None for place in places)
+    if asked.corpus is None and asked.layout is None and plain:
         folders = [str(place) for place in places]
         clips = gather_clips(folders, None, accept_truncated=asked.accept_truncated, channel=asked.channel)
         return Listing(clips.rows, pd.DataFrame(clips.refused.values(), columns=["file", "reason"]), notes=clips.notes)
-    shared = ("corpus", "layout", "columns", "accept_truncated", "channel")
+    shared = ("corpus", "layout", "columns", "accept_truncated", "channel", "parts", "download")
     given = Input(**{name: getattr(asked, name) for name in shared})
     return list_places(given.pair(places))
 

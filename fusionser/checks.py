@@ -1,7 +1,7 @@
 """Range checks that several estimators share."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = [
     "check_truth",
     "check_units",
     "check_whole",
+    "split_named",
 ]
 
 MOST_UNITS = 8192
@@ -30,6 +31,13 @@ MOST_JOBS_PER_CORE = 8
 
 MOST_CHANNEL_NUMBER = 1024
 """Largest number of a channel; libsndfile reads no file with more channels."""
+
+SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train", "training", "trainset"),
+    "validation": ("validation", "valid", "val", "dev", "devel", "development", "devset"),
+    "test": ("test", "testing", "testset", "eval", "evaluation"),
+}
+"""Words for the parts of a given split, by the name that rows have for each."""
 
 
 def check_range(name: str, value: float, least: float, most: float) -> None:
@@ -182,3 +190,33 @@ def channel_number(channel: object) -> int | None:
             parameter="channel",
         )
     return int(number)
+
+
+def split_named(word: object) -> str:
+    """Return the part of a given split that a word stands for: ``train``, ``validation``, ``test``, or empty for none.
+
+    Parameters
+    ----------
+    word : object
+        Any of `SPLIT_WORDS`, in small or capital letters. Missing and empty values are none.
+
+    Raises
+    ------
+    SettingsError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> split_named("Devel"), split_named("training"), split_named(None)
+    ('validation', 'train', '')
+    """
+    if word is None or word != word:
+        return ""
+    text = str(word).strip().casefold()
+    if not text:
+        return ""
+    found = next((name for name, words in SPLIT_WORDS.items() if text in words), None)
+    if found is None:
+        accepted = "; ".join(f"{name} ({', '.join(words[1:])})" for name, words in SPLIT_WORDS.items())
+        raise SettingsError(f"split is '{str(word).strip()}'; expected one of: {accepted}; or nothing")
+    return found

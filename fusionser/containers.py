@@ -39,8 +39,8 @@ Chunk = tuple[bytes, int, int]
 def missing_part(file: str | Path) -> str:
     """Return what the container promises and the file lacks, as the end of a sentence; empty if it lacks nothing.
 
-    WAV, RF64, AIFF, AU, CAF and Wave64 state the size of their audio, MP3 often does, and Ogg marks its last page. FLAC
-    cannot be judged without decoding it.
+    WAV, RF64, AIFF, AU, CAF and Wave64 state the size of their audio, AVI of all it has, MP3 often does, and Ogg marks
+    its last page. FLAC cannot be judged without decoding it.
 
     Raises
     ------
@@ -170,6 +170,9 @@ def _riff(stream: BinaryIO, size: int) -> Iterator[Chunk]:
 
 
 def _wave(stream: BinaryIO, size: int) -> str:
+    stream.seek(8)
+    if stream.read(4) == b"AVI ":
+        return _avi(stream, size)
     long_size: int | None = None
     for name, place, length in _riff(stream, size):
         if name == b"ds64" and place + 16 <= size:
@@ -180,6 +183,15 @@ def _wave(stream: BinaryIO, size: int) -> str:
                 return "" if long_size is None else _lacking(long_size, size - place)
             return _lacking(length, size - place)
     return "it has no audio after its header"
+
+
+def _avi(stream: BinaryIO, size: int) -> str:
+    """Judge a film by the size of its first part; sound and pictures take turns in it."""
+    stream.seek(4)
+    length = struct.unpack("<I", stream.read(4))[0]
+    if length >= LEAST_UNKNOWN or length + 8 - size <= PAD:
+        return ""
+    return f"its header promises {length + 8} bytes, and it has {size}"
 
 
 def _aiff(stream: BinaryIO, size: int) -> str:

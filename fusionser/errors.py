@@ -23,6 +23,10 @@ __all__ = [
 ]
 
 
+MOST_NAMES = 60
+"""Valid names that a message lists."""
+
+
 class FusionserError(Exception):
     """Base class of every error that fusionser raises on purpose.
 
@@ -106,4 +110,6 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> UnknownNameError:
     names = list(known)
     close = get_close_matches(got, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."
-    return UnknownNameError(f"unknown {kind} '{got}'{hint} Known: {', '.join(names)}", kind)
+    # A table may have thousands of columns.
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return UnknownNameError(f"unknown {kind} '{got}'{hint} Known: {', '.join(names[:MOST_NAMES])}{more}", kind)

@@ -20,9 +20,9 @@ from fusionser.limits import limit_process
 __all__ = ["FOREIGN_SUFFIXES", "begins_foreign", "damage", "decoded_by_ffmpeg", "is_foreign"]
 
 FOREIGN_SUFFIXES = (
-    ".m4a", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mp4", ".m4b", ".mov", ".mkv", ".mka", ".ac3",
+    ".m4a", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mp4", ".m4b", ".mov", ".mkv", ".mka", ".ac3", ".avi",
 )  # fmt: skip
-DEMUXERS = "mov,mp4,m4a,3gp,matroska,webm,asf,aac,amr,ac3"
+DEMUXERS = "mov,mp4,m4a,3gp,matroska,webm,asf,aac,amr,ac3,avi"
 BEGINNINGS = {
     b"ftyp": 4,
     b"\x1a\x45\xdf\xa3": 0,
@@ -31,6 +31,7 @@ BEGINNINGS = {
     b"\xff\xf1": 0,
     b"\xff\xf9": 0,
     b"\x0b\x77": 0,
+    b"AVI ": 8,
 }
 """Bytes of these formats, and where they are in the file."""
 

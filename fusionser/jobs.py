@@ -34,6 +34,7 @@ from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import LOCAL
 from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
 from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, public_quarantine, today, versions
+from fusionser.rows import each_once
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.splits import Protocol
 from fusionser.temperature import fit_temperature, tempered_by_others
@@ -306,6 +307,7 @@ def fit_prepared(
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )
+    table = each_once(table)
     with _parameter_errors(spec):
         fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
@@ -330,6 +332,7 @@ def fit_prepared(
         temperature=temperature,
         calibration_error=error,
         digests=digests_of(pipeline[FEATURES]),
+        notes=tuple(pipeline[FEATURES].stamps()),
         licences={name: card.licence for name in prepared.corpora if (card := card_of(name)) is not None},
     )
     unlikeness = fit_unlikeness(

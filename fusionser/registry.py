@@ -28,6 +28,7 @@ __all__ = [
     "CLASSIFIERS",
     "CONDITIONS",
     "CORPORA",
+    "DATASET_FORMATS",
     "FRONT_ENDS",
     "NETWORKS",
     "PRESETS",
@@ -250,6 +251,11 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "recording": "features.recording:Recording",
         "voice-quality": "features.voice_quality:VoiceQuality",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
+        "columns": "features.external.columns:GivenColumns",
+        "opensmile": "features.external.opensmile:OpenSMILE",
+        "ge2e": "features.external.ge2e:GE2E",
+        "transformers": "features.external.transformers:Transformers",
+        "transformers-chosen-layer": "features.external.chosen_layer:ChosenLayer",
     },
     "front_ends": {
         "log-mel-map": "features.maps:LogMelMap",
@@ -258,6 +264,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "relative-map": "features.relative_map:RelativeMap",
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
+        "encoder-layers": "features.external.transformers:EncoderLayers",
     },
     "networks": {
         "conv1d": "networks.conv1d:Conv1DExtractor",
@@ -295,7 +302,29 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "savee": "corpora.savee:Savee",
         "tess": "corpora.tess:Tess",
         "super-set": "corpora.super_set:SuperSet",
+        "iemocap-4": "corpora.iemocap:Iemocap4",
+        "iemocap-6": "corpora.iemocap:Iemocap6",
+        "meld": "corpora.meld:Meld",
+        "esd": "corpora.esd:Esd",
+        "emov-db": "corpora.emov_db:EmovDB",
+        "jl-corpus": "corpora.jl_corpus:JLCorpus",
+        "enterface05": "corpora.enterface05:Enterface05",
+        "emovo": "corpora.emovo:Emovo",
+        "emozionalmente": "corpora.emozionalmente:Emozionalmente",
+        "cafe": "corpora.cafe:Cafe",
+        "mesd": "corpora.mesd:Mesd",
+        "nemo": "corpora.nemo:Nemo",
+        "aesdd": "corpora.aesdd:Aesdd",
+        "shemo": "corpora.shemo:Shemo",
+        "urdu": "corpora.urdu:Urdu",
+        "subesco": "corpora.subesco:Subesco",
+        "ased": "corpora.ased:Ased",
         "demo": "corpora.demo:Demo",
+    },
+    "dataset_formats": {
+        "audformat": "corpora.audformat_database:AudformatDatabase",
+        "huggingface": "corpora.huggingface:HuggingFaceDataset",
+        "webdataset": "corpora.webdataset:WebDataset",
     },
     "augmentations": {
         "noise": "augmentation.waveforms:NOISE",
@@ -343,6 +372,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "leave-one-statement-out": "splits.protocols:LeaveOneStatementOut",
         "random-kfold": "splits.protocols:RandomKFold",
         "random-holdout": "splits.protocols:RandomHoldout",
+        "given-split": "splits.given:GivenSplit",
         "cross-corpus": "splits.cross_corpus:CrossCorpus",
         "leave-one-corpus-out": "splits.cross_corpus:LeaveOneCorpusOut",
         "speaker-kfold-added-corpora": "splits.cross_corpus:AddedCorpora",
@@ -391,6 +421,15 @@ CORPORA = Registry(
 )
 """Corpora, each as an object that parses its file names."""
 
+DATASET_FORMATS = Registry(
+    "dataset format",
+    "dataset_formats",
+    OWN_OBJECTS["dataset_formats"],
+    called="name",
+    bases=("corpora.datasets:DatasetFormat",),
+)
+"""Formats of datasets that other programs write."""
+
 AUGMENTATIONS = Registry(
     "augmentation",
     "augmentations",
@@ -417,7 +456,18 @@ PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
-    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
+    for registry in (
+        BLOCKS,
+        NETWORKS,
+        FRONT_ENDS,
+        CLASSIFIERS,
+        CORPORA,
+        DATASET_FORMATS,
+        AUGMENTATIONS,
+        CONDITIONS,
+        PROTOCOLS,
+        PRESETS,
+    )
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 

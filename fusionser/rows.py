@@ -17,7 +17,8 @@ A table always has all of these columns, in this order:
 ========================  ============================================================================
 
 A table may have ``audio_channel`` (``left``, ``right``, ``mean`` or a number from 1): the channel of the recording that
-is used. Without it, the mean of all channels is. Extracted features follow in columns named ``block__name``.
+is used. Without it, the mean of all channels is. It may have ``split`` (``train``, ``validation``, ``test`` or empty)
+and ``fold``, which the protocol ``given-split`` goes by. Extracted features follow in columns named ``block__name``.
 """
 
 import reprlib
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fusionser.checks import channel_number
+from fusionser.checks import channel_number, split_named
 from fusionser.errors import FusionserError, RowsError, SettingsError
 from fusionser.files import exists, public_paths, write_whole
 from fusionser.legacy import current_column
@@ -43,9 +44,12 @@ __all__ = [
     "CHANNEL_COLUMN",
     "COLUMNS",
     "EXTRACTED_COLUMN",
+    "FOLD_COLUMN",
+    "SPLIT_COLUMN",
     "array_columns",
     "check_columns",
     "check_rows",
+    "each_once",
     "feature_columns",
     "given_columns",
     "given_names",
@@ -81,6 +85,9 @@ EXTRACTED_COLUMN = "extracted"
 
 CHANNEL_COLUMN = "audio_channel"
 """The channel of the recording that is used; the column ``channel`` is RAVDESS's vocal channel."""
+
+SPLIT_COLUMN, FOLD_COLUMN = "split", "fold"
+"""The part of a given split that a row belongs to, and the fold of a split that has several."""
 
 ARRAY_MARK = "@"
 """First character of a column with one array per row, a network's input; the digest of its settings follows."""
@@ -163,6 +170,7 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
         checked = checked[~np.isin(np.arange(len(checked)), list(problems))].copy()
     _check_genders(checked)
     _check_channels(checked)
+    checked = _with_splits(checked)
     blank = checked["source"] == ""
     checked.loc[blank, "source"] = _sources(checked[blank])
     checked.loc[checked["channel"] == "", "channel"] = "speech"
@@ -292,6 +300,30 @@ def _check_channels(table: pd.DataFrame) -> None:
         raise RowsError(f"column '{CHANNEL_COLUMN}': {error}") from error
 
 
+def _with_splits(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose given split, where it has one, is in our words, and whose folds are texts."""
+    named: dict[str, list[str]] = {}
+    if SPLIT_COLUMN in table:
+        named[SPLIT_COLUMN] = [_split_of(table, place) for place in range(len(table))]
+    if FOLD_COLUMN in table:
+        # A whole number may have become a float, because other rows have none.
+        named[FOLD_COLUMN] = [
+            "" if pd.isna(fold) else str(fold).strip().removesuffix(".0") for fold in table[FOLD_COLUMN]
+        ]
+    return table.assign(**named) if named else table
+
+
+def _split_of(table: pd.DataFrame, place: int) -> str:
+    word = table[SPLIT_COLUMN].iloc[place]
+    try:
+        return split_named(None if pd.isna(word) else word)
+    except SettingsError as error:
+        raise RowsError(
+            f"{_named(table, place)}column '{SPLIT_COLUMN}': {error}. If the column is something else, give it another "
+            "name"
+        ) from error
+
+
 def of_channel(table: pd.DataFrame, channel: str | None) -> pd.DataFrame:
     """Return rows that use one channel of their recordings; without features that were extracted from another one.
 
@@ -328,6 +360,23 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
 def array_columns(table: pd.DataFrame) -> list[str]:
     """Return the names of the columns with one array per row; these exist in memory only and are never written."""
     return [name for name in table.columns if isinstance(name, str) and name.startswith(ARRAY_MARK)]
+
+
+def each_once(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with each clip once, where a given split has a row for each of its folds.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"file": ["a", "a", "b"], "start": 0.0, "end": 1.0, "fold": ["1", "2", "1"]})
+    >>> each_once(table)["file"].tolist()
+    ['a', 'b']
+    """
+    if FOLD_COLUMN not in table:
+        return table
+    clip = [name for name in ("file", "start", "end", CHANNEL_COLUMN, "augmentation") if name in table]
+    # Samples from memory have no file.
+    again = table.duplicated(clip) & (table["file"] != "")
+    return table[~again].reset_index(drop=True)
 
 
 def given_names(table: pd.DataFrame, taken: Collection[str] = ()) -> dict[Any, Any]:

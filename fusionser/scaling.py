@@ -17,6 +17,7 @@ from fusionser.alignment import LEAST_CLIPS, Moments, check_clips, covariance, m
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import ADAPTATIONS, CORAL
 from fusionser.rows import CARRIED_COLUMNS
+from fusionser.splits.validation_rows import given_validation
 
 __all__ = ["SCALERS", "BlockScaler", "BoundedScaler", "split_carried"]
 
@@ -125,6 +126,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         y : ignored
         """
         self._check_groups()
+        if (validation := given_validation()) is not None:
+            validation.passes(self.transform)
         carried, given = split_carried(X)
         values = validate_data(self, given, dtype=np.float64)
         self.carried_ = [] if carried is None else list(carried.columns)

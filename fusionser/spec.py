@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fusionser.block_text import block_of
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
 from fusionser.files import parse_json, parse_toml, write_text
 from fusionser.legacy import current_spec
@@ -155,8 +156,12 @@ class FeaturesSpec(Spec):
     preset : str, optional
         A key of `PRESETS`; ``robust`` if neither a preset nor blocks are given.
     blocks : tuple of str or dict
-        Names of blocks, networks and groups of blocks, or the settings of a block (`FeatureExtractor.settings`).
+        Names of blocks, networks and groups of blocks, also with parameters as in ``opensmile[feature_set=emobase]``,
+        or the settings of a block (`FeatureExtractor.settings`).
         Networks of the same kind, under names of their own, start from different seeds.
+    columns : tuple of str
+        Columns of the tables of rows to use as the block `GivenColumns`, beside a preset or blocks, or alone: names, or
+        patterns that `fusionser.pipeline.resolve` replaces by names.
     keep : tuple of str
         Names of the blocks to use; all if empty.
     gender : {"given", "estimated", "none"}, optional
@@ -169,10 +174,16 @@ class FeaturesSpec(Spec):
     name: str = ""
     preset: Annotated[str, one_of(PRESETS.kind, PRESETS)] | None = None
     blocks: tuple[str | dict[str, Any], ...] = ()
+    columns: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     gender: Annotated[str, one_of("kind of gender", GENDER_FEATURES)] | None = None
     clip: ClipSpec = ClipSpec()
     corpus_offset: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+    @property
+    def named(self) -> bool:
+        """Whether any features are named, so that the default preset is not used."""
+        return bool(self.preset or self.blocks or self.columns)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -312,8 +323,8 @@ class PipelineSpec(Spec):
     def _fits(self) -> Self:
         if self.network is None:
             return self
-        if self.features.blocks or self.features.preset:
-            raise ValueError("got --network with --preset or --blocks; a network reads the recording itself")
+        if self.features.named:
+            raise ValueError("got --network with --preset, --blocks or --columns; a network reads the recording itself")
         if self.features.gender is not None:
             raise ValueError("got --network with --gender; a network that classifies by itself uses no other feature")
         # Results store a scaling, although the class scores of a network are not scaled.
@@ -332,8 +343,11 @@ class PipelineSpec(Spec):
         """Return the scaling that the features are made for."""
         if self.network is not None:
             return DEFAULT_SCALING
-        if self.features.blocks:
-            kinds = {block if isinstance(block, str) else str(block.get("kind")) for block in self.features.blocks}
+        if self.features.blocks or (self.features.columns and not self.features.preset):
+            kinds = {
+                block_of(block)[0] if isinstance(block, str) else str(block.get("kind"))
+                for block in self.features.blocks
+            }
             # Late fusion does not scale the class scores of networks.
             others = {"gender", "estimated-gender", *(NETWORKS if self.fusion != EARLY else ())}
             voice = kinds - others
@@ -358,7 +372,7 @@ class PipelineSpec(Spec):
         # Copies, which are not validated, so that names of plugins that are missing here are kept.
         classifier = self.classifier.model_copy(update={"scaling": self.scaling})
         features = self.features
-        if not features.blocks:
+        if not (features.blocks or features.columns):
             features = features.model_copy(update={"preset": features.preset or DEFAULT_PRESET})
         return self.model_copy(update={"features": features, "classifier": classifier})
 
@@ -375,7 +389,10 @@ class PipelineSpec(Spec):
             block if isinstance(block, str) else str(block.get("name", block.get("kind")))
             for block in self.features.blocks
         )
-        return self.features.name or self.network or self.features.preset or "+".join(blocks) or DEFAULT_PRESET
+        if self.features.name or self.network:
+            return self.features.name or str(self.network)
+        named = [self.features.preset] if self.features.preset else list(blocks)
+        return "+".join([*named, *(["columns"] if self.features.columns else [])]) or DEFAULT_PRESET
 
 
 DEFAULT_SPEC = PipelineSpec()
@@ -403,6 +420,7 @@ class Config(Spec):
     drop_classes: tuple[str, ...] = ()
     labels: Labels = {}
     exact_labels: bool = False
+    raters: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -454,7 +472,10 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         protocol = {name: values["protocol"][name] for name in ("name", "settings")}
         renamed = [note["value"] for note in values.get("notes", ()) if note["kind"] == "labels-renamed"]
         exact = any(note["kind"] == "labels-exact" for note in values.get("notes", ()))
-        labels = {"labels": renamed[0] if renamed else {}, "exact_labels": exact}
+        voted = [note["value"] for note in values.get("notes", ()) if note["kind"] == "raters"]
+        raters = voted[0]["columns"] if voted else []
+        renamed += [vote["labels"] for vote in voted if not renamed]
+        labels = {"labels": renamed[0] if renamed else {}, "exact_labels": exact, "raters": raters}
         return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": values["classes"], **labels}
     except (KeyError, TypeError) as error:
         raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

@@ -93,3 +93,14 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path, monkeypatch
     seconds = sum(soundfile.info(file).duration for file in names["table"]["file"][:8])
     assert names["timeline"].seconds == pytest.approx(seconds)
     assert "matplotlib" in sys.modules
+
+
+def test_mixed_features_are_searched_and_scored(demo_rows, capsys):
+    pytest.importorskip("opensmile", reason="the extra 'opensmile' is not installed")
+    if importlib.util.find_spec("resemblyzer") is None:
+        pytest.skip("the weights of 'ge2e' are not installed")
+    example = loaded("mixed_features")
+    example.main(str(Path(demo_rows["file"][0]).parent), "demo")
+    said = capsys.readouterr().out
+    assert float(said.split("UAR ")[1].split(",")[0]) > 0.5
+    assert "- licence: " in said and "- pretrained: " in said

@@ -321,6 +321,7 @@ def broken(tmp_path_factory):
         "front_ends",
         "classifiers",
         "corpora",
+        "dataset_formats",
         "augmentations",
         "protocols",
         "presets",
@@ -341,6 +342,9 @@ def test_a_broken_package_is_listed_as_broken(run, broken, plugin):
         assert problems == ({} if kind == "recipes" else {"broken": ("broken-package 3.1", problem)})
     assert "note: 'mfcc' of broken-package 3.1 is not used" in listed.messages
     assert "broken: ModuleNotFoundError" in run("list", "presets", beside=[broken]).output
+    # A folder is asked of each format whether it is a dataset.
+    refused = run("evaluate", ROOT / "docs", beside=[broken])
+    assert "say which corpus it is with --corpus" in refused.messages
 
 
 def test_a_broken_package_harms_no_other_name_and_is_told_by_its_own(run, broken, plugin, features, recordings):

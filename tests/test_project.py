@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from fusionser.audio import ClipSettings
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
 from fusionser.features import FeatureBlock, FrameFeature
+from fusionser.features.external.base import ExternalBlock
 from fusionser.features.maps import ClipMap, FrontEnd
 from fusionser.names import FUSIONS, ROW_BALANCINGS
 from fusionser.networks.baseline import BaselineExtractor
@@ -51,9 +53,20 @@ def test_every_package_on_disk_is_listed():
 
 
 def test_nothing_of_a_common_name_becomes_importable():
-    code = "import importlib.util as u; print([n for n in ('cli', 'data', 'tests', 'benchmarks') if u.find_spec(n)])"
+    # A name that another package installs (audmath has its "tests") is not ours, unless it leads to our folder.
+    code = """if True:
+        from importlib.metadata import packages_distributions
+        from importlib.util import find_spec
+        owners = packages_distributions()
+        for name in ("cli", "data", "tests", "benchmarks"):
+            if (spec := find_spec(name)) is not None:
+                places = [str(place) for place in spec.submodule_search_locations or [spec.origin]]
+                print(name, "fusionser" in owners.get(name, ["fusionser"]), *places)
+    """
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd="/")
-    assert done.stdout.strip() == "[]"
+    found = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    installed = sysconfig.get_path("purelib")
+    assert [name for name, ours, place in found if ours == "True" or not place.startswith(installed)] == []
 
 
 def test_every_corpus_is_registered_and_has_a_card():
@@ -62,8 +75,8 @@ def test_every_corpus_is_registered_and_has_a_card():
 
 
 def test_every_feature_block_is_registered_and_public():
-    blocks = subclasses(FeatureBlock) - {FrameFeature, features.RelativeFeature}
-    assert set(features.BLOCKS.values()) == blocks | {features.EstimatedGender}
+    blocks = subclasses(FeatureBlock) - {FrameFeature, features.RelativeFeature, ExternalBlock}
+    assert set(features.BLOCKS.values()) == blocks | {features.EstimatedGender, features.ChosenLayer}
     assert all(name == kind.kind for name, kind in features.BLOCKS.items())
     for kind in blocks | set(FRONT_ENDS.values()):
         assert getattr(features, kind.__name__) is kind

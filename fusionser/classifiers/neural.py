@@ -20,6 +20,7 @@ from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.scaling import split_carried
+from fusionser.splits.validation_rows import given_validation
 
 __all__ = ["LSTM", "MLP", "BiLSTM"]
 
@@ -59,8 +60,9 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
             by (see `hold_out`), and ``corpus``, for `by_corpus`.
         y : sequence of shape (n_rows,)
         validation_rows : (rows, labels), optional
-            Validation rows, instead of held-out rows of X. With test rows here, the epoch is chosen on the test set:
-            several papers report such scores, which do not estimate performance on new data.
+            Validation rows, instead of those that the protocol gives, or else held-out rows of X. With test rows here,
+            the epoch is chosen on the test set: several papers report such scores, which do not estimate performance on
+            new data.
 
         Raises
         ------
@@ -73,6 +75,8 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         inputs = values.astype(np.float32)
         carried, _ = split_carried(X)
         known = values if carried is None else carried
+        if validation_rows is None and self.validation > 0 and (given := given_validation()) is not None:
+            validation_rows = self._own_columns(given.columns()), given.labels
         if validation_rows is None:
             trained, held = hold_out(known, labels, self.validation, self.random_state or 0, self.validate_by)
             validation, validation_labels = inputs[held], labels[held]
@@ -92,6 +96,11 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         # In double precision, the prediction for a row does not depend on its batch.
         self.network_ = network.double()
         return self
+
+    def _own_columns(self, X: Any) -> Any:
+        """Return the columns that this network was given in training; others of a table may be for other networks."""
+        names = getattr(self, "feature_names_in_", None)
+        return X if names is None else split_carried(X)[1][list(names)]
 
     def _validation(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return given validation rows as checked columns and labels."""

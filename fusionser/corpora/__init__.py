@@ -1,11 +1,11 @@
 """Speech emotion corpora, and one function that lists any of them as rows.
 
 >>> from fusionser.corpora import CORPORA
->>> sorted(CORPORA)
-['crema-d', 'demo', 'emodb', 'ravdess', 'ravdess-song', 'savee', 'super-set', 'tess']
+>>> [name for name in CORPORA if name.startswith("ravdess")]
+['ravdess', 'ravdess-song']
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +14,39 @@ import pandas as pd
 from fusionser.checks import channel_number
 from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure, without_overlong
 from fusionser.corpora.card import Card, read_card
+from fusionser.corpora.datasets import DatasetFormat, Progress, Wanted
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
 from fusionser.corpora.kept_notes import kept_notes
 from fusionser.errors import CorpusError, SettingsError
 from fusionser.facts import Stamp
-from fusionser.registry import CORPORA
-from fusionser.rows import COLUMNS, check_rows, feature_columns, given_columns, load_rows, of_channel
+from fusionser.registry import CORPORA, DATASET_FORMATS
+from fusionser.rows import (
+    COLUMNS,
+    FOLD_COLUMN,
+    SPLIT_COLUMN,
+    check_rows,
+    feature_columns,
+    given_columns,
+    load_rows,
+    of_channel,
+)
 from fusionser.tables import TABLE_SUFFIXES
 
-__all__ = ["CORPORA", "FOLDERS", "Card", "Corpus", "Listing", "differences", "generate_demo", "list_rows", "read_card"]
+__all__ = [
+    "CORPORA",
+    "DATASET_FORMATS",
+    "FOLDERS",
+    "Card",
+    "Corpus",
+    "DatasetFormat",
+    "Listing",
+    "dataset_format",
+    "differences",
+    "generate_demo",
+    "list_rows",
+    "read_card",
+]
 
 FOLDERS = "folders"
 """Replaces the name of a corpus for a tree with folders named by emotion."""
@@ -38,21 +61,25 @@ def list_rows(
     accept_truncated: bool = False,
     channel: str | None = None,
     any_length: bool = False,
+    parts: Sequence[str] = (),
+    download: bool = False,
+    progress: Progress | None = None,
 ) -> Listing:
     """List the rows of a folder or of a table.
 
     Parameters
     ----------
     place : str or Path
-        A folder of recordings, or a CSV or Parquet table with ``file`` and ``emotion``, such as the output of
-        ``fusionser extract``.
+        A folder of recordings; a CSV or Parquet table with ``file`` and ``emotion``, such as the output of ``fusionser
+        extract``; or a dataset of one of `DATASET_FORMATS`.
     corpus : str, optional
-        For a folder: a key of `CORPORA`, or ``folders`` for a tree with folders named by emotion.
+        For a folder: a key of `CORPORA`, or ``folders`` for a tree with folders named by emotion. For a dataset: a key
+        of `DATASET_FORMATS`; if None, it is found by the place.
     layout : str, optional
         With ``folders``: a pattern of the paths, such as ``{speaker}/{emotion}/*`` (`Layout`). If None, it is found
         from the names of the folders.
     columns : mapping of str to str, optional
-        For a table: the names of columns in it, by the names of the columns of rows that they stand for.
+        For a table or a dataset: the names of columns in it, by the names of the columns of rows that they stand for.
     accept_truncated : bool, default=False
         Use what is there of recordings that were cut off, instead of quarantining them.
     channel : str, optional
@@ -60,6 +87,12 @@ def list_rows(
         the column ``audio_channel``.
     any_length : bool, default=False
         List recordings that are too long for one clip too, for example to cut them into windows.
+    parts : sequence of str
+        For a dataset: the tables of a database, or the splits, to read; if empty, all with labels.
+    download : bool, default=False
+        For a dataset: get it from where it is published, if it is not on this machine.
+    progress : callable, optional
+        For a dataset: called with what is read and the total.
 
     Returns
     -------
@@ -71,20 +104,42 @@ def list_rows(
         If nothing can be listed; the message gives the reason.
     """
     channel_number(channel)
-    listing = _listed(Path(place), corpus, layout, columns, accept_truncated)
+    wanted = Wanted(columns or {}, parts, download, accept_truncated, progress)
+    listing = _listed(Path(place), corpus, layout, wanted)
     if not any_length and not feature_columns(listing.rows):
         listing = without_overlong(listing)
     return replace(listing, rows=of_channel(listing.rows, channel))
 
 
-def _listed(
-    path: Path, corpus: str | None, layout: str | None, columns: Mapping[str, str] | None, accept_truncated: bool
-) -> Listing:
+def dataset_format(place: str | Path) -> str | None:
+    """Return the name of the format of a dataset; None if a place is none.
+
+    Examples
+    --------
+    >>> dataset_format("audb:emodb==1.4.1"), dataset_format("recordings")
+    ('audformat', None)
+    """
+    known = DATASET_FORMATS.loadable()
+    return next((name for name in known if DATASET_FORMATS[name]().recognises(str(place))), None)
+
+
+def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) -> Listing:
+    columns, accept_truncated = wanted.columns, wanted.accept_truncated
     if layout is not None and corpus != FOLDERS:
         raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
         return _list_table(path, columns, accept_truncated)
-    names = [*CORPORA, FOLDERS]
+    dataset = corpus if corpus in DATASET_FORMATS else None
+    if corpus is None:
+        dataset = dataset_format(path)
+    if dataset is not None:
+        return DATASET_FORMATS.named(dataset)().listing(str(path), wanted)
+    for option, given in (("--parts", wanted.parts), ("--download", wanted.download)):
+        if given:
+            raise SettingsError(
+                f"{option} is for datasets ({', '.join(DATASET_FORMATS)}), but {path} is none; leave it out"
+            )
+    names = [*CORPORA, FOLDERS, *DATASET_FORMATS]
     if corpus is None:
         if not path.is_dir():
             found = "neither a folder nor a table" if path.exists() else "no such folder or table"
@@ -114,7 +169,7 @@ def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated:
     notes, set_aside = kept_notes(path)
     listing.notes[:0] = notes
     refused = [{"file": str(table["file"].iloc[place]), "reason": reason} for place, reason in sorted(wrong.items())]
-    if unused := sorted(set(map(str, given_columns(rows))) - {"truth", *COLUMNS}):
+    if unused := sorted(set(map(str, given_columns(rows))) - {"truth", *COLUMNS, SPLIT_COLUMN, FOLD_COLUMN}):
         listing.notes.append(Stamp(kind="unused-columns", value=unused))
     listing.quarantine = pd.concat(
         [pd.DataFrame([*set_aside, *refused], columns=["file", "reason"]), listing.quarantine], ignore_index=True

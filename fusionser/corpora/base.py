@@ -1,30 +1,23 @@
 """Base class of corpora, and the conversion of a folder of recordings to rows."""
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 import pandas as pd
 
+from fusionser.corpora.audio_files import AUDIO_SUFFIXES, LOSSLESS_SUFFIXES, audio_files
 from fusionser.corpora.card import Card, read_card
+from fusionser.corpora.label_files import Labelled
 from fusionser.decoding import check_length, decode, duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
-from fusionser.files import shown_name, wrong_name
-from fusionser.foreign import FOREIGN_SUFFIXES
 from fusionser.rows import make_rows
 from fusionser.samples import fingerprint
 
-__all__ = ["AUDIO_SUFFIXES", "Corpus", "Listing", "audio_files", "list_corpus", "measure", "without_overlong"]
-
-LOSSLESS_SUFFIXES = (
-    ".wav", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".caf", ".au", ".snd", ".sph", ".nist", ".voc",
-)  # fmt: skip
-AUDIO_SUFFIXES = (*LOSSLESS_SUFFIXES, ".ogg", ".oga", ".opus", ".mp3", *FOREIGN_SUFFIXES)
-"""In order of preference between two files of one recording."""
+__all__ = ["Corpus", "Listing", "list_corpus", "measure", "without_overlong"]
 
 Record = dict[str, Any]
 
@@ -60,6 +53,11 @@ class Corpus:
     name: ClassVar[str]
 
     @property
+    def folder_name(self) -> str:
+        """Name of its folder among those of other corpora."""
+        return self.name
+
+    @property
     def card(self) -> Card:
         """Licence, citation, address, counts and label map."""
         return read_card(self.name)
@@ -76,7 +74,7 @@ class Corpus:
         -------
         dict or None
             ``id`` (unique in the corpus), ``speaker``, ``emotion`` and any other fields in the name; None if the file
-            does not belong to the corpus.
+            does not belong to the corpus. What the name does not tell is left to `label`.
         """
         raise NotImplementedError
 
@@ -85,6 +83,10 @@ class Corpus:
         if label not in self.card.labels:
             return None
         return {"id": name, "speaker": f"{self.name}/{speaker}", "emotion": self.card.labels[label], **fields}
+
+    def label(self, records: list[Record], folder: Path) -> Labelled:
+        """Return the records with their labels, where these are in other files of the folder, and not in the names."""
+        return Labelled(records)
 
     def complete(self, records: list[Record], folder: Path) -> list[Stamp]:
         """Add fields from other files in the folder to the records, and return notes on missing data."""
@@ -101,101 +103,6 @@ class Corpus:
     def expected(self) -> set[str]:
         """Return the ids of the complete corpus if they follow a rule, else an empty set."""
         return set()
-
-
-@dataclass
-class Found:
-    """The audio files under a folder.
-
-    Parameters
-    ----------
-    files : list of Path
-        Sorted by path.
-    unnamed : list of Path
-        The files whose path is not UTF-8.
-    linked : list of (str, str)
-        Each file that is left out because it is another name of a file in the list, and that file.
-    unreadable : list of dict
-        Quarantine entries of the folders that cannot be read.
-    """
-
-    files: list[Path] = field(default_factory=list)
-    unnamed: list[Path] = field(default_factory=list)
-    linked: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: list[dict[str, str]] = field(default_factory=list)
-
-    @property
-    def refused(self) -> list[dict[str, str]]:
-        """Quarantine entries of the unnamed files, and of the folders that cannot be read."""
-        return [*(wrong for path in self.unnamed if (wrong := wrong_name(path))), *self.unreadable]
-
-    def left_out(self, error: OSError) -> None:
-        """Note a folder that cannot be read."""
-        name = shown_name(str(error.filename))
-        reason = f"{name}: this folder cannot be read ({error.strerror}), so its recordings are left out"
-        self.unreadable.append({"file": name, "reason": reason})
-
-
-def audio_files(folder: Path) -> Found:
-    """Find the audio files under a folder, without those in hidden or macOS archive folders.
-
-    Links to files and folders are followed. A folder or file that several paths lead to is used once.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    found = Found()
-    read: set[str] = set()
-    known: dict[tuple[int, int], Path] = {}
-    # What a link leads to may also lie in the folder itself, under the name that says what it is.
-    folders, links = [str(folder)], list[Path]()
-    while folders:
-        further: list[str] = []
-        for path in _walked(folders, read, further, found):
-            if path.is_symlink():
-                links.append(path)
-            else:
-                _add(path, found, known)
-        folders = further
-    for path in links:
-        _add(path, found, known)
-    found.files.sort()
-    return found
-
-
-def _walked(folders: list[str], read: set[str], linked: list[str], found: Found) -> Iterator[Path]:
-    """Return the audio files under folders, and put the folders that they link to in a list."""
-    for folder in folders:
-        for place, names, files in os.walk(folder, onerror=found.left_out):
-            real = os.path.realpath(place)
-            if real in read:
-                names.clear()
-                continue
-            read.add(real)
-            names[:] = sorted(name for name in names if not name.startswith(".") and name != "__MACOSX")
-            linked += [path for name in names if os.path.islink(path := os.path.join(place, name))]  # noqa: PTH114, PTH118
-            for name in sorted(files):
-                if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:
-                    yield Path(place) / name
-
-
-def _add(path: Path, found: Found, known: dict[tuple[int, int], Path]) -> None:
-    if wrong_name(path) is not None:
-        found.unnamed.append(path)
-        return
-    try:
-        status = path.stat()
-    except OSError:
-        # A link to nothing; reading it gives the reason.
-        found.files.append(path)
-        return
-    # On file systems without inodes, all are 0.
-    first = known.setdefault((status.st_dev, status.st_ino), path) if status.st_ino else path
-    if first is path:
-        found.files.append(path)
-    else:
-        found.linked.append((str(path), str(first)))
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -229,26 +136,56 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
         If the folder does not exist or contains no audio files of this corpus.
     """
     root = check_folder(folder)
-    records: dict[str, Record] = {}
-    ignored: list[str] = []
     found = audio_files(root)
-    files, doubled = found.files, found.linked
-    if not files:
+    if not found.files:
         raise CorpusError(
             found.refused[0]["reason"]
             if found.refused
             else f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}"
         )
+    records, doubled, ignored = _parsed(corpus, found.files, root)
+    if not records:
+        raise CorpusError(
+            f"{folder}: {len(found.files)} audio file{'' if len(found.files) == 1 else 's'}, but no file name matches "
+            f"those of {corpus.card.title} (first: {min(found.files).name})"
+            f"{f'; expected names such as {corpus.card.example}' if corpus.card.example else ''}; is --corpus "
+            f"{corpus.name} right?"
+        )
+    labelled = corpus.label(list(records.values()), root)
+    if not labelled.records:
+        raise CorpusError(_without_labels(corpus, labelled, str(folder), len(records)))
+    ordered = sorted(labelled.records, key=lambda record: (record["speaker"], record["source"]))
+    notes = [*labelled.notes, *corpus.complete(ordered, root)]
+    repeated = _repeated(corpus, {record["source"]: record for record in ordered})
+    usable = [record for record in ordered if record["source"] not in repeated]
+    listing = measure(usable, accept_truncated=accept_truncated)
+    refused = [*found.refused, *labelled.refused, *repeated.values()]
+    return replace(
+        listing,
+        quarantine=pd.concat([pd.DataFrame(refused, columns=["file", "reason"]), listing.quarantine]),
+        doubled=[*found.linked, *doubled],
+        ignored=sorted(ignored),
+        notes=[*notes, *listing.notes, *_lossy(corpus, usable)],
+    )
+
+
+def _parsed(
+    corpus: Corpus, files: Sequence[Path], root: Path
+) -> tuple[dict[str, Record], list[tuple[str, str]], list[str]]:
+    """Return the records by source, pairs of a file that is left out and the one that is used, and other files."""
+    records: dict[str, Record] = {}
+    doubled, ignored = [], []
     # Of two files of one recording, the one with the preferred suffix, then the shorter path, comes first.
-    files.sort(
+    ordered = sorted(
+        files,
         key=lambda file: (
             corpus.is_second_choice(file),
             AUDIO_SUFFIXES.index(file.suffix.lower()),
             len(file.parts),
             str(file),
-        )
+        ),
     )
-    for file in files:
+    for file in ordered:
         record = corpus.parse(file.relative_to(root))
         if record is None:
             ignored.append(str(file))
@@ -258,31 +195,22 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
         record |= {"source": source, "file": str(file)}
         if records.setdefault(source, record) is not record:
             doubled.append((str(file), records[source]["file"]))
-    if not records:
-        raise CorpusError(
-            f"{folder}: {len(files)} audio file{'' if len(files) == 1 else 's'}, but no file name matches those of "
-            f"{corpus.card.title} (first: {min(files).name}); is --corpus {corpus.name} right?"
-        )
-    ordered = sorted(records.values(), key=lambda record: (record["speaker"], record["source"]))
-    notes = corpus.complete(ordered, root)
-    refused = _repeated(corpus, records)
-    usable = [record for record in ordered if record["source"] not in refused]
-    listing = measure(usable, accept_truncated=accept_truncated)
-    return replace(
-        listing,
-        quarantine=pd.concat(
-            [pd.DataFrame([*found.refused, *refused.values()], columns=["file", "reason"]), listing.quarantine]
-        ),
-        doubled=doubled,
-        ignored=sorted(ignored),
-        notes=[*notes, *listing.notes, *_lossy(corpus, usable)],
-    )
+    return records, doubled, ignored
+
+
+def _without_labels(corpus: Corpus, labelled: Labelled, folder: str, count: int) -> str:
+    """Return the reason why no recording of a folder has a label."""
+    if labelled.refused:
+        return f"none of {count} recordings has a label; the first: {labelled.refused[0]['reason']}"
+    there = ", ".join(labelled.notes[0].value["labels"])
+    return f"{folder}: all of {count} recordings have other labels ({there}) than {', '.join(corpus.card.labels)}"
 
 
 def _lossy(corpus: Corpus, records: Sequence[Record]) -> list[Stamp]:
-    """Return a stamp if recordings of a published corpus, which are WAV files, are there as lossy copies."""
+    """Return a stamp if recordings of a corpus are there as lossy copies, and were not published as these."""
     formats = Counter(Path(record["file"]).suffix.lower().lstrip(".") for record in records)
-    lossy = {name: count for name, count in sorted(formats.items()) if f".{name}" not in LOSSLESS_SUFFIXES}
+    whole = {*LOSSLESS_SUFFIXES, *(f".{name}" for name in corpus.card.formats)}
+    lossy = {name: count for name, count in sorted(formats.items()) if f".{name}" not in whole}
     value = {"corpus": corpus.name, "recordings": len(records), "formats": lossy}
     return [Stamp(kind="lossy-copies", value=value)] if lossy and not corpus.card.synthetic else []
 
@@ -352,18 +280,21 @@ def differences(corpus: Corpus, rows: pd.DataFrame, set_aside: int = 0) -> list[
     """Return a stamp for each difference between rows and the complete corpus, as its card describes it.
 
     `set_aside` recordings are there and cannot be used; with any, the recordings of single emotions are not compared.
+    What the card does not count is not compared.
     """
     counts = corpus.card.counts
     absent = sorted(corpus.expected() - {source.split("/", 1)[1] for source in rows["source"]})
-    compared = [("recordings", len(rows) + set_aside, counts.files)]
+    compared: list[tuple[str, int, int | None]] = [("recordings", len(rows) + set_aside, counts.files)]
     if not absent and not set_aside:
         count = rows["emotion"].value_counts()
         compared += [(f"recordings of {name}", int(count.get(name, 0)), n) for name, n in counts.emotions.items()]
     for gender, expected in (("female", counts.female_speakers), ("male", counts.male_speakers)):
         compared.append((f"{gender} speakers", rows.loc[rows["gender"] == gender, "speaker"].nunique(), expected))
+    if counts.speakers is not None:
+        compared.append(("speakers", rows.loc[rows["speaker"] != "", "speaker"].nunique(), counts.speakers))
     stamps = [
         Stamp(kind="count-differs", value={"what": what, "found": count, "expected": expected})
         for what, count, expected in compared
-        if count != expected
+        if expected is not None and count != expected
     ]
     return [*stamps, *(Stamp(kind="missing-recording", value=name) for name in absent)]

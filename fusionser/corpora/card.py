@@ -4,7 +4,7 @@ import tomllib
 from functools import lru_cache
 from importlib import resources
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from fusionser.errors import CorpusError
 from fusionser.facts import Record
@@ -13,12 +13,16 @@ __all__ = ["Card", "read_card"]
 
 
 class Counts(Record):
-    """Numbers of recordings and speakers in the complete corpus."""
+    """Numbers of recordings and speakers in the complete corpus, as its publishers state them.
 
-    files: int
-    female_speakers: int
-    male_speakers: int
-    emotions: dict[str, int]
+    What they do not state is missing. ``speakers`` is there if their genders are not.
+    """
+
+    files: int | None = None
+    female_speakers: int | None = None
+    male_speakers: int | None = None
+    speakers: int | None = None
+    emotions: dict[str, int] = Field(default_factory=dict)
 
 
 class Defaults(Record):
@@ -34,7 +38,12 @@ class Defaults(Record):
 
 
 class Card(Record):
-    """Licence, citation, address, counts and label map of a corpus."""
+    """Licence, citation, address, counts and label map of a corpus.
+
+    ``example`` is the path of a recording in the folder that is published, ``naming`` the source of the naming scheme
+    and of the counts, and ``uncertain`` what could not be verified. ``formats`` are the suffixes of the published
+    recordings if they are lossy.
+    """
 
     name: str
     title: str
@@ -44,6 +53,10 @@ class Card(Record):
     address: str
     download: str
     description: str
+    example: str = ""
+    naming: str = ""
+    uncertain: str = ""
+    formats: tuple[str, ...] = ()
     synthetic: bool = False
     counts: Counts
     labels: dict[str, str]

@@ -1,12 +1,11 @@
 """CREMA-D: ``1001_IEO_ANG_HI`` is actor, sentence, emotion and intensity; a table contains the sex of the actors."""
 
-import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from fusionser.corpora.base import Corpus, Record
-from fusionser.errors import CorpusError
+from fusionser.corpora.label_files import read_table
 from fusionser.facts import Stamp
 
 __all__ = ["CremaD"]
@@ -70,9 +69,4 @@ def read_genders(path: Path) -> dict[str, str]:
         If the column ``ActorID`` or ``Sex`` is missing.
     """
     genders = {"male": "male", "m": "male", "female": "female", "f": "female"}
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or ()
-        if not {"ActorID", "Sex"} <= set(columns):
-            raise CorpusError(f"{path}: got the columns {', '.join(columns)}; expected ActorID and Sex among them")
-        return {(row["ActorID"] or "").strip(): genders.get((row["Sex"] or "").strip().lower(), "") for row in reader}
+    return {row["ActorID"]: genders.get(row["Sex"].lower(), "") for row in read_table(path, ("ActorID", "Sex"))}

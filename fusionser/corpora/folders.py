@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from fusionser.corpora.base import Listing, audio_files, check_folder, measure
+from fusionser.corpora.audio_files import audio_files
+from fusionser.corpora.base import Listing, check_folder, measure
 from fusionser.corpora.layout import Layout, find_layout, gender_named
 from fusionser.errors import CorpusError
 from fusionser.facts import Stamp

@@ -21,6 +21,7 @@ KINDS: Mapping[str, Any] = {
     "partial-corpus": {"corpus": str, "found": int, "expected": int},
     "lossy-copies": {"corpus": str, "recordings": int, "formats": dict},
     "part-missing": {"corpus": str, "address": str},
+    "labels-left-out": {"corpus": str, "labels": dict},
     "cut-off": int,
     "windows": {"length": float, "hop": float},
     "doubled": int,

@@ -16,20 +16,20 @@ DATA_VARIABLE = "FUSIONSER_DATA"
 
 @dataclass(frozen=True)
 class Present:
-    """The number of recordings of a corpus on this machine, out of those of the complete corpus."""
+    """The number of recordings of a corpus on this machine, out of those of the complete corpus, if that is known."""
 
     corpus: str
     place: Path | None
     found: int
-    wanted: int
+    wanted: int | None
 
     @property
     def whole(self) -> bool:
-        """Whether all recordings are present."""
-        return self.found >= self.wanted
+        """Whether all recordings are present, or some, if nobody knows how many there are."""
+        return self.found >= (1 if self.wanted is None else self.wanted)
 
     def __str__(self) -> str:
-        return f"{self.found} of {self.wanted} recordings of {self.corpus}"
+        return f"{self.found} of {'unknown' if self.wanted is None else self.wanted} recordings of {self.corpus}"
 
 
 def data_folder() -> Path | None:
@@ -39,7 +39,7 @@ def data_folder() -> Path | None:
 
 
 def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
-    """Find the subfolder with the name of each corpus, ignoring case and treating ``_`` as ``-``.
+    """Find the subfolder of each corpus by its `Corpus.folder_name`, ignoring case and treating ``_`` as ``-``.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
     if folder is None or not folder.is_dir():
         return {}
     present = {entry.name.lower().replace("_", "-"): entry for entry in sorted(folder.iterdir()) if entry.is_dir()}
-    return {name: present[name] for name in names if name in present}
+    folders = {name: CORPORA[name].folder_name if name in CORPORA else name for name in names}
+    return {name: present[place] for name, place in folders.items() if place in present}
 
 
 def named_places(given: Iterable[str]) -> dict[str, Path]:

@@ -12,7 +12,15 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.fitted import adapted_clips, columns_of, curves_of, estimated_gender, setting_of
+from fusionser.evaluation.fitted import (
+    adapted_clips,
+    columns_of,
+    computed_stamps,
+    curves_of,
+    estimated_gender,
+    setting_of,
+    stops_early,
+)
 from fusionser.evaluation.guard import (
     COLUMNS,
     Overlap,
@@ -27,8 +35,9 @@ from fusionser.evaluation.metrics import METRICS, class_scores, confusion, expec
 from fusionser.facts import Stamp
 from fusionser.names import ADAPTED, SPEAKER_NORMALISED
 from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
-from fusionser.splits.base import Fold, Protocol
+from fusionser.splits.base import Fold, Positions, Protocol
 from fusionser.splits.inner_folds import parted_speakers
+from fusionser.splits.validation_rows import validated_by
 
 __all__ = ["Evaluation", "calibration_error", "check_labels", "evaluate"]
 
@@ -143,10 +152,10 @@ def _scores(matrix: npt.NDArray[np.int64]) -> Scores:
     return Scores(**{name: float(metric(matrix)) for name, metric in METRICS.items()})
 
 
-def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Overlap:
+def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str], validation: Positions) -> Overlap:
     name, train, test = fold
     train_rows, test_rows = rows.iloc[train], rows.iloc[test]
-    shared = check_split(train_rows, test_rows, allowed, name)
+    shared = check_split(rows.iloc[np.concatenate([train, validation])], test_rows, allowed, name)
     trained, tested = set(train_rows["emotion"]), set(test_rows["emotion"])
     if tested - trained:
         lacking, common = sorted(tested - trained), sorted(trained & tested)
@@ -154,6 +163,12 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str]) -> Over
         raise ProtocolError(
             f"fold '{name}': the test rows have the class{'es' if len(lacking) > 1 else ''} {', '.join(lacking)}, but "
             f"the training rows do not; {remedy}"
+        )
+    if unseen := sorted(set(rows["emotion"].iloc[validation]) - trained):
+        raise ProtocolError(
+            f"fold '{name}': the validation rows have the class{'es' if len(unseen) > 1 else ''} {', '.join(unseen)}, "
+            f"but the training rows do not; leave {'them' if len(unseen) > 1 else 'it'} out: --drop-classes "
+            f"{','.join(unseen)}"
         )
     if len(trained) < 2:
         raise ProtocolError(f"the training rows of fold '{name}' have one class, '{trained.pop()}'; two are needed")
@@ -205,7 +220,16 @@ def _stamps(
         (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
         (left_out, Stamp(kind="classes-left-out", value=left_out)),
     ]
-    return [*shared, *(stamp for applies, stamp in others if applies)]
+    return [*shared, *(stamp for applies, stamp in others if applies), *computed_stamps(estimator)]
+
+
+def _validation_stamps(
+    protocol: Protocol, rows: pd.DataFrame, folds: list[Fold], estimator: BaseEstimator
+) -> list[Stamp]:
+    """Return a stamp on the validation rows that the protocol gives, if any, and on whether they are used."""
+    most = max(len(protocol.validation_of(rows, name)) for name, *_ in folds)
+    value = {"rows": most, "used": stops_early(estimator)}
+    return [Stamp(kind="validation-rows", value=value)] if most else []
 
 
 def _adapted_stamp(outcomes: list[FoldOutcome], estimator: BaseEstimator) -> Stamp:
@@ -259,14 +283,17 @@ def evaluate(
     check_not_scaled(table)
     rows = with_fingerprints(table)
     folds = protocol.named_folds(rows)
-    used = rows.iloc[np.unique(np.concatenate([side for _, *sides in folds for side in sides]))]
+    validation = [protocol.validation_of(rows, fold[0]) if stops_early(estimator) else fold[1][:0] for fold in folds]
+    used = rows.iloc[np.unique(np.concatenate([*(side for _, *sides in folds for side in sides), *validation]))]
     classes = check_labels(used)
-    overlaps = [_check_fold(rows, fold, protocol.allows) for fold in folds]
+    overlaps = [_check_fold(rows, fold, protocol.allows, held) for fold, held in zip(folds, validation, strict=True)]
     outcomes = []
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
         if progress:
             progress(number, len(folds), fold[0])
-        outcomes.append(_run_fold(rows, estimator, fold, shared, classes=classes, importance=importance, seed=seed))
+        with validated_by(rows.iloc[validation[number]]):
+            outcome = _run_fold(rows, estimator, fold, shared, classes=classes, importance=importance, seed=seed)
+        outcomes.append(outcome)
     if progress:
         progress(len(folds), len(folds), "")
     stamp = ProtocolStamp(
@@ -274,7 +301,10 @@ def evaluate(
         settings=protocol.settings(),
         setting=setting_of(estimator),
         selection=selection,
-        stamps=tuple(_stamps(protocol, overlaps, outcomes, rows, estimator)),
+        stamps=(
+            *_stamps(protocol, overlaps, outcomes, rows, estimator),
+            *_validation_stamps(protocol, rows, folds, estimator),
+        ),
         allows=tuple(sorted(protocol.allows)),
         random=protocol.random,
     )

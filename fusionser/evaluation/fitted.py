@@ -8,9 +8,21 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from fusionser.evaluation.guard import check_unlabelled
+from fusionser.facts import Stamp
+from fusionser.features.clip import Computation
+from fusionser.features.learned import LearnedBlock
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
+from fusionser.networks.settings import NetworkTraining
 
-__all__ = ["adapted_clips", "columns_of", "curves_of", "estimated_gender", "setting_of"]
+__all__ = [
+    "adapted_clips",
+    "columns_of",
+    "computed_stamps",
+    "curves_of",
+    "estimated_gender",
+    "setting_of",
+    "stops_early",
+]
 
 
 def setting_of(estimator: BaseEstimator) -> str:
@@ -21,6 +33,22 @@ def setting_of(estimator: BaseEstimator) -> str:
     if ("by_speaker", True) in given:
         return SPEAKER_NORMALISED
     return ADAPTED if any(name == "adaptation" for name, _ in given) else INDUCTIVE
+
+
+def computed_stamps(estimator: BaseEstimator) -> list[Stamp]:
+    """Return what every result of an estimator must say of its feature blocks, such as their licences; each once."""
+    parts = [part for part in estimator.get_params(deep=True).values() if isinstance(part, Computation | LearnedBlock)]
+    stamps: list[Stamp] = []
+    for stamp in (stamp for part in parts for stamp in part.stamps()):
+        if stamp not in stamps:
+            stamps.append(stamp)
+    return stamps
+
+
+def stops_early(estimator: BaseEstimator) -> bool:
+    """Return whether an estimator has a network that stops early by validation rows."""
+    parts = estimator.get_params(deep=True).values()
+    return any(isinstance(part, NetworkTraining) and part.validation > 0 for part in parts)
 
 
 def columns_of(pipeline: Pipeline, rows: pd.DataFrame) -> Any:

@@ -7,6 +7,14 @@ from .clip_blocks import Gender as Gender
 from .clip_blocks import Pitch as Pitch
 from .clip_blocks import SignalStatistics as SignalStatistics
 from .estimated_gender import EstimatedGender as EstimatedGender
+from .external.chosen_layer import ChosenLayer as ChosenLayer
+from .external.columns import GivenColumns as GivenColumns
+from .external.columns import matching_columns as matching_columns
+from .external.ge2e import GE2E as GE2E
+from .external.model_folder import downloads_allowed as downloads_allowed
+from .external.opensmile import OpenSMILE as OpenSMILE
+from .external.transformers import EncoderLayers as EncoderLayers
+from .external.transformers import Transformers as Transformers
 from .extractor import FeatureExtractor as FeatureExtractor
 from .frame_blocks import MFCC as MFCC
 from .frame_blocks import RMS as RMS

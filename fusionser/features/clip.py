@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fusionser.audio import ClipSettings, finish, resample
 from fusionser.checks import check_finite, check_truth, check_whole
 from fusionser.docstrings import DocumentedParameters
+from fusionser.facts import Stamp
 from fusionser.features.spectrum import FrameSettings, Spectrum, check_cells
 from fusionser.isolation import is_isolated
 from fusionser.legacy import hashed_settings
@@ -185,6 +186,8 @@ class Computation(DocumentedParameters, BaseEstimator):
     kind: ClassVar[str]
     revision: ClassVar[int] = 4
     uses_audio: ClassVar[bool] = True
+    unhashed: ClassVar[tuple[str, ...]] = ()
+    """Settings that say where something is, and do not decide the numbers."""
 
     def compute(self, clip: Clip) -> Array:
         """Return the numbers for one clip."""
@@ -225,6 +228,18 @@ class Computation(DocumentedParameters, BaseEstimator):
         """Return the package that the code comes from, with its version. Empty for fusionser itself."""
         return code_origin(type(self))
 
+    def made_with(self) -> dict[str, Any]:
+        """Return what else decides the numbers, as JSON values: versions of other programs, hashes of weights."""
+        return {}
+
+    def row_columns(self) -> list[str]:
+        """Return the columns of a table that are read besides those that every row has. None by default."""
+        return []
+
+    def stamps(self) -> list[Stamp]:
+        """Return what every result with these numbers must say, such as a licence. Empty by default."""
+        return []
+
     @classmethod
     @lru_cache
     def _parameters(cls) -> list[str]:
@@ -233,8 +248,9 @@ class Computation(DocumentedParameters, BaseEstimator):
 
     def digest(self) -> str:
         """Return a short hash of the settings, and of the revision and origin of the code."""
-        code: dict[str, Any] = {"revision": self.revision}
+        code: dict[str, Any] = {"revision": self.revision, **self.made_with()}
         if origin := self.origin():
             code["origin"] = origin
-        text = json.dumps({**hashed_settings(self.settings()), **code}, sort_keys=True)
+        hashed = {name: value for name, value in hashed_settings(self.settings()).items() if name not in self.unhashed}
+        text = json.dumps({**hashed, **code}, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fusionser.cache import Cache, CacheChoice
 from fusionser.errors import AudioError, SettingsError, unknown_name
+from fusionser.facts import Stamp
 from fusionser.features.base import FeatureBlock
 from fusionser.features.extraction import Extraction
 from fusionser.features.inputs import table_of
@@ -22,6 +23,7 @@ from fusionser.features.table import FeatureTable
 from fusionser.legacy import current_settings
 from fusionser.registry import BLOCKS, NETWORKS
 from fusionser.rows import CARRIED_COLUMNS
+from fusionser.splits.validation_rows import given_validation
 from fusionser.waveform import Rates
 
 __all__ = ["FeatureExtractor"]
@@ -129,6 +131,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         """Fit, and compute the columns of the training rows; those of a cross-fitted block are out of fold."""
         table, result = self._computed(X, sampling_rate)
         self.learned_ = {name: self._own(block) for name, block in self._learning()}
+        if (given := given_validation()) is not None:
+            given.passes(self.transform, first=True)
         fed = table.fed(result)
         learned = {name: block.fit_transform(fed, y) for name, block in self.learned_.items()}
         return self._output(X, table, self._joined(table, result, learned))
@@ -268,6 +272,14 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         extractor = cls(blocks=blocks)
         extractor.check()
         return extractor
+
+    def stamps(self) -> list[Stamp]:
+        """Return what every result and model with these blocks must say, such as licences; each once."""
+        stamps: list[Stamp] = []
+        for stamp in (stamp for _, block in self.blocks for stamp in block.stamps()):
+            if stamp not in stamps:
+                stamps.append(stamp)
+        return stamps
 
     def digests(self) -> dict[str, str]:
         """Return the digest of the settings of each handcrafted block, by name."""

@@ -14,17 +14,17 @@ from fusionser.features.clip import Array, Clip, Computation
 from fusionser.features.functionals import FUNCTIONALS, delta, summarise
 from fusionser.features.spectrum import FrameSettings, Spectrum
 
-__all__ = ["ClipParameters", "FrameFeature", "FrameParameters", "accepted", "build_block"]
+__all__ = ["ClipParameters", "FrameFeature", "FrameParameters", "PartParameters", "accepted", "build_block"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClipParameters(Computation):
-    """A computation with the parameters of the clip.
+class PartParameters(Computation):
+    """A computation with parameters that choose and prepare a part of the recording.
+
+    A subclass has the rate of the analysis in Hz as its attribute `sampling_rate`.
 
     Parameters
     ----------
-    sampling_rate : int, default=22050
-        Rate of the analysis in Hz. Files and waveforms with another rate are resampled to it.
     offset : float, default=0.0
         Seconds to skip at the start of a clip.
     duration : float, optional
@@ -35,7 +35,6 @@ class ClipParameters(Computation):
         Apply a Wiener filter.
     """
 
-    sampling_rate: int = 22050
     offset: float = 0.0
     duration: float | None = None
     trim: bool = False
@@ -49,6 +48,19 @@ class ClipParameters(Computation):
         """Raise `SettingsError` if a parameter is out of range."""
         super().check()
         self.clip_settings()
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClipParameters(PartParameters):
+    """A computation with the parameters of the clip.
+
+    Parameters
+    ----------
+    sampling_rate : int, default=22050
+        Rate of the analysis in Hz. Files and waveforms with another rate are resampled to it.
+    """
+
+    sampling_rate: int = 22050
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -32,7 +32,8 @@ def rows_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any]
     sampling_rate : int or sequence of int, optional
         Rate in Hz of waveforms without one: a single number, or one per item.
     computations : mapping of str to Computation, optional
-        The computations that will use the rows. Without `sampling_rate`, waveforms are assumed to have their rate.
+        The computations that will use the rows. Without `sampling_rate`, waveforms are assumed to have their rate. Of
+        the features in a table, rows have only those that a computation reads.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def rows_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any]
     16000
     """
     if isinstance(X, pd.DataFrame):
-        return _rows_of_table(X, sampling_rate)
+        return _rows_of_table(X, sampling_rate, computations or {})
     items = [_item(item) for item in _items(X)]
     bare = [place for place, (value, rate) in enumerate(items) if rate is None and not isinstance(value, str)]
     rates = _rates(sampling_rate, len(items), bare, computations or {})
@@ -77,7 +78,7 @@ def table_of(X: Any, sampling_rate: Rates = None, computations: Mapping[str, Any
     ['a.wav', 'b.wav', 'a.wav']
     """
     if isinstance(X, pd.DataFrame):
-        _rows_of_table(X.iloc[:0], sampling_rate)
+        _rows_of_table(X.iloc[:0], sampling_rate, {})
         _check_files(X)
         return with_times(X)
     rows = rows_of(X, sampling_rate, computations)
@@ -99,7 +100,7 @@ def object_column(values: list[Any]) -> Any:
     return column
 
 
-def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]]:
+def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates, computations: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "file" not in X.columns:
         raise FusionserError(
             f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, {EXPECTED[9:]}"
@@ -108,11 +109,12 @@ def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates) -> list[dict[str, Any]
         raise FusionserError("got sampling_rate with a table; its files have their own rates, so leave it out")
     _check_files(X)
     X = with_times(X)
+    read = {name for one in computations.values() for name in one.row_columns()}
     # `to_dict("records")` gives the same, but is slow for a single row.
     columns = {
         name: X.iloc[:, place].tolist()
         for place, name in enumerate(map(str, X.columns))
-        if "__" not in name and not name.startswith(ARRAY_MARK)
+        if name in read or ("__" not in name and not name.startswith(ARRAY_MARK))
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

@@ -10,6 +10,7 @@ import pandas as pd
 from fusionser.checks import check_present
 from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError
+from fusionser.facts import Stamp
 from fusionser.features.inputs import table_of
 from fusionser.features.maps import FrontEnd, front_end
 from fusionser.scikit_learn import BaseEstimator, TransformerMixin
@@ -46,6 +47,14 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is out of range."""
         self.resolved_front_end().check()
+
+    def stamps(self) -> list[Stamp]:
+        """Return what every result with these columns must say; by default what its front end says."""
+        return self.resolved_front_end().stamps()
+
+    def row_columns(self) -> list[str]:
+        """Return the columns of a table that the front end reads besides those that every row has."""
+        return self.resolved_front_end().row_columns()
 
     def rows(self, X: Any, sampling_rate: Rates = None) -> pd.DataFrame:
         """Return X as a table of rows, with the rate of each waveform. `fusionser.features.inputs` describes X."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError
+from fusionser.facts import Stamp
 from fusionser.features.base import ClipTransformer
 from fusionser.features.clip import Array, Clip
 from fusionser.features.framing import FrameParameters
@@ -211,6 +212,15 @@ class BlockVector(FrameParameters, FrontEnd):
     def origin(self) -> str:
         """Return the packages that the code comes from, including those of the blocks."""
         return " ".join(filter(None, [super().origin(), *(block.origin() for block in self._blocks())]))
+
+    def made_with(self) -> dict[str, Any]:
+        """Return what else decides the numbers of the blocks."""
+        made = {block.kind: block.made_with() for block in self._blocks()}
+        return {kind: with_what for kind, with_what in made.items() if with_what}
+
+    def stamps(self) -> list[Stamp]:
+        """Return what results must say of the blocks."""
+        return [stamp for block in self._blocks() for stamp in block.stamps()]
 
     def _blocks(self) -> list[Any]:
         shared = {name: getattr(self, name) for name in self._parameters() if name != "blocks"}

@@ -87,7 +87,8 @@ class FeatureTable:
             With `strict`, for the first clip that cannot be used.
         """
         computations = {**self.blocks, **self.front_ends, **also}
-        return compute_clips(rows_of(self.rows), computations, held=self._held_values(), **options)
+        rows = rows_of(self.rows, None, computations)
+        return compute_clips(rows, computations, held=self._held_values(), **options)
 
     def filled(self, result: Extraction) -> pd.DataFrame:
         """Return the rows that succeeded, with their features, fingerprint, stamp and inputs of networks."""
@@ -107,7 +108,9 @@ class FeatureTable:
     def fed(self, result: Extraction) -> pd.DataFrame:
         """Return the rows that succeeded, without features but with the inputs of networks."""
         usable = result.usable
-        rows = self.rows.drop(columns=[*feature_columns(self.rows), *array_columns(self.rows)])
+        read = {name for block in self.blocks.values() for name in block.row_columns()}
+        unused = [name for name in feature_columns(self.rows) if name not in read]
+        rows = self.rows.drop(columns=[*unused, *array_columns(self.rows)])
         arrays = {
             column: object_column([result.arrays[column][place] for place in usable]) for column in self.front_ends
         }

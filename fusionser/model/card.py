@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from fusionser.facts import Record
+from fusionser.facts import Record, Stamp
 from fusionser.results import BlockSettings, Result, StoredSpec
 from fusionser.temperature import COLDEST, HOTTEST
 
@@ -41,6 +41,8 @@ class ModelCard(Record):
         Date, as YYYY-MM-DD.
     licences : dict of str to str
         Licence of each training corpus with a card, by its name.
+    notes : tuple of Stamp
+        What a user of the model must know about its blocks: licences of other programs, pretrained networks.
     temperature : float
         Of all probabilities (`tempered`), fitted to the estimate's predictions for unseen speakers; 1 without these.
     calibration_error : float or None
@@ -71,6 +73,7 @@ class ModelCard(Record):
     created: str
     adapted_to: int | None = None
     licences: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[Stamp, ...] = ()
     temperature: float = Field(1.0, ge=COLDEST, le=HOTTEST)
     calibration_error: float | None = Field(None, ge=0, le=1)
     digests: dict[str, str] = Field(default_factory=dict)

@@ -30,6 +30,7 @@ from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.splits.inner_folds import InnerFolds
+from fusionser.splits.validation_rows import given_validation
 from fusionser.waveform import Rates
 
 __all__ = ["DeepExtractor"]
@@ -114,9 +115,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         y : sequence of shape (n_rows,)
             Labels.
         validation_rows : (rows, labels), optional
-            Validation rows, instead of held-out rows of X. If `sampling_rate` is given, their waveforms must be pairs.
-            With test rows here, the epoch is chosen on the test set: several papers report such scores, which do not
-            estimate performance on new data.
+            Validation rows, instead of those that the protocol gives, or else held-out rows of X. If `sampling_rate` is
+            given, their waveforms must be pairs. With test rows here, the epoch is chosen on the test set: several
+            papers report such scores, which do not estimate performance on new data.
         sampling_rate : int or sequence of int, optional
             Rate in Hz of waveforms in X without their own; the front end's rate when None.
 
@@ -134,6 +135,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         labels = labels_of(y, len(rows))
         if len(labels) == 0:
             raise SettingsError("X holds no clips; a network needs clips of two classes or more")
+        if validation_rows is None and self.validation > 0 and (given := given_validation()) is not None:
+            validation_rows = self.rows(given.rows), given.labels
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise SettingsError(

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fusionser.block_text import block_of
 from fusionser.corpora import CORPORA, Card
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features import BLOCKS, EstimatedGender, FeatureExtractor, LearnedBlock, preset, wide
+from fusionser.features.external.columns import GivenColumns, matching_columns
 from fusionser.features.framing import build_block
 from fusionser.features.presets import PAPER_CLIP, PAPER_PRESETS
 from fusionser.features.store import read_settings
@@ -17,6 +19,9 @@ from fusionser.spec import FeaturesSpec, PipelineSpec
 from fusionser.tables import TABLE_SUFFIXES, column_names
 
 __all__ = ["Place", "build_features", "card_of", "resolve"]
+
+NOT_IN_TEXT = ("cache", "n_jobs", "front_end", "device")
+"""Parameters of blocks that a text does not give: where they run, and the input of a network."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class Place:
     accept_truncated: bool = False
     columns: Mapping[str, str] | None = None
     channel: str | None = None
+    parts: Sequence[str] = ()
+    download: bool = False
 
 
 def card_of(corpus: str | None) -> Card | None:
@@ -52,16 +59,34 @@ def resolve(spec: PipelineSpec, places: Sequence[Place]) -> PipelineSpec:
         If features files have different settings, or the specification would change their settings.
     """
     features = spec.features
-    named = spec.network or features.preset or features.blocks
-    stored = None if named else _stored(places, features)
+    stored = None if spec.network or features.named else _stored(places, features)
     if stored is not None:
         return spec.changed(features=stored).explicit()
+    if features.columns:
+        features = features.changed(columns=_columns(places, features.columns))
+        spec = spec.changed(features=features)
     settled = bool(features.blocks) and all(not isinstance(block, str) for block in features.blocks)
     if settled or features.corpus_offset is not None:
         return spec.explicit()
     card = card_of(places[0].corpus) if len(places) == 1 else None
     offset = card.protocol.clip_offset if card is not None else 0.0
     return spec.changed(features=features.changed(corpus_offset=offset)).explicit()
+
+
+def _columns(places: Sequence[Place], patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that patterns name in the tables, which must all have them."""
+    found: list[list[str]] = []
+    for place in places:
+        path = Path(place.path)
+        if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+            raise SettingsError(
+                f"--columns names columns of tables, and {path} is no table; give a table of recordings with them"
+            )
+        found.append(matching_columns(column_names(path, place.columns), patterns))
+    for place, names in zip(places, found, strict=True):
+        if lacking := [name for name in found[0] if name not in names]:
+            raise SettingsError(f"{place.path}: has no column '{lacking[0]}', but {places[0].path} has; expected both")
+    return tuple(found[0])
 
 
 def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | None:
@@ -109,7 +134,10 @@ def build_features(spec: PipelineSpec) -> FeatureExtractor:
     """
     features = spec.features
     names = (spec.network,) if spec.network else features.blocks
-    extractor = _named(names, features) if names else _preset(features)
+    by_preset = features.preset or not (names or features.columns)
+    extractor = _preset(features) if by_preset else _named(names, features)
+    if features.columns:
+        extractor.blocks = [*extractor.blocks, (GivenColumns.kind, GivenColumns(columns=features.columns))]
     if features.keep:
         there = dict(extractor.blocks)
         for name in features.keep:
@@ -169,17 +197,22 @@ def _named(names: Sequence[str | dict[str, Any]], features: FeaturesSpec) -> Fea
         elif name == "gender":
             blocks.append((name, _gender(features.gender or "estimated")))
         else:
-            blocks.append((name, _block(name, handcrafted, paper if name == "conv1d" else clip)))
+            kind, parameters = block_of(name)
+            own = parameters.pop("name", kind)
+            blocks.append((str(own), _block(kind, handcrafted, paper if kind == "conv1d" else clip, parameters)))
     return FeatureExtractor(blocks=blocks)
 
 
-def _block(name: str, handcrafted: dict[str, Any], learned: dict[str, Any]) -> Any:
-    """Build a block with the clip settings for its kind."""
+def _block(name: str, handcrafted: dict[str, Any], learned: dict[str, Any], parameters: dict[str, Any]) -> Any:
+    """Build a block with the clip settings for its kind, and with parameters of its own."""
     if name not in BLOCKS and name not in NETWORKS:
         raise unknown_name("feature block", name, block_names())
     kind = BLOCKS[name] if name in BLOCKS else NETWORKS[name]
+    known = [known for known in kind._get_param_names() if known not in NOT_IN_TEXT]
+    if unknown := [given for given in parameters if given not in known]:
+        raise unknown_name(f"parameter of the block '{name}'", unknown[0], known)
     if not issubclass(kind, LearnedBlock):
-        return build_block(kind, handcrafted)
-    block = kind()
+        return build_block(kind, {**handcrafted, **parameters})
+    block = kind(**parameters)
     block.front_end = block.default_front_end().set_params(**learned)
     return block

@@ -22,7 +22,9 @@ from fusionser.features import EstimatedGender, FeatureExtractor, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.features.store import write_features
 from fusionser.pipeline.features import Place, build_features, resolve
+from fusionser.pipeline.notes import less_unused
 from fusionser.pipeline.resources import LOCAL, Resources
+from fusionser.pipeline.votes import voted
 from fusionser.results import provenance
 from fusionser.rows import CHANNEL_COLUMN, feature_columns
 from fusionser.spec import PipelineSpec
@@ -100,7 +102,9 @@ class Extracted:
     seconds: float
 
 
-def list_places(places: Sequence[Place], *, strict: bool = False, any_length: bool = False) -> Listing:
+def list_places(
+    places: Sequence[Place], *, strict: bool = False, any_length: bool = False, progress: Progress | None = None
+) -> Listing:
     """List the rows of all places together, with recordings that are too long for one clip if `any_length`.
 
     Raises
@@ -117,6 +121,9 @@ def list_places(places: Sequence[Place], *, strict: bool = False, any_length: bo
             accept_truncated=place.accept_truncated,
             channel=place.channel,
             any_length=any_length,
+            parts=place.parts,
+            download=place.download,
+            progress=progress,
         )
         for place in places
     ]
@@ -160,7 +167,7 @@ def _partial(place: Place, listing: Listing) -> list[Stamp]:
         return []
     count, expected = len(listing.rows) + len(listing.quarantine), corpus.card.counts.files
     value = {"corpus": place.corpus, "found": count, "expected": expected}
-    return [] if count >= expected else [Stamp(kind="partial-corpus", value=value)]
+    return [] if expected is None or count >= expected else [Stamp(kind="partial-corpus", value=value)]
 
 
 def prepare(
@@ -171,6 +178,7 @@ def prepare(
     dropped: Sequence[str] = (),
     labels: LabelMap = NO_LABELS,
     exact_labels: bool = False,
+    raters: Sequence[str] = (),
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -192,6 +200,9 @@ def prepare(
         A `LabelMap`: emotions to rename before any are kept or left out.
     exact_labels : bool, default=False
         Keep labels apart that differ only in case, blanks or Unicode form (`fold_labels`).
+    raters : sequence of str
+        Columns of tables, or patterns of them, with the labels of one rater each. The label with most votes is the
+        emotion, and rows without such a label are set aside.
     resources : Resources
     progress : callable, optional
         Called with the number of rows done and the total number.
@@ -209,7 +220,9 @@ def prepare(
     if extractor is None:
         spec = resolve(spec, places)
         extractor = build_features(spec)
-    listing = _listed(places, classes, dropped, labels, strict=strict, exact=exact_labels)
+    listing = _listed(
+        places, classes, dropped, labels, strict=strict, exact=exact_labels, raters=raters, progress=progress
+    )
     run = _Extracting(extractor, resources, progress, strict, listing)
     (table,) = run.parts(size=len(run.listing.rows))
     return Prepared(table, spec, extractor, **run.summary(began))
@@ -224,6 +237,7 @@ def extract_file(
     dropped: Sequence[str] = (),
     labels: LabelMap = NO_LABELS,
     exact_labels: bool = False,
+    raters: Sequence[str] = (),
     resources: Resources = LOCAL,
     progress: Progress | None = None,
     strict: bool = False,
@@ -233,7 +247,7 @@ def extract_file(
 
     Parameters
     ----------
-    places, spec, classes, dropped, labels, exact_labels, resources, progress, strict
+    places, spec, classes, dropped, labels, exact_labels, raters, resources, progress, strict
         As in `prepare`; but the file keeps the emotions under their own names, so that an evaluation renames them.
     path : str or Path
         The features file. It appears only when it is complete.
@@ -264,8 +278,10 @@ def extract_file(
         labels,
         strict=strict,
         exact=exact_labels,
+        raters=raters,
         own_names=True,
         any_length=windows is not None,
+        progress=progress,
     )
     if windows is not None:
         if feature_columns(listing.rows):
@@ -320,10 +336,15 @@ def _listed(
     *,
     strict: bool,
     exact: bool,
+    raters: Sequence[str] = (),
     own_names: bool = False,
     any_length: bool = False,
+    progress: Progress | None = None,
 ) -> Listing:
-    listing = list_places(places, strict=strict, any_length=any_length)
+    listing = list_places(places, strict=strict, any_length=any_length, progress=progress)
+    if raters:
+        listing = voted(listing, raters, {} if own_names else labels, exact=exact, strict=strict)
+        labels = labels if own_names else {}
     folded, spellings = fold_labels(listing.rows["emotion"])
     alike = listing.rows if exact else listing.rows.assign(emotion=folded)
     if not exact:
@@ -410,6 +431,11 @@ class _Extracting:
         ]
         return rows.iloc[:0] if len(result.failures) == len(rows) else table.filled(result)
 
+    def _listing_notes(self) -> list[Stamp]:
+        """Return the notes on the listing, where a column that a block reads counts as used."""
+        read = {name for _, block in self.extractor.blocks for name in block.row_columns()}
+        return less_unused(self.listing.notes, read)
+
     def packed(self) -> bytes:
         """Return what a features file keeps on the recordings."""
         described = self.summary(0.0)
@@ -420,7 +446,7 @@ class _Extracting:
         listed = self.listing.quarantine[["file", "reason"]].astype(str).to_dict("records")
         return {
             "quarantine": [*listed, *self.quarantine],
-            "notes": [*self.listing.notes, *self.notes],
+            "notes": [*self._listing_notes(), *self.notes],
             "computed": self.computed,
             "seconds": round(time.perf_counter() - began, 2),
         }

@@ -67,6 +67,7 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         training=training_text(card),
         corpora=[CORPORA[name].card for name in card.licences if name in CORPORA],
         blocks=block_lines([card]),
+        block_notes=stamp_texts(card.notes),
         estimate=estimate,
         quartiles=_quartiles(estimate),
         estimate_notes=[] if estimate is None else stamp_texts([*estimate.protocol.stamps, *estimate.notes]),

@@ -110,6 +110,13 @@ def _lossy(corpus: str, recordings: int, formats: Mapping[str, int]) -> str:
     return f"{which} recordings of {corpus} are lossy copies ({', '.join(formats)})"
 
 
+def _raters(columns: Sequence[str], agreement: float | None, unsettled: int, labels: Mapping[str, Any]) -> str:
+    agreed = "" if agreement is None else f" (their agreement, Krippendorff's alpha: {agreement:.2f})"
+    apart = f"; {counted(unsettled, 'row')} without such a label set aside" if unsettled else ""
+    renamed = f"; renamed before the vote: {_renamings(labels)}" if labels else ""
+    return f"emotions are those with most votes of {counted(len(columns), 'rater')}{agreed}{apart}{renamed}"
+
+
 def _few(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
@@ -139,6 +146,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "gender-given": lambda value: "gender of the test speakers as labelled",
     "gender-estimated": lambda value: _gender_estimated([value["accuracy"]], value["clips"]),
     "one-split": lambda value: "one split",
+    "validation-rows": lambda value: (
+        f"{counted(value['rows'], 'validation row')} per fold, "
+        + ("by which networks stop early" if value["used"] else "not used, because no network stops early by them")
+    ),
     "part-of-folds": lambda value: f"{value['used']} of {value['folds']} folds",
     "inner-folds-by-clip": lambda folds: (
         f"inner folds by clip and not by speaker, because too few speakers have every class: {', '.join(folds)}"
@@ -186,6 +197,15 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         "left out"
     ),
     "initial-weights": lambda value: f"{value['network']} starts from {value['weights'] or 'random weights'}",
+    "raters": lambda value: _raters(**value),
+    "licence": lambda value: f"{value['what']}: {value['licence']}",
+    "pretrained": lambda value: (
+        f"pretrained: {value['what']} on {value['on']} (licence: {value['licence']}); may have heard these clips"
+    ),
+    "columns-given": lambda count: (
+        f"{counted(count, 'column')} of the table {'was' if count == 1 else 'were'} used as given; whether the test "
+        "rows took part in making them is not known"
+    ),
     "quick": lambda value: (
         f"quick: {counted(value['epochs'], 'epoch')}, {value['used']} of {value['recordings']} recordings"
     ),
@@ -200,6 +220,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"{value['address']}"
     ),
     "speakers-not-in-table": lambda value: f"{value['table']} does not name the actors {', '.join(value['speakers'])}",
+    "labels-left-out": lambda value: (
+        f"{counted(sum(value['labels'].values()), 'recording')} of {value['corpus']} with other labels left out: "
+        f"{', '.join(f'{count} {label}' for label, count in value['labels'].items())}"
+    ),
     "part-missing": lambda value: f"no recordings of {value['corpus']}; get them from {value['address']}",
     "count-differs": lambda value: f"{value['found']} of {value['expected']} {value['what']}",
     "missing-recording": lambda name: f"missing: {name}",

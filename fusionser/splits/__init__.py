@@ -8,6 +8,7 @@
 from fusionser.registry import PROTOCOLS
 from fusionser.splits.base import Fold, Protocol
 from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus, LeaveOneCorpusOut
+from fusionser.splits.given import GivenSplit
 from fusionser.splits.inner_folds import InnerFolds, parted_speakers
 from fusionser.splits.protocols import (
     LeaveOneSpeakerOut,
@@ -24,6 +25,7 @@ __all__ = [
     "AddedCorpora",
     "CrossCorpus",
     "Fold",
+    "GivenSplit",
     "InnerFolds",
     "LeaveOneCorpusOut",
     "LeaveOneSpeakerOut",

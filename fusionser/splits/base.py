@@ -81,6 +81,10 @@ class Protocol:
         """Return the classes that the split leaves out, by corpus; most protocols leave out none."""
         return {}
 
+    def validation_of(self, rows: pd.DataFrame, fold: str) -> Positions:
+        """Return the positions of the rows by which networks stop early; none, unless the protocol names some."""
+        return np.empty(0, dtype=np.intp)
+
     def folds_of_whole(self) -> int | None:
         """Return the number of folds of the whole protocol if only some of them are used, else None."""
         return None

@@ -1,0 +1,119 @@
+"""Databases of audb, by name and version: from its cache on this machine, or downloaded to it."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fusionser.errors import CorpusError, FusionserError, SettingsError
+
+__all__ = ["REMEDY", "database_folder", "is_named", "safe_loader"]
+
+PREFIX = "audb:"
+NAMED = re.compile(r"(?P<name>[\w.-]+)(==(?P<version>[\w.+-]+))?")
+REMEDY = "install it with: pip install 'fusionser[audformat]'"
+
+
+def is_named(place: str) -> bool:
+    """Return whether a place is the name of a database of audb.
+
+    Examples
+    --------
+    >>> is_named("audb:emodb==1.4.1"), is_named("emodb")
+    (True, False)
+    """
+    return place.startswith(PREFIX)
+
+
+def _audb() -> Any:
+    try:
+        import audb
+    except ImportError as error:
+        raise FusionserError(f"databases by the name 'audb:' need the package audb; {REMEDY}") from error
+    return audb
+
+
+def database_folder(place: str, download: bool) -> Path:
+    """Return the folder of a database in the cache of audb, to which it is downloaded first if that is wanted.
+
+    Parameters
+    ----------
+    place : str
+        ``audb:name==version``; without a version, the newest in the cache, or, to download, the newest that there is.
+    download : bool
+
+    Raises
+    ------
+    CorpusError
+        If it is not there.
+    SettingsError
+        If the name is not such a name.
+    """
+    parsed = NAMED.fullmatch(place.removeprefix(PREFIX))
+    if parsed is None:
+        raise SettingsError(f"got '{place}'; expected audb:name==version, such as audb:emodb==1.4.1")
+    name, version = parsed["name"], parsed["version"]
+    audb = _audb()
+    if download:
+        version = _downloaded(audb, name, version)
+    cached = audb.cached(name=name)
+    if version is not None:
+        cached = cached[cached["version"] == version]
+    if cached.empty:
+        others = sorted(set(audb.cached(name=name)["version"]))
+        there = f"; versions there: {', '.join(others)}" if others else ""
+        raise CorpusError(
+            f"{place}: not in the cache of audb on this machine ({audb.default_cache_root()}){there}. Add --download "
+            "to get it from the repositories that audb is set up with"
+        )
+    return Path(str(_best(cached)))
+
+
+def _best(cached: pd.DataFrame) -> Any:
+    """Return the folder of the newest version, complete and unchanged if there is such a copy."""
+    newest = cached[cached["version"] == max(cached["version"], key=_by_number)]
+    changed = newest[["bit_depth", "channels", "format", "sampling_rate"]].notna().sum(axis=1)
+    order = pd.DataFrame({"incomplete": ~newest["complete"].astype(bool), "changed": changed})
+    return order.sort_values(["incomplete", "changed"], kind="stable").index[0]
+
+
+def _by_number(version: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"[.+-]", version)]
+
+
+def _downloaded(audb: Any, name: str, version: str | None) -> str:
+    try:
+        with _safe_headers():
+            found = version or str(audb.latest_version(name))
+            audb.load(name, version=found, pickle_tables=False, full_path=False, verbose=sys.stderr.isatty())
+    except Exception as error:
+        # Repositories raise errors of their backends.
+        raise CorpusError(
+            f"{PREFIX}{name}{f'=={version}' if version else ''}: cannot be downloaded ({error}); the repositories are "
+            "set in ~/.config/audb.yaml"
+        ) from error
+    return found
+
+
+def safe_loader() -> Any:
+    """Return the class that reads YAML without building objects."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@contextmanager
+def _safe_headers() -> Iterator[None]:
+    """Let audformat read headers without building objects that they ask for, which could run code."""
+    import audformat.core.database as module
+
+    before = module.Loader
+    module.Loader = safe_loader()
+    try:
+        yield
+    finally:
+        module.Loader = before

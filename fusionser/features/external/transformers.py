@@ -1,0 +1,151 @@
+"""Embeddings of pretrained speech encoders: wav2vec 2.0, HuBERT, WavLM, data2vec and the encoder of Whisper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fusionser.errors import SettingsError
+from fusionser.facts import Stamp
+from fusionser.features.clip import Array, Clip
+from fusionser.features.external.base import ExternalBlock
+from fusionser.features.external.encoder import SHORTEST, Moments, encoder_of
+from fusionser.features.external.model_folder import ModelFolder, find_model
+from fusionser.features.framing import PartParameters
+from fusionser.features.maps import FrontEnd
+
+__all__ = ["POOLINGS", "EncoderLayers", "Transformers"]
+
+POOLINGS = ("mean", "std")
+PRECISIONS = ("float32", "bfloat16", "float16")
+AVERAGE = "mean"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EncoderParameters(PartParameters):
+    """A computation by a pretrained speech encoder.
+
+    Parameters
+    ----------
+    model : str, default=""
+        Must be given: a folder with ``config.json`` and weights as ``.safetensors``, a name in the folder that the
+        environment variable ``FUSIONSER_MODELS`` names, or a name on the Hugging Face hub. What is not on this machine
+        is fetched only under `fusionser.features.downloads_allowed`, or with ``--download``.
+    pooling : sequence of {"mean", "std"}, default=("mean", "std")
+        Statistics of the outputs over the frames of the clip.
+    precision : {"float32", "bfloat16", "float16"}, default="float32"
+        Numbers that the encoder computes with.
+    """
+
+    sampling_rate: ClassVar[int] = 16000
+    unhashed: ClassVar[tuple[str, ...]] = ("model",)
+    model: str = ""
+    pooling: Sequence[str] = POOLINGS
+    precision: str = PRECISIONS[0]
+
+    def check(self) -> None:
+        """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
+        super().check()
+        listed = [] if isinstance(self.pooling, str) else list(self.pooling)
+        if not listed or not set(listed) <= set(POOLINGS) or len(set(listed)) < len(listed):
+            raise SettingsError(f"pooling is {self.pooling!r}; expected a list of one or both of {', '.join(POOLINGS)}")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
+        self.folder()
+
+    def folder(self) -> ModelFolder:
+        """Return the folder of the model."""
+        return find_model(self.model)
+
+    def made_with(self) -> dict[str, Any]:
+        """Return a hash of the model."""
+        return {"weights": self.folder().weights()}
+
+    def stamps(self) -> list[Stamp]:
+        """Return what the model was trained on, and its licence, as far as it says so."""
+        return [Stamp(kind="pretrained", value=self.folder().described())]
+
+    def pooled(self, clips: Sequence[Clip], device: str) -> list[npt.NDArray[np.float64]]:
+        """Return the statistics of every layer for each clip, shape (n_layers + 1, n_statistics, width)."""
+        folder = self.folder()
+        encoder = encoder_of(folder, folder.weights(), self.precision, device)
+        settings = self.clip_settings()
+        return [self._statistics(one) for one in encoder.moments([clip.waveform(settings, SHORTEST) for clip in clips])]
+
+    def _statistics(self, moments: Moments) -> npt.NDArray[np.float64]:
+        count, sums, squares = moments
+        mean = sums / count
+        found = {"mean": mean, "std": np.sqrt(np.maximum(squares / count - np.square(mean), 0.0))}
+        return np.stack([found[name] for name in self.pooling], axis=1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Transformers(EncoderParameters, ExternalBlock):
+    """Outputs of a pretrained speech encoder of the transformers library, pooled over the clip.
+
+    The encoder is one of wav2vec 2.0 (Baevski et al. 2020), HuBERT (Hsu et al. 2021), WavLM (Chen et al. 2022),
+    data2vec (Baevski et al. 2022) and the encoder of Whisper (Radford et al. 2023). Clips of more than 30 s are
+    computed in pieces. Weights are read from safetensors files only, and no code of the model is run.
+
+    Needs the package transformers: ``pip install "fusionser[transformers]"``.
+
+    Parameters
+    ----------
+    layer : int or "mean", default="mean"
+        Number of the layer whose outputs are used; 0 is the input of the first one, and -1 the last layer. "mean" is
+        the average of all.
+
+    Examples
+    --------
+    >>> Transformers(model="no/such-model").check()
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: there is no model 'no/such-model' here: no such folder, ...
+    """
+
+    kind: ClassVar[str] = "transformers"
+    layer: int | str = AVERAGE
+
+    def check(self) -> None:
+        """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
+        super().check()
+        most = self.folder().layers
+        number = isinstance(self.layer, int | np.integer) and not isinstance(self.layer, bool)
+        if self.layer != AVERAGE and not (number and -most - 1 <= int(self.layer) <= most):
+            raise SettingsError(f"layer is {self.layer!r}; expected 0 to {most}, -1 to {-most - 1}, or '{AVERAGE}'")
+
+    def names(self) -> list[str]:
+        """Return the names of the columns within the block."""
+        return [f"{statistic}_{unit:04d}" for statistic in self.pooling for unit in range(self.folder().width)]
+
+    def compute(self, clip: Clip) -> Array:
+        """Return the columns of one clip."""
+        return self.compute_batch([clip], "cpu")[0]
+
+    def compute_batch(self, clips: Sequence[Clip], device: str) -> Sequence[Array]:
+        """Return the columns of several clips."""
+        pooled = self.pooled(clips, device)
+        chosen = [layers.mean(axis=0) if self.layer == AVERAGE else layers[int(self.layer)] for layers in pooled]
+        return [values.ravel().astype(np.float32) for values in chosen]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EncoderLayers(EncoderParameters, FrontEnd):
+    """Outputs of all layers of a pretrained speech encoder, each pooled over the clip."""
+
+    kind: ClassVar[str] = "encoder-layers"
+
+    def array_shape(self) -> tuple[int, ...]:
+        """Return the numbers of layers, with layer 0, of statistics, and of units."""
+        folder = self.folder()
+        return (folder.layers + 1, len(self.pooling), folder.width)
+
+    def compute(self, clip: Clip) -> Array:
+        """Return the statistics of one clip."""
+        return self.compute_batch([clip], "cpu")[0]
+
+    def compute_batch(self, clips: Sequence[Clip], device: str) -> Sequence[Array]:
+        """Return the statistics of several clips."""
+        return [layers.astype(np.float32) for layers in self.pooled(clips, device)]
