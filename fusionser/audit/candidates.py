@@ -93,7 +93,8 @@ def _cut(detail: Detail, bands: Sequence[int]) -> Array:
     loud = np.pad(detail.cells * weight[:, None], ((HALF, HALF), (0, 0)))
     frames = loud[places[:, None] + np.arange(2 * HALF + 1)]
     parts = [frames[:, :, MOST_BANDS + one : BANDS - MOST_BANDS + one] for one in bands]
-    return np.stack([part.reshape(len(places), -1) for part in parts])
+    # A recording without syllables has no patches.
+    return np.stack([part.reshape(len(places), frames.shape[1] * part.shape[2]) for part in parts])
 
 
 def _basis(details: Sequence[Detail], rng: np.random.Generator) -> tuple[Array, Array]:

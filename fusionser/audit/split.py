@@ -9,23 +9,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fusionser.checks import SPLIT_WORDS, split_named
 from fusionser.corpora import CORPORA
-from fusionser.corpora.base import AUDIO_SUFFIXES, audio_files, check_folder, measure
+from fusionser.corpora.audio_files import AUDIO_SUFFIXES, audio_files
+from fusionser.corpora.base import check_folder, measure
 from fusionser.errors import RowsError, SettingsError
 from fusionser.evaluation.guard import how_scaled
 from fusionser.facts import Stamp
 from fusionser.rows import COLUMNS, load_rows, make_rows
 from fusionser.tables import TABLE_SUFFIXES
 
-__all__ = ["DEV", "SIDES", "TEST", "TRAIN", "Fold", "Split", "folder_split", "read_split", "side_of", "table_split"]
+__all__ = [
+    "SIDES",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "Fold",
+    "Split",
+    "folder_split",
+    "read_split",
+    "side_of",
+    "table_split",
+]
 
-TRAIN, DEV, TEST = "train", "dev", "test"
-SIDES: Mapping[str, tuple[str, ...]] = {
-    TRAIN: ("train", "training", "trn"),
-    DEV: ("dev", "devel", "development", "val", "valid", "validation"),
-    TEST: ("test", "testing", "tst", "eval", "evaluation"),
-}
-"""Words for each side, in any case."""
+TRAIN, VALIDATION, TEST = SIDES = tuple(SPLIT_WORDS)
+"""The sides of a split, in the order in which they are compared."""
 
 ROW_COLUMNS = ("file", "start", "end", "speaker", "gender", "emotion", "statement", "corpus", "audio_channel")
 NO_FEATURES = {*COLUMNS, *ROW_COLUMNS, "split", "fold", "age", "year", "index", "id", "duration"}
@@ -70,15 +78,14 @@ class Split:
     quarantine: list[dict[str, str]] = field(default_factory=list)
 
 
-def side_of(word: Any, row: int, column: str = "split") -> str:
-    """Return the side that a word stands for.
+def side_of(word: Any, row: int) -> str:
+    """Return the side that a word stands for, empty if there is none.
 
     Parameters
     ----------
     word : object
     row : int
         Place of the row in its table, for the error message.
-    column : str, default="split"
 
     Raises
     ------
@@ -87,18 +94,15 @@ def side_of(word: Any, row: int, column: str = "split") -> str:
 
     Examples
     --------
-    >>> side_of("Validation", 0)
-    'dev'
+    >>> side_of("Dev", 0)
+    'validation'
     """
-    plain = str(word).strip().lower()
-    for side, words in SIDES.items():
-        if plain in words:
-            return side
-    accepted = "; ".join(f"{', '.join(words)} for {side}" for side, words in SIDES.items())
-    raise RowsError(
-        f"row {row}: '{'' if word is None or word != word else word}' in the column '{column}' is no side; expected "
-        f"{accepted}. If another column has the sides, name it with --map split=COLUMN"
-    )
+    try:
+        return split_named(word)
+    except SettingsError as error:
+        raise RowsError(
+            f"row {row}: column 'split': {error}. If another column has the sides, name it with --map split=COLUMN"
+        ) from error
 
 
 def table_split(
@@ -144,9 +148,11 @@ def table_split(
                 f"meant by --map {column}=COLUMN"
             )
     table = table.reset_index(drop=True)
+    named = [side_of(word, row) for row, word in enumerate(table["split"])]
+    table = table[[side != "" for side in named]].reset_index(drop=True)
+    sides = [side for side in named if side]
     _check_files(table, name)
-    sides = [side_of(word, row) for row, word in enumerate(table["split"])]
-    folds = [str(one) for one in table["fold"]] if "fold" in table else [""] * len(table)
+    folds = [str(one).removesuffix(".0") for one in table["fold"]] if "fold" in table else [""] * len(table)
     units = table["file"].astype(str)
     for column in ("start", "end"):
         units = units + "|" + table[column].astype(str) if column in table else units
@@ -197,10 +203,15 @@ def _record(row: Mapping[Any, Any], corpus: str | None) -> dict[str, Any]:
 
 def _folds(placed: pd.DataFrame) -> list[Fold]:
     """Return the folds, each with at least two sides."""
-    folds = [
-        Fold(str(name) or "split", {str(one): part["code"].to_numpy(np.int64) for one, part in rows.groupby("side")})
-        for name, rows in placed.groupby("fold", sort=False)
-    ]
+    folds = []
+    for name in placed["fold"].unique():
+        rows = placed[placed["fold"] == name]
+        sides = {
+            side: rows.loc[rows["side"] == side, "code"].to_numpy(np.int64)
+            for side in SIDES
+            if side in set(rows["side"])
+        }
+        folds.append(Fold(name or "split", sides))
     for fold in folds:
         if len(fold.sides) < 2:
             raise RowsError(
@@ -323,7 +334,7 @@ def read_split(
     Parameters
     ----------
     places : sequence of path
-        One table (CSV, TSV or Parquet), or folders of training and test recordings, or of training, development and
+        One table (CSV, TSV or Parquet), or folders of training and test recordings, or of training, validation and
         test recordings.
     audio, corpus, accept_truncated
         As for `table_split`.
@@ -339,13 +350,13 @@ def read_split(
     if all(path.is_dir() for path in paths) and len(paths) in (2, 3):
         if audio is not None or columns:
             raise SettingsError("--audio and --map are for a table, and folders were given; leave them out")
-        names = (TRAIN, TEST) if len(paths) == 2 else (TRAIN, DEV, TEST)
+        names = (TRAIN, TEST) if len(paths) == 2 else (TRAIN, VALIDATION, TEST)
         return folder_split(dict(zip(names, paths, strict=True)), corpus=corpus, accept_truncated=accept_truncated)
     if len(paths) != 1 or paths[0].suffix.lower() not in TABLE_SUFFIXES:
         given = ", ".join(map(str, paths))
         raise SettingsError(
             f"got {given}; expected one table ({', '.join(TABLE_SUFFIXES)}) with the columns 'file' and 'split', or "
-            "folders: training and test, or training, development and test"
+            "folders: training and test, or training, validation and test"
         )
     if not paths[0].is_file():
         raise RowsError(f"{paths[0]}: no such table")

@@ -1,13 +1,12 @@
 """What a leak is worth: the score of one pipeline by the split, and by speaker."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fusionser.audit.result import Worth
-from fusionser.audit.split import DEV, TEST, TRAIN, Split
+from fusionser.audit.split import TEST, TRAIN, VALIDATION, Split
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
 from fusionser.features.extraction import Progress
@@ -40,12 +39,14 @@ def scored_split(
     """
     if reason := _lacking(split):
         return Stamp(kind="not-scored", value=reason)
-    columns = _columns(split)
     try:
         with brief_folder() as folder:
-            table = write_table(split.rows.assign(**columns), folder / "rows.parquet")
-            prepared = prepare([Place(table)], spec, resources=resources, progress=progress)
-        return _scored(prepared, columns, _folds(split), resources)
+            analysed = prepare(
+                [Place(write_table(split.rows, folder / "rows.parquet"))], spec, resources=resources, progress=progress
+            )
+            # All values are in the table now, so that each recording is analysed once.
+            given = prepare([Place(write_table(_by_fold(split), folder / "folds.parquet"))], spec, resources=resources)
+        return _scored(given, analysed, _folds(split), resources)
     except FusionserError as error:
         # The audit itself is whole without the scores.
         return Stamp(kind="not-scored", value=str(error))
@@ -67,18 +68,18 @@ def _lacking(split: Split) -> str:
 
 
 def _tested(sides: Any) -> set[int]:
-    return {int(one) for one in sides[TEST if TEST in sides else DEV]}
+    return {int(one) for one in sides[TEST if TEST in sides else VALIDATION]}
 
 
-def _columns(split: Split) -> dict[str, pd.Series]:
-    """Return a column of sides for each fold."""
-    columns = {}
-    for number, fold in enumerate(split.folds, start=1):
-        words = np.full(len(split.rows), "", dtype=object)
+def _by_fold(split: Split) -> pd.DataFrame:
+    """Return a row for each recording and fold, as the protocol ``given-split`` reads them."""
+    parts = []
+    for fold in split.folds:
+        # Without rows to test, those for validation are tested.
+        renamed = {} if TEST in fold.sides else {VALIDATION: TEST}
         for side, places in fold.sides.items():
-            words[places] = side
-        columns[f"split_{number}"] = pd.Series(words, index=split.rows.index)
-    return columns
+            parts.append(split.rows.iloc[places].assign(split=renamed.get(side, side), fold=fold.name))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _folds(split: Split) -> int:
@@ -88,11 +89,10 @@ def _folds(split: Split) -> int:
     return int(np.clip(round(1 / max(float(tested), 0.05)), 2, split.rows["speaker"].nunique()))
 
 
-def _scored(prepared: Prepared, columns: dict[str, pd.Series], folds: int, resources: Resources) -> Worth:
-    score = partial(evaluate_prepared, prepared, resources=resources)
-    by_split, _ = score(GivenSplit(columns=tuple(columns)))
-    folds = min(folds, int(prepared.table["speaker"].nunique()))
-    by_speaker, _ = score(SpeakerKFold(folds=folds))
+def _scored(given: Prepared, analysed: Prepared, folds: int, resources: Resources) -> Worth:
+    by_split, _ = evaluate_prepared(given, GivenSplit(), resources=resources)
+    folds = min(folds, int(analysed.table["speaker"].nunique()))
+    by_speaker, _ = evaluate_prepared(analysed, SpeakerKFold(folds=folds), resources=resources)
     return Worth(
         features=by_split.features_name,
         classifier=by_split.classifier,
