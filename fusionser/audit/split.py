@@ -194,8 +194,9 @@ def _record(row: Mapping[Any, Any], corpus: str | None) -> dict[str, Any]:
     record: dict[str, Any] = {}
     if corpus is not None:
         file = PurePath(str(row["file"]))
-        parsed = CORPORA.named(corpus).parse(file if file.suffix.lower() in AUDIO_SUFFIXES else PurePath(f"{file}.wav"))
-        record = {key: value for key, value in (parsed or {}).items() if key != "id"} | {"corpus": corpus}
+        named = file if file.suffix.lower() in AUDIO_SUFFIXES else PurePath(f"{file}.wav")
+        record = {**(CORPORA.named(corpus).parse(named) or {}), "corpus": corpus}
+        record.pop("id", None)
     times = {key: float(given.pop(key)) for key in ("start", "end") if key in given}
     merged = {"start": 0.0, "end": float("nan"), **record, **{key: str(one) for key, one in given.items()}, **times}
     return {**merged, "source": str(row["file"])}
