@@ -188,7 +188,8 @@ PARTS_HELP = (
     "By default all with labels."
 )
 DOWNLOAD_HELP = (
-    "Get a dataset (hf:owner/name, audb:name==version) that is not on this machine. Without it, nothing is downloaded."
+    "Get datasets (hf:owner/name, audb:name==version) and pretrained models that are not on this machine. Without it, "
+    "nothing is downloaded."
 )
 LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
@@ -296,7 +297,7 @@ class Input(Group):
     classes: str | None = option("Emotions to keep, comma-separated; by default all.")
     columns: str | None = option(MAP_HELP, flag="--map")
     parts: str | None = option(PARTS_HELP)
-    download: bool = option(DOWNLOAD_HELP, False, "--download")
+    download: bool = option(DOWNLOAD_HELP, False, "--download", callback=allow_downloads)
     labels: str | None = option(LABELS_HELP, callback=check_labels)
     rename: str | None = option(RENAME_HELP)
     raters: str | None = option(RATERS_HELP)
@@ -361,12 +362,6 @@ class FrontEnd(Group):
         "Numeric columns of the tables to use as a block, beside a preset or blocks, or alone, comma-separated: "
         "names, or patterns such as 'smile__*'.",
         flag="--columns",
-    )
-    download: bool = option(
-        "Fetch pretrained models that are not on this machine from the Hugging Face hub.",
-        False,
-        "--download",
-        callback=allow_downloads,
     )
     network: str | None = option("Network that classifies by itself, without features: {networks}.")
     gender: str | None = option(

@@ -13,6 +13,7 @@ import pytest
 from fusionser.corpora import list_rows
 from fusionser.errors import CorpusError, FusionserError, SettingsError
 
+TRAIN = "db.emotion.categories.train.gold_standard.csv"
 CODES = {"angry": "A", "fear": "F", "happy": "H", "neutral": "N", "sad": "S"}
 
 
@@ -139,6 +140,31 @@ def test_labels_in_a_table_of_their_own(small):
     }  # fmt: skip
 
 
+def test_speakers_of_segments_are_found_by_the_segment(small):
+    root, db = small
+    name = "emotion.categories.train.gold_standard"
+    index = db[name].index
+    db.schemes["voice"] = audformat.Scheme("str")
+    db["who"] = audformat.Table(index[::-1])
+    db["who"]["voice"] = audformat.Column(scheme_id="voice")
+    db["who"]["voice"].set([f"v{number}" for number in range(len(index))])
+    db.save(str(root), storage_format="csv")
+    rows = list_rows(root, parts=[name], columns={"speaker": "voice"}).rows
+    assert rows["speaker"].tolist() == [f"voices/v{len(index) - 1 - place}" for place in range(len(index))]
+
+
+def test_segments_that_overlap_share_a_source(small):
+    root, _ = small
+    header, first, *rows = (root / TRAIN).read_text().splitlines()
+    file = first.split(",")[0]
+    spans = [("0", "0.6"), ("0.3", "0.8"), ("0.8", "1.1")]
+    parts = [f"{file},0 days 00:00:0{start},0 days 00:00:0{end},A" for start, end in spans]
+    (root / TRAIN).write_text("\n".join([header, *parts, *rows]) + "\n")
+    listed = list_rows(root, parts=[TRAIN.removeprefix("db.").removesuffix(".csv")]).rows
+    one, two, three = listed.loc[listed["file"].str.endswith(file), "source"]
+    assert one == two != three
+
+
 def test_raters_that_differ_are_named(small):
     root, db = small
     db["all"].columns["emotion.gold"].rater_id = None
@@ -168,9 +194,6 @@ def test_raters_that_differ_are_named(small):
 def test_what_is_not_there_is_named_with_what_is(database, asked, message):
     with pytest.raises(SettingsError, match=message):
         list_rows(database, "audformat", **asked)
-
-
-TRAIN = "db.emotion.categories.train.gold_standard.csv"
 
 
 def test_what_cannot_be_used_is_set_aside_with_the_reason(small, demo_rows):

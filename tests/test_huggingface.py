@@ -1,6 +1,7 @@
 """Datasets of the package datasets, saved by it, with synthetic voices; decoded by fusionser."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import soundfile
 
 from fusionser.corpora import list_rows
 from fusionser.errors import CorpusError, FusionserError, SettingsError
+from fusionser.rows import write_table
 
 EMOTIONS = ["angry", "fear", "happy", "neutral", "sad"]
 SPLITS = {"f1": "test", "m1": "test", "m2": "validation"}
@@ -213,6 +215,26 @@ def test_a_name_on_the_hub_is_not_asked_for_without_the_option(command, tmp_path
     assert "expected hf:owner/name" in command("corpora", "check", "huggingface", "hf:").messages
 
 
+def test_a_name_on_the_hub_that_is_in_the_cache_is_read(demo_rows, tmp_path, command):
+    folder, cached = tmp_path / "voices", tmp_path / "home" / "datasets"
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    inside(demo_rows).to_parquet(folder / "data" / "train-00000-of-00001.parquet")
+    builder = datasets.load_dataset_builder(str(folder), cache_dir=str(tmp_path / "made"))
+    builder.download_and_prepare()
+    # As the package keeps a dataset that it downloaded by this name.
+    place = Path(builder.cache_dir)
+    shutil.copytree(place, cached / "owner___voices" / "default" / "0.0.0" / place.name)
+    home = {"HF_HOME": str(tmp_path / "home")}
+    done = command("corpora", "check", "huggingface", "hf:owner/voices", "--json", env=home)
+    assert done.status == 0, done.messages
+    assert (done.json["recordings"], done.json["speakers"]) == (len(demo_rows), 8)
+    assert done.json["emotions"] == demo_rows["emotion"].value_counts().to_dict()
+    other = command("corpora", "check", "huggingface", "hf:owner/voices:other", env=home)
+    assert other.status == 1
+    assert "'other'" in other.messages
+
+
 def test_the_settings_of_the_package_are_as_before(voices):
     before = (datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE)
     level = datasets.logging.get_verbosity()
@@ -227,10 +249,11 @@ def test_an_absent_package_is_a_sentence_with_the_command(monkeypatch):
         list_rows("hf:nobody/nothing")
 
 
-def test_options_for_datasets_are_refused_for_other_places(demo_folder):
-    for option in ({"parts": ["train"]}, {"download": True}):
-        with pytest.raises(SettingsError, match="is for datasets"):
-            list_rows(demo_folder, "demo", **option)
+def test_options_for_datasets_are_refused_for_other_places(demo_folder, demo_rows, tmp_path):
+    table = write_table(demo_rows, tmp_path / "rows.csv")
+    for place, corpus in ((demo_folder, "demo"), (table, None)):
+        with pytest.raises(SettingsError, match="--parts is for datasets"):
+            list_rows(place, corpus, parts=["train"])
 
 
 def test_several_labels_are_one_text(demo_rows, tmp_path):

@@ -402,3 +402,10 @@ def test_a_description_says_what_is_uncertain(command):
     assert command("corpora", "describe", "meld", "--json").json["emotions"]["happy"] == 1743 + 163 + 402
     assert "unknown corpus 'iemocap'" in command("corpora", "describe", "iemocap").messages
     assert "aesdd" in command("corpora").output
+
+
+def test_the_published_splits_are_columns():
+    assert CORPORA["esd"].parse(PurePath("0014/Surprise/evaluation/0014_001590.wav"))["split"] == "validation"
+    assert CORPORA["esd"].parse(PurePath("0014/Surprise/test/0014_001590.wav"))["split"] == "test"
+    assert "split" not in CORPORA["esd"].parse(PurePath("0014/Surprise/0014_001590.wav"))
+    assert CORPORA["meld"].parse(PurePath("dev_splits_complete/dia3_utt0.mp4"))["split"] == "dev"

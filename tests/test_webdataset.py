@@ -188,6 +188,9 @@ def test_options_that_have_no_effect_are_refused(shards, command):
     done = command("extract", shards, "--corpus", "webdataset", "--layout", "{emotion}/*", "--out", "x.parquet")
     assert done.status == 1
     assert "--layout" in done.messages
+    for option in ({"parts": ["train"]}, {"download": True}):
+        with pytest.raises(SettingsError, match="has no effect on tar files"):
+            list_rows(shards, "webdataset", **option)
     with pytest.raises(SettingsError, match="--layout"):
         list_rows(shards, "webdataset", layout="{emotion}/*")
 

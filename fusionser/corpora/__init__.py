@@ -18,7 +18,7 @@ from fusionser.corpora.datasets import DatasetFormat, Progress, Wanted
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
 from fusionser.corpora.kept_notes import kept_notes
-from fusionser.errors import CorpusError, SettingsError
+from fusionser.errors import CorpusError, SettingsError, unknown_name
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA, DATASET_FORMATS
 from fusionser.rows import (
@@ -128,17 +128,14 @@ def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) 
     if layout is not None and corpus != FOLDERS:
         raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
     if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
+        _refuse_options(path, wanted)
         return _list_table(path, columns, accept_truncated)
     dataset = corpus if corpus in DATASET_FORMATS else None
     if corpus is None:
         dataset = dataset_format(path)
     if dataset is not None:
         return DATASET_FORMATS.named(dataset)().listing(str(path), wanted)
-    for option, given in (("--parts", wanted.parts), ("--download", wanted.download)):
-        if given:
-            raise SettingsError(
-                f"{option} is for datasets ({', '.join(DATASET_FORMATS)}), but {path} is none; leave it out"
-            )
+    _refuse_options(path, wanted)
     names = [*CORPORA, FOLDERS, *DATASET_FORMATS]
     if corpus is None:
         if not path.is_dir():
@@ -147,7 +144,15 @@ def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) 
         raise CorpusError(f"{path}: say which corpus it is with --corpus, one of {', '.join(names)}")
     if corpus == FOLDERS:
         return list_label_folders(path, layout, accept_truncated=accept_truncated)
-    return list_corpus(CORPORA.named(corpus), path, accept_truncated=accept_truncated)
+    if corpus not in CORPORA:
+        raise unknown_name("corpus", corpus, names)
+    return list_corpus(CORPORA[corpus], path, accept_truncated=accept_truncated)
+
+
+def _refuse_options(path: Path, wanted: Wanted) -> None:
+    """Raise `SettingsError` if an option for datasets is given for another place. Downloads are for models, too."""
+    if wanted.parts:
+        raise SettingsError(f"--parts is for datasets ({', '.join(DATASET_FORMATS)}), but {path} is none; leave it out")
 
 
 def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated: bool) -> Listing:

@@ -16,7 +16,9 @@ NAME = re.compile(r"(\d{4})_(\d{6})")
 MEN = ("0004", "0005", "0006", "0008", "0010", "0011", "0012", "0013", "0014", "0020")
 WOMEN = ("0001", "0002", "0003", "0007", "0009", "0015", "0016", "0017", "0018", "0019")
 MANDARIN = {f"{number:04d}" for number in range(1, 11)}
-PARTS = ("train", "evaluation", "test")
+PARTS = {"train": "train", "evaluation": "validation", "test": "test"}
+"""Parts of the split, by the folders that some copies have."""
+
 SENTENCES = 350
 
 
@@ -36,6 +38,7 @@ class Esd(Corpus):
         """
         match = NAME.fullmatch(path.stem)
         folders = [name for name in path.parts[:-1] if name.lower() not in PARTS]
+        parts = [PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS]
         if match is None or not folders:
             return None
         speaker, number = match[1], int(match[2])
@@ -49,6 +52,7 @@ class Esd(Corpus):
             gender="male" if speaker in MEN else "female",
             statement=f"{language} {(number - 1) % SENTENCES + 1:03d}",
             language=language,
+            **({"split": parts[-1]} if parts else {}),
         )
 
     def expected(self) -> set[str]:

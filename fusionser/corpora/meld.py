@@ -37,13 +37,13 @@ class Meld(Corpus):
         Examples
         --------
         >>> Meld().parse(PurePath("train/train_splits/dia0_utt3.mp4"))
-        {'id': 'train_dia0_utt3', 'speaker': ''}
+        {'id': 'train_dia0_utt3', 'speaker': '', 'split': 'train'}
         """
         match = NAME.fullmatch(path.stem)
         parts = [PARTS[name.lower()] for name in path.parts[:-1] if name.lower() in PARTS]
         if match is None or not parts:
             return None
-        return {"id": f"{parts[-1]}_{path.stem}", "speaker": ""}
+        return {"id": f"{parts[-1]}_{path.stem}", "speaker": "", "split": parts[-1]}
 
     def label(self, records: list[Record], folder: Path) -> Labelled:
         """Add speaker, emotion and sentiment from the tables."""

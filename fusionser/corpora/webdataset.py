@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from fusionser.checks import SPLIT_WORDS, split_named
-from fusionser.corpora.base import AUDIO_SUFFIXES, Listing
+from fusionser.corpora.audio_files import AUDIO_SUFFIXES
+from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import DatasetFormat, Entries, Wanted, chosen_columns, row_of
 from fusionser.corpora.unpacked import is_inside, unpack, unpacked_folder
-from fusionser.errors import CorpusError, FusionserError
+from fusionser.errors import CorpusError, FusionserError, SettingsError
 from fusionser.rows import SPLIT_COLUMN
 
 __all__ = ["WebDataset"]
@@ -58,6 +59,9 @@ class WebDataset(DatasetFormat):
 
     def listing(self, place: str, wanted: Wanted) -> Listing:
         """Return the recordings of one tar file, or of all in a folder, as rows."""
+        if wanted.parts or wanted.download:
+            option = "--parts" if wanted.parts else "--download"
+            raise SettingsError(f"{option} has no effect on tar files of webdataset; leave it out")
         shards = _shards(Path(place))
         corpus = shards[0].resolve().parent.name or self.name
         entries = Entries()
