@@ -20,6 +20,9 @@ Chosen on a part of the speakers by `python -m benchmarks.audit`: with more free
 CERTAIN = 0.9
 """Coherence from which no other tempo is tried."""
 
+CLEARLY = 0.05
+"""Coherence by which another tempo must be better than the same one."""
+
 PROMISING = 0.45
 """Coherence at a coarse tempo from which finer ones are tried."""
 
@@ -166,12 +169,14 @@ def best_match(first: Detail, second: Detail, bands: int = 0) -> Match:
     size = next_fast_len(len(first.cells) + int(len(second.cells) * max(COARSE) * max(FINE)) + 2, real=True)
     base = _weighted(first.cells, activity(first.level), size)
     around = sorted({0, *range(max(bands - 1, 1 - BANDS), bands + 2)})
-    best = _tried(base, second, [1.0], around, size)
-    if best.coherence >= CERTAIN:
-        return best
-    best = max(best, _tried(base, second, COARSE, around, size))
+    plain = _tried(base, second, [1.0], around, size)
+    if plain.coherence >= CERTAIN:
+        return plain
+    best = max(plain, _tried(base, second, COARSE, around, size))
     if best.coherence < PROMISING:
         return best
     found = round(best.semitones * BANDS_PER_SEMITONE)
     nearby = [found - 1, found, found + 1]
-    return max(best, _tried(base, second, [best.tempo * step for step in FINE], nearby, size))
+    best = max(best, _tried(base, second, [best.tempo * step for step in FINE], nearby, size))
+    simpler = plain.as_recorded and plain.is_copy
+    return plain if simpler and (not best.is_copy or best.coherence < plain.coherence + CLEARLY) else best

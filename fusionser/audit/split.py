@@ -197,8 +197,14 @@ def _record(row: Mapping[Any, Any], corpus: str | None) -> dict[str, Any]:
         named = file if file.suffix.lower() in AUDIO_SUFFIXES else PurePath(f"{file}.wav")
         record = {**(CORPORA.named(corpus).parse(named) or {}), "corpus": corpus}
         record.pop("id", None)
-    times = {key: float(given.pop(key)) for key in ("start", "end") if key in given}
-    merged = {"start": 0.0, "end": float("nan"), **record, **{key: str(one) for key, one in given.items()}, **times}
+    times: dict[str, Any] = {key: float(given.pop(key)) for key in ("start", "end") if key in given}
+    merged: dict[str, Any] = {
+        "start": 0.0,
+        "end": float("nan"),
+        **record,
+        **{key: str(one) for key, one in given.items()},
+        **times,
+    }
     return {**merged, "source": str(row["file"])}
 
 
