@@ -169,7 +169,7 @@ def measure(data: Path, each: int, scratch: Path) -> dict[str, Any]:
 
 def _say(what: str, done: int, total: int) -> None:
     if done == total:
-        print(f"{what}: {total}", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {what}: {total}", flush=True)
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ ACTIVE = 0.3
 COMPONENTS, SAMPLED = 80, 8000
 """Components of a patch, and patches from which they are found."""
 
-SIMILAR = 0.75
+SIMILAR = 0.8
 """Cosine of two patches from which they agree."""
 
 FEWEST = 3
