@@ -86,6 +86,7 @@ def audit(
             cache=resources.cache,
             n_jobs=asked.run.jobs,
             seed=asked.seed,
+            failing=failing,
             step=lambda what, done, total: progress(done, total, what),
             worth=None
             if worth is None
@@ -97,18 +98,18 @@ def audit(
     if asked.out is not None:
         from fusionser.reporting.audit import write_audit
 
-        page = write_audit(audited, asked.out, failing, asked.listen)
+        page = write_audit(audited, asked.out, asked.listen)
     if asked.run.json:
         print_json({**result.model_dump(mode="json"), "faults": list(result.faults)})
     else:
-        _print_result(result, failing)
+        _print_result(result)
         if page is not None:
             write(f"report: {page}")
-    if set(result.faults) & set(failing):
+    if result.leaks:
         raise typer.Exit(LEAKED)
 
 
-def _faults(text: str) -> tuple[str, ...]:
+def _faults(text: str) -> tuple[Any, ...]:
     from fusionser.audit.result import FAULTS
 
     wanted = names(text, "--fail-on")
@@ -137,7 +138,7 @@ def _scoring(asked: Asked) -> Any:
     return partial(scored_split, spec=spec)
 
 
-def _print_result(result: Any, failing: tuple[str, ...]) -> None:
+def _print_result(result: Any) -> None:
     from fusionser.reporting.audit import between_row, copy_row, headline, verdicts, worth_text
 
     rows = [between_row(one) for one in result.between]
@@ -157,4 +158,4 @@ def _print_result(result: Any, failing: tuple[str, ...]) -> None:
         write(f"{fault}: {sentence}")
     if text := worth_text(result):
         write(text)
-    write(headline(result, failing))
+    write(headline(result))

@@ -15,7 +15,7 @@ from .study import study_text
 
 def report(
     results: Annotated[
-        Path, typer.Argument(help="Folder that 'fusionser ablate', 'study', 'reproduce' or 'stress' wrote.")
+        Path, typer.Argument(help="Folder that 'fusionser ablate', 'study', 'reproduce', 'stress' or 'audit' wrote.")
     ],
     html: Annotated[
         Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
@@ -29,13 +29,17 @@ def report(
         raise SettingsError(f"--html is {html}; expected a file ending in .html")
     if not results.is_dir():
         raise SettingsError(
-            f"{results} is not a folder; expected one written by 'fusionser ablate', 'study', 'reproduce' or 'stress'"
+            f"{results} is not a folder; expected one written by 'fusionser ablate', 'study', 'reproduce', 'stress' or "
+            "'audit'"
         )
     designed = (results / "design.json").is_file()
     if recipe is not None and designed:
         raise SettingsError(f"{results} was written by 'fusionser ablate', which needs no recipe; leave --recipe out")
     if html is None and recipe is None and (results / "stress.json").is_file():
         write(_stress(results))
+        return
+    if html is None and recipe is None and (results / "audit.json").is_file():
+        write(_audit(results))
         return
     if html is None and recipe is None and (results / "over_time.json").is_file():
         write(_over_time(results))
@@ -53,6 +57,14 @@ def _stress(folder: Path) -> str:
 
     result = read_stress(folder / RESULT)
     return f"{write_stress(result, folder)}: {len(result.conditions)} conditions"
+
+
+def _audit(folder: Path) -> str:
+    from fusionser.audit.result import read_audit
+    from fusionser.reporting.audit import RESULT, write_pages
+
+    result = read_audit(folder / RESULT)
+    return f"{write_pages(result, folder)}: {len(result.between)} comparisons of sides"
 
 
 def _over_time(folder: Path) -> str:

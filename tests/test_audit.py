@@ -268,10 +268,14 @@ def test_a_stopped_audit_resumes_from_the_cache(leaking, tmp_path, monkeypatch):
     assert [(one.first, one.second) for one in again.copies] == [(one.first, one.second) for one in first.copies]
 
 
-def test_a_report_is_written_again_from_what_is_stored(leaking, tmp_path):
+def test_a_report_is_written_again_from_what_is_stored(leaking, tmp_path, command):
     table, folder = leaking
     audited = audit_split(table_split(table, audio=folder / "wav"))
-    write_audit(audited, tmp_path / "o", ("copies",))
+    page = write_audit(audited, tmp_path / "o")
+    first = page.read_text()
+    page.unlink()
+    assert command("report", tmp_path / "o").status == 0
+    assert page.read_text() == first
     assert json.loads((tmp_path / "o" / "audit.json").read_text())["format"] == 1
     assert not (tmp_path / "o" / "evidence").exists()
     assert read_audit(tmp_path / "o" / "audit.json") == audited.result

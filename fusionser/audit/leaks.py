@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.audit.copies import Copy, find_copies
-from fusionser.audit.result import AuditResult, Between, CopyPair, Worth
+from fusionser.audit.result import LEAKS, AuditResult, Between, CopyPair, Fault, Worth
 from fusionser.audit.split import SIDES, Fold, Split
 from fusionser.cache import Cache
 from fusionser.errors import AudioError
@@ -45,6 +45,7 @@ def audit_split(
     cache: Cache | None = None,
     n_jobs: int | None = None,
     seed: int = 0,
+    failing: Sequence[Fault] = LEAKS,
     step: Callable[[str, int, int], None] | None = None,
     worth: Callable[[Split], Worth | Stamp] | None = None,
 ) -> Audited:
@@ -55,6 +56,8 @@ def audit_split(
     split : Split
     cache, n_jobs, seed, step
         As for `find_copies`.
+    failing : sequence of str
+        The faults that count as leaks, of `fusionser.audit.result.FAULTS`.
     worth : callable, optional
         Returns the scores of a split without the recordings that cannot be used, or why there are none.
 
@@ -83,6 +86,7 @@ def audit_split(
     rows = split.rows
     result = AuditResult(
         name=split.name,
+        failing=tuple(failing),
         recordings=len(rows),
         speakers=int(rows.loc[rows["speaker"] != "", "speaker"].nunique()),
         audio=split.audio,

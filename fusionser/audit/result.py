@@ -11,11 +11,14 @@ from fusionser.facts import Count, QuarantineList, Record, Share, Stamp
 from fusionser.files import write_text
 from fusionser.results import Provenance, Scores, read_stored
 
-__all__ = ["FAULTS", "AuditResult", "Between", "CopyPair", "Fault", "Worth", "read_audit"]
+__all__ = ["FAULTS", "LEAKS", "AuditResult", "Between", "CopyPair", "Fault", "Worth", "read_audit"]
 
 Fault = Literal["copies", "speakers", "scaled", "performances", "statements", "classes"]
 FAULTS: tuple[Fault, ...] = ("copies", "speakers", "scaled", "performances", "statements", "classes")
-"""What a split can have; the first three leak, the others are told."""
+"""What a split can have."""
+
+LEAKS: tuple[Fault, ...] = FAULTS[:3]
+"""What counts as a leak if nothing else is asked for. The others are told."""
 
 FORMAT: Literal[1] = 1
 
@@ -78,13 +81,15 @@ class Worth(Record):
 class AuditResult(Record):
     """What a split leaks.
 
-    ``audio`` is whether recordings were compared, and not names only. ``copies_within`` counts the pairs of copies on
-    the same side. ``scaled`` says how a table was scaled as a whole. ``speakers_known`` and ``statements_known`` are
-    whether every row has one. ``worth`` is None if no scores were asked for, or they cannot be computed.
+    ``failing`` are the faults that count as leaks. ``audio`` is whether recordings were compared, and not names only.
+    ``copies_within`` counts the pairs of copies on the same side. ``scaled`` says how a table was scaled as a whole.
+    ``speakers_known`` and ``statements_known`` are whether every row has one. ``worth`` is None if no scores were asked
+    for, or they cannot be computed.
     """
 
     format: Literal[1] = FORMAT
     name: str
+    failing: tuple[Fault, ...] = LEAKS
     recordings: Count
     speakers: Count
     audio: bool
@@ -112,6 +117,11 @@ class AuditResult(Record):
             "classes": any(any(one.classes_only) for one in self.between),
         }
         return tuple(name for name in FAULTS if found[name])
+
+    @property
+    def leaks(self) -> tuple[Fault, ...]:
+        """The faults that count as leaks."""
+        return tuple(name for name in self.faults if name in self.failing)
 
     def save(self, path: str | Path) -> Path:
         """Write the result as JSON, atomically."""

@@ -19,13 +19,25 @@ from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.words import counted, percent, shares, stamp_texts
 
-__all__ = ["RESULT", "audit_page", "between_row", "copy_row", "headline", "verdicts", "worth_text", "write_audit"]
+__all__ = [
+    "RESULT",
+    "audit_page",
+    "between_row",
+    "copy_row",
+    "headline",
+    "verdicts",
+    "worth_text",
+    "write_audit",
+    "write_pages",
+]
 
 RESULT = "audit.json"
 """Name of the stored result in the folder of a report."""
 
 EVIDENCE = "evidence"
 """Folder of the recordings to listen to."""
+
+WHICH = ("first", "second")
 
 LONGEST = 10.0
 """Seconds of a recording to listen to."""
@@ -150,27 +162,26 @@ def worth_text(result: AuditResult) -> str:
     )
 
 
-def headline(result: AuditResult, failing: Sequence[str]) -> str:
-    """Return in one sentence whether the split leaks, with the faults that are asked for."""
-    found = [fault for fault in result.faults if fault in failing]
-    if found:
-        return f"{result.name} leaks: {', '.join(found)}."
+def headline(result: AuditResult) -> str:
+    """Return in one sentence whether the split leaks."""
+    if result.leaks:
+        return f"{result.name} leaks: {', '.join(result.leaks)}."
     unknown = (
         "" if result.speakers_known else " The speakers of some recordings are unknown, so they may be on both sides."
     )
     heard = "" if result.audio else " Only names were compared, because there are no recordings."
-    return f"{result.name}: no leak was found ({', '.join(failing) or 'nothing was asked for'}).{unknown}{heard}"
+    return f"{result.name}: no leak was found ({', '.join(result.failing) or 'nothing counts as one'}).{unknown}{heard}"
 
 
-def audit_page(result: AuditResult, failing: Sequence[str]) -> str:
+def audit_page(result: AuditResult) -> str:
     """Return the Markdown page of an audit."""
-    return render("audit.md.j2", **_values(escaped(result), failing))
+    return render("audit.md.j2", **_values(escaped(result)))
 
 
-def _values(result: AuditResult, failing: Sequence[str]) -> dict[str, Any]:
+def _values(result: AuditResult) -> dict[str, Any]:
     return {
         "result": result,
-        "headline": headline(result, failing),
+        "headline": headline(result),
         "verdicts": verdicts(result),
         "worth": worth_text(result),
         "between": [between_row(one) for one in result.between],
@@ -179,15 +190,13 @@ def _values(result: AuditResult, failing: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def write_audit(audited: Audited, folder: str | Path, failing: Sequence[str], listen: int = 0) -> Path:
+def write_audit(audited: Audited, folder: str | Path, listen: int = 0) -> Path:
     """Write ``report.md``, ``report.html`` and ``audit.json``, and the recordings of the worst pairs to listen to.
 
     Parameters
     ----------
     audited : Audited
     folder : str or Path
-    failing : sequence of str
-        The faults that count as leaks.
     listen : int, default=0
         Pairs of copies to listen to. Their recordings are written to the folder ``evidence``.
 
@@ -199,10 +208,25 @@ def write_audit(audited: Audited, folder: str | Path, failing: Sequence[str], li
     place = Path(folder)
     audited.result.save(place / RESULT)
     remove_files(place, ["report.md", "report.html"])
-    write_text(place / "report.md", audit_page(audited.result, failing))
-    players = _evidence(audited, place, listen)
+    return write_pages(audited.result, place, _evidence(audited, place, listen))
+
+
+def write_pages(result: AuditResult, folder: Path, players: Sequence[tuple[str, str]] | None = None) -> Path:
+    """Write the pages of a stored audit, and return the path of the HTML page.
+
+    Parameters
+    ----------
+    result : AuditResult
+    folder : Path
+    players : sequence of (str, str), optional
+        Recordings of the first pairs; by default those that are in the folder.
+    """
+    if players is None:
+        found = (tuple(f"{EVIDENCE}/{number:02d}-{which}.wav" for which in WHICH) for number in range(1, SHOWN + 1))
+        players = [(one, other) for one, other in found if (folder / one).is_file() and (folder / other).is_file()]
+    write_text(folder / "report.md", audit_page(result))
     page = environment(autoescape=True, trim_blocks=True).get_template("audit.html.j2")
-    return write_text(place / "report.html", page.render(**_values(audited.result, failing), players=players))
+    return write_text(folder / "report.html", page.render(**_values(result), players=players))
 
 
 def _evidence(audited: Audited, folder: Path, listen: int) -> list[tuple[str, str]]:
@@ -211,7 +235,7 @@ def _evidence(audited: Audited, folder: Path, listen: int) -> list[tuple[str, st
     records = audited.split.rows.to_dict("records")
     for number, pair in enumerate(audited.pairs[:listen], start=1):
         names = []
-        for which, place in (("first", pair.first), ("second", pair.second)):
+        for which, place in zip(WHICH, (pair.first, pair.second), strict=True):
             name = f"{EVIDENCE}/{number:02d}-{which}.wav"
             try:
                 samples, rate = read_row({str(key): value for key, value in records[place].items()})
