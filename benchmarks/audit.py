@@ -121,7 +121,7 @@ def planted(rows: pd.DataFrame, each: int, folder: Path) -> pd.DataFrame:
 
 def found_shares(table: pd.DataFrame, copies: list[Copy]) -> pd.DataFrame:
     """Return of how many planted copies the original was found, by corpus and kind."""
-    linked = {(table["source"][one.first], place) for one in copies for place in [one.second]}
+    linked = {(table["source"][one.first], one.second) for one in copies}
     linked |= {(table["source"][one.second], one.first) for one in copies}
     made = table[table["planted"] != ""]
     found = [(source, place) in linked for place, source in made["source"].items()]

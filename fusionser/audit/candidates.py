@@ -6,6 +6,7 @@ a candidate if several patches agree with the same change of pitch.
 """
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +35,8 @@ COMPONENTS, SAMPLED = 80, 8000
 SIMILAR = 0.8
 """Cosine of two patches from which they agree."""
 
-FEWEST = 3
-"""Patches that must agree with one change of pitch; all of them, if a recording has fewer."""
+FEWEST, SHARE = 3, 0.2
+"""Patches that must agree with one change of pitch, and their share of those of the recording with fewer patches."""
 
 PROBED = 4
 """Cells that are looked through for a patch."""
@@ -198,7 +199,8 @@ def candidates_among(details: Sequence[Detail], *, seed: int = 0, progress: Prog
     for bands, queries in patches.shifted.items():
         agreed = _agreeing(queries, _nearest(queries, centres, PROBED), patches, members)
         for pair, count in _counted(agreed, patches.owners):
-            needed = min(FEWEST, int(min(having[pair[0]], having[pair[1]])))
+            fewer = int(min(having[pair[0]], having[pair[1]]))
+            needed = min(fewer, max(FEWEST, ceil(SHARE * fewer)))
             ordered, moved = (pair, -bands) if pair[0] < pair[1] else (pair[::-1], bands)
             if count >= needed and count > best.get(ordered, (0, 0))[1]:
                 best[ordered] = (moved, count)
