@@ -10,6 +10,7 @@ import typer
 from fusionser.errors import FusionserError
 
 from .ablate import ablate
+from .audit import audit
 from .checks import check_given
 from .console import say
 from .corpora import corpora_app
@@ -58,6 +59,7 @@ for command in (
     export,
     serve,
     stress,
+    audit,
     study,
     ablate,
     report,

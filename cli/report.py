@@ -31,7 +31,7 @@ def report(
     if not results.is_dir():
         raise SettingsError(
             f"{results} is not a folder; expected one written by 'fusionser evaluate', 'evaluate-timeline', 'ablate', "
-            "'study', 'reproduce' or 'stress'"
+            "'study', 'reproduce', 'stress' or 'audit'"
         )
     designed = (results / "design.json").is_file()
     if recipe is not None and designed:
@@ -64,6 +64,18 @@ def _stress(folder: Path, formats: Any) -> str:
     return f"{write_stress(result, folder, formats=formats)}: {len(result.conditions)} conditions"
 
 
+def _audit(folder: Path, formats: Any) -> str:
+    from fusionser.audit.result import read_audit
+    from fusionser.reporting.audit import RESULT, write_pages
+
+    if formats.tables or formats.figures:
+        raise SettingsError(
+            "an audit has no figures, and what its tables show is in audit.json; leave out --tables and --figures"
+        )
+    result = read_audit(folder / RESULT)
+    return f"{write_pages(result, folder)}: {len(result.between)} comparisons of sides"
+
+
 def _over_time(folder: Path, formats: Any) -> str:
     from fusionser.reporting.over_time import RESULT, write_over_time
     from fusionser.studies.over_time import read_over_time
@@ -72,7 +84,7 @@ def _over_time(folder: Path, formats: Any) -> str:
     return f"{write_over_time(result, folder, formats)}: {result.recordings} recordings"
 
 
-SINGLE = {"stress.json": _stress, "over_time.json": _over_time, "result.json": _evaluation}
+SINGLE = {"stress.json": _stress, "audit.json": _audit, "over_time.json": _over_time, "result.json": _evaluation}
 """Functions that write the report of a single stored result, by the name of its file."""
 
 

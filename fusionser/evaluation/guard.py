@@ -8,6 +8,7 @@ tables scaled as a whole, augmented copies as test rows, and labels where a pipe
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
@@ -19,12 +20,14 @@ from fusionser.rows import AUDIO_COLUMN, CHANNEL_COLUMN, feature_columns
 from fusionser.samples import fingerprint
 
 __all__ = [
+    "SCALED",
     "Overlap",
     "check_learns_in_fold",
     "check_not_scaled",
     "check_split",
     "check_unlabelled",
     "compare",
+    "how_scaled",
     "with_fingerprints",
     "without_labels",
 ]
@@ -35,6 +38,9 @@ REMEDIES = {
     "sources": "keep all copies of a clip on the same side as their original",
     "audio": "remove the duplicate recordings, or keep them on one side",
 }
+
+SCALED = {"standard": "mean 0 and standard deviation 1", "range": "the range 0 to 1"}
+"""What `how_scaled` finds, in words."""
 
 
 @dataclass(frozen=True)
@@ -170,19 +176,36 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     """
     # A column of the user may have such a name, and texts.
     names = [name for name in feature_columns(table) if table[name].dtype.kind in "fiu"]
-    if len(names) < 2 or len(table) < 3:
-        return
     values = table[names].to_numpy(dtype=np.float64)
-    varying = values[:, values.std(axis=0) > 0]
-    if varying.shape[1] < 2:
-        return
-    standard = np.abs(varying.mean(axis=0)).max() < 1e-4 and any(
-        np.abs(varying.std(axis=0, ddof=ddof) - 1).max() < 1e-4 for ddof in (0, 1)
-    )
-    ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
-    if standard or ranged:
-        how = "mean 0 and standard deviation 1" if standard else "the range 0 to 1"
+    how = how_scaled(values)
+    if how is not None:
+        varying = int((values.std(axis=0) > 0).sum())
         raise LeakageError(
-            f"each of the {varying.shape[1]} feature columns has {how} over all {len(table)} rows: the table was "
+            f"each of the {varying} feature columns has {SCALED[how]} over all {len(table)} rows: the table was "
             "scaled before the split, with the test rows included. Give the features as they were extracted"
         )
+
+
+def how_scaled(values: npt.NDArray[np.float64]) -> str | None:
+    """Return how a table of numbers was scaled as a whole, a key of `SCALED`, or None.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+
+    Examples
+    --------
+    >>> how_scaled(np.array([[0.0, 1.0], [0.5, 0.0], [1.0, 0.25]])), how_scaled(np.eye(3) * 2)
+    ('range', None)
+    """
+    if values.ndim != 2 or values.shape[1] < 2 or len(values) < 3:
+        return None
+    varying = values[:, values.std(axis=0) > 0]
+    if varying.shape[1] < 2:
+        return None
+    if np.abs(varying.mean(axis=0)).max() < 1e-4 and any(
+        np.abs(varying.std(axis=0, ddof=ddof) - 1).max() < 1e-4 for ddof in (0, 1)
+    ):
+        return "standard"
+    ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
+    return "range" if ranged else None

@@ -216,7 +216,7 @@ class _Store:
                 return {
                     place: recalled[key]
                     for place, key in self.keys.items()
-                    if key in recalled and recalled[key].shape == self.shapes[place[1]]
+                    if key in recalled and _fits(recalled[key].shape, self.shapes[place[1]])
                 }
         return {}
 
@@ -238,6 +238,11 @@ def _shape(computation: Computation) -> tuple[int, ...]:
     """Return the shape of what a computation gives for a clip: that of a front end, or one number per column."""
     shape = getattr(computation, "array_shape", None)
     return tuple(shape()) if shape is not None else (len(computation.names()),)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Return whether an array has the shape of a computation; -1 is an axis of any length."""
+    return len(shape) == len(wanted) and all(size in (one, -1) for one, size in zip(shape, wanted, strict=True))
 
 
 def _described(row: Row, file_digest: str) -> str:

@@ -248,6 +248,11 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"({', '.join(value['emotions'])}): without UAR and calibration error"
     ),
     "codec-missing": lambda condition: f"left out: {condition}, because this libsndfile lacks its codec",
+    "names-only": lambda count: (
+        f"only the names of {counted(count, 'recording')} were compared, because the recordings are not there; --audio "
+        "gives their folder"
+    ),
+    "not-scored": lambda reason: f"without scores: {reason}",
     "text": str,
 }
 """Functions that turn the value of a stamp into a sentence, by kind of stamp."""

@@ -1,0 +1,133 @@
+"""The stored result of an audit: facts only, which `fusionser.reporting.audit` turns into sentences."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from fusionser.audit.changes import Change
+from fusionser.audit.copies import Kind
+from fusionser.facts import Count, QuarantineList, Record, Share, Stamp
+from fusionser.files import write_text
+from fusionser.results import Provenance, Scores, read_stored
+
+__all__ = ["FAULTS", "LEAKS", "AuditResult", "Between", "CopyPair", "Fault", "Worth", "read_audit"]
+
+Fault = Literal["copies", "speakers", "scaled", "performances", "statements", "classes"]
+FAULTS: tuple[Fault, ...] = ("copies", "speakers", "scaled", "performances", "statements", "classes")
+"""What a split can have."""
+
+LEAKS: tuple[Fault, ...] = FAULTS[:3]
+"""What counts as a leak if nothing else is asked for. The others are told."""
+
+FORMAT: Literal[1] = 1
+
+
+class CopyPair(Record):
+    """Two recordings of one performance on different sides; the second one is described relative to the first.
+
+    ``folds`` names the folds in which they are on different sides, and ``sides`` those of the first of these.
+    ``tempo`` is a factor, ``semitones`` the change of pitch, ``start`` the second in the first recording at which the
+    second one begins, and ``coherence`` how well both fit, up to 1.
+    """
+
+    first: str
+    second: str
+    kind: Kind
+    sides: tuple[str, str]
+    folds: tuple[str, ...]
+    coherence: float
+    tempo: float
+    semitones: float
+    start: float
+    changes: tuple[Change, ...] = ()
+    emotions: tuple[str, str] = ("", "")
+
+
+class Between(Record):
+    """What two sides of a fold share.
+
+    ``copied`` counts the recordings of the second side that have a copy on the first, and the kinds are the pairs.
+    ``performances`` are the recordings of the second side whose speaker says the same statement with the same emotion
+    on the first side, ``statements`` the shared statements, and ``lacking`` the classes and speakers that are on one
+    side only, by ``classes`` and ``speakers`` and the side that has them.
+    """
+
+    fold: str
+    sides: tuple[str, str]
+    recordings: tuple[Count, Count]
+    speakers: tuple[str, ...]
+    copied: Count
+    identical: Count
+    near: Count
+    augmented: Count
+    performances: Count
+    statements: tuple[str, ...]
+    classes_only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+
+class Worth(Record):
+    """The scores of one pipeline by the split, and by speaker, with the settings of both protocols."""
+
+    features: str
+    classifier: str
+    by_split: Scores
+    by_speaker: Scores
+    speaker_folds: Count
+    speaker_interval: tuple[Share, Share] | None
+    chance: Share
+
+
+class AuditResult(Record):
+    """What a split leaks.
+
+    ``failing`` are the faults that count as leaks. ``audio`` is whether recordings were compared, and not names only.
+    ``copies_within`` counts the pairs of copies on the same side. ``scaled`` says how a table was scaled as a whole.
+    ``speakers_known`` and ``statements_known`` are whether every row has one. ``worth`` is None if no scores were asked
+    for, or they cannot be computed.
+    """
+
+    format: Literal[1] = FORMAT
+    name: str
+    failing: tuple[Fault, ...] = LEAKS
+    recordings: Count
+    speakers: Count
+    audio: bool
+    speakers_known: bool
+    statements_known: bool
+    between: list[Between] = Field(min_length=1)
+    copies: list[CopyPair]
+    copies_within: Count
+    scaled: str | None
+    worth: Worth | None = None
+    notes: tuple[Stamp, ...] = ()
+    quarantine: QuarantineList
+    seed: int
+    provenance: Provenance
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What the split has, of `FAULTS`."""
+        found = {
+            "copies": bool(self.copies),
+            "speakers": any(one.speakers for one in self.between),
+            "scaled": self.scaled is not None,
+            "performances": any(one.performances for one in self.between),
+            "statements": any(one.statements for one in self.between),
+            "classes": any(any(one.classes_only) for one in self.between),
+        }
+        return tuple(name for name in FAULTS if found[name])
+
+    @property
+    def leaks(self) -> tuple[Fault, ...]:
+        """The faults that count as leaks."""
+        return tuple(name for name in self.faults if name in self.failing)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as JSON, atomically."""
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def read_audit(path: str | Path) -> AuditResult:
+    """Read an audit from its JSON file, as `read_stored` does."""
+    return read_stored(AuditResult, path, "an audit")

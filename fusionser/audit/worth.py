@@ -1,0 +1,104 @@
+"""What a leak is worth: the score of one pipeline by the split, and by speaker."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusionser.audit.result import Worth
+from fusionser.audit.split import TEST, TRAIN, VALIDATION, Split
+from fusionser.errors import FusionserError
+from fusionser.facts import Stamp
+from fusionser.features.extraction import Progress
+from fusionser.files import brief_folder
+from fusionser.jobs import evaluate_prepared
+from fusionser.pipeline import Place, Prepared, Resources, prepare
+from fusionser.pipeline.resources import LOCAL
+from fusionser.rows import write_table
+from fusionser.spec import PipelineSpec
+from fusionser.splits import GivenSplit, SpeakerKFold
+
+__all__ = ["scored_split"]
+
+FEWEST_SPEAKERS = 2
+
+
+def scored_split(
+    split: Split, spec: PipelineSpec, *, resources: Resources = LOCAL, progress: Progress | None = None
+) -> Worth | Stamp:
+    """Score a pipeline by a split and by speaker, or return why that cannot be done.
+
+    Parameters
+    ----------
+    split : Split
+    spec : PipelineSpec
+        Of features and classifier, the same for both.
+    resources : Resources
+    progress : callable, optional
+        Called with the number of recordings analysed and their number.
+    """
+    if reason := _lacking(split):
+        return Stamp(kind="not-scored", value=reason)
+    try:
+        with brief_folder() as folder:
+            analysed = prepare(
+                [Place(write_table(split.rows, folder / "rows.parquet"))], spec, resources=resources, progress=progress
+            )
+            # All values are in the table now, so that each recording is analysed once.
+            given = prepare([Place(write_table(_by_fold(split), folder / "folds.parquet"))], spec, resources=resources)
+        return _scored(given, analysed, _folds(split), resources)
+    except FusionserError as error:
+        # The audit itself is whole without the scores.
+        return Stamp(kind="not-scored", value=str(error))
+
+
+def _lacking(split: Split) -> str:
+    rows = split.rows
+    if any(not {TRAIN} < set(fold.sides) for fold in split.folds):
+        return "a fold has no training recordings"
+    if (rows["emotion"] == "").any():
+        return "the emotion of some recordings is unknown"
+    if (rows["speaker"] == "").any():
+        return "the speaker of some recordings is unknown"
+    if rows["speaker"].nunique() < FEWEST_SPEAKERS:
+        return "there is one speaker only"
+    if any(len({int(one) for one in fold.sides[TRAIN]} & _tested(fold.sides)) for fold in split.folds):
+        return "a recording is itself on both sides"
+    return ""
+
+
+def _tested(sides: Any) -> set[int]:
+    return {int(one) for one in sides[TEST if TEST in sides else VALIDATION]}
+
+
+def _by_fold(split: Split) -> pd.DataFrame:
+    """Return a row for each recording and fold, as the protocol ``given-split`` reads them."""
+    parts = []
+    for fold in split.folds:
+        # Without rows to test, those for validation are tested.
+        renamed = {} if TEST in fold.sides else {VALIDATION: TEST}
+        for side, places in fold.sides.items():
+            parts.append(split.rows.iloc[places].assign(split=renamed.get(side, side), fold=fold.name))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _folds(split: Split) -> int:
+    """Return the number of folds by speaker whose training rows are about as many as those of the split."""
+    tested = np.mean([len(_tested(fold.sides)) / (len(_tested(fold.sides)) + len(fold.sides[TRAIN]))
+                      for fold in split.folds])  # fmt: skip
+    return int(np.clip(round(1 / max(float(tested), 0.05)), 2, split.rows["speaker"].nunique()))
+
+
+def _scored(given: Prepared, analysed: Prepared, folds: int, resources: Resources) -> Worth:
+    by_split, _ = evaluate_prepared(given, GivenSplit(), resources=resources)
+    folds = min(folds, int(analysed.table["speaker"].nunique()))
+    by_speaker, _ = evaluate_prepared(analysed, SpeakerKFold(folds=folds), resources=resources)
+    return Worth(
+        features=by_split.features_name,
+        classifier=by_split.classifier,
+        by_split=by_split.pooled,
+        by_speaker=by_speaker.pooled,
+        speaker_folds=folds,
+        speaker_interval=None if by_speaker.intervals is None else by_speaker.intervals["uar"],
+        chance=1 / len(by_split.classes),
+    )
