@@ -239,7 +239,7 @@ def test_without_label_files_the_layout_is_told(command, tmp_path):
     done = command("corpora", "check", "iemocap-4", folder)
     assert done.status != 0
     told = " ".join(done.messages.split())
-    assert "the emotions of IEMOCAP, four classes are in files emoevaluation/*.txt, and there is none" in told
+    assert "the emotions of IEMOCAP, four classes are in files EmoEvaluation/*.txt, and there is none" in told
     assert "recordings such as Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav" in told
     folder = iemocap_tree(tmp_path / "others", {"Ses01F_impro01_F000": "xxx", "Ses01F_impro01_F001": "dis"})
     with pytest.raises(CorpusError, match=r"all of 2 recordings have other labels \(dis, xxx\) than ang, exc"):

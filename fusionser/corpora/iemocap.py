@@ -14,7 +14,7 @@ __all__ = ["Iemocap4", "Iemocap6"]
 
 NAME = re.compile(r"((Ses0[1-5])[FM]_(impro|script)(\w+))_([FM])\d{3}")
 LABEL = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\w+)\s+(\w+)\s+\[.*\]\s*")
-LABEL_FILES = "emoevaluation/*.txt"
+LABEL_FILES = "EmoEvaluation/*.txt"
 ALL_LABELS = ("ang", "dis", "exc", "fea", "fru", "hap", "neu", "oth", "sad", "sur", "xxx")
 """The labels of the corpus; ``xxx`` are turns that the raters did not agree on."""
 
