@@ -11,7 +11,7 @@ from fusionser.features.clip import Array
 
 __all__ = ["AS_RECORDED", "CHANGED", "Match", "best_match"]
 
-AS_RECORDED, CHANGED = 0.60, 0.80
+AS_RECORDED, CHANGED = 0.64, 0.80
 """Coherence from which a pair is a copy, where tempo and pitch are the same, and where either differs.
 
 Chosen on a part of the speakers by `python -m benchmarks.audit`: with more freedom, other performances fit better, too.
@@ -38,8 +38,8 @@ SAME_TEMPO = 0.0125
 FEWEST_FRAMES = 20
 """Frames, a third of a second, that must overlap."""
 
-FULL_COVERAGE = 0.5
-"""Share of the shorter recording that must overlap for the coherence to count in full."""
+COVERED, COUNTED = (0.0, 0.5, 0.8), (0.0, 0.85, 1.0)
+"""Shares of the shorter recording that overlap, and how much the coherence counts then: a part fits by chance."""
 
 
 class Match(NamedTuple):
@@ -127,7 +127,7 @@ def _coherence(first: _Weighted, second: _Weighted, bands: int, lag: int) -> flo
     if energies <= 0:
         return -1.0
     covered = total / max(min(float((one.weight**2).sum()) for one in (first, second)), 1e-9)
-    return float((weight * one * other).sum()) / energies**0.5 * min(1.0, covered / FULL_COVERAGE)
+    return float((weight * one * other).sum()) / energies**0.5 * float(np.interp(covered, COVERED, COUNTED))
 
 
 def _tried(first: _Weighted, second: Detail, tempos: Iterable[float], bands: Sequence[int], size: int) -> Match:
