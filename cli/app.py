@@ -83,7 +83,7 @@ def root(
     """Speech emotion recognition: features, honest scores, saved models, predictions."""
 
 
-OWN_PACKAGES = ("__main__", "cli", "click", "fusionser", "fusionser_cli", "typer")
+OWN_PACKAGES = ("__main__", "cli", "click", "fusionser", "fusionser_cli", "rich", "typer")
 """Packages that end the program when it should end."""
 
 

@@ -240,3 +240,14 @@ def test_columns_named_like_answers_are_never_taken_for_answers(command, demo_ro
     done = command("predict", model, tmp_path / "earlier.csv")
     assert done.status == 0 and "unsure" not in done.output
     assert command("predict", model, tmp_path / "earlier.csv", "--out", tmp_path / "o.csv").status == 0
+
+
+def test_a_reader_that_stops_reading_is_no_fault_of_a_plugin():
+    code = "from fusionser_cli.start import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    process.wait()
