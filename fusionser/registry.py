@@ -253,6 +253,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "columns": "features.external.columns:GivenColumns",
         "opensmile": "features.external.opensmile:OpenSMILE",
         "ge2e": "features.external.ge2e:GE2E",
+        "emotion2vec": "features.external.emotion2vec:Emotion2vec",
         "transformers": "features.external.transformers:Transformers",
         "transformers-chosen-layer": "features.external.chosen_layer:ChosenLayer",
     },

@@ -14,7 +14,7 @@ from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, USER, M
 from fusionser.optional import optional_package
 from fusionser.samples import Waveform
 
-__all__ = ["LONGEST", "SHORTEST", "Encoder", "encoder_of"]
+__all__ = ["LONGEST", "SHORTEST", "Encoder", "encoder_of", "pieces"]
 
 LONGEST = 30 * SPEECH_RATE
 """Samples of a piece. Longer clips are cut into pieces, because attention takes memory by the square of the length."""
@@ -99,9 +99,9 @@ class Encoder:
         clips : sequence of ndarray of shape (n_samples,)
             At 16 kHz.
         """
-        pieces = [(place, piece) for place, clip in enumerate(clips) for piece in _pieces(clip)]
+        placed = [(place, piece) for place, clip in enumerate(clips) for piece in pieces(clip)]
         by_length: dict[int, list[tuple[int, Waveform]]] = {}
-        for place, piece in pieces:
+        for place, piece in placed:
             by_length.setdefault(piece.size, []).append((place, piece))
         shape = (self._folder.layers + 1, self._folder.width)
         counts = [0] * len(clips)
@@ -129,7 +129,7 @@ class Encoder:
         return outputs
 
 
-def _pieces(clip: Waveform) -> list[Waveform]:
+def pieces(clip: Waveform) -> list[Waveform]:
     """Return a clip in pieces of about equal length, of at most `LONGEST` samples."""
     count = -(-clip.size // LONGEST)
     return list(np.array_split(clip, count)) if count > 1 else [clip]

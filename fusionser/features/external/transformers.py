@@ -16,11 +16,18 @@ from fusionser.features.external.model_folder import ModelFolder, find_model
 from fusionser.features.framing import PartParameters
 from fusionser.features.maps import FrontEnd
 
-__all__ = ["POOLINGS", "EncoderLayers", "Transformers"]
+__all__ = ["POOLINGS", "EncoderLayers", "Transformers", "check_pooling"]
 
 POOLINGS = ("mean", "std")
 PRECISIONS = ("float32", "bfloat16", "float16")
 AVERAGE = "mean"
+
+
+def check_pooling(pooling: Any) -> None:
+    """Raise `SettingsError` unless statistics over frames are one or both of `POOLINGS`."""
+    listed = [] if isinstance(pooling, str) or not isinstance(pooling, Sequence) else list(pooling)
+    if not listed or not set(listed) <= set(POOLINGS) or len(set(listed)) < len(listed):
+        raise SettingsError(f"pooling is {pooling!r}; expected a list of one or both of {', '.join(POOLINGS)}")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -48,9 +55,7 @@ class EncoderParameters(PartParameters):
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
         super().check()
-        listed = [] if isinstance(self.pooling, str) else list(self.pooling)
-        if not listed or not set(listed) <= set(POOLINGS) or len(set(listed)) < len(listed):
-            raise SettingsError(f"pooling is {self.pooling!r}; expected a list of one or both of {', '.join(POOLINGS)}")
+        check_pooling(self.pooling)
         if self.precision not in PRECISIONS:
             raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         self.folder()
