@@ -265,6 +265,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
         "encoder-layers": "features.external.transformers:EncoderLayers",
+        "encoder-frames": "features.external.encoder_frames:EncoderFrames",
     },
     "networks": {
         "conv1d": "networks.conv1d:Conv1DExtractor",
@@ -285,6 +286,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         **{f"temporal-cnn-{n}": f"networks.temporal_cnn:TemporalCNN{n}Extractor" for n in range(1, 6)},
         "crnn": "networks.crnn:CRNNExtractor",
         "vgg16": "networks.vgg16:VGG16Extractor",
+        "transformers-attentive": "networks.attentive_pooling:TransformersAttentive",
     },
     "classifiers": {
         "svm": "classifiers.svm:SVM",

@@ -260,8 +260,8 @@ def _check_revisions(card: ModelCard, extractor: FeatureExtractor) -> None:
     foreign = [name for name, one in _computed(extractor).items() if name in changed and one.made_with()]
     others = f"; or these have other weights or packages than then: {', '.join(foreign)}" if foreign else ""
     raise ModelFileError(
-        f"it was fitted with fusionser {made}, which computed {', '.join(changed)} otherwise than this version{others}; "
-        f"fit the model again, or install that version{' or use those weights' if foreign else ''}"
+        f"it was fitted with fusionser {made}, which computed {', '.join(changed)} otherwise than this version"
+        f"{others}; fit the model again, or install that version{' or use those weights' if foreign else ''}"
     )
 
 

@@ -1,5 +1,7 @@
 import fusionser.registry as registry
 
+from .attentive_pooling import AttentivePooling as AttentivePooling
+from .attentive_pooling import TransformersAttentive as TransformersAttentive
 from .batches import Batches as Batches
 from .batches import Distortion as Distortion
 from .cnn_lstm import CNNLSTM1D as CNNLSTM1D

@@ -162,9 +162,12 @@ class AttentiveStatistics(nn.Module):
         super().__init__()
         self.score = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Reduce (n_clips, n_steps, width) to (n_clips, 2 * width)."""
-        weights = self.score(x).softmax(dim=1)
+    def forward(self, x: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Reduce (n_clips, n_steps, width) to (n_clips, 2 * width), over the steps that `inside` marks, else all."""
+        scores = self.score(x)
+        if inside is not None:
+            scores = scores.masked_fill(~inside[:, :, None], -1e9)
+        weights = scores.softmax(dim=1)
         mean = (weights * x).sum(dim=1)
         variance = (weights * x**2).sum(dim=1) - mean**2
         return torch.cat([mean, variance.clamp_min(1e-5).sqrt()], dim=1)

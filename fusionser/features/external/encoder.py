@@ -14,7 +14,7 @@ from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, USER, M
 from fusionser.optional import optional_package
 from fusionser.samples import Waveform
 
-__all__ = ["LONGEST", "SHORTEST", "Encoder", "encoder_of", "pieces"]
+__all__ = ["FRAME_RATE", "LONGEST", "SHORTEST", "Encoder", "encoder_of", "pieces"]
 
 LONGEST = 30 * SPEECH_RATE
 """Samples of a piece. Longer clips are cut into pieces, because attention takes memory by the square of the length."""
@@ -24,6 +24,9 @@ SHORTEST = 400
 
 UNUSED = ("masked_spec_embed", "decoder.")
 """Weights that only training or transcription uses, and that some files lack."""
+
+FRAME_RATE = 50
+"""Frames per second of all these encoders."""
 
 Moments = tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Number of frames, and sum and sum of squares of the outputs, shape (n_layers + 1, width)."""
@@ -114,17 +117,21 @@ class Encoder:
                 squares[place] += np.square(output).sum(axis=1)
         return list(zip(counts, sums, squares, strict=True))
 
-    def _outputs(self, pieces: Sequence[Waveform]) -> npt.NDArray[np.float64]:
-        """Return outputs of all layers for pieces of one length, shape (n_pieces, n_layers + 1, n_frames, n_units)."""
+    def frames(self, clip: Waveform) -> npt.NDArray[np.float64]:
+        """Return the outputs of every layer for one clip at 16 kHz, shape (n_layers + 1, n_frames, width)."""
+        return np.concatenate([self._outputs([piece])[0] for piece in pieces(clip)], axis=1)
+
+    def _outputs(self, parts: Sequence[Waveform]) -> npt.NDArray[np.float64]:
+        """Return outputs of all layers for parts of one length, shape (n_parts, n_layers + 1, n_frames, n_units)."""
         import torch
 
-        given = self._prepare([np.asarray(piece) for piece in pieces], sampling_rate=SPEECH_RATE, return_tensors="pt")
+        given = self._prepare([np.asarray(part) for part in parts], sampling_rate=SPEECH_RATE, return_tensors="pt")
         values = given["input_features" if self._whisper else "input_values"].to(self._device, self._dtype)
         with torch.inference_mode():
             states = torch.stack(self._model(values, output_hidden_states=True).hidden_states, dim=1)
         if self._whisper:
             # It pads its input to 30 s; a frame of its outputs stands for 20 ms.
-            states = states[:, :, : max(1, -(-pieces[0].size * 50 // SPEECH_RATE))]
+            states = states[:, :, : max(1, -(-parts[0].size * FRAME_RATE // SPEECH_RATE))]
         outputs: npt.NDArray[np.float64] = states.double().cpu().numpy()
         return outputs
 
