@@ -265,6 +265,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
         "encoder-layers": "features.external.transformers:EncoderLayers",
+        "encoder-waveform": "features.external.encoder_waveform:EncoderWaveform",
         "encoder-frames": "features.external.encoder_frames:EncoderFrames",
     },
     "networks": {
@@ -287,6 +288,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "crnn": "networks.crnn:CRNNExtractor",
         "vgg16": "networks.vgg16:VGG16Extractor",
         "transformers-attentive": "networks.attentive_pooling:TransformersAttentive",
+        "transformers-finetuned": "networks.finetuning:TransformersFinetuned",
     },
     "classifiers": {
         "svm": "classifiers.svm:SVM",

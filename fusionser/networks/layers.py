@@ -50,6 +50,10 @@ class Network(nn.Module):
         self.preparation = None
         self.register_buffer("temperature", torch.ones(()))
 
+    def learning_rates(self) -> list[tuple[str, float]]:
+        """Return patterns of names of parameters, and the factor of their learning rate; the first that fits counts."""
+        return []
+
     def embed(self, x: Tensor) -> Tensor:
         """Return the hidden units, shape (n_clips, n_units)."""
         raise NotImplementedError

@@ -1,6 +1,6 @@
 """Training of all networks, with skorch's loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -203,6 +203,7 @@ def _fit(
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
     optimiser, more = OPTIMISERS[settings.optimiser]
     criterion, by_corpus = _criterion(settings, rows.targets, corpora, classes)
+    rates = [(names, {"lr": settings.learning_rate * factor}) for names, factor in network.learning_rates()]
     net = Net(
         network,
         criterion,
@@ -210,6 +211,7 @@ def _fit(
         criterion__label_smoothing=settings.label_smoothing,
         optimizer=getattr(torch.optim, optimiser),
         optimizer__weight_decay=settings.weight_decay,
+        optimizer__param_groups=rates,
         lr=settings.learning_rate,
         max_epochs=settings.epochs,
         batch_size=settings.batch_size,
@@ -217,7 +219,7 @@ def _fit(
         iterator_valid=Batches,
         iterator_valid__batch_size=prediction_batch(training.X),
         train_split=None if validation is None else predefined_split(validation),
-        callbacks=[*_callbacks(settings, name, n_classes, steps, validation is not None), *kept],
+        callbacks=[*_callbacks(settings, name, n_classes, steps, validation is not None, rates), *kept],
         device=device,
         verbose=0,
         **{f"criterion__{key}": value for key, value in by_corpus.items()},
@@ -271,7 +273,9 @@ def _dataset(
     return Dataset(prepared(network, inputs, device), torch.from_numpy(targets).to(device))
 
 
-def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, validation: bool) -> list[Any]:
+def _callbacks(
+    settings: NetworkTraining, name: str, n_classes: int, steps: int, validation: bool, rates: Sequence[Any]
+) -> list[Any]:
     from skorch.callbacks import LRScheduler
 
     from fusionser.networks.loop import ClipGradients, Curve, EarlyStop
@@ -284,7 +288,8 @@ def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int,
         rate = LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR,
             step_every="batch",
-            max_lr=settings.learning_rate,
+            # The rest of the parameters are the last group.
+            max_lr=[*(group["lr"] for _, group in rates), settings.learning_rate],
             total_steps=total,
             pct_start=max(0.25, 2 / total),
         )

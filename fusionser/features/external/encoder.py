@@ -14,7 +14,7 @@ from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, USER, M
 from fusionser.optional import optional_package
 from fusionser.samples import Waveform
 
-__all__ = ["FRAME_RATE", "LONGEST", "SHORTEST", "Encoder", "encoder_of", "pieces"]
+__all__ = ["FRAME_RATE", "LONGEST", "SHORTEST", "Encoder", "encoder_of", "loaded_encoder", "pieces", "preparation_of"]
 
 LONGEST = 30 * SPEECH_RATE
 """Samples of a piece. Longer clips are cut into pieces, because attention takes memory by the square of the length."""
@@ -32,6 +32,61 @@ Moments = tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Number of frames, and sum and sum of squares of the outputs, shape (n_layers + 1, width)."""
 
 
+def preparation_of(folder: ModelFolder) -> Any:
+    """Return what prepares waveforms for an encoder: a feature extractor of transformers.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be used, or is for another rate.
+    """
+    library = optional_package("transformers", EXTRA, USER)
+    kind = "WhisperFeatureExtractor" if folder.model_type == "whisper" else "Wav2Vec2FeatureExtractor"
+    front = getattr(library, kind)
+    described = (folder.path / "preprocessor_config.json").is_file()
+    try:
+        made = front.from_pretrained(folder.path, local_files_only=True) if described else front()
+    except Exception as error:
+        raise SettingsError(f"{folder.path}: preprocessor_config.json cannot be used ({error})") from error
+    if made.sampling_rate != SPEECH_RATE:
+        raise SettingsError(f"{folder.path}: is for {made.sampling_rate} Hz; expected {SPEECH_RATE} Hz")
+    return made
+
+
+def loaded_encoder(folder: ModelFolder) -> Any:
+    """Return an encoder of transformers with its pretrained weights.
+
+    Raises
+    ------
+    SettingsError
+        If the weights cannot be read, or some are missing.
+    """
+    library, path = optional_package("transformers", EXTRA, USER), folder.path
+    kind = getattr(library, MODEL_TYPES[folder.model_type])
+    library.utils.logging.set_verbosity_error()
+    library.utils.logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model, found = kind.from_pretrained(
+                path, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            )
+    except Exception as error:
+        # A damaged or foreign file may fail in any way; nothing in it is run.
+        raise SettingsError(
+            f"{path}: the weights cannot be read ({type(error).__name__}: {str(error).splitlines()[:1]}); get the "
+            "model again"
+        ) from error
+    lacking = [name for name in found["missing_keys"] if not any(unused in name for unused in UNUSED)]
+    wrong = [*lacking, *(str(entry) for entry in found.get("mismatched_keys", ()))]
+    if wrong:
+        raise SettingsError(
+            f"{path}: lacks {len(wrong)} weights of a {folder.model_type} model, such as {wrong[0]}, which "
+            "would be random; get the model again"
+        )
+    return model
+
+
 class Encoder:
     """A pretrained encoder on a device.
 
@@ -47,50 +102,11 @@ class Encoder:
     def __init__(self, folder: ModelFolder, precision: str, device: str) -> None:
         import torch
 
-        self._library = optional_package("transformers", EXTRA, USER)
         self._folder, self._device, self._dtype = folder, device, getattr(torch, precision)
-        self._prepare = self._front_end()
-        model = self._loaded()
+        self._prepare = preparation_of(folder)
+        model = loaded_encoder(folder)
         self._whisper = folder.model_type == "whisper"
         self._model = (model.get_encoder() if self._whisper else model).to(device=device, dtype=self._dtype).eval()
-
-    def _front_end(self) -> Any:
-        kind = "WhisperFeatureExtractor" if self._folder.model_type == "whisper" else "Wav2Vec2FeatureExtractor"
-        front = getattr(self._library, kind)
-        described = (self._folder.path / "preprocessor_config.json").is_file()
-        try:
-            made = front.from_pretrained(self._folder.path, local_files_only=True) if described else front()
-        except Exception as error:
-            raise SettingsError(f"{self._folder.path}: preprocessor_config.json cannot be used ({error})") from error
-        if made.sampling_rate != SPEECH_RATE:
-            raise SettingsError(f"{self._folder.path}: is for {made.sampling_rate} Hz; expected {SPEECH_RATE} Hz")
-        return made
-
-    def _loaded(self) -> Any:
-        path = self._folder.path
-        kind = getattr(self._library, MODEL_TYPES[self._folder.model_type])
-        self._library.utils.logging.set_verbosity_error()
-        self._library.utils.logging.disable_progress_bar()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model, found = kind.from_pretrained(
-                    path, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-                )
-        except Exception as error:
-            # A damaged or foreign file may fail in any way; nothing in it is run.
-            raise SettingsError(
-                f"{path}: the weights cannot be read ({type(error).__name__}: {str(error).splitlines()[:1]}); get the "
-                "model again"
-            ) from error
-        lacking = [name for name in found["missing_keys"] if not any(unused in name for unused in UNUSED)]
-        wrong = [*lacking, *(str(entry) for entry in found.get("mismatched_keys", ()))]
-        if wrong:
-            raise SettingsError(
-                f"{path}: lacks {len(wrong)} weights of a {self._folder.model_type} model, such as {wrong[0]}, which "
-                "would be random; get the model again"
-            )
-        return model
 
     def moments(self, clips: Sequence[Waveform]) -> list[Moments]:
         """Return the moments of the outputs of every layer over the frames of each clip.

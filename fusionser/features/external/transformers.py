@@ -16,7 +16,15 @@ from fusionser.features.external.model_folder import ModelFolder, find_model
 from fusionser.features.framing import PartParameters
 from fusionser.features.maps import FrontEnd
 
-__all__ = ["POOLINGS", "EncoderLayers", "EncoderParameters", "Transformers", "check_layer", "check_pooling"]
+__all__ = [
+    "POOLINGS",
+    "EncoderLayers",
+    "EncoderParameters",
+    "OfEncoder",
+    "Transformers",
+    "check_layer",
+    "check_pooling",
+]
 
 POOLINGS = ("mean", "std")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -39,8 +47,8 @@ def check_layer(layer: Any, folder: ModelFolder) -> None:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class EncoderParameters(PartParameters):
-    """A computation by a pretrained speech encoder.
+class OfEncoder(PartParameters):
+    """A computation for a pretrained speech encoder.
 
     Parameters
     ----------
@@ -48,20 +56,15 @@ class EncoderParameters(PartParameters):
         Must be given: a folder with ``config.json`` and weights as ``.safetensors``, a name in the folder that the
         environment variable ``FUSIONSER_MODELS`` names, or a name on the Hugging Face hub. What is not on this machine
         is fetched only under `fusionser.features.downloads_allowed`, or with ``--download``.
-    precision : {"float32", "bfloat16", "float16"}, default="float32"
-        Numbers that the encoder computes with.
     """
 
     sampling_rate: ClassVar[int] = 16000
     unhashed: ClassVar[tuple[str, ...]] = ("model",)
     model: str = ""
-    precision: str = PRECISIONS[0]
 
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
         super().check()
-        if self.precision not in PRECISIONS:
-            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         self.folder()
 
     def folder(self) -> ModelFolder:
@@ -75,6 +78,25 @@ class EncoderParameters(PartParameters):
     def stamps(self) -> list[Stamp]:
         """Return what the model was trained on, and its licence, as far as it says so."""
         return [Stamp(kind="pretrained", value=self.folder().described())]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EncoderParameters(OfEncoder):
+    """A computation by a pretrained speech encoder.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16", "float16"}, default="float32"
+        Numbers that the encoder computes with.
+    """
+
+    precision: str = PRECISIONS[0]
+
+    def check(self) -> None:
+        """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
+        super().check()
 
     def encoder(self, device: str) -> Encoder:
         """Return the encoder on a device."""
