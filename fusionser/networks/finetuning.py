@@ -33,7 +33,7 @@ BASE = "base"
 LEAST_VARIANCE = 1e-5
 
 
-def untrained_encoder(folder: ModelFolder) -> nn.Module:
+def untrained_encoder(folder: ModelFolder) -> Any:
     """Return an encoder of transformers with random weights, without its random masks and dropped layers."""
     library = optional_package("transformers", EXTRA, USER)
     kind = getattr(library, MODEL_TYPES[folder.model_type])
@@ -47,11 +47,11 @@ def untrained_encoder(folder: ModelFolder) -> nn.Module:
         raise SettingsError(f"{folder.path / 'config.json'}: no model can be built from it ({error})") from error
 
 
-def without_parametrisations(model: nn.Module) -> nn.Module:
+def without_parametrisations(model: Any) -> Any:
     """Replace weights that are computed from others by plain ones, so that networks can be copied and pickled."""
     for layer in list(model.modules()):
         if parametrize.is_parametrized(layer):
-            for name in list(layer.parametrizations):  # type: ignore[arg-type]
+            for name in list(layer.parametrizations):
                 parametrize.remove_parametrizations(layer, name)
             # They translate names of earlier versions of torch, and cannot be pickled.
             layer._load_state_dict_pre_hooks.clear()
@@ -80,7 +80,7 @@ class FinetunedEncoder(Network):
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Any,
         n_classes: int,
         units: int = 64,
         dropout: float = 0.1,
@@ -88,11 +88,11 @@ class FinetunedEncoder(Network):
         adapters: int = 0,
     ) -> None:
         super().__init__()
-        config: Any = encoder.config
+        config = encoder.config
         self.depth, self.layer_factor = int(config.num_hidden_layers), layer_factor
         # Those with a group norm were trained on padded clips without a mask, the others with one.
         self.masks = getattr(config, "feat_extract_norm", "layer") == "layer"
-        self.encoder: Any = _with_adapters(encoder, adapters) if adapters else encoder
+        self.encoder = _with_adapters(encoder, adapters) if adapters else encoder
         self.encoder.feature_extractor._freeze_parameters()
         for name, weight in self.encoder.named_parameters():
             if name.endswith("masked_spec_embed"):
@@ -153,12 +153,11 @@ def _statistics(frames: Tensor, counts: Tensor) -> Tensor:
     return torch.cat([mean, variance.clamp_min(LEAST_VARIANCE).sqrt()], dim=1)
 
 
-def _with_adapters(encoder: nn.Module, rank: int) -> nn.Module:
+def _with_adapters(encoder: Any, rank: int) -> Any:
     """Return the encoder with adapters in its feed-forward layers, the only weights of it that are then trained."""
     peft = optional_package("peft", "adapters", f"{USER} with adapters")
     config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=list(ADAPTED))
-    adapted: nn.Module = peft.inject_adapter_in_model(config, encoder)
-    return adapted
+    return peft.inject_adapter_in_model(config, encoder)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

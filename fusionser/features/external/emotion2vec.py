@@ -17,7 +17,6 @@ from fusionser.features.external.encoder import SHORTEST, pieces
 from fusionser.features.external.transformers import check_pooling
 from fusionser.features.external.weights import hash_of_files
 from fusionser.onnx_session import open_session
-from fusionser.samples import Waveform
 
 __all__ = ["Emotion2vec"]
 
@@ -154,7 +153,7 @@ class Emotion2vec(ExternalBlock):
         return _trial_of(self.file, self.made_with()["weights"], self.output)
 
 
-def _standardised(samples: Waveform) -> npt.NDArray[np.float32]:
+def _standardised(samples: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     wide = samples.astype(np.float64)
     return ((wide - wide.mean()) / np.sqrt(wide.var() + TINY)).astype(np.float32)
 
