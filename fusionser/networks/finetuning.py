@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
@@ -249,7 +250,7 @@ class TransformersFinetuned(DeepExtractor):
         """Return the trained weights, and the hash of the pretrained model, as the bytes of a safetensors file."""
         from safetensors.torch import save
 
-        return save(self.network_.changed(), {BASE: self._folder().weights()})
+        return save(self._changed(), {BASE: self._folder().weights()})
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Restore the network. Raise `ValueError` if the weights do not fit, or are for another pretrained model."""
@@ -271,6 +272,12 @@ class TransformersFinetuned(DeepExtractor):
         self.begin(network)
         network.load_state_dict(tensors, strict=False)
         self.network_ = network.requires_grad_(False).eval()
+
+    def _changed(self) -> dict[str, Tensor]:
+        check_is_fitted(self, "network_")
+        if not isinstance(self.network_, FinetunedEncoder):
+            raise SettingsError(f"{USER} has the network {type(self.network_).__name__}; fit it again")
+        return self.network_.changed()
 
     def _folder(self) -> ModelFolder:
         front = self.resolved_front_end()
