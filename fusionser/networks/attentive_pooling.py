@@ -60,6 +60,7 @@ class AttentivePooling(Network):
 
     Examples
     --------
+    >>> import torch
     >>> AttentivePooling(16, 6).embed(torch.ones(2, 50, 16)).shape
     torch.Size([2, 64])
     """
