@@ -37,7 +37,7 @@ class EncoderFrames(EncoderParameters, FrontEnd):
     >>> EncoderFrames(duration=60.0).check()
     Traceback (most recent call last):
     ...
-    fusionser.errors.SettingsError: duration is 60.0; expected 0.1 to 30
+    fusionser.errors.SettingsError: duration is 60.0; expected 0.1 to 30.0
     """
 
     kind: ClassVar[str] = "encoder-frames"
