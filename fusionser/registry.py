@@ -256,6 +256,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "columns": "features.external.columns:GivenColumns",
         "opensmile": "features.external.opensmile:OpenSMILE",
         "ge2e": "features.external.ge2e:GE2E",
+        "emotion2vec": "features.external.emotion2vec:Emotion2vec",
         "transformers": "features.external.transformers:Transformers",
         "transformers-chosen-layer": "features.external.chosen_layer:ChosenLayer",
     },
@@ -267,6 +268,8 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "raw-waveform": "features.maps:RawWaveform",
         "block-vector": "features.maps:BlockVector",
         "encoder-layers": "features.external.transformers:EncoderLayers",
+        "encoder-waveform": "features.external.encoder_waveform:EncoderWaveform",
+        "encoder-frames": "features.external.encoder_frames:EncoderFrames",
     },
     "networks": {
         "conv1d": "networks.conv1d:Conv1DExtractor",
@@ -287,6 +290,8 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         **{f"temporal-cnn-{n}": f"networks.temporal_cnn:TemporalCNN{n}Extractor" for n in range(1, 6)},
         "crnn": "networks.crnn:CRNNExtractor",
         "vgg16": "networks.vgg16:VGG16Extractor",
+        "transformers-attentive": "networks.attentive_pooling:TransformersAttentive",
+        "transformers-finetuned": "networks.finetuning:TransformersFinetuned",
     },
     "classifiers": {
         "svm": "classifiers.svm:SVM",

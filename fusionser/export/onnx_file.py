@@ -19,8 +19,9 @@ from fusionser.features.inputs import object_column
 from fusionser.features.maps import FrontEnd
 from fusionser.files import brief_folder, write_bytes
 from fusionser.likeness import pack_unlikeness
-from fusionser.model import Agreement, Model, OnnxCard, OnnxInput, OnnxModel, describe, need_runtime
+from fusionser.model import Agreement, Model, OnnxCard, OnnxInput, OnnxModel, describe
 from fusionser.model.whole_waveform import WholeWaveform
+from fusionser.onnx_session import need_runtime
 from fusionser.quiet import quiet
 from fusionser.results import versions
 from fusionser.rows import check_rows

@@ -10,6 +10,9 @@ from .estimated_gender import EstimatedGender as EstimatedGender
 from .external.chosen_layer import ChosenLayer as ChosenLayer
 from .external.columns import GivenColumns as GivenColumns
 from .external.columns import matching_columns as matching_columns
+from .external.emotion2vec import Emotion2vec as Emotion2vec
+from .external.encoder_frames import EncoderFrames as EncoderFrames
+from .external.encoder_waveform import EncoderWaveform as EncoderWaveform
 from .external.ge2e import GE2E as GE2E
 from .external.model_folder import downloads_allowed as downloads_allowed
 from .external.opensmile import OpenSMILE as OpenSMILE

@@ -15,7 +15,6 @@ from .onnx_model import OnnxInput as OnnxInput
 from .onnx_model import OnnxModel as OnnxModel
 from .onnx_model import describe as describe
 from .onnx_model import load_onnx as load_onnx
-from .onnx_model import need_runtime as need_runtime
 from .predictor import LEAST_PROBABILITY as LEAST_PROBABILITY
 from .predictor import MOST_UNLIKE as MOST_UNLIKE
 from .predictor import UNSURE as UNSURE

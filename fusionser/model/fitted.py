@@ -235,26 +235,34 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
     return Model(Pipeline([(FEATURES, extractor), (SCALE, scaler), (CLASSIFIER, classifier)]), card, unlikeness)
 
 
-def digests_of(extractor: FeatureExtractor) -> dict[str, str]:
-    """Return the digest of each block of fusionser, or of the input of each network, by the name of the block."""
+def _computed(extractor: FeatureExtractor) -> dict[str, Any]:
+    """Return each block of fusionser, or the input of each network, by the name of the block."""
     computed = {
         name: block.resolved_front_end() if isinstance(block, LearnedBlock) else block
         for name, block in extractor.blocks
     }
     # Plugins have versions of their own, which the card names.
-    return {name: one.digest() for name, one in computed.items() if not one.origin()}
+    return {name: one for name, one in computed.items() if not one.origin()}
+
+
+def digests_of(extractor: FeatureExtractor) -> dict[str, str]:
+    """Return the digest of each block of fusionser, or of the input of each network, by the name of the block."""
+    return {name: one.digest() for name, one in _computed(extractor).items()}
 
 
 def _check_revisions(card: ModelCard, extractor: FeatureExtractor) -> None:
     """Raise `ModelFileError` if the columns of the model are computed otherwise than when it was fitted."""
     now = digests_of(extractor)
     changed = [name for name, digest in card.digests.items() if now.get(name) != digest]
-    if changed:
-        made = card.versions.get("fusionser", "another version")
-        raise ModelFileError(
-            f"it was fitted with fusionser {made}, which computed {', '.join(changed)} otherwise than this version; "
-            "fit the model again, or install that version"
-        )
+    if not changed:
+        return
+    made = card.versions.get("fusionser", "another version")
+    foreign = [name for name, one in _computed(extractor).items() if name in changed and one.made_with()]
+    others = f"; or these have other weights or packages than then: {', '.join(foreign)}" if foreign else ""
+    raise ModelFileError(
+        f"it was fitted with fusionser {made}, which computed {', '.join(changed)} otherwise than this version"
+        f"{others}; fit the model again, or install that version{' or use those weights' if foreign else ''}"
+    )
 
 
 def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableClassifier]]:

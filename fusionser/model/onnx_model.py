@@ -1,10 +1,8 @@
 """Models in ONNX files. They predict with ONNX Runtime, without torch and scikit-learn."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -23,18 +21,19 @@ from fusionser.features.extraction import Extraction
 from fusionser.features.inputs import table_of
 from fusionser.features.maps import front_end
 from fusionser.features.table import FeatureTable
-from fusionser.files import brief_folder, exists, is_file
+from fusionser.files import exists, is_file
 from fusionser.likeness import Unlikeness, unpack_unlikeness
 from fusionser.model.card import ModelCard
 from fusionser.model.predictor import Answers, Predictor
 from fusionser.model.whole_waveform import WholeWaveform
+from fusionser.onnx_session import need_runtime, open_session
 from fusionser.registry import BLOCKS
 from fusionser.results import BlockSettings
 from fusionser.rows import array_columns
 from fusionser.spec import stored_elsewhere
 from fusionser.waveform import Rates
 
-__all__ = ["METADATA", "Agreement", "OnnxCard", "OnnxInput", "OnnxModel", "load_onnx", "need_runtime"]
+__all__ = ["METADATA", "Agreement", "OnnxCard", "OnnxInput", "OnnxModel", "load_onnx"]
 
 METADATA = "fusionser"
 """Key of the description among the metadata of the file."""
@@ -45,9 +44,6 @@ ROUNDING = 1e-3
 """How far the probabilities of rounded weights, and their sums, may be off."""
 
 """Most clips that are computed at once."""
-
-WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
-"""Option of ONNX Runtime: where it looks for weights in other files."""
 
 GIBIBYTE = 1 << 30
 """Largest file that is read; ONNX files cannot exceed two of these."""
@@ -139,19 +135,6 @@ class OnnxCard(Record):
     versions: dict[str, str]
 
 
-def need_runtime() -> Any:
-    """Import ONNX Runtime; raise `SettingsError` with the remedy if it is not installed."""
-    if find_spec("onnxruntime") is None:
-        raise SettingsError(
-            'ONNX files need ONNX Runtime, which is not installed; install it with: pip install "fusionser[onnx]"'
-        )
-    import onnxruntime
-
-    # Its warnings about graphs are for those who write them.
-    onnxruntime.set_default_logger_severity(3)
-    return onnxruntime
-
-
 class OnnxModel(Predictor):
     """A model in an ONNX file, which predicts like the model that it was made of.
 
@@ -177,7 +160,7 @@ class OnnxModel(Predictor):
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self.session = _session(content)
+        self.session = open_session(content)
         self.onnx_card = _described(self.session)
         self.card = self.onnx_card.model
         self.unlikeness = _unlikeness(self.onnx_card)
@@ -334,22 +317,6 @@ def load_onnx(path: str | Path) -> OnnxModel:
         return OnnxModel(content)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
-
-
-def _session(content: bytes) -> Any:
-    runtime = need_runtime()
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    # ONNX Runtime does not read the variable that all other libraries here read.
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
-    try:
-        with brief_folder() as empty:
-            # A graph may name other files that hold its weights, and here it finds none.
-            options.add_session_config_entry(WEIGHTS_FOLDER, str(empty))
-            return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelFileError(f"not an ONNX file that can be used ({' '.join(str(error).split())[:200]})") from error
 
 
 def _described(session: Any) -> OnnxCard:

@@ -1,5 +1,7 @@
 import fusionser.registry as registry
 
+from .attentive_pooling import AttentivePooling as AttentivePooling
+from .attentive_pooling import TransformersAttentive as TransformersAttentive
 from .batches import Batches as Batches
 from .batches import Distortion as Distortion
 from .cnn_lstm import CNNLSTM1D as CNNLSTM1D
@@ -24,6 +26,8 @@ from .crnn import CRNNExtractor as CRNNExtractor
 from .device import choose_device as choose_device
 from .device import feature_device as feature_device
 from .extractor import DeepExtractor as DeepExtractor
+from .finetuning import FinetunedEncoder as FinetunedEncoder
+from .finetuning import TransformersFinetuned as TransformersFinetuned
 from .perceptron import Perceptron as Perceptron
 from .progress import training_progress as training_progress
 from .recurrent import FrameRecurrent as FrameRecurrent

@@ -50,6 +50,10 @@ class Network(nn.Module):
         self.preparation = None
         self.register_buffer("temperature", torch.ones(()))
 
+    def learning_rates(self) -> list[tuple[str, float]]:
+        """Return patterns of names of parameters, and the factor of their learning rate; the first that fits counts."""
+        return []
+
     def embed(self, x: Tensor) -> Tensor:
         """Return the hidden units, shape (n_clips, n_units)."""
         raise NotImplementedError
@@ -162,9 +166,12 @@ class AttentiveStatistics(nn.Module):
         super().__init__()
         self.score = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Reduce (n_clips, n_steps, width) to (n_clips, 2 * width)."""
-        weights = self.score(x).softmax(dim=1)
+    def forward(self, x: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Reduce (n_clips, n_steps, width) to (n_clips, 2 * width), over the steps that `inside` marks, else all."""
+        scores = self.score(x)
+        if inside is not None:
+            scores = scores.masked_fill(~inside[:, :, None], -1e9)
+        weights = scores.softmax(dim=1)
         mean = (weights * x).sum(dim=1)
         variance = (weights * x**2).sum(dim=1) - mean**2
         return torch.cat([mean, variance.clamp_min(1e-5).sqrt()], dim=1)

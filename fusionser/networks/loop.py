@@ -101,7 +101,7 @@ class Curve(Callback):
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
         """Record the learning rate and the validation UAR and accuracy, and report progress."""
-        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
+        net.history.record("learning_rate", float(net.optimizer_.param_groups[-1]["lr"]))
         if self.counts[1].any():
             shown = self.counts[1] > 0
             net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))

@@ -199,17 +199,15 @@ def _fit(
         validation = _dataset(network, rows.validation_inputs, rows.validation_targets, device)
     options: dict[str, Any] = {"n_classes": n_targets, "rng": rng, "groups": rows.groups, "distortion": distortion}
     options.update(corpora=corpora, seed=seed)
-    steps = len(Batches(training, settings.batch_size, **options))
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
-    optimiser, more = OPTIMISERS[settings.optimiser]
     criterion, by_corpus = _criterion(settings, rows.targets, corpora, classes)
+    steps = len(Batches(training, settings.batch_size, **options))
+    callbacks = [*_callbacks(network, settings, name, n_classes, steps, validation is not None), *kept]
     net = Net(
         network,
         criterion,
         criterion__weight=weight,
         criterion__label_smoothing=settings.label_smoothing,
-        optimizer=getattr(torch.optim, optimiser),
-        optimizer__weight_decay=settings.weight_decay,
         lr=settings.learning_rate,
         max_epochs=settings.epochs,
         batch_size=settings.batch_size,
@@ -217,11 +215,11 @@ def _fit(
         iterator_valid=Batches,
         iterator_valid__batch_size=prediction_batch(training.X),
         train_split=None if validation is None else predefined_split(validation),
-        callbacks=[*_callbacks(settings, name, n_classes, steps, validation is not None), *kept],
+        callbacks=callbacks,
         device=device,
         verbose=0,
         **{f"criterion__{key}": value for key, value in by_corpus.items()},
-        **{f"optimizer__{key}": value for key, value in more.items()},
+        **_optimiser(network, settings),
         **{f"iterator_train__{key}": value for key, value in options.items()},
     )
     net.half = settings.precision == "bfloat16"
@@ -232,6 +230,22 @@ def _fit(
     if validation is not None:
         _calibrate(network, validation)
     return [_record(epoch) for epoch in net.history]
+
+
+def _rates(network: Network, settings: NetworkTraining) -> list[tuple[str, dict[str, float]]]:
+    """Return the groups of parameters with learning rates of their own."""
+    return [(names, {"lr": settings.learning_rate * factor}) for names, factor in network.learning_rates()]
+
+
+def _optimiser(network: Network, settings: NetworkTraining) -> dict[str, Any]:
+    """Return the optimiser and its parameters, as skorch takes them."""
+    name, more = OPTIMISERS[settings.optimiser]
+    return {
+        "optimizer": getattr(torch.optim, name),
+        "optimizer__weight_decay": settings.weight_decay,
+        "optimizer__param_groups": _rates(network, settings),
+        **{f"optimizer__{key}": value for key, value in more.items()},
+    }
 
 
 def _targets(
@@ -271,7 +285,9 @@ def _dataset(
     return Dataset(prepared(network, inputs, device), torch.from_numpy(targets).to(device))
 
 
-def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int, validation: bool) -> list[Any]:
+def _callbacks(
+    network: Network, settings: NetworkTraining, name: str, n_classes: int, steps: int, validation: bool
+) -> list[Any]:
     from skorch.callbacks import LRScheduler
 
     from fusionser.networks.loop import ClipGradients, Curve, EarlyStop
@@ -284,7 +300,8 @@ def _callbacks(settings: NetworkTraining, name: str, n_classes: int, steps: int,
         rate = LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR,
             step_every="batch",
-            max_lr=settings.learning_rate,
+            # The rest of the parameters are the last group.
+            max_lr=[*(group["lr"] for _, group in _rates(network, settings)), settings.learning_rate],
             total_steps=total,
             pct_start=max(0.25, 2 / total),
         )

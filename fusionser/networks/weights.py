@@ -1,7 +1,7 @@
 """Networks as safetensors, a format that holds only names and numbers and no code."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from fusionser.checksums import with_checksum, without_checksum
 from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
 
-__all__ = ["keep", "pack_network", "read_kept", "unpack_network"]
+__all__ = ["check_tensors", "keep", "metadata_of", "pack_network", "read_kept", "unpack_network"]
 
 Built = TypeVar("Built", bound=Network)
 
@@ -28,6 +28,14 @@ def keep(content: bytes, path: Path) -> None:
     write_bytes(path, with_checksum(content, path.name))
 
 
+def metadata_of(content: bytes) -> dict[str, str]:
+    """Return the metadata in the header of a safetensors file that `safetensors.torch.load` could read."""
+    # The header is JSON; its size comes first, as eight bytes.
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    found: dict[str, str] = header.get("__metadata__", {})
+    return found
+
+
 def read_kept(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file that `keep` wrote.
 
@@ -39,9 +47,31 @@ def read_kept(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         If it cannot be read.
     """
     content = without_checksum(path.read_bytes(), path.name)
-    # The header is JSON; its size comes first, as eight bytes.
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return load(content), header.get("__metadata__", {})
+    return load(content), metadata_of(content)
+
+
+def check_tensors(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> None:
+    """Raise `ValueError` unless tensors, which may be a stranger's, can be the weights and buffers of a network.
+
+    Parameters
+    ----------
+    tensors, wanted : mapping of str to Tensor
+        Names, shapes and types must agree, and numbers must be finite.
+    """
+    if set(tensors) != set(wanted):
+        raise ValueError("the weights belong to another network")
+    for name, value in tensors.items():
+        if value.shape != wanted[name].shape or value.dtype != wanted[name].dtype:
+            raise ValueError(
+                f"the weights '{name}' are {tuple(value.shape)} of {value.dtype}; expected "
+                f"{tuple(wanted[name].shape)} of {wanted[name].dtype}"
+            )
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(f"the weights '{name}' are not finite")
+        if name.endswith("running_var") and bool((value < 0).any()):
+            raise ValueError(f"the variances '{name}' are negative")
+    if not float(tensors["temperature"]) > 0:
+        raise ValueError("the temperature is not positive")
 
 
 def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
@@ -66,20 +96,7 @@ def unpack_network(build: Callable[[], Built], content: bytes) -> Built:
     except Exception as error:
         # safetensors raises different errors for different kinds of damage.
         raise ValueError(f"the weights cannot be read ({error})") from error
-    if set(tensors) != set(wanted):
-        raise ValueError("the weights belong to another network")
-    for name, value in tensors.items():
-        if value.shape != wanted[name].shape or value.dtype != wanted[name].dtype:
-            raise ValueError(
-                f"the weights '{name}' are {tuple(value.shape)} of {value.dtype}; expected "
-                f"{tuple(wanted[name].shape)} of {wanted[name].dtype}"
-            )
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ValueError(f"the weights '{name}' are not finite")
-        if name.endswith("running_var") and bool((value < 0).any()):
-            raise ValueError(f"the variances '{name}' are negative")
-    if not float(tensors["temperature"]) > 0:
-        raise ValueError("the temperature is not positive")
+    check_tensors(tensors, wanted)
     # Copied, to have the memory layout of the architecture. `to_empty` would do the same, but imports much more.
     copies = {
         name: torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).copy_(tensors[name])

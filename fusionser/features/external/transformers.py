@@ -11,21 +11,44 @@ from fusionser.errors import SettingsError
 from fusionser.facts import Stamp
 from fusionser.features.clip import Array, Clip
 from fusionser.features.external.base import ExternalBlock
-from fusionser.features.external.encoder import SHORTEST, Moments, encoder_of
+from fusionser.features.external.encoder import SHORTEST, Encoder, Moments, encoder_of
 from fusionser.features.external.model_folder import ModelFolder, find_model
 from fusionser.features.framing import PartParameters
 from fusionser.features.maps import FrontEnd
 
-__all__ = ["POOLINGS", "EncoderLayers", "Transformers"]
+__all__ = [
+    "POOLINGS",
+    "EncoderLayers",
+    "EncoderParameters",
+    "OfEncoder",
+    "Transformers",
+    "check_layer",
+    "check_pooling",
+]
 
 POOLINGS = ("mean", "std")
 PRECISIONS = ("float32", "bfloat16", "float16")
 AVERAGE = "mean"
 
 
+def check_pooling(pooling: Any) -> None:
+    """Raise `SettingsError` unless statistics over frames are one or both of `POOLINGS`."""
+    listed = [] if isinstance(pooling, str) or not isinstance(pooling, Sequence) else list(pooling)
+    if not listed or not set(listed) <= set(POOLINGS) or len(set(listed)) < len(listed):
+        raise SettingsError(f"pooling is {pooling!r}; expected a list of one or both of {', '.join(POOLINGS)}")
+
+
+def check_layer(layer: Any, folder: ModelFolder) -> None:
+    """Raise `SettingsError` unless a layer is the number of one of an encoder, or "mean"."""
+    most = folder.layers
+    number = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
+    if layer != AVERAGE and not (number and -most - 1 <= int(layer) <= most):
+        raise SettingsError(f"layer is {layer!r}; expected 0 to {most}, -1 to {-most - 1}, or '{AVERAGE}'")
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class EncoderParameters(PartParameters):
-    """A computation by a pretrained speech encoder.
+class OfEncoder(PartParameters):
+    """A computation for a pretrained speech encoder.
 
     Parameters
     ----------
@@ -33,26 +56,15 @@ class EncoderParameters(PartParameters):
         Must be given: a folder with ``config.json`` and weights as ``.safetensors``, a name in the folder that the
         environment variable ``FUSIONSER_MODELS`` names, or a name on the Hugging Face hub. What is not on this machine
         is fetched only under `fusionser.features.downloads_allowed`, or with ``--download``.
-    pooling : sequence of {"mean", "std"}, default=("mean", "std")
-        Statistics of the outputs over the frames of the clip.
-    precision : {"float32", "bfloat16", "float16"}, default="float32"
-        Numbers that the encoder computes with.
     """
 
     sampling_rate: ClassVar[int] = 16000
     unhashed: ClassVar[tuple[str, ...]] = ("model",)
     model: str = ""
-    pooling: Sequence[str] = POOLINGS
-    precision: str = PRECISIONS[0]
 
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
         super().check()
-        listed = [] if isinstance(self.pooling, str) else list(self.pooling)
-        if not listed or not set(listed) <= set(POOLINGS) or len(set(listed)) < len(listed):
-            raise SettingsError(f"pooling is {self.pooling!r}; expected a list of one or both of {', '.join(POOLINGS)}")
-        if self.precision not in PRECISIONS:
-            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         self.folder()
 
     def folder(self) -> ModelFolder:
@@ -67,10 +79,51 @@ class EncoderParameters(PartParameters):
         """Return what the model was trained on, and its licence, as far as it says so."""
         return [Stamp(kind="pretrained", value=self.folder().described())]
 
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EncoderParameters(OfEncoder):
+    """A computation by a pretrained speech encoder.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16", "float16"}, default="float32"
+        Numbers that the encoder computes with.
+    """
+
+    precision: str = PRECISIONS[0]
+
+    def check(self) -> None:
+        """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
+        super().check()
+
+    def encoder(self, device: str) -> Encoder:
+        """Return the encoder on a device."""
+        folder = self.folder()
+        return encoder_of(folder, folder.weights(), self.precision, device)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PooledEncoder(EncoderParameters):
+    """A computation by a pretrained speech encoder, whose outputs are pooled over the frames of the clip.
+
+    Parameters
+    ----------
+    pooling : sequence of {"mean", "std"}, default=("mean", "std")
+        Statistics of the outputs over the frames of the clip.
+    """
+
+    pooling: Sequence[str] = POOLINGS
+
+    def check(self) -> None:
+        """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
+        check_pooling(self.pooling)
+        super().check()
+
     def pooled(self, clips: Sequence[Clip], device: str) -> list[npt.NDArray[np.float64]]:
         """Return the statistics of every layer for each clip, shape (n_layers + 1, n_statistics, width)."""
-        folder = self.folder()
-        encoder = encoder_of(folder, folder.weights(), self.precision, device)
+        encoder = self.encoder(device)
         settings = self.clip_settings()
         return [self._statistics(one) for one in encoder.moments([clip.waveform(settings, SHORTEST) for clip in clips])]
 
@@ -82,7 +135,7 @@ class EncoderParameters(PartParameters):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Transformers(EncoderParameters, ExternalBlock):
+class Transformers(PooledEncoder, ExternalBlock):
     """Outputs of a pretrained speech encoder of the transformers library, pooled over the clip.
 
     The encoder is one of wav2vec 2.0 (Baevski et al. 2020), HuBERT (Hsu et al. 2021), WavLM (Chen et al. 2022),
@@ -111,10 +164,7 @@ class Transformers(EncoderParameters, ExternalBlock):
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is out of range, or the model cannot be used."""
         super().check()
-        most = self.folder().layers
-        number = isinstance(self.layer, int | np.integer) and not isinstance(self.layer, bool)
-        if self.layer != AVERAGE and not (number and -most - 1 <= int(self.layer) <= most):
-            raise SettingsError(f"layer is {self.layer!r}; expected 0 to {most}, -1 to {-most - 1}, or '{AVERAGE}'")
+        check_layer(self.layer, self.folder())
 
     def names(self) -> list[str]:
         """Return the names of the columns within the block."""
@@ -132,7 +182,7 @@ class Transformers(EncoderParameters, ExternalBlock):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class EncoderLayers(EncoderParameters, FrontEnd):
+class EncoderLayers(PooledEncoder, FrontEnd):
     """Outputs of all layers of a pretrained speech encoder, each pooled over the clip."""
 
     kind: ClassVar[str] = "encoder-layers"
