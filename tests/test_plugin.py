@@ -20,6 +20,8 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fusionser.registry import REGISTRIES
+
 PACKAGE = "fusionser-plugin-example"
 NAMES = {
     "blocks": "crest",
@@ -315,18 +317,7 @@ def test_a_model_says_what_it_lacks_where_the_package_is_missing(run, fitted, re
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
     """A package that cannot be imported, with a name of each kind; one name is taken by fusionser."""
-    kinds = (
-        "blocks",
-        "networks",
-        "front_ends",
-        "classifiers",
-        "corpora",
-        "dataset_formats",
-        "augmentations",
-        "protocols",
-        "presets",
-        "conditions",
-    )
+    kinds = [kind.replace("-", "_") for kind in REGISTRIES]
     points = {kind: {"broken": "broken_module:Thing"} for kind in kinds}
     points["blocks"]["mfcc"] = "broken_module:Thing"
     modules = {"broken_module": "import no_such_module\n"}
