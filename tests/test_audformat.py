@@ -277,7 +277,7 @@ def test_a_header_and_a_pickle_cannot_run_code(small, tmp_path):
 @pytest.mark.parametrize(("package", "place"), [("audformat", None), ("audb", "audb:voices")])
 def test_an_absent_package_is_a_sentence_with_the_command(small, monkeypatch, package, place):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(FusionserError, match=rf"need the package {package}; .*pip install 'fusionser\[audformat\]'"):
+    with pytest.raises(FusionserError, match=rf'needs the package {package}, .*pip install "fusionser\[audformat\]"'):
         list_rows(place or small[0])
 
 

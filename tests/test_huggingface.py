@@ -245,7 +245,7 @@ def test_the_settings_of_the_package_are_as_before(voices):
 
 def test_an_absent_package_is_a_sentence_with_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(FusionserError, match=r"need the package datasets; .*pip install 'fusionser\[huggingface\]'"):
+    with pytest.raises(FusionserError, match=r'needs the package datasets, .*pip install "fusionser\[huggingface\]"'):
         list_rows("hf:nobody/nothing")
 
 

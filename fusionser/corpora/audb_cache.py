@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from fusionser.errors import CorpusError, FusionserError, SettingsError
+from fusionser.errors import CorpusError, SettingsError
+from fusionser.optional import optional_package
 
-__all__ = ["REMEDY", "database_folder", "is_named", "safe_loader"]
+__all__ = ["database_folder", "is_named", "safe_loader"]
 
 PREFIX = "audb:"
 NAMED = re.compile(r"(?P<name>[\w.-]+)(==(?P<version>[\w.+-]+))?")
-REMEDY = "install it with: pip install 'fusionser[audformat]'"
 
 
 def is_named(place: str) -> bool:
@@ -30,11 +30,7 @@ def is_named(place: str) -> bool:
 
 
 def _audb() -> Any:
-    try:
-        import audb
-    except ImportError as error:
-        raise FusionserError(f"databases by the name 'audb:' need the package audb; {REMEDY}") from error
-    return audb
+    return optional_package("audb", "audformat", "a database by the name 'audb:'")
 
 
 def database_folder(place: str, download: bool) -> Path:

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from fusionser.corpora.audb_cache import REMEDY, database_folder, is_named, safe_loader
+from fusionser.corpora.audb_cache import database_folder, is_named, safe_loader
 from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import USUAL_COLUMNS, DatasetFormat, Entries, Wanted, row_of
 from fusionser.corpora.unpacked import is_inside
-from fusionser.errors import CorpusError, FusionserError, SettingsError, unknown_name
+from fusionser.errors import CorpusError, SettingsError, unknown_name
 from fusionser.files import brief_folder
+from fusionser.optional import optional_package
 from fusionser.rows import SPLIT_COLUMN
 
 __all__ = ["AudformatDatabase"]
@@ -26,11 +27,7 @@ EMOTION = "emotion"
 
 
 def _audformat() -> Any:
-    try:
-        import audformat
-    except ImportError as error:
-        raise FusionserError(f"databases in audformat need the package audformat; {REMEDY}") from error
-    return audformat
+    return optional_package("audformat", "audformat", "a database in audformat")
 
 
 class AudformatDatabase(DatasetFormat):

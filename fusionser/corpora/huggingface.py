@@ -14,11 +14,11 @@ from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import DatasetFormat, Entries, Wanted, chosen_columns, chosen_parts, row_of
 from fusionser.corpora.unpacked import unpack, unpacked_folder
 from fusionser.errors import CorpusError, FusionserError, SettingsError
+from fusionser.optional import optional_package
 from fusionser.rows import SPLIT_COLUMN
 
 __all__ = ["HuggingFaceDataset"]
 
-REMEDY = "install it with: pip install 'fusionser[huggingface]'"
 PREFIX = "hf:"
 SAVED = ("dataset_dict.json", "state.json")
 """Files of a folder that ``save_to_disk`` wrote."""
@@ -69,11 +69,7 @@ def _is_published(folder: Path) -> bool:
 
 
 def _datasets() -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise FusionserError(f"datasets of the Hugging Face hub need the package datasets; {REMEDY}") from error
-    return datasets
+    return optional_package("datasets", "huggingface", "a dataset of the Hugging Face hub")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from fusionser.errors import SettingsError
+from fusionser.optional import optional_package
 from fusionser.tracking.base import Tracker, TrackingRun
 
 __all__ = ["MLflow"]
@@ -55,14 +55,7 @@ class MLflow(Tracker):
         super().__init__(place)
         for variable, value in DEFAULTS.items():
             os.environ.setdefault(variable, value)
-        try:
-            from mlflow import MlflowClient
-        except ImportError as error:
-            raise SettingsError(
-                "--track mlflow needs the package mlflow; pip install --constraint constraints.txt --editable "
-                "'.[mlflow]'"
-            ) from error
-        self._open = MlflowClient
+        self._open = optional_package("mlflow", "mlflow", "--track mlflow").MlflowClient
         self._client: Any = None
         self._experiment = ""
 

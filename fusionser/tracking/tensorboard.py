@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from fusionser.errors import SettingsError
+from fusionser.optional import optional_package
 from fusionser.tracking.base import Tracker, TrackingRun
 
 __all__ = ["TensorBoard"]
@@ -35,13 +36,10 @@ class TensorBoard(Tracker):
         super().__init__(place)
         if not place:
             raise SettingsError("--track is 'tensorboard'; expected a folder, such as tensorboard:runs")
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise SettingsError(
-                "--track tensorboard needs the package tensorboard; pip install --constraint constraints.txt "
-                "--editable '.[tensorboard]'"
-            ) from error
+        # torch's writer imports it.
+        optional_package("tensorboard", "tensorboard", "--track tensorboard")
+        from torch.utils.tensorboard import SummaryWriter
+
         self._open = SummaryWriter
 
     def write(self, run: TrackingRun, parent: str | None) -> None:
