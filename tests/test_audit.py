@@ -205,8 +205,17 @@ def test_names_alone_are_audited_and_said_so(command, tmp_path):
     assert done.status == 1
     assert done.json["audio"] is False
     assert done.json["between"][0]["speakers"] == ["emodb/03", "emodb/08"]
-    assert done.json["between"][0]["classes_only"] == [[], ["angry"]] or done.json["between"][0]["classes_only"]
+    assert done.json["between"][0]["classes_only"] == [["happy"], ["angry"]]
     assert [note["kind"] for note in done.json["notes"]] == ["names-only"]
+
+
+def test_names_alone_do_not_tell_that_there_are_no_copies(command, tmp_path):
+    names = pd.DataFrame({"file": ["DC_a01", "JE_a01"], "split": ["train", "test"], "speaker": ["DC", "JE"]})
+    names.to_csv(tmp_path / "names.csv", index=False)
+    done = command("audit", tmp_path / "names.csv")
+    said = " ".join(done.output.split())
+    assert "no leak was found (speakers, scaled)" in said
+    assert "so copies are unknown" in said
 
 
 def test_folds_are_compared_one_by_one():
