@@ -33,6 +33,7 @@ __all__ = [
     "PRESETS",
     "PROTOCOLS",
     "REGISTRIES",
+    "REGRESSORS",
     "Named",
     "Registry",
     "code_origin",
@@ -293,6 +294,11 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "lstm": "classifiers.neural:LSTM",
         "bilstm": "classifiers.neural:BiLSTM",
     },
+    "regressors": {
+        "svm": "regressors.svm:SVM",
+        "random-forest": "regressors.random_forest:RandomForest",
+        "xgboost": "regressors.gradient_boosting:XGBoost",
+    },
     "corpora": {
         "ravdess": "corpora.ravdess:Ravdess",
         "ravdess-song": "corpora.ravdess:RavdessSong",
@@ -386,6 +392,11 @@ CLASSIFIERS = Registry(
 )
 """Classifiers of feature columns."""
 
+REGRESSORS = Registry(
+    "regressor", "regressors", OWN_OBJECTS["regressors"], bases=("regressors.base:TableRegressor",)
+)
+"""Regressors of feature columns, which predict numbers such as arousal and valence."""
+
 CORPORA = Registry(
     "corpus",
     "corpora",
@@ -423,7 +434,7 @@ PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
-    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
+    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, REGRESSORS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 
