@@ -326,8 +326,15 @@ class _Reader:
         n_features, n_classes, n_outputs = self._value(node["__reduce__"]["args"])
         state = self._value(node["content"])
         # A tree of several outputs is one of a regressor, and has one class for each.
-        one = type(n_outputs) is int and n_outputs >= 1 and n_classes.shape == (n_outputs,) and n_classes.dtype == np.intp
-        if not isinstance(state, dict) or set(state) != TREE_STATE or not one or (n_outputs > 1 and (n_classes != 1).any()):
+        one = (
+            type(n_outputs) is int and n_outputs >= 1 and n_classes.shape == (n_outputs,) and n_classes.dtype == np.intp
+        )
+        if (
+            not isinstance(state, dict)
+            or set(state) != TREE_STATE
+            or not one
+            or (n_outputs > 1 and (n_classes != 1).any())
+        ):
             raise ValueError("a tree of another kind")
         check_nodes(state, int(n_features), int(n_classes[0]), n_outputs)
         made = Tree(n_features, n_classes, n_outputs)

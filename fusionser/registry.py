@@ -392,9 +392,7 @@ CLASSIFIERS = Registry(
 )
 """Classifiers of feature columns."""
 
-REGRESSORS = Registry(
-    "regressor", "regressors", OWN_OBJECTS["regressors"], bases=("regressors.base:TableRegressor",)
-)
+REGRESSORS = Registry("regressor", "regressors", OWN_OBJECTS["regressors"], bases=("regressors.base:TableRegressor",))
 """Regressors of feature columns, which predict numbers such as arousal and valence."""
 
 CORPORA = Registry(
@@ -434,7 +432,18 @@ PRESETS = Registry("preset", "presets", OWN_OBJECTS["presets"], prepare=_preset)
 
 REGISTRIES: Mapping[str, Registry] = {
     registry.group.removeprefix(f"{OWN}.").replace("_", "-"): registry
-    for registry in (BLOCKS, NETWORKS, FRONT_ENDS, CLASSIFIERS, REGRESSORS, CORPORA, AUGMENTATIONS, CONDITIONS, PROTOCOLS, PRESETS)
+    for registry in (
+        BLOCKS,
+        NETWORKS,
+        FRONT_ENDS,
+        CLASSIFIERS,
+        REGRESSORS,
+        CORPORA,
+        AUGMENTATIONS,
+        CONDITIONS,
+        PROTOCOLS,
+        PRESETS,
+    )
 }
 """Every registry, by its name in ``fusionser list``: ``blocks``, ``front-ends`` and so on."""
 

@@ -89,6 +89,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         """Return the most probable class of each row, shape (n_rows,)."""
         return self.answer(self._features(X))[0]
 
+
 class Parts(Mapping[str, bytes]):
     """The parts of a saved classifier, which know which of them were read.
 

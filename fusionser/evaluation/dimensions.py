@@ -11,9 +11,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
+from fusionser.agreement import AGREEMENT, moments_of
 from fusionser.dimension_results import MEAN, Agreement, DimensionFold, TargetScores
 from fusionser.errors import ProtocolError
-from fusionser.evaluation.agreement import AGREEMENT, agreement_intervals, moments_of
+from fusionser.evaluation.agreement import agreement_intervals
 from fusionser.evaluation.evaluate import FoldProgress, genders_of
 from fusionser.evaluation.fitted import adapted_clips, columns_of, curves_of, estimated_gender, setting_of
 from fusionser.evaluation.guard import (

@@ -7,9 +7,7 @@ from fusionser.regressors.base import TableRegressor
 __all__ = ["regressor"]
 
 
-def regressor(
-    name: str, *, seed: int = 0, n_jobs: int | None = None, device: str | None = None
-) -> TableRegressor:
+def regressor(name: str, *, seed: int = 0, n_jobs: int | None = None, device: str | None = None) -> TableRegressor:
     """Build a regressor by name.
 
     Parameters
