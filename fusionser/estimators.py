@@ -195,7 +195,7 @@ def _path(kind: type) -> str:
 def _registered(path: str) -> type | None:
     """Return the registered classifier or regressor with a path, importing only those that can have it."""
     of_fusionser = path.startswith("fusionser.")
-    for registry, name in ((registry, name) for registry in (CLASSIFIERS, REGRESSORS) for name in registry):
+    for registry, name in [(one, name) for one in (CLASSIFIERS, REGRESSORS) for name in one]:
         if (registry.origin(name) == "fusionser") is of_fusionser:
             # A plugin that cannot be loaded may be unrelated to this file.
             with suppress(SettingsError):
@@ -325,16 +325,11 @@ class _Reader:
 
         n_features, n_classes, n_outputs = self._value(node["__reduce__"]["args"])
         state = self._value(node["content"])
+        several = type(n_outputs) is int and n_outputs > 1
+        fits = n_classes.dtype == np.intp and n_classes.shape == (n_outputs if several else 1,)
         # A tree of several outputs is one of a regressor, and has one class for each.
-        one = (
-            type(n_outputs) is int and n_outputs >= 1 and n_classes.shape == (n_outputs,) and n_classes.dtype == np.intp
-        )
-        if (
-            not isinstance(state, dict)
-            or set(state) != TREE_STATE
-            or not one
-            or (n_outputs > 1 and (n_classes != 1).any())
-        ):
+        fits = fits and ((n_classes == 1).all() if several else n_outputs == 1)
+        if not isinstance(state, dict) or set(state) != TREE_STATE or not fits:
             raise ValueError("a tree of another kind")
         check_nodes(state, int(n_features), int(n_classes[0]), n_outputs)
         made = Tree(n_features, n_classes, n_outputs)

@@ -2,7 +2,8 @@
 
 It compares the rows themselves, however they were made: speakers, sources (shared by all copies of one original) and
 decoded audio (the same recording under two names). It also refuses pipelines with parts fitted before the split,
-tables scaled as a whole, augmented copies as test rows, features that are a target of a regression, and labels where a pipeline is adapted to its test rows.
+tables scaled as a whole, augmented copies as test rows, labels where a pipeline is adapted to its test rows, and
+features that are the number to predict.
 """
 
 from collections.abc import Sequence
