@@ -20,13 +20,20 @@ class Asked(Experiment):
 
 
 def evaluate(places: Places, asked: Asked) -> None:
-    """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
-    from fusionser.jobs import evaluate_prepared
-    from fusionser.names import IMPORTANCE
+    """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers.
+
+    With --targets, a regressor: CCC, Pearson's correlation, MSE.
+    """
+    from fusionser.jobs import check_importance, evaluate_prepared
+    from fusionser.names import DIMENSIONS, IMPORTANCE
 
     if asked.importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
+    check_importance(asked.config("speaker-kfold").pipeline, asked.importance)
     prepared, split, resources = prepare_protocol(asked, places)
+    if prepared.spec.task == DIMENSIONS:
+        _evaluate_dimensions(asked, prepared, split, resources)
+        return
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
             prepared, split, importance=asked.importance, resources=resources, progress=progress
@@ -40,6 +47,27 @@ def evaluate(places: Places, asked: Asked) -> None:
         print_json(result.model_dump(mode="json"))
         return
     _print_result(result)
+    if page is not None:
+        write(f"report: {page}")
+
+
+def _evaluate_dimensions(asked: Asked, prepared: Any, split: Any, resources: Any) -> None:
+    """Score a regressor, and print the scores."""
+    from fusionser.jobs import evaluate_dimensions_prepared
+
+    from .dimensions import print_dimensions
+
+    with training_bar("folds") as progress:
+        result, evaluation = evaluate_dimensions_prepared(prepared, split, resources=resources, progress=progress)
+    page = None
+    if asked.out is not None:
+        from fusionser.reporting.dimensions import write_dimension_report
+
+        page = write_dimension_report(result, evaluation, asked.out)
+    if asked.run.json:
+        print_json(result.model_dump(mode="json"))
+        return
+    print_dimensions(result)
     if page is not None:
         write(f"report: {page}")
 

@@ -106,6 +106,9 @@ def predict(
 
     The exit status is 1 if none of them can be used.
     """
+    from fusionser.names import ADAPTED
+
+    from .dimensions import put_numbers
     from .inputs import gathered_clips, load_or_included, shown_names, split_model
 
     if asked.most_unlike is not None and not asked.abstain:
@@ -119,6 +122,8 @@ def predict(
         predict_over_time(asked, load_or_included(model), clips)
         return
     loaded = load_or_included(model)
+    if asked.abstain:
+        loaded.card.check_classes("--abstain")
     gathered = gathered_clips(clips, asked)
     _set_gender(loaded, gathered.rows, asked.gender)
     if asked.adapt:
@@ -130,7 +135,11 @@ def predict(
         answers = loaded.predict(gathered.rows, n_jobs=asked.jobs, progress=progress, **told)
     answers = shown_names(_with_refused(answers, gathered), gathered.names)
     _tell_of_long(gathered.rows)
-    _put(answers, loaded.card, asked.out, json=asked.json)
+    if loaded.card.targets:
+        adapted = {} if loaded.card.adapted_to is None else {"setting": ADAPTED}
+        put_numbers(answers, loaded.card.targets, asked.out, json=asked.json, stated=adapted)
+    else:
+        _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
 
@@ -289,11 +298,11 @@ def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
     for record in records:
         if record["error"]:
             reason = record["error"].removeprefix(record["file"] + ": ")
-            rows.append([_clip(record), f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
+            rows.append([clip_name(record), f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
         else:
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
             unlikeness = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]
-            rows.append([_clip(record), record["emotion"], *probabilities, *unlikeness])
+            rows.append([clip_name(record), record["emotion"], *probabilities, *unlikeness])
     _print_as_wide(rows, classes, measured)
     _print_reasons(records, classes)
 
@@ -309,7 +318,7 @@ def _print_as_wide(rows: list[list[str]], classes: tuple[str, ...], measured: li
     print_table("", columns, rows, numbers=[*columns[2:]])
 
 
-def _clip(record: Mapping[str, Any]) -> str:
+def clip_name(record: Mapping[str, Any]) -> str:
     """Return the file of a recording, and which part of it was heard."""
     start, end = record.get("start", nan), record.get("end", nan)
     if isnan(start) or (start == 0 and isnan(end)):
@@ -327,7 +336,7 @@ def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...
         if unlike and record.get("unsure_because") == "unlikeness":
             unlike = f"unsure, because it is {unlike}"
         sentences = [sentence for sentence in (_improbable(record, classes), unlike) if sentence]
-        reasons += [f"{_clip(record)}: {sentence}" for sentence in sentences]
+        reasons += [f"{clip_name(record)}: {sentence}" for sentence in sentences]
     for reason in reasons[:MOST_REASONS]:
         write(reason)
     if len(reasons) > MOST_REASONS:

@@ -50,15 +50,6 @@ __all__ = [
     "fit_prepared",
     "plugins_used",
 ]
-    "check_importance",
-    "evaluate",
-    "evaluate_dimensions_prepared",
-    "evaluate_prepared",
-    "extract",
-    "fit",
-    "fit_prepared",
-    "plugins_used",
-]
 
 PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}, "seconds": {}}
 """Fields of an estimate that a saved model leaves out: paths on this machine, results of single speakers, and times."""

@@ -24,7 +24,10 @@ from fusionser.waveform import Rates
 __all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Answers", "Predictor", "abstention"]
 
 Answers = tuple[npt.NDArray[Any], npt.NDArray[np.float64]]
-"""Labels, and probabilities of shape (n_clips, n_classes); of a model of numbers no labels, and (n_clips, n_targets)."""
+"""Labels, and probabilities of shape (n_clips, n_classes).
+
+A model of numbers has no labels, and numbers of shape (n_clips, n_targets).
+"""
 
 LEAST_PROBABILITY = 0.5
 """Probability of the answer below which a model abstains: it is then more likely wrong than right."""
@@ -128,9 +131,9 @@ class Predictor(ABC):
             (empty on error), ``probability`` of the answer, one column ``probability_<class>`` per class, and ``error``
             (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
             of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
-            an `Unlike` as JSON (empty on error). A model that predicts numbers gives one column for each, named as
-            the target, instead of ``emotion`` and the probabilities, and does not abstain. With `abstain`, also ``unsure_because``: ``probability``,
-            ``unlikeness``, ``both``, or empty. Of a table with parts of recordings, also ``start`` and ``end``; the
+            an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,
+            ``unlikeness``, ``both``, or empty. A model that predicts numbers gives one column for each, named as the
+            target, instead of ``emotion`` and the probabilities, and does not abstain. Of a table with parts of recordings, also ``start`` and ``end``; the
             other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
         """
         if abstain:

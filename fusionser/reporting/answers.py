@@ -1,6 +1,6 @@
 """Answers of a model as JSON values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from json import loads
 from typing import Any
 
@@ -9,7 +9,7 @@ from fusionser.likeness import Unlike
 from fusionser.model import MOST_UNLIKE
 from fusionser.reporting.unlike import unlike_text
 
-__all__ = ["answer_json", "is_known", "own_columns", "unlike_of"]
+__all__ = ["answer_json", "is_known", "number_json", "own_columns", "unlike_of"]
 
 
 def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
@@ -20,17 +20,37 @@ def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str
         "emotion": record["emotion"] or None,
         "probabilities": None if record["error"] else {name: record[f"probability_{name}"] for name in classes},
     }
-    if "unlikeness" in record:
-        answer |= {
-            "unlikeness": record["unlikeness"] if is_known(record) else None,
-            "unlike": unlike_of(record),
-            "unlike_because": loads(record["unlike_because"]) if is_known(record) else None,
-        }
+    answer |= _unlikeness(record)
     if "unsure_because" in record:
         answer["unsure_because"] = record["unsure_because"] or None
-    # The columns of the list come last.
+    return {**answer, **_ending(record)}
+
+
+def number_json(record: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+    """Return the numbers for one recording as JSON values."""
+    return {
+        "file": record["file"],
+        **{name: json_value(record[name]) for name in ("start", "end") if name in record},
+        "numbers": None if record["error"] else {name: record[name] for name in targets},
+        **_unlikeness(record),
+        **_ending(record),
+    }
+
+
+def _unlikeness(record: Mapping[str, Any]) -> dict[str, Any]:
+    if "unlikeness" not in record:
+        return {}
+    return {
+        "unlikeness": record["unlikeness"] if is_known(record) else None,
+        "unlike": unlike_of(record),
+        "unlike_because": loads(record["unlike_because"]) if is_known(record) else None,
+    }
+
+
+def _ending(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the error, and the columns of the list, which come last."""
     given = {str(name): json_value(value) for name, value in list(record.items())[own_columns(record) :]}
-    return {**answer, "error": record["error"] or None, **({"given": given} if given else {})}
+    return {"error": record["error"] or None, **({"given": given} if given else {})}
 
 
 def own_columns(names: Iterable[Any]) -> int:

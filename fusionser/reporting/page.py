@@ -8,6 +8,7 @@ from typing import Any
 
 from fusionser.augmentation import REVISION
 from fusionser.corpora import CORPORA
+from fusionser.dimension_results import DimensionResult
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import remove_files, write_text
@@ -45,6 +46,7 @@ __all__ = [
     "result_page",
     "score_interval",
     "study_page",
+    "tested_on",
     "write_report",
     "write_study",
 ]
@@ -80,7 +82,7 @@ def relied_columns(result: Result) -> list[tuple[str, float, tuple[float, float]
     return [loss for loss in losses if "__" not in loss[0]] + features[:MOST_FEATURES]
 
 
-def is_synthetic(result: Result) -> bool:
+def is_synthetic(result: Result | DimensionResult) -> bool:
     """Return whether any of the recordings are synthetic."""
     return any(CORPORA[name].card.synthetic for name in result.corpora if name in CORPORA)
 
@@ -90,7 +92,7 @@ def headline(result: Result) -> str:
     used = USED_CLIPS[result.protocol.setting]
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
     return (
-        f"{_tested_on(result)}{used}, {result.classifier} with {result.features_name} "
+        f"{tested_on(result)}{used}, {result.classifier} with {result.features_name} "
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
@@ -102,7 +104,7 @@ def is_at_chance(result: Result) -> bool:
     return least <= 1.0 / len(result.classes)
 
 
-def _tested_on(result: Result) -> str:
+def tested_on(result: Result | DimensionResult) -> str:
     """Return what the test recordings were to the pipeline, as the beginning of a sentence."""
     if result.protocol.name == LeaveOneCorpusOut.name:
         return "On corpora that it was not trained on"
@@ -299,6 +301,7 @@ DRAWN = (
     "speakers.png",
     "learning_curves.csv",
     "learning_curves.png",
+    "predictions.png",
 )
 """Files that are made of an evaluation, beside its result."""
 

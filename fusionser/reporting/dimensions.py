@@ -1,0 +1,154 @@
+"""Pages and figures of predicted numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fusionser.dimension_results import MEAN, Agreement, DimensionResult
+from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_column
+from fusionser.files import remove_files, write_text
+from fusionser.names import INDUCTIVE
+from fusionser.reporting.drawing import Figure
+from fusionser.reporting.figures import COLORS, curves_figure, plain, save_figure
+from fusionser.reporting.markdown import escaped
+from fusionser.reporting.page import DRAWN, USED_CLIPS, is_synthetic, render, tested_on
+from fusionser.rows import public_table, write_table
+
+__all__ = [
+    "AGREEMENT_NAMES",
+    "agreement_interval",
+    "dimension_headline",
+    "dimension_page",
+    "is_at_naive",
+    "number",
+    "predictions_figure",
+    "score_rows",
+    "write_dimension_report",
+]
+
+AGREEMENT_NAMES = {"ccc": "CCC", "pearson": "Pearson", "mse": "MSE"}
+
+MOST_POINTS = 5000
+"""Most test clips that a figure draws."""
+
+
+def number(value: float | None) -> str:
+    """Return a score with three digits after the point, or of its size; a dash if there is none.
+
+    Examples
+    --------
+    >>> number(0.51234), number(12345.678), number(None)
+    ('0.512', '12346', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def agreement_interval(result: DimensionResult, target: str, name: str) -> str:
+    """Return the interval of a score, or a dash."""
+    if result.intervals is None or getattr(result.pooled[target], name) is None:
+        return "-"
+    return " to ".join(map(number, result.intervals[target][name]))
+
+
+def score_rows(result: DimensionResult) -> list[list[str]]:
+    """Return a row for each target and for their mean: each score, and its interval."""
+    return [
+        [
+            target,
+            *(part for name in AGREEMENT_NAMES for part in (_score(scores, name), _interval(result, target, name))),
+        ]
+        for target, scores in result.pooled.items()
+    ]
+
+
+def _score(scores: Agreement, name: str) -> str:
+    return number(getattr(scores, name))
+
+
+def _interval(result: DimensionResult, target: str, name: str) -> str:
+    return agreement_interval(result, target, name)
+
+
+def dimension_headline(result: DimensionResult) -> str:
+    """Return the scores of a result in one sentence."""
+    whole = result.pooled[MEAN]
+    interval = agreement_interval(result, MEAN, "ccc")
+    shown = "" if interval == "-" else f" (95 % interval over speakers {interval})"
+    several = len(result.targets) > 1
+    what = f"a mean CCC of {number(whole.ccc)}{shown}" if several else f"a CCC of {number(whole.ccc)}{shown}"
+    each = ", ".join(f"{name} {number(result.pooled[name].ccc)}" for name in result.targets)
+    return (
+        f"{tested_on(result)}{USED_CLIPS.get(result.protocol.setting, USED_CLIPS[INDUCTIVE])}, {result.classifier} with "
+        f"{result.features_name} reached {what} for {each if several else result.targets[0]}; the naive answer, the "
+        "mean of the training rows, has a CCC of 0."
+    )
+
+
+def is_at_naive(result: DimensionResult) -> bool:
+    """Return whether the mean CCC, or the lower end of its interval over speakers, is not above the naive 0."""
+    least = result.pooled[MEAN].ccc if result.intervals is None else result.intervals[MEAN]["ccc"][0]
+    return least <= 0.0
+
+
+def dimension_page(result: DimensionResult, networks: Sequence[str] = ()) -> str:
+    """Return the Markdown page of one result; `networks` names the networks that have learning curves."""
+    result = escaped(result)
+    return render(
+        "dimensions.md.j2",
+        result=result,
+        rows=score_rows(result),
+        number=number,
+        mean=MEAN,
+        names=AGREEMENT_NAMES,
+        networks=networks,
+        headline=dimension_headline(result),
+        synthetic=is_synthetic(result),
+    )
+
+
+def predictions_figure(predictions: pd.DataFrame, targets: Sequence[str]) -> Figure:
+    """Draw the prediction of each test clip over its label, one panel per target, and the line of perfect agreement."""
+    figure = Figure(figsize=(4.2 * len(targets), 4.0), layout="constrained")
+    panels = figure.subplots(1, len(targets), squeeze=False)[0]
+    drawn = predictions
+    if len(predictions) > MOST_POINTS:
+        drawn = predictions.iloc[np.random.default_rng(0).permutation(len(predictions))[:MOST_POINTS]]
+    for axes, name in zip(panels, targets, strict=True):
+        truth, guess = drawn[name].to_numpy(), drawn[predicted_column(name)].to_numpy()
+        ends = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
+        axes.scatter(truth, guess, s=8, alpha=0.5, color=COLORS[0], linewidths=0)
+        axes.plot(ends, ends, color="black", linewidth=1, linestyle="--", label="perfect agreement")
+        axes.set_title(plain(name), fontsize=10)
+        axes.set(xlabel="label", ylabel="prediction")
+        axes.legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def write_dimension_report(result: DimensionResult, evaluation: DimensionEvaluation, folder: str | Path) -> Path:
+    """Write ``report.md``, ``result.json``, ``predictions.csv`` and the figures of one evaluation of numbers.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    FusionserError
+        When a file cannot be written.
+    """
+    place = Path(folder)
+    result.save(place / "result.json")
+    # A run that fails from here on must leave nothing of an earlier result beside the new one.
+    remove_files(place, DRAWN)
+    write_table(public_table(evaluation.predictions), place / "predictions.csv")
+    save_figure(predictions_figure(evaluation.predictions, result.targets), place / "predictions.png")
+    networks = list(dict.fromkeys(evaluation.curves["network"])) if len(evaluation.curves) else []
+    if networks:
+        write_table(evaluation.curves, place / "learning_curves.csv")
+        save_figure(curves_figure(evaluation.curves), place / "learning_curves.png")
+    return write_text(place / "report.md", dimension_page(result, networks))
