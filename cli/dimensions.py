@@ -42,11 +42,9 @@ def put_numbers(
     answers: Any, targets: Sequence[str], out: Path | None, *, json: bool, stated: Mapping[str, Any]
 ) -> None:
     """Write the predicted numbers to a table, if one is named, and print them, or what the table has."""
-    from fusionser.reporting.answers import is_known, number_json, unlike_of
+    from fusionser.reporting.answers import clip_name, is_known, number_json, unlike_of
     from fusionser.reporting.dimensions import number
     from fusionser.rows import write_table
-
-    from .predict import clip_name
 
     if out is not None:
         write_table(answers, out)

@@ -71,9 +71,8 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
     sentence, no_better = _expected(card)
     write(f"Expected performance ({estimated}): {sentence}")
     if no_better:
-        write(
-            f"That cannot be told from {'the naive answer' if card.targets else 'chance'}, so its answers say nothing yet."
-        )
+        naive = "the naive answer" if card.targets else "chance"
+        write(f"That cannot be told from {naive}, so its answers say nothing yet.")
 
 
 def _expected(card: Any) -> tuple[str, bool]:

@@ -188,8 +188,8 @@ LABELS_HELP = (
     "them apart, but for blanks at their ends. By default folded."
 )
 TARGETS_HELP = (
-    "Predict numbers instead of emotions: columns of the tables of rows, such as arousal,valence. Rows without a number "
-    "are set aside. --classifier then names a regressor: {regressors}."
+    "Predict numbers instead of emotions: columns of the tables of rows, such as arousal,valence. Rows without a "
+    "number are set aside. --classifier then names a regressor: {regressors}."
 )
 RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "

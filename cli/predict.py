@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from math import isnan, nan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -290,7 +289,7 @@ def _print_counts(answers: Any, out: Path) -> None:
 
 def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
     """Print the answer for every recording."""
-    from fusionser.reporting.answers import is_known
+    from fusionser.reporting.answers import clip_name, is_known
 
     records = answers.to_dict("records")
     measured = ["unlikeness"] if "unlikeness" in answers else []
@@ -318,17 +317,9 @@ def _print_as_wide(rows: list[list[str]], classes: tuple[str, ...], measured: li
     print_table("", columns, rows, numbers=[*columns[2:]])
 
 
-def clip_name(record: Mapping[str, Any]) -> str:
-    """Return the file of a recording, and which part of it was heard."""
-    start, end = record.get("start", nan), record.get("end", nan)
-    if isnan(start) or (start == 0 and isnan(end)):
-        return str(record["file"])
-    return f"{record['file']}, {start:g} s to {'the end' if isnan(end) else f'{end:g} s'}"
-
-
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:
     """Print in which way recordings are unlike the training recordings, and why answers are unsure."""
-    from fusionser.reporting.answers import unlike_of
+    from fusionser.reporting.answers import clip_name, unlike_of
 
     reasons = []
     for record in records:

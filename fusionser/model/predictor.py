@@ -133,8 +133,9 @@ class Predictor(ABC):
             of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
             an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,
             ``unlikeness``, ``both``, or empty. A model that predicts numbers gives one column for each, named as the
-            target, instead of ``emotion`` and the probabilities, and does not abstain. Of a table with parts of recordings, also ``start`` and ``end``; the
-            other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
+            target, instead of ``emotion`` and the probabilities, and does not abstain. Of a table with parts of
+            recordings, also ``start`` and ``end``; the other columns of a table follow, its labels as ``truth``, and
+            names that are taken as ``given_<name>``.
         """
         if abstain:
             self.card.check_classes("to abstain (abstain=True, --abstain)")

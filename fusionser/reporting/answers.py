@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from json import loads
+from math import isnan, nan
 from typing import Any
 
 from fusionser.facts import json_value
@@ -9,7 +10,7 @@ from fusionser.likeness import Unlike
 from fusionser.model import MOST_UNLIKE
 from fusionser.reporting.unlike import unlike_text
 
-__all__ = ["answer_json", "is_known", "number_json", "own_columns", "unlike_of"]
+__all__ = ["answer_json", "clip_name", "is_known", "number_json", "own_columns", "unlike_of"]
 
 
 def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
@@ -69,3 +70,11 @@ def unlike_of(record: Mapping[str, Any]) -> str | None:
     if not is_known(record) or not record["unlikeness"] > MOST_UNLIKE:
         return None
     return unlike_text(Unlike.model_validate_json(record["unlike_because"]))
+
+
+def clip_name(record: Mapping[str, Any]) -> str:
+    """Return the file of a recording, and which part of it was heard."""
+    start, end = record.get("start", nan), record.get("end", nan)
+    if isnan(start) or (start == 0 and isnan(end)):
+        return str(record["file"])
+    return f"{record['file']}, {start:g} s to {'the end' if isnan(end) else f'{end:g} s'}"

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fusionser.dimension_results import MEAN, Agreement, DimensionResult
+from fusionser.dimension_results import MEAN, DimensionResult
 from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_column
 from fusionser.files import remove_files, write_text
-from fusionser.names import INDUCTIVE
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import COLORS, curves_figure, plain, save_figure
 from fusionser.reporting.markdown import escaped
@@ -56,35 +55,23 @@ def agreement_interval(result: DimensionResult, target: str, name: str) -> str:
 
 def score_rows(result: DimensionResult) -> list[list[str]]:
     """Return a row for each target and for their mean: each score, and its interval."""
-    return [
-        [
-            target,
-            *(part for name in AGREEMENT_NAMES for part in (_score(scores, name), _interval(result, target, name))),
-        ]
-        for target, scores in result.pooled.items()
-    ]
-
-
-def _score(scores: Agreement, name: str) -> str:
-    return number(getattr(scores, name))
-
-
-def _interval(result: DimensionResult, target: str, name: str) -> str:
-    return agreement_interval(result, target, name)
+    rows = []
+    for target, scores in result.pooled.items():
+        pairs = [(number(getattr(scores, name)), agreement_interval(result, target, name)) for name in AGREEMENT_NAMES]
+        rows.append([target, *(part for pair in pairs for part in pair)])
+    return rows
 
 
 def dimension_headline(result: DimensionResult) -> str:
     """Return the scores of a result in one sentence."""
-    whole = result.pooled[MEAN]
     interval = agreement_interval(result, MEAN, "ccc")
     shown = "" if interval == "-" else f" (95 % interval over speakers {interval})"
-    several = len(result.targets) > 1
-    what = f"a mean CCC of {number(whole.ccc)}{shown}" if several else f"a CCC of {number(whole.ccc)}{shown}"
+    whole = f"CCC of {number(result.pooled[MEAN].ccc)}{shown}"
     each = ", ".join(f"{name} {number(result.pooled[name].ccc)}" for name in result.targets)
+    reached = f"a mean {whole}: {each}" if len(result.targets) > 1 else f"a {whole} for {result.targets[0]}"
     return (
-        f"{tested_on(result)}{USED_CLIPS.get(result.protocol.setting, USED_CLIPS[INDUCTIVE])}, {result.classifier} with "
-        f"{result.features_name} reached {what} for {each if several else result.targets[0]}; the naive answer, the "
-        "mean of the training rows, has a CCC of 0."
+        f"{tested_on(result)}{USED_CLIPS[result.protocol.setting]}, {result.classifier} with {result.features_name} "
+        f"reached {reached}. The naive answer, the mean of the training rows, has a CCC of 0."
     )
 
 
