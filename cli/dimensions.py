@@ -50,7 +50,7 @@ def put_numbers(
         write_table(answers, out)
     records = answers.to_dict("records")
     if json:
-        print_json([number_json(record, targets) | stated for record in records])
+        print_json([{**number_json(record, targets), **stated} for record in records])
         return
     measured = ["unlikeness"] if "unlikeness" in answers else []
     if out is not None:

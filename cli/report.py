@@ -15,7 +15,10 @@ from .study import study_text
 
 def report(
     results: Annotated[
-        Path, typer.Argument(help="Folder that 'fusionser ablate', 'study', 'reproduce' or 'stress' wrote.")
+        Path,
+        typer.Argument(
+            help="Folder that 'fusionser ablate', 'study', 'reproduce', 'stress' or 'evaluate --targets' wrote."
+        ),
     ],
     html: Annotated[
         Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
@@ -37,6 +40,9 @@ def report(
     if html is None and recipe is None and (results / "stress.json").is_file():
         write(_stress(results))
         return
+    if html is None and recipe is None and (results / "result.json").is_file():
+        write(_dimensions(results))
+        return
     if html is None and recipe is None and (results / "over_time.json").is_file():
         write(_over_time(results))
         return
@@ -53,6 +59,12 @@ def _stress(folder: Path) -> str:
 
     result = read_stress(folder / RESULT)
     return f"{write_stress(result, folder)}: {len(result.conditions)} conditions"
+
+
+def _dimensions(folder: Path) -> str:
+    from fusionser.reporting.dimensions import rewrite_dimension_report
+
+    return str(rewrite_dimension_report(folder))
 
 
 def _over_time(folder: Path) -> str:

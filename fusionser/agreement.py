@@ -42,7 +42,8 @@ def moments_of(truth: npt.ArrayLike, predicted: npt.ArrayLike, center: npt.Array
     >>> moments_of([[1.0], [3.0]], [[2.0], [3.0]], [2.0], [1.0]).tolist()
     [[2.0, 0.0, 1.0, 2.0, 1.0, 1.0]]
     """
-    t, p = ((np.asarray(values, dtype=np.float64) - center) / scale for values in (truth, predicted))
+    middle, unit = np.asarray(center, dtype=np.float64), np.asarray(scale, dtype=np.float64)
+    t, p = ((np.asarray(values, dtype=np.float64) - middle) / unit for values in (truth, predicted))
     sums = [np.full(t.shape[1], float(len(t))), *(part.sum(axis=0) for part in (t, p, t * t, p * p, t * p))]
     return np.stack(sums, axis=-1)
 

@@ -22,7 +22,7 @@ from fusionser.results import (
 
 __all__ = ["MEAN", "Agreement", "DimensionFold", "DimensionResult", "TargetScores", "read_any_result"]
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 MEAN = "mean"
 """Name of the mean of all targets among the scores."""

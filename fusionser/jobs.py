@@ -344,7 +344,7 @@ def _public(estimate: Kind) -> Kind:
     Without times, so that the same fit gives the same file.
     """
     count = len(estimate.quarantine)
-    unusable = [Stamp(kind="unusable", value=count)] if count else []
+    unusable: list[Stamp] = [Stamp(kind="unusable", value=count)] if count else []
     folds = [fold.model_copy(update={"fit_seconds": None}) for fold in estimate.folds]
     private = {name: value for name, value in PRIVATE.items() if name in type(estimate).model_fields}
     return estimate.model_copy(update={**private, "folds": folds, "notes": (*estimate.notes, *unusable)})

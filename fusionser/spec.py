@@ -536,6 +536,8 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         renamed = [note["value"] for note in values.get("notes", ()) if note["kind"] == "labels-renamed"]
         exact = any(note["kind"] == "labels-exact" for note in values.get("notes", ()))
         labels = {"labels": renamed[0] if renamed else {}, "exact_labels": exact}
-        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": values["classes"], **labels}
+        # A result of numbers has no classes.
+        classes = () if values.get("task") == DIMENSIONS else values["classes"]
+        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": classes, **labels}
     except (KeyError, TypeError) as error:
         raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

@@ -3,6 +3,7 @@
 import reprlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ def with_targets(listing: Listing, targets: Sequence[str], *, strict: bool = Fal
     )
 
 
-def _reason(row: "pd.Series[object]", usable: "pd.Series[bool]") -> str:
+def _reason(row: Any, usable: Any) -> str:
     name = str(usable.index[~usable][0])
     value = row[name]
     blank = pd.isna(value) or not str(value).strip()

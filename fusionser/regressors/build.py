@@ -31,7 +31,7 @@ def regressor(name: str, *, seed: int = 0, n_jobs: int | None = None, device: st
     3
     """
     built: TableRegressor = REGRESSORS.named(name)()
-    settings = {"random_state": seed, "n_jobs": n_jobs}
+    settings: dict[str, int | str | None] = {"random_state": seed, "n_jobs": n_jobs}
     if device is not None and isinstance(built, NetworkTraining):
         settings["device"] = device
     return built.set_params(**{key: value for key, value in settings.items() if key in built.get_params()})

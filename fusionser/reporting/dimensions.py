@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 
 from fusionser.dimension_results import MEAN, DimensionResult
+from fusionser.errors import RowsError
 from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_column
 from fusionser.files import remove_files, write_text
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import COLORS, curves_figure, plain, save_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import DRAWN, USED_CLIPS, is_synthetic, render, tested_on
+from fusionser.results import read_stored
 from fusionser.rows import public_table, write_table
+from fusionser.tables import load_table
 
 __all__ = [
     "AGREEMENT_NAMES",
@@ -23,6 +26,7 @@ __all__ = [
     "is_at_naive",
     "number",
     "predictions_figure",
+    "rewrite_dimension_report",
     "score_rows",
     "write_dimension_report",
 ]
@@ -54,9 +58,11 @@ def agreement_interval(result: DimensionResult, target: str, name: str) -> str:
 
 
 def score_rows(result: DimensionResult) -> list[list[str]]:
-    """Return a row for each target and for their mean: each score, and its interval."""
+    """Return a row for each target, and for the mean of several: each score, and its interval."""
     rows = []
-    for target, scores in result.pooled.items():
+    shown = [*result.targets, MEAN] if len(result.targets) > 1 else result.targets
+    for target in shown:
+        scores = result.pooled[target]
         pairs = [(number(getattr(scores, name)), agreement_interval(result, target, name)) for name in AGREEMENT_NAMES]
         rows.append([target, *(part for pair in pairs for part in pair)])
     return rows
@@ -139,3 +145,23 @@ def write_dimension_report(result: DimensionResult, evaluation: DimensionEvaluat
         write_table(evaluation.curves, place / "learning_curves.csv")
         save_figure(curves_figure(evaluation.curves), place / "learning_curves.png")
     return write_text(place / "report.md", dimension_page(result, networks))
+
+
+def rewrite_dimension_report(folder: str | Path) -> Path:
+    """Write the page and the figure of a folder of `write_dimension_report` again.
+
+    Raises
+    ------
+    FusionserError
+        If a file is missing, or is not one of such a folder.
+    """
+    place = Path(folder)
+    result = read_stored(DimensionResult, place / "result.json", "a result of numbers")
+    predictions, networks = load_table(place / "predictions.csv"), place / "learning_curves.csv"
+    columns = [name for target in result.targets for name in (target, predicted_column(target))]
+    if missing := [name for name in columns if name not in predictions]:
+        raise RowsError(f"{place / 'predictions.csv'}: has no column '{missing[0]}'; evaluate again")
+    numbers = predictions[columns].apply(pd.to_numeric, errors="coerce")
+    save_figure(predictions_figure(numbers, result.targets), place / "predictions.png")
+    trained = list(dict.fromkeys(load_table(networks)["network"])) if networks.is_file() else []
+    return write_text(place / "report.md", dimension_page(result, trained))
