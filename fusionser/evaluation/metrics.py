@@ -131,7 +131,7 @@ def expected_calibration_error(probabilities: npt.ArrayLike, correct: npt.ArrayL
 
 
 def resampled(matrices: Sums, rng: np.random.Generator, draws: int = DRAWS) -> Sums:
-    """Return the pooled sums, such as a confusion matrix, of each bootstrap draw of speakers, from a stack of theirs."""
+    """Return the pooled sums, such as confusion matrices, of each bootstrap draw of speakers, from one per speaker."""
     counts = rng.multinomial(len(matrices), np.full(len(matrices), 1 / len(matrices)), size=draws)
     return np.tensordot(counts, matrices, axes=1)
 
