@@ -298,6 +298,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "svm": "regressors.svm:SVM",
         "random-forest": "regressors.random_forest:RandomForest",
         "xgboost": "regressors.gradient_boosting:XGBoost",
+        "mlp": "regressors.neural:MLP",
     },
     "corpora": {
         "ravdess": "corpora.ravdess:Ravdess",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from prepared_rows import under
 from scipy import stats
 from sklearn.model_selection import GridSearchCV
@@ -21,8 +22,10 @@ from fusionser.errors import FusionserError, LeakageError, ProtocolError, RowsEr
 from fusionser.evaluation.dimensions import evaluate_dimensions
 from fusionser.jobs import evaluate_prepared
 from fusionser.model import load_model, save_model
+from fusionser.networks.concordance import ConcordanceLoss
+from fusionser.networks.validation import hold_out
 from fusionser.pipeline import Place, build_estimator, prepare
-from fusionser.regressors import REGRESSORS, SVM, RandomForest, XGBoost, regressor
+from fusionser.regressors import MLP, REGRESSORS, SVM, RandomForest, XGBoost, regressor
 from fusionser.results import Result
 from fusionser.rows import load_rows
 from fusionser.spec import PipelineSpec
@@ -105,9 +108,9 @@ def test_planted_relations_are_found_whatever_the_unit(numbered, name):
     assert predicted.shape == (80, 2)
     for place in range(2):
         assert lin(y[160:, place], predicted[:, place]) > 0.7
-    turned = table.assign(speaker=table["speaker"].to_numpy()[::-1])
-    again = regressor(name, seed=1).fit(turned.iloc[:160], y[:160])
-    np.testing.assert_array_equal(predicted, again.predict(table.iloc[160:]))
+    assert fitted.n_features_in_ == 5
+    again = regressor(name, seed=1).fit(table.iloc[:160], y[:160])
+    np.testing.assert_array_equal(predicted, again.predict(table.iloc[160:].drop(columns="speaker")))
     assert regressor(name).fit(table, y[:, 0]).predict(table).shape == (240,)
 
 
@@ -116,9 +119,32 @@ def test_the_svm_is_scikit_learns_on_standardised_targets(numbered):
     X = table.drop(columns="speaker").to_numpy()
     target = y[:, 1]
     scaled = SVR(C=1.0).fit(X, (target - target.mean()) / target.std()).predict(X)
-    np.testing.assert_allclose(
-        SVM().fit(table, y).predict(table)[:, 1], scaled * target.std() + target.mean(), rtol=1e-4
-    )
+    expected = scaled * target.std() + target.mean()
+    np.testing.assert_allclose(SVM().fit(table, y).predict(table)[:, 1], expected, rtol=1e-4)
+
+
+def test_the_loss_of_the_perceptron_is_one_minus_concordance():
+    truth, predicted = RANDOM.normal(size=(50, 2)), RANDOM.normal(size=(50, 2))
+    loss = ConcordanceLoss()(torch.from_numpy(predicted), torch.from_numpy(truth))
+    expected = 1 - np.mean([lin(truth[:, place], predicted[:, place]) for place in range(2)])
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_perceptron_keeps_the_epoch_with_the_best_concordance(numbered):
+    table, y = numbered
+    fitted = MLP(epochs=40, cache=False).fit(table, y)
+    scores = [epoch["validation_ccc"] for epoch in fitted.history_]
+    held = hold_out(table[["speaker"]], np.zeros(len(table)), 0.2, 0)[1]
+    scaled = (y - y.mean(axis=0)) / y.std(axis=0)
+    found = (fitted.predict(table.iloc[held]) - y.mean(axis=0)) / y.std(axis=0)
+    assert mean_concordance(scaled[held], found) == pytest.approx(max(scores), abs=1e-4)
+    assert len(set(table["speaker"].iloc[held])) < 8
+
+
+@pytest.mark.parametrize("given", [{"class_weight": "balanced"}, {"label_smoothing": 0.1}, {"by_corpus": True}])
+def test_the_perceptron_refuses_what_needs_classes(numbered, given):
+    with pytest.raises(SettingsError, match=f"{next(iter(given))} is .*needs classes"):
+        MLP(**given).fit(*numbered)
 
 
 @pytest.fixture(scope="module")
@@ -443,7 +469,9 @@ def test_the_commands_from_a_table_to_numbers(command, voices, tmp_path):
     command("predict", model, *files, "--out", tmp_path / "answers.csv")
     assert list(pd.read_csv(tmp_path / "answers.csv"))[:3] == ["file", "loudness", "shuffled"]
     for options in (["--abstain"], ["--windows", "3"]):
-        assert "predicts numbers" in command("predict", model, files[0], *options, expected=1).messages
+        refused = command("predict", model, files[0], *options)
+        assert refused.status == 1
+        assert "predicts numbers" in refused.messages
 
 
 def test_a_features_file_keeps_the_numbers(command, voices, tmp_path):
@@ -465,4 +493,6 @@ def test_a_features_file_keeps_the_numbers(command, voices, tmp_path):
     ],
 )
 def test_wrong_options_are_said(command, voices, options, message):
-    assert message in command("evaluate", voices, *options, expected=1).messages
+    done = command("evaluate", voices, *options)
+    assert done.status == 1
+    assert message in done.messages

@@ -13,7 +13,7 @@ from fusionser.files import remove_files, write_text
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import COLORS, curves_figure, plain, save_figure
 from fusionser.reporting.markdown import escaped
-from fusionser.reporting.page import DRAWN, USED_CLIPS, is_synthetic, render, tested_on
+from fusionser.reporting.page import DRAWN, USED_CLIPS, is_synthetic, render, where_tested
 from fusionser.results import read_stored
 from fusionser.rows import public_table, write_table
 from fusionser.tables import load_table
@@ -76,7 +76,7 @@ def dimension_headline(result: DimensionResult) -> str:
     each = ", ".join(f"{name} {number(result.pooled[name].ccc)}" for name in result.targets)
     reached = f"a mean {whole}: {each}" if len(result.targets) > 1 else f"a {whole} for {result.targets[0]}"
     return (
-        f"{tested_on(result)}{USED_CLIPS[result.protocol.setting]}, {result.classifier} with {result.features_name} "
+        f"{where_tested(result)}{USED_CLIPS[result.protocol.setting]}, {result.classifier} with {result.features_name} "
         f"reached {reached}. The naive answer, the mean of the training rows, has a CCC of 0."
     )
 

@@ -46,7 +46,7 @@ __all__ = [
     "result_page",
     "score_interval",
     "study_page",
-    "tested_on",
+    "where_tested",
     "write_report",
     "write_study",
 ]
@@ -92,7 +92,7 @@ def headline(result: Result) -> str:
     used = USED_CLIPS[result.protocol.setting]
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
     return (
-        f"{tested_on(result)}{used}, {result.classifier} with {result.features_name} "
+        f"{where_tested(result)}{used}, {result.classifier} with {result.features_name} "
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
@@ -104,7 +104,7 @@ def is_at_chance(result: Result) -> bool:
     return least <= 1.0 / len(result.classes)
 
 
-def tested_on(result: Result | DimensionResult) -> str:
+def where_tested(result: Result | DimensionResult) -> str:
     """Return what the test recordings were to the pipeline, as the beginning of a sentence."""
     if result.protocol.name == LeaveOneCorpusOut.name:
         return "On corpora that it was not trained on"
