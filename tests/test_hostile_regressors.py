@@ -1,5 +1,6 @@
 """Files with regressors: what fusionser did not write is refused before compiled code reads it."""
 
+import io
 import json
 
 import numpy as np
@@ -105,14 +106,10 @@ def tree_file(change):
 
 
 def stored(parts, node):
-    import io
-
     return np.load(io.BytesIO(parts[node["file"]]))
 
 
 def store(parts, node, array):
-    import io
-
     stream = io.BytesIO()
     np.save(stream, array)
     parts[node["file"]] = stream.getvalue()
@@ -198,8 +195,8 @@ def test_weights_of_another_perceptron_are_refused():
     [
         ("targets", ["one"], "other targets|different columns|estimate"),
         ("targets", ["one", "one"], "targets are not names that differ"),
-        ("targets", [], "either classes or numbers"),
-        ("classes", ["sad"], "either classes or numbers"),
+        ("targets", [], "its card is refused"),
+        ("classes", ["sad"], "its card is refused"),
         ("classifier", "lstm", "needs the regressor 'lstm'"),
     ],
 )
