@@ -42,7 +42,7 @@ def put_numbers(
     answers: Any, targets: Sequence[str], out: Path | None, *, json: bool, stated: Mapping[str, Any]
 ) -> None:
     """Write the predicted numbers to a table, if one is named, and print them, or what the table has."""
-    from fusionser.reporting.answers import clip_name, is_known, number_json, unlike_of
+    from fusionser.reporting.answers import clip_name, is_known, number_json, unlike_of, unusable_text
     from fusionser.reporting.dimensions import number
     from fusionser.rows import write_table
 
@@ -66,8 +66,7 @@ def put_numbers(
     rows = []
     for record in records:
         if record["error"]:
-            reason = record["error"].removeprefix(record["file"] + ": ")
-            rows.append([clip_name(record), f"cannot be used: {reason}", *[""] * (len(targets) - 1 + len(measured))])
+            rows.append([clip_name(record), unusable_text(record), *[""] * (len(targets) - 1 + len(measured))])
         else:
             unlike = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]
             rows.append([clip_name(record), *(number(record[name]) for name in targets), *unlike])

@@ -289,15 +289,14 @@ def _print_counts(answers: Any, out: Path) -> None:
 
 def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
     """Print the answer for every recording."""
-    from fusionser.reporting.answers import clip_name, is_known
+    from fusionser.reporting.answers import clip_name, is_known, unusable_text
 
     records = answers.to_dict("records")
     measured = ["unlikeness"] if "unlikeness" in answers else []
     rows = []
     for record in records:
         if record["error"]:
-            reason = record["error"].removeprefix(record["file"] + ": ")
-            rows.append([clip_name(record), f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
+            rows.append([clip_name(record), unusable_text(record), *[""] * len([*classes, *measured])])
         else:
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
             unlikeness = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]

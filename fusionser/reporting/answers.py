@@ -10,7 +10,7 @@ from fusionser.likeness import Unlike
 from fusionser.model import MOST_UNLIKE
 from fusionser.reporting.unlike import unlike_text
 
-__all__ = ["answer_json", "clip_name", "is_known", "number_json", "own_columns", "unlike_of"]
+__all__ = ["answer_json", "clip_name", "is_known", "number_json", "own_columns", "unlike_of", "unusable_text"]
 
 
 def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
@@ -78,3 +78,14 @@ def clip_name(record: Mapping[str, Any]) -> str:
     if isnan(start) or (start == 0 and isnan(end)):
         return str(record["file"])
     return f"{record['file']}, {start:g} s to {'the end' if isnan(end) else f'{end:g} s'}"
+
+
+def unusable_text(record: Mapping[str, Any]) -> str:
+    """Return why a recording has no answer, without its name, which stands beside it.
+
+    Examples
+    --------
+    >>> unusable_text({"file": "a.wav", "error": "a.wav: empty"})
+    'cannot be used: empty'
+    """
+    return f"cannot be used: {record['error'].removeprefix(record['file'] + ': ')}"
