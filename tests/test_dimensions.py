@@ -30,6 +30,7 @@ from fusionser.results import Result
 from fusionser.rows import load_rows
 from fusionser.spec import PipelineSpec
 from fusionser.splits import RandomKFold, SpeakerKFold
+from fusionser.studies.cells import Cell
 
 RANDOM = np.random.default_rng(0)
 LOUD = {"task": "dimensions", "targets": ("loudness",)}
@@ -432,6 +433,14 @@ def test_what_needs_classes_says_so(model_file, voices):
     ):
         with pytest.raises(SettingsError, match=r"predicts numbers \(loudness\)"):
             call()
+
+
+def test_the_web_service_and_studies_say_so_too(command, model_file, prepared):
+    done = command("serve", model_file, "--port", "0")
+    assert done.status == 1
+    assert "the web service needs a model that predicts emotions" in done.messages
+    with pytest.raises(SettingsError, match="studies compare scores of emotions"):
+        Cell("x", prepared, SpeakerKFold(folds=4)).check()
 
 
 def test_a_recording_that_cannot_be_used_gets_an_error_and_no_number(model_file, voices, tmp_path):

@@ -71,5 +71,5 @@ def _used(notes: Sequence[Stamp], targets: Sequence[str]) -> list[Stamp]:
         if note.kind != "unused-columns":
             used.append(note)
         elif left := [name for name in note.value if name not in targets]:
-            used.append(Stamp(kind=note.kind, value=left))
+            used.append(Stamp(kind="unused-columns", value=left))
     return used
