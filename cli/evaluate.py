@@ -22,14 +22,21 @@ class Asked(Experiment):
 
 
 def evaluate(places: Places, asked: Asked) -> None:
-    """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers."""
-    from fusionser.jobs import evaluate_prepared
-    from fusionser.names import IMPORTANCE
+    """Score a classifier under a protocol: WAR, UAR, macro F1, with intervals over speakers.
+
+    With --targets, a regressor: CCC, Pearson's correlation, MSE.
+    """
+    from fusionser.jobs import check_importance, evaluate_prepared
+    from fusionser.names import DIMENSIONS, IMPORTANCE
 
     if asked.importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
+    check_importance(asked.config("speaker-kfold").pipeline, asked.importance)
     prepared, split, resources = prepare_protocol(asked, places)
+    if prepared.spec.task == DIMENSIONS:
+        _evaluate_dimensions(asked, prepared, split, resources, formats, trackers)
+        return
     with training_bar("folds") as progress:
         result, evaluation = evaluate_prepared(
             prepared, split, importance=asked.importance, resources=resources, progress=progress
@@ -58,6 +65,31 @@ def _record(trackers: list[Any], result: Any, evaluation: Any, out: Path | None)
     with brief_folder() as folder:
         files = [result.save(folder / "result.json")] if out is None else report_files(out)
         record(trackers, result_run(result, evaluation.curves, files))
+
+
+def _evaluate_dimensions(
+    asked: Asked, prepared: Any, split: Any, resources: Any, formats: Any, trackers: list[Any]
+) -> None:
+    """Score a regressor, and print the scores."""
+    from fusionser.jobs import evaluate_dimensions_prepared
+
+    from .dimensions import print_dimensions
+
+    with training_bar("folds") as progress:
+        result, evaluation = evaluate_dimensions_prepared(prepared, split, resources=resources, progress=progress)
+    page = None
+    if asked.out is not None:
+        from fusionser.reporting.dimensions import write_dimension_report
+
+        page = write_dimension_report(result, evaluation, asked.out, formats)
+    if asked.run.json:
+        print_json(result.model_dump(mode="json"))
+    else:
+        print_dimensions(result)
+        if page is not None:
+            write(f"report: {page}")
+    if trackers:
+        _record(trackers, result, evaluation, asked.out)
 
 
 def _percent(*shares: float) -> list[str]:

@@ -61,13 +61,10 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
     from fusionser.reporting.card import training_text
-    from fusionser.reporting.page import headline, is_at_chance
     from fusionser.reporting.scores import is_synthetic
 
-    write(
-        f"{out}: {decides} on {card.features_name}, {len(card.classes)} classes "
-        f"({', '.join(card.classes)}), trained on {training_text(card)} of {card.corpus}"
-    )
+    answers = ", ".join(card.targets) or f"{len(card.classes)} classes ({', '.join(card.classes)})"
+    write(f"{out}: {decides} on {card.features_name}, {answers}, trained on {training_text(card)} of {card.corpus}")
     if card.spec is not None and card.spec.setting == ADAPTED:
         write("it has to be adapted to the clips that it predicts: 'fusionser predict --adapt', or Model.adapt")
     if card.estimate is None:
@@ -77,6 +74,19 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
         write("SYNTHETIC RECORDINGS: the estimate only shows that the tools work, and says nothing about speech.")
     tested = "; ".join(fold.name for fold in card.estimate.folds)
     estimated = f"estimated by {card.estimate.protocol.name}, tested on {tested}"
-    write(f"Expected performance ({estimated}): {headline(card.estimate)}")
-    if is_at_chance(card.estimate):
-        write("That cannot be told from chance, so its answers say nothing yet.")
+    sentence, no_better = _expected(card)
+    write(f"Expected performance ({estimated}): {sentence}")
+    if no_better:
+        naive = "the naive answer" if card.targets else "chance"
+        write(f"That cannot be told from {naive}, so its answers say nothing yet.")
+
+
+def _expected(card: Any) -> tuple[str, bool]:
+    """Return the scores of the estimate in a sentence, and whether chance explains them."""
+    if card.targets:
+        from fusionser.reporting.dimensions import dimension_headline, is_at_naive
+
+        return dimension_headline(card.estimate), is_at_naive(card.estimate)
+    from fusionser.reporting.page import headline, is_at_chance
+
+    return headline(card.estimate), is_at_chance(card.estimate)

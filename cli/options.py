@@ -195,6 +195,10 @@ LABELS_HELP = (
     "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
     "them apart, but for blanks at their ends. By default folded."
 )
+TARGETS_HELP = (
+    "Predict numbers instead of emotions: columns of the tables of rows, such as arousal,valence. Rows without a "
+    "number are set aside. --classifier then names a regressor: {regressors}."
+)
 RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "
     "emodb.boredom=neutral for one corpus. A features file keeps the old names."
@@ -582,19 +586,28 @@ class Experiment(Group):
     protocol: str | None = option(PROTOCOL_HELP)
     setting: str | None = option(SETTING_HELP)
     adaptation: str | None = option(ADAPTATION_HELP)
+    targets: str | None = option(TARGETS_HELP, panel="Input")
 
     def config(self, protocol: str) -> Any:
         """Return the settings of the file with the given options; `protocol` is the default one."""
         from fusionser.names import ADAPTED
 
         config = self.split.over(self.given.over(self.settings.load()), self.protocol, protocol, self.seed)
-        trained = self.training.over(self.front_end.over(config.pipeline), self.seed)
+        trained = self.training.over(self.front_end.over(self._of_task(config.pipeline)), self.seed)
         spec = trained.changed(**_given(self, "setting", "adaptation"))
         if self.adaptation is not None and spec.setting != ADAPTED:
             raise SettingsError(
                 f"--adaptation is for --setting adapted, but the setting is {spec.setting}; leave it out"
             )
         return config.changed(pipeline=spec)
+
+    def _of_task(self, spec: Any) -> Any:
+        """Return the specification with the given targets, which make numbers its task."""
+        if self.targets is None:
+            return spec
+        from fusionser.names import DIMENSIONS
+
+        return spec.changed(task=DIMENSIONS, targets=tuple(names(self.targets, "--targets")))
 
 
 def _is_group(kind: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from math import isnan, nan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,6 +105,9 @@ def predict(
 
     The exit status is 1 if none of them can be used.
     """
+    from fusionser.names import ADAPTED
+
+    from .dimensions import put_numbers
     from .inputs import gathered_clips, load_or_included, shown_names, split_model
 
     if asked.most_unlike is not None and not asked.abstain:
@@ -119,6 +121,8 @@ def predict(
         predict_over_time(asked, load_or_included(model), clips)
         return
     loaded = load_or_included(model)
+    if asked.abstain:
+        loaded.card.check_classes("--abstain")
     gathered = gathered_clips(clips, asked)
     _set_gender(loaded, gathered.rows, asked.gender)
     if asked.adapt:
@@ -130,7 +134,11 @@ def predict(
         answers = loaded.predict(gathered.rows, n_jobs=asked.jobs, progress=progress, **told)
     answers = shown_names(_with_refused(answers, gathered), gathered.names)
     _tell_of_long(gathered.rows)
-    _put(answers, loaded.card, asked.out, json=asked.json)
+    if loaded.card.targets:
+        adapted = {} if loaded.card.adapted_to is None else {"setting": ADAPTED}
+        put_numbers(answers, loaded.card.targets, asked.out, json=asked.json, stated=adapted)
+    else:
+        _put(answers, loaded.card, asked.out, json=asked.json)
     if (answers["error"] != "").all():
         raise typer.Exit(1)
 
@@ -281,19 +289,18 @@ def _print_counts(answers: Any, out: Path) -> None:
 
 def _print_answers(answers: Any, classes: tuple[str, ...]) -> None:
     """Print the answer for every recording."""
-    from fusionser.reporting.answers import is_known
+    from fusionser.reporting.answers import clip_name, is_known, unusable_text
 
     records = answers.to_dict("records")
     measured = ["unlikeness"] if "unlikeness" in answers else []
     rows = []
     for record in records:
         if record["error"]:
-            reason = record["error"].removeprefix(record["file"] + ": ")
-            rows.append([_clip(record), f"cannot be used: {reason}", *[""] * len([*classes, *measured])])
+            rows.append([clip_name(record), unusable_text(record), *[""] * len([*classes, *measured])])
         else:
             probabilities = [f"{100 * record[f'probability_{name}']:.0f} %" for name in classes]
             unlikeness = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]
-            rows.append([_clip(record), record["emotion"], *probabilities, *unlikeness])
+            rows.append([clip_name(record), record["emotion"], *probabilities, *unlikeness])
     _print_as_wide(rows, classes, measured)
     _print_reasons(records, classes)
 
@@ -309,17 +316,9 @@ def _print_as_wide(rows: list[list[str]], classes: tuple[str, ...], measured: li
     print_table("", columns, rows, numbers=[*columns[2:]])
 
 
-def _clip(record: Mapping[str, Any]) -> str:
-    """Return the file of a recording, and which part of it was heard."""
-    start, end = record.get("start", nan), record.get("end", nan)
-    if isnan(start) or (start == 0 and isnan(end)):
-        return str(record["file"])
-    return f"{record['file']}, {start:g} s to {'the end' if isnan(end) else f'{end:g} s'}"
-
-
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:
     """Print in which way recordings are unlike the training recordings, and why answers are unsure."""
-    from fusionser.reporting.answers import unlike_of
+    from fusionser.reporting.answers import clip_name, unlike_of
 
     reasons = []
     for record in records:
@@ -327,7 +326,7 @@ def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...
         if unlike and record.get("unsure_because") == "unlikeness":
             unlike = f"unsure, because it is {unlike}"
         sentences = [sentence for sentence in (_improbable(record, classes), unlike) if sentence]
-        reasons += [f"{_clip(record)}: {sentence}" for sentence in sentences]
+        reasons += [f"{clip_name(record)}: {sentence}" for sentence in sentences]
     for reason in reasons[:MOST_REASONS]:
         write(reason)
     if len(reasons) > MOST_REASONS:

@@ -51,9 +51,13 @@ def report(
 
 
 def _evaluation(folder: Path, formats: Any) -> str:
+    from fusionser.dimension_results import DimensionResult, read_any_result
+    from fusionser.reporting.dimensions import rewrite_dimension_report
     from fusionser.reporting.page import rewrite_report
 
-    return f"{rewrite_report(folder, formats)}: 1 evaluation"
+    of_numbers = isinstance(read_any_result(folder / "result.json"), DimensionResult)
+    rewrite = rewrite_dimension_report if of_numbers else rewrite_report
+    return f"{rewrite(folder, formats)}: 1 evaluation"
 
 
 def _stress(folder: Path, formats: Any) -> str:

@@ -13,22 +13,24 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from fusionser.archive import EARLIEST, check_sizes
-from fusionser.classifiers import MemberClassifier, TableClassifier
-from fusionser.classifiers.bounds import check_machine, check_nodes, expect
+from fusionser.classifiers import MemberClassifier, TableEstimator
+from fusionser.classifiers.bounds import check_machine, check_nodes, check_regression_machine, expect
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.legacy import MODULES, current_column
 from fusionser.networks import NetworkTraining
-from fusionser.registry import CLASSIFIERS
+from fusionser.registry import CLASSIFIERS, REGRESSORS
 from fusionser.scaling import BlockScaler
 
 __all__ = ["PARTS", "bare", "dump_estimators", "load_estimators"]
+
+Fitted = TypeVar("Fitted", bound=TableEstimator)
 
 SCHEMA = "schema.json"
 ANYWHERE = "auto"
@@ -46,6 +48,7 @@ PARTS = frozenset(
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.ensemble._forest.RandomForestRegressor",
         "sklearn.linear_model._logistic.LogisticRegression",
         "sklearn.preprocessing._data.MinMaxScaler",
         "sklearn.preprocessing._data.QuantileTransformer",
@@ -53,10 +56,12 @@ PARTS = frozenset(
         "sklearn.preprocessing._data.StandardScaler",
         "sklearn.preprocessing._function_transformer.FunctionTransformer",
         "sklearn.svm._classes.SVC",
+        "sklearn.svm._classes.SVR",
         "sklearn.tree._classes.DecisionTreeClassifier",
+        "sklearn.tree._classes.DecisionTreeRegressor",
     }
 )
-"""Classes that a file may contain besides registered classifiers."""
+"""Classes that a file may contain besides registered classifiers and regressors."""
 
 TREE = "sklearn.tree._tree.Tree"
 TREE_STATE = {"max_depth", "node_count", "nodes", "values"}
@@ -129,7 +134,7 @@ def _renumbered(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def bare(classifier: TableClassifier) -> TableClassifier:
+def bare(classifier: Fitted) -> Fitted:
     """Return a copy without what prediction does not need: learning curves, device, cache and number of processes."""
     copied = copy(classifier)
     for name, value in vars(copied).items():
@@ -175,7 +180,7 @@ def load_estimators(content: bytes, expected: Mapping[str, type | tuple[type, ..
         for name, kind in expected.items():
             if not isinstance(loaded[name], kind):
                 raise ValueError(f"its part '{name}' is a {type(loaded[name]).__name__}")
-            if isinstance(loaded[name], TableClassifier | BlockScaler):
+            if isinstance(loaded[name], TableEstimator | BlockScaler):
                 loaded[name].check_loaded()
     except Exception as error:
         # A hostile file can make NumPy or scikit-learn raise any error.
@@ -188,13 +193,13 @@ def _path(kind: type) -> str:
 
 
 def _registered(path: str) -> type | None:
-    """Return the registered classifier with a path, importing only those that can have it."""
+    """Return the registered classifier or regressor with a path, importing only those that can have it."""
     of_fusionser = path.startswith("fusionser.")
-    for name in CLASSIFIERS:
-        if (CLASSIFIERS.origin(name) == "fusionser") is of_fusionser:
+    for registry, name in [(one, name) for one in (CLASSIFIERS, REGRESSORS) for name in one]:
+        if (registry.origin(name) == "fusionser") is of_fusionser:
             # A plugin that cannot be loaded may be unrelated to this file.
             with suppress(SettingsError):
-                kind = CLASSIFIERS[name]
+                kind = registry[name]
                 if isinstance(kind, type) and _path(kind) == path:
                     return kind
     return None
@@ -205,7 +210,7 @@ class _Reader:
 
     def __init__(self, archive: zipfile.ZipFile, kinds: Iterable[type]) -> None:
         self._archive = archive
-        self._classes = {_path(kind): kind for kind in kinds if issubclass(kind, TableClassifier)}
+        self._classes = {_path(kind): kind for kind in kinds if issubclass(kind, TableEstimator)}
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._depth = 0
         for info in archive.infolist():
@@ -320,9 +325,13 @@ class _Reader:
 
         n_features, n_classes, n_outputs = self._value(node["__reduce__"]["args"])
         state = self._value(node["content"])
-        if not isinstance(state, dict) or set(state) != TREE_STATE or n_outputs != 1 or n_classes.shape != (1,):
+        several = type(n_outputs) is int and n_outputs > 1
+        fits = n_classes.dtype == np.intp and n_classes.shape == (n_outputs if several else 1,)
+        # A tree of several outputs is one of a regressor, and has one class for each.
+        fits = fits and ((n_classes == 1).all() if several else n_outputs == 1)
+        if not isinstance(state, dict) or set(state) != TREE_STATE or not fits:
             raise ValueError("a tree of another kind")
-        check_nodes(state, int(n_features), int(n_classes[0]))
+        check_nodes(state, int(n_features), int(n_classes[0]), n_outputs)
         made = Tree(n_features, n_classes, n_outputs)
         made.__setstate__(state)
         return made
@@ -343,8 +352,13 @@ def _scalar(node: Mapping[str, Any]) -> str | int | float | None:
 
 
 def _check_machine(made: Any) -> None:
+    from sklearn.svm import SVR
+
     # A classifier's own parameter is not fitted.
-    if hasattr(made, "support_vectors_"):
+    if isinstance(made, SVR):
+        if hasattr(made, "support_vectors_"):
+            check_regression_machine(made, made.n_features_in_)
+    elif hasattr(made, "support_vectors_"):
         check_machine(made, len(made.classes_), made.n_features_in_)
 
 

@@ -5,19 +5,22 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pandas as pd
 from imblearn.pipeline import Pipeline
 
+from fusionser.dimension_results import AnyResult, DimensionResult
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.evaluation import check_labels
 from fusionser.evaluation import evaluate as evaluate_estimator
+from fusionser.evaluation.dimensions import DimensionEvaluation, check_targets, evaluate_dimensions
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress, calibration_error
 from fusionser.facts import Stamp
 from fusionser.files import brief_folder
 from fusionser.likeness import fit_unlikeness
 from fusionser.model import FEATURES, Model, ModelCard, digests_of, save_model
-from fusionser.names import NO_SPEECH, UNSURE
+from fusionser.names import DIMENSIONS, NO_SPEECH, UNSURE
 from fusionser.pipeline import (
     Extracted,
     Place,
@@ -30,11 +33,11 @@ from fusionser.pipeline import (
     extract_file,
     prepare,
 )
-from fusionser.pipeline.build import decided_by
+from fusionser.pipeline.build import decided_by, registry_of
 from fusionser.pipeline.features import card_of
 from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import LOCAL
-from fusionser.registry import AUGMENTATIONS, CLASSIFIERS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
+from fusionser.registry import AUGMENTATIONS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
 from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, public_quarantine, today, versions
 from fusionser.rows import each_once
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
@@ -43,16 +46,30 @@ from fusionser.temperature import fit_temperature, tempered_by_others
 from fusionser.tracking import Tracker, TrackingRun, open_tracker, record_run
 from fusionser.tracking.runs import model_run, result_run
 
-__all__ = ["evaluate", "evaluate_prepared", "extract", "fit", "fit_prepared", "plugins_used"]
+__all__ = [
+    "check_importance",
+    "evaluate",
+    "evaluate_dimensions_prepared",
+    "evaluate_prepared",
+    "extract",
+    "fit",
+    "fit_prepared",
+    "plugins_used",
+]
 
 PRIVATE: dict[str, Any] = {"quarantine": [], "speaker_confusions": {}, "genders": {}, "seconds": {}}
 """Fields of an estimate that a saved model leaves out: paths on this machine, results of single speakers, and times."""
 
+DIMENSION_SCORES = (
+    "rows", "speaker_count", "protocol", "pooled", "intervals", "naive_mse", "folds", "speakers", "genders",
+)  # fmt: skip
 SCORES = (
     "rows", "speaker_count", "classes", "protocol", "pooled", "intervals", "calibration_error", "per_class", "folds",
     "speakers", "genders", "importance",
 )  # fmt: skip
-"""Fields that a result takes from an evaluation unchanged."""
+"""Fields that a result takes from an evaluation unchanged, of numbers and of classes."""
+
+Kind = TypeVar("Kind", Result, DimensionResult)
 
 Data = str | Path | Sequence[str | Path]
 
@@ -110,7 +127,7 @@ def evaluate(
     importance: str | None = None,
     resources: Resources = LOCAL,
     track: Sequence[str] = (),
-) -> Result:
+) -> AnyResult:
     """Score a pipeline under a protocol. Everything that learns is fitted to the training rows of each fold.
 
     Parameters
@@ -135,13 +152,20 @@ def evaluate(
 
     Returns
     -------
-    Result
+    Result or DimensionResult
+        The latter if the task of the specification is "dimensions".
     """
+    check_importance(spec, importance)
     trackers = [open_tracker(text) for text in track]
     prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
     split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed)
     prepared = analyse_augmented(prepared, split, resources=resources)
-    result, evaluation = evaluate_prepared(prepared, split, importance=importance, resources=resources)
+    result: AnyResult
+    evaluation: Evaluation | DimensionEvaluation
+    if spec.task == DIMENSIONS:
+        result, evaluation = evaluate_dimensions_prepared(prepared, split, resources=resources)
+    else:
+        result, evaluation = evaluate_prepared(prepared, split, importance=importance, resources=resources)
     if trackers:
         with brief_folder() as folder:
             _record(trackers, result_run(result, evaluation.curves, [result.save(folder / "result.json")]))
@@ -201,7 +225,6 @@ def evaluate_prepared(
     began = time.perf_counter()
     spec = prepared.spec
     estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
-    features = configured_features(spec, prepared.extractor)
     with _parameter_errors(spec):
         evaluation = evaluate_estimator(
             prepared.table,
@@ -212,6 +235,57 @@ def evaluate_prepared(
             importance=importance,
             progress=progress,
         )
+    result = Result(
+        **{name: getattr(evaluation, name) for name in SCORES},
+        **_described(prepared, split, estimator, evaluation, n_classes=len(evaluation.classes)),
+        confusion=evaluation.confusion.tolist(),
+        speaker_confusions={name: matrix.tolist() for name, matrix in evaluation.speaker_confusions.items()},
+        seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
+    )
+    return result, evaluation
+
+
+def evaluate_dimensions_prepared(
+    prepared: Prepared, split: Protocol, *, resources: Resources = LOCAL, progress: FoldProgress | None = None
+) -> tuple[DimensionResult, DimensionEvaluation]:
+    """Evaluate a pipeline of numbers; return the result, and the evaluation with the predictions."""
+    began = time.perf_counter()
+    spec = prepared.spec
+    estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
+    with _parameter_errors(spec):
+        evaluation = evaluate_dimensions(
+            prepared.table,
+            estimator,
+            split,
+            spec.targets,
+            selection=BY_INNER_FOLDS if spec.classifier.tune else FIXED,
+            seed=spec.seed,
+            progress=progress,
+        )
+    result = DimensionResult(
+        targets=spec.targets,
+        **{name: getattr(evaluation, name) for name in DIMENSION_SCORES},
+        **_described(prepared, split, estimator, evaluation),
+        seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
+    )
+    return result, evaluation
+
+
+def check_importance(spec: PipelineSpec, importance: str | None) -> None:
+    """Raise `SettingsError` if importance is asked for where numbers are predicted: it is a loss of UAR."""
+    if importance is not None and spec.task == DIMENSIONS:
+        raise SettingsError("--importance measures the loss of UAR, so it needs classes; leave it out with --targets")
+
+
+def _described(
+    prepared: Prepared,
+    split: Protocol,
+    estimator: Any,
+    evaluation: Evaluation | DimensionEvaluation,
+    n_classes: int = 0,
+) -> dict[str, Any]:
+    """Return the fields of a result that say what was evaluated, and on what."""
+    spec, features = prepared.spec, configured_features(prepared.spec, prepared.extractor)
     settings = features.settings()
     weights = [
         Stamp(kind="initial-weights", value={"network": block["kind"], "weights": block["weights"]})
@@ -219,28 +293,23 @@ def evaluate_prepared(
         if "weights" in block
     ]
     plugins = plugins_used(prepared, split, settings)
-    result = Result(
-        corpora=prepared.corpora,
-        **{name: getattr(evaluation, name) for name in SCORES},
-        spec=spec,
-        features=settings,
-        features_name=spec.features_name,
-        feature_count=features.column_count(len(evaluation.classes)),
-        digests=digests_of(features),
-        classifier=decided_by(spec, prepared.extractor),
-        classifier_settings=classifier_settings(spec, estimator),
-        confusion=evaluation.confusion.tolist(),
-        speaker_confusions={name: matrix.tolist() for name, matrix in evaluation.speaker_confusions.items()},
-        quarantine=public_quarantine(prepared.quarantine),
-        notes=(*prepared.notes, *weights),
-        seed=spec.seed,
-        seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
-        provenance={
+    return {
+        "corpora": prepared.corpora,
+        "spec": spec,
+        "features": settings,
+        "features_name": spec.features_name,
+        "feature_count": features.column_count(n_classes),
+        "digests": digests_of(features),
+        "classifier": decided_by(spec, prepared.extractor),
+        "classifier_settings": classifier_settings(spec, estimator),
+        "quarantine": public_quarantine(prepared.quarantine),
+        "notes": (*prepared.notes, *weights),
+        "seed": spec.seed,
+        "provenance": {
             **provenance(networks=len(evaluation.curves) > 0),
             **({"plugins": plugins} if plugins else {}),
         },
-    )
-    return result, evaluation
+    }
 
 
 @contextmanager
@@ -262,7 +331,7 @@ def plugins_used(prepared: Prepared, split: Protocol, blocks: Sequence[Mapping[s
     spec = prepared.spec
     named: list[Named] = [
         *named_in_blocks(blocks),
-        ("classifier", spec.classifier.name, (CLASSIFIERS,)),
+        ("classifier", spec.classifier.name, (registry_of(spec),)),
         ("protocol", split.name, (PROTOCOLS,)),
         *(("augmentation", name, (AUGMENTATIONS,)) for name in spec.rows.augment),
         *(("corpus", name, (CORPORA,)) for name in prepared.corpora),
@@ -270,7 +339,7 @@ def plugins_used(prepared: Prepared, split: Protocol, blocks: Sequence[Mapping[s
     return plugins_among(named)
 
 
-def _seconds(prepared: Prepared, evaluation: Evaluation, spent: float) -> dict[str, float]:
+def _seconds(prepared: Prepared, evaluation: Evaluation | DimensionEvaluation, spent: float) -> dict[str, float]:
     seconds = {"features": prepared.seconds, "evaluation": round(spent, 2)}
     if len(evaluation.curves):
         # This counts networks taken from the cache too.
@@ -299,15 +368,16 @@ def _calibration(evaluation: Evaluation) -> tuple[float, float | None]:
     return temperature, calibration_error(known, evaluation.classes)
 
 
-def _public(estimate: Result) -> Result:
+def _public(estimate: Kind) -> Kind:
     """Return an estimate as a saved model holds it: of recordings that cannot be used, only their number is told.
 
     Without times, so that the same fit gives the same file.
     """
     count = len(estimate.quarantine)
-    unusable = [Stamp(kind="unusable", value=count)] if count else []
+    unusable: list[Stamp] = [Stamp(kind="unusable", value=count)] if count else []
     folds = [fold.model_copy(update={"fit_seconds": None}) for fold in estimate.folds]
-    return estimate.model_copy(update={**PRIVATE, "folds": folds, "notes": (*estimate.notes, *unusable)})
+    private = {name: value for name, value in PRIVATE.items() if name in type(estimate).model_fields}
+    return estimate.model_copy(update={**private, "folds": folds, "notes": (*estimate.notes, *unusable)})
 
 
 def fit_prepared(
@@ -318,8 +388,27 @@ def fit_prepared(
     progress: FoldProgress | None = None,
 ) -> Model:
     """Fit the pipeline of prepared rows to all of them, after an estimate under `split` unless it is None."""
-    table, spec = prepared.table, prepared.spec
-    classes = check_labels(table)
+    # The rows of an estimate may hold one clip more than once, and a fit must not.
+    rows = each_once(prepared.table)
+    fitted = _fit_numbers if prepared.spec.task == DIMENSIONS else _fit_classes
+    pipeline, card = fitted(prepared, rows, split, resources, progress)
+    unlikeness = fit_unlikeness(
+        rows,
+        cache=resources.cache,
+        n_jobs=resources.n_jobs,
+        progress=None if progress is None else lambda done, total: progress(done, total, "the recordings"),
+    )
+    return Model(pipeline, card, unlikeness)
+
+
+def _fit_classes(
+    prepared: Prepared,
+    rows: pd.DataFrame,
+    split: Protocol | None,
+    resources: Resources,
+    progress: FoldProgress | None,
+) -> tuple[Pipeline, ModelCard]:
+    classes = check_labels(prepared.table)
     if taken := sorted({NO_SPEECH, UNSURE} & set(classes)):
         raise SettingsError(
             f"a class is named '{taken[0]}', which models answer when they give none; name it otherwise with --rename "
@@ -329,41 +418,68 @@ def fit_prepared(
     if split is not None:
         estimated, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
         estimate, (temperature, error) = _public(estimated), _calibration(evaluation)
+    pipeline, settings = _fitted(prepared, rows, rows["emotion"].to_numpy(dtype=object), resources)
+    card = ModelCard(
+        **_card_facts(prepared.spec, prepared.corpora, rows, pipeline, settings),
+        classes=classes,
+        estimate=estimate,
+        temperature=temperature,
+        calibration_error=error,
+    )
+    return pipeline, card
+
+
+def _fit_numbers(
+    prepared: Prepared,
+    rows: pd.DataFrame,
+    split: Protocol | None,
+    resources: Resources,
+    progress: FoldProgress | None,
+) -> tuple[Pipeline, ModelCard]:
+    targets = list(prepared.spec.targets)
+    check_targets(prepared.table, targets)
+    estimate = None
+    if split is not None:
+        estimated, _ = evaluate_dimensions_prepared(prepared, split, resources=resources, progress=progress)
+        estimate = _public(estimated)
+    pipeline, settings = _fitted(prepared, rows, rows[targets].to_numpy(dtype=float), resources)
+    facts = _card_facts(prepared.spec, prepared.corpora, rows, pipeline, settings)
+    return pipeline, ModelCard(**facts, classes=(), targets=tuple(targets), estimate=estimate)
+
+
+def _fitted(
+    prepared: Prepared, rows: pd.DataFrame, labels: Any, resources: Resources
+) -> tuple[Pipeline, dict[str, Any]]:
+    """Fit the pipeline to the rows; return the steps of a prediction, and the settings of the last step."""
+    spec = prepared.spec
     estimator: Any = build_estimator(
         spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
     )
-    table = each_once(table)
     with _parameter_errors(spec):
-        fitted = estimator.fit(table, table["emotion"].to_numpy(dtype=object))
+        fitted = estimator.fit(rows, labels)
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
     # The steps before these change the training rows, and are not part of a prediction.
-    pipeline = Pipeline(pipeline.steps[-3:])
-    settings = classifier_settings(spec, estimator)
-    card = ModelCard(
-        spec=spec,
-        features=pipeline[FEATURES].settings(),
-        features_name=spec.features_name,
-        classifier=spec.classifier.name,
-        fusion=settings.get("fusion", spec.fusion),
-        classifier_settings=settings,
-        classes=classes,
-        corpus=", ".join(prepared.corpora),
-        training_rows=len(table),
-        training_recordings=int(table["file"].nunique()),
-        training_speakers=int(table.loc[table["speaker"] != "", "speaker"].nunique()),
-        estimate=estimate,
-        versions=versions(),
-        created=today(),
-        temperature=temperature,
-        calibration_error=error,
-        digests=digests_of(pipeline[FEATURES]),
-        notes=tuple(pipeline[FEATURES].stamps()),
-        licences={name: card.licence for name in prepared.corpora if (card := card_of(name)) is not None},
-    )
-    unlikeness = fit_unlikeness(
-        table,
-        cache=resources.cache,
-        n_jobs=resources.n_jobs,
-        progress=None if progress is None else lambda done, total: progress(done, total, "the recordings"),
-    )
-    return Model(pipeline, card, unlikeness)
+    return Pipeline(pipeline.steps[-3:]), classifier_settings(spec, estimator)
+
+
+def _card_facts(
+    spec: PipelineSpec, corpora: Sequence[str], table: pd.DataFrame, pipeline: Pipeline, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the fields of a card that do not depend on the task."""
+    return {
+        "spec": spec,
+        "features": pipeline[FEATURES].settings(),
+        "features_name": spec.features_name,
+        "classifier": spec.classifier.name,
+        "fusion": settings.get("fusion", spec.fusion),
+        "classifier_settings": settings,
+        "corpus": ", ".join(corpora),
+        "training_rows": len(table),
+        "training_recordings": int(table["file"].nunique()),
+        "training_speakers": int(table.loc[table["speaker"] != "", "speaker"].nunique()),
+        "versions": versions(),
+        "created": today(),
+        "digests": digests_of(pipeline[FEATURES]),
+        "notes": tuple(pipeline[FEATURES].stamps()),
+        "licences": {name: card.licence for name in corpora if (card := card_of(name)) is not None},
+    }

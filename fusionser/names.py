@@ -57,6 +57,9 @@ BY_BLOCK, BY_FEATURE = "blocks", "features"
 IMPORTANCE = (BY_BLOCK, BY_FEATURE)
 """Columns that are shuffled together to measure their importance."""
 
+CLASSES, DIMENSIONS = "classes", "dimensions"
+"""Tasks: to predict the emotion, or numbers such as arousal and valence."""
+
 NETWORK_ALONE = "network-alone"
 """Replaces the name of the classifier if networks classify by themselves."""
 

@@ -34,6 +34,7 @@ __all__ = [
     "PRESETS",
     "PROTOCOLS",
     "REGISTRIES",
+    "REGRESSORS",
     "TABLE_FORMATS",
     "TRACKERS",
     "Named",
@@ -301,6 +302,12 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "lstm": "classifiers.neural:LSTM",
         "bilstm": "classifiers.neural:BiLSTM",
     },
+    "regressors": {
+        "svm": "regressors.svm:SVM",
+        "random-forest": "regressors.random_forest:RandomForest",
+        "xgboost": "regressors.gradient_boosting:XGBoost",
+        "mlp": "regressors.neural:MLP",
+    },
     "corpora": {
         "ravdess": "corpora.ravdess:Ravdess",
         "ravdess-song": "corpora.ravdess:RavdessSong",
@@ -427,6 +434,9 @@ CLASSIFIERS = Registry(
 )
 """Classifiers of feature columns."""
 
+REGRESSORS = Registry("regressor", "regressors", OWN_OBJECTS["regressors"], bases=("regressors.base:TableRegressor",))
+"""Regressors of feature columns, which predict numbers such as arousal and valence."""
+
 CORPORA = Registry(
     "corpus",
     "corpora",
@@ -491,6 +501,7 @@ REGISTRIES: Mapping[str, Registry] = {
         NETWORKS,
         FRONT_ENDS,
         CLASSIFIERS,
+        REGRESSORS,
         CORPORA,
         DATASET_FORMATS,
         AUGMENTATIONS,

@@ -22,6 +22,7 @@ from fusionser.names import (
     ADAPTATIONS,
     DEFAULT_PRESET,
     DEFAULT_SCALING,
+    DIMENSIONS,
     EARLY,
     FUSIONS,
     GENDER_FEATURES,
@@ -33,7 +34,7 @@ from fusionser.names import (
     SETTINGS,
     STANDARDISE,
 )
-from fusionser.registry import CLASSIFIERS, NETWORKS, PRESETS, PROTOCOLS, Registry
+from fusionser.registry import CLASSIFIERS, NETWORKS, PRESETS, PROTOCOLS, REGRESSORS, Registry
 
 __all__ = [
     "DEFAULT_SPEC",
@@ -253,13 +254,20 @@ class NetworksSpec(Spec):
     parameters: dict[str, Any] = {}
 
 
+def _estimator_name(name: str) -> str:
+    """Refuse names of neither a classifier nor a regressor; the specification of the pipeline knows which is meant."""
+    if name not in CLASSIFIERS and name not in REGRESSORS and not _STORED.get():
+        raise unknown_name(CLASSIFIERS.kind, name, CLASSIFIERS)
+    return name
+
+
 class ClassifierSpec(Spec):
     """The classifier of the feature columns, and their scaling.
 
     Parameters
     ----------
     name : str, default="svm"
-        A key of `CLASSIFIERS`.
+        A key of `CLASSIFIERS`; of `REGRESSORS` for the task "dimensions".
     parameters : dict
         Parameters of the classifier that differ from its defaults.
     scaling : str, optional
@@ -271,11 +279,27 @@ class ClassifierSpec(Spec):
         Choose parameters by inner folds of the training speakers.
     """
 
-    name: Annotated[str, one_of(CLASSIFIERS.kind, CLASSIFIERS)] = "svm"
+    name: Annotated[str, AfterValidator(_estimator_name)] = "svm"
     parameters: dict[str, Any] = {}
     scaling: Annotated[str, one_of("scaling", SCALINGS)] | None = None
     equal_blocks: bool = False
     tune: bool = False
+
+
+def _target_name(name: str) -> str:
+    """Refuse names of targets that are columns of all rows, or of features."""
+    # Commands that read no table need not wait for pandas.
+    from fusionser.rows import ARRAY_MARK, COLUMNS
+
+    if not name.strip() or name in COLUMNS or "__" in name or name.startswith(ARRAY_MARK):
+        raise ValueError(
+            f"'{name}' cannot be a target (--targets); expected a column of numbers of the table of rows, such as "
+            "arousal. --map gives a column another name"
+        )
+    return name
+
+
+Target = Annotated[str, AfterValidator(_target_name)]
 
 
 class PipelineSpec(Spec):
@@ -294,8 +318,10 @@ class PipelineSpec(Spec):
     setting : {"inductive", "speaker-normalised", "adapted"}, default="inductive"
     adaptation : {"standardise", "coral"}, default="standardise"
         How the setting "adapted" aligns columns, see `BlockScaler`; other settings ignore it.
-    task : {"classes"}, default="classes"
-        What is predicted.
+    task : {"classes", "dimensions"}, default="classes"
+        What is predicted: the emotion, or numbers such as arousal and valence.
+    targets : tuple of str
+        For "dimensions": the columns of the table of rows with the numbers.
     seed : int, default=0
         0 to 2**32 - 1.
 
@@ -316,8 +342,46 @@ class PipelineSpec(Spec):
     classifier: ClassifierSpec = ClassifierSpec()
     setting: Annotated[str, one_of("setting", SETTINGS)] = INDUCTIVE
     adaptation: Annotated[str, one_of("adaptation", ADAPTATIONS)] = STANDARDISE
-    task: Literal["classes"] = "classes"
+    task: Literal["classes", "dimensions"] = "classes"
+    # Left out where it is empty, so that specifications of classes are stored as before.
+    targets: tuple[Target, ...] = Field((), exclude_if=lambda targets: not targets)
     seed: int = Field(0, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _of_the_task(self) -> Self:
+        numbers = self.task == DIMENSIONS
+        if numbers != bool(self.targets):
+            raise ValueError(
+                "the task 'dimensions' needs targets, the columns with the numbers to predict (--targets arousal)"
+                if numbers
+                else "got targets with the task 'classes'; set task to 'dimensions', or leave them out"
+            )
+        known = REGRESSORS if numbers else CLASSIFIERS
+        if self.network is None and self.classifier.name not in known and not _STORED.get():
+            raise unknown_name(known.kind, self.classifier.name, known)
+        if numbers:
+            self._check_dimensions()
+        return self
+
+    def _check_dimensions(self) -> None:
+        """Raise `ValueError` for settings that need classes."""
+        if len(set(self.targets)) < len(self.targets):
+            raise ValueError(f"got a target twice: {', '.join(self.targets)} (--targets)")
+        if again := sorted(set(self.targets) & set(self.features.columns)):
+            raise ValueError(
+                f"'{again[0]}' is a target and a feature (--targets, --columns), so the answer would be given; leave "
+                "it out of one of them"
+            )
+        rows, default = self.rows, RowsSpec()
+        needs_classes = {
+            "--network": self.network is not None,
+            f"--fusion {self.fusion}": self.fusion != EARLY,
+            f"--imbalance {rows.imbalance}": rows.imbalance != default.imbalance,
+            "--impose-imbalance": rows.impose_imbalance is not None,
+            f"--augment-classes {rows.augment_classes}": rows.augment_classes != default.augment_classes,
+        }
+        if wrong := [option for option, given in needs_classes.items() if given]:
+            raise ValueError(f"{wrong[0]} needs classes, but --targets asks for numbers; leave one of them out")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -476,6 +540,8 @@ def _of_result(values: Mapping[str, Any]) -> dict[str, Any]:
         raters = voted[0]["columns"] if voted else []
         renamed += [vote["labels"] for vote in voted if not renamed]
         labels = {"labels": renamed[0] if renamed else {}, "exact_labels": exact, "raters": raters}
-        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": values["classes"], **labels}
+        # A result of numbers has no classes.
+        classes = () if values.get("task") == DIMENSIONS else values["classes"]
+        return {"pipeline": current_spec(values["spec"]), "protocol": protocol, "classes": classes, **labels}
     except (KeyError, TypeError) as error:
         raise SettingsError(f"an incomplete result ({error!r}); evaluate again") from error

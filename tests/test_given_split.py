@@ -103,7 +103,7 @@ def test_a_network_stops_early_by_the_rows_of_the_protocol_and_trains_on_all_oth
     rows, labels = columns_and_labels()
     wrong = rows.assign(emotion=["sad", "calm"] * 30)
     network = MLP(learning_rate=0.01, epochs=12, patience=None)
-    with validated_by(wrong):
+    with validated_by(wrong, wrong["emotion"].to_numpy(dtype=object)):
         assert given_validation() is not None
         given_validation().passes(lambda given: given[["a__x"]], first=True)
         fitted = network.fit(rows[["a__x"]], labels)
@@ -119,7 +119,7 @@ def test_a_network_stops_early_by_the_rows_of_the_protocol_and_trains_on_all_oth
 
 def test_without_early_stopping_the_rows_of_the_protocol_are_not_used():
     rows, labels = columns_and_labels()
-    with validated_by(rows):
+    with validated_by(rows, rows["emotion"].to_numpy(dtype=object)):
         fitted = MLP(validation=0, epochs=2).fit(rows[["a__x"]], labels)
     assert not any("validation_accuracy" in epoch for epoch in fitted.history_)
 
@@ -130,7 +130,7 @@ def test_scaler_and_columns_are_those_of_the_training_rows(demo_rows, last):
     blocks = FeatureExtractor(blocks=[("zcr", ZeroCrossingRate()), ("again", ZeroCrossingRate())], keep_rows=True)
     pipeline = make_pipeline(blocks, BlockScaler(), last)
     train, held = (rows[rows["split"] == part].reset_index(drop=True) for part in ("train", "validation"))
-    with validated_by(held):
+    with validated_by(held, held["emotion"].to_numpy(dtype=object)):
         pipeline.fit(train, train["emotion"].to_numpy(dtype=object))
         found = given_validation().columns()
     assert found["speaker"].tolist() == held["speaker"].tolist()
@@ -143,7 +143,7 @@ def test_a_deep_block_stops_early_by_the_rows_of_the_protocol(demo_rows):
     rows = with_split(demo_rows)
     train, held = (rows[rows["split"] == part] for part in ("train", "validation"))
     labels = train["emotion"].to_numpy(dtype=object)
-    with validated_by(held):
+    with validated_by(held, held["emotion"].to_numpy(dtype=object)):
         given = Conv1DExtractor(epochs=2, cache=False).fit(train, labels)
     explicit = Conv1DExtractor(epochs=2, cache=False).fit(train, labels, (held, held["emotion"].to_numpy(dtype=object)))
     for one, other in zip(given.history_, explicit.history_, strict=True):

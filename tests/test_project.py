@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 import fusionser
-from fusionser import classifiers, corpora, estimators, features, networks, splits
+from fusionser import classifiers, corpora, estimators, features, networks, regressors, splits
 from fusionser.audio import ClipSettings
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
@@ -95,6 +95,10 @@ def test_every_classifier_is_registered_and_every_wrapper_may_be_loaded():
     assert set(classifiers.CLASSIFIERS.values()) == kinds
 
 
+def test_every_regressor_is_registered():
+    assert set(regressors.REGRESSORS.values()) == subclasses(regressors.TableRegressor)
+
+
 def test_every_network_has_an_extractor_or_a_head_and_says_its_layers():
     kinds = subclasses(networks.DeepExtractor) - {FrameExtractor, BaselineExtractor}
     assert set(networks.NETWORKS.values()) == kinds
@@ -121,6 +125,7 @@ def test_the_readme_names_everything_there_is():
         *CONDITIONS,
         *ROW_BALANCINGS,
         *classifiers.CLASSIFIERS,
+        *regressors.REGRESSORS,
         *splits.PROTOCOLS,
         *recipe_names(),
     ]

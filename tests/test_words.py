@@ -127,7 +127,7 @@ def stamp_kinds(path):
 
 
 MADE_OF = {
-    ("evaluation/evaluate.py", "f'shared-{kind}'"): {
+    ("evaluation/stamps.py", "f'shared-{kind}'"): {
         f"shared-{kind}" for kind in ("speakers", "sources", "audio", "statements")
     },
     ("pipeline/prepare.py", "kind"): {
@@ -187,7 +187,7 @@ ALLOWED = {
     # Options as they are given.
     "cli/checks.py": {"partition", "startswith"},
     # A reason without the file that stands in the column beside it.
-    "cli/predict.py": {"removeprefix"},
+    "fusionser/reporting/answers.py": {"removeprefix"},
 }
 """What takes text apart that is no sentence about a result."""
 

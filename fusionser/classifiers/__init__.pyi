@@ -5,6 +5,7 @@ from .bagging import BalancedBagging as BalancedBagging
 from .base import MemberClassifier as MemberClassifier
 from .base import Parts as Parts
 from .base import TableClassifier as TableClassifier
+from .base import TableEstimator as TableEstimator
 from .build import classifier as classifier
 from .gradient_boosting import XGBoost as XGBoost
 from .late import LateFusion as LateFusion

@@ -1,4 +1,4 @@
-"""Base classes of all classifiers."""
+"""Base classes of all classifiers, and what they share with regressors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -15,22 +15,41 @@ from fusionser.checks import check_present
 from fusionser.errors import SettingsError
 from fusionser.scaling import split_carried
 
-__all__ = ["MemberClassifier", "Parts", "TableClassifier"]
+__all__ = ["MemberClassifier", "Parts", "TableClassifier", "TableEstimator"]
 
 Array = npt.NDArray[Any]
 
 
-class TableClassifier(ClassifierMixin, BaseEstimator):
+class TableEstimator(BaseEstimator):
+    """What classifiers and regressors share: they separate the carried columns of a table from its features."""
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    """Values by parameter that a search over inner folds tries."""
+
+    random_state: int | None
+
+    def _features(self, X: Any) -> Array:
+        check_is_fitted(self)
+        return validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
+
+    def check_loaded(self) -> None:
+        """Raise `ValueError` if parts that were loaded from a file cannot belong to this estimator."""
+
+    def pack(self) -> dict[str, bytes]:
+        """Remove fitted parts with a file format of their own, and return them as bytes by name, for a saved model."""
+        return {}
+
+    def unpack(self, parts: Mapping[str, bytes]) -> None:
+        """Restore the parts that `pack` removed."""
+
+
+class TableClassifier(ClassifierMixin, TableEstimator):
     """A classifier that separates the carried columns of a table from its features.
 
     Each has a parameter ``balance``: one of `COLUMN_BALANCINGS`, by which training rows are balanced, or None.
     """
 
-    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
-    """Values by parameter that a search over inner folds tries."""
-
     balance: str | None
-    random_state: int | None
 
     def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return checked columns and labels."""
@@ -53,10 +72,6 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
             return values, labels
         return balance_columns(values, labels, self.balance, self.random_state or 0)
 
-    def _features(self, X: Any) -> Array:
-        check_is_fitted(self)
-        return validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
-
     def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""
         raise NotImplementedError
@@ -73,16 +88,6 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, shape (n_rows,)."""
         return self.answer(self._features(X))[0]
-
-    def check_loaded(self) -> None:
-        """Raise `ValueError` if parts that were loaded from a file cannot belong to this classifier."""
-
-    def pack(self) -> dict[str, bytes]:
-        """Remove fitted parts with a file format of their own, and return them as bytes by name, for a saved model."""
-        return {}
-
-    def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Restore the parts that `pack` removed."""
 
 
 class Parts(Mapping[str, bytes]):

@@ -22,10 +22,17 @@ from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation
 
-__all__ = ["LSTM", "MLP", "BiLSTM"]
+__all__ = ["LSTM", "MLP", "BiLSTM", "check_hidden"]
 
 MOST_STEPS = 64
 MOST_LAYERS = 16
+
+
+def check_hidden(hidden: Any) -> None:
+    """Raise `SettingsError` unless these are units of the hidden layers of a perceptron."""
+    if isinstance(hidden, str) or np.ndim(hidden) != 1 or len(hidden) > MOST_LAYERS:
+        raise SettingsError(f"hidden is {hidden!r}; expected a list of at most {MOST_LAYERS} numbers of units")
+    check_units(hidden=hidden)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -180,9 +187,7 @@ class MLP(NetworkClassifier):
 
     def check_network(self) -> None:
         """Raise `SettingsError` if a parameter of the network is outside its range."""
-        if isinstance(self.hidden, str) or np.ndim(self.hidden) != 1 or len(self.hidden) > MOST_LAYERS:
-            raise SettingsError(f"hidden is {self.hidden!r}; expected a list of at most {MOST_LAYERS} numbers of units")
-        check_units(hidden=self.hidden)
+        check_hidden(self.hidden)
         check_dropout(self.dropout)
 
     def build_network(self, n_inputs: int, n_classes: int) -> Perceptron:

@@ -71,7 +71,7 @@ class RandomForest(TableClassifier):
         expect(getattr(self, "forest_", None), RandomForestClassifier)
         for tree in self.forest_.estimators_:
             expect(tree, DecisionTreeClassifier)
-            if (tree.tree_.n_features, tree.tree_.value.shape[2]) != (self.n_features_in_, len(self.classes_)):
+            if (tree.tree_.n_features, *tree.tree_.value.shape[1:]) != (self.n_features_in_, 1, len(self.classes_)):
                 raise ValueError("a tree with different columns or classes")
 
     def probabilities(self, values: Array) -> Array:

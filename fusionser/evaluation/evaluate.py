@@ -15,7 +15,6 @@ from fusionser.errors import ProtocolError
 from fusionser.evaluation.fitted import (
     adapted_clips,
     columns_of,
-    computed_stamps,
     curves_of,
     estimated_gender,
     setting_of,
@@ -32,8 +31,7 @@ from fusionser.evaluation.guard import (
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, expected_calibration_error, speaker_intervals
-from fusionser.facts import Stamp
-from fusionser.names import ADAPTED, SPEAKER_NORMALISED
+from fusionser.evaluation.stamps import FoldFacts, stamps_of
 from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
 from fusionser.splits.base import Fold, Positions, Protocol
 from fusionser.splits.inner_folds import parted_speakers
@@ -89,26 +87,13 @@ class Evaluation:
     importance: dict[str, tuple[float, tuple[float, float] | None]]
 
 
-@dataclass(frozen=True)
-class FoldOutcome:
-    """Outcome of one fold.
-
-    Parameters
-    ----------
-    gender : (int, int)
-        Number of test clips whose gender was estimated correctly, and of those with an estimated and a labelled one.
-    parted : bool
-        Whether inner folds had to separate clips of one speaker.
-    adapted : list of int
-        Number of test clips of each corpus that the pipeline was adapted to.
-    """
+@dataclass(frozen=True, kw_only=True)
+class FoldOutcome(FoldFacts):
+    """Outcome of one fold, beside the facts that its stamps tell."""
 
     result: FoldResult
     predictions: pd.DataFrame
     curves: list[dict[str, Any]]
-    gender: tuple[int, int]
-    parted: bool
-    adapted: list[int]
     importance: Drops
 
 
@@ -175,6 +160,13 @@ def _check_fold(rows: pd.DataFrame, fold: Fold, allowed: frozenset[str], validat
     return shared
 
 
+def validation_of_folds(
+    rows: pd.DataFrame, folds: Sequence[Fold], estimator: BaseEstimator, protocol: Protocol
+) -> list[Positions]:
+    """Return the validation rows that the protocol gives in each fold; none if nothing stops early by them."""
+    return [protocol.validation_of(rows, fold[0]) if stops_early(estimator) else fold[1][:0] for fold in folds]
+
+
 def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
     predictions = rows[["file", "start", "end", "speaker", "source"]].assign(fold=fold, truth=rows["emotion"])
     given: Any = without_labels(rows)
@@ -188,55 +180,6 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
         for position, name in enumerate(fitted.classes_):
             predictions[f"probability_{name}"] = probabilities[:, position]
     return predictions
-
-
-def _stamps(
-    protocol: Protocol,
-    overlaps: list[Overlap],
-    outcomes: list[FoldOutcome],
-    rows: pd.DataFrame,
-    estimator: BaseEstimator,
-) -> list[Stamp]:
-    shared = [
-        Stamp(kind=f"shared-{kind}", value=most, allowed=kind in protocol.allows or kind == "statements")
-        for kind in COLUMNS
-        if (most := max(len(getattr(overlap, kind)) for overlap in overlaps))
-    ]
-    unknown = int((rows["speaker"] == "").sum())
-    given = any(getattr(part, "kind", None) == "gender" for part in estimator.get_params(deep=True).values())
-    right, clips = map(sum, zip(*(outcome.gender for outcome in outcomes), strict=True))
-    parted = [outcome.result.name for outcome in outcomes if outcome.parted]
-    left_out = protocol.classes_left_out(rows)
-    whole = protocol.folds_of_whole()
-    setting = setting_of(estimator)
-    others = [
-        (unknown, Stamp(kind="speakers-unknown", value=unknown)),
-        (setting == SPEAKER_NORMALISED, Stamp(kind="speaker-normalised")),
-        (setting == ADAPTED, _adapted_stamp(outcomes, estimator)),
-        (given, Stamp(kind="gender-given")),
-        (len(overlaps) == 1, Stamp(kind="one-split")),
-        (whole, Stamp(kind="part-of-folds", value={"used": len(overlaps), "folds": whole})),
-        (clips, Stamp(kind="gender-estimated", value={"accuracy": right / max(clips, 1), "clips": clips})),
-        (parted, Stamp(kind="inner-folds-by-clip", value=parted)),
-        (left_out, Stamp(kind="classes-left-out", value=left_out)),
-    ]
-    return [*shared, *(stamp for applies, stamp in others if applies), *computed_stamps(estimator)]
-
-
-def _validation_stamps(
-    protocol: Protocol, rows: pd.DataFrame, folds: list[Fold], estimator: BaseEstimator
-) -> list[Stamp]:
-    """Return a stamp on the validation rows that the protocol gives, if any, and on whether they are used."""
-    most = max(len(protocol.validation_of(rows, name)) for name, *_ in folds)
-    value = {"rows": most, "used": stops_early(estimator)}
-    return [Stamp(kind="validation-rows", value=value)] if most else []
-
-
-def _adapted_stamp(outcomes: list[FoldOutcome], estimator: BaseEstimator) -> Stamp:
-    clips = [count for outcome in outcomes for count in outcome.adapted]
-    params = estimator.get_params().items()
-    how = next((value for name, value in params if name.split("__")[-1] == "adaptation" and value), None)
-    return Stamp(kind="adapted", value={"adaptation": how, "clips": [min(clips, default=0), max(clips, default=0)]})
 
 
 def evaluate(
@@ -283,7 +226,7 @@ def evaluate(
     check_not_scaled(table)
     rows = with_fingerprints(table)
     folds = protocol.named_folds(rows)
-    validation = [protocol.validation_of(rows, fold[0]) if stops_early(estimator) else fold[1][:0] for fold in folds]
+    validation = validation_of_folds(rows, folds, estimator, protocol)
     used = rows.iloc[np.unique(np.concatenate([*(side for _, *sides in folds for side in sides), *validation]))]
     classes = check_labels(used)
     overlaps = [_check_fold(rows, fold, protocol.allows, held) for fold, held in zip(folds, validation, strict=True)]
@@ -291,7 +234,8 @@ def evaluate(
     for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
         if progress:
             progress(number, len(folds), fold[0])
-        with validated_by(rows.iloc[validation[number]]):
+        held = rows.iloc[validation[number]]
+        with validated_by(held, held["emotion"].to_numpy(dtype=object)):
             outcome = _run_fold(rows, estimator, fold, shared, classes=classes, importance=importance, seed=seed)
         outcomes.append(outcome)
     if progress:
@@ -301,10 +245,7 @@ def evaluate(
         settings=protocol.settings(),
         setting=setting_of(estimator),
         selection=selection,
-        stamps=(
-            *_stamps(protocol, overlaps, outcomes, rows, estimator),
-            *_validation_stamps(protocol, rows, folds, estimator),
-        ),
+        stamps=tuple(stamps_of(protocol, overlaps, outcomes, rows, estimator)),
         allows=tuple(sorted(protocol.allows)),
         random=protocol.random,
     )
@@ -339,6 +280,7 @@ def _run_fold(
         **{f"shared_{kind}": len(getattr(shared, kind)) for kind in COLUMNS},
     )
     return FoldOutcome(
+        name=name,
         result=result,
         predictions=predictions,
         curves=curves_of(fitted, name),
@@ -360,7 +302,7 @@ def calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> fl
     return expected_calibration_error(probabilities, predictions["predicted"] == predictions["truth"])
 
 
-def _genders(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
+def genders_of(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
     """Return the gender of each speaker whose rows all have the same one."""
     labelled = rows.groupby("speaker")["gender"].unique()
     return {name: str(labelled[name][0]) for name in speakers if len(labelled[name]) == 1 and labelled[name][0]}
@@ -390,7 +332,7 @@ def _collect(
         folds=[outcome.result for outcome in outcomes],
         speakers={name: _scores(part) for name, part in by_speaker.items()},
         speaker_confusions=by_speaker,
-        genders=_genders(rows, by_speaker),
+        genders=genders_of(rows, by_speaker),
         predictions=predictions,
         curves=pd.DataFrame([epoch for outcome in outcomes for epoch in outcome.curves]),
         importance=average_importance([outcome.importance for outcome in outcomes]),

@@ -2,9 +2,11 @@
 
 It compares the rows themselves, however they were made: speakers, sources (shared by all copies of one original) and
 decoded audio (the same recording under two names). It also refuses pipelines with parts fitted before the split,
-tables scaled as a whole, augmented copies as test rows, and labels where a pipeline is adapted to its test rows.
+tables scaled as a whole, augmented copies as test rows, labels where a pipeline is adapted to its test rows, and
+features that are the number to predict.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,8 @@ from sklearn.frozen import FrozenEstimator
 from fusionser.checks import channel_number
 from fusionser.decoding import decode
 from fusionser.errors import LeakageError
+from fusionser.features.clip import Computation
+from fusionser.features.learned import LearnedBlock
 from fusionser.rows import AUDIO_COLUMN, CHANNEL_COLUMN, feature_columns
 from fusionser.samples import fingerprint
 
@@ -24,6 +28,7 @@ __all__ = [
     "Overlap",
     "check_learns_in_fold",
     "check_not_scaled",
+    "check_not_target",
     "check_split",
     "check_unlabelled",
     "compare",
@@ -33,6 +38,12 @@ __all__ = [
 ]
 
 COLUMNS = {"speakers": "speaker", "sources": "source", "audio": AUDIO_COLUMN, "statements": "statement"}
+FEWEST_ALIKE = 10
+"""Rows from which on a column that goes with the target is not so by chance."""
+
+ALIKE = 1 - 1e-9
+"""Correlation above which a column of features is the target itself."""
+
 REMEDIES = {
     "speakers": "split by speaker, or use a random protocol, which gets a stamp",
     "sources": "keep all copies of a clip on the same side as their original",
@@ -164,6 +175,38 @@ def check_unlabelled(rows: pd.DataFrame) -> None:
             f"{labelled} of {len(rows)} test rows have their labels where a pipeline is adapted to them; leave the "
             "column 'emotion' empty"
         )
+
+
+def check_not_target(table: pd.DataFrame, estimator: BaseEstimator, targets: Sequence[str]) -> None:
+    """Refuse features that are a target of a regression, under its name or another.
+
+    Raises
+    ------
+    LeakageError
+        When a block reads a target from the table, or a column of features is a target but for its unit and its zero.
+    """
+    parts = [part for part in estimator.get_params(deep=True).values() if isinstance(part, Computation | LearnedBlock)]
+    for name in targets:
+        if any(name in part.row_columns() for part in parts):
+            raise LeakageError(f"the features read the column '{name}', which is a target; leave it out of --columns")
+    given = [name for name in feature_columns(table) if table[name].dtype.kind in "fiu"]
+    if len(table) < FEWEST_ALIKE or not given:
+        return
+    columns = _standard(table[given].to_numpy(dtype=np.float64))
+    for name in targets:
+        alike = np.abs(columns.T @ _standard(table[[name]].to_numpy(dtype=np.float64))[:, 0]) / len(table)
+        if alike.max() > ALIKE:
+            raise LeakageError(
+                f"the feature column '{given[int(alike.argmax())]}' is the target '{name}', but for its unit; leave "
+                "it out of the features"
+            )
+
+
+def _standard(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return columns with mean 0 and standard deviation 1; those that do not vary, or lack numbers, are 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scores = (values - values.mean(axis=0)) / values.std(axis=0)
+    return np.asarray(np.where(np.isfinite(scores).all(axis=0), scores, 0.0))
 
 
 def check_not_scaled(table: pd.DataFrame) -> None:

@@ -4,6 +4,7 @@ All scores are computed from counts, so to resample speakers is to add up their 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ __all__ = [
 
 Counts = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
+Sums = TypeVar("Sums", npt.NDArray[np.int64], npt.NDArray[np.float64])
 
 FEWEST_SPEAKERS = 8
 """With fewer speakers no interval is given, since resampling so few says nothing; reports list each one instead."""
@@ -128,8 +130,8 @@ def expected_calibration_error(probabilities: npt.ArrayLike, correct: npt.ArrayL
     return float(np.abs(excess).sum() / top.size)
 
 
-def resampled(matrices: Counts, rng: np.random.Generator, draws: int = DRAWS) -> Counts:
-    """Return the pooled confusion matrix of each bootstrap draw of speakers, from a stack with one matrix each."""
+def resampled(matrices: Sums, rng: np.random.Generator, draws: int = DRAWS) -> Sums:
+    """Return the pooled sums, such as confusion matrices, of each bootstrap draw of speakers, from one per speaker."""
     counts = rng.multinomial(len(matrices), np.full(len(matrices), 1 / len(matrices)), size=draws)
     return np.tensordot(counts, matrices, axes=1)
 

@@ -273,6 +273,7 @@ def stress_model(
     AudioError
         If no recording can be used.
     """
+    model.card.check_classes("a test under recording conditions")
     rows, repeated = _different(rows)
     quarantine = [*quarantine, *repeated]
     wanted = {name: CONDITIONS.named(name) for name in conditions or CONDITIONS}

@@ -83,6 +83,7 @@ def export_onnx(
     SettingsError
         If `tolerance` is out of range, a part of the model cannot be exported, or a package for it is not installed.
     """
+    model.card.check_classes("an ONNX file")
     check_range("tolerance", tolerance, 0, MOST_TOLERANCE)
     need_runtime()
     _need_onnx()

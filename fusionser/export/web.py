@@ -15,6 +15,7 @@ from fusionser.export.onnx_file import export_onnx
 from fusionser.files import brief_folder, exists, write_bytes
 from fusionser.model import Model, OnnxCard
 from fusionser.page import page_files
+from fusionser.results import Result
 
 __all__ = ["RUNTIME_FILES", "export_web", "runtime_files"]
 
@@ -143,7 +144,7 @@ def _own_files(card: OnnxCard, analysis_rate: int | None) -> dict[str, bytes]:
     files |= {file.name: file.read_bytes() for file in sorted(WEB.glob("*.js"))}
     files["index.html"] = files["index.html"].replace(MARK.encode(), POLICY.encode())
     shown = card.model
-    estimate = None if shown.estimate is None else {"pooled": shown.estimate.pooled.model_dump()}
+    estimate = {"pooled": shown.estimate.pooled.model_dump()} if isinstance(shown.estimate, Result) else None
     described = {
         "name": f"{shown.classifier} on {shown.features_name}",
         "analysis_rate": analysis_rate,

@@ -51,6 +51,7 @@ class EstimatedGender(LearnedBlock):
     """
 
     kind: ClassVar[str] = "estimated-gender"
+    learns_classes: ClassVar[bool] = False
     penalty: float = 10.0
     front_end: FrontEnd | None = None
 

@@ -34,6 +34,8 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     kind: ClassVar[str]
     uses_audio: ClassVar[bool] = True
+    learns_classes: ClassVar[bool] = True
+    """Whether `fit` needs the emotions of the rows. If not, the block can be used where numbers are predicted."""
     front_end: FrontEnd | None
 
     def default_front_end(self) -> FrontEnd:

@@ -1,7 +1,9 @@
 """The card of a model."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from fusionser.dimension_results import DimensionResult
+from fusionser.errors import SettingsError
 from fusionser.facts import Record, Stamp
 from fusionser.results import BlockSettings, Result, StoredSpec
 from fusionser.temperature import COLDEST, HOTTEST
@@ -26,12 +28,15 @@ class ModelCard(Record):
         "early", or the method of the late fusion.
     classifier_settings : dict
     classes : tuple of str
+        Empty in a model that predicts numbers.
+    targets : tuple of str
+        The numbers that it predicts, such as arousal and valence; empty in a model of classes.
     corpus : str
         Names of the training corpora.
     training_rows, training_speakers : int
     training_recordings : int or None
         Number of recordings that the training rows are parts of. None in earlier files.
-    estimate : Result or None
+    estimate : Result, DimensionResult or None
         Scores of the same pipeline on unseen speakers, computed before it was fitted to all rows.
     versions : dict of str to str
         Versions of the packages that it was fitted with.
@@ -63,11 +68,13 @@ class ModelCard(Record):
     fusion: str = "early"
     classifier_settings: BlockSettings
     classes: tuple[str, ...]
+    # Left out where it is empty, so that models of classes are stored as before.
+    targets: tuple[str, ...] = Field((), exclude_if=lambda targets: not targets)
     corpus: str
     training_rows: int
     training_speakers: int
     training_recordings: int | None = None
-    estimate: Result | None
+    estimate: Result | DimensionResult | None
     versions: dict[str, str]
     plugins: dict[str, str] = Field(default_factory=dict)
     created: str
@@ -77,6 +84,28 @@ class ModelCard(Record):
     temperature: float = Field(1.0, ge=COLDEST, le=HOTTEST)
     calibration_error: float | None = Field(None, ge=0, le=1)
     digests: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _of_one_task(self) -> "ModelCard":
+        if bool(self.targets) == bool(self.classes):
+            raise ValueError("it has to predict either classes or numbers")
+        if self.estimate is not None and isinstance(self.estimate, DimensionResult) != bool(self.targets):
+            raise ValueError("its estimate is of another task")
+        return self
+
+    def check_classes(self, purpose: str) -> None:
+        """Raise `SettingsError` if the model predicts numbers, where classes are needed for a purpose.
+
+        Examples
+        --------
+        >>> from fusionser.model import load_model
+        >>> load_model().card.check_classes("a time line")
+        """
+        if self.targets:
+            raise SettingsError(
+                f"{purpose} needs a model that predicts emotions, and this one predicts numbers "
+                f"({', '.join(self.targets)}); use 'fusionser predict' without windows, or another model"
+            )
 
     def trained_on(self, corpus: str) -> bool:
         """Return whether a corpus, by its name, is among the training corpora."""

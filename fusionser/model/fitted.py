@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from fusionser.alignment import check_clips
 from fusionser.archive import read_archive, write_archive
-from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableClassifier
+from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableEstimator
 from fusionser.errors import FusionserError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.facts import what_differs
@@ -24,7 +24,17 @@ from fusionser.model.card import ModelCard
 from fusionser.model.predictor import Answers, Predictor
 from fusionser.names import ONNX_SUFFIX
 from fusionser.recordings import as_clips
-from fusionser.registry import BLOCKS, CLASSIFIERS, FRONT_ENDS, NETWORKS, Named, named_in_blocks, plugins_among
+from fusionser.registry import (
+    BLOCKS,
+    CLASSIFIERS,
+    FRONT_ENDS,
+    NETWORKS,
+    REGRESSORS,
+    Named,
+    Registry,
+    named_in_blocks,
+    plugins_among,
+)
 from fusionser.results import versions
 from fusionser.rows import AUDIO_COLUMN
 from fusionser.scaling import BlockScaler
@@ -62,7 +72,8 @@ class Model(Predictor):
 
     def __repr__(self) -> str:
         """Return what the model is in one line; `card` has the rest."""
-        return f"<Model: {self.card.classifier} with {self.card.features_name}, {len(self.card.classes)} classes>"
+        answers = ", ".join(self.card.targets) or f"{len(self.card.classes)} classes"
+        return f"<Model: {self.card.classifier} with {self.card.features_name}, {answers}>"
 
     @property
     def needs_gender(self) -> bool:
@@ -82,6 +93,8 @@ class Model(Predictor):
         """Return the labels and the probabilities for columns."""
         try:
             scaled = self.pipeline[SCALE].scaled(columns.astype(np.float64))
+            if self.card.targets:
+                return np.zeros(0), self.pipeline[CLASSIFIER].numbers(scaled)
             labels, given = self.pipeline[CLASSIFIER].answer(scaled)
             return labels, tempered(given, self.card.temperature)
         except (FusionserError, MemoryError):
@@ -222,7 +235,9 @@ def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Mod
     try:
         _put_back(extractor, classifier, rest)
         columns = list(extractor.get_feature_names_out())
-        if list(scaler.feature_names_in_) != columns or list(classifier.classes_) != list(card.classes):
+        answers = len(card.targets) if card.targets else list(card.classes)
+        given = classifier.n_targets_ if card.targets else list(classifier.classes_)
+        if list(scaler.feature_names_in_) != columns or given != answers:
             raise ValueError("its parts have different columns or classes than its card")
         if classifier.n_features_in_ != len(columns):
             raise ValueError(
@@ -265,15 +280,16 @@ def _check_revisions(card: ModelCard, extractor: FeatureExtractor) -> None:
     )
 
 
-def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableClassifier]]:
+def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor, type[TableEstimator]]:
     """Return the card, the feature extractor that it describes, and the class of the last step."""
     try:
         with stored_elsewhere():
             card = ModelCard.model_validate(manifest.get("card"))
     except ValidationError as error:
         raise ModelFileError(f"its card is refused: {what_differs(error)}") from error
-    if len(set(card.classes)) < len(card.classes) or not all(name.strip() for name in card.classes):
-        raise ModelFileError("its classes are not names that differ")
+    for what, names in (("classes", card.classes), ("targets", card.targets)):
+        if len(set(names)) < len(names) or not all(name.strip() for name in names):
+            raise ModelFileError(f"its {what} are not names that differ")
     try:
         for what, name, registries in _names(card):
             if not any(name in registry for registry in registries):
@@ -291,16 +307,22 @@ def _described(manifest: Mapping[str, Any]) -> tuple[ModelCard, FeatureExtractor
 
 
 def _names(card: ModelCard) -> Iterator[Named]:
-    yield "classifier", card.classifier, (CLASSIFIERS,)
+    yield _registry(card).kind, card.classifier, (_registry(card),)
     yield from named_in_blocks(card.features)
+
+
+def _registry(card: ModelCard) -> Registry:
+    """Return where the last step of a model is found by its name."""
+    return REGRESSORS if card.targets else CLASSIFIERS
 
 
 def _check_classes(model: Model) -> None:
     """Raise `SettingsError` if a name in the card stands for another class than the fitted one."""
     extractor, classifier = model.pipeline[FEATURES], model.pipeline[CLASSIFIER]
-    if model.card.classifier not in CLASSIFIERS:
-        raise unknown_name("classifier", model.card.classifier, CLASSIFIERS)
-    _expect_registered(classifier, model.card.classifier, _kind(model.card), "classifier")
+    registry = _registry(model.card)
+    if model.card.classifier not in registry:
+        raise unknown_name(registry.kind, model.card.classifier, registry)
+    _expect_registered(classifier, model.card.classifier, _kind(model.card), registry.kind)
     if type(extractor) is not FeatureExtractor:
         raise SettingsError(
             f"the model cannot be saved: its first step is a {type(extractor).__name__}; expected a FeatureExtractor"
@@ -321,20 +343,22 @@ def _expect_registered(part: Any, name: str, kind: type | None, what: str) -> No
         )
 
 
-def _kind(card: ModelCard) -> type[TableClassifier]:
+def _kind(card: ModelCard) -> type[TableEstimator]:
     """Return the class of the last step."""
-    kind = CLASSIFIERS[card.classifier]
+    kind: type[TableEstimator] = _registry(card)[card.classifier]
+    if card.targets:
+        return kind
     if card.fusion != "early":
         return LateFusion
     return BalancedBagging if card.classifier_settings.get("imbalance") == BAGGING else kind
 
 
-def _put_back(extractor: FeatureExtractor, classifier: TableClassifier, members: dict[str, bytes]) -> None:
+def _put_back(extractor: FeatureExtractor, classifier: TableEstimator, members: dict[str, bytes]) -> None:
     """Restore the members that belong to learned blocks and to the classifier."""
     extractor.learned_ = {}
     for name, block in extractor.blocks:
         if isinstance(block, LearnedBlock):
-            block.unpack(members.pop(f"{LEARNED_PART}{name}"), classifier.classes_)
+            block.unpack(members.pop(f"{LEARNED_PART}{name}"), getattr(classifier, "classes_", np.zeros(0)))
             extractor.learned_[name] = block
     parts = Parts(members)
     classifier.unpack(parts)

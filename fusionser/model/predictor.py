@@ -24,7 +24,10 @@ from fusionser.waveform import Rates
 __all__ = ["LEAST_PROBABILITY", "MOST_UNLIKE", "UNSURE", "Answers", "Predictor", "abstention"]
 
 Answers = tuple[npt.NDArray[Any], npt.NDArray[np.float64]]
-"""Labels, and probabilities of shape (n_clips, n_classes)."""
+"""Labels, and probabilities of shape (n_clips, n_classes).
+
+A model of numbers has no labels, and numbers of shape (n_clips, n_targets).
+"""
 
 LEAST_PROBABILITY = 0.5
 """Probability of the answer below which a model abstains: it is then more likely wrong than right."""
@@ -80,7 +83,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def _answered(self, table: FeatureTable, result: Extraction) -> Answers:
-        """Return the labels and the probabilities of the clips that succeeded."""
+        """Return the labels and the probabilities, or the numbers, of the clips that succeeded."""
 
     @property
     def analysis_rate(self) -> int | None:
@@ -129,9 +132,13 @@ class Predictor(ABC):
             (empty on success). If the model knows its training recordings, also ``unlikeness``, from 0 to 1: the share
             of clips of unseen training speakers that are less unlike the training recordings; and ``unlike_because``,
             an `Unlike` as JSON (empty on error). With `abstain`, also ``unsure_because``: ``probability``,
-            ``unlikeness``, ``both``, or empty. Of a table with parts of recordings, also ``start`` and ``end``; the
-            other columns of a table follow, its labels as ``truth``, and names that are taken as ``given_<name>``.
+            ``unlikeness``, ``both``, or empty. A model that predicts numbers gives one column for each, named as the
+            target, instead of ``emotion`` and the probabilities, and does not abstain. Of a table with parts of
+            recordings, also ``start`` and ``end``; the other columns of a table follow, its labels as ``truth``, and
+            names that are taken as ``given_<name>``.
         """
+        if abstain:
+            self.card.check_classes("to abstain (abstain=True, --abstain)")
         limit = abstention(abstain, most_unlike).get("most_unlike")
         answers = self._predicted(X, sampling_rate, describe=True, n_jobs=n_jobs, progress=progress)
         answers = answers if limit is None else _abstaining(answers, limit)
@@ -153,6 +160,7 @@ class Predictor(ABC):
             In the order of X, with the index of a table, and one column per class, named as the class. A clip that
             cannot be used has NaN in all of them; `predict` says why.
         """
+        self.card.check_classes("predict_proba")
         answers = self._predicted(X, sampling_rate, describe=False, n_jobs=n_jobs, progress=progress)
         found = pd.DataFrame({name: answers[f"probability_{name}"] for name in self.card.classes})
         return found.set_index(X.index) if isinstance(X, pd.DataFrame) else found
@@ -169,27 +177,40 @@ class Predictor(ABC):
     def _answers(self, table: FeatureTable, clips: Clips, result: Extraction, heard: Extraction | None) -> pd.DataFrame:
         """Return the answer for every clip of a table, with the names that `clips` gives them."""
         usable, files = result.usable, [shown_name(clips.shown(str(file))) for file in table.rows["file"]]
-        probabilities = np.full((len(files), len(self.card.classes)), np.nan)
+        numbers = np.full((len(files), len(self.card.targets or self.card.classes)), np.nan)
         labels = np.full(len(files), "", dtype=object)
         if usable:
-            labels[usable], probabilities[usable] = self._answered(table, result)
+            found, numbers[usable] = self._answered(table, result)
+            if not self.card.targets:
+                labels[usable] = found
         failures = {place: clips.shown(text) for place, text in result.failures.items()}
-        for place in np.flatnonzero((labels != "") & ~np.isfinite(probabilities).all(axis=1)).tolist():
+        for place in [place for place in usable if not np.isfinite(numbers[place]).all()]:
             # Weights of a damaged or hostile file can be finite and still overflow.
-            failures[place] = f"{files[place]}: the model gives no finite probabilities for it; its file is damaged"
-            labels[place], probabilities[place] = "", np.nan
-        chosen = [self.card.classes.index(label) if label else 0 for label in labels]
+            what = "numbers" if self.card.targets else "probabilities"
+            failures[place] = f"{files[place]}: the model gives no finite {what} for it; its file is damaged"
+            labels[place], numbers[place] = "", np.nan
         return pd.DataFrame(
             {
                 "file": files,
                 **_parts(table.rows),
-                "emotion": labels,
-                "probability": probabilities[np.arange(len(files)), chosen],
-                **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
+                **(self._number_columns(numbers) if self.card.targets else self._class_columns(labels, numbers)),
                 **self._unlikeness_columns(heard, usable),
                 "error": [failures.get(position, "") for position in range(len(files))],
             }
         )
+
+    def _class_columns(
+        self, labels: npt.NDArray[Any], probabilities: npt.NDArray[np.float64]
+    ) -> dict[str, npt.NDArray[Any]]:
+        chosen = [self.card.classes.index(label) if label else 0 for label in labels]
+        return {
+            "emotion": labels,
+            "probability": probabilities[np.arange(len(labels)), chosen],
+            **{f"probability_{name}": probabilities[:, place] for place, name in enumerate(self.card.classes)},
+        }
+
+    def _number_columns(self, numbers: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
+        return {name: numbers[:, place] for place, name in enumerate(self.card.targets)}
 
     def _computed(self, table: FeatureTable, **options: Any) -> tuple[Extraction, Extraction | None]:
         """Compute the features, and the description of the recordings: together, so that each clip is decoded once."""

@@ -8,10 +8,11 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from torch.nn.utils import clip_grad_norm_
 
+from fusionser.agreement import mean_concordance
 from fusionser.errors import TrainingError
 from fusionser.networks.progress import report_epoch
 
-__all__ = ["ClipGradients", "Curve", "EarlyStop", "Net"]
+__all__ = ["ClipGradients", "Curve", "EarlyStop", "Net", "NumbersCurve"]
 
 
 class _Enough(KeyboardInterrupt):
@@ -79,6 +80,15 @@ class ClipGradients(Callback):
         clip_grad_norm_(self.parameters, self.largest)
 
 
+def check_loss(loss: Any, name: str, net: Any) -> None:
+    """Raise `TrainingError` if the loss of a batch is not finite."""
+    if not bool(torch.isfinite(loss)):
+        raise TrainingError(
+            f"the training of {name} diverged in epoch {len(net.history)}: its loss is NaN or infinite; "
+            f"lower the learning rate ({net.lr:g})"
+        )
+
+
 class Curve(Callback):
     """Record learning rate, UAR and accuracy, report progress, and stop a training that diverges."""
 
@@ -88,11 +98,7 @@ class Curve(Callback):
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
         """Check that the loss is finite; count correct validation rows by class."""
-        if not bool(torch.isfinite(step["loss"])):
-            raise TrainingError(
-                f"the training of {self.name} diverged in epoch {len(net.history)}: its loss is NaN or infinite; "
-                f"lower the learning rate ({net.lr:g})"
-            )
+        check_loss(step["loss"], self.name, net)
         if not training:
             truth = batch[1].cpu().numpy()
             right = step["y_pred"].argmax(dim=1).cpu().numpy() == truth
@@ -107,4 +113,29 @@ class Curve(Callback):
             net.history.record("validation_uar", float((self.counts[0, shown] / self.counts[1, shown]).mean()))
             net.history.record("validation_accuracy", float(self.counts[0].sum() / self.counts[1].sum()))
         self.counts[:] = 0
+        report_epoch(self.name, len(net.history), self.epochs)
+
+
+class NumbersCurve(Callback):
+    """As `Curve`, for a network that predicts numbers: record the mean CCC of the validation rows."""
+
+    def __init__(self, name: str, epochs: int) -> None:
+        self.name, self.epochs = name, epochs
+        self.truth: list[Any] = []
+        self.predicted: list[Any] = []
+
+    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
+        """Check that the loss is finite; keep the predictions for validation rows."""
+        check_loss(step["loss"], self.name, net)
+        if not training:
+            self.truth.append(batch[1].cpu().numpy())
+            self.predicted.append(step["y_pred"].detach().cpu().numpy())
+
+    def on_epoch_end(self, net: Any, **more: Any) -> None:
+        """Record the learning rate and the validation CCC, and report progress."""
+        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
+        if self.truth:
+            score = mean_concordance(np.concatenate(self.truth), np.concatenate(self.predicted))
+            net.history.record("validation_ccc", score)
+        self.truth, self.predicted = [], []
         report_epoch(self.name, len(net.history), self.epochs)

@@ -16,6 +16,7 @@ from fusionser.errors import SettingsError, TrainingError
 from fusionser.memory import reused_memory
 from fusionser.networks.batch_norm import has_batch_norm
 from fusionser.networks.batches import Batches, Distortion
+from fusionser.networks.concordance import ConcordanceLoss
 from fusionser.networks.corpora import CorpusCrossEntropy, classes_of_corpora
 from fusionser.networks.device import choose_device
 from fusionser.networks.inference import logits_of, prediction_batch, prepared
@@ -34,6 +35,9 @@ CHECKED = 16
 
 SHORTEST_CYCLE = 4
 
+LOSS_OF_NUMBERS = "1 - CCC"
+"""Name of `ConcordanceLoss` in the key of a cached network."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRows:
@@ -43,7 +47,7 @@ class TrainingRows:
     ----------
     inputs : ndarray of shape (n_rows, ...), float32
     targets : ndarray of shape (n_rows,), int64
-        Class indices.
+        Class indices; or numbers to predict, shape (n_rows, n_targets), float32.
     groups : ndarray of shape (n_rows,), optional
         Group of each row; each epoch uses one row per group (see `Batches`).
     corpora : ndarray of shape (n_rows,), optional
@@ -53,11 +57,16 @@ class TrainingRows:
     """
 
     inputs: npt.NDArray[np.float32]
-    targets: npt.NDArray[np.int64]
+    targets: npt.NDArray[Any]
     groups: npt.NDArray[np.int64] | None = None
     corpora: npt.NDArray[Any] | None = None
     validation_inputs: npt.NDArray[np.float32] | None = None
-    validation_targets: npt.NDArray[np.int64] | None = None
+    validation_targets: npt.NDArray[Any] | None = None
+
+    @property
+    def numbers(self) -> bool:
+        """Whether numbers are predicted, and not classes."""
+        return self.targets.ndim == 2
 
     @property
     def has_validation(self) -> bool:
@@ -92,7 +101,8 @@ def train_network(
         Builds the network; its initial weights follow from `settings.random_state`.
     rows : TrainingRows
     classes : ndarray of shape (n_classes,)
-        Labels; the targets are indices into them.
+        Labels; the targets are indices into them. Empty where numbers are predicted: the loss is then 1 - CCC, and the
+        validation rows are scored by their CCC (see `NumbersCurve`).
     settings : NetworkTraining
     name : str
         Name in progress reports and errors.
@@ -103,7 +113,7 @@ def train_network(
     network
         On the CPU, with its temperature fitted to the validation rows (Guo, Pleiss, Sun and Weinberger 2017).
     history : list of dict
-        One record per epoch: losses, validation UAR and accuracy, learning rate, seconds.
+        One record per epoch: losses, validation UAR and accuracy, or CCC, learning rate, seconds.
 
     Raises
     ------
@@ -133,6 +143,8 @@ def train_network(
         corpora = rows.corpus_indices() if settings.by_corpus else None
         described = {**_plain(settings), "device": device.type}
         described["class_weight"] = [] if weight is None else weight.tolist()
+        if rows.numbers:
+            described["loss"] = LOSS_OF_NUMBERS
         validation = [rows.validation_inputs, rows.validation_targets]
         arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, corpora, *validation]
         cache = Cache.of(settings.cache)
@@ -192,7 +204,7 @@ def _fit(
 
     seed, n_classes = settings.random_state or 0, len(classes)
     rng = np.random.default_rng(seed)
-    targets, n_targets = _targets(rows.targets, corpora, n_classes)
+    targets, n_targets = (rows.targets, 0) if rows.numbers else _targets(rows.targets, corpora, n_classes)
     training = _dataset(network, rows.inputs, targets, device)
     validation = None
     if rows.validation_inputs is not None and rows.validation_targets is not None and rows.has_validation:
@@ -200,14 +212,12 @@ def _fit(
     options: dict[str, Any] = {"n_classes": n_targets, "rng": rng, "groups": rows.groups, "distortion": distortion}
     options.update(corpora=corpora, seed=seed)
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
-    criterion, by_corpus = _criterion(settings, rows.targets, corpora, classes)
+    criterion, by_corpus = _criterion(settings, rows, corpora, classes, weight)
     steps = len(Batches(training, settings.batch_size, **options))
-    callbacks = [*_callbacks(network, settings, name, n_classes, steps, validation is not None), *kept]
+    callbacks = [*_callbacks(network, settings, name, n_classes, steps, rows), *kept]
     net = Net(
         network,
         criterion,
-        criterion__weight=weight,
-        criterion__label_smoothing=settings.label_smoothing,
         lr=settings.learning_rate,
         max_epochs=settings.epochs,
         batch_size=settings.batch_size,
@@ -227,7 +237,7 @@ def _fit(
         net.fit(training, None)
     if net.stopped:
         raise KeyboardInterrupt
-    if validation is not None:
+    if validation is not None and not rows.numbers:
         _calibrate(network, validation)
     return [_record(epoch) for epoch in net.history]
 
@@ -259,22 +269,27 @@ def _targets(
 
 def _criterion(
     settings: NetworkTraining,
-    targets: npt.NDArray[np.int64],
+    rows: TrainingRows,
     corpora: npt.NDArray[np.int64] | None,
     classes: npt.NDArray[Any],
-) -> tuple[type[nn.Module], dict[str, Tensor]]:
-    """Return the loss, and its parameters by corpus."""
+    weight: Tensor | None,
+) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Return the loss, and its parameters."""
+    if rows.numbers:
+        return ConcordanceLoss, {}
+    shared = {"weight": weight, "label_smoothing": settings.label_smoothing}
     if corpora is None:
-        return nn.CrossEntropyLoss, {}
+        return nn.CrossEntropyLoss, shared
+    targets = rows.targets
     present = torch.from_numpy(classes_of_corpora(targets, corpora, len(classes)))
     given = settings.class_weight
     if given is None:
-        return CorpusCrossEntropy, {"present": present}
+        return CorpusCrossEntropy, {**shared, "present": present}
     weights = [
         _class_weight(given, targets[corpora == corpus] if given == "balanced" else targets, classes)
         for corpus in range(len(present))
     ]
-    return CorpusCrossEntropy, {"present": present, "corpus_weight": torch.stack(weights)}
+    return CorpusCrossEntropy, {**shared, "present": present, "corpus_weight": torch.stack(weights)}
 
 
 def _dataset(
@@ -286,14 +301,16 @@ def _dataset(
 
 
 def _callbacks(
-    network: Network, settings: NetworkTraining, name: str, n_classes: int, steps: int, validation: bool
+    network: Network, settings: NetworkTraining, name: str, n_classes: int, steps: int, rows: TrainingRows
 ) -> list[Any]:
     from skorch.callbacks import LRScheduler
 
-    from fusionser.networks.loop import ClipGradients, Curve, EarlyStop
+    from fusionser.networks.loop import ClipGradients, Curve, EarlyStop, NumbersCurve
 
+    validation = rows.has_validation
+    score = "validation_ccc" if rows.numbers else "validation_uar"
     # Not the validation loss: for unseen speakers it rises while their UAR still improves.
-    monitor, mode = ("validation_uar", "max") if validation else ("train_loss", "min")
+    monitor, mode = (score, "max") if validation else ("train_loss", "min")
     if settings.schedule == "one-cycle":
         # With fewer steps, torch cannot both raise and lower the learning rate.
         total = max(settings.epochs * steps, SHORTEST_CYCLE)
@@ -315,7 +332,7 @@ def _callbacks(
             min_lr=LOWEST_RATE,
         )
     callbacks = [
-        ("curve", Curve(name, n_classes, settings.epochs)),
+        ("curve", NumbersCurve(name, settings.epochs) if rows.numbers else Curve(name, n_classes, settings.epochs)),
         ("clip", ClipGradients(LARGEST_NORM)),
         ("rate", rate),
     ]
@@ -338,6 +355,7 @@ def _record(epoch: dict[str, Any]) -> dict[str, float]:
         "valid_loss": "validation_loss",
         "validation_uar": "validation_uar",
         "validation_accuracy": "validation_accuracy",
+        "validation_ccc": "validation_ccc",
         "learning_rate": "learning_rate",
         "dur": "seconds",
     }

@@ -7,19 +7,23 @@ from typing import Any
 
 from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 
+from fusionser.agreement import mean_concordance
 from fusionser.augmentation import REVISION, AugmentRows
 from fusionser.balancing import BalanceRows, ImposeImbalance
 from fusionser.cache import Cache
-from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier, TableClassifier, classifier
+from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier, TableEstimator, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.learned import LearnedBlock
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
 from fusionser.names import (
     ADAPTED,
     BAGGING,
     COLUMN_BALANCINGS,
+    DIMENSIONS,
     EARLY,
     NETWORK_ALONE,
     ROW_BALANCINGS,
@@ -28,7 +32,8 @@ from fusionser.names import (
 from fusionser.networks import DeepExtractor, NetworkTraining
 from fusionser.pipeline.features import build_features
 from fusionser.pipeline.resources import LOCAL, Resources
-from fusionser.registry import CLASSIFIERS, NETWORKS
+from fusionser.registry import CLASSIFIERS, NETWORKS, REGRESSORS, Registry
+from fusionser.regressors import regressor
 from fusionser.scaling import BlockScaler
 from fusionser.spec import NetworksSpec, PipelineSpec, RowsSpec
 from fusionser.splits import InnerFolds
@@ -38,6 +43,7 @@ __all__ = [
     "build_pipeline",
     "classifier_settings",
     "configured_features",
+    "registry_of",
     "unused_network_options",
 ]
 
@@ -60,6 +66,11 @@ DECIDED_BY: Mapping[str, str] = MappingProxyType(
 
 LATE = "average"
 """How networks are fused that classify without a classifier. A single network is unaffected."""
+
+
+def registry_of(spec: PipelineSpec) -> Registry:
+    """Return where the last step of a specification is found by its name: classifiers or regressors."""
+    return REGRESSORS if spec.task == DIMENSIONS else CLASSIFIERS
 
 
 def _fusion(spec: PipelineSpec) -> str:
@@ -141,8 +152,19 @@ def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None
     block.set_params(**parameters)
 
 
+def _check_learned(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
+    """Reject blocks that learn from emotions where numbers are predicted."""
+    of_classes = [name for name, block in extractor.blocks if isinstance(block, LearnedBlock) and block.learns_classes]
+    if spec.task == DIMENSIONS and of_classes:
+        raise SettingsError(
+            f"the block{'s' if len(of_classes) > 1 else ''} {', '.join(of_classes)} can only learn emotions, but "
+            "--targets asks for numbers; choose other --blocks"
+        )
+
+
 def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
     """Reject settings that cannot work or would have no effect, before hours of training."""
+    _check_learned(spec, extractor)
     deep, networks, fusion = _deep(extractor), spec.networks, _fusion(spec)
     if networks.weights is not None:
         taking = [name for name in NETWORKS.loadable() if "weights" in NETWORKS[name]().get_params(deep=False)]
@@ -199,7 +221,7 @@ def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor) -> l
     ['precision']
     """
     deep, given = bool(_deep(extractor)), spec.networks.model_dump(exclude_defaults=True)
-    trained = deep or isinstance(CLASSIFIERS[spec.classifier.name](), NetworkTraining)
+    trained = deep or isinstance(registry_of(spec)[spec.classifier.name](), NetworkTraining)
     return [name for name, taken in (("epochs", trained), ("precision", deep)) if name in given and not taken]
 
 
@@ -222,24 +244,26 @@ def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[
     return steps
 
 
-def _classifier(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> TableClassifier:
-    """Return the last step: the classifier, inside bagging or late fusion if the specification asks for it."""
+def _single(spec: PipelineSpec, resources: Resources) -> TableEstimator:
+    """Return the classifier or the regressor by its name, with the seed and the balancing of the specification."""
+    given: dict[str, Any] = {"seed": spec.seed, "n_jobs": resources.n_jobs, "device": resources.device}
+    if spec.task == DIMENSIONS:
+        return regressor(spec.classifier.name, **given)
     imbalance = spec.rows.imbalance
-    last: Any = classifier(
-        spec.classifier.name,
-        seed=spec.seed,
-        class_weight=_class_weight(spec),
-        balance=imbalance if imbalance in COLUMN_BALANCINGS else None,
-        n_jobs=resources.n_jobs,
-        device=resources.device,
-    )
+    balance = imbalance if imbalance in COLUMN_BALANCINGS else None
+    return classifier(spec.classifier.name, class_weight=_class_weight(spec), balance=balance, **given)
+
+
+def _last(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> TableEstimator:
+    """Return the last step: classifier or regressor, inside bagging or late fusion if the specification asks for it."""
+    last: Any = _single(spec, resources)
     for name in spec.classifier.parameters:
         if name not in last.get_params():
             raise unknown_name(f"parameter of {spec.classifier.name}", name, sorted(last.get_params()))
     last.set_params(**spec.classifier.parameters)
     if isinstance(last, NetworkTraining):
         _limit_epochs(last, spec.networks)
-    if imbalance == BAGGING:
+    if spec.rows.imbalance == BAGGING:
         last = BalancedBagging(classifier=last, random_state=spec.seed)
     if _fusion(spec) == EARLY:
         return last
@@ -290,7 +314,7 @@ def build_pipeline(
         by_speaker=spec.setting == SPEAKER_NORMALISED,
         adaptation=spec.adaptation if spec.setting == ADAPTED else None,
     )
-    last = _classifier(spec, deep, resources)
+    last = _last(spec, deep, resources)
     steps = [*_row_steps(spec.rows, unusable, spec.seed), (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)]
     pipeline, cache = Pipeline(steps), Cache.of(resources.cache)
     return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
@@ -310,8 +334,11 @@ def build_estimator(
     prefix, last = CLASSIFIER, pipeline[CLASSIFIER]
     while isinstance(last, MemberClassifier):
         prefix, last = f"{prefix}__{CLASSIFIER}", last.classifier
-    grid = {f"{prefix}__{name}": list(values) for name, values in CLASSIFIERS[spec.classifier.name].grid.items()}
-    return GridSearchCV(pipeline, grid, cv=InnerFolds(seed=spec.seed), scoring="balanced_accuracy", error_score="raise")
+    grid = {f"{prefix}__{name}": list(values) for name, values in registry_of(spec)[spec.classifier.name].grid.items()}
+    numbers = spec.task == DIMENSIONS
+    folds = InnerFolds(seed=spec.seed, stratified=not numbers)
+    scoring = make_scorer(mean_concordance) if numbers else "balanced_accuracy"
+    return GridSearchCV(pipeline, grid, cv=folds, scoring=scoring, error_score="raise")
 
 
 def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[str, Any]:
@@ -328,7 +355,7 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
         **{name: list(value) if isinstance(value, tuple) else value for name, value in params if name not in HIDDEN},
         "scaling": spec.scaling,
         "equal_blocks": spec.classifier.equal_blocks,
-        "imbalance": rows.imbalance,
+        **({} if spec.task == DIMENSIONS else {"imbalance": rows.imbalance}),
     }
     if rows.augment:
         settings.update(augment=list(rows.augment), copies=rows.copies, augmentation_revision=REVISION)

@@ -21,9 +21,11 @@ from fusionser.facts import Stamp
 from fusionser.features import EstimatedGender, FeatureExtractor, LearnedBlock
 from fusionser.features.extraction import Progress
 from fusionser.features.store import write_features
+from fusionser.names import DIMENSIONS
 from fusionser.pipeline.features import Place, build_features, resolve
 from fusionser.pipeline.notes import less_unused
 from fusionser.pipeline.resources import LOCAL, Resources
+from fusionser.pipeline.targets import with_targets
 from fusionser.pipeline.votes import voted
 from fusionser.results import provenance
 from fusionser.rows import CHANNEL_COLUMN, feature_columns
@@ -223,6 +225,8 @@ def prepare(
     listing = _listed(
         places, classes, dropped, labels, strict=strict, exact=exact_labels, raters=raters, progress=progress
     )
+    if spec.task == DIMENSIONS:
+        listing = with_targets(_of_numbers(listing), spec.targets, strict=strict)
     run = _Extracting(extractor, resources, progress, strict, listing)
     (table,) = run.parts(size=len(run.listing.rows))
     return Prepared(table, spec, extractor, **run.summary(began))
@@ -362,6 +366,11 @@ def _listed(
     }
     notes = [Stamp(kind=kind, value=value) for kind, value in told.items() if value]
     return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing), *notes])
+
+
+def _of_numbers(listing: Listing) -> Listing:
+    """Return a listing without the note on rows that lack an emotion, since none is predicted."""
+    return replace(listing, notes=[note for note in listing.notes if note.kind != "labels-missing"])
 
 
 def _check_gender(extractor: FeatureExtractor, rows: pd.DataFrame) -> None:

@@ -1,7 +1,8 @@
 """Answers of a model as JSON values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from json import loads
+from math import isnan, nan
 from typing import Any
 
 from fusionser.facts import json_value
@@ -9,7 +10,7 @@ from fusionser.likeness import Unlike
 from fusionser.model import MOST_UNLIKE
 from fusionser.reporting.unlike import unlike_text
 
-__all__ = ["answer_json", "is_known", "own_columns", "unlike_of"]
+__all__ = ["answer_json", "clip_name", "is_known", "number_json", "own_columns", "unlike_of", "unusable_text"]
 
 
 def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
@@ -20,17 +21,37 @@ def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str
         "emotion": record["emotion"] or None,
         "probabilities": None if record["error"] else {name: record[f"probability_{name}"] for name in classes},
     }
-    if "unlikeness" in record:
-        answer |= {
-            "unlikeness": record["unlikeness"] if is_known(record) else None,
-            "unlike": unlike_of(record),
-            "unlike_because": loads(record["unlike_because"]) if is_known(record) else None,
-        }
+    answer |= _unlikeness(record)
     if "unsure_because" in record:
         answer["unsure_because"] = record["unsure_because"] or None
-    # The columns of the list come last.
+    return {**answer, **_ending(record)}
+
+
+def number_json(record: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+    """Return the numbers for one recording as JSON values."""
+    return {
+        "file": record["file"],
+        **{name: json_value(record[name]) for name in ("start", "end") if name in record},
+        "numbers": None if record["error"] else {name: record[name] for name in targets},
+        **_unlikeness(record),
+        **_ending(record),
+    }
+
+
+def _unlikeness(record: Mapping[str, Any]) -> dict[str, Any]:
+    if "unlikeness" not in record:
+        return {}
+    return {
+        "unlikeness": record["unlikeness"] if is_known(record) else None,
+        "unlike": unlike_of(record),
+        "unlike_because": loads(record["unlike_because"]) if is_known(record) else None,
+    }
+
+
+def _ending(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the error, and the columns of the list, which come last."""
     given = {str(name): json_value(value) for name, value in list(record.items())[own_columns(record) :]}
-    return {**answer, "error": record["error"] or None, **({"given": given} if given else {})}
+    return {"error": record["error"] or None, **({"given": given} if given else {})}
 
 
 def own_columns(names: Iterable[Any]) -> int:
@@ -49,3 +70,22 @@ def unlike_of(record: Mapping[str, Any]) -> str | None:
     if not is_known(record) or not record["unlikeness"] > MOST_UNLIKE:
         return None
     return unlike_text(Unlike.model_validate_json(record["unlike_because"]))
+
+
+def clip_name(record: Mapping[str, Any]) -> str:
+    """Return the file of a recording, and which part of it was heard."""
+    start, end = record.get("start", nan), record.get("end", nan)
+    if isnan(start) or (start == 0 and isnan(end)):
+        return str(record["file"])
+    return f"{record['file']}, {start:g} s to {'the end' if isnan(end) else f'{end:g} s'}"
+
+
+def unusable_text(record: Mapping[str, Any]) -> str:
+    """Return why a recording has no answer, without its name, which stands beside it.
+
+    Examples
+    --------
+    >>> unusable_text({"file": "a.wav", "error": "a.wav: empty"})
+    'cannot be used: empty'
+    """
+    return f"cannot be used: {record['error'].removeprefix(record['file'] + ': ')}"

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from fusionser.corpora import CORPORA
+from fusionser.dimension_results import DimensionResult
 from fusionser.model import INCLUDED_MODEL, ModelCard, OnnxCard
+from fusionser.reporting.dimensions import score_rows
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.scores import METRIC_NAMES, score_interval
@@ -71,6 +73,7 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         block_notes=stamp_texts(card.notes),
         estimate=estimate,
         quartiles=_quartiles(estimate),
+        rows=score_rows(estimate) if isinstance(estimate, DimensionResult) else [],
         estimate_notes=[] if estimate is None else stamp_texts([*estimate.protocol.stamps, *estimate.notes]),
         results=results,
         share=percent,
@@ -89,9 +92,9 @@ def training_text(card: ModelCard) -> str:
     return f"{parts}{heard} of {counted(speakers, 'speaker') if speakers else 'unknown speakers'}"
 
 
-def _quartiles(estimate: Result | None) -> list[float]:
+def _quartiles(estimate: Result | DimensionResult | None) -> list[float]:
     """Return the smallest UAR of a test speaker, the quartiles, and the largest; nothing for fewer than four."""
-    if estimate is None or len(estimate.speakers) < FEWEST:
+    if not isinstance(estimate, Result) or len(estimate.speakers) < FEWEST:
         return []
     uars = [scores.uar for scores in estimate.speakers.values()]
     return np.percentile(uars, [0, 25, 50, 75, 100]).tolist()

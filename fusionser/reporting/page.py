@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fusionser.augmentation import REVISION
+from fusionser.dimension_results import AnyResult
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import remove_files, write_text
@@ -47,11 +48,13 @@ __all__ = [
     "StudyText",
     "headline",
     "is_at_chance",
+    "remove_report",
     "report_files",
     "result_page",
     "rewrite_report",
     "study_page",
     "study_tables",
+    "where_tested",
     "write_report",
     "write_result",
     "write_study",
@@ -70,7 +73,7 @@ def headline(result: Result) -> str:
     used = USED_CLIPS[result.protocol.setting]
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
     return (
-        f"{_tested_on(result)}{used}, {result.classifier} with {result.features_name} "
+        f"{where_tested(result)}{used}, {result.classifier} with {result.features_name} "
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
@@ -82,7 +85,7 @@ def is_at_chance(result: Result) -> bool:
     return least <= 1.0 / len(result.classes)
 
 
-def _tested_on(result: Result) -> str:
+def where_tested(result: AnyResult) -> str:
     """Return what the test recordings were to the pipeline, as the beginning of a sentence."""
     if result.protocol.name == LeaveOneCorpusOut.name:
         return "On corpora that it was not trained on"
@@ -285,7 +288,7 @@ def write_study(text: StudyText, results: Sequence[Result], folder: str | Path, 
     return write_text(Path(folder) / "report.md", study_page(text, results))
 
 
-DRAWN = ("confusion", "speakers", "learning_curves")
+DRAWN = ("confusion", "speakers", "learning_curves", "predictions")
 """Figures that are made of an evaluation."""
 
 CURVES = "learning_curves.csv"
@@ -295,6 +298,13 @@ def report_files(folder: str | Path) -> list[Path]:
     """Return the files that `write_report` wrote to a folder, without those of tables and of other formats."""
     names = ["report.md", "result.json", "predictions.csv", CURVES, *(f"{name}.png" for name in DRAWN)]
     return [Path(folder) / name for name in names if (Path(folder) / name).is_file()]
+
+
+def remove_report(folder: str | Path) -> None:
+    """Remove the files of an earlier evaluation from a folder, but its result."""
+    drawn = [f"{name}.{suffix}" for name in DRAWN for suffix in ("png", *FIGURE_FORMATS)]
+    remove_files(Path(folder), ["report.md", "predictions.csv", CURVES, *drawn])
+    write_tables({}, folder, ())
 
 
 def write_report(result: Result, evaluation: Evaluation, folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
@@ -322,9 +332,7 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path, for
     place = Path(folder)
     result.save(place / "result.json")
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
-    drawn = [f"{name}.{suffix}" for name in DRAWN for suffix in ("png", *FIGURE_FORMATS)]
-    remove_files(place, ["report.md", "predictions.csv", CURVES, *drawn])
-    write_tables({}, place, ())
+    remove_report(place)
     write_table(public_table(evaluation.predictions), place / "predictions.csv")
     if len(evaluation.curves):
         write_table(evaluation.curves, place / CURVES)

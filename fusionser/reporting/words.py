@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fusionser.corpora.labels import renamed_labels
+from fusionser.dimension_results import AnyResult
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
 from fusionser.registry import NETWORKS
@@ -284,7 +285,7 @@ def stamp_texts(stamps: Sequence[Stamp]) -> list[str]:
     return list(dict.fromkeys(map(stamp_text, stamps)))
 
 
-def note_lines(result: Result) -> list[str]:
+def note_lines(result: AnyResult) -> list[str]:
     """Return the notes of a result as sentences."""
     return stamp_texts(result.notes)
 
@@ -314,7 +315,7 @@ def selection_text(selection: str) -> str:
     return chosen if selection == BY_INNER_FOLDS else "fixed parameters"
 
 
-def result_stamps(results: Sequence[Result]) -> list[str]:
+def result_stamps(results: Sequence[AnyResult]) -> list[str]:
     """Return the stamps and notes of all results as sentences, with the protocols of those that not all results share.
 
     The accuracies of an estimated gender are merged into one range.

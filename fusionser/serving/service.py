@@ -27,6 +27,7 @@ class Service:
     def __init__(self, model: str | None, limits: ServiceLimits) -> None:
         self.limits, self.measures = limits, Measures()
         self.predictor = open_model(model)
+        self.predictor.card.check_classes("the web service")
         self._timelines, self._held_back = asyncio.Semaphore(max(limits.processes - 1, 1)), 0
         self.measures.waiting.set_function(lambda: self.pool.jobs.qsize())
         self.measures.ready.set_function(lambda: self.pool.ready)

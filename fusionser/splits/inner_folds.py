@@ -52,10 +52,13 @@ class InnerFolds:
     folds : int, default=4
         Maximum number of folds, at least 2; there are fewer if there are fewer speakers, or clips of the rarest class.
     seed : int, default=0
+    stratified : bool, default=True
+        Whether y has classes, which are spread evenly. If not, it may be anything of n_rows, such as numbers.
     """
 
     folds: int = 4
     seed: int = 0
+    stratified: bool = True
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
         """Yield training and validation positions."""
@@ -77,7 +80,7 @@ class InnerFolds:
 
     def _inputs(self, X: Any, y: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int]:
         """Return the labels, the sources, what is split (speakers, or the same sources), and the number of folds."""
-        labels = np.asarray(y)
+        labels = np.asarray(y) if self.stratified else np.zeros(len(y), dtype=np.intp)
         sources = units = sources_of(X, len(labels))
         if isinstance(X, pd.DataFrame) and "speaker" in X:
             speakers = X["speaker"].fillna("").to_numpy(dtype=str)

@@ -26,7 +26,7 @@ class ValidationRows:
     Parameters
     ----------
     rows : DataFrame
-    labels : ndarray of shape (n_rows,)
+    labels : ndarray of shape (n_rows,) or (n_rows, n_targets)
     steps : list of callable
         How each fitted step transforms what the step before it returns, in order.
 
@@ -61,22 +61,24 @@ _given: ContextVar[ValidationRows | None] = ContextVar("given", default=None)
 
 
 @contextmanager
-def validated_by(rows: pd.DataFrame) -> Iterator[None]:
+def validated_by(rows: pd.DataFrame, labels: npt.NDArray[Any]) -> Iterator[None]:
     """Let networks that are fitted in this context stop early by these labelled rows; by rows of their own if none.
 
     Parameters
     ----------
     rows : DataFrame
+    labels : ndarray of shape (n_rows,) or (n_rows, n_targets)
+        Their classes, or their numbers.
 
     Examples
     --------
-    >>> with validated_by(pd.DataFrame({"emotion": ["sad"]})):
+    >>> with validated_by(pd.DataFrame({"a__x": [1.0]}), np.array(["sad"])):
     ...     given_validation().labels.tolist()
     ['sad']
     >>> given_validation() is None
     True
     """
-    given = ValidationRows(rows, rows["emotion"].to_numpy(dtype=object)) if len(rows) else None
+    given = ValidationRows(rows, labels) if len(rows) else None
     token = _given.set(given)
     try:
         yield

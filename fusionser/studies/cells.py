@@ -9,13 +9,13 @@ from pydantic import BaseModel
 
 from fusionser.balancing import ImposeImbalance
 from fusionser.corpora.labels import renamed_labels
-from fusionser.errors import FusionserError
+from fusionser.errors import FusionserError, SettingsError
 from fusionser.facts import read_json
 from fusionser.features import FeatureExtractor
 from fusionser.features.clip import Computation
 from fusionser.jobs import evaluate_prepared, plugins_used
 from fusionser.model import digests_of
-from fusionser.names import BY_FEATURE
+from fusionser.names import BY_FEATURE, DIMENSIONS
 from fusionser.pipeline import Prepared, Resources, analyse_augmented, build_estimator, configured_features
 from fusionser.pipeline.build import classifier_settings
 from fusionser.registry import CLASSIFIERS
@@ -68,6 +68,10 @@ class Cell:
 
     def check(self) -> None:
         """Build the estimator, so that a wrong setting is reported before any long computation."""
+        if self.prepared.spec.task == DIMENSIONS:
+            raise SettingsError(
+                "studies compare scores of emotions, but the task is 'dimensions'; use 'fusionser evaluate --targets'"
+            )
         build_estimator(self.prepared.spec, extractor=self.prepared.extractor)
 
     def check_imbalance(self) -> None:

@@ -77,6 +77,7 @@ def check_model(model: Any) -> None:
     """Raise `SettingsError` if something is no model, such as the path of one."""
     if not isinstance(model, Predictor):
         raise SettingsError(f"model is a {type(model).__name__}; expected a Model, as of fusionser.load_model(path)")
+    model.card.check_classes("emotions over time")
 
 
 def _predicted(windows: Sequence[Window], model: Predictor, sampling_rate: int, options: Any) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fusionser.dimension_results import AnyResult, DimensionResult
 from fusionser.evaluation.fitted import curves_of
 from fusionser.model import Model
 from fusionser.results import Result
@@ -33,13 +34,13 @@ def flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
 
 
 def result_run(
-    result: Result, curves: pd.DataFrame | None = None, artefacts: Sequence[Path] = (), name: str = ""
+    result: AnyResult, curves: pd.DataFrame | None = None, artefacts: Sequence[Path] = (), name: str = ""
 ) -> TrackingRun:
     """Return what is recorded of a result.
 
     Parameters
     ----------
-    result : Result
+    result : Result or DimensionResult
     curves : DataFrame, optional
         Learning curves of its networks.
     artefacts : sequence of Path
@@ -53,14 +54,15 @@ def result_run(
     spec = None if result.spec is None else result.spec.model_dump(mode="json")
     stored = {
         "corpora": list(result.corpora),
-        "classes": list(result.classes),
         "protocol": {"name": result.protocol.name, "settings": result.protocol.settings},
         "commit": result.provenance["commit"],
     }
+    if isinstance(result, Result):
+        stored["classes"] = list(result.classes)
     return TrackingRun(
         name=name or f"{result.classifier} with {result.features_name} on {result.corpus}",
         parameters=flat(stored) | ({} if spec is None else flat(spec, "pipeline.")),
-        scores=_scores(result),
+        scores=_scores(result) if isinstance(result, Result) else _agreement(result),
         curves={} if curves is None or curves.empty else curves_by_name(curves),
         artefacts=artefacts,
     )
@@ -99,6 +101,19 @@ def _scores(result: Result) -> dict[str, float]:
     if result.calibration_error is not None:
         found["calibration_error"] = result.calibration_error
     return found | {f"recall.{name}": scores.recall for name, scores in result.per_class.items()}
+
+
+def _agreement(result: DimensionResult) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for target, scores in result.pooled.items():
+        for name, value in scores.model_dump().items():
+            if value is None:
+                continue
+            found[f"{name}.{target}"] = value
+            if result.intervals is not None:
+                low, high = result.intervals[target][name]
+                found |= {f"{name}_low.{target}": low, f"{name}_high.{target}": high}
+    return found
 
 
 def curves_by_name(curves: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

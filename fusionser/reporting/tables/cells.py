@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from fusionser.dimension_results import AnyResult
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import settings_text
 from fusionser.reporting.tables.table import Cell, Column
@@ -115,12 +116,12 @@ def score_columns(interval: str | None = None) -> list[Column]:
     ]
 
 
-def synthetic_notes(results: Sequence[Result]) -> list[str]:
+def synthetic_notes(results: Sequence[AnyResult]) -> list[str]:
     """Return the warning of synthetic recordings, if any result has them."""
     return [SYNTHETIC] if any(map(is_synthetic, results)) else []
 
 
-def _facts(result: Result) -> dict[str, str]:
+def _facts(result: AnyResult) -> dict[str, str]:
     protocol = result.protocol
     return {
         "corpora": result.corpus,
@@ -137,13 +138,13 @@ def _facts(result: Result) -> dict[str, str]:
     }
 
 
-def facts_of(*results: Result) -> dict[str, str]:
+def facts_of(*results: AnyResult) -> dict[str, str]:
     """Return what numbers rest on: protocol, setting, stamps, seed and version, with a bar where results differ."""
     each = [_facts(result) for result in results]
     return {name: " | ".join(dict.fromkeys(facts[name] for facts in each)) for name in (each[0] if each else {})}
 
 
-def protocol_notes(*results: Result) -> list[str]:
+def protocol_notes(*results: AnyResult) -> list[str]:
     """Return how results were measured, as parts of sentences: protocol, folds, setting and stamps."""
     protocols = dict.fromkeys(
         f"{facts['protocol']}, {facts['folds']} fold{'' if facts['folds'] == '1' else 's'}; {facts['setting']}"
@@ -158,5 +159,5 @@ def protocol_notes(*results: Result) -> list[str]:
     ]
 
 
-def _leaky(results: Sequence[Result]) -> bool:
+def _leaky(results: Sequence[AnyResult]) -> bool:
     return any(not result.protocol.speaker_independent for result in results)

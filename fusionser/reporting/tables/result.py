@@ -1,5 +1,6 @@
 """The tables of one evaluation."""
 
+from fusionser.dimension_results import AnyResult
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.scores import METRIC_NAMES, relied_columns
 from fusionser.reporting.tables.cells import (
@@ -22,7 +23,7 @@ __all__ = ["importance_table", "report_name", "result_tables"]
 SPEAKERS = "95 % interval over speakers"
 
 
-def report_name(result: Result) -> str:
+def report_name(result: AnyResult) -> str:
     """Return the name of an evaluation, for labels of its tables."""
     return file_name("-".join([result.classifier, result.features_name, *result.corpora, result.protocol.name]))
 
