@@ -309,7 +309,7 @@ class PipelineSpec(Spec):
     ----------
     features : FeaturesSpec
     network : str, optional
-        A key of `NETWORKS`: classify with this network alone, without features, fusion or classifier.
+        A key of `NETWORKS`: predict with this network alone, without features, fusion or classifier.
     rows : RowsSpec
     networks : NetworksSpec
     fusion : str, default="early"
@@ -374,8 +374,6 @@ class PipelineSpec(Spec):
             )
         rows, default = self.rows, RowsSpec()
         needs_classes = {
-            "--network": self.network is not None,
-            f"--fusion {self.fusion}": self.fusion != EARLY,
             f"--imbalance {rows.imbalance}": rows.imbalance != default.imbalance,
             "--impose-imbalance": rows.impose_imbalance is not None,
             f"--augment-classes {rows.augment_classes}": rows.augment_classes != default.augment_classes,

@@ -29,11 +29,19 @@ def keep(content: bytes, path: Path) -> None:
 
 
 def metadata_of(content: bytes) -> dict[str, str]:
-    """Return the metadata in the header of a safetensors file that `safetensors.torch.load` could read."""
-    # The header is JSON; its size comes first, as eight bytes.
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    found: dict[str, str] = header.get("__metadata__", {})
-    return found
+    """Return the metadata in the header of a safetensors file.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    try:
+        # The header is JSON; its size comes first, as eight bytes.
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return {str(name): str(value) for name, value in header.get("__metadata__", {}).items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"the weights cannot be read ({error})") from error
 
 
 def read_kept(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Neural regressor on feature columns: the multilayer perceptron."""
+"""Neural regressors on feature columns: the perceptron and the recurrent networks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,70 +8,51 @@ import numpy as np
 
 from fusionser.checks import check_dropout
 from fusionser.classifiers.base import Array
-from fusionser.classifiers.neural import check_hidden
-from fusionser.errors import SettingsError
+from fusionser.classifiers.neural import check_hidden, check_recurrent, recurrent
 from fusionser.networks.inference import logits_of
+from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
+from fusionser.networks.recurrent import VectorRecurrent
 from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
-from fusionser.regressors.base import TableRegressor, check_scales, standardised
+from fusionser.regressors.base import TableRegressor
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation
+from fusionser.target_scales import check_scales, standardised
 
-__all__ = ["MLP"]
+__all__ = ["LSTM", "MLP", "BiLSTM"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MLP(NetworkTraining, TableRegressor):
-    """Multilayer perceptron that predicts all targets together, trained with the loss 1 - CCC of each batch.
+class NetworkRegressor(NetworkTraining, TableRegressor):
+    """A network that predicts all targets together, trained with the loss 1 - CCC of each batch.
 
-    The network is a `Perceptron`, trained with the parameters of `NetworkTraining`: the epoch with the best mean CCC of
-    the held-out speakers is kept. Targets are standardised first, so that all count alike.
-
-    Parameters
-    ----------
-    hidden : sequence of int, default=(64, 32)
-        Units of each hidden layer; at most 16 layers.
-    dropout : float, default=0.0
-    learning_rate : float, default=3e-3
-
-    Attributes
-    ----------
-    network_ : Perceptron
-    history_ : list of dict
-        The learning curve.
-    center_, scale_ : ndarray of shape (n_targets,)
-        Mean and standard deviation of each target in training.
-
-    Examples
-    --------
-    >>> X = np.linspace(0, 1, 80)[:, None]
-    >>> MLP(learning_rate=0.01).fit(X, np.c_[X, 5 - X]).predict([[0.5]]).round(1).tolist()
-    [[0.5, 4.5]]
+    It is trained with the parameters of `NetworkTraining`: the epoch with the best mean CCC of the held-out speakers is
+    kept. Targets are standardised first, so that all count alike.
     """
 
-    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"hidden": ((12, 10), (64, 32)), "dropout": (0.0, 0.3)}
-
-    hidden: Sequence[int] = (64, 32)
-    dropout: float = 0.0
-    learning_rate: float = 3e-3
-
     PART: ClassVar[str] = "regressor.safetensors"
+    FEWEST: ClassVar[int] = 2
+
+    def build_network(self, n_inputs: int, n_targets: int) -> Network:
+        """Build the network."""
+        raise NotImplementedError
 
     def check_network(self) -> None:
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
+        raise NotImplementedError
+
+    def check_parameters(self) -> None:
         """Raise `SettingsError` if a parameter is outside its range, or needs classes."""
         self.check_training()
-        check_hidden(self.hidden)
-        check_dropout(self.dropout)
-        for name, without in (("class_weight", None), ("label_smoothing", 0.0), ("by_corpus", False)):
-            if getattr(self, name) != without:
-                raise SettingsError(f"{name} is {getattr(self, name)!r}; it needs classes, so expected {without!r}")
+        self.check_for_numbers()
+        self.check_network()
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train the network; its validation rows are those of the protocol, or held out as by the classifiers."""
-        self.check_network()
+        self.check_parameters()
         values, targets = self._training(X, y)
         scaled, self.center_, self.scale_ = standardised(targets)
         inputs, numbers = values.astype(np.float32), scaled.astype(np.float32)
@@ -84,7 +65,7 @@ class MLP(NetworkTraining, TableRegressor):
             validation_inputs, validation_targets = inputs[held], numbers[held]
         else:
             trained = np.arange(len(values))
-            validation_inputs = self._features(given.columns()).astype(np.float32)
+            validation_inputs = self._features(self._own_columns(given.columns())).astype(np.float32)
             validation_targets = self._scaled(given.labels).astype(np.float32)
         rows = TrainingRows(
             inputs=inputs[trained],
@@ -124,8 +105,117 @@ class MLP(NetworkTraining, TableRegressor):
         ValueError
             If the weights do not fit this network with these targets and columns.
         """
-        self.check_network()
+        self.check_parameters()
         self.network_ = unpack_network(self._build, parts[self.PART]).double()
 
-    def _build(self) -> Perceptron:
-        return Perceptron(int(self.n_features_in_), self.n_targets_, tuple(self.hidden), self.dropout)
+    def _build(self) -> Network:
+        return self.build_network(int(self.n_features_in_), self.n_targets_)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MLP(NetworkRegressor):
+    """Multilayer perceptron that predicts all targets together, trained with the loss 1 - CCC of each batch.
+
+    The network is a `Perceptron`, trained with the parameters of `NetworkTraining`: the epoch with the best mean CCC of
+    the held-out speakers is kept. Targets are standardised first, so that all count alike.
+
+    Parameters
+    ----------
+    hidden : sequence of int, default=(64, 32)
+        Units of each hidden layer; at most 16 layers.
+    dropout : float, default=0.0
+    learning_rate : float, default=3e-3
+
+    Attributes
+    ----------
+    network_ : Perceptron
+    history_ : list of dict
+        The learning curve.
+    center_, scale_ : ndarray of shape (n_targets,)
+        Mean and standard deviation of each target in training.
+
+    Examples
+    --------
+    >>> X = np.linspace(0, 1, 80)[:, None]
+    >>> MLP(learning_rate=0.01).fit(X, np.c_[X, 5 - X]).predict([[0.5]]).round(1).tolist()
+    [[0.5, 4.5]]
+    """
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"hidden": ((12, 10), (64, 32)), "dropout": (0.0, 0.3)}
+
+    hidden: Sequence[int] = (64, 32)
+    dropout: float = 0.0
+    learning_rate: float = 3e-3
+
+    def check_network(self) -> None:
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
+        check_hidden(self.hidden)
+        check_dropout(self.dropout)
+
+    def build_network(self, n_inputs: int, n_targets: int) -> Perceptron:
+        """Build `Perceptron`."""
+        return Perceptron(n_inputs, n_targets, tuple(self.hidden), self.dropout)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LSTM(NetworkRegressor):
+    """LSTM over the columns of a row that predicts all targets together, trained with the loss 1 - CCC of each batch.
+
+    The network is a `VectorRecurrent`, which reads the columns in order, as that of the classifier of the same name. A
+    vector has no time axis; for sequences over time, use the deep extractors `LogMelFrames` and `MFCCFrames`, whose
+    steps are frames. The epoch with the best mean CCC of the held-out speakers is kept. Targets are standardised first.
+
+    Parameters
+    ----------
+    units : int, default=64
+    step_size : int, optional
+        Columns per step; the smallest number that gives at most 64 steps when None.
+    dropout : float, default=0.2
+
+    Attributes
+    ----------
+    network_ : VectorRecurrent
+    history_ : list of dict
+        The learning curve.
+    center_, scale_ : ndarray of shape (n_targets,)
+        Mean and standard deviation of each target in training.
+
+    Examples
+    --------
+    >>> X = np.linspace(0, 1, 80)[:, None]
+    >>> LSTM(units=8, learning_rate=0.02).fit(X, 10 * X).predict([[0.5]]).round().tolist()
+    [[5.0]]
+    """
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"units": (32, 64), "dropout": (0.2, 0.5)}
+    bidirectional: ClassVar[bool] = False
+    units: int = 64
+    step_size: int | None = None
+    dropout: float = 0.2
+
+    def check_network(self) -> None:
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
+        check_recurrent(self.units, self.dropout, self.step_size)
+
+    def build_network(self, n_inputs: int, n_targets: int) -> VectorRecurrent:
+        """Build `VectorRecurrent`."""
+        return recurrent(n_inputs, n_targets, self.step_size, self.units, self.bidirectional, self.dropout)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BiLSTM(LSTM):
+    """LSTM that reads the columns of a row in both directions (Schuster and Paliwal 1997), and predicts all targets.
+
+    Parameters
+    ----------
+    units : int, default=64
+        Units of each direction.
+
+    Examples
+    --------
+    >>> X = np.linspace(0, 1, 80)[:, None]
+    >>> BiLSTM(units=8, learning_rate=0.02).fit(X, 10 * X).predict([[0.5]]).round().tolist()
+    [[5.0]]
+    """
+
+    bidirectional: ClassVar[bool] = True
