@@ -38,7 +38,7 @@ from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import metadata_of, pack_network, unpack_network
 from fusionser.splits.inner_folds import InnerFolds
 from fusionser.splits.validation_rows import given_validation
-from fusionser.target_scales import read_scales, standardised, written_scales
+from fusionser.target_scales import TargetScales
 from fusionser.waveform import Rates
 
 __all__ = ["DeepExtractor"]
@@ -78,8 +78,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Empty where numbers are predicted.
-    center_, scale_ : ndarray of shape (n_targets,)
-        Mean and standard deviation of each number in training; empty where classes are predicted.
+    scales_ : TargetScales or None
+        Means, deviations and ranges of the numbers in training; None where classes are predicted.
     network_ : Network
     history_ : list of dict
         The learning curve (see `train_network`).
@@ -199,7 +199,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             else:
                 scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(rows.iloc[held])
         self.fit(rows, labels)
-        return self._encoded(scores) if numbers else scores
+        return scores if self.scales_ is None else self._encoded(scores)
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units, class scores or predicted numbers of every clip, shape (n_clips, n_columns)."""
@@ -214,27 +214,22 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def scores(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the log-probability of each class, or each number, standardised; (n_clips, n_outputs), float32."""
-        if self.predicts_numbers:
-            return self._outputs(self.rows(X, sampling_rate)).astype(np.float32)
+        if self.scales_ is not None:
+            return self._encoded(self.predict(X, sampling_rate=sampling_rate))
         return np.log(np.maximum(self.predict_proba(X, sampling_rate=sampling_rate), LEAST)).astype(np.float32)
 
     def predict_proba(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
-        if self.predicts_numbers:
+        if self.scales_ is not None:
             raise SettingsError(f"{self.kind} was fitted to numbers, which have no probabilities; use predict")
         return softmax(self._outputs(self.rows(X, sampling_rate)), axis=1)
 
     def predict(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, (n_clips,), or the predicted numbers, (n_clips, n_targets)."""
-        if self.predicts_numbers:
-            return self._outputs(self.rows(X, sampling_rate)) * self.scale_ + self.center_
+        if self.scales_ is not None:
+            return self.scales_.restored(self._outputs(self.rows(X, sampling_rate)))
         probabilities = self.predict_proba(X, sampling_rate=sampling_rate)
         return self.classes_[probabilities.argmax(axis=1)]
-
-    @property
-    def predicts_numbers(self) -> bool:
-        """Whether the network was fitted to numbers, and not to classes."""
-        return len(getattr(self, "center_", ())) > 0
 
     def adapted(self, X: Any) -> Self:
         """Return a copy whose batch normalisation has the statistics of unlabelled clips.
@@ -265,9 +260,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         if self.output == "units":
             return [f"unit_{number:02d}" for number in range(self.unit_count())]
         check_is_fitted(self, "classes_")
-        if self.predicts_numbers:
+        if self.scales_ is not None:
             prefix = CROSS_FITTED_NUMBER if self.cross_fit else NUMBER
-            return [f"{prefix}{number}" for number in range(1, len(self.center_) + 1)]
+            return [f"{prefix}{number}" for number in range(1, len(self.scales_) + 1)]
         return [f"{CROSS_FITTED if self.cross_fit else SCORE}{name}" for name in self.classes_]
 
     def column_count(self, n_classes: int) -> int:
@@ -285,7 +280,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def pack(self) -> bytes:
         """Return the network as the bytes of a safetensors file."""
         check_is_fitted(self, "network_")
-        return pack_network(self.network_, written_scales(self.center_, self.scale_) or None)
+        return pack_network(self.network_, None if self.scales_ is None else self.scales_.texts())
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Restore the network; raise `ValueError` if the weights do not fit this architecture."""
@@ -294,18 +289,18 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def _restore_targets(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Set the classes, or the scales of the numbers in a file, which may be a stranger's."""
-        self.center_, self.scale_ = read_scales(metadata_of(content))
-        if bool(len(classes)) == self.predicts_numbers:
+        self.scales_ = TargetScales.read(metadata_of(content))
+        if bool(len(classes)) == (self.scales_ is not None):
             raise ValueError("the network was trained for another task than that of the model")
         self.classes_, self.history_ = classes, []
         self.input_shape_ = self.resolved_front_end().array_shape()
 
     def _learn_targets(self, labels: npt.NDArray[Any]) -> None:
         """Note the classes of the labels, or the scales of the numbers."""
-        self.classes_ = self.center_ = self.scale_ = np.zeros(0)
+        self.classes_, self.scales_ = np.zeros(0), None
         if labels.ndim == 2:
             self.check_for_numbers()
-            _, self.center_, self.scale_ = standardised(labels)
+            self.scales_ = TargetScales.of(labels)
             return
         self.classes_ = np.unique(labels)
         if len(self.classes_) < 2:
@@ -315,13 +310,14 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def _encoded(self, labels: Any) -> npt.NDArray[Any]:
         """Return labels as the network takes them: the index of each class, or standardised numbers."""
-        if self.predicts_numbers:
+        if self.scales_ is not None:
             numbers = labels_of(labels, len(labels))
-            if numbers.shape[1:] != self.center_.shape:
+            if numbers.shape[1:] != (len(self.scales_),):
                 raise SettingsError(
-                    f"the validation rows have numbers of shape {numbers.shape}; expected {len(self.center_)} for each"
+                    f"the validation rows have labels of shape {numbers.shape}; expected {len(self.scales_)} numbers "
+                    "for each"
                 )
-            return ((numbers - self.center_) / self.scale_).astype(np.float32)
+            return self.scales_.standard(numbers).astype(np.float32)
         if unknown := sorted(set(labels) - set(self.classes_)):
             raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
         return np.searchsorted(self.classes_, np.asarray(labels)).astype(np.int64)
@@ -332,7 +328,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         return self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device)).astype(np.float64)
 
     def _build(self) -> Network:
-        return self.build_network(self.input_shape_, len(self.classes_) or len(self.center_))
+        return self.build_network(self.input_shape_, len(self.classes_ if self.scales_ is None else self.scales_))
 
     def _begun(self) -> Network:
         network = self._build()

@@ -21,7 +21,6 @@ from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Network, full_precision
 from fusionser.networks.weights import check_tensors, metadata_of
 from fusionser.optional import optional_package
-from fusionser.target_scales import written_scales
 
 __all__ = ["FinetunedEncoder", "TransformersFinetuned"]
 
@@ -251,7 +250,8 @@ class TransformersFinetuned(DeepExtractor):
         """Return the trained weights, and the hash of the pretrained model, as the bytes of a safetensors file."""
         from safetensors.torch import save
 
-        return save(self._changed(), {BASE: self._folder().weights(), **written_scales(self.center_, self.scale_)})
+        scales = {} if self.scales_ is None else self.scales_.texts()
+        return save(self._changed(), {BASE: self._folder().weights(), **scales})
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Restore the network. Raise `ValueError` if the weights do not fit, or are for another pretrained model."""

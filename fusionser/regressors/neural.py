@@ -20,7 +20,7 @@ from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.regressors.base import TableRegressor
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation
-from fusionser.target_scales import check_scales, standardised
+from fusionser.target_scales import TargetScales
 
 __all__ = ["LSTM", "MLP", "BiLSTM"]
 
@@ -30,7 +30,8 @@ class NetworkRegressor(NetworkTraining, TableRegressor):
     """A network that predicts all targets together, trained with the loss 1 - CCC of each batch.
 
     It is trained with the parameters of `NetworkTraining`: the epoch with the best mean CCC of the held-out speakers is
-    kept. Targets are standardised first, so that all count alike.
+    kept. Targets are standardised first, so that all count alike. Predictions stay within the range of the training
+    rows, see `TargetScales`.
     """
 
     PART: ClassVar[str] = "regressor.safetensors"
@@ -54,8 +55,9 @@ class NetworkRegressor(NetworkTraining, TableRegressor):
         """Train the network; its validation rows are those of the protocol, or held out as by the classifiers."""
         self.check_parameters()
         values, targets = self._training(X, y)
-        scaled, self.center_, self.scale_ = standardised(targets)
-        inputs, numbers = values.astype(np.float32), scaled.astype(np.float32)
+        scales = TargetScales.of(targets)
+        self.center_, self.scale_, self.low_, self.high_ = scales.center, scales.scale, scales.low, scales.high
+        inputs, numbers = values.astype(np.float32), scales.standard(targets).astype(np.float32)
         carried, _ = split_carried(X)
         known = values if carried is None else carried
         alike = np.zeros(len(values), dtype=np.intp)
@@ -66,7 +68,7 @@ class NetworkRegressor(NetworkTraining, TableRegressor):
         else:
             trained = np.arange(len(values))
             validation_inputs = self._features(self._own_columns(given.columns())).astype(np.float32)
-            validation_targets = self._scaled(given.labels).astype(np.float32)
+            validation_targets = scales.standard(given.labels).astype(np.float32)
         rows = TrainingRows(
             inputs=inputs[trained],
             targets=numbers[trained],
@@ -78,18 +80,16 @@ class NetworkRegressor(NetworkTraining, TableRegressor):
         self.network_ = network.double()
         return self
 
-    def _scaled(self, targets: Any) -> Array:
-        """Return targets in the scale of the network."""
-        return (np.asarray(targets, dtype=np.float64).reshape(len(targets), -1) - self.center_) / self.scale_
+    def _scales(self) -> TargetScales:
+        return TargetScales(self.center_, self.scale_, self.low_, self.high_)
 
     def numbers(self, values: Array) -> Array:
         """Return the prediction for checked columns, shape (n_rows, n_targets)."""
-        scaled = logits_of(self.network_, values.astype(np.float32), self.device).astype(np.float64)
-        return scaled * self.scale_ + self.center_
+        return self._scales().restored(logits_of(self.network_, values.astype(np.float32), self.device))
 
     def check_loaded(self) -> None:
         """Raise `ValueError` if the scales of the targets do not fit; `unpack` checks the network."""
-        check_scales(self.center_, self.scale_, self.n_targets_)
+        self._scales().check(self.n_targets_)
 
     def pack(self) -> dict[str, bytes]:
         """Remove the network and return it as safetensors, without the learning curve and the device."""
@@ -131,8 +131,8 @@ class MLP(NetworkRegressor):
     network_ : Perceptron
     history_ : list of dict
         The learning curve.
-    center_, scale_ : ndarray of shape (n_targets,)
-        Mean and standard deviation of each target in training.
+    center_, scale_, low_, high_ : ndarray of shape (n_targets,)
+        Mean, standard deviation and range of each target in training.
 
     Examples
     --------
@@ -177,8 +177,8 @@ class LSTM(NetworkRegressor):
     network_ : VectorRecurrent
     history_ : list of dict
         The learning curve.
-    center_, scale_ : ndarray of shape (n_targets,)
-        Mean and standard deviation of each target in training.
+    center_, scale_, low_, high_ : ndarray of shape (n_targets,)
+        Mean, standard deviation and range of each target in training.
 
     Examples
     --------
