@@ -214,20 +214,20 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def scores(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the log-probability of each class, or each number, standardised; (n_clips, n_outputs), float32."""
-        if self.scales_ is not None:
+        if self._fitted_scales() is not None:
             return self._encoded(self.predict(X, sampling_rate=sampling_rate))
         return np.log(np.maximum(self.predict_proba(X, sampling_rate=sampling_rate), LEAST)).astype(np.float32)
 
     def predict_proba(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
-        if self.scales_ is not None:
+        if self._fitted_scales() is not None:
             raise SettingsError(f"{self.kind} was fitted to numbers, which have no probabilities; use predict")
         return softmax(self._outputs(self.rows(X, sampling_rate)), axis=1)
 
     def predict(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[Any]:
         """Return the most probable class of each clip, (n_clips,), or the predicted numbers, (n_clips, n_targets)."""
-        if self.scales_ is not None:
-            return self.scales_.restored(self._outputs(self.rows(X, sampling_rate)))
+        if (scales := self._fitted_scales()) is not None:
+            return scales.restored(self._outputs(self.rows(X, sampling_rate)))
         probabilities = self.predict_proba(X, sampling_rate=sampling_rate)
         return self.classes_[probabilities.argmax(axis=1)]
 
@@ -322,9 +322,12 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
         return np.searchsorted(self.classes_, np.asarray(labels)).astype(np.int64)
 
+    def _fitted_scales(self) -> TargetScales | None:
+        check_is_fitted(self, "network_")
+        return self.scales_
+
     def _outputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return the outputs of the network: the logit of each class, or each number, standardised."""
-        check_is_fitted(self, "network_")
         return self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device)).astype(np.float64)
 
     def _build(self) -> Network:
