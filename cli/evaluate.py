@@ -142,7 +142,7 @@ def _print_result(result: Any) -> None:
         )
     protocol = result.protocol
     data = [note for note in result.notes if note.kind in ("partial-corpus", "labels-renamed", "windows")]
-    stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
+    stamps = "; ".join([protocol.known, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
     write(headline(result))
 

@@ -70,7 +70,7 @@ def protocol_lines(results: Sequence[Result]) -> list[str]:
     """Return the protocols of results, with their number of folds and of training rows per fold."""
     sizes: dict[tuple[str, int, str], set[int]] = {}
     for result in results:
-        key = (result.protocol.name, len(result.folds), result.protocol.setting)
+        key = (result.protocol.name, len(result.folds), result.protocol.known)
         sizes.setdefault(key, set()).update(fold.train_rows for fold in result.folds)
     return [
         f"{name}, {folds} fold{'s' if folds > 1 else ''} of {' to '.join(map(str, sorted({min(rows), max(rows)})))} "

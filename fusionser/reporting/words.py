@@ -303,7 +303,7 @@ def one_sided(results: Sequence[Result]) -> list[str]:
             tested = ", ".join(fold.name for fold in result.folds) if len(result.folds) <= 2 else result.protocol.name
             lines.append(
                 f"{result.classifier} with {result.features_name} on {', '.join(result.corpora)} "
-                f"({result.protocol.setting}, tested on {tested}): "
+                f"({result.protocol.known}, tested on {tested}): "
                 f"{percent(float(share))} % of the answers are '{result.classes[answers.argmax()]}'"
             )
     return lines
