@@ -35,8 +35,8 @@ MOST_IDENTICAL = 30
 NEARLY = 0.15
 """How far below that of a copy the coherence of a near match may be."""
 
-CROWD, CLEAR = 2, 0.84
-"""Near matches of a recording from which only a coherence of `CLEAR` tells a copy.
+CLEAR = 0.88
+"""Coherence that tells a copy of a recording that nearly matches another one, too.
 
 Chosen on one of the two speakers of TESS, who begins all sentences with the same words, and on `CHOSEN_ON` of
 `benchmarks/audit.py`, where no recording nearly matches another.
@@ -81,7 +81,7 @@ def _matches(batch: Sequence[tuple[Candidate, Array, Array]]) -> list[tuple[Cand
 def standing_out(matches: Sequence[tuple[Candidate, Match]]) -> list[tuple[Candidate, Match]]:
     """Return the matches that are copies.
 
-    Of recordings that nearly match several others, such as those of a speaker who says the same phrase in each, only a
+    Of recordings that nearly match others, such as those of a speaker who says the same phrase in each, only a
     clear match is a copy.
 
     Parameters
@@ -97,15 +97,15 @@ def standing_out(matches: Sequence[tuple[Candidate, Match]]) -> list[tuple[Candi
     --------
     >>> def pair(second, coherence):
     ...     return Candidate(0, second, 0, 5), Match(coherence, 1.0, 0.0, 0.0)
-    >>> crowd = [pair(1, 0.60), pair(2, 0.61), pair(3, 0.70), pair(4, 0.93)]
-    >>> [one.second for one, _ in standing_out(crowd)], [one.second for one, _ in standing_out(crowd[1:])]
-    ([4], [3, 4])
+    >>> alike = [pair(1, 0.60), pair(2, 0.70), pair(3, 0.93)]
+    >>> [one.second for one, _ in standing_out(alike)], [one.second for one, _ in standing_out(alike[1:])]
+    ([3], [2, 3])
     """
     near = Counter(place for one, match in matches if not match.is_copy for place in (one.first, one.second))
     return [
         (one, match)
         for one, match in matches
-        if match.is_copy and (match.coherence >= CLEAR or max(near[one.first], near[one.second]) < CROWD)
+        if match.is_copy and (match.coherence >= CLEAR or not (near[one.first] or near[one.second]))
     ]
 
 
