@@ -1,0 +1,63 @@
+"""What a result says of the votes of raters: how networks used them, and how far the probabilities agree with them."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from fusionser.facts import Stamp
+from fusionser.networks.settings import NetworkTraining
+from fusionser.networks.soft_labels import counts_of, shares_of
+from fusionser.rows import VOTES_COLUMN
+
+__all__ = ["cross_entropy", "vote_stamps"]
+
+LEAST = 1e-6
+"""Lower limit of probabilities, so that a zero does not decide alone."""
+
+PROBABILITY = "probability_"
+
+
+def vote_stamps(rows: pd.DataFrame, estimator: BaseEstimator, predictions: pd.DataFrame | None = None) -> list[Stamp]:
+    """Return stamps on a training by votes, and on the cross-entropy with the votes for the test rows.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Training and test rows. Without the votes of raters, there are no stamps.
+    estimator : estimator
+    predictions : DataFrame, optional
+        Predictions as in `Evaluation`.
+    """
+    if VOTES_COLUMN not in rows:
+        return []
+    stamps = []
+    parts = estimator.get_params(deep=True).values()
+    if any(isinstance(part, NetworkTraining) and part.soft_labels for part in parts):
+        numbers = [sum(counts_of(text).values()) for text in rows[VOTES_COLUMN]]
+        stamps.append(Stamp(kind="soft-labels", value=[min(numbers), max(numbers)]))
+    names = [] if predictions is None else [str(name) for name in predictions.filter(regex=f"^{PROBABILITY}")]
+    if predictions is not None and names:
+        classes = np.array(sorted(name.removeprefix(PROBABILITY) for name in names))
+        shares = shares_of(predictions, predictions["truth"].to_numpy(dtype=object), classes).astype(np.float64)
+        # A class that is missing in a fold has no probability there.
+        probabilities = predictions[[f"{PROBABILITY}{name}" for name in classes]].fillna(0.0).to_numpy()
+        value = {"nats": cross_entropy(shares, probabilities), "least": cross_entropy(shares, shares)}
+        stamps.append(Stamp(kind="votes-cross-entropy", value=value))
+    return stamps
+
+
+def cross_entropy(shares: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> float:
+    """Return the mean cross-entropy of probabilities with shares, in nats.
+
+    Parameters
+    ----------
+    shares, probabilities : ndarray of shape (n_rows, n_classes)
+        Probabilities below 1e-6 count as 1e-6.
+
+    Examples
+    --------
+    >>> round(cross_entropy(np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])) - np.log(16 / 3) / 2, 12)
+    0.0
+    """
+    return float(-(shares * np.log(np.maximum(probabilities, LEAST))).sum(axis=1).mean())
