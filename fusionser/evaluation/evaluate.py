@@ -249,7 +249,10 @@ def evaluate(
         settings=protocol.settings(),
         setting=setting_of(estimator),
         selection=selection,
-        stamps=(*stamps_of(protocol, overlaps, outcomes, rows, estimator), *vote_stamps(used, estimator, predictions)),
+        stamps=(
+            *stamps_of(protocol, overlaps, outcomes, rows, estimator),
+            *vote_stamps(used, estimator, predictions, classes),
+        ),
         allows=tuple(sorted(protocol.allows)),
         random=protocol.random,
     )

@@ -1,5 +1,7 @@
 """What a result says of the votes of raters: how networks used them, and how far the probabilities agree with them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,10 +17,13 @@ __all__ = ["cross_entropy", "vote_stamps"]
 LEAST = 1e-6
 """Lower limit of probabilities, so that a zero does not decide alone."""
 
-PROBABILITY = "probability_"
 
-
-def vote_stamps(rows: pd.DataFrame, estimator: BaseEstimator, predictions: pd.DataFrame | None = None) -> list[Stamp]:
+def vote_stamps(
+    rows: pd.DataFrame,
+    estimator: BaseEstimator,
+    predictions: pd.DataFrame | None = None,
+    classes: Sequence[str] = (),
+) -> list[Stamp]:
     """Return stamps on a training by votes, and on the cross-entropy with the votes for the test rows.
 
     Parameters
@@ -28,6 +33,8 @@ def vote_stamps(rows: pd.DataFrame, estimator: BaseEstimator, predictions: pd.Da
     estimator : estimator
     predictions : DataFrame, optional
         Predictions as in `Evaluation`.
+    classes : sequence of str
+        The classes of the predictions, sorted.
     """
     if VOTES_COLUMN not in rows:
         return []
@@ -36,12 +43,12 @@ def vote_stamps(rows: pd.DataFrame, estimator: BaseEstimator, predictions: pd.Da
     if any(isinstance(part, NetworkTraining) and part.soft_labels for part in parts):
         numbers = [sum(counts_of(text).values()) for text in rows[VOTES_COLUMN]]
         stamps.append(Stamp(kind="soft-labels", value=[min(numbers), max(numbers)]))
-    names = [] if predictions is None else [str(name) for name in predictions.filter(regex=f"^{PROBABILITY}")]
-    if predictions is not None and names:
-        classes = np.array(sorted(name.removeprefix(PROBABILITY) for name in names))
-        shares = shares_of(predictions, predictions["truth"].to_numpy(dtype=object), classes).astype(np.float64)
+    columns = [f"probability_{name}" for name in classes]
+    if predictions is not None and set(columns) <= set(predictions):
+        labels = predictions["truth"].to_numpy(dtype=object)
+        shares = shares_of(predictions, labels, np.array(classes)).astype(np.float64)
         # A class that is missing in a fold has no probability there.
-        probabilities = predictions[[f"{PROBABILITY}{name}" for name in classes]].fillna(0.0).to_numpy()
+        probabilities = predictions[columns].fillna(0.0).to_numpy()
         value = {"nats": cross_entropy(shares, probabilities), "least": cross_entropy(shares, shares)}
         stamps.append(Stamp(kind="votes-cross-entropy", value=value))
     return stamps

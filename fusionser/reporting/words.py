@@ -204,7 +204,8 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "initial-weights": lambda value: f"{value['network']} starts from {value['weights'] or 'random weights'}",
     "raters": lambda value: _raters(**value),
     "soft-labels": lambda ends: (
-        f"trained on the shares of the votes of raters ({_span(*ends)} per recording); scores go by most votes"
+        f"trained on the shares of the votes of raters ({_span(*ends)} per recording); scores and calibration "
+        "error go by most votes"
     ),
     "majority-labels": lambda name: f"{name} learns the emotions with most votes; only the networks learn the shares",
     "votes-cross-entropy": lambda value: (
