@@ -27,7 +27,7 @@ from fusionser.networks import (
     TrainingRows,
     train_network,
 )
-from fusionser.networks.corpora import CorpusCrossEntropy, classes_of_corpora, shares_of_pairs
+from fusionser.networks.corpora import CorpusCrossEntropy, CorpusTurns, classes_of_corpora, shares_of_pairs
 from fusionser.networks.soft_labels import counts_of, shares_of
 from fusionser.pipeline import PipelineSpec, Place, build_pipeline, prepare
 from fusionser.registry import REGRESSORS
@@ -71,18 +71,34 @@ def test_the_loss_is_the_mean_of_the_cross_entropies_of_the_labels_weighted_by_t
     assert loss == pytest.approx(np.mean([-logs[place, name] for place, name in repeated]), rel=1e-5)
 
 
-def test_weights_weight_each_class_and_smoothing_mixes_with_equal_shares():
-    weights = {0: 3.0, 1: 1.0, 2: 0.5}
-    loss, logs = first_loss(TARGETS, SHARES, class_weight=weights, label_smoothing=0.1)
-    smooth = 0.9 * SHARES + 0.1 / 3
-    assert loss == pytest.approx(-(np.array([3.0, 1.0, 0.5]) * smooth * logs).sum() / 4, rel=1e-5)
+def weighted(logs, weights, smoothing=0.0):
+    """Return the loss by its formula: a row has the weight of its label, equal shares those of their classes."""
+    terms = (1 - smoothing) * weights[TARGETS][:, None] * SHARES + smoothing / 3 * weights
+    return -(terms * logs).sum() / 4
+
+
+def test_a_row_has_the_weight_of_its_label_and_smoothing_mixes_with_equal_shares():
+    weights = np.array([3.0, 1.0, 0.5])
+    loss, logs = first_loss(TARGETS, SHARES, class_weight=dict(enumerate(weights)), label_smoothing=0.1)
+    assert loss == pytest.approx(weighted(logs, weights, 0.1), rel=1e-5)
+    # Weights are as good as repetitions: the first and the last row six times, the second twice, the third once.
+    places = np.repeat(np.arange(4), [6, 2, 1, 6])
+    plain, _ = first_loss(TARGETS, SHARES, class_weight=dict(enumerate(weights)))
+    assert plain == pytest.approx(-(SHARES * logs).sum(axis=1)[places].sum() / 2 / 4, rel=1e-5)
 
 
 def test_balanced_weights_go_by_the_labels():
     loss, logs = first_loss(TARGETS, SHARES, class_weight="balanced")
     # Two rows are labelled 0, one each 1 and 2.
     assert TARGETS.tolist() == [0, 1, 2, 0]
-    assert loss == pytest.approx(-(np.array([4 / 6, 4 / 3, 4 / 3]) * SHARES * logs).sum() / 4, rel=1e-5)
+    assert loss == pytest.approx(weighted(logs, np.array([4 / 6, 4 / 3, 4 / 3])), rel=1e-5)
+
+
+def test_votes_for_a_class_without_weight_do_not_count():
+    weights = np.array([1.0, 2.0, 0.0])
+    loss, logs = first_loss(TARGETS, SHARES, class_weight=dict(enumerate(weights)))
+    expected = np.array([1.0, 2.0, 0.0, 1.0])[:, None] * SHARES * (weights > 0) * logs
+    assert loss == pytest.approx(-expected.sum() / 4, rel=1e-5)
 
 
 def test_mixup_mixes_the_shares_as_it_mixes_the_inputs():
@@ -106,6 +122,29 @@ def test_the_votes_for_a_class_that_a_corpus_lacks_do_not_count():
     kept = np.where(present[corpora], logits.double().numpy(), -np.inf)
     logs = np.where(present[corpora], log_softmax(kept, axis=1), 0.0)
     assert float(loss) == pytest.approx(-(pairs.reshape(4, 2, 3).sum(axis=1) * logs).sum() / 4, rel=1e-5)
+
+
+def test_weights_of_several_corpora_are_those_of_the_label_in_its_corpus():
+    targets, corpora = np.array([0, 1, 2, 0, 0]), np.array([0, 0, 1, 1, 1])
+    inputs = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    shares = np.vstack([SHARES, [[0.6, 0.0, 0.4]]]).astype(np.float32)
+    torch.manual_seed(3)
+    network = Perceptron(2, 3, (4,))
+    with torch.no_grad():
+        logits = network.train()(torch.from_numpy(inputs)).double().numpy()
+    rows = TrainingRows(inputs=inputs, targets=targets, corpora=corpora, shares=shares)
+    options = NetworkTraining(epochs=1, batch_size=5, validation=0.0, cache=False, by_corpus=True, soft_labels=True)
+    options.class_weight = "balanced"
+    _, history = train_network(lambda: network, rows, np.arange(3), options, name="the network")
+    present = np.array([[True, True, False]] * 2 + [[True, False, True]] * 3)
+    own = np.where(present, shares, 0.0)
+    own /= own.sum(axis=1, keepdims=True)
+    logs = np.where(present, log_softmax(np.where(present, logits, -np.inf), axis=1), 0.0)
+    # Balanced within each corpus: one row of each class; two of class 0 and one of class 2.
+    losses = -np.array([1, 1, 3 / 2, 3 / 4, 3 / 4]) * (own * logs).sum(axis=1)
+    # An epoch of five rows takes turns: three of one corpus, two of the other.
+    turns = CorpusTurns(corpora=corpora, seed=0).rows(0)
+    assert history[0]["training_loss"] == pytest.approx(losses[turns].mean(), rel=1e-5)
 
 
 def test_shares_are_those_of_the_votes_for_classes():

@@ -64,7 +64,8 @@ def cross_entropy(shares: npt.NDArray[np.float64], probabilities: npt.NDArray[np
 
     Examples
     --------
-    >>> round(cross_entropy(np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])) - np.log(16 / 3) / 2, 12)
-    0.0
+    >>> shares = np.array([[0.5, 0.5]])
+    >>> round(cross_entropy(shares, shares) / np.log(2), 6)
+    1.0
     """
     return float(-(shares * np.log(np.maximum(probabilities, LEAST))).sum(axis=1).mean())

@@ -66,9 +66,9 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     soft_labels : bool, default=False
         Train against the shares of the votes of several raters (column ``votes_of_raters``, see `shares_of`) instead of
         the label of each row: the loss is the mean of the cross-entropies of all classes, weighted by their shares.
-        `class_weight` weights each of these terms by the weight of its class, and `label_smoothing` mixes the shares
-        with equal ones. Class weights "balanced", balancing and the validation UAR go by the labels; the temperature of
-        the probabilities goes by the shares of the validation rows.
+        With `class_weight`, a row has the weight of its label, as if it were repeated; `label_smoothing` mixes the
+        shares with equal ones, which have the weights of their classes. Class weights "balanced", balancing and the
+        validation UAR go by the labels; the temperature of the probabilities goes by the shares of the validation rows.
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" computes convolutions, and the dense layers of the perceptron and of the recurrent networks, in
         bfloat16 while training; about twice as fast on processors that support it. Weights, all other computations and

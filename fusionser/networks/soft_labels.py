@@ -12,7 +12,7 @@ from fusionser.features.learned import columns_of
 from fusionser.files import parse_json
 from fusionser.rows import VOTES_COLUMN
 
-__all__ = ["counts_of", "shares_of"]
+__all__ = ["counts_of", "shares_of", "weighted_by_label"]
 
 
 def counts_of(text: str) -> Mapping[str, int]:
@@ -83,3 +83,30 @@ def shares_of(X: Any, labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> np
     without = shares.sum(axis=1) == 0
     shares[without] = np.eye(len(names))[np.searchsorted(classes, np.asarray(labels)[without])]
     return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def weighted_by_label(
+    shares: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], weights: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return targets with which the loss of a row has the weight of its label, shape (n_rows, n_classes).
+
+    A loss with class weights multiplies the term of each class by its weight. That alone would let the few votes for a
+    scarce class outweigh those of the majority, so each share is divided by it first.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_rows, n_classes)
+    targets : ndarray of shape (n_rows,)
+        Class index of the label of each row.
+    weights : ndarray of shape (n_classes,)
+        Weight of each class. Votes for a class with the weight 0 do not count.
+
+    Examples
+    --------
+    >>> weights = np.float32([3.0, 0.5])
+    >>> (weighted_by_label(np.float32([[0.75, 0.25]]), np.array([0]), weights) * weights).tolist()
+    [[2.25, 0.75]]
+    """
+    inverse = np.divide(1.0, weights, out=np.zeros(weights.shape), where=weights > 0)
+    factors: npt.NDArray[np.float64] = np.outer(weights[targets], inverse)
+    return (shares * factors).astype(np.float32)

@@ -23,6 +23,7 @@ from fusionser.networks.inference import logits_of, prediction_batch, prepared
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.settings import OPTIMISERS, NetworkTraining
+from fusionser.networks.soft_labels import weighted_by_label
 from fusionser.temperature import best_temperature
 
 __all__ = ["TrainingRows", "train_network"]
@@ -209,7 +210,9 @@ def _fit(
 
     seed, n_classes = settings.random_state or 0, len(classes)
     rng = np.random.default_rng(seed)
-    targets, n_targets = (rows.targets, 0) if rows.numbers else _targets(rows, corpora, n_classes)
+    criterion, by_corpus = _criterion(settings, rows, corpora, classes, weight)
+    weights = by_corpus.get("corpus_weight", weight)
+    targets, n_targets = (rows.targets, 0) if rows.numbers else _targets(rows, corpora, n_classes, weights)
     training = _dataset(network, rows.inputs, targets, device)
     validation = None
     if rows.validation_inputs is not None and rows.validation_targets is not None and rows.has_validation:
@@ -217,7 +220,6 @@ def _fit(
     options: dict[str, Any] = {"n_classes": n_targets, "rng": rng, "groups": rows.groups, "distortion": distortion}
     options.update(corpora=corpora, seed=seed)
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
-    criterion, by_corpus = _criterion(settings, rows, corpora, classes, weight)
     steps = len(Batches(training, settings.batch_size, **options))
     callbacks = [*_callbacks(network, settings, name, n_classes, steps, rows), *kept]
     net = Net(
@@ -263,15 +265,18 @@ def _optimiser(network: Network, settings: NetworkTraining) -> dict[str, Any]:
     }
 
 
-def _targets(rows: TrainingRows, corpora: npt.NDArray[np.int64] | None, n_classes: int) -> tuple[npt.NDArray[Any], int]:
+def _targets(
+    rows: TrainingRows, corpora: npt.NDArray[np.int64] | None, n_classes: int, weights: Tensor | None
+) -> tuple[npt.NDArray[Any], int]:
     """Return the target of each training row, or its shares, and the number of classes, or pairs with corpora."""
-    targets, shares = rows.targets, rows.shares
-    if corpora is None:
-        return (targets if shares is None else shares), n_classes
-    n_pairs = (int(corpora.max()) + 1) * n_classes
+    targets, shares, n_targets = rows.targets, rows.shares, n_classes
+    if corpora is not None:
+        if shares is not None:
+            shares = shares_of_pairs(shares, corpora, classes_of_corpora(targets, corpora, n_classes))
+        targets, n_targets = corpora * n_classes + targets, (int(corpora.max()) + 1) * n_classes
     if shares is None:
-        return corpora * n_classes + targets, n_pairs
-    return shares_of_pairs(shares, corpora, classes_of_corpora(targets, corpora, n_classes)), n_pairs
+        return targets, n_targets
+    return shares if weights is None else weighted_by_label(shares, targets, weights.numpy().ravel()), n_targets
 
 
 def _criterion(

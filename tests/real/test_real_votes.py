@@ -16,7 +16,7 @@ VOICE = 100_000
 @pytest.fixture(scope="module")
 def voted(corpus_folder, tmp_path_factory):
     """Return a table of ten actors of CREMA-D with one column for each vote, and the emotions published as winners."""
-    folder = corpus_folder("crema-d")
+    folder = corpus_folder("crema_d")
     tables = sorted(folder.rglob("tabulatedVotes.csv*"))
     if not tables:
         pytest.skip("the table of CREMA-D's votes is not there (processedResults/tabulatedVotes.csv)")
