@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -446,6 +447,8 @@ def test_a_model_says_that_its_probabilities_are_shares(command, table, tmp_path
     out = tmp_path / "model.fusionser"
     run = command("fit", table, *COMMON[:4], *MLP_SOFT, "--out", out)
     assert run.status == 0, run.messages
+    answers = command("predict", out, Path(pd.read_csv(table)["file"][20]), "--json").json
+    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1)
     card = load_model(out).card
     assert card.spec.soft_labels and card.calibration_error is None
     assert [note.value for note in card.notes if note.kind == "soft-labels"] == [[2, 4]]

@@ -65,7 +65,7 @@ def cross_entropy(shares: npt.NDArray[np.float64], probabilities: npt.NDArray[np
     Examples
     --------
     >>> shares = np.array([[0.5, 0.5]])
-    >>> round(cross_entropy(shares, shares) / np.log(2), 6)
+    >>> round(float(cross_entropy(shares, shares) / np.log(2)), 6)
     1.0
     """
     return float(-(shares * np.log(np.maximum(probabilities, LEAST))).sum(axis=1).mean())
