@@ -207,6 +207,10 @@ RATERS_HELP = (
     "Columns of the table with the labels of one rater each, comma-separated, or patterns such as 'rater_*'. The label "
     "with more votes than any other is the emotion; rows without one are set aside."
 )
+SOFT_LABELS_HELP = (
+    "Train networks against the shares of the votes of --raters for each emotion, instead of the emotion with most "
+    "votes. Scores go by the latter."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
@@ -426,6 +430,7 @@ class Training(Group):
         "Leave out training rows until the largest class is this many times the smallest, in a long tail."
     )
     augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_copied_classes)
+    soft_labels: bool | None = option(SOFT_LABELS_HELP, flag="--soft-labels/--hard-labels")
     tune: bool | None = option("Choose parameters by inner folds of the training speakers.", flag="--tune/--fixed")
     epochs: int | None = option("Epochs of every network, instead of its own number.", min=1)
     precision: str | None = option(PRECISION_HELP)
@@ -449,7 +454,7 @@ class Training(Group):
             rows=changed,
             networks=spec.networks.changed(**_given(self, "epochs", "cross_fit", "precision", "weights")),
             classifier=self._classifier(spec.classifier),
-            **_given(self, "fusion", seed=seed),
+            **_given(self, "fusion", "soft_labels", seed=seed),
         )
 
     def _classifier(self, spec: Any) -> Any:

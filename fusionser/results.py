@@ -150,7 +150,7 @@ class ProtocolStamp(Record):
 
     @property
     def known(self) -> str:
-        """The setting, and "pretrained" if a network has heard other recordings: scores that differ in it stay apart."""
+        """The setting, with "pretrained" if a network has heard other recordings; such scores stay apart."""
         return f"{self.setting}, pretrained" if self.stamped("pretrained") else self.setting
 
     @property

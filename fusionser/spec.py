@@ -322,6 +322,8 @@ class PipelineSpec(Spec):
         What is predicted: the emotion, or numbers such as arousal and valence.
     targets : tuple of str
         For "dimensions": the columns of the table of rows with the numbers.
+    soft_labels : bool, default=False
+        Train networks against the shares of the votes of raters (`soft_labels` of `NetworkTraining`).
     seed : int, default=0
         0 to 2**32 - 1.
 
@@ -345,6 +347,7 @@ class PipelineSpec(Spec):
     task: Literal["classes", "dimensions"] = "classes"
     # Left out where it is empty, so that specifications of classes are stored as before.
     targets: tuple[Target, ...] = Field((), exclude_if=lambda targets: not targets)
+    soft_labels: bool = Field(False, exclude_if=lambda soft: not soft)
     seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
@@ -375,6 +378,7 @@ class PipelineSpec(Spec):
         rows, default = self.rows, RowsSpec()
         needs_classes = {
             "--network": self.network is not None,
+            "--soft-labels": self.soft_labels,
             f"--fusion {self.fusion}": self.fusion != EARLY,
             f"--imbalance {rows.imbalance}": rows.imbalance != default.imbalance,
             "--impose-imbalance": rows.impose_imbalance is not None,

@@ -26,6 +26,7 @@ from fusionser.networks.inference import embedding_of, logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
 from fusionser.networks.settings import NetworkTraining
+from fusionser.networks.soft_labels import shares_of
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
@@ -48,8 +49,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     Subclasses build the network. X is a table with a column ``file``, or a list of paths, waveforms or pairs
     (samples, rate) (see `fusionser.features.inputs`). A table may have the columns ``speaker``, ``source`` and
-    ``augmentation``, which validation rows and inner folds are chosen by, and ``corpus``, for `by_corpus`. Every method
-    takes ``sampling_rate``, the rate of waveforms without their own.
+    ``augmentation``, which validation rows and inner folds are chosen by, ``corpus``, for `by_corpus`, and
+    ``votes_of_raters``, for `soft_labels`. Every method takes ``sampling_rate``, the rate of waveforms without their
+    own.
 
     Parameters
     ----------
@@ -153,6 +155,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         unknown = sorted(set(validation_labels) - set(self.classes_))
         if unknown:
             raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
+        shares = shares_of(rows, labels, self.classes_) if self.soft_labels else None
         inputs, positions, groups = self._training_inputs(rows, trained)
         learned = TrainingRows(
             inputs=inputs,
@@ -161,6 +164,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             corpora=corpora_of(rows)[positions],
             validation_inputs=self._inputs(validation) if len(validation) else None,
             validation_targets=np.searchsorted(self.classes_, np.asarray(validation_labels)).astype(np.int64),
+            shares=None if shares is None else shares[positions],
+            validation_shares=None if shares is None else shares_of(validation, validation_labels, self.classes_),
         )
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History

@@ -65,7 +65,8 @@ class MLP(NetworkTraining, TableRegressor):
         self.check_training()
         check_hidden(self.hidden)
         check_dropout(self.dropout)
-        for name, without in (("class_weight", None), ("label_smoothing", 0.0), ("by_corpus", False)):
+        needs_classes = {"class_weight": None, "label_smoothing": 0.0, "by_corpus": False, "soft_labels": False}
+        for name, without in needs_classes.items():
             if getattr(self, name) != without:
                 raise SettingsError(f"{name} is {getattr(self, name)!r}; it needs classes, so expected {without!r}")
 
