@@ -16,7 +16,8 @@ from fusionser.audit.copies import find_copies
 from fusionser.audit.detail import DetailMap, detail_of, unpacked
 from fusionser.audit.leaks import audit_split
 from fusionser.audit.result import read_audit
-from fusionser.audit.split import read_split, table_split
+from fusionser.audit.split_places import SplitOptions, read_split
+from fusionser.audit.split_table import table_split
 from fusionser.augmentation import recording_chain as chain
 from fusionser.augmentation.conditions import CONDITIONS
 from fusionser.errors import RowsError, SettingsError
@@ -161,7 +162,7 @@ def test_the_status_is_that_of_what_counts_as_a_leak(leaking, command):
     assert run("--fail-on", "none").status == 0
     assert run("--fail-on", "statements").status == 1
     wrong = run("--fail-on", "speaker")
-    assert wrong.status == 1 and "did you mean 'speakers'" in wrong.messages
+    assert wrong.status == 2 and "did you mean 'speakers'" in wrong.messages
 
 
 def test_folders_are_sides(leaking, command):
@@ -261,7 +262,7 @@ def test_a_folder_without_the_recordings_is_refused(leaking, tmp_path):
     (tmp_path / "empty").mkdir()
     table.to_csv(folder / "split.csv", index=False)
     with pytest.raises(RowsError, match="none of 10 recordings is in"):
-        read_split([folder / "split.csv"], audio=tmp_path / "empty")
+        read_split([folder / "split.csv"], SplitOptions(audio=tmp_path / "empty"))
     with pytest.raises(SettingsError, match="expected one table"):
         read_split([folder / "wav"])
 

@@ -495,7 +495,7 @@ def test_tables_figures_and_trackers_have_the_numbers_of_the_result(command, dem
     assert (out / "predictions.svg").is_file()
     table = pd.read_csv(out / "tables" / "scores.csv")
     for target in (*result.targets, MEAN):
-        scores = getattr(result.pooled[target], "ccc")
+        scores = result.pooled[target].ccc
         (row,) = table[(table["target"] == target) & (table["measure"] == "ccc")].to_dict("records")
         assert row["value"] == pytest.approx(scores, rel=1e-9)
         if result.intervals is not None:
