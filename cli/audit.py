@@ -184,12 +184,12 @@ def _scoring(asked: Asked) -> Any:
 
     if asked.preset is not None and asked.blocks is not None:
         raise SettingsError("--preset and --blocks are both given; a preset is a set of blocks, so give one of them")
-    features = {"preset": asked.preset, "blocks": tuple(names(asked.blocks, "--blocks")) or None}
+    features = {"preset": asked.preset, "blocks": names(asked.blocks, "--blocks") or None}
     classifier = {"name": asked.classifier, "scaling": asked.scaling}
     spec = PipelineSpec(seed=asked.seed)
     spec = spec.changed(classifier=spec.classifier.changed(**_given(classifier)))
-    if given := _given(features):
-        spec = spec.with_features(spec.features.changed(**given), None)
+    if named := _given(features):
+        spec = spec.with_features(spec.features.changed(**named), None)
     build_estimator(spec, extractor=build_features(resolve(spec, [])))
     return partial(scored_split, spec=spec)
 
@@ -203,7 +203,7 @@ def _print_result(result: Any) -> None:
     from fusionser.reporting.tables.audit import between_table, copies_table, sides_table
 
     _print(between_table(result), f"{result.name}: {result.recordings} recordings")
-    _print(sides_table(result))
+    _print(sides_table(result), "on each side")
     if result.copies:
         _print(copies_table(result, SHOWN), "copies on two sides, the clearest first")
         if len(result.copies) > SHOWN:

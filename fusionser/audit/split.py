@@ -151,7 +151,8 @@ def folds_of(placed: pd.DataFrame, name: str) -> list[Fold]:
         If a fold has one side only.
     """
     folds = []
-    for fold, rows in placed.groupby("fold", sort=False):
+    for fold in placed["fold"].unique().tolist():
+        rows = placed[placed["fold"] == fold]
         codes = {side: rows.loc[rows["side"] == side, "code"].to_numpy(np.int64) for side in SIDES}
         sides = {side: found for side, found in codes.items() if len(found)}
         if len(sides) < 2:
@@ -160,7 +161,7 @@ def folds_of(placed: pd.DataFrame, name: str) -> list[Fold]:
                 f"{name}: {where} one side only, {next(iter(sides))}; expected recordings on two sides or more, such "
                 "as train and test"
             )
-        folds.append(Fold(str(fold) or "split", sides))
+        folds.append(Fold(fold or "split", sides))
     return folds
 
 

@@ -169,9 +169,8 @@ class Database:
         if split is not None:
             kind = self.header.splits[split].type
             return str(kind) if kind in ("train", "dev", "test") else ""
-        words = [
-            word for word in re.split(r"[^a-z]", name.casefold()) if any(word in one for one in SPLIT_WORDS.values())
-        ]
+        known = {word for words in SPLIT_WORDS.values() for word in words}
+        words = [word for word in re.split(r"[^a-z]", name.casefold()) if word in known]
         return split_named(words[0]) if len(words) == 1 else ""
 
     def add(self, name: str, wanted: Wanted, entries: Entries) -> None:

@@ -134,14 +134,9 @@ class Entries:
         """Return the clips, each once, or once in each split. None of those with several labels can be right."""
         clips: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for record in self.records:
-            place: tuple[Any, ...] = (
-                record["file"],
-                record.get("start", 0.0),
-                record.get("end"),
-                record.get(FOLD_COLUMN, ""),
-            )
-            if of_splits:
-                place = (*place, record.get(SPLIT_COLUMN, ""))
+            span = (record.get("start", 0.0), record.get("end"))
+            split = record.get(SPLIT_COLUMN, "") if of_splits else ""
+            place = (record["file"], *span, record.get(FOLD_COLUMN, ""), split)
             clips.setdefault(place, []).append(record)
         kept = []
         for (file, *_), group in clips.items():

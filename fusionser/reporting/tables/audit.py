@@ -66,10 +66,7 @@ def _table(result: AuditResult, name: str, caption: str, columns: list[Column], 
         name=name,
         report=file_name(f"audit-{result.name}"),
         caption=f"{caption} of {result.name}",
-        notes=[
-            f"{result.recordings} recordings{'' if result.audio else ', of which only the names are known'}",
-            *stamps,
-        ],
+        notes=[f"{result.recordings} recordings", *stamps],
         columns=columns,
         rows=rows,
         facts={
