@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from fusionser.audit.sides import one_class_speakers, side_facts
 from fusionser.audit.split import SIDES, Fold, Split, with_usable
 from fusionser.cache import Cache
 from fusionser.facts import Stamp
+from fusionser.files import public_paths
 from fusionser.results import provenance, public_quarantine
 
 __all__ = ["Audited", "audit_split"]
@@ -82,7 +84,7 @@ def audit_split(
     sides = [(fold.name, _sides_of(fold)) for fold in split.folds]
     apart = {place: _where_apart(one, sides) for place, one in enumerate(copies)}
     crossing = sorted((place for place in apart if apart[place]), key=lambda place: _worst(copies[place]))
-    rows = split.rows
+    rows = _with_public_names(split.rows)
     result = AuditResult(
         name=split.name,
         failing=tuple(failing),
@@ -92,11 +94,11 @@ def audit_split(
         speakers_known=bool((rows["speaker"] != "").all()),
         statements_known=bool((rows["statement"] != "").all()),
         emotions_known=bool((rows["emotion"] != "").all()),
-        between=_all_between(split, copies),
+        between=_all_between(rows, split.folds, copies),
         sides=tuple(
             side_facts(rows.iloc[fold.sides[side]], fold.name, side) for fold in split.folds for side in _ordered(fold)
         ),
-        copies=[_pair(copies[place], split, apart[place]) for place in crossing],
+        copies=[_pair(copies[place], rows, apart[place]) for place in crossing],
         copies_within=len(copies) - len(crossing),
         scaled=split.scaled,
         worth=scores if isinstance(scores, Worth) else None,
@@ -142,8 +144,13 @@ def _worst(one: Copy) -> tuple[int, float]:
     return ("identical", "near", "augmented").index(one.kind), -one.match.coherence
 
 
-def _pair(one: Copy, split: Split, apart: Mapping[str, tuple[str, str]]) -> CopyPair:
-    rows = split.rows
+def _with_public_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose sources do not tell where the recordings are on this machine."""
+    public = public_paths(one for one in rows["source"] if Path(one).is_absolute())
+    return rows.assign(source=rows["source"].map(lambda one: public.get(one, one)))
+
+
+def _pair(one: Copy, rows: pd.DataFrame, apart: Mapping[str, tuple[str, str]]) -> CopyPair:
     first, second = (str(rows["source"][place]) for place in (one.first, one.second))
     emotions = (str(rows["emotion"][one.first]), str(rows["emotion"][one.second]))
     match = one.match
@@ -162,11 +169,9 @@ def _pair(one: Copy, split: Split, apart: Mapping[str, tuple[str, str]]) -> Copy
     )
 
 
-def _all_between(split: Split, copies: Sequence[Copy]) -> list[Between]:
+def _all_between(rows: pd.DataFrame, folds: Sequence[Fold], copies: Sequence[Copy]) -> list[Between]:
     """Return what each two sides of each fold share."""
-    return [
-        _between(split.rows, fold, sides, copies) for fold in split.folds for sides in combinations(_ordered(fold), 2)
-    ]
+    return [_between(rows, fold, sides, copies) for fold in folds for sides in combinations(_ordered(fold), 2)]
 
 
 def _between(rows: pd.DataFrame, fold: Fold, sides: tuple[str, str], copies: Sequence[Copy]) -> Between:

@@ -59,8 +59,8 @@ def verdicts(result: AuditResult) -> dict[Fault, str]:
     sentences: dict[Fault, str] = {
         "copies": " ".join(_copies(result)),
         "speakers": (
-            f"{counted(len(speakers.speakers), 'speaker')} in {speakers.sides[0]} and {speakers.sides[1]} of fold "
-            f"{speakers.fold}: {few(speakers.speakers)}."
+            f"{counted(len(speakers.speakers), 'speaker')} in {speakers.sides[0]} and "
+            f"{speakers.sides[1]}{_of_fold(result, speakers.fold)}: {few(speakers.speakers)}."
         ),
         "scaled": (
             f"The table was scaled as a whole: each column has {SCALED.get(result.scaled or '', '')} over all rows, "
@@ -68,7 +68,8 @@ def verdicts(result: AuditResult) -> dict[Fault, str]:
         ),
         "performances": (
             f"{performed.performances} of {performed.recordings[1]} recordings of {performed.sides[1]} repeat a "
-            f"performance of {performed.sides[0]}: same speaker, statement and emotion (fold {performed.fold})."
+            f"performance of {performed.sides[0]}{_of_fold(result, performed.fold)}: same speaker, statement and "
+            "emotion."
         ),
         "statements": f"{counted(len(stated.statements), 'statement')} shared: {few(stated.statements)}.",
         "classes": f"Classes without a partner: {_lacking(result)}.",
@@ -83,14 +84,14 @@ def _copies(result: AuditResult) -> list[str]:
     found = []
     if both.both:
         found.append(
-            f"{counted(len(both.both), 'recording')} of fold {both.fold} are themselves in {both.sides[0]} and in "
-            f"{both.sides[1]}: {few(both.both)}."
+            f"{counted(len(both.both), 'recording')} given both for {both.sides[0]} and for "
+            f"{both.sides[1]}{_of_fold(result, both.fold)}: {few(both.both)}."
         )
     if result.copies:
         found.append(
-            f"{counted(len(result.copies), 'pair')} of recordings are one performance on two sides; in fold "
-            f"{most.fold}, {most.copied} of {most.recordings[1]} recordings of {most.sides[1]} have a copy in "
-            f"{most.sides[0]}."
+            f"{counted(len(result.copies), 'pair')} of recordings that are one performance on two sides; "
+            f"{most.copied} of {most.recordings[1]} recordings of {most.sides[1]}{_of_fold(result, most.fold)} have a "
+            f"copy in {most.sides[0]}."
         )
     return found
 
@@ -102,7 +103,12 @@ def _lacking(result: AuditResult) -> str:
         for side, other, names in zip(one.sides, one.sides[::-1], one.classes_only, strict=True):
             if names:
                 lacking.setdefault(f"{few(names)} in {side} and not in {other}", []).append(one.fold)
-    return "; ".join(f"{text} (fold {few(folds)})" for text, folds in lacking.items())
+    return "; ".join(f"{text}{_of_fold(result, *folds)}" for text, folds in lacking.items())
+
+
+def _of_fold(result: AuditResult, *folds: str) -> str:
+    """Return of which folds something is, unless there is one only."""
+    return f" (fold {few(folds)})" if len({one.fold for one in result.between}) > 1 else ""
 
 
 def _confounded(result: AuditResult) -> str:
@@ -114,13 +120,13 @@ def _confounded(result: AuditResult) -> str:
     told = _most(result, lambda one: one.told_by_speaker)
     passed = (
         f" So the speaker tells the class of {told.told_by_speaker} of {told.recordings[1]} recordings of "
-        f"{told.sides[1]} (fold {told.fold})."
+        f"{told.sides[1]}{_of_fold(result, told.fold)}."
         if told.told_by_speaker
         else ""
     )
     return (
-        f"{counted(len(named), 'speaker')} of {most.speakers} in {most.side} of fold {most.fold} have one class only, "
-        f"where chance gives {most.expected:.1f}: {few(named)}.{passed}"
+        f"{len(named)} of {counted(most.speakers, 'speaker')} in {most.side}{_of_fold(result, most.fold)} with one "
+        f"class only, where chance gives {most.expected:.1f}: {few(named)}.{passed}"
     )
 
 
