@@ -1,7 +1,7 @@
 """The command ``fusionser audit``."""
 
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
@@ -107,6 +107,8 @@ def audit(
             else partial(worth, resources=resources, progress=lambda done, total: progress(done, total, "features")),
         )
     result = audited.result
+    if asked.fail_on is None:
+        _check_there(audited)
     warn_quarantine(result.quarantine, stamp_texts(result.notes))
     _check_told(result, failing if asked.fail_on is not None else (), asked.strict)
     page = None
@@ -168,6 +170,18 @@ def _check_told(result: Any, asked: tuple[Any, ...], strict: bool) -> None:
         raise SettingsError(
             f"{result.name}: there is nothing to compare, because neither the recordings nor their speakers are known; "
             "give the recordings with --audio, or the speakers with --corpus or a column 'speaker'"
+        )
+
+
+def _check_there(audited: Any) -> None:
+    """Raise `SettingsError` if a table has paths and none of them is there, and names alone were not asked for."""
+    from fusionser.corpora.audio_files import AUDIO_SUFFIXES
+
+    files = [PurePath(file) for file in audited.split.rows["file"]]
+    if not audited.result.audio and any(len(file.parts) > 1 or file.suffix.lower() in AUDIO_SUFFIXES for file in files):
+        raise SettingsError(
+            f"{audited.result.name}: none of {len(files)} recordings is where the table says (first: {files[0]}); give "
+            "their folder with --audio, or compare their names alone with --fail-on speakers,scaled"
         )
 
 

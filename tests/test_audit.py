@@ -234,7 +234,7 @@ def test_folds_are_compared_one_by_one():
         ({"file": ["a"], "side": ["train"]}, "no column 'split'"),
         ({"path": ["a"], "split": ["train"]}, "no column 'file'"),
         ({"file": ["a", "b"], "split": ["train", "tset"]}, "row 1: column 'split': split is 'tset'"),
-        ({"file": ["a", "b"], "split": ["train", "train"]}, "one side only, train"),
+        ({"file": ["a", "b"], "split": ["train", "train"]}, "there is one side only, train"),
         ({"file": ["a", ""], "split": ["train", "test"]}, "row 1: empty 'file'"),
         ({"file": ["a", "a", "b"], "split": ["train", "train", "test"]}, "row 1: 'a' is on the side 'train' more than"),
         ({"file": ["a"], "split": [""]}, "the split has no rows"),

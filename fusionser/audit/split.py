@@ -199,8 +199,9 @@ def with_usable(
             for side, places in fold.sides.items()
         }
         if lost := [side for side, places in sides.items() if not len(places)]:
+            where = f" in fold '{fold.name}'" if len(split.folds) > 1 else ""
             raise RowsError(
-                f"{split.name}: fold '{fold.name}': none of the recordings of {lost[0]} can be used; the first: "
+                f"{split.name}: none of the recordings of {lost[0]}{where} can be used; the first: "
                 f"{refused[0]['reason']}"
             )
         folds.append(Fold(fold.name, sides))
