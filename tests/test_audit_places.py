@@ -44,16 +44,15 @@ def test_a_database_of_audformat_is_compared_by_the_splits_of_its_tables(few, tm
     sides = {one["side"]: (one["recordings"], one["speakers"]) for one in done.json["sides"]}
     assert sides == {"train": (15, 5), "validation": (3, 1), "test": (6, 2)}
     assert done.json["between"][0]["speakers"] == [] and done.json["speakers_known"]
-    assert len(done.json["sides"][0]["classes"]) > 1
+    assert done.json["sides"][0]["classes"] == {"A": 15}
 
 
-def labelled(files, emotions, speakers):
-    """A table of files with emotions and speakers."""
-    table = audformat.Table(audformat.filewise_index(files))
+def add_table(db, table, files, emotions, speakers):
+    """Add a table of files with emotions and speakers to a database."""
+    db[table] = audformat.Table(audformat.filewise_index(files))
     for name, values in (("emotion", emotions), ("speaker", speakers)):
-        table[name] = audformat.Column(scheme_id=name)
-        table[name].set(values)
-    return table
+        db[table][name] = audformat.Column(scheme_id=name)
+        db[table][name].set(values)
 
 
 @pytest.mark.parametrize("how", ["names", "column"])
@@ -65,10 +64,10 @@ def test_a_recording_in_two_tables_of_a_database_is_found(tmp_path, audit, how):
     db.schemes["emotion"] = audformat.Scheme(labels=["calm", "sad"])
     db.schemes["speaker"] = audformat.Scheme(labels=["ann", "ben"])
     if how == "names":
-        db["emotion.train"] = labelled(files[:3], ["calm", "sad", "calm"], ["ann", "ann", "ann"])
-        db["emotion.test"] = labelled(files[2:], ["calm", "sad"], ["ann", "ben"])
+        add_table(db, "emotion.train", files[:3], ["calm", "sad", "calm"], ["ann", "ann", "ann"])
+        add_table(db, "emotion.test", files[2:], ["calm", "sad"], ["ann", "ben"])
     else:
-        db["all"] = labelled(files, ["calm", "sad", "calm", "sad"], ["ann", "ann", "ann", "ben"])
+        add_table(db, "all", files, ["calm", "sad", "calm", "sad"], ["ann", "ann", "ann", "ben"])
         db.schemes["split"] = audformat.Scheme("str")
         db["all"]["split"] = audformat.Column(scheme_id="split")
         db["all"]["split"].set(["train", "train", "test", "dev"])
@@ -86,7 +85,7 @@ def test_a_database_without_sides_is_refused_with_a_reason(tmp_path, audit):
     db = audformat.Database("mine", source="synthetic", usage=audformat.define.Usage.OTHER)
     db.schemes["emotion"] = audformat.Scheme(labels=["calm"])
     db.schemes["speaker"] = audformat.Scheme(labels=["ann"])
-    db["all"] = labelled(["a.wav"], ["calm"], ["ann"])
+    add_table(db, "all", ["a.wav"], ["calm"], ["ann"])
     db.save(str(tmp_path / "db"), storage_format="csv")
     done = audit(tmp_path / "db")
     assert done.status == 2
