@@ -116,6 +116,20 @@ def test_the_splits_of_a_dataset_are_compared(voices, audit, tmp_path):
     assert soundfile.info(tmp_path / "o" / "evidence" / "01-second.wav").frames > 0
 
 
+def test_a_dataset_is_scored_by_its_splits_and_by_speaker(demo_rows, tmp_path, command):
+    rows = demo_rows.groupby(["speaker", "emotion"]).head(3)
+    datasets.disable_progress_bars()
+    parts = {name: inside(part) for name, part in split_rows(rows).items()}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "voices")
+    done = command("audit", tmp_path / "voices", "--blocks", "zcr,mfcc", "--fail-on", "speakers", "--json")
+    assert done.status == 0, done.messages
+    worth = done.json["worth"]
+    assert worth is not None, done.json["notes"]
+    # 30 of 105 rows of training and test are tested, so that four folds are closest.
+    assert (worth["features"], worth["speaker_folds"], worth["chance"]) == ("zcr+mfcc", 4, pytest.approx(0.2))
+    assert done.json["sides"][0]["classes"] == dict.fromkeys(["angry", "fear", "happy", "neutral", "sad"], 15)
+
+
 def test_parts_and_columns_of_a_dataset_are_chosen(voices, audit):
     done = audit(voices, "--parts", "train,validation")
     assert [tuple(one["sides"]) for one in done.json["between"]] == [("train", "validation")]
