@@ -28,7 +28,7 @@ from .predict import predict
 from .report import report
 from .reproduce import reproduce
 from .serve import serve
-from .stopped import INTERRUPTED, STOPPED
+from .stopped import INTERRUPTED, STOPPED, failed_status
 from .stress import stress
 from .study import study
 
@@ -114,7 +114,7 @@ def main() -> None:
             _say_out_of_memory()
         else:
             _say_internal(error)
-    sys.exit(1)
+    sys.exit(failed_status(sys.argv[1:]))
 
 
 def _is_own(stop: SystemExit) -> bool:

@@ -1,7 +1,7 @@
 """The command ``fusionser audit``."""
 
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
@@ -10,21 +10,27 @@ from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write
 from .options import (
+    BLOCKS_HELP,
+    DOWNLOAD_HELP,
     ISOLATE_HELP,
+    LAYOUT_HELP,
     MAP_HELP,
+    PARTS_HELP,
+    SCALING_HELP,
     SEEDS,
     TRUNCATED_HELP,
     Group,
+    ReportFormats,
     Work,
+    allow_downloads,
     check_out_folder,
     decode_apart,
     names,
     option,
 )
+from .stopped import LEAKED
 
-LEAKS = "copies,speakers,scaled"
-LEAKED = 1
-"""Exit status when the split leaks."""
+MOST_HEARD = 50
 
 SHOWN = 10
 
@@ -33,21 +39,31 @@ class Asked(Group):
     """The options of the command."""
 
     audio: Path | None = option("Folder with the recordings of a table, found by the stems of their names.")
-    corpus: str | None = option("Corpus whose file names say speaker, emotion and statement: {corpora}.")
+    corpus: str | None = option(
+        "Corpus whose file names say speaker, emotion and statement: {corpora}; or folders, if folders inside those of "
+        "the sides are named by emotion. Datasets are recognised, or named: {dataset_formats}."
+    )
+    layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
+    parts: str | None = option(PARTS_HELP)
+    download: bool = option(DOWNLOAD_HELP, False, "--download", callback=allow_downloads)
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
-    fail_on: str = option(
+    strict: bool = option("Stop with exit status 2 if a recording cannot be used.", False, "--strict")
+    fail_on: str | None = option(
         "What counts as a leak, and gives exit status 1, comma-separated: copies, speakers, scaled, performances, "
-        "statements, classes, or none.",
-        LEAKS,
+        "statements, classes, confounded, or none. By default copies,speakers,scaled. If what is named cannot be told, "
+        "the exit status is 2."
     )
     score: bool = option("Score a classifier by the split and by speaker.", True, "--score/--no-score")
     preset: str | None = option("Named set of features for the scores, by default robust: {presets}.")
-    classifier: str = option("Classifier for the scores: {classifiers}.", "svm")
+    blocks: str | None = option(BLOCKS_HELP)
+    classifier: str | None = option("Classifier for the scores, by default svm: {classifiers}.")
+    scaling: str | None = option(SCALING_HELP)
     seed: int = option("Seed of everything drawn at random.", 0, **SEEDS)
-    listen: int = option("Pairs of copies to listen to, written to --out.", 10, min=0)
+    listen: int = option("Pairs of copies to listen to, written to --out.", 10, min=0, max=MOST_HEARD)
     out: Path | None = option("Folder for report.html, report.md and audit.json.", callback=check_out_folder)
+    tables: str | None = ReportFormats.tables
     run: Work
 
 
@@ -56,31 +72,29 @@ def audit(
         list[Path],
         typer.Argument(
             metavar="SPLIT",
-            help="A table with the columns file and split, and perhaps fold; or folders of training and test "
-            "recordings, or of training, validation and test recordings.",
+            help="A table with the columns file and split, and perhaps fold; folders of training and test recordings, "
+            "or of training, validation and test recordings; one folder with folders of such names; or a dataset with "
+            "splits.",
         ),
     ],
     asked: Asked,
 ) -> None:
-    """Tell what a split leaks: copies, speakers and performances on both sides, and what that is worth in a score."""
+    """Tell what a split leaks: copies, speakers and performances on both sides, and what that is worth in a score.
+
+    Exit status: 0 if nothing that counts as a leak was found, 1 if it leaks, 2 if it could not be audited.
+    """
     from fusionser.audit.leaks import audit_split
-    from fusionser.audit.split import read_split
+    from fusionser.audit.split_places import read_split
     from fusionser.reporting.words import stamp_texts
-    from fusionser.tables import named_columns
 
     from .preparing import make_resources
 
     failing = _faults(asked.fail_on)
-    worth = _scoring(asked) if asked.score else None
-    resources = make_resources("cpu", asked.run)
-    split = read_split(
-        places,
-        audio=asked.audio,
-        corpus=asked.corpus,
-        columns=named_columns(asked.columns),
-        accept_truncated=asked.accept_truncated,
-    )
+    formats = ReportFormats(tables=asked.tables, figures=None).chosen(asked.out)
+    worth = _scoring(asked)
+    resources = make_resources("auto", asked.run)
     with progress_bar("audit") as progress:
+        split = read_split(places, _options(asked, lambda done, total: progress(done, total, "reading")))
         audited = audit_split(
             split,
             cache=resources.cache,
@@ -93,14 +107,17 @@ def audit(
             else partial(worth, resources=resources, progress=lambda done, total: progress(done, total, "features")),
         )
     result = audited.result
+    if asked.fail_on is None:
+        _check_there(audited)
     warn_quarantine(result.quarantine, stamp_texts(result.notes))
+    _check_told(result, failing if asked.fail_on is not None else (), asked.strict)
     page = None
     if asked.out is not None:
         from fusionser.reporting.audit import write_audit
 
-        page = write_audit(audited, asked.out, asked.listen)
+        page = write_audit(audited, asked.out, asked.listen, formats)
     if asked.run.json:
-        print_json({**result.model_dump(mode="json"), "faults": list(result.faults)})
+        print_json({**result.model_dump(mode="json"), "faults": list(result.faults), "leaks": list(result.leaks)})
     else:
         _print_result(result)
         if page is not None:
@@ -109,9 +126,24 @@ def audit(
         raise typer.Exit(LEAKED)
 
 
-def _faults(text: str) -> tuple[Any, ...]:
-    from fusionser.audit.result import FAULTS
+def _options(asked: Asked, progress: Any) -> Any:
+    from fusionser.audit.split_places import SplitOptions
+    from fusionser.tables import named_columns
 
+    shared = ("audio", "corpus", "layout", "download", "accept_truncated")
+    return SplitOptions(
+        **{name: getattr(asked, name) for name in shared},
+        columns=named_columns(asked.columns),
+        parts=names(asked.parts, "--parts"),
+        progress=progress,
+    )
+
+
+def _faults(text: str | None) -> tuple[Any, ...]:
+    from fusionser.audit.result import FAULTS, LEAKS
+
+    if text is None:
+        return LEAKS
     wanted = names(text, "--fail-on")
     if wanted == ["none"]:
         return ()
@@ -121,37 +153,73 @@ def _faults(text: str) -> tuple[Any, ...]:
     return tuple(wanted)
 
 
+def _check_told(result: Any, asked: tuple[Any, ...], strict: bool) -> None:
+    """Raise `SettingsError` if the answer would say less than was asked for."""
+    if strict and result.quarantine:
+        raise SettingsError(
+            f"{len(result.quarantine)} of {result.recordings + len(result.quarantine)} recordings cannot be used, and "
+            f"--strict was given; the first: {result.quarantine[0]['reason']}"
+        )
+    unknown = result.unknown
+    if lacking := [name for name in asked if name in unknown and name not in result.faults]:
+        raise SettingsError(
+            f"--fail-on names {lacking[0]}, which cannot be told because {unknown[lacking[0]]}; give what is missing "
+            "(--audio, --corpus, --map, or columns of the table), or leave it out of --fail-on"
+        )
+    if not result.audio and not result.speakers and result.scaled is None and not result.faults:
+        raise SettingsError(
+            f"{result.name}: there is nothing to compare, because neither the recordings nor their speakers are known; "
+            "give the recordings with --audio, or the speakers with --corpus or a column 'speaker'"
+        )
+
+
+def _check_there(audited: Any) -> None:
+    """Raise `SettingsError` if a table has paths and none of them is there, and names alone were not asked for."""
+    from fusionser.corpora.audio_files import AUDIO_SUFFIXES
+
+    files = [PurePath(file) for file in audited.split.rows["file"]]
+    if not audited.result.audio and any(len(file.parts) > 1 or file.suffix.lower() in AUDIO_SUFFIXES for file in files):
+        raise SettingsError(
+            f"{audited.result.name}: none of {len(files)} recordings is where the table says (first: {files[0]}); give "
+            "their folder with --audio, or compare their names alone with --fail-on speakers,scaled"
+        )
+
+
 def _scoring(asked: Asked) -> Any:
-    """Return the function that scores a split; wrong names fail before a long comparison."""
+    """Return the function that scores a split, if it is wanted; wrong names fail before a long comparison."""
+    chosen = ("preset", "blocks", "classifier", "scaling")
+    if not asked.score:
+        if given := [name for name in chosen if getattr(asked, name) is not None]:
+            raise SettingsError(f"--{given[0]} is for the scores, which --no-score leaves out; leave one of them out")
+        return None
     from fusionser.audit.worth import scored_split
-    from fusionser.registry import CLASSIFIERS, PRESETS
+    from fusionser.pipeline import build_estimator, build_features, resolve
     from fusionser.spec import PipelineSpec
 
-    CLASSIFIERS.named(asked.classifier)
-    if asked.preset is not None:
-        PRESETS.named(asked.preset)
-    given = {} if asked.preset is None else {"features": {"preset": asked.preset}}
-    try:
-        spec = PipelineSpec.model_validate({**given, "classifier": {"name": asked.classifier}, "seed": asked.seed})
-    except ValueError as error:
-        raise SettingsError(f"the scores cannot be made with these settings: {error}") from error
+    if asked.preset is not None and asked.blocks is not None:
+        raise SettingsError("--preset and --blocks are both given; a preset is a set of blocks, so give one of them")
+    features = {"preset": asked.preset, "blocks": names(asked.blocks, "--blocks") or None}
+    classifier = {"name": asked.classifier, "scaling": asked.scaling}
+    spec = PipelineSpec(seed=asked.seed)
+    spec = spec.changed(classifier=spec.classifier.changed(**_given(classifier)))
+    if named := _given(features):
+        spec = spec.with_features(spec.features.changed(**named), None)
+    build_estimator(spec, extractor=build_features(resolve(spec, [])))
     return partial(scored_split, spec=spec)
 
 
-def _print_result(result: Any) -> None:
-    from fusionser.reporting.audit import between_row, copy_row, headline, verdicts, worth_text
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
-    rows = [between_row(one) for one in result.between]
-    texts = ("fold", "sides", "recordings")
-    print_table(
-        f"{result.name}: {result.recordings} recordings",
-        list(rows[0]),
-        [list(row.values()) for row in rows],
-        numbers=[name for name in rows[0] if name not in texts],
-    )
+
+def _print_result(result: Any) -> None:
+    from fusionser.reporting.audit import headline, verdicts, worth_text
+    from fusionser.reporting.tables.audit import between_table, copies_table, sides_table
+
+    _print(between_table(result), f"{result.name}: {result.recordings} recordings")
+    _print(sides_table(result), "on each side")
     if result.copies:
-        pairs = [copy_row(pair) for pair in result.copies[:SHOWN]]
-        print_table("copies on two sides, the clearest first", list(pairs[0]), [list(pair.values()) for pair in pairs])
+        _print(copies_table(result, SHOWN), "copies on two sides, the clearest first")
         if len(result.copies) > SHOWN:
             write(f"and {len(result.copies) - SHOWN} more; --out writes all")
     for fault, sentence in verdicts(result).items():
@@ -159,3 +227,9 @@ def _print_result(result: Any) -> None:
     if text := worth_text(result):
         write(text)
     write(headline(result))
+
+
+def _print(table: Any, title: str = "") -> None:
+    columns = table.headings()
+    numbers = [name for name, number in zip(columns, table.numeric(), strict=True) if number]
+    print_table(title, columns, table.texts(), numbers=numbers)

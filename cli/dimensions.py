@@ -34,7 +34,7 @@ def print_dimensions(result: Any) -> None:
         )
     protocol = result.protocol
     data = [note for note in result.notes if note.kind in ("partial-corpus", "windows")]
-    stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
+    stamps = "; ".join([protocol.known, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
     naive = ", ".join(f"{agreement_text(error)} ({name})" for name, error in result.naive_mse.items())
     write(f"MSE of the naive answer, the mean of the training rows: {naive}")

@@ -9,6 +9,9 @@ from .console import counted, print_json, print_table, training_bar, write
 from .options import IMPORTANCE_HELP, Experiment, Places, ReportFormats, Tracking, check_out_folder, option, record
 from .preparing import prepare_protocol
 
+SHOWN_NOTES = ("partial-corpus", "labels-renamed", "windows", "majority-labels")
+"""Kinds of notes that are printed beside the stamps."""
+
 
 class Asked(Experiment):
     """The options of the command."""
@@ -141,8 +144,8 @@ def _print_result(result: Any) -> None:
             numbers=["points lost"],
         )
     protocol = result.protocol
-    data = [note for note in result.notes if note.kind in ("partial-corpus", "labels-renamed", "windows")]
-    stamps = "; ".join([protocol.setting, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
+    data = [note for note in result.notes if note.kind in SHOWN_NOTES]
+    stamps = "; ".join([protocol.known, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
     write(headline(result))
 

@@ -207,6 +207,10 @@ RATERS_HELP = (
     "Columns of the table with the labels of one rater each, comma-separated, or patterns such as 'rater_*'. The label "
     "with more votes than any other is the emotion; rows without one are set aside."
 )
+SOFT_LABELS_HELP = (
+    "Train networks against the shares of the votes of --raters for each emotion, instead of the emotion with most "
+    "votes. Scores go by the latter."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
 
@@ -367,7 +371,7 @@ class FrontEnd(Group):
         "names, or patterns such as 'smile__*'.",
         flag="--columns",
     )
-    network: str | None = option("Network that classifies by itself, without features: {networks}.")
+    network: str | None = option("Network that answers by itself, without features: {networks}.")
     gender: str | None = option(
         "Gender as a feature: {gender_features}. given reads the labels, estimated (the default where a preset has it) "
         "the voice."
@@ -408,10 +412,12 @@ class Training(Group):
     panel = "Classifier"
     classifier: str | None = option("Classifier of the features, by default svm: {classifiers}.")
     fusion: str | None = option(
-        "{fusions}. early gives all columns to the classifier; the others fuse the probabilities of the classifier and "
-        "of each network, or, without networks, of one classifier per block."
+        "{fusions}. early gives all columns to the classifier; the others fuse the probabilities (with --targets, the "
+        "predicted numbers) of the classifier and of each network, or, without networks, of one classifier per block."
     )
-    cross_fit: int | None = option("Number of inner folds from which training rows get their class scores; 0 is none.")
+    cross_fit: int | None = option(
+        "Number of inner folds from which training rows get their class scores or predicted numbers; 0 is none."
+    )
     scaling: str | None = option(SCALING_HELP)
     equal_blocks: bool | None = option(
         "Give every block of features the same weight.", flag="--equal-blocks/--unequal-blocks"
@@ -426,6 +432,7 @@ class Training(Group):
         "Leave out training rows until the largest class is this many times the smallest, in a long tail."
     )
     augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_copied_classes)
+    soft_labels: bool | None = option(SOFT_LABELS_HELP, flag="--soft-labels/--hard-labels")
     tune: bool | None = option("Choose parameters by inner folds of the training speakers.", flag="--tune/--fixed")
     epochs: int | None = option("Epochs of every network, instead of its own number.", min=1)
     precision: str | None = option(PRECISION_HELP)
@@ -449,7 +456,7 @@ class Training(Group):
             rows=changed,
             networks=spec.networks.changed(**_given(self, "epochs", "cross_fit", "precision", "weights")),
             classifier=self._classifier(spec.classifier),
-            **_given(self, "fusion", seed=seed),
+            **_given(self, "fusion", "soft_labels", seed=seed),
         )
 
     def _classifier(self, spec: Any) -> Any:

@@ -72,12 +72,10 @@ def _audit(folder: Path, formats: Any) -> str:
     from fusionser.audit.result import read_audit
     from fusionser.reporting.audit import RESULT, write_pages
 
-    if formats.tables or formats.figures:
-        raise SettingsError(
-            "an audit has no figures, and what its tables show is in audit.json; leave out --tables and --figures"
-        )
+    if formats.figures:
+        raise SettingsError("an audit has no figures; leave out --figures")
     result = read_audit(folder / RESULT)
-    return f"{write_pages(result, folder)}: {len(result.between)} comparisons of sides"
+    return f"{write_pages(result, folder, formats=formats)}: {len(result.between)} comparisons of sides"
 
 
 def _over_time(folder: Path, formats: Any) -> str:

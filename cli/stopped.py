@@ -1,9 +1,28 @@
-"""What the command line says and returns after Ctrl-C."""
+"""Exit statuses of the command line, and what it says after Ctrl-C."""
+
+from collections.abc import Sequence
 
 INTERRUPTED = 130
-"""Exit status."""
+"""Exit status after Ctrl-C."""
+
+FAILED = 1
+"""Exit status of a command that failed."""
+
+LEAKED, NOT_AUDITED = 1, 2
+"""Exit statuses of an audit: the split leaks, or it could not be audited."""
 
 STOPPED = (
     "stopped. Run the same command again to continue: what is in the cache, or in an output folder, is not computed "
     "again"
 )
+
+
+def failed_status(arguments: Sequence[str]) -> int:
+    """Return the exit status of a command that failed; that of an audit must differ from the one for a leak.
+
+    Examples
+    --------
+    >>> failed_status(["audit", "split.csv"]), failed_status(["fit"])
+    (2, 1)
+    """
+    return NOT_AUDITED if arguments[:1] == ["audit"] else FAILED

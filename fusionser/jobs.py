@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline
 
@@ -16,11 +17,13 @@ from fusionser.evaluation import check_labels
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.evaluation.dimensions import DimensionEvaluation, check_targets, evaluate_dimensions
 from fusionser.evaluation.evaluate import Evaluation, FoldProgress, calibration_error
+from fusionser.evaluation.soft_labels import vote_stamps
 from fusionser.facts import Stamp
 from fusionser.files import brief_folder
 from fusionser.likeness import fit_unlikeness
 from fusionser.model import FEATURES, Model, ModelCard, digests_of, save_model
 from fusionser.names import DIMENSIONS, NO_SPEECH, UNSURE
+from fusionser.networks.soft_labels import shares_of
 from fusionser.pipeline import (
     Extracted,
     Place,
@@ -37,6 +40,7 @@ from fusionser.pipeline.build import decided_by, registry_of
 from fusionser.pipeline.features import card_of
 from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import LOCAL
+from fusionser.pipeline.soft_labels import majority_notes
 from fusionser.registry import AUGMENTATIONS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
 from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, public_quarantine, today, versions
 from fusionser.rows import each_once
@@ -303,7 +307,7 @@ def _described(
         "classifier": decided_by(spec, prepared.extractor),
         "classifier_settings": classifier_settings(spec, estimator),
         "quarantine": public_quarantine(prepared.quarantine),
-        "notes": (*prepared.notes, *weights),
+        "notes": (*prepared.notes, *weights, *_majority(prepared)),
         "seed": spec.seed,
         "provenance": {
             **provenance(networks=len(evaluation.curves) > 0),
@@ -347,10 +351,11 @@ def _seconds(prepared: Prepared, evaluation: Evaluation | DimensionEvaluation, s
     return seconds
 
 
-def _calibration(evaluation: Evaluation) -> tuple[float, float | None]:
+def _calibration(evaluation: Evaluation, *, soft_labels: bool) -> tuple[float, float | None]:
     """Return the temperature for unseen speakers, and the calibration error with it; 1 and None without probabilities.
 
-    The error is that of each fold at the temperature of the others, so None for a single fold.
+    The error is that of each fold at the temperature of the others, so None for a single fold. With soft labels, the
+    temperature is that of the shares of the votes, and there is no error.
     """
     columns = [f"probability_{name}" for name in evaluation.classes]
     predictions = evaluation.predictions
@@ -359,9 +364,11 @@ def _calibration(evaluation: Evaluation) -> tuple[float, float | None]:
     known = predictions[predictions[columns].notna().all(axis=1)]
     if known.empty:
         return 1.0, None
-    targets = known["truth"].map(list(evaluation.classes).index).to_numpy()
+    labels, classes = known["truth"].to_numpy(dtype=object), np.array(evaluation.classes, dtype=object)
+    # Probabilities of a training by votes are shares of votes, and not how often the label is right.
+    targets = shares_of(known, labels, classes) if soft_labels else np.searchsorted(classes, labels)
     temperature = fit_temperature(known[columns], targets)
-    if known["fold"].nunique() < 2:
+    if soft_labels or known["fold"].nunique() < 2:
         return temperature, None
     calibrated = tempered_by_others(known[columns], targets, known["fold"])
     known = known.assign(**dict(zip(columns, calibrated.T, strict=True)))
@@ -417,10 +424,14 @@ def _fit_classes(
     estimate, temperature, error = None, 1.0, None
     if split is not None:
         estimated, evaluation = evaluate_prepared(prepared, split, resources=resources, progress=progress)
-        estimate, (temperature, error) = _public(estimated), _calibration(evaluation)
+        estimate, (temperature, error) = (
+            _public(estimated),
+            _calibration(evaluation, soft_labels=prepared.spec.soft_labels),
+        )
     pipeline, settings = _fitted(prepared, rows, rows["emotion"].to_numpy(dtype=object), resources)
+    facts = _card_facts(prepared.spec, prepared.corpora, rows, pipeline, settings)
     card = ModelCard(
-        **_card_facts(prepared.spec, prepared.corpora, rows, pipeline, settings),
+        **{**facts, "notes": (*facts["notes"], *vote_stamps(rows, pipeline), *_majority(prepared))},
         classes=classes,
         estimate=estimate,
         temperature=temperature,
@@ -485,3 +496,8 @@ def _card_facts(
         "notes": tuple(pipeline[FEATURES].stamps()),
         "licences": {name: card.licence for name in corpora if (card := card_of(name)) is not None},
     }
+
+
+def _majority(prepared: Prepared) -> list[Stamp]:
+    """Return a note if networks train by votes, and the classifier of their columns by the emotion with most votes."""
+    return majority_notes(decided_by(prepared.spec, prepared.extractor)) if prepared.spec.soft_labels else []

@@ -149,6 +149,11 @@ class ProtocolStamp(Record):
         return any(stamp.kind == kind for stamp in self.stamps)
 
     @property
+    def known(self) -> str:
+        """The setting, with "pretrained" if a network has heard other recordings; such scores stay apart."""
+        return f"{self.setting}, pretrained" if self.stamped("pretrained") else self.setting
+
+    @property
     def speaker_independent(self) -> bool:
         """Whether all speakers are known, and none has both training and test rows."""
         return self.speakers_known and not self.stamped("shared-speakers")

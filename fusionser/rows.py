@@ -46,6 +46,7 @@ __all__ = [
     "EXTRACTED_COLUMN",
     "FOLD_COLUMN",
     "SPLIT_COLUMN",
+    "VOTES_COLUMN",
     "array_columns",
     "check_columns",
     "check_rows",
@@ -89,10 +90,13 @@ CHANNEL_COLUMN = "audio_channel"
 SPLIT_COLUMN, FOLD_COLUMN = "split", "fold"
 """The part of a given split that a row belongs to, and the fold of a split that has several."""
 
+VOTES_COLUMN = "votes_of_raters"
+"""The votes of several raters for each emotion, as text such as ``{"angry": 2, "sad": 1}``; in memory only."""
+
 ARRAY_MARK = "@"
 """First character of a column with one array per row, a network's input; the digest of its settings follows."""
 
-ADDED_COLUMNS = (AUDIO_COLUMN, CHANNEL_COLUMN, EXTRACTED_COLUMN, "channel", "augmentation", "source")
+ADDED_COLUMNS = (AUDIO_COLUMN, CHANNEL_COLUMN, EXTRACTED_COLUMN, VOTES_COLUMN, "channel", "augmentation", "source")
 """Columns that listing, augmentation and extraction fill."""
 
 ANSWERS = ("emotion", "probability", "unlikeness", "unlike_because", "unsure_because", "error")
@@ -105,7 +109,7 @@ ROUNDING = 1e-3
 """Seconds by which parts that follow each other may seem to overlap."""
 
 CARRIED_COLUMNS = ("speaker", "source", "augmentation", "corpus")
-"""Row columns that pass through a pipeline beside the features, up to the classifier."""
+"""Row columns that pass through a pipeline beside the features, up to the classifier; so do `VOTES_COLUMN` if there."""
 
 
 def make_rows(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

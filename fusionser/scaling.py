@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fusionser.alignment import LEAST_CLIPS, Moments, check_clips, covariance, moments, recolour
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import ADAPTATIONS, CORAL
-from fusionser.rows import CARRIED_COLUMNS
+from fusionser.rows import CARRIED_COLUMNS, VOTES_COLUMN
 from fusionser.splits.validation_rows import given_validation
 
 __all__ = ["SCALERS", "BlockScaler", "BoundedScaler", "split_carried"]
@@ -62,7 +62,7 @@ def split_carried(X: Any) -> tuple[pd.DataFrame | None, Any]:
     """Split a table into its carried columns, None if there are none, and its feature columns."""
     if not isinstance(X, pd.DataFrame):
         return None, X
-    carried = [name for name in CARRIED_COLUMNS if name in X.columns]
+    carried = [name for name in (*CARRIED_COLUMNS, VOTES_COLUMN) if name in X.columns]
     return (X[carried] if carried else None), X.drop(columns=carried)
 
 

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 NETWORK_ALONE_TEXT = (
-    "--network classifies by itself; leave out --classifier, --scaling, --tune, --fusion and --cross-fit, or name the "
+    "--network answers by itself; leave out --classifier, --scaling, --tune, --fusion and --cross-fit, or name the "
     "network in --blocks"
 )
 
@@ -239,7 +239,7 @@ class NetworksSpec(Spec):
     epochs : int, optional
         Replaces each network's own number of epochs.
     cross_fit : int, default=0
-        Inner folds for the cross-fitted class scores of the training rows, as in `DeepExtractor`.
+        Inner folds for the cross-fitted class scores, or numbers, of the training rows, as in `DeepExtractor`.
     precision : {"float32", "bfloat16"}, default="float32"
     weights : str, optional
         File of initial weights, for extractors that support it such as `VGG16Extractor`.
@@ -322,6 +322,8 @@ class PipelineSpec(Spec):
         What is predicted: the emotion, or numbers such as arousal and valence.
     targets : tuple of str
         For "dimensions": the columns of the table of rows with the numbers.
+    soft_labels : bool, default=False
+        Train networks against the shares of the votes of raters (`soft_labels` of `NetworkTraining`).
     seed : int, default=0
         0 to 2**32 - 1.
 
@@ -345,6 +347,7 @@ class PipelineSpec(Spec):
     task: Literal["classes", "dimensions"] = "classes"
     # Left out where it is empty, so that specifications of classes are stored as before.
     targets: tuple[Target, ...] = Field((), exclude_if=lambda targets: not targets)
+    soft_labels: bool = Field(False, exclude_if=lambda soft: not soft)
     seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
@@ -374,6 +377,7 @@ class PipelineSpec(Spec):
             )
         rows, default = self.rows, RowsSpec()
         needs_classes = {
+            "--soft-labels": self.soft_labels,
             f"--imbalance {rows.imbalance}": rows.imbalance != default.imbalance,
             "--impose-imbalance": rows.impose_imbalance is not None,
             f"--augment-classes {rows.augment_classes}": rows.augment_classes != default.augment_classes,
@@ -388,8 +392,8 @@ class PipelineSpec(Spec):
         if self.features.named:
             raise ValueError("got --network with --preset, --blocks or --columns; a network reads the recording itself")
         if self.features.gender is not None:
-            raise ValueError("got --network with --gender; a network that classifies by itself uses no other feature")
-        # Results store a scaling, although the class scores of a network are not scaled.
+            raise ValueError("got --network with --gender; a network that answers by itself uses no other feature")
+        # Results store a scaling, although the answers of a network are not scaled.
         own = self.classifier.model_copy(update={"scaling": None})
         scaled = self.classifier.scaling not in (None, DEFAULT_SCALING)
         if self.fusion != EARLY or self.networks.cross_fit or own != ClassifierSpec() or scaled:

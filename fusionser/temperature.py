@@ -46,8 +46,8 @@ def fit_temperature(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> flo
     ----------
     probabilities : array-like of shape (n_rows, n_classes)
         For rows that the classifier was not fitted to.
-    targets : array-like of int, shape (n_rows,)
-        Index of each row's class.
+    targets : array-like of int, shape (n_rows,), or of float, shape (n_rows, n_classes)
+        Index of each row's class, or the share of each class.
 
     Examples
     --------
@@ -90,10 +90,11 @@ def tempered_by_others(probabilities: npt.ArrayLike, targets: npt.ArrayLike, fol
 def best_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     """Return the temperature of logits with the least cross-entropy; for parameters see `fit_temperature`."""
     given, right = np.asarray(logits, dtype=np.float64), np.asarray(targets)
+    shares = right if right.ndim == 2 else np.eye(given.shape[1])[right]
 
     def cross_entropy(exponent: float) -> float:
         scaled = log_softmax(given / np.exp(exponent), axis=1)
-        return float(-scaled[np.arange(right.size), right].mean())
+        return float(-(shares * scaled).sum(axis=1).mean())
 
     limits = (np.log(COLDEST), np.log(HOTTEST))
     return float(np.exp(minimize_scalar(cross_entropy, bounds=limits, method="bounded").x))

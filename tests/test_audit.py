@@ -16,7 +16,8 @@ from fusionser.audit.copies import find_copies
 from fusionser.audit.detail import DetailMap, detail_of, unpacked
 from fusionser.audit.leaks import audit_split
 from fusionser.audit.result import read_audit
-from fusionser.audit.split import read_split, table_split
+from fusionser.audit.split_places import SplitOptions, read_split
+from fusionser.audit.split_table import table_split
 from fusionser.augmentation import recording_chain as chain
 from fusionser.augmentation.conditions import CONDITIONS
 from fusionser.errors import RowsError, SettingsError
@@ -161,7 +162,7 @@ def test_the_status_is_that_of_what_counts_as_a_leak(leaking, command):
     assert run("--fail-on", "none").status == 0
     assert run("--fail-on", "statements").status == 1
     wrong = run("--fail-on", "speaker")
-    assert wrong.status == 1 and "did you mean 'speakers'" in wrong.messages
+    assert wrong.status == 2 and "did you mean 'speakers'" in wrong.messages
 
 
 def test_folders_are_sides(leaking, command):
@@ -186,6 +187,65 @@ def test_a_split_without_leaks_passes_and_is_scored(demo_folder, demo_rows, tmp_
     assert worth is not None, done.json["notes"]
     assert worth["speaker_folds"] == 4 and worth["chance"] == pytest.approx(0.2)
     assert 0.2 < worth["by_split"]["uar"] <= 1
+
+
+@pytest.fixture
+def by_clip(demo_rows, tmp_path):
+    """A list of four speakers who are on both sides."""
+    rows = demo_rows[demo_rows["speaker"].isin(["demo/f1", "demo/m1", "demo/f2", "demo/m2"])].reset_index(drop=True)
+    rows["split"] = np.where(np.arange(len(rows)) % 3 == 0, "test", "train")
+    rows[["file", "split", "speaker", "emotion"]].to_csv(tmp_path / "clips.csv", index=False)
+    return tmp_path / "clips.csv"
+
+
+def test_features_and_classifier_of_the_scores_are_chosen(by_clip, command):
+    given = ("--blocks", "mfcc[n_mfcc=5],zcr", "--classifier", "random-forest", "--scaling", "robust")
+    done = command("audit", by_clip, "--json", *given)
+    assert done.status == 1, done.messages
+    worth = done.json["worth"]
+    assert (worth["features"], worth["classifier"]) == ("mfcc[n_mfcc=5]+zcr", "random-forest")
+    for given, told in (
+        (("--blocks", "mfccs"), "did you mean 'mfcc'"),
+        (("--preset", "robust", "--blocks", "mfcc"), "--preset and --blocks are both given"),
+        (("--no-score", "--blocks", "mfcc"), "--blocks is for the scores, which --no-score leaves out"),
+        (("--classifier", "smv"), "did you mean 'svm'"),
+    ):
+        wrong = command("audit", by_clip, *given)
+        assert wrong.status == 2 and told in " ".join(wrong.messages.split())
+
+
+def test_tables_are_written_in_all_formats_and_again(by_clip, command, tmp_path):
+    out = tmp_path / "o"
+    given = ("--out", out, "--tables", "latex,csv,markdown,html", "--blocks", "zcr")
+    assert command("audit", by_clip, *given).status == 1
+    names = {"between", "sides", "classes", "copies", "scores"}
+    written = {path.name: path.read_text() for path in (out / "tables").iterdir()}
+    assert set(written) == {f"{name}{suffix}" for name in names for suffix in (".tex", ".csv", ".md", ".html")} | {
+        "index.json"
+    }
+    stored = read_audit(out / "audit.json")
+    scores = pd.read_csv(out / "tables" / "scores.csv")
+    uar = scores[scores["measure"] == "uar"].set_index("split")["value"]
+    assert uar["this split"] == stored.worth.by_split.uar and uar["by speaker, 3 folds"] == stored.worth.by_speaker.uar
+    shared = pd.read_csv(out / "tables" / "between.csv").set_index("measure")["value"]
+    assert shared["speakers_shared"] == 4 and shared["with_a_copy"] == stored.between[0].copied
+    again = command("report", out, "--tables", "csv")
+    assert again.status == 0, again.messages
+    assert {path.name for path in (out / "tables").iterdir()} == {f"{name}.csv" for name in names} | {"index.json"}
+    assert (out / "tables" / "sides.csv").read_text() == written["sides.csv"]
+    assert "an audit has no figures" in command("report", out, "--figures", "pdf").messages
+
+
+def test_a_second_audit_leaves_no_recordings_of_the_first(leaking, command):
+    table, folder = leaking
+    table.to_csv(folder / "split.csv", index=False)
+    run = partial(
+        command, "audit", folder / "split.csv", "--audio", folder / "wav", "--no-score", "--out", folder / "o"
+    )
+    run()
+    assert len(list((folder / "o" / "evidence").iterdir())) == 4
+    run("--listen", 1)
+    assert sorted(path.name for path in (folder / "o" / "evidence").iterdir()) == ["01-first.wav", "01-second.wav"]
 
 
 def test_a_table_scaled_as_a_whole_is_told(leaking):
@@ -233,7 +293,7 @@ def test_folds_are_compared_one_by_one():
         ({"file": ["a"], "side": ["train"]}, "no column 'split'"),
         ({"path": ["a"], "split": ["train"]}, "no column 'file'"),
         ({"file": ["a", "b"], "split": ["train", "tset"]}, "row 1: column 'split': split is 'tset'"),
-        ({"file": ["a", "b"], "split": ["train", "train"]}, "one side only, train"),
+        ({"file": ["a", "b"], "split": ["train", "train"]}, "there is one side only, train"),
         ({"file": ["a", ""], "split": ["train", "test"]}, "row 1: empty 'file'"),
         ({"file": ["a", "a", "b"], "split": ["train", "train", "test"]}, "row 1: 'a' is on the side 'train' more than"),
         ({"file": ["a"], "split": [""]}, "the split has no rows"),
@@ -261,7 +321,7 @@ def test_a_folder_without_the_recordings_is_refused(leaking, tmp_path):
     (tmp_path / "empty").mkdir()
     table.to_csv(folder / "split.csv", index=False)
     with pytest.raises(RowsError, match="none of 10 recordings is in"):
-        read_split([folder / "split.csv"], audio=tmp_path / "empty")
+        read_split([folder / "split.csv"], SplitOptions(audio=tmp_path / "empty"))
     with pytest.raises(SettingsError, match="expected one table"):
         read_split([folder / "wav"])
 

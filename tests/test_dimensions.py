@@ -33,7 +33,6 @@ from fusionser.splits import RandomKFold, SpeakerKFold
 from fusionser.splits.validation_rows import given_validation, validated_by
 from fusionser.studies.cells import Cell
 
-RANDOM = np.random.default_rng(0)
 LOUD = {"task": "dimensions", "targets": ("loudness",)}
 
 
@@ -51,8 +50,8 @@ def lin(truth, predicted):
 
 @pytest.mark.parametrize(("center", "scale"), [(0, 1), (1e6, 3), (-5, 1e-4)])
 def test_scores_are_lins_and_scipys(center, scale):
-    truth = center + scale * RANDOM.normal(size=200)
-    predicted = center + scale * (0.5 * RANDOM.normal(size=200) + 0.4) + 0.3 * (truth - center)
+    truth = center + scale * np.random.default_rng(1).normal(size=200)
+    predicted = center + scale * (0.5 * np.random.default_rng(2).normal(size=200) + 0.4) + 0.3 * (truth - center)
     ccc, correlation = scored(truth, predicted)
     assert ccc == pytest.approx(lin(truth, predicted), rel=1e-9)
     assert correlation == pytest.approx(stats.pearsonr(truth, predicted).statistic, rel=1e-9)
@@ -82,7 +81,7 @@ def test_constant_numbers_have_no_correlation_and_a_concordance_of_0(truth, pred
 
 
 def test_moments_of_speakers_add_up():
-    truth, predicted = RANDOM.normal(size=(60, 2)), RANDOM.normal(size=(60, 2))
+    truth, predicted = np.random.default_rng(3).normal(size=(60, 2)), np.random.default_rng(4).normal(size=(60, 2))
     whole = moments_of(truth, predicted, [0, 0], [1, 1])
     parts = [moments_of(truth[place], predicted[place], [0, 0], [1, 1]) for place in (slice(0, 7), slice(7, 60))]
     np.testing.assert_allclose(sum(parts), whole)
@@ -95,8 +94,8 @@ def test_scikit_learns_checks(estimator, check):
 
 @pytest.fixture(scope="module")
 def numbered():
-    X = RANDOM.normal(size=(240, 5))
-    y = np.c_[X[:, 0] + 0.5 * X[:, 1], 1000 - 20 * X[:, 2]] + RANDOM.normal(0, 0.05, (240, 2))
+    X = np.random.default_rng(5).normal(size=(240, 5))
+    y = np.c_[X[:, 0] + 0.5 * X[:, 1], 1000 - 20 * X[:, 2]] + np.random.default_rng(6).normal(0, 0.05, (240, 2))
     table = pd.DataFrame(X, columns=[f"a__{n}" for n in range(5)])
     table.insert(0, "speaker", [f"s{n % 8}" for n in range(240)])
     return table, y
@@ -126,7 +125,7 @@ def test_the_svm_is_scikit_learns_on_standardised_targets(numbered):
 
 
 def test_the_loss_of_the_perceptron_is_one_minus_concordance():
-    truth, predicted = RANDOM.normal(size=(50, 2)), RANDOM.normal(size=(50, 2))
+    truth, predicted = np.random.default_rng(7).normal(size=(50, 2)), np.random.default_rng(8).normal(size=(50, 2))
     loss = ConcordanceLoss()(torch.from_numpy(predicted), torch.from_numpy(truth))
     expected = 1 - np.mean([lin(truth[:, place], predicted[:, place]) for place in range(2)])
     assert float(loss) == pytest.approx(expected, rel=1e-6)
@@ -157,7 +156,7 @@ def voices(tmp_path_factory):
     rows = fusionser.list_rows(folder / "demo", "demo").rows
     levels = [20 * np.log10(np.sqrt(np.mean(soundfile.read(file)[0] ** 2))) for file in rows["file"]]
     rows = rows[["file", "corpus", "speaker", "gender", "statement"]].assign(loudness=levels)
-    rows["shuffled"] = rows["loudness"].to_numpy()[RANDOM.permutation(len(rows))]
+    rows["shuffled"] = rows["loudness"].to_numpy()[np.random.default_rng(9).permutation(len(rows))]
     rows.to_csv(folder / "voices.csv", index=False)
     return folder / "voices.csv"
 
@@ -495,7 +494,7 @@ def test_tables_figures_and_trackers_have_the_numbers_of_the_result(command, dem
     assert (out / "predictions.svg").is_file()
     table = pd.read_csv(out / "tables" / "scores.csv")
     for target in (*result.targets, MEAN):
-        scores = getattr(result.pooled[target], "ccc")
+        scores = result.pooled[target].ccc
         (row,) = table[(table["target"] == target) & (table["measure"] == "ccc")].to_dict("records")
         assert row["value"] == pytest.approx(scores, rel=1e-9)
         if result.intervals is not None:

@@ -228,13 +228,14 @@ def test_balanced_weights_are_those_within_each_corpus():
     targets, corpora = np.array([X] * 6 + [Y] * 2 + [Z] * 4 + [X] * 5 + [Y] * 15), np.repeat([0, 1], [12, 20])
     names = np.array(["x", "y", "z"])
     settings = NetworkTraining(class_weight="balanced", by_corpus=True)
-    loss, parameters = training_module._criterion(settings, targets, corpora, names)
+    rows = TrainingRows(inputs=np.zeros((32, 1), dtype=np.float32), targets=targets)
+    loss, parameters = training_module._criterion(settings, rows, corpora, names, None)
     # Rows of the corpus, by its number of classes times the rows of the class.
     expected = torch.tensor([[12 / 18, 12 / 6, 12 / 12], [20 / 10, 20 / 30, 1.0]])
     torch.testing.assert_close(parameters["corpus_weight"], expected)
     assert parameters["present"].tolist() == PRESENT.tolist() and loss is CorpusCrossEntropy
     given = NetworkTraining(class_weight={"z": 4.0}, by_corpus=True)
-    parameters = training_module._criterion(given, targets, corpora, names)[1]
+    parameters = training_module._criterion(given, rows, corpora, names, None)[1]
     assert parameters["corpus_weight"].tolist() == [[1.0, 1.0, 4.0]] * 2
 
 

@@ -5,6 +5,7 @@ sorted into cells around centres, and each is compared only with the patches in 
 a candidate if several patches agree with the same change of pitch.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Any, NamedTuple
@@ -37,6 +38,9 @@ SIMILAR = 0.8
 
 FEWEST, SHARE = 3, 0.2
 """Patches that must agree with one change of pitch, and their share of those of the recording with fewer patches."""
+
+MOST_CANDIDATES = 40
+"""Most candidates of a recording: those that agree most. If all recordings begin with one phrase, all of them agree."""
 
 PROBED = 4
 """Cells that are looked through for a patch."""
@@ -204,7 +208,18 @@ def candidates_among(details: Sequence[Detail], *, seed: int = 0, progress: Prog
             ordered, moved = (pair, -bands) if pair[0] < pair[1] else (pair[::-1], bands)
             if count >= needed and count > best.get(ordered, (0, 0))[1]:
                 best[ordered] = (moved, count)
-    return [Candidate(*pair, *best[pair]) for pair in sorted(best)]
+    return _closest([Candidate(*pair, *best[pair]) for pair in sorted(best)])
+
+
+def _closest(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that are among the `MOST_CANDIDATES` of the first or of the second recording."""
+    seen: Counter[int] = Counter()
+    kept = []
+    for one in sorted(candidates, key=lambda one: (-one.agreeing, one.first, one.second)):
+        if min(seen[one.first], seen[one.second]) < MOST_CANDIDATES:
+            kept.append(one)
+        seen.update((one.first, one.second))
+    return sorted(kept)
 
 
 def _counted(agreed: Indices, owners: Indices) -> list[tuple[tuple[int, int], int]]:

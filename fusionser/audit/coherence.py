@@ -68,9 +68,14 @@ class Match(NamedTuple):
         return abs(self.tempo - 1.0) <= SAME_TEMPO and self.semitones == 0.0
 
     @property
+    def excess(self) -> float:
+        """How far the coherence is above that from which two recordings are copies; negative below it."""
+        return self.coherence - (AS_RECORDED if self.as_recorded else CHANGED)
+
+    @property
     def is_copy(self) -> bool:
         """Whether the coherence is that of a copy."""
-        return self.coherence >= (AS_RECORDED if self.as_recorded else CHANGED)
+        return self.excess >= 0
 
 
 class _Weighted(NamedTuple):

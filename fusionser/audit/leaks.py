@@ -4,17 +4,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fusionser.audit.copies import Copy, find_copies
 from fusionser.audit.result import LEAKS, AuditResult, Between, CopyPair, Fault, Worth
-from fusionser.audit.split import SIDES, Fold, Split
+from fusionser.audit.sides import one_class_speakers, side_facts
+from fusionser.audit.split import SIDES, Fold, Split, with_usable
 from fusionser.cache import Cache
-from fusionser.errors import AudioError
 from fusionser.facts import Stamp
+from fusionser.files import public_paths
 from fusionser.results import provenance, public_quarantine
 
 __all__ = ["Audited", "audit_split"]
@@ -67,7 +68,7 @@ def audit_split(
 
     Raises
     ------
-    AudioError
+    RowsError
         If no recording of a side can be used.
     """
     copies: list[Copy] = []
@@ -83,7 +84,7 @@ def audit_split(
     sides = [(fold.name, _sides_of(fold)) for fold in split.folds]
     apart = {place: _where_apart(one, sides) for place, one in enumerate(copies)}
     crossing = sorted((place for place in apart if apart[place]), key=lambda place: _worst(copies[place]))
-    rows = split.rows
+    rows = _with_public_names(split.rows)
     result = AuditResult(
         name=split.name,
         failing=tuple(failing),
@@ -92,8 +93,12 @@ def audit_split(
         audio=split.audio,
         speakers_known=bool((rows["speaker"] != "").all()),
         statements_known=bool((rows["statement"] != "").all()),
-        between=_all_between(split, copies),
-        copies=[_pair(copies[place], split, apart[place]) for place in crossing],
+        emotions_known=bool((rows["emotion"] != "").all()),
+        between=_all_between(rows, split.folds, copies),
+        sides=tuple(
+            side_facts(rows.iloc[fold.sides[side]], fold.name, side) for fold in split.folds for side in _ordered(fold)
+        ),
+        copies=[_pair(copies[place], rows, apart[place]) for place in crossing],
         copies_within=len(copies) - len(crossing),
         scaled=split.scaled,
         worth=scores if isinstance(scores, Worth) else None,
@@ -111,19 +116,9 @@ def _usable(split: Split, failures: Mapping[int, str], copies: Sequence[Copy]) -
         return split, list(copies)
     kept = [place for place in range(len(split.rows)) if place not in failures]
     new = {old: place for place, old in enumerate(kept)}
-    folds = []
-    for fold in split.folds:
-        sides = {side: np.array([new[one] for one in places if one in new]) for side, places in fold.sides.items()}
-        if empty := [side for side, places in sides.items() if not len(places)]:
-            first = next(iter(failures.values()))
-            raise AudioError(
-                f"fold '{fold.name}': none of the recordings of {empty[0]} can be used; the first: {first}"
-            )
-        folds.append(Fold(fold.name, sides))
     refused = [{"file": str(split.rows["file"][place]), "reason": reason} for place, reason in failures.items()]
     moved = [replace(one, first=new[one.first], second=new[one.second]) for one in copies]
-    rows = split.rows.iloc[kept].reset_index(drop=True)
-    return replace(split, rows=rows, folds=folds, quarantine=[*split.quarantine, *refused]), moved
+    return with_usable(split, split.rows.iloc[kept].reset_index(drop=True), kept, refused), moved
 
 
 def _ordered(fold: Fold) -> list[str]:
@@ -149,8 +144,13 @@ def _worst(one: Copy) -> tuple[int, float]:
     return ("identical", "near", "augmented").index(one.kind), -one.match.coherence
 
 
-def _pair(one: Copy, split: Split, apart: Mapping[str, tuple[str, str]]) -> CopyPair:
-    rows = split.rows
+def _with_public_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose sources do not tell where the recordings are on this machine."""
+    public = public_paths(one for one in rows["source"] if Path(one).is_absolute())
+    return rows.assign(source=rows["source"].map(lambda one: public.get(one, one)))
+
+
+def _pair(one: Copy, rows: pd.DataFrame, apart: Mapping[str, tuple[str, str]]) -> CopyPair:
     first, second = (str(rows["source"][place]) for place in (one.first, one.second))
     emotions = (str(rows["emotion"][one.first]), str(rows["emotion"][one.second]))
     match = one.match
@@ -169,11 +169,9 @@ def _pair(one: Copy, split: Split, apart: Mapping[str, tuple[str, str]]) -> Copy
     )
 
 
-def _all_between(split: Split, copies: Sequence[Copy]) -> list[Between]:
+def _all_between(rows: pd.DataFrame, folds: Sequence[Fold], copies: Sequence[Copy]) -> list[Between]:
     """Return what each two sides of each fold share."""
-    return [
-        _between(split.rows, fold, sides, copies) for fold in split.folds for sides in combinations(_ordered(fold), 2)
-    ]
+    return [_between(rows, fold, sides, copies) for fold in folds for sides in combinations(_ordered(fold), 2)]
 
 
 def _between(rows: pd.DataFrame, fold: Fold, sides: tuple[str, str], copies: Sequence[Copy]) -> Between:
@@ -199,7 +197,10 @@ def _between(rows: pd.DataFrame, fold: Fold, sides: tuple[str, str], copies: Seq
         augmented=kinds["augmented"],
         performances=_performances(one, other),
         statements=_shared(one, other, "statement"),
-        classes_only=(_only(one, other), _only(other, one)),
+        classes_only=(_only(one, other, "emotion"), _only(other, one, "emotion")),
+        speakers_only=(_only(one, other, "speaker"), _only(other, one, "speaker")),
+        told_by_speaker=_told_by_speaker(one, other),
+        both=tuple(sorted(str(rows["source"][place]) for place in both)),
     )
 
 
@@ -207,9 +208,16 @@ def _shared(one: pd.DataFrame, other: pd.DataFrame, column: str) -> tuple[str, .
     return tuple(sorted((set(one[column]) & set(other[column])) - {""}))
 
 
-def _only(one: pd.DataFrame, other: pd.DataFrame) -> tuple[str, ...]:
-    """Return the classes that only the first side has."""
-    return tuple(sorted(set(one["emotion"]) - set(other["emotion"]) - {""}))
+def _only(one: pd.DataFrame, other: pd.DataFrame, column: str) -> tuple[str, ...]:
+    """Return the classes, or speakers, that only the first side has."""
+    return tuple(sorted(set(one[column]) - set(other[column]) - {""}))
+
+
+def _told_by_speaker(one: pd.DataFrame, other: pd.DataFrame) -> int:
+    """Return how many rows of the second side have the only class that their speaker has on the first."""
+    classes = {found.speaker: found.emotion for found in one_class_speakers(one)}
+    known = zip(other["speaker"], other["emotion"], strict=True)
+    return sum(classes.get(speaker) == emotion for speaker, emotion in known)
 
 
 def _performances(one: pd.DataFrame, other: pd.DataFrame) -> int:

@@ -1,7 +1,7 @@
 """The stored result of an audit: facts only, which `fusionser.reporting.audit` turns into sentences."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,14 +11,28 @@ from fusionser.facts import Count, QuarantineList, Record, Share, Stamp
 from fusionser.files import write_text
 from fusionser.results import Provenance, Scores, read_stored
 
-__all__ = ["FAULTS", "LEAKS", "AuditResult", "Between", "CopyPair", "Fault", "Worth", "read_audit"]
+__all__ = [
+    "FAULTS",
+    "LEAKS",
+    "AuditResult",
+    "Between",
+    "CopyPair",
+    "Fault",
+    "OneClass",
+    "Side",
+    "Worth",
+    "read_audit",
+]
 
-Fault = Literal["copies", "speakers", "scaled", "performances", "statements", "classes"]
-FAULTS: tuple[Fault, ...] = ("copies", "speakers", "scaled", "performances", "statements", "classes")
+Fault = Literal["copies", "speakers", "scaled", "performances", "statements", "classes", "confounded"]
+FAULTS: tuple[Fault, ...] = ("copies", "speakers", "scaled", "performances", "statements", "classes", "confounded")
 """What a split can have."""
 
 LEAKS: tuple[Fault, ...] = FAULTS[:3]
 """What counts as a leak if nothing else is asked for. The others are told."""
+
+UNLIKELY = 0.01
+"""Probability below which chance does not explain how many speakers have one class only."""
 
 FORMAT: Literal[1] = 1
 
@@ -48,9 +62,11 @@ class Between(Record):
     """What two sides of a fold share.
 
     ``copied`` counts the recordings of the second side that have a copy on the first, and the kinds are the pairs.
-    ``performances`` are the recordings of the second side whose speaker says the same statement with the same emotion
-    on the first side, ``statements`` the shared statements, and ``lacking`` the classes and speakers that are on one
-    side only, by ``classes`` and ``speakers`` and the side that has them.
+    ``both`` names the recordings that are themselves on both sides. ``performances`` are the recordings of the second
+    side whose speaker says the same statement with the same emotion on the first side, and ``statements`` the shared
+    statements. ``classes_only`` and ``speakers_only`` are the classes and speakers that only the first side has, and
+    only the second. ``told_by_speaker`` counts the recordings of the second side whose speaker has one class only on
+    the first side, and it is theirs.
     """
 
     fold: str
@@ -64,6 +80,40 @@ class Between(Record):
     performances: Count
     statements: tuple[str, ...]
     classes_only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    speakers_only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    told_by_speaker: Count = 0
+    both: tuple[str, ...] = ()
+
+
+class OneClass(Record):
+    """A speaker all of whose recordings on a side, two or more, have one class, and their number."""
+
+    speaker: str
+    emotion: str
+    recordings: Count
+
+
+class Side(Record):
+    """What is on a side of a fold.
+
+    ``classes`` counts the recordings of each class. ``one_class`` are the speakers of whom there is one class only: who
+    speaks tells the class. ``expected`` is how many there would be if the classes were dealt out to the recordings by
+    chance, and ``chance`` the probability that there would be as many.
+    """
+
+    fold: str
+    side: str
+    recordings: Count
+    speakers: Count
+    classes: dict[str, Count]
+    one_class: tuple[OneClass, ...] = ()
+    expected: Annotated[float, Field(ge=0)] = 0.0
+    chance: Share = 1.0
+
+    @property
+    def confounded(self) -> bool:
+        """Whether more speakers have one class only than chance explains."""
+        return bool(self.one_class) and self.chance < UNLIKELY
 
 
 class Worth(Record):
@@ -83,8 +133,8 @@ class AuditResult(Record):
 
     ``failing`` are the faults that count as leaks. ``audio`` is whether recordings were compared, and not names only.
     ``copies_within`` counts the pairs of copies on the same side. ``scaled`` says how a table was scaled as a whole.
-    ``speakers_known`` and ``statements_known`` are whether every row has one. ``worth`` is None if no scores were asked
-    for, or they cannot be computed.
+    ``speakers_known``, ``statements_known`` and ``emotions_known`` are whether every row has one. ``worth`` is None if
+    no scores were asked for, or they cannot be computed.
     """
 
     format: Literal[1] = FORMAT
@@ -95,7 +145,9 @@ class AuditResult(Record):
     audio: bool
     speakers_known: bool
     statements_known: bool
+    emotions_known: bool = True
     between: list[Between] = Field(min_length=1)
+    sides: tuple[Side, ...] = ()
     copies: list[CopyPair]
     copies_within: Count
     scaled: str | None
@@ -109,14 +161,36 @@ class AuditResult(Record):
     def faults(self) -> tuple[Fault, ...]:
         """What the split has, of `FAULTS`."""
         found = {
-            "copies": bool(self.copies),
+            "copies": bool(self.copies) or any(one.both for one in self.between),
             "speakers": any(one.speakers for one in self.between),
             "scaled": self.scaled is not None,
             "performances": any(one.performances for one in self.between),
             "statements": any(one.statements for one in self.between),
             "classes": any(any(one.classes_only) for one in self.between),
+            "confounded": any(one.confounded for one in self.sides),
         }
         return tuple(name for name in FAULTS if found[name])
+
+    @property
+    def unknown(self) -> dict[Fault, str]:
+        """Why a fault cannot be told, by its name."""
+        lacking: dict[Fault, tuple[tuple[bool, str], ...]] = {
+            "copies": ((self.audio, "the recordings are not there"),),
+            "speakers": ((self.speakers_known, "not all speakers are known"),),
+            "performances": (
+                (self.speakers_known, "not all speakers are known"),
+                (self.statements_known, "not all statements are known"),
+                (self.emotions_known, "not all emotions are known"),
+            ),
+            "statements": ((self.statements_known, "not all statements are known"),),
+            "classes": ((self.emotions_known, "not all emotions are known"),),
+            "confounded": (
+                (self.speakers_known, "not all speakers are known"),
+                (self.emotions_known, "not all emotions are known"),
+            ),
+        }
+        reasons = {fault: [why for known, why in each if not known] for fault, each in lacking.items()}
+        return {fault: why[0] for fault, why in reasons.items() if why}
 
     @property
     def leaks(self) -> tuple[Fault, ...]:

@@ -35,7 +35,8 @@ class TableEstimator(BaseEstimator):
     def _own_columns(self, X: Any) -> Any:
         """Return the columns that were given in training; others of a table may be for other estimators."""
         names = getattr(self, "feature_names_in_", None)
-        return X if names is None else split_carried(X)[1][list(names)]
+        carried, _ = split_carried(X)
+        return X if names is None else X[[*([] if carried is None else carried), *names]]
 
     def check_loaded(self) -> None:
         """Raise `ValueError` if parts that were loaded from a file cannot belong to this estimator."""

@@ -16,6 +16,7 @@ from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
 from fusionser.networks.settings import NetworkTraining
+from fusionser.networks.soft_labels import shares_of
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
@@ -80,7 +81,7 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         ----------
         X : table or array of shape (n_rows, n_columns)
             A table may have the columns ``speaker``, ``source`` and ``augmentation``, which validation rows are chosen
-            by (see `hold_out`), and ``corpus``, for `by_corpus`.
+            by (see `hold_out`), ``corpus``, for `by_corpus`, and ``votes_of_raters``, for `soft_labels`.
         y : sequence of shape (n_rows,)
         validation_rows : (rows, labels), optional
             Validation rows, instead of those that the protocol gives, or else held-out rows of X. With test rows here,
@@ -90,10 +91,13 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         Raises
         ------
         SettingsError
-            If a parameter is outside its range, or a validation row has a class that no training row has.
+            If a parameter is outside its range, a validation row has a class that no training row has, or both
+            `balance` and `soft_labels` are set.
         """
         self.check_training()
         self.check_network()
+        if self.soft_labels and self.balance is not None:
+            raise SettingsError(f"got soft_labels with balance='{self.balance}', which makes rows that have no votes")
         values, labels = self._training(X, y)
         inputs = values.astype(np.float32)
         carried, _ = split_carried(X)
@@ -103,9 +107,11 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         if validation_rows is None:
             trained, held = hold_out(known, labels, self.validation, self.random_state or 0, self.validate_by)
             validation, validation_labels = inputs[held], labels[held]
+            validation_shares = self._shares(known, labels, held)
         else:
             trained = np.arange(len(labels))
             validation, validation_labels = self._validation(*validation_rows)
+            validation_shares = self._shares(validation_rows[0], validation_labels)
         corpora = corpora_of(known)[trained] if self.by_corpus else np.full(len(trained), "")
         learned, learned_labels, corpora = self._balanced_corpora(inputs[trained], labels[trained], corpora)
         rows = TrainingRows(
@@ -114,11 +120,17 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
             corpora=corpora,
             validation_inputs=validation,
             validation_targets=np.searchsorted(self.classes_, validation_labels).astype(np.int64),
+            shares=self._shares(known, labels, trained),
+            validation_shares=validation_shares,
         )
         network, self.history_ = train_network(self._build, rows, self.classes_, self, name=type(self).__name__)
         # In double precision, the prediction for a row does not depend on its batch.
         self.network_ = network.double()
         return self
+
+    def _shares(self, X: Any, labels: Array, kept: Any = slice(None)) -> Array | None:
+        """Return the shares of the votes for the kept rows; None without `soft_labels`."""
+        return shares_of(X, labels, self.classes_)[kept] if self.soft_labels else None
 
     def _validation(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return given validation rows as checked columns and labels."""

@@ -1,5 +1,6 @@
 """Databases in the format audformat: tables of files and segments, with schemes, splits and raters."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from fusionser.checks import SPLIT_WORDS, split_named
 from fusionser.corpora.audb_cache import database_folder, is_named, safe_loader
 from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import USUAL_COLUMNS, DatasetFormat, Entries, Wanted, row_of
@@ -37,7 +39,8 @@ class AudformatDatabase(DatasetFormat):
       split, else all with a column of emotions.
     - Speakers, genders and other columns are also found in the other tables, and in the labels of schemes.
       ``--map gender=speaker.gender`` names a field of a scheme's labels.
-    - The type of a table's split (train, dev, test) becomes the split of its rows.
+    - The type of a table's split (train, dev, test) becomes the split of its rows; without one, a word in the table's
+      name does.
     - Where several raters labelled a table, one column is used: that of a gold standard, or the one that ``--map``
       names.
     - Tables are read from CSV or Parquet, and the header without objects: neither can run code.
@@ -156,9 +159,19 @@ class Database:
             raise SettingsError(
                 f"{self.header.name}: no table has {lacking}; name one with --map {EMOTION}=COLUMN; {self._listed()}"
             )
-        gold = [name for name in labelled if GOLD in name]
-        split = [name for name, table in labelled.items() if table.split_id is not None]
-        return gold or split or list(labelled)
+        split = [name for name in labelled if self._split_of(name)]
+        among = split if wanted.of_splits and split else list(labelled)
+        return [name for name in among if GOLD in name] or split or list(labelled)
+
+    def _split_of(self, name: str) -> str:
+        """Return the part of a split that a table is: by its split, or else by a word of its name; empty if none."""
+        split = self.header.tables[name].split_id
+        if split is not None:
+            kind = self.header.splits[split].type
+            return str(kind) if kind in ("train", "dev", "test") else ""
+        known = {word for words in SPLIT_WORDS.values() for word in words}
+        words = [word for word in re.split(r"[^a-z]", name.casefold()) if word in known]
+        return split_named(words[0]) if len(words) == 1 else ""
 
     def add(self, name: str, wanted: Wanted, entries: Entries) -> None:
         """Add the rows of a table to the entries."""
@@ -169,7 +182,7 @@ class Database:
         if len(self.header.tables) > 1 or len(table.columns) > 1:
             named = f"{column}.{field}" if field else column
             entries.note(f"emotions are from the table {name}, column {named}; --parts and --map choose others")
-        split = self.header.splits[table.split_id].type if table.split_id is not None else None
+        split = self._split_of(name)
         values = {ours: self._values(place, index) for ours, place in columns.items()}
         corpus = str(self.header.name)
         for place, (file, start, end) in enumerate(_segments(index)):
@@ -177,7 +190,7 @@ class Database:
                 entries.refuse(f"{name}: {file}", "leads out of the folder of the database")
                 continue
             given = {ours: column[place] for ours, column in values.items()}
-            if split in ("train", "dev", "test"):
+            if split:
                 given.setdefault(SPLIT_COLUMN, split)
             # Without a source: segments that overlap get the same one from the rows.
             entries.records.append({**row_of(given, corpus, None, str(self.root / file)), **_span(start, end)})

@@ -47,6 +47,9 @@ class Wanted:
         As in `fusionser.corpora.list_rows`.
     progress : callable, optional
         Called with what is done and the total.
+    of_splits : bool, default=False
+        Whether the splits themselves are wanted: parts that have a split come first, and a recording that is in two
+        splits is there twice, instead of being refused.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +57,7 @@ class Wanted:
     download: bool = False
     accept_truncated: bool = False
     progress: Progress | None = None
+    of_splits: bool = False
 
     def report(self, done: int, total: int) -> None:
         """Report progress, if anybody wants it."""
@@ -114,7 +118,7 @@ class Entries:
         CorpusError
             If no recording can be used.
         """
-        kept = self._without_repeated()
+        kept = self._without_repeated(wanted.of_splits)
         if not kept:
             first = f"; the first: {self.refused[0]['reason']}" if self.refused else ""
             raise CorpusError(f"{place}: none of {len(self.refused)} recordings can be used{first}")
@@ -126,11 +130,13 @@ class Entries:
         found.notes = [*self.notes, *found.notes]
         return found
 
-    def _without_repeated(self) -> list[dict[str, Any]]:
-        """Return the clips, each once. None of those with several labels can be right."""
+    def _without_repeated(self, of_splits: bool) -> list[dict[str, Any]]:
+        """Return the clips, each once, or once in each split. None of those with several labels can be right."""
         clips: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for record in self.records:
-            place = (record["file"], record.get("start", 0.0), record.get("end"), record.get(FOLD_COLUMN, ""))
+            span = (record.get("start", 0.0), record.get("end"))
+            split = record.get(SPLIT_COLUMN, "") if of_splits else ""
+            place = (record["file"], *span, record.get(FOLD_COLUMN, ""), split)
             clips.setdefault(place, []).append(record)
         kept = []
         for (file, *_), group in clips.items():

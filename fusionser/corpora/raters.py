@@ -1,5 +1,6 @@
 """Labels by several raters: the one with most votes, and how far the raters agree."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ class Vote:
     ----------
     emotions : Series of str
         The label with more votes than any other; empty where there is none.
+    counts : Series of str
+        The number of votes for each label, as JSON.
     reasons : dict of int to str
         By the position of each row without such a label: its votes.
     agreement : float or None
@@ -26,6 +29,7 @@ class Vote:
     """
 
     emotions: pd.Series
+    counts: pd.Series
     reasons: dict[int, str]
     agreement: float | None
 
@@ -73,7 +77,9 @@ def vote(rows: pd.DataFrame, raters: Sequence[str], labels: LabelMap, *, exact: 
         emotions.append(first[0][0] if settled else "")
         if not settled:
             reasons[place] = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
-    return Vote(pd.Series(emotions, index=rows.index, dtype=object), reasons, krippendorff_alpha(votes))
+    texts = [json.dumps(dict(sorted(counts.items()))) for counts in votes]
+    named, counted = (pd.Series(values, index=rows.index, dtype=object) for values in (emotions, texts))
+    return Vote(named, counted, reasons, krippendorff_alpha(votes))
 
 
 def _texts(values: pd.Series) -> list[str]:

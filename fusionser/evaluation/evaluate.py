@@ -31,8 +31,10 @@ from fusionser.evaluation.guard import (
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
 from fusionser.evaluation.metrics import METRICS, class_scores, confusion, expected_calibration_error, speaker_intervals
+from fusionser.evaluation.soft_labels import vote_stamps
 from fusionser.evaluation.stamps import FoldFacts, stamps_of
 from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
+from fusionser.rows import VOTES_COLUMN
 from fusionser.splits.base import Fold, Positions, Protocol
 from fusionser.splits.inner_folds import parted_speakers
 from fusionser.splits.validation_rows import validated_by
@@ -56,7 +58,7 @@ class Evaluation:
         Number of rows and speakers in any training or test fold.
     predictions : DataFrame
         One row per test prediction: file, speaker, fold, truth, predicted, and the probability of each class if the
-        classifier gives any.
+        classifier gives any; with raters, their votes.
     speaker_confusions : dict of str to ndarray
         Confusion matrix of each test speaker.
     calibration_error : float or None
@@ -168,6 +170,7 @@ def validation_of_folds(
 
 
 def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFrame:
+    votes = [VOTES_COLUMN] if VOTES_COLUMN in rows else []
     predictions = rows[["file", "start", "end", "speaker", "source"]].assign(fold=fold, truth=rows["emotion"])
     given: Any = without_labels(rows)
     fitted = getattr(fitted, "best_estimator_", fitted)
@@ -179,7 +182,7 @@ def _predict(fitted: BaseEstimator, rows: pd.DataFrame, fold: str) -> pd.DataFra
         probabilities = fitted.predict_proba(given)
         for position, name in enumerate(fitted.classes_):
             predictions[f"probability_{name}"] = probabilities[:, position]
-    return predictions
+    return predictions.join(rows[votes])
 
 
 def evaluate(
@@ -240,16 +243,20 @@ def evaluate(
         outcomes.append(outcome)
     if progress:
         progress(len(folds), len(folds), "")
+    predictions = pd.concat([outcome.predictions for outcome in outcomes], ignore_index=True)
     stamp = ProtocolStamp(
         name=protocol.name,
         settings=protocol.settings(),
         setting=setting_of(estimator),
         selection=selection,
-        stamps=tuple(stamps_of(protocol, overlaps, outcomes, rows, estimator)),
+        stamps=(
+            *stamps_of(protocol, overlaps, outcomes, rows, estimator),
+            *vote_stamps(used, estimator, predictions, classes),
+        ),
         allows=tuple(sorted(protocol.allows)),
         random=protocol.random,
     )
-    return _collect(outcomes, classes, stamp, seed, used)
+    return _collect(outcomes, predictions, classes, stamp, seed, used)
 
 
 def _run_fold(
@@ -309,9 +316,13 @@ def genders_of(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:
 
 
 def _collect(
-    outcomes: list[FoldOutcome], classes: tuple[str, ...], stamp: ProtocolStamp, seed: int, rows: pd.DataFrame
+    outcomes: list[FoldOutcome],
+    predictions: pd.DataFrame,
+    classes: tuple[str, ...],
+    stamp: ProtocolStamp,
+    seed: int,
+    rows: pd.DataFrame,
 ) -> Evaluation:
-    predictions = pd.concat([outcome.predictions for outcome in outcomes], ignore_index=True)
     matrix = confusion(predictions["truth"], predictions["predicted"], classes)
     by_speaker = {
         str(name): confusion(part["truth"], part["predicted"], classes)

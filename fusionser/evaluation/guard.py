@@ -20,7 +20,7 @@ from fusionser.decoding import decode
 from fusionser.errors import LeakageError
 from fusionser.features.clip import Computation
 from fusionser.features.learned import LearnedBlock
-from fusionser.rows import AUDIO_COLUMN, CHANNEL_COLUMN, feature_columns
+from fusionser.rows import AUDIO_COLUMN, CHANNEL_COLUMN, VOTES_COLUMN, feature_columns
 from fusionser.samples import fingerprint
 
 __all__ = [
@@ -157,8 +157,8 @@ def check_learns_in_fold(estimator: BaseEstimator) -> None:
 
 
 def without_labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows as clips to predict: their emotion is empty."""
-    return rows.assign(emotion="")
+    """Return the rows as clips to predict: their emotion is empty, and nobody has voted on them."""
+    return rows.drop(columns=VOTES_COLUMN, errors="ignore").assign(emotion="")
 
 
 def check_unlabelled(rows: pd.DataFrame) -> None:
@@ -167,14 +167,15 @@ def check_unlabelled(rows: pd.DataFrame) -> None:
     Raises
     ------
     LeakageError
-        When a row has an emotion.
+        When a row has an emotion, or votes for one.
     """
-    labelled = int((rows["emotion"] != "").sum()) if "emotion" in rows else 0
-    if labelled:
-        raise LeakageError(
-            f"{labelled} of {len(rows)} test rows have their labels where a pipeline is adapted to them; leave the "
-            "column 'emotion' empty"
-        )
+    for name, what in (("emotion", "labels"), (VOTES_COLUMN, "votes")):
+        labelled = int((rows[name] != "").sum()) if name in rows else 0
+        if labelled:
+            raise LeakageError(
+                f"{labelled} of {len(rows)} test rows have their {what} where a pipeline is adapted to them; leave the "
+                f"column '{name}' empty"
+            )
 
 
 def check_not_target(table: pd.DataFrame, estimator: BaseEstimator, targets: Sequence[str]) -> None:

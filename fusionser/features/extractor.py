@@ -22,7 +22,7 @@ from fusionser.features.learned import LearnedBlock, columns_of
 from fusionser.features.table import FeatureTable
 from fusionser.legacy import current_settings
 from fusionser.registry import BLOCKS, NETWORKS
-from fusionser.rows import CARRIED_COLUMNS
+from fusionser.rows import CARRIED_COLUMNS, VOTES_COLUMN
 from fusionser.splits.validation_rows import given_validation
 from fusionser.waveform import Rates
 
@@ -43,7 +43,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         to the rows passed to `fit`.
     keep_rows : bool, default=False
         Return a table that also has the columns ``speaker``, ``source``, ``augmentation`` and ``corpus``, for steps
-        that need to know where a row comes from.
+        that need to know where a row comes from, and the votes of raters if it was fitted to any.
     cache : Cache or bool, default=True
         Where features of files and the networks of learned blocks are cached. True is the default cache, False none.
     n_jobs : int, optional
@@ -53,6 +53,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     ----------
     learned_ : dict of str to LearnedBlock
         The fitted learned blocks.
+    carried_ : tuple of str
+        The row columns that `keep_rows` adds.
 
     Notes
     -----
@@ -123,6 +125,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:
         """Check the parameters, and fit the learned blocks, if any, to the rows and labels."""
         self.check()
+        self.carried_ = _carried(X)
         rows = self.table(X, sampling_rate).rows if self._learning() else None
         self.learned_ = {name: self._own(block).fit(rows, y) for name, block in self._learning()}
         return self
@@ -130,6 +133,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def fit_transform(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Any:
         """Fit, and compute the columns of the training rows; those of a cross-fitted block are out of fold."""
         table, result = self._computed(X, sampling_rate)
+        self.carried_ = _carried(X)
         self.learned_ = {name: self._own(block) for name, block in self._learning()}
         if (given := given_validation()) is not None:
             given.passes(self.transform, first=True)
@@ -211,9 +215,14 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     def _output(self, X: Any, table: FeatureTable, values: Array) -> Any:
         if not self.keep_rows:
             return values
-        names = self.get_feature_names_out()[len(CARRIED_COLUMNS) :]
+        carried = self._carried_names()
+        names = self.get_feature_names_out()[len(carried) :]
         features = pd.DataFrame(values, columns=names, index=table.rows.index)
-        return pd.concat([columns_of(X, dict.fromkeys(CARRIED_COLUMNS, "")), features], axis=1)
+        return pd.concat([columns_of(X, dict.fromkeys(carried, "")), features], axis=1)
+
+    def _carried_names(self) -> tuple[str, ...]:
+        # Without learned blocks, an extractor needs no fit.
+        return getattr(self, "carried_", CARRIED_COLUMNS)
 
     def _own(self, block: LearnedBlock) -> LearnedBlock:
         """Return a clone that uses this extractor's cache and processes."""
@@ -231,7 +240,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         features = [
             f"{name}__{column}" for name, block in self._named_blocks() for column in fitted.get(name, block).names()
         ]
-        return np.asarray([*(CARRIED_COLUMNS if self.keep_rows else ()), *features], dtype=object)
+        return np.asarray([*(self._carried_names() if self.keep_rows else ()), *features], dtype=object)
 
     def column_count(self, n_classes: int) -> int:
         """Return the number of feature columns for a number of classes."""
@@ -293,3 +302,9 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def _carried(X: Any) -> tuple[str, ...]:
+    """Return the row columns that pass through a pipeline fitted to X: the votes of raters only if there are any."""
+    voted = isinstance(X, pd.DataFrame) and VOTES_COLUMN in X
+    return (*CARRIED_COLUMNS, *((VOTES_COLUMN,) if voted else ()))

@@ -77,7 +77,7 @@ class Batches:
     Parameters
     ----------
     dataset : skorch.dataset.Dataset
-        Its X and y are tensors; y holds one class index per row, or the numbers to predict.
+        Its X and y are tensors; y holds one class index per row, its class probabilities, or the numbers to predict.
     batch_size : int
     n_classes : int, optional
         If given, class indices become rows of class probabilities, as mixup requires. Numbers are mixed as they are.
@@ -150,7 +150,8 @@ class Batches:
             chosen = order[start:stop]
             inputs, targets = self.inputs[chosen], self.targets[chosen]
             if self.n_classes:
-                targets = functional.one_hot(targets, self.n_classes).to(inputs.dtype)
+                indices = targets.ndim == 1
+                targets = (functional.one_hot(targets, self.n_classes) if indices else targets).to(inputs.dtype)
             if self.distortion is not None and self.rng is not None:
                 inputs, targets = self.distortion(inputs, targets, self.rng)
             yield inputs, targets

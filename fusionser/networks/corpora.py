@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from fusionser.features.learned import columns_of
 
-__all__ = ["CorpusCrossEntropy", "CorpusTurns", "classes_of_corpora", "corpora_of"]
+__all__ = ["CorpusCrossEntropy", "CorpusTurns", "classes_of_corpora", "corpora_of", "shares_of_pairs"]
 
 Positions = npt.NDArray[np.intp]
 
@@ -50,6 +50,33 @@ def classes_of_corpora(
     present = np.zeros((int(corpora.max()) + 1, n_classes), dtype=np.bool_)
     present[corpora, targets] = True
     return present
+
+
+def shares_of_pairs(
+    shares: npt.NDArray[np.float32], corpora: npt.NDArray[np.int64], present: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """Return the shares of pairs of corpus and class, shape (n_rows, n_corpora * n_classes).
+
+    Votes for a class that the corpus lacks do not count.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_rows, n_classes)
+    corpora : ndarray of shape (n_rows,)
+        Corpus index of each row.
+    present : ndarray of shape (n_corpora, n_classes)
+        The value of `classes_of_corpora`.
+
+    Examples
+    --------
+    >>> present = np.array([[True, True], [False, True]])
+    >>> shares_of_pairs(np.float32([[0.25, 0.75]] * 2), np.array([0, 1]), present).tolist()
+    [[0.25, 0.75, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+    """
+    own = shares * present[corpora]
+    pairs = np.zeros((len(shares), *present.shape), dtype=np.float32)
+    pairs[np.arange(len(shares)), corpora] = own / own.sum(axis=1, keepdims=True)
+    return pairs.reshape(len(shares), -1)
 
 
 @dataclass(frozen=True, kw_only=True)

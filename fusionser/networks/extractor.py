@@ -33,6 +33,7 @@ from fusionser.networks.inference import embedding_of, logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
 from fusionser.networks.settings import NetworkTraining
+from fusionser.networks.soft_labels import shares_of
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import metadata_of, pack_network, unpack_network
@@ -54,13 +55,14 @@ LEAST = 1e-12
 class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     """A network that is trained to classify, and whose hidden units or class scores are used as features.
 
-    If y is numbers of shape (n_rows, n_targets), the network learns to predict these instead: they are standardised, the
-    loss is 1 - CCC of each batch, and the predicted numbers take the place of the class scores.
+    If y is numbers of shape (n_rows, n_targets), the network learns to predict these instead: they are standardised,
+    the loss is 1 - CCC of each batch, and the predicted numbers take the place of the class scores.
 
     Subclasses build the network. X is a table with a column ``file``, or a list of paths, waveforms or pairs
     (samples, rate) (see `fusionser.features.inputs`). A table may have the columns ``speaker``, ``source`` and
-    ``augmentation``, which validation rows and inner folds are chosen by, and ``corpus``, for `by_corpus`. Every method
-    takes ``sampling_rate``, the rate of waveforms without their own.
+    ``augmentation``, which validation rows and inner folds are chosen by, ``corpus``, for `by_corpus`, and
+    ``votes_of_raters``, for `soft_labels`. Every method takes ``sampling_rate``, the rate of waveforms without their
+    own.
 
     Parameters
     ----------
@@ -155,9 +157,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             validation_rows = self.rows(given.rows), given.labels
         self._learn_targets(labels)
         if validation_rows is None:
-            trained, held = hold_out(
-                rows, _spread(labels), self.validation, self.random_state or 0, self.validate_by
-            )
+            trained, held = hold_out(rows, _spread(labels), self.validation, self.random_state or 0, self.validate_by)
             validation, validation_labels = rows.iloc[held], labels[held]
         else:
             trained = np.arange(len(labels))
@@ -165,6 +165,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             front_ends = {} if sampling_rate is not None else {self.kind: self.resolved_front_end()}
             validation, validation_labels = table_of(validation_rows[0], None, front_ends), validation_rows[1]
         validation_targets = self._encoded(validation_labels)
+        shares = shares_of(rows, labels, self.classes_) if self.soft_labels else None
         inputs, positions, groups = self._training_inputs(rows, trained)
         learned = TrainingRows(
             inputs=inputs,
@@ -173,6 +174,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             corpora=corpora_of(rows)[positions],
             validation_inputs=self._inputs(validation) if len(validation) else None,
             validation_targets=validation_targets,
+            shares=None if shares is None else shares[positions],
+            validation_shares=None if shares is None else shares_of(validation, validation_labels, self.classes_),
         )
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History

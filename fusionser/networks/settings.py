@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from fusionser.cache import CacheChoice
-from fusionser.checks import check_whole
+from fusionser.checks import check_truth, check_whole
 from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.names import PRECISIONS
@@ -65,6 +65,12 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
         `CorpusCrossEntropy`), so that a corpus does not make the classes that it lacks less probable. The class weights
         "balanced" are then those within each corpus. Validation rows, calibration and predictions cover all classes.
         Has no effect with one corpus, or if the corpora are unknown.
+    soft_labels : bool, default=False
+        Train against the shares of the votes of several raters (column ``votes_of_raters``, see `shares_of`) instead of
+        the label of each row: the loss is the mean of the cross-entropies of all classes, weighted by their shares.
+        With `class_weight`, a row has the weight of its label, as if it were repeated; `label_smoothing` mixes the
+        shares with equal ones, which have the weights of their classes. Class weights "balanced", balancing and the
+        validation UAR go by the labels; the temperature of the probabilities goes by the shares of the validation rows.
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" computes convolutions, and the dense layers of the perceptron and of the recurrent networks, in
         bfloat16 while training; about twice as fast on processors that support it. Weights, all other computations and
@@ -89,6 +95,7 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     label_smoothing: float = 0.0
     class_weight: str | dict[Any, float] | None = None
     by_corpus: bool = False
+    soft_labels: bool = False
     precision: str = "float32"
     device: str = "auto"
     random_state: int | None = 0
@@ -111,8 +118,8 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
                 raise SettingsError(f"{name} is {value!r}; expected {low:g} to {high:g}")
-        if not isinstance(self.by_corpus, bool):
-            raise SettingsError(f"by_corpus is {self.by_corpus!r}; expected true or false")
+        check_truth("by_corpus", self.by_corpus)
+        check_truth("soft_labels", self.soft_labels)
         if self.optimiser not in OPTIMISERS:
             raise SettingsError(f"optimiser is {self.optimiser!r}; expected one of {', '.join(OPTIMISERS)}")
         if self.schedule not in SCHEDULES:
@@ -131,8 +138,9 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
         A network's own default of `label_smoothing` has no effect there.
         """
         own = (0.0, getattr(type(self), "label_smoothing", 0.0))
-        for name, allowed in (("class_weight", (None,)), ("label_smoothing", own), ("by_corpus", (False,))):
-            if getattr(self, name) not in allowed:
+        allowed = {"class_weight": (None,), "label_smoothing": own, "by_corpus": (False,), "soft_labels": (False,)}
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
                 raise SettingsError(
-                    f"{name} is {getattr(self, name)!r}; it needs classes, so expected {allowed[-1]!r} for numbers"
+                    f"{name} is {getattr(self, name)!r}; it needs classes, so expected {values[-1]!r} for numbers"
                 )

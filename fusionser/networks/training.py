@@ -17,12 +17,13 @@ from fusionser.memory import reused_memory
 from fusionser.networks.batch_norm import has_batch_norm
 from fusionser.networks.batches import Batches, Distortion
 from fusionser.networks.concordance import ConcordanceLoss
-from fusionser.networks.corpora import CorpusCrossEntropy, classes_of_corpora
+from fusionser.networks.corpora import CorpusCrossEntropy, classes_of_corpora, shares_of_pairs
 from fusionser.networks.device import choose_device
 from fusionser.networks.inference import logits_of, prediction_batch, prepared
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History, checkpoint_path, keep_network, network_key, recall_network
 from fusionser.networks.settings import OPTIMISERS, NetworkTraining
+from fusionser.networks.soft_labels import weighted_by_label
 from fusionser.temperature import best_temperature
 
 __all__ = ["TrainingRows", "train_network"]
@@ -54,6 +55,8 @@ class TrainingRows:
         Corpus of each row, as a name or a number, for `by_corpus` of `NetworkTraining`.
     validation_inputs, validation_targets : ndarray, optional
         As `inputs` and `targets`.
+    shares, validation_shares : ndarray of shape (n_rows, n_classes), float32, optional
+        Share of each class in the votes for each row, to train and calibrate by instead of `targets`.
     """
 
     inputs: npt.NDArray[np.float32]
@@ -62,6 +65,8 @@ class TrainingRows:
     corpora: npt.NDArray[Any] | None = None
     validation_inputs: npt.NDArray[np.float32] | None = None
     validation_targets: npt.NDArray[Any] | None = None
+    shares: npt.NDArray[np.float32] | None = None
+    validation_shares: npt.NDArray[np.float32] | None = None
 
     @property
     def numbers(self) -> bool:
@@ -146,7 +151,8 @@ def train_network(
         if rows.numbers:
             described["loss"] = LOSS_OF_NUMBERS
         validation = [rows.validation_inputs, rows.validation_targets]
-        arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, corpora, *validation]
+        shares = [rows.shares, rows.validation_shares]
+        arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, corpora, *validation, *shares]
         cache = Cache.of(settings.cache)
         kept = None if cache is None else cache.networks / network_key(network, described, arrays, distortion)
         history = recall_network(network, kept)
@@ -204,7 +210,9 @@ def _fit(
 
     seed, n_classes = settings.random_state or 0, len(classes)
     rng = np.random.default_rng(seed)
-    targets, n_targets = (rows.targets, 0) if rows.numbers else _targets(rows.targets, corpora, n_classes)
+    criterion, by_corpus = _criterion(settings, rows, corpora, classes, weight)
+    weights = by_corpus.get("corpus_weight", weight)
+    targets, n_targets = (rows.targets, 0) if rows.numbers else _targets(rows, corpora, n_classes, weights)
     training = _dataset(network, rows.inputs, targets, device)
     validation = None
     if rows.validation_inputs is not None and rows.validation_targets is not None and rows.has_validation:
@@ -212,7 +220,6 @@ def _fit(
     options: dict[str, Any] = {"n_classes": n_targets, "rng": rng, "groups": rows.groups, "distortion": distortion}
     options.update(corpora=corpora, seed=seed)
     kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
-    criterion, by_corpus = _criterion(settings, rows, corpora, classes, weight)
     steps = len(Batches(training, settings.batch_size, **options))
     callbacks = [*_callbacks(network, settings, name, n_classes, steps, rows), *kept]
     net = Net(
@@ -238,7 +245,7 @@ def _fit(
     if net.stopped:
         raise KeyboardInterrupt
     if validation is not None and not rows.numbers:
-        _calibrate(network, validation)
+        _calibrate(network, validation, rows.validation_shares)
     return [_record(epoch) for epoch in net.history]
 
 
@@ -259,12 +266,17 @@ def _optimiser(network: Network, settings: NetworkTraining) -> dict[str, Any]:
 
 
 def _targets(
-    targets: npt.NDArray[np.int64], corpora: npt.NDArray[np.int64] | None, n_classes: int
-) -> tuple[npt.NDArray[np.int64], int]:
-    """Return the target of each training row and their number: classes, or pairs of corpus and class."""
-    if corpora is None:
-        return targets, n_classes
-    return corpora * n_classes + targets, (int(corpora.max()) + 1) * n_classes
+    rows: TrainingRows, corpora: npt.NDArray[np.int64] | None, n_classes: int, weights: Tensor | None
+) -> tuple[npt.NDArray[Any], int]:
+    """Return the target of each training row, or its shares, and the number of classes, or pairs with corpora."""
+    targets, shares, n_targets = rows.targets, rows.shares, n_classes
+    if corpora is not None:
+        if shares is not None:
+            shares = shares_of_pairs(shares, corpora, classes_of_corpora(targets, corpora, n_classes))
+        targets, n_targets = corpora * n_classes + targets, (int(corpora.max()) + 1) * n_classes
+    if shares is None:
+        return targets, n_targets
+    return shares if weights is None else weighted_by_label(shares, targets, weights.numpy().ravel()), n_targets
 
 
 def _criterion(
@@ -362,10 +374,11 @@ def _record(epoch: dict[str, Any]) -> dict[str, float]:
     return {new: float(epoch[old]) for old, new in names.items() if old in epoch}
 
 
-def _calibrate(network: Network, validation: Any) -> None:
-    """Set the temperature that minimises the cross-entropy on the validation rows."""
+def _calibrate(network: Network, validation: Any, shares: npt.NDArray[np.float32] | None) -> None:
+    """Set the temperature that minimises the cross-entropy on the validation rows, with their shares if given."""
     network.eval()
     with torch.no_grad():
         batches = torch.split(validation.X, prediction_batch(validation.X))
         logits = torch.cat([network(batch) for batch in batches]).cpu().double()
-    network.temperature.fill_(best_temperature(logits.numpy(), validation.y.cpu().numpy()))
+    targets = validation.y.cpu().numpy() if shares is None else shares
+    network.temperature.fill_(best_temperature(logits.numpy(), targets))

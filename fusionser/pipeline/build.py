@@ -32,6 +32,7 @@ from fusionser.names import (
 from fusionser.networks import DeepExtractor, NetworkTraining
 from fusionser.pipeline.features import build_features
 from fusionser.pipeline.resources import LOCAL, Resources
+from fusionser.pipeline.soft_labels import train_by_votes
 from fusionser.registry import CLASSIFIERS, NETWORKS, REGRESSORS, Registry
 from fusionser.regressors import LateFusion as LateFusionOfNumbers
 from fusionser.regressors import regressor
@@ -61,6 +62,7 @@ DECIDED_BY: Mapping[str, str] = MappingProxyType(
         "cross_fit": "cross_fit under networks",
         "output": "the fusion",
         "precision": "precision under networks",
+        "soft_labels": "soft_labels under pipeline",
     }
 )
 """Where a pipeline sets what it decides for all of its networks."""
@@ -106,6 +108,7 @@ def configured_features(
                 "cross_fit": networks.cross_fit,
                 "output": "scores" if networks.cross_fit or _fusion(spec) != EARLY else "units",
                 "precision": networks.precision,
+                "soft_labels": spec.soft_labels,
             }
             _refuse_own(name, spec, decided)
             block.set_params(device=resources.device, **decided)
@@ -265,6 +268,8 @@ def _last(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> Tabl
         if name not in last.get_params():
             raise unknown_name(f"parameter of {spec.classifier.name}", name, sorted(last.get_params()))
     last.set_params(**spec.classifier.parameters)
+    if spec.soft_labels:
+        train_by_votes(spec, last, deep)
     if isinstance(last, NetworkTraining):
         _limit_epochs(last, spec.networks)
     if spec.rows.imbalance == BAGGING:

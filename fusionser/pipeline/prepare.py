@@ -25,6 +25,7 @@ from fusionser.names import DIMENSIONS
 from fusionser.pipeline.features import Place, build_features, resolve
 from fusionser.pipeline.notes import less_unused
 from fusionser.pipeline.resources import LOCAL, Resources
+from fusionser.pipeline.soft_labels import check_raters
 from fusionser.pipeline.targets import with_targets
 from fusionser.pipeline.votes import voted
 from fusionser.results import provenance
@@ -219,6 +220,7 @@ def prepare(
         If no usable rows are left.
     """
     began = time.perf_counter()
+    check_raters(spec, raters)
     if extractor is None:
         spec = resolve(spec, places)
         extractor = build_features(spec)
@@ -347,7 +349,7 @@ def _listed(
 ) -> Listing:
     listing = list_places(places, strict=strict, any_length=any_length, progress=progress)
     if raters:
-        listing = voted(listing, raters, {} if own_names else labels, exact=exact, strict=strict)
+        listing = voted(listing, raters, {} if own_names else labels, exact=exact, strict=strict, keep=own_names)
         labels = labels if own_names else {}
     folded, spellings = fold_labels(listing.rows["emotion"])
     alike = listing.rows if exact else listing.rows.assign(emotion=folded)

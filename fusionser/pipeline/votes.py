@@ -12,13 +12,17 @@ from fusionser.errors import RowsError
 from fusionser.facts import Stamp
 from fusionser.features.external.columns import matching_columns
 from fusionser.pipeline.notes import less_unused
-from fusionser.rows import COLUMNS
+from fusionser.rows import COLUMNS, VOTES_COLUMN
 
 __all__ = ["voted"]
 
 
-def voted(listing: Listing, raters: Sequence[str], labels: LabelMap, *, exact: bool, strict: bool) -> Listing:
+def voted(
+    listing: Listing, raters: Sequence[str], labels: LabelMap, *, exact: bool, strict: bool, keep: bool = False
+) -> Listing:
     """Return a listing with the emotions that have most votes; rows without such an emotion are set aside.
+
+    The votes are in the column ``votes_of_raters`` instead of those of the raters, so that no feature can read them.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ def voted(listing: Listing, raters: Sequence[str], labels: LabelMap, *, exact: b
         Keep labels apart that differ only in case, blanks or Unicode form.
     strict : bool
         Raise at the first row without such an emotion.
+    keep : bool, default=False
+        Keep the columns of the raters, for a file that is voted on again.
 
     Raises
     ------
@@ -49,7 +55,10 @@ def voted(listing: Listing, raters: Sequence[str], labels: LabelMap, *, exact: b
     ]
     if strict and apart:
         raise RowsError(apart[0]["reason"])
-    kept = rows.assign(emotion=found.emotions)[found.emotions != ""].reset_index(drop=True)
+    labelled = rows.assign(emotion=found.emotions)
+    if not keep:
+        labelled = labelled.drop(columns=columns).assign(**{VOTES_COLUMN: found.counts})
+    kept = labelled[found.emotions != ""].reset_index(drop=True)
     if kept.empty:
         raise RowsError(f"none of {len(rows)} rows has a label with most votes; the first: {apart[0]['reason']}")
     value = {"columns": columns, "agreement": found.agreement, "unsettled": len(apart), "labels": dict(labels)}

@@ -103,9 +103,7 @@ class LateFusion(TableRegressor, MemberEstimator):
             self._learn(whole, kept, targets, scaled, base)
         return self
 
-    def _learn(
-        self, whole: pd.DataFrame, kept: list[str], targets: Array, scaled: Array, base: TableRegressor
-    ) -> None:
+    def _learn(self, whole: pd.DataFrame, kept: list[str], targets: Array, scaled: Array, base: TableRegressor) -> None:
         """Learn the weights, or the stack, from out-of-fold numbers."""
         numbers = {name: whole[columns].to_numpy(dtype=np.float64) for name, columns in self.answered_.items()}
         inner = InnerFolds(folds=self.folds, seed=self.random_state or 0, stratified=False)

@@ -1,29 +1,30 @@
 """The pages of an audit, and the recordings to listen to."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
-from fusionser.audit.changes import Change
 from fusionser.audit.leaks import Audited
-from fusionser.audit.result import AuditResult, Between, CopyPair, Fault
+from fusionser.audit.result import AuditResult, Between, Fault
 from fusionser.errors import AudioError
 from fusionser.evaluation.guard import SCALED
 from fusionser.files import remove_files, write_text
 from fusionser.reader import read_row
+from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
+from fusionser.reporting.tables.audit import audit_tables, copies_table, few
+from fusionser.reporting.tables.table import Table
 from fusionser.reporting.words import counted, percent, shares, stamp_texts
 
 __all__ = [
+    "MOST_HEARD",
     "RESULT",
     "audit_page",
-    "between_row",
-    "copy_row",
     "headline",
     "verdicts",
     "worth_text",
@@ -39,73 +40,11 @@ EVIDENCE = "evidence"
 
 WHICH = ("first", "second")
 
+MOST_HEARD = SHOWN = 50
+"""Pairs of copies in a page, and most pairs to listen to."""
+
 LONGEST = 10.0
 """Seconds of a recording to listen to."""
-
-SHOWN, FEW = 50, 8
-"""Copies in a page, and names in a sentence."""
-
-CHANGES: Mapping[str, Callable[[float], str]] = {
-    "level": lambda value: f"{abs(value):.1f} dB {'louder' if value > 0 else 'quieter'}",
-    "begins-later": lambda value: f"{abs(value):.2f} s {'cut off' if value > 0 else 'added'} at the beginning",
-    "ends-earlier": lambda value: f"{abs(value):.2f} s {'cut off' if value > 0 else 'added'} at the end",
-    "bandwidth": lambda value: f"bandwidth {value / 1000:.1f} kHz",
-    "noise": lambda value: f"pauses {abs(value):.0f} dB {'louder' if value > 0 else 'quieter'}",
-    "tempo": lambda value: f"{value:.2f} times the tempo",
-    "pitch": lambda value: f"{value:+g} semitones",
-    "speed": lambda value: f"{value:.2f} times the speed",
-    "samples": lambda value: f"re-encoded or filtered (difference {value:.0f} dB below)",
-}
-"""Functions that turn the value of a change into words, by its kind."""
-
-KINDS = {
-    "identical": "identical samples",
-    "near": "the same performance, recorded or encoded otherwise",
-    "augmented": "the same performance at another tempo or pitch",
-}
-
-
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - FEW
-    return ", ".join(names[:FEW]) + (f" and {more} more" if more > 0 else "")
-
-
-def _change_text(change: Change) -> str:
-    return CHANGES[change.kind](change.value) if change.kind in CHANGES else f"{change.kind} {change.value:g}"
-
-
-def copy_row(pair: CopyPair) -> dict[str, str]:
-    """Return a pair of copies as texts, by the name of the column."""
-    how = ", ".join(map(_change_text, pair.changes)) or KINDS[pair.kind]
-    first, second = (
-        f"{name} ({side})" if name else side for name, side in zip((pair.first, pair.second), pair.sides, strict=True)
-    )
-    labels = pair.emotions if len(set(pair.emotions)) > 1 else pair.emotions[:1]
-    return {
-        "first": first,
-        "second": second,
-        "kind": pair.kind,
-        "what was changed": how,
-        "coherence": f"{pair.coherence:.2f}",
-        "labels": " / ".join(name or "-" for name in labels),
-        "folds": _few(pair.folds),
-    }
-
-
-def between_row(shared: Between) -> dict[str, str]:
-    """Return what two sides share as texts, by the name of the column."""
-    return {
-        "fold": shared.fold,
-        "sides": " and ".join(shared.sides),
-        "recordings": " and ".join(map(str, shared.recordings)),
-        "speakers shared": str(len(shared.speakers)),
-        "with a copy": str(shared.copied),
-        "identical": str(shared.identical),
-        "near": str(shared.near),
-        "augmented": str(shared.augmented),
-        "repeated performances": str(shared.performances),
-        "statements shared": str(len(shared.statements)),
-    }
 
 
 def _most(result: AuditResult, count: Callable[[Between], int]) -> Between:
@@ -114,25 +53,14 @@ def _most(result: AuditResult, count: Callable[[Between], int]) -> Between:
 
 def verdicts(result: AuditResult) -> dict[Fault, str]:
     """Return a sentence for each fault that the split has."""
-    copied = _most(result, lambda one: one.copied)
     speakers = _most(result, lambda one: len(one.speakers))
     performed = _most(result, lambda one: one.performances)
     stated = _most(result, lambda one: len(one.statements))
-    lacking = [
-        f"{_few(names)} only in {side} of {one.fold}"
-        for one in result.between
-        for side, names in zip(one.sides, one.classes_only, strict=True)
-        if names
-    ]
     sentences: dict[Fault, str] = {
-        "copies": (
-            f"{counted(len(result.copies), 'pair')} of recordings are one performance on two sides; in fold "
-            f"{copied.fold}, {copied.copied} of {copied.recordings[1]} recordings of {copied.sides[1]} have a copy "
-            f"in {copied.sides[0]}."
-        ),
+        "copies": " ".join(_copies(result)),
         "speakers": (
-            f"{counted(len(speakers.speakers), 'speaker')} in {speakers.sides[0]} and {speakers.sides[1]} of fold "
-            f"{speakers.fold}: {_few(speakers.speakers)}."
+            f"{counted(len(speakers.speakers), 'speaker')} in {speakers.sides[0]} and "
+            f"{speakers.sides[1]}{_of_fold(result, speakers.fold)}: {few(speakers.speakers)}."
         ),
         "scaled": (
             f"The table was scaled as a whole: each column has {SCALED.get(result.scaled or '', '')} over all rows, "
@@ -140,12 +68,66 @@ def verdicts(result: AuditResult) -> dict[Fault, str]:
         ),
         "performances": (
             f"{performed.performances} of {performed.recordings[1]} recordings of {performed.sides[1]} repeat a "
-            f"performance of {performed.sides[0]}: same speaker, statement and emotion (fold {performed.fold})."
+            f"performance of {performed.sides[0]}{_of_fold(result, performed.fold)}: same speaker, statement and "
+            "emotion."
         ),
-        "statements": f"{counted(len(stated.statements), 'statement')} shared: {_few(stated.statements)}.",
-        "classes": f"Classes without a partner: {_few(lacking)}.",
+        "statements": f"{counted(len(stated.statements), 'statement')} shared: {few(stated.statements)}.",
+        "classes": f"Classes without a partner: {_lacking(result)}.",
+        "confounded": _confounded(result),
     }
     return {fault: sentences[fault] for fault in result.faults}
+
+
+def _copies(result: AuditResult) -> list[str]:
+    most = _most(result, lambda one: one.copied)
+    both = _most(result, lambda one: len(one.both))
+    found = []
+    if both.both:
+        found.append(
+            f"{counted(len(both.both), 'recording')} given both for {both.sides[0]} and for "
+            f"{both.sides[1]}{_of_fold(result, both.fold)}: {few(both.both)}."
+        )
+    if result.copies:
+        found.append(
+            f"{counted(len(result.copies), 'pair')} of recordings that are one performance on two sides; "
+            f"{most.copied} of {most.recordings[1]} recordings of {most.sides[1]}{_of_fold(result, most.fold)} have a "
+            f"copy in {most.sides[0]}."
+        )
+    return found
+
+
+def _lacking(result: AuditResult) -> str:
+    """Return the classes without a partner, each once with where it is."""
+    lacking: dict[str, list[str]] = {}
+    for one in result.between:
+        for side, other, names in zip(one.sides, one.sides[::-1], one.classes_only, strict=True):
+            if names:
+                lacking.setdefault(f"{few(names)} in {side} and not in {other}", []).append(one.fold)
+    return "; ".join(f"{text}{_of_fold(result, *folds)}" for text, folds in lacking.items())
+
+
+def _of_fold(result: AuditResult, *folds: str) -> str:
+    """Return of which folds something is, unless there is one only."""
+    return f" (fold {few(folds)})" if len({one.fold for one in result.between}) > 1 else ""
+
+
+def _confounded(result: AuditResult) -> str:
+    sides = [side for side in result.sides if side.confounded]
+    if not sides:
+        return ""
+    most = max(sides, key=lambda side: len(side.one_class))
+    named = [f"{one.speaker} ({one.emotion}, {one.recordings})" for one in most.one_class]
+    told = _most(result, lambda one: one.told_by_speaker)
+    passed = (
+        f" So the speaker tells the class of {told.told_by_speaker} of {told.recordings[1]} recordings of "
+        f"{told.sides[1]}{_of_fold(result, told.fold)}."
+        if told.told_by_speaker
+        else ""
+    )
+    return (
+        f"{len(named)} of {counted(most.speakers, 'speaker')} in {most.side}{_of_fold(result, most.fold)} with one "
+        f"class only, where chance gives {most.expected:.1f}: {few(named)}.{passed}"
+    )
 
 
 def worth_text(result: AuditResult) -> str:
@@ -164,20 +146,31 @@ def worth_text(result: AuditResult) -> str:
 
 def headline(result: AuditResult) -> str:
     """Return in one sentence whether the split leaks."""
+    refused = f" {counted(len(result.quarantine), 'recording')} could not be used." if result.quarantine else ""
     if result.leaks:
-        return f"{result.name} leaks: {', '.join(result.leaks)}."
-    unknown = (
-        "" if result.speakers_known else " The speakers of some recordings are unknown, so they may be on both sides."
-    )
+        return f"{result.name} leaks: {', '.join(result.leaks)}.{refused}"
+    known = {"copies": result.audio, "speakers": bool(result.speakers)}
+    looked = [name for name in result.failing if known.get(name, True)]
+    unknown = ""
+    if not result.speakers:
+        unknown = " The speakers are unknown, so they may be on both sides."
+    elif not result.speakers_known:
+        unknown = " The speakers of some recordings are unknown, so they may be on both sides."
     heard = "" if result.audio else " Only names were compared, because there are no recordings, so copies are unknown."
-    # Copies are found by their sound alone.
-    looked = [name for name in result.failing if result.audio or name != "copies"]
-    return f"{result.name}: no leak was found ({', '.join(looked) or 'nothing counts as one'}).{unknown}{heard}"
+    return (
+        f"{result.name}: no leak was found ({', '.join(looked) or 'nothing counts as one'}).{refused}{unknown}{heard}"
+    )
 
 
 def audit_page(result: AuditResult) -> str:
     """Return the Markdown page of an audit."""
-    return render("audit.md.j2", **_values(escaped(result)))
+    return render("audit.md.j2", tables=_tables(result), **_values(escaped(result)))
+
+
+def _tables(result: AuditResult) -> dict[str, Table]:
+    """Return the tables of the page, with the first copies only."""
+    tables = audit_tables(result)
+    return tables | ({"copies": copies_table(result, SHOWN)} if "copies" in tables else {})
 
 
 def _values(result: AuditResult) -> dict[str, Any]:
@@ -186,13 +179,11 @@ def _values(result: AuditResult) -> dict[str, Any]:
         "headline": headline(result),
         "verdicts": verdicts(result),
         "worth": worth_text(result),
-        "between": [between_row(one) for one in result.between],
-        "copies": [copy_row(pair) for pair in result.copies[:SHOWN]],
         "stamps": stamp_texts(result.notes),
     }
 
 
-def write_audit(audited: Audited, folder: str | Path, listen: int = 0) -> Path:
+def write_audit(audited: Audited, folder: str | Path, listen: int = 0, formats: Formats = PAGE_ONLY) -> Path:
     """Write ``report.md``, ``report.html`` and ``audit.json``, and the recordings of the worst pairs to listen to.
 
     Parameters
@@ -200,7 +191,9 @@ def write_audit(audited: Audited, folder: str | Path, listen: int = 0) -> Path:
     audited : Audited
     folder : str or Path
     listen : int, default=0
-        Pairs of copies to listen to. Their recordings are written to the folder ``evidence``.
+        Pairs of copies to listen to. Their recordings are written to the folder ``evidence``, instead of earlier ones.
+    formats : Formats
+        Of the tables.
 
     Returns
     -------
@@ -209,11 +202,23 @@ def write_audit(audited: Audited, folder: str | Path, listen: int = 0) -> Path:
     """
     place = Path(folder)
     audited.result.save(place / RESULT)
-    remove_files(place, ["report.md", "report.html"])
-    return write_pages(audited.result, place, _evidence(audited, place, listen))
+    remove_files(place, ["report.md", "report.html", *(file for pair in _heard(place) for file in pair)])
+    return write_pages(audited.result, place, _evidence(audited, place, listen), formats)
 
 
-def write_pages(result: AuditResult, folder: Path, players: Sequence[tuple[str, str]] | None = None) -> Path:
+def _heard(folder: Path) -> list[tuple[str, str]]:
+    """Return the recordings to listen to that are in a folder."""
+    numbers = range(1, MOST_HEARD + 1)
+    found = ((f"{EVIDENCE}/{number:02d}-first.wav", f"{EVIDENCE}/{number:02d}-second.wav") for number in numbers)
+    return [(one, other) for one, other in found if (folder / one).is_file() and (folder / other).is_file()]
+
+
+def write_pages(
+    result: AuditResult,
+    folder: Path,
+    players: Sequence[tuple[str, str]] | None = None,
+    formats: Formats = PAGE_ONLY,
+) -> Path:
     """Write the pages of a stored audit, and return the path of the HTML page.
 
     Parameters
@@ -222,13 +227,14 @@ def write_pages(result: AuditResult, folder: Path, players: Sequence[tuple[str, 
     folder : Path
     players : sequence of (str, str), optional
         Recordings of the first pairs; by default those that are in the folder.
+    formats : Formats
+        Of the tables.
     """
-    if players is None:
-        found = (tuple(f"{EVIDENCE}/{number:02d}-{which}.wav" for which in WHICH) for number in range(1, SHOWN + 1))
-        players = [(one, other) for one, other in found if (folder / one).is_file() and (folder / other).is_file()]
+    players = _heard(folder) if players is None else players
+    write_tables(audit_tables(result), folder, formats.tables)
     write_text(folder / "report.md", audit_page(result))
     page = environment(autoescape=True, trim_blocks=True).get_template("audit.html.j2")
-    return write_text(folder / "report.html", page.render(**_values(result), players=players))
+    return write_text(folder / "report.html", page.render(**_values(result), tables=_tables(result), players=players))
 
 
 def _evidence(audited: Audited, folder: Path, listen: int) -> list[tuple[str, str]]:

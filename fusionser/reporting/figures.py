@@ -137,7 +137,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
         panel: list(dict.fromkeys(_row(result) for result in results if _panel(result) == panel))
         for panel in dict.fromkeys(map(_panel, results))
     }
-    settings = list(dict.fromkeys(result.protocol.setting for result in results))
+    settings = list(dict.fromkeys(result.protocol.known for result in results))
     protocols = list(dict.fromkeys(result.protocol.name for result in results))
     heights = [1.0 + 0.3 * len(names) for names in rows.values()]
     figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights)), layout="constrained")
@@ -152,7 +152,7 @@ def study_figure(results: Sequence[Result]) -> Figure:
         axes.tick_params(labelbottom=True)
     for result in results:
         number, row = protocols.index(result.protocol.name), rows[_panel(result)].index(_row(result))
-        axes = grid[list(rows).index(_panel(result))][settings.index(result.protocol.setting)]
+        axes = grid[list(rows).index(_panel(result))][settings.index(result.protocol.known)]
         _draw_score(axes, result, row + 0.18 * (number - (len(protocols) - 1) / 2), number)
     for axes in grid[-1]:
         axes.set_xlabel("UAR, %")

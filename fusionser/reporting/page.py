@@ -213,7 +213,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         groups=study_groups(results),
         tables=tables,
         table_count=across_tables(study_groups(results))[0],
-        settings_used={result.protocol.setting for result in results},
+        settings_used={name for result in results for name in result.protocol.known.split(", ")},
         mostly=one_sided(results),
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),

@@ -118,6 +118,10 @@ def _raters(columns: Sequence[str], agreement: float | None, unsettled: int, lab
     return f"emotions are those with most votes of {counted(len(columns), 'rater')}{agreed}{apart}{renamed}"
 
 
+def _span(least: int, most: int) -> str:
+    return counted(most, "vote") if least == most else f"{least} to {most} votes"
+
+
 def _few(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
@@ -199,6 +203,15 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "initial-weights": lambda value: f"{value['network']} starts from {value['weights'] or 'random weights'}",
     "raters": lambda value: _raters(**value),
+    "soft-labels": lambda ends: (
+        f"trained on the shares of the votes of raters ({_span(*ends)} per recording); scores and calibration "
+        "error go by most votes"
+    ),
+    "majority-labels": lambda name: f"{name} learns the emotions with most votes; only the networks learn the shares",
+    "votes-cross-entropy": lambda value: (
+        f"cross-entropy of the probabilities with the shares of the votes: {value['nats']:.3f} nats (at best "
+        f"{value['least']:.3f})"
+    ),
     "licence": lambda value: f"{value['what']}: {value['licence']}",
     "pretrained": lambda value: (
         f"pretrained: {value['what']} on {value['on']} (licence: {value['licence']}); may have heard these clips"
@@ -303,7 +316,7 @@ def one_sided(results: Sequence[Result]) -> list[str]:
             tested = ", ".join(fold.name for fold in result.folds) if len(result.folds) <= 2 else result.protocol.name
             lines.append(
                 f"{result.classifier} with {result.features_name} on {', '.join(result.corpora)} "
-                f"({result.protocol.setting}, tested on {tested}): "
+                f"({result.protocol.known}, tested on {tested}): "
                 f"{percent(float(share))} % of the answers are '{result.classes[answers.argmax()]}'"
             )
     return lines

@@ -127,7 +127,7 @@ def _facts(result: AnyResult) -> dict[str, str]:
         "corpora": result.corpus,
         "protocol": protocol.name + settings_text(protocol.settings),
         "folds": str(len(result.folds)),
-        "setting": protocol.setting,
+        "setting": protocol.known,
         "selection": selection_text(protocol.selection),
         "speaker_independent": "yes" if protocol.speaker_independent else "no",
         "stamps": "; ".join(stamp_texts(protocol.stamps)),

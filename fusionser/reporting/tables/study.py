@@ -97,7 +97,7 @@ def _scores(group: Sequence[Result], name: str, report: str, what: str, calibrat
     rows = [
         Row(
             [
-                result.protocol.setting,
+                result.protocol.known,
                 Cell(
                     f"{result.features_name}{'*' if result.protocol.gender_given else ''} ({result.feature_count})",
                     result.features_name,
@@ -131,7 +131,7 @@ def _group_table(
 
 
 def _named(result: Result) -> list[Cell | str]:
-    return [result.protocol.setting, result.features_name, result.classifier]
+    return [result.protocol.known, result.features_name, result.classifier]
 
 
 def _by_corpus(group: Sequence[Result], name: str, report: str, what: str) -> Table:
