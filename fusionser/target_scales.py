@@ -73,7 +73,7 @@ class TargetScales:
 
     def standard(self, targets: Array) -> Array:
         """Return numbers in the scale of the network."""
-        return (np.asarray(targets, dtype=np.float64).reshape(len(targets), -1) - self.center) / self.scale
+        return (np.asarray(targets, dtype=np.float64).reshape(len(targets), len(self)) - self.center) / self.scale
 
     def restored(self, outputs: Array) -> Array:
         """Return the numbers that outputs of the network stand for, within the range of the training rows."""

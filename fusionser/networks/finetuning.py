@@ -19,7 +19,7 @@ from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, ModelFo
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Network, full_precision
-from fusionser.networks.weights import check_tensors, metadata_of
+from fusionser.networks.weights import check_tensors, metadata_of, saved
 from fusionser.optional import optional_package
 
 __all__ = ["FinetunedEncoder", "TransformersFinetuned"]
@@ -248,10 +248,8 @@ class TransformersFinetuned(DeepExtractor):
 
     def pack(self) -> bytes:
         """Return the trained weights, and the hash of the pretrained model, as the bytes of a safetensors file."""
-        from safetensors.torch import save
-
         scales = {} if self.scales_ is None else self.scales_.texts()
-        return save(self._changed(), {BASE: self._folder().weights(), **scales})
+        return saved(self._changed(), {BASE: self._folder().weights(), **scales})
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Restore the network. Raise `ValueError` if the weights do not fit, or are for another pretrained model."""

@@ -12,7 +12,7 @@ from fusionser.checksums import with_checksum, without_checksum
 from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
 
-__all__ = ["check_tensors", "keep", "metadata_of", "pack_network", "read_kept", "unpack_network"]
+__all__ = ["check_tensors", "keep", "metadata_of", "pack_network", "read_kept", "saved", "unpack_network"]
 
 Built = TypeVar("Built", bound=Network)
 
@@ -20,7 +20,20 @@ Built = TypeVar("Built", bound=Network)
 def pack_network(network: Network, metadata: dict[str, str] | None = None) -> bytes:
     """Return a network's weights and buffers as the bytes of a safetensors file, with metadata in its header."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    return save(tensors, metadata)
+    return saved(tensors, metadata)
+
+
+def saved(tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Return tensors as the bytes of a safetensors file, the same bytes for the same tensors and metadata."""
+    content = save(tensors, metadata)
+    if metadata is None or len(metadata) < 2:
+        return content
+    # safetensors writes metadata in random order. The header is JSON; its size comes first, as eight bytes.
+    size = int.from_bytes(content[:8], "little")
+    header = {**json.loads(content[8 : 8 + size]), "__metadata__": dict(sorted(metadata.items()))}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def keep(content: bytes, path: Path) -> None:

@@ -120,7 +120,8 @@ class LateFusion(TableRegressor, MemberEstimator):
             self.weights_ = {}
             # The columns are few and on one scale, so the default regularisation suffices.
             ridge = Ridge(alpha=1.0).fit(np.concatenate(list(stacked), axis=1), scaled)
-            self.stack_ = np.column_stack([ridge.intercept_, ridge.coef_])
+            # Of a single target, scikit-learn gives a vector.
+            self.stack_ = np.column_stack([ridge.intercept_, ridge.coef_.reshape(self.n_targets_, -1)])
 
     def _standard(self, member: TableRegressor, X: Any) -> Array:
         """Return the numbers of a member, in the scale of this fusion."""
