@@ -4,7 +4,9 @@ import io
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 from skops import io as skops_io
 from skops_files import X, nodes_of, packed, unpacked
 
@@ -13,7 +15,7 @@ from fusionser.classifiers import RandomForest as ForestOfClasses
 from fusionser.classifiers.booster import check_regression_booster
 from fusionser.errors import ModelFileError
 from fusionser.estimators import dump_estimators, load_estimators
-from fusionser.regressors import MLP, SVM, RandomForest, XGBoost
+from fusionser.regressors import LSTM, MLP, SVM, BiLSTM, LateFusion, RandomForest, XGBoost
 from fusionser.scaling import BlockScaler
 
 Y = np.c_[X[:, 0], 10 * X[:, 1]]
@@ -183,11 +185,98 @@ def test_boosters_that_do_not_fit_are_refused(booster, change, message):
         check_regression_booster(hostile, 2, 3)
 
 
-def test_weights_of_another_perceptron_are_refused():
-    fitted, other = MLP(epochs=1).fit(X, Y), MLP(epochs=1).fit(X, Y[:, 0])
+@pytest.mark.parametrize(
+    "network", [MLP(epochs=1), LSTM(epochs=1, units=4), BiLSTM(epochs=1, units=4)], ids=["mlp", "lstm", "bilstm"]
+)
+def test_weights_of_another_network_are_refused(network):
+    fitted, other = clone(network).fit(X, Y), clone(network).fit(X, Y[:, 0])
     parts = fitted.pack()
     with pytest.raises(ValueError, match="expected"):
         other.unpack(parts)
+    with pytest.raises(ValueError, match="cannot be read"):
+        other.unpack({name: part[:-9] for name, part in parts.items()})
+    fitted.unpack(parts)
+    assert fitted.predict(X).shape == Y.shape
+
+
+def weightless(network):
+    """Return a fitted network without its weights, which are in another part of a file."""
+    fitted = clone(network).fit(X, Y)
+    fitted.pack()
+    del fitted.history_
+    return fitted.set_params(cache=True)
+
+
+NETWORKS = {
+    "a scale of 0": (MLP(epochs=1), lambda one: _set(one, "scale_", np.zeros(2)), "is not positive"),
+    "a center too few": (LSTM(epochs=1, units=4), lambda one: _set(one, "center_", np.zeros(1)), "one for each"),
+    "a range without end": (
+        BiLSTM(epochs=1, units=4),
+        lambda one: _set(one, "high_", np.full(2, np.inf)),
+        "the ranges",
+    ),
+    "a range that ends first": (LSTM(epochs=1, units=4), lambda one: _set(one, "low_", one.high_ + 1), "ends before"),
+    "no range": (BiLSTM(epochs=1, units=4), lambda one: delattr(one, "low_"), "low_"),
+}
+
+
+@pytest.mark.parametrize(("network", "change", "message"), NETWORKS.values(), ids=NETWORKS)
+def test_networks_whose_scales_do_not_fit_are_refused(network, change, message):
+    fitted = weightless(network)
+    loaded(dumped(fitted), type(fitted))
+    with pytest.raises(ModelFileError, match=message):
+        loaded(changed(fitted, change), type(fitted))
+
+
+def test_more_units_than_the_weights_have_are_refused():
+    fitted = LSTM(epochs=1, units=4).fit(X, Y)
+    parts = fitted.pack()
+    for units in (5, 1000):
+        with pytest.raises(ValueError, match="expected"):
+            fitted.set_params(units=units).unpack(parts)
+
+
+def late(method):
+    """Return a late fusion of a forest and of a block of predicted numbers."""
+    table = pd.DataFrame(X, columns=["a__x", "net__crossfitted_predicted_1", "net__crossfitted_predicted_2"])
+    return LateFusion(regressor=RandomForest(n_estimators=2), method=method).fit(table, Y)
+
+
+FUSIONS = {
+    "a member too few": ("average", lambda one: one.members_.clear(), "members differ"),
+    "a fusion as a member": (
+        "average",
+        lambda one: one.members_.update(columns=late("average")),
+        "where a regressor is expected",
+    ),
+    "a classifier as a member": (
+        "average",
+        lambda one: one.members_.update(columns=ForestOfClasses(n_estimators=1).fit(X[:, :1], ["a", "b"] * 30)),
+        "where a regressor is expected",
+    ),
+    "a member of other targets": (
+        "average",
+        lambda one: one.members_.update(columns=RandomForest(n_estimators=1).fit(X[:, :1], Y[:, 0])),
+        "different columns or targets",
+    ),
+    "columns of nobody": ("average", lambda one: one.answered_["net"].append("b__y"), "columns differ"),
+    "a weight that is not finite": ("weighted", lambda one: one.weights_.update(net=np.nan), "not finite"),
+    "a weight of nobody": ("weighted", lambda one: one.weights_.update(other=0.5), "belong to other members"),
+    "a stack too small": ("stacked", lambda one: _set(one, "stack_", one.stack_[:, :3].copy()), "belongs to other"),
+    "a stack that is not finite": ("stacked", lambda one: _set(one, "stack_", one.stack_ * np.nan), "not finite"),
+    "no stack": ("stacked", lambda one: _set(one, "stack_", None), "not finite"),
+    "another method": ("average", lambda one: _set(one, "method", "best"), "members differ"),
+    "a scale of 0": ("average", lambda one: _set(one, "scale_", np.zeros(2)), "is not positive"),
+}
+
+
+@pytest.mark.parametrize(("method", "change", "message"), FUSIONS.values(), ids=FUSIONS)
+def test_late_fusions_whose_parts_do_not_fit_are_refused(method, change, message):
+    fitted = late(method)
+    table = pd.DataFrame(X, columns=list(fitted.feature_names_in_))
+    np.testing.assert_array_equal(loaded(dumped(fitted), LateFusion).predict(table), fitted.predict(table))
+    with pytest.raises(ModelFileError, match=message):
+        loaded(changed(fitted, change), LateFusion)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +286,7 @@ def test_weights_of_another_perceptron_are_refused():
         ("targets", ["one", "one"], "targets are not names that differ"),
         ("targets", [], "its card is refused"),
         ("classes", ["sad"], "its card is refused"),
-        ("classifier", "lstm", "needs the regressor 'lstm'"),
+        ("classifier", "knn", "needs the regressor 'knn'"),
     ],
 )
 def test_cards_that_belong_to_other_regressors_are_refused(number_model, tmp_path, field, value, message):

@@ -368,12 +368,8 @@ def test_models_come_back_and_predict_the_same_numbers(voices, tmp_path, way):
     clips = pd.read_csv(voices)["file"].tolist()[::15]
     again = load_model(files[0])
     pd.testing.assert_frame_equal(model.predict(clips), again.predict(clips))
-    assert model.predict(clips)["level"].between(-40, -12).all() or way in (
-        "units",
-        "out of fold",
-        "weighted",
-        "stacked",
-    )
+    if way in ("alone", "average", "bilstm"):
+        assert model.predict(clips)["level"].between(-40, -12).all()
     adapted = again.adapt(pd.read_csv(voices)["file"].tolist()[:30]) if way in ("units", "average") else again
     assert np.isfinite(adapted.predict(clips)["level"]).all()
 
