@@ -27,6 +27,7 @@ from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
 from fusionser.networks.recurrent import FrameExtractor
 from fusionser.registry import AUGMENTATIONS, CONDITIONS, FRONT_ENDS
+from fusionser.regressors.neural import NetworkRegressor
 from fusionser.splits.protocols import Protocol
 from fusionser.studies.recipe import recipe_names
 
@@ -95,8 +96,11 @@ def test_every_classifier_is_registered_and_every_wrapper_may_be_loaded():
     assert set(classifiers.CLASSIFIERS.values()) == kinds
 
 
-def test_every_regressor_is_registered():
-    assert set(regressors.REGRESSORS.values()) == subclasses(regressors.TableRegressor)
+def test_every_regressor_is_registered_and_late_fusion_may_be_loaded():
+    fusion = regressors.LateFusion
+    assert f"{fusion.__module__}.{fusion.__qualname__}" in estimators.PARTS
+    kinds = subclasses(regressors.TableRegressor) - {NetworkRegressor, fusion}
+    assert set(regressors.REGRESSORS.values()) == kinds
 
 
 def test_every_network_has_an_extractor_or_a_head_and_says_its_layers():

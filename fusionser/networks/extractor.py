@@ -32,14 +32,13 @@ from fusionser.networks.corpora import corpora_of
 from fusionser.networks.inference import embedding_of, logits_of
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
-from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.soft_labels import shares_of
+from fusionser.networks.targets import LearnsTargets, spread
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
-from fusionser.networks.weights import metadata_of, pack_network, unpack_network
+from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.splits.inner_folds import InnerFolds
 from fusionser.splits.validation_rows import given_validation
-from fusionser.target_scales import TargetScales
 from fusionser.waveform import Rates
 
 __all__ = ["DeepExtractor"]
@@ -52,7 +51,7 @@ LEAST = 1e-12
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
+class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
     """A network that is trained to classify, and whose hidden units or class scores are used as features.
 
     If y is numbers of shape (n_rows, n_targets), the network learns to predict these instead: they are standardised,
@@ -157,7 +156,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             validation_rows = self.rows(given.rows), given.labels
         self._learn_targets(labels)
         if validation_rows is None:
-            trained, held = hold_out(rows, _spread(labels), self.validation, self.random_state or 0, self.validate_by)
+            trained, held = hold_out(rows, spread(labels), self.validation, self.random_state or 0, self.validate_by)
             validation, validation_labels = rows.iloc[held], labels[held]
         else:
             trained = np.arange(len(labels))
@@ -292,42 +291,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
 
     def _restore_targets(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Set the classes, or the scales of the numbers in a file, which may be a stranger's."""
-        self.scales_ = TargetScales.read(metadata_of(content))
-        if bool(len(classes)) == (self.scales_ is not None):
-            raise ValueError("the network was trained for another task than that of the model")
-        self.classes_, self.history_ = classes, []
+        self._read_targets(content, classes)
+        self.history_ = []
         self.input_shape_ = self.resolved_front_end().array_shape()
-
-    def _learn_targets(self, labels: npt.NDArray[Any]) -> None:
-        """Note the classes of the labels, or the scales of the numbers."""
-        self.classes_, self.scales_ = np.zeros(0), None
-        if labels.ndim == 2:
-            self.check_for_numbers()
-            self.scales_ = TargetScales.of(labels)
-            return
-        self.classes_ = np.unique(labels)
-        if len(self.classes_) < 2:
-            raise SettingsError(
-                f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
-            )
-
-    def _encoded(self, labels: Any) -> npt.NDArray[Any]:
-        """Return labels as the network takes them: the index of each class, or standardised numbers."""
-        if self.scales_ is not None:
-            numbers = labels_of(labels, len(labels))
-            if numbers.shape[1:] != (len(self.scales_),):
-                raise SettingsError(
-                    f"the validation rows have labels of shape {numbers.shape}; expected {len(self.scales_)} numbers "
-                    "for each"
-                )
-            return self.scales_.standard(numbers).astype(np.float32)
-        if unknown := sorted(set(labels) - set(self.classes_)):
-            raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
-        return np.searchsorted(self.classes_, np.asarray(labels)).astype(np.int64)
-
-    def _fitted_scales(self) -> TargetScales | None:
-        check_is_fitted(self, "network_")
-        return self.scales_
 
     def _outputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return the outputs of the network: the logit of each class, or each number, standardised."""
@@ -357,8 +323,3 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
         """Return training inputs, the row of each, and groups of interchangeable inputs (see `Batches`)."""
         return self._inputs(rows.iloc[trained]), trained, None
-
-
-def _spread(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return what held-out rows have in the same shares as the others: their classes; nothing for numbers."""
-    return np.zeros(len(labels), dtype=np.intp) if labels.ndim == 2 else labels
