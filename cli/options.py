@@ -371,7 +371,7 @@ class FrontEnd(Group):
         "names, or patterns such as 'smile__*'.",
         flag="--columns",
     )
-    network: str | None = option("Network that classifies by itself, without features: {networks}.")
+    network: str | None = option("Network that answers by itself, without features: {networks}.")
     gender: str | None = option(
         "Gender as a feature: {gender_features}. given reads the labels, estimated (the default where a preset has it) "
         "the voice."
@@ -412,10 +412,12 @@ class Training(Group):
     panel = "Classifier"
     classifier: str | None = option("Classifier of the features, by default svm: {classifiers}.")
     fusion: str | None = option(
-        "{fusions}. early gives all columns to the classifier; the others fuse the probabilities of the classifier and "
-        "of each network, or, without networks, of one classifier per block."
+        "{fusions}. early gives all columns to the classifier; the others fuse the probabilities (with --targets, the "
+        "predicted numbers) of the classifier and of each network, or, without networks, of one classifier per block."
     )
-    cross_fit: int | None = option("Number of inner folds from which training rows get their class scores; 0 is none.")
+    cross_fit: int | None = option(
+        "Number of inner folds from which training rows get their class scores or predicted numbers; 0 is none."
+    )
     scaling: str | None = option(SCALING_HELP)
     equal_blocks: bool | None = option(
         "Give every block of features the same weight.", flag="--equal-blocks/--unequal-blocks"

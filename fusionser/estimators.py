@@ -20,7 +20,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from fusionser.archive import EARLIEST, check_sizes
-from fusionser.classifiers import MemberClassifier, TableEstimator
+from fusionser.classifiers import MemberEstimator, TableEstimator
 from fusionser.classifiers.bounds import check_machine, check_nodes, check_regression_machine, expect
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.legacy import MODULES, current_column
@@ -42,6 +42,7 @@ PARTS = frozenset(
         "fusionser.classifiers.bagging.BalancedBagging",
         "fusionser.classifiers.late.LateFusion",
         "fusionser.classifiers.svm.BalancedSVC",
+        "fusionser.regressors.late.LateFusion",
         "fusionser.scaling.BlockScaler",
         "fusionser.scaling.BoundedScaler",
         "sklearn.calibration.CalibratedClassifierCV",
@@ -147,9 +148,10 @@ def bare(classifier: Fitted) -> Fitted:
         copied.set_params(device=ANYWHERE if isinstance(copied, NetworkTraining) else "cpu")
     if isinstance(copied, NetworkTraining):
         copied.set_params(cache=True)
-    if isinstance(copied, MemberClassifier):
+    if isinstance(copied, MemberEstimator):
         copied.members_ = {name: bare(member) for name, member in copied.members_.items()}
-        copied.classifier = None if copied.classifier is None else bare(copied.classifier)
+        unfitted = getattr(copied, copied.MEMBER)
+        setattr(copied, copied.MEMBER, None if unfitted is None else bare(unfitted))
     return copied
 
 

@@ -241,7 +241,7 @@ def evaluate_prepared(
         )
     result = Result(
         **{name: getattr(evaluation, name) for name in SCORES},
-        **_described(prepared, split, estimator, evaluation, n_classes=len(evaluation.classes)),
+        **_described(prepared, split, estimator, evaluation, n_outputs=len(evaluation.classes)),
         confusion=evaluation.confusion.tolist(),
         speaker_confusions={name: matrix.tolist() for name, matrix in evaluation.speaker_confusions.items()},
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
@@ -269,7 +269,7 @@ def evaluate_dimensions_prepared(
     result = DimensionResult(
         targets=spec.targets,
         **{name: getattr(evaluation, name) for name in DIMENSION_SCORES},
-        **_described(prepared, split, estimator, evaluation),
+        **_described(prepared, split, estimator, evaluation, n_outputs=len(spec.targets)),
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
     )
     return result, evaluation
@@ -286,7 +286,7 @@ def _described(
     split: Protocol,
     estimator: Any,
     evaluation: Evaluation | DimensionEvaluation,
-    n_classes: int = 0,
+    n_outputs: int,
 ) -> dict[str, Any]:
     """Return the fields of a result that say what was evaluated, and on what."""
     spec, features = prepared.spec, configured_features(prepared.spec, prepared.extractor)
@@ -302,7 +302,7 @@ def _described(
         "spec": spec,
         "features": settings,
         "features_name": spec.features_name,
-        "feature_count": features.column_count(n_classes),
+        "feature_count": features.column_count(n_outputs),
         "digests": digests_of(features),
         "classifier": decided_by(spec, prepared.extractor),
         "classifier_settings": classifier_settings(spec, estimator),
@@ -453,7 +453,9 @@ def _fit_numbers(
     if split is not None:
         estimated, _ = evaluate_dimensions_prepared(prepared, split, resources=resources, progress=progress)
         estimate = _public(estimated)
-    pipeline, settings = _fitted(prepared, rows, rows[targets].to_numpy(dtype=float), resources)
+    numbers = rows[targets].to_numpy(dtype=float)
+    # No step sees the numbers, but for those that it is fitted to.
+    pipeline, settings = _fitted(prepared, rows.drop(columns=targets), numbers, resources)
     facts = _card_facts(prepared.spec, prepared.corpora, rows, pipeline, settings)
     return pipeline, ModelCard(**facts, classes=(), targets=tuple(targets), estimate=estimate)
 

@@ -307,6 +307,8 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "random-forest": "regressors.random_forest:RandomForest",
         "xgboost": "regressors.gradient_boosting:XGBoost",
         "mlp": "regressors.neural:MLP",
+        "lstm": "regressors.neural:LSTM",
+        "bilstm": "regressors.neural:BiLSTM",
     },
     "corpora": {
         "ravdess": "corpora.ravdess:Ravdess",

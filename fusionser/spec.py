@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 NETWORK_ALONE_TEXT = (
-    "--network classifies by itself; leave out --classifier, --scaling, --tune, --fusion and --cross-fit, or name the "
+    "--network answers by itself; leave out --classifier, --scaling, --tune, --fusion and --cross-fit, or name the "
     "network in --blocks"
 )
 
@@ -239,7 +239,7 @@ class NetworksSpec(Spec):
     epochs : int, optional
         Replaces each network's own number of epochs.
     cross_fit : int, default=0
-        Inner folds for the cross-fitted class scores of the training rows, as in `DeepExtractor`.
+        Inner folds for the cross-fitted class scores, or numbers, of the training rows, as in `DeepExtractor`.
     precision : {"float32", "bfloat16"}, default="float32"
     weights : str, optional
         File of initial weights, for extractors that support it such as `VGG16Extractor`.
@@ -309,7 +309,7 @@ class PipelineSpec(Spec):
     ----------
     features : FeaturesSpec
     network : str, optional
-        A key of `NETWORKS`: classify with this network alone, without features, fusion or classifier.
+        A key of `NETWORKS`: predict with this network alone, without features, fusion or classifier.
     rows : RowsSpec
     networks : NetworksSpec
     fusion : str, default="early"
@@ -377,9 +377,7 @@ class PipelineSpec(Spec):
             )
         rows, default = self.rows, RowsSpec()
         needs_classes = {
-            "--network": self.network is not None,
             "--soft-labels": self.soft_labels,
-            f"--fusion {self.fusion}": self.fusion != EARLY,
             f"--imbalance {rows.imbalance}": rows.imbalance != default.imbalance,
             "--impose-imbalance": rows.impose_imbalance is not None,
             f"--augment-classes {rows.augment_classes}": rows.augment_classes != default.augment_classes,
@@ -394,8 +392,8 @@ class PipelineSpec(Spec):
         if self.features.named:
             raise ValueError("got --network with --preset, --blocks or --columns; a network reads the recording itself")
         if self.features.gender is not None:
-            raise ValueError("got --network with --gender; a network that classifies by itself uses no other feature")
-        # Results store a scaling, although the class scores of a network are not scaled.
+            raise ValueError("got --network with --gender; a network that answers by itself uses no other feature")
+        # Results store a scaling, although the answers of a network are not scaled.
         own = self.classifier.model_copy(update={"scaling": None})
         scaled = self.classifier.scaling not in (None, DEFAULT_SCALING)
         if self.fusion != EARLY or self.networks.cross_fit or own != ClassifierSpec() or scaled:

@@ -61,11 +61,11 @@ def test_a_network_of_a_paper_is_an_ordinary_choice(command, demo_folder, tmp_pa
     ("options", "message"),
     [
         (["--network", "lstm"], "unknown network 'lstm'"),
-        (["--network", "crnn", "--classifier", "svm"], "--network classifies by itself; leave out --classifier"),
+        (["--network", "crnn", "--classifier", "svm"], "--network answers by itself; leave out --classifier"),
         (["--network", "crnn", "--blocks", "mfcc"], "a network reads the recording itself"),
         (
             ["--network", "crnn", "--gender", "estimated"],
-            "got --network with --gender; a network that classifies by itself",
+            "got --network with --gender; a network that answers by itself",
         ),
         (["--network", "crnn", "--duration", 0.5], "pools of 2, 4, 4, 4 need 128 or more"),
     ],

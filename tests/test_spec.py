@@ -190,9 +190,9 @@ def test_a_specification_cannot_be_changed_and_a_changed_copy_is_checked():
         ({"rows": {"augment_classes": "scarce"}}, "--augment-classes scarce needs --augment"),
         ({"network": "crnn", "features": {"preset": "wide"}}, "a network reads the recording itself"),
         ({"network": "crnn", "features": {"gender": "given"}}, "got --network with --gender"),
-        ({"network": "crnn", "fusion": "average"}, "--network classifies by itself"),
-        ({"network": "crnn", "classifier": {"name": "mlp"}}, "--network classifies by itself"),
-        ({"network": "crnn", "networks": {"cross_fit": 2}}, "--network classifies by itself"),
+        ({"network": "crnn", "fusion": "average"}, "--network answers by itself"),
+        ({"network": "crnn", "classifier": {"name": "mlp"}}, "--network answers by itself"),
+        ({"network": "crnn", "networks": {"cross_fit": 2}}, "--network answers by itself"),
     ],
 )
 def test_what_means_nothing_is_told_with_what_there_is(tmp_path, part, names_told):

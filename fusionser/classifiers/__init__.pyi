@@ -3,6 +3,7 @@ import fusionser.registry as registry
 from .bagging import BAGGING as BAGGING
 from .bagging import BalancedBagging as BalancedBagging
 from .base import MemberClassifier as MemberClassifier
+from .base import MemberEstimator as MemberEstimator
 from .base import Parts as Parts
 from .base import TableClassifier as TableClassifier
 from .base import TableEstimator as TableEstimator

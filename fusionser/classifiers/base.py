@@ -15,7 +15,7 @@ from fusionser.checks import check_present
 from fusionser.errors import SettingsError
 from fusionser.scaling import split_carried
 
-__all__ = ["MemberClassifier", "Parts", "TableClassifier", "TableEstimator"]
+__all__ = ["MemberClassifier", "MemberEstimator", "Parts", "TableClassifier", "TableEstimator"]
 
 Array = npt.NDArray[Any]
 
@@ -31,6 +31,12 @@ class TableEstimator(BaseEstimator):
     def _features(self, X: Any) -> Array:
         check_is_fitted(self)
         return validate_data(self, split_carried(X)[1], dtype=np.float64, reset=False)
+
+    def _own_columns(self, X: Any) -> Any:
+        """Return the columns that were given in training; others of a table may be for other estimators."""
+        names = getattr(self, "feature_names_in_", None)
+        carried, _ = split_carried(X)
+        return X if names is None else X[[*([] if carried is None else carried), *names]]
 
     def check_loaded(self) -> None:
         """Raise `ValueError` if parts that were loaded from a file cannot belong to this estimator."""
@@ -122,10 +128,17 @@ class Parts(Mapping[str, bytes]):
         return Parts(self._parts, f"{self._prefix}{prefix}", self.used)
 
 
-class MemberClassifier(TableClassifier):
-    """A classifier made of other classifiers, which are in ``members_`` by name."""
+class MemberEstimator(TableEstimator):
+    """An estimator made of others, which are in ``members_`` by name."""
 
-    members_: dict[str, TableClassifier]
+    MEMBER: ClassVar[str] = "classifier"
+    """Name of the parameter that the members are clones of."""
+
+    members_: dict[str, Any]
+
+    def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Return checked columns and labels."""
+        raise NotImplementedError
 
     def _whole(self, X: Any, y: Any) -> tuple[pd.DataFrame, list[str], Array]:
         """Return a table of carried columns and checked features, the names of its features, and the labels."""
@@ -138,14 +151,6 @@ class MemberClassifier(TableClassifier):
 
     def _names(self, values: Array) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]
-
-    def _check_member(self, member: Any, columns: int, never: type) -> None:
-        """Raise `ValueError` if a member is not a classifier, is of the type `never`, or fits other data."""
-        if not isinstance(member, TableClassifier) or isinstance(member, never):
-            raise ValueError(f"a {type(member).__name__} where a classifier is expected")
-        if member.n_features_in_ != columns or list(member.classes_) != list(self.classes_):
-            raise ValueError("a member was fitted to different columns or classes")
-        member.check_loaded()
 
     def pack(self) -> dict[str, bytes]:
         """Remove and return the members' parts with a file format of their own."""
@@ -160,3 +165,17 @@ class MemberClassifier(TableClassifier):
         given = parts if isinstance(parts, Parts) else Parts(parts)
         for name, member in self.members_.items():
             member.unpack(given.under(f"members/{name}/"))
+
+
+class MemberClassifier(TableClassifier, MemberEstimator):
+    """A classifier made of other classifiers."""
+
+    members_: dict[str, TableClassifier]
+
+    def _check_member(self, member: Any, columns: int, never: type) -> None:
+        """Raise `ValueError` if a member is not a classifier, is of the type `never`, or fits other data."""
+        if not isinstance(member, TableClassifier) or isinstance(member, never):
+            raise ValueError(f"a {type(member).__name__} where a classifier is expected")
+        if member.n_features_in_ != columns or list(member.classes_) != list(self.classes_):
+            raise ValueError("a member was fitted to different columns or classes")
+        member.check_loaded()

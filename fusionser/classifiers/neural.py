@@ -23,7 +23,7 @@ from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation
 
-__all__ = ["LSTM", "MLP", "BiLSTM", "check_hidden"]
+__all__ = ["LSTM", "MLP", "BiLSTM", "check_hidden", "check_recurrent", "recurrent"]
 
 MOST_STEPS = 64
 MOST_LAYERS = 16
@@ -34,6 +34,22 @@ def check_hidden(hidden: Any) -> None:
     if isinstance(hidden, str) or np.ndim(hidden) != 1 or len(hidden) > MOST_LAYERS:
         raise SettingsError(f"hidden is {hidden!r}; expected a list of at most {MOST_LAYERS} numbers of units")
     check_units(hidden=hidden)
+
+
+def check_recurrent(units: Any, dropout: Any, step_size: Any) -> None:
+    """Raise `SettingsError` unless these are parameters of a recurrent network on columns."""
+    check_units(units=units)
+    check_dropout(dropout)
+    if step_size is not None:
+        check_units(step_size=step_size)
+
+
+def recurrent(
+    n_inputs: int, n_outputs: int, step_size: int | None, units: int, bidirectional: bool, dropout: float
+) -> VectorRecurrent:
+    """Build `VectorRecurrent`; without `step_size`, the smallest number of columns per step with at most 64 steps."""
+    size = step_size or -(-n_inputs // MOST_STEPS)
+    return VectorRecurrent(n_inputs, n_outputs, size, units, bidirectional, dropout)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -115,12 +131,6 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
     def _shares(self, X: Any, labels: Array, kept: Any = slice(None)) -> Array | None:
         """Return the shares of the votes for the kept rows; None without `soft_labels`."""
         return shares_of(X, labels, self.classes_)[kept] if self.soft_labels else None
-
-    def _own_columns(self, X: Any) -> Any:
-        """Return the columns that this network was given in training; others of a table may be for other networks."""
-        names = getattr(self, "feature_names_in_", None)
-        carried, _ = split_carried(X)
-        return X if names is None else X[[*([] if carried is None else carried), *names]]
 
     def _validation(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return given validation rows as checked columns and labels."""
@@ -246,15 +256,11 @@ class LSTM(NetworkClassifier):
 
     def check_network(self) -> None:
         """Raise `SettingsError` if a parameter of the network is outside its range."""
-        check_units(units=self.units)
-        check_dropout(self.dropout)
-        if self.step_size is not None:
-            check_units(step_size=self.step_size)
+        check_recurrent(self.units, self.dropout, self.step_size)
 
     def build_network(self, n_inputs: int, n_classes: int) -> VectorRecurrent:
         """Build `VectorRecurrent`."""
-        size = self.step_size or -(-n_inputs // MOST_STEPS)
-        return VectorRecurrent(n_inputs, n_classes, size, self.units, self.bidirectional, self.dropout)
+        return recurrent(n_inputs, n_classes, self.step_size, self.units, self.bidirectional, self.dropout)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

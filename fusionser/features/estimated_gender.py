@@ -51,7 +51,7 @@ class EstimatedGender(LearnedBlock):
     """
 
     kind: ClassVar[str] = "estimated-gender"
-    learns_classes: ClassVar[bool] = False
+    takes_numbers: ClassVar[bool] = True
     penalty: float = 10.0
     front_end: FrontEnd | None = None
 

@@ -16,13 +16,17 @@ from fusionser.features.maps import FrontEnd, front_end
 from fusionser.scikit_learn import BaseEstimator, TransformerMixin
 from fusionser.waveform import Rates
 
-__all__ = ["CROSS_FITTED", "SCORE", "LearnedBlock"]
+__all__ = ["CROSS_FITTED", "CROSS_FITTED_NUMBER", "NUMBER", "SCORE", "LearnedBlock"]
 
 Array = npt.NDArray[np.float32]
 
 SCORE = "score_"
 CROSS_FITTED = "crossfitted_score_"
 """Prefixes of columns of class scores: in-fold, and out-of-fold for the training rows."""
+
+NUMBER = "predicted_"
+CROSS_FITTED_NUMBER = "crossfitted_predicted_"
+"""Prefixes of columns of predicted numbers: in-fold, and out-of-fold for the training rows."""
 
 
 class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
@@ -34,8 +38,8 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     kind: ClassVar[str]
     uses_audio: ClassVar[bool] = True
-    learns_classes: ClassVar[bool] = True
-    """Whether `fit` needs the emotions of the rows. If not, the block can be used where numbers are predicted."""
+    takes_numbers: ClassVar[bool] = False
+    """Whether `fit` also takes numbers of shape (n_rows, n_targets) in place of labels, or ignores both."""
     front_end: FrontEnd | None
 
     def default_front_end(self) -> FrontEnd:
@@ -63,7 +67,7 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
         return table_of(X, sampling_rate, {self.kind: self.resolved_front_end()})
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn from the rows and their labels."""
+        """Learn from the rows and their labels, or, with `takes_numbers`, from numbers (n_rows, n_targets)."""
         raise NotImplementedError
 
     def transform(self, X: Any) -> Any:
@@ -84,7 +88,7 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
         raise NotImplementedError
 
     def column_count(self, n_classes: int) -> int:
-        """Return the number of columns for a number of classes."""
+        """Return the number of columns for a number of classes, or of targets."""
         raise NotImplementedError
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
@@ -122,21 +126,34 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
 
 
 def labels_of(y: Any, n_rows: int) -> npt.NDArray[Any]:
-    """Return the labels as an array, one per row.
+    """Return the labels as an array, one per row; numbers to predict as float64, shape (n_rows, n_targets).
 
     Raises
     ------
     SettingsError
-        If there are no labels, one is missing, or their number differs from that of the rows.
+        If there are no labels, one is missing, their number differs from that of the rows, or a number is not finite.
+
+    Examples
+    --------
+    >>> labels_of(["sad", "calm"], 2).tolist(), labels_of([[1], [2]], 2).tolist()
+    (['sad', 'calm'], [[1.0], [2.0]])
     """
     if y is None:
         raise SettingsError("got no labels; a learned block is fitted to rows and their labels")
     labels = np.asarray(y)
     if labels.ndim == 1:
         check_present(y)
-    if labels.shape != (n_rows,):
-        raise SettingsError(f"got labels of shape {labels.shape} for {n_rows} rows; expected one per row")
-    return labels
+    numbers = labels.ndim == 2 and labels.dtype.kind in "fiu" and labels.shape[1] > 0
+    if labels.shape != ((n_rows, labels.shape[1]) if numbers else (n_rows,)):
+        raise SettingsError(
+            f"got labels of shape {labels.shape} for {n_rows} rows; expected one per row, or numbers of shape "
+            "(n_rows, n_targets)"
+        )
+    if not numbers:
+        return labels
+    if not np.isfinite(labels).all():
+        raise SettingsError("got numbers to predict that are not finite; expected finite numbers")
+    return labels.astype(np.float64)
 
 
 def columns_of(X: Any, defaults: Mapping[str, Any]) -> pd.DataFrame:

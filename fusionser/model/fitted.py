@@ -35,6 +35,7 @@ from fusionser.registry import (
     named_in_blocks,
     plugins_among,
 )
+from fusionser.regressors import LateFusion as LateFusionOfNumbers
 from fusionser.results import versions
 from fusionser.rows import AUDIO_COLUMN
 from fusionser.scaling import BlockScaler
@@ -347,7 +348,7 @@ def _kind(card: ModelCard) -> type[TableEstimator]:
     """Return the class of the last step."""
     kind: type[TableEstimator] = _registry(card)[card.classifier]
     if card.targets:
-        return kind
+        return kind if card.fusion == "early" else LateFusionOfNumbers
     if card.fusion != "early":
         return LateFusion
     return BalancedBagging if card.classifier_settings.get("imbalance") == BAGGING else kind

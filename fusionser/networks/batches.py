@@ -77,10 +77,10 @@ class Batches:
     Parameters
     ----------
     dataset : skorch.dataset.Dataset
-        Its X and y are tensors; y holds one class index per row, or its class probabilities.
+        Its X and y are tensors; y holds one class index per row, its class probabilities, or the numbers to predict.
     batch_size : int
     n_classes : int, optional
-        If given, targets are rows of class probabilities, as mixup requires.
+        If given, class indices become rows of class probabilities, as mixup requires. Numbers are mixed as they are.
     rng : numpy.random.Generator, optional
         Shuffles, chooses and distorts. Without it, rows come unchanged and in order.
     groups : ndarray of shape (n_rows,), optional
@@ -152,6 +152,6 @@ class Batches:
             if self.n_classes:
                 indices = targets.ndim == 1
                 targets = (functional.one_hot(targets, self.n_classes) if indices else targets).to(inputs.dtype)
-                if self.distortion is not None and self.rng is not None:
-                    inputs, targets = self.distortion(inputs, targets, self.rng)
+            if self.distortion is not None and self.rng is not None:
+                inputs, targets = self.distortion(inputs, targets, self.rng)
             yield inputs, targets

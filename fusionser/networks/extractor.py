@@ -1,10 +1,10 @@
-"""Base class of deep extractors: a front end, a network, and its hidden units or class scores as columns."""
+"""Base class of deep extractors: a front end, a network, and its hidden units or its answers as columns."""
 
 import json
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 from fusionser.errors import SettingsError
 from fusionser.features.clip import plain_value
 from fusionser.features.inputs import table_of
-from fusionser.features.learned import CROSS_FITTED, SCORE, LearnedBlock, labels_of
+from fusionser.features.learned import (
+    CROSS_FITTED,
+    CROSS_FITTED_NUMBER,
+    NUMBER,
+    SCORE,
+    LearnedBlock,
+    labels_of,
+)
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.batch_norm import has_batch_norm, with_statistics_of
 from fusionser.networks.batches import Distortion
@@ -29,9 +36,10 @@ from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.soft_labels import shares_of
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
-from fusionser.networks.weights import pack_network, unpack_network
+from fusionser.networks.weights import metadata_of, pack_network, unpack_network
 from fusionser.splits.inner_folds import InnerFolds
 from fusionser.splits.validation_rows import given_validation
+from fusionser.target_scales import TargetScales
 from fusionser.waveform import Rates
 
 __all__ = ["DeepExtractor"]
@@ -47,6 +55,9 @@ LEAST = 1e-12
 class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     """A network that is trained to classify, and whose hidden units or class scores are used as features.
 
+    If y is numbers of shape (n_rows, n_targets), the network learns to predict these instead: they are standardised,
+    the loss is 1 - CCC of each batch, and the predicted numbers take the place of the class scores.
+
     Subclasses build the network. X is a table with a column ``file``, or a list of paths, waveforms or pairs
     (samples, rate) (see `fusionser.features.inputs`). A table may have the columns ``speaker``, ``source`` and
     ``augmentation``, which validation rows and inner folds are chosen by, ``corpus``, for `by_corpus`, and
@@ -58,26 +69,31 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     front_end : FrontEnd, optional
         Computes the input of the network from a clip; each architecture has a default. Its own `cache` is ignored.
     output : {"units", "scores"}, default="units"
-        Whether `transform` returns hidden units or the log-probability of each class.
+        Whether `transform` returns hidden units, or the log-probability of each class (the standardised prediction of
+        each number).
     cross_fit : int, default=0
         With two folds or more, `fit_transform` returns the scores of each training row from a network that was trained
-        without its speaker, on inner folds (for exceptions see `InnerFolds`). For class scores only: the hidden units
-        of different networks have no common axes, so they cannot share columns.
+        without its speaker, on inner folds (for exceptions see `InnerFolds`). Not for hidden units: those of different
+        networks have no common axes, so they cannot share columns.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Empty where numbers are predicted.
+    scales_ : TargetScales or None
+        Means, deviations and ranges of the numbers in training; None where classes are predicted.
     network_ : Network
     history_ : list of dict
         The learning curve (see `train_network`).
     """
 
+    takes_numbers: ClassVar[bool] = True
     front_end: FrontEnd | None = None
     output: str = "units"
     cross_fit: int = 0
 
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
-        """Build the network for an input shape."""
+        """Build the network for an input shape, with an output for each class, or for each number to predict."""
         raise NotImplementedError
 
     def begin(self, network: Network) -> None:
@@ -114,8 +130,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         Parameters
         ----------
         X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
-        y : sequence of shape (n_rows,)
-            Labels.
+        y : sequence of shape (n_rows,), or numbers of shape (n_rows, n_targets)
+            Labels, or what to predict instead.
         validation_rows : (rows, labels), optional
             Validation rows, instead of those that the protocol gives, or else held-out rows of X. If `sampling_rate` is
             given, their waveforms must be pairs. With test rows here, the epoch is chosen on the test set: several
@@ -139,31 +155,25 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             raise SettingsError("X holds no clips; a network needs clips of two classes or more")
         if validation_rows is None and self.validation > 0 and (given := given_validation()) is not None:
             validation_rows = self.rows(given.rows), given.labels
-        self.classes_, targets = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise SettingsError(
-                f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
-            )
+        self._learn_targets(labels)
         if validation_rows is None:
-            trained, held = hold_out(rows, labels, self.validation, self.random_state or 0, self.validate_by)
+            trained, held = hold_out(rows, _spread(labels), self.validation, self.random_state or 0, self.validate_by)
             validation, validation_labels = rows.iloc[held], labels[held]
         else:
             trained = np.arange(len(labels))
             # A given rate applies only to X.
             front_ends = {} if sampling_rate is not None else {self.kind: self.resolved_front_end()}
             validation, validation_labels = table_of(validation_rows[0], None, front_ends), validation_rows[1]
-        unknown = sorted(set(validation_labels) - set(self.classes_))
-        if unknown:
-            raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
+        validation_targets = self._encoded(validation_labels)
         shares = shares_of(rows, labels, self.classes_) if self.soft_labels else None
         inputs, positions, groups = self._training_inputs(rows, trained)
         learned = TrainingRows(
             inputs=inputs,
-            targets=targets[positions].astype(np.int64),
+            targets=self._encoded(labels)[positions],
             groups=groups,
             corpora=corpora_of(rows)[positions],
             validation_inputs=self._inputs(validation) if len(validation) else None,
-            validation_targets=np.searchsorted(self.classes_, np.asarray(validation_labels)).astype(np.int64),
+            validation_targets=validation_targets,
             shares=None if shares is None else shares[positions],
             validation_shares=None if shares is None else shares_of(validation, validation_labels, self.classes_),
         )
@@ -181,17 +191,21 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         if not self.cross_fit:
             return self.fit(rows, y).transform(rows)
         labels = labels_of(y, len(rows))
-        classes = np.unique(labels)
-        scores = np.full((len(labels), len(classes)), np.log(LEAST), dtype=np.float32)
-        folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0)
+        numbers = labels.ndim == 2
+        classes = np.arange(labels.shape[1]) if numbers else np.unique(labels)
+        scores = np.full((len(labels), len(classes)), np.log(LEAST), dtype=np.float64 if numbers else np.float32)
+        folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0, stratified=not numbers)
         for train, held in folds.split(rows, labels):
             inner = clone(self).set_params(cross_fit=0, output="scores").fit(rows.iloc[train], labels[train])
-            scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(rows.iloc[held])
+            if numbers:
+                scores[held] = inner.predict(rows.iloc[held])
+            else:
+                scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(rows.iloc[held])
         self.fit(rows, labels)
-        return scores
+        return scores if self.scales_ is None else self._encoded(scores)
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
-        """Return the hidden units or class scores of every clip, shape (n_clips, n_columns)."""
+        """Return the hidden units, class scores or predicted numbers of every clip, shape (n_clips, n_columns)."""
         rows = self.rows(X, sampling_rate)
         return self.embed(rows) if self.output == "units" else self.scores(rows)
 
@@ -202,18 +216,21 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
         return self._applied(rows, lambda inputs: embedding_of(self.network_, inputs, self.device))
 
     def scores(self, X: Any, *, sampling_rate: Rates = None) -> Array:
-        """Return the log-probability of each class, shape (n_clips, n_classes), float32."""
+        """Return the log-probability of each class, or each number, standardised; (n_clips, n_outputs), float32."""
+        if self._fitted_scales() is not None:
+            return self._encoded(self.predict(X, sampling_rate=sampling_rate))
         return np.log(np.maximum(self.predict_proba(X, sampling_rate=sampling_rate), LEAST)).astype(np.float32)
 
     def predict_proba(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n_clips, n_classes), in the order of `classes_`."""
-        check_is_fitted(self, "network_")
-        rows = self.rows(X, sampling_rate)
-        logits = self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device))
-        return softmax(logits.astype(np.float64), axis=1)
+        if self._fitted_scales() is not None:
+            raise SettingsError(f"{self.kind} was fitted to numbers, which have no probabilities; use predict")
+        return softmax(self._outputs(self.rows(X, sampling_rate)), axis=1)
 
     def predict(self, X: Any, *, sampling_rate: Rates = None) -> npt.NDArray[Any]:
-        """Return the most probable class of each clip, shape (n_clips,)."""
+        """Return the most probable class of each clip, (n_clips,), or the predicted numbers, (n_clips, n_targets)."""
+        if (scales := self._fitted_scales()) is not None:
+            return scales.restored(self._outputs(self.rows(X, sampling_rate)))
         probabilities = self.predict_proba(X, sampling_rate=sampling_rate)
         return self.classes_[probabilities.argmax(axis=1)]
 
@@ -242,14 +259,17 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
             return has_batch_norm(self.build_network(self.resolved_front_end().array_shape(), 2))
 
     def names(self) -> list[str]:
-        """Return the column names within the block; those of class scores are known only after `fit`."""
+        """Return the column names within the block; those of class scores and numbers are known only after `fit`."""
         if self.output == "units":
             return [f"unit_{number:02d}" for number in range(self.unit_count())]
         check_is_fitted(self, "classes_")
+        if self.scales_ is not None:
+            prefix = CROSS_FITTED_NUMBER if self.cross_fit else NUMBER
+            return [f"{prefix}{number}" for number in range(1, len(self.scales_) + 1)]
         return [f"{CROSS_FITTED if self.cross_fit else SCORE}{name}" for name in self.classes_]
 
     def column_count(self, n_classes: int) -> int:
-        """Return the number of columns for a number of classes."""
+        """Return the number of columns for a number of classes, or of targets."""
         return self.unit_count() if self.output == "units" else n_classes
 
     def settings(self) -> dict[str, Any]:
@@ -263,17 +283,58 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     def pack(self) -> bytes:
         """Return the network as the bytes of a safetensors file."""
         check_is_fitted(self, "network_")
-        return pack_network(self.network_)
+        return pack_network(self.network_, None if self.scales_ is None else self.scales_.texts())
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Restore the network; raise `ValueError` if the weights do not fit this architecture."""
-        self.classes_ = classes
-        self.input_shape_ = self.resolved_front_end().array_shape()
+        self._restore_targets(content, classes)
         self.network_ = unpack_network(self._build, content)
-        self.history_ = []
+
+    def _restore_targets(self, content: bytes, classes: npt.NDArray[Any]) -> None:
+        """Set the classes, or the scales of the numbers in a file, which may be a stranger's."""
+        self.scales_ = TargetScales.read(metadata_of(content))
+        if bool(len(classes)) == (self.scales_ is not None):
+            raise ValueError("the network was trained for another task than that of the model")
+        self.classes_, self.history_ = classes, []
+        self.input_shape_ = self.resolved_front_end().array_shape()
+
+    def _learn_targets(self, labels: npt.NDArray[Any]) -> None:
+        """Note the classes of the labels, or the scales of the numbers."""
+        self.classes_, self.scales_ = np.zeros(0), None
+        if labels.ndim == 2:
+            self.check_for_numbers()
+            self.scales_ = TargetScales.of(labels)
+            return
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise SettingsError(
+                f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a network needs two classes or more"
+            )
+
+    def _encoded(self, labels: Any) -> npt.NDArray[Any]:
+        """Return labels as the network takes them: the index of each class, or standardised numbers."""
+        if self.scales_ is not None:
+            numbers = labels_of(labels, len(labels))
+            if numbers.shape[1:] != (len(self.scales_),):
+                raise SettingsError(
+                    f"the validation rows have labels of shape {numbers.shape}; expected {len(self.scales_)} numbers "
+                    "for each"
+                )
+            return self.scales_.standard(numbers).astype(np.float32)
+        if unknown := sorted(set(labels) - set(self.classes_)):
+            raise SettingsError(f"the validation rows have the class '{unknown[0]}', but no training row has it")
+        return np.searchsorted(self.classes_, np.asarray(labels)).astype(np.int64)
+
+    def _fitted_scales(self) -> TargetScales | None:
+        check_is_fitted(self, "network_")
+        return self.scales_
+
+    def _outputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Return the outputs of the network: the logit of each class, or each number, standardised."""
+        return self._applied(rows, lambda inputs: logits_of(self.network_, inputs, self.device)).astype(np.float64)
 
     def _build(self) -> Network:
-        return self.build_network(self.input_shape_, len(self.classes_))
+        return self.build_network(self.input_shape_, len(self.classes_ if self.scales_ is None else self.scales_))
 
     def _begun(self) -> Network:
         network = self._build()
@@ -296,3 +357,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, NetworkTraining):
     ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
         """Return training inputs, the row of each, and groups of interchangeable inputs (see `Batches`)."""
         return self._inputs(rows.iloc[trained]), trained, None
+
+
+def _spread(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return what held-out rows have in the same shares as the others: their classes; nothing for numbers."""
+    return np.zeros(len(labels), dtype=np.intp) if labels.ndim == 2 else labels

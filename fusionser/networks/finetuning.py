@@ -19,7 +19,7 @@ from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, ModelFo
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.extractor import DeepExtractor
 from fusionser.networks.layers import Network, full_precision
-from fusionser.networks.weights import check_tensors, metadata_of
+from fusionser.networks.weights import check_tensors, metadata_of, saved
 from fusionser.optional import optional_package
 
 __all__ = ["FinetunedEncoder", "TransformersFinetuned"]
@@ -248,9 +248,8 @@ class TransformersFinetuned(DeepExtractor):
 
     def pack(self) -> bytes:
         """Return the trained weights, and the hash of the pretrained model, as the bytes of a safetensors file."""
-        from safetensors.torch import save
-
-        return save(self._changed(), {BASE: self._folder().weights()})
+        scales = {} if self.scales_ is None else self.scales_.texts()
+        return saved(self._changed(), {BASE: self._folder().weights(), **scales})
 
     def unpack(self, content: bytes, classes: npt.NDArray[Any]) -> None:
         """Restore the network. Raise `ValueError` if the weights do not fit, or are for another pretrained model."""
@@ -263,8 +262,7 @@ class TransformersFinetuned(DeepExtractor):
             raise ValueError(f"the weights cannot be read ({error})") from error
         if metadata_of(content).get(BASE) != self._folder().weights():
             raise ValueError(f"the weights were trained from another model than {self._folder().name}; use that one")
-        self.classes_, self.history_ = classes, []
-        self.input_shape_ = self.resolved_front_end().array_shape()
+        self._restore_targets(content, classes)
         network = self._build()
         if not isinstance(network, FinetunedEncoder):
             raise ValueError(f"the network is {type(network).__name__}")

@@ -133,7 +133,7 @@ class NumbersCurve(Callback):
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
         """Record the learning rate and the validation CCC, and report progress."""
-        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
+        net.history.record("learning_rate", float(net.optimizer_.param_groups[-1]["lr"]))
         if self.truth:
             score = mean_concordance(np.concatenate(self.truth), np.concatenate(self.predicted))
             net.history.record("validation_ccc", score)

@@ -41,22 +41,24 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     learning_rate : float, default=1e-3
     weight_decay : float, default=0.0
     schedule : {"plateau", "one-cycle"}, default="plateau"
-        "plateau" halves the learning rate, down to 1e-7, when the validation UAR (without validation rows, the
-        training loss) has not improved for `plateau` epochs; "one-cycle" raises it for a quarter of all steps and then
-        lowers it to almost zero (Smith 2018).
+        "plateau" halves the learning rate, down to 1e-7, when the validation UAR, or mean CCC of numbers (without
+        validation rows, the training loss) has not improved for `plateau` epochs; "one-cycle" raises it for a quarter
+        of all steps and then lowers it to almost zero (Smith 2018).
     plateau : int, default=6
         Epochs without improvement after which the schedule "plateau" halves the learning rate.
     patience : int, default=15
-        Stop when the validation UAR has not improved for this many epochs, and restore the best epoch; None trains all
-        epochs.
+        Stop when the validation UAR, or mean CCC, has not improved for this many epochs, and restore the best epoch;
+        None trains all epochs.
     validation : float, default=0.2
         Share of the training speakers held out for validation (see `hold_out`), 0 to 0.5. With 0, all rows are trained
         on, and only the training loss is monitored.
     validate_by : {"speakers", "sources"}, default="speakers"
         Hold out whole speakers, or single clips with their copies (see `hold_out`).
     label_smoothing : float, default=0.0
+        Has no effect where numbers are predicted.
     class_weight : "balanced" or dict of label to float, optional
         Weight of each class in the loss; "balanced" is the inverse of the class's share.
+        For classes only, as `by_corpus`.
     by_corpus : bool, default=False
         If the training rows come from several corpora (column ``corpus``), show all corpora equally often (see
         `CorpusTurns`), and let the loss of a row cover only the classes that the training rows of its corpus have (see
@@ -129,3 +131,16 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
         if self.patience is not None and self.patience < 1:
             raise SettingsError(f"patience is {self.patience}; expected 1 epoch or more, or None to train all epochs")
         choose_device(self.device)
+
+    def check_for_numbers(self) -> None:
+        """Raise `SettingsError` if a parameter is set that needs classes, where numbers are predicted.
+
+        A network's own default of `label_smoothing` has no effect there.
+        """
+        own = (0.0, getattr(type(self), "label_smoothing", 0.0))
+        allowed = {"class_weight": (None,), "label_smoothing": own, "by_corpus": (False,), "soft_labels": (False,)}
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)!r}; it needs classes, so expected {values[-1]!r} for numbers"
+                )

@@ -12,7 +12,7 @@ from fusionser.checksums import with_checksum, without_checksum
 from fusionser.files import write_bytes
 from fusionser.networks.layers import Network
 
-__all__ = ["check_tensors", "keep", "metadata_of", "pack_network", "read_kept", "unpack_network"]
+__all__ = ["check_tensors", "keep", "metadata_of", "pack_network", "read_kept", "saved", "unpack_network"]
 
 Built = TypeVar("Built", bound=Network)
 
@@ -20,7 +20,20 @@ Built = TypeVar("Built", bound=Network)
 def pack_network(network: Network, metadata: dict[str, str] | None = None) -> bytes:
     """Return a network's weights and buffers as the bytes of a safetensors file, with metadata in its header."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    return save(tensors, metadata)
+    return saved(tensors, metadata)
+
+
+def saved(tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Return tensors as the bytes of a safetensors file, the same bytes for the same tensors and metadata."""
+    content = save(tensors, metadata)
+    if metadata is None or len(metadata) < 2:
+        return content
+    # safetensors writes metadata in random order. The header is JSON; its size comes first, as eight bytes.
+    size = int.from_bytes(content[:8], "little")
+    header = {**json.loads(content[8 : 8 + size]), "__metadata__": dict(sorted(metadata.items()))}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def keep(content: bytes, path: Path) -> None:
@@ -29,11 +42,19 @@ def keep(content: bytes, path: Path) -> None:
 
 
 def metadata_of(content: bytes) -> dict[str, str]:
-    """Return the metadata in the header of a safetensors file that `safetensors.torch.load` could read."""
-    # The header is JSON; its size comes first, as eight bytes.
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    found: dict[str, str] = header.get("__metadata__", {})
-    return found
+    """Return the metadata in the header of a safetensors file.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    try:
+        # The header is JSON; its size comes first, as eight bytes.
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return {str(name): str(value) for name, value in header.get("__metadata__", {}).items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"the weights cannot be read ({error})") from error
 
 
 def read_kept(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -14,7 +14,7 @@ from fusionser.agreement import mean_concordance
 from fusionser.augmentation import REVISION, AugmentRows
 from fusionser.balancing import BalanceRows, ImposeImbalance
 from fusionser.cache import Cache
-from fusionser.classifiers import BalancedBagging, LateFusion, MemberClassifier, TableEstimator, classifier
+from fusionser.classifiers import BalancedBagging, LateFusion, MemberEstimator, TableEstimator, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.learned import LearnedBlock
@@ -34,6 +34,7 @@ from fusionser.pipeline.features import build_features
 from fusionser.pipeline.resources import LOCAL, Resources
 from fusionser.pipeline.soft_labels import train_by_votes
 from fusionser.registry import CLASSIFIERS, NETWORKS, REGRESSORS, Registry
+from fusionser.regressors import LateFusion as LateFusionOfNumbers
 from fusionser.regressors import regressor
 from fusionser.scaling import BlockScaler
 from fusionser.spec import NetworksSpec, PipelineSpec, RowsSpec
@@ -67,7 +68,7 @@ DECIDED_BY: Mapping[str, str] = MappingProxyType(
 """Where a pipeline sets what it decides for all of its networks."""
 
 LATE = "average"
-"""How networks are fused that classify without a classifier. A single network is unaffected."""
+"""How networks are fused that answer without a classifier or regressor. A single network is unaffected."""
 
 
 def registry_of(spec: PipelineSpec) -> Registry:
@@ -156,8 +157,10 @@ def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None
 
 
 def _check_learned(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
-    """Reject blocks that learn from emotions where numbers are predicted."""
-    of_classes = [name for name, block in extractor.blocks if isinstance(block, LearnedBlock) and block.learns_classes]
+    """Reject blocks that only learn from emotions where numbers are predicted."""
+    of_classes = [
+        name for name, block in extractor.blocks if isinstance(block, LearnedBlock) and not block.takes_numbers
+    ]
     if spec.task == DIMENSIONS and of_classes:
         raise SettingsError(
             f"the block{'s' if len(of_classes) > 1 else ''} {', '.join(of_classes)} can only learn emotions, but "
@@ -180,9 +183,10 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         raise SettingsError("--tune searches the classifier's parameters, but here networks classify without it")
     if fusion == EARLY:
         return
+    answers = "predicted numbers" if spec.task == DIMENSIONS else "class scores"
     if fusion != LATE and deep and not networks.cross_fit:
         raise SettingsError(
-            f"the class scores of {', '.join(deep)} are in-fold, so they are too optimistic to learn weights from; set "
+            f"the {answers} of {', '.join(deep)} are in-fold, so they are too optimistic to learn weights from; set "
             "--cross-fit to a number of inner folds, or --fusion average"
         )
     if len(extractor.blocks) < 2 and not deep:
@@ -193,7 +197,7 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         raise SettingsError("--equal-blocks weights columns for early fusion; leave it out with late fusion")
     if spec.setting == SPEAKER_NORMALISED and deep:
         raise SettingsError(
-            "late fusion needs unscaled class scores, but speaker normalisation would standardise them; use "
+            f"late fusion needs unscaled {answers}, but speaker normalisation would standardise them; use "
             "--fusion early, or --setting inductive"
         )
 
@@ -272,7 +276,10 @@ def _last(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> Tabl
         last = BalancedBagging(classifier=last, random_state=spec.seed)
     if _fusion(spec) == EARLY:
         return last
-    return LateFusion(classifier=last, method=_fusion(spec), by_block=not deep, random_state=spec.seed)
+    fusion: dict[str, Any] = {"method": _fusion(spec), "by_block": not deep, "random_state": spec.seed}
+    if spec.task == DIMENSIONS:
+        return LateFusionOfNumbers(regressor=last, **fusion)
+    return LateFusion(classifier=last, **fusion)
 
 
 def build_pipeline(
@@ -337,8 +344,8 @@ def build_estimator(
     if not spec.classifier.tune:
         return pipeline
     prefix, last = CLASSIFIER, pipeline[CLASSIFIER]
-    while isinstance(last, MemberClassifier):
-        prefix, last = f"{prefix}__{CLASSIFIER}", last.classifier
+    while isinstance(last, MemberEstimator):
+        prefix, last = f"{prefix}__{last.MEMBER}", getattr(last, last.MEMBER)
     grid = {f"{prefix}__{name}": list(values) for name, values in registry_of(spec)[spec.classifier.name].grid.items()}
     numbers = spec.task == DIMENSIONS
     folds = InnerFolds(seed=spec.seed, stratified=not numbers)
@@ -352,8 +359,8 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
     Results and models store them. Unused settings are left out.
     """
     last: Any = (estimator.estimator if spec.classifier.tune else estimator)[CLASSIFIER]
-    while isinstance(last, MemberClassifier):
-        last = last.classifier
+    while isinstance(last, MemberEstimator):
+        last = getattr(last, last.MEMBER)
     params = last.get_params().items()
     rows = spec.rows
     settings: dict[str, Any] = {

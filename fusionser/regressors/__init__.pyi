@@ -3,7 +3,10 @@ import fusionser.registry as registry
 from .base import TableRegressor as TableRegressor
 from .build import regressor as regressor
 from .gradient_boosting import XGBoost as XGBoost
+from .late import LateFusion as LateFusion
+from .neural import LSTM as LSTM
 from .neural import MLP as MLP
+from .neural import BiLSTM as BiLSTM
 from .random_forest import RandomForest as RandomForest
 from .svm import SVM as SVM
 

@@ -1,6 +1,6 @@
 """Base class of all regressors."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -22,11 +22,13 @@ class TableRegressor(RegressorMixin, TableEstimator):
         Whether the targets were given as one number per row, so that predictions have one dimension, too.
     """
 
+    FEWEST: ClassVar[int] = 1
+    """Rows that `fit` needs."""
+
     def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return checked columns, and targets of shape (n_rows, n_targets)."""
-        values, targets = validate_data(
-            self, split_carried(X)[1], y, dtype=np.float64, multi_output=True, y_numeric=True
-        )
+        options = {"dtype": np.float64, "multi_output": True, "y_numeric": True}
+        values, targets = validate_data(self, split_carried(X)[1], y, ensure_min_samples=self.FEWEST, **options)
         self.flat_ = targets.ndim == 1
         targets = np.asarray(targets, dtype=np.float64).reshape(len(values), -1)
         self.n_targets_ = int(targets.shape[1])
@@ -45,25 +47,3 @@ class TableRegressor(RegressorMixin, TableEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def standardised(targets: Array) -> tuple[Array, Array, Array]:
-    """Return targets with mean 0 and standard deviation 1, and their means and deviations; 1 where all are equal.
-
-    Examples
-    --------
-    >>> [part.tolist() for part in standardised(np.array([[1.0, 5.0], [3.0, 5.0]]))]
-    [[[-1.0, 0.0], [1.0, 0.0]], [2.0, 5.0], [1.0, 1.0]]
-    """
-    center, scale = targets.mean(axis=0), targets.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    return (targets - center) / scale, center, scale
-
-
-def check_scales(center: Any, scale: Any, targets: int) -> None:
-    """Raise `ValueError` if means and deviations from a file are not those of `standardised`."""
-    for values in (center, scale):
-        if not isinstance(values, np.ndarray) or values.shape != (targets,) or not np.isfinite(values).all():
-            raise ValueError("the means or deviations of the targets are not finite numbers, one for each")
-    if not (scale > 0).all():
-        raise ValueError("a deviation of a target is not positive")

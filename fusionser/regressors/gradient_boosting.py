@@ -9,7 +9,8 @@ import numpy as np
 
 from fusionser.classifiers.base import Array
 from fusionser.classifiers.booster import check_regression_booster
-from fusionser.regressors.base import TableRegressor, check_scales, standardised
+from fusionser.regressors.base import TableRegressor
+from fusionser.target_scales import check_scales, standardised
 
 __all__ = ["XGBoost"]
 

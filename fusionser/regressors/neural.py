@@ -1,4 +1,4 @@
-"""Neural regressor on feature columns: the multilayer perceptron."""
+"""Neural regressors on feature columns: the perceptron and the recurrent networks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,112 @@ import numpy as np
 
 from fusionser.checks import check_dropout
 from fusionser.classifiers.base import Array
-from fusionser.classifiers.neural import check_hidden
-from fusionser.errors import SettingsError
+from fusionser.classifiers.neural import check_hidden, check_recurrent, recurrent
 from fusionser.networks.inference import logits_of
+from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
+from fusionser.networks.recurrent import VectorRecurrent
 from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
-from fusionser.regressors.base import TableRegressor, check_scales, standardised
+from fusionser.regressors.base import TableRegressor
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation
+from fusionser.target_scales import TargetScales
 
-__all__ = ["MLP"]
+__all__ = ["LSTM", "MLP", "BiLSTM"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MLP(NetworkTraining, TableRegressor):
+class NetworkRegressor(NetworkTraining, TableRegressor):
+    """A network that predicts all targets together, trained with the loss 1 - CCC of each batch.
+
+    It is trained with the parameters of `NetworkTraining`: the epoch with the best mean CCC of the held-out speakers is
+    kept. Targets are standardised first, so that all count alike. Predictions stay within the range of the training
+    rows, see `TargetScales`.
+    """
+
+    PART: ClassVar[str] = "regressor.safetensors"
+    FEWEST: ClassVar[int] = 2
+
+    def build_network(self, n_inputs: int, n_targets: int) -> Network:
+        """Build the network."""
+        raise NotImplementedError
+
+    def check_network(self) -> None:
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
+        raise NotImplementedError
+
+    def check_parameters(self) -> None:
+        """Raise `SettingsError` if a parameter is outside its range, or needs classes."""
+        self.check_training()
+        self.check_for_numbers()
+        self.check_network()
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the network; its validation rows are those of the protocol, or held out as by the classifiers."""
+        self.check_parameters()
+        values, targets = self._training(X, y)
+        scales = TargetScales.of(targets)
+        self.center_, self.scale_, self.low_, self.high_ = scales.center, scales.scale, scales.low, scales.high
+        inputs, numbers = values.astype(np.float32), scales.standard(targets).astype(np.float32)
+        carried, _ = split_carried(X)
+        known = values if carried is None else carried
+        alike = np.zeros(len(values), dtype=np.intp)
+        given = given_validation() if self.validation > 0 else None
+        if given is None:
+            trained, held = hold_out(known, alike, self.validation, self.random_state or 0, self.validate_by)
+            validation_inputs, validation_targets = inputs[held], numbers[held]
+        else:
+            trained = np.arange(len(values))
+            validation_inputs = self._features(self._own_columns(given.columns())).astype(np.float32)
+            validation_targets = scales.standard(given.labels).astype(np.float32)
+        rows = TrainingRows(
+            inputs=inputs[trained],
+            targets=numbers[trained],
+            validation_inputs=validation_inputs,
+            validation_targets=validation_targets,
+        )
+        network, self.history_ = train_network(self._build, rows, np.zeros(0), self, name=type(self).__name__)
+        # In double precision, the prediction for a row does not depend on its batch.
+        self.network_ = network.double()
+        return self
+
+    def _scales(self) -> TargetScales:
+        return TargetScales(self.center_, self.scale_, self.low_, self.high_)
+
+    def numbers(self, values: Array) -> Array:
+        """Return the prediction for checked columns, shape (n_rows, n_targets)."""
+        return self._scales().restored(logits_of(self.network_, values.astype(np.float32), self.device))
+
+    def check_loaded(self) -> None:
+        """Raise `ValueError` if the scales of the targets do not fit; `unpack` checks the network."""
+        self._scales().check(self.n_targets_)
+
+    def pack(self) -> dict[str, bytes]:
+        """Remove the network and return it as safetensors, without the learning curve and the device."""
+        part = pack_network(self.network_.float())
+        del self.network_
+        return {self.PART: part}
+
+    def unpack(self, parts: Mapping[str, bytes]) -> None:
+        """Restore the network.
+
+        Raises
+        ------
+        ValueError
+            If the weights do not fit this network with these targets and columns.
+        """
+        self.check_parameters()
+        self.network_ = unpack_network(self._build, parts[self.PART]).double()
+
+    def _build(self) -> Network:
+        return self.build_network(int(self.n_features_in_), self.n_targets_)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MLP(NetworkRegressor):
     """Multilayer perceptron that predicts all targets together, trained with the loss 1 - CCC of each batch.
 
     The network is a `Perceptron`, trained with the parameters of `NetworkTraining`: the epoch with the best mean CCC of
@@ -42,8 +131,8 @@ class MLP(NetworkTraining, TableRegressor):
     network_ : Perceptron
     history_ : list of dict
         The learning curve.
-    center_, scale_ : ndarray of shape (n_targets,)
-        Mean and standard deviation of each target in training.
+    center_, scale_, low_, high_ : ndarray of shape (n_targets,)
+        Mean, standard deviation and range of each target in training.
 
     Examples
     --------
@@ -58,75 +147,75 @@ class MLP(NetworkTraining, TableRegressor):
     dropout: float = 0.0
     learning_rate: float = 3e-3
 
-    PART: ClassVar[str] = "regressor.safetensors"
-
     def check_network(self) -> None:
-        """Raise `SettingsError` if a parameter is outside its range, or needs classes."""
-        self.check_training()
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
         check_hidden(self.hidden)
         check_dropout(self.dropout)
-        needs_classes = {"class_weight": None, "label_smoothing": 0.0, "by_corpus": False, "soft_labels": False}
-        for name, without in needs_classes.items():
-            if getattr(self, name) != without:
-                raise SettingsError(f"{name} is {getattr(self, name)!r}; it needs classes, so expected {without!r}")
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Train the network; its validation rows are those of the protocol, or held out as by the classifiers."""
-        self.check_network()
-        values, targets = self._training(X, y)
-        scaled, self.center_, self.scale_ = standardised(targets)
-        inputs, numbers = values.astype(np.float32), scaled.astype(np.float32)
-        carried, _ = split_carried(X)
-        known = values if carried is None else carried
-        alike = np.zeros(len(values), dtype=np.intp)
-        given = given_validation() if self.validation > 0 else None
-        if given is None:
-            trained, held = hold_out(known, alike, self.validation, self.random_state or 0, self.validate_by)
-            validation_inputs, validation_targets = inputs[held], numbers[held]
-        else:
-            trained = np.arange(len(values))
-            validation_inputs = self._features(given.columns()).astype(np.float32)
-            validation_targets = self._scaled(given.labels).astype(np.float32)
-        rows = TrainingRows(
-            inputs=inputs[trained],
-            targets=numbers[trained],
-            validation_inputs=validation_inputs,
-            validation_targets=validation_targets,
-        )
-        network, self.history_ = train_network(self._build, rows, np.zeros(0), self, name=type(self).__name__)
-        # In double precision, the prediction for a row does not depend on its batch.
-        self.network_ = network.double()
-        return self
+    def build_network(self, n_inputs: int, n_targets: int) -> Perceptron:
+        """Build `Perceptron`."""
+        return Perceptron(n_inputs, n_targets, tuple(self.hidden), self.dropout)
 
-    def _scaled(self, targets: Any) -> Array:
-        """Return targets in the scale of the network."""
-        return (np.asarray(targets, dtype=np.float64).reshape(len(targets), -1) - self.center_) / self.scale_
 
-    def numbers(self, values: Array) -> Array:
-        """Return the prediction for checked columns, shape (n_rows, n_targets)."""
-        scaled = logits_of(self.network_, values.astype(np.float32), self.device).astype(np.float64)
-        return scaled * self.scale_ + self.center_
+@dataclass(kw_only=True, eq=False, repr=False)
+class LSTM(NetworkRegressor):
+    """LSTM over the columns of a row that predicts all targets together, trained with the loss 1 - CCC of each batch.
 
-    def check_loaded(self) -> None:
-        """Raise `ValueError` if the scales of the targets do not fit; `unpack` checks the network."""
-        check_scales(self.center_, self.scale_, self.n_targets_)
+    The network is a `VectorRecurrent`, which reads the columns in order, as that of the classifier of the same name. A
+    vector has no time axis; for sequences over time, use the deep extractors `LogMelFrames` and `MFCCFrames`, whose
+    steps are frames. The epoch with the best mean CCC of the held-out speakers is kept. Targets are standardised first.
 
-    def pack(self) -> dict[str, bytes]:
-        """Remove the network and return it as safetensors, without the learning curve and the device."""
-        part = pack_network(self.network_.float())
-        del self.network_
-        return {self.PART: part}
+    Parameters
+    ----------
+    units : int, default=64
+    step_size : int, optional
+        Columns per step; the smallest number that gives at most 64 steps when None.
+    dropout : float, default=0.2
 
-    def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Restore the network.
+    Attributes
+    ----------
+    network_ : VectorRecurrent
+    history_ : list of dict
+        The learning curve.
+    center_, scale_, low_, high_ : ndarray of shape (n_targets,)
+        Mean, standard deviation and range of each target in training.
 
-        Raises
-        ------
-        ValueError
-            If the weights do not fit this network with these targets and columns.
-        """
-        self.check_network()
-        self.network_ = unpack_network(self._build, parts[self.PART]).double()
+    Examples
+    --------
+    >>> X = np.linspace(0, 1, 80)[:, None]
+    >>> LSTM(units=8, learning_rate=0.02).fit(X, 10 * X).predict([[0.5]]).round().tolist()
+    [[5.0]]
+    """
 
-    def _build(self) -> Perceptron:
-        return Perceptron(int(self.n_features_in_), self.n_targets_, tuple(self.hidden), self.dropout)
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"units": (32, 64), "dropout": (0.2, 0.5)}
+    bidirectional: ClassVar[bool] = False
+    units: int = 64
+    step_size: int | None = None
+    dropout: float = 0.2
+
+    def check_network(self) -> None:
+        """Raise `SettingsError` if a parameter of the network is outside its range."""
+        check_recurrent(self.units, self.dropout, self.step_size)
+
+    def build_network(self, n_inputs: int, n_targets: int) -> VectorRecurrent:
+        """Build `VectorRecurrent`."""
+        return recurrent(n_inputs, n_targets, self.step_size, self.units, self.bidirectional, self.dropout)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BiLSTM(LSTM):
+    """LSTM that reads the columns of a row in both directions (Schuster and Paliwal 1997), and predicts all targets.
+
+    Parameters
+    ----------
+    units : int, default=64
+        Units of each direction.
+
+    Examples
+    --------
+    >>> X = np.linspace(0, 1, 80)[:, None]
+    >>> BiLSTM(units=8, learning_rate=0.02).fit(X, 10 * X).predict([[0.5]]).round().tolist()
+    [[5.0]]
+    """
+
+    bidirectional: ClassVar[bool] = True

@@ -9,7 +9,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from fusionser.classifiers.base import Array
 from fusionser.classifiers.bounds import expect
-from fusionser.regressors.base import TableRegressor, check_scales, standardised
+from fusionser.regressors.base import TableRegressor
+from fusionser.target_scales import check_scales, standardised
 
 __all__ = ["RandomForest"]
 

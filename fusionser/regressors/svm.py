@@ -9,7 +9,8 @@ from sklearn.svm import SVR
 
 from fusionser.classifiers.base import Array
 from fusionser.classifiers.bounds import check_regression_machine, expect
-from fusionser.regressors.base import TableRegressor, check_scales, standardised
+from fusionser.regressors.base import TableRegressor
+from fusionser.target_scales import check_scales, standardised
 
 __all__ = ["SVM"]
 

@@ -16,6 +16,7 @@ from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import CURVES, USED_CLIPS, remove_report, render, where_tested
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text, is_synthetic
+from fusionser.reporting.settings import classifier_lines
 from fusionser.reporting.tables.dimensions import dimension_tables
 from fusionser.results import read_stored
 from fusionser.rows import public_table, write_table
@@ -75,6 +76,7 @@ def dimension_page(result: DimensionResult, networks: Sequence[str] = ()) -> str
         "dimensions.md.j2",
         result=result,
         rows=score_rows(result),
+        regressor=classifier_lines([result])[0],
         number=agreement_text,
         mean=MEAN,
         names=AGREEMENT_NAMES,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fusionser.dimension_results import AnyResult
 from fusionser.model import ModelCard
 from fusionser.names import NETWORK_ALONE
 from fusionser.reporting.words import selection_text
@@ -14,7 +15,7 @@ UNUSED = ("cache", "n_jobs", "name", "kind", "front_end", "device")
 OF_THE_PLAN = (
     "scaling", "imbalance", "imposed", "augment", "copies", "only_scarce", "fusion", "cross_fit", "adaptation",
 )  # fmt: skip
-"""Settings of the pipeline, not of the classifier: the only ones that apply to a network that classifies by itself."""
+"""Settings of the pipeline, not of the classifier: the only ones that apply to a network that answers by itself."""
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
@@ -33,8 +34,8 @@ def settings_text(values: Mapping[str, Any]) -> str:
     return f" ({'; '.join(shown)})" if shown else ""
 
 
-def classifier_lines(results: Sequence[Result]) -> list[str]:
-    """Return each classifier with its parameters, without duplicates."""
+def classifier_lines(results: Sequence[AnyResult]) -> list[str]:
+    """Return each classifier or regressor with its parameters, without duplicates."""
     lines = []
     for result in results:
         settings = result.classifier_settings

@@ -1,4 +1,4 @@
-"""Embeddings of the layer of a pretrained encoder that tells the classes apart best, chosen on training speakers."""
+"""Embeddings of the layer of a pretrained encoder that predicts best, chosen on training speakers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from fusionser.agreement import mean_concordance
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.external.transformers import EncoderLayers
@@ -28,7 +29,8 @@ class ChosenLayer(LearnedBlock):
     """Pooled outputs of one layer of a pretrained encoder, which is chosen by inner folds of the training speakers.
 
     For each layer, a ridge classifier is fitted to the training speakers of each inner fold, and the layer with the
-    highest UAR over all held-out speakers is used. Test rows take no part in the choice.
+    highest UAR over all held-out speakers is used; where numbers are predicted, a ridge regression and the highest mean
+    CCC. Test rows take no part in the choice.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ class ChosenLayer(LearnedBlock):
     layer_ : int
         The chosen layer; 0 is the input of the first one.
     scores_ : ndarray of shape (n_layers + 1,)
-        UAR of each layer on held-out training speakers, 0 to 1.
+        UAR of each layer on held-out training speakers, 0 to 1; or mean CCC, -1 to 1.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class ChosenLayer(LearnedBlock):
     """
 
     kind: ClassVar[str] = "transformers-chosen-layer"
+    takes_numbers: ClassVar[bool] = True
     model: str = ""
     pooling: Sequence[str] = ("mean", "std")
     folds: int = 4
@@ -87,8 +90,8 @@ class ChosenLayer(LearnedBlock):
         ----------
         X : DataFrame with a column ``file``, or sequence of paths, waveforms, or pairs (samples, rate)
             The inner folds are by the column ``speaker``, as in `InnerFolds`.
-        y : array of shape (n_clips,)
-            Labels.
+        y : array of shape (n_clips,), or numbers of shape (n_clips, n_targets)
+            Labels, or what to predict instead.
         """
         self.check()
         rows = self.rows(X)
@@ -107,20 +110,24 @@ class ChosenLayer(LearnedBlock):
 
     def _choose(self, rows: Any, layers: Array, labels: npt.NDArray[Any]) -> None:
         carried = columns_of(rows, {"speaker": "", "source": "", "augmentation": ""})
-        splits = list(InnerFolds(folds=self.folds, seed=self.random_state).split(carried, labels))
+        inner = InnerFolds(folds=self.folds, seed=self.random_state, stratified=labels.ndim == 1)
+        splits = list(inner.split(carried, labels))
         self.scores_ = np.array(
             [self._score(layers[:, place].reshape(len(layers), -1), labels, splits) for place in range(layers.shape[1])]
         )
         self.layer_ = int(self.scores_.argmax())
 
     def _score(self, values: Array, labels: npt.NDArray[Any], splits: Sequence[tuple[Any, Any]]) -> float:
-        """Return the UAR of a layer over the held-out speakers of all inner folds."""
-        truth, answers = [], []
+        """Return the UAR, or the mean CCC, of a layer over the held-out speakers of all inner folds."""
+        numbers, truth, answers = labels.ndim == 2, [], []
+        ridge = Ridge(alpha=self.penalty) if numbers else RidgeClassifier(alpha=self.penalty, class_weight="balanced")
         for train, held in splits:
-            model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=self.penalty, class_weight="balanced"))
+            model = make_pipeline(StandardScaler(), ridge)
             answers.append(model.fit(values[train].astype(np.float64), labels[train]).predict(values[held]))
             truth.append(labels[held])
-        return float(balanced_accuracy_score(np.concatenate(truth), np.concatenate(answers)))
+        found = np.concatenate(answers).reshape(-1, *labels.shape[1:])
+        score = mean_concordance if numbers else balanced_accuracy_score
+        return float(score(np.concatenate(truth), found))
 
     def names(self) -> list[str]:
         """Return the names of the columns within the block."""
@@ -163,6 +170,8 @@ class ChosenLayer(LearnedBlock):
         if arrays["layer"].dtype != np.int64 or arrays["scores"].dtype != np.float64:
             raise ValueError("the choice has the wrong type")
         layer, scores = int(arrays["layer"][0]), arrays["scores"]
-        if not 0 <= layer < layers or not ((scores >= 0) & (scores <= 1)).all():
+        # A CCC may be negative.
+        least = 0 if len(classes) else -1
+        if not 0 <= layer < layers or not ((scores >= least) & (scores <= 1)).all():
             raise ValueError(f"the choice is layer {layer} of {layers}, with scores that cannot be")
         self.layer_, self.scores_ = layer, scores
