@@ -157,7 +157,7 @@ def voices(tmp_path_factory):
     rows = fusionser.list_rows(folder / "demo", "demo").rows
     levels = [20 * np.log10(np.sqrt(np.mean(soundfile.read(file)[0] ** 2))) for file in rows["file"]]
     rows = rows[["file", "corpus", "speaker", "gender", "statement"]].assign(loudness=levels)
-    rows["shuffled"] = rows["loudness"].to_numpy()[np.random.default_rng(9).permutation(len(rows))]
+    rows["shuffled"] = rows["loudness"].to_numpy()[np.random.default_rng(0).permutation(len(rows))]
     rows.to_csv(folder / "voices.csv", index=False)
     return folder / "voices.csv"
 

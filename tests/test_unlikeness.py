@@ -26,7 +26,6 @@ from fusionser.reporting.unlike import DESCRIPTIONS, improbable_text, unlike_tex
 from fusionser.splits import InnerFolds
 
 OLDER = ROOT / "tests" / "reference" / "wide-svm.fusionser"
-RNG = np.random.default_rng(0)
 
 
 def speakers(count=8, clips=25, columns=4, apart=2.0, seed=0):
@@ -186,7 +185,7 @@ def vague(model_data, tmp_path_factory):
 def clips(model_data, tmp_path_factory):
     """A training clip, one that is nearly silent, and a file that is no recording."""
     folder = tmp_path_factory.mktemp("clips")
-    soundfile.write(folder / "noise.wav", 3e-4 * RNG.normal(size=32000), 16000)
+    soundfile.write(folder / "noise.wav", 3e-4 * np.random.default_rng(0).normal(size=32000), 16000)
     (folder / "bad.wav").write_text("text")
     return [model_data.table["file"][0], str(folder / "noise.wav"), str(folder / "bad.wav")]
 
