@@ -286,15 +286,21 @@ class ClassifierSpec(Spec):
     tune: bool = False
 
 
+ANSWER_COLUMNS = ("fold", "truth", "predicted", "mean", "unlikeness", "unlike_because", "error")
+"""Columns of predictions and of tables of scores, which no target may replace."""
+
+
 def _target_name(name: str) -> str:
-    """Refuse names of targets that are columns of all rows, or of features."""
+    """Refuse names of targets that are columns of all rows, of features, or of answers."""
     # Commands that read no table need not wait for pandas.
     from fusionser.rows import ARRAY_MARK, COLUMNS
 
-    if not name.strip() or name in COLUMNS or "__" in name or name.startswith(ARRAY_MARK):
+    taken = name in COLUMNS or name in ANSWER_COLUMNS or name.startswith(("predicted_", "probability_"))
+    if taken or not name.strip() or "__" in name or name.startswith(ARRAY_MARK):
         raise ValueError(
             f"'{name}' cannot be a target (--targets); expected a column of numbers of the table of rows, such as "
-            "arousal. --map gives a column another name"
+            f"arousal. Answers have columns {', '.join(ANSWER_COLUMNS)} and predicted_... themselves. --map gives a "
+            "column another name"
         )
     return name
 

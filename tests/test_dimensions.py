@@ -316,6 +316,10 @@ def test_a_target_is_no_feature(voices):
         ({**LOUD, "targets": ("a", "a")}, "a target twice"),
         ({**LOUD, "targets": ("emotion",)}, "'emotion' cannot be a target"),
         ({**LOUD, "targets": ("mfcc__mean",)}, "cannot be a target"),
+        *(
+            ({**LOUD, "targets": (name, "loudness")}, f"'{name}' cannot be a target")
+            for name in ("fold", "error", "unlikeness", "unlike_because", "mean", "predicted_loudness", "probability_a")
+        ),
         ({**LOUD, "classifier": {"name": "knn"}}, "unknown classifier 'knn'"),
         ({**LOUD, "rows": {"imbalance": "smote"}}, "--imbalance smote needs classes"),
         ({**LOUD, "rows": {"impose_imbalance": 3.0}}, "--impose-imbalance needs classes"),
@@ -363,9 +367,9 @@ def test_rows_without_a_number_are_set_aside(voices, tmp_path):
     assert held.table["loudness"].dtype == np.float64
     reasons = [entry["reason"].partition(": ")[2] for entry in held.quarantine]
     assert reasons == [
-        "loudness is 'loud'; expected a finite number",
-        "no loudness; expected a finite number",
-        "loudness is 'inf'; expected a finite number",
+        "loudness is 'loud'; expected a finite number, at most 1e+15 in size",
+        "no loudness; expected a finite number, at most 1e+15 in size",
+        "loudness is 'inf'; expected a finite number, at most 1e+15 in size",
     ]
     with pytest.raises(RowsError, match="loudness is 'loud'"):
         prepare([Place(place)], PipelineSpec(**LOUD), strict=True)
@@ -382,6 +386,17 @@ def test_tables_without_numbers_are_refused(voices, tmp_path):
     one.to_csv(tmp_path / "one.csv", index=False)
     with pytest.raises(FusionserError, match=r"one speaker|got 1 row"):
         fusionser.evaluate(tmp_path / "one.csv", PipelineSpec(**LOUD))
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"), [(1e200, "at most 1e+15 in size"), (1e-300, "in a smaller unit")], ids=str
+)
+def test_numbers_whose_squares_are_no_numbers_are_refused(command, voices, tmp_path, factor, message):
+    table = pd.read_csv(voices)
+    table.assign(loudness=table["loudness"] * factor).to_csv(tmp_path / "rows.csv", index=False)
+    done = command("evaluate", tmp_path / "rows.csv", "--targets", "loudness", "--blocks", "zcr", "--folds", 4)
+    assert done.status == 1
+    assert message in done.messages
 
 
 def test_a_constant_target_in_the_training_rows_of_a_fold_is_refused(prepared):

@@ -76,6 +76,10 @@ class _Outcome(FoldFacts):
     curves: list[dict[str, Any]]
 
 
+LEAST_SPREAD = 1e-9
+"""Least standard deviation of a target, whose square is still a precise number."""
+
+
 def predicted_column(target: str) -> str:
     """Return the name of the column of predictions of a target.
 
@@ -101,6 +105,11 @@ def check_targets(rows: pd.DataFrame, targets: Sequence[str], where: str = "all"
         if rows[name].nunique() < 2:
             raise ProtocolError(
                 f"{where} {len(rows)} rows have the same {name}, {rows[name].iloc[0]:g}; expected different numbers"
+            )
+        if (spread := float(rows[name].std())) < LEAST_SPREAD:
+            raise ProtocolError(
+                f"{where} {len(rows)} rows have nearly the same {name}, with a standard deviation of {spread:g}; "
+                f"expected at least {LEAST_SPREAD:g}: give it in a smaller unit"
             )
 
 

@@ -104,7 +104,7 @@ class ModelCard(Record):
         if self.targets:
             raise SettingsError(
                 f"{purpose} needs a model that predicts emotions, and this one predicts numbers "
-                f"({', '.join(self.targets)}); use 'fusionser predict' without windows, or another model"
+                f"({', '.join(self.targets)}); use 'fusionser predict' (without --windows), or a model of emotions"
             )
 
     def trained_on(self, corpus: str) -> bool:

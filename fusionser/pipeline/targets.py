@@ -11,6 +11,7 @@ import pandas as pd
 from fusionser.corpora import Listing
 from fusionser.errors import RowsError
 from fusionser.facts import Stamp
+from fusionser.features.table import LARGEST_VALUE
 
 __all__ = ["with_targets"]
 
@@ -39,9 +40,7 @@ def with_targets(listing: Listing, targets: Sequence[str], *, strict: bool = Fal
         )
     numbers = pd.DataFrame({name: pd.to_numeric(rows[name], errors="coerce").astype(float) for name in targets})
     # Truth values would otherwise be the numbers 0 and 1.
-    usable = pd.DataFrame(np.isfinite(numbers), columns=numbers.columns) & ~rows[[*targets]].map(
-        lambda value: isinstance(value, bool | np.bool_)
-    )
+    usable = (numbers.abs() <= LARGEST_VALUE) & ~rows[[*targets]].map(lambda value: isinstance(value, bool | np.bool_))
     wrong = np.flatnonzero(~usable.all(axis=1))
     reasons = [_reason(rows.iloc[place], usable.iloc[place]) for place in wrong]
     if reasons and (strict or len(wrong) == len(rows)):
@@ -61,7 +60,7 @@ def _reason(row: Any, usable: Any) -> str:
     value = row[name]
     blank = pd.isna(value) or not str(value).strip()
     got = f"no {name}" if blank else f"{name} is {reprlib.repr(value)}"
-    return f"{row['file']}: {got}; expected a finite number"
+    return f"{row['file']}: {got}; expected a finite number, at most {LARGEST_VALUE:g} in size"
 
 
 def _used(notes: Sequence[Stamp], targets: Sequence[str]) -> list[Stamp]:

@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 LEAST_SHOWN = 0.001
-"""p values below it are shown as an upper bound."""
+"""p values below it are shown as an upper bound, other scores below its half with an exponent."""
 
 MOST_FEATURES = 15
 """Number of single columns that a page lists, since there may be hundreds."""
@@ -34,11 +34,13 @@ def agreement_text(value: float | None) -> str:
 
     Examples
     --------
-    >>> agreement_text(0.51234), agreement_text(12345.678), agreement_text(None)
-    ('0.512', '12346', '-')
+    >>> agreement_text(0.51234), agreement_text(12345.678), agreement_text(0.000021), agreement_text(None)
+    ('0.512', '12346', '2.1e-05', '-')
     """
     if value is None:
         return "-"
+    if 0 < abs(value) < LEAST_SHOWN / 2:
+        return f"{value:.1e}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
 
 
