@@ -13,6 +13,7 @@ class ConcordanceLoss(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> numbers = torch.tensor([[1.0], [2.0], [3.0]])
     >>> round(float(ConcordanceLoss()(numbers + 1, numbers)), 3), abs(float(ConcordanceLoss()(numbers, numbers))) < 1e-6
     (0.429, True)
