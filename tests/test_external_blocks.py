@@ -178,6 +178,11 @@ def test_columns_of_a_table_are_used_as_given():
     assert list(extractor.fit_transform(table).columns) == ["own__age", "own__smile__x"]
 
 
+def test_an_empty_cell_of_the_column_augmentation_is_an_original():
+    rows = pd.DataFrame({"file": ["a.wav", "b.wav"], "x": [1.0, 2.0], "augmentation": [np.nan, ""]})
+    assert GivenColumns(columns=["x"]).fit_transform(rows).tolist() == [[1.0], [2.0]]
+
+
 def test_patterns_name_columns_in_the_order_of_the_table():
     names = ["file", "b__2", "b__1", "c[0]", "B__3"]
     assert matching_columns(names, ["c[0]", "b__*"]) == ["b__2", "b__1", "c[0]"]

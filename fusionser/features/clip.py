@@ -71,13 +71,14 @@ class Clip:
         return holds_waveform(self.row)
 
     @property
-    def _augmented(self) -> bool:
+    def augmented(self) -> bool:
+        """Whether the clip is an augmented copy."""
         text = self.row.get("augmentation")
         return isinstance(text, str) and text != ""
 
     def samples(self, sampling_rate: int | None = None) -> tuple[Waveform, int]:
         """Return samples and rate: an original at its own rate, an augmented copy at the rate requested."""
-        key = sampling_rate if self._augmented else None
+        key = sampling_rate if self.augmented else None
         if key not in self._decoded:
             self._decoded[key] = read_row(self.row, sampling_rate)
         return self._decoded[key]
@@ -85,7 +86,7 @@ class Clip:
     @cached_property
     def _is_long(self) -> bool:
         """Whether the samples at their own rate are too many to keep: they are decoded again for each use."""
-        if self.in_memory or self._augmented or is_isolated():
+        if self.in_memory or self.augmented or is_isolated():
             return False
         return row_seconds(self.row) > KEPT_SECONDS
 
@@ -101,7 +102,7 @@ class Clip:
 
     def _hashed(self, rate: int, blocks: Iterator[Waveform]) -> Iterator[Waveform]:
         """Pass blocks on, and keep their hash, so that they need not be decoded once more for it."""
-        if self._hash or self._augmented:
+        if self._hash or self.augmented:
             yield from blocks
             return
         made = Fingerprint(rate)
@@ -113,7 +114,7 @@ class Clip:
     @property
     def fingerprint(self) -> str:
         """Hash of the decoded recording. An augmented copy has the hash of its original."""
-        if self._augmented:
+        if self.augmented:
             return fingerprint(*read_row({**self.row, "augmentation": ""}))
         if not self._hash:
             with self.blocks() as (_, blocks):

@@ -69,7 +69,7 @@ class GivenColumns(FeatureBlock):
 
     def compute(self, clip: Clip) -> Array:
         """Return the values of one row."""
-        if clip.row.get("augmentation"):
+        if clip.augmented:
             raise SettingsError(
                 "the block 'columns' has values of the original recordings only, and none of augmented copies; leave "
                 "out --augment, or the columns"
