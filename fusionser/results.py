@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fusionser.errors import FusionserError
 from fusionser.facts import Count, QuarantineList, Record, Share, Stamp, read_json, what_differs
-from fusionser.files import public_command, public_paths, write_text
+from fusionser.files import public_command, public_paths, public_text, write_text
 from fusionser.legacy import current_settings, current_spec
 from fusionser.results_format_1 import upgraded
 from fusionser.spec import PipelineSpec, stored_elsewhere
@@ -311,10 +311,20 @@ def provenance(*, networks: bool = False) -> dict[str, Any]:
 
 
 def public_quarantine(entries: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return a quarantine list with public paths."""
+    """Return a quarantine list with public paths.
+
+    Examples
+    --------
+    >>> public_quarantine([{"file": "/data/mine/a.wav", "reason": "/data/mine/a.wav: not found in /data/other"}])
+    [{'file': '.../mine/a.wav', 'reason': '.../mine/a.wav: not found in .../other'}]
+    """
     public = public_paths(entry["file"] for entry in entries)
     shown = [(entry, public[entry["file"]]) for entry in entries]
-    return [{**entry, "file": file, "reason": entry["reason"].replace(entry["file"], file)} for entry, file in shown]
+    # A reason may name other paths, too, such as the folder that a recording is missing from.
+    return [
+        {**entry, "file": file, "reason": public_text(entry["reason"].replace(entry["file"], file))}
+        for entry, file in shown
+    ]
 
 
 def _commit() -> str:

@@ -1,6 +1,7 @@
 """Results and models have no absolute path and no user name in them."""
 
 import getpass
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -65,6 +66,35 @@ def test_what_is_written_tells_nothing_of_the_machine(command, data, tmp_path, n
     out = tmp_path / "out"
     done = command(*(word.format(data=data, out=out) for word in COMMANDS[name].split()), cwd=tmp_path / "here")
     assert done.status == 0, done.messages
+    check_private(out, data.parent, tmp_path)
+
+
+def test_an_audit_tells_nothing_of_the_machine(command, data, tmp_path):
+    names = [path.stem for path in sorted(data.rglob("*.wav"))[:3]]
+    lines = [
+        f"{name},{split}" for name, split in zip([*names, "absent"], ["train", "test", "train", "test"], strict=True)
+    ]
+    (tmp_path / "list.csv").write_text("\n".join(["file,split", *lines]) + "\n")
+    given = [tmp_path / "list.csv", "--audio", data, "--no-score", "--out", tmp_path / "out"]
+    done = command("audit", *given)
+    assert done.status in (0, 1), done.messages
+    assert "absent: not found in .../mine" in (tmp_path / "out" / "report.md").read_text()
+    check_private(tmp_path / "out", data.parent, tmp_path)
+
+
+def test_committed_reports_tell_nothing_of_a_machine():
+    absolute = re.compile(
+        rb"(?:^|[\s\"'(=>])(/(?:home|root|tmp|work|mnt|media|srv|data|Users)/[^\s\"'<]*)", re.MULTILINE
+    )
+    reports = Path(__file__).parent.parent / "reports"
+    texts = [path for path in reports.rglob("*") if path.suffix in {".md", ".json", ".html", ".csv"}]
+    assert texts
+    told = {str(path.relative_to(reports)): found for path in texts if (found := absolute.findall(path.read_bytes()))}
+    assert not told
+
+
+def check_private(out, *places):
+    """Fail if a file names one of these folders, the home folder or the user."""
     files = [path for path in out.rglob("*") if path.is_file()]
     assert files
     for path in files:
@@ -73,5 +103,5 @@ def test_what_is_written_tells_nothing_of_the_machine(command, data, tmp_path, n
                 text = b"".join(archive.read(member) for member in archive.namelist())
         else:
             text = path.read_bytes()
-        for told in (str(data.parent), str(tmp_path), str(Path.home()) + "/", f"/{getpass.getuser()}/"):
+        for told in (*map(str, places), f"{Path.home()}/", f"/{getpass.getuser()}/"):
             assert told.encode() not in text, f"{path.name} has {told}"
