@@ -9,17 +9,15 @@ from scipy.special import softmax
 
 from fusionser.checks import check_dropout, check_units
 from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.table_network import TableNetwork
 from fusionser.errors import SettingsError
 from fusionser.networks.corpora import corpora_of
 from fusionser.networks.inference import logits_of
-from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
-from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.soft_labels import shares_of
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
-from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation
 
@@ -53,7 +51,7 @@ def recurrent(
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NetworkClassifier(NetworkTraining, TableClassifier):
+class NetworkClassifier(TableNetwork, TableClassifier):
     """A network on the columns of a table, trained with the parameters of `NetworkTraining`.
 
     Parameters
@@ -65,14 +63,6 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
     balance: str | None = None
 
     PART: ClassVar[str] = "classifier.safetensors"
-
-    def build_network(self, n_inputs: int, n_classes: int) -> Network:
-        """Build the network."""
-        raise NotImplementedError
-
-    def check_network(self) -> None:
-        """Raise `SettingsError` if a parameter of the network is outside its range."""
-        raise NotImplementedError
 
     def fit(self, X: Any, y: Any, validation_rows: tuple[Any, Any] | None = None) -> Self:
         """Train the network.
@@ -155,26 +145,9 @@ class NetworkClassifier(NetworkTraining, TableClassifier):
         logits = logits_of(self.network_, values.astype(np.float32), self.device)
         return softmax(logits.astype(np.float64), axis=1)
 
-    def pack(self) -> dict[str, bytes]:
-        """Remove the network and return it as safetensors, without the learning curve and the device."""
-        part = pack_network(self.network_.float())
-        del self.network_
-        return {self.PART: part}
-
-    def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Restore the network.
-
-        Raises
-        ------
-        ValueError
-            If the weights do not fit this network with these classes and columns.
-        """
-        self.check_training()
-        self.check_network()
-        self.network_ = unpack_network(self._build, parts[self.PART]).double()
-
-    def _build(self) -> Network:
-        return self.build_network(int(self.n_features_in_), len(self.classes_))
+    def output_count(self) -> int:
+        """Return the number of classes."""
+        return len(self.classes_)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -9,14 +9,12 @@ import numpy as np
 from fusionser.checks import check_dropout
 from fusionser.classifiers.base import Array
 from fusionser.classifiers.neural import check_hidden, check_recurrent, recurrent
+from fusionser.classifiers.table_network import TableNetwork
 from fusionser.networks.inference import logits_of
-from fusionser.networks.layers import Network
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
-from fusionser.networks.settings import NetworkTraining
 from fusionser.networks.training import TrainingRows, train_network
 from fusionser.networks.validation import hold_out
-from fusionser.networks.weights import pack_network, unpack_network
 from fusionser.regressors.base import TableRegressor
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation
@@ -26,7 +24,7 @@ __all__ = ["LSTM", "MLP", "BiLSTM"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NetworkRegressor(NetworkTraining, TableRegressor):
+class NetworkRegressor(TableNetwork, TableRegressor):
     """A network that predicts all targets together, trained with the loss 1 - CCC of each batch.
 
     It is trained with the parameters of `NetworkTraining`: the epoch with the best mean CCC of the held-out speakers is
@@ -37,19 +35,10 @@ class NetworkRegressor(NetworkTraining, TableRegressor):
     PART: ClassVar[str] = "regressor.safetensors"
     FEWEST: ClassVar[int] = 2
 
-    def build_network(self, n_inputs: int, n_targets: int) -> Network:
-        """Build the network."""
-        raise NotImplementedError
-
-    def check_network(self) -> None:
-        """Raise `SettingsError` if a parameter of the network is outside its range."""
-        raise NotImplementedError
-
     def check_parameters(self) -> None:
         """Raise `SettingsError` if a parameter is outside its range, or needs classes."""
-        self.check_training()
         self.check_for_numbers()
-        self.check_network()
+        super().check_parameters()
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train the network; its validation rows are those of the protocol, or held out as by the classifiers."""
@@ -91,25 +80,9 @@ class NetworkRegressor(NetworkTraining, TableRegressor):
         """Raise `ValueError` if the scales of the targets do not fit; `unpack` checks the network."""
         self._scales().check(self.n_targets_)
 
-    def pack(self) -> dict[str, bytes]:
-        """Remove the network and return it as safetensors, without the learning curve and the device."""
-        part = pack_network(self.network_.float())
-        del self.network_
-        return {self.PART: part}
-
-    def unpack(self, parts: Mapping[str, bytes]) -> None:
-        """Restore the network.
-
-        Raises
-        ------
-        ValueError
-            If the weights do not fit this network with these targets and columns.
-        """
-        self.check_parameters()
-        self.network_ = unpack_network(self._build, parts[self.PART]).double()
-
-    def _build(self) -> Network:
-        return self.build_network(int(self.n_features_in_), self.n_targets_)
+    def output_count(self) -> int:
+        """Return the number of targets."""
+        return self.n_targets_
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
