@@ -29,6 +29,7 @@ from fusionser.augmentation.recording_chain import Changed
 from fusionser.cache import Cache
 from fusionser.corpora import list_rows
 from fusionser.decoding import decode
+from fusionser.files import write_text
 from fusionser.results import provenance
 from fusionser.samples import Waveform
 
@@ -172,30 +173,68 @@ def _say(what: str, done: int, total: int) -> None:
         print(f"{time.strftime('%H:%M:%S')} {what}: {total}", flush=True)
 
 
-def show(figures: dict[str, Any]) -> None:
+def found_table(figures: dict[str, Any], speakers: str) -> pd.DataFrame:
+    """Return how many planted copies were found, of how many, by kind and corpus."""
     found = pd.DataFrame(figures["found"])
-    for speakers, part in found.groupby("speakers"):
-        sums = part.pivot_table("sum", "planted", "corpus", aggfunc="sum", margins=True, sort=False)
-        counts = part.pivot_table("count", "planted", "corpus", aggfunc="sum", margins=True, sort=False)
-        print(f"planted copies found, percent, {speakers}")
-        print((100 * sums / counts).round(2).to_string(na_rep="-"))
-    print(pd.DataFrame(figures["performances"]).to_string())
-    print(f"{figures['recordings']} recordings in {figures['seconds']} s on {figures['cores']} cores")
+    part = found[found["speakers"] == speakers]
+    sums, counts = (
+        part.pivot_table(column, "planted", "corpus", aggfunc="sum", fill_value=0, margins=True, margins_name="all")
+        for column in ("sum", "count")
+    )
+    return sums.astype(int).astype(str) + " of " + counts.astype(int).astype(str)
+
+
+def page(figures: dict[str, Any]) -> str:
+    """Return the figures as a Markdown page."""
+    found, pairs = pd.DataFrame(figures["found"]), pd.DataFrame(figures["performances"])
+    others, apart = found[found["speakers"] == "others"], pairs[pairs["speakers"] == "others"]
+    made = figures["provenance"]
+    lines = [
+        "# Planted copies, and what `fusionser audit` finds of them",
+        f"{others['sum'].sum()} of {others['count'].sum()} planted copies of speakers on whom no threshold was chosen "
+        f"were found ({100 * others['sum'].sum() / others['count'].sum():.2f} %). {apart['sum'].sum()} of "
+        f"{apart['count'].sum()} pairs of different performances of one sentence by one speaker were taken for copies "
+        f"({100 * apart['sum'].sum() / apart['count'].sum():.3f} %). {figures['recordings']} recordings were compared "
+        f"in {figures['seconds']:.0f} s on {figures['cores']} cores, with an empty cache.",
+    ]
+    for speakers, title in (("others", "Speakers on whom no threshold was chosen"), ("chosen on", "The other ones")):
+        lines += [f"## {title}", _markdown(found_table(figures, speakers))]
+    lines += [
+        "## Different performances taken for copies",
+        _markdown(pairs.rename(columns={"sum": "taken for copies", "count": "pairs"}).set_index("corpus")),
+    ]
+    lines += ["The pairs:", _markdown(pd.DataFrame(figures["taken_for_copies"]).set_index("corpus").round(3))]
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    lines += [f"Command: `{made['command']}`. Commit: {made['commit']}. {versions}."]
+    return "\n\n".join(lines) + "\n"
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    heads = [str(table.index.name), *map(str, table.columns)]
+    rows = [
+        heads,
+        ["---"] * len(heads),
+        *([str(one), *map(str, row)] for one, row in zip(table.index, table.to_numpy(), strict=True)),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("FUSIONSER_DATA", "../shared/data"))
     parser.add_argument("--each", type=int, default=40, help="planted copies of each kind and corpus")
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--out", type=Path, default=Path("reports/audits/planted-copies"), help="folder of the report")
+    parser.add_argument("--page", action="store_true", help="write the page again from the figures in the folder")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        figures = measure(Path(given.data), given.each, Path(scratch))
-    show(figures)
-    if given.out is not None:
+    stored = given.out / "figures.json"
+    if not given.page:
+        with tempfile.TemporaryDirectory() as scratch:
+            figures = measure(Path(given.data), given.each, Path(scratch))
         made = {**figures, "provenance": {**provenance(), "command": "python -m benchmarks.audit"}}
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(made, indent=1, allow_nan=False) + "\n")
+        write_text(stored, json.dumps(made, indent=1, allow_nan=False) + "\n")
+    text = page(json.loads(stored.read_text(encoding="utf-8")))
+    write_text(given.out / "report.md", text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError, unknown_name
 
-from .console import print_json, print_table, progress_bar, warn_quarantine, write
+from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
 from .options import (
     BLOCKS_HELP,
     DOWNLOAD_HELP,
@@ -95,6 +95,8 @@ def audit(
     resources = make_resources("auto", asked.run)
     with progress_bar("audit") as progress:
         split = read_split(places, _options(asked, lambda done, total: progress(done, total, "reading")))
+        if asked.fail_on is not None:
+            _check_can_be_told(split, failing)
         audited = audit_split(
             split,
             cache=resources.cache,
@@ -121,7 +123,7 @@ def audit(
     else:
         _print_result(result)
         if page is not None:
-            write(f"report: {page}")
+            write_report_place(page, formats)
     if result.leaks:
         raise typer.Exit(LEAKED)
 
@@ -153,6 +155,25 @@ def _faults(text: str | None) -> tuple[Any, ...]:
     return tuple(wanted)
 
 
+def _check_can_be_told(split: Any, failing: tuple[Any, ...]) -> None:
+    """Raise `SettingsError`, before a long comparison, if a fault is asked for and nothing that it needs is known."""
+    from fusionser.audit.result import NEEDED
+
+    for fault in failing:
+        for what in NEEDED.get(fault, ()):
+            if what == "audio" and not split.audio:
+                raise _cannot_tell(fault, "the recordings are not there")
+            if what != "audio" and not (split.rows[what] != "").any():
+                raise _cannot_tell(fault, f"no {what} is known")
+
+
+def _cannot_tell(fault: str, why: str) -> SettingsError:
+    return SettingsError(
+        f"--fail-on names {fault}, which cannot be told because {why}; give what is missing (--audio, --corpus, --map, "
+        "or columns of the table), or leave it out of --fail-on"
+    )
+
+
 def _check_told(result: Any, asked: tuple[Any, ...], strict: bool) -> None:
     """Raise `SettingsError` if the answer would say less than was asked for."""
     if strict and result.quarantine:
@@ -162,10 +183,7 @@ def _check_told(result: Any, asked: tuple[Any, ...], strict: bool) -> None:
         )
     unknown = result.unknown
     if lacking := [name for name in asked if name in unknown and name not in result.faults]:
-        raise SettingsError(
-            f"--fail-on names {lacking[0]}, which cannot be told because {unknown[lacking[0]]}; give what is missing "
-            "(--audio, --corpus, --map, or columns of the table), or leave it out of --fail-on"
-        )
+        raise _cannot_tell(lacking[0], unknown[lacking[0]])
     if not result.audio and not result.speakers and result.scaled is None and not result.faults:
         raise SettingsError(
             f"{result.name}: there is nothing to compare, because neither the recordings nor their speakers are known; "

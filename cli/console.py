@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -134,6 +135,15 @@ def spoken(update: Callable[..., None]) -> Callable[..., None]:
             say(f"{done + 1} of {total}: {name}")
 
     return report
+
+
+def write_report_place(page: Path, formats: Any) -> None:
+    """Print where a report is, and where its tables are, if they are files, too."""
+    write(f"report: {page}")
+    if formats.tables:
+        from fusionser.reporting.formats import TABLES
+
+        write(f"tables: {page.parent / TABLES}")
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.errors import unknown_name
 
-from .console import counted, print_json, print_table, training_bar, write
+from .console import counted, print_json, print_table, training_bar, write, write_report_place
 from .options import IMPORTANCE_HELP, Experiment, Places, ReportFormats, Tracking, check_out_folder, option, record
 from .preparing import prepare_protocol
 
@@ -54,7 +54,7 @@ def evaluate(places: Places, asked: Asked) -> None:
     else:
         _print_result(result)
         if page is not None:
-            write(f"report: {page}")
+            write_report_place(page, formats)
     if trackers:
         _record(trackers, result, evaluation, asked.out)
 
@@ -90,7 +90,7 @@ def _evaluate_dimensions(
     else:
         print_dimensions(result)
         if page is not None:
-            write(f"report: {page}")
+            write_report_place(page, formats)
     if trackers:
         _record(trackers, result, evaluation, asked.out)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from .console import print_json, print_table, training_bar, write
+from .console import print_json, print_table, training_bar, write, write_report_place
 from .options import Experiment, Places, ReportFormats, check_out_folder, option
 from .preparing import prepare_protocol
 
@@ -49,7 +49,7 @@ def evaluate_timeline(places: Places, asked: Asked) -> None:
         return
     _print_result(result)
     if page is not None:
-        write(f"report: {page}")
+        write_report_place(page, formats)
 
 
 def _print_result(result: Any) -> None:

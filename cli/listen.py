@@ -46,6 +46,8 @@ def listen(
     refuse_inputs(out, [model])
     WindowSettings(windows, hop)
     loaded = load_or_included(model)
+    # Before the microphone, which may need another package.
+    loaded.card.check_classes("listening")
     device = int(microphone) if microphone is not None and microphone.isdecimal() else microphone
     with open_microphone(device) as opened:
         predictor = StreamPredictor(loaded, opened.sampling_rate, windows=windows, hop=hop, abstain=abstain)

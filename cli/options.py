@@ -533,10 +533,11 @@ class ReportFormats(Group):
         from fusionser.reporting.formats import Formats
 
         given = {name: names(getattr(self, name), f"--{name}") for name in ("tables", "figures")}
+        chosen = Formats(**given)
         for name, formats in given.items():
             if formats and out is None:
                 raise SettingsError(f"--{name} is '{', '.join(formats)}'; it needs --out, the folder of the report")
-        return Formats(**given)
+        return chosen
 
 
 class Tracking(Group):
@@ -556,7 +557,7 @@ class Tracking(Group):
 
 
 def record(trackers: Sequence[Any], run: Any) -> None:
-    """Record a run whose result is stored or printed already.
+    """Record a run whose result is stored or printed already, and say where.
 
     Raises
     ------
@@ -566,6 +567,8 @@ def record(trackers: Sequence[Any], run: Any) -> None:
     from fusionser.tracking import TrackingError, record_run
 
     errors = record_run(trackers, run)
+    if recorded := [str(tracker) for tracker in trackers if tracker.complete]:
+        say(f"recorded: {', '.join(recorded)}")
     for error in errors:
         if error.begun:
             say(f"note: {error}")

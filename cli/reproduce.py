@@ -8,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar, spoken, training_bar, write
+from .console import print_json, print_table, progress_bar, spoken, training_bar, write, write_report_place
 from .options import (
     PLACE_HELP,
     PRECISION_HELP,
@@ -79,19 +79,19 @@ def reproduce(
     if asked.work.json:
         print_json(answer)
     else:
-        _print_outcome(outcome, asked.cost, page)
+        _print_outcome(outcome, asked.cost)
+        write_report_place(page, formats)
     if trackers:
         _record(trackers, outcome, asked.out, page)
 
 
-def _print_outcome(outcome: Any, cost: bool, page: Path) -> None:
+def _print_outcome(outcome: Any, cost: bool) -> None:
     if cost:
         from fusionser.reporting.reproduction import cost_text
 
         write(f"{outcome.recipe}: {cost_text(outcome)}")
     else:
         _print(outcome)
-    write(f"report: {page}")
 
 
 def _record(trackers: list[Any], outcome: Any, out: Path, page: Path) -> None:

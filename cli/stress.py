@@ -7,7 +7,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar, warn_quarantine, write
+from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
 from .options import (
     CHANNEL_HELP,
     DOWNLOAD_HELP,
@@ -107,7 +107,7 @@ def stress(
         return
     _print_result(result)
     if page is not None:
-        write(f"report: {page}")
+        write_report_place(page, formats)
 
 
 def _listing(places: list[Path], asked: Asked) -> Any:

@@ -325,7 +325,7 @@ class PipelineSpec(Spec):
     adaptation : {"standardise", "coral"}, default="standardise"
         How the setting "adapted" aligns columns, see `BlockScaler`; other settings ignore it.
     task : {"classes", "dimensions"}, default="classes"
-        What is predicted: the emotion, or numbers such as arousal and valence.
+        What is predicted: the emotion, or numbers such as arousal and valence. Targets tell that it is numbers.
     targets : tuple of str
         For "dimensions": the columns of the table of rows with the numbers.
     soft_labels : bool, default=False
@@ -355,6 +355,13 @@ class PipelineSpec(Spec):
     targets: tuple[Target, ...] = Field((), exclude_if=lambda targets: not targets)
     soft_labels: bool = Field(False, exclude_if=lambda soft: not soft)
     seed: int = Field(0, ge=0, lt=2**32)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _targets_tell_the_task(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("targets") and "task" not in given:
+            return {**given, "task": DIMENSIONS}
+        return given
 
     @model_validator(mode="after")
     def _of_the_task(self) -> Self:

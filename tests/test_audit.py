@@ -23,6 +23,7 @@ from fusionser.augmentation.conditions import CONDITIONS
 from fusionser.errors import RowsError, SettingsError
 from fusionser.features.clip import Clip
 from fusionser.reporting.audit import write_audit
+from fusionser.reporting.tables.audit import between_table, sides_table
 
 
 def condition(name):
@@ -276,6 +277,26 @@ def test_names_alone_do_not_tell_that_there_are_no_copies(command, tmp_path):
     said = " ".join(done.output.split())
     assert "no leak was found (speakers, scaled)" in said
     assert "so copies are unknown" in said
+
+
+def test_what_cannot_be_told_is_unknown_in_tables_and_no_count():
+    speakers = ["ann", "ann", "", "ben"]
+    table = pd.DataFrame({"file": ["a", "b", "c", "d"], "split": ["train", "test"] * 2, "speaker": speakers})
+    result = audit_split(table_split(table)).result
+    between = {line["measure"]: line["value"] for line in between_table(result).long()}
+    # A shared speaker is one, even if others are not known; no copies, performances and statements can be told.
+    assert between["speakers_shared"] == 1
+    assert [between[name] for name in ("with_a_copy", "identical", "repeated_performances", "statements_shared")] == [
+        None
+    ] * 4
+    assert between_table(result).texts()[0].count("unknown") == 8
+    assert [line["value"] for line in sides_table(result).long() if line["measure"] == "classes"] == [None, None]
+
+
+def test_names_that_a_corpus_cannot_read_are_told():
+    table = pd.DataFrame({"file": ["03a01Fa", "08a01Na", "x.wav"], "split": ["train", "test", "test"]})
+    note = next(note for note in table_split(table, corpus="emodb").notes if note.kind == "names-unread")
+    assert note.value == {"corpus": "emodb", "count": 1, "first": "x.wav"}
 
 
 def test_folds_are_compared_one_by_one():

@@ -227,7 +227,7 @@ WRONG_PLACES = [
     (["train", "test", "--parts", "train"], "--parts has no effect on folders"),
     (["train", "test", "--jobs", "0"], "expected a number of processes"),
     (["train", "test", "--tables", "latex"], "it needs --out"),
-    (["train", "test", "--fail-on", "speakers"], "speakers, which cannot be told because not all speakers are known"),
+    (["train", "test", "--fail-on", "speakers"], "speakers, which cannot be told because no speaker is known"),
     (["train", "test", "--fail-on", "confounded"], "cannot be told"),
     (["train", "test", "--bogus"], "No such option"),
     (["train", "test", "--out", "notes.txt"], "which is a file"),

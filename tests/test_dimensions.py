@@ -312,7 +312,7 @@ def test_a_target_is_no_feature(voices):
     ("values", "message"),
     [
         ({"task": "dimensions"}, "needs targets"),
-        ({"targets": ("loudness",)}, "with the task 'classes'"),
+        ({"task": "classes", "targets": ("loudness",)}, "with the task 'classes'"),
         ({**LOUD, "targets": ("a", "a")}, "a target twice"),
         ({**LOUD, "targets": ("emotion",)}, "'emotion' cannot be a target"),
         ({**LOUD, "targets": ("mfcc__mean",)}, "cannot be a target"),
@@ -334,6 +334,7 @@ def test_settings_that_need_classes_are_refused(values, message):
 
 def test_specifications_and_results_of_classes_say_nothing_of_targets(prepared):
     assert "targets" not in PipelineSpec().model_dump(mode="json")
+    assert PipelineSpec(targets=["loudness"]) == PipelineSpec(**LOUD)
     assert PipelineSpec(**LOUD).plain() == {"task": "dimensions", "targets": ["loudness"]}
     table = prepared.table.assign(emotion=np.where(prepared.table["loudness"] > -28, "loud", "soft"))
     classes = under(prepared, task="classes", targets=())

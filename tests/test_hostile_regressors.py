@@ -309,3 +309,9 @@ def number_model(demo_rows, tmp_path_factory):
     rows.assign(one=np.arange(len(rows)), two=np.arange(len(rows))[::-1] ** 2.0).to_csv(place / "rows.csv", index=False)
     spec = fusionser.PipelineSpec(task="dimensions", targets=("one", "two"))
     return save_model(fusionser.fit(place / "rows.csv", spec, protocol=None), place / "model.fusionser")
+
+
+def test_listening_is_refused_before_a_microphone_is_looked_for(command, number_model, tmp_path):
+    (tmp_path / "sounddevice.py").write_text("raise ImportError('absent')")
+    done = command("listen", number_model, env={"PYTHONPATH": str(tmp_path)})
+    assert done.status == 1 and "listening needs a model that predicts emotions" in done.messages

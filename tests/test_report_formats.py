@@ -153,6 +153,8 @@ def test_unknown_formats_are_refused_before_the_work(command, demo_folder, tmp_p
     assert done.status == 1 and "unknown table format 'latx'; did you mean 'latex'?" in done.messages
     done = command(*common, "--out", tmp_path / "out", "--figures", "gif")
     assert done.status == 1 and "unknown figure format 'gif'. Known: pdf, svg" in done.messages
+    done = command(*common, "--tables", "latx")
+    assert done.status == 1 and "did you mean 'latex'?" in done.messages
     done = command(*common, "--tables", "csv")
     assert done.status == 1 and "it needs --out" in done.messages
     assert not (tmp_path / "out").exists()

@@ -226,6 +226,7 @@ def test_what_was_recorded_in_part_is_told_and_does_not_keep_others_from_recordi
     assert isinstance(error, TrackingError) and error.begun
     assert "not recorded completely by dying:x" in str(error) and "secret" not in str(error)
     assert seen == ["r"]
+    assert [tracker.complete for tracker in trackers] == [False, True]
 
 
 def test_trackers_are_checked_before_the_work(command, demo_folder):

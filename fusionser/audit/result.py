@@ -1,5 +1,6 @@
 """The stored result of an audit: facts only, which `fusionser.reporting.audit` turns into sentences."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from fusionser.results import Provenance, Scores, read_stored
 __all__ = [
     "FAULTS",
     "LEAKS",
+    "NEEDED",
     "AuditResult",
     "Between",
     "CopyPair",
@@ -30,6 +32,24 @@ FAULTS: tuple[Fault, ...] = ("copies", "speakers", "scaled", "performances", "st
 
 LEAKS: tuple[Fault, ...] = FAULTS[:3]
 """What counts as a leak if nothing else is asked for. The others are told."""
+
+NEEDED: Mapping[Fault, tuple[str, ...]] = {
+    "copies": ("audio",),
+    "speakers": ("speaker",),
+    "performances": ("speaker", "statement", "emotion"),
+    "statements": ("statement",),
+    "classes": ("emotion",),
+    "confounded": ("speaker", "emotion"),
+}
+"""What must be known to tell a fault: the audio, or columns of the rows."""
+
+WITHOUT = {
+    "audio": "the recordings are not there",
+    "speaker": "not all speakers are known",
+    "statement": "not all statements are known",
+    "emotion": "not all emotions are known",
+}
+"""What is said if something needed is not known."""
 
 UNLIKELY = 0.01
 """Probability below which chance does not explain how many speakers have one class only."""
@@ -174,23 +194,17 @@ class AuditResult(Record):
     @property
     def unknown(self) -> dict[Fault, str]:
         """Why a fault cannot be told, by its name."""
-        lacking: dict[Fault, tuple[tuple[bool, str], ...]] = {
-            "copies": ((self.audio, "the recordings are not there"),),
-            "speakers": ((self.speakers_known, "not all speakers are known"),),
-            "performances": (
-                (self.speakers_known, "not all speakers are known"),
-                (self.statements_known, "not all statements are known"),
-                (self.emotions_known, "not all emotions are known"),
-            ),
-            "statements": ((self.statements_known, "not all statements are known"),),
-            "classes": ((self.emotions_known, "not all emotions are known"),),
-            "confounded": (
-                (self.speakers_known, "not all speakers are known"),
-                (self.emotions_known, "not all emotions are known"),
-            ),
+        known = {
+            "audio": self.audio,
+            "speaker": self.speakers_known,
+            "statement": self.statements_known,
+            "emotion": self.emotions_known,
         }
-        reasons = {fault: [why for known, why in each if not known] for fault, each in lacking.items()}
-        return {fault: why[0] for fault, why in reasons.items() if why}
+        return {
+            fault: lacking[0]
+            for fault, each in NEEDED.items()
+            if (lacking := [WITHOUT[what] for what in each if not known[what]])
+        }
 
     @property
     def leaks(self) -> tuple[Fault, ...]:

@@ -1,6 +1,6 @@
 """A split as a table: recordings, each with its side, and perhaps with its fold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,6 +14,7 @@ from fusionser.corpora.audio_files import AUDIO_SUFFIXES, audio_files
 from fusionser.corpora.base import check_folder, measure
 from fusionser.errors import RowsError
 from fusionser.evaluation.guard import how_scaled
+from fusionser.facts import Stamp
 from fusionser.rows import COLUMNS, make_rows
 
 __all__ = ["table_split"]
@@ -73,7 +74,8 @@ def table_split(
     placed = placed_rows(table, sides, name)
     first = table.iloc[placed.loc[~placed["code"].duplicated(), "row"]]
     records = [_record(row, corpus) for row in first.to_dict("records")]
-    split = Split(name, make_rows(records), folds_of(placed, name), audio=False, scaled=_scaled(table))
+    notes = _unread_names(first["file"], corpus)
+    split = Split(name, make_rows(records), folds_of(placed, name), audio=False, scaled=_scaled(table), notes=notes)
     return _with_audio(split, None if audio is None else Path(audio), accept_truncated)
 
 
@@ -94,9 +96,7 @@ def _record(row: Mapping[Any, Any], corpus: str | None) -> dict[str, Any]:
     }
     record: dict[str, Any] = {}
     if corpus is not None:
-        file = PurePath(str(row["file"]))
-        named = file if file.suffix.lower() in AUDIO_SUFFIXES else PurePath(f"{file}.wav")
-        record = {**(CORPORA.named(corpus).parse(named) or {}), "corpus": corpus}
+        record = {**(_said_by_name(row["file"], corpus) or {}), "corpus": corpus}
         record.pop("id", None)
     times: dict[str, Any] = {key: float(given.pop(key)) for key in ("start", "end") if key in given}
     merged: dict[str, Any] = {
@@ -107,6 +107,21 @@ def _record(row: Mapping[Any, Any], corpus: str | None) -> dict[str, Any]:
         **times,
     }
     return {**merged, "source": str(row["file"])}
+
+
+def _said_by_name(name: Any, corpus: str) -> dict[str, Any] | None:
+    """Return what a corpus reads from the name of a recording, None if it is no name of this corpus."""
+    file = PurePath(str(name))
+    return CORPORA.named(corpus).parse(file if file.suffix.lower() in AUDIO_SUFFIXES else PurePath(f"{file}.wav"))
+
+
+def _unread_names(files: Iterable[Any], corpus: str | None) -> list[Stamp]:
+    """Return a note if there are names that say nothing to the corpus."""
+    if corpus is None:
+        return []
+    unread = [str(file) for file in files if _said_by_name(file, corpus) is None]
+    value = {"corpus": corpus, "count": len(unread), "first": PurePath(unread[0]).name if unread else ""}
+    return [Stamp(kind="names-unread", value=value)] if unread else []
 
 
 def _scaled(table: pd.DataFrame) -> str | None:

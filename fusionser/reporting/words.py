@@ -266,6 +266,10 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"only the names of {counted(count, 'recording')} were compared, because the recordings are not there; --audio "
         "gives their folder"
     ),
+    "names-unread": lambda value: (
+        f"{counted(value['count'], 'name')} without the form of {value['corpus']} (first: {value['first']}), which say "
+        "nothing of speaker, emotion and statement"
+    ),
     "not-scored": lambda reason: f"without scores: {reason}",
     "text": str,
 }

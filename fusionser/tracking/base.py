@@ -61,13 +61,15 @@ class Tracker:
     ----------
     name : str
         Name of the kind of tracker, as `open_tracker` has it.
+    begun, complete : bool
+        Whether a part of a run is recorded, and whether all of it is.
     """
 
     name: ClassVar[str]
 
     def __init__(self, place: str = "") -> None:
         self.place = place
-        self.begun = False
+        self.begun = self.complete = False
 
     def record(self, run: TrackingRun) -> None:
         """Record a run with its children.
@@ -83,6 +85,7 @@ class Tracker:
         """
         try:
             self.write(run, None)
+            self.complete = True
         except Exception as error:
             # Clients of servers raise whatever their libraries raise, and no result may be lost for that.
             reason = without_credentials(f"{type(error).__name__}: {error}".partition("\n")[0])

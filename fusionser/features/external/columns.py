@@ -25,7 +25,8 @@ class GivenColumns(FeatureBlock):
 
     They are used as they are. So they must not have been made with the labels, nor from all rows together, as by
     scaling; results say that this is not known. X, and what a model with this block predicts, must be a table with
-    these columns. Augmented copies have no values in them.
+    these columns. Augmented copies have no values in them. Like all features they are kept in single precision, which
+    has seven digits: subtract what is large and the same in all rows, such as the date of a time.
 
     Parameters
     ----------
@@ -49,7 +50,10 @@ class GivenColumns(FeatureBlock):
         """Raise `SettingsError` unless the columns have names, each once."""
         super().check()
         if isinstance(self.columns, str) or not len(self.columns):
-            raise SettingsError(f"columns is {self.columns!r}; expected a list of one or more columns of the table")
+            raise SettingsError(
+                f"columns is {self.columns!r}; expected a list of one or more columns of the table "
+                "(--columns at the command line, instead of the block's name)"
+            )
         names = [str(name) for name in self.columns]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)

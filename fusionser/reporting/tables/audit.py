@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from fusionser.audit.changes import Change
-from fusionser.audit.result import AuditResult, Between, CopyPair, Side, Worth
+from fusionser.audit.result import AuditResult, Between, CopyPair, Fault, Side, Worth
 from fusionser.reporting.tables.cells import count, number, score_columns, share
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
 from fusionser.reporting.words import stamp_texts
@@ -26,6 +26,27 @@ CHANGES: Mapping[str, Callable[[float], str]] = {
     "samples": lambda value: f"re-encoded or filtered (difference {value:.0f} dB below)",
 }
 """Functions that turn the value of a change into words, by its kind."""
+
+UNKNOWN = Cell("unknown", None)
+"""A count that cannot be told."""
+
+FAULT_OF: Mapping[str, Fault] = {
+    "speakers_shared": "speakers",
+    "only_in_first": "speakers",
+    "only_in_second": "speakers",
+    "with_a_copy": "copies",
+    "identical": "copies",
+    "near": "copies",
+    "augmented": "copies",
+    "repeated_performances": "performances",
+    "told_by_speaker": "confounded",
+    "statements_shared": "statements",
+    "speakers": "speakers",
+    "classes": "classes",
+    "one_class": "confounded",
+    "one_class_by_chance": "confounded",
+}
+"""The fault that a measure is about. If it cannot be told, a count of 0 says nothing."""
 
 KINDS = {
     "identical": "identical samples",
@@ -83,8 +104,14 @@ def between_table(result: AuditResult) -> Table:
     """Return what each two sides of each fold share."""
     columns = [Column(name="fold"), Column(name="first"), Column(name="second")]
     columns += [Column(name=name.replace("_", " "), measure=name) for name in _shared(result.between[0])]
-    rows = [Row([one.fold, *one.sides, *_shared(one).values()]) for one in result.between]
+    rows = [Row([one.fold, *one.sides, *_told(result, _shared(one))]) for one in result.between]
     return _table(result, "between", "What two sides share", columns, rows)
+
+
+def _told(result: AuditResult, cells: Mapping[str, Cell]) -> list[Cell]:
+    """Return cells, given by the names of their measures, with those that cannot be told as such."""
+    unknown = result.unknown
+    return [UNKNOWN if not cell.exact and FAULT_OF.get(measure) in unknown else cell for measure, cell in cells.items()]
 
 
 def _shared(one: Between) -> dict[str, Cell]:
@@ -114,12 +141,24 @@ def sides_table(result: AuditResult) -> Table:
         Column(name="speakers with one class", measure="one_class"),
         Column(name="by chance", measure="one_class_by_chance"),
     ]
-    return _table(result, "sides", "What is on each side", columns, [Row(_side(one)) for one in result.sides])
+    return _table(
+        result,
+        "sides",
+        "What is on each side",
+        columns,
+        [Row([one.fold, one.side, *_told(result, _side(one))]) for one in result.sides],
+    )
 
 
-def _side(one: Side) -> list[Cell | str]:
-    counts = (one.recordings, one.speakers, len(one.classes), len(one.one_class))
-    return [one.fold, one.side, *map(count, counts), number(one.expected, ".1f")]
+def _side(one: Side) -> dict[str, Cell]:
+    """Return what is on a side, by the name of the measure."""
+    return {
+        "recordings": count(one.recordings),
+        "speakers": count(one.speakers),
+        "classes": count(len(one.classes)),
+        "one_class": count(len(one.one_class)),
+        "one_class_by_chance": number(one.expected, ".1f"),
+    }
 
 
 def _classes(result: AuditResult) -> Table:
