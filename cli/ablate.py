@@ -10,22 +10,16 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, spoken, training_bar, write
-from .options import (
+from .option_checks import check_copied_classes, check_out_folder
+from .option_groups import Group, names, option
+from .option_texts import (
     AUGMENT_CLASSES_HELP,
     BLOCKS_HELP,
     IMPORTANCE_HELP,
     PROTOCOL_HELP,
-    SEEDS,
     TRAINING_DEVICE_HELP,
-    Group,
-    ReportFormats,
-    Run,
-    Tracking,
-    check_copied_classes,
-    check_out_folder,
-    names,
-    option,
 )
+from .options import SEEDS, ReportFormats, Run, Tracking
 from .preparing import make_resources
 from .study import left_text, record_cells, say_failures
 

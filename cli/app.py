@@ -23,7 +23,7 @@ from .info import info
 from .list import list_names
 from .listen import listen
 from .naming import NamingCommand
-from .options import with_groups, with_option
+from .option_groups import with_groups, with_option
 from .predict import predict
 from .report import report
 from .reproduce import reproduce

@@ -9,7 +9,9 @@ import typer
 from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
-from .options import (
+from .option_checks import allow_downloads, check_out_folder, decode_apart
+from .option_groups import Group, names, option
+from .option_texts import (
     BLOCKS_HELP,
     DOWNLOAD_HELP,
     ISOLATE_HELP,
@@ -17,17 +19,9 @@ from .options import (
     MAP_HELP,
     PARTS_HELP,
     SCALING_HELP,
-    SEEDS,
     TRUNCATED_HELP,
-    Group,
-    ReportFormats,
-    Work,
-    allow_downloads,
-    check_out_folder,
-    decode_apart,
-    names,
-    option,
 )
+from .options import SEEDS, ReportFormats, Work
 from .stopped import LEAKED
 
 MOST_HEARD = 50

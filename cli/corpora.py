@@ -8,20 +8,18 @@ import typer
 
 from .console import output, print_json, print_table, progress_bar, write
 from .naming import NamingCommand
-from .options import (
+from .option_checks import check_channel, decode_apart
+from .option_groups import names
+from .option_texts import (
     CHANNEL_HELP,
     DOWNLOAD_HELP,
     ISOLATE_HELP,
     LAYOUT_HELP,
     MAP_HELP,
     PARTS_HELP,
-    SEEDS,
     TRUNCATED_HELP,
-    Json,
-    check_channel,
-    decode_apart,
-    names,
 )
+from .options import SEEDS, Json
 
 MANY = 20
 WIDE = 140

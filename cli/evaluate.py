@@ -6,7 +6,10 @@ from typing import Any
 from fusionser.errors import unknown_name
 
 from .console import counted, print_json, print_table, training_bar, write, write_report_place
-from .options import IMPORTANCE_HELP, Experiment, Places, ReportFormats, Tracking, check_out_folder, option, record
+from .option_checks import check_out_folder
+from .option_groups import option
+from .option_texts import IMPORTANCE_HELP
+from .options import Experiment, Places, ReportFormats, Tracking, record
 from .preparing import prepare_protocol
 
 SHOWN_NOTES = ("partial-corpus", "labels-renamed", "windows", "majority-labels")

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from .console import print_json, print_table, training_bar, write, write_report_place
-from .options import Experiment, Places, ReportFormats, check_out_folder, option
+from .option_checks import check_out_folder
+from .option_groups import option
+from .options import Experiment, Places, ReportFormats
 from .preparing import prepare_protocol
 
 

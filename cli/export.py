@@ -9,7 +9,9 @@ from fusionser.errors import SettingsError
 from fusionser.files import exists
 
 from .console import print_json, progress_bar, write
-from .options import JOBS_HELP, Group, check_file_to_write, check_jobs, check_out_folder, option, refuse_inputs
+from .option_checks import check_file_to_write, check_jobs, check_out_folder, refuse_inputs
+from .option_groups import Group, option
+from .option_texts import JOBS_HELP
 
 
 class Asked(Group):

@@ -6,7 +6,9 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import counted, print_json, recordings, write
-from .options import FrontEnd, Group, Input, Places, Run, Settings, check_out_file, option, refuse_inputs
+from .option_checks import check_out_file, refuse_inputs
+from .option_groups import Group, option
+from .options import FrontEnd, Input, Places, Run, Settings
 from .preparing import make_resources, prepare_places
 
 

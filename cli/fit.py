@@ -6,7 +6,9 @@ from typing import Any
 from fusionser.errors import FusionserError, SettingsError
 
 from .console import print_json, say, training_bar, write
-from .options import Experiment, Places, Tracking, check_model_file, option, record, refuse_inputs
+from .option_checks import check_model_file, refuse_inputs
+from .option_groups import option
+from .options import Experiment, Places, Tracking, record
 from .preparing import prepare_experiment
 
 

@@ -8,7 +8,8 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, write
-from .options import Json, check_out_file, refuse_inputs
+from .option_checks import check_out_file, refuse_inputs
+from .options import Json
 
 
 def info(

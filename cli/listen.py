@@ -10,7 +10,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import counted, say, write
-from .options import check_out_table, refuse_inputs
+from .option_checks import check_out_table, refuse_inputs
 
 BAR = 20
 """Characters of the bar of a probability of one."""

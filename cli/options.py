@@ -1,219 +1,52 @@
-"""Options that several commands share, in groups.
+"""The options that several commands share, in groups."""
 
-A command takes a group as one argument; typer sees its single options.
-"""
-
-import inspect
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import copy
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from fusionser.errors import SettingsError
 
 from .console import say
-
-
-def option(text: str, default: Any = None, flag: str | None = None, panel: str | None = None, **more: Any) -> Any:
-    """Return a field of a group: the help, the default, the flag where the field's name does not give it.
-
-    `panel` is the heading in the help; without one, the group's heading is used.
-    """
-    return typer.Option(default, *([flag] if flag else []), help=text, rich_help_panel=panel, **more)
-
-
-def check_jobs(jobs: int) -> int:
-    """Reject zero processes, and more than this machine can have."""
-    from fusionser.checks import check_jobs as check
-
-    check(jobs, "--jobs")
-    return jobs
-
-
-def check_out_folder(out: Path | None) -> Path | None:
-    """Reject a folder to write that cannot be made, before the work whose results would go there."""
-    if out is not None and out.exists() and not out.is_dir():
-        raise SettingsError(f"--out is {out}, which is a file; expected a folder")
-    return _check_place(out)
-
-
-def check_out_file(out: Path | None) -> Path | None:
-    """Reject a file to write that cannot be made, before the work whose results would go there."""
-    return check_file_to_write(out, "--out")
-
-
-def check_model_file(out: Path) -> Path:
-    """Reject a model file to write that would be taken for another kind of file."""
-    if out.suffix.lower() == ".onnx":
-        raise SettingsError(
-            f"--out is {out}; expected a file ending in .fusionser, of which 'fusionser export' makes an ONNX file"
-        )
-    check_out_file(out)
-    return out
-
-
-def check_file_to_write(out: Path | None, flag: str) -> Path | None:
-    """Reject a file to write that cannot be made, as `check_out_file` does, for any option."""
-    if out is not None and out.is_dir():
-        raise SettingsError(f"{flag} is {out}, which is a folder; expected a file")
-    return _check_place(out, flag)
-
-
-def refuse_inputs(out: Path | None, inputs: Iterable[Path | str | None], flag: str = "--out") -> None:
-    """Raise `SettingsError` if a file to write is one that is read."""
-    for given in inputs:
-        if out is not None and given is not None and out.exists() and Path(given).is_file() and out.samefile(given):
-            raise SettingsError(f"{flag} is {out}, which is read, too; choose another path")
-
-
-def check_out_table(out: Path | None) -> Path | None:
-    """Reject a table to write that cannot be made, or is of an unknown format."""
-    if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
-        raise SettingsError(f"--out is {out}; expected a file ending in .csv or .parquet")
-    return check_out_file(out)
-
-
-def _check_place(out: Path | None, flag: str = "--out") -> Path | None:
-    """Reject a path below a file, or below a folder that nothing can be written to."""
-    if out is None:
-        return None
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if there != out and not there.is_dir():
-        raise SettingsError(f"{flag} is {out}, but {there} is a file; choose another path")
-    if not os.access(there, os.W_OK):
-        raise SettingsError(f"{flag} is {out}, but nothing can be written to {there}; choose another path")
-    return out
-
-
-def check_copied_classes(classes: str | None) -> str | None:
-    """Reject an unknown value of ``--augment-classes``."""
-    if classes not in (None, "all", "scarce"):
-        raise SettingsError(f"--augment-classes is '{classes}'; expected all or scarce")
-    return classes
-
-
-EXACT = "exact"
-
-
-def check_channel(channel: str | None) -> str | None:
-    """Refuse a name or number that no channel has."""
-    from fusionser.checks import channel_number
-
-    channel_number(channel)
-    return channel
-
-
-def decode_apart(context: typer.Context, isolate: bool) -> bool:
-    """Decode recordings in a process of their own until the end of this command, if that is asked for."""
-    if isolate:
-        from fusionser.isolation import isolated_decoding
-
-        context.with_resource(isolated_decoding())
-    return isolate
-
-
-def allow_downloads(context: typer.Context, download: bool) -> bool:
-    """Let pretrained models be fetched until the end of this command, if that is asked for."""
-    if download:
-        from fusionser.features import downloads_allowed
-
-        context.with_resource(downloads_allowed())
-    return download
-
-
-def check_labels(labels: str | None) -> str | None:
-    """Reject an unknown value of ``--labels``."""
-    if labels not in (None, "folded", EXACT):
-        raise SettingsError(f"--labels is '{labels}'; expected folded or {EXACT}")
-    return labels
-
-
-def _set_threads(threads: int | None) -> int | None:
-    """Set the number of threads of this process and of the processes it starts."""
-    if threads is not None:
-        # Libraries read these variables once, when they are loaded; those already loaded are set by the calls below.
-        os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
-        import torch
-        from threadpoolctl import threadpool_limits
-
-        torch.set_num_threads(threads)
-        threadpool_limits(threads)
-    return threads
-
-
-PROTOCOL_HELP = (
-    "How rows are split: {protocols}. A score is stamped when training and test rows share speakers, audio or "
-    "sentences."
+from .option_checks import (
+    EXACT,
+    allow_downloads,
+    check_channel,
+    check_copied_classes,
+    check_jobs,
+    check_labels,
+    decode_apart,
+    set_threads,
 )
-PLACE_HELP = "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR."
-JOBS_HELP = "Number of processes; -1 uses one per core."
-PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
-TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
-WEIGHTS_HELP = "Safetensors file with the initial weights of vgg16, under torchvision's names."
-IMPORTANCE_HELP = "Measure what the classifier relies on, on held-out speakers: {importance}. features includes blocks."
-AUGMENT_CLASSES_HELP = "Classes to augment: {copied_classes}. scarce adds copies up to the size of the largest class."
-BLOCKS_HELP = (
-    "Feature blocks, comma-separated, instead of a preset: {blocks}. Networks are trained inside each fold. acoustic "
-    "stands for the five blocks of SER-FusionNet, robust and wide for all blocks of that preset. Parameters are "
-    "given in brackets: 'opensmile[feature_set=emobase]'."
+from .option_groups import Group, names, option
+from .option_texts import (
+    ADAPTATION_HELP,
+    AUGMENT_CLASSES_HELP,
+    BLOCKS_HELP,
+    CHANNEL_HELP,
+    DOWNLOAD_HELP,
+    ISOLATE_HELP,
+    JOBS_HELP,
+    LABELS_HELP,
+    LAYOUT_HELP,
+    MAP_HELP,
+    PARTS_HELP,
+    PRECISION_HELP,
+    PROTOCOL_HELP,
+    RATERS_HELP,
+    RENAME_HELP,
+    SCALING_HELP,
+    SEED_HELP,
+    SETTING_HELP,
+    SOFT_LABELS_HELP,
+    TARGETS_HELP,
+    TRAINING_DEVICE_HELP,
+    TRUNCATED_HELP,
+    WEIGHTS_HELP,
 )
-SETTING_HELP = (
-    "What is known of the clips to predict: {settings}. speaker-normalised standardises each speaker, and adapted each "
-    "tested corpus, by unlabelled clips of their own."
-)
-ADAPTATION_HELP = (
-    "How --setting adapted aligns columns: {adaptations}. The first aligns mean and standard deviation, the second "
-    "correlations too."
-)
-SCALING_HELP = (
-    "How columns are scaled: {scalings}. By default that of the features: bounded for the preset robust and for blocks "
-    "of it, standard for all others."
-)
-LAYOUT_HELP = (
-    "What folders and file names are, with --corpus folders: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
-    "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
-)
-TRUNCATED_HELP = "Use what is there of recordings that were cut off, instead of setting them aside."
-ISOLATE_HELP = (
-    "For strangers' recordings: decode in a process of its own, with limits of time and memory. A recording that makes "
-    "it crash or hang is set aside with the reason, and the others are used."
-)
-CHANNEL_HELP = "Channel of the recordings to use: left, right, a number from 1, or mean. By default mean."
-MAP_HELP = "Names of columns in a table or dataset, by the names that fusionser has for them: file=path,emotion=label."
-PARTS_HELP = (
-    "Parts of a dataset to read, comma-separated: tables of an audformat database, splits of a Hugging Face dataset. "
-    "By default all with labels."
-)
-DOWNLOAD_HELP = (
-    "Get datasets (hf:owner/name, audb:name==version) and pretrained models that are not on this machine. Without it, "
-    "nothing is downloaded."
-)
-LABELS_HELP = (
-    "folded gives labels that differ only in case, blanks or Unicode form the same spelling, and says so; exact keeps "
-    "them apart, but for blanks at their ends. By default folded."
-)
-TARGETS_HELP = (
-    "Predict numbers instead of emotions: columns of the tables of rows, such as arousal,valence. Rows without a "
-    "number are set aside. --classifier then names a regressor: {regressors}."
-)
-RENAME_HELP = (
-    "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "
-    "emodb.boredom=neutral for one corpus. A features file keeps the old names."
-)
-RATERS_HELP = (
-    "Columns of the table with the labels of one rater each, comma-separated, or patterns such as 'rater_*'. The label "
-    "with more votes than any other is the emotion; rows without one are set aside."
-)
-SOFT_LABELS_HELP = (
-    "Train networks against the shares of the votes of --raters for each emotion, instead of the emotion with most "
-    "votes. Scores go by the latter."
-)
-SEED_HELP = "Seed of everything drawn at random, by default 0."
+
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
-
 Places = Annotated[
     list[Path],
     typer.Argument(help="Folders of recordings, rows tables (.csv, .parquet), features files, or datasets."),
@@ -221,39 +54,10 @@ Places = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
-def names(text: str | None, flag: str) -> list[str]:
-    """Split the comma-separated list that an option gives, if it is given; raise `SettingsError` if it is empty."""
-    if text is None:
-        return []
-    from fusionser.block_text import split_blocks
-
-    found = split_blocks(text) if flag == "--blocks" else [part.strip() for part in text.split(",") if part.strip()]
-    if not found:
-        raise SettingsError(f"{flag} is '{text}'; expected names, separated by commas, or leave the option out")
-    return found
-
-
 def _given(group: "Group", *members: str, **more: Any) -> dict[str, Any]:
     """Return some options of a group and further values, without those that are None."""
     values = {name: getattr(group, name) for name in members} | more
     return {name: value for name, value in values.items() if value is not None}
-
-
-class Group:
-    """Options of a command: each annotated attribute is an option, or another group.
-
-    `panel` is the heading of the options in the help.
-    """
-
-    panel: ClassVar[str | None] = None
-
-    def __init__(self, **given: Any) -> None:
-        vars(self).update(given)
-
-    @classmethod
-    def members(cls) -> dict[str, Any]:
-        """Return the types of the options and groups, by name."""
-        return {name: kind for name, kind in get_type_hints(cls).items() if name != "panel"}
 
 
 class Settings(Group):
@@ -513,7 +317,7 @@ class Work(Group):
         "Threads for training a network, by default one per core. The last digits of a score depend on it.",
         min=1,
         max=1024,
-        callback=_set_threads,
+        callback=set_threads,
     )
     cache: bool = option("Keep features between runs.", True, "--cache/--no-cache")
     json: bool = option("Print JSON on standard output.", False, "--json")
@@ -618,66 +422,3 @@ class Experiment(Group):
         from fusionser.names import DIMENSIONS
 
         return spec.changed(task=DIMENSIONS, targets=tuple(names(self.targets, "--targets")))
-
-
-def _is_group(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Group)
-
-
-def _parameters(group: type[Group]) -> Iterator[inspect.Parameter]:
-    """Yield the options of a group, and of the groups in it, as parameters for typer."""
-    for name, kind in group.members().items():
-        if _is_group(kind):
-            yield from _parameters(kind)
-        else:
-            shown = copy(getattr(group, name))
-            shown.rich_help_panel = shown.rich_help_panel or group.panel
-            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=shown, annotation=kind)
-
-
-def _arguments(kinds: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a command or group by name, with its groups built from their options."""
-    return {
-        name: kind(**_arguments(kind.members(), given)) if _is_group(kind) else given[name]
-        for name, kind in kinds.items()
-    }
-
-
-ALIASES = {"speakers": "test_speakers", "share": "test_share", "test": "test_corpora"}
-"""Options by the names of a protocol's settings, where these differ."""
-
-
-def with_option(error: Exception, arguments: Sequence[str]) -> str:
-    """Return the message of an error, with the option that gave the value of a parameter, if one did.
-
-    Examples
-    --------
-    >>> with_option(SettingsError("folds is 99; expected 2 to 10", parameter="folds"), ["evaluate", "--folds=99"])
-    'folds is 99; expected 2 to 10 (--folds)'
-    """
-    parameter = getattr(error, "parameter", None)
-    if parameter is None:
-        return str(error)
-    flag = "--" + ALIASES.get(parameter, parameter).replace("_", "-")
-    given = any(argument.split("=")[0] == flag for argument in arguments)
-    return f"{error} ({flag})" if given and flag not in str(error) else str(error)
-
-
-def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take groups of options as arguments."""
-    hints = get_type_hints(command, include_extras=True)
-    hints.pop("return")
-    shown: list[inspect.Parameter] = []
-    for name, parameter in inspect.signature(command).parameters.items():
-        if _is_group(hints[name]):
-            shown += _parameters(hints[name])
-        else:
-            shown.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name]))
-
-    def flat(**given: Any) -> None:
-        command(**_arguments(hints, given))
-
-    flat.__name__, flat.__doc__ = command.__name__, command.__doc__
-    flat.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
-    return flat

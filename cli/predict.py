@@ -10,21 +10,16 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import output, print_json, print_table, progress_bar, recordings, say, write
-from .options import (
-    CHANNEL_HELP,
-    ISOLATE_HELP,
-    JOBS_HELP,
-    MAP_HELP,
-    TRUNCATED_HELP,
-    Group,
+from .option_checks import (
     check_channel,
     check_file_to_write,
     check_jobs,
     check_out_table,
     decode_apart,
-    option,
     refuse_inputs,
 )
+from .option_groups import Group, option
+from .option_texts import CHANNEL_HELP, ISOLATE_HELP, JOBS_HELP, MAP_HELP, TRUNCATED_HELP
 
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""

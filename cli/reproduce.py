@@ -9,19 +9,10 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, spoken, training_bar, write, write_report_place
-from .options import (
-    PLACE_HELP,
-    PRECISION_HELP,
-    TRAINING_DEVICE_HELP,
-    WEIGHTS_HELP,
-    Group,
-    ReportFormats,
-    Tracking,
-    Work,
-    check_out_folder,
-    option,
-    record,
-)
+from .option_checks import check_out_folder
+from .option_groups import Group, option
+from .option_texts import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP
+from .options import ReportFormats, Tracking, Work, record
 from .preparing import corpus_places, make_resources
 from .study import say_failures
 

@@ -10,7 +10,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import say
-from .options import Group, option
+from .option_groups import Group, option
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 KEY_VARIABLE = "FUSIONSER_API_KEY"

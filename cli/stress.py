@@ -8,7 +8,9 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
-from .options import (
+from .option_checks import check_channel, check_jobs, check_out_folder, decode_apart
+from .option_groups import Group, names, option
+from .option_texts import (
     CHANNEL_HELP,
     DOWNLOAD_HELP,
     ISOLATE_HELP,
@@ -16,18 +18,9 @@ from .options import (
     LAYOUT_HELP,
     MAP_HELP,
     PARTS_HELP,
-    SEEDS,
     TRUNCATED_HELP,
-    Group,
-    Input,
-    ReportFormats,
-    check_channel,
-    check_jobs,
-    check_out_folder,
-    decode_apart,
-    names,
-    option,
 )
+from .options import SEEDS, Input, ReportFormats
 
 
 class Asked(Group):

@@ -1,0 +1,128 @@
+"""What is checked, or set, as soon as an option is read."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from fusionser.errors import SettingsError
+
+
+def check_jobs(jobs: int) -> int:
+    """Reject zero processes, and more than this machine can have."""
+    from fusionser.checks import check_jobs as check
+
+    check(jobs, "--jobs")
+    return jobs
+
+
+def check_out_folder(out: Path | None) -> Path | None:
+    """Reject a folder to write that cannot be made, before the work whose results would go there."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise SettingsError(f"--out is {out}, which is a file; expected a folder")
+    return _check_place(out)
+
+
+def check_out_file(out: Path | None) -> Path | None:
+    """Reject a file to write that cannot be made, before the work whose results would go there."""
+    return check_file_to_write(out, "--out")
+
+
+def check_model_file(out: Path) -> Path:
+    """Reject a model file to write that would be taken for another kind of file."""
+    if out.suffix.lower() == ".onnx":
+        raise SettingsError(
+            f"--out is {out}; expected a file ending in .fusionser, of which 'fusionser export' makes an ONNX file"
+        )
+    check_out_file(out)
+    return out
+
+
+def check_file_to_write(out: Path | None, flag: str) -> Path | None:
+    """Reject a file to write that cannot be made, as `check_out_file` does, for any option."""
+    if out is not None and out.is_dir():
+        raise SettingsError(f"{flag} is {out}, which is a folder; expected a file")
+    return _check_place(out, flag)
+
+
+def refuse_inputs(out: Path | None, inputs: Iterable[Path | str | None], flag: str = "--out") -> None:
+    """Raise `SettingsError` if a file to write is one that is read."""
+    for given in inputs:
+        if out is not None and given is not None and out.exists() and Path(given).is_file() and out.samefile(given):
+            raise SettingsError(f"{flag} is {out}, which is read, too; choose another path")
+
+
+def check_out_table(out: Path | None) -> Path | None:
+    """Reject a table to write that cannot be made, or is of an unknown format."""
+    if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
+        raise SettingsError(f"--out is {out}; expected a file ending in .csv or .parquet")
+    return check_out_file(out)
+
+
+def _check_place(out: Path | None, flag: str = "--out") -> Path | None:
+    """Reject a path below a file, or below a folder that nothing can be written to."""
+    if out is None:
+        return None
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if there != out and not there.is_dir():
+        raise SettingsError(f"{flag} is {out}, but {there} is a file; choose another path")
+    if not os.access(there, os.W_OK):
+        raise SettingsError(f"{flag} is {out}, but nothing can be written to {there}; choose another path")
+    return out
+
+
+def check_copied_classes(classes: str | None) -> str | None:
+    """Reject an unknown value of ``--augment-classes``."""
+    if classes not in (None, "all", "scarce"):
+        raise SettingsError(f"--augment-classes is '{classes}'; expected all or scarce")
+    return classes
+
+
+EXACT = "exact"
+
+
+def check_channel(channel: str | None) -> str | None:
+    """Refuse a name or number that no channel has."""
+    from fusionser.checks import channel_number
+
+    channel_number(channel)
+    return channel
+
+
+def check_labels(labels: str | None) -> str | None:
+    """Reject an unknown value of ``--labels``."""
+    if labels not in (None, "folded", EXACT):
+        raise SettingsError(f"--labels is '{labels}'; expected folded or {EXACT}")
+    return labels
+
+
+def decode_apart(context: typer.Context, isolate: bool) -> bool:
+    """Decode recordings in a process of their own until the end of this command, if that is asked for."""
+    if isolate:
+        from fusionser.isolation import isolated_decoding
+
+        context.with_resource(isolated_decoding())
+    return isolate
+
+
+def allow_downloads(context: typer.Context, download: bool) -> bool:
+    """Let pretrained models be fetched until the end of this command, if that is asked for."""
+    if download:
+        from fusionser.features import downloads_allowed
+
+        context.with_resource(downloads_allowed())
+    return download
+
+
+def set_threads(threads: int | None) -> int | None:
+    """Set the number of threads of this process and of the processes it starts."""
+    if threads is not None:
+        # Libraries read these variables once, when they are loaded; those already loaded are set by the calls below.
+        os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        torch.set_num_threads(threads)
+        threadpool_limits(threads)
+    return threads
