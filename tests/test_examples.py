@@ -103,4 +103,4 @@ def test_mixed_features_are_searched_and_scored(demo_rows, capsys):
     example.main(str(Path(demo_rows["file"][0]).parent), "demo")
     said = capsys.readouterr().out
     assert float(said.split("UAR ")[1].split(",")[0]) > 0.5
-    assert "- licence: " in said and "- pretrained: " in said
+    assert "research" in said and "- pretrained: ge2e (Resemblyzer) on LibriSpeech" in said

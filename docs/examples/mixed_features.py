@@ -1,7 +1,8 @@
 """Mix feature sets in a ColumnTransformer, search a grid by speaker, and score the result on unseen speakers.
 
 Run it as ``python mixed_features.py FOLDER CORPUS``, for example ``python mixed_features.py emodb emodb``. It needs the
-extras ``opensmile`` and ``ge2e``.
+extras ``opensmile`` and ``ge2e``. The features are computed once, in a
+minute for 500 recordings, and then come from the cache.
 """
 
 import sys
@@ -16,6 +17,7 @@ from fusionser import robust
 from fusionser.corpora import list_rows
 from fusionser.evaluation import evaluate
 from fusionser.features import GE2E, OpenSMILE
+from fusionser.reporting.words import stamp_texts
 from fusionser.splits import SpeakerKFold
 
 
@@ -35,12 +37,12 @@ def main(folder: str, corpus: str) -> None:
         "svm__C": [1.0, 10.0],
         "features__transformer_weights": [None, {"egemaps": 0.0}, {"ge2e": 0.0}, {"robust": 0.0}],
     }
-    search = GridSearchCV(mixed(), grid, cv=SpeakerKFold(folds=3), scoring="balanced_accuracy")
+    search = GridSearchCV(mixed(), grid, cv=SpeakerKFold(folds=3), scoring="balanced_accuracy", verbose=1)
     evaluation = evaluate(rows, search, SpeakerKFold(folds=5))
     scores = evaluation.pooled
     print(f"UAR {scores.uar:.3f}, WAR {scores.war:.3f} on unseen speakers")
-    for stamp in evaluation.protocol.stamps:
-        print(f"- {stamp.kind}: {stamp.value}")
+    for sentence in stamp_texts(evaluation.protocol.stamps):
+        print(f"- {sentence}")
 
 
 if __name__ == "__main__":
