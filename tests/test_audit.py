@@ -317,7 +317,8 @@ def test_folds_are_compared_one_by_one():
         ({"file": ["a", "b"], "split": ["train", "train"]}, "there is one side only, train"),
         ({"file": ["a", ""], "split": ["train", "test"]}, "row 1: empty 'file'"),
         ({"file": ["a", "a", "b"], "split": ["train", "train", "test"]}, "row 1: 'a' is on the side 'train' more than"),
-        ({"file": ["a"], "split": [""]}, "the split has no rows"),
+        ({"file": ["a"], "split": [""]}, "no row has a side, because the column 'split' is empty"),
+        ({"file": [], "split": []}, "the split has no rows"),
     ],
 )
 def test_wrong_tables_are_refused_with_a_reason(table, told):

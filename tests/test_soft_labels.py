@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pretrained_models import made_model
 from scipy.special import log_softmax
 from skorch.dataset import Dataset
 
@@ -256,6 +257,7 @@ def test_the_cross_entropy_is_that_of_scipy():
     shares, logits = rng.dirichlet(np.ones(3), 20), rng.normal(size=(20, 3))
     logs = log_softmax(logits, axis=1)
     assert cross_entropy(shares, np.exp(logs)) == pytest.approx(-(shares * logs).sum(axis=1).mean())
+    assert str(cross_entropy(np.eye(2), np.eye(2))) == "0.0"
     # A probability of zero counts as 1e-6.
     assert cross_entropy(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])) == pytest.approx(6 * np.log(10))
 
@@ -406,6 +408,21 @@ def test_votes_travel_in_features_files_as_the_columns_of_their_raters(command, 
     assert VOTES_COLUMN not in pd.read_parquet(file)
     assert from_file["confusion"] == from_table["confusion"]
     assert kinds(from_file)["soft-labels"] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    "block", ["transformers-attentive[model={},epochs=2]", "transformers-finetuned[model={},epochs=1]"]
+)
+def test_encoders_of_speech_learn_the_shares(command, table, tmp_path, block):
+    pytest.importorskip("transformers", reason="the extra 'transformers' is not installed")
+    named = block.format(made_model("WavLM", tmp_path / "wavlm"))
+    common = ("--raters", "rater_*", "--blocks", named, "--fusion", "average", "--duration", "0.5", "--json")
+    runs = [command("evaluate", table, *common, "--folds", "2", given) for given in ("--soft-labels", "--hard-labels")]
+    assert [run.status for run in runs] == [0, 0], runs[0].messages
+    soft, hard = (kinds(run.json) for run in runs)
+    assert soft["soft-labels"] == [2, 4] and "soft-labels" not in hard
+    # A third of the rows has two labels, so the probabilities differ where a network learns from them.
+    assert soft["votes-cross-entropy"]["nats"] != hard["votes-cross-entropy"]["nats"]
 
 
 def test_an_svm_beside_a_network_learns_the_majority_and_says_so(command, table):

@@ -68,6 +68,11 @@ def table_split(
             )
     table = table.reset_index(drop=True)
     named = [side_of(word, row) for row, word in enumerate(table["split"])]
+    if len(table) and not any(named):
+        raise RowsError(
+            f"{name}: no row has a side, because the column 'split' is empty in all of them; expected train, "
+            "validation or test. If another column has the sides, name it with --map split=COLUMN"
+        )
     table = table[[side != "" for side in named]].reset_index(drop=True)
     sides = [side for side in named if side]
     _check_files(table, name)

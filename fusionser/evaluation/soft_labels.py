@@ -68,4 +68,5 @@ def cross_entropy(shares: npt.NDArray[np.float64], probabilities: npt.NDArray[np
     >>> round(float(cross_entropy(shares, shares) / np.log(2)), 6)
     1.0
     """
-    return float(-(shares * np.log(np.maximum(probabilities, LEAST))).sum(axis=1).mean())
+    # Rounding, and the sign of -0, give no cross-entropy below that of certain answers to unanimous votes.
+    return max(0.0, float(-(shares * np.log(np.maximum(probabilities, LEAST))).sum(axis=1).mean()))
