@@ -190,10 +190,16 @@ def _check_there(audited: Any) -> None:
     from fusionser.corpora.audio_files import AUDIO_SUFFIXES
 
     files = [PurePath(file) for file in audited.split.rows["file"]]
+    known = audited.result.speakers_known
+    advice = (
+        "compare their names alone with --fail-on speakers,scaled"
+        if known
+        else "name their speakers, by --corpus or --map, and compare these alone with --fail-on speakers"
+    )
     if not audited.result.audio and any(len(file.parts) > 1 or file.suffix.lower() in AUDIO_SUFFIXES for file in files):
         raise SettingsError(
             f"{audited.result.name}: none of {len(files)} recordings is where the table says (first: {files[0]}); give "
-            "their folder with --audio, or compare their names alone with --fail-on speakers,scaled"
+            f"their folder with --audio, or {advice}"
         )
 
 

@@ -9,6 +9,7 @@ from .console import counted, print_json, print_table, recordings, write
 
 def print_dimensions(result: Any) -> None:
     """Print the result of an evaluation of numbers."""
+    from fusionser.dimension_results import method_of
     from fusionser.reporting.dimensions import dimension_headline, score_rows
     from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_text, is_synthetic
     from fusionser.reporting.words import selection_text, stamp_texts
@@ -17,7 +18,7 @@ def print_dimensions(result: Any) -> None:
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
     columns = [part for label in AGREEMENT_NAMES.values() for part in (label, f"95 % interval of {label}")]
     print_table(
-        f"{result.classifier} on {result.corpus}, {result.features_name} ({result.feature_count} columns)",
+        f"{method_of(result)} on {result.corpus}, {result.features_name} ({result.feature_count} columns)",
         ["target", *columns],
         score_rows(result),
         numbers=[*AGREEMENT_NAMES.values()],

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from fusionser.errors import FusionserError
 from fusionser.facts import Count, QuarantineList, Record, Stamp
 from fusionser.files import write_text
+from fusionser.names import EARLY
 from fusionser.results import (
     BlockSettings,
     NamedSettings,
@@ -20,7 +21,16 @@ from fusionser.results import (
     read_stored,
 )
 
-__all__ = ["MEAN", "Agreement", "AnyResult", "DimensionFold", "DimensionResult", "TargetScores", "read_any_result"]
+__all__ = [
+    "MEAN",
+    "Agreement",
+    "AnyResult",
+    "DimensionFold",
+    "DimensionResult",
+    "TargetScores",
+    "method_of",
+    "read_any_result",
+]
 
 FORMAT: Literal[1] = 1
 
@@ -131,6 +141,17 @@ class DimensionResult(Record):
 
 AnyResult = Result | DimensionResult
 """The result of an evaluation, of classes or of numbers."""
+
+
+def method_of(result: AnyResult) -> str:
+    """Return what decided in an evaluation: the classifier, and how blocks were fused if not all were given to it.
+
+    Parameters
+    ----------
+    result : Result or DimensionResult
+    """
+    fusion = EARLY if result.spec is None else result.spec.fusion
+    return result.classifier if fusion == EARLY else f"{result.classifier} ({fusion} fusion)"
 
 
 def read_any_result(path: str | Path) -> AnyResult:

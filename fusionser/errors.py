@@ -112,4 +112,5 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> UnknownNameError:
     hint = f"; did you mean '{close[0]}'?" if close else "."
     # A table may have thousands of columns.
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return UnknownNameError(f"unknown {kind} '{got}'{hint} Known: {', '.join(names[:MOST_NAMES])}{more}", kind)
+    known_names = f"{', '.join(names[:MOST_NAMES])}{more}" if names else "none"
+    return UnknownNameError(f"unknown {kind} '{got}'{hint} Known: {known_names}", kind)

@@ -190,6 +190,10 @@ class FeaturesSpec(Spec):
     def _fits(self) -> Self:
         if self.blocks and self.preset:
             raise ValueError("got both a preset and blocks (--preset, --blocks); expected one of them")
+        again = [block for place, block in enumerate(self.blocks) if block in self.blocks[:place]]
+        if again and not _STORED.get():
+            named = again[0] if isinstance(again[0], str) else again[0].get("name", again[0].get("kind"))
+            raise ValueError(f"got the block '{named}' twice (--blocks); expected each once")
         if self.gender == "none" and "gender" in self.blocks:
             raise ValueError("got the block 'gender' and --gender none; leave one of them out")
         settled = [block.get("kind") for block in self.blocks if not isinstance(block, str)]

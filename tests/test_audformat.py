@@ -253,6 +253,71 @@ def test_a_damaged_database_is_a_sentence(small, damage, message):
         list_rows(root, "audformat")
 
 
+def bombed(root):
+    """Nine levels of lists, each of ten aliases of the one before: 10 ** 9 values in 400 bytes."""
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    header = (root / "db.yaml").read_text()
+    (root / "db.yaml").write_text(header + "meta:\n" + "".join(f"  {level}\n" for level in levels))
+
+
+def unknown_scheme(root):
+    header = (root / "db.yaml").read_text()
+    (root / "db.yaml").write_text(header.replace("scheme_id: emotion", "scheme_id: nope"))
+
+
+def odd_labels(root):
+    header = (root / "db.yaml").read_text()
+    (root / "db.yaml").write_text(header.replace("gender: female", "gender: [1, 2]"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (bombed, r"db.yaml: cannot be read as the header .*1.*e\+09 values, aliases included"),
+        (unknown_scheme, "nope"),
+        (odd_labels, "does not fit the header|cannot be read as the header"),
+        (
+            lambda root: swapped(root / "db.all.csv"),
+            "its columns are file, emotion.ann, emotion.gold; expected those of",
+        ),
+    ],
+)
+def test_a_header_that_does_not_fit_is_a_sentence_at_once(small, damage, message):
+    root, _ = small
+    damage(root)
+    with pytest.raises(FusionserError, match=message):
+        list_rows(root, "audformat", parts=["all"], columns={"emotion": "emotion.gold"})
+
+
+def swapped(file):
+    file.write_text(file.read_text().replace("file,emotion.gold,emotion.ann", "file,emotion.ann,emotion.gold"))
+
+
+def test_segments_that_end_before_they_begin_are_set_aside_one_by_one(small):
+    root, _ = small
+    header, *rows = (root / TRAIN).read_text().splitlines()
+    names = [row.split(",")[0] for row in rows]
+    wrong = [f"{names[0]},0 days 00:00:00.5,0 days 00:00:00.2,A", f"{names[1]},-1 days +23:59:59,0 days 00:00:01,A"]
+    (root / TRAIN).write_text("\n".join([header, *wrong, *rows[2:]]) + "\n")
+    listing = list_rows(root, parts=[TRAIN.removeprefix("db.").removesuffix(".csv")])
+    assert len(listing.rows) == 13
+    assert (
+        listing.quarantine["reason"]
+        .tolist()[0]
+        .endswith("the segment has start = 0.5 and end = 0.2 s; expected 0 <= start < end")
+    )
+    assert "start = -1 and end = 1 s" in listing.quarantine["reason"].tolist()[1]
+
+
+def test_labels_that_a_scheme_does_not_have_are_named(small):
+    root, _ = small
+    header, first, *rows = (root / TRAIN).read_text().splitlines()
+    (root / TRAIN).write_text("\n".join([header, first.rpartition(",")[0] + ",furious", *rows]) + "\n")
+    notes = list_rows(root, parts=[TRAIN.removeprefix("db.").removesuffix(".csv")]).notes
+    assert any(str(note.value).endswith("does not have are left out: furious") for note in notes)
+
+
 def test_a_header_and_a_pickle_cannot_run_code(small, tmp_path):
     root, _ = small
     made = tmp_path / "made"

@@ -24,6 +24,7 @@ from fusionser.errors import RowsError, SettingsError
 from fusionser.features.clip import Clip
 from fusionser.reporting.audit import write_audit
 from fusionser.reporting.tables.audit import between_table, sides_table
+from fusionser.reporting.words import stamp_texts
 
 
 def condition(name):
@@ -291,6 +292,13 @@ def test_what_cannot_be_told_is_unknown_in_tables_and_no_count():
     ] * 4
     assert between_table(result).texts()[0].count("unknown") == 8
     assert [line["value"] for line in sides_table(result).long() if line["measure"] == "classes"] == [None, None]
+
+
+def test_rows_without_a_side_are_told():
+    table = pd.DataFrame({"file": ["03a01Fa", "08a01Na", "08a02Wb"], "split": ["train", "test", ""]})
+    split = table_split(table, corpus="emodb")
+    assert len(split.rows) == 2
+    assert stamp_texts(split.notes) == ["1 row left out, because the column 'split' is empty there"]
 
 
 def test_names_that_a_corpus_cannot_read_are_told():

@@ -256,6 +256,14 @@ def test_options_for_datasets_are_refused_for_other_places(demo_folder, demo_row
             list_rows(place, corpus, parts=["train"])
 
 
+def test_labels_that_are_no_text_are_told(demo_rows, tmp_path):
+    files = demo_rows["file"].tolist()[:4]
+    made = datasets.Dataset.from_dict({"audio": files, "emotion": [{"a": 1}] * 4})
+    made.cast_column("audio", datasets.Audio(decode=False)).save_to_disk(tmp_path / "odd")
+    with pytest.raises(CorpusError, match="the column for 'emotion' holds .*'a': 1.*; expected a text or a number"):
+        list_rows(tmp_path / "odd")
+
+
 def test_several_labels_are_one_text(demo_rows, tmp_path):
     one = inside(demo_rows[:2])
     labels = datasets.Sequence(datasets.ClassLabel(names=EMOTIONS))

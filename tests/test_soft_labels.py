@@ -492,6 +492,11 @@ def test_a_model_says_that_its_probabilities_are_shares(command, table, tmp_path
             [*COMMON[2:], *MLP_SOFT, "--targets", "loudness"],
             "--soft-labels needs classes, but --targets asks for numbers",
         ),
+        (
+            ["--raters", "rater_*", "--blocks", "mfcc", "--targets", "loudness"],
+            "--raters decides the emotion of rows by votes, and --targets asks for numbers",
+        ),
+        (["--blocks", "mfcc,mfcc"], "got the block 'mfcc' twice (--blocks)"),
         ([*COMMON, "--columns", "rater_1"], "the table has no column 'rater_1'"),
     ],
 )

@@ -48,7 +48,8 @@ clips = st.builds(
     trim=st.none() | st.booleans(),
     denoise=st.none() | st.booleans(),
 )
-blocks = tuples(st.sampled_from([*(set(BLOCKS) - {"gender"}), *NETWORKS]) | parameters)
+kinds = st.sampled_from([*(set(BLOCKS) - {"gender"}), *NETWORKS])
+blocks = st.lists(kinds | parameters, max_size=3, unique_by=str).map(tuple)
 
 
 def featured(named, clip, gender, **more):

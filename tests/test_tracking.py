@@ -233,6 +233,8 @@ def test_trackers_are_checked_before_the_work(command, demo_folder):
     for text, message in (
         ("mlfow", "unknown tracker 'mlfow'; did you mean 'mlflow'?"),
         ("tensorboard", "expected a folder, such as tensorboard:runs"),
+        (f"tensorboard:{Path(__file__)}", "it is a file; expected a folder"),
+        ("mlflow:ftp://x", "which MLflow cannot open"),
     ):
         done = command("evaluate", demo_folder, "--corpus", "demo", "--track", text)
         assert done.status == 1 and message in done.messages
@@ -255,9 +257,9 @@ def test_in_python(demo_folder, tmp_path):
     import fusionser
 
     spec = fusionser.PipelineSpec(features={"blocks": ["zcr"]})
-    with pytest.warns(RuntimeWarning, match="not recorded by tensorboard"):
-        (tmp_path / "file").write_text("")
-        place = f"tensorboard:{tmp_path / 'file'}"
+    # The server is gone when there is something to record.
+    with pytest.warns(RuntimeWarning, match="not recorded by mlflow"):
+        place = "mlflow:http://127.0.0.1:9"
         result = fusionser.evaluate(demo_folder, spec, corpus="demo", protocol_settings={"folds": 2}, track=[place])
     assert result.classifier == "svm"
     fusionser.fit(demo_folder, spec, corpus="demo", protocol=None, track=[f"tensorboard:{tmp_path / 'runs'}"])

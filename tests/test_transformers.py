@@ -240,7 +240,7 @@ def other_rate(folder):
         (unknown, "unknown model_type .* 'bert'.* Known: wav2vec2, hubert"),
         (without, "has no config.json"),
         (emptied, "lacks .* weights of a wav2vec2 model"),
-        (other_rate, "is for 8000 Hz; expected 16000 Hz"),
+        (other_rate, "sampling_rate is 8000; expected 16000"),
     ],
 )
 def test_a_damaged_folder_is_refused(models, tmp_path, voice, damage, message):

@@ -73,13 +73,14 @@ def table_split(
             f"{name}: no row has a side, because the column 'split' is empty in all of them; expected train, "
             "validation or test. If another column has the sides, name it with --map split=COLUMN"
         )
+    without = named.count("")
     table = table[[side != "" for side in named]].reset_index(drop=True)
     sides = [side for side in named if side]
     _check_files(table, name)
     placed = placed_rows(table, sides, name)
     first = table.iloc[placed.loc[~placed["code"].duplicated(), "row"]]
     records = [_record(row, corpus) for row in first.to_dict("records")]
-    notes = _unread_names(first["file"], corpus)
+    notes = [*_without_side(without), *_unread_names(first["file"], corpus)]
     split = Split(name, make_rows(records), folds_of(placed, name), audio=False, scaled=_scaled(table), notes=notes)
     return _with_audio(split, None if audio is None else Path(audio), accept_truncated)
 
@@ -118,6 +119,10 @@ def _said_by_name(name: Any, corpus: str) -> dict[str, Any] | None:
     """Return what a corpus reads from the name of a recording, None if it is no name of this corpus."""
     file = PurePath(str(name))
     return CORPORA.named(corpus).parse(file if file.suffix.lower() in AUDIO_SUFFIXES else PurePath(f"{file}.wav"))
+
+
+def _without_side(count: int) -> list[Stamp]:
+    return [Stamp(kind="rows-without-side", value=count)] if count else []
 
 
 def _unread_names(files: Iterable[Any], corpus: str | None) -> list[Stamp]:

@@ -1,9 +1,11 @@
 """Databases of audb, by name and version: from its cache on this machine, or downloaded to it."""
 
+import math
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from fusionser.optional import optional_package
 __all__ = ["database_folder", "is_named", "safe_loader"]
 
 PREFIX = "audb:"
+MOST_VALUES = 1_000_000
+"""Values in the header of a database; a few bytes of aliases can stand for many more."""
 NAMED = re.compile(r"(?P<name>[\w.-]+)(==(?P<version>[\w.+-]+))?")
 
 
@@ -95,11 +99,32 @@ def _downloaded(audb: Any, name: str, version: str | None) -> str:
     return found
 
 
+@lru_cache(maxsize=1)
 def safe_loader() -> Any:
-    """Return the class that reads YAML without building objects."""
+    """Return the class that reads YAML without building objects, and refuses aliases that expand without measure."""
     import yaml
 
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    class Limited(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """The safe loader, with a limit of values."""
+
+        def get_single_node(self) -> Any:
+            node = super().get_single_node()
+            if (values := _expanded(node, {})) > MOST_VALUES:
+                raise yaml.YAMLError(f"{values:g} values, aliases included; expected at most {MOST_VALUES}")
+            return node
+
+    return Limited
+
+
+def _expanded(node: Any, known: dict[int, float]) -> float:
+    """Return how many values a node of YAML stands for, with each alias as what it repeats."""
+    if id(node) not in known:
+        # A node inside itself has no end.
+        known[id(node)] = math.inf
+        inside = node.value if isinstance(getattr(node, "value", None), list) else []
+        parts = [part for one in inside for part in (one if isinstance(one, tuple) else (one,))]
+        known[id(node)] = 1 + sum(_expanded(part, known) for part in parts)
+    return known[id(node)]
 
 
 @contextmanager

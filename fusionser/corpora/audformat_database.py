@@ -1,5 +1,6 @@
 """Databases in the format audformat: tables of files and segments, with schemes, splits and raters."""
 
+import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from fusionser.corpora.audb_cache import database_folder, is_named, safe_loader
 from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import USUAL_COLUMNS, DatasetFormat, Entries, Wanted, row_of
 from fusionser.corpora.unpacked import is_inside
-from fusionser.errors import CorpusError, SettingsError, unknown_name
+from fusionser.errors import CorpusError, FusionserError, SettingsError, unknown_name
 from fusionser.files import brief_folder
 from fusionser.optional import optional_package
 from fusionser.rows import SPLIT_COLUMN
@@ -26,6 +27,8 @@ GOLD = "gold"
 """Part of the names of tables, columns and raters with the labels that a database recommends."""
 
 EMOTION = "emotion"
+
+MOST_NAMED = 8
 
 
 def _audformat() -> Any:
@@ -60,7 +63,15 @@ class AudformatDatabase(DatasetFormat):
         entries = Entries()
         tables = database.tables_wanted(wanted)
         for number, table in enumerate(tables):
-            database.add(table, wanted, entries)
+            try:
+                database.add(table, wanted, entries)
+            except FusionserError:
+                raise
+            except Exception as error:
+                # Tables that do not fit the header raise errors of pandas, of audformat, and of Python.
+                raise CorpusError(
+                    f"{place}: the table '{table}' does not fit the header of the database ({_line(error)})"
+                ) from error
             wanted.report(number + 1, len(tables))
         return entries.listing(wanted, place)
 
@@ -125,6 +136,8 @@ class Database:
                 else f"has no file db.{name}.csv or db.{name}.parquet"
             )
             raise CorpusError(f"{self.root}: the table '{name}' {reason}")
+        if found[0].suffix == ".csv":
+            self._check_heads(name, found[0])
         try:
             with brief_folder() as folder:
                 # audformat would prefer a pickle beside it.
@@ -133,6 +146,35 @@ class Database:
         except Exception as error:
             # Damaged files raise errors of pyarrow, of pandas, of audformat, and of Python.
             raise CorpusError(f"{found[0]}: cannot be read as a table ({_line(error)})") from error
+
+    def _check_heads(self, name: str, file: Path) -> None:
+        """Raise `CorpusError` if a table has its columns in another order, which audformat would read by their place.
+
+        The names of the index are before those of the columns.
+        """
+        expected = list(self.header[name].columns)
+        try:
+            heads = list(pd.read_csv(file, nrows=0).columns)
+        except ValueError as error:
+            raise CorpusError(f"{file}: cannot be read as a table ({_line(error)})") from error
+        if heads[len(heads) - len(expected) :] != expected:
+            raise CorpusError(
+                f"{file}: cannot be read as a table: its columns are {', '.join(heads)}; expected those of {HEADER} "
+                f"at the end, in their order: {', '.join(expected)}"
+            )
+
+    def _note_unknown_labels(self, name: str, column: str, values: Sequence[Any], entries: Entries) -> None:
+        """Note labels that the scheme of a column does not have, which audformat leaves out."""
+        file = self.root / f"db.{name}.csv"
+        if not file.is_file() or (self.root / f"db.{name}.parquet").is_file():
+            return
+        written = pd.read_csv(file, usecols=[column], dtype=str)[column].tolist()
+        unknown = {text for text, value in zip(written, values, strict=True) if value is None and text == text}
+        if unknown:
+            entries.note(
+                f"labels of the column {column} of the table {name} that its scheme does not have are left out: "
+                f"{', '.join(sorted(unknown)[:MOST_NAMED])}"
+            )
 
     def tables_wanted(self, wanted: Wanted) -> list[str]:
         """Return the tables to read labels from.
@@ -184,16 +226,26 @@ class Database:
             entries.note(f"emotions are from the table {name}, column {named}; --parts and --map choose others")
         split = self._split_of(name)
         values = {ours: self._values(place, index) for ours, place in columns.items()}
+        if field is None:
+            self._note_unknown_labels(name, column, values[EMOTION], entries)
         corpus = str(self.header.name)
         for place, (file, start, end) in enumerate(_segments(index)):
             if not is_inside(file):
                 entries.refuse(f"{name}: {file}", "leads out of the folder of the database")
                 continue
+            span = _span(start, end)
+            if not 0 <= span.get("start", 0.0) < span.get("end", math.inf):
+                entries.refuse(
+                    f"{name}: {file}",
+                    f"the segment has start = {span.get('start', 0.0):g} and end = {span.get('end', math.inf):g} s; "
+                    "expected 0 <= start < end",
+                )
+                continue
             given = {ours: column[place] for ours, column in values.items()}
             if split:
                 given.setdefault(SPLIT_COLUMN, split)
             # Without a source: segments that overlap get the same one from the rows.
-            entries.records.append({**row_of(given, corpus, None, str(self.root / file)), **_span(start, end)})
+            entries.records.append({**row_of(given, corpus, None, str(self.root / file)), **span})
 
     def _columns(self, name: str, wanted: Wanted) -> dict[str, tuple[str, str, str | None]]:
         """Return table, column and field of its labels by the column of rows."""

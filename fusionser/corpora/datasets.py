@@ -219,12 +219,23 @@ def row_of(values: Mapping[str, Any], corpus: str, key: str | None, file: str) -
     file : str
         Path of the recording.
 
+    Raises
+    ------
+    CorpusError
+        If a value is neither a text nor a number, nor a list of these.
+
     Examples
     --------
     >>> row_of({"emotion": "sad", "speaker": 3, "gender": "F"}, "calls", "a1", "a1.wav")["speaker"]
     'calls/3'
     """
     texts = {name: _text(value) for name, value in values.items()}
+    for name, value in values.items():
+        if isinstance(value, Mapping | bytes | bytearray):
+            raise CorpusError(
+                f"{corpus}: the column for '{name}' holds {value!r:.60}; expected a text or a number. --map "
+                f"{name}=COLUMN names another column"
+            )
     gender = gender_named(texts.get("gender", ""))
     speaker = texts.get("speaker", "")
     return {

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from fusionser.checks import check_dropout, check_range, check_units
 from fusionser.errors import SettingsError
-from fusionser.features.external.encoder import loaded_encoder
+from fusionser.features.external.encoder_loading import config_of, loaded_encoder
 from fusionser.features.external.encoder_waveform import EncoderWaveform
 from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, ModelFolder
 from fusionser.features.maps import FrontEnd
@@ -39,7 +39,7 @@ def untrained_encoder(folder: ModelFolder) -> Any:
     library = optional_package("transformers", EXTRA, USER)
     kind = getattr(library, MODEL_TYPES[folder.model_type])
     try:
-        config = kind.config_class.from_pretrained(folder.path, local_files_only=True)
+        config = config_of(folder)
         # The masks are drawn from NumPy's global generator, which has no seed here.
         config.apply_spec_augment, config.layerdrop = False, 0.0
         return without_parametrisations(kind(config))

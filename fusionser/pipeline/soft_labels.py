@@ -14,7 +14,11 @@ PARAMETER = "soft_labels"
 
 
 def check_raters(spec: PipelineSpec, raters: Sequence[str]) -> None:
-    """Raise `SettingsError` if a specification trains by votes, and no raters are named."""
+    """Raise `SettingsError` if raters are named for numbers, or a specification trains by votes without raters."""
+    if raters and spec.targets:
+        raise SettingsError(
+            "--raters decides the emotion of rows by votes, and --targets asks for numbers; leave one of them out"
+        )
     if spec.soft_labels and not raters:
         raise SettingsError(
             "--soft-labels trains by the votes of several raters; name the columns with their labels (--raters "

@@ -44,7 +44,13 @@ def voted(
         If there are fewer than two raters, or no row has such an emotion.
     """
     rows = listing.rows
-    columns = matching_columns([name for name in rows.columns if name not in COLUMNS], raters)
+    others = [name for name in rows.columns if name not in COLUMNS]
+    if not others:
+        raise RowsError(
+            f"--raters (raters in a settings file) names {', '.join(raters)}, and these recordings have no columns of "
+            "raters; give a table that has them, or leave it out"
+        )
+    columns = matching_columns(others, raters)
     if len(columns) < 2:
         raise RowsError(f"--raters names the column {columns[0]} alone; expected two raters or more")
     found = vote(rows, columns, labels, exact=exact)

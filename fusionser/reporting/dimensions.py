@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fusionser.dimension_results import MEAN, DimensionResult
+from fusionser.dimension_results import MEAN, DimensionResult, method_of
 from fusionser.errors import RowsError
 from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_column
 from fusionser.files import write_text
@@ -58,7 +58,7 @@ def dimension_headline(result: DimensionResult) -> str:
     each = ", ".join(f"{name} {agreement_text(result.pooled[name].ccc)}" for name in result.targets)
     reached = f"a mean {whole}: {each}" if len(result.targets) > 1 else f"a {whole} for {result.targets[0]}"
     return (
-        f"{where_tested(result)}{USED_CLIPS[result.protocol.setting]}, {result.classifier} with {result.features_name} "
+        f"{where_tested(result)}{USED_CLIPS[result.protocol.setting]}, {method_of(result)} with {result.features_name} "
         f"reached {reached}. The naive answer, the mean of the training rows, has a CCC of 0."
     )
 
@@ -82,6 +82,7 @@ def dimension_page(result: DimensionResult, networks: Sequence[str] = ()) -> str
         names=AGREEMENT_NAMES,
         networks=networks,
         headline=dimension_headline(result),
+        method=method_of(result),
         synthetic=is_synthetic(result),
     )
 

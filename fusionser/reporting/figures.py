@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fusionser.dimension_results import method_of
 from fusionser.files import remove_files, write_whole
 from fusionser.names import FIGURE_FORMATS
 from fusionser.reporting.by_corpus import corpus_of, corpus_scores
@@ -83,7 +84,8 @@ def confusion_figure(result: Result) -> Figure:
         color = "white" if shares[row, column] > DARK_CELL else "black"
         axes.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
-    axes.set_title(f"{result.classifier}, {result.features_name}: UAR {100 * result.pooled.uar:.1f} %", fontsize=11)
+    title = f"{method_of(result)}, {result.features_name}: UAR {100 * result.pooled.uar:.1f} %"
+    axes.set_title(fill(plain(title), LONGEST_TITLE), fontsize=11)
     return figure
 
 

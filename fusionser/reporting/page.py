@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fusionser.augmentation import REVISION
-from fusionser.dimension_results import AnyResult
+from fusionser.dimension_results import AnyResult, method_of
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import remove_files, write_text
@@ -73,7 +73,7 @@ def headline(result: Result) -> str:
     used = USED_CLIPS[result.protocol.setting]
     interval = "" if result.intervals is None else f" (95 % interval over speakers {score_interval(result, 'uar')})"
     return (
-        f"{where_tested(result)}{used}, {result.classifier} with {result.features_name} "
+        f"{where_tested(result)}{used}, {method_of(result)} with {result.features_name} "
         f"reached UAR {percent(result.pooled.uar)} %{interval} and WAR {percent(result.pooled.war)} %; "
         f"chance is {100 / len(result.classes):.1f} % UAR."
     )
@@ -122,6 +122,7 @@ def result_page(result: Result, networks: Sequence[str] = ()) -> str:
         tables=tables,
         networks=networks,
         headline=headline(result),
+        method=method_of(result),
         synthetic=is_synthetic(result),
     )
 

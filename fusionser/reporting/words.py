@@ -266,6 +266,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"only the names of {counted(count, 'recording')} were compared, because the recordings are not there; --audio "
         "gives their folder"
     ),
+    "rows-without-side": lambda count: f"{counted(count, 'row')} left out, because the column 'split' is empty there",
     "names-unread": lambda value: (
         f"{counted(value['count'], 'name')} without the form of {value['corpus']} (first: {value['first']}), which say "
         "nothing of speaker, emotion and statement"

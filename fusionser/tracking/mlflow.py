@@ -4,8 +4,10 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
+from fusionser.errors import SettingsError
+from fusionser.files import without_credentials
 from fusionser.optional import optional_package
 from fusionser.tracking.base import Tracker, TrackingRun
 
@@ -46,7 +48,7 @@ class MLflow(Tracker):
     Raises
     ------
     SettingsError
-        If the package mlflow is not installed.
+        If the package mlflow is not installed, or the place is none that it can open.
     """
 
     name: ClassVar[str] = "mlflow"
@@ -55,14 +57,22 @@ class MLflow(Tracker):
         super().__init__(place)
         for variable, value in DEFAULTS.items():
             os.environ.setdefault(variable, value)
-        self._open = optional_package("mlflow", "mlflow", "--track mlflow").MlflowClient
-        self._client: Any = None
+        client = optional_package("mlflow", "mlflow", "--track mlflow").MlflowClient
+        try:
+            # It connects only when something is recorded.
+            self._client = client(tracking_uri=place or None)
+        except Exception as error:
+            # MLflow has many errors of its own, and passes on those of databases.
+            reason = without_credentials(" ".join(str(error).split())[:200])
+            raise SettingsError(
+                f"--track is '{self}', which MLflow cannot open ({reason}); expected the address of a server, as in "
+                "mlflow:http://localhost:5000, or in the environment variable MLFLOW_TRACKING_URI"
+            ) from error
         self._experiment = ""
 
     def write(self, run: TrackingRun, parent: str | None) -> None:
         """Write a run with its children, nested as MLflow nests runs."""
-        if self._client is None:
-            self._client = self._open(tracking_uri=self.place or None)
+        if not self._experiment:
             self._experiment = self._experiment_id(os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
         tags = {} if parent is None else {"mlflow.parentRunId": parent}
         made = self._client.create_run(self._experiment, run_name=run.name, tags=tags).info.run_id

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fusionser.dimension_results import AnyResult, DimensionResult
+from fusionser.dimension_results import AnyResult, DimensionResult, method_of
 from fusionser.evaluation.fitted import curves_of
 from fusionser.model import Model
 from fusionser.results import Result
@@ -60,7 +60,7 @@ def result_run(
     if isinstance(result, Result):
         stored["classes"] = list(result.classes)
     return TrackingRun(
-        name=name or f"{result.classifier} with {result.features_name} on {result.corpus}",
+        name=name or f"{method_of(result)} with {result.features_name} on {result.corpus}",
         parameters=flat(stored) | ({} if spec is None else flat(spec, "pipeline.")),
         scores=_scores(result) if isinstance(result, Result) else _agreement(result),
         curves={} if curves is None or curves.empty else curves_by_name(curves),

@@ -1,5 +1,6 @@
 """Runs as event files of TensorBoard."""
 
+import os
 import shutil
 from itertools import count
 from pathlib import Path
@@ -27,7 +28,7 @@ class TensorBoard(Tracker):
     Raises
     ------
     SettingsError
-        If there is no folder, or the package tensorboard is not installed.
+        If the place cannot be a folder that is written to, or the package tensorboard is not installed.
     """
 
     name: ClassVar[str] = "tensorboard"
@@ -36,6 +37,12 @@ class TensorBoard(Tracker):
         super().__init__(place)
         if not place:
             raise SettingsError("--track is 'tensorboard'; expected a folder, such as tensorboard:runs")
+        there = next(one for one in (Path(place), *Path(place).absolute().parents) if one.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            wrong = "nothing can be written to it" if there.is_dir() else "it is a file"
+            raise SettingsError(
+                f"--track is 'tensorboard:{place}', and {there} is there, but {wrong}; expected a folder"
+            )
         # torch's writer imports it.
         optional_package("tensorboard", "tensorboard", "--track tensorboard")
         from torch.utils.tensorboard import SummaryWriter

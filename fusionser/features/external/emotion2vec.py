@@ -142,7 +142,14 @@ class Emotion2vec(ExternalBlock):
         """Return the columns of one clip."""
         graph = self._graph()
         parts = pieces(_standardised(self.speech(clip, SHORTEST)))
-        frames = np.concatenate([np.atleast_2d(graph.run(part)) for part in parts])
+        outputs = [np.atleast_2d(graph.run(part)) for part in parts]
+        width = self._trial().shape[-1]
+        if wrong := [output.shape[1] for output in outputs if output.shape[1] != width]:
+            raise SettingsError(
+                f"{self.file}: gives {wrong[0]} units for {clip.name} and {width} for a second of noise; expected the "
+                "same number for every clip"
+            )
+        frames = np.concatenate(outputs)
         found = {"mean": frames.mean(axis=0), "std": frames.std(axis=0)}
         return np.concatenate([found[name] for name in self.pooling]).astype(np.float32)
 

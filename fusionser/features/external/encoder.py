@@ -1,20 +1,17 @@
 """Outputs of all layers of a pretrained speech encoder, computed by the transformers library."""
 
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.errors import SettingsError
 from fusionser.features.external.base import SPEECH_RATE
-from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, USER, ModelFolder
-from fusionser.optional import optional_package
+from fusionser.features.external.encoder_loading import inputs_of, layer_outputs, loaded_encoder, preparation_of
+from fusionser.features.external.model_folder import ModelFolder
 from fusionser.samples import Waveform
 
-__all__ = ["FRAME_RATE", "LONGEST", "SHORTEST", "Encoder", "encoder_of", "loaded_encoder", "pieces", "preparation_of"]
+__all__ = ["FRAME_RATE", "LONGEST", "SHORTEST", "Encoder", "encoder_of", "pieces"]
 
 LONGEST = 30 * SPEECH_RATE
 """Samples of a piece. Longer clips are cut into pieces, because attention takes memory by the square of the length."""
@@ -22,69 +19,11 @@ LONGEST = 30 * SPEECH_RATE
 SHORTEST = 400
 """Samples of a frame of the models of raw waveforms."""
 
-UNUSED = ("masked_spec_embed", "decoder.")
-"""Weights that only training or transcription uses, and that some files lack."""
-
 FRAME_RATE = 50
 """Frames per second of all these encoders."""
 
 Moments = tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Number of frames, and sum and sum of squares of the outputs, shape (n_layers + 1, width)."""
-
-
-def preparation_of(folder: ModelFolder) -> Any:
-    """Return what prepares waveforms for an encoder: a feature extractor of transformers.
-
-    Raises
-    ------
-    SettingsError
-        If it cannot be used, or is for another rate.
-    """
-    library = optional_package("transformers", EXTRA, USER)
-    kind = "WhisperFeatureExtractor" if folder.model_type == "whisper" else "Wav2Vec2FeatureExtractor"
-    front = getattr(library, kind)
-    described = (folder.path / "preprocessor_config.json").is_file()
-    try:
-        made = front.from_pretrained(folder.path, local_files_only=True) if described else front()
-    except Exception as error:
-        raise SettingsError(f"{folder.path}: preprocessor_config.json cannot be used ({error})") from error
-    if made.sampling_rate != SPEECH_RATE:
-        raise SettingsError(f"{folder.path}: is for {made.sampling_rate} Hz; expected {SPEECH_RATE} Hz")
-    return made
-
-
-def loaded_encoder(folder: ModelFolder) -> Any:
-    """Return an encoder of transformers with its pretrained weights.
-
-    Raises
-    ------
-    SettingsError
-        If the weights cannot be read, or some are missing.
-    """
-    library, path = optional_package("transformers", EXTRA, USER), folder.path
-    kind = getattr(library, MODEL_TYPES[folder.model_type])
-    library.utils.logging.set_verbosity_error()
-    library.utils.logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model, found = kind.from_pretrained(
-                path, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-            )
-    except Exception as error:
-        # A damaged or foreign file may fail in any way; nothing in it is run.
-        raise SettingsError(
-            f"{path}: the weights cannot be read ({type(error).__name__}: {str(error).splitlines()[:1]}); get the "
-            "model again"
-        ) from error
-    lacking = [name for name in found["missing_keys"] if not any(unused in name for unused in UNUSED)]
-    wrong = [*lacking, *(str(entry) for entry in found.get("mismatched_keys", ()))]
-    if wrong:
-        raise SettingsError(
-            f"{path}: lacks {len(wrong)} weights of a {folder.model_type} model, such as {wrong[0]}, which "
-            "would be random; get the model again"
-        )
-    return model
 
 
 class Encoder:
@@ -104,7 +43,7 @@ class Encoder:
 
         self._folder, self._device, self._dtype = folder, device, getattr(torch, precision)
         self._prepare = preparation_of(folder)
-        model = loaded_encoder(folder)
+        model = loaded_encoder(folder, self._prepare)
         self._whisper = folder.model_type == "whisper"
         self._model = (model.get_encoder() if self._whisper else model).to(device=device, dtype=self._dtype).eval()
 
@@ -139,12 +78,8 @@ class Encoder:
 
     def _outputs(self, parts: Sequence[Waveform]) -> npt.NDArray[np.float64]:
         """Return outputs of all layers for parts of one length, shape (n_parts, n_layers + 1, n_frames, n_units)."""
-        import torch
-
-        given = self._prepare([np.asarray(part) for part in parts], sampling_rate=SPEECH_RATE, return_tensors="pt")
-        values = given["input_features" if self._whisper else "input_values"].to(self._device, self._dtype)
-        with torch.inference_mode():
-            states = torch.stack(self._model(values, output_hidden_states=True).hidden_states, dim=1)
+        values = inputs_of(self._folder, self._prepare, list(parts)).to(self._device, self._dtype)
+        states = layer_outputs(self._folder, self._model, values)
         if self._whisper:
             # It pads its input to 30 s; a frame of its outputs stands for 20 ms.
             states = states[:, :, : max(1, -(-parts[0].size * FRAME_RATE // SPEECH_RATE))]

@@ -10,8 +10,9 @@ from fusionser.audio import ClipSettings
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.clip import Array, Clip
-from fusionser.features.external.encoder import SHORTEST, preparation_of
+from fusionser.features.external.encoder import SHORTEST
 from fusionser.features.external.encoder_frames import LONGEST_CLIP
+from fusionser.features.external.encoder_loading import preparation_of
 from fusionser.features.external.model_folder import ModelFolder
 from fusionser.features.external.transformers import OfEncoder
 from fusionser.features.maps import FrontEnd

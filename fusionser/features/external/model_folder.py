@@ -14,7 +14,7 @@ from fusionser.features.external.weights import hash_of_files
 from fusionser.files import parse_json
 from fusionser.optional import optional_package
 
-__all__ = ["MODELS_VARIABLE", "MODEL_TYPES", "ModelFolder", "downloads_allowed", "find_model"]
+__all__ = ["MODELS_VARIABLE", "MODEL_TYPES", "ModelFolder", "downloads_allowed", "find_model", "settings_of"]
 
 USER = "the block 'transformers'"
 EXTRA = "transformers"
@@ -31,6 +31,14 @@ MODEL_TYPES: Mapping[str, str] = {
 """Class of transformers by the value of ``model_type`` in a configuration."""
 
 FETCHED = ("config.json", "preprocessor_config.json", "README.md", "*.safetensors", "*.safetensors.index.json")
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+"""The file of weights, and, where there are several, the one that says which weights are in which."""
+
+ADAPTER = "adapter_config.json"
+"""File that makes transformers load another model, and change it."""
+
+MOST_LAYERS, WIDEST = 256, 65_536
+
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 
 _DOWNLOADS = ContextVar("downloads", default=False)
@@ -75,9 +83,22 @@ class ModelFolder:
     layers: int
 
     def weights(self) -> str:
-        """Return a hash of the configuration and the weights."""
-        settings = [file for name in FETCHED[:2] if (file := self.path / name).is_file()]
-        return hash_of_files([*settings, *sorted(self.path.glob("*.safetensors"))])
+        """Return a hash of the configuration and the weights.
+
+        Raises
+        ------
+        SettingsError
+            If a file cannot be read.
+        """
+        settings = [file for name in (*FETCHED[:2], INDEX) if (file := self.path / name).is_file()]
+        try:
+            return hash_of_files([*settings, *self.weight_files()])
+        except OSError as error:
+            raise SettingsError(f"{error.filename}: cannot be read ({error.strerror}); get the model again") from error
+
+    def weight_files(self) -> list[Path]:
+        """Return the files of weights that are read."""
+        return _weight_files(self.path)
 
     def described(self) -> dict[str, str]:
         """Return the name, what the model was trained on, and its licence, as far as its README says so."""
@@ -102,38 +123,79 @@ def _metadata(readme: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def _checked(path: Path, changed: int, name: str) -> ModelFolder:
-    config = _config(path)
+    config = settings_of(path)
     kind = config.get("model_type")
-    if kind not in MODEL_TYPES:
+    if not isinstance(kind, str) or kind not in MODEL_TYPES:
         raise unknown_name(f"model_type in {path / 'config.json'}", str(kind), MODEL_TYPES)
     if config.get("auto_map"):
         raise SettingsError(f"{path}: the model brings code of its own (auto_map), which is not run; use another model")
-    if not any(path.glob("*.safetensors")):
+    if (path / ADAPTER).exists():
+        raise SettingsError(f"{path}: has {ADAPTER}, which changes another model; expected the folder of a whole model")
+    if not _weight_files(path):
         pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
         found = f"only {', '.join(pickles)}, which may contain code and is never read" if pickles else "none"
         raise SettingsError(
-            f"{path}: expected weights as .safetensors, and there are {found}; save the model again with "
+            f"{path}: expected weights in {WEIGHTS}, and there are {found}; save the model again with "
             "save_pretrained(folder), which writes them, in an environment that you trust"
         )
     names = ("d_model", "encoder_layers") if kind == "whisper" else ("hidden_size", "num_hidden_layers")
     width, layers = (config.get(key) for key in names)
-    if not all(isinstance(number, int) and 0 < number < 100_000 for number in (width, layers)):
-        raise SettingsError(
-            f"{path / 'config.json'}: {names[0]} is {width!r} and {names[1]} {layers!r}; expected numbers"
-        )
+    for key, number, most in zip(names, (width, layers), (WIDEST, MOST_LAYERS), strict=True):
+        if not isinstance(number, int) or not 0 < number <= most:
+            raise SettingsError(
+                f"{path / 'config.json'}: {key} is {number!r}; expected a whole number from 1 to {most}"
+            )
     return ModelFolder(path, name, str(kind), int(width or 0), int(layers or 0))
 
 
-def _config(path: Path) -> dict[str, Any]:
+def settings_of(path: Path, name: str = "config.json") -> dict[str, Any]:
+    """Return the settings in a JSON file of the folder of a model.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    name : str, default="config.json"
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, or no such file.
+    """
+    file = path / name
+    if not file.exists():
+        raise SettingsError(f"{path}: has no {name}; expected the folder of a model of transformers")
+    if not file.is_file():
+        raise SettingsError(f"{file}: expected a file; get the model again")
     try:
-        config = parse_json((path / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SettingsError(f"{path}: has no config.json; expected the folder of a model of transformers") from error
+        config = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path / 'config.json'}: cannot be read ({error}); get the model again") from error
+        raise SettingsError(f"{file}: cannot be read ({error}); get the model again") from error
     if not isinstance(config, dict):
-        raise SettingsError(f"{path / 'config.json'}: expected an object; get the model again")
+        raise SettingsError(f"{file}: expected an object; get the model again")
     return config
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """Return the files that transformers reads the weights from; none if there are none.
+
+    An index may name files of any kind anywhere, so those that it names are checked.
+    """
+    if (path / WEIGHTS).exists():
+        names = [WEIGHTS]
+    elif (path / INDEX).exists():
+        given = settings_of(path, INDEX).get("weight_map")
+        names = sorted({str(name) for name in given.values()}) if isinstance(given, dict) else []
+        if wrong := [name for name in names if Path(name).name != name or not name.endswith(".safetensors")]:
+            raise SettingsError(
+                f"{path / INDEX}: names the file '{wrong[0]}'; expected .safetensors files of the same folder, since "
+                "others may contain code"
+            )
+    else:
+        return []
+    if absent := [name for name in names if not (path / name).is_file()]:
+        raise SettingsError(f"{path / absent[0]}: expected a file of weights; get the model again")
+    return [path / name for name in names]
 
 
 def find_model(model: str) -> ModelFolder:

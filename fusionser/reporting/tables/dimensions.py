@@ -1,6 +1,6 @@
 """The tables of one evaluation of numbers."""
 
-from fusionser.dimension_results import MEAN, Agreement, DimensionResult
+from fusionser.dimension_results import MEAN, Agreement, DimensionResult, method_of
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text
 from fusionser.reporting.tables.cells import NOTHING, count, facts_of, number, protocol_notes
 from fusionser.reporting.tables.result import report_name
@@ -23,11 +23,11 @@ def _table(result: DimensionResult, name: str, caption: str, columns: list[Colum
     return Table(
         name=name,
         report=report_name(result),
-        caption=f"{caption} of {result.classifier} with {result.features_name} on {result.corpus}",
+        caption=f"{caption} of {method_of(result)} with {result.features_name} on {result.corpus}",
         notes=["CCC: concordance correlation coefficient", *protocol_notes(result)],
         columns=columns,
         rows=[Row(cells) for cells in rows],
-        facts={"features_name": result.features_name, "decided_by": result.classifier, **facts_of(result)},
+        facts={"features_name": result.features_name, "decided_by": method_of(result), **facts_of(result)},
     )
 
 

@@ -1,6 +1,6 @@
 """The tables of one evaluation."""
 
-from fusionser.dimension_results import AnyResult
+from fusionser.dimension_results import AnyResult, method_of
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.scores import METRIC_NAMES, relied_columns
 from fusionser.reporting.tables.cells import (
@@ -25,7 +25,7 @@ SPEAKERS = "95 % interval over speakers"
 
 def report_name(result: AnyResult) -> str:
     """Return the name of an evaluation, for labels of its tables."""
-    return file_name("-".join([result.classifier, result.features_name, *result.corpora, result.protocol.name]))
+    return file_name("-".join([method_of(result), result.features_name, *result.corpora, result.protocol.name]))
 
 
 def result_tables(result: Result) -> dict[str, Table]:
@@ -44,7 +44,7 @@ def result_tables(result: Result) -> dict[str, Table]:
 
 
 def _table(result: Result, name: str, caption: str, columns: list[Column], rows: list[list[Cell | str]]) -> Table:
-    described = f"{caption} of {result.classifier} with {result.features_name} on {result.corpus}"
+    described = f"{caption} of {method_of(result)} with {result.features_name} on {result.corpus}"
     return Table(
         name=name,
         report=report_name(result),
@@ -52,7 +52,7 @@ def _table(result: Result, name: str, caption: str, columns: list[Column], rows:
         notes=[PERCENT, *protocol_notes(result)],
         columns=columns,
         rows=[Row(cells) for cells in rows],
-        facts={"features_name": result.features_name, "decided_by": result.classifier, **facts_of(result)},
+        facts={"features_name": result.features_name, "decided_by": method_of(result), **facts_of(result)},
     )
 
 
