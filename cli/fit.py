@@ -5,11 +5,14 @@ from typing import Any
 
 from fusionser.errors import FusionserError, SettingsError
 
-from .console import print_json, say, training_bar, write
+from .console import counted, print_json, recordings, say, training_bar, write
 from .option_checks import check_model_file, refuse_inputs
 from .option_groups import option
 from .options import Experiment, Places, Tracking, record
 from .preparing import prepare_experiment
+
+FEW_SPEAKERS = 4
+"""Speakers below which an estimate says little about others."""
 
 
 class Asked(Experiment):
@@ -70,17 +73,35 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
     if card.spec is not None and card.spec.setting == ADAPTED:
         write("it has to be adapted to the clips that it predicts: 'fusionser predict --adapt', or Model.adapt")
     if card.estimate is None:
+        _print_notes(card)
         write("no estimate was made, so the performance of the model is unknown")
         return
     if is_synthetic(card.estimate):
         write("SYNTHETIC RECORDINGS: the estimate only shows that the tools work, and says nothing about speech.")
+    _print_notes(card)
     tested = "; ".join(fold.name for fold in card.estimate.folds)
     estimated = f"estimated by {card.estimate.protocol.name}, tested on {tested}"
     sentence, no_better = _expected(card)
     write(f"Expected performance ({estimated}): {sentence}")
+    speakers, rows = (
+        sum(getattr(fold, name) for fold in card.estimate.folds) for name in ("test_speakers", "test_rows")
+    )
+    if speakers < FEW_SPEAKERS:
+        write(
+            f"It rests on {counted(speakers, 'speaker')} and {recordings(rows)}, and may be very different for others; "
+            "'fusionser evaluate' tests all speakers in turn."
+        )
     if no_better:
         naive = "the naive answer" if card.targets else "chance"
         write(f"That cannot be told from {naive}, so its answers say nothing yet.")
+
+
+def _print_notes(card: Any) -> None:
+    """Print what all who use the model must know, such as licences."""
+    from fusionser.reporting.words import stamp_texts
+
+    for text in stamp_texts(card.notes):
+        write(f"note: {text}")
 
 
 def _expected(card: Any) -> tuple[str, bool]:

@@ -5,6 +5,7 @@ The names are looked up when the help of a command is shown, so that other comma
 
 from typing import Any
 
+from rich.markup import escape
 from typer.core import TyperCommand
 
 RECIPES = "recipes"
@@ -27,10 +28,10 @@ class NamingCommand(TyperCommand):
     """A command that fills the placeholders in its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help, with names for placeholders."""
+        """Write the help, with names for placeholders. Brackets in it are no markup."""
         listed = {key: ", ".join(value) for key, value in listed_names().items()}
         for parameter in self.params:
             text = getattr(parameter, "help", None)
             if text is not None:
-                parameter.help = text.format_map(listed)  # type: ignore[attr-defined]
+                parameter.help = escape(text.format_map(listed))  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from fusionser.errors import LeakageError
 from fusionser.evaluation import check_split, compare, evaluate, with_fingerprints
-from fusionser.evaluation.guard import check_learns_in_fold, check_not_scaled
+from fusionser.evaluation.guard import check_learns_in_fold, check_not_scaled, how_scaled
 from fusionser.rows import make_rows
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 from fusionser.splits.protocols import Protocol
@@ -137,6 +137,15 @@ def test_a_table_scaled_as_a_whole_is_caught(scaler):
     with pytest.raises(LeakageError, match="scaled before the split"):
         evaluate(table, Features(), SpeakerKFold(folds=2))
     check_not_scaled(rows())
+
+
+def test_two_scaled_columns_among_others_are_found_and_one_is_not():
+    rng = np.random.default_rng(0)
+    raw, scaled = rng.normal(3, 2, size=(50, 4)), rng.normal(size=(50, 2))
+    scaled = (scaled - scaled.mean(axis=0)) / scaled.std(axis=0)
+    assert how_scaled(np.hstack([raw, scaled])) == "standard"
+    assert how_scaled(np.hstack([raw, scaled[:, :1]])) is None
+    assert how_scaled(np.hstack([raw, rng.integers(0, 2, size=(50, 3)).astype(float)])) is None
 
 
 def test_a_scaler_fitted_on_all_rows_is_fitted_anew_in_every_fold():

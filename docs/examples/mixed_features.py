@@ -5,7 +5,7 @@ extras ``opensmile`` and ``ge2e``. The features are computed once, in a
 minute for 500 recordings, and then come from the cache.
 """
 
-import sys
+import argparse
 
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
@@ -38,12 +38,19 @@ def main(folder: str, corpus: str) -> None:
         "features__transformer_weights": [None, {"egemaps": 0.0}, {"ge2e": 0.0}, {"robust": 0.0}],
     }
     search = GridSearchCV(mixed(), grid, cv=SpeakerKFold(folds=3), scoring="balanced_accuracy", verbose=1)
-    evaluation = evaluate(rows, search, SpeakerKFold(folds=5))
+    evaluation = evaluate(rows, search, SpeakerKFold(folds=min(5, rows["speaker"].nunique())))
     scores = evaluation.pooled
     print(f"UAR {scores.uar:.3f}, WAR {scores.war:.3f} on unseen speakers")
+    for fold in evaluation.folds:
+        weights = fold.parameters["features__transformer_weights"]
+        print(f"- tested on {fold.name}: C = {fold.parameters['svm__C']:g}, left out: {', '.join(weights or ['none'])}")
     for sentence in stamp_texts(evaluation.protocol.stamps):
         print(f"- {sentence}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", help="recordings of at least four speakers")
+    parser.add_argument("corpus", help="such as emodb, or folders")
+    given = parser.parse_args()
+    main(given.folder, given.corpus)

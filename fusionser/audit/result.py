@@ -51,6 +51,9 @@ WITHOUT = {
 }
 """What is said if something needed is not known."""
 
+DOUBTFUL = 0.8
+"""Coherence below which a pair should be listened to: it may be two performances that are much alike."""
+
 UNLIKELY = 0.01
 """Probability below which chance does not explain how many speakers have one class only."""
 
@@ -76,6 +79,11 @@ class CopyPair(Record):
     start: float
     changes: tuple[Change, ...] = ()
     emotions: tuple[str, str] = ("", "")
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it may be two performances that are much alike."""
+        return self.kind != "identical" and self.coherence < DOUBTFUL
 
 
 class Between(Record):

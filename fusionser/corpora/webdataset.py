@@ -54,8 +54,14 @@ class WebDataset(DatasetFormat):
     name: ClassVar[str] = "webdataset"
 
     def recognises(self, place: str) -> bool:
-        """Return whether a place is a tar file."""
-        return place.lower().endswith(".tar") and Path(place).is_file()
+        """Return whether a place is a tar file, or a folder of tar files and no recordings beside them."""
+        path = Path(place)
+        if path.is_dir():
+            files = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
+            return any(file.suffix == ".tar" for file in files) and not any(
+                file.suffix.lower() in AUDIO_SUFFIXES for file in files
+            )
+        return place.lower().endswith(".tar") and path.is_file()
 
     def listing(self, place: str, wanted: Wanted) -> Listing:
         """Return the recordings of one tar file, or of all in a folder, as rows."""

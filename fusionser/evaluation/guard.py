@@ -216,22 +216,25 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     Raises
     ------
     LeakageError
-        When every column that varies has mean 0 and standard deviation 1 over all rows, or a range of 0 to 1.
+        When two columns or more have mean 0 and standard deviation 1 over all rows, or all have a range of 0 to 1.
     """
     # A column of the user may have such a name, and texts.
     names = [name for name in feature_columns(table) if table[name].dtype.kind in "fiu"]
     values = table[names].to_numpy(dtype=np.float64)
     how = how_scaled(values)
     if how is not None:
-        varying = int((values.std(axis=0) > 0).sum())
+        count = int((_standardised(values) if how == "standard" else values.std(axis=0) > 0).sum())
         raise LeakageError(
-            f"each of the {varying} feature columns has {SCALED[how]} over all {len(table)} rows: the table was "
+            f"{count} of {values.shape[1]} feature columns have {SCALED[how]} over all {len(table)} rows: the table was "
             "scaled before the split, with the test rows included. Give the features as they were extracted"
         )
 
 
 def how_scaled(values: npt.NDArray[np.float64]) -> str | None:
     """Return how a table of numbers was scaled as a whole, a key of `SCALED`, or None.
+
+    Two columns with a mean of 0 and a standard deviation of 1 are no accident. A range of 0 to 1 is that of many
+    columns, such as shares, so all columns must have it.
 
     Parameters
     ----------
@@ -247,9 +250,13 @@ def how_scaled(values: npt.NDArray[np.float64]) -> str | None:
     varying = values[:, values.std(axis=0) > 0]
     if varying.shape[1] < 2:
         return None
-    if np.abs(varying.mean(axis=0)).max() < 1e-4 and any(
-        np.abs(varying.std(axis=0, ddof=ddof) - 1).max() < 1e-4 for ddof in (0, 1)
-    ):
+    if _standardised(varying).sum() > 1:
         return "standard"
     ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
     return "range" if ranged else None
+
+
+def _standardised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return which columns have a mean of 0 and a standard deviation of 1."""
+    deviations = [values.std(axis=0, ddof=ddof) for ddof in (0, 1)]
+    return (np.abs(values.mean(axis=0)) < 1e-4) & (np.min(np.abs(np.subtract(deviations, 1)), axis=0) < 1e-4)

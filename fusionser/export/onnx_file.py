@@ -14,12 +14,13 @@ from fusionser.checks import check_range
 from fusionser.corpora.demo import SAMPLING_RATE, Demo, synthesise
 from fusionser.errors import ExportError, FusionserError, SettingsError
 from fusionser.export.graph import GENDER, WAVEFORM, ModelGraph, input_name, whole_obstacle
+from fusionser.features.external.columns import GivenColumns
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.features.maps import FrontEnd
 from fusionser.files import brief_folder, write_bytes
 from fusionser.likeness import pack_unlikeness
-from fusionser.model import Agreement, Model, OnnxCard, OnnxInput, OnnxModel, describe
+from fusionser.model import FEATURES, Agreement, Model, OnnxCard, OnnxInput, OnnxModel, describe
 from fusionser.model.whole_waveform import WholeWaveform
 from fusionser.onnx_session import need_runtime
 from fusionser.quiet import quiet
@@ -84,6 +85,7 @@ def export_onnx(
         If `tolerance` is out of range, a part of the model cannot be exported, or a package for it is not installed.
     """
     model.card.check_classes("an ONNX file")
+    _check_waveform_only(model)
     check_range("tolerance", tolerance, 0, MOST_TOLERANCE)
     need_runtime()
     _need_onnx()
@@ -115,6 +117,19 @@ def export_onnx(
     card = card.model_copy(update={"agreement": agreement})
     write_bytes(path, _with_card(content, card))
     return card
+
+
+def _check_waveform_only(model: Model) -> None:
+    """Raise `SettingsError` if a model reads more than the recording, and the gender."""
+    if columns := [name for _, block in model.pipeline[FEATURES].blocks for name in _own_columns(block)]:
+        raise SettingsError(
+            "an ONNX file takes a waveform, and this model also reads columns of a table "
+            f"({', '.join(columns[:8])}); use 'fusionser predict', or fit a model without --columns"
+        )
+
+
+def _own_columns(block: Any) -> list[str]:
+    return block.row_columns() if isinstance(block, GivenColumns) else []
 
 
 def _converted(

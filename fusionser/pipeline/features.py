@@ -78,6 +78,8 @@ def _columns(places: Sequence[Place], patterns: Sequence[str]) -> tuple[str, ...
     found: list[list[str]] = []
     for place in places:
         path = Path(place.path)
+        if not path.exists():
+            raise SettingsError(f"{path}: no such table")
         if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
             raise SettingsError(
                 f"--columns names columns of tables, and {path} is no table; give a table of recordings with them"

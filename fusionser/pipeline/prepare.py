@@ -297,7 +297,10 @@ def extract_file(
     run = _Extracting(extractor, resources, progress, strict, listing)
     write_features(run.parts(size=PART), extractor, spec.features_name, path, provenance(), run.packed)
     columns = len(extractor.get_feature_names_out())
-    return Extracted(run.kept, columns, spec.features_name, **run.summary(began))
+    done = run.summary(began)
+    # Who uses the file must know the licences of others.
+    done["notes"] = [*done["notes"], *extractor.stamps()]
+    return Extracted(run.kept, columns, spec.features_name, **done)
 
 
 def analyse_augmented(

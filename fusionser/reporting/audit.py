@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from fusionser.audit.leaks import Audited
-from fusionser.audit.result import AuditResult, Between, Fault
+from fusionser.audit.result import DOUBTFUL, AuditResult, Between, Fault
 from fusionser.errors import AudioError
 from fusionser.evaluation.guard import SCALED
 from fusionser.files import remove_files, write_text
@@ -63,7 +63,7 @@ def verdicts(result: AuditResult) -> dict[Fault, str]:
             f"{speakers.sides[1]}{_of_fold(result, speakers.fold)}: {few(speakers.speakers)}."
         ),
         "scaled": (
-            f"The table was scaled as a whole: each column has {SCALED.get(result.scaled or '', '')} over all rows, "
+            f"The table was scaled as a whole: columns have {SCALED.get(result.scaled or '', '')} over all rows, "
             "those of the test included."
         ),
         "performances": (
@@ -93,6 +93,11 @@ def _copies(result: AuditResult) -> list[str]:
             f"{most.copied} of {most.recordings[1]} recordings of {most.sides[1]}{_of_fold(result, most.fold)} have a "
             f"copy in {most.sides[0]}."
         )
+        if doubtful := sum(one.doubtful for one in result.copies):
+            found.append(
+                f"{counted(doubtful, 'pair')} with a coherence below {DOUBTFUL:g} may be two performances that are "
+                "much alike, or a noisy copy: listen to them (--listen)."
+            )
     return found
 
 

@@ -157,7 +157,8 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "part-of-folds": lambda value: f"{value['used']} of {value['folds']} folds",
     "inner-folds-by-clip": lambda folds: (
-        f"inner folds by clip and not by speaker, because too few speakers have every class: {', '.join(folds)}"
+        "inner folds by clip and not by speaker, because too few training speakers have every class (test fold "
+        f"{', '.join(folds)})"
     ),
     "classes-left-out": lambda value: (
         "classes of one corpus alone left out: "
@@ -338,9 +339,21 @@ def result_stamps(results: Sequence[AnyResult]) -> list[str]:
 
     The accuracies of an estimated gender are merged into one range.
     """
+    return _merged(results, lambda result: (*result.protocol.stamps, *result.notes)) or ["none"]
+
+
+def stamps_and_notes(results: Sequence[AnyResult]) -> tuple[list[str], list[str]]:
+    """Return the stamps of all results, and their notes, as `result_stamps` does."""
+    return (
+        _merged(results, lambda result: result.protocol.stamps),
+        _merged(results, lambda result: result.notes),
+    )
+
+
+def _merged(results: Sequence[AnyResult], pick: Callable[[AnyResult], Sequence[Stamp]]) -> list[str]:
     groups: dict[tuple[str, Any], list[tuple[Stamp, str]]] = {}
     for result in results:
-        for stamp in (*result.protocol.stamps, *result.notes):
+        for stamp in pick(result):
             same = stamp.value["clips"] if stamp.kind == "gender-estimated" else stamp_text(stamp)
             groups.setdefault((stamp.kind, same), []).append((stamp, result.protocol.name))
     lines = []
@@ -349,7 +362,7 @@ def result_stamps(results: Sequence[AnyResult]) -> list[str]:
         text = _gender_estimated([stamp.value["accuracy"] for stamp, _ in stamps], same) if estimated else same
         protocols = ", ".join(dict.fromkeys(name for _, name in stamps))
         lines.append(text if len(stamps) == len(results) else f"{text} ({protocols})")
-    return lines or ["none"]
+    return lines
 
 
 IN_THE_TABLE = ("gender-given", "gender-estimated", "speaker-normalised")

@@ -18,7 +18,7 @@ __all__ = ["FEATURE_SETS", "OpenSMILE"]
 FEATURE_SETS = ("eGeMAPSv02", "ComParE_2016", "emobase")
 """Sets of functionals: 88, 6373 and 988 columns."""
 
-LICENCE = "openSMILE's research licence: no commercial use without one from audEERING"
+LICENCE = "research licence: no commercial use without one from audEERING"
 
 
 @lru_cache(maxsize=len(FEATURE_SETS))

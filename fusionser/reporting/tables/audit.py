@@ -23,7 +23,9 @@ CHANGES: Mapping[str, Callable[[float], str]] = {
     "tempo": lambda value: f"{value:.2f} times the tempo",
     "pitch": lambda value: f"{value:+g} semitones",
     "speed": lambda value: f"{value:.2f} times the speed",
-    "samples": lambda value: f"re-encoded or filtered (difference {value:.0f} dB below)",
+    "samples": lambda value: (
+        f"re-encoded or filtered (difference {value:.0f} dB below)" if value > 0 else "strongly re-encoded or filtered"
+    ),
 }
 """Functions that turn the value of a change into words, by its kind."""
 
@@ -87,7 +89,7 @@ def _table(result: AuditResult, name: str, caption: str, columns: list[Column], 
         name=name,
         report=file_name(f"audit-{result.name}"),
         caption=f"{caption} of {result.name}",
-        notes=[f"{result.recordings} recordings", *stamps],
+        notes=[f"{result.recordings} recordings", *(["Notes: " + "; ".join(stamps)] if stamps else [])],
         columns=columns,
         rows=rows,
         facts={

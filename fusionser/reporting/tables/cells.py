@@ -12,10 +12,10 @@ from fusionser.reporting.words import (
     ends,
     note_lines,
     percent,
-    result_stamps,
     selection_text,
     shares,
     stamp_texts,
+    stamps_and_notes,
 )
 from fusionser.results import Result, Scores
 
@@ -150,11 +150,12 @@ def protocol_notes(*results: AnyResult) -> list[str]:
         f"{facts['protocol']}, {facts['folds']} fold{'' if facts['folds'] == '1' else 's'}; {facts['setting']}"
         for facts in map(_facts, results)
     )
-    stamps = [text for text in result_stamps(results) if text != "none"]
+    stamps, notes = stamps_and_notes(results)
     return [
         *synthetic_notes(results),
         *(["Protocol: " + "; ".join(protocols)] if protocols else []),
         *(["Stamps: " + "; ".join(stamps)] if stamps else []),
+        *(["Notes: " + "; ".join(notes)] if notes else []),
         *(["Speakers are in both training and test: not an estimate for new speakers"] if _leaky(results) else []),
     ]
 

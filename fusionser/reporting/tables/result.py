@@ -1,5 +1,7 @@
 """The tables of one evaluation."""
 
+from collections.abc import Sequence
+
 from fusionser.dimension_results import AnyResult, method_of
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.scores import METRIC_NAMES, relied_columns
@@ -43,13 +45,20 @@ def result_tables(result: Result) -> dict[str, Table]:
     return {table.name: table for table in made if table.rows}
 
 
-def _table(result: Result, name: str, caption: str, columns: list[Column], rows: list[list[Cell | str]]) -> Table:
+def _table(
+    result: Result,
+    name: str,
+    caption: str,
+    columns: list[Column],
+    rows: list[list[Cell | str]],
+    unit: Sequence[str] = (PERCENT,),
+) -> Table:
     described = f"{caption} of {method_of(result)} with {result.features_name} on {result.corpus}"
     return Table(
         name=name,
         report=report_name(result),
         caption=described,
-        notes=[PERCENT, *protocol_notes(result)],
+        notes=[*unit, *protocol_notes(result)],
         columns=columns,
         rows=[Row(cells) for cells in rows],
         facts={"features_name": result.features_name, "decided_by": method_of(result), **facts_of(result)},
@@ -85,7 +94,7 @@ def _confusion(result: Result) -> Table:
     rows: list[list[Cell | str]] = [
         [name, *map(count, counts)] for name, counts in zip(result.classes, result.confusion, strict=True)
     ]
-    return _table(result, "confusion", "Confusion matrix (counts, true classes by row)", columns, rows)
+    return _table(result, "confusion", "Confusion matrix (counts, true classes by row)", columns, rows, unit=())
 
 
 def _by_fold(result: Result) -> Table:
