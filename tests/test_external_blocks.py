@@ -301,10 +301,11 @@ def test_the_licence_of_opensmile_is_told_with_every_result_and_model(recordings
     options = ["--corpus", "demo", "--blocks", "opensmile[feature_set=emobase,name=emobase],rms"]
     run = run_command("evaluate", recordings, *options)
     assert run.status == 0, run.messages
-    said = "openSMILE's emobase: openSMILE's research licence"
+    said = "openSMILE's emobase: research licence"
     assert said in " ".join(run.output.split())
     fitted = run_command("fit", recordings, *options, "--classifier", "xgboost", "--out", tmp_path / "model.fusionser")
     assert fitted.status == 0, fitted.messages
+    assert f"note: {said}" in " ".join(fitted.output.split())
     assert said.partition(": ")[2] in run_command("info", tmp_path / "model.fusionser").output
     file = sorted(recordings.glob("*.wav"))[0]
     answer = run_command("predict", tmp_path / "model.fusionser", file, "--json")

@@ -225,8 +225,8 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     if how is not None:
         count = int((_standardised(values) if how == "standard" else values.std(axis=0) > 0).sum())
         raise LeakageError(
-            f"{count} of {values.shape[1]} feature columns have {SCALED[how]} over all {len(table)} rows: the table was "
-            "scaled before the split, with the test rows included. Give the features as they were extracted"
+            f"{count} of {values.shape[1]} feature columns have {SCALED[how]} over all {len(table)} rows: the table "
+            "was scaled before the split, with the test rows included. Give the features as they were extracted"
         )
 
 
