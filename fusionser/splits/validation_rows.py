@@ -72,6 +72,7 @@ def validated_by(rows: pd.DataFrame, labels: npt.NDArray[Any]) -> Iterator[None]
 
     Examples
     --------
+    >>> import numpy as np
     >>> with validated_by(pd.DataFrame({"a__x": [1.0]}), np.array(["sad"])):
     ...     given_validation().labels.tolist()
     ['sad']
