@@ -90,6 +90,15 @@ def check_channel(channel: str | None) -> str | None:
     return channel
 
 
+def use_cluster(context: typer.Context, cluster: str | None) -> str | None:
+    """Run jobs on a cluster until the end of this command, if one is named."""
+    if cluster is not None:
+        from fusionser.execution import on_cluster
+
+        context.with_resource(on_cluster(cluster))
+    return cluster
+
+
 def check_labels(labels: str | None) -> str | None:
     """Reject an unknown value of ``--labels``."""
     if labels not in (None, "folded", EXACT):

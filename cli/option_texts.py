@@ -5,6 +5,10 @@ PROTOCOL_HELP = (
     "sentences."
 )
 PLACE_HELP = "Folder of a corpus that is not under $FUSIONSER_DATA, as corpus=DIR."
+CLUSTER_HELP = (
+    "Run on a Dask cluster: the address of its scheduler, such as tcp://10.0.0.1:8786, or local:4 for four workers on "
+    "this machine. Its workers must reach the recordings by the same paths."
+)
 JOBS_HELP = "Number of processes; -1 uses one per core."
 PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
 TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."

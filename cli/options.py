@@ -18,6 +18,7 @@ from .option_checks import (
     check_labels,
     decode_apart,
     set_threads,
+    use_cluster,
 )
 from .option_groups import Group, names, option
 from .option_texts import (
@@ -25,6 +26,7 @@ from .option_texts import (
     AUGMENT_CLASSES_HELP,
     BLOCKS_HELP,
     CHANNEL_HELP,
+    CLUSTER_HELP,
     DOWNLOAD_HELP,
     ISOLATE_HELP,
     JOBS_HELP,
@@ -319,6 +321,7 @@ class Work(Group):
         max=1024,
         callback=set_threads,
     )
+    cluster: str | None = option(CLUSTER_HELP, callback=use_cluster)
     cache: bool = option("Keep features between runs.", True, "--cache/--no-cache")
     json: bool = option("Print JSON on standard output.", False, "--json")
 

@@ -17,9 +17,10 @@ from .option_checks import (
     check_out_table,
     decode_apart,
     refuse_inputs,
+    use_cluster,
 )
 from .option_groups import Group, option
-from .option_texts import CHANNEL_HELP, ISOLATE_HELP, JOBS_HELP, MAP_HELP, TRUNCATED_HELP
+from .option_texts import CHANNEL_HELP, CLUSTER_HELP, ISOLATE_HELP, JOBS_HELP, MAP_HELP, TRUNCATED_HELP
 
 MOST_REASONS = 10
 """Lines about single recordings that are printed below the table."""
@@ -81,6 +82,7 @@ class Asked(Group):
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
     isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
     jobs: int = option(JOBS_HELP, 1, callback=check_jobs)
+    cluster: str | None = option(CLUSTER_HELP, callback=use_cluster)
     json: bool = option("Print JSON on standard output.", False, "--json")
 
 
@@ -166,7 +168,13 @@ def over_time(asked: Asked) -> bool:
         return False
     if asked.timeline is not None and asked.out is not None and asked.timeline.absolute() == asked.out.absolute():
         raise SettingsError(f"--timeline and --out are both {asked.out}; give two files")
-    for name, given in (("--adapt", asked.adapt), ("--gender", asked.gender), ("--jobs", asked.jobs != 1)):
+    refused = {
+        "--adapt": asked.adapt,
+        "--gender": asked.gender,
+        "--jobs": asked.jobs != 1,
+        "--cluster": asked.cluster is not None,
+    }
+    for name, given in refused.items():
         if given:
             raise SettingsError(f"{name} has no effect with --windows and --timeline; leave it out")
     return True

@@ -12,7 +12,7 @@ from command_process import start_command
 from torture.kills import timeless
 
 from fusionser.errors import FusionserError
-from fusionser.processes import in_processes
+from fusionser.execution import run_jobs
 
 COMMANDS = {
     "extract": "extract {demo} --corpus demo --blocks mfcc,zcr --jobs 2 --out {out}/f.parquet",
@@ -57,20 +57,20 @@ def test_a_process_that_dies_is_told(monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     with pytest.raises(FusionserError, match=r"one of the processes was ended from outside.*fewer --jobs"):
-        list(in_processes(end_itself, range(3), n_jobs=2))
+        list(run_jobs(end_itself, range(3), n_jobs=2))
     # The caller's own processes are as before, and the next ones are new.
     assert "PYTHONSAFEPATH" not in os.environ
-    assert list(in_processes(abs, [-1, -2], n_jobs=2)) == [1, 2]
+    assert list(run_jobs(abs, [-1, -2], n_jobs=2)) == [1, 2]
 
 
 def test_processes_end_after_their_parent_was_killed(tmp_path):
     code = (
         "import time, os\n"
-        "from fusionser.processes import in_processes\n"
+        "from fusionser.execution import run_jobs\n"
         "def wait(path):\n"
         "    open(path, 'w').write(str(os.getpid()))\n"
         "    time.sleep(300)\n"
-        f"list(in_processes(wait, [{str(tmp_path / 'a')!r}, {str(tmp_path / 'b')!r}], n_jobs=2))\n"
+        f"list(run_jobs(wait, [{str(tmp_path / 'a')!r}, {str(tmp_path / 'b')!r}], n_jobs=2))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "LOKY_MAX_CPU_COUNT": "2"})
     deadline = time.monotonic() + 120

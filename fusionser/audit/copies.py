@@ -14,9 +14,9 @@ from fusionser.audit.changes import Change, changes_between
 from fusionser.audit.coherence import Match, best_match
 from fusionser.audit.detail import DetailMap, unpacked
 from fusionser.cache import Cache
+from fusionser.execution import run_jobs
 from fusionser.features.clip import Array
 from fusionser.features.extraction import compute_clips
-from fusionser.processes import in_processes
 from fusionser.reader import read_row
 from fusionser.rows import CHANNEL_COLUMN
 
@@ -123,7 +123,7 @@ def _verified(
     """Return the candidates that are copies."""
     batches = ([(one, packed[one.first], packed[one.second]) for one in part] for part in _batches(candidates))
     found: list[tuple[Candidate, Match]] = []
-    for count, part in enumerate(in_processes(_matches, batches, n_jobs if len(candidates) > BATCH else 1), start=1):
+    for count, part in enumerate(run_jobs(_matches, batches, n_jobs if len(candidates) > BATCH else 1), start=1):
         found += part
         if step:
             step("pairs", min(count * BATCH, len(candidates)), len(candidates))
@@ -215,7 +215,7 @@ def _changes(
     """Return how the second recording of each pair differs from the first."""
     batches = ([(records[first], records[second], match) for first, second, match in part] for part in _batches(near))
     found: list[tuple[Change, ...]] = []
-    for part in in_processes(_described, batches, n_jobs if len(near) > BATCH else 1):
+    for part in run_jobs(_described, batches, n_jobs if len(near) > BATCH else 1):
         found += part
         if step:
             step("copies", len(found), len(near))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from fusionser.agreement import AGREEMENT, moments_of
 from fusionser.dimension_results import MEAN, Agreement, DimensionFold, TargetScores
 from fusionser.errors import ProtocolError
 from fusionser.evaluation.agreement import agreement_intervals
-from fusionser.evaluation.evaluate import FoldProgress, genders_of, validation_of_folds
+from fusionser.evaluation.evaluate import genders_of, validation_of_folds
 from fusionser.evaluation.fitted import adapted_clips, columns_of, curves_of, estimated_gender, setting_of
+from fusionser.evaluation.fold_jobs import FoldProgress, FoldTask, in_folds
 from fusionser.evaluation.guard import (
     COLUMNS,
-    Overlap,
     check_learns_in_fold,
     check_not_scaled,
     check_not_target,
@@ -29,7 +30,7 @@ from fusionser.evaluation.guard import (
 )
 from fusionser.evaluation.stamps import FoldFacts, stamps_of
 from fusionser.results import FIXED, ProtocolStamp
-from fusionser.splits.base import Fold, Protocol
+from fusionser.splits.base import Protocol
 from fusionser.splits.inner_folds import parted_speakers
 from fusionser.splits.validation_rows import validated_by
 
@@ -200,15 +201,9 @@ def evaluate_dimensions(
         overlaps.append(check_split(known, rows.iloc[test], protocol.allows, name))
         check_targets(rows.iloc[train], targets, f"in fold '{name}', all training")
     scorer = _Scorer(used[list(targets)].to_numpy(dtype=np.float64), targets)
-    outcomes = []
-    for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
-        if progress:
-            progress(number, len(folds), fold[0])
-        known = rows.iloc[validation[number]]
-        with validated_by(known.drop(columns=list(targets)), known[list(targets)].to_numpy(dtype=np.float64)):
-            outcomes.append(_run_fold(rows, estimator, fold, shared, scorer))
-    if progress:
-        progress(len(folds), len(folds), "")
+    outcomes = in_folds(
+        partial(_run_fold, rows=rows, estimator=estimator, scorer=scorer), folds, overlaps, validation, progress
+    )
     stamp = ProtocolStamp(
         name=protocol.name,
         settings=protocol.settings(),
@@ -221,13 +216,15 @@ def evaluate_dimensions(
     return _collect(outcomes, scorer, stamp, seed, used)
 
 
-def _run_fold(rows: pd.DataFrame, estimator: BaseEstimator, fold: Fold, shared: Overlap, scorer: _Scorer) -> _Outcome:
+def _run_fold(task: FoldTask, *, rows: pd.DataFrame, estimator: BaseEstimator, scorer: _Scorer) -> _Outcome:
     """Fit to the training rows of a fold and score its test rows."""
-    name, train, test = fold
+    (name, train, test), shared = task.fold, task.shared
     targets = list(scorer.targets)
+    known = rows.iloc[task.validation]
+    held = known.drop(columns=targets), known[targets].to_numpy(dtype=np.float64)
     numbers = rows[targets].to_numpy(dtype=np.float64)
     began = time.perf_counter()
-    with parted_speakers() as parted:
+    with validated_by(*held), parted_speakers() as parted:
         fitted = clone(estimator).fit(rows.iloc[train].drop(columns=targets), numbers[train])
     seconds = time.perf_counter() - began
     # The pipeline never sees the numbers of test rows, nor their emotions.

@@ -1,8 +1,9 @@
 """Cross-validation under a protocol: split, check for leakage, fit, predict, score."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fusionser.evaluation.fitted import (
     setting_of,
     stops_early,
 )
+from fusionser.evaluation.fold_jobs import FoldProgress, FoldTask, in_folds
 from fusionser.evaluation.guard import (
     COLUMNS,
     Overlap,
@@ -43,9 +45,6 @@ __all__ = ["Evaluation", "calibration_error", "check_labels", "evaluate"]
 
 MOST_NUMBERED = 20
 """Most classes that may be named by numbers."""
-
-FoldProgress = Callable[[int, int, str], None]
-"""Takes the number of finished folds, the number of all folds, and the name of the next one."""
 
 
 @dataclass(frozen=True)
@@ -233,16 +232,8 @@ def evaluate(
     used = rows.iloc[np.unique(np.concatenate([*(side for _, *sides in folds for side in sides), *validation]))]
     classes = check_labels(used)
     overlaps = [_check_fold(rows, fold, protocol.allows, held) for fold, held in zip(folds, validation, strict=True)]
-    outcomes = []
-    for number, (fold, shared) in enumerate(zip(folds, overlaps, strict=True)):
-        if progress:
-            progress(number, len(folds), fold[0])
-        held = rows.iloc[validation[number]]
-        with validated_by(held, held["emotion"].to_numpy(dtype=object)):
-            outcome = _run_fold(rows, estimator, fold, shared, classes=classes, importance=importance, seed=seed)
-        outcomes.append(outcome)
-    if progress:
-        progress(len(folds), len(folds), "")
+    job = partial(_run_fold, rows=rows, estimator=estimator, classes=classes, importance=importance, seed=seed)
+    outcomes = in_folds(job, folds, overlaps, validation, progress)
     predictions = pd.concat([outcome.predictions for outcome in outcomes], ignore_index=True)
     stamp = ProtocolStamp(
         name=protocol.name,
@@ -260,19 +251,19 @@ def evaluate(
 
 
 def _run_fold(
+    task: FoldTask,
+    *,
     rows: pd.DataFrame,
     estimator: BaseEstimator,
-    fold: Fold,
-    shared: Overlap,
-    *,
     classes: tuple[str, ...],
     importance: str | None,
     seed: int,
 ) -> FoldOutcome:
     """Fit to the training rows of a fold and score its test rows."""
-    name, train, test = fold
+    (name, train, test), shared = task.fold, task.shared
+    held = rows.iloc[task.validation]
     began = time.perf_counter()
-    with parted_speakers() as parted:
+    with validated_by(held, held["emotion"].to_numpy(dtype=object)), parted_speakers() as parted:
         fitted = clone(estimator).fit(rows.iloc[train], rows["emotion"].iloc[train].to_numpy(dtype=object))
     seconds = time.perf_counter() - began
     predictions = _predict(fitted, rows.iloc[test], name)

@@ -24,12 +24,12 @@ from fusionser.evaluation.metrics import (
     speaker_intervals,
     unweighted_average_recall,
 )
+from fusionser.execution import run_jobs
 from fusionser.facts import Count, QuarantineList, Record, Share, Stamp
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.files import write_text
 from fusionser.model import Predictor
-from fusionser.processes import in_processes
 from fusionser.reader import read_row
 from fusionser.registry import CONDITIONS, plugins_among
 from fusionser.results import Provenance, provenance, public_quarantine, read_stored
@@ -216,7 +216,7 @@ def _answer_all(rows: pd.DataFrame, n_jobs: int | None, progress: Progress | Non
     batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
     job = partial(_answer_batch, **given)
     done: list[Answered] = []
-    for batch in in_processes(job, batches, n_jobs):
+    for batch in run_jobs(job, batches, n_jobs):
         done += batch
         if progress:
             progress(len(done), len(records))

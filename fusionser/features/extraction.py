@@ -9,7 +9,6 @@ from hashlib import blake2b
 from importlib import metadata
 from typing import Any
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
@@ -18,9 +17,9 @@ from fusionser.augmentation.waveforms import made_by
 from fusionser.cache import Cache, FeatureCache
 from fusionser.checks import channel_number, check_jobs
 from fusionser.errors import AudioError, SettingsError
+from fusionser.execution import Executor, Lost, Processes, current_executor, executor_of
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
-from fusionser.processes import in_processes
 from fusionser.rows import CHANNEL_COLUMN
 from fusionser.waveform import holds_waveform
 
@@ -160,12 +159,28 @@ def _batches(
     size = BATCH if device == CPU else DEVICE_BATCH
     groups = [positions[first : first + size] for first in range(0, len(positions), size)]
     batches = ([rows[position] for position in group] for group in groups)
-    if device != CPU or len(positions) < WORTH_A_PROCESS or joblib.effective_n_jobs(jobs) == 1:
-        answers: Iterator[list[Answer]] = (_compute_batch(batch, computations, device, jobs) for batch in batches)
-    else:
-        job: Callable[[list[Row]], list[Answer]] = partial(_compute_batch, computations=computations)
-        answers = in_processes(job, batches, jobs)
-    return zip(groups, answers, strict=True)
+    here = device != CPU or (current_executor() is None and len(positions) < WORTH_A_PROCESS)
+    executor = Processes(1) if here else executor_of(jobs)
+    job = partial(_compute_batch, computations=computations, device=device, jobs=jobs)
+    return zip(groups, _kept_going(executor, job, list(batches)), strict=True)
+
+
+def _kept_going(
+    executor: Executor, job: Callable[[list[Row]], list[Answer]], batches: Sequence[list[Row]]
+) -> Iterator[list[Answer]]:
+    """Yield the answers of batches. A clip that ends its process, with others and alone, gets the reason."""
+    for batch, answers in zip(batches, executor.run(job, batches), strict=True):
+        if isinstance(answers, Lost):
+            alone = executor.run(job, [[row] for row in batch])
+            yield [
+                f"{row.get('file', 'a waveform')}: {one.reason}, with other recordings and alone; convert it to WAV or "
+                "FLAC, cut it into utterances, or leave it out"
+                if isinstance(one, Lost)
+                else one[0]
+                for row, one in zip(batch, alone, strict=True)
+            ]
+        else:
+            yield answers
 
 
 @lru_cache(maxsize=1)

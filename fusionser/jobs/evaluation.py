@@ -9,7 +9,8 @@ from fusionser.dimension_results import DimensionResult
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.evaluation.dimensions import DimensionEvaluation, evaluate_dimensions
-from fusionser.evaluation.evaluate import Evaluation, FoldProgress
+from fusionser.evaluation.evaluate import Evaluation
+from fusionser.evaluation.fold_jobs import FoldProgress
 from fusionser.facts import Stamp
 from fusionser.model import digests_of
 from fusionser.names import DIMENSIONS

@@ -11,7 +11,8 @@ from fusionser.dimension_results import DimensionResult
 from fusionser.errors import SettingsError
 from fusionser.evaluation import check_labels
 from fusionser.evaluation.dimensions import check_targets
-from fusionser.evaluation.evaluate import Evaluation, FoldProgress, calibration_error
+from fusionser.evaluation.evaluate import Evaluation, calibration_error
+from fusionser.evaluation.fold_jobs import FoldProgress
 from fusionser.evaluation.soft_labels import vote_stamps
 from fusionser.facts import Stamp
 from fusionser.jobs.evaluation import evaluate_dimensions_prepared, evaluate_prepared, majority_of, parameter_errors

@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError
-from fusionser.evaluation.evaluate import FoldProgress
+from fusionser.evaluation.fold_jobs import FoldProgress
 from fusionser.evaluation.metrics import Counts
 from fusionser.evaluation.over_time import FRAME, frame_counts
 from fusionser.facts import Record

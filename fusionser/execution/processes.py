@@ -1,9 +1,10 @@
-"""Run a job in joblib's processes."""
+"""Jobs on this machine, in joblib's processes."""
 
 import gc
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -12,10 +13,10 @@ from typing import Any, TypeVar
 import joblib
 from joblib.parallel import LokyBackend, get_active_backend
 
-from fusionser.errors import FusionserError
+from fusionser.execution.base import Executor, Lost
 from fusionser.isolation import is_isolated, isolated_decoding
 
-__all__ = ["in_processes"]
+__all__ = ["Processes"]
 
 T = TypeVar("T")
 
@@ -30,46 +31,64 @@ STARTED_WITH = {
 }
 
 
-def in_processes(job: Callable[[Any], T], batches: Iterable[Any], n_jobs: int | None) -> Iterator[T]:
-    """Return what a job returns for each batch, in order; with one process, it is run in the current one.
+class Processes(Executor):
+    """Joblib's processes on this machine, or, with one of them, the current process.
 
     Inside `isolated_decoding`, each of the processes decodes in a decoder of its own.
 
     Parameters
     ----------
-    job : callable
-        Can be pickled.
-    batches : iterable
-        What the job is called with.
     n_jobs : int, optional
         Number of processes; -1 is one per core.
 
-    Raises
-    ------
-    FusionserError
-        If one of the processes is ended from outside.
-
     Examples
     --------
-    >>> list(in_processes(abs, [-1, 2], n_jobs=1))
+    >>> list(Processes(1).run(abs, [-1, 2]))
     [1, 2]
     """
-    if joblib.effective_n_jobs(n_jobs) == 1:
-        yield from map(job, batches)
-        return
-    own = isinstance(get_active_backend()[0], LokyBackend)
-    begun = {"initializer": _end_with, "initargs": (os.getpid(),)} if own else {}
-    isolated = is_isolated()
-    with _environment():
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **begun)
+
+    def __init__(self, n_jobs: int | None) -> None:
+        self.n_jobs = n_jobs
+        self.workers = joblib.effective_n_jobs(n_jobs)
+
+    def run(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T | Lost]:
+        """Yield what a job returns for each task, in their order; see `Executor.run`."""
+        if self.workers == 1:
+            yield from map(job, tasks)
+            return
+        rest, begun = iter(tasks), deque[Any]()
+        while True:
+            try:
+                for answer in self._parallel(job, _remembered(rest, begun)):
+                    begun.popleft()
+                    yield answer
+            except BrokenProcessPool:
+                # It is not known whose end it was, so those that were begun are run one by one.
+                while begun:
+                    yield self._alone(job, begun.popleft())
+            else:
+                return
+
+    def _parallel(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
+        own = isinstance(get_active_backend()[0], LokyBackend)
+        started = {"initializer": _end_with, "initargs": (os.getpid(),)} if own else {}
+        isolated = is_isolated()
+        with _environment():
+            parallel = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **started)
+            yield from parallel(joblib.delayed(_run)(job, task, os.getpid(), isolated) for task in tasks)
+
+    def _alone(self, job: Callable[[Any], T], task: Any) -> T | Lost:
         try:
-            yield from parallel(joblib.delayed(_run)(job, batch, os.getpid(), isolated) for batch in batches)
-        except BrokenProcessPool as error:
-            raise FusionserError(
-                "one of the processes was ended from outside, perhaps because the memory was full; run again with "
-                "fewer --jobs. What was computed before is in the cache, if there is one",
-                parameter="n_jobs",
-            ) from error
+            return next(self._parallel(job, [task]))
+        except BrokenProcessPool:
+            return Lost("its process was ended, perhaps because the memory was full")
+
+
+def _remembered(tasks: Iterator[Any], begun: deque[Any]) -> Iterator[Any]:
+    """Yield tasks, and remember them in their order."""
+    for task in tasks:
+        begun.append(task)
+        yield task
 
 
 @contextmanager

@@ -1,0 +1,178 @@
+"""Jobs on a cluster of Dask."""
+
+import importlib
+import logging
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib import metadata
+from typing import Any, TypeVar
+
+from fusionser.errors import FusionserError, SettingsError
+from fusionser.execution.base import Executor, Lost
+from fusionser.isolation import is_isolated, isolated_decoding
+from fusionser.optional import optional_package
+
+__all__ = ["DaskCluster", "cluster_of"]
+
+T = TypeVar("T")
+
+LOCAL = "local:"
+SECONDS_TO_CONNECT = 10
+SECONDS_FOR_WORKERS = 120
+
+AHEAD = 3
+"""Tasks that are sent for each thread of the workers, so that none waits for the next one."""
+
+PACKAGES = ("fusionser", "numpy", "scipy", "soundfile", "soxr", "torch", "scikit-learn")
+"""Packages that decide the numbers, so that they must be the same on all machines."""
+
+TALKATIVE = ("distributed", "tornado", "asyncio")
+"""Loggers that print tracebacks when a connection ends, which is told as an error."""
+
+END = object()
+
+
+class DaskCluster(Executor):
+    """The workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    client : distributed.Client
+
+    Raises
+    ------
+    SettingsError
+        If there are no workers, or they have other versions of a package that decides the numbers.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._check_workers()
+
+    @property
+    def workers(self) -> int:  # type: ignore[override]
+        """Threads of all workers."""
+        return max(1, sum(self._client.nthreads().values()))
+
+    def _check_workers(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
+            found = self._client.run(environment)
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"the workers of the cluster cannot import {error.name}; install the same fusionser there"
+            ) from error
+        except TimeoutError as error:
+            raise SettingsError(
+                f"the scheduler {self._client.scheduler.address} has no workers after {SECONDS_FOR_WORKERS} s; start "
+                "some with 'dask worker ADDRESS'"
+            ) from error
+        here = environment()
+        for address, there in found.items():
+            if other := [name for name in here if here[name] != there.get(name)]:
+                name = other[0]
+                raise SettingsError(
+                    f"the worker {address} has {name} {there.get(name) or 'not'}, and this machine {here[name]}; "
+                    "install the same versions, so that numbers do not depend on the machine"
+                )
+
+    def run(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T | Lost]:
+        """Yield what a job returns for each task, in their order; see `Executor.run`."""
+        # A task that holds the job: what is only scattered is lost with its worker.
+        shared = self._client.submit(_held, job, pure=False)
+        isolated, rest, begun = is_isolated(), iter(tasks), deque[tuple[Any, Any]]()
+        try:
+            while True:
+                while len(begun) < AHEAD * self.workers and (task := next(rest, END)) is not END:
+                    begun.append((task, self._client.submit(_run, shared, task, isolated, pure=False)))
+                if not begun:
+                    return
+                task, future = begun.popleft()
+                answer = self._answer(future)
+                if isinstance(answer, Lost):
+                    # Dask blames all that a worker held, so only what ends a worker alone is lost.
+                    importlib.import_module("distributed").wait([one for _, one in begun])
+                    answer = self._answer(self._client.submit(_run, shared, task, isolated, pure=False))
+                yield answer
+        finally:
+            self._client.cancel([shared, *(future for _, future in begun)])
+
+    def _answer(self, future: Any) -> Any:
+        distributed = importlib.import_module("distributed")
+        try:
+            return future.result()
+        except distributed.KilledWorker:
+            return Lost("its worker was ended several times, perhaps because the memory was full")
+        except distributed.client.FutureCancelledError as error:
+            raise FusionserError(
+                f"the scheduler {self._client.scheduler.address} is gone, or gave up the work; what was finished is "
+                "kept, so run the command again"
+            ) from error
+
+
+def _held(job: Callable[[Any], T]) -> Callable[[Any], T]:
+    return job
+
+
+def _run(job: Callable[[Any], T], task: Any, isolated: bool) -> T:
+    with isolated_decoding() if isolated and not is_isolated() else nullcontext():
+        return job(task)
+
+
+def environment() -> dict[str, str]:
+    """Return the versions of the packages that decide the numbers, on the machine where this runs."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def _started(count: int) -> Any:
+    """Return a cluster of workers on this machine, which leave Ctrl-C to this process."""
+    distributed, config = importlib.import_module("distributed"), importlib.import_module("dask").config
+    mine = threading.current_thread() is threading.main_thread()
+    # Processes that are started meanwhile ignore it, too.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if mine else None
+    try:
+        with config.set({"distributed.scheduler.allowed-failures": 1}):
+            return distributed.LocalCluster(
+                n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+            )
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def cluster_of(text: str) -> Iterator[DaskCluster]:
+    """Connect to a cluster, or start one on this machine, until the end of a block.
+
+    Parameters
+    ----------
+    text : str
+        Address of a scheduler, such as ``tcp://10.0.0.1:8786``, or ``local:4`` for four workers on this machine.
+
+    Raises
+    ------
+    SettingsError
+        If there is no scheduler at the address, or `DaskCluster` refuses its workers.
+    """
+    distributed = optional_package("distributed", "cluster", "--cluster")
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if text.startswith(LOCAL):
+        count = text.removeprefix(LOCAL)
+        if not count.isdecimal() or not 1 <= int(count) <= 256:
+            raise SettingsError(f"--cluster is '{text}'; expected local:N, with a number of workers from 1 to 256")
+        with _started(int(count)) as started, distributed.Client(started) as client:
+            yield DaskCluster(client)
+        return
+    try:
+        connected = distributed.Client(text, timeout=SECONDS_TO_CONNECT, name="fusionser")
+    except (OSError, ValueError, TimeoutError) as error:
+        raise SettingsError(
+            f"--cluster is '{text}', and there is no scheduler ({error}); expected the address that 'dask scheduler' "
+            "prints, such as tcp://10.0.0.1:8786, or local:4 for workers on this machine"
+        ) from error
+    with connected as client:
+        yield DaskCluster(client)

@@ -1,0 +1,154 @@
+"""A cluster of Dask gives the same rows and bytes as this machine, and survives what kills its workers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+
+distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+
+from fusionser.errors import FusionserError, SettingsError
+from fusionser.execution import Lost, Processes, on_cluster, run_jobs
+from fusionser.features import ZeroCrossingRate
+from fusionser.features.extraction import compute_clips
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def end_for(task):
+    number, ending = task
+    if number == ending:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_answers_are_in_order_and_a_job_that_kills_its_worker_costs_itself_alone(client):
+    with on_cluster(client) as executor:
+        assert list(run_jobs(abs, range(-50, 0), n_jobs=None)) == list(range(50, 0, -1))
+        answers = list(executor.run(end_for, [(number, 4) for number in range(12)]))
+    assert [one for one in answers if not isinstance(one, Lost)] == [*range(4), *range(5, 12)]
+    assert isinstance(answers[4], Lost) and "its worker was ended" in answers[4].reason
+
+
+def test_on_this_machine_a_job_that_ends_its_process_costs_itself_alone():
+    answers = list(Processes(2).run(end_for, [(number, 4) for number in range(12)]))
+    assert [one for one in answers if not isinstance(one, Lost)] == [*range(4), *range(5, 12)]
+    assert isinstance(answers[4], Lost)
+
+
+class Deadly(ZeroCrossingRate):
+    """A block that one recording kills."""
+
+    def compute(self, clip):
+        if Path(clip.row["file"]).name.startswith("synthetic_f1_angry_s1_01"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().compute(clip)
+
+
+@pytest.mark.parametrize("where", ["cluster", "here"])
+def test_a_recording_that_kills_what_analyses_it_is_set_aside(client, demo_rows, where):
+    rows = demo_rows.iloc[:60].to_dict("records")
+    deadly = [place for place, row in enumerate(rows) if "f1_angry_s1_01" in row["file"]]
+    run = {"computations": {"deadly": Deadly()}, "cache": None, "n_jobs": 2}
+    if where == "cluster":
+        with on_cluster(client):
+            found = compute_clips(rows, **run)
+    else:
+        found = compute_clips(rows, **run)
+    assert list(found.failures) == deadly and len(deadly) == 1
+    assert "with other recordings and alone" in found.failures[deadly[0]]
+    expected = compute_clips(rows, {"deadly": ZeroCrossingRate()}, cache=None)
+    kept = [place for place in range(len(rows)) if place not in deadly]
+    assert np.array_equal(found.stacked("deadly"), expected.stacked("deadly")[kept])
+
+
+def test_the_same_bytes_by_the_commands(command, demo_folder, tmp_path):
+    common = ("--corpus", "demo", "--preset", "robust", "--no-cache")
+    files = [tmp_path / name for name in ("here.parquet", "there.parquet")]
+    for file, more in zip(files, ((), ("--cluster", "local:2")), strict=True):
+        done = command("extract", demo_folder, *common, "--out", file, *more)
+        assert done.status == 0, done.messages
+    here, there = map(pd.read_parquet, files)
+    pd.testing.assert_frame_equal(here, there, check_exact=True)
+    results = [command("evaluate", files[0], "--json", *more) for more in ((), ("--cluster", "local:2"))]
+    assert [run.status for run in results] == [0, 0], results[1].messages
+    one, other = (json.loads(run.output) for run in results)
+    timed = ("seconds", "provenance", "folds")
+    assert {key: value for key, value in one.items() if key not in timed} == {
+        key: value for key, value in other.items() if key not in timed
+    }
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("local:0", "expected local:N"),
+        ("local:x", "expected local:N"),
+        ("tcp://127.0.0.1:9", "there is no scheduler"),
+        ("nowhere", "there is no scheduler"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_told_before_the_work(command, demo_folder, place, message, monkeypatch):
+    monkeypatch.setattr("fusionser.execution.dask_cluster.SECONDS_TO_CONNECT", 1)
+    done = command("extract", demo_folder, "--corpus", "demo", "--out", "x.parquet", "--cluster", place)
+    assert done.status == 1 and message in done.messages
+    with pytest.raises(SettingsError, match=message), on_cluster(place):
+        pass
+
+
+def slow(number):
+    time.sleep(0.2)
+    return number
+
+
+def test_a_scheduler_that_is_gone_is_a_sentence(tmp_path):
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    program = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--no-dashboard",
+        "--port",
+        address.split(":")[-1],
+    ]
+    scheduler = subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    program = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard", "--nthreads", "1"]
+    worker = subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with pytest.raises(FusionserError, match="is gone, or gave up the work"), on_cluster(address):
+            for number in run_jobs(slow, range(1000), n_jobs=None):
+                if number == 3:
+                    scheduler.kill()
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait()
+
+
+def test_a_worker_with_another_version_is_refused(client, monkeypatch):
+    from fusionser.execution import dask_cluster
+
+    # Only this machine's versions are changed.
+    monkeypatch.setattr(dask_cluster.metadata, "version", lambda name: "1.0")
+    with pytest.raises(SettingsError, match=r"has fusionser .*, and this machine 1\.0; install the same versions"):
+        dask_cluster.DaskCluster(client)
