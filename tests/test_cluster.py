@@ -27,7 +27,7 @@ from fusionser.features.extraction import compute_clips
 def client():
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -97,6 +97,17 @@ def test_the_same_bytes_by_the_commands(command, demo_folder, tmp_path):
     }
 
 
+def test_networks_have_the_numbers_of_one_thread(command, demo_folder, tmp_path):
+    common = ("--corpus", "demo", "--network", "conv1d", "--epochs", "2", "--folds", "2", "--no-cache")
+    tables = []
+    for more in (("--threads", "1"), ("--cluster", "local:2")):
+        out = tmp_path / more[0].strip("-")
+        done = command("evaluate", demo_folder, *common, *more, "--out", out)
+        assert done.status == 0, done.messages
+        tables.append(pd.read_csv(out / "predictions.csv"))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [
@@ -132,7 +143,16 @@ def test_a_scheduler_that_is_gone_is_a_sentence(tmp_path):
         address.split(":")[-1],
     ]
     scheduler = subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    program = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard", "--nthreads", "1"]
+    program = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        address,
+        "--dashboard-address",
+        "127.0.0.1:0",
+        "--nthreads",
+        "1",
+    ]
     worker = subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with pytest.raises(FusionserError, match="is gone, or gave up the work"), on_cluster(address):

@@ -32,6 +32,9 @@ PACKAGES = ("fusionser", "numpy", "scipy", "soundfile", "soxr", "torch", "scikit
 TALKATIVE = ("distributed", "tornado", "asyncio")
 """Loggers that print tracebacks when a connection ends, which is told as an error."""
 
+ANY_PORT = "127.0.0.1:0"
+"""Where the scheduler of a cluster on this machine tells how it is; the usual port may be that of another command."""
+
 END = object()
 
 
@@ -136,7 +139,7 @@ def _started(count: int) -> Any:
     try:
         with config.set({"distributed.scheduler.allowed-failures": 1}):
             return distributed.LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=count, threads_per_worker=1, dashboard_address=ANY_PORT, silence_logs=logging.CRITICAL
             )
     finally:
         if mine:
