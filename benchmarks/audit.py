@@ -30,6 +30,8 @@ from fusionser.cache import Cache
 from fusionser.corpora import list_rows
 from fusionser.decoding import decode
 from fusionser.files import write_text
+from fusionser.registry import TABLE_FORMATS
+from fusionser.reporting.tables.table import Column, Row, Table
 from fusionser.results import provenance
 from fusionser.samples import Waveform
 
@@ -197,7 +199,10 @@ def page(figures: dict[str, Any]) -> str:
         f"({100 * apart['sum'].sum() / apart['count'].sum():.3f} %). {figures['recordings']} recordings were compared "
         f"in {figures['seconds']:.0f} s on {figures['cores']} cores, with an empty cache.",
     ]
-    for speakers, title in (("others", "Speakers on whom no threshold was chosen"), ("chosen on", "The other ones")):
+    for speakers, title in (
+        ("others", "Speakers on whom no threshold was chosen"),
+        ("chosen on", "Speakers on whom the thresholds were chosen"),
+    ):
         lines += [f"## {title}", _markdown(found_table(figures, speakers))]
     lines += [
         "## Different performances taken for copies",
@@ -210,13 +215,9 @@ def page(figures: dict[str, Any]) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    heads = [str(table.index.name), *map(str, table.columns)]
-    rows = [
-        heads,
-        ["---"] * len(heads),
-        *([str(one), *map(str, row)] for one, row in zip(table.index, table.to_numpy(), strict=True)),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    columns = [Column(name=str(name)) for name in (table.index.name, *table.columns)]
+    rows = [Row(list(map(str, row))) for row in table.itertuples(name=None)]
+    return str(TABLE_FORMATS.named("markdown").text(Table(name="", report="", caption="", columns=columns, rows=rows)))
 
 
 def main() -> None:

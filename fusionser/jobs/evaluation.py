@@ -31,6 +31,7 @@ from fusionser.splits import Protocol
 
 __all__ = [
     "check_importance",
+    "estimator_of",
     "evaluate_dimensions_prepared",
     "evaluate_prepared",
     "majority_of",
@@ -49,6 +50,11 @@ SCORES = (
 """Fields that a result takes from an evaluation unchanged, of numbers and of classes."""
 
 
+def estimator_of(prepared: Prepared, resources: Resources) -> Any:
+    """Return the unfitted pipeline of prepared rows."""
+    return build_estimator(prepared.spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
+
+
 def evaluate_prepared(
     prepared: Prepared,
     split: Protocol,
@@ -60,7 +66,7 @@ def evaluate_prepared(
     """Evaluate the pipeline of prepared rows; return the result, and the evaluation with the predictions."""
     began = time.perf_counter()
     spec = prepared.spec
-    estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
+    estimator = estimator_of(prepared, resources)
     with parameter_errors(spec):
         evaluation = evaluate_estimator(
             prepared.table,
@@ -87,7 +93,7 @@ def evaluate_dimensions_prepared(
     """Evaluate a pipeline of numbers; return the result, and the evaluation with the predictions."""
     began = time.perf_counter()
     spec = prepared.spec
-    estimator = build_estimator(spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
+    estimator = estimator_of(prepared, resources)
     with parameter_errors(spec):
         evaluation = evaluate_dimensions(
             prepared.table,

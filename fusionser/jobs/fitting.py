@@ -15,7 +15,13 @@ from fusionser.evaluation.evaluate import Evaluation, calibration_error
 from fusionser.evaluation.fold_jobs import FoldProgress
 from fusionser.evaluation.soft_labels import vote_stamps
 from fusionser.facts import Stamp
-from fusionser.jobs.evaluation import evaluate_dimensions_prepared, evaluate_prepared, majority_of, parameter_errors
+from fusionser.jobs.evaluation import (
+    estimator_of,
+    evaluate_dimensions_prepared,
+    evaluate_prepared,
+    majority_of,
+    parameter_errors,
+)
 from fusionser.likeness import fit_unlikeness
 from fusionser.model import FEATURES, Model, ModelCard, digests_of
 from fusionser.names import DIMENSIONS, NO_SPEECH, UNSURE
@@ -23,7 +29,6 @@ from fusionser.networks.soft_labels import shares_of
 from fusionser.pipeline import (
     Prepared,
     Resources,
-    build_estimator,
     classifier_settings,
 )
 from fusionser.pipeline.features import card_of
@@ -120,9 +125,7 @@ def _fitted(
 ) -> tuple[Pipeline, dict[str, Any]]:
     """Fit the pipeline to the rows; return the steps of a prediction, and the settings of the last step."""
     spec = prepared.spec
-    estimator: Any = build_estimator(
-        spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
-    )
+    estimator = estimator_of(prepared, resources)
     with parameter_errors(spec):
         fitted = estimator.fit(rows, labels)
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted

@@ -89,7 +89,7 @@ def _copies(result: AuditResult) -> list[str]:
         )
     if result.copies:
         found.append(
-            f"{counted(len(result.copies), 'pair')} of recordings that are one performance on two sides; "
+            f"{counted(len(result.copies), 'pair')} of recordings on two sides that were found to be one performance; "
             f"{most.copied} of {most.recordings[1]} recordings of {most.sides[1]}{_of_fold(result, most.fold)} have a "
             f"copy in {most.sides[0]}."
         )

@@ -9,15 +9,15 @@ import numpy as np
 
 from fusionser.errors import SettingsError
 from fusionser.features.external.base import SPEECH_RATE
-from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, USER, ModelFolder, settings_of
+from fusionser.features.external.model_folder import EXTRA, MODEL_TYPES, USER, ModelFolder, first_line, settings_of
 from fusionser.optional import optional_package
 
-__all__ = ["config_of", "first_line", "inputs_of", "layer_outputs", "loaded_encoder", "preparation_of"]
+__all__ = ["config_of", "inputs_of", "layer_outputs", "loaded_encoder", "preparation_of"]
 
 UNUSED = ("masked_spec_embed", "decoder.")
 """Weights that only training or transcription uses, and that some files lack."""
 
-ARCHITECTURE_OF_OTHERS = (
+DROPPED_SETTINGS = (
     "attn_implementation",
     "_attn_implementation",
     "_attn_implementation_internal",
@@ -51,7 +51,7 @@ def config_of(folder: ModelFolder) -> Any:
     """
     library = optional_package("transformers", EXTRA, USER)
     kind = getattr(library, MODEL_TYPES[folder.model_type])
-    given = {name: value for name, value in settings_of(folder.path).items() if name not in ARCHITECTURE_OF_OTHERS}
+    given = {name: value for name, value in settings_of(folder.path).items() if name not in DROPPED_SETTINGS}
     try:
         return kind.config_class.from_dict(given)
     except Exception as error:
@@ -227,8 +227,3 @@ def _check_answer(folder: ModelFolder, model: Any, prepare: Any) -> None:
         raise SettingsError(
             f"{folder.path}: its outputs are not finite numbers, so its weights are damaged; get the model again"
         )
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of the message of an error, or its name."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -14,7 +14,15 @@ from fusionser.features.external.weights import hash_of_files
 from fusionser.files import parse_json
 from fusionser.optional import optional_package
 
-__all__ = ["MODELS_VARIABLE", "MODEL_TYPES", "ModelFolder", "downloads_allowed", "find_model", "settings_of"]
+__all__ = [
+    "MODELS_VARIABLE",
+    "MODEL_TYPES",
+    "ModelFolder",
+    "downloads_allowed",
+    "find_model",
+    "first_line",
+    "settings_of",
+]
 
 USER = "the block 'transformers'"
 EXTRA = "transformers"
@@ -33,6 +41,9 @@ MODEL_TYPES: Mapping[str, str] = {
 FETCHED = ("config.json", "preprocessor_config.json", "README.md", "*.safetensors", "*.safetensors.index.json")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 """The file of weights, and, where there are several, the one that says which weights are in which."""
+
+LONGEST_REASON = 200
+"""Letters of the message of another package that are told."""
 
 ADAPTER = "adapter_config.json"
 """File that makes transformers load another model, and change it."""
@@ -244,12 +255,13 @@ def _from_hub(model: str) -> Path:
                 "'hf auth login'"
             ) from error
         if allowed:
-            raise SettingsError(f"the model '{model}' cannot be downloaded: {_first_line(error)}") from error
+            raise SettingsError(f"the model '{model}' cannot be downloaded: {first_line(error)}") from error
         raise SettingsError(
             f"there is no model '{model}' here: no such folder, also not in ${MODELS_VARIABLE}, and nothing "
             "of that name in the cache of the Hugging Face hub. Give a folder, or --download to fetch it"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def first_line(error: Exception) -> str:
+    """Return the first line of the message of an error, or its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
