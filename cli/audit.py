@@ -187,7 +187,7 @@ def _check_told(result: Any, asked: tuple[Any, ...], strict: bool) -> None:
 
 def _check_there(audited: Any) -> None:
     """Raise `SettingsError` if a table has paths and none of them is there, and names alone were not asked for."""
-    from fusionser.corpora.audio_files import AUDIO_SUFFIXES
+    from fusionser.suffixes import AUDIO_SUFFIXES
 
     files = [PurePath(file) for file in audited.split.rows["file"]]
     known = audited.result.speakers_known

@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from fusionser.storage import shown
+
 PIPED_WIDTH = 160
 SHOWN = 10
 
@@ -48,16 +50,16 @@ def write(text: str) -> None:
 
 def plain(text: str) -> str:
     """Return a text of which a terminal, and rich, show all characters and obey none."""
-    return escape(text.translate(CONTROLS))
+    return escape(shown(text).translate(CONTROLS))
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output, with escapes for what its encoding does not have."""
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    text = shown(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(value, indent=2, allow_nan=False)
+        text = shown(json.dumps(value, indent=2, allow_nan=False))
     sys.stdout.write(text + "\n")
 
 

@@ -64,7 +64,7 @@ def evaluate(places: Places, asked: Asked) -> None:
 
 def _record(trackers: list[Any], result: Any, evaluation: Any, out: Path | None) -> None:
     """Record the files of the report, or, without one, the result alone."""
-    from fusionser.files import brief_folder
+    from fusionser.folders import brief_folder
     from fusionser.reporting.page import report_files
     from fusionser.tracking.runs import result_run
 

@@ -3,20 +3,23 @@
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from fusionser.archive import is_model_file
 from fusionser.containers import is_audio
-from fusionser.corpora.audio_files import AUDIO_SUFFIXES, audio_files
+from fusionser.corpora.audio_files import audio_files
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
-from fusionser.files import exists, is_file, is_folder, temporary_folder, wrong_name
+from fusionser.files import exists, is_file, is_folder, wrong_name
+from fusionser.folders import temporary_folder
 from fusionser.names import ONNX_SUFFIX
 from fusionser.rows import check_rows, load_rows, of_channel
+from fusionser.storage import address_of, called, input_place
+from fusionser.suffixes import AUDIO_SUFFIXES
 from fusionser.tables import TABLE_SUFFIXES, load_table, named_columns
 
 from .console import say
@@ -127,7 +130,7 @@ def _files_of(clip: str) -> list[str]:
     for entry in audio.unreadable:
         say(f"note: {entry['reason']}")
     # Names that are no UTF-8 get their answers later.
-    found = sorted(map(str, [*audio.files, *audio.unnamed]))
+    found = sorted(map(called, [*audio.files, *audio.unnamed]))
     if not found:
         expected = ", ".join(AUDIO_SUFFIXES)
         raise CorpusError(f"{clip}: no audio files in this folder; expected files ending in {expected}")
@@ -174,12 +177,21 @@ def _paths(lines: Iterable[str]) -> list[str]:
 
 def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
     """Return the model and the recordings among the arguments; None stands for the included model."""
+    paths = [_on_this_machine(path) for path in paths]
     for path in paths[1:]:
         if _is_model(path):
             raise SettingsError(f"{path} is a model, and not the first argument; give the model before the recordings")
     if paths and _is_model(paths[0]):
         return Path(paths[0]), paths[1:]
     return None, paths
+
+
+def _on_this_machine(path: str) -> str:
+    """Return the path of a copy of a folder, table or model that is elsewhere; recordings keep their addresses."""
+    address = address_of(path)
+    if address is None or PurePosixPath(address.partition("::")[0]).suffix.lower() in AUDIO_SUFFIXES:
+        return address or path
+    return str(input_place(address))
 
 
 def check_gender(model: Any, rows: pd.DataFrame, advice: str) -> None:

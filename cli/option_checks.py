@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from fusionser.errors import SettingsError
+from fusionser.storage import check_output, output_file, output_folder
 
 
 def check_jobs(jobs: int) -> int:
@@ -19,6 +20,7 @@ def check_jobs(jobs: int) -> int:
 
 def check_out_folder(out: Path | None) -> Path | None:
     """Reject a folder to write that cannot be made, before the work whose results would go there."""
+    out = None if out is None else output_folder(out)
     if out is not None and out.exists() and not out.is_dir():
         raise SettingsError(f"--out is {out}, which is a file; expected a folder")
     return _check_place(out)
@@ -35,12 +37,12 @@ def check_model_file(out: Path) -> Path:
         raise SettingsError(
             f"--out is {out}; expected a file ending in .fusionser, of which 'fusionser export' makes an ONNX file"
         )
-    check_out_file(out)
-    return out
+    return output_file(check_file_to_write(out, "--out") or out)
 
 
 def check_file_to_write(out: Path | None, flag: str) -> Path | None:
     """Reject a file to write that cannot be made, as `check_out_file` does, for any option."""
+    out = None if out is None else output_file(out)
     if out is not None and out.is_dir():
         raise SettingsError(f"{flag} is {out}, which is a folder; expected a file")
     return _check_place(out, flag)
@@ -64,6 +66,7 @@ def _check_place(out: Path | None, flag: str = "--out") -> Path | None:
     """Reject a path below a file, or below a folder that nothing can be written to."""
     if out is None:
         return None
+    check_output(out)
     there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if there != out and not there.is_dir():
         raise SettingsError(f"{flag} is {out}, but {there} is a file; choose another path")

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
 import typer
@@ -65,9 +66,20 @@ def _parameters(group: type[Group]) -> Iterator[inspect.Parameter]:
 def _arguments(kinds: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a command or group by name, with its groups built from their options."""
     return {
-        name: kind(**_arguments(kind.members(), given)) if _is_group(kind) else given[name]
+        name: kind(**_arguments(kind.members(), given)) if _is_group(kind) else _on_this_machine(given[name])
         for name, kind in kinds.items()
     }
+
+
+def _on_this_machine(value: Any) -> Any:
+    """Return paths of copies for the addresses of what is read. What is written has its path since it was checked."""
+    if isinstance(value, list):
+        return [_on_this_machine(one) for one in value]
+    if not isinstance(value, Path):
+        return value
+    from fusionser.storage import input_place
+
+    return input_place(value)
 
 
 ALIASES = {"speakers": "test_speakers", "share": "test_share", "test": "test_corpora"}

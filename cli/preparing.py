@@ -13,7 +13,7 @@ from .options import Experiment, Input, Work
 def make_resources(device: str, work: Work) -> Any:
     """Return where the command's work runs; spectra are computed on a GPU only if it is named."""
     from fusionser.cache import Cache
-    from fusionser.files import temporary_folder
+    from fusionser.folders import temporary_folder
     from fusionser.pipeline import Resources
 
     where = "cpu"

@@ -6,7 +6,6 @@ recomputes only its own block. When the file exceeds `max_bytes`, the least rece
 """
 
 import hashlib
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -17,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
 from fusionser.checksums import with_checksum, without_checksum
 from fusionser.errors import AudioError, FusionserError, SettingsError
+from fusionser.folders import cache_folder
+from fusionser.storage import address_of, content_mark
 
 __all__ = ["Cache", "CacheChoice", "FeatureCache"]
 
@@ -101,12 +101,18 @@ class FeatureCache:
     def file_digests(self, files: Iterable[str]) -> dict[str, str]:
         """Hash the bytes of each file, or look the hash up by path, size and time of the last change.
 
+        An object elsewhere has its address, its size, and the mark that its place gives to its content.
+
         Files that cannot be read are left out. Reading them as audio will give the reason.
         """
         digests: dict[str, str] = {}
         fresh: list[tuple[str, int, int, str]] = []
         with closing(self._connect()) as connection, connection:
             for file in dict.fromkeys(files):
+                address = address_of(file)
+                if address is not None:
+                    digests |= {} if (mark := content_mark(address)) is None else {file: mark}
+                    continue
                 try:
                     path = str(Path(file).resolve())
                     state = _state(path)
@@ -123,9 +129,9 @@ class FeatureCache:
         return digests
 
     def unchanged(self, file: str) -> bool:
-        """Return whether a file is still as it was when `file_digests` hashed it."""
+        """Return whether a file is still as it was when `file_digests` hashed it. What is elsewhere counts as such."""
         try:
-            return self._states.get(file) == _state(str(Path(file).resolve()))
+            return address_of(file) is not None or self._states.get(file) == _state(str(Path(file).resolve()))
         except (OSError, RuntimeError, ValueError):
             return False
 
@@ -205,10 +211,8 @@ class Cache:
     @classmethod
     def default(cls) -> "Cache | None":
         """Return the cache in ``FUSIONSER_CACHE`` (None if that is ``off``), or else in the user's cache folder."""
-        place = os.environ.get("FUSIONSER_CACHE", "")
-        if place.lower() == "off":
-            return None
-        return cls(place or platformdirs.user_cache_dir("fusionser", appauthor=False))
+        folder = cache_folder()
+        return None if folder is None else cls(folder)
 
     @classmethod
     def of(cls, choice: "CacheChoice") -> "Cache | None":

@@ -25,6 +25,7 @@ from fusionser.samples import (
     mix_down,
     one_channel,
 )
+from fusionser.storage import at_hand
 
 __all__ = ["check_length", "check_whole", "decode", "decoded_blocks", "duration_of", "is_cut_off"]
 
@@ -49,6 +50,7 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     Parameters
     ----------
     file : str or Path
+        A path, or an address such as ``s3://bucket/a.wav``.
     accept_truncated : bool, default=False
         Return the duration of what is there if the file was cut off.
 
@@ -57,18 +59,19 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     AudioError
         If the file is missing, empty, not audio, or cut off.
     """
-    if is_isolated():
-        answer, _ = ask_decoder(str(file), "duration", accept_truncated=accept_truncated)
-        return _stated(answer, "seconds", str(file))
-    with opened(file) as sound:
-        rate, frames = int(sound.samplerate), int(sound.frames)
-    if accept_truncated:
-        frames = _decodable(file)
-    else:
-        check_whole(file)
-    if frames <= 0:
-        raise AudioError(f"{file}: holds no samples")
-    return frames / rate
+    with at_hand(file) as path:
+        if is_isolated():
+            answer, _ = ask_decoder(str(path), "duration", accept_truncated=accept_truncated)
+            return _stated(answer, "seconds", str(path))
+        with opened(path) as sound:
+            rate, frames = int(sound.samplerate), int(sound.frames)
+        if accept_truncated:
+            frames = _decodable(path)
+        else:
+            check_whole(path)
+        if frames <= 0:
+            raise AudioError(f"{path}: holds no samples")
+        return frames / rate
 
 
 def check_length(seconds: float, name: str) -> None:
@@ -118,7 +121,8 @@ def decode(
     Parameters
     ----------
     file : str or Path
-        Any format that libsndfile reads, such as WAV, FLAC, OGG, MP3 and AIFF, at any rate and sample format.
+        A path or an address. Any format that libsndfile reads, such as WAV, FLAC, OGG, MP3 and AIFF, at any rate and
+        sample format.
     start, end : float
         Part to decode, in seconds from the beginning of the file. None is the end of the file.
     channel : int, optional
@@ -137,6 +141,12 @@ def decode(
         If the file cannot be read, the part has no samples, or `check_samples` rejects the samples. A file that was cut
         off can only be read up to an `end`.
     """
+    with at_hand(file) as path:
+        return _decoded(path, start, end, channel)
+
+
+def _decoded(file: str | Path, start: float, end: float | None, channel: int | None) -> tuple[Waveform, int]:
+    """Decode a recording on this machine, as `decode` does."""
     if is_isolated():
         _check_times(start, end, str(file))
         return _decoded_apart(str(file), start, end, channel)
@@ -169,7 +179,7 @@ def decoded_blocks(
         samples, rate = decode(file, start, end, channel)
         yield rate, iter([samples])
         return
-    with _reading(file, start, end, channel) as part:
+    with at_hand(file) as path, _reading(path, start, end, channel) as part:
         yield part.rate, part.blocks()
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "ProtocolError",
     "RowsError",
     "SettingsError",
+    "StorageError",
     "TrainingError",
     "UnknownNameError",
     "unknown_name",
@@ -60,6 +61,10 @@ class RowsError(FusionserError):
 
 class SettingsError(FusionserError, ValueError):
     """A parameter has an invalid value or an unknown name."""
+
+
+class StorageError(FusionserError):
+    """A place that an address stands for, such as a bucket, cannot be reached, read or written."""
 
 
 class UnknownNameError(SettingsError):

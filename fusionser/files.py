@@ -1,25 +1,21 @@
-"""Atomic writing of files, and temporary folders; what a killed process left of either is cleared by the next one."""
+"""Files that are written completely or not at all, and what paths are called in public."""
 
-import atexit
 import errno
 import json
 import math
 import os
-import platform
 import re
 import shlex
-import shutil
 import tempfile
-import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import cache
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fusionser.errors import FusionserError
+from fusionser.folders import abandoned, owned
+from fusionser.storage import address_of, output_file, redacted, remove_below, write_back
 
 __all__ = [
     "exists",
@@ -33,78 +29,11 @@ __all__ = [
     "public_text",
     "remove_files",
     "shown_name",
-    "temporary_folder",
     "write_bytes",
     "write_text",
     "write_whole",
     "wrong_name",
 ]
-
-
-OWNER = re.compile(r"-([0-9a-f]{8})-(\d+)-[^-]*$")
-"""Machine and process in the name of a temporary file or folder."""
-
-DAY = 24 * 3600.0
-
-
-@cache
-def _machine() -> str:
-    return blake2b(platform.node().encode(), digest_size=4).hexdigest()
-
-
-def _owned(prefix: str) -> str:
-    """Return the beginning of a temporary name, which says whose it is."""
-    return f"{prefix}-{_machine()}-{os.getpid()}-"
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        # It belongs to somebody else.
-        return True
-    return True
-
-
-def _abandoned(folder: Path, prefix: str) -> Iterator[Path]:
-    """Yield the temporary files or folders in a folder whose process on this machine no longer runs."""
-    with os.scandir(folder) as entries:
-        found = [Path(entry.path) for entry in entries if entry.name.startswith(f"{prefix}-")]
-    for path in found:
-        owner = OWNER.search(path.name.removesuffix(path.suffix))
-        if owner is None or owner[1] != _machine():
-            continue
-        if os.name == "nt":
-            # Asking for a process would end it there.
-            if time.time() - path.stat().st_mtime > DAY:
-                yield path
-        elif not _is_running(int(owner[2])):
-            yield path
-
-
-def temporary_folder() -> Path:
-    """Return a new folder that is removed when the process ends; those of killed processes are removed now."""
-    folder = _new_folder()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-@contextmanager
-def brief_folder() -> Iterator[Path]:
-    """Yield a new folder that is removed when the context ends; those of killed processes are removed now."""
-    folder = _new_folder()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _new_folder() -> Path:
-    for path in _abandoned(Path(tempfile.gettempdir()), "fusionser"):
-        shutil.rmtree(path, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=_owned("fusionser")))
 
 
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
@@ -113,7 +42,8 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     Parameters
     ----------
     path : str or Path
-        The file to write. Missing folders are created.
+        The file to write, or an address such as ``s3://bucket/a.json``. Missing folders are created. A file in a folder
+        that stands for an address (`fusionser.storage`) is written there, too.
     write : callable
         Takes the path of the temporary file, which has the same suffix.
 
@@ -127,6 +57,7 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     FusionserError
         When the file cannot be written (disk full, no permission). An existing file at `path` is then unchanged.
     """
+    path = output_file(path)
     if is_loop(path):
         raise FusionserError(f"cannot write {path}: a link on its path leads back to itself; choose another path")
     # What a link leads to is replaced, and not the link.
@@ -136,10 +67,10 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for abandoned in _abandoned(target.parent, f".{target.stem}"):
+        for left in abandoned(target.parent, f".{target.stem}"):
             with suppress(OSError):
-                abandoned.unlink()
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_owned(f".{target.stem}"), suffix=target.suffix)
+                left.unlink()
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=owned(f".{target.stem}"), suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -147,6 +78,7 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
             os.fsync(written.fileno())
         temporary.chmod(_mode(target))
         temporary.replace(target)
+        write_back(target)
     except OSError as error:
         raise FusionserError(
             f"cannot write {target}: {error.strerror or error}. No partial file was left there; "
@@ -169,6 +101,7 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         try:
             (folder / name).unlink(missing_ok=True)
+            remove_below(folder / name)
         except OSError as error:
             raise FusionserError(
                 f"{folder / name}: cannot be replaced ({error.strerror or error}); remove it, or choose another folder"
@@ -296,6 +229,9 @@ def public_path(path: str | Path) -> str:
     >>> public_path("mine/a.wav"), public_path("/data/corpora/emodb"), public_path("../../data/corpora/emodb")
     ('mine/a.wav', '.../emodb', '.../emodb')
     """
+    address = address_of(path)
+    if address is not None:
+        return redacted(address)
     given = _without_climbing(path)
     if not given.is_absolute():
         return str(path)
@@ -342,7 +278,7 @@ def without_credentials(text: str) -> str:
     >>> without_credentials("mlflow:https://me:secret@host:5000/x, http://host/a@b")
     'mlflow:https://***@host:5000/x, http://host/a@b'
     """
-    return re.sub(r"://[^/\s]*@", "://***@", text)
+    return redacted(text)
 
 
 def public_command(words: Sequence[str]) -> str:

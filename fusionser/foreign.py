@@ -17,11 +17,8 @@ from typing import IO
 from fusionser.errors import AudioError
 from fusionser.limits import limit_process
 
-__all__ = ["FOREIGN_SUFFIXES", "begins_foreign", "damage", "decoded_by_ffmpeg", "is_foreign"]
+__all__ = ["begins_foreign", "damage", "decoded_by_ffmpeg", "is_foreign"]
 
-FOREIGN_SUFFIXES = (
-    ".m4a", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mp4", ".m4b", ".mov", ".mkv", ".mka", ".ac3", ".avi",
-)  # fmt: skip
 DEMUXERS = "mov,mp4,m4a,3gp,matroska,webm,asf,aac,amr,ac3,avi"
 BEGINNINGS = {
     b"ftyp": 4,

@@ -14,6 +14,7 @@ from fusionser.isolation import is_isolated
 from fusionser.opening import Sequential, open_sound, reason
 from fusionser.quiet import quiet
 from fusionser.samples import END_TOLERANCE, Waveform, check_channels, check_samples, mix_down, one_channel
+from fusionser.storage import at_hand
 
 __all__ = ["LongRecording", "open_long"]
 
@@ -46,7 +47,7 @@ def open_long(file: str | Path, end: float | None = None, channel: int | None = 
     Parameters
     ----------
     file : str or Path
-        Any format that `fusionser.decoding.decode` reads.
+        Any that `fusionser.decoding.decode` reads.
     end : float, optional
         Where to stop, in seconds, such as the end of what is left of a file that was cut off.
     channel : int, optional
@@ -61,18 +62,21 @@ def open_long(file: str | Path, end: float | None = None, channel: int | None = 
     AudioError
         If the file cannot be read, was cut off, or is longer than a day.
     """
-    if is_isolated():
-        seconds = _checked(duration_of(file) if end is None else end, str(file))
-        rate = decode(file, 0.0, min(PART_SECONDS, seconds), channel)[1]
-        yield LongRecording(rate, seconds, _parts(file, seconds, channel))
-        return
-    with quiet():
-        sound = open_sound(file)
-    with sound:
-        if end is None:
-            check_whole(file)
-        seconds = _checked(sound.frames / sound.samplerate if end is None else end, str(file))
-        yield LongRecording(int(sound.samplerate), seconds, _pieces(sound, seconds, end is None, channel, str(file)))
+    with at_hand(file) as path:
+        if is_isolated():
+            seconds = _checked(duration_of(path) if end is None else end, str(path))
+            rate = decode(path, 0.0, min(PART_SECONDS, seconds), channel)[1]
+            yield LongRecording(rate, seconds, _parts(path, seconds, channel))
+            return
+        with quiet():
+            sound = open_sound(path)
+        with sound:
+            if end is None:
+                check_whole(path)
+            seconds = _checked(sound.frames / sound.samplerate if end is None else end, str(path))
+            yield LongRecording(
+                int(sound.samplerate), seconds, _pieces(sound, seconds, end is None, channel, str(path))
+            )
 
 
 def _checked(seconds: float, name: str) -> float:

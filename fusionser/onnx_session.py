@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from fusionser.errors import ModelFileError, SettingsError
-from fusionser.files import brief_folder
+from fusionser.folders import brief_folder
 
 __all__ = ["need_runtime", "open_session"]
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fusionser.errors import FusionserError
-from fusionser.files import brief_folder, write_bytes
+from fusionser.files import write_bytes
+from fusionser.folders import brief_folder
 from fusionser.waveform import MOST_CHANNELS, split_pair
 
 __all__ = ["Clips", "as_clips"]

@@ -35,6 +35,7 @@ from fusionser.errors import FusionserError, RowsError, SettingsError
 from fusionser.files import exists, public_paths, write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
+from fusionser.storage import address_of, called, input_place
 from fusionser.tables import load_table, quoting_of, without_formulas
 
 __all__ = [
@@ -459,7 +460,7 @@ def load_rows(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.
     Parameters
     ----------
     path : str or Path
-        As for `load_table`.
+        As for `load_table`, or an address such as ``s3://bucket/rows.csv``.
     columns : mapping of str to str, optional
         Names of columns in the table, by the names of the columns of rows that they stand for.
 
@@ -468,12 +469,12 @@ def load_rows(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.
     RowsError
         If the table cannot be read.
     """
-    source = Path(path)
+    source = input_place(path)
     table = load_table(source, columns)
     if "file" in table.columns:
         # Before the sources are named after the files, since two tables may use the same relative names.
         folder = source.resolve().parent
-        table["file"] = [_in_folder(folder, file) for file in table["file"]]
+        table["file"] = [address_of(str(file)) or called(_in_folder(folder, file)) for file in table["file"]]
     return table.rename(columns=current_column)
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fusionser.files import temporary_folder, write_text
+from fusionser.files import write_text
+from fusionser.folders import temporary_folder
 
 DYING = (
     "import os, signal, sys\n"
-    "from fusionser.files import temporary_folder, write_whole\n"
+    "from fusionser.files import write_whole\n"
+    "from fusionser.folders import temporary_folder\n"
     "def write(path):\n"
     "    path.write_text('half')\n"
     "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -21,7 +23,8 @@ DYING = (
 )
 LIVING = (
     "import sys\n"
-    "from fusionser.files import temporary_folder, write_whole\n"
+    "from fusionser.files import write_whole\n"
+    "from fusionser.folders import temporary_folder\n"
     "print(temporary_folder(), flush=True)\n"
     "write_whole(sys.argv[1], lambda path: (path.write_text('whole'), print(path, flush=True), sys.stdin.readline()))\n"
 )

@@ -10,12 +10,13 @@ import pandas as pd
 
 from fusionser.audit.split import Split, folds_of, placed_rows, side_of, with_usable
 from fusionser.corpora import CORPORA
-from fusionser.corpora.audio_files import AUDIO_SUFFIXES, audio_files
+from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.base import check_folder, measure
 from fusionser.errors import RowsError
 from fusionser.evaluation.guard import how_scaled
 from fusionser.facts import Stamp
 from fusionser.rows import COLUMNS, make_rows
+from fusionser.suffixes import AUDIO_SUFFIXES
 
 __all__ = ["table_split"]
 

@@ -10,7 +10,7 @@ from fusionser.audit.split import TEST, TRAIN, VALIDATION, Split
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
 from fusionser.features.extraction import Progress
-from fusionser.files import brief_folder
+from fusionser.folders import brief_folder
 from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import Place, Prepared, Resources, prepare
 from fusionser.pipeline.resources import LOCAL

@@ -16,7 +16,7 @@ from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import USUAL_COLUMNS, DatasetFormat, Entries, Wanted, row_of
 from fusionser.corpora.unpacked import is_inside
 from fusionser.errors import CorpusError, FusionserError, SettingsError, unknown_name
-from fusionser.files import brief_folder
+from fusionser.folders import brief_folder
 from fusionser.optional import optional_package
 from fusionser.rows import SPLIT_COLUMN
 

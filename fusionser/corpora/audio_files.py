@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from fusionser.files import shown_name, wrong_name
-from fusionser.foreign import FOREIGN_SUFFIXES
+from fusionser.storage import recordings_below
+from fusionser.suffixes import AUDIO_SUFFIXES
 
-__all__ = ["AUDIO_SUFFIXES", "LOSSLESS_SUFFIXES", "Found", "audio_files"]
+__all__ = ["Found", "audio_files"]
 
-LOSSLESS_SUFFIXES = (
-    ".wav", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64", ".caf", ".au", ".snd", ".sph", ".nist", ".voc",
-)  # fmt: skip
-AUDIO_SUFFIXES = (*LOSSLESS_SUFFIXES, ".ogg", ".oga", ".opus", ".mp3", *FOREIGN_SUFFIXES)
-"""In order of preference between two files of one recording."""
+
+ARCHIVED = "__MACOSX"
+"""Folder in archives that macOS makes, whose files are no recordings."""
 
 
 @dataclass
@@ -58,8 +57,13 @@ def audio_files(folder: Path) -> Found:
     Parameters
     ----------
     folder : Path
+        For one that is elsewhere (`fusionser.storage.input_place`), the paths stand for the objects below its address.
     """
     found = Found()
+    below = recordings_below(folder)
+    if below is not None:
+        found.files = sorted(path for path in below if _is_audio_name(path.relative_to(folder)))
+        return found
     read: set[str] = set()
     known: dict[tuple[int, int], Path] = {}
     # What a link leads to may also lie in the folder itself, under the name that says what it is.
@@ -78,6 +82,11 @@ def audio_files(folder: Path) -> Found:
     return found
 
 
+def _is_audio_name(path: Path) -> bool:
+    hidden = any(part.startswith(".") or part == ARCHIVED for part in path.parts)
+    return not hidden and path.suffix.lower() in AUDIO_SUFFIXES
+
+
 def _walked(folders: list[str], read: set[str], linked: list[str], found: Found) -> Iterator[Path]:
     """Return the audio files under folders, and put the folders that they link to in a list."""
     for folder in folders:
@@ -87,7 +96,7 @@ def _walked(folders: list[str], read: set[str], linked: list[str], found: Found)
                 names.clear()
                 continue
             read.add(real)
-            names[:] = sorted(name for name in names if not name.startswith(".") and name != "__MACOSX")
+            names[:] = sorted(name for name in names if not name.startswith(".") and name != ARCHIVED)
             linked += [path for name in names if os.path.islink(path := os.path.join(place, name))]  # noqa: PTH114, PTH118
             for name in sorted(files):
                 if not name.startswith(".") and PurePath(name).suffix.lower() in AUDIO_SUFFIXES:

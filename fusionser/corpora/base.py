@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from fusionser.corpora.audio_files import AUDIO_SUFFIXES, LOSSLESS_SUFFIXES, audio_files
+from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.label_files import Labelled
 from fusionser.decoding import check_length, decode, duration_of, is_cut_off
@@ -16,6 +16,8 @@ from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
 from fusionser.rows import make_rows
 from fusionser.samples import fingerprint
+from fusionser.storage import called, fetched_ahead
+from fusionser.suffixes import AUDIO_SUFFIXES, LOSSLESS_SUFFIXES
 
 __all__ = ["Corpus", "Listing", "list_corpus", "measure", "without_overlong"]
 
@@ -188,13 +190,13 @@ def _parsed(
     for file in ordered:
         record = corpus.parse(file.relative_to(root))
         if record is None:
-            ignored.append(str(file))
+            ignored.append(called(file))
             continue
         record.setdefault("corpus", corpus.name)
         source = f"{record['corpus']}/{record.pop('id')}"
-        record |= {"source": source, "file": str(file)}
+        record |= {"source": source, "file": called(file)}
         if records.setdefault(source, record) is not record:
-            doubled.append((str(file), records[source]["file"]))
+            doubled.append((called(file), records[source]["file"]))
     return records, doubled, ignored
 
 
@@ -260,7 +262,7 @@ def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing
     With `accept_truncated`, a file that was cut off ends where its audio ends.
     """
     usable, refused, cut_off = [], [], 0
-    for record in records:
+    for record in fetched_ahead(records, lambda record: record["file"]):
         try:
             seconds = duration_of(record["file"], accept_truncated=accept_truncated)
             cut_off += accept_truncated and is_cut_off(record["file"], seconds)

@@ -11,8 +11,9 @@ import pandas as pd
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.base import Listing, check_folder, measure
 from fusionser.corpora.layout import Layout, find_layout, gender_named
-from fusionser.errors import CorpusError
+from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
+from fusionser.storage import at_hand, called, listed_state
 
 __all__ = ["list_label_folders"]
 
@@ -57,7 +58,7 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
     fields = {path: found.fields(path) for path in paths}
     records = [
         {
-            "file": str(root / path),
+            "file": called(root / path),
             "corpus": name,
             **values,
             "gender": gender_named(values.get("gender", "")),
@@ -79,7 +80,7 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
         [pd.DataFrame([*audio.refused, *refused], columns=["file", "reason"]), listing.quarantine]
     )
     listing.doubled = [*audio.linked, *doubled]
-    listing.ignored = [str(root / path) for path, values in fields.items() if values is None]
+    listing.ignored = [called(root / path) for path, values in fields.items() if values is None]
     if given is None:
         listing.notes.append(Stamp(kind="layout", value=found.pattern))
     if "{speaker}" not in found.pattern:
@@ -128,6 +129,8 @@ def _another(record: dict[str, str], group: list[dict[str, str]]) -> str:
 
 def _size(file: str) -> int:
     """Return the bytes of a file; 0 of one that cannot be read, which gets its error when it is decoded."""
+    if state := listed_state(file):
+        return state.size
     try:
         found = Path(file).stat()
     except OSError:
@@ -137,8 +140,10 @@ def _size(file: str) -> int:
 
 def _digest(file: str) -> str:
     """Return a digest of the content of a file, or its name if it cannot be read."""
+    if (state := listed_state(file)) and state.hashed:
+        return state.mark
     try:
-        with Path(file).open("rb") as content:
+        with at_hand(file) as path, Path(path).open("rb") as content:
             return file_digest(content, "blake2b").hexdigest()
-    except OSError:
+    except (OSError, AudioError):
         return file

@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fusionser.cache import Cache
-from fusionser.corpora.audio_files import AUDIO_SUFFIXES
 from fusionser.errors import FusionserError
-from fusionser.files import temporary_folder, write_whole
+from fusionser.files import write_whole
+from fusionser.folders import temporary_folder
+from fusionser.suffixes import AUDIO_SUFFIXES
 
 __all__ = ["is_inside", "unpack", "unpacked_folder"]
 

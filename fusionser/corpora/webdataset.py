@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from fusionser.checks import SPLIT_WORDS, split_named
-from fusionser.corpora.audio_files import AUDIO_SUFFIXES
 from fusionser.corpora.base import Listing
 from fusionser.corpora.datasets import DatasetFormat, Entries, Wanted, chosen_columns, row_of
 from fusionser.corpora.unpacked import is_inside, unpack, unpacked_folder
 from fusionser.errors import CorpusError, FusionserError, SettingsError
 from fusionser.rows import SPLIT_COLUMN
+from fusionser.suffixes import AUDIO_SUFFIXES
 
 __all__ = ["WebDataset"]
 

@@ -18,7 +18,8 @@ from fusionser.features.external.columns import GivenColumns
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
 from fusionser.features.maps import FrontEnd
-from fusionser.files import brief_folder, write_bytes
+from fusionser.files import write_bytes
+from fusionser.folders import brief_folder
 from fusionser.likeness import pack_unlikeness
 from fusionser.model import FEATURES, Agreement, Model, OnnxCard, OnnxInput, OnnxModel, describe
 from fusionser.model.whole_waveform import WholeWaveform

@@ -12,7 +12,8 @@ from typing import Any
 from fusionser.errors import ExportError, SettingsError
 from fusionser.export.graph import whole_obstacle
 from fusionser.export.onnx_file import export_onnx
-from fusionser.files import brief_folder, exists, write_bytes
+from fusionser.files import exists, write_bytes
+from fusionser.folders import brief_folder
 from fusionser.model import Model, OnnxCard
 from fusionser.page import page_files
 from fusionser.results import Result

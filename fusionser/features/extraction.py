@@ -21,6 +21,7 @@ from fusionser.execution import Executor, Lost, Processes, current_executor, exe
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
 from fusionser.rows import CHANNEL_COLUMN
+from fusionser.storage import fetching_ahead
 from fusionser.waveform import holds_waveform
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
@@ -135,14 +136,18 @@ def _linear_algebra() -> ThreadpoolController:
 def _compute_batch(
     rows: list[Row], computations: Computations, device: str = CPU, jobs: int | None = None
 ) -> list[Answer]:
-    clips = [Clip(row) for row in rows]
+    with fetching_ahead(str(row["file"]) for row in rows if "file" in row):
+        return _analysed([Clip(row) for row in rows], computations, device, jobs)
+
+
+def _analysed(clips: list[Clip], computations: Computations, device: str, jobs: int | None) -> list[Answer]:
     if device != CPU:
         from fusionser.features.on_device import share_spectra
 
         share_spectra(clips, computations, device, jobs)
     ready: list[dict[str, Array | AudioError]] = [{} for _ in clips]
     # A single clip has no memory to reuse. With another number of threads, matrix products have other last digits.
-    with reused_memory() if len(rows) > 1 else nullcontext(), _linear_algebra().limit(limits=1, user_api="blas"):
+    with reused_memory() if len(clips) > 1 else nullcontext(), _linear_algebra().limit(limits=1, user_api="blas"):
         for name, computation in computations.items():
             # The other computations run clip by clip, so that they share each clip's spectrum.
             if type(computation).compute_batch is not Computation.compute_batch:

@@ -16,6 +16,7 @@ from fusionser.errors import FusionserError, RowsError
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.files import parse_json, write_whole
 from fusionser.rows import array_columns
+from fusionser.storage import address_of, output_file
 
 __all__ = ["FeatureSettings", "read_settings", "write_features"]
 
@@ -57,7 +58,7 @@ def write_features(
     FusionserError
         If the file is not named ``.parquet``, or cannot be written.
     """
-    target = Path(path)
+    target = output_file(path)
     if target.suffix.lower() != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
     described = {"name": name, "features": extractor.settings(), "provenance": provenance}
@@ -78,7 +79,7 @@ def write_features(
 def _stored(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table without arrays, with absolute paths: readers take relative ones from the table's folder."""
     plain = table.drop(columns=array_columns(table))
-    return plain.assign(file=[str(Path(file).absolute()) for file in plain["file"]])
+    return plain.assign(file=[address_of(file) or str(Path(file).absolute()) for file in plain["file"]])
 
 
 def _schema(table: pd.DataFrame, described: dict[str, Any]) -> pyarrow.Schema:

@@ -9,7 +9,7 @@ from fusionser.dimension_results import AnyResult
 from fusionser.errors import SettingsError
 from fusionser.evaluation.dimensions import DimensionEvaluation
 from fusionser.evaluation.evaluate import Evaluation
-from fusionser.files import brief_folder
+from fusionser.folders import brief_folder
 from fusionser.jobs.evaluation import check_importance, evaluate_dimensions_prepared, evaluate_prepared
 from fusionser.jobs.fitting import fit_prepared
 from fusionser.model import Model, save_model

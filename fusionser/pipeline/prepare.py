@@ -32,6 +32,7 @@ from fusionser.results import provenance
 from fusionser.rows import CHANNEL_COLUMN, feature_columns
 from fusionser.spec import PipelineSpec
 from fusionser.splits import Protocol
+from fusionser.storage import address_of
 from fusionser.timeline.rows import window_rows
 from fusionser.timeline.windows import WindowSettings
 
@@ -154,7 +155,7 @@ def _without_repeated(listings: Sequence[Listing]) -> tuple[pd.DataFrame, list[t
         return rows, []
     clips = rows.reindex(columns=["file", "start", "end", CHANNEL_COLUMN, "augmentation"]).astype(object)
     clips = clips.where(clips.notna(), "").astype(str)
-    clips["file"] = [os.path.realpath(file) for file in rows["file"]]
+    clips["file"] = [address_of(file) or os.path.realpath(file) for file in rows["file"]]
     named = pd.Series(list(clips.itertuples(index=False, name=None)))
     order = np.repeat(np.arange(len(listings)), [len(listing.rows) for listing in listings])
     first = pd.Series(order).groupby(named).transform("min").to_numpy()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from fusionser.errors import FusionserError
-from fusionser.files import brief_folder
+from fusionser.folders import brief_folder
 from fusionser.serving.worker import receive, send
 
 __all__ = ["Job", "OverloadedError", "UnusableError", "WorkerLostError", "WorkerPool"]

@@ -19,7 +19,7 @@ import pandas as pd
 
 from fusionser.errors import AudioError, FusionserError
 from fusionser.facts import json_value
-from fusionser.files import brief_folder
+from fusionser.folders import brief_folder
 from fusionser.isolation import isolated_decoding
 from fusionser.limits import end_with_parent
 from fusionser.model import Predictor

@@ -1,0 +1,91 @@
+"""Temporary folders, cleared by the next process where one was killed, and the folder of the cache."""
+
+import atexit
+import os
+import platform
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["abandoned", "brief_folder", "cache_folder", "owned", "temporary_folder"]
+
+OWNER = re.compile(r"-([0-9a-f]{8})-(\d+)-[^-]*$")
+"""Machine and process in the name of a temporary file or folder."""
+
+DAY = 24 * 3600.0
+
+
+@cache
+def _machine() -> str:
+    return blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def owned(prefix: str) -> str:
+    """Return the beginning of a temporary name, which says whose it is."""
+    return f"{prefix}-{_machine()}-{os.getpid()}-"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # It belongs to somebody else.
+        return True
+    return True
+
+
+def abandoned(folder: Path, prefix: str) -> Iterator[Path]:
+    """Yield the temporary files or folders in a folder whose process on this machine no longer runs."""
+    with os.scandir(folder) as entries:
+        found = [Path(entry.path) for entry in entries if entry.name.startswith(f"{prefix}-")]
+    for path in found:
+        owner = OWNER.search(path.name.removesuffix(path.suffix))
+        if owner is None or owner[1] != _machine():
+            continue
+        if os.name == "nt":
+            # Asking for a process would end it there.
+            if time.time() - path.stat().st_mtime > DAY:
+                yield path
+        elif not _is_running(int(owner[2])):
+            yield path
+
+
+def temporary_folder() -> Path:
+    """Return a new folder that is removed when the process ends; those of killed processes are removed now."""
+    folder = _new_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def brief_folder() -> Iterator[Path]:
+    """Yield a new folder that is removed when the context ends; those of killed processes are removed now."""
+    folder = _new_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_folder() -> Path:
+    for path in abandoned(Path(tempfile.gettempdir()), "fusionser"):
+        shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=owned("fusionser")))
+
+
+def cache_folder() -> Path | None:
+    """Return the folder in ``FUSIONSER_CACHE`` (None if that is ``off``), or else one in the user's cache folder."""
+    place = os.environ.get("FUSIONSER_CACHE", "")
+    if place.lower() == "off":
+        return None
+    return Path(place or platformdirs.user_cache_dir("fusionser", appauthor=False))

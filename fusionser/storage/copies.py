@@ -1,0 +1,189 @@
+"""Copies on this machine of recordings that are elsewhere, in a folder that does not grow beyond a limit."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from fusionser.errors import AudioError, SettingsError
+from fusionser.folders import cache_folder, temporary_folder
+from fusionser.storage.addresses import address_of, redacted
+from fusionser.storage.transfers import State, download, state_of
+
+__all__ = ["LIMIT_VARIABLE", "at_hand", "fetched_ahead", "fetching_ahead", "local_copy"]
+
+LIMIT_VARIABLE = "FUSIONSER_FETCHED_GIB"
+T = TypeVar("T")
+
+DEFAULT_GIB = 10.0
+GIB = 1 << 30
+
+REQUESTS = 8
+"""Recordings that are fetched at the same time."""
+
+AHEAD = 128
+"""Most recordings that are fetched before the first of them is done."""
+
+SECONDS_KNOWN = 60.0
+"""How long a copy is used without asking the place whether it has changed, and how long it is safe from removal."""
+
+
+class _Copies:
+    """The folder of copies, shared by all processes of this machine."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._known: dict[str, tuple[Path, float]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+        self._written = limit  # so that the first copy looks at what earlier processes left
+
+    def path(self, address: str) -> Path:
+        """Return the copy of an object, fetched if it is not there or is not the present object."""
+        with self._guard:
+            lock = self._locks.setdefault(address, threading.Lock())
+        with lock:
+            path, checked = self._known.get(address, (None, 0.0))
+            if path is not None and time.monotonic() - checked < SECONDS_KNOWN and path.exists():
+                return path
+            state = state_of(address)
+            path = self.folder / _name(address, state)
+            if path.exists():
+                with suppress(OSError):
+                    os.utime(path)
+            else:
+                download(address, path, state)
+                self._make_room(path.stat().st_size)
+            self._known[address] = (path, time.monotonic())
+        with self._guard:
+            self._locks.pop(address, None)
+        return path
+
+    def _make_room(self, written: int) -> None:
+        """Remove the copies used longest ago while all of them together take more than the limit."""
+        with self._guard:
+            self._written += written
+            if self._written < self.limit // 20:
+                return
+            self._written = 0
+        copies = []
+        for path in self.folder.rglob("*"):
+            with suppress(OSError):
+                status = path.stat()
+                if path.is_file():
+                    copies.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in copies)
+        for used, size, path in sorted(copies):
+            if total <= self.limit:
+                return
+            if time.time() - used > SECONDS_KNOWN:
+                path.unlink(missing_ok=True)
+                total -= size
+
+
+def _name(address: str, state: State) -> str:
+    """Return the name of a copy: of the address and the mark of the object, with its suffix, in one of 256 folders."""
+    digest = blake2b(f"{address}|{state.size}|{state.mark}".encode(), digest_size=16).hexdigest()
+    suffix = PurePosixPath(address.partition("::")[0].partition("?")[0]).suffix
+    return f"{digest[:2]}/{digest}{suffix if len(suffix) <= 8 else ''}"
+
+
+def _limit() -> int:
+    text = os.environ.get(LIMIT_VARIABLE, "")
+    try:
+        limit = float(text) if text else DEFAULT_GIB
+    except ValueError:
+        limit = -1.0
+    if not 0 < limit < 1e6:
+        raise SettingsError(f"{LIMIT_VARIABLE} is '{text}'; expected the GiB that copies may take, such as 10")
+    return int(limit * GIB)
+
+
+@cache
+def _copies() -> _Copies:
+    folder = cache_folder()
+    return _Copies((temporary_folder() if folder is None else folder) / "fetched", _limit())
+
+
+def local_copy(address: str) -> Path:
+    """Return a copy of an object on this machine.
+
+    Parameters
+    ----------
+    address : str
+
+    Returns
+    -------
+    Path
+        In the folder ``fetched`` of the cache, whose files used longest ago are removed when it has more than
+        ``FUSIONSER_FETCHED_GIB`` (10). A copy is not used when the object has changed.
+
+    Raises
+    ------
+    AudioError
+        If there is no such object, or it may not be read.
+    StorageError
+        If the place cannot be reached, or gives a part of the object each time.
+    """
+    try:
+        return _copies().path(address)
+    except FileNotFoundError as error:
+        raise AudioError(f"{redacted(address)}: there is no such object; check the address") from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise AudioError(f"{redacted(address)}: not an object, but a folder; expected a recording") from error
+    except PermissionError as error:
+        raise AudioError(f"{redacted(address)}: these credentials may not read it") from error
+
+
+@contextmanager
+def at_hand(file: str | Path) -> Iterator[str | Path]:
+    """Yield the path of a recording on this machine: its own, or that of a copy, which errors call by its address.
+
+    Parameters
+    ----------
+    file : str or Path
+        A path or an address.
+    """
+    address = address_of(file)
+    if address is None:
+        yield file
+        return
+    copy = local_copy(address)
+    try:
+        yield copy
+    except AudioError as error:
+        raise AudioError(str(error).replace(str(copy), redacted(address))) from error
+
+
+@contextmanager
+def fetching_ahead(files: Iterable[str | Path]) -> Iterator[None]:
+    """Fetch recordings that are elsewhere in threads, while the first ones are worked on.
+
+    What cannot be fetched is found when it is used.
+    """
+    addresses = list(dict.fromkeys(address for file in files if (address := address_of(file)) is not None))
+    if len(addresses) < 2:
+        yield
+        return
+    pool = ThreadPoolExecutor(min(REQUESTS, len(addresses)), thread_name_prefix="fetch")
+    try:
+        for address in addresses:
+            pool.submit(local_copy, address)
+        yield
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def fetched_ahead(items: Sequence[T], file_of: Callable[[T], str | Path]) -> Iterator[T]:
+    """Yield items whose recordings are used one after the other, some of which are fetched ahead."""
+    for first in range(0, len(items), AHEAD):
+        some = items[first : first + AHEAD]
+        with fetching_ahead(map(file_of, some)):
+            yield from some
