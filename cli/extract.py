@@ -6,17 +6,23 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import counted, print_json, recordings, write
-from .option_checks import check_out_file, refuse_inputs
+from .option_checks import check_out_features, refuse_inputs
 from .option_groups import Group, option
 from .options import FrontEnd, Input, Places, Run, Settings
-from .preparing import make_resources, prepare_places
+from .preparing import extract_places, make_resources
 
 
 class Asked(Group):
     """The options of the command."""
 
     panel = "Features"
-    out: Path = option("Features file to write (.parquet).", ..., panel="Options", callback=check_out_file)
+    out: Path = option(
+        "Features file to write (.parquet). Any other path or address is a folder for a dataset of many parts, which a "
+        "stopped run resumes, and which new recordings are added to.",
+        ...,
+        panel="Options",
+        callback=check_out_features,
+    )
     windows: float | None = option(
         "Length in seconds of the windows into which each recording is cut. They are of the same source, so that no "
         "split parts them.",
@@ -31,26 +37,26 @@ class Asked(Group):
 
 
 def extract(places: Places, asked: Asked) -> None:
-    """Extract features of all recordings into one Parquet file, rows and settings included."""
+    """Extract features of all recordings into a Parquet file or a dataset of many, rows and settings included."""
     import pandas as pd
 
-    from fusionser.pipeline import extract_file
+    from fusionser.files import remove_files
+    from fusionser.pipeline import extract_dataset, extract_file, is_features_file
     from fusionser.reporting.words import stamp_texts
     from fusionser.rows import write_table
 
     out, given = asked.out, asked.given
     refuse_inputs(out, places)
-    if out.suffix.lower() != ".parquet":
-        raise SettingsError(f"--out is {out}; expected a file ending in .parquet, which holds the settings too")
     config = given.over(asked.settings.load())
     config = config.changed(pipeline=_without_learning(asked.front_end.over(config.pipeline)))
     paired = given.pair(places)
     asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
     resources = make_resources(asked.device, asked.run)
-    extracted = prepare_places(extract_file, paired, config, given, resources, path=out, windows=_windows(asked))
+    run = extract_file if is_features_file(out) else extract_dataset
+    extracted = extract_places(run, paired, config, given, resources, out, windows=_windows(asked))
     listed = out.with_suffix(".quarantine.csv")
-    listed.unlink(missing_ok=True)
+    remove_files(listed.parent, [listed.name])
     if extracted.quarantine:
         write_table(pd.DataFrame(extracted.quarantine), listed)
     if asked.run.json:

@@ -14,13 +14,13 @@ from fusionser.corpora.audio_files import audio_files
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
-from fusionser.files import exists, is_file, is_folder, wrong_name
+from fusionser.files import exists, is_folder, wrong_name
 from fusionser.folders import temporary_folder
 from fusionser.names import ONNX_SUFFIX
 from fusionser.rows import check_rows, load_rows, of_channel
 from fusionser.storage import address_of, called, input_place
 from fusionser.suffixes import AUDIO_SUFFIXES
-from fusionser.tables import TABLE_SUFFIXES, load_table, named_columns
+from fusionser.tables import TABLE_SUFFIXES, is_table, load_table, named_columns
 
 from .console import say
 
@@ -232,12 +232,12 @@ def load_or_included(path: Path | None) -> Any:
 
 
 def _is_table(path: str) -> bool:
-    return Path(path).suffix.lower() in TABLE_SUFFIXES and is_file(path)
+    return is_table(path)
 
 
 def _read_list(listed: Path, columns: str | None) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the rows of a list, and what it calls recordings whose paths are others."""
-    if listed.suffix.lower() in TABLE_SUFFIXES:
+    if is_table(listed) or listed.suffix.lower() in TABLE_SUFFIXES:
         wanted = named_columns(columns)
         rows = load_rows(listed, wanted)
         if "file" not in rows:

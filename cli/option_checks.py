@@ -31,6 +31,19 @@ def check_out_file(out: Path | None) -> Path | None:
     return check_file_to_write(out, "--out")
 
 
+def check_out_features(out: Path) -> Path:
+    """Reject a features file, or a folder for a dataset of features, that cannot be made."""
+    suffix = out.suffix.lower()
+    if suffix == ".parquet":
+        return check_out_file(out) or out
+    if suffix in (".csv", ".tsv", ".json", ".npy", ".npz", ".h5", ".arff", ".feather", ".pkl", ".xlsx"):
+        raise SettingsError(
+            f"--out is {out}; expected a file ending in .parquet, which holds the settings too, or a folder for a "
+            "dataset of many parts"
+        )
+    return check_out_folder(out) or out
+
+
 def check_model_file(out: Path) -> Path:
     """Reject a model file to write that would be taken for another kind of file."""
     if out.suffix.lower() == ".onnx":

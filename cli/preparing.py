@@ -37,7 +37,7 @@ def corpus_places(corpora: Iterable[str], named: list[str] | None) -> dict[str, 
 def prepare_places(
     job: Callable[..., Any], places: list[Any], config: Any, given: Input, resources: Any, **more: Any
 ) -> Any:
-    """Call `prepare` or `extract_file` with a progress bar, and report the recordings that were set aside."""
+    """Call `prepare` with a progress bar, and report the recordings that were set aside."""
     from fusionser.reporting.words import stamp_texts
 
     with progress_bar("features") as progress:
@@ -56,6 +56,22 @@ def prepare_places(
         )
     warn_quarantine(prepared.quarantine, stamp_texts(prepared.notes))
     return prepared
+
+
+def extract_places(
+    job: Callable[..., Any], places: list[Any], config: Any, given: Input, resources: Any, out: Path, windows: Any
+) -> Any:
+    """Call `extract_file` or `extract_dataset`, as `prepare_places` calls `prepare`."""
+    from fusionser.pipeline import Wishes
+    from fusionser.reporting.words import stamp_texts
+
+    wishes = Wishes(config.classes, config.drop_classes, config.labels, config.exact_labels, config.raters, windows)
+    with progress_bar("features") as progress:
+        extracted = job(
+            places, config.pipeline, out, wishes, resources=resources, progress=progress, strict=given.strict
+        )
+    warn_quarantine(extracted.quarantine, stamp_texts(extracted.notes))
+    return extracted
 
 
 def prepare_experiment(

@@ -11,8 +11,17 @@ import numpy as np
 import pandas as pd
 
 from fusionser.errors import RowsError, SettingsError
+from fusionser.feature_dataset import FeatureDataset, is_feature_dataset
 
-__all__ = ["TABLE_SUFFIXES", "column_names", "load_table", "named_columns", "quoting_of", "without_formulas"]
+__all__ = [
+    "TABLE_SUFFIXES",
+    "column_names",
+    "is_table",
+    "load_table",
+    "named_columns",
+    "quoting_of",
+    "without_formulas",
+]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -30,6 +39,22 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 LARGEST_FIELD = 10**7
 """Characters that a cell may have."""
+
+
+def is_table(path: str | Path) -> bool:
+    """Return whether a path is that of a file with a table, or of a folder with a dataset of features.
+
+    Examples
+    --------
+    >>> is_table("."), is_table("none.csv")
+    (False, False)
+    """
+    source = Path(path)
+    try:
+        return (source.suffix.lower() in TABLE_SUFFIXES and source.is_file()) or is_feature_dataset(source)
+    except (OSError, ValueError):
+        # No file can have such a path.
+        return False
 
 
 def named_columns(pairs: Mapping[str, str] | str | None) -> dict[str, str]:
@@ -113,7 +138,8 @@ def load_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
     Parameters
     ----------
     path : str or Path
-        CSV may be separated by commas, semicolons or tabs, and be encoded as UTF-8, UTF-16 or UTF-32 with a mark.
+        CSV may be separated by commas, semicolons or tabs, and be encoded as UTF-8, UTF-16 or UTF-32 with a mark. A
+        folder with a dataset of features is read as one table.
     columns : mapping of str to str, optional
         Names of columns in the file, by the names that they get.
 
@@ -123,7 +149,10 @@ def load_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
         If the file cannot be read as a table, or lacks a column.
     """
     source = Path(path)
-    table = _parquet(source) if source.suffix.lower() == ".parquet" else _csv(source)
+    if is_feature_dataset(source):
+        table = FeatureDataset.open(source).read()
+    else:
+        table = _parquet(source) if source.suffix.lower() == ".parquet" else _csv(source)
     if table.empty:
         raise RowsError(f"{source}: the table has no rows")
     return _renamed(table, columns or {}, source)
@@ -138,6 +167,8 @@ def column_names(path: str | Path, columns: Mapping[str, str] | None = None) -> 
         If the file cannot be read as a table.
     """
     source = Path(path)
+    if is_feature_dataset(source):
+        return FeatureDataset.open(source).columns
     if source.suffix.lower() != ".parquet":
         return [str(name) for name in load_table(source, columns).columns]
     import pyarrow

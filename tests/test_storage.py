@@ -227,7 +227,18 @@ def test_from_a_bucket_to_a_bucket(store, bucket, command, demo_folder, tmp_path
         assert done.status == 0, done.messages
         return done
 
-    run("extract", "s3://calls/demo", "--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--out", "s3://calls/f.parquet")
+    run(
+        "extract",
+        "s3://calls/demo",
+        "--corpus",
+        "demo",
+        "--preset",
+        "fusionnet",
+        "--gender",
+        "none",
+        "--out",
+        "s3://calls/f.parquet",
+    )
     bucket.invalidate_cache()
     with bucket.open("calls/f.parquet") as file:
         table = pd.read_parquet(file)
@@ -239,7 +250,9 @@ def test_from_a_bucket_to_a_bucket(store, bucket, command, demo_folder, tmp_path
 
     report = run("evaluate", "s3://calls/f.parquet", "--classifier", "svm", "--folds", "2", "--out", "s3://calls/e")
     assert "s3://calls/e/report.md" in report.output
-    run("fit", "s3://calls/f.parquet", "--classifier", "svm", "--test-speakers", "m1", "--out", "s3://calls/m.fusionser")
+    run(
+        "fit", "s3://calls/f.parquet", "--classifier", "svm", "--test-speakers", "m1", "--out", "s3://calls/m.fusionser"
+    )
     run("predict", "s3://calls/m.fusionser", "s3://calls/demo", "--out", "s3://calls/answers.csv")
     run("report", "s3://calls/e")
     bucket.invalidate_cache()
@@ -247,6 +260,33 @@ def test_from_a_bucket_to_a_bucket(store, bucket, command, demo_folder, tmp_path
     assert answers["file"].tolist() == sorted(table["file"])
     result = json.loads(bucket.cat("calls/e/result.json"))
     assert str(tmp_path) not in json.dumps(result)
+
+
+def test_a_cluster_of_two_processes_from_a_bucket_to_a_bucket(store, bucket, command):
+    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+
+    def run(*arguments):
+        done = command(*arguments, "--cluster", "local:2", env=store.env)
+        assert done.status == 0, done.messages
+        return done
+
+    blocks = ("--blocks", "zcr,rms,mfcc")
+    run("extract", "s3://calls/demo", "--corpus", "demo", *blocks, "--out", "s3://calls/set/")
+    alone = command(
+        "extract", "s3://calls/demo", "--corpus", "demo", *blocks, "--out", "s3://calls/one/", env=store.env
+    )
+    assert alone.status == 0, alone.messages
+    bucket.invalidate_cache()
+    parts = {
+        place: {name.rpartition("/")[2]: bucket.cat(name) for name in bucket.find(f"calls/{place}/parts")}
+        for place in ("set", "one")
+    }
+    assert parts["set"] and parts["set"] == parts["one"]
+    run("evaluate", "s3://calls/set/", "--classifier", "svm", "--folds", "2", "--out", "s3://calls/e2")
+    run("fit", "s3://calls/set/", "--classifier", "svm", "--test-speakers", "m1", "--out", "s3://calls/m2.fusionser")
+    run("predict", "s3://calls/m2.fusionser", "s3://calls/demo", "--out", "s3://calls/answers2.csv")
+    bucket.invalidate_cache()
+    assert len(pd.read_csv(bucket.open("calls/answers2.csv"))) == len(bucket.find("calls/demo"))
 
 
 def test_an_error_of_one_recording_calls_it_by_its_address(store, bucket, own_copies):

@@ -11,7 +11,7 @@ from made_results import made
 
 from fusionser.corpora import Listing
 from fusionser.facts import Stamp
-from fusionser.pipeline.prepare import _left_out
+from fusionser.pipeline.listing import _left_out
 from fusionser.reporting import words
 from fusionser.reporting.ablation import AblationText, page_values, write_ablation
 from fusionser.reporting.page import StudyText, headline, result_page, study_page

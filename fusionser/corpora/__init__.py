@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from fusionser.checks import channel_number
-from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure, without_overlong
+from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure, measuring, without_overlong
 from fusionser.corpora.card import Card, read_card
 from fusionser.corpora.datasets import DatasetFormat, Progress, Wanted
 from fusionser.corpora.demo import generate_demo
@@ -31,7 +31,8 @@ from fusionser.rows import (
     load_rows,
     of_channel,
 )
-from fusionser.tables import TABLE_SUFFIXES
+from fusionser.storage import input_place
+from fusionser.tables import TABLE_SUFFIXES, is_table
 
 __all__ = [
     "CORPORA",
@@ -64,6 +65,7 @@ def list_rows(
     parts: Sequence[str] = (),
     download: bool = False,
     progress: Progress | None = None,
+    measured: bool = True,
 ) -> Listing:
     """List the rows of a folder or of a table.
 
@@ -93,6 +95,9 @@ def list_rows(
         For a dataset: get it from where it is published, if it is not on this machine.
     progress : callable, optional
         For a dataset: called with what is read and the total.
+    measured : bool, default=True
+        Read from each recording how long it is. Without that, ``end`` is missing where it is not given, and recordings
+        that cannot be read are listed, too.
 
     Returns
     -------
@@ -105,7 +110,8 @@ def list_rows(
     """
     channel_number(channel)
     wanted = Wanted(columns or {}, parts, download, accept_truncated, progress)
-    listing = _listed(Path(place), corpus, layout, wanted)
+    with measuring(measured):
+        listing = _listed(input_place(place), corpus, layout, wanted)
     if not any_length and not feature_columns(listing.rows):
         listing = without_overlong(listing)
     return replace(listing, rows=of_channel(listing.rows, channel))
@@ -127,7 +133,7 @@ def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) 
     columns, accept_truncated = wanted.columns, wanted.accept_truncated
     if layout is not None and corpus != FOLDERS:
         raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
-    if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
+    if is_table(path) or (path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()):
         _refuse_options(path, wanted)
         return _list_table(path, columns, accept_truncated)
     dataset = corpus if corpus in DATASET_FORMATS else None
@@ -156,7 +162,7 @@ def _refuse_options(path: Path, wanted: Wanted) -> None:
 
 
 def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated: bool) -> Listing:
-    if not path.is_file():
+    if not is_table(path):
         raise CorpusError(f"{path}: no such table")
     wrong: dict[int, str] = {}
     table = load_rows(path, columns)

@@ -1,8 +1,11 @@
 """Base class of corpora, and the conversion of a folder of recordings to rows."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from math import nan
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -19,7 +22,7 @@ from fusionser.samples import fingerprint
 from fusionser.storage import called, fetched_ahead
 from fusionser.suffixes import AUDIO_SUFFIXES, LOSSLESS_SUFFIXES
 
-__all__ = ["Corpus", "Listing", "list_corpus", "measure", "without_overlong"]
+__all__ = ["Corpus", "Listing", "list_corpus", "measure", "measuring", "without_overlong"]
 
 Record = dict[str, Any]
 
@@ -256,11 +259,27 @@ def without_overlong(listing: Listing) -> Listing:
     )
 
 
+_MEASURED: ContextVar[bool] = ContextVar("measured", default=True)
+
+
+@contextmanager
+def measuring(measured: bool) -> Iterator[None]:
+    """Choose whether `measure` opens recordings, until the end of a block."""
+    token = _MEASURED.set(measured)
+    try:
+        yield
+    finally:
+        _MEASURED.reset(token)
+
+
 def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing:
     """Set ``end`` of each record to the duration of its file, and list unreadable files as quarantined.
 
-    With `accept_truncated`, a file that was cut off ends where its audio ends.
+    With `accept_truncated`, a file that was cut off ends where its audio ends. Inside `measuring(False)`, no file is
+    opened, and ``end`` is missing where it is not given.
     """
+    if not _MEASURED.get():
+        return Listing(rows=make_rows({"end": nan, **record} for record in records))
     usable, refused, cut_off = [], [], 0
     for record in fetched_ahead(records, lambda record: record["file"]):
         try:

@@ -10,9 +10,10 @@ import pyarrow.parquet
 
 from fusionser.errors import RowsError
 from fusionser.facts import Stamp
+from fusionser.feature_dataset import FeatureDataset, is_feature_dataset
 from fusionser.files import parse_json
 
-__all__ = ["KEPT_KEY", "kept_notes", "pack_notes"]
+__all__ = ["KEPT_KEY", "kept_notes", "pack_notes", "unpacked_notes"]
 
 KEPT_KEY = b"fusionser-recordings"
 """Key of the file's metadata."""
@@ -47,11 +48,24 @@ def kept_notes(path: Path) -> tuple[list[Stamp], list[dict[str, str]]]:
     RowsError
         If they are damaged.
     """
-    if path.suffix.lower() != ".parquet":
+    if is_feature_dataset(path):
+        manifest = FeatureDataset.open(path).manifest
+        content: bytes | None = json.dumps({"notes": manifest.notes, "quarantine": manifest.quarantine}).encode()
+    elif path.suffix.lower() == ".parquet":
+        content = (pyarrow.parquet.read_metadata(path).metadata or {}).get(KEPT_KEY)
+    else:
         return [], []
-    content = (pyarrow.parquet.read_metadata(path).metadata or {}).get(KEPT_KEY)
-    if content is None:
-        return [], []
+    return ([], []) if content is None else unpacked_notes(content, path)
+
+
+def unpacked_notes(content: bytes, path: str | Path) -> tuple[list[Stamp], list[dict[str, str]]]:
+    """Return the facts and the quarantine entries that `pack_notes` packed.
+
+    Raises
+    ------
+    RowsError
+        If they are damaged; `path` is where they come from.
+    """
     try:
         kept = parse_json(content)
         notes = [Stamp.model_validate(note) for note in kept["notes"]]

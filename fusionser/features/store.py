@@ -1,7 +1,7 @@
 """The features file: rows, features and their settings in one Parquet table."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,14 +11,14 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from fusionser.corpora.kept_notes import KEPT_KEY
 from fusionser.errors import FusionserError, RowsError
+from fusionser.feature_dataset import FeatureDataset, is_feature_dataset
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.files import parse_json, write_whole
 from fusionser.rows import array_columns
 from fusionser.storage import address_of, output_file
 
-__all__ = ["FeatureSettings", "read_settings", "write_features"]
+__all__ = ["FeatureSettings", "description", "read_settings", "write_features"]
 
 KEY = b"fusionser"
 
@@ -37,7 +37,7 @@ def write_features(
     name: str,
     path: str | Path,
     provenance: dict[str, Any],
-    recordings: Callable[[], bytes] | None = None,
+    metadata: Callable[[], Mapping[bytes, bytes]] | None = None,
 ) -> Path:
     """Write rows and features as Parquet, with their settings in its metadata. The file appears only when complete.
 
@@ -49,9 +49,9 @@ def write_features(
     name : str
     path : str or Path
     provenance : dict
-    recordings : callable, optional
-        Returns what the file keeps on its recordings (`fusionser.corpora.kept_notes.pack_notes`) when all parts are
-        written.
+    metadata : callable, optional
+        Returns more metadata when all parts are written, such as what the file keeps on its recordings
+        (`fusionser.corpora.kept_notes.pack_notes`).
 
     Raises
     ------
@@ -61,7 +61,7 @@ def write_features(
     target = output_file(path)
     if target.suffix.lower() != ".parquet":
         raise FusionserError(f"{path}: a features file holds its settings, so it must be .parquet")
-    described = {"name": name, "features": extractor.settings(), "provenance": provenance}
+    described = description(extractor, name, provenance)
     parts = map(_stored, [tables] if isinstance(tables, pd.DataFrame) else tables)
 
     def write(temporary: Path) -> None:
@@ -70,10 +70,15 @@ def write_features(
         with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
             for part in chain([first], parts):
                 writer.write_table(pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False))
-            if recordings is not None:
-                writer.add_key_value_metadata({KEPT_KEY: recordings()})
+            if metadata is not None:
+                writer.add_key_value_metadata(dict(metadata()))
 
     return write_whole(target, write)
+
+
+def description(extractor: FeatureExtractor, name: str, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return what a features file or dataset says of itself."""
+    return {"name": name, "features": extractor.settings(), "provenance": provenance}
 
 
 def _stored(table: pd.DataFrame) -> pd.DataFrame:
@@ -90,13 +95,15 @@ def _schema(table: pd.DataFrame, described: dict[str, Any]) -> pyarrow.Schema:
 
 
 def read_settings(path: str | Path) -> FeatureSettings | None:
-    """Return the settings of a features file, or None for any other table.
+    """Return the settings of a features file or of a dataset of features, or None for any other table.
 
     Raises
     ------
     RowsError
         If the file cannot be read, or its settings are invalid.
     """
+    if is_feature_dataset(path):
+        return _settings(FeatureDataset.open(path).manifest.described, path)
     if Path(path).suffix.lower() != ".parquet" or not Path(path).is_file():
         return None
     try:
@@ -107,6 +114,13 @@ def read_settings(path: str | Path) -> FeatureSettings | None:
         return None
     try:
         described = parse_json(metadata[KEY])
+    except ValueError as error:
+        raise RowsError(f"{path}: its settings are invalid ({error}); extract the features again") from error
+    return _settings(described, path)
+
+
+def _settings(described: Any, path: str | Path) -> FeatureSettings:
+    try:
         return FeatureSettings(described["name"], FeatureExtractor.from_settings(described["features"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RowsError(f"{path}: its settings are invalid ({error}); extract the features again") from error

@@ -19,7 +19,9 @@ from fusionser.pipeline import (
     Place,
     Resources,
     analyse_augmented,
+    extract_dataset,
     extract_file,
+    is_features_file,
     prepare,
 )
 from fusionser.pipeline.protocol import choose_protocol
@@ -52,14 +54,15 @@ def extract(
     layout: str | None = None,
     resources: Resources = LOCAL,
 ) -> Extracted:
-    """Extract the features of all recordings into one Parquet file, which also holds the rows and the settings.
+    """Extract the features of all recordings into a Parquet file, which also holds the rows and the settings.
 
     Parameters
     ----------
     data : path, or sequence of paths
         Folders of recordings, or tables of rows.
     out : path
-        Features file to write (``.parquet``).
+        Features file to write (``.parquet``). Any other path or address is a folder for a dataset of many such parts,
+        which a stopped run resumes, and which new recordings are added to (`fusionser.pipeline.dataset_writer`).
     spec : PipelineSpec
         Specification of the features.
     corpus : str, optional
@@ -72,7 +75,8 @@ def extract(
     -------
     Extracted
     """
-    return extract_file(_places(data, corpus, layout), spec, out, resources=resources)
+    run = extract_file if is_features_file(out) else extract_dataset
+    return run(_places(data, corpus, layout), spec, out, resources=resources)
 
 
 def evaluate(

@@ -6,8 +6,11 @@
 """
 
 from fusionser.pipeline.build import build_estimator, build_pipeline, classifier_settings, configured_features
+from fusionser.pipeline.dataset_writer import extract_dataset
+from fusionser.pipeline.extract import Extracted, Wishes, extract_file, is_features_file
 from fusionser.pipeline.features import build_features, resolve
-from fusionser.pipeline.prepare import Extracted, Place, Prepared, analyse_augmented, extract_file, list_places, prepare
+from fusionser.pipeline.listing import list_places
+from fusionser.pipeline.prepare import Place, Prepared, analyse_augmented, prepare
 from fusionser.pipeline.protocol import choose_protocol
 from fusionser.pipeline.resources import Resources
 from fusionser.spec import Config, PipelineSpec, ProtocolSpec
@@ -20,6 +23,7 @@ __all__ = [
     "Prepared",
     "ProtocolSpec",
     "Resources",
+    "Wishes",
     "analyse_augmented",
     "build_estimator",
     "build_features",
@@ -27,7 +31,9 @@ __all__ = [
     "choose_protocol",
     "classifier_settings",
     "configured_features",
+    "extract_dataset",
     "extract_file",
+    "is_features_file",
     "list_places",
     "prepare",
     "resolve",

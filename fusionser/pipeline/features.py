@@ -16,7 +16,7 @@ from fusionser.features.store import read_settings
 from fusionser.names import DEFAULT_PRESET, GROUPS, WIDE, block_names
 from fusionser.registry import NETWORKS
 from fusionser.spec import FeaturesSpec, PipelineSpec
-from fusionser.tables import TABLE_SUFFIXES, column_names
+from fusionser.tables import column_names, is_table
 
 __all__ = ["Place", "build_features", "card_of", "resolve"]
 
@@ -80,7 +80,7 @@ def _columns(places: Sequence[Place], patterns: Sequence[str]) -> tuple[str, ...
         path = Path(place.path)
         if not path.exists():
             raise SettingsError(f"{path}: no such table")
-        if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+        if not is_table(path):
             raise SettingsError(
                 f"--columns names columns of tables, and {path} is no table; give a table of recordings with them"
             )
@@ -115,7 +115,7 @@ def _stored(places: Sequence[Place], wanted: FeaturesSpec) -> FeaturesSpec | Non
 def _refuse_unsettled(place: Place) -> None:
     """Refuse a table with columns of features whose settings are not in it: it is not known what they are."""
     path = Path(place.path)
-    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+    if not is_table(path):
         return
     columns = [name for name in column_names(path, place.columns) if "__" in name and name.split("__")[0] in BLOCKS]
     if columns:

@@ -1,6 +1,6 @@
 """Recordings, features, models and reports in object stores, on servers and in archives, by their addresses."""
 
-from fusionser.storage.addresses import address_of, known_protocols, redacted
+from fusionser.storage.addresses import address_of, in_address, known_protocols, redacted
 from fusionser.storage.copies import at_hand, fetched_ahead, fetching_ahead, local_copy
 from fusionser.storage.places import (
     called,
@@ -14,7 +14,7 @@ from fusionser.storage.places import (
     shown,
     write_back,
 )
-from fusionser.storage.transfers import content_mark, listed_state
+from fusionser.storage.transfers import content_mark, listed, listed_state, reading, remove, upload
 
 __all__ = [
     "address_of",
@@ -25,15 +25,20 @@ __all__ = [
     "elsewhere",
     "fetched_ahead",
     "fetching_ahead",
+    "in_address",
     "input_place",
     "known_protocols",
+    "listed",
     "listed_state",
     "local_copy",
     "output_file",
     "output_folder",
+    "reading",
     "recordings_below",
     "redacted",
+    "remove",
     "remove_below",
     "shown",
+    "upload",
     "write_back",
 ]

@@ -23,6 +23,8 @@ __all__ = [
 MOST_BYTES = 64 << 20
 """Largest file beside recordings, such as a list of labels, that is copied when a folder of recordings is named."""
 
+MANIFEST = "manifest.json"
+
 _PLACES: dict[Path, str] = {}
 """Addresses by the paths that stand for them."""
 
@@ -113,7 +115,11 @@ def input_place(place: str | Path) -> Path:
 
 
 def _copy_below(address: str, path: Path, *, only_small: bool) -> None:
-    for name, state in listed(address).items():
+    found = listed(address)
+    if MANIFEST in found:
+        # The parts of a dataset of features are read where they are.
+        found = {name: state for name, state in found.items() if not name.startswith("parts/")}
+    for name, state in found.items():
         audio = PurePosixPath(name).suffix.lower() in AUDIO_SUFFIXES
         if not audio and _is_below(path, name) and not (only_small and state.size > MOST_BYTES):
             download(in_address(address, name), path / name, state)

@@ -3,14 +3,14 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from fusionser.errors import StorageError
-from fusionser.storage.addresses import CALLS, filesystem, in_address, reaching, redacted
+from fusionser.storage.addresses import CALLS, address_of, filesystem, in_address, reaching, redacted
 
 __all__ = [
     "State",
@@ -19,6 +19,7 @@ __all__ = [
     "is_remote_folder",
     "listed",
     "listed_state",
+    "reading",
     "remove",
     "state_of",
     "upload",
@@ -240,3 +241,23 @@ def remove(address: str, names: list[str]) -> None:
         system, path = filesystem(one)
         with suppress(FileNotFoundError):
             _again(one, lambda system=system, path=path: system.rm_file(path))  # type: ignore[misc]
+
+
+@contextmanager
+def reading(place: str) -> Iterator[tuple[str, Any]]:
+    """Yield a path and the file system of pyarrow to read it by ranges, for a path or an address.
+
+    Raises
+    ------
+    StorageError
+        If the place cannot be reached.
+    """
+    import pyarrow.fs
+
+    address = address_of(place)
+    if address is None:
+        yield place, None
+        return
+    system, path = filesystem(address)
+    with reaching(address):
+        yield path, pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(system))

@@ -1,0 +1,150 @@
+"""Which parts a dataset of features has: those that are there and still right, and those to make."""
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet
+
+from fusionser.corpora.kept_notes import KEPT_KEY, unpacked_notes
+from fusionser.facts import Stamp
+from fusionser.feature_dataset import PARTS, part_place
+from fusionser.features import FeatureExtractor
+from fusionser.storage import (
+    address_of,
+    content_mark,
+    in_address,
+    listed,
+    reading,
+)
+
+__all__ = ["KEYS", "Plan", "Present", "Report", "entries", "part_names", "planned", "present_parts", "settings_digest"]
+
+ROWS_OF_A_PART = 500
+
+KEYS = b"fusionser-rows"
+"""Key of the metadata of a part: the keys of its rows, and of those that were set aside."""
+
+READERS = 16
+"""Parts whose metadata are read at the same time."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a job tells of a part that it wrote."""
+
+    rows: int
+    columns: list[str]
+    quarantine: list[dict[str, str]]
+    notes: list[Stamp]
+    computed: int
+
+
+@dataclass
+class Present:
+    """A part that is there already."""
+
+    keys: list[str]
+    report: Report
+
+
+@dataclass
+class Plan:
+    """Which parts a dataset has in the end, by name: those that are there, and the rows of those to make."""
+
+    kept: dict[str, Present] = field(default_factory=dict)
+    missing: dict[str, tuple[list[str], pd.DataFrame]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+
+
+def settings_digest(extractor: FeatureExtractor) -> str:
+    """Return a hash of the settings of all blocks, with which the names of parts begin."""
+    text = json.dumps([extractor.settings(), extractor.digests()], sort_keys=True)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def planned(rows: pd.DataFrame, present: Mapping[str, Present], settings: str) -> Plan:
+    """Keep the parts whose rows are all wanted, and divide the other rows into new parts."""
+    keys = _row_keys(rows)
+    places: dict[str, list[int]] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key, []).append(place)
+    plan, covered = Plan(), set[int]()
+    first: dict[str, int] = {}
+    for name, part in present.items():
+        wanted = [places[key][0] for key in part.keys if key in places]
+        if len(wanted) == len(part.keys) and wanted and not covered.intersection(wanted):
+            plan.kept[name] = part
+            covered.update(wanted)
+            first[name] = wanted[0]
+    left = [place for place in range(len(rows)) if place not in covered]
+    for start in range(0, len(left), ROWS_OF_A_PART):
+        group = left[start : start + ROWS_OF_A_PART]
+        own = [keys[place] for place in group]
+        name = _part_name(settings, own)
+        plan.missing[name] = (own, rows.iloc[group].reset_index(drop=True))
+        first[name] = group[0]
+    plan.order = sorted(first, key=first.__getitem__)
+    return plan
+
+
+def present_parts(target: str, settings: str) -> dict[str, Present]:
+    """Read what the parts of these settings say of themselves. One that is damaged is made anew."""
+    names = [name for name in part_names(target) if name.startswith(f"{settings}-")]
+    with ThreadPoolExecutor(READERS) as pool:
+        found = zip(names, pool.map(lambda name: _described(part_place(target, name)), names), strict=True)
+        return {name: present for name, present in found if present is not None}
+
+
+def part_names(target: str) -> list[str]:
+    """Return the names of the parts that are there, of any settings."""
+    if address_of(target):
+        return sorted(listed(in_address(target, PARTS)))
+    return sorted(path.name for path in entries(Path(target) / PARTS))
+
+
+def _described(place: str) -> Present | None:
+    try:
+        with reading(place) as (file, system):
+            described = pyarrow.parquet.ParquetFile(file, filesystem=system)
+            columns, rows = described.schema_arrow.names, described.metadata.num_rows
+            metadata = described.metadata.metadata or {}
+        keys = [str(key) for key in json.loads(metadata[KEYS])]
+        notes, quarantine = unpacked_notes(metadata[KEPT_KEY], place)
+    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException):
+        return None
+    return Present(keys, Report(rows, columns, quarantine, notes, 0))
+
+
+def _part_name(settings: str, keys: Sequence[str]) -> str:
+    return f"{settings}-{blake2b(' '.join(keys).encode(), digest_size=16).hexdigest()}.parquet"
+
+
+def _row_keys(rows: pd.DataFrame) -> list[str]:
+    """Return a hash of each row, and of what its recording is: its size and time here, or its mark elsewhere."""
+    states = {file: _state(file) for file in dict.fromkeys(map(str, rows["file"]))}
+    columns = [rows[name].tolist() for name in rows]
+    files = map(str, rows["file"])
+    return [
+        blake2b(repr((states[file], *values)).encode(), digest_size=8).hexdigest()
+        for file, values in zip(files, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def _state(file: str) -> str:
+    if address := address_of(file):
+        return content_mark(address) or ""
+    try:
+        status = Path(file).stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder and not hidden; nothing if there is no folder."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
