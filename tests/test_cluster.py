@@ -165,6 +165,17 @@ def test_a_scheduler_that_is_gone_is_a_sentence(tmp_path):
             process.wait()
 
 
+def test_a_worker_without_a_plugin_is_refused(client, tmp_path, monkeypatch):
+    installed = tmp_path / "fusionser_plugin_new-2.1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: fusionser-plugin-new\nVersion: 2.1\n")
+    (installed / "entry_points.txt").write_text("[fusionser.blocks]\nnew = fusionser_plugin_new:Block\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingsError, match=r"the worker tcp://.* has no fusionser-plugin-new, and this machine 2\.1"):
+        with on_cluster(client):
+            pass
+
+
 def test_a_worker_with_another_version_is_refused(client, monkeypatch):
     from fusionser.execution import dask_cluster
 

@@ -14,6 +14,7 @@ from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution.base import Executor, Lost
 from fusionser.isolation import is_isolated, isolated_decoding
 from fusionser.optional import optional_package
+from fusionser.origin import OWN
 
 __all__ = ["DaskCluster", "cluster_of"]
 
@@ -78,8 +79,8 @@ class DaskCluster(Executor):
             if other := [name for name in here if here[name] != there.get(name)]:
                 name = other[0]
                 raise SettingsError(
-                    f"the worker {address} has {name} {there.get(name) or 'not'}, and this machine {here[name]}; "
-                    "install the same versions, so that numbers do not depend on the machine"
+                    f"the worker {address} has {f'{name} {there[name]}' if name in there else f'no {name}'}, and this "
+                    f"machine {here[name]}; install the same versions, so that numbers do not depend on the machine"
                 )
 
     def run(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T | Lost]:
@@ -126,8 +127,11 @@ def _run(job: Callable[[Any], T], task: Any, isolated: bool) -> T:
 
 
 def environment() -> dict[str, str]:
-    """Return the versions of the packages that decide the numbers, on the machine where this runs."""
-    return {name: metadata.version(name) for name in PACKAGES}
+    """Return the versions of the packages that decide the numbers, plugins included, on the machine where this runs."""
+    offered = metadata.entry_points()
+    points = [point for group in offered.groups if group.startswith(f"{OWN}.") for point in offered.select(group=group)]
+    plugins = {point.dist.name for point in points if point.dist is not None}
+    return {name: metadata.version(name) for name in (*PACKAGES, *sorted(plugins - {OWN}))}
 
 
 def _started(count: int) -> Any:
