@@ -171,9 +171,9 @@ def test_a_worker_without_a_plugin_is_refused(client, tmp_path, monkeypatch):
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: fusionser-plugin-new\nVersion: 2.1\n")
     (installed / "entry_points.txt").write_text("[fusionser.blocks]\nnew = fusionser_plugin_new:Block\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(SettingsError, match=r"the worker tcp://.* has no fusionser-plugin-new, and this machine 2\.1"):
-        with on_cluster(client):
-            pass
+    refused = r"the worker tcp://.* has no fusionser-plugin-new, and this machine 2\.1"
+    with pytest.raises(SettingsError, match=refused), on_cluster(client):
+        pass
 
 
 def test_a_worker_with_another_version_is_refused(client, monkeypatch):
