@@ -17,6 +17,7 @@ import fsspec
 from object_store import SLOW_DOWN, answering, halving, object_store
 
 from fusionser import storage
+from fusionser.cache import Cache
 from fusionser.corpora import list_rows
 from fusionser.decoding import decode, duration_of
 from fusionser.errors import AudioError, SettingsError, StorageError
@@ -287,6 +288,17 @@ def test_a_cluster_of_two_processes_from_a_bucket_to_a_bucket(store, bucket, com
     run("predict", "s3://calls/m2.fusionser", "s3://calls/demo", "--out", "s3://calls/answers2.csv")
     bucket.invalidate_cache()
     assert len(pd.read_csv(bucket.open("calls/answers2.csv"))) == len(bucket.find("calls/demo"))
+
+
+def test_a_shared_cache_in_a_bucket(store, bucket, own_copies, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIONSER_SHARED_CACHE", "s3://calls/cache")
+    clips = [{"file": f"s3://{name}"} for name in sorted(bucket.find("calls/demo"))[:4]]
+    first = compute_clips(clips, {"zcr": ZeroCrossingRate()}, cache=Cache(tmp_path / "one"))
+    store.requests.clear()
+    second = compute_clips(clips, {"zcr": ZeroCrossingRate()}, cache=Cache(tmp_path / "two"))
+    assert (first.computed, second.computed) == (4, 0)
+    np.testing.assert_array_equal(second.stacked("zcr"), first.stacked("zcr"))
+    assert not [path for method, path in store.requests if method == "GET" and "/demo/" in path]
 
 
 def test_an_error_of_one_recording_calls_it_by_its_address(store, bucket, own_copies):

@@ -1,6 +1,8 @@
 """Run computations on many clips: known values come from the cache, the others are computed in processes."""
 
+import io
 import sqlite3
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from fusionser.execution import Executor, Lost, Processes, current_executor, exe
 from fusionser.features.clip import Clip, Computation
 from fusionser.memory import reused_memory
 from fusionser.rows import CHANNEL_COLUMN
+from fusionser.shared_cache import SharedCache
 from fusionser.storage import fetching_ahead
 from fusionser.waveform import holds_waveform
 
@@ -199,6 +202,7 @@ class _Store:
 
     def __init__(self, cache: Cache | None, rows: Mapping[int, Row], computations: Computations, device: str) -> None:
         self.cache: FeatureCache | None = None
+        self.shared = SharedCache.default()
         self.notice: str | None = None
         self.keys: dict[tuple[int, str], str] = {}
         self.rows = rows
@@ -233,12 +237,38 @@ class _Store:
         if self.cache is not None and self.keys:
             with self._stopping_at_errors(self.cache):
                 recalled = self.cache.get(self.keys.values())
+                recalled |= self._shared_values(recalled)
                 return {
                     place: recalled[key]
                     for place, key in self.keys.items()
                     if key in recalled and _fits(recalled[key].shape, self.shapes[place[1]])
                 }
         return {}
+
+    def _of_clips(self) -> dict[str, list[str]]:
+        """Return the keys of each clip by the name under which all its values are in the shared cache."""
+        clips: dict[int, list[str]] = {}
+        for (position, _), key in self.keys.items():
+            clips.setdefault(position, []).append(key)
+        return {blake2b(" ".join(keys).encode(), digest_size=16).hexdigest(): keys for keys in clips.values()}
+
+    def _shared_values(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what the shared cache has of clips that this machine does not know, and keep it here."""
+        if self.shared is None or self.cache is None:
+            return {}
+        wanted = {name: keys for name, keys in self._of_clips().items() if not known.keys() >= set(keys)}
+        found: dict[str, Array] = {}
+        for name, content in self.shared.get(wanted).items():
+            found |= _unpacked(content, wanted[name])
+        if found:
+            self.cache.put(found)
+        return found
+
+    def _share(self, kept: Mapping[str, Array]) -> None:
+        """Write the clips of which all values were computed to the shared cache."""
+        if self.shared is not None:
+            whole = {name: keys for name, keys in self._of_clips().items() if kept.keys() >= set(keys)}
+            self.shared.put({name: _packed([kept[key] for key in keys]) for name, keys in whole.items()})
 
     def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
         """Write computed values to the cache, but for those of files that were changed since they were hashed."""
@@ -252,6 +282,24 @@ class _Store:
             }
             with self._stopping_at_errors(self.cache):
                 self.cache.put(kept)
+            self._share(kept)
+
+
+def _packed(arrays: Sequence[Array]) -> bytes:
+    """Return arrays as the bytes of a NumPy archive."""
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    return buffer.getvalue()
+
+
+def _unpacked(content: bytes, keys: Sequence[str]) -> dict[str, Array]:
+    """Return the arrays of an archive by their keys; none if it is not what `_packed` gave."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays = [archive[f"arr_{place}"].astype(np.float32) for place in range(len(archive.files))]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return {}
+    return dict(zip(keys, arrays, strict=True)) if len(arrays) == len(keys) else {}
 
 
 def _shape(computation: Computation) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ from fusionser.features.clip import plain_value
 from fusionser.networks.layers import Network
 from fusionser.networks.weights import keep, pack_network, read_kept
 from fusionser.registry import code_origin
+from fusionser.shared_cache import SharedCache
 
 __all__ = ["checkpoint_path", "code_digest", "keep_network", "network_key", "recall_network"]
 
@@ -94,7 +95,7 @@ def recall_network(network: Network, kept: Path | None) -> History | None:
         Key in the folder of trained networks; None without a cache.
     """
     path = None if kept is None else kept.with_suffix(SUFFIX)
-    if path is None or not path.is_file():
+    if path is None or not (path.is_file() or _fetched(path)):
         return None
     try:
         tensors, metadata = read_kept(path)
@@ -116,6 +117,23 @@ def keep_network(network: Network, kept: Path | None, history: History) -> None:
         keep(content, kept.with_suffix(SUFFIX))
         kept.with_suffix(CHECKPOINT).unlink(missing_ok=True)
         _forget(kept.parent)
+    shared = SharedCache.default()
+    if shared is not None:
+        with suppress(FusionserError):
+            shared.put({kept.with_suffix(SUFFIX).name: content})
+
+
+def _fetched(path: Path) -> bool:
+    """Write a network that the shared cache has to the cache of this machine, if it has it."""
+    shared = SharedCache.default()
+    if shared is None:
+        return False
+    with suppress(OSError, FusionserError):
+        content = shared.get([path.name]).get(path.name)
+        if content is not None:
+            keep(content, path)
+            return True
+    return False
 
 
 def checkpoint_path(kept: Path | None) -> Path | None:

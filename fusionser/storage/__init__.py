@@ -14,7 +14,16 @@ from fusionser.storage.places import (
     shown,
     write_back,
 )
-from fusionser.storage.transfers import content_mark, listed, listed_state, reading, remove, upload
+from fusionser.storage.transfers import (
+    content_mark,
+    listed,
+    listed_state,
+    read_object,
+    reading,
+    remove,
+    upload,
+    write_object,
+)
 
 __all__ = [
     "address_of",
@@ -33,6 +42,7 @@ __all__ = [
     "local_copy",
     "output_file",
     "output_folder",
+    "read_object",
     "reading",
     "recordings_below",
     "redacted",
@@ -41,4 +51,5 @@ __all__ = [
     "shown",
     "upload",
     "write_back",
+    "write_object",
 ]

@@ -216,6 +216,22 @@ def check_writable(address: str) -> None:
     remove(beside, [""])
 
 
+def read_object(address: str) -> bytes:
+    """Return the content of an object; raise `FileNotFoundError` if there is none."""
+    system, path = filesystem(address)
+    content: bytes = _again(address, lambda: system.cat_file(path))
+    return content
+
+
+def write_object(address: str, content: bytes) -> None:
+    """Write an object; raise `StorageError` if that is not possible."""
+    system, path = filesystem(address)
+    try:
+        _again(address, lambda: system.pipe_file(path, content))
+    except (NotImplementedError, OSError, StorageError) as error:
+        raise StorageError(_refused(address, error)) from error
+
+
 def _refused(address: str, error: Exception) -> str:
     """Return why nothing can be written to a place."""
     why = {
