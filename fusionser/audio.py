@@ -228,5 +228,8 @@ def finish(resampled: Waveform, settings: ClipSettings, *, shortest: int = 1, na
         )
     if settings.denoise:
         kept = _denoise(kept)
-    lacking = (settings.samples or 0) - kept.size
-    return np.pad(kept, (0, lacking)) if lacking > 0 else kept[: settings.samples]
+    if kept.size >= (settings.samples or 0):
+        return kept[: settings.samples]
+    padded = np.zeros(settings.samples or 0, dtype=np.float32)
+    padded[: kept.size] = kept
+    return padded
