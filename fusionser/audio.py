@@ -93,8 +93,12 @@ class ClipSettings:
 
 
 def _trim(samples: Waveform) -> Waveform:
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, TRIM_FRAME // 2), TRIM_FRAME)[::TRIM_HOP]
-    power = np.square(np.sqrt(np.square(frames).mean(axis=1)))
+    padded = np.zeros(samples.size + TRIM_FRAME, dtype=np.float32)
+    padded[TRIM_FRAME // 2 : TRIM_FRAME // 2 + samples.size] = samples
+    # A frame is four parts, which overlapping frames share.
+    parts = np.square(padded[: padded.size // TRIM_HOP * TRIM_HOP].reshape(-1, TRIM_HOP)).sum(axis=1)
+    halves = parts[:-1] + parts[1:]
+    power = np.square(np.sqrt((halves[:-2] + halves[2:]) / TRIM_FRAME))
     audible = np.maximum(power, np.float32(1e-10))
     loud = np.flatnonzero(10.0 * np.log10(audible) - 10.0 * np.log10(audible.max()) > -TRIM_DECIBELS)
     return samples[loud[0] * TRIM_HOP : (loud[-1] + 1) * TRIM_HOP]
@@ -228,5 +232,8 @@ def finish(resampled: Waveform, settings: ClipSettings, *, shortest: int = 1, na
         )
     if settings.denoise:
         kept = _denoise(kept)
-    lacking = (settings.samples or 0) - kept.size
-    return np.pad(kept, (0, lacking)) if lacking > 0 else kept[: settings.samples]
+    if kept.size >= (settings.samples or 0):
+        return kept[: settings.samples]
+    padded = np.zeros(settings.samples or 0, dtype=np.float32)
+    padded[: kept.size] = kept
+    return padded

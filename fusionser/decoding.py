@@ -14,7 +14,8 @@ from fusionser.containers import is_chained, missing_part
 from fusionser.errors import AudioError
 from fusionser.foreign import damage, is_foreign
 from fusionser.isolation import ask_decoder, is_isolated
-from fusionser.opening import Sequential, opened, reason
+from fusionser.opening import Sound, opened, reason
+from fusionser.plain_wave import PlainWave
 from fusionser.samples import (
     END_TOLERANCE,
     SampleRange,
@@ -68,7 +69,7 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
         if accept_truncated:
             frames = _decodable(path)
         else:
-            check_whole(path)
+            check_whole(path, sound)
         if frames <= 0:
             raise AudioError(f"{path}: holds no samples")
         return frames / rate
@@ -91,8 +92,10 @@ def is_cut_off(file: str | Path, seconds: float) -> bool:
         return True
 
 
-def check_whole(file: str | Path) -> None:
+def check_whole(file: str | Path, sound: Sound) -> None:
     """Raise `AudioError` if a file, which was just opened, has more audio than is read, or less than it promises."""
+    if isinstance(sound, PlainWave):
+        return
     if is_chained(file):
         raise AudioError(
             f"{file}: a chain of Ogg streams, of which only the first is read; convert it to WAV or FLAC, or use "
@@ -209,7 +212,7 @@ def _reading(file: str | Path, start: float, end: float | None, channel: int | N
         rate, frames = int(sound.samplerate), max(int(sound.frames), 0)
         first = int(start * rate)
         if end is None:
-            check_whole(file)
+            check_whole(file, sound)
         count = max(frames - first, 0) if end is None else round(end * rate) - first
         check_length(count / rate, str(file))
         yield _Part(sound, str(file), start, end, channel, min(count, max(frames - first, 0)))
@@ -219,7 +222,7 @@ def _reading(file: str | Path, start: float, end: float | None, channel: int | N
 class _Part:
     """A part of an open recording, `count` frames long or what there is of them."""
 
-    sound: Sequential
+    sound: Sound
     name: str
     start: float
     end: float | None
@@ -279,7 +282,7 @@ class _Part:
             )
 
 
-def _blocks(sound: Sequential, count: int) -> Iterator[npt.NDArray[np.float32]]:
+def _blocks(sound: Sound, count: int) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the next `count` frames, or those that there are, as arrays of shape (n_channels, n_frames)."""
     while count > 0:
         block = sound.read(min(MIXED, count), dtype="float32", always_2d=True).T

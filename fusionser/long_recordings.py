@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fusionser.decoding import TRUNCATED_REMEDY, check_whole, decode, duration_of
 from fusionser.errors import AudioError
 from fusionser.isolation import is_isolated
-from fusionser.opening import Sequential, open_sound, reason
+from fusionser.opening import Sound, open_sound, reason
 from fusionser.quiet import quiet
 from fusionser.samples import END_TOLERANCE, Waveform, check_channels, check_samples, mix_down, one_channel
 from fusionser.storage import at_hand
@@ -72,7 +72,7 @@ def open_long(file: str | Path, end: float | None = None, channel: int | None = 
             sound = open_sound(path)
         with sound:
             if end is None:
-                check_whole(path)
+                check_whole(path, sound)
             seconds = _checked(sound.frames / sound.samplerate if end is None else end, str(path))
             yield LongRecording(
                 int(sound.samplerate), seconds, _pieces(sound, seconds, end is None, channel, str(path))
@@ -91,7 +91,7 @@ def _parts(file: str | Path, seconds: float, channel: int | None) -> Iterator[Wa
         yield decode(file, start, min(start + PART_SECONDS, seconds), channel)[0]
 
 
-def _pieces(sound: Sequential, seconds: float, whole: bool, channel: int | None, name: str) -> Iterator[Waveform]:
+def _pieces(sound: Sound, seconds: float, whole: bool, channel: int | None, name: str) -> Iterator[Waveform]:
     count, done, rate = round(seconds * sound.samplerate), 0, int(sound.samplerate)
     ranges = [_EMPTY_RANGE] * (sound.channels if channel is None else 1)
     mean_range = _EMPTY_RANGE
@@ -114,7 +114,7 @@ def _pieces(sound: Sequential, seconds: float, whole: bool, channel: int | None,
         check_channels(np.array(ranges, dtype=np.float32), np.array(mean_range, dtype=np.float32), name)
 
 
-def _read(sound: Sequential, count: int, name: str) -> npt.NDArray[np.float32]:
+def _read(sound: Sound, count: int, name: str) -> npt.NDArray[np.float32]:
     """Return the next frames of all channels, an array of shape (n_channels, n_frames)."""
     try:
         with quiet():

@@ -13,9 +13,10 @@ from fusionser.errors import AudioError
 from fusionser.files import wrong_name
 from fusionser.foreign import decoded_by_ffmpeg, is_foreign
 from fusionser.mpeg import with_length
+from fusionser.plain_wave import PlainWave, plain_wave
 from fusionser.quiet import quiet
 
-__all__ = ["Sequential", "open_sound", "opened", "reason"]
+__all__ = ["Sound", "open_sound", "opened", "reason"]
 
 
 class Sequential(soundfile.SoundFile):
@@ -34,8 +35,12 @@ class Sequential(soundfile.SoundFile):
         return bool(super().seekable()) and self.format != "MP3"
 
 
+Sound = Sequential | PlainWave
+"""An open recording."""
+
+
 @contextmanager
-def opened(file: str | Path) -> Iterator[Sequential]:
+def opened(file: str | Path) -> Iterator[Sound]:
     """Open a file, and keep from the terminal what libmpg123 says of damaged ones."""
     with quiet(), open_sound(file) as sound:
         yield sound
@@ -56,7 +61,7 @@ def reason(error: Exception) -> str:
     return text.replace("Unspecified internal error", "it is damaged")
 
 
-def open_sound(file: str | Path) -> Sequential:
+def open_sound(file: str | Path) -> Sound:
     """Open a recording; raise `AudioError` if that is not possible."""
     path = Path(file)
     if wrong := wrong_name(path):
@@ -66,6 +71,8 @@ def open_sound(file: str | Path) -> Sequential:
             raise AudioError(f"{file}: not a regular file; expected a recording such as a .wav or .flac")
         if path.stat().st_size == 0:
             raise AudioError(f"{file}: the file is empty (0 bytes)")
+        if (plain := plain_wave(path)) is not None:
+            return plain
         sound = Sequential(decoded_by_ffmpeg(path) if is_foreign(path) else _descriptor(path), closefd=True)
         stating = None
         if sound.frames == 0:

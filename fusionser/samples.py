@@ -1,5 +1,7 @@
 """Decoded samples: one channel of several, what no recording has, and a hash."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import xxhash
@@ -106,11 +108,13 @@ class SampleRange:
 
     def add(self, samples: Waveform) -> None:
         """Count one more block."""
-        finite = np.isfinite(samples)
-        if not finite.all():
-            self.not_finite += int((~finite).sum())
-        if samples.size:
-            self.low, self.high = min(self.low, samples.min()), max(self.high, samples.max())
+        if not samples.size:
+            return
+        low, high = samples.min(), samples.max()
+        # Samples that are not finite show in their range: NaN is both the lowest and the highest.
+        if not (math.isfinite(low) and math.isfinite(high)):
+            self.not_finite += int((~np.isfinite(samples)).sum())
+        self.low, self.high = min(self.low, low), max(self.high, high)
 
     @property
     def half(self) -> float:

@@ -60,7 +60,8 @@ def faulty(tmp_path, monkeypatch):
     isolation._stop()
     (tmp_path / "clips").mkdir()
     for name in ("crash", "good", "hang", "chatter", "write", "program"):
-        soundfile.write(tmp_path / "clips" / f"{name}.wav", NOISE, 16000)
+        # libsndfile does not read files of 16 bits.
+        soundfile.write(tmp_path / "clips" / f"{name}.wav", NOISE, 16000, subtype="PCM_24")
     yield tmp_path / "clips"
     isolation._stop()
 

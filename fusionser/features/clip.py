@@ -101,8 +101,8 @@ class Clip:
             yield rate, self._hashed(rate, blocks)
 
     def _hashed(self, rate: int, blocks: Iterator[Waveform]) -> Iterator[Waveform]:
-        """Pass blocks on, and keep their hash, so that they need not be decoded once more for it."""
-        if self._hash or self.augmented:
+        """Pass blocks on, and keep their hash, so that a file need not be decoded once more for it."""
+        if self._hash or self.augmented or self.in_memory:
             yield from blocks
             return
         made = Fingerprint(rate)
@@ -116,6 +116,8 @@ class Clip:
         """Hash of the decoded recording. An augmented copy has the hash of its original."""
         if self.augmented:
             return fingerprint(*read_row({**self.row, "augmentation": ""}))
+        if self.in_memory:
+            return fingerprint(*self.samples())
         if not self._hash:
             with self.blocks() as (_, blocks):
                 for _ in blocks:
@@ -139,11 +141,12 @@ class Clip:
     def spectrum(self, settings: ClipSettings, frames: FrameSettings) -> Spectrum:
         """Return the spectrum of the prepared waveform, shared by all features with the same settings."""
         key = (settings, frames)
-        if key not in self._spectra:
+        found = self._spectra.get(key)
+        if found is None:
             waveform = self.waveform(settings, frames.n_fft)
             check_cells(waveform.size, frames, self.name)
-            self._spectra[key] = Spectrum(waveform, frames)
-        return self._spectra[key]
+            found = self._spectra[key] = Spectrum(waveform, frames)
+        return found
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` returns, which is called once per key."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,20 @@ from fusionser.features.functionals import FUNCTIONALS, delta, summarise
 from fusionser.features.spectrum import FrameSettings, Spectrum
 
 __all__ = ["ClipParameters", "FrameFeature", "FrameParameters", "PartParameters", "accepted", "build_block"]
+
+
+PART = tuple(field.name for field in fields(ClipSettings))
+
+
+# Each block asks for its settings at each clip.
+@lru_cache(maxsize=64)
+def _clip_settings(*values: Any) -> ClipSettings:
+    return ClipSettings(**dict(zip(PART, values, strict=True)))
+
+
+@lru_cache(maxsize=64)
+def _frame_settings(sampling_rate: int, n_fft: int, hop_length: int) -> FrameSettings:
+    return FrameSettings(sampling_rate=sampling_rate, n_fft=n_fft, hop_length=hop_length)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -42,7 +57,7 @@ class PartParameters(Computation):
 
     def clip_settings(self) -> ClipSettings:
         """Return the checked settings of the clip."""
-        return ClipSettings(**{field.name: getattr(self, field.name) for field in fields(ClipSettings)})
+        return _clip_settings(*(getattr(self, name) for name in PART))
 
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is out of range."""
@@ -80,7 +95,7 @@ class FrameParameters(ClipParameters):
 
     def frame_settings(self) -> FrameSettings:
         """Return the checked settings of the frames."""
-        return FrameSettings(sampling_rate=self.sampling_rate, n_fft=self.n_fft, hop_length=self.hop_length)
+        return _frame_settings(self.sampling_rate, self.n_fft, self.hop_length)
 
     def spectrum(self, clip: Clip) -> Spectrum:
         """Return the spectrum of the clip with these settings."""

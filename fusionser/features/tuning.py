@@ -1,5 +1,7 @@
 """Estimate of the deviation of a recording from A440 tuning, from the peaks of its spectrum."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from fusionser.features.filters import A440_OCTAVES, Array, bin_frequencies
@@ -9,6 +11,7 @@ __all__ = ["estimate_tuning", "tuning_band", "tuning_of_band"]
 LOWEST, HIGHEST = 150.0, 4000.0
 QUIETEST = 0.1
 STEPS = 100
+EDGES = np.linspace(-0.5, 0.5, STEPS + 1)
 
 
 def estimate_tuning(power: Array, sampling_rate: int, n_fft: int, n_chroma: int = 12) -> float:
@@ -50,6 +53,7 @@ def _loudest(power: Array) -> Array:
     return np.vstack([halfway, power[32 * whole :]]).max(axis=0)
 
 
+@lru_cache(maxsize=16)
 def tuning_band(sampling_rate: int, n_fft: int) -> tuple[int, int]:
     """Return the first bin in which peaks are counted, and the bin after the last."""
     frequencies = bin_frequencies(sampling_rate, n_fft)
@@ -71,25 +75,26 @@ def tuning_of_band(near: Array, loudest: Array, low: int, sampling_rate: int, n_
     sampling_rate, n_fft, n_chroma : int
         As in `estimate_tuning`.
     """
-    audible = near * (near > QUIETEST * loudest)
-    peak = (audible[1:-1] > audible[:-2]) & (audible[1:-1] >= audible[2:])
-    bins, frames = np.divmod(np.flatnonzero(peak), peak.shape[1])
-    if not len(bins):
+    # Only loud bins are compared with their neighbours: one that is not loud is lower than all that are.
+    loud = np.flatnonzero(near[1:-1] > QUIETEST * loudest)
+    values, frames = near.ravel(), near.shape[1]
+    before, here, after = (values[loud + shift * frames] for shift in range(3))
+    peak = (here > before) & (here >= after)
+    if not peak.any():
         return 0.0
-    before, here, after = (near[bins + shift, frames] for shift in range(3))
+    bins, before, here, after = loud[peak] // frames + low, before[peak], here[peak], after[peak]
     # librosa's compiled code computes the sums in single and the quotient in double precision.
     curvature = (after + before).astype(np.float64) - 2.0 * here
     slope = (after - before).astype(np.float64) / 2.0
     inside = np.abs(slope) < np.abs(curvature)
-    offset = np.where(inside, -slope / np.where(inside, curvature, 1.0), 0.0).astype(np.float32)
-    pitches = ((bins + low + offset) * float(sampling_rate) / n_fft).astype(np.float32)
+    offset = np.divide(-slope, curvature, out=np.zeros_like(slope), where=inside).astype(np.float32)
     heights = here + np.float32(0.5) * ((after - before) / np.float32(2.0)) * offset
     ranked = np.sort(heights)
     median = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / np.float32(2)
-    loud = pitches[heights >= median]
-    distance = np.mod(n_chroma * np.log2(loud / A440_OCTAVES), 1.0)
+    high = heights >= median
+    pitches = ((bins[high] + offset[high]) * float(sampling_rate) / n_fft).astype(np.float32)
+    distance = np.mod(n_chroma * np.log2(pitches / A440_OCTAVES), 1.0)
     distance[distance >= 0.5] -= 1.0
-    edges = np.linspace(-0.5, 0.5, STEPS + 1)
     # The counts are those of np.histogram, which is slower.
-    counts = np.bincount(np.searchsorted(edges, distance, side="right") - 1)
-    return float(edges[np.argmax(counts)])
+    counts = np.bincount(np.searchsorted(EDGES, distance, side="right") - 1)
+    return float(EDGES[np.argmax(counts)])
