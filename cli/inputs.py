@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,7 @@ from fusionser.files import exists, is_folder, wrong_name
 from fusionser.folders import temporary_folder
 from fusionser.names import ONNX_SUFFIX
 from fusionser.rows import check_rows, load_rows, of_channel
-from fusionser.storage import address_of, called, input_place
+from fusionser.storage import address_of, called, input_place, suffix_of
 from fusionser.suffixes import AUDIO_SUFFIXES
 from fusionser.tables import TABLE_SUFFIXES, is_table, load_table, named_columns
 
@@ -189,7 +189,7 @@ def split_model(paths: list[str]) -> tuple[Path | None, list[str]]:
 def _on_this_machine(path: str) -> str:
     """Return the path of a copy of a folder, table or model that is elsewhere; recordings keep their addresses."""
     address = address_of(path)
-    if address is None or PurePosixPath(address.partition("::")[0]).suffix.lower() in AUDIO_SUFFIXES:
+    if address is None or suffix_of(address) in AUDIO_SUFFIXES:
         return address or path
     return str(input_place(address))
 

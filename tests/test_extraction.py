@@ -463,7 +463,7 @@ def test_numpy_values_are_parameters_too(clips):
 
 @pytest.fixture
 def in_parts_of_two(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("fusionser.pipeline.prepare"), "PART", 2)
+    monkeypatch.setattr(importlib.import_module("fusionser.pipeline.extract"), "PART", 2)
 
 
 def rows_table(folder, files, **columns):

@@ -131,7 +131,7 @@ MADE_OF = {
     ("evaluation/stamps.py", "f'shared-{kind}'"): {
         f"shared-{kind}" for kind in ("speakers", "sources", "audio", "statements")
     },
-    ("pipeline/prepare.py", "kind"): {
+    ("pipeline/listing.py", "kind"): {
         "doubled",
         "ignored",
         "labels-exact",

@@ -94,7 +94,7 @@ def planned(rows: pd.DataFrame, present: Mapping[str, Present], settings: str) -
 
 def present_parts(target: str, settings: str) -> dict[str, Present]:
     """Read what the parts of these settings say of themselves. One that is damaged is made anew."""
-    names = [name for name in part_names(target) if name.startswith(f"{settings}-")]
+    names = [name for name in part_names(target) if name[: len(settings)] == settings]
     with ThreadPoolExecutor(READERS) as pool:
         found = zip(names, pool.map(lambda name: _described(part_place(target, name)), names), strict=True)
         return {name: present for name, present in found if present is not None}
@@ -147,4 +147,4 @@ def _state(file: str) -> str:
 
 def entries(folder: Path) -> list[Path]:
     """Return what is in a folder and not hidden; nothing if there is no folder."""
-    return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    return [path for path in folder.iterdir() if path.name[0] != "."] if folder.is_dir() else []

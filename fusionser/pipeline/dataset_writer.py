@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -186,7 +186,7 @@ def _alone(resources: Resources) -> Resources:
 def _check_target(place: str | Path, target: str) -> None:
     """Raise `SettingsError` if a folder has other things in it than a dataset of features."""
     there = set(listed(target)) if address_of(target) else {path.name for path in entries(Path(target))}
-    own = {name for name in there if name.startswith(PARTS) or name == MANIFEST}
+    own = {name for name in there if PurePath(name).parts[0] in (PARTS, MANIFEST)}
     if there - own or (MANIFEST in there and not is_feature_dataset(output_file(place))):
         other = sorted(there - own) or [MANIFEST]
         raise SettingsError(

@@ -1,6 +1,6 @@
 """Recordings, features, models and reports in object stores, on servers and in archives, by their addresses."""
 
-from fusionser.storage.addresses import address_of, in_address, known_protocols, redacted
+from fusionser.storage.addresses import address_of, in_address, known_protocols, redacted, suffix_of
 from fusionser.storage.copies import at_hand, fetched_ahead, fetching_ahead, local_copy
 from fusionser.storage.places import (
     called,
@@ -49,6 +49,7 @@ __all__ = [
     "remove",
     "remove_below",
     "shown",
+    "suffix_of",
     "upload",
     "write_back",
     "write_object",

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fusionser.errors import SettingsError, StorageError
 
-__all__ = ["CALLS", "address_of", "filesystem", "in_address", "known_protocols", "reaching", "redacted"]
+__all__ = ["CALLS", "address_of", "filesystem", "in_address", "known_protocols", "reaching", "redacted", "suffix_of"]
 
 PROTOCOL = r"[a-z][a-z0-9+-]+"
 START = re.compile(rf"{PROTOCOL}(?::/|::{PROTOCOL}:/)")
@@ -73,6 +73,20 @@ def redacted(address: str) -> str:
     """
     shown = re.sub(r"://[^/\s]*@", "://***@", address)
     return re.sub(r"([?&][^=&\s]+)=[^&\s]*", r"\1=***", shown)
+
+
+def suffix_of(place: str | Path) -> str:
+    """Return the suffix of a path, or of the object that an address stands for, in small letters.
+
+    Examples
+    --------
+    >>> suffix_of("https://host/a.WAV?key=1"), suffix_of("zip://a.wav::s3://bucket/x.zip"), suffix_of("calls")
+    ('.wav', '.wav', '')
+    """
+    name = str(place)
+    if address_of(place) is not None:
+        name = name.partition("::")[0].partition("?")[0]
+    return PurePosixPath(name).suffix.lower()
 
 
 def in_address(address: str, name: str) -> str:

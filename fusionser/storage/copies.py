@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from fusionser.errors import AudioError, SettingsError
 from fusionser.folders import cache_folder, temporary_folder
-from fusionser.storage.addresses import address_of, redacted
+from fusionser.storage.addresses import address_of, redacted, suffix_of
 from fusionser.storage.transfers import State, download, state_of
 
 __all__ = ["LIMIT_VARIABLE", "at_hand", "fetched_ahead", "fetching_ahead", "local_copy"]
@@ -91,7 +91,7 @@ class _Copies:
 def _name(address: str, state: State) -> str:
     """Return the name of a copy: of the address and the mark of the object, with its suffix, in one of 256 folders."""
     digest = blake2b(f"{address}|{state.size}|{state.mark}".encode(), digest_size=16).hexdigest()
-    suffix = PurePosixPath(address.partition("::")[0].partition("?")[0]).suffix
+    suffix = suffix_of(address)
     return f"{digest[:2]}/{digest}{suffix if len(suffix) <= 8 else ''}"
 
 
