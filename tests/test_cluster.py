@@ -19,6 +19,7 @@ distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is 
 
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution import Lost, Processes, on_cluster, run_jobs
+from fusionser.execution.grouping import MOST_TASKS
 from fusionser.features import ZeroCrossingRate
 from fusionser.features.extraction import compute_clips
 
@@ -46,6 +47,23 @@ def test_answers_are_in_order_and_a_job_that_kills_its_worker_costs_itself_alone
         answers = list(executor.run(end_for, [(number, 4) for number in range(12)]))
     assert [one for one in answers if not isinstance(one, Lost)] == [*range(4), *range(5, 12)]
     assert isinstance(answers[4], Lost) and "its worker was ended" in answers[4].reason
+
+
+def test_tasks_are_read_a_few_groups_ahead_and_no_answer_is_missing(client):
+    read, answered = [], 0
+
+    def tasks():
+        for number in range(4000):
+            read.append(number)
+            yield number
+
+    with on_cluster(client) as executor:
+        for answer in executor.run(abs, tasks()):
+            assert answer == answered
+            answered += 1
+            # The group of the answer is taken, and begun are three for each of two workers.
+            assert len(read) - answered < MOST_TASKS * (1 + 3 * 2)
+    assert answered == len(read) == 4000
 
 
 def test_on_this_machine_a_job_that_ends_its_process_costs_itself_alone():
