@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -17,8 +19,11 @@ import pytest
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
+from distributed.comm import CommClosedError
+
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution import Lost, Processes, on_cluster, run_jobs
+from fusionser.execution.dask_cluster import DaskCluster
 from fusionser.execution.grouping import MOST_TASKS
 from fusionser.features import ZeroCrossingRate
 from fusionser.features.extraction import compute_clips
@@ -183,10 +188,23 @@ def test_a_scheduler_that_is_gone_is_a_sentence(tmp_path):
             process.wait()
 
 
+def test_a_connection_that_ends_is_the_same_sentence(client):
+    """Which of the two errors Dask raises depends on what it waits for at that moment."""
+    executor = DaskCluster(client)
+    for error in (distributed.client.FutureCancelledError("a", "scheduler-connection-lost"), CommClosedError("closed")):
+        future = SimpleNamespace(result=partial(raised, error))
+        with pytest.raises(FusionserError, match="is gone, or gave up the work; what was finished is kept"):
+            executor._answer(future)
+
+
+def raised(error):
+    raise error
+
+
 def test_a_worker_with_another_version_is_refused(client, monkeypatch):
     from fusionser.execution import dask_cluster
 
     # Only this machine's versions are changed.
     monkeypatch.setattr(dask_cluster.metadata, "version", lambda name: "1.0")
     with pytest.raises(SettingsError, match=r"has fusionser .*, and this machine 1\.0; install the same versions"):
-        dask_cluster.DaskCluster(client)
+        DaskCluster(client)

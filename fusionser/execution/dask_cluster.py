@@ -65,7 +65,8 @@ class DaskCluster(Executor):
     def workers(self) -> int:  # type: ignore[override]
         """Threads of all workers."""
         if time.monotonic() - self._looked > SECONDS_BETWEEN_LOOKS:
-            self._threads, self._looked = max(1, sum(self._client.nthreads().values())), time.monotonic()
+            with self._reached():
+                self._threads, self._looked = max(1, sum(self._client.nthreads().values())), time.monotonic()
         return self._threads
 
     def _check_workers(self) -> None:
@@ -125,12 +126,20 @@ class DaskCluster(Executor):
         return only
 
     def _answer(self, future: Any) -> Any:
+        with self._reached():
+            try:
+                return future.result()
+            except importlib.import_module("distributed").KilledWorker:
+                return Lost("its worker was ended several times, perhaps because the memory was full")
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Raise `FusionserError` if the scheduler cannot be reached any more."""
         distributed = importlib.import_module("distributed")
         try:
-            return future.result()
-        except distributed.KilledWorker:
-            return Lost("its worker was ended several times, perhaps because the memory was full")
-        except distributed.client.FutureCancelledError as error:
+            yield
+        # The second is an `OSError`, which would be taken for one of the file that is written.
+        except (distributed.client.FutureCancelledError, distributed.comm.CommClosedError) as error:
             raise FusionserError(
                 f"the scheduler {self._client.scheduler.address} is gone, or gave up the work; what was finished is "
                 "kept, so run the command again"
