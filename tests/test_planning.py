@@ -246,6 +246,28 @@ def test_rates_are_measured(demo_folder, tmp_path):
     assert read_rates(write_rates(rates, tmp_path / "mine.toml")) == rates
 
 
+def test_the_rates_of_a_cluster_from_two_sizes_of_groups():
+    """A row takes each process 10 µs, and a group 2, 4 and 6 ms; an answer has 50 bytes and four for each column."""
+    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    from benchmarks.scale.scheduler import cluster_rates
+
+    def point(rows, groups):
+        spent = {"scheduler": 0.002, "client": 0.004, "workers": 0.006}
+        return {
+            "rows": rows,
+            "groups": groups,
+            "columns": 198,
+            "processor": {name: 1e-5 * rows + group * groups for name, group in spent.items()},
+            "sent": {"client": 200 * rows, "workers": (50 + 4 * 198) * rows, "scheduler": 0},
+        }
+
+    rates = cluster_rates({"points": [point(480, 10), point(48_000, 100)], "alone": point(2400, 100)})
+    expected = {"task_bytes": 200, "answer_bytes": 50}
+    for name, group in (("scheduler", 0.002), ("asking", 0.004), ("worker", 0.006)):
+        expected |= {f"{name}_per_row": 1e-5, f"{name}_per_group": group}
+    assert rates == pytest.approx(expected)
+
+
 def test_nothing_to_measure(tmp_path):
     (tmp_path / "text.wav").write_text("no recording")
     with pytest.raises(SettingsError, match="there are no recordings to measure"):

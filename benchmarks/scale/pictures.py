@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS, save_figure
+from fusionser.reporting.planning import grouped
 
 __all__ = ["Lines", "bars", "lines"]
 
@@ -16,7 +17,7 @@ Lines = Mapping[str, Sequence[tuple[float, float]]]
 
 def bars(labels: Sequence[str], parts: Mapping[str, Sequence[float]], axis: str, path: Path) -> None:
     """Draw bars of parts that add up."""
-    picture = Figure(figsize=(8.0, 0.8 + 0.38 * len(labels)), layout="constrained")
+    picture = Figure(figsize=(8.0, 1.2 + 0.38 * len(labels)), layout="constrained")
     axes = picture.subplots()
     start = [0.0] * len(labels)
     for color, (name, values) in zip(COLORS, parts.items(), strict=False):
@@ -24,17 +25,17 @@ def bars(labels: Sequence[str], parts: Mapping[str, Sequence[float]], axis: str,
         start = [one + value for one, value in zip(start, values, strict=True)]
     axes.invert_yaxis()
     axes.set_xlabel(axis)
-    axes.legend()
     axes.grid(axis="x", alpha=0.3)
-    save_figure(picture, path)
+    _save(picture, axes, path)
 
 
 def lines(pairs: Sequence[tuple[str, Lines]], along: str, path: Path, *, logarithmic: bool = False) -> None:
     """Draw one picture for each pair of the vertical axis and its lines, side by side; the size is a logarithm."""
-    picture = Figure(figsize=(8.0, 3.4 if len(pairs) > 1 else 4.2), layout="constrained")
-    for axes, (axis, drawn) in zip(picture.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
+    picture = Figure(figsize=(8.0, 3.4 if len(pairs) > 1 else 4.4), layout="constrained")
+    every = picture.subplots(1, len(pairs), squeeze=False)[0]
+    for axes, (axis, drawn) in zip(every, pairs, strict=True):
         _draw(axes, axis, drawn, along, logarithmic=logarithmic)
-    save_figure(picture, path)
+    _save(picture, every[0], path)
 
 
 def _draw(axes: Axes, axis: str, drawn: Lines, along: str, *, logarithmic: bool) -> None:
@@ -45,7 +46,15 @@ def _draw(axes: Axes, axis: str, drawn: Lines, along: str, *, logarithmic: bool)
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=0)
+    sizes = sorted({size for points in drawn.values() for size, _ in points})
+    axes.set_xticks(sizes, [grouped(int(size)) for size in sizes])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel(along)
     axes.set_ylabel(axis)
-    axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
+
+
+def _save(picture: Figure, axes: Axes, path: Path) -> None:
+    """Save a picture with the legend of one of its axes below all of them."""
+    picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    save_figure(picture, path)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.__main__ import processor
 from benchmarks.scale.given import Given
 from benchmarks.scale.pictures import lines
 from benchmarks.scale.scheduler import cluster_rates
@@ -15,7 +16,7 @@ from benchmarks.scale.workers import CLUSTER as BY_CLUSTER
 from fusionser.corpora.audio_files import audio_files
 from fusionser.planning import Machines, Projection, Rates, Store, Work, project, write_rates
 from fusionser.planning.measuring import SECONDS, measure_rates
-from fusionser.planning.rates import CLUSTER, Asking, ClusterRates, Decoding, Recordings
+from fusionser.planning.rates import CLIPS, CLUSTER, Asking, ClusterRates, Decoding, Recordings
 from fusionser.reporting.planning import NAMES, PROJECTION_COLUMNS, grouped, limits, projection_row, title
 from fusionser.reporting.words import counted
 
@@ -44,7 +45,9 @@ def measure(given: Given) -> dict[str, Any]:
         measured={CLUSTER: {**scheduler["provenance"], "cores": os.cpu_count()}},
     )
     files = audio_files(given.ravdess).files
-    rates = measure_rates(files, base, seconds=SECONDS_IF_SMALL if given.small else SECONDS)
+    measured = measure_rates(files, base, seconds=SECONDS_IF_SMALL if given.small else SECONDS)
+    made = {**measured.measured[CLIPS], "command": "python -m benchmarks.scale rates", "processor": processor()}
+    rates = measured.model_copy(update={"measured": {**measured.measured, CLIPS: made}})
     write_rates(rates, given.rates)
     return {"rates": rates.model_dump(), "compared": _compared(parts["workers"]["figures"], rates)}
 
@@ -82,10 +85,11 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
             f"{one['projected']:.1f} s and {one['measured']:.1f} s with {counted(one['workers'], 'worker')}"
             for one in figures["compared"]
         )
-        + ".",
+        + ". The projection has cores of their own for the command and the scheduler, which share those of the "
+        "workers here.",
         "## What follows for many clips",
-        f"For {title(pictured)}, whose durations are in their table, at 10 Gbit/s for each machine. All that works at "
-        f"once is drawn against the number of machines; the highest line is the time. {' '.join(limits(pictured))}",
+        f"For {title(pictured)} and 10 Gbit/s, where a table has the durations. What works at once is drawn against "
+        f"the number of machines; the highest line is the time. {' '.join(limits(pictured))}",
         f"![hours of each resource against the number of machines, for {grouped(PICTURED)} clips: with more than "
         f"{pictured.useful_machines} machines, the longest is {NAMES[pictured.next_limit]}](plan.png)",
         "The same machines and other numbers of clips:",

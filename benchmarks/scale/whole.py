@@ -15,16 +15,21 @@ from fusionser.reporting.planning import duration, grouped, size
 WORKERS = 2
 BLOCKS = "zcr,rms"
 COUNTS, FEW = (10_000, 100_000, 1_000_000), (1_000, 5_000)
+MOST_SECONDS = 3600.0
+"""Numbers of rows that would take longer, by the number before, are left out."""
+
 PROCESSES = ("command", "scheduler", "workers")
 
 
 def measure(given: Given) -> dict[str, Any]:
-    """Return a point for each number of rows."""
-    return {
-        "workers": WORKERS,
-        "blocks": BLOCKS,
-        "points": [_point(given, count) for count in (FEW if given.small else COUNTS)],
-    }
+    """Return a point for each number of rows, up to those that take too long."""
+    points: list[dict[str, Any]] = []
+    counts = FEW if given.small else COUNTS
+    for count in counts:
+        if points and points[-1]["wall"] * count / points[-1]["rows"] > MOST_SECONDS:
+            break
+        points.append(_point(given, count))
+    return {"workers": WORKERS, "blocks": BLOCKS, "points": points, "left_out": list(counts[len(points) :])}
 
 
 def _point(given: Given, count: int) -> dict[str, Any]:
@@ -86,12 +91,17 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
         *(f"{name}, peak MiB" for name in PROCESSES), "table", "features",
     ]  # fmt: skip
     a_row = memory_of_a_row(figures)
+    left_out = [
+        f"{grouped(count)} rows were left out, since {grouped(last['rows'])} took {duration(last['wall'])}."
+        for count in figures["left_out"][:1]
+    ]
     return [
         "## The whole way",
         f"`fusionser extract` of a CSV table whose rows repeat EMO-DB's clips under other names, without their "
         f"durations, so that each row is listed, sent, analysed (`{figures['blocks']}`, which computes little) and "
         f"written, on a cluster with {figures['workers']} workers on this machine.",
         markdown_table(headings, rows, numbers=0),
+        *left_out,
         f"![processor time of a row, and peak memory, against rows: {last['mebibytes']['command']:.0f} MiB in the "
         f"command for {grouped(last['rows'])} rows](whole.png)",
         f"The command holds the table of rows, and each row raises its peak by {a_row / 1000:.1f} kB: by "

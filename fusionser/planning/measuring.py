@@ -1,5 +1,6 @@
 """What a clip takes on this machine, measured on some recordings in about a minute."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -105,7 +106,7 @@ def measure_rates(
         presets=rates,
         asking=Asking(listing=listing, memory=base.asking.memory),
         cluster=base.cluster,
-        measured={**base.measured, CLIPS: provenance()},
+        measured={**base.measured, CLIPS: {**provenance(), "cores": os.cpu_count()}},
     )
 
 

@@ -91,7 +91,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(90), duration(5400), duration(9000), duration(400000), duration(0.25)
-    ('90 s', '90 min', '2.5 h', '4.6 days', '0.25 s')
+    ('90 s', '90 min', '2.5 h', '4.63 days', '0.25 s')
     """
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
