@@ -65,13 +65,13 @@ def _measure(part: str, ravdess: Path, out: Path) -> None:
     plain = [figure.plain() for figure in figures]
     for one in plain:
         print(f"  {one['what']}: {one['value']:g} {one['unit']}")
-    made = {**provenance(), "command": f"python -m benchmarks {part}", "processor": _processor()}
+    made = {**provenance(), "command": f"python -m benchmarks {part}", "processor": processor()}
     (out / "figures").mkdir(parents=True, exist_ok=True)
     content = json.dumps({"part": part, "figures": plain, "seconds": seconds, "provenance": made}, indent=2)
     (out / "figures" / f"{part}.json").write_text(content + "\n")
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the processor's name, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

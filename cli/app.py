@@ -24,6 +24,7 @@ from .list import list_names
 from .listen import listen
 from .naming import NamingCommand
 from .option_groups import with_groups, with_option
+from .plan import plan
 from .predict import predict
 from .report import report
 from .reproduce import reproduce
@@ -60,6 +61,7 @@ for command in (
     serve,
     stress,
     audit,
+    plan,
     study,
     ablate,
     report,

@@ -1,5 +1,6 @@
 """The command ``fusionser extract``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,9 @@ def extract(places: Places, asked: Asked) -> None:
     asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
     resources = make_resources(asked.device, asked.run)
+    if not asked.run.cache:
+        # Nothing is computed twice here, and to hash recordings, this machine would read all of them.
+        resources = replace(resources, cache=False)
     run = extract_file if is_features_file(out) else extract_dataset
     extracted = extract_places(run, paired, config, given, resources, out, windows=_windows(asked))
     listed = out.with_suffix(".quarantine.csv")

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -17,8 +19,12 @@ import pytest
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
+from distributed.comm import CommClosedError
+
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution import Lost, Processes, on_cluster, run_jobs
+from fusionser.execution.dask_cluster import DaskCluster
+from fusionser.execution.grouping import MOST_TASKS
 from fusionser.features import ZeroCrossingRate
 from fusionser.features.extraction import compute_clips
 
@@ -46,6 +52,23 @@ def test_answers_are_in_order_and_a_job_that_kills_its_worker_costs_itself_alone
         answers = list(executor.run(end_for, [(number, 4) for number in range(12)]))
     assert [one for one in answers if not isinstance(one, Lost)] == [*range(4), *range(5, 12)]
     assert isinstance(answers[4], Lost) and "its worker was ended" in answers[4].reason
+
+
+def test_tasks_are_read_a_few_groups_ahead_and_no_answer_is_missing(client):
+    read, answered = [], 0
+
+    def tasks():
+        for number in range(4000):
+            read.append(number)
+            yield number
+
+    with on_cluster(client) as executor:
+        for answer in executor.run(abs, tasks()):
+            assert answer == answered
+            answered += 1
+            # The group of the answer is taken, and begun are three for each of two workers.
+            assert len(read) - answered < MOST_TASKS * (1 + 3 * 2)
+    assert answered == len(read) == 4000
 
 
 def test_on_this_machine_a_job_that_ends_its_process_costs_itself_alone():
@@ -176,10 +199,23 @@ def test_a_worker_without_a_plugin_is_refused(client, tmp_path, monkeypatch):
         pass
 
 
+def test_a_connection_that_ends_is_the_same_sentence(client):
+    """Which of the two errors Dask raises depends on what it waits for at that moment."""
+    executor = DaskCluster(client)
+    for error in (distributed.client.FutureCancelledError("a", "scheduler-connection-lost"), CommClosedError("closed")):
+        future = SimpleNamespace(result=partial(raised, error))
+        with pytest.raises(FusionserError, match="is gone, or gave up the work; what was finished is kept"):
+            executor._answer(future)
+
+
+def raised(error):
+    raise error
+
+
 def test_a_worker_with_another_version_is_refused(client, monkeypatch):
     from fusionser.execution import dask_cluster
 
     # Only this machine's versions are changed.
     monkeypatch.setattr(dask_cluster.metadata, "version", lambda name: "1.0")
     with pytest.raises(SettingsError, match=r"has fusionser .*, and this machine 1\.0; install the same versions"):
-        dask_cluster.DaskCluster(client)
+        DaskCluster(client)

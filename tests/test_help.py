@@ -61,6 +61,7 @@ OPTIONS = {
     "evaluate": {**TRAINING, "--importance": names.IMPORTANCE},
     "predict": {"--gender": names.GENDERS},
     "stress": {"--corpus": [*CORPORA, FOLDERS], "--conditions": CONDITIONS},
+    "plan": {"--preset": PRESETS},
     "study": {"--device": names.DEVICES},
     "reproduce": {"--device": names.DEVICES, "--precision": names.PRECISIONS},
     "ablate": {

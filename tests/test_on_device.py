@@ -6,8 +6,9 @@ import soundfile
 import torch
 from conftest import tone
 
-from fusionser.features import MFCC, Cache, Chroma, LogMelMap, MFCCMap, RawWaveform, extraction, fusionnet, wide
+from fusionser.features import MFCC, Cache, Chroma, LogMelMap, MFCCMap, RawWaveform, fusionnet, wide
 from fusionser.features.clip import Clip
+from fusionser.features.clip_batch import compute_one
 from fusionser.features.extraction import compute_clips
 from fusionser.features.on_device import SharedSpectrum, share_spectra
 
@@ -60,7 +61,7 @@ def test_a_clip_that_cannot_be_used_spoils_no_other(tmp_path, clips):
     blocks = {"mfcc": MFCC(), "chroma": Chroma()}
     made = [Clip(row) for row in rows]
     share_spectra(made, blocks, "cpu", n_jobs=2)
-    answers = [extraction._compute_one(clip, blocks, {}) for clip in made]
+    answers = [compute_one(clip, blocks, {}) for clip in made]
     assert "bad.wav" in answers[0] and "missing.wav" in answers[2]
     assert np.allclose(answers[1]["mfcc"], MFCC().compute(Clip(clips[0])), atol=2e-3)
 

@@ -4,14 +4,16 @@ import importlib
 import logging
 import signal
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from typing import Any, TypeVar
 
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution.base import Executor, Lost
+from fusionser.execution.grouping import Grouping, pickles
 from fusionser.isolation import is_isolated, isolated_decoding
 from fusionser.optional import optional_package
 from fusionser.origin import OWN
@@ -25,7 +27,10 @@ SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 120
 
 AHEAD = 3
-"""Tasks that are sent for each thread of the workers, so that none waits for the next one."""
+"""Groups of tasks that are sent for each thread of the workers, so that none waits for the next one."""
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How often the scheduler is asked for the number of threads."""
 
 PACKAGES = ("fusionser", "numpy", "scipy", "soundfile", "soxr", "torch", "scikit-learn")
 """Packages that decide the numbers, so that they must be the same on all machines."""
@@ -55,11 +60,15 @@ class DaskCluster(Executor):
     def __init__(self, client: Any) -> None:
         self._client = client
         self._check_workers()
+        self._threads, self._looked = 1, float("-inf")
 
     @property
     def workers(self) -> int:  # type: ignore[override]
         """Threads of all workers."""
-        return max(1, sum(self._client.nthreads().values()))
+        if time.monotonic() - self._looked > SECONDS_BETWEEN_LOOKS:
+            with self._reached():
+                self._threads, self._looked = max(1, sum(self._client.nthreads().values())), time.monotonic()
+        return self._threads
 
     def _check_workers(self) -> None:
         try:
@@ -87,30 +96,51 @@ class DaskCluster(Executor):
         """Yield what a job returns for each task, in their order; see `Executor.run`."""
         # A task that holds the job: what is only scattered is lost with its worker.
         shared = self._client.submit(_held, job, pure=False)
-        isolated, rest, begun = is_isolated(), iter(tasks), deque[tuple[Any, Any]]()
+        rest, grouping, begun = iter(tasks), Grouping(), deque[tuple[list[bytes], Any]]()
         try:
             while True:
-                while len(begun) < AHEAD * self.workers and (task := next(rest, END)) is not END:
-                    begun.append((task, self._client.submit(_run, shared, task, isolated, pure=False)))
+                while len(begun) < AHEAD * self.workers and (group := grouping.taken(rest, self.workers)):
+                    begun.append((group, self._sent(shared, group)))
                 if not begun:
                     return
-                task, future = begun.popleft()
+                group, future = begun.popleft()
                 answer = self._answer(future)
                 if isinstance(answer, Lost):
                     # Dask blames all that a worker held, so only what ends a worker alone is lost.
                     importlib.import_module("distributed").wait([one for _, one in begun])
-                    answer = self._answer(self._client.submit(_run, shared, task, isolated, pure=False))
-                yield answer
+                    yield from (self._alone(shared, task) for task in group)
+                else:
+                    seconds, answers = pickles().loads(answer)
+                    grouping.add(seconds, len(answers))
+                    yield from answers
         finally:
             self._client.cancel([shared, *(future for _, future in begun)])
 
+    def _sent(self, shared: Any, group: list[bytes]) -> Any:
+        return self._client.submit(_run, shared, group, is_isolated(), pure=False)
+
+    def _alone(self, shared: Any, task: bytes) -> Any:
+        answer = self._answer(self._sent(shared, [task]))
+        if isinstance(answer, Lost):
+            return answer
+        _, (only,) = pickles().loads(answer)
+        return only
+
     def _answer(self, future: Any) -> Any:
+        with self._reached():
+            try:
+                return future.result()
+            except importlib.import_module("distributed").KilledWorker:
+                return Lost("its worker was ended several times, perhaps because the memory was full")
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Raise `FusionserError` if the scheduler cannot be reached any more."""
         distributed = importlib.import_module("distributed")
         try:
-            return future.result()
-        except distributed.KilledWorker:
-            return Lost("its worker was ended several times, perhaps because the memory was full")
-        except distributed.client.FutureCancelledError as error:
+            yield
+        # The second is an `OSError`, which would be taken for one of the file that is written.
+        except (distributed.client.FutureCancelledError, distributed.comm.CommClosedError) as error:
             raise FusionserError(
                 f"the scheduler {self._client.scheduler.address} is gone, or gave up the work; what was finished is "
                 "kept, so run the command again"
@@ -121,9 +151,16 @@ def _held(job: Callable[[Any], T]) -> Callable[[Any], T]:
     return job
 
 
-def _run(job: Callable[[Any], T], task: Any, isolated: bool) -> T:
+def _run(job: Callable[[Any], T], group: Sequence[bytes], isolated: bool) -> bytes:
+    """Run a job for tasks of a group; return the seconds and the answers.
+
+    Dask would send each array in an answer as a frame of its own, which takes it longer than what many tasks take.
+    """
+    began = time.perf_counter()
     with isolated_decoding() if isolated and not is_isolated() else nullcontext():
-        return job(task)
+        answers = [job(pickles().loads(task)) for task in group]
+    content: bytes = pickles().dumps((time.perf_counter() - began, answers))
+    return content
 
 
 def environment() -> dict[str, str]:

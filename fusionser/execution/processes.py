@@ -21,6 +21,12 @@ __all__ = ["Processes"]
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LOOKS = 1.0
+
+AHEAD = 64
+"""Tasks for each process that may be begun before the first of their answers is taken."""
+
+END = object()
+
 WARNINGS = "PYTHONWARNINGS"
 
 STARTED_WITH = {
@@ -56,18 +62,16 @@ class Processes(Executor):
         if self.workers == 1:
             yield from map(job, tasks)
             return
-        rest, begun = iter(tasks), deque[Any]()
-        while True:
+        begun = _Begun(iter(tasks), most=AHEAD * self.workers)
+        while begun.go_on():
             try:
-                for answer in self._parallel(job, _remembered(rest, begun)):
-                    begun.popleft()
+                for answer in self._parallel(job, begun):
+                    begun.tasks.popleft()
                     yield answer
             except BrokenProcessPool:
                 # It is not known whose end it was, so those that were begun are run one by one.
-                while begun:
-                    yield self._alone(job, begun.popleft())
-            else:
-                return
+                while begun.tasks:
+                    yield self._alone(job, begun.tasks.popleft())
 
     def _parallel(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
         own = isinstance(get_active_backend()[0], LokyBackend)
@@ -84,11 +88,42 @@ class Processes(Executor):
             return Lost("its process was ended, perhaps because the memory was full")
 
 
-def _remembered(tasks: Iterator[Any], begun: deque[Any]) -> Iterator[Any]:
-    """Yield tasks, and remember them in their order."""
-    for task in tasks:
-        begun.append(task)
-        yield task
+class _Begun:
+    """Tasks that are begun, in their order, as an iterator of the next ones.
+
+    joblib reads tasks as fast as its processes answer, and keeps the answers, however slowly these are taken. So there
+    is an end of the tasks when too many are begun; after it, `go_on` tells whether there are more.
+    """
+
+    def __init__(self, rest: Iterator[Any], most: int) -> None:
+        self.tasks = deque[Any]()
+        self._rest, self._most = rest, most
+        self._next: Any = None
+        self._error: Exception | None = None
+
+    def go_on(self) -> bool:
+        """Return whether there is another task; raise what reading the tasks raised."""
+        if self._error is None:
+            self._next = self._read()
+        if self._error is not None:
+            raise self._error
+        return self._next is not END
+
+    def __iter__(self) -> Iterator[Any]:
+        while self._next is not END:
+            self.tasks.append(self._next)
+            yield self._next
+            if len(self.tasks) >= self._most:
+                return
+            self._next = self._read()
+
+    def _read(self) -> Any:
+        try:
+            return next(self._rest, END)
+        except Exception as error:
+            # joblib reads in a thread of its own, where an error would be lost.
+            self._error = error
+            return END
 
 
 @contextmanager

@@ -1,46 +1,29 @@
 """Run computations on many clips: known values come from the cache, the others are computed in processes."""
 
-import io
-import sqlite3
-import zipfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from hashlib import blake2b
-from importlib import metadata
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
-from fusionser.augmentation.waveforms import made_by
-from fusionser.cache import Cache, FeatureCache
-from fusionser.checks import channel_number, check_jobs
-from fusionser.errors import AudioError, SettingsError
+from fusionser.cache import Cache
+from fusionser.checks import check_jobs
+from fusionser.errors import AudioError
 from fusionser.execution import Executor, Lost, Processes, current_executor, executor_of
-from fusionser.features.clip import Clip, Computation
-from fusionser.memory import reused_memory
-from fusionser.rows import CHANNEL_COLUMN
-from fusionser.shared_cache import SharedCache
-from fusionser.storage import fetching_ahead
-from fusionser.waveform import holds_waveform
+from fusionser.features.cached_values import CachedValues
+from fusionser.features.clip import Computation
+from fusionser.features.clip_batch import CPU, FINGERPRINT, Answer, Array, Computations, Row, compute_named
 
-__all__ = ["Extraction", "Progress", "compute_clips"]
+__all__ = ["Extraction", "Progress", "compute_clips", "compute_parts"]
 
-Array = npt.NDArray[np.float32]
-Row = Mapping[str, Any]
-Computations = Mapping[str, Computation]
-Answer = dict[str, Array] | str
-"""The values of a clip by computation, or the reason why it cannot be used."""
 Progress = Callable[[int, int], None]
 """Called with the number of clips done and the total number."""
 
-CPU = "cpu"
 BATCH = 24
 DEVICE_BATCH = 96
-FINGERPRINT, FINGERPRINT_SHAPE = "fingerprint", (16,)
 WORTH_A_PROCESS = 48
 
 
@@ -86,249 +69,47 @@ class Extraction:
                 self.arrays[name][position] = value
 
 
-def _compute_one(clip: Clip, computations: Computations, ready: Mapping[str, Array | AudioError]) -> Answer:
-    """Return the values of a clip. Values in `ready` were computed in a batch."""
-    values: dict[str, Array] = {}
-    try:
-        for name, computation in computations.items():
-            value = ready[name] if name in ready else computation.compute(clip)
-            if isinstance(value, AudioError):
-                raise value
-            values[name] = np.asarray(value, dtype=np.float32)
-        if not clip.in_memory and any(item.uses_audio for item in computations.values()):
-            values[FINGERPRINT] = np.frombuffer(bytes.fromhex(clip.fingerprint), dtype=np.uint8).astype(np.float32)
-    except AudioError as error:
-        return str(error)
-    except MemoryError:
-        return str(_too_large(clip))
-    # One check of all values is faster.
-    if not np.isfinite(np.concatenate([value.ravel() for value in values.values()])).all():
-        name = next(name for name, value in values.items() if not np.isfinite(value).all())
-        return f"{clip.name}: the features '{name}' are not finite numbers for this clip"
-    return values
+@dataclass(frozen=True)
+class _Batch:
+    """Clips of a part that are computed together."""
 
+    part: "_Part"
+    names: Sequence[str]
+    positions: Sequence[int]
 
-def _too_large(clip: Clip) -> AudioError:
-    return AudioError(f"{clip.name}: its analysis takes more memory than there is; cut it into utterances")
-
-
-def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> list[Array | AudioError]:
-    """Compute many clips in one call. A clip that cannot be used gets its error instead of values."""
-    try:
-        values = computation.compute_batch(clips, device)
-    except AudioError as error:
-        if len(clips) == 1:
-            return [error]
-        return [value for clip in clips for value in _at_once(computation, [clip], device)]
-    except MemoryError:
-        if len(clips) == 1:
-            return [_too_large(clips[0])]
-        return [value for clip in clips for value in _at_once(computation, [clip], device)]
-    if len(values) != len(clips):
-        raise SettingsError(
-            f"compute_batch of '{computation.kind}' gave {len(values)} arrays for {len(clips)} clips; expected one each"
-        )
-    return list(values)
-
-
-@lru_cache(maxsize=1)
-def _linear_algebra() -> ThreadpoolController:
-    """Return what sets the threads of the libraries that are loaded when clips are first analysed."""
-    return ThreadpoolController().select(user_api="blas")
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which matrix products have one thread; with another number, they have other last digits."""
-    libraries = _linear_algebra()
-    if all(library.num_threads == 1 for library in libraries.lib_controllers):
-        return nullcontext()
-    return libraries.limit(limits=1)
-
-
-def _compute_batch(
-    rows: list[Row], computations: Computations, device: str = CPU, jobs: int | None = None
-) -> list[Answer]:
-    with fetching_ahead(str(row["file"]) for row in rows if "file" in row):
-        return _analysed([Clip(row) for row in rows], computations, device, jobs)
-
-
-def _analysed(clips: list[Clip], computations: Computations, device: str, jobs: int | None) -> list[Answer]:
-    if device != CPU:
-        from fusionser.features.on_device import share_spectra
-
-        share_spectra(clips, computations, device, jobs)
-    ready: list[dict[str, Array | AudioError]] = [{} for _ in clips]
-    # A single clip has no memory to reuse.
-    with reused_memory() if len(clips) > 1 else nullcontext(), _one_thread():
-        for name, computation in computations.items():
-            # The other computations run clip by clip, so that they share each clip's spectrum.
-            if type(computation).compute_batch is not Computation.compute_batch:
-                for values, value in zip(ready, _at_once(computation, clips, device), strict=True):
-                    values[name] = value
-        # A clip that is done is not kept, or a batch of long recordings would fill the memory.
-        return [_compute_one(clips.pop(0), computations, values) for values in ready]
-
-
-def _batches(
-    rows: Sequence[Row], positions: Sequence[int], computations: Computations, jobs: int | None, device: str
-) -> Iterable[tuple[Sequence[int], list[Answer]]]:
-    check_jobs(jobs)
-    size = BATCH if device == CPU else DEVICE_BATCH
-    groups = [positions[first : first + size] for first in range(0, len(positions), size)]
-    batches = ([rows[position] for position in group] for group in groups)
-    here = device != CPU or (current_executor() is None and len(positions) < WORTH_A_PROCESS)
-    executor = Processes(1) if here else executor_of(jobs)
-    job = partial(_compute_batch, computations=computations, device=device, jobs=jobs)
-    return zip(groups, _kept_going(executor, job, list(batches)), strict=True)
+    @property
+    def rows(self) -> list[Row]:
+        return [self.part.rows[position] for position in self.positions]
 
 
 def _kept_going(
-    executor: Executor, job: Callable[[list[Row]], list[Answer]], batches: Sequence[list[Row]]
-) -> Iterator[list[Answer]]:
-    """Yield the answers of batches. A clip that ends its process, with others and alone, gets the reason."""
-    for batch, answers in zip(batches, executor.run(job, batches), strict=True):
+    executor: Executor, job: Callable[[Any], list[Answer]], batches: Iterable[_Batch]
+) -> Iterator[tuple[_Batch, list[Answer]]]:
+    """Yield batches with their answers. A clip that ends its process, with others and alone, gets the reason."""
+    begun = deque[_Batch]()
+
+    def tasks() -> Iterator[tuple[list[Row], Sequence[str]]]:
+        for batch in batches:
+            begun.append(batch)
+            yield batch.rows, batch.names
+
+    for answers in executor.run(job, tasks()):
+        batch = begun.popleft()
         if isinstance(answers, Lost):
-            alone = executor.run(job, [[row] for row in batch])
-            yield [
-                f"{row.get('file', 'a waveform')}: {one.reason}, with other recordings and alone; convert it to WAV or "
-                "FLAC, cut it into utterances, or leave it out"
-                if isinstance(one, Lost)
-                else one[0]
-                for row, one in zip(batch, alone, strict=True)
-            ]
+            rows = batch.rows
+            alone = executor.run(job, [([row], batch.names) for row in rows])
+            yield (
+                batch,
+                [
+                    f"{row.get('file', 'a waveform')}: {one.reason}, with other recordings and alone; convert it to "
+                    "WAV or FLAC, cut it into utterances, or leave it out"
+                    if isinstance(one, Lost)
+                    else one[0]
+                    for row, one in zip(rows, alone, strict=True)
+                ],
+            )
         else:
-            yield answers
-
-
-@lru_cache(maxsize=1)
-def _library_versions() -> str:
-    """Return the versions of the libraries that decide the cached numbers."""
-    return " ".join(f"{name}={metadata.version(name)}" for name in ("numpy", "scipy", "soundfile", "soxr"))
-
-
-class _Store:
-    """The cache during one run: the keys of the run's rows, and a notice once the cache has failed."""
-
-    def __init__(self, cache: Cache | None, rows: Mapping[int, Row], computations: Computations, device: str) -> None:
-        self.cache: FeatureCache | None = None
-        self.shared = SharedCache.default()
-        self.notice: str | None = None
-        self.keys: dict[tuple[int, str], str] = {}
-        self.rows = rows
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        if cache is None:
-            return
-        # The last digits depend on the device.
-        versions = _library_versions() + ("" if device == CPU else f" torch={metadata.version('torch')} on {device}")
-        digests = {name: f"{item.digest()}|{versions}" for name, item in computations.items() if item.uses_audio}
-        if not digests or not rows:
-            return
-        digests[FINGERPRINT] = f"{FINGERPRINT} by xxh3_128"
-        self.shapes = {name: _shape(item) for name, item in computations.items()} | {FINGERPRINT: FINGERPRINT_SHAPE}
-        self.cache = cache.features()
-        with self._stopping_at_errors(self.cache):
-            files = self.cache.file_digests(str(row["file"]) for row in rows.values() if not holds_waveform(row))
-            for position, row in rows.items():
-                if not holds_waveform(row) and row["file"] in files:
-                    clip = _described(row, files[row["file"]])
-                    for name, digest in digests.items():
-                        self.keys[position, name] = blake2b(f"{clip}|{digest}".encode(), digest_size=16).hexdigest()
-
-    @contextmanager
-    def _stopping_at_errors(self, cache: FeatureCache) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            self.notice = f"the feature cache {cache.path} cannot be read or written ({error}); continued without it"
-
-    def recall(self) -> dict[tuple[int, str], Array]:
-        """Return the cached values by the position of the clip and the name of the computation."""
-        if self.cache is not None and self.keys:
-            with self._stopping_at_errors(self.cache):
-                recalled = self.cache.get(self.keys.values())
-                recalled |= self._shared_values(recalled)
-                return {
-                    place: recalled[key]
-                    for place, key in self.keys.items()
-                    if key in recalled and _fits(recalled[key].shape, self.shapes[place[1]])
-                }
-        return {}
-
-    def _of_clips(self) -> dict[str, list[str]]:
-        """Return the keys of each clip by the name under which all its values are in the shared cache."""
-        clips: dict[int, list[str]] = {}
-        for (position, _), key in self.keys.items():
-            clips.setdefault(position, []).append(key)
-        return {blake2b(" ".join(keys).encode(), digest_size=16).hexdigest(): keys for keys in clips.values()}
-
-    def _shared_values(self, known: Mapping[str, Array]) -> dict[str, Array]:
-        """Return what the shared cache has of clips that this machine does not know, and keep it here."""
-        if self.shared is None or self.cache is None:
-            return {}
-        wanted = {name: keys for name, keys in self._of_clips().items() if not known.keys() >= set(keys)}
-        found: dict[str, Array] = {}
-        for name, content in self.shared.get(wanted).items():
-            found |= _unpacked(content, wanted[name])
-        if found:
-            self.cache.put(found)
-        return found
-
-    def _share(self, kept: Mapping[str, Array]) -> None:
-        """Write the clips of which all values were computed to the shared cache."""
-        if self.shared is not None:
-            whole = {name: keys for name, keys in self._of_clips().items() if kept.keys() >= set(keys)}
-            self.shared.put({name: _packed([kept[key] for key in keys]) for name, keys in whole.items()})
-
-    def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
-        """Write computed values to the cache, but for those of files that were changed since they were hashed."""
-        if self.cache is not None and not self.notice:
-            files = {str(self.rows[place[0]]["file"]) for place in computed if place in self.keys}
-            same = {file for file in files if self.cache.unchanged(file)}
-            kept = {
-                self.keys[place]: value
-                for place, value in computed.items()
-                if place in self.keys and str(self.rows[place[0]]["file"]) in same
-            }
-            with self._stopping_at_errors(self.cache):
-                self.cache.put(kept)
-            self._share(kept)
-
-
-def _packed(arrays: Sequence[Array]) -> bytes:
-    """Return arrays as the bytes of a NumPy archive."""
-    buffer = io.BytesIO()
-    np.savez(buffer, *arrays)
-    return buffer.getvalue()
-
-
-def _unpacked(content: bytes, keys: Sequence[str]) -> dict[str, Array]:
-    """Return the arrays of an archive by their keys; none if it is not what `_packed` gave."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = [archive[f"arr_{place}"].astype(np.float32) for place in range(len(archive.files))]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return {}
-    return dict(zip(keys, arrays, strict=True)) if len(arrays) == len(keys) else {}
-
-
-def _shape(computation: Computation) -> tuple[int, ...]:
-    """Return the shape of what a computation gives for a clip: that of a front end, or one number per column."""
-    shape = getattr(computation, "array_shape", None)
-    return tuple(shape()) if shape is not None else (len(computation.names()),)
-
-
-def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Return whether an array has the shape of a computation; -1 is an axis of any length."""
-    return len(shape) == len(wanted) and all(size in (one, -1) for one, size in zip(shape, wanted, strict=True))
-
-
-def _described(row: Row, file_digest: str) -> str:
-    """Return the part of a cache key that identifies a clip."""
-    text = row.get("augmentation")
-    copied = f"{text}|{made_by(text)}" if isinstance(text, str) and text else ""
-    channel = channel_number(row.get(CHANNEL_COLUMN))
-    used = "" if channel is None else f"|channel {channel}"
-    return f"{file_digest}|{row.get('start')}|{row.get('end')}|{copied}{used}"
+            yield batch, answers
 
 
 def compute_clips(
@@ -374,38 +155,162 @@ def compute_clips(
     AudioError
         With `strict`, for the first clip that cannot be used.
     """
-    result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
-    values = [dict(row) for row in held or [{}] * len(rows)]
-    unknown = {place: rows[place] for place, known in enumerate(values) if not computations.keys() <= known.keys()}
-    store = _Store(cache, unknown, computations, device)
-    for (place, name), value in store.recall().items():
-        values[place].setdefault(name, value)
-    for place, known in enumerate(values):
-        result.record(place, known)
-    pending = _missing(values, computations)
-    done, total = 0, sum(map(len, pending.values()))
-    result.computed = sum(
-        len(positions) for names, positions in pending.items() if any(computations[name].uses_audio for name in names)
-    )
-    for names, positions in pending.items():
-        wanted = {name: computations[name] for name in names}
-        for group, answers in _batches(rows, positions, wanted, n_jobs, device):
-            computed: dict[tuple[int, str], Array] = {}
-            for position, answer in zip(group, answers, strict=True):
-                if isinstance(answer, str):
-                    if strict:
-                        raise AudioError(answer)
-                    result.failures[position] = answer
-                else:
-                    computed |= {(position, name): value for name, value in answer.items()}
-                    result.record(position, answer)
-            store.keep(computed)
-            done += len(group)
-            if progress:
-                progress(done, total)
-    if store.notice:
-        result.notices.append(store.notice)
+
+    def report(part: _Part) -> None:
+        if progress:
+            progress(part.done, part.total)
+
+    run = _Run(computations, len(rows), device, n_jobs, strict, report)
+    (result,) = run.completed(iter([_Part(rows, held, computations, cache, device)]))
     return result
+
+
+def compute_parts(
+    parts: Iterable[tuple[Sequence[Row], Sequence[Mapping[str, Array]] | None]],
+    computations: Mapping[str, Computation],
+    *,
+    count: int,
+    cache: Cache | None = None,
+    n_jobs: int | None = None,
+    device: str = CPU,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Iterator[Extraction]:
+    """Run computations on many clips part by part, as `compute_clips` does, and begin a part before the last is done.
+
+    Parameters
+    ----------
+    parts : iterable of (rows, held)
+        As in `compute_clips`. They are read when there is a place to compute them.
+    computations : mapping of str to Computation
+        By name.
+    count : int
+        The number of rows of all parts.
+    cache, n_jobs, device, strict
+        As in `compute_clips`.
+    progress : callable, optional
+        Called after each batch with the number of clips of all parts that are known, and `count`.
+
+    Yields
+    ------
+    Extraction
+        One for each part, in their order.
+    """
+    known = 0
+
+    def report(part: _Part) -> None:
+        if progress:
+            progress(known + len(part.rows) - part.total + part.done, count)
+
+    run = _Run(computations, count, device, n_jobs, strict, report)
+    for result in run.completed(_Part(rows, held, computations, cache, device) for rows, held in parts):
+        known += len(result.fingerprints)
+        yield result
+
+
+def _place(count: int, jobs: int | None, device: str) -> Executor:
+    """Return where so many clips are computed."""
+    check_jobs(jobs)
+    here = device != CPU or (current_executor() is None and count < WORTH_A_PROCESS)
+    return Processes(1) if here else executor_of(jobs)
+
+
+class _Part:
+    """Clips, what is known of them, and the batches of what is missing."""
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        held: Sequence[Mapping[str, Array]] | None,
+        computations: Computations,
+        cache: Cache | None,
+        device: str,
+    ) -> None:
+        self.rows = rows
+        self.result = Extraction(
+            arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows)
+        )
+        values = [dict(row) for row in held or [{}] * len(rows)]
+        unknown = {place: rows[place] for place, known in enumerate(values) if not computations.keys() <= known.keys()}
+        self._store = CachedValues(cache, unknown, computations, device)
+        for (place, name), value in self._store.recall().items():
+            values[place].setdefault(name, value)
+        for place, known in enumerate(values):
+            self.result.record(place, known)
+        self._pending = _missing(values, computations)
+        self._size = BATCH if device == CPU else DEVICE_BATCH
+        self.done, self.total = 0, sum(map(len, self._pending.values()))
+        self.result.computed = sum(
+            len(positions)
+            for names, positions in self._pending.items()
+            if any(computations[name].uses_audio for name in names)
+        )
+
+    def batches(self) -> Iterator[_Batch]:
+        """Yield what must be computed."""
+        for names, positions in self._pending.items():
+            for first in range(0, len(positions), self._size):
+                yield _Batch(self, names, positions[first : first + self._size])
+
+    def keep(self, positions: Sequence[int], answers: Sequence[Answer], strict: bool) -> None:
+        """Keep the answers of a batch; with `strict`, raise `AudioError` for the first clip without values."""
+        computed: dict[tuple[int, str], Array] = {}
+        for position, answer in zip(positions, answers, strict=True):
+            if isinstance(answer, str):
+                if strict:
+                    raise AudioError(answer)
+                self.result.failures[position] = answer
+            else:
+                computed |= {(position, name): value for name, value in answer.items()}
+                self.result.record(position, answer)
+        self._store.keep(computed)
+        self.done += len(positions)
+
+    def noted(self) -> Extraction:
+        """Return the result, with what went wrong."""
+        if self._store.notice:
+            self.result.notices.append(self._store.notice)
+        return self.result
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How parts are computed."""
+
+    computations: Computations
+    count: int
+    device: str
+    jobs: int | None
+    strict: bool
+    report: Callable[[_Part], None]
+
+    def completed(self, parts: Iterator[_Part]) -> Iterator[Extraction]:
+        """Yield the results of parts in their order. While one is computed, the next ones are begun."""
+        job = partial(compute_named, computations=self.computations, device=self.device, jobs=self.jobs)
+        for part in parts:
+            if not part.total:
+                yield part.noted()
+                continue
+            executor = _place(part.total if len(part.rows) == self.count else self.count, self.jobs, self.device)
+            complete: list[_Part] = []
+            for batch, answers in _kept_going(executor, job, _batches_until_known(part, parts, complete)):
+                batch.part.keep(batch.positions, answers, self.strict)
+                self.report(batch.part)
+                if batch.part.done == batch.part.total:
+                    yield batch.part.noted()
+            yield from (one.noted() for one in complete)
+
+
+def _batches_until_known(first: _Part, others: Iterator[_Part], known: list[_Part]) -> Iterator[_Batch]:
+    """Yield the batches of parts up to one of which everything is known; put that into a list.
+
+    Reading on would fill the memory with parts that wait for their turn.
+    """
+    for part in chain([first], others):
+        if not part.total:
+            known.append(part)
+            return
+        yield from part.batches()
 
 
 def _missing(values: Sequence[Mapping[str, Array]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:

@@ -1,7 +1,9 @@
 """Tables of clips and their features: features that a table already has are reused, the others are computed."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -12,11 +14,11 @@ import pandas as pd
 from fusionser.errors import RowsError
 from fusionser.features.base import ClipTransformer, FeatureBlock
 from fusionser.features.clip import Computation
-from fusionser.features.extraction import Extraction, compute_clips
+from fusionser.features.extraction import Extraction, compute_clips, compute_parts
 from fusionser.features.inputs import object_column, rows_of
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, feature_columns
 
-__all__ = ["FeatureTable"]
+__all__ = ["FeatureTable", "computed_tables"]
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -143,6 +145,36 @@ class FeatureTable:
             for place in np.flatnonzero(self._carried(column)):
                 values[place][column] = self.rows[column].iloc[place]
         return values
+
+
+def computed_tables(tables: Iterable[FeatureTable], **options: Any) -> Iterator[tuple[FeatureTable, Extraction]]:
+    """Yield tables with what `FeatureTable.compute` returns for each. The next ones are begun meanwhile.
+
+    Parameters
+    ----------
+    tables : iterable of FeatureTable
+        Of the same blocks and front ends. They are read when there is a place to compute them.
+    **options
+        Passed to `compute_parts`: `count`, the number of rows of all tables, and those of `compute`.
+
+    Raises
+    ------
+    RowsError, AudioError
+        As by `compute`.
+    """
+    begun, rest = deque[FeatureTable](), iter(tables)
+    first = next(rest, None)
+    if first is None:
+        return
+    computations = {**first.blocks, **first.front_ends}
+
+    def parts() -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Array]]]]:
+        for table in chain([first], rest):
+            begun.append(table)
+            yield rows_of(table.rows, None, computations), table._held_values()
+
+    for result in compute_parts(parts(), computations, **options):
+        yield begun.popleft(), result
 
 
 def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str]) -> Array:

@@ -14,6 +14,7 @@ from fusionser.errors import AudioError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.features import FeatureExtractor
 from fusionser.features.extraction import Progress
+from fusionser.features.table import computed_tables
 from fusionser.pipeline.notes import less_unused
 from fusionser.pipeline.resources import Resources
 
@@ -30,7 +31,6 @@ class Extracting:
     strict: bool
     listing: Listing
     kept: int = 0
-    seen: int = 0
     computed: int = 0
     quarantine: list[dict[str, str]] = field(default_factory=list)
     notes: list[Stamp] = field(default_factory=list)
@@ -42,9 +42,8 @@ class Extracting:
         held = self.extractor.table(rows).held().all()
         if not held:
             check_gender(self.extractor, rows)
-        for first in range(0, len(rows), size):
-            part = rows.iloc[first : first + size].reset_index(drop=True)
-            table = part if held else self._analysed(part)
+        parts = (rows.iloc[first : first + size].reset_index(drop=True) for first in range(0, len(rows), size))
+        for table in parts if held else self._analysed(parts):
             self.kept += len(table)
             if len(table):
                 yield table
@@ -52,30 +51,27 @@ class Extracting:
             first_reason = f"; the first: {self.quarantine[0]['reason']}" if self.quarantine else ""
             raise AudioError(f"none of {len(rows)} recordings can be used{first_reason}")
 
-    def _analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def _analysed(self, parts: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         self.extractor.check()
-        table = self.extractor.table(rows)
-        self.seen += len(rows)
-
-        def report(done: int, pending: int) -> None:
-            if self.progress:
-                self.progress(self.seen - pending + done, len(self.listing.rows))
-
-        result = table.compute(
+        tables = computed_tables(
+            map(self.extractor.table, parts),
+            count=len(self.listing.rows),
             cache=Cache.of(self.resources.cache),
             n_jobs=self.resources.n_jobs,
             device=self.resources.feature_device,
-            progress=report,
+            progress=self.progress,
             strict=self.strict,
         )
-        self.computed += result.computed
-        notes = [Stamp(kind="text", value=text) for text in result.notices]
-        self.notes += [note for note in notes if note not in self.notes]
-        self.quarantine += [
-            {"file": str(rows["file"].iloc[position]), "reason": reason}
-            for position, reason in sorted(result.failures.items())
-        ]
-        return rows.iloc[:0] if len(result.failures) == len(rows) else table.filled(result)
+        for table, result in tables:
+            self.computed += result.computed
+            notes = [Stamp(kind="text", value=text) for text in result.notices]
+            self.notes += [note for note in notes if note not in self.notes]
+            files = table.rows["file"]
+            self.quarantine += [
+                {"file": str(files.iloc[position]), "reason": reason}
+                for position, reason in sorted(result.failures.items())
+            ]
+            yield table.rows.iloc[:0] if len(result.failures) == len(files) else table.filled(result)
 
     def _listing_notes(self) -> list[Stamp]:
         """Return the notes on the listing, where a column that a block reads counts as used."""
