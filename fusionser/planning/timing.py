@@ -14,7 +14,7 @@ from fusionser.errors import SettingsError
 from fusionser.execution import Executor, executing_on, run_jobs
 from fusionser.features.clip_batch import CPU, FINGERPRINT, Answer, Array, Computations, Row, compute_named
 from fusionser.features.extraction import BATCH
-from fusionser.files import brief_folder
+from fusionser.folders import brief_folder
 from fusionser.pipeline import PipelineSpec, Place, Resources, extract_file
 from fusionser.reader import read_row
 from fusionser.rows import write_table
