@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from fusionser.errors import SettingsError
-from fusionser.storage import check_output, output_file, output_folder
+from fusionser.storage import check_output, output_file, output_folder, suffix_of
 
 
 def check_jobs(jobs: int) -> int:
@@ -20,7 +20,9 @@ def check_jobs(jobs: int) -> int:
 
 def check_out_folder(out: Path | None) -> Path | None:
     """Reject a folder to write that cannot be made, before the work whose results would go there."""
-    out = None if out is None else output_folder(out)
+    if out is not None:
+        check_output(out)
+        out = output_folder(out)
     if out is not None and out.exists() and not out.is_dir():
         raise SettingsError(f"--out is {out}, which is a file; expected a folder")
     return _check_place(out)
@@ -33,7 +35,7 @@ def check_out_file(out: Path | None) -> Path | None:
 
 def check_out_features(out: Path) -> Path:
     """Reject a features file, or a folder for a dataset of features, that cannot be made."""
-    suffix = out.suffix.lower()
+    suffix = suffix_of(out)
     if suffix == ".parquet":
         return check_out_file(out) or out
     if suffix in (".csv", ".tsv", ".json", ".npy", ".npz", ".h5", ".arff", ".feather", ".pkl", ".xlsx"):

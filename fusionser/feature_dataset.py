@@ -13,16 +13,37 @@ import pyarrow.fs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fusionser.errors import RowsError
-from fusionser.storage import called, elsewhere, in_address, reading
+from fusionser.storage import called, elsewhere, in_address, reading, redacted
 
 __all__ = ["MANIFEST", "PARTS", "FeatureDataset", "Manifest", "Part", "is_feature_dataset", "part_place"]
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
+REMEDY = "remove it if it is there, and run the same 'fusionser extract' again, which makes the parts that are missing"
+
+CHECKED = pyarrow.dataset.ParquetFileFormat(
+    default_fragment_scan_options=pyarrow.dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
+"""The format of parts, whose pages have checksums."""
+
 BATCH_ROWS = 4096
 """Most rows that are in memory while a dataset is read lazily."""
 
 Filters = Sequence[tuple[str, Literal["in", "not in"], Sequence[Any]]]
+
+
+PART_NAME = r"[0-9a-f]{16}-[0-9a-f]{32}\.parquet"
+
+
+def is_part(name: str) -> bool:
+    """Return whether a name in the folder of a dataset is one that only a part of it has.
+
+    Examples
+    --------
+    >>> is_part("parts/mine.wav"), is_part(f"parts/{16 * '0'}-{32 * '0'}.parquet")
+    (False, True)
+    """
+    return re.fullmatch(rf"{PARTS}/{PART_NAME}", name) is not None
 
 
 class Part(BaseModel):
@@ -30,7 +51,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[0-9a-f]{16}-[0-9a-f]{32}\.parquet$")
+    name: str = Field(pattern=f"^{PART_NAME}$")
     rows: int = Field(ge=0)
 
 
@@ -158,7 +179,8 @@ class FeatureDataset:
             place = part_place(self.place, part.name)
             try:
                 with reading(place) as (file, system):
-                    opened = pyarrow.dataset.dataset(file, format="parquet", filesystem=system)
+                    opened = pyarrow.dataset.dataset(file, format=CHECKED, filesystem=system)
+                    self._compare(place, part, opened)
                     for batch in opened.to_batches(
                         columns=None if columns is None else list(columns), filter=condition, batch_size=BATCH_ROWS
                     ):
@@ -166,9 +188,17 @@ class FeatureDataset:
                             yield batch.to_pandas()
             except (OSError, pyarrow.ArrowException) as error:
                 raise RowsError(
-                    f"{place}: this part cannot be read ({' '.join(str(error).split())[:200]}); run the same "
-                    "'fusionser extract' again, which makes the parts that are missing"
+                    f"{redacted(place)}: this part cannot be read ({' '.join(str(error).split())[:200]}); {REMEDY}"
                 ) from error
+
+    def _compare(self, place: str, part: Part, opened: pyarrow.dataset.Dataset) -> None:
+        """Raise `RowsError` if a part is not what the manifest says."""
+        rows = opened.count_rows()
+        if rows != part.rows or sorted(opened.schema.names) != sorted(self.manifest.columns):
+            raise RowsError(
+                f"{redacted(place)}: this part has {rows} rows and {len(opened.schema.names)} columns, and the "
+                f"manifest has {part.rows} and {len(self.manifest.columns)} of other names or number; {REMEDY}"
+            )
 
     def read(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return all rows, sorted by corpus, speaker and source as if they came from one folder."""

@@ -8,12 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from fusionser.checksums import with_checksum, without_checksum
-from fusionser.files import write_bytes
+from fusionser.errors import FusionserError, SettingsError
+from fusionser.files import public_path, write_bytes
 from fusionser.storage import address_of, in_address, read_object, write_object
 
 __all__ = ["SHARED_VARIABLE", "SharedCache"]
 
 SHARED_VARIABLE = "FUSIONSER_SHARED_CACHE"
+
+PROBE = "can-write"
 
 REQUESTS = 16
 """Objects that are read or written at the same time."""
@@ -97,4 +100,12 @@ class SharedCache:
 
 @lru_cache(maxsize=4)
 def _opened(place: str) -> SharedCache:
-    return SharedCache(place)
+    """Return the cache at a place to which something can be written."""
+    opened = SharedCache(place)
+    try:
+        opened.put({PROBE: b""})
+    except FusionserError as error:
+        raise SettingsError(
+            f"{SHARED_VARIABLE} is {public_path(place)}, which cannot be used: {error}. Name another place, or none"
+        ) from error
+    return opened

@@ -228,3 +228,73 @@ def test_commands_take_a_dataset_where_they_take_a_features_file(calls, tmp_path
         scores.append({name: answer.json[name] for name in ("metrics", "confusion") if name in answer.json})
     assert scores[0] and scores[0] == scores[1]
     assert pyarrow.parquet.read_schema(next((out / "parts").iterdir())).metadata[b"fusionser"]
+
+
+def test_nothing_but_parts_is_ever_removed(calls, tmp_path, command):
+    """Recordings in a folder called parts, a link to a folder, and files beside it are refused and stay."""
+    for number, make in enumerate(
+        (
+            lambda out: shutil.copytree(calls, out / "parts"),
+            lambda out: (out / "parts").symlink_to(calls),
+            lambda out: (out / "parts-of-a-thesis").write_text("precious"),
+            lambda out: (out / "parts" / "deep").mkdir(parents=True),
+        )
+    ):
+        out = tmp_path / f"out{number}"
+        out.mkdir()
+        make(out)
+        before = sorted(path.name for path in out.rglob("*"))
+        given = out / "parts" if number < 2 else calls
+        answer = command("extract", given, "--corpus", "demo", "--blocks", "zcr", "--out", out)
+        assert answer.status == 1 and "with other files in it" in answer.messages
+        assert sorted(path.name for path in out.rglob("*")) == before
+    assert len(list(calls.iterdir())) == 60
+
+
+def test_equal_rows_stay_as_many_as_they_are(calls, tmp_path):
+    files = sorted(map(str, calls.iterdir()))[:2]
+    table = pd.DataFrame({"file": [files[0], files[0], files[1]], "emotion": "sad", "speaker": "a"})
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    for _ in range(3):
+        done = extract_dataset([Place(tmp_path / "rows.csv")], SPEC, tmp_path / "set")
+        assert done.rows == 3
+    assert len(contents(tmp_path / "set")) == 1
+
+
+def test_a_recording_that_was_not_there_is_tried_again(calls, tmp_path):
+    late, away = sorted(calls.iterdir())[3], tmp_path / "away.wav"
+    rows = pd.DataFrame({"file": sorted(map(str, calls.iterdir())), "emotion": "sad", "speaker": "a"})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    shutil.move(late, away)
+    first = extract_dataset([Place(tmp_path / "rows.csv")], SPEC, tmp_path / "set")
+    assert first.rows == 59 and first.quarantine[0]["file"] == str(late)
+    shutil.move(away, late)
+    again = extract_dataset([Place(tmp_path / "rows.csv")], SPEC, tmp_path / "set")
+    assert again.rows == 60 and not again.quarantine
+
+
+def test_damage_inside_a_part_is_told(calls, tmp_path):
+    extract(calls, tmp_path / "set")
+    part = max((tmp_path / "set" / "parts").iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(part.read_bytes())
+    content[200:260] = bytes(60)
+    part.write_bytes(content)
+    with pytest.raises(RowsError, match=r"cannot be read .*remove it if it is there"):
+        FeatureDataset.open(tmp_path / "set").read()
+    part.unlink()
+    extract(calls, tmp_path / "set")
+    assert len(FeatureDataset.open(tmp_path / "set").read()) == 60
+
+
+@pytest.mark.parametrize("change", [{"rows": 24}, {"columns": ["file"]}])
+def test_a_part_that_is_not_what_the_manifest_says_is_told(calls, tmp_path, change):
+    extract(calls, tmp_path / "set")
+    path = tmp_path / "set" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    if "rows" in change:
+        manifest["parts"][0].update(change)
+    else:
+        manifest.update(change)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(RowsError, match=r"this part has 25 rows and \d+ columns, and the manifest has"):
+        FeatureDataset.open(tmp_path / "set").read()

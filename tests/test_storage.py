@@ -1,7 +1,9 @@
 """Recordings, features, models and reports elsewhere: in an object store, on a server, in an archive."""
 
+import http.server
 import io
 import json
+import threading
 import zipfile
 from pathlib import Path
 
@@ -19,11 +21,14 @@ from object_store import SLOW_DOWN, answering, halving, object_store
 from fusionser import storage
 from fusionser.cache import Cache
 from fusionser.corpora import list_rows
+from fusionser.corpora.audio_files import audio_files
 from fusionser.decoding import decode, duration_of
 from fusionser.errors import AudioError, SettingsError, StorageError
 from fusionser.features import ZeroCrossingRate
 from fusionser.features.extraction import compute_clips
 from fusionser.files import public_path, write_text
+from fusionser.pipeline import PipelineSpec, Place, extract_dataset
+from fusionser.rows import load_rows
 from fusionser.storage import addresses, copies, transfers
 
 SPEAKERS = ("f1", "m1")
@@ -214,8 +219,8 @@ def test_a_bucket_that_is_full_is_told_before_the_work(store, bucket, command):
     assert ("GET", "/calls/demo/synthetic_f1_angry_s1_01.wav") not in store.requests
 
 
-@pytest.mark.parametrize("out", ["s3://nowhere/f.parquet", "https://127.0.0.1:9/f.parquet"])
-def test_a_place_that_cannot_be_written_is_told_before_the_work(store, bucket, command, out):
+def test_a_place_that_cannot_be_written_is_told_before_the_work(store, bucket, command):
+    out = "s3://nowhere/f.parquet"
     answer = command("extract", "s3://calls/demo", "--corpus", "demo", "--out", out, env=store.env)
     assert answer.status == 1
     assert out in answer.messages
@@ -299,6 +304,95 @@ def test_a_shared_cache_in_a_bucket(store, bucket, own_copies, tmp_path, monkeyp
     assert (first.computed, second.computed) == (4, 0)
     np.testing.assert_array_equal(second.stacked("zcr"), first.stacked("zcr"))
     assert not [path for method, path in store.requests if method == "GET" and "/demo/" in path]
+
+
+def test_a_table_names_recordings_beside_it(store, bucket, own_copies):
+    bucket.pipe("calls/demo-rows/rows.csv", b"file,emotion\n../demo/synthetic_f1_angry_s1_01.wav,angry\n")
+    bucket.pipe("calls/demo/beside.csv", b"file,emotion\nsynthetic_f1_sad_s1_01.wav,sad\n")
+    assert load_rows("s3://calls/demo/beside.csv")["file"].tolist() == ["s3://calls/demo/synthetic_f1_sad_s1_01.wav"]
+    bucket.rm("calls/demo/beside.csv")
+
+
+def test_a_name_that_would_chain_addresses_is_set_aside(store, bucket, own_copies, demo_folder):
+    for name in ("angry/a.wav", "sad/b::c.wav", "sad/d.wav"):
+        bucket.put_file(str(demo_folder / "synthetic_f1_sad_s1_01.wav"), f"calls/odd/{name}")
+    found = audio_files(storage.input_place("s3://calls/odd"))
+    assert [path.name for path in found.files] == ["a.wav", "d.wav"]
+    assert "its name has '::'" in found.refused[0]["reason"]
+
+
+def test_a_refusal_that_passes_is_no_end_of_a_recording(store, bucket, own_copies, tmp_path):
+    denied = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+
+    def fault(environ, start, stored):
+        if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].endswith("s1_01.wav"):
+            start("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(denied)))])
+            return [denied]
+        return stored(environ, start)
+
+    place, spec = Place(storage.input_place("s3://calls/demo"), "demo"), PipelineSpec(features={"blocks": ["zcr"]})
+    store.fault = fault
+    first = extract_dataset([place], spec, tmp_path / "set")
+    assert first.quarantine and first.rows == 60 - len(first.quarantine)
+    store.fault = None
+    again = extract_dataset([place], spec, tmp_path / "set")
+    assert again.rows == 60 and not again.quarantine
+
+
+@pytest.fixture
+def server():
+    """A server of HTTP that answers with a status by the name that is asked for."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status = int(self.path.strip("/").partition(".")[0])
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
+
+        def log_message(self, *arguments):
+            pass
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("404.wav", AudioError, "there is no such object"),
+        ("403.wav", AudioError, "these credentials may not read it"),
+        ("500.wav", StorageError, "cannot be reached"),
+    ],
+)
+def test_what_a_server_answers_is_told_as_that(server, own_copies, monkeypatch, name, kind, message):
+    monkeypatch.setattr(transfers, "FIRST_WAIT", 0.001)
+    with pytest.raises(kind, match=message):
+        decode(f"{server}/{name}")
+
+
+@pytest.mark.parametrize(
+    "place", ["memory://x/f.parquet", "zip://f.parquet::file:///tmp/x.zip", "https://host/f.parquet"]
+)
+def test_places_that_keep_nothing_are_refused_before_the_work(command, demo_folder, place):
+    answer = command("extract", demo_folder, "--corpus", "demo", "--out", place)
+    assert answer.status == 1 and answer.messages.startswith(f"error: --out is {place}; ")
+
+
+def test_a_shared_cache_that_cannot_be_written_names_its_variable(store, command, demo_folder, tmp_path):
+    env = {**store.env, "FUSIONSER_SHARED_CACHE": "s3://no-such-bucket/cache"}
+    answer = command(
+        "extract", demo_folder, "--corpus", "demo", "--blocks", "zcr", "--out", tmp_path / "f.parquet", env=env
+    )
+    assert answer.status == 1
+    assert "FUSIONSER_SHARED_CACHE is s3://no-such-bucket/cache, which cannot be used" in answer.messages
 
 
 def test_an_error_of_one_recording_calls_it_by_its_address(store, bucket, own_copies):

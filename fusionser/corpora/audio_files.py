@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from fusionser.files import shown_name, wrong_name
-from fusionser.storage import recordings_below
+from fusionser.storage import called, recordings_below
 from fusionser.suffixes import AUDIO_SUFFIXES
 
 __all__ = ["Found", "audio_files"]
 
+
+CHAIN = "::"
 
 ARCHIVED = "__MACOSX"
 """Folder in archives that macOS makes, whose files are no recordings."""
@@ -62,7 +64,12 @@ def audio_files(folder: Path) -> Found:
     found = Found()
     below = recordings_below(folder)
     if below is not None:
-        found.files = sorted(path for path in below if _is_audio_name(path.relative_to(folder)))
+        audio = sorted(path for path in below if _is_audio_name(path.relative_to(folder)))
+        found.files = [path for path in audio if CHAIN not in path.name]
+        for path in audio:
+            if CHAIN in path.name:
+                reason = f"{called(path)}: its name has '{CHAIN}', which chains addresses; rename it"
+                found.unreadable.append({"file": called(path), "reason": reason})
         return found
     read: set[str] = set()
     known: dict[tuple[int, int], Path] = {}

@@ -38,6 +38,8 @@ def write_features(
     path: str | Path,
     provenance: dict[str, Any],
     metadata: Callable[[], Mapping[bytes, bytes]] | None = None,
+    *,
+    checked: bool = False,
 ) -> Path:
     """Write rows and features as Parquet, with their settings in its metadata. The file appears only when complete.
 
@@ -53,6 +55,9 @@ def write_features(
         Returns more metadata when all parts are written, such as what the file keeps on its recordings
         (`fusionser.corpora.kept_notes.pack_notes`).
 
+    checked : bool, default=False
+        Write checksums, so that a reader can tell damage.
+
     Raises
     ------
     FusionserError
@@ -67,7 +72,7 @@ def write_features(
     def write(temporary: Path) -> None:
         first = next(parts)
         schema = _schema(first, described)
-        with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
+        with pyarrow.parquet.ParquetWriter(temporary, schema, write_page_checksum=checked) as writer:
             for part in chain([first], parts):
                 writer.write_table(pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False))
             if metadata is not None:

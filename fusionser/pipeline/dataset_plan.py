@@ -1,6 +1,7 @@
 """Which parts a dataset of features has: those that are there and still right, and those to make."""
 
 import json
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import pyarrow.parquet
 
 from fusionser.corpora.kept_notes import KEPT_KEY, unpacked_notes
 from fusionser.facts import Stamp
-from fusionser.feature_dataset import PARTS, part_place
+from fusionser.feature_dataset import PARTS, is_part, part_place
 from fusionser.features import FeatureExtractor
 from fusionser.storage import (
     address_of,
@@ -70,17 +71,19 @@ def settings_digest(extractor: FeatureExtractor) -> str:
 def planned(rows: pd.DataFrame, present: Mapping[str, Present], settings: str) -> Plan:
     """Keep the parts whose rows are all wanted, and divide the other rows into new parts."""
     keys = _row_keys(rows)
-    places: dict[str, list[int]] = {}
+    places: dict[str, deque[int]] = {}
     for place, key in enumerate(keys):
-        places.setdefault(key, []).append(place)
+        places.setdefault(key, deque()).append(place)
     plan, covered = Plan(), set[int]()
     first: dict[str, int] = {}
     for name, part in present.items():
-        wanted = [places[key][0] for key in part.keys if key in places]
-        if len(wanted) == len(part.keys) and wanted and not covered.intersection(wanted):
+        counts = Counter(part.keys)
+        if counts and all(len(places.get(key, ())) >= count for key, count in counts.items()):
+            # Rows may be equal, and each is in one part only.
+            used = [places[key].popleft() for key in part.keys]
             plan.kept[name] = part
-            covered.update(wanted)
-            first[name] = wanted[0]
+            covered.update(used)
+            first[name] = min(used)
     left = [place for place in range(len(rows)) if place not in covered]
     for start in range(0, len(left), ROWS_OF_A_PART):
         group = left[start : start + ROWS_OF_A_PART]
@@ -101,10 +104,12 @@ def present_parts(target: str, settings: str) -> dict[str, Present]:
 
 
 def part_names(target: str) -> list[str]:
-    """Return the names of the parts that are there, of any settings."""
+    """Return the names of the parts that are there, of any settings. Other files are none, whoever put them there."""
     if address_of(target):
-        return sorted(listed(in_address(target, PARTS)))
-    return sorted(path.name for path in entries(Path(target) / PARTS))
+        names = list(listed(in_address(target, PARTS)))
+    else:
+        names = [path.name for path in entries(Path(target) / PARTS) if path.is_file() and not path.is_symlink()]
+    return sorted(name for name in names if is_part(f"{PARTS}/{name}"))
 
 
 def _described(place: str) -> Present | None:

@@ -4,21 +4,21 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from fusionser.corpora.base import measure
 from fusionser.corpora.kept_notes import KEPT_KEY, pack_notes
 from fusionser.errors import AudioError, CorpusError, SettingsError
-from fusionser.execution import Executor, Lost, executor_of
+from fusionser.execution import Executor, Lost, Processes, current_executor, executor_of
 from fusionser.facts import Stamp
-from fusionser.feature_dataset import MANIFEST, PARTS, Manifest, Part, is_feature_dataset, part_place
+from fusionser.feature_dataset import MANIFEST, PARTS, Manifest, Part, is_feature_dataset, is_part, part_place
 from fusionser.features import FeatureExtractor
-from fusionser.features.extraction import Progress
+from fusionser.features.extraction import WORTH_A_PROCESS, Progress
 from fusionser.features.store import description, write_features
-from fusionser.files import write_text
+from fusionser.files import is_file, write_text
 from fusionser.folders import brief_folder
 from fusionser.pipeline.dataset_plan import (
     KEYS,
@@ -38,6 +38,7 @@ from fusionser.results import provenance
 from fusionser.spec import PipelineSpec
 from fusionser.storage import (
     address_of,
+    at_hand,
     called,
     elsewhere,
     in_address,
@@ -48,6 +49,15 @@ from fusionser.storage import (
 )
 
 __all__ = ["extract_dataset"]
+
+
+class _Task(NamedTuple):
+    """A part to make: its name, the keys of its rows, the rows, and keys and entries of rows that ended their process."""
+
+    name: str
+    keys: list[str]
+    rows: pd.DataFrame
+    deadly: tuple[tuple[str, dict[str, str]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,18 +71,24 @@ class _Job:
     accept_truncated: bool
     strict: bool
 
-    def __call__(self, task: tuple[str, list[str], pd.DataFrame]) -> Report:
-        """Write the part of this name, with the rows of these keys, from this table of rows."""
-        part, keys, rows = task
+    def __call__(self, task: _Task) -> Report:
+        """Write a part."""
+        part, rows = task.name, task.rows
         quarantine, notes, computed, table = self._analysed(rows)
+        quarantine = [*(entry for _, entry in task.deadly), *quarantine]
         if table is None:
             return Report(0, [], quarantine, notes, computed)
-        kept = pack_notes(notes, quarantine)
+        # What could not be fetched may be there next time, and is not kept with the part.
+        gone = {entry["file"] for entry in quarantine if not _is_readable(entry["file"])}
+        lasting = [entry for entry in quarantine if entry["file"] not in gone]
+        own = zip(task.keys, map(str, rows["file"]), strict=True)
+        keys = [*(key for key, file in own if file not in gone), *(key for key, _ in task.deadly)]
+        kept = pack_notes(notes, lasting)
         target = part_place(self.place, part)
         with brief_folder() as folder:
             path = folder / part if elsewhere(target) else Path(target)
             written = {KEPT_KEY: kept, KEYS: json.dumps(keys).encode()}
-            write_features(table, self.extractor, self.name, path, {}, lambda: written)
+            write_features(table, self.extractor, self.name, path, {}, lambda: written, checked=True)
             if address := elsewhere(target):
                 upload(path, address)
         return Report(len(table), list(map(str, table.columns)), quarantine, notes, computed)
@@ -100,6 +116,16 @@ class _Job:
                 raise
             table = None
         return [*quarantine, *run.quarantine], [*notes, *run.notes], run.computed, table
+
+
+def _is_readable(file: str) -> bool:
+    """Return whether the bytes of a recording can be read, whatever they are."""
+    try:
+        with at_hand(file) as path, Path(path).open("rb") as opened:
+            opened.read(1)
+    except (OSError, ValueError, AudioError):
+        return False
+    return True
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -157,7 +183,7 @@ def extract_dataset(
     run = Extracting(extractor, resources, progress, strict, listing)
     reports = {name: present.report for name, present in plan.kept.items()}
     computed = 0
-    for name, report in _made(job, plan, executor_of(resources.n_jobs), progress):
+    for name, report in _made(job, plan, _place(plan, resources), progress):
         reports[name] = report
         computed += report.computed
     for name in plan.order:
@@ -174,6 +200,12 @@ def extract_dataset(
     return Extracted(run.kept, len(extractor.get_feature_names_out()), spec.features_name, **done)
 
 
+def _place(plan: Plan, resources: Resources) -> Executor:
+    """Return where the missing parts are made: few recordings are not worth a process."""
+    here = current_executor() is None and sum(len(keys) for keys, _ in plan.missing.values()) < WORTH_A_PROCESS
+    return Processes(1) if here else executor_of(resources.n_jobs)
+
+
 def _first_reason(run: Extracting) -> str:
     return str(run.quarantine[0]["reason"]) if run.quarantine else "none is listed"
 
@@ -185,49 +217,62 @@ def _alone(resources: Resources) -> Resources:
 
 def _check_target(place: str | Path, target: str) -> None:
     """Raise `SettingsError` if a folder has other things in it than a dataset of features."""
-    there = set(listed(target)) if address_of(target) else {path.name for path in entries(Path(target))}
-    own = {name for name in there if PurePath(name).parts[0] in (PARTS, MANIFEST)}
-    if there - own or (MANIFEST in there and not is_feature_dataset(output_file(place))):
-        other = sorted(there - own) or [MANIFEST]
+    foreign = [name for name in _names_in(target) if not (name == MANIFEST or is_part(name))]
+    if foreign or (is_file(output_file(place) / MANIFEST) and not is_feature_dataset(output_file(place))):
+        other = min(foreign, default=MANIFEST)
         raise SettingsError(
-            f"--out is {called(place)}, a folder with other files in it, such as {other[0]}; expected a new folder, or "
+            f"--out is {called(place)}, a folder with other files in it, such as {other}; expected a new folder, or "
             "one with a dataset of features, or a file ending in .parquet"
         )
+
+
+def _names_in(target: str) -> list[str]:
+    """Return the names of what is in a folder, and in its folder of parts; a link to a folder is one name."""
+    if address_of(target):
+        return list(listed(target))
+    parts = Path(target) / PARTS
+    own = parts.is_dir() and not parts.is_symlink()
+    there = [path for path in entries(Path(target)) if not (own and path.name == PARTS)]
+    return [path.relative_to(target).as_posix() for path in (*there, *(entries(parts) if own else ()))]
 
 
 def _made(job: _Job, plan: Plan, executor: Executor, progress: Progress | None) -> Iterator[tuple[str, Report]]:
     """Make the missing parts, and yield their reports by name."""
     total = sum(len(keys) for keys, _ in plan.missing.values())
     done = 0
-    tasks = [(name, keys, rows) for name, (keys, rows) in plan.missing.items()]
+    tasks = [_Task(name, keys, rows) for name, (keys, rows) in plan.missing.items()]
     for task, answer in zip(tasks, executor.run(job, tasks), strict=True):
-        yield task[0], _without_deadly(job, task, executor) if isinstance(answer, Lost) else answer
-        done += len(task[1])
+        yield task.name, _without_deadly(job, task, executor) if isinstance(answer, Lost) else answer
+        done += len(task.keys)
         if progress:
             progress(done, total)
 
 
-def _without_deadly(job: _Job, task: tuple[str, list[str], pd.DataFrame], executor: Executor) -> Report:
+def _without_deadly(job: _Job, task: _Task, executor: Executor) -> Report:
     """Make a part without the recordings that end the process which analyses them."""
-    name, keys, rows = task
+    rows = task.rows
     single = [rows.iloc[[place]].reset_index(drop=True) for place in range(len(rows))]
     answers = list(executor.run(_Tried(job), single))
-    deadly = {place: one.reason for place, one in enumerate(answers) if isinstance(one, Lost)}
-    left = rows.drop(index=list(deadly)).reset_index(drop=True)
-    quarantine = [
-        {
-            "file": str(rows["file"].iloc[place]),
-            "reason": f"{rows['file'].iloc[place]}: {reason}, with other recordings and alone; convert it to WAV or "
-            "FLAC, cut it into utterances, or leave it out",
-        }
-        for place, reason in deadly.items()
-    ]
-    if left.empty:
-        return Report(0, [], quarantine, [], 0)
-    (report,) = executor.run(job, [(name, keys, left)])
+    deadly = {
+        place: _entry(str(rows["file"].iloc[place]), one) for place, one in enumerate(answers) if isinstance(one, Lost)
+    }
+    if len(deadly) == len(rows):
+        return Report(0, [], list(deadly.values()), [], 0)
+    left = _Task(
+        task.name,
+        [key for place, key in enumerate(task.keys) if place not in deadly],
+        rows.drop(index=list(deadly)).reset_index(drop=True),
+        tuple((task.keys[place], entry) for place, entry in deadly.items()),
+    )
+    (report,) = executor.run(job, [left])
     if isinstance(report, Lost):
         raise AudioError(f"{rows['file'].iloc[0]} and {len(rows) - 1} others: {report.reason}; run with fewer --jobs")
-    return Report(report.rows, report.columns, [*quarantine, *report.quarantine], report.notes, report.computed)
+    return report
+
+
+def _entry(file: str, lost: Lost) -> dict[str, str]:
+    advice = "with other recordings and alone; convert it to WAV or FLAC, cut it into utterances, or leave it out"
+    return {"file": file, "reason": f"{file}: {lost.reason}, {advice}"}
 
 
 @dataclass(frozen=True)
@@ -261,8 +306,8 @@ def _write_manifest(
     )
     folder = output_file(place)
     write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
-    foreign = [part for part in part_names(target) if part not in set(kept)]
+    earlier = [part for part in part_names(target) if part not in set(kept)]
     if address_of(target):
-        remove(in_address(target, PARTS), foreign)
-    for part in foreign:
+        remove(in_address(target, PARTS), earlier)
+    for part in earlier:
         (Path(target) / PARTS / part).unlink(missing_ok=True)

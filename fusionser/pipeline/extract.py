@@ -19,6 +19,7 @@ from fusionser.pipeline.resources import LOCAL, Resources
 from fusionser.results import provenance
 from fusionser.rows import feature_columns
 from fusionser.spec import PipelineSpec
+from fusionser.storage import suffix_of
 from fusionser.timeline.rows import window_rows
 from fusionser.timeline.windows import WindowSettings
 
@@ -125,7 +126,7 @@ def is_features_file(path: str | Path) -> bool:
     >>> is_features_file("s3://bucket/features.parquet"), is_features_file("s3://bucket/features/")
     (True, False)
     """
-    return Path(path).suffix.lower() == ".parquet"
+    return suffix_of(path) == ".parquet"
 
 
 def extractor_for(spec: PipelineSpec, places: Sequence[Place]) -> tuple[PipelineSpec, FeatureExtractor]:

@@ -1,6 +1,9 @@
 """Addresses of places that are not folders of this machine, such as ``s3://bucket/calls``."""
 
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -8,9 +11,19 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fusionser.errors import SettingsError, StorageError
+from fusionser.errors import AudioError, SettingsError, StorageError
 
-__all__ = ["CALLS", "address_of", "filesystem", "in_address", "known_protocols", "reaching", "redacted", "suffix_of"]
+__all__ = [
+    "CALLS",
+    "address_of",
+    "filesystem",
+    "folder_of",
+    "in_address",
+    "known_protocols",
+    "reaching",
+    "redacted",
+    "suffix_of",
+]
 
 PROTOCOL = r"[a-z][a-z0-9+-]+"
 START = re.compile(rf"{PROTOCOL}(?::/|::{PROTOCOL}:/)")
@@ -26,7 +39,11 @@ PACKAGES = {
 
 ALWAYS = ("file", "memory", "tar", "zip")
 
-Call = tuple[str, str]
+SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 20.0, 60.0
+
+GONE, REFUSED = (404, 410), (401, 403)
+"""What a server of HTTP answers of what is not there, and of what may not be read."""
+
 CALLS = 4
 """How often a request is made before a place counts as out of reach."""
 
@@ -89,6 +106,20 @@ def suffix_of(place: str | Path) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
+def folder_of(address: str) -> str | None:
+    """Return the address of the folder that something is in; None if it is in none.
+
+    Examples
+    --------
+    >>> folder_of("s3://bucket/calls/rows.csv"), folder_of("zip://a/rows.csv::s3://bucket/x.zip"), folder_of("s3://bucket")
+    ('s3://bucket/calls', 'zip://a::s3://bucket/x.zip', None)
+    """
+    first, chained, rest = address.partition("::")
+    protocol, _, path = first.partition("?")[0].rstrip("/").partition("://")
+    folder, slash, _ = path.rpartition("/")
+    return f"{protocol}://{folder}{chained}{rest}" if slash else None
+
+
 def in_address(address: str, name: str) -> str:
     """Return the address of what has a name, perhaps of several parts, below an address.
 
@@ -123,13 +154,26 @@ def filesystem(address: str) -> tuple[Any, str]:
 
     try:
         with reaching(address):
-            found: tuple[Any, str] = fsspec.core.url_to_fs(address)
+            found: tuple[Any, str] = fsspec.core.url_to_fs(address, **_patience(protocols))
     except (ValueError, ImportError) as error:
         raise SettingsError(
             f"{redacted(address)}: this kind of address is unknown; expected a path, or one that begins with "
             f"{', '.join(f'{name}://' for name in known_protocols())}"
         ) from error
     return found
+
+
+def _patience(protocols: list[str]) -> dict[str, Any]:
+    """Return options of fsspec that end requests of which nothing arrives any more."""
+    options: dict[str, Any] = {}
+    for protocol in protocols:
+        if protocol in ("http", "https"):
+            import aiohttp
+
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=SECONDS_TO_CONNECT, sock_read=SECONDS_OF_SILENCE)
+            own = {"client_kwargs": {"timeout": timeout}}
+            options |= own if len(protocols) == 1 else {protocol: own}
+    return options
 
 
 @contextmanager
@@ -140,13 +184,27 @@ def reaching(address: str) -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError):
+    except FileNotFoundError as error:
+        status = getattr(error.__cause__, "status", None)
+        if not type(error.__cause__).__module__.startswith("aiohttp") or status in GONE:
+            raise
+        # fsspec says the same of every failure of a server.
+        if status in REFUSED:
+            raise PermissionError(str(error)) from error
+        raise _unreachable(address, error.__cause__) from error
+    except (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError):
         raise
-    except (ValueError, ImportError, StorageError, SettingsError, MemoryError):
+    except (ValueError, ImportError, StorageError, SettingsError, MemoryError, AudioError):
         raise
+    except (KeyError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
+        raise AudioError(f"{redacted(address)}: cannot be read from its archive ({error})") from error
     except Exception as error:
-        said = redacted(" ".join(str(error).split())[:300]) or type(error).__name__
-        raise StorageError(
-            f"{redacted(address)}: cannot be reached ({said}); check the address, the network and the credentials, "
-            "then run the command again: what is done is kept"
-        ) from error
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: BaseException | None) -> StorageError:
+    said = redacted(" ".join(str(error).split())[:300]) or type(error).__name__
+    return StorageError(
+        f"{redacted(address)}: cannot be reached ({said}); check the address, the network and the credentials, then "
+        "run the command again: what is done is kept"
+    )

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from fusionser.errors import StorageError
 from fusionser.folders import temporary_folder
-from fusionser.storage.addresses import address_of, in_address, redacted
+from fusionser.storage.addresses import address_of, folder_of, in_address, redacted, suffix_of
 from fusionser.storage.transfers import State, check_writable, download, is_remote_folder, listed, remove, upload
 from fusionser.suffixes import AUDIO_SUFFIXES
 
@@ -25,25 +25,31 @@ MOST_BYTES = 64 << 20
 
 MANIFEST = "manifest.json"
 
+MOST_TOGETHER = 1 << 30
+"""Most bytes of such files together."""
+
 _PLACES: dict[Path, str] = {}
 """Addresses by the paths that stand for them."""
 
 
 @cache
 def _folder() -> Path:
-    return temporary_folder()
+    return temporary_folder().resolve()
 
 
 def _stand_in(address: str) -> Path:
     """Return the path on this machine that stands for an address, with its last name."""
     plain = address.rstrip("/") if "::" not in address else address
     for path, known in _PLACES.items():
-        if known == plain:
+        if known == plain and path.parent != _folder():
             return path
     name = PurePosixPath(plain.partition("::")[0].partition("?")[0].partition("://")[2]).name or "place"
     path = _folder() / str(len(_PLACES)) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     _PLACES[path] = plain
+    # A table names recordings beside it.
+    if (parent := folder_of(plain)) is not None:
+        _PLACES[path.parent] = parent
     return path
 
 
@@ -119,8 +125,14 @@ def _copy_below(address: str, path: Path, *, only_small: bool) -> None:
     if MANIFEST in found:
         # The parts of a dataset of features are read where they are.
         found = {name: state for name, state in found.items() if not name.startswith("parts/")}
+    labels = {name: state for name, state in found.items() if suffix_of(name) not in AUDIO_SUFFIXES}
+    if only_small and sum(state.size for state in labels.values() if state.size <= MOST_BYTES) > MOST_TOGETHER:
+        raise StorageError(
+            f"{redacted(address)}: more than {MOST_TOGETHER >> 20} MiB of files beside the recordings, which may be "
+            "labels; give a folder with the recordings and their labels alone"
+        )
     for name, state in found.items():
-        audio = PurePosixPath(name).suffix.lower() in AUDIO_SUFFIXES
+        audio = suffix_of(name) in AUDIO_SUFFIXES
         if not audio and _is_below(path, name) and not (only_small and state.size > MOST_BYTES):
             download(in_address(address, name), path / name, state)
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from fusionser.errors import StorageError
+from fusionser.errors import AudioError, SettingsError, StorageError
 from fusionser.storage.addresses import CALLS, address_of, filesystem, in_address, reaching, redacted
 
 __all__ = [
@@ -37,7 +37,19 @@ TOKENS = ("etag", "generation", "mtime", "LastModified", "last_modified", "creat
 """What they call a mark that changes with an object, the surest first."""
 
 
+NOT_WRITTEN = {
+    "zip": "archives can only be read",
+    "tar": "archives can only be read",
+    "http": "servers can only be read",
+    "https": "servers can only be read",
+    "memory": "this memory ends with the command",
+}
+
 REMEDY = "; choose another place for --out, and run it again"
+BLOCK = 1 << 20
+MOST_UNKNOWN = 1 << 30
+"""Most bytes of an object whose size is not stated."""
+
 PROBE = ".fusionser-can-write"
 
 _LISTED: dict[str, "State"] = {}
@@ -159,6 +171,9 @@ def download(address: str, target: Path, expected: State) -> None:
     os.close(handle)
 
     def fetch() -> None:
+        if expected.size == -1 and state_of(address).size == -1:
+            _stream(system, path, Path(name), address)
+            return
         system.get_file(path, name)
         size = Path(name).stat().st_size
         if expected.size not in (-1, size):
@@ -169,6 +184,19 @@ def download(address: str, target: Path, expected: State) -> None:
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _stream(system: Any, path: str, target: Path, address: str) -> None:
+    """Write an object of unknown size to a file, up to a limit: a server may never end."""
+    written = 0
+    with system.open(path, "rb", block_size=0, size=None) as opened, target.open("wb") as file:
+        while block := opened.read(BLOCK):
+            written += file.write(block)
+            if written > MOST_UNKNOWN:
+                raise AudioError(
+                    f"{redacted(address)}: more than {MOST_UNKNOWN >> 20} MiB, and its server does not say how long it "
+                    "is; download it first"
+                )
 
 
 def upload(source: Path, address: str) -> None:
@@ -206,6 +234,11 @@ def check_writable(address: str) -> None:
     StorageError
         If nothing can be written there.
     """
+    protocol = address.partition(":")[0]
+    if protocol in NOT_WRITTEN:
+        raise SettingsError(
+            f"--out is {redacted(address)}; {NOT_WRITTEN[protocol]}; choose a folder, or another address"
+        )
     first, chained, rest = address.rstrip("/").partition("::")
     beside = f"{first.rpartition('/')[0]}/{PROBE}{chained}{rest}"
     with tempfile.NamedTemporaryFile() as empty:
