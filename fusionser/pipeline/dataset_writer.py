@@ -52,7 +52,7 @@ __all__ = ["extract_dataset"]
 
 
 class _Task(NamedTuple):
-    """A part to make: its name, the keys of its rows, the rows, and keys and entries of rows that ended their process."""
+    """A part to make: its name, the keys of its rows, the rows, and keys and entries of rows that end a process."""
 
     name: str
     keys: list[str]
