@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import pickle
 import sqlite3
+import subprocess
+import sys
 import weakref
 from contextlib import closing
 from dataclasses import dataclass
@@ -575,3 +577,14 @@ def test_a_spectrum_with_too_many_values_costs_one_clip(tmp_path):
 def test_settings_cannot_ask_for_endless_clips():
     with pytest.raises(SettingsError, match="which makes 115200000 samples of every clip; expected at most 67108864"):
         ClipSettings(sampling_rate=384000, duration=300.0)
+
+
+def test_without_a_cache_no_recording_is_hashed(demo_folder, tmp_path):
+    code = (
+        "from fusionser.cache import FeatureCache; FeatureCache.file_digests = None\n"
+        "from fusionser_cli.start import main; main()"
+    )
+    given = ["extract", demo_folder, "--corpus", "demo", "--blocks", "zcr", "--out", tmp_path / "f.parquet"]
+    for more, status in (["--no-cache"], 0), ([], 1):
+        done = subprocess.run([sys.executable, "-c", code, *given, *more], capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr

@@ -61,13 +61,14 @@ def _missing(out: Path) -> list[str]:
 
 
 def _measure(part: str, given: argparse.Namespace) -> None:
-    began = time.perf_counter()
+    # A part may write a file of the repository, which would count as a change.
+    began, source = time.perf_counter(), provenance()
     with tempfile.TemporaryDirectory() as scratch:
         asked = Given(Path(given.data).resolve(), Path(scratch), given.out, given.rates, given.small)
         figures = importlib.import_module(f"benchmarks.scale.{part}").measure(asked)
     command = f"{COMMAND} {part}{' --small' if given.small else ''}"
     packages = {**versions(), **{name: importlib.metadata.version(name) for name in ("joblib", "dask", "distributed")}}
-    made = {**provenance(), "command": command, "versions": packages, "processor": processor()}
+    made = {**source, "command": command, "versions": packages, "processor": processor()}
     content = {"part": part, "figures": figures, "seconds": round(time.perf_counter() - began, 1), "provenance": made}
     write_text(given.out / "figures" / f"{part}.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
 

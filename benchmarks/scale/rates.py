@@ -14,7 +14,7 @@ from benchmarks.scale.text import markdown_table
 from benchmarks.scale.whole import memory_of_a_row
 from benchmarks.scale.workers import CLUSTER as BY_CLUSTER
 from fusionser.corpora.audio_files import audio_files
-from fusionser.planning import Machines, Projection, Rates, Store, Work, project, write_rates
+from fusionser.planning import Machines, Projection, Rates, Store, Work, project, shards_within, write_rates
 from fusionser.planning.measuring import SECONDS, measure_rates
 from fusionser.planning.rates import CLIPS, CLUSTER, Asking, ClusterRates, Decoding, Recordings
 from fusionser.reporting.planning import NAMES, PROJECTION_COLUMNS, grouped, limits, projection_row, title
@@ -25,6 +25,9 @@ NEEDED = ("workers", "scheduler", "whole")
 """Parts whose figures have the other rates, and runs to compare with."""
 
 PICTURED = 10**8
+MEMORY = 64 * 2.0**30
+"""Bytes for the rows of a shard."""
+
 MACHINES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 TABLE = tuple(10**power for power in range(6, 10))
 
@@ -69,10 +72,10 @@ def _compared(figures: dict[str, Any], rates: Rates) -> list[dict[str, float]]:
 def section(figures: dict[str, Any], folder: Path) -> list[str]:
     """Return the lines of the page."""
     rates = Rates.model_validate(figures["rates"])
-    some, many = Work(clips=PICTURED, seconds=5.0, known_durations=True), Machines(machines=8, cores=16)
+    some = Work(clips=PICTURED, seconds=5.0, known_durations=True)
     _draw(some, rates, folder / "plan.png")
-    shown = [project(replace(some, clips=clips), many, Store(), rates) for clips in TABLE]
-    pictured = project(some, many, Store(), rates)
+    shown = [_projected(replace(some, clips=clips), 8, rates) for clips in TABLE]
+    pictured = _projected(some, 8, rates)
     recordings = rates.recordings
     return [
         "## Rates",
@@ -97,6 +100,12 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
     ]
 
 
+def _projected(work: Work, machines: int, rates: Rates) -> Projection:
+    """Return the projection for machines with 16 cores, and as many shards as their rows need."""
+    shards = shards_within(MEMORY, work, rates)
+    return project(work, Machines(machines=machines, cores=16, shards=shards), Store(), rates)
+
+
 def _rates_table(rates: Rates) -> str:
     presets = {name: (one.per_clip, one.per_second, one.collecting) for name, one in sorted(rates.presets.items())}
     rows = [["decoding", _milliseconds(rates.decoding.per_clip), _milliseconds(rates.decoding.per_second), "-"]]
@@ -112,7 +121,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _draw(work: Work, rates: Rates, path: Path) -> None:
-    made: list[Projection] = [project(work, Machines(machines=count), Store(), rates) for count in MACHINES]
+    made = [_projected(work, count, rates) for count in MACHINES]
     names = [load.name for load in made[0].loads]
     hours = {
         NAMES[name]: [(one.machines.machines, one.loads[place].seconds / 3600) for one in made]

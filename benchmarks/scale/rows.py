@@ -1,6 +1,6 @@
 """Tables of rows that repeat real clips under distinct names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,8 @@ def write_rows(folder: Path, corpus: str, count: int, path: Path, *, durations: 
     return write_table(rows if durations else rows.drop(columns=["end"]), path)
 
 
-def batches(folder: Path, count: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield the batches of an extraction of so many rows, without a table of all of them."""
-    rows: list[dict[str, Any]] = [dict(row) for row in list_rows(folder, "ravdess").rows.to_dict("records")]  # type: ignore[arg-type]
+def batches(rows: Sequence[dict[str, Any]], count: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the batches of an extraction of so many rows that repeat those given, without a table of all of them."""
     for first in range(0, count, BATCH):
         places = range(first, min(first + BATCH, count))
         yield [{**rows[place % len(rows)], "source": f"ravdess/{place}"} for place in places]

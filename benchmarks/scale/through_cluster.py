@@ -18,6 +18,7 @@ from benchmarks.measuring import peak_mebibytes
 from benchmarks.scale.cluster import Cluster, cluster
 from benchmarks.scale.rows import batches
 from benchmarks.scale.wire import sent
+from fusionser.corpora import list_rows
 from fusionser.execution import Lost, grouping, on_cluster
 from fusionser.features import robust
 from fusionser.features.clip_batch import FINGERPRINT, Answer
@@ -60,18 +61,20 @@ def measure(ravdess: Path, count: int, folder: Path, *, alone: bool) -> dict[str
     _counted(groups)
     sizes = {name: len(block.names()) for name, block in robust().blocks} | {FINGERPRINT: 16}
     job = partial(answered, sizes=sizes)
+    records = list_rows(ravdess, "ravdess").rows.to_dict("records")
+    rows = [{str(key): value for key, value in row.items()} for row in records]
     with cluster(WORKERS, folder) as started, on_cluster(started.address) as executor:
-        list(executor.run(job, batches(ravdess, WARMING)))
+        list(executor.run(job, batches(rows, WARMING)))
         before, bytes_before, own_before = started.used(), _sent(started), sent()
         groups.clear()
         began, own = time.perf_counter(), time.process_time()
-        answers = executor.run(job, batches(ravdess, count))
-        rows = sum(0 if isinstance(one, Lost) else len(one) for one in answers)
+        answers = executor.run(job, batches(rows, count))
+        done = sum(0 if isinstance(one, Lost) else len(one) for one in answers)
         seconds, asking = time.perf_counter() - began, time.process_time() - own
         own_sent = sent() - own_before
         after, bytes_after = started.used(), _sent(started)
         return {
-            "rows": rows,
+            "rows": done,
             "alone": alone,
             "tasks": sum(groups),
             "groups": len(groups),
