@@ -6,6 +6,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from fusionser.corpora.audio_files import audio_files
 from fusionser.errors import FusionserError, SettingsError
@@ -246,9 +247,10 @@ def test_rates_are_measured(demo_folder, tmp_path):
     assert read_rates(write_rates(rates, tmp_path / "mine.toml")) == rates
 
 
-def test_the_rates_of_a_cluster_from_two_sizes_of_groups():
+def test_the_rates_of_a_cluster_from_two_sizes_of_groups(monkeypatch):
     """A row takes each process 10 µs, and a group 2, 4 and 6 ms; an answer has 50 bytes and four for each column."""
     pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    monkeypatch.syspath_prepend(ROOT)
     from benchmarks.scale.scheduler import cluster_rates
 
     def point(rows, groups):
