@@ -104,7 +104,7 @@ def extracted(table, out, cache=False):
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("fusionser.pipeline.prepare"), "PART", 4)
+    monkeypatch.setattr(importlib.import_module("fusionser.pipeline.extract"), "PART", 4)
     monkeypatch.setattr(importlib.import_module("fusionser.features.extraction"), "BATCH", 2)
 
 
