@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from fusionser.augmentation.waveforms import made_by
 from fusionser.cache import Cache, FeatureCache
@@ -19,6 +18,7 @@ from fusionser.checks import channel_number, check_jobs
 from fusionser.errors import AudioError, SettingsError
 from fusionser.execution import Executor, Lost, Processes, current_executor, executor_of
 from fusionser.features.clip import Clip, Computation
+from fusionser.linear_algebra import one_thread
 from fusionser.memory import reused_memory
 from fusionser.rows import CHANNEL_COLUMN
 from fusionser.waveform import holds_waveform
@@ -126,12 +126,6 @@ def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> li
     return list(values)
 
 
-@lru_cache(maxsize=1)
-def _linear_algebra() -> ThreadpoolController:
-    """Return what sets the threads of the libraries that are loaded when clips are first analysed."""
-    return ThreadpoolController()
-
-
 def _compute_batch(
     rows: list[Row], computations: Computations, device: str = CPU, jobs: int | None = None
 ) -> list[Answer]:
@@ -142,7 +136,7 @@ def _compute_batch(
         share_spectra(clips, computations, device, jobs)
     ready: list[dict[str, Array | AudioError]] = [{} for _ in clips]
     # A single clip has no memory to reuse. With another number of threads, matrix products have other last digits.
-    with reused_memory() if len(rows) > 1 else nullcontext(), _linear_algebra().limit(limits=1, user_api="blas"):
+    with reused_memory() if len(rows) > 1 else nullcontext(), one_thread():
         for name, computation in computations.items():
             # The other computations run clip by clip, so that they share each clip's spectrum.
             if type(computation).compute_batch is not Computation.compute_batch:

@@ -35,7 +35,17 @@ from fusionser.splits import Protocol
 from fusionser.timeline.rows import window_rows
 from fusionser.timeline.windows import WindowSettings
 
-__all__ = ["Extracted", "Place", "Prepared", "analyse_augmented", "extract_file", "list_places", "prepare"]
+__all__ = [
+    "NO_LABELS",
+    "Extracted",
+    "Place",
+    "Prepared",
+    "analyse_augmented",
+    "extract_file",
+    "labelled",
+    "list_places",
+    "prepare",
+]
 
 PART = 500
 """Number of rows in memory at once while a features file is written."""
@@ -351,6 +361,24 @@ def _listed(
     progress: Progress | None = None,
 ) -> Listing:
     listing = list_places(places, strict=strict, any_length=any_length, progress=progress)
+    return labelled(listing, classes, dropped, labels, strict=strict, exact=exact, raters=raters, own_names=own_names)
+
+
+def labelled(
+    listing: Listing,
+    classes: Sequence[str],
+    dropped: Sequence[str],
+    labels: LabelMap,
+    *,
+    strict: bool,
+    exact: bool,
+    raters: Sequence[str] = (),
+    own_names: bool = False,
+) -> Listing:
+    """Return a listing with renamed emotions, and only those to keep; parameters are those of `prepare`.
+
+    With `own_names`, the emotions keep their own names.
+    """
     if raters:
         listing = voted(listing, raters, {} if own_names else labels, exact=exact, strict=strict, keep=own_names)
         labels = labels if own_names else {}
