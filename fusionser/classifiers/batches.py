@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.utils.validation import _check_sample_weight
 
 from fusionser.errors import SettingsError
 from fusionser.scaling import split_carried
@@ -98,16 +97,27 @@ class BatchLearner:
         seen = 0
         for X, y, weights in batches():
             values, labels = self._checked_rows(X, y, reset=rows is None and not seen)
-            if weights is not None:
-                weights = _check_sample_weight(weights, values, dtype=np.float64, ensure_non_negative=True)
             seen += len(values)
-            yield CheckedBatch(split_carried(X)[0], values, labels, weights)
+            yield CheckedBatch(split_carried(X)[0], values, labels, _checked_weights(weights, len(values)))
         if not seen:
             raise SettingsError("got no rows; expected batches with rows of two classes or more")
         if rows is not None and seen != rows:
             raise SettingsError(
                 f"a pass over the batches gave {seen} rows, and the first pass {rows}; expected the same rows each time"
             )
+
+
+def _checked_weights(weights: Any, rows: int) -> Array | None:
+    """Return the weights of a batch as numbers; raise `SettingsError` if a row cannot have its weight."""
+    if weights is None:
+        return None
+    checked = np.asarray(weights, dtype=np.float64)
+    if checked.shape != (rows,) or not (np.isfinite(checked) & (checked >= 0)).all():
+        raise SettingsError(
+            f"the weights of a batch of {rows} rows have the shape {checked.shape}, or one is below 0 or not finite; "
+            "expected one number for each row, 0 or more"
+        )
+    return checked
 
 
 def class_weights(class_weight: Mapping[Any, float] | str | None, classes: Array, counts: ClassCounts) -> Array:

@@ -208,7 +208,7 @@ class LinearSVM(BatchLearner, TableClassifier):
             for block in store.blocks():
                 features, given = block["features"].astype(np.float64), block["weight"] * weights[block["code"]]
                 for number, machine in enumerate(machines):
-                    seen = (block["seen"] >> number) & 1 == 1
+                    seen = ((block["seen"] >> number) & 1 == 1) & (given > 0)
                     if seen.any():
                         machine.partial_fit(features[seen], block["code"][seen], known, given[seen])
             report_step("linear-svm, epochs", epoch + 1, epochs)

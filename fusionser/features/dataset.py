@@ -16,6 +16,9 @@ __all__ = ["FeatureDataset", "FeatureFiles"]
 PART = 2000
 """Number of rows that are read at once."""
 
+BUFFER = 2**16
+"""Bytes of a column that are read at once."""
+
 
 @runtime_checkable
 class FeatureDataset(Protocol):
@@ -80,6 +83,7 @@ class FeatureFiles:
 
 def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
     try:
-        return pyarrow.parquet.ParquetFile(path)
+        # By default, all of a file's columns are read ahead.
+        return pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
     except (OSError, pyarrow.ArrowException) as error:
         raise RowsError(f"{path}: cannot be read as Parquet ({error}); expected a features file") from error

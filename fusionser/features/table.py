@@ -170,12 +170,10 @@ def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str
     missing = [column for column in columns if column not in rows.columns]
     if missing:
         raise RowsError(f"the table should have the feature '{missing[0]}', but does not; extract it again")
-    for name in columns:
+    for name, dtype in rows[columns].dtypes.items():
         # pandas converts these too, which are no features. Tables of text hold numbers as text.
-        if rows[name].dtype.kind in "bMmc":
-            raise RowsError(
-                f"the table's feature '{name}' holds {rows[name].dtype}; expected numbers: extract the features again"
-            )
+        if dtype.kind in "bMmc":
+            raise RowsError(f"the table's feature '{name}' holds {dtype}; expected numbers: extract the features again")
     try:
         values = rows[columns].iloc[places].to_numpy(dtype=np.float32)
     except (TypeError, ValueError) as error:
