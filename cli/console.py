@@ -113,19 +113,32 @@ def progress_bar(label: str) -> Iterator[Callable[..., None]]:
 
 @contextmanager
 def training_bar(label: str) -> Iterator[Callable[..., None]]:
-    """Show a progress bar, and below it one for the epochs of the network being trained."""
+    """Show a progress bar, and below it one for the epochs of the network being trained, or for another long step."""
     from fusionser.networks import training_progress
+    from fusionser.progress import step_progress
 
     with _bar(label) as (progress, update):
         task = progress.add_task("epochs", total=None, visible=False)
+        shown = ""
 
-        def epochs(name: str, done: int, most: int) -> None:
-            if done == 1:
+        def step(what: str, done: int, most: int) -> None:
+            nonlocal shown
+            if what != shown or done == 1:
                 progress.reset(task)
-            progress.update(task, completed=done, total=most, description=f"  {name}, epochs", visible=done < most)
+            shown = what
+            progress.update(task, completed=done, total=most, description=f"  {plain(what)}", visible=done < most)
 
-        with training_progress(epochs):
+        with training_progress(lambda name, done, most: step(f"{name}, epochs", done, most)), step_progress(step):
             yield update
+
+
+@contextmanager
+def step_bar(label: str) -> Iterator[None]:
+    """Show a progress bar for long steps, such as passes over rows."""
+    from fusionser.progress import step_progress
+
+    with _bar(label) as (_, update), step_progress(lambda what, done, most: update(done, most, what)):
+        yield
 
 
 def spoken(update: Callable[..., None]) -> Callable[..., None]:

@@ -8,7 +8,7 @@ from fusionser.errors import unknown_name
 from .console import counted, print_json, print_table, training_bar, write, write_report_place
 from .option_checks import check_out_folder
 from .option_groups import option
-from .option_texts import IMPORTANCE_HELP
+from .option_texts import IMPORTANCE_HELP, STREAM_HELP
 from .options import Experiment, Places, ReportFormats, Tracking, record
 from .preparing import prepare_protocol
 
@@ -24,6 +24,7 @@ class Asked(Experiment):
         "Folder for report.md, result.json, predictions.csv and pictures.", panel="Options", callback=check_out_folder
     )
     formats: ReportFormats
+    stream: bool = option(STREAM_HELP, False, "--stream", panel="Run")
     tracking: Tracking
 
 
@@ -39,7 +40,7 @@ def evaluate(places: Places, asked: Asked) -> None:
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     check_importance(asked.config("speaker-kfold").pipeline, asked.importance)
-    prepared, split, resources = prepare_protocol(asked, places)
+    prepared, split, resources = prepare_protocol(asked, places, stream=asked.stream)
     if prepared.spec.task == DIMENSIONS:
         _evaluate_dimensions(asked, prepared, split, resources, formats, trackers)
         return

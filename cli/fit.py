@@ -8,6 +8,7 @@ from fusionser.errors import FusionserError, SettingsError
 from .console import counted, print_json, recordings, say, training_bar, write
 from .option_checks import check_model_file, refuse_inputs
 from .option_groups import option
+from .option_texts import STREAM_HELP
 from .options import Experiment, Places, Tracking, record
 from .preparing import prepare_experiment
 
@@ -20,6 +21,7 @@ class Asked(Experiment):
 
     out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options", callback=check_model_file)
     estimate: bool = option("Score on held-out speakers first.", True)
+    stream: bool = option(STREAM_HELP, False, "--stream", panel="Run")
     tracking: Tracking
 
 
@@ -33,7 +35,12 @@ def fit(places: Places, asked: Asked) -> None:
     refuse_inputs(asked.out, places)
     trackers = asked.tracking.opened()
     prepared, split, resources = prepare_experiment(
-        asked, places, _estimate_split if asked.estimate else lambda *_: None, protocol="speaker-holdout", all_rows=True
+        asked,
+        places,
+        _estimate_split if asked.estimate else lambda *_: None,
+        protocol="speaker-holdout",
+        all_rows=True,
+        stream=asked.stream,
     )
     if prepared.spec.setting == SPEAKER_NORMALISED:
         raise SettingsError(f"{NOT_SAVED}; use --setting inductive or adapted")

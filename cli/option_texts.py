@@ -71,4 +71,8 @@ SOFT_LABELS_HELP = (
     "Train networks against the shares of the votes of --raters for each emotion, instead of the emotion with most "
     "votes. Scores go by the latter."
 )
+STREAM_HELP = (
+    "Read features files part by part, in several passes, instead of into memory: for more rows than memory holds. For "
+    "classifiers that learn from batches (linear-svm, xgboost)."
+)
 SEED_HELP = "Seed of everything drawn at random, by default 0."

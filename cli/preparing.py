@@ -6,7 +6,7 @@ from typing import Any
 
 from fusionser.errors import SettingsError
 
-from .console import progress_bar, warn_quarantine
+from .console import progress_bar, say, step_bar, warn_quarantine
 from .options import Experiment, Input, Work
 
 
@@ -81,11 +81,13 @@ def prepare_experiment(
     *,
     protocol: str,
     all_rows: bool = False,
+    stream: bool | None = None,
 ) -> tuple[Any, Any, Any]:
     """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
     `choose_split` makes the protocol from its specification, the rows and the seed. `protocol` is the default name.
-    `all_rows` is whether all rows are trained on, and not only the training rows of the protocol.
+    `all_rows` is whether all rows are trained on, and not only the training rows of the protocol. `stream` is whether
+    the features are read part by part; None, if the command cannot.
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
 
@@ -94,6 +96,12 @@ def prepare_experiment(
     asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
     resources = make_resources(asked.training.device, asked.run)
+    if stream:
+        prepared = _streamed(paired, config, asked.given)
+        _check_network_options(prepared.spec, prepared.extractor)
+        return prepared, choose_split(config.protocol, prepared.table, config.pipeline.seed), resources
+    if stream is not None:
+        _note_many_rows(paired)
     # Wrong settings should fail here, before a long extraction.
     extractor = build_features(resolve(config.pipeline, paired))
     build_estimator(config.pipeline, extractor=extractor)
@@ -106,7 +114,63 @@ def prepare_experiment(
     return prepared, split, resources
 
 
-def prepare_protocol(asked: Experiment, places: list[Path]) -> tuple[Any, Any, Any]:
+def _streamed(places: list[Any], config: Any, given: Input) -> Any:
+    """Prepare rows whose features stay in their files."""
+    from fusionser.features.parts import FeatureFiles
+    from fusionser.features.store import read_settings
+    from fusionser.pipeline.streamed import prepare_streamed
+    from fusionser.reporting.words import stamp_texts
+
+    refused = {
+        "--corpus": given.corpus,
+        "--map": given.columns,
+        "--parts": given.parts,
+        "--channel": given.channel,
+        "--accept-truncated": given.accept_truncated,
+    }
+    for option in (name for name, value in refused.items() if value):
+        raise SettingsError(f"{option} has no effect with --stream, which reads features files alone; leave it out")
+    for place in places:
+        if not place.path.exists():
+            raise SettingsError(f"{place.path}: no such file; --stream reads features files")
+        if read_settings(place.path) is None:
+            raise SettingsError(
+                f"--stream reads features files, but {place.path} is none; write one with 'fusionser extract'"
+            )
+    with step_bar("rows"):
+        prepared = prepare_streamed(
+            FeatureFiles([place.path for place in places]),
+            config.pipeline,
+            classes=config.classes,
+            dropped=config.drop_classes,
+            labels=config.labels,
+            exact_labels=config.exact_labels,
+            raters=config.raters,
+            strict=given.strict,
+        )
+    warn_quarantine(prepared.quarantine, stamp_texts(prepared.notes))
+    return prepared
+
+
+MANY_ROWS = 100_000
+"""Rows of features files above which a note tells of --stream; they take about a gigabyte of memory."""
+
+
+def _note_many_rows(places: list[Any]) -> None:
+    """Say that features files with many rows can be read part by part."""
+    from fusionser.features.parts import FeatureFiles
+    from fusionser.features.store import read_settings
+
+    files = [place.path for place in places if read_settings(place.path) is not None]
+    rows = FeatureFiles(files).rows if files else 0
+    if rows > MANY_ROWS:
+        say(
+            f"note: {rows} rows are read into memory; --stream reads them part by part, for --classifier "
+            "linear-svm and xgboost"
+        )
+
+
+def prepare_protocol(asked: Experiment, places: list[Path], *, stream: bool | None = None) -> tuple[Any, Any, Any]:
     """Prepare rows as `prepare_experiment` does, for a protocol by its name; by default `speaker-kfold`."""
     from fusionser.pipeline import choose_protocol
 
@@ -115,6 +179,7 @@ def prepare_protocol(asked: Experiment, places: list[Path]) -> tuple[Any, Any, A
         places,
         lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
         protocol="speaker-kfold",
+        stream=stream,
     )
 
 

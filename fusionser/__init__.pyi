@@ -8,8 +8,10 @@ from .features import robust as robust
 from .features import wide as wide
 from .isolation import isolated_decoding as isolated_decoding
 from .jobs import evaluate as evaluate
+from .jobs import evaluate_streamed as evaluate_streamed
 from .jobs import extract as extract
 from .jobs import fit as fit
+from .jobs import fit_streamed as fit_streamed
 from .model import Model as Model
 from .model import OnnxModel as OnnxModel
 from .model import load_model as load_model

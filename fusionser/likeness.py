@@ -19,7 +19,7 @@ from fusionser.features.inputs import rows_of
 from fusionser.features.recording import Recording
 from fusionser.scikit_learn import BaseEstimator
 
-__all__ = ["Unlike", "Unlikeness", "fit_unlikeness", "pack_unlikeness", "unpack_unlikeness"]
+__all__ = ["SAMPLED", "Unlike", "Unlikeness", "fit_unlikeness", "pack_unlikeness", "unpack_unlikeness"]
 
 Array = npt.NDArray[np.float64]
 
@@ -37,6 +37,9 @@ RANGE = (1, 99)
 
 LEAST_SCALE = 1e-12
 """Least scale of a column in a file."""
+
+SAMPLED = 10_000
+"""Rows whose recordings are compared where the rows are too many for memory."""
 
 LARGEST = 1e12
 """Largest number that a model file may contain."""
@@ -204,7 +207,12 @@ class Unlikeness(DocumentedParameters, BaseEstimator):
 
 
 def fit_unlikeness(
-    rows: pd.DataFrame, *, cache: CacheChoice = True, n_jobs: int | None = None, progress: Progress | None = None
+    rows: pd.DataFrame,
+    *,
+    most: int | None = None,
+    cache: CacheChoice = True,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> Unlikeness | None:
     """Learn from the recordings of training rows what they are like.
 
@@ -212,6 +220,8 @@ def fit_unlikeness(
     ----------
     rows : DataFrame
         Rows with a column ``file``, or with waveforms.
+    most : int, optional
+        Number of rows to learn from, where there are more: a random sample. None is all of them.
     cache : Cache or bool, default=True
     n_jobs : int, optional
     progress : callable, optional
@@ -224,6 +234,9 @@ def fit_unlikeness(
     """
     block = Recording()
     wanted = {block.kind: block}
+    if most is not None and len(rows) > most:
+        drawn = np.random.default_rng(0).choice(len(rows), most, replace=False)
+        rows = rows.iloc[np.sort(drawn)].reset_index(drop=True)
     result = compute_clips(rows_of(rows, None, wanted), wanted, cache=Cache.of(cache), n_jobs=n_jobs, progress=progress)
     if len(result.usable) < 2:
         return None

@@ -74,7 +74,7 @@ class Registry(Mapping[str, Any]):
     >>> CLASSIFIERS.named("smv")
     Traceback (most recent call last):
     ...
-    fusionser.errors.UnknownNameError: unknown classifier 'smv'; did you mean 'svm'? Known: svm, random-forest, ...
+    fusionser.errors.UnknownNameError: unknown classifier 'smv'; did you mean 'svm'? Known: svm, linear-svm, ...
     """
 
     def __init__(
@@ -296,6 +296,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
     },
     "classifiers": {
         "svm": "classifiers.svm:SVM",
+        "linear-svm": "classifiers.linear_svm:LinearSVM",
         "random-forest": "classifiers.random_forest:RandomForest",
         "xgboost": "classifiers.gradient_boosting:XGBoost",
         "mlp": "classifiers.neural:MLP",
@@ -304,6 +305,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
     },
     "regressors": {
         "svm": "regressors.svm:SVM",
+        "linear-svm": "regressors.linear_svm:LinearSVM",
         "random-forest": "regressors.random_forest:RandomForest",
         "xgboost": "regressors.gradient_boosting:XGBoost",
         "mlp": "regressors.neural:MLP",

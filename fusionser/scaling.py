@@ -1,6 +1,6 @@
 """Scaling of feature columns, block by block."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from fusionser.names import ADAPTATIONS, CORAL
 from fusionser.rows import CARRIED_COLUMNS, VOTES_COLUMN
 from fusionser.splits.validation_rows import given_validation
 
-__all__ = ["SCALERS", "BlockScaler", "BoundedScaler", "split_carried"]
+__all__ = ["BATCH_SCALINGS", "SCALERS", "BlockScaler", "BoundedScaler", "split_carried"]
 
 Array = npt.NDArray[np.float64]
 
@@ -56,6 +56,9 @@ SCALERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     }
 )
 """Name to transformer: mean and standard deviation, the same with a limit, median and quartiles, range, ranks, none."""
+
+BATCH_SCALINGS = ("standard", "bounded", "minmax", "none")
+"""Scalings that can be fitted to rows that come in batches."""
 
 
 def split_carried(X: Any) -> tuple[pd.DataFrame | None, Any]:
@@ -150,6 +153,52 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.adaptation == CORAL:
             adapted = values[np.ix_(originals, self._adaptable())]
             self.covariance_ = covariance(_scores(adapted, moments(adapted)))
+        return self
+
+    def fit_batches(self, batches: Iterable[Any]) -> Self:
+        """Fit a scaler for each block to rows that come in batches, in one pass, as `fit` does to a whole table.
+
+        Parameters
+        ----------
+        batches : iterable of DataFrame or array-like of shape (n_rows, n_columns)
+
+        Raises
+        ------
+        SettingsError
+            If there are no rows, or a scaling or setting needs all rows at once: "robust", "quantile", `by_speaker`,
+            `adaptation`.
+
+        Examples
+        --------
+        >>> parts = [pd.DataFrame({"a__x": [0.0, 2.0]}), pd.DataFrame({"a__x": [4.0]})]
+        >>> BlockScaler(scaling="minmax").fit_batches(parts).transform(parts[1]).iloc[0, 0]
+        np.float64(1.0)
+        """
+        self._check_groups()
+        if self.by_speaker or self.adaptation:
+            raise SettingsError(
+                "by_speaker and adaptation need all rows at once, and these come in batches; use neither"
+            )
+        self.scalers_ = {}
+        every, originals = StandardScaler(), StandardScaler()
+        for X in batches:
+            carried, given = split_carried(X)
+            values = validate_data(self, given, dtype=np.float64, reset=not self.scalers_)
+            if not self.scalers_:
+                self.carried_ = [] if carried is None else list(carried.columns)
+                self.scalers_ = {block: self._scaler_of_batches(block) for block in self._blocks()}
+            for block, columns in self._blocks().items():
+                scaler = self.scalers_[block]
+                # Nothing is learned without scaling.
+                (scaler.fit if isinstance(scaler, FunctionTransformer) else scaler.partial_fit)(values[:, columns])
+            every.partial_fit(values)
+            if (kept := _unchanged(carried, len(values))).any():
+                originals.partial_fit(values[kept])
+        if not self.scalers_:
+            raise SettingsError("got no rows; expected batches with one row or more")
+        known = originals if hasattr(originals, "mean_") else every
+        self.mean_, self.std_ = known.mean_, np.sqrt(known.var_)
+        self.speakers_, self.corpora_ = {}, {}
         return self
 
     def transform(self, X: Any) -> Any:
@@ -319,6 +368,15 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise unknown_name("scaling", name, SCALERS)
         return SCALERS[name]()
 
+    def _scaler_of_batches(self, block: str) -> Any:
+        """Return the unfitted scaler of a block; raise `SettingsError` if it needs all rows at once."""
+        if (name := self._scaling_of(block)) in SCALERS and name not in BATCH_SCALINGS:
+            raise SettingsError(
+                f"the scaling '{name}' needs all rows at once, but they come in batches; expected one of "
+                f"{', '.join(BATCH_SCALINGS)} (--scaling)"
+            )
+        return self._scaler_for(block)
+
     def _scaling_of(self, block: str) -> str:
         scalings = {"": self.scaling} if isinstance(self.scaling, str) else self.scaling
         unknown = sorted(set(scalings) - set(self._blocks()) - {""})
@@ -360,10 +418,15 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def _originals(carried: pd.DataFrame | None, n_rows: int) -> npt.NDArray[np.bool_]:
     """Return which rows are original recordings; all, if none is."""
+    originals = _unchanged(carried, n_rows)
+    return originals if originals.any() else ~originals
+
+
+def _unchanged(carried: pd.DataFrame | None, n_rows: int) -> npt.NDArray[np.bool_]:
+    """Return which rows are original recordings, and no copies."""
     if carried is None or "augmentation" not in carried:
         return np.ones(n_rows, dtype=bool)
-    originals = (carried["augmentation"] == "").to_numpy()
-    return originals if originals.any() else ~originals
+    return (carried["augmentation"] == "").to_numpy(dtype=bool)
 
 
 def _corpora_of(carried: pd.DataFrame | None, n_rows: int) -> npt.NDArray[Any]:

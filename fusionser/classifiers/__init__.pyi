@@ -7,9 +7,11 @@ from .base import MemberEstimator as MemberEstimator
 from .base import Parts as Parts
 from .base import TableClassifier as TableClassifier
 from .base import TableEstimator as TableEstimator
+from .batches import BatchLearner as BatchLearner
 from .build import classifier as classifier
 from .gradient_boosting import XGBoost as XGBoost
 from .late import LateFusion as LateFusion
+from .linear_svm import LinearSVM as LinearSVM
 from .neural import LSTM as LSTM
 from .neural import MLP as MLP
 from .neural import BiLSTM as BiLSTM

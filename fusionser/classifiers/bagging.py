@@ -77,6 +77,9 @@ class BalancedBagging(MemberClassifier):
             self.members_[str(number)] = member.fit(table.iloc[kept], labels[kept])
         return self
 
+    def check_size(self, rows: int) -> None:
+        """Do nothing: each member gets a balanced sample of the rows, and checks that."""
+
     def check_loaded(self) -> None:
         """Raise `ValueError` if the members are not classifiers of these columns and classes."""
         if type(self.members_) is not dict or not self.members_:

@@ -38,6 +38,9 @@ class TableEstimator(BaseEstimator):
         carried, _ = split_carried(X)
         return X if names is None else X[[*([] if carried is None else carried), *names]]
 
+    def check_size(self, rows: int) -> None:
+        """Raise `SettingsError` if `fit` would not end in a sensible time for so many training rows."""
+
     def check_loaded(self) -> None:
         """Raise `ValueError` if parts that were loaded from a file cannot belong to this estimator."""
 
@@ -59,18 +62,27 @@ class TableClassifier(ClassifierMixin, TableEstimator):
 
     def _training(self, X: Any, y: Any) -> tuple[Array, Array]:
         """Return checked columns and labels."""
+        values, labels = self._checked_rows(X, y)
+        self._set_classes(labels, len(labels))
+        return values, labels
+
+    def _checked_rows(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Array, Array]:
+        """Return checked columns and labels; without `reset`, of further rows with the same columns."""
         # Numbers are checked by scikit-learn, in its words.
         given = np.asarray(y)
         if given.ndim == 1 and given.dtype.kind in "OU":
             check_present(y)
-        values, labels = validate_data(self, split_carried(X)[1], y, dtype=np.float64)
+        values, labels = validate_data(self, split_carried(X)[1], y, dtype=np.float64, reset=reset)
         check_classification_targets(labels)
+        return values, labels
+
+    def _set_classes(self, labels: Array, rows: int) -> None:
+        """Set the classes of training rows; raise `SettingsError` if there is only one."""
         self.classes_: Array = np.unique(labels)
         if len(self.classes_) < 2:
             raise SettingsError(
-                f"got one class, '{self.classes_[0]}', in {len(labels)} rows; a classifier needs two classes or more"
+                f"got one class, '{self.classes_[0]}', in {rows} rows; a classifier needs two classes or more"
             )
-        return values, labels
 
     def _balanced(self, values: Array, labels: Array) -> tuple[Array, Array]:
         """Return the balanced training rows."""
@@ -148,6 +160,12 @@ class MemberEstimator(TableEstimator):
         table = pd.DataFrame(values, columns=names)
         whole = table if carried is None else pd.concat([carried.reset_index(drop=True), table], axis=1)
         return whole, names, labels
+
+    def check_size(self, rows: int) -> None:
+        """Raise `SettingsError` if the members would not be fitted in a sensible time."""
+        member = getattr(self, self.MEMBER)
+        if member is not None:
+            member.check_size(rows)
 
     def _names(self, values: Array) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", range(values.shape[1]))]

@@ -1,7 +1,7 @@
 """Gradient-boosted trees."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -9,14 +9,20 @@ import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
 from fusionser.classifiers.base import Array, TableClassifier
+from fusionser.classifiers.batches import Batches, BatchLearner, class_weights
 from fusionser.classifiers.booster import check_booster
+from fusionser.errors import SettingsError
+from fusionser.folders import brief_folder
 
 __all__ = ["XGBoost"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class XGBoost(TableClassifier):
+class XGBoost(BatchLearner, TableClassifier):
     """Gradient-boosted trees by XGBoost (Chen and Guestrin 2016).
+
+    `fit_batches` gives the same trees as `fit`, on a CPU. It takes five passes over the rows, and keeps their values in
+    temporary files with one byte each, which every round of boosting reads.
 
     Parameters
     ----------
@@ -71,7 +77,39 @@ class XGBoost(TableClassifier):
         values, labels = self._balanced(*self._training(X, y))
         weights = compute_sample_weight(self.class_weight, labels) if self.class_weight else None
         data = xgboost.DMatrix(values, label=np.searchsorted(self.classes_, labels), weight=weights)
-        settings = {
+        self.booster_ = xgboost.train(self._settings(), data, num_boost_round=self.n_estimators)
+        return self
+
+    def fit_batches(self, batches: Batches) -> Self:
+        """Fit to rows that come in batches; see `BatchLearner.fit_batches`."""
+        import xgboost
+
+        from fusionser.classifiers.external_memory import BoostedRows, Rounds
+
+        if self.device != "cpu":
+            raise SettingsError(
+                f"device is '{self.device}', but XGBoost reads rows that come in batches for the CPU; set it to 'cpu'"
+            )
+        counts = self._count_classes(batches)
+        by_class = class_weights(self.class_weight, self.classes_, counts)
+
+        def passes() -> Iterator[tuple[Array, Array, Array | None]]:
+            for batch in self._checked(batches, counts.rows):
+                codes = np.searchsorted(self.classes_, batch.labels)
+                own = 1.0 if batch.weights is None else batch.weights
+                yield batch.values, codes, by_class[codes] * own if counts.weighted or self.class_weight else None
+
+        with brief_folder() as folder:
+            data = xgboost.ExtMemQuantileDMatrix(BoostedRows(passes, folder), max_bin=self.max_bin, nthread=1)
+            rounds = [Rounds(self.n_estimators)]
+            self.booster_ = xgboost.train(self._settings(), data, num_boost_round=self.n_estimators, callbacks=rounds)
+            # It reads its files until it is freed.
+            del data
+        return self
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of the booster."""
+        return {
             "objective": "multi:softprob",
             "num_class": len(self.classes_),
             "max_depth": self.max_depth,
@@ -86,8 +124,6 @@ class XGBoost(TableClassifier):
             "nthread": 1,
             "verbosity": 0,
         }
-        self.booster_ = xgboost.train(settings, data, num_boost_round=self.n_estimators)
-        return self
 
     def probabilities(self, values: Array) -> Array:
         """Return the probability of each class for checked columns, shape (n_rows, n_classes)."""

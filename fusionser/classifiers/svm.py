@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 from fusionser.balancing import balance_columns, check_balance
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.classifiers.bounds import check_machine, expect
+from fusionser.classifiers.kernel_size import MOST_ROWS, check_kernel_size
 from fusionser.errors import ProtocolError
 from fusionser.scaling import split_carried
 from fusionser.splits.inner_folds import InnerFolds
@@ -71,6 +72,8 @@ class SVM(TableClassifier):
         Balancing of the training rows (see `TableClassifier`).
     probability : bool, default=True
         Fit the sigmoids. If False, `predict_proba` is a softmax of the decision values.
+    most_rows : int, default=30000
+        Refuse to fit more rows, since the time grows with their square; None is no limit. `LinearSVM` is for more.
     random_state : int, default=0
         Seed of the calibration folds.
 
@@ -95,6 +98,7 @@ class SVM(TableClassifier):
     class_weight: str | None = None
     balance: str | None = None
     probability: bool = True
+    most_rows: int | None = MOST_ROWS
     random_state: int | None = 0
 
     def check_loaded(self) -> None:
@@ -113,9 +117,14 @@ class SVM(TableClassifier):
             expect(machine, SVC, BalancedSVC)
             check_machine(machine, len(self.classes_), self.n_features_in_)
 
+    def check_size(self, rows: int) -> None:
+        """Raise `SettingsError` for more rows than `most_rows`."""
+        check_kernel_size(rows, self.most_rows)
+
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the SVM and, on folds by speaker, its sigmoids."""
         values, labels = self._training(X, y)
+        self.check_size(len(labels))
         settings = {name: getattr(self, name) for name in ("C", "kernel", "gamma", "class_weight")}
         seed = self.random_state or 0
         machine = SVC(**settings) if self.balance is None else BalancedSVC(self.balance, seed, **settings)

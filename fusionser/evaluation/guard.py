@@ -25,7 +25,9 @@ from fusionser.samples import fingerprint
 
 __all__ = [
     "SCALED",
+    "ColumnSummary",
     "Overlap",
+    "check_columns_not_scaled",
     "check_learns_in_fold",
     "check_not_scaled",
     "check_not_target",
@@ -36,6 +38,8 @@ __all__ = [
     "with_fingerprints",
     "without_labels",
 ]
+
+Array = npt.NDArray[np.float64]
 
 COLUMNS = {"speakers": "speaker", "sources": "source", "audio": AUDIO_COLUMN, "statements": "statement"}
 FEWEST_ALIKE = 10
@@ -203,11 +207,43 @@ def check_not_target(table: pd.DataFrame, estimator: BaseEstimator, targets: Seq
             )
 
 
-def _standard(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _standard(values: Array) -> Array:
     """Return columns with mean 0 and standard deviation 1; those that do not vary, or lack numbers, are 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = (values - values.mean(axis=0)) / values.std(axis=0)
     return np.asarray(np.where(np.isfinite(scores).all(axis=0), scores, 0.0))
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """What can be seen of columns that were scaled as a whole: mean, standard deviation, least and greatest value."""
+
+    rows: int
+    mean: Array
+    std: Array
+    low: Array
+    high: Array
+
+    @classmethod
+    def of(cls, values: Array) -> "ColumnSummary":
+        """Return the summary of columns, shape (n_rows, n_columns)."""
+        return cls(len(values), values.mean(axis=0), values.std(axis=0), values.min(axis=0), values.max(axis=0))
+
+    @property
+    def standardised(self) -> npt.NDArray[np.bool_]:
+        """Which columns have a mean of 0 and a standard deviation of 1, over the rows or over one less."""
+        deviations = [self.std, self.std * np.sqrt(self.rows / max(self.rows - 1, 1))]
+        return (np.abs(self.mean) < 1e-4) & (np.min(np.abs(np.subtract(deviations, 1)), axis=0) < 1e-4)
+
+    def how_scaled(self) -> str | None:
+        """Return how the columns were scaled, as the function `how_scaled` does."""
+        varying = self.std > 0
+        if self.rows < 3 or varying.sum() < 2:
+            return None
+        if self.standardised.sum() > 1:
+            return "standard"
+        ranged = np.abs(self.low[varying]).max() < 1e-6 and np.abs(self.high[varying] - 1).max() < 1e-6
+        return "range" if ranged else None
 
 
 def check_not_scaled(table: pd.DataFrame) -> None:
@@ -220,17 +256,22 @@ def check_not_scaled(table: pd.DataFrame) -> None:
     """
     # A column of the user may have such a name, and texts.
     names = [name for name in feature_columns(table) if table[name].dtype.kind in "fiu"]
-    values = table[names].to_numpy(dtype=np.float64)
-    how = how_scaled(values)
+    if len(names) and len(table):
+        check_columns_not_scaled(ColumnSummary.of(table[names].to_numpy(dtype=np.float64)))
+
+
+def check_columns_not_scaled(columns: ColumnSummary) -> None:
+    """Refuse columns of features that were scaled as a whole, as `check_not_scaled` does."""
+    how = columns.how_scaled()
     if how is not None:
-        count = int((_standardised(values) if how == "standard" else values.std(axis=0) > 0).sum())
+        count = int((columns.standardised if how == "standard" else columns.std > 0).sum())
         raise LeakageError(
-            f"{count} of {values.shape[1]} feature columns have {SCALED[how]} over all {len(table)} rows: the table "
-            "was scaled before the split, with the test rows included. Give the features as they were extracted"
+            f"{count} of {len(columns.mean)} feature columns have {SCALED[how]} over all {columns.rows} rows: the "
+            "table was scaled before the split, with the test rows included. Give the features as they were extracted"
         )
 
 
-def how_scaled(values: npt.NDArray[np.float64]) -> str | None:
+def how_scaled(values: Array) -> str | None:
     """Return how a table of numbers was scaled as a whole, a key of `SCALED`, or None.
 
     Two columns with a mean of 0 and a standard deviation of 1 are no accident. A range of 0 to 1 is that of many
@@ -245,18 +286,4 @@ def how_scaled(values: npt.NDArray[np.float64]) -> str | None:
     >>> how_scaled(np.array([[0.0, 1.0], [0.5, 0.0], [1.0, 0.25]])), how_scaled(np.eye(3) * 2)
     ('range', None)
     """
-    if values.ndim != 2 or values.shape[1] < 2 or len(values) < 3:
-        return None
-    varying = values[:, values.std(axis=0) > 0]
-    if varying.shape[1] < 2:
-        return None
-    if _standardised(varying).sum() > 1:
-        return "standard"
-    ranged = np.abs(varying.min(axis=0)).max() < 1e-6 and np.abs(varying.max(axis=0) - 1).max() < 1e-6
-    return "range" if ranged else None
-
-
-def _standardised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Return which columns have a mean of 0 and a standard deviation of 1."""
-    deviations = [values.std(axis=0, ddof=ddof) for ddof in (0, 1)]
-    return (np.abs(values.mean(axis=0)) < 1e-4) & (np.min(np.abs(np.subtract(deviations, 1)), axis=0) < 1e-4)
+    return ColumnSummary.of(values).how_scaled() if values.ndim == 2 and values.size else None

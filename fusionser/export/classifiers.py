@@ -10,7 +10,7 @@ import torch
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 from torch import Tensor, nn
 
-from fusionser.classifiers import SVM, BalancedBagging, LateFusion, RandomForest, XGBoost
+from fusionser.classifiers import SVM, BalancedBagging, LateFusion, LinearSVM, RandomForest, XGBoost
 from fusionser.classifiers.late import LEAST
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.errors import SettingsError
@@ -93,12 +93,7 @@ class SVMModule(nn.Module):
 
     def forward(self, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities and the votes that decide the answer."""
-        product = columns @ self.vectors.T
-        if self.linear:
-            kernel = product
-        else:
-            norms = columns.square().sum(dim=1, keepdim=True) + self.vectors.square().sum(dim=1)
-            kernel = torch.exp(-self.gamma * (norms - 2.0 * product).clamp(min=0.0))
+        kernel = columns @ self.vectors.T if self.linear else _radial(columns, self.vectors, self.gamma)
         decisions = kernel @ self.weights + self.intercepts
         if self.classes == 2:
             values = decisions[:, :1]
@@ -124,6 +119,12 @@ class SVMModule(nn.Module):
         return torch.where(total == 0, 1.0 / self.classes, shares / torch.where(total == 0, 1.0, total))
 
 
+def _radial(columns: Tensor, vectors: Tensor, gamma: float) -> Tensor:
+    """Return the radial basis function of each row and each vector, shape (n_rows, n_vectors)."""
+    norms = columns.square().sum(dim=1, keepdim=True) + vectors.square().sum(dim=1)
+    return torch.exp(-gamma * (norms - 2.0 * (columns @ vectors.T)).clamp(min=0.0))
+
+
 def _pair_weights(machine: Any, pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.float64]:
     """Return the weight of each support vector in the decision of each pair of classes, (n_vectors, n_pairs)."""
     if len(machine.classes_) == 2:
@@ -136,6 +137,23 @@ def _pair_weights(machine: Any, pairs: Sequence[tuple[int, int]]) -> npt.NDArray
         weights[spans[i], place] = machine.dual_coef_[j - 1, spans[i]]
         weights[spans[j], place] = machine.dual_coef_[i, spans[j]]
     return weights
+
+
+class LinearSVMModule(nn.Module):
+    """A linear support vector machine on kernel features: the softmax of its decision values."""
+
+    def __init__(self, classifier: LinearSVM) -> None:
+        super().__init__()
+        self.landmarks, self.weights = _buffer(classifier.landmarks_), _buffer(classifier.weights_)
+        self.intercept, self.gamma = _buffer(classifier.intercept_), classifier.gamma_
+        self.temperature = classifier.temperature_
+
+    def forward(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities, which also decide the answer."""
+        values = _radial(columns, self.landmarks, self.gamma) @ self.weights + self.intercept
+        values = torch.cat([-values, values], dim=1) if values.shape[1] == 1 else values
+        shares = torch.softmax(values / self.temperature, dim=1)
+        return shares, shares
 
 
 class ForestModule(nn.Module):
@@ -231,6 +249,7 @@ class FusionModule(nn.Module):
 
 MODULES: Mapping[type[Any], type[nn.Module]] = {
     SVM: SVMModule,
+    LinearSVM: LinearSVMModule,
     RandomForest: ForestModule,
     XGBoost: BoosterModule,
     NetworkClassifier: NetworkModule,

@@ -130,6 +130,10 @@ class FeatureBlock(ClipTransformer):
         """Return the columns of every clip of X, as `ClipTransformer.compute_all` does."""
         return self.checked(super().compute_all(X, sampling_rate))
 
+    def of_table(self, rows: pd.DataFrame) -> Array:
+        """Return the columns of rows whose table has all that the block reads, as `transform` does."""
+        return self.compute_all(rows)
+
     def checked(self, values: Array) -> Array:
         """Return the columns unchanged. Raise `SettingsError` if their number differs from that of the names."""
         expected = len(self.names())

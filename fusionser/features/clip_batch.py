@@ -1,16 +1,15 @@
 """What a process does with clips that it computes together."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from fusionser.errors import AudioError, SettingsError
 from fusionser.features.clip import Clip, Computation
+from fusionser.linear_algebra import one_thread
 from fusionser.memory import reused_memory
 from fusionser.storage import fetching_ahead
 
@@ -70,20 +69,6 @@ def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> li
     return list(values)
 
 
-@lru_cache(maxsize=1)
-def _linear_algebra() -> ThreadpoolController:
-    """Return what sets the threads of the libraries that are loaded when clips are first analysed."""
-    return ThreadpoolController().select(user_api="blas")
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which matrix products have one thread; with another number, they have other last digits."""
-    libraries = _linear_algebra()
-    if all(library.num_threads == 1 for library in libraries.lib_controllers):
-        return nullcontext()
-    return libraries.limit(limits=1)
-
-
 def _compute_batch(rows: list[Row], computations: Computations, device: str, jobs: int | None) -> list[Answer]:
     with fetching_ahead(str(row["file"]) for row in rows if "file" in row):
         return _analysed([Clip(row) for row in rows], computations, device, jobs)
@@ -96,7 +81,7 @@ def _analysed(clips: list[Clip], computations: Computations, device: str, jobs: 
         share_spectra(clips, computations, device, jobs)
     ready: list[dict[str, Array | AudioError]] = [{} for _ in clips]
     # A single clip has no memory to reuse.
-    with reused_memory() if len(clips) > 1 else nullcontext(), _one_thread():
+    with reused_memory() if len(clips) > 1 else nullcontext(), one_thread():
         for name, computation in computations.items():
             # The other computations run clip by clip, so that they share each clip's spectrum.
             if type(computation).compute_batch is not Computation.compute_batch:

@@ -71,6 +71,27 @@ class FeatureTable:
         """Tell which rows have everything that must be computed from audio."""
         return np.logical_and.reduce([self._stamped(), *map(self._carried, self.front_ends)])
 
+    def held_values(self) -> Array:
+        """Return the columns of rows that have everything that must be computed from audio, shape (n_rows, n_columns).
+
+        This is much faster than `compute`, which also looks for what is missing.
+
+        Raises
+        ------
+        RowsError
+            If the columns do not match ``extracted``.
+        AudioError
+            If the table has no usable value for a block that reads it.
+        """
+        every = np.arange(len(self.rows))
+        parts = {
+            name: _numbers(self.rows, every, [f"{name}__{column}" for column in block.names()])
+            if block.uses_audio
+            else block.of_table(self.rows)
+            for name, block in self.blocks.items()
+        }
+        return np.concatenate([parts[name] for name in self.blocks], axis=1)
+
     def compute(self, also: Mapping[str, Computation] = MappingProxyType({}), **options: Any) -> Extraction:
         """Take the values that the rows have, and compute the others.
 
@@ -181,12 +202,10 @@ def _numbers(rows: pd.DataFrame, places: npt.NDArray[np.intp], columns: list[str
     missing = [column for column in columns if column not in rows.columns]
     if missing:
         raise RowsError(f"the table should have the feature '{missing[0]}', but does not; extract it again")
-    for name in columns:
+    for name, dtype in rows[columns].dtypes.items():
         # pandas converts these too, which are no features. Tables of text hold numbers as text.
-        if rows[name].dtype.kind in "bMmc":
-            raise RowsError(
-                f"the table's feature '{name}' holds {rows[name].dtype}; expected numbers: extract the features again"
-            )
+        if dtype.kind in "bMmc":
+            raise RowsError(f"the table's feature '{name}' holds {dtype}; expected numbers: extract the features again")
     try:
         values = rows[columns].iloc[places].to_numpy(dtype=np.float32)
     except (TypeError, ValueError) as error:

@@ -7,6 +7,7 @@ from fusionser.jobs.evaluation import (
     plugins_used,
 )
 from fusionser.jobs.fitting import fit_prepared
+from fusionser.jobs.from_dataset import evaluate_streamed, fit_streamed
 from fusionser.jobs.from_recordings import evaluate, extract, fit
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "evaluate",
     "evaluate_dimensions_prepared",
     "evaluate_prepared",
+    "evaluate_streamed",
     "extract",
     "fit",
     "fit_prepared",
+    "fit_streamed",
     "plugins_used",
 ]

@@ -5,12 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
 from fusionser.dimension_results import DimensionResult
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.evaluation.dimensions import DimensionEvaluation, evaluate_dimensions
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.evaluation.fold_jobs import FoldProgress
+from fusionser.evaluation.guard import ColumnSummary, check_columns_not_scaled
 from fusionser.facts import Stamp
 from fusionser.model import digests_of
 from fusionser.names import DIMENSIONS
@@ -24,6 +28,8 @@ from fusionser.pipeline import (
 from fusionser.pipeline.build import decided_by, registry_of
 from fusionser.pipeline.resources import LOCAL
 from fusionser.pipeline.soft_labels import majority_notes
+from fusionser.pipeline.streamed import Streamed, feature_parts
+from fusionser.pipeline.streamed_pipeline import StreamedPipeline
 from fusionser.registry import AUGMENTATIONS, CORPORA, PROTOCOLS, Named, named_in_blocks, plugins_among
 from fusionser.results import BY_INNER_FOLDS, FIXED, Result, provenance, public_quarantine
 from fusionser.spec import PipelineSpec
@@ -52,7 +58,10 @@ SCORES = (
 
 def estimator_of(prepared: Prepared, resources: Resources) -> Any:
     """Return the unfitted pipeline of prepared rows."""
-    return build_estimator(prepared.spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources)
+    built = build_estimator(
+        prepared.spec, extractor=prepared.extractor, unusable=prepared.unusable, resources=resources
+    )
+    return StreamedPipeline(prepared.dataset, built) if isinstance(prepared, Streamed) else built
 
 
 def evaluate_prepared(
@@ -67,6 +76,8 @@ def evaluate_prepared(
     began = time.perf_counter()
     spec = prepared.spec
     estimator = estimator_of(prepared, resources)
+    if isinstance(prepared, Streamed):
+        _check_streamed(prepared, importance)
     with parameter_errors(spec):
         evaluation = evaluate_estimator(
             prepared.table,
@@ -117,6 +128,21 @@ def check_importance(spec: PipelineSpec, importance: str | None) -> None:
     """Raise `SettingsError` if importance is asked for where numbers are predicted: it is a loss of UAR."""
     if importance is not None and spec.task == DIMENSIONS:
         raise SettingsError("--importance measures the loss of UAR, so it needs classes; leave it out with --targets")
+
+
+def _check_streamed(prepared: Streamed, importance: str | None) -> None:
+    """Raise an error for what an evaluation that reads rows in batches cannot do, and for features that were scaled."""
+    if importance is not None:
+        raise SettingsError(
+            "--importance shuffles columns of all test rows at once, but --stream reads the rows in batches; leave one "
+            "of them out"
+        )
+    moments, ranges = StandardScaler(), MinMaxScaler()
+    for values in feature_parts(prepared.dataset, prepared.extractor, prepared.table, "checking the features"):
+        for summary in (moments, ranges):
+            summary.partial_fit(values.astype(np.float64))
+    std, low, high = np.sqrt(moments.var_), ranges.data_min_, ranges.data_max_
+    check_columns_not_scaled(ColumnSummary(len(prepared.table), moments.mean_, std, low, high))
 
 
 def _described(

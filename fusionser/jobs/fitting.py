@@ -22,8 +22,8 @@ from fusionser.jobs.evaluation import (
     majority_of,
     parameter_errors,
 )
-from fusionser.likeness import fit_unlikeness
-from fusionser.model import FEATURES, Model, ModelCard, digests_of
+from fusionser.likeness import SAMPLED, fit_unlikeness
+from fusionser.model import CLASSIFIER, FEATURES, Model, ModelCard, digests_of
 from fusionser.names import DIMENSIONS, NO_SPEECH, UNSURE
 from fusionser.networks.soft_labels import shares_of
 from fusionser.pipeline import (
@@ -33,6 +33,7 @@ from fusionser.pipeline import (
 )
 from fusionser.pipeline.features import card_of
 from fusionser.pipeline.resources import LOCAL
+from fusionser.pipeline.streamed import Streamed
 from fusionser.results import Result, today, versions
 from fusionser.rows import each_once
 from fusionser.spec import PipelineSpec
@@ -58,14 +59,23 @@ def fit_prepared(
     # The rows of an estimate may hold one clip more than once, and a fit must not.
     rows = each_once(prepared.table)
     fitted = _fit_numbers if prepared.spec.task == DIMENSIONS else _fit_classes
+    _check_size(prepared, len(rows), resources)
     pipeline, card = fitted(prepared, rows, split, resources, progress)
     unlikeness = fit_unlikeness(
         rows,
+        most=SAMPLED if isinstance(prepared, Streamed) else None,
         cache=resources.cache,
         n_jobs=resources.n_jobs,
         progress=None if progress is None else lambda done, total: progress(done, total, "the recordings"),
     )
     return Model(pipeline, card, unlikeness)
+
+
+def _check_size(prepared: Prepared, rows: int, resources: Resources) -> None:
+    """Raise `SettingsError` if the last step cannot be fitted to so many rows, before an estimate with fewer rows."""
+    estimator = estimator_of(prepared, resources)
+    last: Any = (estimator.estimator if prepared.spec.classifier.tune else estimator)[CLASSIFIER]
+    last.check_size(rows)
 
 
 def _fit_classes(

@@ -41,6 +41,7 @@ from fusionser.spec import NetworksSpec, PipelineSpec, RowsSpec
 from fusionser.splits import InnerFolds
 
 __all__ = [
+    "HIDDEN",
     "build_estimator",
     "build_pipeline",
     "classifier_settings",
@@ -52,7 +53,7 @@ __all__ = [
 UnusableRows = Sequence[tuple[str, str]]
 """Source and augmentation of augmented rows that cannot be analysed."""
 
-HIDDEN = ("n_jobs", "device", "cache")
+HIDDEN = ("n_jobs", "device", "cache", "most_rows")
 """Parameters of classifiers that do not affect results."""
 
 DECIDED_BY: Mapping[str, str] = MappingProxyType(

@@ -19,7 +19,7 @@ from fusionser.pipeline.votes import voted
 from fusionser.rows import CHANNEL_COLUMN
 from fusionser.storage import address_of
 
-__all__ = ["NO_LABELS", "list_places", "listed_rows"]
+__all__ = ["NO_LABELS", "labelled", "list_places", "listed_rows"]
 
 NO_LABELS: LabelMap = MappingProxyType({})
 
@@ -128,6 +128,21 @@ def listed_rows(
         As in `fusionser.corpora.list_rows`.
     """
     listing = list_places(places, strict=strict, any_length=any_length, progress=progress, measured=measured)
+    return labelled(listing, classes, dropped, labels, strict=strict, exact=exact, raters=raters, own_names=own_names)
+
+
+def labelled(
+    listing: Listing,
+    classes: Sequence[str],
+    dropped: Sequence[str],
+    labels: LabelMap,
+    *,
+    strict: bool,
+    exact: bool,
+    raters: Sequence[str] = (),
+    own_names: bool = False,
+) -> Listing:
+    """Return a listing with renamed emotions, and only those to keep; parameters are those of `listed_rows`."""
     if raters:
         listing = voted(listing, raters, {} if own_names else labels, exact=exact, strict=strict, keep=own_names)
         labels = labels if own_names else {}

@@ -9,6 +9,7 @@ from sklearn.svm import SVR
 
 from fusionser.classifiers.base import Array
 from fusionser.classifiers.bounds import check_regression_machine, expect
+from fusionser.classifiers.kernel_size import MOST_ROWS, check_kernel_size
 from fusionser.regressors.base import TableRegressor
 from fusionser.target_scales import check_scales, standardised
 
@@ -28,6 +29,8 @@ class SVM(TableRegressor):
     kernel : {"rbf", "linear"}, default="rbf"
     gamma : "scale" or float, default="scale"
         Width of the radial basis function; "scale" is 1 / (columns x variance).
+    most_rows : int, default=30000
+        Refuse to fit more rows, since the time grows with their square; None is no limit. `LinearSVM` is for more.
     random_state : int, default=0
         Changes nothing, since nothing is drawn.
 
@@ -51,11 +54,17 @@ class SVM(TableRegressor):
     epsilon: float = 0.1
     kernel: str = "rbf"
     gamma: float | str = "scale"
+    most_rows: int | None = MOST_ROWS
     random_state: int | None = 0
+
+    def check_size(self, rows: int) -> None:
+        """Raise `SettingsError` for more rows than `most_rows`."""
+        check_kernel_size(rows, self.most_rows)
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit one machine to each target."""
         values, targets = self._training(X, y)
+        self.check_size(len(targets))
         scaled, self.center_, self.scale_ = standardised(targets)
         settings = {name: getattr(self, name) for name in ("C", "epsilon", "kernel", "gamma")}
         self.machines_ = [SVR(**settings).fit(values, target) for target in scaled.T]

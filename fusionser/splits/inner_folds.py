@@ -62,41 +62,62 @@ class InnerFolds:
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
         """Yield training and validation positions."""
-        labels, sources, units, folds = self._inputs(X, y)
+        yield from self.split_ids(*self._inputs(X, y))
+
+    def split_ids(
+        self, labels: npt.NDArray[Any], sources: npt.NDArray[Any], speakers: npt.NDArray[Any] | None
+    ) -> list[tuple[Positions, Positions]]:
+        """Return training and validation positions of rows that are given by their ids, which may be numbers.
+
+        Parameters
+        ----------
+        labels, sources : ndarray of shape (n_rows,)
+        speakers : ndarray of shape (n_rows,), optional
+            None if the speaker of a row is unknown.
+        """
+        units = sources if speakers is None or len(np.unique(speakers)) < 2 else speakers
+        folds = self._count(labels, sources, units)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.seed)
         splits = list(splitter.split(labels, labels, units))
         if not _cover(splits, labels) and units is not sources:
             # A class that only one speaker has cannot be on both sides.
             if (counts := _parted.get()) is not None:
-                counts.append(len(set(units)))
+                counts.append(len(np.unique(units)))
             splits = list(splitter.split(labels, labels, sources))
-        if not _cover(splits, labels) and len(set(sources)) == len(sources):
+        if not _cover(splits, labels) and len(np.unique(sources)) == len(sources):
             splits = list(StratifiedKFold(folds, shuffle=True, random_state=self.seed).split(labels, labels))
-        yield from splits
+        return splits
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
-        return self._inputs(X, y)[-1]
+        labels, sources, speakers = self._inputs(X, y)
+        units = sources if speakers is None or len(np.unique(speakers)) < 2 else speakers
+        return self._count(labels, sources, units)
 
-    def _inputs(self, X: Any, y: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int]:
-        """Return the labels, the sources, what is split (speakers, or the same sources), and the number of folds."""
+    def _inputs(self, X: Any, y: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None]:
+        """Return the labels, the sources, and the speakers if all are known."""
         labels = np.asarray(y) if self.stratified else np.zeros(len(y), dtype=np.intp)
-        sources = units = sources_of(X, len(labels))
+        sources = sources_of(X, len(labels))
         if isinstance(X, pd.DataFrame) and "speaker" in X:
             speakers = X["speaker"].fillna("").to_numpy(dtype=str)
-            if (speakers != "").all() and len(set(speakers)) > 1:
-                units = speakers
+            if (speakers != "").all():
+                return labels, sources, speakers
+        return labels, sources, None
+
+    def _count(self, labels: npt.NDArray[Any], sources: npt.NDArray[Any], units: npt.NDArray[Any]) -> int:
+        """Return the number of folds."""
         # A clip and its copies and repetitions count once.
-        rarest = min(len(set(sources[labels == label])) for label in np.unique(labels))
-        folds = min(self.folds, len(set(units)), rarest)
+        rarest = min(len(np.unique(sources[labels == label])) for label in np.unique(labels))
+        folds = min(self.folds, len(np.unique(units)), rarest)
         if folds < 2:
             raise ProtocolError(
                 f"inner folds need at least two clips of every class; the rarest has {rarest}. Add clips, or leave "
                 "the class out"
             )
-        return labels, sources, units, folds
+        return folds
 
 
 def _cover(splits: list[tuple[Positions, Positions]], labels: npt.NDArray[Any]) -> bool:
     """Return whether all classes are in all training parts, and no validation part is empty."""
-    return all(set(labels[train]) == set(labels) and len(test) for train, test in splits)
+    classes = np.unique(labels)
+    return all(np.array_equal(np.unique(labels[train]), classes) and len(test) for train, test in splits)

@@ -17,7 +17,7 @@ from fusionser.jobs import evaluate_prepared, plugins_used
 from fusionser.model import digests_of
 from fusionser.names import BY_FEATURE, DIMENSIONS
 from fusionser.pipeline import Prepared, Resources, analyse_augmented, build_estimator, configured_features
-from fusionser.pipeline.build import classifier_settings
+from fusionser.pipeline.build import HIDDEN, classifier_settings
 from fusionser.registry import CLASSIFIERS
 from fusionser.results import BY_INNER_FOLDS, Result, deciding, read_result, versions
 from fusionser.rows import write_table
@@ -152,5 +152,5 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in settings.items()
-        if name not in ("device", "n_jobs", "cache")
+        if name not in HIDDEN
     }

@@ -1,0 +1,25 @@
+"""The number of training rows up to which a kernel machine is fitted in a sensible time."""
+
+from fusionser.errors import SettingsError
+
+__all__ = ["MOST_ROWS", "check_kernel_size"]
+
+MOST_ROWS = 30_000
+"""For so many rows of `robust`, with 198 columns, `SVM` takes 9 minutes on one core.
+
+It takes 1 minute for 12 000 rows, 4 minutes for 20 000, and would take hours for 100 000."""
+
+
+def check_kernel_size(rows: int, most: int | None) -> None:
+    """Raise `SettingsError` for more rows than `most`; None is no limit.
+
+    Examples
+    --------
+    >>> check_kernel_size(20_000, MOST_ROWS)
+    """
+    if most is not None and rows > most:
+        raise SettingsError(
+            f"svm got {rows} training rows; expected at most {most}, since its time grows with their square. Use "
+            "linear-svm (--classifier linear-svm), whose time grows with the rows. To wait for svm, set its parameter "
+            "most_rows to a larger number (in a settings file, --config)"
+        )
