@@ -156,7 +156,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
     [
         (
             ["--classifier", "smv"],
-            "unknown classifier 'smv'; did you mean 'svm'? Known: svm, random-forest, xgboost, mlp, lstm",
+            "unknown classifier 'smv'; did you mean 'svm'? Known: svm, linear-svm, random-forest, xgboost, mlp",
         ),
         (["--preset", "wild"], "unknown preset 'wild'; did you mean 'wide'? Known: wide, fusionnet, ser-fusionnet"),
         (["--blocks", "mfc"], "unknown feature block 'mfc'; did you mean 'mfcc'? Known: acoustic, robust, wide, zcr"),

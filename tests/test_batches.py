@@ -135,6 +135,8 @@ def test_batches_that_cannot_be_learned_from_are_told(rows, kind):
     ):
         with pytest.raises(SettingsError, match=message):
             kind.fit_batches(batches)
+    with pytest.raises(SettingsError, match="the weights of all rows are 0"):
+        kind.fit_batches(batches_of(table, labels, 400, np.zeros(len(labels))))
     for weights in (np.ones(3), np.full(len(labels), -1.0), np.full(len(labels), np.nan)):
         with pytest.raises(SettingsError, match="the weights of a batch of 400 rows"):
             kind.fit_batches(lambda given=weights: [(table.iloc[:400], labels[:400], given[-400:])])

@@ -81,14 +81,17 @@ class BatchLearner:
             )
         found: list[Array] = []
         counts: Counter[Any] = Counter()
-        weighted = False
+        weighted, total = False, 0.0
         for batch in self._checked(batches):
             names, many = np.unique(batch.labels, return_counts=True)
             found.append(names)
             weighted = weighted or batch.weights is not None
+            total += len(batch.values) if batch.weights is None else float(batch.weights.sum())
             counts.update(dict(zip(names.tolist(), many.tolist(), strict=True)))
             if see is not None:
                 see(batch)
+        if not total:
+            raise SettingsError("the weights of all rows are 0; expected some above 0")
         self._set_classes(np.concatenate(found), sum(counts.values()))
         return ClassCounts(np.array([counts[name] for name in self.classes_.tolist()], dtype=np.int64), weighted)
 

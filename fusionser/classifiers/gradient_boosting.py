@@ -21,7 +21,7 @@ __all__ = ["XGBoost"]
 class XGBoost(BatchLearner, TableClassifier):
     """Gradient-boosted trees by XGBoost (Chen and Guestrin 2016).
 
-    `fit_batches` gives the same trees as `fit`, on a CPU. It takes five passes over the rows, and keeps their values in
+    `fit_batches` gives the same trees as `fit`, on a CPU. It takes four passes over the rows, and keeps their values in
     temporary files with one byte each, which every round of boosting reads.
 
     Parameters

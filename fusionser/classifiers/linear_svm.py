@@ -16,7 +16,7 @@ from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.classifiers.batches import Batches, BatchLearner, CheckedBatch, ClassCounts, class_weights
 from fusionser.classifiers.descent import epochs_for, record_type
 from fusionser.classifiers.kernel_features import KernelFeatures, LandmarkMachine, RowSample
-from fusionser.classifiers.shuffled_rows import ShuffledRows
+from fusionser.classifiers.shuffled_rows import BLOCK, ShuffledRows
 from fusionser.errors import ProtocolError
 from fusionser.progress import report_step
 from fusionser.scaling import split_carried
@@ -180,7 +180,7 @@ class LinearSVM(BatchLearner, TableClassifier):
         kernel = KernelFeatures(sample, self.n_components, self.gamma, self._seed)
         fields = [("code", "i4"), ("weight", "f8"), ("seen", "u1"), ("held", "i1")]
         with ShuffledRows(rows, record_type(kernel.count, fields), self._seed) as store:
-            for part in parts:
+            for part in _in_pieces(parts):
                 records = np.empty(len(part.values), dtype=store.dtype)
                 records["features"] = kernel.of(part.values)
                 for name, values in zip(("code", "weight", "seen", "held"), part[1:], strict=True):
@@ -229,7 +229,7 @@ class LinearSVM(BatchLearner, TableClassifier):
         return best_temperature(np.concatenate(decisions), np.concatenate(codes))
 
     def check_loaded(self) -> None:
-        """Raise `ValueError` if the machine or its sigmoids do not fit the columns and classes."""
+        """Raise `ValueError` if the machine does not fit the columns and classes, or its temperature is none."""
         outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         LandmarkMachine.of(self).check(self.n_features_in_, outputs)
         if type(self.temperature_) is not float or not 0 < self.temperature_ < np.inf:
@@ -244,6 +244,13 @@ class LinearSVM(BatchLearner, TableClassifier):
     def probabilities(self, values: Array) -> Array:
         """Return the calibrated probability of each class, shape (n_rows, n_classes)."""
         return softmax(_logits(LandmarkMachine.of(self).outputs(values)) / self.temperature_, axis=1)
+
+
+def _in_pieces(parts: Iterable[_Rows]) -> Iterator[_Rows]:
+    """Yield the rows in parts of at most a block, so that there are few features in memory at once."""
+    for part in parts:
+        for first in range(0, len(part.values), BLOCK):
+            yield _Rows(*(values[first : first + BLOCK] for values in part))
 
 
 def _logits(outputs: Array) -> Array:

@@ -18,7 +18,8 @@ from torture.changes import change_value, changed
 
 INPUTS = 11000
 KINDS: dict[str, dict[str, Any]] = {
-    "svm": {}, "random-forest": {"n_estimators": 3}, "xgboost": {"n_estimators": 3}, "mlp": {"epochs": 2},
+    "svm": {}, "linear-svm": {"n_components": 5}, "random-forest": {"n_estimators": 3}, "xgboost": {"n_estimators": 3},
+    "mlp": {"epochs": 2},
 }  # fmt: skip
 
 
