@@ -25,6 +25,7 @@ __all__ = [
     "exists",
     "is_file",
     "is_folder",
+    "new_folder",
     "parse_json",
     "parse_toml",
     "public_command",
@@ -86,7 +87,7 @@ def _abandoned(folder: Path, prefix: str) -> Iterator[Path]:
 
 def temporary_folder() -> Path:
     """Return a new folder that is removed when the process ends; those of killed processes are removed now."""
-    folder = _new_folder()
+    folder = new_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -94,17 +95,39 @@ def temporary_folder() -> Path:
 @contextmanager
 def brief_folder() -> Iterator[Path]:
     """Yield a new folder that is removed when the context ends; those of killed processes are removed now."""
-    folder = _new_folder()
+    folder = new_folder()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_folder() -> Path:
-    for path in _abandoned(Path(tempfile.gettempdir()), "fusionser"):
-        shutil.rmtree(path, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=_owned("fusionser")))
+def new_folder(prefix: str = "fusionser", place: Path | None = None) -> Path:
+    """Return a new folder, which its user removes; those of killed processes are removed now.
+
+    Parameters
+    ----------
+    prefix : str, default="fusionser"
+        How its name begins.
+    place : Path, optional
+        The folder to make it in; that of the system's temporary files when None.
+
+    Raises
+    ------
+    FusionserError
+        If it cannot be made.
+    """
+    place = Path(tempfile.gettempdir()) if place is None else place
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for path in _abandoned(place, prefix):
+            shutil.rmtree(path, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=_owned(prefix), dir=place))
+    except OSError as error:
+        raise FusionserError(
+            f"cannot make a temporary folder in {place}: {error.strerror or error}; free some space, or choose another "
+            "place for it (the environment variables FUSIONSER_CACHE and TMPDIR)"
+        ) from error
 
 
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from fusionser.networks import Conv1D, Conv2D, FrameRecurrent, Perceptron, VectorRecurrent
-from fusionser.networks.layers import AttentiveStatistics, Convolution1d, SamePool1d, Standardise
+from fusionser.networks.layers import AttentiveStatistics, Convolution1d, SamePool1d
+from fusionser.networks.preparation import Standardise
 
 
 def count(module):

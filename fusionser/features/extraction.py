@@ -1,7 +1,7 @@
 """Run computations on many clips: known values come from the cache, the others are computed in processes."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -19,6 +19,7 @@ from fusionser.checks import channel_number, check_jobs
 from fusionser.errors import AudioError, SettingsError
 from fusionser.execution import Executor, Lost, Processes, current_executor, executor_of
 from fusionser.features.clip import Clip, Computation
+from fusionser.features.spill import Spill
 from fusionser.memory import reused_memory
 from fusionser.rows import CHANNEL_COLUMN
 from fusionser.waveform import holds_waveform
@@ -39,6 +40,9 @@ DEVICE_BATCH = 96
 FINGERPRINT, FINGERPRINT_SHAPE = "fingerprint", (16,)
 WORTH_A_PROCESS = 48
 
+RECALLED = 64
+"""Values that are read from the cache together where memory must not grow with the clips."""
+
 
 @dataclass
 class Extraction:
@@ -56,6 +60,8 @@ class Extraction:
         Number of clips that were analysed. The others came from the cache.
     notices : list of str
         Problems that did not affect the result.
+    spill : Spill, optional
+        Where arrays that are not kept in memory go until the end of the run.
     """
 
     arrays: dict[str, list[Array | None]]
@@ -63,6 +69,7 @@ class Extraction:
     failures: dict[int, str] = field(default_factory=dict)
     computed: int = 0
     notices: list[str] = field(default_factory=list)
+    spill: Spill | None = field(default=None, repr=False)
 
     @property
     def usable(self) -> list[int]:
@@ -78,6 +85,8 @@ class Extraction:
         for name, value in values.items():
             if name == FINGERPRINT:
                 self.fingerprints[position] = value.astype(np.uint8).tobytes().hex()
+            elif self.spill is not None and self.spill.takes(name):
+                self.spill.put(name, position, value)
             elif name in self.arrays:
                 self.arrays[name][position] = value
 
@@ -223,17 +232,19 @@ class _Store:
         except sqlite3.Error as error:
             self.notice = f"the feature cache {cache.path} cannot be read or written ({error}); continued without it"
 
-    def recall(self) -> dict[tuple[int, str], Array]:
-        """Return the cached values by the position of the clip and the name of the computation."""
-        if self.cache is not None and self.keys:
-            with self._stopping_at_errors(self.cache):
-                recalled = self.cache.get(self.keys.values())
-                return {
-                    place: recalled[key]
-                    for place, key in self.keys.items()
-                    if key in recalled and _fits(recalled[key].shape, self.shapes[place[1]])
-                }
-        return {}
+    def recall(self, at_once: int) -> Iterator[tuple[int, str, Array]]:
+        """Yield the position of a clip, the name of a computation, and the cached value, `at_once` read together."""
+        places = list(self.keys)
+        for first in range(0, len(places), at_once):
+            part = places[first : first + at_once]
+            recalled: dict[str, Array] = {}
+            if self.cache is not None and not self.notice:
+                with self._stopping_at_errors(self.cache):
+                    recalled = self.cache.get([self.keys[place] for place in part])
+            for position, name in part:
+                value = recalled.get(self.keys[position, name])
+                if value is not None and _fits(value.shape, self.shapes[name]):
+                    yield position, name, value
 
     def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
         """Write computed values to the cache, but for those of files that were changed since they were hashed."""
@@ -279,6 +290,7 @@ def compute_clips(
     device: str = CPU,
     progress: Progress | None = None,
     strict: bool = False,
+    on_disk: Collection[str] = (),
 ) -> Extraction:
     """Run each computation on each clip.
 
@@ -302,6 +314,9 @@ def compute_clips(
         Called after each batch with the number of clips done and the number to compute.
     strict : bool, default=False
         Raise at the first clip that cannot be used, instead of recording the failure.
+    on_disk : collection of str, default=()
+        Names of computations whose arrays are not kept in memory, but read from disk where they are used (see
+        `fusionser.shards`). Those in `held` stay where they are.
 
     Returns
     -------
@@ -313,14 +328,16 @@ def compute_clips(
         With `strict`, for the first clip that cannot be used.
     """
     result = Extraction(arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows))
-    values = [dict(row) for row in held or [{}] * len(rows)]
-    unknown = {place: rows[place] for place, known in enumerate(values) if not computations.keys() <= known.keys()}
+    known = _held(result, held)
+    unknown = {place: rows[place] for place, names in enumerate(known) if not computations.keys() <= names}
+    if on_disk:
+        result.spill = Spill({name: computations[name] for name in on_disk}, cache)
     store = _Store(cache, unknown, computations, device)
-    for (place, name), value in store.recall().items():
-        values[place].setdefault(name, value)
-    for place, known in enumerate(values):
-        result.record(place, known)
-    pending = _missing(values, computations)
+    for place, name, value in store.recall(RECALLED if on_disk else max(len(store.keys), 1)):
+        if name not in known[place]:
+            known[place].add(name)
+            result.record(place, {name: value})
+    pending = _missing(known, computations)
     done, total = 0, sum(map(len, pending.values()))
     result.computed = sum(
         len(positions) for names, positions in pending.items() if any(computations[name].uses_audio for name in names)
@@ -328,29 +345,48 @@ def compute_clips(
     for names, positions in pending.items():
         wanted = {name: computations[name] for name in names}
         for group, answers in _batches(rows, positions, wanted, n_jobs, device):
-            computed: dict[tuple[int, str], Array] = {}
-            for position, answer in zip(group, answers, strict=True):
-                if isinstance(answer, str):
-                    if strict:
-                        raise AudioError(answer)
-                    result.failures[position] = answer
-                else:
-                    computed |= {(position, name): value for name, value in answer.items()}
-                    result.record(position, answer)
-            store.keep(computed)
+            store.keep(_recorded(result, group, answers, strict=strict))
             done += len(group)
             if progress:
                 progress(done, total)
+    if result.spill is not None:
+        result.spill.close(result.arrays)
+        result.spill = None
     if store.notice:
         result.notices.append(store.notice)
     return result
 
 
-def _missing(values: Sequence[Mapping[str, Array]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:
+def _held(result: Extraction, held: Sequence[Mapping[str, Array]] | None) -> list[set[str]]:
+    """Record the values that are already known; return their names for each clip."""
+    if held is None:
+        return [set() for _ in result.fingerprints]
+    for place, values in enumerate(held):
+        result.record(place, values)
+    return [set(values) for values in held]
+
+
+def _recorded(
+    result: Extraction, group: Sequence[int], answers: Sequence[Answer], *, strict: bool
+) -> dict[tuple[int, str], Array]:
+    """Record the answers of a batch; return its values by the position of the clip and the name of the computation."""
+    computed: dict[tuple[int, str], Array] = {}
+    for position, answer in zip(group, answers, strict=True):
+        if isinstance(answer, str):
+            if strict:
+                raise AudioError(answer)
+            result.failures[position] = answer
+        else:
+            computed |= {(position, name): value for name, value in answer.items()}
+            result.record(position, answer)
+    return computed
+
+
+def _missing(known: Sequence[set[str]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:
     """Group the positions of incomplete clips by the names of their missing values."""
     pending: dict[tuple[str, ...], list[int]] = {}
-    for position, known in enumerate(values):
-        missing = tuple(name for name in names if name not in known)
+    for position, there in enumerate(known):
+        missing = tuple(name for name in names if name not in there)
         if missing:
             pending.setdefault(missing, []).append(position)
     return pending

@@ -14,6 +14,8 @@ from fusionser.features.base import ClipTransformer, FeatureBlock
 from fusionser.features.clip import Computation
 from fusionser.features.extraction import Extraction, compute_clips
 from fusionser.features.inputs import object_column, rows_of
+from fusionser.features.maps import FrontEnd
+from fusionser.memory import exceeds_memory
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, feature_columns
 
 __all__ = ["FeatureTable"]
@@ -69,13 +71,22 @@ class FeatureTable:
         """Tell which rows have everything that must be computed from audio."""
         return np.logical_and.reduce([self._stamped(), *map(self._carried, self.front_ends)])
 
-    def compute(self, also: Mapping[str, Computation] = MappingProxyType({}), **options: Any) -> Extraction:
+    def compute(
+        self,
+        also: Mapping[str, Computation] = MappingProxyType({}),
+        *,
+        memory_limit: int | str | None = None,
+        **options: Any,
+    ) -> Extraction:
         """Take the values that the rows have, and compute the others.
 
         Parameters
         ----------
         also : mapping of str to Computation
             Other computations of the same clips, by name.
+        memory_limit : int or str, optional
+            Largest size of the inputs of networks that are kept in memory, see `exceeds_memory`; larger ones are on
+            disk.
         **options
             Passed to `compute_clips`: `cache`, `n_jobs`, `device`, `progress` and `strict`.
 
@@ -88,7 +99,10 @@ class FeatureTable:
         """
         computations = {**self.blocks, **self.front_ends, **also}
         rows = rows_of(self.rows, None, computations)
-        return compute_clips(rows, computations, held=self._held_values(), **options)
+        inputs = {name: item for name, item in self.front_ends.items() if isinstance(item, FrontEnd)}
+        large = exceeds_memory(memory_limit, len(rows) * sum(item.array_bytes() for item in inputs.values()))
+        on_disk = inputs if large else ()
+        return compute_clips(rows, computations, held=self._held_values(), on_disk=on_disk, **options)
 
     def filled(self, result: Extraction) -> pd.DataFrame:
         """Return the rows that succeeded, with their features, fingerprint, stamp and inputs of networks."""

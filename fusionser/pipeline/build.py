@@ -52,6 +52,9 @@ __all__ = [
 UnusableRows = Sequence[tuple[str, str]]
 """Source and augmentation of augmented rows that cannot be analysed."""
 
+PLACED = ("device", "cache", "processes", "memory_limit")
+"""Parameters of networks that say where they are trained, which `Resources` decide."""
+
 HIDDEN = ("n_jobs", "device", "cache")
 """Parameters of classifiers that do not affect results."""
 
@@ -97,7 +100,7 @@ def configured_features(
     resources : Resources
     """
     built = build_features(spec) if extractor is None else clone(extractor)
-    built.set_params(keep_rows=True)
+    built.set_params(keep_rows=True, memory_limit=resources.memory_limit)
     networks, seen = spec.networks, Counter[str]()
     for name, block in built.blocks:
         if isinstance(block, DeepExtractor):
@@ -111,7 +114,7 @@ def configured_features(
                 "soft_labels": spec.soft_labels,
             }
             _refuse_own(name, spec, decided)
-            block.set_params(device=resources.device, **decided)
+            block.set_params(device=resources.device, processes=resources.processes, **decided)
             _set_parameters(block, networks.parameters)
             if networks.weights is not None and "weights" in block.get_params(deep=False):
                 block.set_params(weights=networks.weights)
@@ -143,7 +146,7 @@ def _limit_epochs(part: NetworkTraining, networks: NetworksSpec) -> None:
 
 
 def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None:
-    valid = sorted(set(block.get_params(deep=False)) - {"front_end", "random_state", "device", "output", "cross_fit"})
+    valid = sorted(set(block.get_params(deep=False)) - {*PLACED, "front_end", "random_state", "output", "cross_fit"})
     for name, value in parameters.items():
         if name not in valid:
             raise unknown_name(f"parameter of {block.kind}", name, valid)
