@@ -5,6 +5,7 @@ labels as a whole, in each of them alike; only the network is applied to the pro
 rows of a batch is shared: the loss, the statistics of batch normalisation, and the random masks of dropout.
 """
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, cast
@@ -90,13 +91,12 @@ class _Normalised(torch.autograd.Function):
     """Batch normalisation with given statistics of all rows of a batch, as in `torch.nn.SyncBatchNorm`, on a CPU."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, layer: _BatchNorm, mean: Tensor, variance: Tensor, count: int, *own: Tensor
-    ) -> Tensor:
-        """Return the normalised input. `own` are weight and bias, if there are any, so that they get gradients."""
+    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, count: int, eps: float, *own: Tensor) -> Tensor:
+        """Return the normalised input. `own` are weight and bias, if there are any."""
         ctx.save_for_backward(x, mean, variance, *own)
-        ctx.eps, ctx.count = layer.eps, count
-        return functional.batch_norm(x, mean, variance, layer.weight, layer.bias, False, 0.0, layer.eps)
+        ctx.eps, ctx.count = eps, count
+        weight, bias = own or (None, None)
+        return functional.batch_norm(x, mean, variance, weight, bias, eps=eps)
 
     @staticmethod
     @once_differentiable
@@ -113,14 +113,8 @@ class _Normalised(torch.autograd.Function):
         means /= ctx.count
         centred = slope - means[0].view(shape) - standard * means[1].view(shape)
         factor = scale * own[0] if own else scale
-        return (
-            (centred * factor.view(shape)).to(x.dtype),
-            None,
-            None,
-            None,
-            None,
-            *(weight_gradient, bias_gradient)[: len(own)],
-        )
+        gradients = (weight_gradient, bias_gradient) if own else ()
+        return (centred * factor.view(shape)).to(x.dtype), None, None, None, None, *gradients
 
 
 class _WholeBatchNorm(_BatchNorm):
@@ -133,7 +127,7 @@ class _WholeBatchNorm(_BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised input."""
-        if not self.training or not self.share.shared:
+        if not self.share.shared or (not self.training and self.running_mean is not None):
             return super().forward(x)
         moments = self._moments(x.detach())
         mean, variance = (value.to(x.device, torch.float32) for value in (moments.mean, moments.variance()))
@@ -170,6 +164,7 @@ class _WholeBatchDropout(nn.Module):
     def __init__(self, dropout: _DropoutNd, share: RowShare) -> None:
         super().__init__()
         self.dropout, self.share = dropout, share
+        self._layout: list[int] = []
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input, with random units set to zero."""
@@ -177,10 +172,11 @@ class _WholeBatchDropout(nn.Module):
             return x
         # A row of the batch may have become several, such as one for each segment of a clip.
         each = len(x) // max(1, self.share.own.stop - self.share.own.start)
-        # Which random number belongs to which unit depends on the layout.
-        layout = sorted(range(x.dim()), key=x.stride().__getitem__, reverse=True)
+        # Which random number belongs to which unit depends on the layout, which a single row does not show.
+        if len(x) > 1 or len(self._layout) != x.dim():
+            self._layout = sorted(range(x.dim()), key=x.stride().__getitem__, reverse=True)
         shape = (self.share.rows * each, *x.shape[1:])
-        ones = torch.empty_permuted(shape, layout, dtype=x.dtype, device=x.device).fill_(1.0)
+        ones = torch.empty_permuted(shape, self._layout, dtype=x.dtype, device=x.device).fill_(1.0)
         first = self.share.own.start * each
         return x * cast(Tensor, self.dropout(ones))[first : first + len(x)]
 
@@ -190,17 +186,17 @@ def _applied(function: Any, *given: Any) -> Tensor:
     return cast(Tensor, function.apply(*given))
 
 
-def _with_shared_layers(module: nn.Module, share: RowShare, *, norms: bool) -> nn.Module:
-    """Replace layers whose outputs depend on the other rows of a batch, or on their number; return the module."""
-    if isinstance(module, _DropoutNd):
-        return _WholeBatchDropout(module, share)
-    if norms and isinstance(module, _BatchNorm):
-        whole = _WholeBatchNorm(module.num_features)
-        whole.__dict__.update({**module.__dict__, "share": share})
-        return whole
-    for name, layer in module.named_children():
-        setattr(module, name, _with_shared_layers(layer, share, norms=norms))
-    return module
+def _share_layers(network: nn.Module, share: RowShare, *, norms: bool) -> None:
+    """Replace the layers whose outputs depend on the other rows of a batch, or on their number."""
+    made: dict[nn.Module, nn.Module] = {}
+    for name, layer in list(network.named_modules(remove_duplicate=False)):
+        if layer not in made and isinstance(layer, _DropoutNd):
+            made[layer] = _WholeBatchDropout(layer, share)
+        elif layer not in made and norms and isinstance(layer, _BatchNorm):
+            made[layer] = _WholeBatchNorm(layer.num_features)
+            made[layer].__dict__.update({**layer.__dict__, "share": share})
+        if layer in made:
+            network.set_submodule(name, made[layer])
 
 
 class ParallelNetwork:
@@ -223,11 +219,14 @@ class ParallelNetwork:
         self.share, gpu = share, device.type == "cuda"
         copied = deepcopy(network).to(device)
         # Torch has such a layer for GPUs only.
-        convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
-        shared = _with_shared_layers(convert(copied) if gpu else copied, share, norms=not gpu)
-        self.network = cast(Network, shared)
-        # A network may have weights that are never used.
-        self._parallel = DistributedDataParallel(self.network, broadcast_buffers=False, static_graph=True)
+        convert: Callable[[Network], Network] = nn.SyncBatchNorm.convert_sync_batchnorm
+        self.network = convert(copied) if gpu else copied
+        _share_layers(self.network, share, norms=not gpu)
+        with warnings.catch_warnings():
+            # Versions of torch before 2.13 know no other name for this.
+            warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
+            # The buffers are the same in all processes. A network may have weights that are never used.
+            self._parallel = DistributedDataParallel(self.network, broadcast_buffers=False, static_graph=True)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the outputs for all rows of a batch, of which this process computes its own."""

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ def device_of(device: torch.device, rank: int) -> torch.device:
 def _group(folder: Path, share: RowShare, device: torch.device) -> Iterator[None]:
     """Connect with the other processes, over the loopback interface only."""
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
-    before = {name: os.environ.get(name) for name in INTERFACES}
+    before, hook = {name: os.environ.get(name) for name in INTERFACES}, sys.excepthook
     if loopback is not None:
         os.environ.update(dict.fromkeys(INTERFACES, loopback))
     try:
@@ -84,6 +85,8 @@ def _group(folder: Path, share: RowShare, device: torch.device) -> Iterator[None
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
+        # Torch's would mark the errors of what comes after, too.
+        sys.excepthook = hook
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:

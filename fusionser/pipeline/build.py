@@ -221,7 +221,7 @@ def decided_by(spec: PipelineSpec, extractor: FeatureExtractor) -> str:
     return NETWORK_ALONE if alone else spec.classifier.name
 
 
-def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor) -> list[str]:
+def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor, resources: Resources = LOCAL) -> list[str]:
     """Return which settings of networks are given but change nothing, because no network takes them.
 
     Examples
@@ -232,7 +232,9 @@ def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor) -> l
     """
     deep, given = bool(_deep(extractor)), spec.networks.model_dump(exclude_defaults=True)
     trained = deep or isinstance(registry_of(spec)[spec.classifier.name](), NetworkTraining)
-    return [name for name, taken in (("epochs", trained), ("precision", deep)) if name in given and not taken]
+    unused = [name for name, taken in (("epochs", trained), ("precision", deep)) if name in given and not taken]
+    placed = ("processes", "memory_limit") if not deep else ()
+    return unused + [name for name in placed if getattr(resources, name) != getattr(LOCAL, name)]
 
 
 def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[str, Any]]:
