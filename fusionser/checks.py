@@ -95,7 +95,8 @@ def _check_cores(count: Any, name: str, alternative: str) -> None:
     if int(count) > MOST_JOBS_PER_CORE * cores:
         raise SettingsError(
             f"{name} is {count}, and this machine has {cores} cores; expected at most {MOST_JOBS_PER_CORE} for each "
-            f"core{alternative}"
+            f"core{alternative}",
+            parameter=name,
         )
 
 

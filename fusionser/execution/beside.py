@@ -74,10 +74,10 @@ def running_beside(job: Callable[[Any], object], tasks: Sequence[Any], *, thread
     None
     """
     variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
-    pool = ProcessPoolExecutor(len(tasks), initializer=_begin, initargs=(os.getpid(),), env=variables)
+    with environment_of_processes():
+        pool = ProcessPoolExecutor(len(tasks), initializer=_begin, initargs=(os.getpid(),), env=variables)
+        answers = [pool.submit(job, task) for task in tasks]
     try:
-        with environment_of_processes():
-            answers = [pool.submit(job, task) for task in tasks]
         yield Beside(answers)
     finally:
         pool.shutdown(wait=True, kill_workers=True)

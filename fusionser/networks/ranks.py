@@ -1,5 +1,6 @@
 """The processes of a training: how they start, find each other, and end."""
 
+import multiprocessing
 import os
 import socket
 import sys
@@ -41,13 +42,15 @@ def check_parallel(processes: int, device: torch.device, batch_size: int) -> Non
     found = ""
     if not distributed.is_available() or not distributed.is_gloo_available():
         found = "but this torch was built without processes that train together"
+    elif multiprocessing.current_process().daemon:
+        found = "but this process cannot start others, as a worker of a cluster cannot"
     elif distributed.is_initialized():
         found = "but this process belongs to another group of torch.distributed"
     elif batch_size < processes:
         found = f"but batch_size is {batch_size}; expected at most that many processes"
     elif device.type == "cuda" and (device.index is not None or torch.cuda.device_count() < processes):
-        found = f"but each needs a GPU of its own, and of {device} there are {torch.cuda.device_count()}"
-        found = f"but {device} is one GPU, and each needs its own" if device.index is not None else found
+        count = torch.cuda.device_count() if device.index is None else 1
+        found = f"but each needs a GPU of its own, and '{device}' means {count} of them"
     elif device.type == "mps":
         found = "but mps can only train in one; set the device to cpu"
     if found:
