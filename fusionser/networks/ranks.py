@@ -51,6 +51,8 @@ def check_parallel(processes: int, device: torch.device, batch_size: int) -> Non
     elif device.type == "cuda" and (device.index is not None or torch.cuda.device_count() < processes):
         count = torch.cuda.device_count() if device.index is None else 1
         found = f"but each needs a GPU of its own, and '{device}' means {count} of them"
+    elif device.type == "cuda" and not distributed.is_nccl_available():
+        found = "but this torch was built without NCCL, by which GPUs train together"
     elif device.type == "mps":
         found = "but mps can only train in one; set the device to cpu"
     if found:
