@@ -6,11 +6,11 @@ the number of arrays of each shard, in order.
 """
 
 import json
-import mmap
 import shutil
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,6 @@ PREFIX = "inputs"
 
 SHARD_BYTES = 2**30
 """Size at which a shard ends. Each takes a file handle, of which a process may have a thousand."""
-
-READ_BYTES = 64 * 2**20
-"""Bytes that are read before their pages are given back. They would count as memory of the process."""
 
 
 class _Folder:
@@ -204,17 +201,17 @@ def open_shards(folder: Path, settings: str = "") -> list[Array]:
     return arrays
 
 
-def _mapping(array: Array) -> mmap.mmap | None:
-    """Return the mapping that an array is part of, if it is on disk."""
+def _mapping_of(array: Array) -> "np.memmap[Any, Any] | None":
+    """Return the mapped shard that an array is part of, if it is on disk."""
     base: Any = array
-    while isinstance(base, np.ndarray):
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
         base = base.base
-    return base if isinstance(base, mmap.mmap) else None
+    return base if isinstance(base, np.memmap) else None
 
 
 def is_mapped(array: Array) -> bool:
     """Return whether an array is on disk."""
-    return _mapping(array) is not None
+    return _mapping_of(array) is not None
 
 
 class ArrayList(Sequence[Array]):
@@ -233,8 +230,6 @@ class ArrayList(Sequence[Array]):
 
     def __init__(self, arrays: Sequence[Array]) -> None:
         self.arrays = list(arrays)
-        self._mappings: dict[int, mmap.mmap] | None = None
-        self._read = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -255,10 +250,16 @@ class ArrayList(Sequence[Array]):
     def stacked(self, chosen: Positions | slice) -> Array:
         """Return some of the arrays in one, in memory."""
         arrays = self.arrays[chosen] if isinstance(chosen, slice) else [self.arrays[place] for place in chosen]
-        stacked = np.stack(arrays) if arrays else np.zeros((0, *self.shape[1:]), dtype=np.float32)
-        self._read += stacked.nbytes
-        if self._read > READ_BYTES:
-            self._give_back()
+        stacked = np.empty((len(arrays), *self.shape[1:]), dtype=np.float32)
+        # Pages that are read through a mapping would count as memory of the process, so the files themselves are read.
+        with ExitStack() as files:
+            opened = cache(lambda name: files.enter_context(Path(name).open("rb", buffering=0)))
+            for place, array in enumerate(arrays):
+                mapping = _mapping_of(array) if array.flags.c_contiguous else None
+                if mapping is None:
+                    stacked[place] = array
+                else:
+                    _read(opened(str(mapping.filename)), mapping, array, stacked[place])
         return stacked
 
     def parts(self, size: int) -> Iterator[Array]:
@@ -266,12 +267,10 @@ class ArrayList(Sequence[Array]):
         for first in range(0, len(self), size):
             yield self.stacked(slice(first, first + size))
 
-    def _give_back(self) -> None:
-        """Let the system take back the pages that were read. What is read again comes from its cache, or from disk."""
-        if self._mappings is None:
-            found = filter(None, map(_mapping, self.arrays))
-            self._mappings = {id(mapping): mapping for mapping in found}
-        for mapping in self._mappings.values():
-            if hasattr(mapping, "madvise"):
-                mapping.madvise(mmap.MADV_DONTNEED)
-        self._read = 0
+
+def _read(file: Any, mapping: "np.memmap[Any, Any]", array: Array, into: Array) -> None:
+    """Read an array from the file that it is mapped from."""
+    begin = array.__array_interface__["data"][0] - mapping.__array_interface__["data"][0]
+    file.seek(mapping.offset + begin)
+    if file.readinto(into) != into.nbytes:
+        raise FusionserError(f"the inputs in {Path(file.name).parent} were changed; run the command again")
