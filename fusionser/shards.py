@@ -250,12 +250,14 @@ class ArrayList(Sequence[Array]):
     def stacked(self, chosen: Positions | slice) -> Array:
         """Return some of the arrays in one, in memory."""
         arrays = self.arrays[chosen] if isinstance(chosen, slice) else [self.arrays[place] for place in chosen]
+        mappings = [_mapping_of(array) if array.flags.c_contiguous else None for array in arrays]
+        if not any(mapping is not None for mapping in mappings):
+            return np.stack(arrays)
         stacked = np.empty((len(arrays), *self.shape[1:]), dtype=np.float32)
         # Pages that are read through a mapping would count as memory of the process, so the files themselves are read.
         with ExitStack() as files:
             opened = cache(lambda name: files.enter_context(Path(name).open("rb", buffering=0)))
-            for place, array in enumerate(arrays):
-                mapping = _mapping_of(array) if array.flags.c_contiguous else None
+            for place, (array, mapping) in enumerate(zip(arrays, mappings, strict=True)):
                 if mapping is None:
                     stacked[place] = array
                 else:

@@ -22,6 +22,7 @@ from fusionser.features.clip import Clip, Computation
 from fusionser.features.spill import Spill
 from fusionser.memory import reused_memory
 from fusionser.rows import CHANNEL_COLUMN
+from fusionser.shards import ArrayList
 from fusionser.waveform import holds_waveform
 
 __all__ = ["Extraction", "Progress", "compute_clips"]
@@ -78,7 +79,7 @@ class Extraction:
 
     def stacked(self, name: str) -> Array:
         """All values of one computation in one array, for the clips that did not fail."""
-        return np.stack([np.asarray(self.arrays[name][place]) for place in self.usable])
+        return ArrayList([np.asarray(self.arrays[name][place]) for place in self.usable]).stacked(slice(None))
 
     def record(self, position: int, values: Mapping[str, Array]) -> None:
         """Store the values of one clip."""

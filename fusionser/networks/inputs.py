@@ -30,7 +30,7 @@ Array = npt.NDArray[np.float32]
 Inputs = Array | ArrayList
 """Inputs in one array in memory, or a list of those that are read from disk."""
 
-PART_VALUES = 1 << 24
+PART_VALUES = 1 << 21
 """Most values of a part of the training inputs, from which a network learns how to prepare them."""
 
 MOST_CLIPS = 256
