@@ -19,8 +19,9 @@ from fusionser.features.extraction import compute_clips
 from fusionser.networks.conv2d import Conv2D
 from fusionser.networks.crnn import CRNN
 from fusionser.networks.layers import Network
+from fusionser.networks.rows import TrainingRows
 from fusionser.networks.settings import NetworkTraining
-from fusionser.networks.training import TrainingRows, train_network
+from fusionser.networks.training import train_network
 
 CLIPS, BATCH, CLASSES = 1440, 64, 8
 EPOCHS = 4

@@ -18,10 +18,12 @@ from benchmarks.peers import run_peer
 from benchmarks.training_stages import training_stages
 from fusionser.networks.conv1d import Conv1D
 from fusionser.networks.conv2d import Conv2D
+from fusionser.networks.fitting import LARGEST_NORM
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
+from fusionser.networks.rows import TrainingRows
 from fusionser.networks.settings import NetworkTraining
-from fusionser.networks.training import LARGEST_NORM, TrainingRows, train_network
+from fusionser.networks.training import train_network
 
 COMPILED = "Conv1D, 162 columns"
 CLASSES = 8

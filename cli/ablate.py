@@ -19,7 +19,7 @@ from .option_texts import (
     PROTOCOL_HELP,
     TRAINING_DEVICE_HELP,
 )
-from .options import SEEDS, ReportFormats, Run, Tracking
+from .options import SEEDS, NetworkWork, ReportFormats, Run, Tracking
 from .preparing import make_resources
 from .study import left_text, record_cells, say_failures
 
@@ -66,6 +66,7 @@ class Asked(Group):
     formats: ReportFormats
     tracking: Tracking
     run: Run
+    networks: NetworkWork
     table: Table
 
     def design(self) -> Any:
@@ -127,7 +128,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
             {asked.corpus: folder, **asked.others()},
             asked.out,
             command=public_command(["fusionser", *sys.argv[1:]]),
-            resources=make_resources(asked.device, asked.run),
+            resources=make_resources(asked.device, asked.run, asked.networks),
             partial=asked.partial,
             extraction_progress=lambda done, total: progress(done, total, "features"),
             progress=spoken(progress),

@@ -10,6 +10,14 @@ CLUSTER_HELP = (
     "this machine. Its workers must reach the recordings by the same paths."
 )
 JOBS_HELP = "Number of processes; -1 uses one per core."
+PROCESSES_HELP = (
+    "Processes that train each network together, each on its rows of every batch and with its share of --threads; on "
+    "GPUs, each has its own."
+)
+MEMORY_LIMIT_HELP = (
+    "Largest size of the inputs of networks that are kept in memory, such as 4GiB. Larger ones are read from disk; "
+    "results do not change. By default an eighth of the free memory."
+)
 PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
 TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
 WEIGHTS_HELP = "Safetensors file with the initial weights of vgg16, under torchvision's names."

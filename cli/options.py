@@ -33,8 +33,10 @@ from .option_texts import (
     LABELS_HELP,
     LAYOUT_HELP,
     MAP_HELP,
+    MEMORY_LIMIT_HELP,
     PARTS_HELP,
     PRECISION_HELP,
+    PROCESSES_HELP,
     PROTOCOL_HELP,
     RATERS_HELP,
     RENAME_HELP,
@@ -326,6 +328,14 @@ class Work(Group):
     json: bool = option("Print JSON on standard output.", False, "--json")
 
 
+class NetworkWork(Group):
+    """How networks are trained on this machine."""
+
+    panel = "Run"
+    processes: int = option(PROCESSES_HELP, 1, min=1, max=1024)
+    memory_limit: str | None = option(MEMORY_LIMIT_HELP)
+
+
 class ReportFormats(Group):
     """Formats of a report besides its page."""
 
@@ -400,6 +410,7 @@ class Experiment(Group):
     split: Split
     seed: int | None = option(SEED_HELP, panel="Run", **SEEDS)
     run: Run
+    networks: NetworkWork
     protocol: str | None = option(PROTOCOL_HELP)
     setting: str | None = option(SETTING_HELP)
     adaptation: str | None = option(ADAPTATION_HELP)

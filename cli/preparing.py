@@ -7,10 +7,10 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import progress_bar, say, step_bar, warn_quarantine
-from .options import Experiment, Input, Work
+from .options import Experiment, Input, NetworkWork, Work
 
 
-def make_resources(device: str, work: Work) -> Any:
+def make_resources(device: str, work: Work, networks: NetworkWork | None = None) -> Any:
     """Return where the command's work runs; spectra are computed on a GPU only if it is named."""
     from fusionser.cache import Cache
     from fusionser.folders import temporary_folder
@@ -24,7 +24,8 @@ def make_resources(device: str, work: Work) -> Any:
         where = feature_device(device)
     # A temporary cache, so that nothing is computed twice within a run.
     cache = Cache.default() if work.cache else Cache(temporary_folder())
-    return Resources(device=device, feature_device=where, n_jobs=work.jobs, cache=cache)
+    trained = {} if networks is None else vars(networks)
+    return Resources(device=device, feature_device=where, n_jobs=work.jobs, cache=cache, **trained)
 
 
 def corpus_places(corpora: Iterable[str], named: list[str] | None) -> dict[str, Path]:
@@ -95,17 +96,17 @@ def prepare_experiment(
     paired = asked.given.pair(places)
     asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
-    resources = make_resources(asked.training.device, asked.run)
+    resources = make_resources(asked.training.device, asked.run, asked.networks)
     if stream:
         prepared = _streamed(paired, config, asked.given)
-        _check_network_options(prepared.spec, prepared.extractor)
+        _check_network_options(prepared.spec, prepared.extractor, resources)
         return prepared, choose_split(config.protocol, prepared.table, config.pipeline.seed), resources
     if stream is not None:
         _note_many_rows(paired)
     # Wrong settings should fail here, before a long extraction.
     extractor = build_features(resolve(config.pipeline, paired))
     build_estimator(config.pipeline, extractor=extractor)
-    _check_network_options(config.pipeline, extractor)
+    _check_network_options(config.pipeline, extractor, resources)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)
     split = choose_split(config.protocol, prepared.table, config.pipeline.seed)
     if prepared.spec.rows.augment:
@@ -183,12 +184,12 @@ def prepare_protocol(asked: Experiment, places: list[Path], *, stream: bool | No
     )
 
 
-def _check_network_options(spec: Any, extractor: Any) -> None:
+def _check_network_options(spec: Any, extractor: Any, resources: Any) -> None:
     """Raise `SettingsError` if an option for networks has no effect."""
     from fusionser.pipeline.build import unused_network_options
 
-    for name in unused_network_options(spec, extractor):
+    for name in unused_network_options(spec, extractor, resources):
         raise SettingsError(
-            f"--{name} has no effect, because there is no network that takes it; leave it out, or choose one with "
-            "--network or --blocks ('fusionser list networks')"
+            f"--{name.replace('_', '-')} has no effect, because there is no network that takes it; leave it out, or "
+            "choose one with --network or --blocks ('fusionser list networks')"
         )

@@ -12,7 +12,7 @@ from .console import print_json, print_table, progress_bar, spoken, training_bar
 from .option_checks import check_out_folder
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP
-from .options import ReportFormats, Tracking, Work, record
+from .options import NetworkWork, ReportFormats, Tracking, Work, record
 from .preparing import corpus_places, make_resources
 from .study import say_failures
 
@@ -39,6 +39,7 @@ class Asked(Group):
     formats: ReportFormats
     tracking: Tracking
     work: Work
+    networks: NetworkWork
 
 
 def reproduce(
@@ -63,7 +64,9 @@ def reproduce(
         raise SettingsError("--track has nothing to record with --cost, which evaluates nothing; leave it out")
     run = Run(**{member.name: getattr(asked, member.name) for member in fields(Run)})
     job = _measure if asked.cost else _run
-    outcome, answer = job(name, wanted, places, asked.out, run, make_resources(asked.device, asked.work))
+    outcome, answer = job(
+        name, wanted, places, asked.out, run, make_resources(asked.device, asked.work, asked.networks)
+    )
     if name not in paper_recipes():
         keep_recipe(name, wanted, asked.out)
     page = write_page(asked.out, places, formats)

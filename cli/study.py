@@ -12,7 +12,7 @@ from .console import print_json, say, spoken, training_bar, write
 from .option_checks import check_out_folder
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, TRAINING_DEVICE_HELP
-from .options import ReportFormats, Tracking, Work, record
+from .options import NetworkWork, ReportFormats, Tracking, Work, record
 from .preparing import corpus_places, make_resources
 
 
@@ -29,6 +29,7 @@ class Asked(Group):
     formats: ReportFormats
     tracking: Tracking
     work: Work
+    networks: NetworkWork
 
 
 def study(
@@ -47,7 +48,7 @@ def study(
             wanted,
             corpus_places(wanted.all_corpora(), asked.place),
             asked.out,
-            resources=make_resources(asked.device, asked.work),
+            resources=make_resources(asked.device, asked.work, asked.networks),
             partial=asked.partial,
             only=asked.only or (),
             extraction_progress=lambda done, total: progress(done, total, "features"),

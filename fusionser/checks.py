@@ -16,6 +16,7 @@ __all__ = [
     "check_finite",
     "check_jobs",
     "check_present",
+    "check_processes",
     "check_range",
     "check_truth",
     "check_units",
@@ -69,11 +70,33 @@ def check_jobs(n_jobs: Any, name: str = "n_jobs") -> None:
         return
     if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise SettingsError(f"{name} is {n_jobs!r}; expected a number of processes, -1 for one per core, or None")
-    cores = os.cpu_count() or 1
-    if int(n_jobs) > MOST_JOBS_PER_CORE * cores:
+    _check_cores(n_jobs, name, ", or -1 for one per core")
+
+
+def check_processes(processes: Any) -> None:
+    """Raise `SettingsError` unless a network can be trained in a number of processes.
+
+    Examples
+    --------
+    >>> check_processes(0)
+    Traceback (most recent call last):
+    ...
+    fusionser.errors.SettingsError: processes is 0; expected a number of processes, 1 or more
+    """
+    if not isinstance(processes, Integral) or isinstance(processes, bool) or processes < 1:
         raise SettingsError(
-            f"{name} is {n_jobs}, and this machine has {cores} cores; expected at most {MOST_JOBS_PER_CORE} for each "
-            "core, or -1 for one per core"
+            f"processes is {processes!r}; expected a number of processes, 1 or more", parameter="processes"
+        )
+    _check_cores(processes, "processes", "")
+
+
+def _check_cores(count: Any, name: str, alternative: str) -> None:
+    cores = os.cpu_count() or 1
+    if int(count) > MOST_JOBS_PER_CORE * cores:
+        raise SettingsError(
+            f"{name} is {count}, and this machine has {cores} cores; expected at most {MOST_JOBS_PER_CORE} for each "
+            f"core{alternative}",
+            parameter=name,
         )
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["abandoned", "brief_folder", "cache_folder", "owned", "temporary_folder"]
+from fusionser.errors import FusionserError
+
+__all__ = ["abandoned", "brief_folder", "cache_folder", "new_folder", "owned", "temporary_folder"]
 
 OWNER = re.compile(r"-([0-9a-f]{8})-(\d+)-[^-]*$")
 """Machine and process in the name of a temporary file or folder."""
@@ -62,7 +64,7 @@ def abandoned(folder: Path, prefix: str) -> Iterator[Path]:
 
 def temporary_folder() -> Path:
     """Return a new folder that is removed when the process ends; those of killed processes are removed now."""
-    folder = _new_folder()
+    folder = new_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -70,17 +72,39 @@ def temporary_folder() -> Path:
 @contextmanager
 def brief_folder() -> Iterator[Path]:
     """Yield a new folder that is removed when the context ends; those of killed processes are removed now."""
-    folder = _new_folder()
+    folder = new_folder()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_folder() -> Path:
-    for path in abandoned(Path(tempfile.gettempdir()), "fusionser"):
-        shutil.rmtree(path, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=owned("fusionser")))
+def new_folder(prefix: str = "fusionser", place: Path | None = None) -> Path:
+    """Return a new folder, which its user removes; those of killed processes are removed now.
+
+    Parameters
+    ----------
+    prefix : str, default="fusionser"
+        How its name begins.
+    place : Path, optional
+        The folder to make it in; that of the system's temporary files when None.
+
+    Raises
+    ------
+    FusionserError
+        If it cannot be made.
+    """
+    place = Path(tempfile.gettempdir()) if place is None else place
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for path in abandoned(place, prefix):
+            shutil.rmtree(path, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=owned(prefix), dir=place))
+    except OSError as error:
+        raise FusionserError(
+            f"cannot make a temporary folder in {place}: {error.strerror or error}; free some space, or choose another "
+            "place for it (the environment variables FUSIONSER_CACHE and TMPDIR)"
+        ) from error
 
 
 def cache_folder() -> Path | None:

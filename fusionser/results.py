@@ -290,7 +290,7 @@ def today() -> str:
     return moment.strftime("%Y-%m-%d")
 
 
-def provenance(*, networks: bool = False) -> dict[str, Any]:
+def provenance(*, networks: bool = False, processes: int = 1) -> dict[str, Any]:
     """Return what is needed to reproduce the numbers: command, commit, versions, machine, threads and date.
 
     Parameters
@@ -298,6 +298,8 @@ def provenance(*, networks: bool = False) -> dict[str, Any]:
     networks : bool, default=False
         Whether networks were trained. The order in which threads add changes the last bits of their weights, and
         nothing else depends on the number of threads.
+    processes : int, default=1
+        Number of processes that trained each network, on which these bits depend, too.
     """
     torch = sys.modules["torch"] if networks else None
     return {
@@ -306,6 +308,7 @@ def provenance(*, networks: bool = False) -> dict[str, Any]:
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
         **({"threads": torch.get_num_threads()} if torch else {}),
+        **({"processes": processes} if torch and processes > 1 else {}),
         "date": today(),
     }
 

@@ -60,7 +60,7 @@ def test_what_follows_the_end_of_a_clip_does_not_count():
     network = AttentivePooling(5, 3).eval()
     frames = torch.randn(2, 20, 5)
     padded = torch.cat([frames, torch.zeros(2, 7, 5)], dim=1)
-    network.preparation.learn(padded.numpy())
+    network.preparation.learn([padded.numpy()])
     wide = frames.reshape(-1, 5).double()
     torch.testing.assert_close(network.preparation.mean[0].double(), wide.mean(0), rtol=1e-4, atol=1e-6)
     with torch.no_grad():

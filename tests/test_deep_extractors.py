@@ -192,9 +192,9 @@ def test_a_second_classifier_trains_no_extractor_and_analyses_nothing(demo_folde
     spec = PipelineSpec(features={"preset": "ser-fusionnet"}, networks={"epochs": 2})
     prepared = prepare([Place(demo_folder, "demo")], spec)
     trained = []
-    original = training._fit
+    original = training._training
     monkeypatch.setattr(
-        training, "_fit", lambda network, *more: trained.append(type(network)) or original(network, *more)
+        training, "_training", lambda network, *more: trained.append(type(network)) or original(network, *more)
     )
     monkeypatch.setattr("fusionser.features.clip.read_row", lambda *given: pytest.fail("a clip was analysed again"))
     split = SpeakerKFold(folds=2)

@@ -75,9 +75,9 @@ def test_the_loss_falls_and_the_frozen_weights_stay(fitted, models, voices):
 
 def test_each_layer_has_its_learning_rate(models, voices, monkeypatch):
     seen = {}
-    fit = training._fit
+    fit = training._trained
 
-    def spied(network, *more):
+    def spied(*given):
         from fusionser.networks.loop import Net
 
         begin = Net.initialize_optimizer
@@ -89,9 +89,9 @@ def test_each_layer_has_its_learning_rate(models, voices, monkeypatch):
             return made
 
         monkeypatch.setattr(Net, "initialize_optimizer", kept)
-        return fit(network, *more)
+        return fit(*given)
 
-    monkeypatch.setattr(training, "_fit", spied)
+    monkeypatch.setattr(training, "_trained", spied)
     tuned(models["Wav2Vec2"], epochs=1, layer_factor=0.5, learning_rate=0.008, cache=False).fit(
         *voices, sampling_rate=16000
     )

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from fusionser.networks import Conv1D, Conv2D, FrameRecurrent, Perceptron, VectorRecurrent
-from fusionser.networks.layers import AttentiveStatistics, Convolution1d, SamePool1d, Standardise
+from fusionser.networks.layers import AttentiveStatistics, Convolution1d, SamePool1d
+from fusionser.networks.preparation import Standardise
 
 
 def count(module):
@@ -91,12 +92,12 @@ def test_standardising_learns_each_columns_or_bands_own_scale():
     rng = np.random.default_rng(0)
     maps = rng.normal([[3.0], [-2.0]], [[2.0], [0.5]], size=(50, 2, 40)).astype(np.float32)
     layer = Standardise((2, 1))
-    layer.learn(maps)
+    layer.learn([maps])
     standard = layer(torch.from_numpy(maps)).numpy()
     np.testing.assert_allclose(standard.mean(axis=(0, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(standard.std(axis=(0, 2)), 1, atol=1e-5)
     still = Standardise((1,))
-    still.learn(np.full((5, 1), 7.0, dtype=np.float32))
+    still.learn([np.full((5, 1), 7.0, dtype=np.float32)])
     assert still(torch.full((1, 1), 7.0)).item() == 0.0
 
 

@@ -97,7 +97,7 @@ def test_standardised_over_the_inside_and_bounded():
     made = made_contours()
     made[0, 0, 0] = 1000.0
     preparation = Conv1DRelative(46, 30, 2).preparation
-    preparation.learn(made)
+    preparation.learn([made])
     result = preparation(torch.from_numpy(made)).numpy()
     inner = made[:, :45, :20].astype(np.float64)
     mean, deviation = inner.mean(axis=(0, 2))[:, None], inner.std(axis=(0, 2))[:, None]
@@ -110,14 +110,14 @@ def test_a_constant_contour_stays_finite():
     made = made_contours()
     made[:, 7, :20] = 5.0
     preparation = Conv1DRelative(46, 30, 2).preparation
-    preparation.learn(made)
+    preparation.learn([made])
     assert (preparation(torch.from_numpy(made))[:, 7] == 0).all()
 
 
 def test_what_fills_up_a_short_clip_changes_nothing():
     network = Conv1DRelative(46, 30, 3).eval()
     made = made_contours()
-    network.preparation.learn(made)
+    network.preparation.learn([made])
     longer = np.pad(made, ((0, 0), (0, 0), (0, 40)))
     with torch.no_grad():
         short, long = (network(network.preparation(torch.from_numpy(x))) for x in (made, longer))

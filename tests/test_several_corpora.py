@@ -13,6 +13,7 @@ from fusionser.errors import SettingsError
 from fusionser.networks import Batches, Distortion, NetworkTraining, Perceptron, TrainingRows, train_network
 from fusionser.networks import training as training_module
 from fusionser.networks.corpora import CorpusCrossEntropy, CorpusTurns
+from fusionser.networks.objective import loss_of
 
 X, Y, Z = range(3)
 PRESENT = torch.tensor([[True, True, True], [True, True, False]])
@@ -229,21 +230,21 @@ def test_balanced_weights_are_those_within_each_corpus():
     names = np.array(["x", "y", "z"])
     settings = NetworkTraining(class_weight="balanced", by_corpus=True)
     rows = TrainingRows(inputs=np.zeros((32, 1), dtype=np.float32), targets=targets)
-    loss, parameters = training_module._criterion(settings, rows, corpora, names, None)
+    loss, parameters = loss_of(settings, rows, corpora, names, None)
     # Rows of the corpus, by its number of classes times the rows of the class.
     expected = torch.tensor([[12 / 18, 12 / 6, 12 / 12], [20 / 10, 20 / 30, 1.0]])
     torch.testing.assert_close(parameters["corpus_weight"], expected)
     assert parameters["present"].tolist() == PRESENT.tolist() and loss is CorpusCrossEntropy
     given = NetworkTraining(class_weight={"z": 4.0}, by_corpus=True)
-    parameters = training_module._criterion(given, rows, corpora, names, None)[1]
+    parameters = loss_of(given, rows, corpora, names, None)[1]
     assert parameters["corpus_weight"].tolist() == [[1.0, 1.0, 4.0]] * 2
 
 
 def test_rows_are_interpolated_within_a_corpus(domains, monkeypatch):
     seen = []
-    original = training_module._fit
+    original = training_module._training
     monkeypatch.setattr(
-        training_module, "_fit", lambda network, rows, *more: seen.append(rows) or original(network, rows, *more)
+        training_module, "_training", lambda network, rows, *more: seen.append(rows) or original(network, rows, *more)
     )
     monkeypatch.setenv("FUSIONSER_CACHE", "off")
     (table, labels), _ = domains

@@ -162,8 +162,10 @@ def test_watched_rows_teach_nothing(blobs, monkeypatch):
 def test_a_trained_network_is_found_again_only_for_the_very_same_training(blobs, tmp_path, monkeypatch):
     monkeypatch.setenv("FUSIONSER_CACHE", str(tmp_path))
     trained = []
-    original = training_module._fit
-    monkeypatch.setattr(training_module, "_fit", lambda *given: trained.append(1) or original(*given))
+    original = training_module.fit_network
+    monkeypatch.setattr(
+        training_module, "fit_network", lambda *given, **more: trained.append(1) or original(*given, **more)
+    )
     first, history = train(rows_of(blobs), epochs=3)
     again, same = train(rows_of(blobs), epochs=3)
     assert len(trained) == 1
@@ -224,11 +226,11 @@ def test_a_comment_trains_nothing_anew_and_a_change_of_what_trains_does(tmp_path
     norm = "LARGEST_NORM = 5.0"
     for number, (module, old, new, same) in enumerate(
         [
-            ("training", norm, f"{norm}  # enough for all", True),
+            ("fitting", norm, f"{norm}  # enough for all", True),
             ("training", '"""Training of all networks', '"""How networks are trained', True),
-            ("training", norm, "LARGEST_NORM = 4.0", False),
+            ("fitting", norm, "LARGEST_NORM = 4.0", False),
             ("batches", "rng.beta(0.4, 0.4)", "rng.beta(0.5, 0.4)", False),
-            ("layers", "class Preparation(nn.Module):", "class Preparation(nn.Module):\n    kept = True\n", False),
+            ("preparation", "class Preparation(nn.Module):", "class Preparation(nn.Module):\n    kept = 1\n", False),
             # Another network's own layers have no part in this one's training.
             ("conv1d", "class Conv1D(Network):", "class Conv1D(Network):\n    kernel = 9\n", True),
         ]

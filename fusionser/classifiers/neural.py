@@ -15,8 +15,9 @@ from fusionser.networks.corpora import corpora_of
 from fusionser.networks.inference import logits_of
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
+from fusionser.networks.rows import TrainingRows
 from fusionser.networks.soft_labels import shares_of
-from fusionser.networks.training import TrainingRows, train_network
+from fusionser.networks.training import train_network
 from fusionser.networks.validation import hold_out
 from fusionser.scaling import split_carried
 from fusionser.splits.validation_rows import given_validation

@@ -16,7 +16,7 @@ from joblib.parallel import LokyBackend, get_active_backend
 from fusionser.execution.base import Executor, Lost
 from fusionser.isolation import is_isolated, isolated_decoding
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "end_with", "environment_of_processes"]
 
 T = TypeVar("T")
 
@@ -75,9 +75,9 @@ class Processes(Executor):
 
     def _parallel(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
         own = isinstance(get_active_backend()[0], LokyBackend)
-        started = {"initializer": _end_with, "initargs": (os.getpid(),)} if own else {}
+        started = {"initializer": end_with, "initargs": (os.getpid(),)} if own else {}
         isolated = is_isolated()
-        with _environment():
+        with environment_of_processes():
             parallel = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **started)
             yield from parallel(joblib.delayed(_run)(job, task, os.getpid(), isolated) for task in tasks)
 
@@ -127,7 +127,7 @@ class _Begun:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def environment_of_processes() -> Iterator[None]:
     """Set the variables of `STARTED_WITH` for processes that are started meanwhile."""
     earlier = {name: os.environ.get(name) for name in STARTED_WITH}
     for name, value in STARTED_WITH.items():
@@ -155,7 +155,7 @@ def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:
         return job(batch)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process soon after its parent was killed; joblib's processes would wait for work for ever."""
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 

@@ -43,11 +43,16 @@ class ClipTransformer(TransformerMixin, Computation):
         """Return the array of every clip of X as `transform` does, but never as a DataFrame."""
         return self._extraction(X, sampling_rate, strict=True).stacked(self.kind)
 
-    def compute_usable(self, X: Any) -> list[Array | None]:
-        """Return the array of every clip of X, and None for a clip that cannot be used."""
-        return self._extraction(X, None, strict=False).arrays[self.kind]
+    def compute_on_disk(self, X: Any) -> list[Array]:
+        """Return the array of every clip of X; those that X does not hold are read from disk where they are used."""
+        arrays = self._extraction(X, None, strict=True, on_disk=True).arrays[self.kind]
+        return [np.asarray(array) for array in arrays]
 
-    def _extraction(self, X: Any, sampling_rate: Rates, *, strict: bool) -> Extraction:
+    def compute_usable(self, X: Any, *, on_disk: bool = False) -> list[Array | None]:
+        """Return the array of every clip of X, in memory or on disk, and None for a clip that cannot be used."""
+        return self._extraction(X, None, strict=False, on_disk=on_disk).arrays[self.kind]
+
+    def _extraction(self, X: Any, sampling_rate: Rates, *, strict: bool, on_disk: bool = False) -> Extraction:
         self.check()
         wanted = {self.kind: self}
         rows = rows_of(X, sampling_rate, wanted)
@@ -56,7 +61,15 @@ class ClipTransformer(TransformerMixin, Computation):
         held = None
         if isinstance(X, pd.DataFrame) and self.column in X:
             held = [{self.kind: value} if isinstance(value, np.ndarray) else {} for value in X[self.column]]
-        return compute_clips(rows, wanted, held=held, cache=Cache.of(self.cache), n_jobs=self.n_jobs, strict=strict)
+        return compute_clips(
+            rows,
+            wanted,
+            held=held,
+            cache=Cache.of(self.cache),
+            n_jobs=self.n_jobs,
+            strict=strict,
+            on_disk=wanted if on_disk else (),
+        )
 
     def fit(self, X: Any, y: Any = None, *, sampling_rate: Rates = None) -> Self:
         """Check the parameters. Nothing is learned."""

@@ -66,43 +66,60 @@ class CachedValues:
         except sqlite3.Error as error:
             self.notice = f"the feature cache {cache.path} cannot be read or written ({error}); continued without it"
 
-    def recall(self) -> dict[tuple[int, str], Array]:
-        """Return the cached values by the position of the clip and the name of the computation."""
-        if self.cache is not None and self.keys:
+    def recall(self, at_once: int | None = None) -> Iterator[tuple[int, str, Array]]:
+        """Yield the position of a clip, the name of a computation, and the cached value.
+
+        Values of `at_once` clips are read together, or those of all clips when None.
+        """
+        keys = self._keys_of_clips()
+        clips = list(keys)
+        for first in range(0, len(clips), at_once or max(len(clips), 1)):
+            part = clips[first : first + (at_once or len(clips))]
+            recalled = self._recalled([keys[position] for position in part])
+            for position in part:
+                for name, key in keys[position].items():
+                    value = recalled.get(key)
+                    if value is not None and _fits(value.shape, self.shapes[name]):
+                        yield position, name, value
+
+    def _keys_of_clips(self) -> dict[int, dict[str, str]]:
+        """Return the keys of each clip by the name of the computation."""
+        clips: dict[int, dict[str, str]] = {}
+        for (position, name), key in self.keys.items():
+            clips.setdefault(position, {})[name] = key
+        return clips
+
+    def _recalled(self, clips: Sequence[Mapping[str, str]]) -> dict[str, Array]:
+        """Return what the caches have of some clips, by key."""
+        recalled: dict[str, Array] = {}
+        if self.cache is not None and not self.notice:
             with self._stopping_at_errors(self.cache):
-                recalled = self.cache.get(self.keys.values())
-                recalled |= self._shared_values(recalled)
-                return {
-                    place: recalled[key]
-                    for place, key in self.keys.items()
-                    if key in recalled and _fits(recalled[key].shape, self.shapes[place[1]])
-                }
-        return {}
+                recalled = self.cache.get([key for keys in clips for key in keys.values()])
+                recalled |= self._shared_values(clips, recalled)
+        return recalled
 
-    def _of_clips(self) -> dict[str, list[str]]:
-        """Return the keys of each clip by the name under which all its values are in the shared cache."""
-        clips: dict[int, list[str]] = {}
-        for (position, _), key in self.keys.items():
-            clips.setdefault(position, []).append(key)
-        return {blake2b(" ".join(keys).encode(), digest_size=16).hexdigest(): keys for keys in clips.values()}
-
-    def _shared_values(self, known: Mapping[str, Array]) -> dict[str, Array]:
+    def _shared_values(self, clips: Sequence[Mapping[str, str]], known: Mapping[str, Array]) -> dict[str, Array]:
         """Return what the shared cache has of clips that this machine does not know, and keep it here."""
         if self.shared is None or self.cache is None:
             return {}
-        wanted = {name: keys for name, keys in self._of_clips().items() if not known.keys() >= set(keys)}
+        wanted = {_name_of(keys): keys for keys in clips if not known.keys() >= set(keys.values())}
         found: dict[str, Array] = {}
         for name, content in self.shared.get(wanted).items():
-            found |= _unpacked(content, wanted[name])
+            found |= _unpacked(content, [*wanted[name].values()])
         if found:
             self.cache.put(found)
         return found
 
-    def _share(self, kept: Mapping[str, Array]) -> None:
+    def _share(self, kept: Mapping[str, Array], positions: set[int]) -> None:
         """Write the clips of which all values were computed to the shared cache."""
         if self.shared is not None:
-            whole = {name: keys for name, keys in self._of_clips().items() if kept.keys() >= set(keys)}
-            self.shared.put({name: _packed([kept[key] for key in keys]) for name, keys in whole.items()})
+            names = [*self.shapes]
+            clips = [
+                {name: self.keys[position, name] for name in names if (position, name) in self.keys}
+                for position in sorted(positions)
+            ]
+            whole = [keys for keys in clips if keys and kept.keys() >= set(keys.values())]
+            self.shared.put({_name_of(keys): _packed([kept[key] for key in keys.values()]) for keys in whole})
 
     def keep(self, computed: Mapping[tuple[int, str], Array]) -> None:
         """Write computed values to the cache, but for those of files that were changed since they were hashed."""
@@ -116,7 +133,12 @@ class CachedValues:
             }
             with self._stopping_at_errors(self.cache):
                 self.cache.put(kept)
-            self._share(kept)
+            self._share(kept, {position for position, _ in computed})
+
+
+def _name_of(keys: Mapping[str, str]) -> str:
+    """Return the name under which all values of a clip are in the shared cache."""
+    return blake2b(" ".join(keys.values()).encode(), digest_size=16).hexdigest()
 
 
 def _packed(arrays: Sequence[Array]) -> bytes:

@@ -1,7 +1,7 @@
 """Run computations on many clips: known values come from the cache, the others are computed in processes."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -16,6 +16,8 @@ from fusionser.execution import Executor, Lost, Processes, current_executor, exe
 from fusionser.features.cached_values import CachedValues
 from fusionser.features.clip import Computation
 from fusionser.features.clip_batch import CPU, FINGERPRINT, Answer, Array, Computations, Row, compute_named
+from fusionser.features.spill import Spill
+from fusionser.shards import ArrayList
 
 __all__ = ["Extraction", "Progress", "compute_clips", "compute_parts"]
 
@@ -25,6 +27,8 @@ Progress = Callable[[int, int], None]
 BATCH = 24
 DEVICE_BATCH = 96
 WORTH_A_PROCESS = 48
+RECALLED = 64
+"""Clips that are read from the cache together where memory must not grow with them."""
 
 
 @dataclass
@@ -43,6 +47,8 @@ class Extraction:
         Number of clips that were analysed. The others came from the cache.
     notices : list of str
         Problems that did not affect the result.
+    spill : Spill, optional
+        Where arrays that are not kept in memory go until the end of the run.
     """
 
     arrays: dict[str, list[Array | None]]
@@ -50,6 +56,7 @@ class Extraction:
     failures: dict[int, str] = field(default_factory=dict)
     computed: int = 0
     notices: list[str] = field(default_factory=list)
+    spill: Spill | None = field(default=None, repr=False)
 
     @property
     def usable(self) -> list[int]:
@@ -58,13 +65,15 @@ class Extraction:
 
     def stacked(self, name: str) -> Array:
         """All values of one computation in one array, for the clips that did not fail."""
-        return np.stack([np.asarray(self.arrays[name][place]) for place in self.usable])
+        return ArrayList([np.asarray(self.arrays[name][place]) for place in self.usable]).stacked(slice(None))
 
     def record(self, position: int, values: Mapping[str, Array]) -> None:
         """Store the values of one clip."""
         for name, value in values.items():
             if name == FINGERPRINT:
                 self.fingerprints[position] = value.astype(np.uint8).tobytes().hex()
+            elif self.spill is not None and self.spill.takes(name):
+                self.spill.put(name, position, value)
             elif name in self.arrays:
                 self.arrays[name][position] = value
 
@@ -122,6 +131,7 @@ def compute_clips(
     device: str = CPU,
     progress: Progress | None = None,
     strict: bool = False,
+    on_disk: Collection[str] = (),
 ) -> Extraction:
     """Run each computation on each clip.
 
@@ -145,6 +155,9 @@ def compute_clips(
         Called after each batch with the number of clips done and the number to compute.
     strict : bool, default=False
         Raise at the first clip that cannot be used, instead of recording the failure.
+    on_disk : collection of str, default=()
+        Names of computations whose arrays are not kept in memory, but read from disk where they are used (see
+        `fusionser.shards`). Those in `held` stay where they are.
 
     Returns
     -------
@@ -161,7 +174,7 @@ def compute_clips(
             progress(part.done, part.total)
 
     run = _Run(computations, len(rows), device, n_jobs, strict, report)
-    (result,) = run.completed(iter([_Part(rows, held, computations, cache, device)]))
+    (result,) = run.completed(iter([_Part(rows, held, computations, cache, device, on_disk)]))
     return result
 
 
@@ -175,6 +188,7 @@ def compute_parts(
     device: str = CPU,
     progress: Progress | None = None,
     strict: bool = False,
+    on_disk: Collection[str] = (),
 ) -> Iterator[Extraction]:
     """Run computations on many clips part by part, as `compute_clips` does, and begin a part before the last is done.
 
@@ -186,7 +200,7 @@ def compute_parts(
         By name.
     count : int
         The number of rows of all parts.
-    cache, n_jobs, device, strict
+    cache, n_jobs, device, strict, on_disk
         As in `compute_clips`.
     progress : callable, optional
         Called after each batch with the number of clips of all parts that are known, and `count`.
@@ -203,7 +217,7 @@ def compute_parts(
             progress(known + len(part.rows) - part.total + part.done, count)
 
     run = _Run(computations, count, device, n_jobs, strict, report)
-    for result in run.completed(_Part(rows, held, computations, cache, device) for rows, held in parts):
+    for result in run.completed(_Part(rows, held, computations, cache, device, on_disk) for rows, held in parts):
         known += len(result.fingerprints)
         yield result
 
@@ -225,19 +239,22 @@ class _Part:
         computations: Computations,
         cache: Cache | None,
         device: str,
+        on_disk: Collection[str] = (),
     ) -> None:
         self.rows = rows
         self.result = Extraction(
             arrays={name: [None] * len(rows) for name in computations}, fingerprints=[""] * len(rows)
         )
-        values = [dict(row) for row in held or [{}] * len(rows)]
-        unknown = {place: rows[place] for place, known in enumerate(values) if not computations.keys() <= known.keys()}
+        known = _held(self.result, held)
+        unknown = {place: rows[place] for place, names in enumerate(known) if not computations.keys() <= names}
+        if on_disk:
+            self.result.spill = Spill({name: computations[name] for name in on_disk}, cache)
         self._store = CachedValues(cache, unknown, computations, device)
-        for (place, name), value in self._store.recall().items():
-            values[place].setdefault(name, value)
-        for place, known in enumerate(values):
-            self.result.record(place, known)
-        self._pending = _missing(values, computations)
+        for place, name, value in self._store.recall(RECALLED if on_disk else None):
+            if name not in known[place]:
+                known[place].add(name)
+                self.result.record(place, {name: value})
+        self._pending = _missing(known, computations)
         self._size = BATCH if device == CPU else DEVICE_BATCH
         self.done, self.total = 0, sum(map(len, self._pending.values()))
         self.result.computed = sum(
@@ -268,6 +285,9 @@ class _Part:
 
     def noted(self) -> Extraction:
         """Return the result, with what went wrong."""
+        if self.result.spill is not None:
+            self.result.spill.close(self.result.arrays)
+            self.result.spill = None
         if self._store.notice:
             self.result.notices.append(self._store.notice)
         return self.result
@@ -313,11 +333,20 @@ def _batches_until_known(first: _Part, others: Iterator[_Part], known: list[_Par
         yield from part.batches()
 
 
-def _missing(values: Sequence[Mapping[str, Array]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:
+def _held(result: Extraction, held: Sequence[Mapping[str, Array]] | None) -> list[set[str]]:
+    """Record the values that are already known; return their names for each clip."""
+    if held is None:
+        return [set() for _ in result.fingerprints]
+    for place, values in enumerate(held):
+        result.record(place, values)
+    return [set(values) for values in held]
+
+
+def _missing(known: Sequence[set[str]], names: Iterable[str]) -> dict[tuple[str, ...], list[int]]:
     """Group the positions of incomplete clips by the names of their missing values."""
     pending: dict[tuple[str, ...], list[int]] = {}
-    for position, known in enumerate(values):
-        missing = tuple(name for name in names if name not in known)
+    for position, there in enumerate(known):
+        missing = tuple(name for name in names if name not in there)
         if missing:
             pending.setdefault(missing, []).append(position)
     return pending

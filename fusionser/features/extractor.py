@@ -21,6 +21,7 @@ from fusionser.features.inputs import table_of
 from fusionser.features.learned import LearnedBlock, columns_of
 from fusionser.features.table import FeatureTable
 from fusionser.legacy import current_settings
+from fusionser.memory import check_memory_limit
 from fusionser.registry import BLOCKS, NETWORKS
 from fusionser.rows import CARRIED_COLUMNS, VOTES_COLUMN
 from fusionser.splits.validation_rows import given_validation
@@ -48,6 +49,10 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         Where features of files and the networks of learned blocks are cached. True is the default cache, False none.
     n_jobs : int, optional
         Number of processes; -1 means one per core.
+    memory_limit : int or str, optional
+        Largest size of the inputs of networks that are kept in memory, as a number of bytes or as text such as "4GiB".
+        Larger ones are on disk, in the folder of the cache, and are read where they are used; results do not change.
+        When None, an eighth of the memory that is free. The blocks' own limits are ignored.
 
     Attributes
     ----------
@@ -76,6 +81,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
     keep_rows: bool = False
     cache: CacheChoice = True
     n_jobs: int | None = None
+    memory_limit: int | str | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, including those of the blocks."""
@@ -88,6 +94,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
 
     def check(self) -> None:
         """Raise `SettingsError` if there is no block, a name is used twice, or a parameter is invalid."""
+        check_memory_limit(self.memory_limit)
         names = [name for name, _ in self._named_blocks()]
         if not names:
             raise SettingsError(f"the extractor has no blocks; choose from {', '.join(BLOCKS)}")
@@ -118,7 +125,7 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         return FeatureTable(table_of(X, sampling_rate, {**blocks, **front_ends}), blocks, front_ends.values())
 
     def run(self, X: Any, **options: Any) -> Extraction:
-        """Compute everything that needs no training, and record failed clips. Options are those of `compute_clips`."""
+        """Compute everything that needs no training, and record failed clips. Options are those of the table."""
         self.check()
         return self.table(X).compute(**options)
 
@@ -222,7 +229,8 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         table = self.table(X, sampling_rate)
         if len(table.rows) == 0:
             raise AudioError("X holds no clips; expected at least one")
-        return table, table.compute(cache=Cache.of(self.cache), n_jobs=self.n_jobs, strict=True)
+        options: dict[str, Any] = {"memory_limit": self.memory_limit, "n_jobs": self.n_jobs, "strict": True}
+        return table, table.compute(cache=Cache.of(self.cache), **options)
 
     def _joined(self, table: FeatureTable, result: Extraction, learned: Mapping[str, Any]) -> Array:
         parts = {**{name: block.checked(result.stacked(name)) for name, block in table.blocks.items()}, **learned}
@@ -241,11 +249,12 @@ class FeatureExtractor(TransformerMixin, _BaseComposition):
         return getattr(self, "carried_", CARRIED_COLUMNS)
 
     def _own(self, block: LearnedBlock) -> LearnedBlock:
-        """Return a clone that uses this extractor's cache and processes."""
+        """Return a clone that uses this extractor's cache, processes and limit of memory."""
         cache = Cache.of(self.cache)
         front_end = clone(block.resolved_front_end()).set_params(cache=cache, n_jobs=self.n_jobs)
-        own_cache = {"cache": cache} if "cache" in block.get_params(deep=False) else {}
-        return clone(block).set_params(front_end=front_end, **own_cache)
+        shared = {"cache": cache, "memory_limit": self.memory_limit}
+        taken = block.get_params(deep=False).keys() & shared
+        return clone(block).set_params(front_end=front_end, **{name: shared[name] for name in taken})
 
     def _learning(self) -> list[tuple[str, LearnedBlock]]:
         return [(name, block) for name, block in self.blocks if isinstance(block, LearnedBlock)]

@@ -1,5 +1,6 @@
 """Front ends, the inputs of networks: one array per clip, such as a map of bands by frames, all of the same shape."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -27,6 +28,10 @@ class FrontEnd(ClipTransformer):
     def array_shape(self) -> tuple[int, ...]:
         """Return the shape of the array of every clip."""
         raise NotImplementedError
+
+    def array_bytes(self) -> int:
+        """Return the size of the array of a clip in memory."""
+        return 4 * math.prod(self.array_shape())
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -16,6 +16,8 @@ from fusionser.features.base import ClipTransformer, FeatureBlock
 from fusionser.features.clip import Computation
 from fusionser.features.extraction import Extraction, compute_clips, compute_parts
 from fusionser.features.inputs import object_column, rows_of
+from fusionser.features.maps import FrontEnd
+from fusionser.memory import exceeds_memory
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, feature_columns
 
 __all__ = ["FeatureTable", "computed_tables"]
@@ -92,13 +94,22 @@ class FeatureTable:
         }
         return np.concatenate([parts[name] for name in self.blocks], axis=1)
 
-    def compute(self, also: Mapping[str, Computation] = MappingProxyType({}), **options: Any) -> Extraction:
+    def compute(
+        self,
+        also: Mapping[str, Computation] = MappingProxyType({}),
+        *,
+        memory_limit: int | str | None = None,
+        **options: Any,
+    ) -> Extraction:
         """Take the values that the rows have, and compute the others.
 
         Parameters
         ----------
         also : mapping of str to Computation
             Other computations of the same clips, by name.
+        memory_limit : int or str, optional
+            Largest size of the inputs of networks that are kept in memory, see `exceeds_memory`; larger ones are on
+            disk.
         **options
             Passed to `compute_clips`: `cache`, `n_jobs`, `device`, `progress` and `strict`.
 
@@ -111,7 +122,14 @@ class FeatureTable:
         """
         computations = {**self.blocks, **self.front_ends, **also}
         rows = rows_of(self.rows, None, computations)
-        return compute_clips(rows, computations, held=self._held_values(), **options)
+        on_disk = self.too_large(memory_limit, len(rows))
+        return compute_clips(rows, computations, held=self._held_values(), on_disk=on_disk, **options)
+
+    def too_large(self, memory_limit: int | str | None, count: int) -> list[str]:
+        """Return the names of the inputs of networks that are not kept in memory for a number of rows."""
+        inputs = {name: item for name, item in self.front_ends.items() if isinstance(item, FrontEnd)}
+        size = count * sum(item.array_bytes() for item in inputs.values())
+        return [*inputs] if exceeds_memory(memory_limit, size) else []
 
     def filled(self, result: Extraction) -> pd.DataFrame:
         """Return the rows that succeeded, with their features, fingerprint, stamp and inputs of networks."""
@@ -168,15 +186,21 @@ class FeatureTable:
         return values
 
 
-def computed_tables(tables: Iterable[FeatureTable], **options: Any) -> Iterator[tuple[FeatureTable, Extraction]]:
+def computed_tables(
+    tables: Iterable[FeatureTable], *, count: int, memory_limit: int | str | None = None, **options: Any
+) -> Iterator[tuple[FeatureTable, Extraction]]:
     """Yield tables with what `FeatureTable.compute` returns for each. The next ones are begun meanwhile.
 
     Parameters
     ----------
     tables : iterable of FeatureTable
         Of the same blocks and front ends. They are read when there is a place to compute them.
+    count : int
+        The number of rows of all tables.
+    memory_limit : int or str, optional
+        As in `FeatureTable.compute`, for the rows of all tables.
     **options
-        Passed to `compute_parts`: `count`, the number of rows of all tables, and those of `compute`.
+        Passed to `compute_parts`: `cache`, `n_jobs`, `device`, `progress` and `strict`.
 
     Raises
     ------
@@ -194,7 +218,8 @@ def computed_tables(tables: Iterable[FeatureTable], **options: Any) -> Iterator[
             begun.append(table)
             yield rows_of(table.rows, None, computations), table._held_values()
 
-    for result in compute_parts(parts(), computations, **options):
+    on_disk = first.too_large(memory_limit, count)
+    for result in compute_parts(parts(), computations, count=count, on_disk=on_disk, **options):
         yield begun.popleft(), result
 
 

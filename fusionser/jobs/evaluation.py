@@ -90,7 +90,7 @@ def evaluate_prepared(
         )
     result = Result(
         **{name: getattr(evaluation, name) for name in SCORES},
-        **_described(prepared, split, estimator, evaluation, n_outputs=len(evaluation.classes)),
+        **_described(prepared, split, estimator, evaluation, resources, n_outputs=len(evaluation.classes)),
         confusion=evaluation.confusion.tolist(),
         speaker_confusions={name: matrix.tolist() for name, matrix in evaluation.speaker_confusions.items()},
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
@@ -118,7 +118,7 @@ def evaluate_dimensions_prepared(
     result = DimensionResult(
         targets=spec.targets,
         **{name: getattr(evaluation, name) for name in DIMENSION_SCORES},
-        **_described(prepared, split, estimator, evaluation, n_outputs=len(spec.targets)),
+        **_described(prepared, split, estimator, evaluation, resources, n_outputs=len(spec.targets)),
         seconds=_seconds(prepared, evaluation, time.perf_counter() - began),
     )
     return result, evaluation
@@ -150,6 +150,7 @@ def _described(
     split: Protocol,
     estimator: Any,
     evaluation: Evaluation | DimensionEvaluation,
+    resources: Resources,
     n_outputs: int,
 ) -> dict[str, Any]:
     """Return the fields of a result that say what was evaluated, and on what."""
@@ -174,7 +175,7 @@ def _described(
         "notes": (*prepared.notes, *weights, *majority_of(prepared)),
         "seed": spec.seed,
         "provenance": {
-            **provenance(networks=len(evaluation.curves) > 0),
+            **provenance(networks=len(evaluation.curves) > 0, processes=resources.processes),
             **({"plugins": plugins} if plugins else {}),
         },
     }

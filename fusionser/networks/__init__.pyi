@@ -34,6 +34,7 @@ from .recurrent import FrameRecurrent as FrameRecurrent
 from .recurrent import LogMelFrames as LogMelFrames
 from .recurrent import MFCCFrames as MFCCFrames
 from .recurrent import VectorRecurrent as VectorRecurrent
+from .rows import TrainingRows as TrainingRows
 from .settings import NetworkTraining as NetworkTraining
 from .temporal_cnn import TEMPORAL_MODELS as TEMPORAL_MODELS
 from .temporal_cnn import TemporalCNN as TemporalCNN
@@ -45,7 +46,6 @@ from .temporal_cnn import TemporalCNN5Extractor as TemporalCNN5Extractor
 from .time_distributed import TimeDistributedBiLSTMExtractor as TimeDistributedBiLSTMExtractor
 from .time_distributed import TimeDistributedCNNLSTM as TimeDistributedCNNLSTM
 from .time_distributed import TimeDistributedLSTMExtractor as TimeDistributedLSTMExtractor
-from .training import TrainingRows as TrainingRows
 from .training import train_network as train_network
 from .validation import hold_out as hold_out
 from .vgg16 import VGG16 as VGG16

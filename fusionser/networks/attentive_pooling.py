@@ -1,5 +1,6 @@
 """Attention over the frames of a pretrained speech encoder, which is trained, while the encoder is not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +14,8 @@ from fusionser.errors import SettingsError
 from fusionser.features.external.encoder_frames import EncoderFrames
 from fusionser.features.maps import FrontEnd
 from fusionser.networks.extractor import DeepExtractor
-from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, full_precision
+from fusionser.networks.layers import AttentiveStatistics, Network, full_precision
+from fusionser.networks.preparation import Standardise
 
 __all__ = ["AttentivePooling", "TransformersAttentive"]
 
@@ -35,9 +37,10 @@ class StandardiseFrames(Standardise):
     def __init__(self, width: int) -> None:
         super().__init__((1, width))
 
-    def learn(self, values: npt.NDArray[np.float32]) -> None:
+    def learn(self, parts: Iterable[npt.NDArray[np.float32]]) -> None:
         """Compute mean and standard deviation of each unit."""
-        super().learn(values[(values != 0).any(axis=-1)][:, None])
+        inside = (part[(part != 0).any(axis=-1)][:, None] for part in parts)
+        super().learn(part for part in inside if len(part))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the standardised frames, of the same shape."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fusionser.networks.layers import Network
+from fusionser.networks.preparation import Moments
 
 __all__ = ["has_batch_norm", "with_statistics_of"]
 
@@ -35,10 +37,11 @@ def with_statistics_of(network: Network, apply: Apply) -> Network:
     """
     copied = deepcopy(network).eval()
     for layer in _in_order(copied, apply):
-        gathered = _Moments()
-        _with_hook(copied, layer, gathered.add, apply)
+        gathered = Moments()
+        _with_hook(copied, layer, partial(_add, gathered), apply)
         layer.running_mean.copy_(gathered.mean)
-        layer.running_var.copy_(gathered.variance())
+        # Batch normalisation stores the unbiased variance.
+        layer.running_var.copy_(gathered.variance(correction=1))
     return copied
 
 
@@ -71,25 +74,9 @@ def _with_hook(network: Network, layer: Any, add: Callable[[Tensor], None], appl
         handle.remove()
 
 
-class _Moments:
-    """Mean and variance of each channel over batches, in double precision."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Tensor = torch.zeros(())
-        self.squares: Tensor = torch.zeros(())
-
-    def add(self, values: Tensor) -> None:
-        """Add a batch of shape (n_rows, n_channels, ...)."""
-        axes = [axis for axis in range(values.dim()) if axis != 1]
-        variance, mean = (part.cpu().double() for part in torch.var_mean(values, dim=axes, correction=0))
-        count = values.numel() // values.shape[1]
-        # Pairwise update of Chan, Golub and LeVeque (1979).
-        whole, step = self.count + count, mean - self.mean
-        self.squares = self.squares + variance * count + step**2 * (self.count * count / whole)
-        self.mean = self.mean + step * (count / whole)
-        self.count = whole
-
-    def variance(self) -> Tensor:
-        """Return the unbiased variance, which batch normalisation stores."""
-        return self.squares / max(self.count - 1, 1)
+def _add(moments: Moments, values: Tensor) -> None:
+    """Add a batch of shape (n_rows, n_channels, ...)."""
+    axes = [axis for axis in range(values.dim()) if axis != 1]
+    variance, mean = (part.cpu().double() for part in torch.var_mean(values, dim=axes, correction=0))
+    count = values.numel() // values.shape[1]
+    moments.add(count, mean, variance * count)

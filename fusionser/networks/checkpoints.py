@@ -15,7 +15,7 @@ from fusionser.errors import FusionserError
 from fusionser.features.clip import plain_value
 from fusionser.networks.weights import keep, read_kept
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "read_checkpoint"]
 
 SECONDS = 10.0
 """Minimum time between two checkpoints; a shorter training writes none."""
@@ -26,32 +26,36 @@ STOP = ("misses_", "dynamic_threshold_", "best_epoch_")
 
 
 class Checkpoints(Callback):
-    """Write checkpoints, and resume from an existing one; must be the last callback.
+    """Write checkpoints, and resume from one; must be the last callback.
 
     Weights, optimiser state and random states are tensors in a safetensors file. The learning curve and the state of
     the schedule and of early stopping are JSON in its header.
 
     Parameters
     ----------
-    path : Path
+    path : Path, optional
+        Where they are written; nowhere when None.
     rng : numpy.random.Generator
         The generator of the batches.
+    resumed : tuple, optional
+        The value of `read_checkpoint`.
     """
 
-    def __init__(self, path: Path, rng: np.random.Generator) -> None:
-        self.path, self.rng = path, rng
+    def __init__(
+        self, path: Path | None, rng: np.random.Generator, resumed: tuple[dict[str, Tensor], dict[str, Any]] | None
+    ) -> None:
+        self.path, self.rng, self.resumed = path, rng, resumed
         self.kept_at = time.monotonic()
 
     def on_train_begin(self, net: Any, **more: Any) -> None:
         """Restore the checkpoint, if there is one."""
-        state = _read(self.path)
-        if state is not None:
-            _restore(net, self.rng, *state)
+        if self.resumed is not None:
+            _restore(net, self.rng, *self.resumed)
         self.kept_at = time.monotonic()
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
         """Write a checkpoint if `SECONDS` have passed since the last one."""
-        if time.monotonic() - self.kept_at < SECONDS:
+        if self.path is None or time.monotonic() - self.kept_at < SECONDS:
             return
         tensors, state = _state(net, self.rng)
         try:
@@ -62,7 +66,8 @@ class Checkpoints(Callback):
         self.kept_at = time.monotonic()
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Return the tensors and the plain values of a checkpoint; None if there is none, or it is damaged."""
     if not path.is_file():
         return None
     try:

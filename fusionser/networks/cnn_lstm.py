@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, RawWaveform
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Standardise, convolution_blocks, last_states, one_bias_lstm
+from fusionser.networks.layers import Network, convolution_blocks, last_states, one_bias_lstm
+from fusionser.networks.preparation import Standardise
 
 __all__ = [
     "CNNLSTM1D",

@@ -10,7 +10,8 @@ from fusionser.checks import check_dropout
 from fusionser.errors import SettingsError
 from fusionser.features.maps import BlockVector, FrontEnd
 from fusionser.networks.extractor import DeepExtractor
-from fusionser.networks.layers import Convolution1d, Network, SamePool1d, Standardise, full_precision
+from fusionser.networks.layers import Convolution1d, Network, SamePool1d, full_precision
+from fusionser.networks.preparation import Standardise
 
 __all__ = ["Conv1D", "Conv1DExtractor"]
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.maps import FrontEnd, MFCCMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Standardise, all_states, full_precision, one_bias_lstm
+from fusionser.networks.layers import Network, all_states, full_precision, one_bias_lstm
+from fusionser.networks.preparation import Standardise
 
 __all__ = ["Conv1DLSTM", "SongConv1DLSTMExtractor", "SpeechConv1DLSTMExtractor"]
 

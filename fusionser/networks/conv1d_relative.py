@@ -1,5 +1,6 @@
 """A network for other people's recordings: convolutions along time on contours that are relative within the clip."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,8 +18,10 @@ from fusionser.features.relative import N_BANDS
 from fusionser.features.relative_contours import RelativeContours
 from fusionser.networks.batches import Distortion
 from fusionser.networks.copies import versions_of
-from fusionser.networks.extractor import Array, DeepExtractor, Positions
-from fusionser.networks.layers import Network, Standardise, full_precision
+from fusionser.networks.extractor import DeepExtractor, Positions
+from fusionser.networks.inputs import Inputs
+from fusionser.networks.layers import Network, full_precision
+from fusionser.networks.preparation import Moments, Standardise
 
 __all__ = ["Conv1DRelative", "Conv1DRelativeExtractor"]
 
@@ -42,12 +45,23 @@ class StandardiseContours(Standardise):
     def __init__(self, n_rows: int) -> None:
         super().__init__((n_rows - 1, 1))
 
-    def learn(self, values: npt.NDArray[np.float32]) -> None:
+    def learn(self, parts: Iterable[npt.NDArray[np.float32]]) -> None:
         """Compute mean and standard deviation of each contour."""
-        inside = values[:, -1] > 0
-        for number in range(len(self.mean)):
-            row = values[:, number][inside].astype(np.float64)
-            self.mean[number], self.deviation[number] = float(row.mean()), float(row.std()) or 1.0
+        moments = Moments()
+        for part in parts:
+            inside = part[:, -1] > 0
+            count = int(inside.sum())
+            if count:
+                rows = [part[:, number][inside].astype(np.float64) for number in range(len(self.mean))]
+                means = np.array([row.mean() for row in rows])
+                squares = [np.square(row - mean).sum() for row, mean in zip(rows, means, strict=True)]
+                moments.add(count, means, np.array(squares))
+        if not moments.count:
+            return
+        deviation = np.sqrt(moments.variance())
+        deviation[deviation == 0] = 1.0
+        self.mean.copy_(torch.from_numpy(moments.mean)[:, None])
+        self.deviation.copy_(torch.from_numpy(deviation)[:, None])
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the standardised contours, of the same shape."""
@@ -264,6 +278,6 @@ class Conv1DRelativeExtractor(DeepExtractor):
 
     def _training_inputs(
         self, rows: pd.DataFrame, trained: Positions
-    ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
+    ) -> tuple[Inputs, Positions, npt.NDArray[np.int64] | None]:
         rows = rows.iloc[trained]
         return self._inputs(rows), trained, versions_of(rows)

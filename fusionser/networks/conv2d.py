@@ -1,5 +1,6 @@
 """The two-dimensional deep extractor: a small convolutional and recurrent network on the log-mel map."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,8 +20,11 @@ from fusionser.features.relative_map import RelativeMap
 from fusionser.networks.batches import Distortion
 from fusionser.networks.copies import versions_of
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
-from fusionser.networks.layers import AttentiveStatistics, Network, Standardise, convolution_blocks, full_precision
+from fusionser.networks.inputs import Inputs, batch_of
+from fusionser.networks.layers import AttentiveStatistics, Network, convolution_blocks, full_precision
+from fusionser.networks.preparation import Standardise
 from fusionser.rows import array_columns
+from fusionser.shards import ArrayList
 
 __all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor", "Conv2DRelativeExtractor"]
 
@@ -28,6 +32,9 @@ POOLS = ((2, 2), (2, 2), (2, 2), (2, 1))
 """Bands and frames that each pool combines. The recurrent layer needs time steps, so time shrinks only to an eighth."""
 
 MOST_SPEEDS = 8
+
+PART = 512
+"""About how many clips are in memory at all speeds together, where not all clips are."""
 
 
 class Conv2D(Network):
@@ -186,8 +193,21 @@ class Conv2DExtractor(DeepExtractor):
         """Return 32."""
         return 32
 
-    def _applied(self, rows: pd.DataFrame, function: Callable[[Array], Array]) -> Array:
-        originals = self._inputs(rows)
+    def _on_disk(self, count: int) -> bool:
+        return super()._on_disk(count * (1 + len(self.speeds)))
+
+    def _applied(self, rows: pd.DataFrame, function: Callable[[Inputs], Array]) -> Array:
+        if not self._on_disk(len(rows)):
+            return self._averaged(rows, function)
+        # Whole batches, so that each clip is in the same one as with all clips in memory.
+        batch = batch_of(math.prod(self.resolved_front_end().array_shape()))
+        size = batch * max(1, PART // batch)
+        parts = [rows.iloc[first : first + size] for first in range(0, len(rows), size)]
+        return np.concatenate([self._averaged(part, function) for part in parts])
+
+    def _averaged(self, rows: pd.DataFrame, function: Callable[[Inputs], Array]) -> Array:
+        """Return the mean of the answers at all speeds."""
+        originals = self._front_end().compute_all(rows)
         results = [function(originals)]
         for speed in self.speeds:
             inputs = originals.copy()
@@ -200,27 +220,27 @@ class Conv2DExtractor(DeepExtractor):
         """Return the masking, shifting and mixing of training batches."""
         return Distortion(mixup=self.mixup, band_mask=self.band_mask, frame_mask=self.frame_mask, shift=self.shift)
 
-    def _at_speed(self, rows: pd.DataFrame, speed: float) -> dict[int, Array]:
+    def _at_speed(self, rows: pd.DataFrame, speed: float, *, on_disk: bool = False) -> dict[int, Array]:
         """Return the maps of the original recordings at another speed, by position; clips too short are left out."""
         originals = np.flatnonzero(columns_of(rows, {"augmentation": ""})["augmentation"] == "")
         if len(originals) == 0:
             return {}
         changed = rows.drop(columns=array_columns(rows)).iloc[originals]
         changed = changed.assign(augmentation=str(Augmentation("speed", speed, 0)))
-        maps = zip(originals.tolist(), self._front_end().compute_usable(changed), strict=True)
+        maps = zip(originals.tolist(), self._front_end().compute_usable(changed, on_disk=on_disk), strict=True)
         return {position: array for position, array in maps if array is not None}
 
     def _training_inputs(
         self, rows: pd.DataFrame, trained: Positions
-    ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
+    ) -> tuple[Inputs, Positions, npt.NDArray[np.int64] | None]:
         rows = rows.iloc[trained]
-        groups = versions_of(rows)
+        groups, on_disk = versions_of(rows), self._on_disk(len(rows))
         inputs, positions = list(self._inputs(rows)), list(range(len(rows)))
         for speed in self.speeds:
-            changed = self._at_speed(rows, speed)
+            changed = self._at_speed(rows, speed, on_disk=on_disk)
             inputs += changed.values()
             positions += changed
-        return np.stack(inputs), trained[positions], groups[positions]
+        return ArrayList(inputs) if on_disk else np.stack(inputs), trained[positions], groups[positions]
 
 
 class Conv2DMFCCExtractor(Conv2DExtractor):

@@ -14,6 +14,7 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from fusionser.checks import check_processes
 from fusionser.errors import SettingsError
 from fusionser.features.clip import plain_value
 from fusionser.features.inputs import table_of
@@ -26,17 +27,21 @@ from fusionser.features.learned import (
     labels_of,
 )
 from fusionser.features.maps import FrontEnd
+from fusionser.memory import check_memory_limit, exceeds_memory
 from fusionser.networks.batch_norm import has_batch_norm, with_statistics_of
 from fusionser.networks.batches import Distortion
 from fusionser.networks.corpora import corpora_of
 from fusionser.networks.inference import embedding_of, logits_of
+from fusionser.networks.inputs import Inputs
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
+from fusionser.networks.rows import TrainingRows
 from fusionser.networks.soft_labels import shares_of
 from fusionser.networks.targets import LearnsTargets, spread
-from fusionser.networks.training import TrainingRows, train_network
+from fusionser.networks.training import train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
+from fusionser.shards import ArrayList
 from fusionser.splits.inner_folds import InnerFolds
 from fusionser.splits.validation_rows import given_validation
 from fusionser.waveform import Rates
@@ -74,6 +79,13 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         With two folds or more, `fit_transform` returns the scores of each training row from a network that was trained
         without its speaker, on inner folds (for exceptions see `InnerFolds`). Not for hidden units: those of different
         networks have no common axes, so they cannot share columns.
+    processes : int, default=1
+        Number of processes on this machine that train the network together, each on its rows of every batch and with
+        its share of the threads. They compute what one does, up to rounding. On GPUs, each has its own.
+    memory_limit : int or str, optional
+        Largest size of the inputs of the network that are kept in memory, as a number of bytes or as text such as
+        "4GiB"; an eighth of the free memory when None. Larger ones are on disk, in the folder of the cache, and are
+        read batch by batch; the network is the same.
 
     Attributes
     ----------
@@ -90,6 +102,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
     front_end: FrontEnd | None = None
     output: str = "units"
     cross_fit: int = 0
+    processes: int = 1
+    memory_limit: int | str | None = None
 
     def build_network(self, input_shape: tuple[int, ...], n_classes: int) -> Network:
         """Build the network for an input shape, with an output for each class, or for each number to predict."""
@@ -112,6 +126,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
             raise SettingsError(f"front_end is {self.front_end!r}; expected a front end such as LogMelMap(), or None")
         super().check()
         self.check_training()
+        check_processes(self.processes)
+        check_memory_limit(self.memory_limit)
         if self.output not in OUTPUTS:
             raise SettingsError(f"output is {self.output!r}; expected one of {', '.join(OUTPUTS)}")
         if self.cross_fit < 0 or self.cross_fit == 1:
@@ -178,8 +194,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         )
         self.input_shape_ = tuple(int(size) for size in inputs.shape[1:])
         self.history_: History
+        options: dict[str, Any] = {"distortion": self.distortion(), "processes": self.processes}
         self.network_, self.history_ = train_network(
-            self._begun, learned, self.classes_, self, name=self.kind, distortion=self.distortion()
+            self._begun, learned, self.classes_, self, name=self.kind, **options
         )
         return self
 
@@ -272,9 +289,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         return self.unit_count() if self.output == "units" else n_classes
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters as plain JSON values, without device and cache, which depend on the machine."""
+        """Return the parameters as plain JSON values, without those that depend on the machine."""
         params = self.get_params(deep=False)
-        for name in ("front_end", "device", "cache"):
+        for name in ("front_end", "device", "cache", "processes", "memory_limit"):
             params.pop(name, None)
         plain = json.loads(json.dumps(params, default=plain_value))
         return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
@@ -307,7 +324,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         self.begin(network)
         return network
 
-    def _applied(self, rows: pd.DataFrame, function: Callable[[Array], Array]) -> Array:
+    def _applied(self, rows: pd.DataFrame, function: Callable[[Inputs], Array]) -> Array:
         """Apply a function of the network to the clips; subclasses may average over variants of a clip."""
         return function(self._inputs(rows))
 
@@ -315,11 +332,17 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         """Return the front end, set to use the cache of this extractor."""
         return clone(self.resolved_front_end()).set_params(cache=self.cache)
 
-    def _inputs(self, rows: pd.DataFrame) -> Array:
+    def _inputs(self, rows: pd.DataFrame) -> Inputs:
+        if self._on_disk(len(rows)):
+            return ArrayList(self._front_end().compute_on_disk(rows))
         return self._front_end().compute_all(rows)
+
+    def _on_disk(self, count: int) -> bool:
+        """Return whether a number of clips has too large inputs for the memory."""
+        return exceeds_memory(self.memory_limit, count * self.resolved_front_end().array_bytes())
 
     def _training_inputs(
         self, rows: pd.DataFrame, trained: Positions
-    ) -> tuple[Array, Positions, npt.NDArray[np.int64] | None]:
+    ) -> tuple[Inputs, Positions, npt.NDArray[np.int64] | None]:
         """Return training inputs, the row of each, and groups of interchangeable inputs (see `Batches`)."""
         return self._inputs(rows.iloc[trained]), trained, None

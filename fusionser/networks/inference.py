@@ -1,5 +1,6 @@
 """Logits and hidden units of a trained network for new inputs."""
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
@@ -11,54 +12,38 @@ from torch import Tensor
 
 from fusionser.memory import reused_memory
 from fusionser.networks.device import choose_device
+from fusionser.networks.inputs import Inputs, batch_of, first_of, prepared, values_of
 from fusionser.networks.layers import Network
+from fusionser.shards import ArrayList
 
-__all__ = ["embedding_of", "logits_of", "prediction_batch", "prepared"]
+__all__ = ["embedding_of", "logits_of"]
 
-MOST_CLIPS = 256
-MOST_VALUES = 1 << 20
-"""Most input values in one batch; the first feature maps of a network are up to a hundred times larger."""
-
-
-def prediction_batch(inputs: Tensor) -> int:
-    """Return the batch size for inference.
-
-    Examples
-    --------
-    >>> prediction_batch(torch.zeros(9, 162)), prediction_batch(torch.zeros(9, 128, 259))
-    (256, 31)
-    """
-    return max(1, min(MOST_CLIPS, MOST_VALUES // max(1, inputs[:1].numel())))
+Array = npt.NDArray[np.float32]
 
 
-def prepared(network: Network, inputs: npt.NDArray[np.float32], place: torch.device) -> Tensor:
-    """Return front-end outputs on a device, transformed by the network's preparation."""
-    given = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
-    if network.preparation is None:
-        return given.to(place)
-    # Copied before it is moved, since other threads may be using the same network.
-    preparation = network.preparation if place.type == "cpu" else deepcopy(network.preparation).to(place)
-    with torch.no_grad():
-        return torch.cat([preparation(part.to(place)) for part in torch.split(given, prediction_batch(given))])
-
-
-def _applied(
-    network: Network, inputs: npt.NDArray[np.float32], device: str, function: Callable[[Network, Tensor], Tensor]
-) -> npt.NDArray[np.float32]:
+def _applied(network: Network, inputs: Inputs, device: str, function: Callable[[Network, Tensor], Tensor]) -> Array:
     place = choose_device(device)
+    if isinstance(inputs, ArrayList):
+        parts = inputs.parts(_whole_batches(network, inputs))
+        return np.concatenate([_applied(network, part, device, function) for part in parts])
     kind = torch.float32 if place.type == "mps" else network.temperature.dtype
     ready = prepared(network.eval(), inputs, place)
-    batches = torch.split(ready, prediction_batch(ready))
+    batches = torch.split(ready, batch_of(ready[:1].numel()))
     if place.type != "cpu":
         # Copied, since other threads may be using the same network.
         network = deepcopy(network).to(place, kind)
     # A single batch has no memory to reuse, and setting it up would delay a single prediction.
     with torch.no_grad(), reused_memory() if len(batches) > 1 else nullcontext():
-        parts = [function(network, batch.to(kind)).cpu() for batch in batches]
-    return torch.cat(parts).numpy()
+        return torch.cat([function(network, batch.to(kind)).cpu() for batch in batches]).numpy()
 
 
-def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
+def _whole_batches(network: Network, inputs: ArrayList) -> int:
+    """Return a number of inputs that ends with a batch, before and after they are prepared, as all of them do."""
+    one = prepared(network, first_of(inputs, 1), torch.device("cpu"))
+    return math.lcm(batch_of(values_of(inputs)), batch_of(one.numel()))
+
+
+def logits_of(network: Network, inputs: Inputs, device: str = "auto") -> Array:
     """Return the logits of front-end outputs, divided by the temperature.
 
     They are computed in the network's own precision. In double precision, a row's logits do not depend on its batch.
@@ -66,6 +51,6 @@ def logits_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "
     return _applied(network, inputs, device, lambda module, batch: module(batch) / module.temperature)
 
 
-def embedding_of(network: Network, inputs: npt.NDArray[np.float32], device: str = "auto") -> npt.NDArray[np.float32]:
+def embedding_of(network: Network, inputs: Inputs, device: str = "auto") -> Array:
     """Return the hidden units of front-end outputs."""
     return _applied(network, inputs, device, lambda module, batch: module.embed(batch))

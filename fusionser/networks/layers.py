@@ -5,19 +5,17 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from fusionser.networks.preparation import Preparation
 
 __all__ = [
     "AttentiveStatistics",
     "Convolution1d",
     "Network",
-    "Preparation",
     "SamePool1d",
-    "Standardise",
     "all_states",
     "channels_last",
     "convolution_blocks",
@@ -43,7 +41,7 @@ class Network(nn.Module):
 
     temperature: Tensor
     output: nn.Linear
-    preparation: "Preparation | None"
+    preparation: Preparation | None
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,44 +61,6 @@ class Network(nn.Module):
         units = self.embed(x)
         with full_precision(x):
             return self.output(units)
-
-
-class Preparation(nn.Module):
-    """A transform of the arrays of a front end, applied once before training or prediction."""
-
-    def learn(self, values: npt.NDArray[np.float32]) -> None:
-        """Estimate what the transform needs from the training inputs. The default does nothing."""
-
-
-class Standardise(Preparation):
-    """Subtract the mean of the training rows and divide by their standard deviation; both are buffers.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape of the mean, which is broadcast over an input.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(shape))
-        self.register_buffer("deviation", torch.ones(shape))
-
-    def learn(self, values: npt.NDArray[np.float32]) -> None:
-        """Compute mean and standard deviation of the training inputs over every axis that the mean broadcasts along."""
-        wide = values.astype(np.float64)
-        axes = (0, *(axis for axis, size in enumerate(self.mean.shape, start=1) if size == 1))
-        mean, std = wide.mean(axis=axes, keepdims=True)[0], wide.std(axis=axes, keepdims=True)[0]
-        std[std <= 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
-        self.mean.copy_(torch.from_numpy(mean))
-        self.deviation.copy_(torch.from_numpy(std))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the standardised input, of the same shape."""
-        return (x - self.mean) / self.deviation
 
 
 class Convolution1d(nn.Conv1d):

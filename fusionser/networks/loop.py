@@ -10,6 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from fusionser.agreement import mean_concordance
 from fusionser.errors import TrainingError
+from fusionser.networks.data_parallel import ParallelNetwork
 from fusionser.networks.progress import report_epoch
 
 __all__ = ["ClipGradients", "Curve", "EarlyStop", "Net", "NumbersCurve"]
@@ -31,10 +32,14 @@ class EarlyStop(EarlyStopping):
 
 
 class Net(NeuralNet):
-    """skorch's net with optional bfloat16, in which Ctrl-C stops the whole run and not only this training."""
+    """skorch's net with optional bfloat16, in which Ctrl-C stops the whole run and not only this training.
+
+    With `parallel`, the network is trained together with other processes.
+    """
 
     stopped = False
     half = False
+    parallel: ParallelNetwork | None = None
 
     def _set_training(self, training: bool = True) -> None:
         # skorch sets the mode of every layer for every batch, which is slow for small networks.
@@ -44,7 +49,7 @@ class Net(NeuralNet):
     def infer(self, x: Any, **more: Any) -> Any:
         """Return the logits of a batch."""
         with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.half):
-            return super().infer(x, **more).float()
+            return super().infer(x, **more).float() if self.parallel is None else self.parallel(x)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return the batches; those of the training begin after the epochs in the history."""

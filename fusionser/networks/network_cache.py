@@ -30,6 +30,7 @@ from fusionser.features.clip import plain_value
 from fusionser.networks.layers import Network
 from fusionser.networks.weights import keep, pack_network, read_kept
 from fusionser.registry import code_origin
+from fusionser.shards import ArrayList
 from fusionser.shared_cache import SharedCache
 
 __all__ = ["checkpoint_path", "code_digest", "keep_network", "network_key", "recall_network"]
@@ -37,10 +38,16 @@ __all__ = ["checkpoint_path", "code_digest", "keep_network", "network_key", "rec
 MAX_BYTES = 2 * 1024**3
 HISTORY = "history"
 SUFFIX, CHECKPOINT = ".safetensors", ".checkpoint.safetensors"
+HASHED = 64
+"""Arrays that are hashed together where they are on disk."""
+
 PLAIN = (bool, int, float, str, tuple, type(None))
 
 FOLDER = Path(__file__).parent
-TRAINING = ("batches", "checkpoints", "corpora", "inference", "loop", "settings", "training")
+TRAINING = (
+    "batches", "checkpoints", "corpora", "data_parallel", "fitting", "inference", "inputs", "loop", "objective",
+    "preparation", "ranks", "rows", "settings", "training",
+)  # fmt: skip
 """Modules of this package that train every network; modules of layers are found from their classes."""
 FOREIGN = ("builtins", "torch")
 """Packages whose code is not hashed, since their versions are in the key."""
@@ -51,7 +58,7 @@ History = list[dict[str, float]]
 def network_key(
     network: Network,
     settings: dict[str, Any],
-    arrays: Iterable[npt.NDArray[Any] | None],
+    arrays: Iterable[npt.NDArray[Any] | ArrayList | None],
     distortion: Any = None,
 ) -> str:
     """Return the key of a network before it is trained.
@@ -62,8 +69,8 @@ def network_key(
         With its initial weights.
     settings : dict
         Settings of the training, as plain values.
-    arrays : iterable of ndarray or None
-        Training and validation arrays.
+    arrays : iterable of ndarray, ArrayList or None
+        Training and validation arrays. The key is the same for arrays in memory and on disk.
     distortion : Distortion, optional
     """
     digest = hashlib.blake2b(digest_size=16)
@@ -81,7 +88,8 @@ def network_key(
             digest.update(b"none")
             continue
         digest.update(f"{array.shape}{array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        for part in array.parts(HASHED) if isinstance(array, ArrayList) else [array]:
+            digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 

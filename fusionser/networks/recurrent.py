@@ -10,7 +10,8 @@ from fusionser.checks import check_dropout, check_units
 from fusionser.errors import SettingsError
 from fusionser.features.maps import ClipMap, FrontEnd, LogMelMap, MFCCMap
 from fusionser.networks.extractor import DeepExtractor
-from fusionser.networks.layers import Network, Standardise, last_states
+from fusionser.networks.layers import Network, last_states
+from fusionser.networks.preparation import Standardise
 
 __all__ = ["FrameRecurrent", "LogMelFrames", "MFCCFrames", "VectorRecurrent"]
 

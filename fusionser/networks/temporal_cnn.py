@@ -11,15 +11,8 @@ from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.cnn_lstm import FILTERS
-from fusionser.networks.layers import (
-    Network,
-    Standardise,
-    all_states,
-    convolution_blocks,
-    last_states,
-    one_bias_lstm,
-    segments,
-)
+from fusionser.networks.layers import Network, all_states, convolution_blocks, last_states, one_bias_lstm, segments
+from fusionser.networks.preparation import Standardise
 
 __all__ = [
     "TEMPORAL_MODELS",

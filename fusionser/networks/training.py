@@ -1,89 +1,41 @@
-"""Training of all networks, with skorch's loop."""
+"""Training of all networks, from rows to a network with calibrated probabilities."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.utils.class_weight import compute_class_weight
-from torch import Tensor, nn
+from torch import Tensor
 
-from fusionser.cache import Cache
+from fusionser.cache import Cache, CacheChoice
+from fusionser.checks import check_processes
 from fusionser.errors import SettingsError, TrainingError
-from fusionser.memory import reused_memory
 from fusionser.networks.batch_norm import has_batch_norm
-from fusionser.networks.batches import Batches, Distortion
-from fusionser.networks.concordance import ConcordanceLoss
-from fusionser.networks.corpora import CorpusCrossEntropy, classes_of_corpora, shares_of_pairs
+from fusionser.networks.batches import Distortion
 from fusionser.networks.device import choose_device
-from fusionser.networks.inference import logits_of, prediction_batch, prepared
+from fusionser.networks.fitting import Training, fit_network
+from fusionser.networks.inference import logits_of
+from fusionser.networks.inputs import DiskInputs, Inputs, batch_of, first_of, parts_of, prepared, prepared_on_disk
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History, checkpoint_path, keep_network, network_key, recall_network
-from fusionser.networks.settings import OPTIMISERS, NetworkTraining
-from fusionser.networks.soft_labels import weighted_by_label
+from fusionser.networks.objective import class_weights, loss_of, targets_of
+from fusionser.networks.ranks import check_parallel, in_processes
+from fusionser.networks.rows import TrainingRows
+from fusionser.networks.settings import NetworkTraining
+from fusionser.shards import ArrayList
 from fusionser.temperature import best_temperature
 
-__all__ = ["TrainingRows", "train_network"]
+__all__ = ["train_network"]
 
 Built = TypeVar("Built", bound=Network)
-LOWEST_RATE = 1e-7
-LARGEST_NORM = 5.0
 CHECKED = 16
 """Training rows that the scores of a trained network are checked with."""
 
-SHORTEST_CYCLE = 4
-
 LOSS_OF_NUMBERS = "1 - CCC"
 """Name of `ConcordanceLoss` in the key of a cached network."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingRows:
-    """Training and validation rows.
-
-    Parameters
-    ----------
-    inputs : ndarray of shape (n_rows, ...), float32
-    targets : ndarray of shape (n_rows,), int64
-        Class indices; or numbers to predict, shape (n_rows, n_targets), float32.
-    groups : ndarray of shape (n_rows,), optional
-        Group of each row; each epoch uses one row per group (see `Batches`).
-    corpora : ndarray of shape (n_rows,), optional
-        Corpus of each row, as a name or a number, for `by_corpus` of `NetworkTraining`.
-    validation_inputs, validation_targets : ndarray, optional
-        As `inputs` and `targets`.
-    shares, validation_shares : ndarray of shape (n_rows, n_classes), float32, optional
-        Share of each class in the votes for each row, to train and calibrate by instead of `targets`.
-    """
-
-    inputs: npt.NDArray[np.float32]
-    targets: npt.NDArray[Any]
-    groups: npt.NDArray[np.int64] | None = None
-    corpora: npt.NDArray[Any] | None = None
-    validation_inputs: npt.NDArray[np.float32] | None = None
-    validation_targets: npt.NDArray[Any] | None = None
-    shares: npt.NDArray[np.float32] | None = None
-    validation_shares: npt.NDArray[np.float32] | None = None
-
-    @property
-    def numbers(self) -> bool:
-        """Whether numbers are predicted, and not classes."""
-        return self.targets.ndim == 2
-
-    @property
-    def has_validation(self) -> bool:
-        """Whether there are validation rows."""
-        return self.validation_targets is not None and len(self.validation_targets) > 0
-
-    def corpus_indices(self) -> npt.NDArray[np.int64] | None:
-        """Return the corpus of each row as an index from 0; None if there are fewer than two corpora."""
-        if self.corpora is None:
-            return None
-        names, indices = np.unique(self.corpora, return_inverse=True)
-        return indices.astype(np.int64) if len(names) > 1 else None
 
 
 def train_network(
@@ -94,11 +46,15 @@ def train_network(
     *,
     name: str,
     distortion: Distortion | None = None,
+    processes: int = 1,
 ) -> tuple[Built, History]:
     """Build a network and train it.
 
     On a CPU, the same arguments give the same weights. A network with the same `network_key` is loaded from the cache,
     and an interrupted training resumes from its last checkpoint.
+
+    Several processes compute what one does, but add in another order. These differences grow from step to step, so
+    their number is part of the key.
 
     Parameters
     ----------
@@ -112,6 +68,8 @@ def train_network(
     name : str
         Name in progress reports and errors.
     distortion : Distortion, optional
+    processes : int, default=1
+        Number of processes that train together, this one among them (see `fusionser.networks.data_parallel`).
 
     Returns
     -------
@@ -123,14 +81,16 @@ def train_network(
     Raises
     ------
     TrainingError
-        If the loss is not finite, or there are fewer than two training rows.
+        If the loss is not finite, there are fewer than two training rows, or a process is ended from outside.
     SettingsError
-        If a setting is outside its range, or the device does not exist.
+        If a setting is outside its range, the device does not exist, or it cannot train in that many processes.
     """
     settings.check_training()
+    check_processes(processes)
     if len(rows.inputs) < 2:
         raise TrainingError(f"{name}: {len(rows.inputs)} rows are left to learn from; expected two or more")
     device = choose_device(settings.device)
+    check_parallel(processes, device, settings.batch_size)
     seed = settings.random_state or 0
     cuda = list(range(torch.cuda.device_count())) if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
@@ -141,15 +101,17 @@ def train_network(
                 f"batch_size is {settings.batch_size}; {name} has batch normalisation, which needs 2 or more"
             )
         if network.preparation is not None:
-            network.preparation.learn(rows.inputs)
+            network.preparation.learn(parts_of(rows.inputs))
         weight = None
         if settings.class_weight is not None:
-            weight = _class_weight(settings.class_weight, rows.targets, classes)
+            weight = class_weights(settings.class_weight, rows.targets, classes)
         corpora = rows.corpus_indices() if settings.by_corpus else None
         described = {**_plain(settings), "device": device.type}
         described["class_weight"] = [] if weight is None else weight.tolist()
         if rows.numbers:
             described["loss"] = LOSS_OF_NUMBERS
+        if processes > 1:
+            described["processes"] = processes
         validation = [rows.validation_inputs, rows.validation_targets]
         shares = [rows.shares, rows.validation_shares]
         arrays: list[Any] = [rows.inputs, rows.targets, rows.groups, corpora, *validation, *shares]
@@ -157,18 +119,17 @@ def train_network(
         kept = None if cache is None else cache.networks / network_key(network, described, arrays, distortion)
         history = recall_network(network, kept)
         if history is None:
-            history = _fit(
-                network, rows, corpora, classes, settings, name, distortion, device, weight, checkpoint_path(kept)
-            )
+            training = _training(network, rows, corpora, classes, settings, name, distortion, weight)
+            history = _trained(training, rows, device, settings.cache, checkpoint_path(kept), processes)
             keep_network(network, kept, history)
     network = network.cpu().eval()
     _check_finite(network, rows.inputs, name, settings)
     return network, history
 
 
-def _check_finite(network: Network, inputs: npt.NDArray[Any], name: str, settings: NetworkTraining) -> None:
+def _check_finite(network: Network, inputs: Inputs, name: str, settings: NetworkTraining) -> None:
     """Raise `TrainingError` if the network has diverged although its losses were finite."""
-    if not np.isfinite(logits_of(network, inputs[:CHECKED], "cpu")).all():
+    if not np.isfinite(logits_of(network, first_of(inputs, CHECKED), "cpu")).all():
         raise TrainingError(
             f"the training of {name} diverged: its scores are NaN or infinite; lower the learning rate "
             f"({settings.learning_rate:g})"
@@ -180,17 +141,7 @@ def _plain(settings: NetworkTraining) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in sorted(names)}
 
 
-def _class_weight(
-    class_weight: str | dict[Any, float], targets: npt.NDArray[np.int64], classes: npt.NDArray[Any]
-) -> Tensor:
-    seen = np.unique(targets)
-    weight = torch.ones(len(classes))
-    balanced = compute_class_weight(class_weight, classes=classes[seen], y=classes[targets])
-    weight[torch.from_numpy(seen)] = torch.as_tensor(balanced, dtype=torch.float32)
-    return weight
-
-
-def _fit(
+def _training(
     network: Network,
     rows: TrainingRows,
     corpora: npt.NDArray[np.int64] | None,
@@ -198,187 +149,75 @@ def _fit(
     settings: NetworkTraining,
     name: str,
     distortion: Distortion | None,
-    device: torch.device,
     weight: Tensor | None,
-    checkpoint: Path | None,
-) -> History:
-    # skorch is slow to import and not needed for predictions.
-    from skorch.helper import predefined_split
-
-    from fusionser.networks.checkpoints import Checkpoints
-    from fusionser.networks.loop import Net
-
-    seed, n_classes = settings.random_state or 0, len(classes)
-    rng = np.random.default_rng(seed)
-    criterion, by_corpus = _criterion(settings, rows, corpora, classes, weight)
-    weights = by_corpus.get("corpus_weight", weight)
-    targets, n_targets = (rows.targets, 0) if rows.numbers else _targets(rows, corpora, n_classes, weights)
-    training = _dataset(network, rows.inputs, targets, device)
-    validation = None
-    if rows.validation_inputs is not None and rows.validation_targets is not None and rows.has_validation:
-        validation = _dataset(network, rows.validation_inputs, rows.validation_targets, device)
-    options: dict[str, Any] = {"n_classes": n_targets, "rng": rng, "groups": rows.groups, "distortion": distortion}
-    options.update(corpora=corpora, seed=seed)
-    kept = [] if checkpoint is None else [("checkpoints", Checkpoints(checkpoint, rng))]
-    steps = len(Batches(training, settings.batch_size, **options))
-    callbacks = [*_callbacks(network, settings, name, n_classes, steps, rows), *kept]
-    net = Net(
-        network,
-        criterion,
-        lr=settings.learning_rate,
-        max_epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        iterator_train=Batches,
-        iterator_valid=Batches,
-        iterator_valid__batch_size=prediction_batch(training.X),
-        train_split=None if validation is None else predefined_split(validation),
-        callbacks=callbacks,
-        device=device,
-        verbose=0,
-        **{f"criterion__{key}": value for key, value in by_corpus.items()},
-        **_optimiser(network, settings),
-        **{f"iterator_train__{key}": value for key, value in options.items()},
+) -> Training:
+    """Return what is trained, and how."""
+    n_classes = len(classes)
+    criterion, loss_options = loss_of(settings, rows, corpora, classes, weight)
+    weights = loss_options.get("corpus_weight", weight)
+    targets, n_targets = (rows.targets, 0) if rows.numbers else targets_of(rows, corpora, n_classes, weights)
+    return Training(
+        network=network,
+        targets=targets,
+        validation_targets=rows.validation_targets if rows.has_validation else None,
+        criterion=criterion,
+        loss_options=loss_options,
+        batch_options={
+            "n_classes": n_targets,
+            "groups": rows.groups,
+            "corpora": corpora,
+            "seed": settings.random_state or 0,
+        },
+        distortion=distortion,
+        n_classes=n_classes,
+        settings=NetworkTraining(**_plain(settings)),
+        name=name,
     )
-    net.half = settings.precision == "bfloat16"
-    with reused_memory():
-        net.fit(training, None)
-    if net.stopped:
-        raise KeyboardInterrupt
-    if validation is not None and not rows.numbers:
-        _calibrate(network, validation, rows.validation_shares)
-    return [_record(epoch) for epoch in net.history]
 
 
-def _rates(network: Network, settings: NetworkTraining) -> list[tuple[str, dict[str, float]]]:
-    """Return the groups of parameters with learning rates of their own."""
-    return [(names, {"lr": settings.learning_rate * factor}) for names, factor in network.learning_rates()]
-
-
-def _optimiser(network: Network, settings: NetworkTraining) -> dict[str, Any]:
-    """Return the optimiser and its parameters, as skorch takes them."""
-    name, more = OPTIMISERS[settings.optimiser]
-    return {
-        "optimizer": getattr(torch.optim, name),
-        "optimizer__weight_decay": settings.weight_decay,
-        "optimizer__param_groups": _rates(network, settings),
-        **{f"optimizer__{key}": value for key, value in more.items()},
-    }
-
-
-def _targets(
-    rows: TrainingRows, corpora: npt.NDArray[np.int64] | None, n_classes: int, weights: Tensor | None
-) -> tuple[npt.NDArray[Any], int]:
-    """Return the target of each training row, or its shares, and the number of classes, or pairs with corpora."""
-    targets, shares, n_targets = rows.targets, rows.shares, n_classes
-    if corpora is not None:
-        if shares is not None:
-            shares = shares_of_pairs(shares, corpora, classes_of_corpora(targets, corpora, n_classes))
-        targets, n_targets = corpora * n_classes + targets, (int(corpora.max()) + 1) * n_classes
-    if shares is None:
-        return targets, n_targets
-    return shares if weights is None else weighted_by_label(shares, targets, weights.numpy().ravel()), n_targets
-
-
-def _criterion(
-    settings: NetworkTraining,
+def _trained(
+    training: Training,
     rows: TrainingRows,
-    corpora: npt.NDArray[np.int64] | None,
-    classes: npt.NDArray[Any],
-    weight: Tensor | None,
-) -> tuple[type[nn.Module], dict[str, Any]]:
-    """Return the loss, and its parameters."""
-    if rows.numbers:
-        return ConcordanceLoss, {}
-    shared = {"weight": weight, "label_smoothing": settings.label_smoothing}
-    if corpora is None:
-        return nn.CrossEntropyLoss, shared
-    targets = rows.targets
-    present = torch.from_numpy(classes_of_corpora(targets, corpora, len(classes)))
-    given = settings.class_weight
-    if given is None:
-        return CorpusCrossEntropy, {**shared, "present": present}
-    weights = [
-        _class_weight(given, targets[corpora == corpus] if given == "balanced" else targets, classes)
-        for corpus in range(len(present))
-    ]
-    return CorpusCrossEntropy, {**shared, "present": present, "corpus_weight": torch.stack(weights)}
+    device: torch.device,
+    cache: CacheChoice,
+    checkpoint: Path | None,
+    processes: int,
+) -> History:
+    """Train a network, and calibrate its probabilities."""
+    from fusionser.networks.checkpoints import read_checkpoint
 
-
-def _dataset(
-    network: Network, inputs: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], device: torch.device
-) -> Any:
-    from skorch.dataset import Dataset
-
-    return Dataset(prepared(network, inputs, device), torch.from_numpy(targets).to(device))
-
-
-def _callbacks(
-    network: Network, settings: NetworkTraining, name: str, n_classes: int, steps: int, rows: TrainingRows
-) -> list[Any]:
-    from skorch.callbacks import LRScheduler
-
-    from fusionser.networks.loop import ClipGradients, Curve, EarlyStop, NumbersCurve
-
-    validation = rows.has_validation
-    score = "validation_ccc" if rows.numbers else "validation_uar"
-    # Not the validation loss: for unseen speakers it rises while their UAR still improves.
-    monitor, mode = (score, "max") if validation else ("train_loss", "min")
-    if settings.schedule == "one-cycle":
-        # With fewer steps, torch cannot both raise and lower the learning rate.
-        total = max(settings.epochs * steps, SHORTEST_CYCLE)
-        rate = LRScheduler(
-            torch.optim.lr_scheduler.OneCycleLR,
-            step_every="batch",
-            # The rest of the parameters are the last group.
-            max_lr=[*(group["lr"] for _, group in _rates(network, settings)), settings.learning_rate],
-            total_steps=total,
-            pct_start=max(0.25, 2 / total),
-        )
+    network, validation = training.network, None
+    # Several processes read the same files.
+    ready = partial(_ready, network, device=device, cache=cache, on_disk=processes > 1)
+    if rows.validation_inputs is not None and training.validation_targets is not None:
+        validation = ready(rows.validation_inputs)
+    resumed = None if checkpoint is None else read_checkpoint(checkpoint)
+    fit = partial(fit_network, training, ready(rows.inputs), validation, checkpoint=checkpoint, resumed=resumed)
+    if processes == 1:
+        history: History = fit(device)
     else:
-        rate = LRScheduler(
-            torch.optim.lr_scheduler.ReduceLROnPlateau,
-            monitor=monitor,
-            mode=mode,
-            factor=0.5,
-            patience=settings.plateau,
-            min_lr=LOWEST_RATE,
-        )
-    callbacks = [
-        ("curve", NumbersCurve(name, settings.epochs) if rows.numbers else Curve(name, n_classes, settings.epochs)),
-        ("clip", ClipGradients(LARGEST_NORM)),
-        ("rate", rate),
-    ]
-    if validation and settings.patience is not None:
-        stop = EarlyStop(
-            monitor=monitor,
-            lower_is_better=mode == "min",
-            patience=settings.patience,
-            load_best=True,
-            sink=lambda text: None,
-        )
-        callbacks.append(("stop", stop))
-    return callbacks
+        seed = training.settings.random_state or 0
+        history = in_processes(fit, processes, device, seed=seed, name=training.name)
+    if validation is not None and not rows.numbers:
+        _calibrate(network, validation, rows)
+    return history
 
 
-def _record(epoch: dict[str, Any]) -> dict[str, float]:
-    names = {
-        "epoch": "epoch",
-        "train_loss": "training_loss",
-        "valid_loss": "validation_loss",
-        "validation_uar": "validation_uar",
-        "validation_accuracy": "validation_accuracy",
-        "validation_ccc": "validation_ccc",
-        "learning_rate": "learning_rate",
-        "dur": "seconds",
-    }
-    return {new: float(epoch[old]) for old, new in names.items() if old in epoch}
+def _ready(
+    network: Network, inputs: Inputs, *, device: torch.device, cache: CacheChoice, on_disk: bool
+) -> Tensor | DiskInputs:
+    """Return inputs, prepared: on disk if they come from there, or if that is asked for."""
+    if on_disk or isinstance(inputs, ArrayList):
+        return prepared_on_disk(network, inputs, device, cache)
+    return prepared(network, inputs, device)
 
 
-def _calibrate(network: Network, validation: Any, shares: npt.NDArray[np.float32] | None) -> None:
+def _calibrate(network: Network, inputs: Tensor | DiskInputs, rows: TrainingRows) -> None:
     """Set the temperature that minimises the cross-entropy on the validation rows, with their shares if given."""
     network.eval()
+    place, size = network.temperature.device, batch_of(inputs[:1].numel())
     with torch.no_grad():
-        batches = torch.split(validation.X, prediction_batch(validation.X))
-        logits = torch.cat([network(batch) for batch in batches]).cpu().double()
-    targets = validation.y.cpu().numpy() if shares is None else shares
-    network.temperature.fill_(best_temperature(logits.numpy(), targets))
+        batches = (inputs[first : first + size] for first in range(0, len(inputs), size))
+        logits = torch.cat([network(batch.to(place)) for batch in batches]).cpu().double()
+    targets = rows.validation_targets if rows.validation_shares is None else rows.validation_shares
+    network.temperature.fill_(best_temperature(logits.numpy(), np.asarray(targets)))

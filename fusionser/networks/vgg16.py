@@ -15,7 +15,8 @@ from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
-from fusionser.networks.layers import Network, Preparation, channels_last, full_precision, single
+from fusionser.networks.layers import Network, channels_last, full_precision, single
+from fusionser.networks.preparation import Preparation
 
 __all__ = ["VGG16", "VGG16Extractor"]
 

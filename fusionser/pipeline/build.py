@@ -53,6 +53,9 @@ __all__ = [
 UnusableRows = Sequence[tuple[str, str]]
 """Source and augmentation of augmented rows that cannot be analysed."""
 
+PLACED = ("device", "cache", "processes", "memory_limit")
+"""Parameters of networks that say where they are trained, which `Resources` decide."""
+
 HIDDEN = ("n_jobs", "device", "cache", "most_rows")
 """Parameters of classifiers that do not affect results."""
 
@@ -98,7 +101,7 @@ def configured_features(
     resources : Resources
     """
     built = build_features(spec) if extractor is None else clone(extractor)
-    built.set_params(keep_rows=True)
+    built.set_params(keep_rows=True, memory_limit=resources.memory_limit)
     networks, seen = spec.networks, Counter[str]()
     for name, block in built.blocks:
         if isinstance(block, DeepExtractor):
@@ -112,7 +115,7 @@ def configured_features(
                 "soft_labels": spec.soft_labels,
             }
             _refuse_own(name, spec, decided)
-            block.set_params(device=resources.device, **decided)
+            block.set_params(device=resources.device, processes=resources.processes, **decided)
             _set_parameters(block, networks.parameters)
             if networks.weights is not None and "weights" in block.get_params(deep=False):
                 block.set_params(weights=networks.weights)
@@ -144,7 +147,7 @@ def _limit_epochs(part: NetworkTraining, networks: NetworksSpec) -> None:
 
 
 def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None:
-    valid = sorted(set(block.get_params(deep=False)) - {"front_end", "random_state", "device", "output", "cross_fit"})
+    valid = sorted(set(block.get_params(deep=False)) - {*PLACED, "front_end", "random_state", "output", "cross_fit"})
     for name, value in parameters.items():
         if name not in valid:
             raise unknown_name(f"parameter of {block.kind}", name, valid)
@@ -219,7 +222,7 @@ def decided_by(spec: PipelineSpec, extractor: FeatureExtractor) -> str:
     return NETWORK_ALONE if alone else spec.classifier.name
 
 
-def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor) -> list[str]:
+def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor, resources: Resources = LOCAL) -> list[str]:
     """Return which settings of networks are given but change nothing, because no network takes them.
 
     Examples
@@ -230,7 +233,9 @@ def unused_network_options(spec: PipelineSpec, extractor: FeatureExtractor) -> l
     """
     deep, given = bool(_deep(extractor)), spec.networks.model_dump(exclude_defaults=True)
     trained = deep or isinstance(registry_of(spec)[spec.classifier.name](), NetworkTraining)
-    return [name for name, taken in (("epochs", trained), ("precision", deep)) if name in given and not taken]
+    unused = [name for name, taken in (("epochs", trained), ("precision", deep)) if name in given and not taken]
+    placed = ("processes", "memory_limit") if not deep else ()
+    return unused + [name for name in placed if getattr(resources, name) != getattr(LOCAL, name)]
 
 
 def _row_steps(rows: RowsSpec, unusable: UnusableRows, seed: int) -> list[tuple[str, Any]]:

@@ -59,6 +59,7 @@ class Extracting:
             cache=Cache.of(self.resources.cache),
             n_jobs=self.resources.n_jobs,
             device=self.resources.feature_device,
+            memory_limit=self.resources.memory_limit,
             progress=self.progress,
             strict=self.strict,
         )

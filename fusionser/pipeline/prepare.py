@@ -150,7 +150,9 @@ def analyse_augmented(
         trained = {position for _, train, _ in split.named_folds(table) for position in train}
         table = table.iloc[sorted(trained)]
     augmented = augmented_rows(table, rows.augment, rows.copies, seed)
-    result = prepared.extractor.run(augmented, cache=cache, n_jobs=resources.n_jobs, progress=progress)
+    result = prepared.extractor.run(
+        augmented, cache=cache, n_jobs=resources.n_jobs, memory_limit=resources.memory_limit, progress=progress
+    )
     failed = augmented.iloc[sorted(result.failures)]
     notes = [Stamp(kind="unusable-augmentations", value=len(failed))] if len(failed) else []
     return replace(

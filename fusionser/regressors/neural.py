@@ -13,7 +13,8 @@ from fusionser.classifiers.table_network import TableNetwork
 from fusionser.networks.inference import logits_of
 from fusionser.networks.perceptron import Perceptron
 from fusionser.networks.recurrent import VectorRecurrent
-from fusionser.networks.training import TrainingRows, train_network
+from fusionser.networks.rows import TrainingRows
+from fusionser.networks.training import train_network
 from fusionser.networks.validation import hold_out
 from fusionser.regressors.base import TableRegressor
 from fusionser.scaling import split_carried

@@ -226,6 +226,7 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         first=results[0],
         commits=sorted({result.provenance["commit"] for result in results}),
         threads=sorted({result.provenance["threads"] for result in results if "threads" in result.provenance}),
+        processes=sorted({result.provenance.get("processes", 1) for result in results} - {1}),
     )
 
 

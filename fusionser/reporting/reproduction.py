@@ -66,10 +66,9 @@ def cost_text(cost: Cost) -> str:
         f"{network.network} {1000 * network.seconds:.1f} ms per row and epoch, up to {network.epochs} epochs"
         for network in cost.networks
     )
-    threads = cost.provenance.get("threads")
-    details = "; ".join(
-        filter(None, [each, f"{threads} thread{'' if threads == 1 else 's'}" if threads else "", cost.label])
-    )
+    threads, processes = (cost.provenance.get(name) for name in ("threads", "processes"))
+    on = f"{threads} thread{'' if threads == 1 else 's'}" if threads else ""
+    details = "; ".join(filter(None, [each, on, f"{processes} processes" if processes else "", cost.label]))
     trainings = f"{cost.trainings} training{'' if cost.trainings == 1 else 's'}"
     return f"{cost.hours:.1f} hours at most, {trainings} of each network ({details})"
 

@@ -117,7 +117,7 @@ class BestEpochCell(Cell):
             protocol=self._protocol(),
             rows=len(self.prepared.table),
             seconds=round(float(sum(curve["seconds"].sum() for curve in curves)), 2),
-            provenance=provenance(networks=True),
+            provenance=provenance(networks=True, processes=resources.processes),
         )
         write_table(pd.concat(curves, ignore_index=True), curves_path(folder, self.name))
         write_text(self.path(folder), outcome.model_dump_json(indent=2) + "\n")

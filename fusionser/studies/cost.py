@@ -88,7 +88,8 @@ def measure_cost(
         if isinstance(block, DeepExtractor)
     ]
     trainings = sum(len(_trained_rows(cell, 0.0)) for cell in cells)
-    cost = Cost(recipe=name, label=label, trainings=trainings, networks=networks, provenance=provenance(networks=True))
+    made = provenance(networks=True, processes=resources.processes)
+    cost = Cost(recipe=name, label=label, trainings=trainings, networks=networks, provenance=made)
     write_text(_path(folder, name), cost.model_dump_json(indent=2) + "\n")
     return cost
 

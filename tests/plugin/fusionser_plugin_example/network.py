@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from fusionser.features import FrontEnd, LogMelMap
 from fusionser.networks import DeepExtractor
-from fusionser.networks.layers import Network, Standardise
+from fusionser.networks.layers import Network
+from fusionser.networks.preparation import Standardise
 
 
 class BandMeans(Network):
