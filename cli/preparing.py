@@ -1,6 +1,7 @@
 """What commands that need features do first."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,30 @@ def make_resources(device: str, work: Work, networks: NetworkWork | None = None)
 
     where = "cpu"
     if device not in ("auto", "cpu"):
-        from fusionser.networks import choose_device, feature_device
-
-        choose_device(device)
-        where = feature_device(device)
+        where = _feature_device(device)
     # A temporary cache, so that nothing is computed twice within a run.
     cache = Cache.default() if work.cache else Cache(temporary_folder())
     trained = {} if networks is None else vars(networks)
     return Resources(device=device, feature_device=where, n_jobs=work.jobs, cache=cache, **trained)
+
+
+def _feature_device(name: str) -> str:
+    """Return where spectra are computed; raise `SettingsError` if there is no such device where the work runs."""
+    from fusionser.execution import Processes, current_executor
+    from fusionser.networks import feature_device
+
+    executor = current_executor() or Processes(1)
+    found = set(executor.on_each(partial(feature_device, name), gpu=True).values())
+    # One name is sent to all workers.
+    return found.pop() if len(found) == 1 else name
+
+
+def _check_device_here(name: str) -> None:
+    """Raise `SettingsError` if this machine lacks a device: a model that is kept is fitted here, not on a cluster."""
+    if name not in ("auto", "cpu"):
+        from fusionser.networks import choose_device
+
+        choose_device(name)
 
 
 def corpus_places(corpora: Iterable[str], named: list[str] | None) -> dict[str, Path]:
@@ -96,6 +113,8 @@ def prepare_experiment(
     paired = asked.given.pair(places)
     asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
+    if all_rows:
+        _check_device_here(asked.training.device)
     resources = make_resources(asked.training.device, asked.run, asked.networks)
     if stream:
         prepared = _streamed(paired, config, asked.given)

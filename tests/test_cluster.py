@@ -16,6 +16,7 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
@@ -75,6 +76,46 @@ def test_on_this_machine_a_job_that_ends_its_process_costs_itself_alone():
     answers = list(Processes(2).run(end_for, [(number, 4) for number in range(12)]))
     assert [one for one in answers if not isinstance(one, Lost)] == [*range(4), *range(5, 12)]
     assert isinstance(answers[4], Lost)
+
+
+def worker_of(task):
+    time.sleep(0.02)
+    return distributed.get_worker().address
+
+
+async def offer_gpus(count, dask_worker):
+    await dask_worker.set_resources(GPU=count)
+
+
+@pytest.fixture
+def worker_with_gpu(client):
+    first = min(client.scheduler_info()["workers"])
+    client.run(offer_gpus, 1, workers=[first])
+    yield first
+    client.run(offer_gpus, 0, workers=[first])
+
+
+def test_jobs_that_use_a_gpu_run_where_one_is_offered(client, worker_with_gpu):
+    with on_cluster(client) as executor:
+        assert set(executor.run(worker_of, range(20), gpu=True)) == {worker_with_gpu}
+        assert len(set(executor.run(worker_of, range(20)))) == 2
+        assert list(executor.on_each(os.getpid, gpu=True)) == [worker_with_gpu]
+        assert len(set(executor.on_each(os.getpid).values())) == 2
+
+
+def test_jobs_that_use_a_gpu_run_everywhere_if_none_is_offered(client):
+    with on_cluster(client) as executor:
+        assert len(set(executor.run(worker_of, range(20), gpu=True))) == 2
+        assert len(executor.on_each(os.getpid, gpu=True)) == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_device_that_the_workers_lack_is_told_before_the_work(command, demo_folder):
+    common = ("--corpus", "demo", "--device", "cuda", "--cluster", "local:1")
+    for more in (("extract", "--out", "x.parquet"), ("evaluate", "--network", "conv1d", "--folds", "2")):
+        done = command(more[0], demo_folder, *common, *more[1:])
+        assert done.status == 1 and "the worker tcp://" in done.messages, done.messages
+        assert "no device 'cuda'; available here: auto, cpu" in done.messages
 
 
 class Deadly(ZeroCrossingRate):

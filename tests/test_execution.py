@@ -8,6 +8,7 @@ from itertools import islice
 import pandas as pd
 import pytest
 
+from fusionser import evaluate
 from fusionser.execution import Executor, Processes, executing_on
 from fusionser.execution.grouping import MOST_BYTES, MOST_TASKS, SECONDS, SHARE, Grouping, pickles
 from fusionser.features import Cache
@@ -77,7 +78,7 @@ class Waiting(Executor):
         self.workers = workers
         self.begun = []
 
-    def run(self, job, tasks):
+    def run(self, job, tasks, *, gpu=False):
         rest, begun = iter(tasks), deque()
         while True:
             begun.extend(islice(rest, self.workers - len(begun)))
@@ -141,3 +142,30 @@ def test_progress_counts_the_rows_of_all_parts(table, tmp_path):
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == [(done, 20) for done in range(2, 22, 2)]
+
+
+class Noting(Processes):
+    """Notes which jobs use a GPU."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.gpu = []
+
+    def run(self, job, tasks, *, gpu=False):
+        self.gpu.append(gpu)
+        return super().run(job, tasks)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "device", "expected"), [("mlp", "auto", True), ("mlp", "cpu", False), ("svm", "auto", False)]
+)
+def test_folds_with_a_network_use_a_gpu(table, classifier, device, expected):
+    parameters = {"epochs": 1} if classifier == "mlp" else {}
+    spec = PipelineSpec(features={"blocks": ["zcr", "rms"]}, classifier={"name": classifier, "parameters": parameters})
+    with executing_on(executor := Noting()):
+        evaluate(
+            table, spec, protocol="random-kfold", protocol_settings={"folds": 2},
+            resources=Resources(cache=False, device=device),
+        )  # fmt: skip
+    # The first is the extraction.
+    assert executor.gpu == [False, expected]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -38,6 +39,27 @@ def test_a_new_process_gives_the_same_probabilities(model_data, saved, name):
     there = saved[name].with_suffix(".parquet")
     subprocess.run([sys.executable, "-c", code, str(saved[name]), str(there), *files], check=True)
     pd.testing.assert_frame_equal(pd.read_parquet(there), here, check_dtype=False, rtol=1e-12)
+
+
+class _Origins(pickle.Unpickler):
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.found = []
+
+    def find_class(self, module, name):
+        self.found.append((module, name))
+        return super().find_class(module, name)
+
+
+def test_other_processes_get_the_content_of_the_file(model_data, saved):
+    model = load_model(saved["random-forest"])
+    unpickler = _Origins(io.BytesIO(pickle.dumps(model)))
+    again = unpickler.load()
+    # One function, and what it is called with: no class of scikit-learn.
+    assert unpickler.found == [("fusionser.model.fitted", "_of_content")]
+    assert again.card == model.card and repr(again.unlikeness) == repr(model.unlikeness)
+    files = model_data.table["file"].tolist()[:5]
+    pd.testing.assert_frame_equal(again.predict(files), model.predict(files), check_exact=True)
 
 
 def test_waveforms_are_predicted_as_their_files_are(model_data, saved, tmp_path):

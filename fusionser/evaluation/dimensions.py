@@ -17,7 +17,7 @@ from fusionser.dimension_results import MEAN, Agreement, DimensionFold, TargetSc
 from fusionser.errors import ProtocolError
 from fusionser.evaluation.agreement import agreement_intervals
 from fusionser.evaluation.evaluate import genders_of, validation_of_folds
-from fusionser.evaluation.fitted import adapted_clips, columns_of, curves_of, estimated_gender, setting_of
+from fusionser.evaluation.fitted import adapted_clips, columns_of, curves_of, estimated_gender, setting_of, uses_gpu
 from fusionser.evaluation.fold_jobs import FoldProgress, FoldTask, in_folds
 from fusionser.evaluation.guard import (
     COLUMNS,
@@ -201,9 +201,8 @@ def evaluate_dimensions(
         overlaps.append(check_split(known, rows.iloc[test], protocol.allows, name))
         check_targets(rows.iloc[train], targets, f"in fold '{name}', all training")
     scorer = _Scorer(used[list(targets)].to_numpy(dtype=np.float64), targets)
-    outcomes = in_folds(
-        partial(_run_fold, rows=rows, estimator=estimator, scorer=scorer), folds, overlaps, validation, progress
-    )
+    job = partial(_run_fold, rows=rows, estimator=estimator, scorer=scorer)
+    outcomes = in_folds(job, folds, overlaps, validation, progress, gpu=uses_gpu(estimator))
     stamp = ProtocolStamp(
         name=protocol.name,
         settings=protocol.settings(),

@@ -20,6 +20,7 @@ from fusionser.evaluation.fitted import (
     estimated_gender,
     setting_of,
     stops_early,
+    uses_gpu,
 )
 from fusionser.evaluation.fold_jobs import FoldProgress, FoldTask, in_folds
 from fusionser.evaluation.guard import (
@@ -233,7 +234,7 @@ def evaluate(
     classes = check_labels(used)
     overlaps = [_check_fold(rows, fold, protocol.allows, held) for fold, held in zip(folds, validation, strict=True)]
     job = partial(_run_fold, rows=rows, estimator=estimator, classes=classes, importance=importance, seed=seed)
-    outcomes = in_folds(job, folds, overlaps, validation, progress)
+    outcomes = in_folds(job, folds, overlaps, validation, progress, gpu=uses_gpu(estimator))
     predictions = pd.concat([outcome.predictions for outcome in outcomes], ignore_index=True)
     stamp = ProtocolStamp(
         name=protocol.name,

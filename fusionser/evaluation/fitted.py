@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from fusionser.evaluation.guard import check_unlabelled
 from fusionser.facts import Stamp
 from fusionser.features.clip import Computation
+from fusionser.features.clip_batch import CPU
 from fusionser.features.learned import LearnedBlock
 from fusionser.names import ADAPTED, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.networks.settings import NetworkTraining
@@ -22,6 +23,7 @@ __all__ = [
     "estimated_gender",
     "setting_of",
     "stops_early",
+    "uses_gpu",
 ]
 
 
@@ -49,6 +51,18 @@ def stops_early(estimator: BaseEstimator) -> bool:
     """Return whether an estimator has a network that stops early by validation rows."""
     parts = estimator.get_params(deep=True).values()
     return any(isinstance(part, NetworkTraining) and part.validation > 0 for part in parts)
+
+
+def uses_gpu(estimator: BaseEstimator) -> bool:
+    """Return whether a part of an estimator is computed on a GPU if there is one.
+
+    Examples
+    --------
+    >>> from fusionser.classifiers import MLP, SVM
+    >>> uses_gpu(MLP()), uses_gpu(MLP(device="cpu")), uses_gpu(SVM())
+    (True, False, False)
+    """
+    return any(name.split("__")[-1] == "device" and value != CPU for name, value in estimator.get_params().items())
 
 
 def columns_of(pipeline: Pipeline, rows: pd.DataFrame) -> Any:

@@ -31,10 +31,15 @@ def in_folds(
     overlaps: Sequence[Overlap],
     validation: Sequence[Positions],
     progress: FoldProgress | None,
+    *,
+    gpu: bool = False,
 ) -> list[T]:
-    """Return the outcome of each fold: on the cluster that `executing_on` chose, or else in the current process."""
+    """Return the outcome of each fold: on the cluster that `executing_on` chose, or else in the current process.
+
+    `gpu` is as in `Executor.run`.
+    """
     tasks = [FoldTask(*one) for one in zip(folds, overlaps, validation, strict=True)]
-    answers, outcomes = run_jobs(job, tasks, n_jobs=1), []
+    answers, outcomes = run_jobs(job, tasks, n_jobs=1, gpu=gpu), []
     for number, task in enumerate(tasks):
         if progress:
             progress(number, len(tasks), task.fold[0])

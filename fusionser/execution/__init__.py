@@ -44,7 +44,7 @@ def executor_of(n_jobs: int | None) -> Executor:
     return current_executor() or Processes(n_jobs)
 
 
-def run_jobs(job: Callable[[Any], T], tasks: Iterable[Any], n_jobs: int | None) -> Iterator[T]:
+def run_jobs(job: Callable[[Any], T], tasks: Iterable[Any], n_jobs: int | None, *, gpu: bool = False) -> Iterator[T]:
     """Yield what a job returns for each task, in their order, where each answer is needed.
 
     Parameters
@@ -55,6 +55,8 @@ def run_jobs(job: Callable[[Any], T], tasks: Iterable[Any], n_jobs: int | None) 
         What the job is called with.
     n_jobs : int, optional
         Number of processes on this machine; -1 is one per core. On a cluster, it is not used.
+    gpu : bool, default=False
+        As in `Executor.run`.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def run_jobs(job: Callable[[Any], T], tasks: Iterable[Any], n_jobs: int | None) 
     >>> list(run_jobs(abs, [-1, 2], n_jobs=1))
     [1, 2]
     """
-    for answer in executor_of(n_jobs).run(job, tasks):
+    for answer in executor_of(n_jobs).run(job, tasks, gpu=gpu):
         if isinstance(answer, Lost):
             raise FusionserError(
                 "one of the processes was ended from outside, perhaps because the memory was full; run again with "

@@ -37,7 +37,7 @@ class Executor(ABC):
     workers: int
 
     @abstractmethod
-    def run(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T | Lost]:
+    def run(self, job: Callable[[Any], T], tasks: Iterable[Any], *, gpu: bool = False) -> Iterator[T | Lost]:
         """Yield what a job returns for each task, in their order.
 
         Parameters
@@ -46,12 +46,31 @@ class Executor(ABC):
             Can be pickled. It runs at most twice for a task, so it must be right to run it again.
         tasks : iterable
             What the job is called with. It is read a few tasks ahead.
+        gpu : bool, default=False
+            Whether the job uses a GPU where there is one. If workers of a cluster offer GPUs, only these run it, one
+            task at a time for each GPU.
 
         Raises
         ------
         Exception
             What the job raises. Jobs that were begun are then given up.
         """
+
+    def on_each(self, job: Callable[[], T], *, gpu: bool = False) -> dict[str, T]:
+        """Return what a job returns where jobs run, by the address of the worker; "" is this machine.
+
+        Parameters
+        ----------
+        job : callable
+        gpu : bool, default=False
+            Ask only workers with a GPU, if any offer one.
+
+        Raises
+        ------
+        SettingsError
+            If the job raises a `FusionserError`. The message names the worker.
+        """
+        return {"": job()}
 
 
 _EXECUTOR: ContextVar[Executor | None] = ContextVar("executor", default=None)

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib import metadata
 from typing import Any, TypeVar
 
@@ -41,7 +42,8 @@ TALKATIVE = ("distributed", "tornado", "asyncio")
 ANY_PORT = "127.0.0.1:0"
 """Where the scheduler of a cluster on this machine tells how it is; the usual port may be that of another command."""
 
-END = object()
+GPU = "GPU"
+"""The resource with which workers offer GPUs, as in 'dask worker ADDRESS --resources GPU=1'."""
 
 
 class DaskCluster(Executor):
@@ -92,15 +94,34 @@ class DaskCluster(Executor):
                     f"machine {here[name]}; install the same versions, so that numbers do not depend on the machine"
                 )
 
-    def run(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T | Lost]:
+    def on_each(self, job: Callable[[], T], *, gpu: bool = False) -> dict[str, T]:
+        """Return what a job returns on each worker, by its address; see `Executor.on_each`."""
+        with self._reached():
+            asked = [*self._with_gpus()] if gpu else []
+            answers = self._client.run(partial(_told, job), workers=asked or None)
+        for address, (_, refused) in answers.items():
+            if refused is not None:
+                raise SettingsError(f"the worker {address}: {refused}", parameter=refused.parameter)
+        return {address: answer for address, (answer, _) in answers.items()}
+
+    def _with_gpus(self) -> dict[str, int]:
+        """Return the number of GPUs that workers offer, by address."""
+        found = self._client.run(_offered)
+        return {address: int(count) for address, count in found.items() if count >= 1}
+
+    def run(self, job: Callable[[Any], T], tasks: Iterable[Any], *, gpu: bool = False) -> Iterator[T | Lost]:
         """Yield what a job returns for each task, in their order; see `Executor.run`."""
+        with self._reached():
+            gpus = sum(self._with_gpus().values()) if gpu else 0
+        needed = {GPU: 1} if gpus else {}
         # A task that holds the job: what is only scattered is lost with its worker.
         shared = self._client.submit(_held, job, pure=False)
         rest, grouping, begun = iter(tasks), Grouping(), deque[tuple[list[bytes], Any]]()
         try:
             while True:
-                while len(begun) < AHEAD * self.workers and (group := grouping.taken(rest, self.workers)):
-                    begun.append((group, self._sent(shared, group)))
+                count = gpus or self.workers
+                while len(begun) < AHEAD * count and (group := grouping.taken(rest, count)):
+                    begun.append((group, self._sent(shared, group, needed)))
                 if not begun:
                     return
                 group, future = begun.popleft()
@@ -108,7 +129,7 @@ class DaskCluster(Executor):
                 if isinstance(answer, Lost):
                     # Dask blames all that a worker held, so only what ends a worker alone is lost.
                     importlib.import_module("distributed").wait([one for _, one in begun])
-                    yield from (self._alone(shared, task) for task in group)
+                    yield from (self._alone(shared, task, needed) for task in group)
                 else:
                     seconds, answers = pickles().loads(answer)
                     grouping.add(seconds, len(answers))
@@ -116,11 +137,11 @@ class DaskCluster(Executor):
         finally:
             self._client.cancel([shared, *(future for _, future in begun)])
 
-    def _sent(self, shared: Any, group: list[bytes]) -> Any:
-        return self._client.submit(_run, shared, group, is_isolated(), pure=False)
+    def _sent(self, shared: Any, group: list[bytes], needed: dict[str, int]) -> Any:
+        return self._client.submit(_run, shared, group, is_isolated(), pure=False, resources=needed or None)
 
-    def _alone(self, shared: Any, task: bytes) -> Any:
-        answer = self._answer(self._sent(shared, [task]))
+    def _alone(self, shared: Any, task: bytes, needed: dict[str, int]) -> Any:
+        answer = self._answer(self._sent(shared, [task], needed))
         if isinstance(answer, Lost):
             return answer
         _, (only,) = pickles().loads(answer)
@@ -145,6 +166,17 @@ class DaskCluster(Executor):
                 f"the scheduler {self._client.scheduler.address} is gone, or gave up the work; what was finished is "
                 "kept, so run the command again"
             ) from error
+
+
+def _told(job: Callable[[], T]) -> tuple[T | None, FusionserError | None]:
+    try:
+        return job(), None
+    except FusionserError as error:
+        return None, error
+
+
+def _offered(dask_worker: Any) -> float:
+    return float(dask_worker.state.total_resources.get(GPU, 0))
 
 
 def _held(job: Callable[[Any], T]) -> Callable[[Any], T]:

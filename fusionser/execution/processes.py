@@ -57,7 +57,7 @@ class Processes(Executor):
         self.n_jobs = n_jobs
         self.workers = joblib.effective_n_jobs(n_jobs)
 
-    def run(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T | Lost]:
+    def run(self, job: Callable[[Any], T], tasks: Iterable[Any], *, gpu: bool = False) -> Iterator[T | Lost]:
         """Yield what a job returns for each task, in their order; see `Executor.run`."""
         if self.workers == 1:
             yield from map(job, tasks)

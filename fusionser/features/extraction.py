@@ -92,7 +92,7 @@ class _Batch:
 
 
 def _kept_going(
-    executor: Executor, job: Callable[[Any], list[Answer]], batches: Iterable[_Batch]
+    executor: Executor, job: Callable[[Any], list[Answer]], batches: Iterable[_Batch], *, gpu: bool
 ) -> Iterator[tuple[_Batch, list[Answer]]]:
     """Yield batches with their answers. A clip that ends its process, with others and alone, gets the reason."""
     begun = deque[_Batch]()
@@ -102,11 +102,11 @@ def _kept_going(
             begun.append(batch)
             yield batch.rows, batch.names
 
-    for answers in executor.run(job, tasks()):
+    for answers in executor.run(job, tasks(), gpu=gpu):
         batch = begun.popleft()
         if isinstance(answers, Lost):
             rows = batch.rows
-            alone = executor.run(job, [([row], batch.names) for row in rows])
+            alone = executor.run(job, [([row], batch.names) for row in rows], gpu=gpu)
             yield (
                 batch,
                 [
@@ -225,7 +225,7 @@ def compute_parts(
 def _place(count: int, jobs: int | None, device: str) -> Executor:
     """Return where so many clips are computed."""
     check_jobs(jobs)
-    here = device != CPU or (current_executor() is None and count < WORTH_A_PROCESS)
+    here = current_executor() is None and (device != CPU or count < WORTH_A_PROCESS)
     return Processes(1) if here else executor_of(jobs)
 
 
@@ -313,7 +313,8 @@ class _Run:
                 continue
             executor = _place(part.total if len(part.rows) == self.count else self.count, self.jobs, self.device)
             complete: list[_Part] = []
-            for batch, answers in _kept_going(executor, job, _batches_until_known(part, parts, complete)):
+            batches = _batches_until_known(part, parts, complete)
+            for batch, answers in _kept_going(executor, job, batches, gpu=self.device != CPU):
                 batch.part.keep(batch.positions, answers, self.strict)
                 self.report(batch.part)
                 if batch.part.done == batch.part.total:

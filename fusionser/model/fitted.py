@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from sklearn.pipeline import Pipeline
 
 from fusionser.alignment import check_clips
-from fusionser.archive import read_archive, write_archive
+from fusionser.archive import MODEL_SUFFIX, read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableEstimator
 from fusionser.errors import FusionserError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
@@ -19,6 +20,8 @@ from fusionser.facts import what_differs
 from fusionser.features import FeatureExtractor, Gender, LearnedBlock
 from fusionser.features.extraction import Extraction, Progress
 from fusionser.features.table import FeatureTable
+from fusionser.files import write_bytes
+from fusionser.folders import brief_folder
 from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.model.card import ModelCard
 from fusionser.model.predictor import Answers, Predictor
@@ -75,6 +78,15 @@ class Model(Predictor):
         """Return what the model is in one line; `card` has the rest."""
         answers = ", ".join(self.card.targets) or f"{len(self.card.classes)} classes"
         return f"<Model: {self.card.classifier} with {self.card.features_name}, {answers}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the content of the model's file, which is read like that of a stranger in the other process."""
+        return _of_content, (self._content,)
+
+    @cached_property
+    def _content(self) -> bytes:
+        with brief_folder() as folder:
+            return save_model(self, folder / f"model{MODEL_SUFFIX}").read_bytes()
 
     @property
     def needs_gender(self) -> bool:
@@ -218,6 +230,13 @@ def load_model(path: str | Path | None = None) -> Model:
         return _assembled(manifest, members)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
+
+
+@lru_cache(maxsize=2)
+def _of_content(content: bytes) -> Model:
+    """Return the model of a file's content. It is kept, since each task for a process brings the content again."""
+    with brief_folder() as folder:
+        return load_model(write_bytes(folder / f"model{MODEL_SUFFIX}", content))
 
 
 def _assembled(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Model:

@@ -12,6 +12,7 @@ from fusionser.cache import CacheChoice
 from fusionser.checks import check_truth, check_whole
 from fusionser.docstrings import DocumentedParameters
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.execution import current_executor
 from fusionser.names import PRECISIONS
 from fusionser.networks.device import choose_device
 from fusionser.networks.validation import VALIDATE_BY
@@ -130,7 +131,9 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
             raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         if self.patience is not None and self.patience < 1:
             raise SettingsError(f"patience is {self.patience}; expected 1 epoch or more, or None to train all epochs")
-        choose_device(self.device)
+        if current_executor() is None:
+            # Workers of a cluster may have a device that this machine lacks.
+            choose_device(self.device)
 
     def check_for_numbers(self) -> None:
         """Raise `SettingsError` if a parameter is set that needs classes, where numbers are predicted.

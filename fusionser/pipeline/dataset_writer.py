@@ -16,6 +16,7 @@ from fusionser.execution import Executor, Lost, Processes, current_executor, exe
 from fusionser.facts import Stamp
 from fusionser.feature_dataset import MANIFEST, PARTS, Manifest, Part, is_feature_dataset, is_part, part_place
 from fusionser.features import FeatureExtractor
+from fusionser.features.clip_batch import CPU
 from fusionser.features.extraction import WORTH_A_PROCESS, Progress
 from fusionser.features.store import description, write_features
 from fusionser.files import is_file, write_text
@@ -70,6 +71,11 @@ class _Job:
     resources: Resources
     accept_truncated: bool
     strict: bool
+
+    @property
+    def gpu(self) -> bool:
+        """Whether spectra are computed on a GPU."""
+        return self.resources.feature_device != CPU
 
     def __call__(self, task: _Task) -> Report:
         """Write a part."""
@@ -241,7 +247,7 @@ def _made(job: _Job, plan: Plan, executor: Executor, progress: Progress | None) 
     total = sum(len(keys) for keys, _ in plan.missing.values())
     done = 0
     tasks = [_Task(name, keys, rows) for name, (keys, rows) in plan.missing.items()]
-    for task, answer in zip(tasks, executor.run(job, tasks), strict=True):
+    for task, answer in zip(tasks, executor.run(job, tasks, gpu=job.gpu), strict=True):
         yield task.name, _without_deadly(job, task, executor) if isinstance(answer, Lost) else answer
         done += len(task.keys)
         if progress:
@@ -252,7 +258,7 @@ def _without_deadly(job: _Job, task: _Task, executor: Executor) -> Report:
     """Make a part without the recordings that end the process which analyses them."""
     rows = task.rows
     single = [rows.iloc[[place]].reset_index(drop=True) for place in range(len(rows))]
-    answers = list(executor.run(_Tried(job), single))
+    answers = list(executor.run(_Tried(job), single, gpu=job.gpu))
     deadly = {
         place: _entry(str(rows["file"].iloc[place]), one) for place, one in enumerate(answers) if isinstance(one, Lost)
     }
@@ -264,7 +270,7 @@ def _without_deadly(job: _Job, task: _Task, executor: Executor) -> Report:
         rows.drop(index=list(deadly)).reset_index(drop=True),
         tuple((task.keys[place], entry) for place, entry in deadly.items()),
     )
-    (report,) = executor.run(job, [left])
+    (report,) = executor.run(job, [left], gpu=job.gpu)
     if isinstance(report, Lost):
         raise AudioError(f"{rows['file'].iloc[0]} and {len(rows) - 1} others: {report.reason}; run with fewer --jobs")
     return report

@@ -159,7 +159,7 @@ class _Answered(Executor):
     def __init__(self, answers: Sequence[Answer]) -> None:
         self._answers = answers
 
-    def run(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[Any]:
+    def run(self, job: Callable[[Any], T], tasks: Iterable[Any], *, gpu: bool = False) -> Iterator[Any]:
         """Yield the next answers, one for each row of a task."""
         place = 0
         for rows, _ in tasks:
