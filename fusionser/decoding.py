@@ -26,9 +26,9 @@ from fusionser.samples import (
     mix_down,
     one_channel,
 )
-from fusionser.storage import at_hand
+from fusionser.storage import HEADER, at_hand
 
-__all__ = ["check_length", "check_whole", "decode", "decoded_blocks", "duration_of", "is_cut_off"]
+__all__ = ["check_length", "check_whole", "decode", "decoded_blocks", "duration_of", "is_cut_off", "span_of"]
 
 LATEST_SECONDS = 24 * 3600.0
 """Latest start and end of a part, in seconds."""
@@ -60,7 +60,7 @@ def duration_of(file: str | Path, *, accept_truncated: bool = False) -> float:
     AudioError
         If the file is missing, empty, not audio, or cut off.
     """
-    with at_hand(file) as path:
+    with at_hand(file, None if accept_truncated else HEADER) as path:
         if is_isolated():
             answer, _ = ask_decoder(str(path), "duration", accept_truncated=accept_truncated)
             return _stated(answer, "seconds", str(path))
@@ -144,7 +144,7 @@ def decode(
         If the file cannot be read, the part has no samples, or `check_samples` rejects the samples. A file that was cut
         off can only be read up to an `end`.
     """
-    with at_hand(file) as path:
+    with at_hand(file, span_of(start, end)) as path:
         return _decoded(path, start, end, channel)
 
 
@@ -182,8 +182,13 @@ def decoded_blocks(
         samples, rate = decode(file, start, end, channel)
         yield rate, iter([samples])
         return
-    with at_hand(file) as path, _reading(path, start, end, channel) as part:
+    with at_hand(file, span_of(start, end)) as path, _reading(path, start, end, channel) as part:
         yield part.rate, part.blocks()
+
+
+def span_of(start: float, end: float | None) -> tuple[float, float] | None:
+    """Return a part of a recording that need not be fetched as a whole."""
+    return (start, end) if end is not None and 0 <= start < end <= LATEST_SECONDS else None
 
 
 def _decoded_apart(file: str, start: float, end: float | None, channel: int | None) -> tuple[Waveform, int]:

@@ -8,13 +8,13 @@ import soxr
 
 from fusionser.augmentation.waveforms import augment, parse_augmentation
 from fusionser.checks import channel_number
-from fusionser.decoding import decode, decoded_blocks, duration_of
+from fusionser.decoding import decode, decoded_blocks, duration_of, span_of
 from fusionser.errors import AudioError
 from fusionser.rows import CHANNEL_COLUMN
 from fusionser.samples import Waveform
 from fusionser.waveform import holds_waveform, samples_of
 
-__all__ = ["read_row", "row_blocks", "row_seconds"]
+__all__ = ["fetched_of", "read_row", "row_blocks", "row_seconds"]
 
 
 def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[Waveform, int]:
@@ -65,6 +65,12 @@ def row_blocks(row: Mapping[str, Any]) -> Iterator[tuple[int, Iterator[Waveform]
     """
     with decoded_blocks(*_place(row)) as found:
         yield found
+
+
+def fetched_of(row: Mapping[str, Any]) -> tuple[str, tuple[float, float] | None]:
+    """Return the file of a row, and the part of it that is fetched if it is elsewhere; None is all of it."""
+    file, start, end, _ = _place(row)
+    return file, span_of(start, end)
 
 
 def row_seconds(row: Mapping[str, Any]) -> float:

@@ -118,6 +118,33 @@ def test_samples_from_a_store_are_those_of_the_file(store, bucket, own_copies, d
     assert [request for request in store.requests if request[0] == "GET"] == [("GET", f"/calls/demo/{name}")]
 
 
+def test_parts_of_a_long_recording_are_fetched_by_ranges(store, bucket, own_copies, command, tmp_path):
+    seconds, rate = 600, 16000
+    path = tmp_path / "call.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, seconds * rate), rate, subtype="PCM_16")
+    bucket.put_file(str(path), "calls/long/call.wav")
+    parts = pd.DataFrame({"start": [20.0, 300.0, 555.5], "emotion": "sad", "speaker": "a"})
+    parts["end"] = parts["start"] + 2.0
+    found = []
+    for name, file in (("here", str(path)), ("there", "s3://calls/long/call.wav")):
+        parts.assign(file=file).to_csv(tmp_path / f"{name}.csv", index=False)
+        ranged = []
+        store.fault = lambda environ, start, stored, ranged=ranged: (
+            ranged.append(environ.get("HTTP_RANGE")) if environ["REQUEST_METHOD"] == "GET" else None,
+            stored(environ, start),
+        )[1]
+        done = command("extract", tmp_path / f"{name}.csv", "--preset", "fusionnet", "--gender", "none", "--no-cache",
+                       "--out", tmp_path / f"{name}.parquet")  # fmt: skip
+        assert done.status == 0, done.messages
+        found.append(pd.read_parquet(tmp_path / f"{name}.parquet").drop(columns=["file", "source"]))
+    of_recording = [one for one in ranged if one]
+    sizes = [
+        int(last) - int(first) + 1 for first, last in (one.removeprefix("bytes=").split("-") for one in of_recording)
+    ]
+    assert len(of_recording) == 4 and sum(sizes) < 600_000 < path.stat().st_size / 30
+    pd.testing.assert_frame_equal(*found, check_exact=True)
+
+
 def test_a_changed_object_is_fetched_again(store, bucket, own_copies, monkeypatch):
     monkeypatch.setattr(copies, "SECONDS_KNOWN", 0.0)
     for level in (0.1, 0.2):

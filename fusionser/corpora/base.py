@@ -19,7 +19,7 @@ from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
 from fusionser.rows import make_rows
 from fusionser.samples import fingerprint
-from fusionser.storage import called, fetched_ahead
+from fusionser.storage import HEADER, called, fetched_ahead
 from fusionser.suffixes import AUDIO_SUFFIXES, LOSSLESS_SUFFIXES
 
 __all__ = ["Corpus", "Listing", "list_corpus", "measure", "measuring", "without_overlong"]
@@ -281,7 +281,7 @@ def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing
     if not _MEASURED.get():
         return Listing(rows=make_rows({"end": nan, **record} for record in records))
     usable, refused, cut_off = [], [], 0
-    for record in fetched_ahead(records, lambda record: record["file"]):
+    for record in fetched_ahead(records, lambda record: (record["file"], None if accept_truncated else HEADER)):
         try:
             seconds = duration_of(record["file"], accept_truncated=accept_truncated)
             cut_off += accept_truncated and is_cut_off(record["file"], seconds)

@@ -11,6 +11,7 @@ from fusionser.errors import AudioError, SettingsError
 from fusionser.features.clip import Clip, Computation
 from fusionser.linear_algebra import one_thread
 from fusionser.memory import reused_memory
+from fusionser.reader import fetched_of
 from fusionser.storage import fetching_ahead
 
 __all__ = ["CPU", "FINGERPRINT", "Answer", "Array", "Computations", "Row", "compute_named", "compute_one"]
@@ -70,7 +71,7 @@ def _at_once(computation: Computation, clips: Sequence[Clip], device: str) -> li
 
 
 def _compute_batch(rows: list[Row], computations: Computations, device: str, jobs: int | None) -> list[Answer]:
-    with fetching_ahead(str(row["file"]) for row in rows if "file" in row):
+    with fetching_ahead(fetched_of(row) for row in rows if "file" in row):
         return _analysed([Clip(row) for row in rows], computations, device, jobs)
 
 

@@ -1,7 +1,7 @@
 """Recordings, features, models and reports in object stores, on servers and in archives, by their addresses."""
 
 from fusionser.storage.addresses import address_of, in_address, known_protocols, redacted, suffix_of
-from fusionser.storage.copies import at_hand, fetched_ahead, fetching_ahead, local_copy
+from fusionser.storage.copies import HEADER, at_hand, fetched_ahead, fetching_ahead, local_copy
 from fusionser.storage.places import (
     called,
     check_output,
@@ -26,6 +26,7 @@ from fusionser.storage.transfers import (
 )
 
 __all__ = [
+    "HEADER",
     "address_of",
     "at_hand",
     "called",

@@ -14,15 +14,23 @@ from typing import TypeVar
 from fusionser.errors import AudioError, SettingsError
 from fusionser.folders import cache_folder, temporary_folder
 from fusionser.storage.addresses import address_of, redacted, suffix_of
+from fusionser.storage.ranges import Parts, may_be_parted
 from fusionser.storage.transfers import State, download, state_of
 
-__all__ = ["LIMIT_VARIABLE", "at_hand", "fetched_ahead", "fetching_ahead", "local_copy"]
+__all__ = ["HEADER", "LIMIT_VARIABLE", "at_hand", "fetched_ahead", "fetching_ahead", "local_copy"]
 
 LIMIT_VARIABLE = "FUSIONSER_FETCHED_GIB"
-T = TypeVar("T")
-
 DEFAULT_GIB = 10.0
 GIB = 1 << 30
+BLOCK = 512
+"""Size of what the system counts as a block of a file, in bytes."""
+
+T = TypeVar("T")
+Span = tuple[float, float]
+Wanted = tuple[str | Path, Span | None]
+
+HEADER: Span = (0.0, 0.0)
+"""The span of what tells the duration of a recording."""
 
 REQUESTS = 8
 """Recordings that are fetched at the same time."""
@@ -40,31 +48,47 @@ class _Copies:
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
         self.limit = limit
-        self._known: dict[str, tuple[Path, float]] = {}
+        self._known: dict[str, tuple[Path, State, float]] = {}
+        self._parts: dict[Path, Parts] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
         self._written = limit  # so that the first copy looks at what earlier processes left
 
-    def path(self, address: str) -> Path:
-        """Return the copy of an object, fetched if it is not there or is not the present object."""
+    def path(self, address: str, span: Span | None = None) -> Path:
+        """Return the copy of an object, fetched if it is not there or is not the present object.
+
+        With a span, from a start to an end in seconds, it may have no more than that.
+        """
         with self._guard:
             lock = self._locks.setdefault(address, threading.Lock())
         with lock:
-            path, checked = self._known.get(address, (None, 0.0))
-            if path is not None and time.monotonic() - checked < SECONDS_KNOWN and path.exists():
-                return path
-            state = state_of(address)
-            path = self.folder / _name(address, state)
-            if path.exists():
+            path, state, checked = self._known.get(address, (None, None, 0.0))
+            if path is None or state is None or time.monotonic() - checked >= SECONDS_KNOWN:
+                state = state_of(address)
+                path = self.folder / _name(address, state)
+                self._known[address] = (path, state, time.monotonic())
                 with suppress(OSError):
                     os.utime(path)
-            else:
+            if not path.exists():
+                if span is not None and (parts := self._with_part(address, state, path, span)) is not None:
+                    return parts
                 download(address, path, state)
                 self._make_room(path.stat().st_size)
-            self._known[address] = (path, time.monotonic())
         with self._guard:
             self._locks.pop(address, None)
         return path
+
+    def _with_part(self, address: str, state: State, path: Path, span: Span) -> Path | None:
+        """Return a file with a part of an object; None if the whole object is better fetched."""
+        if not may_be_parted(address, state):
+            return None
+        parts = self._parts.setdefault(path, Parts(address, state, path.with_name(f"{path.stem}.parts{path.suffix}")))
+        if not parts.fetch([span]):
+            return None
+        with suppress(OSError):
+            os.utime(parts.path)
+        self._make_room(_taken(parts.path.stat()) // 100)
+        return parts.path
 
     def _make_room(self, written: int) -> None:
         """Remove the copies used longest ago while all of them together take more than the limit."""
@@ -78,7 +102,7 @@ class _Copies:
             with suppress(OSError):
                 status = path.stat()
                 if path.is_file():
-                    copies.append((status.st_mtime, status.st_size, path))
+                    copies.append((status.st_mtime, _taken(status), path))
         total = sum(size for _, size, _ in copies)
         for used, size, path in sorted(copies):
             if total <= self.limit:
@@ -86,6 +110,12 @@ class _Copies:
             if time.time() - used > SECONDS_KNOWN:
                 path.unlink(missing_ok=True)
                 total -= size
+
+
+def _taken(status: os.stat_result) -> int:
+    """Return the bytes that a file takes on its disk: those of parts have holes, which take nothing."""
+    blocks = getattr(status, "st_blocks", None)
+    return int(status.st_size if blocks is None else blocks * BLOCK)
 
 
 def _name(address: str, state: State) -> str:
@@ -112,12 +142,14 @@ def _copies() -> _Copies:
     return _Copies((temporary_folder() if folder is None else folder) / "fetched", _limit())
 
 
-def local_copy(address: str) -> Path:
+def local_copy(address: str, span: Span | None = None) -> Path:
     """Return a copy of an object on this machine.
 
     Parameters
     ----------
     address : str
+    span : (float, float), optional
+        Start and end in seconds of what is needed of a recording. Of a long WAV file, only that part is fetched.
 
     Returns
     -------
@@ -133,7 +165,7 @@ def local_copy(address: str) -> Path:
         If the place cannot be reached, or gives a part of the object each time.
     """
     try:
-        return _copies().path(address)
+        return _copies().path(address, span)
     except FileNotFoundError as error:
         raise AudioError(f"{redacted(address)}: there is no such object; check the address") from error
     except (IsADirectoryError, NotADirectoryError) as error:
@@ -143,19 +175,21 @@ def local_copy(address: str) -> Path:
 
 
 @contextmanager
-def at_hand(file: str | Path) -> Iterator[str | Path]:
+def at_hand(file: str | Path, span: Span | None = None) -> Iterator[str | Path]:
     """Yield the path of a recording on this machine: its own, or that of a copy, which errors call by its address.
 
     Parameters
     ----------
     file : str or Path
         A path or an address.
+    span : (float, float), optional
+        As in `local_copy`.
     """
     address = address_of(file)
     if address is None:
         yield file
         return
-    copy = local_copy(address)
+    copy = local_copy(address, span)
     try:
         yield copy
     except AudioError as error:
@@ -163,25 +197,30 @@ def at_hand(file: str | Path) -> Iterator[str | Path]:
 
 
 @contextmanager
-def fetching_ahead(files: Iterable[str | Path]) -> Iterator[None]:
+def fetching_ahead(files: Iterable[Wanted]) -> Iterator[None]:
     """Fetch recordings that are elsewhere in threads, while the first ones are worked on.
 
     What cannot be fetched is found when it is used.
+
+    Parameters
+    ----------
+    files : iterable of (str or Path, span)
+        As for `at_hand`.
     """
-    addresses = list(dict.fromkeys(address for file in files if (address := address_of(file)) is not None))
-    if len(addresses) < 2:
+    wanted = list(dict.fromkeys((address, span) for file, span in files if (address := address_of(file)) is not None))
+    if len(wanted) < 2:
         yield
         return
-    pool = ThreadPoolExecutor(min(REQUESTS, len(addresses)), thread_name_prefix="fetch")
+    pool = ThreadPoolExecutor(min(REQUESTS, len(wanted)), thread_name_prefix="fetch")
     try:
-        for address in addresses:
-            pool.submit(local_copy, address)
+        for address, span in wanted:
+            pool.submit(local_copy, address, span)
         yield
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def fetched_ahead(items: Sequence[T], file_of: Callable[[T], str | Path]) -> Iterator[T]:
+def fetched_ahead(items: Sequence[T], file_of: Callable[[T], Wanted]) -> Iterator[T]:
     """Yield items whose recordings are used one after the other, some of which are fetched ahead."""
     for first in range(0, len(items), AHEAD):
         some = items[first : first + AHEAD]

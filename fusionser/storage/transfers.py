@@ -19,6 +19,7 @@ __all__ = [
     "is_remote_folder",
     "listed",
     "listed_state",
+    "read_range",
     "reading",
     "remove",
     "state_of",
@@ -254,6 +255,22 @@ def read_object(address: str) -> bytes:
     system, path = filesystem(address)
     content: bytes = _again(address, lambda: system.cat_file(path))
     return content
+
+
+def read_range(address: str, begin: int, end: int) -> bytes | None:
+    """Return the bytes of an object from `begin` to `end`; None if its place gives other ones, or no ranges at all.
+
+    Raises
+    ------
+    StorageError
+        If the place cannot be reached.
+    """
+    system, path = filesystem(address)
+    try:
+        content = bytes(_again(address, lambda: system.cat_file(path, start=begin, end=end)))
+    except (NotImplementedError, ValueError):
+        return None
+    return content if len(content) == end - begin else None
 
 
 def write_object(address: str, content: bytes) -> None:
