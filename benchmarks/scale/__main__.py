@@ -22,7 +22,7 @@ from benchmarks.scale.page import write_page
 from fusionser.files import write_text
 from fusionser.results import provenance, versions
 
-PARTS = ("workers", "scheduler", "whole", "disturbances", "rates")
+PARTS = ("workers", "scheduler", "whole", "disturbances", "storage", "rates")
 """In the order of the page; the rates are from the figures of others."""
 
 COMMAND = "python -m benchmarks.scale"

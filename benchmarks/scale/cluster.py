@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.scale.used import Used, used_by
 
-__all__ = ["Cluster", "cluster"]
+__all__ = ["Cluster", "cluster", "free_port"]
 
 SECONDS_TO_START = 120
 SECONDS_TO_END = 20
@@ -93,7 +93,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 def cluster(workers: int, folder: Path) -> Iterator[Cluster]:
     """Start a scheduler and workers, and end them after a block."""
     folder.mkdir(parents=True, exist_ok=True)
-    started = Cluster(_free_port(), folder)
+    started = Cluster(free_port(), folder)
     try:
         started.start(workers)
         yield started
@@ -101,7 +101,8 @@ def cluster(workers: int, folder: Path) -> Iterator[Cluster]:
         started.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nothing listens at."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
