@@ -113,8 +113,31 @@ def use_cluster(context: typer.Context, cluster: str | None) -> str | None:
     if cluster is not None:
         from fusionser.execution import on_cluster
 
+        _check_one_place()
         context.with_resource(on_cluster(cluster))
     return cluster
+
+
+def use_workers(context: typer.Context, workers: int | None) -> int | None:
+    """Run jobs in processes of one core each until the end of this command, if their number is given."""
+    if workers is not None:
+        from fusionser.checks import check_jobs
+        from fusionser.execution import Processes, executing_on, one_core
+
+        _check_one_place()
+        check_jobs(workers, "workers")
+        if workers == 1:
+            # Its jobs run in this process.
+            context.with_resource(one_core())
+        context.with_resource(executing_on(Processes(workers)))
+    return workers
+
+
+def _check_one_place() -> None:
+    from fusionser.execution import current_executor
+
+    if current_executor() is not None:
+        raise SettingsError("--workers and --cluster both say where jobs run; give one of them")
 
 
 def check_labels(labels: str | None) -> str | None:

@@ -9,6 +9,10 @@ CLUSTER_HELP = (
     "Run on a Dask cluster: the address of its scheduler, such as tcp://10.0.0.1:8786, or local:4 for four workers on "
     "this machine. Its workers must reach the recordings by the same paths."
 )
+WORKERS_HELP = (
+    "Extract and compute folds in so many processes of one core each, at the same time. Numbers of networks are then "
+    "those of --threads 1."
+)
 JOBS_HELP = "Number of processes; -1 uses one per core."
 PROCESSES_HELP = (
     "Processes that train each network together, each on its rows of every batch and with its share of --threads; on "

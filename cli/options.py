@@ -19,6 +19,7 @@ from .option_checks import (
     decode_apart,
     set_threads,
     use_cluster,
+    use_workers,
 )
 from .option_groups import Group, names, option
 from .option_texts import (
@@ -48,6 +49,7 @@ from .option_texts import (
     TRAINING_DEVICE_HELP,
     TRUNCATED_HELP,
     WEIGHTS_HELP,
+    WORKERS_HELP,
 )
 
 SEEDS: dict[str, Any] = {"min": 0, "max": 2**32 - 1}
@@ -323,6 +325,7 @@ class Work(Group):
         max=1024,
         callback=set_threads,
     )
+    workers: int | None = option(WORKERS_HELP, callback=use_workers)
     cluster: str | None = option(CLUSTER_HELP, callback=use_cluster)
     cache: bool = option("Keep features between runs.", True, "--cache/--no-cache")
     json: bool = option("Print JSON on standard output.", False, "--json")

@@ -290,7 +290,7 @@ def today() -> str:
     return moment.strftime("%Y-%m-%d")
 
 
-def provenance(*, networks: bool = False, processes: int = 1) -> dict[str, Any]:
+def provenance(*, networks: bool = False, processes: int = 1, threads: int | None = None) -> dict[str, Any]:
     """Return what is needed to reproduce the numbers: command, commit, versions, machine, threads and date.
 
     Parameters
@@ -300,6 +300,8 @@ def provenance(*, networks: bool = False, processes: int = 1) -> dict[str, Any]:
         nothing else depends on the number of threads.
     processes : int, default=1
         Number of processes that trained each network, on which these bits depend, too.
+    threads : int, optional
+        Number of threads, if they were trained elsewhere; None is that of this process.
     """
     torch = sys.modules["torch"] if networks else None
     return {
@@ -307,7 +309,7 @@ def provenance(*, networks: bool = False, processes: int = 1) -> dict[str, Any]:
         "commit": _commit(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
-        **({"threads": torch.get_num_threads()} if torch else {}),
+        **({"threads": threads or torch.get_num_threads()} if torch else {}),
         **({"processes": processes} if torch and processes > 1 else {}),
         "date": today(),
     }

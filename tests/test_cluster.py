@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import dask
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +24,7 @@ distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is 
 from distributed.comm import CommClosedError
 
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.execution import Lost, Processes, on_cluster, run_jobs
+from fusionser.execution import Lost, Processes, executing_on, on_cluster, run_jobs
 from fusionser.execution.dask_cluster import DaskCluster
 from fusionser.execution.grouping import MOST_TASKS
 from fusionser.features import ZeroCrossingRate
@@ -164,12 +165,35 @@ def test_the_same_bytes_by_the_commands(command, demo_folder, tmp_path):
 def test_networks_have_the_numbers_of_one_thread(command, demo_folder, tmp_path):
     common = ("--corpus", "demo", "--network", "conv1d", "--epochs", "2", "--folds", "2", "--no-cache")
     tables = []
-    for more in (("--threads", "1"), ("--cluster", "local:2")):
-        out = tmp_path / more[0].strip("-")
+    for more in (("--threads", "1"), ("--cluster", "local:2"), ("--workers", "2"), ("--workers", "1")):
+        out = tmp_path / "".join(more).strip("-")
         done = command("evaluate", demo_folder, *common, *more, "--out", out)
         assert done.status == 0, done.messages
         tables.append(pd.read_csv(out / "predictions.csv"))
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
+        assert json.loads((out / "result.json").read_text())["provenance"]["threads"] == 1
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0], check_exact=True)
+
+
+def cores(task):
+    return joblib.effective_n_jobs(-1), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+
+
+@pytest.mark.parametrize("where", ["cluster", "processes"])
+def test_a_job_beside_others_has_one_core(client, where):
+    with on_cluster(client) if where == "cluster" else executing_on(Processes(2)):
+        assert set(run_jobs(cores, range(4), n_jobs=None)) == {(1, 1, "1")}
+
+
+def test_the_processes_of_joblib_are_as_before_for_others():
+    before = joblib.Parallel(n_jobs=2)(joblib.delayed(cores)(task) for task in range(2))
+    assert set(Processes(2).run(cores, range(4))) == {(1, 1, "1")}
+    assert joblib.Parallel(n_jobs=2)(joblib.delayed(cores)(task) for task in range(2)) == before
+
+
+def test_one_place_for_jobs_is_enough(command, demo_folder):
+    done = command("evaluate", demo_folder, "--corpus", "demo", "--workers", "2", "--cluster", "local:2")
+    assert done.status == 1 and "--workers and --cluster both say where jobs run" in done.messages
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,20 @@ from typing import Any, TypeVar
 
 from fusionser.errors import FusionserError
 from fusionser.execution.base import Executor, Lost, current_executor, executing_on
+from fusionser.execution.one_core import one_core
 from fusionser.execution.processes import Processes
 
-__all__ = ["Executor", "Lost", "Processes", "current_executor", "executing_on", "executor_of", "on_cluster", "run_jobs"]
+__all__ = [
+    "Executor",
+    "Lost",
+    "Processes",
+    "current_executor",
+    "executing_on",
+    "executor_of",
+    "on_cluster",
+    "one_core",
+    "run_jobs",
+]
 
 T = TypeVar("T")
 

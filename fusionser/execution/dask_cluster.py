@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution.base import Executor, Lost
 from fusionser.execution.grouping import Grouping, pickles
+from fusionser.execution.one_core import one_core
 from fusionser.isolation import is_isolated, isolated_decoding
 from fusionser.optional import optional_package
 from fusionser.origin import OWN
@@ -138,7 +140,8 @@ class DaskCluster(Executor):
             self._client.cancel([shared, *(future for _, future in begun)])
 
     def _sent(self, shared: Any, group: list[bytes], needed: dict[str, int]) -> Any:
-        return self._client.submit(_run, shared, group, is_isolated(), pure=False, resources=needed or None)
+        given = (shared, group, is_isolated(), os.getpid())
+        return self._client.submit(_run, *given, pure=False, resources=needed or None)
 
     def _alone(self, shared: Any, task: bytes, needed: dict[str, int]) -> Any:
         answer = self._answer(self._sent(shared, [task], needed))
@@ -183,13 +186,15 @@ def _held(job: Callable[[Any], T]) -> Callable[[Any], T]:
     return job
 
 
-def _run(job: Callable[[Any], T], group: Sequence[bytes], isolated: bool) -> bytes:
+def _run(job: Callable[[Any], T], group: Sequence[bytes], isolated: bool, caller: int) -> bytes:
     """Run a job for tasks of a group; return the seconds and the answers.
 
     Dask would send each array in an answer as a frame of its own, which takes it longer than what many tasks take.
     """
     began = time.perf_counter()
-    with isolated_decoding() if isolated and not is_isolated() else nullcontext():
+    apart = isolated_decoding() if isolated and not is_isolated() else nullcontext()
+    # Workers may be threads of the caller's process, which keeps its cores.
+    with one_core() if os.getpid() != caller else nullcontext(), apart:
         answers = [job(pickles().loads(task)) for task in group]
     content: bytes = pickles().dumps((time.perf_counter() - began, answers))
     return content

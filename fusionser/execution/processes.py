@@ -14,6 +14,7 @@ import joblib
 from joblib.parallel import LokyBackend, get_active_backend
 
 from fusionser.execution.base import Executor, Lost
+from fusionser.execution.one_core import one_core
 from fusionser.isolation import is_isolated, isolated_decoding
 
 __all__ = ["Processes", "end_with", "environment_of_processes"]
@@ -38,7 +39,7 @@ STARTED_WITH = {
 
 
 class Processes(Executor):
-    """Joblib's processes on this machine, or, with one of them, the current process.
+    """Joblib's processes on this machine, of one core each, or, with one of them, the current process.
 
     Inside `isolated_decoding`, each of the processes decodes in a decoder of its own.
 
@@ -151,7 +152,8 @@ def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:
     if os.getpid() != caller and not gc.get_freeze_count():
         gc.collect()
         gc.freeze()
-    with isolated_decoding() if isolated and not is_isolated() else nullcontext():
+    apart = isolated_decoding() if isolated and not is_isolated() else nullcontext()
+    with one_core() if os.getpid() != caller else nullcontext(), apart:
         return job(batch)
 
 

@@ -15,6 +15,7 @@ from fusionser.evaluation.dimensions import DimensionEvaluation, evaluate_dimens
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.evaluation.fold_jobs import FoldProgress
 from fusionser.evaluation.guard import ColumnSummary, check_columns_not_scaled
+from fusionser.execution import current_executor
 from fusionser.facts import Stamp
 from fusionser.model import digests_of
 from fusionser.names import DIMENSIONS
@@ -175,7 +176,12 @@ def _described(
         "notes": (*prepared.notes, *weights, *majority_of(prepared)),
         "seed": spec.seed,
         "provenance": {
-            **provenance(networks=len(evaluation.curves) > 0, processes=resources.processes),
+            **provenance(
+                networks=len(evaluation.curves) > 0,
+                processes=resources.processes,
+                # Workers have one core each.
+                threads=None if current_executor() is None else 1,
+            ),
             **({"plugins": plugins} if plugins else {}),
         },
     }
