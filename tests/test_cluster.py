@@ -1,5 +1,6 @@
 """A cluster of Dask gives the same rows and bytes as this machine, and survives what kills its workers."""
 
+import gc
 import json
 import os
 import signal
@@ -24,8 +25,8 @@ distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is 
 from distributed.comm import CommClosedError
 
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.execution import Lost, Processes, executing_on, on_cluster, run_jobs
-from fusionser.execution.dask_cluster import DaskCluster
+from fusionser.execution import Lost, Processes, dask_cluster, executing_on, on_cluster, run_jobs
+from fusionser.execution.dask_cluster import LOCAL_SETTINGS, DaskCluster
 from fusionser.execution.grouping import MOST_TASKS
 from fusionser.features import ZeroCrossingRate
 from fusionser.features.extraction import compute_clips
@@ -34,7 +35,7 @@ from fusionser.features.extraction import compute_clips
 @pytest.fixture(scope="module")
 def client():
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set(LOCAL_SETTINGS),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -264,9 +265,49 @@ def test_a_worker_without_a_plugin_is_refused(client, tmp_path, monkeypatch):
         pass
 
 
-def test_a_connection_that_ends_is_the_same_sentence(client):
+def test_a_cluster_without_workers_any_more_is_told(monkeypatch):
+    monkeypatch.setattr(dask_cluster, "SECONDS_FOR_NEWS", 0.2)
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        distributed.Client(cluster) as client,
+        pytest.raises(FusionserError, match=r"has had no workers for 1 s; .*What was finished is kept"),
+        on_cluster(client),
+    ):
+        answers = run_jobs(slow, range(1000), n_jobs=None)
+        assert next(answers) == 0
+        monkeypatch.setattr(dask_cluster, "SECONDS_FOR_WORKERS", 1)
+        cluster.scale(0)
+        list(answers)
+
+
+def clients():
+    return sum(type(one) is distributed.Client for one in gc.get_objects())
+
+
+def test_a_client_that_could_not_connect_is_gone_at_once(monkeypatch):
+    """Dask may wait for ever if it is collected later."""
+    monkeypatch.setattr(dask_cluster, "SECONDS_TO_CONNECT", 1)
+    gc.collect()
+    before = clients()
+    gc.disable()
+    try:
+        with pytest.raises(SettingsError, match="there is no scheduler") as told, on_cluster("tcp://127.0.0.1:9"):
+            pass
+        assert clients() == before and told.value is not None
+    finally:
+        gc.enable()
+
+
+def test_a_local_cluster_does_not_give_up_workers_that_start_again():
+    with on_cluster("local:1"):
+        assert dask.config.get("distributed.deploy.lost-worker-timeout") == "1 day"
+        assert dask.config.get("distributed.scheduler.allowed-failures") == 1
+
+
+def test_a_connection_that_ends_is_the_same_sentence(client, monkeypatch):
     """Which of the two errors Dask raises depends on what it waits for at that moment."""
     executor = DaskCluster(client)
+    monkeypatch.setattr(executor, "_wait_for", lambda futures: None)
     for error in (distributed.client.FutureCancelledError("a", "scheduler-connection-lost"), CommClosedError("closed")):
         future = SimpleNamespace(result=partial(raised, error))
         with pytest.raises(FusionserError, match="is gone, or gave up the work; what was finished is kept"):
@@ -278,8 +319,6 @@ def raised(error):
 
 
 def test_a_worker_with_another_version_is_refused(client, monkeypatch):
-    from fusionser.execution import dask_cluster
-
     # Only this machine's versions are changed.
     monkeypatch.setattr(dask_cluster.metadata, "version", lambda name: "1.0")
     with pytest.raises(SettingsError, match=r"has fusionser .*, and this machine 1\.0; install the same versions"):

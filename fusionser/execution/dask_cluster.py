@@ -1,5 +1,6 @@
 """Jobs on a cluster of Dask."""
 
+import gc
 import importlib
 import logging
 import os
@@ -28,6 +29,8 @@ T = TypeVar("T")
 LOCAL = "local:"
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 120
+SECONDS_FOR_NEWS = 20.0
+"""After how long the scheduler is asked whether there are workers at all."""
 
 AHEAD = 3
 """Groups of tasks that are sent for each thread of the workers, so that none waits for the next one."""
@@ -43,6 +46,12 @@ TALKATIVE = ("distributed", "tornado", "asyncio")
 
 ANY_PORT = "127.0.0.1:0"
 """Where the scheduler of a cluster on this machine tells how it is; the usual port may be that of another command."""
+
+LOCAL_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 1,
+    # Else a worker that is just being started again is given up, if it was lost once before, so many seconds ago.
+    "distributed.deploy.lost-worker-timeout": "1 day",
+}
 
 GPU = "GPU"
 """The resource with which workers offer GPUs, as in 'dask worker ADDRESS --resources GPU=1'."""
@@ -130,7 +139,7 @@ class DaskCluster(Executor):
                 answer = self._answer(future)
                 if isinstance(answer, Lost):
                     # Dask blames all that a worker held, so only what ends a worker alone is lost.
-                    importlib.import_module("distributed").wait([one for _, one in begun])
+                    self._wait_for([one for _, one in begun])
                     yield from (self._alone(shared, task, needed) for task in group)
                 else:
                     seconds, answers = pickles().loads(answer)
@@ -150,7 +159,25 @@ class DaskCluster(Executor):
         _, (only,) = pickles().loads(answer)
         return only
 
+    def _wait_for(self, futures: Sequence[Any]) -> None:
+        """Wait until tasks are done; raise `FusionserError` if there have been no workers for too long."""
+        distributed, without = importlib.import_module("distributed"), 0.0
+        while True:
+            with self._reached():
+                try:
+                    distributed.wait(futures, timeout=SECONDS_FOR_NEWS)
+                except TimeoutError:
+                    without = 0.0 if self._client.nthreads() else without + SECONDS_FOR_NEWS
+                else:
+                    return
+            if without >= SECONDS_FOR_WORKERS:
+                raise FusionserError(
+                    f"the scheduler {self._client.scheduler.address} has had no workers for {SECONDS_FOR_WORKERS} s; "
+                    "start some with 'dask worker ADDRESS'. What was finished is kept, so run the command again"
+                )
+
     def _answer(self, future: Any) -> Any:
+        self._wait_for([future])
         with self._reached():
             try:
                 return future.result()
@@ -210,18 +237,30 @@ def environment() -> dict[str, str]:
 
 def _started(count: int) -> Any:
     """Return a cluster of workers on this machine, which leave Ctrl-C to this process."""
-    distributed, config = importlib.import_module("distributed"), importlib.import_module("dask").config
+    distributed = importlib.import_module("distributed")
     mine = threading.current_thread() is threading.main_thread()
     # Processes that are started meanwhile ignore it, too.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if mine else None
     try:
-        with config.set({"distributed.scheduler.allowed-failures": 1}):
-            return distributed.LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=ANY_PORT, silence_logs=logging.CRITICAL
-            )
+        return distributed.LocalCluster(
+            n_workers=count, threads_per_worker=1, dashboard_address=ANY_PORT, silence_logs=logging.CRITICAL
+        )
     finally:
         if mine:
             signal.signal(signal.SIGINT, before)
+
+
+def _let_go(error: BaseException) -> None:
+    """Remove the client that could not connect, which the frames of its error hold.
+
+    Else it would be closed when the garbage is collected, and if that is while another client takes the lock of Dask's
+    event loops, for ever.
+    """
+    held: BaseException | None = error
+    while held is not None:
+        held.__traceback__ = None
+        held = held.__cause__ or held.__context__
+    gc.collect()
 
 
 @contextmanager
@@ -245,12 +284,14 @@ def cluster_of(text: str) -> Iterator[DaskCluster]:
         count = text.removeprefix(LOCAL)
         if not count.isdecimal() or not 1 <= int(count) <= 256:
             raise SettingsError(f"--cluster is '{text}'; expected local:N, with a number of workers from 1 to 256")
-        with _started(int(count)) as started, distributed.Client(started) as client:
+        config = importlib.import_module("dask").config
+        with config.set(LOCAL_SETTINGS), _started(int(count)) as started, distributed.Client(started) as client:
             yield DaskCluster(client)
         return
     try:
         connected = distributed.Client(text, timeout=SECONDS_TO_CONNECT, name="fusionser")
     except (OSError, ValueError, TimeoutError) as error:
+        _let_go(error)
         raise SettingsError(
             f"--cluster is '{text}', and there is no scheduler ({error}); expected the address that 'dask scheduler' "
             "prints, such as tcp://10.0.0.1:8786, or local:4 for workers on this machine"
