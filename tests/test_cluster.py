@@ -219,7 +219,8 @@ def slow(number):
     return number
 
 
-def test_a_scheduler_that_is_gone_is_a_sentence(tmp_path):
+@pytest.mark.parametrize("importable", [True, False])
+def test_a_scheduler_that_is_gone_and_a_module_that_is_missing_are_sentences(tmp_path, importable):
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -242,12 +243,17 @@ def test_a_scheduler_that_is_gone_is_a_sentence(tmp_path):
         "--nthreads",
         "1",
     ]
-    worker = subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)} if importable else None
+    worker = subprocess.Popen(program, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    message = "is gone, or gave up the work" if importable else "a worker of the cluster cannot import test_cluster"
+    seen = []
     try:
-        with pytest.raises(FusionserError, match="is gone, or gave up the work"), on_cluster(address):
+        with pytest.raises(FusionserError, match=message), on_cluster(address):
             for number in run_jobs(slow, range(1000), n_jobs=None):
+                seen.append(number)
                 if number == 3:
                     scheduler.kill()
+        assert seen[:4] == ([0, 1, 2, 3] if importable else [])
     finally:
         for process in (worker, scheduler):
             process.kill()

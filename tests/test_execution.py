@@ -3,7 +3,9 @@
 import importlib
 import time
 from collections import deque
+from functools import partial
 from itertools import islice
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from fusionser import evaluate
 from fusionser.execution import Executor, Processes, executing_on
 from fusionser.execution.grouping import MOST_BYTES, MOST_TASKS, SECONDS, SHARE, Grouping, pickles
+from fusionser.execution.shared_job import SMALL, SharedJob, job_of
 from fusionser.features import Cache
 from fusionser.pipeline import PipelineSpec, Place, Resources, extract_file
 from fusionser.rows import write_table
@@ -169,3 +172,27 @@ def test_folds_with_a_network_use_a_gpu(table, classifier, device, expected):
         )  # fmt: skip
     # The first is the extraction.
     assert executor.gpu == [False, expected]
+
+
+class Submitting:
+    """A client that notes what is sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    def submit(self, job, *given, pure):
+        self.sent.append((job, given))
+        return SimpleNamespace(status="pending", answer=job(*given))
+
+
+def test_a_small_job_goes_with_each_group_and_a_large_one_is_sent_once_again_if_it_is_given_up():
+    client = Submitting()
+    assert job_of(SharedJob(client, abs).given())(-3) == 3 and client.sent == []
+    large = partial(max, bytes(SMALL))
+    shared = SharedJob(client, large)
+    held = shared.given()
+    assert job_of(held.answer) is large and shared.given() is held and len(client.sent) == 1
+    # Its workers ended twice, so that Dask gives it up, and with it all tasks that need it.
+    held.status = "error"
+    again = shared.given()
+    assert again is not held and shared.futures() == [again] and len(client.sent) == 2

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib import metadata
@@ -18,6 +19,7 @@ from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution.base import Executor, Lost
 from fusionser.execution.grouping import Grouping, pickles
 from fusionser.execution.one_core import one_core
+from fusionser.execution.shared_job import SharedJob, job_of
 from fusionser.isolation import is_isolated, isolated_decoding
 from fusionser.optional import optional_package
 from fusionser.origin import OWN
@@ -125,8 +127,7 @@ class DaskCluster(Executor):
         with self._reached():
             gpus = sum(self._with_gpus().values()) if gpu else 0
         needed = {GPU: 1} if gpus else {}
-        # A task that holds the job: what is only scattered is lost with its worker.
-        shared = self._client.submit(_held, job, pure=False)
+        shared = SharedJob(self._client, job)
         rest, grouping, begun = iter(tasks), Grouping(), deque[tuple[list[bytes], Any]]()
         try:
             while True:
@@ -146,13 +147,13 @@ class DaskCluster(Executor):
                     grouping.add(seconds, len(answers))
                     yield from answers
         finally:
-            self._client.cancel([shared, *(future for _, future in begun)])
+            self._client.cancel([*shared.futures(), *(future for _, future in begun)])
 
-    def _sent(self, shared: Any, group: list[bytes], needed: dict[str, int]) -> Any:
-        given = (shared, group, is_isolated(), os.getpid())
+    def _sent(self, shared: SharedJob, group: list[bytes], needed: dict[str, int]) -> Any:
+        given = (shared.given(), group, is_isolated(), os.getpid())
         return self._client.submit(_run, *given, pure=False, resources=needed or None)
 
-    def _alone(self, shared: Any, task: bytes, needed: dict[str, int]) -> Any:
+    def _alone(self, shared: SharedJob, task: bytes, needed: dict[str, int]) -> Any:
         answer = self._answer(self._sent(shared, [task], needed))
         if isinstance(answer, Lost):
             return answer
@@ -183,6 +184,11 @@ class DaskCluster(Executor):
                 return future.result()
             except importlib.import_module("distributed").KilledWorker:
                 return Lost("its worker was ended several times, perhaps because the memory was full")
+            except ModuleNotFoundError as error:
+                raise SettingsError(
+                    f"a worker of the cluster cannot import {error.name}, where a part of the work is defined; install "
+                    "its package there"
+                ) from error
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
@@ -190,8 +196,9 @@ class DaskCluster(Executor):
         distributed = importlib.import_module("distributed")
         try:
             yield
-        # The second is an `OSError`, which would be taken for one of the file that is written.
-        except (distributed.client.FutureCancelledError, distributed.comm.CommClosedError) as error:
+        # The second is an `OSError`, which would be taken for one of the file that is written. The first is the base of
+        # what Dask raises for one future and for several.
+        except (CancelledError, distributed.comm.CommClosedError) as error:
             raise FusionserError(
                 f"the scheduler {self._client.scheduler.address} is gone, or gave up the work; what was finished is "
                 "kept, so run the command again"
@@ -209,16 +216,12 @@ def _offered(dask_worker: Any) -> float:
     return float(dask_worker.state.total_resources.get(GPU, 0))
 
 
-def _held(job: Callable[[Any], T]) -> Callable[[Any], T]:
-    return job
-
-
-def _run(job: Callable[[Any], T], group: Sequence[bytes], isolated: bool, caller: int) -> bytes:
+def _run(given: Any, group: Sequence[bytes], isolated: bool, caller: int) -> bytes:
     """Run a job for tasks of a group; return the seconds and the answers.
 
     Dask would send each array in an answer as a frame of its own, which takes it longer than what many tasks take.
     """
-    began = time.perf_counter()
+    began, job = time.perf_counter(), job_of(given)
     apart = isolated_decoding() if isolated and not is_isolated() else nullcontext()
     # Workers may be threads of the caller's process, which keeps its cores.
     with one_core() if os.getpid() != caller else nullcontext(), apart:
