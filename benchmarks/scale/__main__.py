@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reports/scale"), help="folder of the report")
     parser.add_argument("--rates", type=Path, default=INCLUDED, help="where the rates are written")
     parser.add_argument("--small", action="store_true", help="a few rows only, to try it")
+    parser.add_argument("--most-seconds", type=float, default=3600.0, help="leave out what would take longer (whole)")
     parser.add_argument("--page", action="store_true", help="write the page again from the figures in the folder")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -46,7 +47,7 @@ def main() -> None:
         return
     for part in [] if given.page else given.parts or _missing(given.out):
         print(part, flush=True)
-        more = ["--small"] if given.small else []
+        more = [*(["--small"] if given.small else []), "--most-seconds", str(given.most_seconds)]
         places = ["--data", given.data, "--out", given.out, "--rates", given.rates]
         environment = {**os.environ, **ONE_CORE, "FUSIONSER_CACHE": "off"}
         command = [sys.executable, "-m", "benchmarks.scale", part, "--here", *places, *more]
@@ -64,7 +65,9 @@ def _measure(part: str, given: argparse.Namespace) -> None:
     # A part may write a file of the repository, which would count as a change.
     began, source = time.perf_counter(), provenance()
     with tempfile.TemporaryDirectory() as scratch:
-        asked = Given(Path(given.data).resolve(), Path(scratch), given.out, given.rates, given.small)
+        asked = Given(
+            Path(given.data).resolve(), Path(scratch), given.out, given.rates, given.small, given.most_seconds
+        )
         figures = importlib.import_module(f"benchmarks.scale.{part}").measure(asked)
     command = f"{COMMAND} {part}{' --small' if given.small else ''}"
     packages = {**versions(), **{name: importlib.metadata.version(name) for name in ("joblib", "dask", "distributed")}}

@@ -22,6 +22,8 @@ class Given:
         Where the rates are written.
     small : bool
         Whether the part should be short, to try it.
+    most_seconds : float, default=3600
+        Numbers of rows that would take longer, by the number before, are left out (`whole`).
     """
 
     data: Path
@@ -29,6 +31,7 @@ class Given:
     out: Path
     rates: Path
     small: bool
+    most_seconds: float = 3600.0
 
     @property
     def ravdess(self) -> Path:

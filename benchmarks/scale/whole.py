@@ -15,9 +15,6 @@ from fusionser.reporting.planning import duration, grouped, size
 WORKERS = 2
 BLOCKS = "zcr,rms"
 COUNTS, FEW = (10_000, 100_000, 1_000_000), (1_000, 5_000)
-MOST_SECONDS = 3600.0
-"""Numbers of rows that would take longer, by the number before, are left out."""
-
 PROCESSES = ("command", "scheduler", "workers")
 
 
@@ -26,7 +23,7 @@ def measure(given: Given) -> dict[str, Any]:
     points: list[dict[str, Any]] = []
     counts = FEW if given.small else COUNTS
     for count in counts:
-        if points and points[-1]["wall"] * count / points[-1]["rows"] > MOST_SECONDS:
+        if points and points[-1]["wall"] * count / points[-1]["rows"] > given.most_seconds:
             break
         points.append(_point(given, count))
     return {"workers": WORKERS, "blocks": BLOCKS, "points": points, "left_out": list(counts[len(points) :])}
