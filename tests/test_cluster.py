@@ -25,11 +25,12 @@ distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is 
 from distributed.comm import CommClosedError
 
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.execution import Lost, Processes, dask_cluster, executing_on, on_cluster, run_jobs
+from fusionser.execution import Lost, Processes, current_executor, dask_cluster, executing_on, on_cluster, run_jobs
 from fusionser.execution.dask_cluster import LOCAL_SETTINGS, DaskCluster
 from fusionser.execution.grouping import MOST_TASKS
 from fusionser.features import ZeroCrossingRate
 from fusionser.features.extraction import compute_clips
+from fusionser.model import load_model
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,34 @@ def test_the_processes_of_joblib_are_as_before_for_others():
     before = joblib.Parallel(n_jobs=2)(joblib.delayed(cores)(task) for task in range(2))
     assert set(Processes(2).run(cores, range(4))) == {(1, 1, "1")}
     assert joblib.Parallel(n_jobs=2)(joblib.delayed(cores)(task) for task in range(2)) == before
+
+
+@pytest.mark.parametrize("place", [("--workers", "2"), ("--cluster", "local:2")])
+def test_the_trials_of_a_model_to_keep_run_there_too(command, demo_folder, tmp_path, place):
+    common = ("--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--classifier", "svm", "--tune")
+    cards = []
+    for number, more in enumerate(((), place)):
+        model = tmp_path / f"{number}.fusionser"
+        done = command(
+            "fit", demo_folder, *common, "--protocol", "speaker-kfold", "--folds", "2", *more, "--out", model
+        )
+        assert done.status == 0, done.messages
+        cards.append(load_model(model).card)
+    assert cards[0].classifier_settings == cards[1].classifier_settings
+    assert cards[0].estimate.uar == cards[1].estimate.uar
+
+
+def trial(number):
+    return os.getpid()
+
+
+@pytest.mark.parametrize("where", ["cluster", "processes"])
+def test_joblib_runs_there(client, where):
+    with on_cluster(client) if where == "cluster" else executing_on(Processes(2)), current_executor().running_joblib():
+        found = joblib.Parallel()(joblib.delayed(trial)(number) for number in range(4))
+    assert os.getpid() not in found
+    if where == "cluster":
+        assert set(found) <= set(client.run(os.getpid).values())
 
 
 def test_one_place_for_jobs_is_enough(command, demo_folder):

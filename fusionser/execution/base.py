@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -71,6 +71,10 @@ class Executor(ABC):
             If the job raises a `FusionserError`. The message names the worker.
         """
         return {"": job()}
+
+    def running_joblib(self) -> AbstractContextManager[Any]:
+        """Return a context in which `joblib.Parallel` runs there, as in the searches of scikit-learn."""
+        return nullcontext()
 
 
 _EXECUTOR: ContextVar[Executor | None] = ContextVar("executor", default=None)

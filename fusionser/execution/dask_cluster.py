@@ -10,10 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib import metadata
 from typing import Any, TypeVar
+
+import joblib
 
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.execution.base import Executor, Lost
@@ -148,6 +150,10 @@ class DaskCluster(Executor):
                     yield from answers
         finally:
             self._client.cancel([*shared.futures(), *(future for _, future in begun)])
+
+    def running_joblib(self) -> AbstractContextManager[Any]:
+        """Return a context of joblib's own backend for Dask, see `Executor.running_joblib`."""
+        return joblib.parallel_config("dask", client=self._client)  # type: ignore[no-any-return]
 
     def _sent(self, shared: SharedJob, group: list[bytes], needed: dict[str, int]) -> Any:
         given = (shared.given(), group, is_isolated(), os.getpid())

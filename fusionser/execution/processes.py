@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import joblib
@@ -73,6 +73,12 @@ class Processes(Executor):
                 # It is not known whose end it was, so those that were begun are run one by one.
                 while begun.tasks:
                     yield self._alone(job, begun.tasks.popleft())
+
+    def running_joblib(self) -> AbstractContextManager[Any]:
+        """Return a context in which joblib has so many processes, see `Executor.running_joblib`."""
+        if self.workers == 1:
+            return nullcontext()
+        return joblib.parallel_config("loky", n_jobs=self.workers, inner_max_num_threads=1)  # type: ignore[no-any-return]
 
     def _parallel(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
         own = isinstance(get_active_backend()[0], LokyBackend)

@@ -1,6 +1,7 @@
 """The fit of prepared rows, and the card of the model."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from fusionser.evaluation.dimensions import check_targets
 from fusionser.evaluation.evaluate import Evaluation, calibration_error
 from fusionser.evaluation.fold_jobs import FoldProgress
 from fusionser.evaluation.soft_labels import vote_stamps
+from fusionser.execution import current_executor
 from fusionser.facts import Stamp
 from fusionser.jobs.evaluation import (
     estimator_of,
@@ -136,7 +138,9 @@ def _fitted(
     """Fit the pipeline to the rows; return the steps of a prediction, and the settings of the last step."""
     spec = prepared.spec
     estimator = estimator_of(prepared, resources)
-    with parameter_errors(spec):
+    executor = current_executor()
+    trials = nullcontext() if executor is None or not spec.classifier.tune else executor.running_joblib()
+    with parameter_errors(spec), trials:
         fitted = estimator.fit(rows, labels)
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
     # The steps before these change the training rows, and are not part of a prediction.
