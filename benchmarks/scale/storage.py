@@ -23,8 +23,8 @@ FEW = 240
 SHARE = 1 / 3
 """How much of the parts is written when the store goes away."""
 
-SHORT, LONG = 2.0, 30.0
-"""Seconds for which it is away: fewer, and more, than a request is repeated for."""
+SHORT, LONG = 30.0, 240.0
+"""Seconds for which it is away: fewer, and more, than a request is repeated for by all that repeats it."""
 
 SECONDS = 900
 BUCKET = "benchmark"
