@@ -19,7 +19,7 @@ class Asked(Group):
     panel = "Features"
     out: Path = option(
         "Features file to write (.parquet). Any other path or address is a folder for a dataset of many parts, which a "
-        "stopped run resumes, and which new recordings are added to.",
+        "stopped run resumes. Give all recordings each time: new ones are analysed, and others leave the dataset.",
         ...,
         panel="Options",
         callback=check_out_features,

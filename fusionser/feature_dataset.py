@@ -201,13 +201,11 @@ class FeatureDataset:
             )
 
     def read(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return all rows, sorted by corpus, speaker and source as if they came from one folder."""
+        """Return all rows in their order, as `parts` yields them."""
         tables = list(self.parts(columns))
         if not tables:
             return pd.DataFrame(columns=self.columns if columns is None else list(columns))
-        table = pd.concat(tables, ignore_index=True)
-        keys = [name for name in ("corpus", "speaker", "source", "start") if name in table]
-        return table.sort_values(keys, kind="stable", ignore_index=True) if keys else table
+        return pd.concat(tables, ignore_index=True)
 
 
 def _condition(filters: Filters) -> Any:

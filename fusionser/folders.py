@@ -17,7 +17,16 @@ import platformdirs
 
 from fusionser.errors import FusionserError
 
-__all__ = ["abandoned", "brief_folder", "cache_folder", "new_folder", "owned", "temporary_folder"]
+__all__ = [
+    "abandoned",
+    "brief_folder",
+    "cache_folder",
+    "check_space",
+    "new_folder",
+    "no_room",
+    "owned",
+    "temporary_folder",
+]
 
 OWNER = re.compile(r"-([0-9a-f]{8})-(\d+)-[^-]*$")
 """Machine and process in the name of a temporary file or folder."""
@@ -105,6 +114,30 @@ def new_folder(prefix: str = "fusionser", place: Path | None = None) -> Path:
             f"cannot make a temporary folder in {place}: {error.strerror or error}; free some space, or choose another "
             "place for it (the environment variables FUSIONSER_CACHE and TMPDIR)"
         ) from error
+
+
+def check_space(folder: Path, size: int, what: str) -> None:
+    """Raise `FusionserError` if a temporary folder has no room.
+
+    Parameters
+    ----------
+    folder : Path
+    size : int
+        Bytes that are about to be written.
+    what : str
+        What they are, as the beginning of a sentence.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise no_room(folder, what, f"{free} bytes are left")
+
+
+def no_room(folder: Path, what: str, why: object) -> FusionserError:
+    """Return the error for temporary files that cannot be written."""
+    return FusionserError(
+        f"{what} cannot be written to {folder}: {why}; free some space, or choose another place for temporary files "
+        "(the environment variable TMPDIR)"
+    )
 
 
 def cache_folder() -> Path | None:

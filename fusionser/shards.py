@@ -256,7 +256,7 @@ class ArrayList(Sequence[Array]):
             return np.stack(arrays)
         stacked = np.empty((len(arrays), *self.shape[1:]), dtype=np.float32)
         # Pages that are read through a mapping would count as memory of the process, so the files themselves are read.
-        with ExitStack() as files:
+        with ExitStack() as files, _told_of_changes():
             opened = cache(lambda name: files.enter_context(Path(name).open("rb", buffering=0)))
             for place, (array, mapping) in enumerate(zip(arrays, mappings, strict=True)):
                 if mapping is None:
@@ -269,6 +269,17 @@ class ArrayList(Sequence[Array]):
         """Yield all arrays, `size` of them stacked in each part."""
         for first in range(0, len(self), size):
             yield self.stacked(slice(first, first + size))
+
+
+@contextmanager
+def _told_of_changes() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FusionserError(
+            f"the inputs of networks, in {error.filename or 'a temporary folder'}, cannot be read any more "
+            f"({error.strerror or error}); run the command again"
+        ) from error
 
 
 def _read(file: Any, mapping: "np.memmap[Any, Any]", array: Array, into: Array) -> None:

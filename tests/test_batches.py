@@ -1,12 +1,15 @@
 """Fitting from batches gives what fitting everything at once gives."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import make_blobs
 
 from fusionser.classifiers import LinearSVM, XGBoost, shuffled_rows
-from fusionser.errors import SettingsError
+from fusionser.errors import FusionserError, SettingsError
 from fusionser.scaling import BATCH_SCALINGS, BlockScaler
 from fusionser.splits import InnerFolds
 from fusionser.splits.row_ids import RowIds
@@ -163,3 +166,20 @@ def test_inner_folds_of_ids_keep_speakers_and_copies_together(rows):
     assert speakers is None
     for train, test in InnerFolds().split_ids(labels, sources, speakers):
         assert not set(train // 3) & set(test // 3)
+
+
+def test_a_full_disk_is_told_before_xgboost_ends_the_process(rows, monkeypatch):
+    table, labels = rows
+    columns = table[["plain", "b__tail"]]
+    monkeypatch.setattr("fusionser.folders.shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(FusionserError, match=r"rows for XGBoost cannot be written to .*: 100 bytes are left; .*TMPDIR"):
+        XGBoost().fit_batches(batches_of(columns, labels, 500))
+
+
+def test_a_full_disk_is_told_of_a_linear_svm(monkeypatch):
+    monkeypatch.setattr(shuffled_rows, "BLOCK", 2)
+    kind = np.dtype([("x", "f4")])
+    with shuffled_rows.ShuffledRows(10, kind, seed=0) as store:
+        store._folder = Path("/nowhere/at/all")
+        with pytest.raises(FusionserError, match=r"rows for a linear SVM cannot be written to /nowhere.*TMPDIR"):
+            store.add(np.zeros(4, dtype=kind))

@@ -94,7 +94,10 @@ def test_new_recordings_are_added_and_removed_ones_leave(calls, tmp_path):
     assert FeatureDataset.open(out).rows == expected.rows
     pd.testing.assert_frame_equal(FeatureDataset.open(out).read(), pd.read_parquet(tmp_path / "f.parquet"))
     late[0].unlink()
-    extract(calls, out)
+    done = extract(calls, out)
+    assert [note.value for note in done.notes if "left the dataset" in str(note.value)] == [
+        "recordings that left the dataset, as they are not among those given: 1; give all it should have"
+    ]
     assert not FeatureDataset.open(out).read()["file"].str.endswith(late[0].name).any()
 
 

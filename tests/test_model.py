@@ -1,5 +1,6 @@
 """The saved model: the same answers in a new process."""
 
+import copy
 import io
 import json
 import pickle
@@ -60,6 +61,19 @@ def test_other_processes_get_the_content_of_the_file(model_data, saved):
     assert again.card == model.card and repr(again.unlikeness) == repr(model.unlikeness)
     files = model_data.table["file"].tolist()[:5]
     pd.testing.assert_frame_equal(again.predict(files), model.predict(files), check_exact=True)
+
+
+def test_copies_are_models_of_their_own_and_pickles_are_of_the_present(model_data, saved):
+    model = load_model(saved["xgboost"])
+    one, other = copy.deepcopy(model), copy.deepcopy(model)
+    assert one is not other and one.pipeline["classifier"] is not model.pipeline["classifier"]
+    assert copy.copy(model).pipeline is model.pipeline
+    content = pickle.dumps(model)
+    assert pickle.loads(content) is not pickle.loads(content)
+    booster = model.pipeline["classifier"].booster_
+    object.__setattr__(model.card, "temperature", 2 * model.card.temperature)
+    assert pickle.loads(pickle.dumps(model)).card.temperature == model.card.temperature
+    assert model.pipeline["classifier"].booster_ is booster, "it is not taken out of a model that others may use"
 
 
 def test_waveforms_are_predicted_as_their_files_are(model_data, saved, tmp_path):

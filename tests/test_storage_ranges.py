@@ -136,3 +136,25 @@ def test_parts_that_were_removed_are_fetched_again(tmp_path, fetched):
     part.unlink()
     np.testing.assert_array_equal(decode(ADDRESS, 10.0, 11.0)[0], decode(path, 10.0, 11.0)[0])
     assert "whole" not in fetched
+
+
+def test_parts_that_were_made_anew_are_not_taken_for_those_before(tmp_path, fetched):
+    path = written(tmp_path)
+    expected = decode(path, 10.0, 11.0)[0]
+    with storage.at_hand(ADDRESS, (10.0, 11.0)) as part:
+        size = part.stat().st_size
+    part.unlink()
+    with part.open("xb") as other:
+        other.truncate(size)
+    np.testing.assert_array_equal(decode(ADDRESS, 10.0, 11.0)[0], expected)
+
+
+@pytest.mark.parametrize("stated", [1, 2, 8])
+def test_a_header_that_contradicts_itself_is_not_relied_on(tmp_path, fetched, stated):
+    path = written(tmp_path, channels=2)
+    content = bytearray(path.read_bytes())
+    content[32:34] = stated.to_bytes(2, "little")
+    path.write_bytes(content)
+    fsspec.filesystem("memory").pipe("/long/call.wav", bytes(content))
+    np.testing.assert_array_equal(decode(ADDRESS, 50.0, 52.0)[0], decode(path, 50.0, 52.0)[0])
+    assert fetched[-1] == "whole"

@@ -240,6 +240,9 @@ def test_a_dataset_of_many_parts_gives_what_one_file_gives(features, demo_folder
     given = {"protocol": "speaker-kfold", "protocol_settings": {"folds": 2}}
     results = [fusionser.evaluate_streamed(place, PipelineSpec(**spec), **given) for place in (folder, features)]
     assert len(list((folder / "parts").iterdir())) == 5
+    whole = lasting(fusionser.evaluate(folder, PipelineSpec(**spec), **given))
+    assert whole.pop("calibration_error") == pytest.approx(results[0].calibration_error, abs=1e-12)
+    assert {**lasting(results[0]), "calibration_error": None} == {**whole, "calibration_error": None}
     found, expected = (lasting(result) for result in results)
     # Products of matrices with another number of rows have other last digits.
     assert found.pop("calibration_error") == pytest.approx(expected.pop("calibration_error"), abs=1e-12)

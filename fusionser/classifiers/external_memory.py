@@ -7,12 +7,17 @@ from typing import Any
 import numpy.typing as npt
 import xgboost
 
+from fusionser.folders import check_space
 from fusionser.progress import report_step
 
 __all__ = ["BoostedRows", "Rounds"]
 
 Rows = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None]
 """Columns, labels as numbers, and weights."""
+
+
+SPARE = 4
+"""Bytes that must be free for each value of a batch, of which XGBoost writes one and what belongs to it."""
 
 
 class BoostedRows(xgboost.DataIter):
@@ -29,6 +34,7 @@ class BoostedRows(xgboost.DataIter):
     def __init__(self, passes: Callable[[], Iterable[Rows]], folder: Path) -> None:
         self._passes = passes
         self._left: Iterator[Rows] = iter(())
+        self._folder = folder
         super().__init__(cache_prefix=str(folder / "rows"))
 
     def reset(self) -> None:
@@ -41,6 +47,8 @@ class BoostedRows(xgboost.DataIter):
         if batch is None:
             return False
         values, labels, weights = batch
+        # XGBoost would end the process where its files cannot be written.
+        check_space(self._folder, SPARE * values.size, "rows for XGBoost")
         input_data(data=values, label=labels, weight=weights)
         return True
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fusionser.folders import brief_folder
+from fusionser.folders import brief_folder, no_room
 
 __all__ = ["ShuffledRows"]
 
@@ -69,8 +69,11 @@ class ShuffledRows:
             return
         blocks = self._rng.integers(self._count, size=len(records))
         for number in np.unique(blocks):
-            with (self._folder / str(number)).open("ab") as file:
-                file.write(records[blocks == number].tobytes())
+            try:
+                with (self._folder / str(number)).open("ab") as file:
+                    file.write(records[blocks == number].tobytes())
+            except OSError as error:
+                raise no_room(self._folder, "rows for a linear SVM", error.strerror or error) from error
 
     def blocks(self) -> Iterator[Records]:
         """Yield every record once, in a new random order."""

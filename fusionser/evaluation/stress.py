@@ -1,8 +1,9 @@
 """How much the answers of a saved model depend on the recording chain: the same clips under several conditions."""
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from fusionser.evaluation.metrics import (
     speaker_intervals,
     unweighted_average_recall,
 )
-from fusionser.execution import run_jobs
+from fusionser.execution import current_executor, executor_of, run_jobs
 from fusionser.facts import Count, QuarantineList, Record, Share, Stamp
 from fusionser.features.extraction import Progress
 from fusionser.features.inputs import object_column
@@ -206,15 +207,27 @@ def _rows_of(row: Mapping[str, Any], clips: Sequence[Changed]) -> pd.DataFrame:
     return table
 
 
-def _answer_batch(rows: Sequence[Mapping[str, Any]], **given: Any) -> list[Answered]:
-    return [_answer(row, **given) for row in rows]
+@lru_cache(maxsize=1)
+def _model_of(content: bytes) -> Predictor:
+    """Return a model that was sent to this process. It is kept, since each task brings it again."""
+    model: Predictor = pickle.loads(content)  # noqa: S301 - sent by our own process, and models are read as untrusted
+    return model
 
 
-def _answer_all(rows: pd.DataFrame, n_jobs: int | None, progress: Progress | None, **given: Any) -> list[Answered]:
+def _answer_batch(rows: Sequence[Mapping[str, Any]], model: Predictor | bytes, **given: Any) -> list[Answered]:
+    used = _model_of(model) if isinstance(model, bytes) else model
+    return [_answer(row, model=used, **given) for row in rows]
+
+
+def _answer_all(
+    rows: pd.DataFrame, n_jobs: int | None, progress: Progress | None, *, model: Predictor, **given: Any
+) -> list[Answered]:
     kept = [name for name in rows if name in (*COLUMNS, CHANNEL_COLUMN)]
     records = rows[kept].assign(clip=range(len(rows))).to_dict("records")
     batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
-    job = partial(_answer_batch, **given)
+    # Packed once for all tasks, and read within them, where an error is that of the task.
+    elsewhere = executor_of(n_jobs).workers > 1 or current_executor() is not None
+    job = partial(_answer_batch, model=pickle.dumps(model) if elsewhere else model, **given)
     done: list[Answered] = []
     for batch in run_jobs(job, batches, n_jobs):
         done += batch

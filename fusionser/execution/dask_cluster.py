@@ -153,7 +153,7 @@ class DaskCluster(Executor):
 
     def running_joblib(self) -> AbstractContextManager[Any]:
         """Return a context of joblib's own backend for Dask, see `Executor.running_joblib`."""
-        return joblib.parallel_config("dask", client=self._client)  # type: ignore[no-any-return]
+        return joblib.parallel_config("dask", client=self._client)
 
     def _sent(self, shared: SharedJob, group: list[bytes], needed: dict[str, int]) -> Any:
         given = (shared.given(), group, is_isolated(), os.getpid())

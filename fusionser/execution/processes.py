@@ -78,7 +78,7 @@ class Processes(Executor):
         """Return a context in which joblib has so many processes, see `Executor.running_joblib`."""
         if self.workers == 1:
             return nullcontext()
-        return joblib.parallel_config("loky", n_jobs=self.workers, inner_max_num_threads=1)  # type: ignore[no-any-return]
+        return joblib.parallel_config("loky", n_jobs=self.workers, inner_max_num_threads=1)
 
     def _parallel(self, job: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
         own = isinstance(get_active_backend()[0], LokyBackend)
@@ -133,20 +133,32 @@ class _Begun:
             return END
 
 
+_environment_lock = threading.Lock()
+_earlier: list[dict[str, str | None]] = []
+"""What the variables were before; one entry for each thread that has them set."""
+
+
 @contextmanager
 def environment_of_processes() -> Iterator[None]:
-    """Set the variables of `STARTED_WITH` for processes that are started meanwhile."""
-    earlier = {name: os.environ.get(name) for name in STARTED_WITH}
-    for name, value in STARTED_WITH.items():
-        os.environ[name] = f"{earlier[name]},{value}" if name == WARNINGS and earlier[name] else value
+    """Set the variables of `STARTED_WITH` for processes that are started meanwhile, by any thread."""
+    with _environment_lock:
+        if not _earlier:
+            _earlier.append({name: os.environ.get(name) for name in STARTED_WITH})
+            for name, value in STARTED_WITH.items():
+                before = _earlier[0][name]
+                os.environ[name] = f"{before},{value}" if name == WARNINGS and before else value
+        else:
+            _earlier.append(_earlier[0])
     try:
         yield
     finally:
-        for name, before in earlier.items():
-            if before is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = before
+        with _environment_lock:
+            earlier = _earlier.pop()
+            for name, before in () if _earlier else earlier.items():
+                if before is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = before
 
 
 def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:

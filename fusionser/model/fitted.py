@@ -1,8 +1,8 @@
 """The saved model: one file with the features, the classifier, and an estimate of the scores."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,19 @@ class Model(Predictor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the content of the model's file, which is read like that of a stranger in the other process."""
-        return _of_content, (self._content,)
-
-    @cached_property
-    def _content(self) -> bytes:
+        # Of a copy, since the parts of a classifier are taken out of it meanwhile, and others may predict with it.
         with brief_folder() as folder:
-            return save_model(self, folder / f"model{MODEL_SUFFIX}").read_bytes()
+            return _of_content, (save_model(deepcopy(self), folder / f"model{MODEL_SUFFIX}").read_bytes(),)
+
+    def __copy__(self) -> "Model":
+        """Return a model of the same parts."""
+        return replace(self)
+
+    def __deepcopy__(self, known: dict[int, Any]) -> "Model":
+        """Return a model of copies of all parts."""
+        return replace(
+            self, **{name: deepcopy(getattr(self, name), known) for name in ("pipeline", "card", "unlikeness")}
+        )
 
     @property
     def needs_gender(self) -> bool:
@@ -232,9 +239,8 @@ def load_model(path: str | Path | None = None) -> Model:
         raise ModelFileError(f"{path}: {error}") from error
 
 
-@lru_cache(maxsize=2)
 def _of_content(content: bytes) -> Model:
-    """Return the model of a file's content. It is kept, since each task for a process brings the content again."""
+    """Return the model of a file's content."""
     with brief_folder() as folder:
         return load_model(write_bytes(folder / f"model{MODEL_SUFFIX}", content))
 

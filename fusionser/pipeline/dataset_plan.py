@@ -60,6 +60,8 @@ class Plan:
     kept: dict[str, Present] = field(default_factory=dict)
     missing: dict[str, tuple[list[str], pd.DataFrame]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    gone: int = 0
+    """Rows that were there, with these settings, and are no longer wanted."""
 
 
 def settings_digest(extractor: FeatureExtractor) -> str:
@@ -92,6 +94,7 @@ def planned(rows: pd.DataFrame, present: Mapping[str, Present], settings: str) -
         plan.missing[name] = (own, rows.iloc[group].reset_index(drop=True))
         first[name] = group[0]
     plan.order = sorted(first, key=first.__getitem__)
+    plan.gone = sum((Counter(key for part in present.values() for key in part.keys) - Counter(keys)).values())
     return plan
 
 

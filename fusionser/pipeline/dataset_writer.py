@@ -202,7 +202,12 @@ def extract_dataset(
         raise AudioError(f"none of {len(listing.rows)} recordings can be used; the first: {_first_reason(run)}")
     done = run.summary(began)
     _write_manifest(place, target, spec.features_name, extractor, plan, reports, done)
-    done["notes"] = [*done["notes"], *extractor.stamps()]
+    gone = f"recordings that left the dataset, as they are not among those given: {plan.gone}; give all it should have"
+    done["notes"] = [
+        *done["notes"],
+        *extractor.stamps(),
+        *([Stamp(kind="text", value=gone)] if plan.gone else []),
+    ]
     return Extracted(run.kept, len(extractor.get_feature_names_out()), spec.features_name, **done)
 
 

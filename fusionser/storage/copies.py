@@ -82,11 +82,11 @@ class _Copies:
         """Return a file with a part of an object; None if the whole object is better fetched."""
         if not may_be_parted(address, state):
             return None
-        parts = self._parts.setdefault(path, Parts(address, state, path.with_name(f"{path.stem}.parts{path.suffix}")))
+        # One file for each process: what another one makes anew has other holes. A forked process is another one.
+        own = path.with_name(f"{path.stem}.parts-{os.getpid()}{path.suffix}")
+        parts = self._parts.setdefault(own, Parts(address, state, own))
         if not parts.fetch([span]):
             return None
-        with suppress(OSError):
-            os.utime(parts.path)
         self._make_room(_taken(parts.path.stat()) // 100)
         return parts.path
 

@@ -7,6 +7,7 @@ like the whole recording, as far as its parts go.
 import os
 import struct
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,14 +73,24 @@ def layout_of(head: bytes, size: int) -> Layout | None:
         name, length = struct.unpack_from("<4sI", head, place)
         begin = place + 8
         if name == b"fmt " and begin + 16 <= len(head):
-            coding, _, rate, _, frame_bytes, _ = struct.unpack_from("<HHIIHH", head, begin)
-            if coding not in LINEAR:
+            coding, channels, rate, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", head, begin)
+            # Decoders go by the channels and bits, so a header that contradicts itself is not relied on.
+            if coding not in LINEAR or frame_bytes != channels * -(-bits // 8):
                 return None
         if name == b"data":
             end = begin + length
             return Layout(rate, frame_bytes, begin, end) if rate and frame_bytes and end <= size else None
         place = begin + length + length % 2
     return None
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file from a later one of the same name; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 class Parts:
@@ -90,7 +101,7 @@ class Parts:
     address : str
     state : State
     path : Path
-        The file for them. Other processes may write the same bytes there.
+        The file for them, of this process alone.
     """
 
     def __init__(self, address: str, state: State, path: Path) -> None:
@@ -98,6 +109,7 @@ class Parts:
         self._lock = threading.Lock()
         self._layout: Layout | None = None
         self._known: list[tuple[int, int]] = []
+        self._file: tuple[int, int, int] | None = None
         self._refused = False
 
     def fetch(self, spans: list[Span]) -> bool:
@@ -105,20 +117,20 @@ class Parts:
 
         It cannot have them if the object is no WAV file with its samples in order, if its place gives no ranges, or if
         most of the recording is wanted: then it is better fetched as a whole.
-
-        Raises
-        ------
-        StorageError
-            If the place cannot be reached.
         """
         with self._lock:
             if self._refused:
                 return False
-            if not self.path.exists():
+            if self._file is None or self._file != _identity(self.path):
+                # Removed meanwhile, and perhaps made anew.
                 self._known = []
                 self._refused = not self._begun()
             for start, end in spans:
                 self._refused = self._refused or not self._filled(start, end)
+            # Those used longest ago are removed first.
+            with suppress(OSError):
+                os.utime(self.path)
+            self._file = _identity(self.path)
             return not self._refused
 
     def _begun(self) -> bool:
@@ -128,8 +140,8 @@ class Parts:
         if head is None or self._layout is None or self.state.size - self._layout.end > HEAD:
             return False
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Not truncated to nothing: another process may just have written there.
-        with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        self.path.unlink(missing_ok=True)
+        with self.path.open("xb") as file:
             file.truncate(self.state.size)
         self._write(0, head)
         self._known = [(0, len(head))]

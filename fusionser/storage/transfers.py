@@ -258,17 +258,12 @@ def read_object(address: str) -> bytes:
 
 
 def read_range(address: str, begin: int, end: int) -> bytes | None:
-    """Return the bytes of an object from `begin` to `end`; None if its place gives other ones, or no ranges at all.
-
-    Raises
-    ------
-    StorageError
-        If the place cannot be reached.
-    """
+    """Return the bytes of an object from `begin` to `end`; None if its place gives others, no ranges, or nothing."""
     system, path = filesystem(address)
     try:
         content = bytes(_again(address, lambda: system.cat_file(path, start=begin, end=end)))
-    except (NotImplementedError, ValueError):
+    except (NotImplementedError, ValueError, StorageError):
+        # What the place does not give as a part, it may give as a whole; if not, that is told then.
         return None
     return content if len(content) == end - begin else None
 
