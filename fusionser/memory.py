@@ -4,12 +4,12 @@ import ctypes
 import os
 import re
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from fusionser.errors import SettingsError
+from fusionser.shared_context import SharedContext
 
 __all__ = ["bytes_of", "check_memory_limit", "exceeds_memory", "free_memory", "reused_memory"]
 
@@ -33,9 +33,6 @@ COPIES = 8
 ALWAYS_HELD = 64 * 2**20
 """Bytes of inputs that are kept in memory without asking how much of it is free."""
 
-_lock = threading.Lock()
-_users = 0
-
 
 def _allocator() -> ctypes.CDLL | None:
     """Return the C library if it is glibc."""
@@ -46,9 +43,8 @@ def _allocator() -> ctypes.CDLL | None:
     return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
 
 
-@contextmanager
-def reused_memory() -> Iterator[None]:
-    """Let large arrays reuse the memory of earlier ones, while networks are trained or clips are analysed.
+def reused_memory() -> AbstractContextManager[None]:
+    """Return a context in which large arrays reuse the memory of earlier ones, for trainings and analyses of clips.
 
     By default, glibc returns large blocks to the system, which clears every page before it is used again. Here, blocks
     are returned only at the end, so peak memory is higher. Without glibc, this does nothing.
@@ -58,24 +54,26 @@ def reused_memory() -> Iterator[None]:
     >>> with reused_memory():
     ...     pass
     """
-    global _users
+    return _REUSED.held()
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
     library = _allocator()
     if library is None:
         yield
         return
-    with _lock:
-        _users += 1
-        library.mallopt(M_MMAP_MAX, 0)
-        library.mallopt(M_TRIM_THRESHOLD, NEVER)
+    library.mallopt(M_MMAP_MAX, 0)
+    library.mallopt(M_TRIM_THRESHOLD, NEVER)
     try:
         yield
     finally:
-        with _lock:
-            _users -= 1
-            if not _users:
-                for name, value in USUAL.items():
-                    library.mallopt(name, value)
-                library.malloc_trim(0)
+        for name, value in USUAL.items():
+            library.mallopt(name, value)
+        library.malloc_trim(0)
+
+
+_REUSED = SharedContext(_kept)
 
 
 def bytes_of(size: int | str) -> int:

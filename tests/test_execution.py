@@ -1,6 +1,7 @@
 """Jobs are begun a bounded number ahead, also across the parts of an extraction, and short ones are sent together."""
 
 import importlib
+import os
 import time
 from collections import deque
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 from fusionser import evaluate
 from fusionser.execution import Executor, Processes, executing_on
 from fusionser.execution.grouping import MOST_BYTES, MOST_TASKS, SECONDS, SHARE, Grouping, pickles
+from fusionser.execution.processes import environment_of_processes
 from fusionser.execution.shared_job import SMALL, SharedJob, job_of
 from fusionser.features import Cache
 from fusionser.pipeline import PipelineSpec, Place, Resources, extract_file
@@ -196,3 +198,16 @@ def test_a_small_job_goes_with_each_group_and_a_large_one_is_sent_once_again_if_
     held.status = "error"
     again = shared.given()
     assert again is not held and shared.futures() == [again] and len(client.sent) == 2
+
+
+def test_the_environment_is_as_before_after_calls_in_two_threads(monkeypatch):
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.setenv("PYTHONWARNINGS", "default")
+    first, second = environment_of_processes(), environment_of_processes()
+    first.__enter__()
+    second.__enter__()
+    # The one that began first also ends first.
+    first.__exit__(None, None, None)
+    assert os.environ["PYTHONSAFEPATH"] == "1" and os.environ["PYTHONWARNINGS"].startswith("default,ignore")
+    second.__exit__(None, None, None)
+    assert "PYTHONSAFEPATH" not in os.environ and os.environ["PYTHONWARNINGS"] == "default"

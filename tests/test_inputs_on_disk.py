@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -268,3 +269,12 @@ def test_sizes_that_are_none(size):
         bytes_of(size)
     with pytest.raises(SettingsError, match="memory_limit"):
         Resources(memory_limit=size)
+
+
+def test_a_folder_that_is_removed_while_it_is_used_ends_in_a_sentence():
+    writer = ShardWriter(cache=False)
+    writer.add(np.ones((3, 2), dtype=np.float32))
+    arrays = ArrayList(writer.close())
+    shutil.rmtree(writer.folder)
+    with pytest.raises(FusionserError, match=r"the inputs of networks, in .*\.npy, cannot be read any more"):
+        arrays.stacked([0, 2])

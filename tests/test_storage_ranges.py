@@ -6,11 +6,12 @@ import fsspec
 import numpy as np
 import pytest
 import soundfile
+from fsspec.implementations.memory import MemoryFileSystem
 
 from fusionser import storage
 from fusionser.decoding import decode, duration_of
 from fusionser.errors import AudioError
-from fusionser.storage import copies, ranges
+from fusionser.storage import copies, ranges, transfers
 
 RATE, SECONDS = 16000, 400
 ADDRESS = "memory://long/call.wav"
@@ -98,6 +99,18 @@ def test_a_place_without_ranges_gives_the_whole(tmp_path, fetched, monkeypatch):
     monkeypatch.setattr(ranges, "read_range", lambda *given: None)
     np.testing.assert_array_equal(decode(ADDRESS, 3.0, 4.0)[0], decode(path, 3.0, 4.0)[0])
     assert fetched == ["whole"]
+
+
+def test_a_place_that_fails_for_ranges_alone_gives_the_whole(tmp_path, fetched, monkeypatch):
+    path = written(tmp_path)
+
+    def refuse(*given, **more):
+        raise OSError("416 Range Not Satisfiable")
+
+    monkeypatch.setattr(transfers, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", refuse)
+    np.testing.assert_array_equal(decode(ADDRESS, 3.0, 4.0)[0], decode(path, 3.0, 4.0)[0])
+    assert fetched == [(0, ranges.HEAD), "whole"]
 
 
 @pytest.mark.parametrize("span", [(SECONDS - 1.0, SECONDS + 1.0), (SECONDS + 1.0, SECONDS + 2.0)])

@@ -1,7 +1,10 @@
 """A saved model under recording conditions, through the command line; and the scores, against closed forms."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -361,3 +364,35 @@ def test_recordings_that_are_given_twice_count_once(model_file, demo_rows):
     twice, _ = stress_model(load_model(model_file), pd.concat([rows, rows]), ["gain-minus-12-db"])
     assert (once.clean, once.conditions) == (twice.clean, twice.conditions)
     assert [entry["reason"].endswith("given more than once, and used once") for entry in twice.quarantine] == [True] * 8
+
+
+SCRIPT = """
+import sys
+from fusionser import PipelineSpec, fit
+from fusionser.corpora import list_rows
+from fusionser.evaluation.stress import stress_model
+from fusionser.features import ZeroCrossingRate
+from fusionser.registry import BLOCKS
+
+class Crossings(ZeroCrossingRate):
+    kind = "crossings"
+
+if __name__ == "__main__":
+    BLOCKS.register("crossings", Crossings)
+    spec = PipelineSpec(features={"blocks": ["rms", "crossings"]})
+    model = fit(sys.argv[1], corpus="demo", spec=spec, protocol=None)
+    rows = list_rows(sys.argv[1], "demo").rows
+    for jobs in (1, 2):
+        print(jobs, stress_model(model, rows, ["white-noise-5-db"], limit=8, n_jobs=jobs)[0].clips)
+"""
+
+
+def test_a_model_with_a_block_of_a_script_is_told_where_it_cannot_go(demo_folder, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    env = {**os.environ, "LOKY_MAX_CPU_COUNT": "2"}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py", demo_folder], capture_output=True, text=True, env=env, check=False
+    )
+    assert done.stdout.split() == ["1", "8"] and done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "crossings" in last and "memory" not in last, last

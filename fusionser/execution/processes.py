@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import joblib
@@ -16,6 +16,7 @@ from joblib.parallel import LokyBackend, get_active_backend
 from fusionser.execution.base import Executor, Lost
 from fusionser.execution.one_core import one_core
 from fusionser.isolation import is_isolated, isolated_decoding
+from fusionser.shared_context import SharedContext, changed_environment
 
 __all__ = ["Processes", "end_with", "environment_of_processes"]
 
@@ -133,32 +134,19 @@ class _Begun:
             return END
 
 
-_environment_lock = threading.Lock()
-_earlier: list[dict[str, str | None]] = []
-"""What the variables were before; one entry for each thread that has them set."""
+def environment_of_processes() -> AbstractContextManager[None]:
+    """Return a context with the variables of `STARTED_WITH`, for processes that any thread starts meanwhile."""
+    return _ENVIRONMENT.held()
 
 
-@contextmanager
-def environment_of_processes() -> Iterator[None]:
-    """Set the variables of `STARTED_WITH` for processes that are started meanwhile, by any thread."""
-    with _environment_lock:
-        if not _earlier:
-            _earlier.append({name: os.environ.get(name) for name in STARTED_WITH})
-            for name, value in STARTED_WITH.items():
-                before = _earlier[0][name]
-                os.environ[name] = f"{before},{value}" if name == WARNINGS and before else value
-        else:
-            _earlier.append(_earlier[0])
-    try:
-        yield
-    finally:
-        with _environment_lock:
-            earlier = _earlier.pop()
-            for name, before in () if _earlier else earlier.items():
-                if before is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = before
+def _started_with() -> AbstractContextManager[None]:
+    asked = os.environ.get(WARNINGS)
+    return changed_environment(
+        {name: f"{asked},{value}" if name == WARNINGS and asked else value for name, value in STARTED_WITH.items()}
+    )
+
+
+_ENVIRONMENT = SharedContext(_started_with)
 
 
 def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:
