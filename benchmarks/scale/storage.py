@@ -93,8 +93,12 @@ class _Run:
     def objects(self) -> dict[str, bytes]:
         """Return the parts that are written, by name."""
         system = self.store.beside
-        found = system.find(f"{BUCKET}/{self.name}/{PARTS}")
-        return {Path(name).name: system.cat_file(name) for name in found}
+        return {Path(name).name: system.cat_file(name) for name in self.names()}
+
+    def names(self) -> list[str]:
+        """Return the names of the parts that are written; a run also writes, and removes, a trial."""
+        found = self.store.beside.find(f"{BUCKET}/{self.name}/{PARTS}")
+        return [name for name in found if name.endswith(".parquet")]
 
     def described(self) -> dict[str, Any]:
         """Return what the manifest says of the parts and recordings."""
@@ -104,18 +108,18 @@ class _Run:
 
 def _away(store: ObjectStore, name: str, seconds: float, entire: _Run, scratch: Path) -> dict[str, Any]:
     """Take the store away while a command runs, and repeat the command if it did not succeed."""
-    run, wanted = _Run(store, name, scratch), max(1, int(SHARE * len(entire.objects())))
+    run, wanted = _Run(store, name, scratch), max(1, int(SHARE * len(entire.names())))
 
     def take_away() -> None:
         until = time.monotonic() + SECONDS
-        while len(run.objects()) < wanted and time.monotonic() < until:
+        while len(run.names()) < wanted and time.monotonic() < until:
             time.sleep(0.1)
         store.close()
         time.sleep(seconds)
         store.open()
 
     status, _, messages = run.end(take_away)
-    found = len(run.objects())
+    found = len(run.names())
     if status:
         again, _, told = run.end()
         if again:
@@ -126,7 +130,7 @@ def _away(store: ObjectStore, name: str, seconds: float, entire: _Run, scratch: 
         "printed": public_text(messages.strip().splitlines()[-1]) if messages.strip() else "",
         "repeated": bool(status),
         "parts_then": found,
-        "parts": len(entire.objects()),
+        "parts": len(entire.names()),
         "same": run.objects() == entire.objects() and run.described() == entire.described(),
     }
 
