@@ -35,6 +35,9 @@ class Recordings(Group):
     known_durations: bool = option(
         "The rows come from a table with the column 'end', so that no header is read first.", False, "--known-durations"
     )
+    dataset: bool = option(
+        "The features go to a dataset of many parts, whose jobs list the recordings and write.", False, "--dataset"
+    )
 
 
 class Place(Group):
@@ -190,6 +193,7 @@ def _case(asked: Asked, count: int, rates: Any) -> tuple[Any, Any, Any]:
         preset=given.preset or DEFAULT_PRESET,
         clip_bytes=given.clip_bytes,
         known_durations=given.known_durations,
+        dataset=given.dataset,
     )
     least = shards_within(place.memory * GIBIBYTE, work, rates)
     machines = Machines(

@@ -141,6 +141,13 @@ def _streamed(places: list[Any], config: Any, given: Input) -> Any:
     from fusionser.pipeline.streamed import prepare_streamed
     from fusionser.reporting.words import stamp_texts
 
+    for place in places:
+        if not place.path.exists():
+            raise SettingsError(f"{place.path}: no such file; --stream reads features files")
+        if read_settings(place.path) is None:
+            raise SettingsError(
+                f"--stream reads features files, but {place.path} is none; write one with 'fusionser extract'"
+            )
     refused = {
         "--corpus": given.corpus,
         "--map": given.columns,
@@ -150,13 +157,6 @@ def _streamed(places: list[Any], config: Any, given: Input) -> Any:
     }
     for option in (name for name, value in refused.items() if value):
         raise SettingsError(f"{option} has no effect with --stream, which reads features files alone; leave it out")
-    for place in places:
-        if not place.path.exists():
-            raise SettingsError(f"{place.path}: no such file; --stream reads features files")
-        if read_settings(place.path) is None:
-            raise SettingsError(
-                f"--stream reads features files, but {place.path} is none; write one with 'fusionser extract'"
-            )
     with step_bar("rows"):
         prepared = prepare_streamed(
             FeatureFiles([place.path for place in places]),

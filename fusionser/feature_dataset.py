@@ -187,9 +187,7 @@ class FeatureDataset:
                         if len(batch):
                             yield batch.to_pandas()
             except (OSError, pyarrow.ArrowException) as error:
-                raise RowsError(
-                    f"{redacted(place)}: this part cannot be read ({' '.join(str(error).split())[:200]}); {REMEDY}"
-                ) from error
+                raise RowsError(f"{redacted(place)}: this part {_reason(error)}; {REMEDY}") from error
 
     def _compare(self, place: str, part: Part, opened: pyarrow.dataset.Dataset) -> None:
         """Raise `RowsError` if a part is not what the manifest says."""
@@ -206,6 +204,14 @@ class FeatureDataset:
         if not tables:
             return pd.DataFrame(columns=self.columns if columns is None else list(columns))
         return pd.concat(tables, ignore_index=True)
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a part, without the words of the library that read it."""
+    if isinstance(error, FileNotFoundError):
+        return "is not there"
+    reason = getattr(error, "strerror", None)
+    return f"cannot be read ({reason})" if reason else "is damaged"
 
 
 def _condition(filters: Filters) -> Any:

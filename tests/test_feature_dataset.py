@@ -184,10 +184,15 @@ def test_a_lost_or_damaged_part_is_told_and_made_again(calls, tmp_path):
     extract(calls, out)
     before = contents(out)
     first, second, _ = sorted((out / "parts").iterdir())
+    kept = first.read_bytes()
     first.unlink()
-    second.write_bytes(second.read_bytes()[:100])
-    with pytest.raises(RowsError, match=r"this part cannot be read .*extract' again"):
+    with pytest.raises(RowsError, match=r"this part is not there; remove .*extract' again"):
         FeatureDataset.open(out).read()
+    first.write_bytes(kept)
+    second.write_bytes(second.read_bytes()[:100])
+    with pytest.raises(RowsError, match=r"this part is damaged; remove .*extract' again"):
+        FeatureDataset.open(out).read()
+    first.unlink()
     extract(calls, out)
     assert contents(out) == before
 
@@ -282,7 +287,7 @@ def test_damage_inside_a_part_is_told(calls, tmp_path):
     content = bytearray(part.read_bytes())
     content[200:260] = bytes(60)
     part.write_bytes(content)
-    with pytest.raises(RowsError, match=r"cannot be read .*remove it if it is there"):
+    with pytest.raises(RowsError, match=r"this part is damaged; remove it if it is there"):
         FeatureDataset.open(tmp_path / "set").read()
     part.unlink()
     extract(calls, tmp_path / "set")

@@ -43,7 +43,7 @@ ROUND = Rates.model_validate(
                 "bytes_per_row": 500,
             }
         },
-        "asking": {"listing": 0.001, "memory": 1000},
+        "asking": {"listing": 0.001, "naming": 0.00002, "memory": 1000},
         "cluster": NOTHING,
         "measured": {CLIPS: MADE, CLUSTER: MADE},
     }
@@ -75,6 +75,20 @@ def test_a_projection_of_round_numbers():
     # Two seconds of work are seven batches of 24 clips of eleven milliseconds.
     assert made.group == 7 * 24
     assert (made.limit, made.next_limit, made.useful_machines) == ("listing", "collecting", 11)
+
+
+def test_jobs_of_a_dataset_list_and_write():
+    made = project(replace(WORK, known_durations=False, dataset=True), MACHINES, Store(requests=1e6), ROUND)
+    assert made.listing.seconds == 0
+    assert loads(made) == pytest.approx(
+        {"workers": 605, "network": 20, "scheduler": 0, "scheduler-network": 0, "sending": 20, "requests": 1.002}
+    )
+    assert made.loads[0].parts == pytest.approx(
+        {"decoding": 250, "features": 300, "waiting": 0, "moving": 0, "listing": 50, "writing": 5}
+    )
+    assert (made.seconds, made.group) == (pytest.approx(605), 500)
+    known = project(replace(WORK, dataset=True), MACHINES, Store(), ROUND)
+    assert known.loads[0].parts["listing"] == 0
 
 
 def test_what_a_cluster_takes():

@@ -175,6 +175,23 @@ def test_a_store_that_asks_for_patience_gets_it(store, bucket, own_copies):
     assert duration_of("s3://calls/demo/synthetic_f1_angry_s1_01.wav") > 0
 
 
+def test_that_requests_are_repeated_is_said_once(caplog, monkeypatch):
+    monkeypatch.setattr(transfers, "_TOLD", set())
+    monkeypatch.setattr(transfers, "FIRST_WAIT", 0)
+    for name in ("a", "b"):
+        answers = iter([OSError("gone"), OSError("gone"), "there"])
+
+        def request(answers=answers):
+            answer = next(answers)
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        assert transfers._again(f"s3://key:secret@calls/{name}.wav", request) == "there"
+    (told,) = [record.getMessage() for record in caplog.records if record.name.startswith("fusionser")]
+    assert told == "note: a request to s3://***@calls/a.wav failed; it is repeated for a while"
+
+
 def test_half_an_object_is_read_again(store, bucket, own_copies, demo_folder):
     store.fault = halving(1)
     name = "synthetic_f1_angry_s1_02.wav"
@@ -242,7 +259,7 @@ def test_a_bucket_that_is_full_is_told_before_the_work(store, bucket, command):
     store.fault = answering("403 Forbidden", full, times=1000, method="PUT")
     answer = command("extract", "s3://calls/demo", "--corpus", "demo", "--out", "s3://calls/f.parquet", env=store.env)
     assert answer.status == 1
-    assert answer.messages.startswith("error: cannot write s3://calls/f.parquet: ")
+    assert answer.messages.splitlines()[-1].startswith("error: cannot write s3://calls/f.parquet: ")
     assert ("GET", "/calls/demo/synthetic_f1_angry_s1_01.wav") not in store.requests
 
 

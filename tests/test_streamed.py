@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,8 +93,8 @@ def test_a_dataset_of_ones_own_is_read_in_parts(features):
     assert all("__" in name for names in dataset.read[1:] for name in names)
 
 
-def test_files_are_one_dataset(features):
-    both = FeatureFiles([features, features])
+def test_files_are_one_dataset(features, tmp_path):
+    both = FeatureFiles([features, shutil.copy(features, tmp_path / "second.parquet")])
     table = pd.read_parquet(features)
     assert both.rows == 2 * len(table)
     found = pd.concat(both.parts(["speaker", "mfcc__00_mean"]), ignore_index=True)
@@ -172,6 +173,8 @@ def test_what_the_command_line_cannot_stream(command, features, demo_folder, tmp
     for arguments, message in (
         ([features], "does not work with --classifier svm; those that learn from batches are linear-svm, xgboost"),
         ([demo_folder], "--stream reads features files, but"),
+        ([demo_folder, "--corpus", "folders"], "--stream reads features files, but"),
+        ([features, features], "given twice"),
         ([tmp_path / "nowhere.parquet"], "no such file; --stream reads features files"),
         ([features, "--channel", "left"], "--channel has no effect with --stream"),
         ([features, "--classifier", "xgboost", "--importance", "blocks"], "--importance shuffles columns"),

@@ -43,7 +43,7 @@ def measure(given: Given) -> dict[str, Any]:
         recordings=Recordings(kind="none", count=1, seconds=1, bytes_per_second=1),
         decoding=Decoding(per_clip=0, per_second=0),
         presets={},
-        asking=Asking(listing=0, memory=memory_of_a_row(parts["whole"]["figures"])),
+        asking=Asking(listing=0, naming=0, memory=memory_of_a_row(parts["whole"]["figures"])),
         cluster=ClusterRates(**cluster_rates(scheduler["figures"])),
         measured={CLUSTER: {**scheduler["provenance"], "cores": os.cpu_count()}},
     )
@@ -76,6 +76,8 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
     _draw(some, rates, folder / "plan.png")
     shown = [_projected(replace(some, clips=clips), 8, rates) for clips in TABLE]
     pictured = _projected(some, 8, rates)
+    jobs_write = replace(some, dataset=True, known_durations=False)
+    of_dataset = [_projected(replace(jobs_write, clips=clips), 8, rates) for clips in TABLE]
     recordings = rates.recordings
     return [
         "## Rates",
@@ -97,6 +99,9 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
         f"{pictured.useful_machines} machines, the longest is {NAMES[pictured.next_limit]}](plan.png)",
         "The same machines and other numbers of clips:",
         markdown_table(PROJECTION_COLUMNS, [projection_row(one, None) for one in shown], numbers=0),
+        "With a dataset of features, whose jobs list the recordings and write the parts, and without durations in a "
+        "table:",
+        markdown_table(PROJECTION_COLUMNS, [projection_row(one, None) for one in of_dataset], numbers=0),
     ]
 
 
@@ -111,6 +116,7 @@ def _rates_table(rates: Rates) -> str:
     rows = [["decoding", _milliseconds(rates.decoding.per_clip), _milliseconds(rates.decoding.per_second), "-"]]
     rows += [[name, *map(_milliseconds, values)] for name, values in presets.items()]
     rows += [["listing", _milliseconds(rates.asking.listing), "-", "-"]]
+    rows += [["naming, for a dataset", _milliseconds(rates.asking.naming), "-", "-"]]
     return markdown_table(
         ["", "ms for a clip", "ms more for a second of audio", "collecting and writing, ms for a clip"], rows
     )

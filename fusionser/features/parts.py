@@ -11,7 +11,7 @@ import pyarrow.parquet
 from fusionser.errors import RowsError
 from fusionser.feature_dataset import FeatureDataset, is_feature_dataset
 from fusionser.legacy import current_column
-from fusionser.storage import input_place
+from fusionser.storage import called, input_place
 
 __all__ = ["FeatureFiles", "FeatureParts"]
 
@@ -54,7 +54,7 @@ class FeatureFiles:
     Raises
     ------
     RowsError
-        If a file cannot be read.
+        If a file cannot be read, or is given twice.
 
     Examples
     --------
@@ -65,6 +65,9 @@ class FeatureFiles:
 
     def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
         self.paths = [input_place(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+        for place, path in enumerate(self.paths):
+            if any(path.absolute() == earlier.absolute() for earlier in self.paths[:place]):
+                raise RowsError(f"{called(path)}: given twice, so that each of its rows would be; give it once")
         sizes = [_size_and_columns(path) for path in self.paths]
         self.rows: int = sum(rows for rows, _ in sizes)
         self.columns: list[str] = list(dict.fromkeys(current_column(name) for _, names in sizes for name in names))

@@ -16,6 +16,7 @@ from fusionser.features import LearnedBlock
 from fusionser.features.clip_batch import Row
 from fusionser.opening import opened
 from fusionser.pipeline import PipelineSpec, build_features
+from fusionser.pipeline.dataset_plan import planned
 from fusionser.planning.rates import CLIPS, Asking, Decoding, PresetRates, Rates, Recordings
 from fusionser.planning.timing import Line, Measured, collected, measured
 from fusionser.registry import PRESETS
@@ -86,7 +87,7 @@ def measure_rates(
     SettingsError
         If none of the files is a recording that can be used.
     """
-    rows, listing = _listed(files)
+    rows, listing, naming = _listed(files)
     names = measurable_presets() if presets is None else list(presets)
     found: dict[str, Measured] = {}
     rates: dict[str, PresetRates] = {}
@@ -104,14 +105,14 @@ def measure_rates(
         recordings=_recordings(rows),
         decoding=_mean([one.decoding for one in found.values()]),
         presets=rates,
-        asking=Asking(listing=listing, memory=base.asking.memory),
+        asking=Asking(listing=listing, naming=naming, memory=base.asking.memory),
         cluster=base.cluster,
         measured={**base.measured, CLIPS: {**provenance(), "cores": os.cpu_count()}},
     )
 
 
-def _listed(files: Sequence[Path]) -> tuple[list[Row], float]:
-    """Return rows of some of the files, spread over all of them, and the seconds to list one."""
+def _listed(files: Sequence[Path]) -> tuple[list[Row], float, float]:
+    """Return rows of some of the files, spread over all of them, and the seconds to list and to name one."""
     if not files:
         raise SettingsError("there are no recordings to measure; give a folder with some")
     step = max(1, len(files) // MOST_FILES)
@@ -126,7 +127,9 @@ def _listed(files: Sequence[Path]) -> tuple[list[Row], float]:
     if short.empty:
         raise SettingsError(f"all {len(listing.rows)} recordings are longer than {LONGEST_SECONDS:g} s")
     rows: list[Row] = [{str(key): value for key, value in row.items()} for row in short.to_dict("records")]
-    return rows, taken
+    began = time.process_time()
+    planned(short, {}, "")
+    return rows, taken, (time.process_time() - began) / len(short)
 
 
 def _recordings(rows: Sequence[Row]) -> Recordings:

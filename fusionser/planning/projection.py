@@ -11,6 +11,7 @@ from fusionser.checks import check_range, check_truth, check_whole
 from fusionser.execution.grouping import MOST_TASKS, SECONDS
 from fusionser.features.extraction import BATCH
 from fusionser.names import DEFAULT_PRESET
+from fusionser.pipeline.dataset_plan import ROWS_OF_A_PART
 from fusionser.planning.rates import Rates
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "REQUESTS",
     "SCHEDULER",
     "SCHEDULER_NETWORK",
+    "SENDING",
     "STORE_BANDWIDTH",
     "WAITING",
     "WORKERS",
+    "WRITING",
     "Load",
     "Machines",
     "Projection",
@@ -36,8 +39,9 @@ __all__ = [
 
 LISTING = "listing"
 WORKERS, DECODING, FEATURES, WAITING, MOVING = "workers", "decoding", "features", "waiting", "moving"
+WRITING = "writing"
 NETWORK, STORE_BANDWIDTH, REQUESTS = "network", "store-bandwidth", "requests"
-SCHEDULER, SCHEDULER_NETWORK, COLLECTING = "scheduler", "scheduler-network", "collecting"
+SCHEDULER, SCHEDULER_NETWORK, COLLECTING, SENDING = "scheduler", "scheduler-network", "collecting", "sending"
 
 MOST_CLIPS, MOST_SECONDS, MOST_MACHINES, MOST_CORES, MOST_RATE = 10**13, 900.0, 10**6, 4096, 1e15
 
@@ -61,6 +65,9 @@ class Work:
         Size of its file; by default as that of the recordings that were measured.
     known_durations : bool, default=False
         Whether the rows come from a table with the column ``end``, so that no header is read first.
+    dataset : bool, default=False
+        Whether the features go to a dataset, whose jobs list the recordings and write the parts themselves, instead of
+        to a file, which the command writes.
 
     Raises
     ------
@@ -73,6 +80,7 @@ class Work:
     preset: str = DEFAULT_PRESET
     clip_bytes: float | None = None
     known_durations: bool = False
+    dataset: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -82,6 +90,7 @@ class Work:
         if self.clip_bytes is not None:
             check_range("clip_bytes", self.clip_bytes, 1, MOST_RATE)
         check_truth("known_durations", self.known_durations)
+        check_truth("dataset", self.dataset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,24 +281,32 @@ def project(work: Work, machines: Machines, store: Store, rates: Rates) -> Proje
         FEATURES: preset.per_clip + preset.per_second * work.seconds,
         WAITING: store.latency,
     }
-    group = _group(sum(computing.values()))
+    if work.dataset:
+        computing |= {LISTING: 0.0 if work.known_durations else rates.asking.listing, WRITING: preset.collecting}
+    group = ROWS_OF_A_PART if work.dataset else _group(sum(computing.values()))
     computing[MOVING] = cluster.worker_per_row + cluster.worker_per_group / group
     cores, shards = machines.machines * machines.cores, machines.shards
     parts = {name: clips * seconds / cores for name, seconds in computing.items()}
-    answer = cluster.answer_bytes + NUMBER_BYTES * preset.columns
     arriving = clip_bytes + cluster.task_bytes
-    collecting = preset.collecting + cluster.asking_per_row + cluster.asking_per_group / group
+    sending = cluster.asking_per_row + cluster.asking_per_group / group
+    if work.dataset:
+        # The answer of a job has nothing for each row.
+        answer, command = 0.0, Load(SENDING, clips * (rates.asking.naming + sending) / shards, "shards")
+    else:
+        answer = cluster.answer_bytes + NUMBER_BYTES * preset.columns
+        command = Load(COLLECTING, clips * (preset.collecting + sending) / shards, "shards")
     loads = [
         Load(WORKERS, sum(parts.values()), "machines", parts),
         Load(NETWORK, clips * arriving / (machines.machines * machines.bandwidth), "machines"),
         Load(SCHEDULER, clips * (cluster.scheduler_per_row + cluster.scheduler_per_group / group) / shards, "shards"),
         Load(SCHEDULER_NETWORK, clips * (cluster.task_bytes + answer) / (shards * machines.bandwidth), "shards"),
-        Load(COLLECTING, clips * collecting / shards, "shards"),
+        command,
     ]
     if store.bandwidth is not None:
         loads.append(Load(STORE_BANDWIDTH, clips * clip_bytes / store.bandwidth, "nothing"))
     if store.requests is not None:
-        loads.append(Load(REQUESTS, clips / store.requests, "nothing"))
+        requests = clips * (1 + 1 / ROWS_OF_A_PART) if work.dataset else clips
+        loads.append(Load(REQUESTS, requests / store.requests, "nothing"))
     return Projection(
         work=work,
         machines=machines,
@@ -309,8 +326,8 @@ def _group(seconds: float) -> int:
 
 
 def _listing(work: Work, machines: Machines, store: Store, rates: Rates) -> Load:
-    """Return the time in which the durations are read, one after the other."""
-    if work.known_durations:
+    """Return the time in which the command reads the durations, one after the other."""
+    if work.known_durations or work.dataset:
         return Load(LISTING, 0.0, "shards")
     alone = work.clips * (rates.asking.listing + store.latency) / machines.shards
     by_store = 0.0 if store.requests is None else work.clips / store.requests

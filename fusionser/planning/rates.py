@@ -87,11 +87,14 @@ class Asking(Record):
     ----------
     listing : float
         Seconds to read the header of a recording.
+    naming : float
+        Seconds to put a row into a part of a dataset, whose name is a hash of its rows.
     memory : float
         Bytes of a row in memory.
     """
 
     listing: Amount
+    naming: Amount
     memory: Amount
 
 

@@ -14,9 +14,11 @@ from fusionser.planning.projection import (
     REQUESTS,
     SCHEDULER,
     SCHEDULER_NETWORK,
+    SENDING,
     STORE_BANDWIDTH,
     WAITING,
     WORKERS,
+    WRITING,
 )
 from fusionser.planning.rates import CLIPS, CLUSTER
 from fusionser.reporting.words import counted
@@ -44,30 +46,35 @@ NAMES: Mapping[str, str] = {
     FEATURES: "features",
     WAITING: "waiting for the store",
     MOVING: "moving rows",
+    WRITING: "writing parts",
     NETWORK: "network of the machines",
     STORE_BANDWIDTH: "bandwidth of the store",
     REQUESTS: "requests to the store",
     SCHEDULER: "scheduler",
     SCHEDULER_NETWORK: "network of the scheduler",
     COLLECTING: "collecting and writing",
+    SENDING: "naming and sending",
 }
 """What takes time, in the words of docs/scale.md."""
 
 SHARDS = "several commands at once, each for a shard of the rows, with a scheduler of its own (--shards)"
 
 REMEDIES: Mapping[str, str] = {
-    LISTING: f"a table with the durations in a column 'end' (--known-durations), or {SHARDS}",
+    LISTING: f"a dataset of features, whose jobs list (--dataset), a table with the durations in a column 'end' "
+    f"(--known-durations), or {SHARDS}",
     DECODING: "more machines, or recordings that take less to decode: WAV, or a lower sampling rate",
     FEATURES: "more machines, or a preset that computes less",
     WAITING: "more workers than cores on each machine, or fewer and larger files, of which rows name parts by 'start' "
     "and 'end'",
     MOVING: "more machines, or longer clips",
+    WRITING: "more machines, or a preset that has fewer columns",
     NETWORK: "more machines, or recordings in a format that takes fewer bytes",
     STORE_BANDWIDTH: "recordings in a format that takes fewer bytes, or copies of them on the machines",
     REQUESTS: "fewer and larger files, of which rows name parts by 'start' and 'end'",
     SCHEDULER: f"{SHARDS}, or larger groups of tasks",
     SCHEDULER_NETWORK: SHARDS,
-    COLLECTING: SHARDS,
+    COLLECTING: f"a dataset of features, whose jobs write (--dataset), or {SHARDS}",
+    SENDING: SHARDS,
 }
 """What makes a limit matter less."""
 
@@ -150,7 +157,7 @@ def described(projection: Projection, price: float | None) -> list[tuple[str, st
     """
     loads = sorted(projection.loads, key=lambda load: -load.seconds)
     rows = [("time", duration(projection.seconds))]
-    if not projection.work.known_durations:
+    if projection.listing.seconds:
         rows.append(("  first, the listing", duration(projection.listing.seconds)))
     for load in loads:
         rows.append((f"  {NAMES[load.name]}", duration(load.seconds)))

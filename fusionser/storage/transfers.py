@@ -1,5 +1,6 @@
 """Objects read from and written to the places that addresses stand for, again where a request fails."""
 
+import logging
 import os
 import tempfile
 import time
@@ -56,6 +57,11 @@ PROBE = ".fusionser-can-write"
 _LISTED: dict[str, "State"] = {}
 """What was last said of objects, so that a list of a million is not followed by a million questions."""
 
+_TOLD: set[str] = set()
+"""Places of which it was said that they do not answer."""
+
+LOG = logging.getLogger(__name__)
+
 
 class State(NamedTuple):
     """What a place says of an object: its size in bytes, and a mark that changes with its content."""
@@ -76,9 +82,18 @@ def _again(address: str, request: Callable[[], T]) -> T:
         except StorageError:
             if call == CALLS - 1:
                 raise
+            _tell(address)
             time.sleep(wait)
             wait *= 4
     raise AssertionError("the last call returns or raises")
+
+
+def _tell(address: str) -> None:
+    """Say once of each place that a request to it is made again, since that can take half a minute."""
+    place = redacted(address).partition("://")[2].partition("/")[0]
+    if place not in _TOLD:
+        _TOLD.add(place)
+        LOG.warning("note: a request to %s failed; it is repeated for a while", redacted(address))
 
 
 def _state(information: dict[str, Any]) -> State:
