@@ -32,6 +32,7 @@ from fusionser.decoding import decode
 from fusionser.files import write_text
 from fusionser.registry import TABLE_FORMATS
 from fusionser.reporting.tables.table import Column, Row, Table
+from fusionser.reporting.web_page import write_pages
 from fusionser.results import provenance
 from fusionser.samples import Waveform
 
@@ -234,7 +235,7 @@ def main() -> None:
         made = {**figures, "provenance": {**provenance(), "command": "python -m benchmarks.audit"}}
         write_text(stored, json.dumps(made, indent=1, allow_nan=False) + "\n")
     text = page(json.loads(stored.read_text(encoding="utf-8")))
-    write_text(given.out / "report.md", text)
+    write_pages(given.out, text)
     print(text)
 
 

@@ -25,6 +25,7 @@ from fusionser.files import write_text
 from fusionser.jobs import fit
 from fusionser.model import Model, OnnxModel, load_onnx
 from fusionser.registry import CLASSIFIERS, NETWORKS
+from fusionser.reporting.web_page import write_pages
 from fusionser.results import provenance
 from fusionser.spec import PipelineSpec
 
@@ -136,7 +137,7 @@ def write_page(folder: Path) -> Path:
     commits = ", ".join(sorted({one["provenance"]["commit"] for one in found}))
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     text.append(f"\n`{COMMAND}`; commit {commits}; {made['machine']}; {made['date']}; {versions}.")
-    return write_text(folder / "report.md", "\n".join(text) + "\n")
+    return write_pages(folder, "\n".join(text) + "\n")
 
 
 def _line(one: dict[str, Any]) -> str:

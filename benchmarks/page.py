@@ -1,13 +1,16 @@
 """The page of all figures."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bounds import bounds
 from benchmarks.pictures import draw_growth
+from fusionser.reporting.web_page import write_pages
 
-HEAD = """# Speed
+HEAD = """
+## What was measured
 
 `make bench` measures all of this anew. A time a clip is the median of processor time on one core; contestants take
 turns, clip by clip, so a ratio compares like with like. The clips are RAVDESS's, 48 kHz, 2.5 s of them from 0.6 s on
@@ -19,7 +22,7 @@ decode the file, resample, one real transform, the products with the mel and chr
 def write_page(folder: Path) -> Path:
     """Write report.md from the figures that are kept."""
     parts = [json.loads(file.read_text()) for file in sorted((folder / "figures").glob("*.json"))]
-    text = [HEAD]
+    text = ["# Speed\n", _answer([figure for part in parts for figure in part["figures"]]), HEAD]
     for part in parts:
         made = part["provenance"]
         text.append(f"## {part['part'].capitalize()}\n\n| | measured | asked | met |\n|---|---|---|---|")
@@ -34,9 +37,18 @@ def write_page(folder: Path) -> Path:
     if reasons:
         text.append("## What bounds the targets that were missed\n")
         text += [f"- {one}" for one in reasons]
-    page = folder / "report.md"
-    page.write_text("\n".join(text) + "\n")
-    return page
+    return write_pages(folder, "\n".join(text) + "\n")
+
+
+def _answer(figures: Sequence[dict[str, Any]]) -> str:
+    """Return how many targets are met, and which are missed."""
+    asked = [one for one in figures if one["met"] is not None]
+    missed = [
+        f"{one['what']} ({one['value']:g}, asked {'at most' if one['at_most'] else 'at least'} {one['asked']:g})"
+        for one in asked
+        if not one["met"]
+    ]
+    return f"{len(asked) - len(missed)} of {len(asked)} targets are met. Missed: {'; '.join(missed) or 'none'}."
 
 
 def _row(one: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ import websockets
 from fusionser.corpora.demo import MANNERS
 from fusionser.files import write_text
 from fusionser.page import example
+from fusionser.reporting.web_page import write_pages
 from fusionser.results import provenance
 
 COMMAND = "python -m benchmarks.serving"
@@ -222,7 +223,7 @@ one. After SIGTERM it ended in {figures["stop_seconds"]:.1f} s.
 
 `{COMMAND} {given}`; commit {made["commit"]}; {made["date"]}.
 """
-    return write_text(folder / "report.md", text)
+    return write_pages(folder, text)
 
 
 def main() -> None:

@@ -153,8 +153,14 @@ def spoken(update: Callable[..., None]) -> Callable[..., None]:
 
 
 def write_report_place(page: Path, formats: Any) -> None:
-    """Print where a report is, and where its tables are, if they are files, too."""
-    write(f"report: {page}")
+    """Print where a report is, whether it has recordings in it, and where its tables are, if they are files, too."""
+    from fusionser.reporting.misheard import heard_in
+
+    web = page.with_suffix(".html")
+    write(f"report: {web}")
+    if heard := heard_in(web):
+        them, were = ("it", "was") if heard == 1 else ("them", "were")
+        say(f"note: it contains {recordings(heard)} that {were} misheard; --players 0 leaves {them} out")
     if formats.tables:
         from fusionser.reporting.formats import TABLES
 

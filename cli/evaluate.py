@@ -21,7 +21,16 @@ class Asked(Experiment):
 
     importance: str | None = option(IMPORTANCE_HELP, panel="Options")
     out: Path | None = option(
-        "Folder for report.md, result.json, predictions.csv and pictures.", panel="Options", callback=check_out_folder
+        "Folder for the report (report.html, report.md), result.json, predictions.csv and pictures.",
+        panel="Options",
+        callback=check_out_folder,
+    )
+    players: int = option(
+        "With --out: misheard recordings that report.html contains, to be heard, if they are at hand; 0 for none.",
+        5,
+        panel="Options",
+        min=0,
+        max=50,
     )
     formats: ReportFormats
     stream: bool = option(STREAM_HELP, False, "--stream", panel="Run")
@@ -52,7 +61,7 @@ def evaluate(places: Places, asked: Asked) -> None:
     if asked.out is not None:
         from fusionser.reporting.page import write_report
 
-        page = write_report(result, evaluation, asked.out, formats)
+        page = write_report(result, evaluation, asked.out, formats, heard=asked.players)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
     else:

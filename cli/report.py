@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .ablate import write_pages
-from .console import write
+from .console import counted, write
 from .options import ReportFormats
 from .reproduce import corpora_here, write_page
 from .study import study_text
@@ -75,7 +75,7 @@ def _audit(folder: Path, formats: Any) -> str:
     if formats.figures:
         raise SettingsError("an audit has no figures; leave out --figures")
     result = read_audit(folder / RESULT)
-    return f"{write_pages(result, folder, formats=formats)}: {len(result.between)} comparisons of sides"
+    return f"{write_pages(result, folder, formats=formats)}: {counted(len(result.between), 'comparison')} of sides"
 
 
 def _over_time(folder: Path, formats: Any) -> str:

@@ -481,7 +481,13 @@ def test_the_commands_from_a_table_to_numbers(command, voices, tmp_path):
     done = command("evaluate", *given, "--protocol", "speaker-kfold", "--folds", 4, "--out", out)
     assert "reached a mean CCC of" in done.output
     assert "The naive answer, the mean of the training rows, has a CCC of 0." in done.output
-    assert {path.name for path in out.iterdir()} == {"report.md", "result.json", "predictions.csv", "predictions.png"}
+    assert {path.name for path in out.iterdir()} == {
+        "report.html",
+        "report.md",
+        "result.json",
+        "predictions.csv",
+        "predictions.png",
+    }
     page = (out / "report.md").read_text()
     assert "nan" not in page.lower()
     (out / "report.md").unlink()

@@ -145,7 +145,7 @@ def test_a_study_of_networks_shows_how_they_learned(command, demo_folder, tmp_pa
     }
     assert all(set(table["network"]) == {"conv1d"} and table["epoch"].max() == 2 for table in curves.values())
     html = (tmp_path / "report.html").read_text()
-    assert html.count("<figure>") == 3
+    assert html.count('<svg class="curve"') == 3
     lines = re.findall(r'<polyline class="training_loss" points="([^"]+)"/>', html)
     # From the left edge to the right, and none above the largest loss.
     points = [[tuple(map(float, point.split(","))) for point in line.split()] for line in lines]

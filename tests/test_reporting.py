@@ -10,7 +10,7 @@ from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
-from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure, study_figure
+from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure, study_figures
 from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
 from fusionser.reporting.words import one_sided
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
@@ -30,6 +30,7 @@ def test_a_report_is_a_page_its_numbers_and_its_pictures(evaluated, tmp_path):
     result, found = evaluated[0]
     page = write_report(result, found, tmp_path).read_text()
     assert {path.name for path in tmp_path.iterdir()} == {
+        "report.html",
         "report.md",
         "result.json",
         "predictions.csv",
@@ -88,7 +89,7 @@ def test_a_picture_tells_the_two_directions_of_a_pair_apart(evaluated):
         under("cross-corpus", test=["emodb"], train=["tess"]),
         under("leave-one-corpus-out"),
     ]
-    (axes,) = study_figure(crossed).axes
+    (axes,) = study_figures(crossed)[0].axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "fusionnet, svm (tess, ravdess -> emodb)",
         "fusionnet, svm (emodb -> tess, ravdess)",
@@ -100,7 +101,7 @@ def test_a_picture_tells_the_two_directions_of_a_pair_apart(evaluated):
 def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):
     results = [result for result, _ in evaluated]
     page = study_page(TEXT, results)
-    assert page.count("\n## demo, ") == 3
+    assert page.count("\n## Demo corpus, ") == 3
     gap = 100 * (results[2].pooled.uar - results[0].pooled.uar)
     assert (
         f"{100 * results[0].pooled.uar:.1f} (speaker-kfold) | {100 * results[2].pooled.uar:.1f} | {gap:+.1f} |" in page

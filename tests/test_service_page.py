@@ -1,17 +1,14 @@
 """The page of a service, in a real Chromium with a microphone that plays a file."""
 
-import shutil
-
 import numpy as np
 import pytest
 import soundfile
+from browser import browsers
 from running_server import Server
 
 from fusionser.model import load_model
 from fusionser.reporting.timeline import COLOURS
 from fusionser.timeline import predict_timeline
-
-NEEDED = "no Chromium on this machine; the pages are not tried in a browser"
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +27,13 @@ def server(saved):
     started.stop()
 
 
-@pytest.fixture(scope="module")
-def browsers(talk):
+@pytest.fixture(scope="module", name="browsers")
+def with_and_without_microphone(talk):
     """Start Chromium, with or without the right to the microphone."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip(NEEDED)
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        plain = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--use-fake-device-for-media-stream"]
-        heard = [*plain, "--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={talk}"]
-        started = {
-            name: running.chromium.launch(executable_path=program, args=args)
-            for name, args in (("heard", heard), ("denied", plain))
-        }
-        yield started
-        for browser in started.values():
-            browser.close()
+    plain = ["--autoplay-policy=no-user-gesture-required", "--use-fake-device-for-media-stream"]
+    heard = [*plain, "--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={talk}"]
+    with browsers(heard, plain) as (one, other):
+        yield {"heard": one, "denied": other}
 
 
 def opened(browser, server, **options):

@@ -1,12 +1,12 @@
 """The page of a time line, in a real Chromium: what it shows, where it goes when asked, and that it needs no more."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from browser import browsers
 
 from fusionser.model import load_model
 from fusionser.reporting.timeline import COLOURS, write_timeline
@@ -14,22 +14,11 @@ from fusionser.timeline import predict_timeline
 from fusionser.timeline.segments import summary_of
 from fusionser.timeline.sketch import Sketch
 
-NEEDED = "no Chromium on this machine; the pages are not tried in a browser"
-
 
 @pytest.fixture(scope="module")
 def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip(NEEDED)
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        # Chromium's own sandbox is not there for the superuser, who runs tests in containers.
-        started = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
+    with browsers(["--autoplay-policy=no-user-gesture-required"]) as (started,):
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

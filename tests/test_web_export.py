@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from browser import browsers
 
 from fusionser.decoding import decode
 from fusionser.errors import ExportError
@@ -24,8 +25,6 @@ from fusionser.model import load_model
 from fusionser.spec import PipelineSpec
 from fusionser.timeline import predict_timeline
 from fusionser.timeline.speech import speech_frames
-
-NEEDED = "no Chromium on this machine; the pages are not tried in a browser"
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +79,9 @@ def talk(demo_rows, tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser_page(talk):
     """Open a page in a browser with a microphone that plays a recording."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip(NEEDED)
-    playwright = pytest.importorskip("playwright.sync_api")
     microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox", *microphone, f"--use-file-for-fake-audio-capture={talk}"]
-        )
+    with browsers([*microphone, f"--use-file-for-fake-audio-capture={talk}"]) as (browser,):
         yield functools.partial(_opened, browser)
-        browser.close()
 
 
 def _opened(browser, address):

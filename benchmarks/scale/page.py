@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusionser.files import write_text
+from fusionser.reporting.web_page import write_pages
 
 __all__ = ["write_page"]
 
@@ -31,4 +31,4 @@ def write_page(folder: Path, parts: Sequence[str]) -> Path:
             f"`{made['command']}`, {content['seconds']:g} s; {made['processor'] or made['machine']}; commit "
             f"{made['commit']}; {made['date']}; {versions}."
         )
-    return write_text(folder / "report.md", "\n\n".join(text) + "\n")
+    return write_pages(folder, "\n\n".join(text) + "\n")

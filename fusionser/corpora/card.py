@@ -1,5 +1,6 @@
 """The card of a corpus: its description as data, apart from the code that parses its file names."""
 
+import re
 import tomllib
 from functools import lru_cache
 from importlib import resources
@@ -61,6 +62,18 @@ class Card(Record):
     counts: Counts
     labels: dict[str, str]
     protocol: Defaults = Defaults()
+
+    @property
+    def short_title(self) -> str:
+        """The name that people call it by: what the title has in brackets, or its beginning.
+
+        Examples
+        --------
+        >>> read_card("emodb").short_title, read_card("ravdess").short_title, read_card("super-set").short_title
+        ('EMO-DB', 'RAVDESS speech', 'SER Super Set')
+        """
+        bracketed = re.search(r"\(([^()]+)\)$", self.title)
+        return bracketed[1] if bracketed else self.title.partition(":")[0].replace(",", "")
 
 
 @lru_cache(maxsize=32)

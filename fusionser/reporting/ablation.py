@@ -23,13 +23,13 @@ from fusionser.reporting.page import PageText, render
 from fusionser.reporting.scores import p_value
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
 from fusionser.reporting.tables.ablation import ablation_tables, importance_tables
-from fusionser.reporting.words import change, design_notes, ends, one_sided, result_stamps, where_asked
+from fusionser.reporting.words import change, corpora_text, design_notes, ends, one_sided, result_stamps, where_asked
 from fusionser.results import Result
 from fusionser.splits import AddedCorpora
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import NONE, Factorial
 
-__all__ = ["AblationText", "page_values", "summary", "write_ablation"]
+__all__ = ["AblationText", "answer", "page_values", "summary", "write_ablation"]
 
 SIGNIFICANT = 0.05
 MARKS = {"UAR": ("o", COLORS[0]), "WAR": ("s", COLORS[2])}
@@ -47,6 +47,56 @@ def summary(design: Design, effects: Sequence[Effect], results: Sequence[Result]
     if isinstance(design, Factorial):
         return _factorial_summary(design, effects, spread)
     return _plain_summary(design, effects, results, spread)
+
+
+def answer(design: Design, effects: Sequence[Effect]) -> list[str]:
+    """Return in plain sentences what changed the UAR, and what did not.
+
+    Changes that are not significant count as none.
+    """
+    if not effects:
+        return ["No contrast can be estimated yet: the evaluations that it needs have not been run."]
+    named = _alone(design, effects)
+    sure = sorted((one for one in named if one[0].corrected < SIGNIFICANT), key=lambda one: -one[0].uar.mean)
+    told = [f"{_capital(text)}: the UAR {_moves(effect.uar.mean)}." for effect, text in sure]
+    if rest := [text for effect, text in named if effect.corrected >= SIGNIFICANT]:
+        told.append(f"{'Nothing else' if sure else 'Nothing'} changes the UAR significantly: {'; '.join(rest)}.")
+    return told
+
+
+STRATEGY_WORDS: Mapping[str, str] = {
+    "weights": "class weights",
+    "oversample": "over-sampling",
+    "undersample": "under-sampling",
+    "smote": "SMOTE",
+    "borderline-smote": "borderline SMOTE",
+    "adasyn": "ADASYN",
+    "smote-tomek": "SMOTE with Tomek links",
+    "smote-enn": "SMOTE with edited nearest neighbours",
+    "balanced-bagging": "balanced bagging",
+}
+"""Balancing strategies, as the beginning of a sentence has them."""
+
+
+def _alone(design: Design, effects: Sequence[Effect]) -> list[tuple[Effect, str]]:
+    """Return what each contrast is of; of an ablation, those of one thing alone against nothing."""
+    if not isinstance(design, Factorial):
+        return [(effect, effect.contrast.text) for effect in effects]
+    cells, named = design.labels(), []
+    for effect in effects:
+        strategy, kind = cells[effect.contrast.having]
+        if cells[effect.contrast.without] == (NONE, NONE):
+            text = f"augmented copies ({kind})" if strategy == NONE else STRATEGY_WORDS.get(strategy, strategy)
+            named.append((effect, text))
+    return named
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _moves(difference: float) -> str:
+    return f"{'rises' if difference > 0 else 'falls'} by {abs(100 * difference):.1f} points"
 
 
 def _spread(design: Design, effects: Sequence[Effect], results: Sequence[Result]) -> dict[str, str]:
@@ -214,7 +264,10 @@ def write_ablation(
     folder: str | Path,
     formats: Formats = PAGE_ONLY,
 ) -> Path:
-    """Write ``report.md``, its figures and its tables; return the path of the page."""
+    """Write ``report.md``, its figures and its tables; return the path of the page.
+
+    The page in HTML has more in it: `fusionser.reporting.html.write_ablation_html` writes it.
+    """
     place = Path(folder)
     figures = {
         "table": panels_figure(design, results),
@@ -239,6 +292,8 @@ def page_values(
     return {
         "design": design,
         "text": text,
+        "answers": answer(design, effects),
+        "corpus": corpora_text(design.corpus.split(", ")),
         "sentences": summary(design, effects, results),
         "effects": effects,
         "results": results,

@@ -19,6 +19,7 @@ from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.tables.audit import audit_tables, copies_table, few
 from fusionser.reporting.tables.table import Table
+from fusionser.reporting.web_page import web_page
 from fusionser.reporting.words import counted, percent, shares, stamp_texts
 
 __all__ = [
@@ -238,8 +239,9 @@ def write_pages(
     players = _heard(folder) if players is None else players
     write_tables(audit_tables(result), folder, formats.tables)
     write_text(folder / "report.md", audit_page(result))
-    page = environment(autoescape=True, trim_blocks=True).get_template("audit.html.j2")
-    return write_text(folder / "report.html", page.render(**_values(result), tables=_tables(result), players=players))
+    body = environment(autoescape=True, trim_blocks=True).get_template("audit.html.j2")
+    page = body.render(**_values(result), tables=_tables(result), players=players)
+    return write_text(folder / "report.html", web_page(f"Audit of {result.name}", page))
 
 
 def _evidence(audited: Audited, folder: Path, listen: int) -> list[tuple[str, str]]:

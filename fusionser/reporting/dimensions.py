@@ -9,7 +9,6 @@ import pandas as pd
 from fusionser.dimension_results import MEAN, DimensionResult, method_of
 from fusionser.errors import RowsError
 from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_column
-from fusionser.files import write_text
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import COLORS, curves_figure, plain, save_figure
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
@@ -18,6 +17,8 @@ from fusionser.reporting.page import CURVES, USED_CLIPS, remove_report, render, 
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text, is_synthetic
 from fusionser.reporting.settings import classifier_lines
 from fusionser.reporting.tables.dimensions import dimension_tables
+from fusionser.reporting.web_page import write_pages
+from fusionser.reporting.words import corpora_text
 from fusionser.results import read_stored
 from fusionser.rows import public_table, write_table
 from fusionser.tables import load_table
@@ -83,6 +84,7 @@ def dimension_page(result: DimensionResult, networks: Sequence[str] = ()) -> str
         networks=networks,
         headline=dimension_headline(result),
         method=method_of(result),
+        corpora=corpora_text(result.corpora),
         synthetic=is_synthetic(result),
     )
 
@@ -147,7 +149,7 @@ def _write(
     if networks:
         save_figure(curves_figure(curves), place / "learning_curves.png", formats.figures)
     write_tables(dimension_tables(result), place, formats.tables)
-    return write_text(place / "report.md", dimension_page(result, networks))
+    return write_pages(place, dimension_page(result, networks))
 
 
 def rewrite_dimension_report(folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:

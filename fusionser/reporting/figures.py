@@ -16,11 +16,11 @@ from fusionser.files import remove_files, write_whole
 from fusionser.names import FIGURE_FORMATS
 from fusionser.reporting.by_corpus import corpus_of, corpus_scores
 from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D, rc_context
-from fusionser.reporting.words import classes_text
+from fusionser.reporting.words import classes_text, corpora_text
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
 
-__all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figure"]
+__all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figures"]
 
 DARK_CELL = 0.65
 """Shade above which white text is easier to read than black."""
@@ -130,32 +130,63 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def study_figure(results: Sequence[Result]) -> Figure:
+MOST_ROWS = 24
+"""Most rows of a panel of a study; the next ones are in a panel of their own."""
+
+MOST_ROWS_OF_A_FIGURE = 30
+
+Panel = tuple[str, tuple[str, ...]]
+"""Title of a panel of a study, and its rows."""
+
+
+def study_figures(results: Sequence[Result]) -> list[Figure]:
     """Draw the UAR of all results: a panel per corpus and setting, a mark per protocol, intervals as bars.
 
-    Rows of cross-corpus results also name what was trained on and tested on.
+    The rows are sorted by UAR, those of a panel with many are divided, and each figure has at most some panels. Rows of
+    cross-corpus results also name what was trained on and tested on.
     """
-    rows = {
-        panel: list(dict.fromkeys(_row(result) for result in results if _panel(result) == panel))
-        for panel in dict.fromkeys(map(_panel, results))
-    }
+    figures: list[list[Panel]] = [[]]
+    for panel in _panels(results):
+        if figures[-1] and sum(len(rows) for _, rows in [*figures[-1], panel]) > MOST_ROWS_OF_A_FIGURE:
+            figures.append([])
+        figures[-1].append(panel)
+    return [_study_figure(panels, results) for panels in figures]
+
+
+def _panels(results: Sequence[Result]) -> list[Panel]:
+    """Return the panels with their rows, the highest UAR under the first protocol first."""
+    panels: list[Panel] = []
+    first_protocol = results[0].protocol.name
+    for title in dict.fromkeys(map(_panel, results)):
+        best: dict[str, tuple[bool, float]] = {}
+        for result in results:
+            if _panel(result) == title:
+                key = (result.protocol.name == first_protocol, result.pooled.uar)
+                best[_row(result)] = max(best.get(_row(result), key), key)
+        rows = sorted(best, key=best.__getitem__, reverse=True)
+        panels += [(title, tuple(rows[first : first + MOST_ROWS])) for first in range(0, len(rows), MOST_ROWS)]
+    return panels
+
+
+def _study_figure(panels: Sequence[Panel], results: Sequence[Result]) -> Figure:
     settings = list(dict.fromkeys(result.protocol.known for result in results))
     protocols = list(dict.fromkeys(result.protocol.name for result in results))
-    heights = [1.0 + 0.3 * len(names) for names in rows.values()]
-    figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights)), layout="constrained")
+    heights = [1.0 + 0.25 * len(rows) for _, rows in panels]
+    figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights) + 0.4), layout="constrained")
     grid = figure.subplots(
-        len(rows), len(settings), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
+        len(panels), len(settings), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
     )
-    for axes, (panel, setting) in zip(grid.flat, product(rows, settings), strict=True):
-        axes.set_title(fill(plain(f"{panel}, {setting}"), LONGEST_TITLE), fontsize=10)
-        axes.set_yticks(range(len(rows[panel])), [plain(name) for name in rows[panel]], fontsize=8)
-        axes.set(xlim=(0, 100), ylim=(len(rows[panel]) - 0.4, -0.6))
+    for axes, ((title, rows), setting) in zip(grid.flat, product(panels, settings), strict=True):
+        axes.set_title(fill(plain(f"{title}, {setting}"), LONGEST_TITLE), fontsize=10)
+        axes.set_yticks(range(len(rows)), [plain(name) for name in rows], fontsize=8)
+        axes.set(xlim=(0, 100), ylim=(len(rows) - 0.4, -0.6))
         axes.grid(axis="both", linewidth=0.4)
         axes.tick_params(labelbottom=True)
-    for result in results:
-        number, row = protocols.index(result.protocol.name), rows[_panel(result)].index(_row(result))
-        axes = grid[list(rows).index(_panel(result))][settings.index(result.protocol.known)]
-        _draw_score(axes, result, row + 0.18 * (number - (len(protocols) - 1) / 2), number)
+    for result, (place, (title, rows)) in product(results, enumerate(panels)):
+        if title == _panel(result) and _row(result) in rows:
+            number = protocols.index(result.protocol.name)
+            height = rows.index(_row(result)) + 0.18 * (number - (len(protocols) - 1) / 2)
+            _draw_score(grid[place][settings.index(result.protocol.known)], result, height, number)
     for axes in grid[-1]:
         axes.set_xlabel("UAR, %")
     handles = [
@@ -180,7 +211,7 @@ def _direction(result: Result) -> str:
 
 
 def _panel(result: Result) -> str:
-    return f"{result.corpus}, {classes_text(result)}"
+    return f"{corpora_text(result.corpora)}, {classes_text(result)}"
 
 
 def _draw_score(axes: Axes, result: Result, height: float, number: int) -> None:

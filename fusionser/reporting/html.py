@@ -17,6 +17,7 @@ from fusionser.reporting.figures import LOSSES
 from fusionser.reporting.jinja import environment
 from fusionser.reporting.settings import block_lines
 from fusionser.reporting.tables.text_formats import HTML
+from fusionser.reporting.web_page import MINUS, web_page
 from fusionser.reporting.words import percent
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
@@ -63,28 +64,34 @@ def write_ablation_html(
     made = environment(autoescape=True, trim_blocks=True)
     made.filters["html"] = lambda table: Markup(HTML.text(table))  # noqa: S704
     page = made.get_template("ablation.html.j2")
+    values = page_values(design, effects, results, text)
     return write_text(
         path,
-        page.render(
-            **page_values(design, effects, results, text),
-            heat=[_shaded(shown, scores) for shown in panels(design, results)],
-            corner="imbalance" if isinstance(design, Factorial) else design.varied,
-            forest=_forest(effects) if effects else None,
-            curves=[
-                (result, _curves(table)) for result, table in zip(results, curves, strict=False) if table is not None
-            ],
-            confusions=[(result, _confusion(result)) for result in results],
-            breakdowns=[
-                ("Classes", "Recall of each class", _shaded(classes, classes.values)),
-                (
-                    "Speakers",
-                    "UAR of each test speaker",
-                    _shaded(speakers, speakers.values) | {"columns": speaker_names},
-                ),
-            ],
-            percent=percent,
-            blocks=block_lines(results),
-            settings=sorted({key for result in results for key in result.classifier_settings}),
+        web_page(
+            f"{values['design'].title}: {values['corpus']}",
+            page.render(
+                **values,
+                heat=[_shaded(shown, scores) for shown in panels(design, results)],
+                corner="imbalance" if isinstance(design, Factorial) else design.varied,
+                forest=_forest(effects) if effects else None,
+                curves=[
+                    (result, _curves(table))
+                    for result, table in zip(results, curves, strict=False)
+                    if table is not None
+                ],
+                confusions=[(result, _confusion(result)) for result in results],
+                breakdowns=[
+                    ("Classes", "Recall of each class", _shaded(classes, classes.values)),
+                    (
+                        "Speakers",
+                        "UAR of each test speaker",
+                        _shaded(speakers, speakers.values) | {"columns": speaker_names},
+                    ),
+                ],
+                percent=percent,
+                blocks=block_lines(results),
+                settings=sorted({key for result in results for key in result.classifier_settings}),
+            ),
         ),
     )
 
@@ -138,7 +145,7 @@ def _forest(effects: Sequence[Effect]) -> dict[str, Any]:
             for effect, y in zip(effects, heights, strict=True)
         ],
         "zero": across(0.0),
-        "ticks": [(across(tick), f"{100 * tick:+.0f}" if tick else "0") for tick in ticks],
+        "ticks": [(across(tick), f"{100 * tick:+.0f}".replace("-", MINUS) if tick else "0") for tick in ticks],
         "width": names + PLOT + MARGIN,
         "height": 20 + ROW * len(effects),
     }

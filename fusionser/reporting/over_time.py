@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fusionser.evaluation.over_time import measures
-from fusionser.files import remove_files, write_text
+from fusionser.files import remove_files
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import plain, save_figure
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
@@ -15,7 +15,8 @@ from fusionser.reporting.page import headline, render
 from fusionser.reporting.scores import is_synthetic
 from fusionser.reporting.tables.over_time import over_time_tables
 from fusionser.reporting.timeline import COLOURS
-from fusionser.reporting.words import percent
+from fusionser.reporting.web_page import write_pages
+from fusionser.reporting.words import corpora_text, percent
 from fusionser.studies.over_time import NEUTRAL, Example, OverTimeResult
 
 __all__ = ["RESULT", "over_time_headline", "over_time_page", "write_over_time"]
@@ -48,6 +49,7 @@ def over_time_page(result: OverTimeResult) -> str:
         clips=shown.clips,
         headline=over_time_headline(shown),
         clip_headline=headline(shown.clips),
+        corpora=corpora_text(shown.clips.corpora),
         tables=over_time_tables(result),
         neutral=NEUTRAL if result.neutral is not None else "",
         synthetic=is_synthetic(result.clips),
@@ -94,7 +96,7 @@ def write_over_time(result: OverTimeResult, folder: str | Path, formats: Formats
     place = Path(folder)
     result.save(place / RESULT)
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
-    remove_files(place, ["report.md", "recordings.png"])
+    remove_files(place, ["report.md", "report.html", "recordings.png"])
     save_figure(over_time_figure(result), place / "recordings.png", formats.figures)
     write_tables(over_time_tables(result), place, formats.tables)
-    return write_text(place / "report.md", over_time_page(result))
+    return write_pages(place, over_time_page(result))

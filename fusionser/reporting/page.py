@@ -12,12 +12,13 @@ from fusionser.augmentation import REVISION
 from fusionser.dimension_results import AnyResult, method_of
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
-from fusionser.files import remove_files, write_text
+from fusionser.files import remove_files
 from fusionser.names import ADAPTED, FIGURE_FORMATS, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escape, escaped
+from fusionser.reporting.misheard import players
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.tables.result import result_tables
@@ -30,8 +31,11 @@ from fusionser.reporting.tables.study import (
     paper_table,
 )
 from fusionser.reporting.tables.text_formats import MARKDOWN
+from fusionser.reporting.web_page import page_of_markdown, write_pages
 from fusionser.reporting.words import (
     classes_text,
+    corpora_text,
+    counted,
     group_stamps,
     note_lines,
     one_sided,
@@ -92,7 +96,7 @@ def where_tested(result: AnyResult) -> str:
     if result.protocol.name == CrossCorpus.name:
         tested = result.protocol.settings["test"]
         trained = [name for name in result.corpora if name not in tested]
-        return f"On recordings of {', '.join(tested)}, trained on {', '.join(trained)}"
+        return f"On recordings of {corpora_text(tested)}, trained on {corpora_text(trained)}"
     if result.protocol.speaker_independent:
         return "On speakers that it was not trained on"
     return f"On speakers that it {'was' if result.protocol.speakers_known else 'may have been'} trained on"
@@ -123,8 +127,34 @@ def result_page(result: Result, networks: Sequence[str] = ()) -> str:
         networks=networks,
         headline=headline(result),
         method=method_of(result),
+        corpora=corpora_text(result.corpora),
+        measured=measured_rows(result),
         synthetic=is_synthetic(result),
     )
+
+
+def measured_rows(result: Result) -> list[tuple[str, str]]:
+    """Return how a result was measured, by what each text is of; names in it are those of the result as it is given."""
+    independent = "no speaker is on both sides"
+    leaky = "SPEAKERS ARE ON BOTH SIDES: not an estimate for new speakers"
+    protocol = result.protocol
+    return [
+        ("protocol", f"**{protocol.name}**{settings_text(protocol.settings)}; {counted(len(result.folds), 'fold')}"),
+        ("setting", f"**{protocol.known}**; {independent if protocol.speaker_independent else leaky}"),
+        *(("stamp", text) for text in stamp_texts(protocol.stamps)),
+        (
+            "rows",
+            f"{result.rows} of {result.speaker_count} speakers, {len(result.classes)} classes "
+            f"({', '.join(result.classes)})",
+        ),
+        ("features", f"{result.features_name}, {counted(result.feature_count, 'column')}"),
+        (
+            "classifier",
+            f"{result.classifier}{settings_text(result.classifier_settings)}; {selection_text(protocol.selection)}",
+        ),
+        ("set aside", counted(len(result.quarantine), "recording")),
+        *(("note", text) for text in note_lines(result)),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,13 +234,19 @@ def study_tables(text: StudyText, results: Sequence[Result]) -> StudyTables:
     )
 
 
-def study_page(text: StudyText, results: Sequence[Result]) -> str:
-    """Return the Markdown page of a study, with one table per corpus, protocol and number of classes."""
+def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[str] = ("uar.png",)) -> str:
+    """Return the Markdown page of a study, with one table per corpus, protocol and number of classes.
+
+    The first picture stands at the beginning, and further ones behind the tables.
+    """
     tables = study_tables(text, results)
     results = [escaped(result) for result in results]
     return render(
         "study.md.j2",
         text=text,
+        answers=study_answers(results),
+        pictures=pictures,
+        corpora_text=corpora_text,
         groups=study_groups(results),
         tables=tables,
         table_count=across_tables(study_groups(results))[0],
@@ -227,6 +263,40 @@ def study_page(text: StudyText, results: Sequence[Result]) -> str:
         commits=sorted({result.provenance["commit"] for result in results}),
         threads=sorted({result.provenance["threads"] for result in results if "threads" in result.provenance}),
         processes=sorted({result.provenance.get("processes", 1) for result in results} - {1}),
+    )
+
+
+MOST_ANSWERS = 6
+"""Most groups of results whose best one is named in the answer of a study."""
+
+
+def study_answers(results: Sequence[Result]) -> list[str]:
+    """Return which pipeline has the highest UAR in each table by speaker, in one sentence each.
+
+    Where there are many tables, those under a random split and with a setting other than inductive are left out, and
+    then the last ones.
+    """
+    best: dict[tuple[str, str, str], Result] = {}
+    for (_, label), group in study_groups(results).items():
+        for result in group:
+            key = (result.corpus, label, result.protocol.known)
+            best[key] = max(best.get(key, result), result, key=lambda one: one.pooled.uar)
+    told = sorted(
+        best.values(), key=lambda one: (not one.protocol.speaker_independent, one.protocol.setting != INDUCTIVE)
+    )
+    sentences = [_best_text(result) for result in told[:MOST_ANSWERS]]
+    if len(told) > MOST_ANSWERS:
+        sentences.append(f"{len(told) - MOST_ANSWERS} other tables are below.")
+    return sentences
+
+
+def _best_text(result: Result) -> str:
+    interval = "" if result.intervals is None else f" (95 % {score_interval(result, 'uar')})"
+    leaky = "" if result.protocol.speaker_independent else ", with speakers on both sides"
+    return (
+        f"{corpora_text(result.corpora)}, {classes_text(result)}, {result.protocol.name}, {result.protocol.known}"
+        f"{leaky}: the highest UAR is "
+        f"{percent(result.pooled.uar)} %{interval}, by {result.classifier} with {result.features_name}."
     )
 
 
@@ -283,11 +353,16 @@ def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
 def write_study(text: StudyText, results: Sequence[Result], folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
     """Write ``report.md``, the figure and the tables of a study; return the path of the page."""
     # matplotlib takes 45 MB and a third of a second, which commands that only print need not spend.
-    from fusionser.reporting.figures import save_figure, study_figure
+    from fusionser.reporting.figures import save_figure, study_figures
 
-    save_figure(study_figure(results), Path(folder) / "uar.png", formats.figures)
+    place = Path(folder)
+    remove_files(place, [path.name for path in place.glob("uar*") if path.suffix[1:] in ("png", *FIGURE_FORMATS)])
+    pictures = []
+    for number, figure in enumerate(study_figures(results), start=1):
+        name = f"uar{'' if number == 1 else f'-{number}'}.png"
+        pictures.append(save_figure(figure, place / name, formats.figures).name)
     write_tables(study_tables(text, results).by_name(), folder, formats.tables)
-    return write_text(Path(folder) / "report.md", study_page(text, results))
+    return write_pages(folder, study_page(text, results, pictures))
 
 
 DRAWN = ("confusion", "speakers", "learning_curves", "predictions")
@@ -297,7 +372,10 @@ CURVES = "learning_curves.csv"
 
 
 def report_files(folder: str | Path) -> list[Path]:
-    """Return the files that `write_report` wrote to a folder, without those of tables and of other formats."""
+    """Return the files that `write_report` wrote to a folder, without those of tables and of other formats.
+
+    The page in HTML, which may contain recordings, is none of them.
+    """
     names = ["report.md", "result.json", "predictions.csv", CURVES, *(f"{name}.png" for name in DRAWN)]
     return [Path(folder) / name for name in names if (Path(folder) / name).is_file()]
 
@@ -305,11 +383,13 @@ def report_files(folder: str | Path) -> list[Path]:
 def remove_report(folder: str | Path) -> None:
     """Remove the files of an earlier evaluation from a folder, but its result."""
     drawn = [f"{name}.{suffix}" for name in DRAWN for suffix in ("png", *FIGURE_FORMATS)]
-    remove_files(Path(folder), ["report.md", "predictions.csv", CURVES, *drawn])
+    remove_files(Path(folder), ["report.md", "report.html", "predictions.csv", CURVES, *drawn])
     write_tables({}, folder, ())
 
 
-def write_report(result: Result, evaluation: Evaluation, folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
+def write_report(
+    result: Result, evaluation: Evaluation, folder: str | Path, formats: Formats = PAGE_ONLY, *, heard: int = 0
+) -> Path:
     """Write ``report.md``, ``result.json``, ``predictions.csv``, the figures and the tables of one evaluation.
 
     Parameters
@@ -320,6 +400,8 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path, for
     folder : str or Path
     formats : Formats
         Formats besides the page.
+    heard : int, default=0
+        Most recordings that were misheard to put into ``report.html``, where they are at hand.
 
     Returns
     -------
@@ -338,10 +420,13 @@ def write_report(result: Result, evaluation: Evaluation, folder: str | Path, for
     write_table(public_table(evaluation.predictions), place / "predictions.csv")
     if len(evaluation.curves):
         write_table(evaluation.curves, place / CURVES)
-    return write_result(result, evaluation.curves, place, formats)
+    added = players(evaluation.predictions, heard) if heard else ""
+    return write_result(result, evaluation.curves, place, formats, added=added)
 
 
-def write_result(result: Result, curves: pd.DataFrame, folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
+def write_result(
+    result: Result, curves: pd.DataFrame, folder: str | Path, formats: Formats = PAGE_ONLY, *, added: str = ""
+) -> Path:
     """Write the page, the figures and the tables of one evaluation, from what is stored of it.
 
     Parameters
@@ -351,6 +436,8 @@ def write_result(result: Result, curves: pd.DataFrame, folder: str | Path, forma
         Learning curves; empty if no network was trained.
     folder : str or Path
     formats : Formats
+    added : str
+        HTML that only ``report.html`` has.
 
     Returns
     -------
@@ -367,7 +454,8 @@ def write_result(result: Result, curves: pd.DataFrame, folder: str | Path, forma
     if networks:
         save_figure(curves_figure(curves), place / "learning_curves.png", formats.figures)
     write_tables(result_tables(result), place, formats.tables)
-    return write_text(place / "report.md", result_page(result, networks))
+    page = result_page(result, networks)
+    return write_pages(place, page, web=page_of_markdown(page, place, added=added))
 
 
 def rewrite_report(folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from fusionser.files import write_text
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.page import render
 from fusionser.reporting.tables.reproduction import reproduction_stamps, reproduction_table, verdict
+from fusionser.reporting.web_page import write_pages
+from fusionser.reporting.words import counted
 from fusionser.studies.cost import Cost
 from fusionser.studies.papers import BEST_EPOCH
 from fusionser.studies.reproduction import Reproduction, interval_over_seeds
@@ -122,6 +123,7 @@ def write_reproduction(
     write_tables({table.name: table}, folder, formats.tables)
     page = render(
         "reproduction.md.j2",
+        answer=_answer(reproductions),
         table=table,
         rows=[_row(reproduction, costs) for reproduction in reproductions],
         versions=_versions(reproductions),
@@ -132,7 +134,27 @@ def write_reproduction(
             for name, cost in costly.items()
         ],
     )
-    return write_text(Path(folder) / "report.md", page)
+    return write_pages(folder, page)
+
+
+def _answer(reproductions: Sequence[Reproduction]) -> str:
+    """Return how many figures of papers were reached, and what the same systems lose by speaker."""
+    judged = [reached for one in reproductions if (reached := one.reached()) is not None]
+    losses = [
+        float(np.mean(one.accuracies())) - 100 * one.independent.pooled.war
+        for one in reproductions
+        if one.independent is not None and one.accuracies()
+    ]
+    told = (
+        f"Under the papers' protocols, {sum(judged)} of {counted(len(judged), 'figure')} that could be judged are "
+        "reached."
+    )
+    if not losses:
+        return told
+    return (
+        f"{told} On speakers that they were not trained on, the same systems are less accurate by "
+        f"{np.median(losses):.0f} points (median of {len(losses)})."
+    )
 
 
 def _row(reproduction: Reproduction, costs: Mapping[str, Cost | None]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.evaluation.stress import StressResult
-from fusionser.files import remove_files, write_text
+from fusionser.files import remove_files
 from fusionser.registry import CORPORA
 from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS, plain, save_figure
@@ -14,7 +14,8 @@ from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.tables.stress import stress_tables
-from fusionser.reporting.words import percent, stamp_texts
+from fusionser.reporting.web_page import write_pages
+from fusionser.reporting.words import corpora_text, percent, stamp_texts
 from fusionser.rows import public_table, write_table
 
 __all__ = [
@@ -76,6 +77,8 @@ def stress_page(result: StressResult) -> str:
         tables=tables,
         stamps=stamp_texts(result.notes),
         interval_text=interval_text(result),
+        corpora=corpora_text(result.corpora),
+        trained_on=corpora_text(result.trained_on.split(", ")),
         synthetic=is_synthetic(result),
         chance=100 / len(result.classes),
     )
@@ -129,10 +132,10 @@ def write_stress(
     place = Path(folder)
     result.save(place / RESULT)
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
-    remove_files(place, ["report.md", "stress.png"])
+    remove_files(place, ["report.md", "report.html", "stress.png"])
     if answers is not None:
         remove_files(place, ["answers.csv"])
         write_table(public_table(answers), place / "answers.csv")
     save_figure(stress_figure(result), place / "stress.png", formats.figures)
     write_tables(stress_tables(result), place, formats.tables)
-    return write_text(place / "report.md", stress_page(result))
+    return write_pages(place, stress_page(result))

@@ -10,7 +10,7 @@ from fusionser.corpora.labels import renamed_labels
 from fusionser.dimension_results import AnyResult
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
-from fusionser.registry import NETWORKS
+from fusionser.registry import CORPORA, NETWORKS
 from fusionser.results import BY_INNER_FOLDS, Result
 from fusionser.studies.contrasts import Design
 from fusionser.studies.factorial import Factorial
@@ -18,6 +18,7 @@ from fusionser.studies.factorial import Factorial
 __all__ = [
     "calibration",
     "classes_text",
+    "corpora_text",
     "counted",
     "design_notes",
     "group_stamps",
@@ -33,6 +34,17 @@ __all__ = [
 
 MOST_ANSWERS = 0.6
 """Share of the answers that one emotion may have before a page says so."""
+
+
+def corpora_text(names: Sequence[str]) -> str:
+    """Return corpora by the names that people call them by; names that are not known here stay as they are.
+
+    Examples
+    --------
+    >>> corpora_text(["ravdess", "emodb", "mine"])
+    'RAVDESS speech, EMO-DB, mine'
+    """
+    return ", ".join(CORPORA[name].card.short_title if name in CORPORA else name for name in names)
 
 
 def percent(share: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.files import write_text
+from fusionser.reporting.web_page import write_pages
 from fusionser.results import provenance
 from torture.area import AREAS, Tally, area_of
 from torture.kills import COMMANDS, KILLS, kill_runs
@@ -72,7 +73,7 @@ def _write(tallies: list[Tally], summary: dict[str, Any], folder: Path) -> None:
     stated["command"] = f"PYTHONPATH=tests python -m {stated['command']}"
     written = {"summary": summary, "areas": [asdict(tally) for tally in tallies], "provenance": stated}
     write_text(folder / "torture.json", json.dumps(written, indent=1))
-    write_text(folder / "report.md", page_of(tallies, summary, stated))
+    write_pages(folder, page_of(tallies, summary, stated))
 
 
 if __name__ == "__main__":
