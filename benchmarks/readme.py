@@ -29,15 +29,23 @@ QUESTIONS = (
 MOST_SENTENCES = 2
 
 SPEEDS = (
-    ("162 + 6 columns of a clip in memory, beside one librosa call per feature", "extraction", "162 + 6 columns, from memory: librosa's"),
-    ("909 columns of a clip in memory, beside openSMILE's emobase", "extraction", "wide set, from memory: openSMILE emobase's"),
+    (
+        "162 + 6 columns of a clip in memory, beside one librosa call per feature",
+        "extraction",
+        "162 + 6 columns, from memory: librosa's",
+    ),
+    (
+        "909 columns of a clip in memory, beside openSMILE's emobase",
+        "extraction",
+        "wide set, from memory: openSMILE emobase's",
+    ),
     ("features from the cache, beside computing them", "caching", "known against computed"),
-    ("two workers beside one, six folds and six classifiers", "studies", "two workers against one"),
+    ("two workers beside one, six folds and six classifiers", "studies", "one worker over two"),
     ("pitch of a copy, beside librosa", "augmentation", "pitch: librosa's time"),
-    ("an hour of speech to a time line", "hours", "SVM on robust: an hour to JSON"),
+    ("an hour of speech to a time line, beside speaking it", "hours", "SVM on robust: an hour to JSON"),
     ("a first prediction, everything included", "cold", "a first answer: SVM"),
     ("`fusionser --help`", "prediction", "fusionser --help"),
-)  # fmt: skip
+)
 """Lines of the table of speed: what it says, the part of the benchmarks, and how the name of the figure begins."""
 
 
