@@ -29,6 +29,7 @@ from .predict import predict
 from .report import report
 from .reproduce import reproduce
 from .serve import serve
+from .show import show
 from .stopped import INTERRUPTED, STOPPED, failed_status
 from .stress import stress
 from .study import study
@@ -57,6 +58,7 @@ for command in (
     predict,
     listen,
     info,
+    show,
     export,
     serve,
     stress,

@@ -25,7 +25,18 @@ LOGS = "TORCH_LOGS"
 """Variable with what torch logs. It reads it when it is loaded, which takes seconds, so only if it is set."""
 
 PATH_OPTIONS = frozenset(
-    {"--config", "--html", "--list", "--measure", "--out", "--rates", "--save-config", "--study", "--timeline"}
+    {
+        "--config",
+        "--html",
+        "--list",
+        "--measure",
+        "--model",
+        "--out",
+        "--rates",
+        "--save-config",
+        "--study",
+        "--timeline",
+    }
 )
 """Options that name a file or a folder. An empty list of names, such as ``--augment ""``, is a value."""
 

@@ -16,6 +16,7 @@ The main modules, in the order of the data flow:
 - `fusionser.timeline`: emotions over time, in long recordings and streams,
 - `fusionser.studies`: many evaluations, stored and compared,
 - `fusionser.reporting`: pages and figures,
+- `fusionser.plots`: pictures of sounds, corpora and results,
 - `fusionser.registry`: registered names, including those of plugins.
 
 Each name is imported when it is first used. `__init__.pyi` lists them, for `lazy_loader` and for type checkers.

@@ -1,3 +1,4 @@
+from . import plots as plots
 from .corpora import list_rows as list_rows
 from .errors import FusionserError as FusionserError
 from .export import export_onnx as export_onnx

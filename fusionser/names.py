@@ -73,6 +73,9 @@ STUDIES = ("blocks", "gender", "deep", "normalisation", "corpora", "protocol")
 FIGURE_FORMATS = ("pdf", "svg")
 """Formats of figures besides PNG, which pages show."""
 
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+"""Suffixes of a picture."""
+
 DEFAULT_PRESET = "robust"
 WIDE = "wide"
 """A preset whose blocks a list of blocks may name together. It was the default of earlier versions."""

@@ -400,7 +400,7 @@ def test_every_option_that_takes_a_path_refuses_an_empty_one():
         "fit",
         "info",
     ]
-    commands += ["listen", "plan", "predict", "report", "reproduce", "stress", "study"]
+    commands += ["listen", "plan", "predict", "report", "reproduce", "show", "stress", "study"]
     names = {name for command in commands for name, text in option_texts(command).items() if "<path>" in text}
     assert {name for name in names if name.startswith("--")} == PATH_OPTIONS
 

@@ -60,6 +60,7 @@ OPTIONS = {
     "fit": TRAINING,
     "evaluate": {**TRAINING, "--importance": names.IMPORTANCE},
     "predict": {"--gender": names.GENDERS},
+    "show": {"--corpus": [*CORPORA, FOLDERS]},
     "stress": {"--corpus": [*CORPORA, FOLDERS], "--conditions": CONDITIONS},
     "plan": {"--preset": PRESETS},
     "study": {"--device": names.DEVICES},

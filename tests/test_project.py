@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 import fusionser
-from fusionser import classifiers, corpora, estimators, features, networks, regressors, splits
+from fusionser import classifiers, corpora, estimators, features, networks, plots, regressors, splits
 from fusionser.audio import ClipSettings
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.corpora.base import Corpus
@@ -201,11 +201,11 @@ def test_public_classes_and_functions_say_what_they_do():
     assert "Examples" in (ClipSettings.__doc__ or "")
 
 
-@pytest.mark.parametrize("package", [fusionser, classifiers, networks], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [fusionser, classifiers, networks, plots], ids=lambda package: package.__name__)
 def test_lazy_packages_list_and_give_what_their_stub_says(package):
     stub = ast.parse(Path(package.__file__).with_suffix(".pyi").read_text())
     lazy = [
-        (f"{package.__name__}.{one.module}", name.name)
+        (f"{package.__name__}.{one.module}" if one.module else package.__name__, name.name)
         for one in stub.body
         if isinstance(one, ast.ImportFrom)
         for name in one.names

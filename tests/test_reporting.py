@@ -10,8 +10,9 @@ from fusionser.jobs import evaluate_prepared
 from fusionser.pipeline import PipelineSpec, Place, prepare
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
-from fusionser.reporting.figures import confusion_figure, save_figure, speakers_figure, study_figures
+from fusionser.reporting.figures import save_figure, study_figures
 from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
+from fusionser.reporting.result_figures import confusion_figure, speakers_figure
 from fusionser.reporting.words import one_sided
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 
@@ -35,6 +36,7 @@ def test_a_report_is_a_page_its_numbers_and_its_pictures(evaluated, tmp_path):
         "result.json",
         "predictions.csv",
         "confusion.png",
+        "reliability.png",
         "speakers.png",
     }
     for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page):
@@ -53,7 +55,7 @@ def test_pictures_are_the_same_for_the_same_result(evaluated, tmp_path):
     result, found = evaluated[0]
     for name in ("a", "b"):
         write_report(result, found, tmp_path / name)
-    for picture in ("confusion.png", "speakers.png"):
+    for picture in ("confusion.png", "reliability.png", "speakers.png"):
         assert (tmp_path / "a" / picture).read_bytes() == (tmp_path / "b" / picture).read_bytes()
 
 
@@ -168,9 +170,10 @@ def test_labels_in_scripts_that_the_font_lacks_are_no_warnings(tmp_path, recwarn
 
 def test_speakers_are_drawn_in_the_colour_of_their_corpus():
     axes = speakers_figure(of_two_corpora()).axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()][1:] == ["large", "small"]
-    colours = [patch.get_facecolor() for patch in axes.patches]
-    assert len(colours) == 10 and len(set(colours[:8])) == 1 and colours[0] != colours[8] == colours[9]
+    assert [text.get_text() for text in axes.get_legend().get_texts()][2:] == ["large", "small"]
+    large, small = (bars.lines[0] for bars in axes.containers)
+    assert (len(large.get_xdata()), len(small.get_xdata())) == (8, 2)
+    assert large.get_color() != small.get_color() and large.get_marker() != small.get_marker()
 
 
 def test_pipelines_over_all_tables():

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from fusionser.errors import ProtocolError
+from fusionser.evaluation.calibration import calibration_error
 from fusionser.evaluation.fitted import (
     adapted_clips,
     columns_of,
@@ -33,7 +34,7 @@ from fusionser.evaluation.guard import (
     without_labels,
 )
 from fusionser.evaluation.importance import Drops, average_importance, fold_importance
-from fusionser.evaluation.metrics import METRICS, class_scores, confusion, expected_calibration_error, speaker_intervals
+from fusionser.evaluation.metrics import METRICS, class_scores, confusion, speaker_intervals
 from fusionser.evaluation.soft_labels import vote_stamps
 from fusionser.evaluation.stamps import FoldFacts, stamps_of
 from fusionser.results import FIXED, ClassResult, FoldResult, ProtocolStamp, Scores
@@ -42,7 +43,7 @@ from fusionser.splits.base import Fold, Positions, Protocol
 from fusionser.splits.inner_folds import parted_speakers
 from fusionser.splits.validation_rows import validated_by
 
-__all__ = ["Evaluation", "calibration_error", "check_labels", "evaluate"]
+__all__ = ["Evaluation", "check_labels", "evaluate"]
 
 MOST_NUMBERED = 20
 """Most classes that may be named by numbers."""
@@ -288,17 +289,6 @@ def _run_fold(
         adapted=adapted_clips(fitted, rows.iloc[test]),
         importance=fold_importance(fitted, rows.iloc[test], importance, seed=seed) if importance else {},
     )
-
-
-def calibration_error(predictions: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
-    """Return the expected calibration error of predictions as in `Evaluation`; None without probabilities."""
-    names = [name for name in classes if f"probability_{name}" in predictions]
-    if not names:
-        return None
-    # That of the answer. An SVM may give another class a higher probability than the one it decides for.
-    places = pd.Index(names).get_indexer(pd.Index(predictions["predicted"]))
-    probabilities = predictions[[f"probability_{name}" for name in names]].to_numpy()[np.arange(len(places)), places]
-    return expected_calibration_error(probabilities, predictions["predicted"] == predictions["truth"])
 
 
 def genders_of(rows: pd.DataFrame, speakers: Iterable[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 __all__ = [
     "FEWEST_SPEAKERS",
     "METRICS",
+    "bin_of",
     "class_scores",
     "confusion",
     "expected_calibration_error",
@@ -32,6 +33,9 @@ DRAWS = 2000
 """Number of draws of a bootstrap over speakers."""
 
 LEVEL = 0.95
+
+CALIBRATION_BINS = 15
+"""Bins of equal width into which the probabilities of answers are sorted."""
 
 
 def confusion(truth: Iterable[str], predicted: Iterable[str], classes: Sequence[str]) -> Counts:
@@ -103,7 +107,20 @@ def class_scores(matrix: Counts, classes: Sequence[str]) -> dict[str, dict[str, 
     }
 
 
-def expected_calibration_error(probabilities: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 15) -> float:
+def bin_of(probabilities: npt.ArrayLike, bins: int = CALIBRATION_BINS) -> npt.NDArray[np.intp]:
+    """Return the bin of equal width that each probability, 0 to 1, lies in; a bin includes its upper end.
+
+    Examples
+    --------
+    >>> bin_of([0.0, 0.5, 0.51, 1.0], 2).tolist()
+    [0, 0, 1, 1]
+    """
+    return np.clip(np.ceil(np.asarray(probabilities, dtype=np.float64) * bins).astype(np.intp) - 1, 0, bins - 1)
+
+
+def expected_calibration_error(
+    probabilities: npt.ArrayLike, correct: npt.ArrayLike, bins: int = CALIBRATION_BINS
+) -> float:
     """Return the expected calibration error (Guo et al. 2017), 0 to 1.
 
     The clips are sorted into bins of equal width by the probability of their answer. The error is the mean distance
@@ -124,9 +141,7 @@ def expected_calibration_error(probabilities: npt.ArrayLike, correct: npt.ArrayL
     """
     top = np.asarray(probabilities, dtype=np.float64)
     right = np.asarray(correct, dtype=np.float64)
-    # A bin includes its upper end.
-    place = np.clip(np.ceil(top * bins).astype(int) - 1, 0, bins - 1)
-    excess = np.bincount(place, weights=top - right, minlength=bins)
+    excess = np.bincount(bin_of(top, bins), weights=top - right, minlength=bins)
     return float(np.abs(excess).sum() / top.size)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fusionser.errors import SettingsError
 
-__all__ = ["Array", "Array64", "bin_frequencies", "chroma_filters", "mel_filters", "octave_bands"]
+__all__ = ["Array", "Array64", "bin_frequencies", "chroma_filters", "mel_edges", "mel_filters", "octave_bands"]
 
 Array = npt.NDArray[np.float32]
 Array64 = npt.NDArray[np.float64]
@@ -49,6 +49,20 @@ def _frequencies_of(mels: Array64, htk: bool) -> Array64:
     return np.where(mels < corner, LINEAR_HZ_PER_MEL * mels, logarithmic)
 
 
+def mel_edges(sampling_rate: int, n_mels: int, fmax: float | None, htk: bool = False) -> Array64:
+    """Return the frequencies in Hz between which the bands of `mel_filters` lie, shape (n_mels + 2,).
+
+    A band rises from one of them to the next, which is its centre, and falls to the one after that.
+
+    Examples
+    --------
+    >>> mel_edges(16000, 40, None)[:3].round().tolist()
+    [0.0, 74.0, 147.0]
+    """
+    highest = _mel_of(sampling_rate / 2 if fmax is None else fmax, htk)
+    return _frequencies_of(np.linspace(0.0, highest, n_mels + 2), htk)
+
+
 @lru_cache(maxsize=32)
 def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None, htk: bool = False) -> Array:
     """Return triangular filters of equal area and equal width in mel (Slaney, *Auditory Toolbox*, 1998).
@@ -71,8 +85,7 @@ def mel_filters(sampling_rate: int, n_fft: int, n_mels: int, fmax: float | None,
     >>> mel_filters(16000, 1024, 40, None).argmax(axis=1)[:4].tolist()
     [5, 9, 14, 19]
     """
-    highest = _mel_of(sampling_rate / 2 if fmax is None else fmax, htk)
-    edges = _frequencies_of(np.linspace(0.0, highest, n_mels + 2), htk)
+    edges = mel_edges(sampling_rate, n_mels, fmax, htk)
     bins, widths = bin_frequencies(sampling_rate, n_fft), np.diff(edges)[:, None]
     rising = (bins - edges[:-2, None]) / widths[:-1]
     falling = (edges[2:, None] - bins) / widths[1:]

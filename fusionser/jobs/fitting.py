@@ -11,8 +11,9 @@ from imblearn.pipeline import Pipeline
 from fusionser.dimension_results import DimensionResult
 from fusionser.errors import SettingsError
 from fusionser.evaluation import check_labels
+from fusionser.evaluation.calibration import calibration_error
 from fusionser.evaluation.dimensions import check_targets
-from fusionser.evaluation.evaluate import Evaluation, calibration_error
+from fusionser.evaluation.evaluate import Evaluation
 from fusionser.evaluation.fold_jobs import FoldProgress
 from fusionser.evaluation.soft_labels import vote_stamps
 from fusionser.execution import current_executor

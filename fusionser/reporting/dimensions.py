@@ -10,18 +10,19 @@ from fusionser.dimension_results import MEAN, DimensionResult, method_of
 from fusionser.errors import RowsError
 from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_column
 from fusionser.reporting.drawing import Figure
-from fusionser.reporting.figures import COLORS, curves_figure, plain, save_figure
+from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.markdown import escaped
-from fusionser.reporting.page import CURVES, USED_CLIPS, remove_report, render, where_tested
+from fusionser.reporting.page import USED_CLIPS, remove_report, render, where_tested
+from fusionser.reporting.result_figures import curves_figure
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text, is_synthetic
 from fusionser.reporting.settings import classifier_lines
+from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
 from fusionser.reporting.tables.dimensions import dimension_tables
 from fusionser.reporting.web_page import write_pages
 from fusionser.reporting.words import corpora_text
 from fusionser.results import read_stored
 from fusionser.rows import public_table, write_table
-from fusionser.tables import load_table
 
 __all__ = [
     "dimension_headline",
@@ -135,7 +136,7 @@ def write_dimension_report(
     result.save(place / "result.json")
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
     remove_report(place)
-    write_table(public_table(evaluation.predictions), place / "predictions.csv")
+    write_table(public_table(evaluation.predictions), place / PREDICTIONS)
     if len(evaluation.curves):
         write_table(evaluation.curves, place / CURVES)
     return _write(result, evaluation.predictions, evaluation.curves, place, formats)
@@ -173,10 +174,7 @@ def rewrite_dimension_report(folder: str | Path, formats: Formats = PAGE_ONLY) -
     """
     place = Path(folder)
     result = read_stored(DimensionResult, place / "result.json", "a result of numbers")
-    predictions = load_table(place / "predictions.csv")
-    columns = [name for target in result.targets for name in (target, predicted_column(target))]
-    if missing := [name for name in columns if name not in predictions]:
-        raise RowsError(f"{place / 'predictions.csv'}: has no column '{missing[0]}'; evaluate again")
-    numbers = predictions[columns].apply(pd.to_numeric, errors="coerce")
-    curves = pd.read_csv(place / CURVES) if (place / CURVES).is_file() else pd.DataFrame()
-    return _write(result, numbers, curves, place, formats)
+    predictions = stored_predictions(place, result)
+    if predictions is None:
+        raise RowsError(f"{place / PREDICTIONS}: there is no such file; evaluate again")
+    return _write(result, predictions, stored_curves(place), place, formats)

@@ -3,7 +3,20 @@
 import os.path
 import sys
 
-__all__ = ["Axes", "Figure", "FigureCanvasAgg", "Line2D", "imsave", "rc_context"]
+__all__ = [
+    "Axes",
+    "AxesImage",
+    "Figure",
+    "FigureCanvasAgg",
+    "FixedLocator",
+    "FuncFormatter",
+    "Line2D",
+    "MaxNLocator",
+    "NullLocator",
+    "SubFigure",
+    "imsave",
+    "rc_context",
+]
 
 SETTINGS = "matplotlibrc"
 
@@ -29,6 +42,7 @@ _load()
 from matplotlib import rc_context  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.image import imsave  # noqa: E402
+from matplotlib.figure import Figure, SubFigure  # noqa: E402
+from matplotlib.image import AxesImage, imsave  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator  # noqa: E402

@@ -9,18 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from fusionser.dimension_results import method_of
 from fusionser.files import remove_files, write_whole
 from fusionser.names import FIGURE_FORMATS
-from fusionser.reporting.by_corpus import corpus_of, corpus_scores
 from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D, rc_context
 from fusionser.reporting.words import classes_text, corpora_text
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
 
-__all__ = ["confusion_figure", "curves_figure", "save_figure", "speakers_figure", "study_figures"]
+__all__ = ["COLORS", "DARK_CELL", "MARKS", "draw_heat", "plain", "save_figure", "study_figures", "write_figure"]
 
 DARK_CELL = 0.65
 """Shade above which white text is easier to read than black."""
@@ -28,18 +25,10 @@ DOTS_PER_INCH = 120
 LONGEST_TITLE = 44
 """Letters in a line above a panel, so that it does not touch the next one."""
 
-LOSSES = {"training_loss": ("-", "training rows"), "validation_loss": ("--", "validation rows")}
-"""Line style and label of the columns of a learning curve."""
-
-# Protocols differ in shape as well as in colour, for print in black and white.
+# Protocols and corpora differ in shape as well as in colour, for print in black and white.
 MARKS = ("o", "s", "^", "D", "v", "P")
-WIDEST = 16.0
-"""Greatest width of a figure in inches."""
-
-MOST_NAMED = 45
-"""Most speakers whose names a figure of that width has room for."""
-
 COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
+"""Colours that differ for colour-blind readers, too (Okabe and Ito 2008)."""
 
 
 def plain(text: str) -> str:
@@ -65,69 +54,6 @@ def draw_heat(
         dark = high > low and (value - low) / (high - low) > DARK_CELL
         text = "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
         axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black", fontsize=8)
-
-
-def confusion_figure(result: Result) -> Figure:
-    """Draw the confusion matrix: counts, shaded by the share of each true class."""
-    counts = np.asarray(result.confusion)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 1.8 + 0.72 * len(result.classes)
-    figure = Figure(figsize=(size + 1.0, size), layout="constrained")
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    positions = range(len(result.classes))
-    names = [plain(name) for name in result.classes]
-    axes.set_xticks(positions, names, rotation=45, ha="right")
-    axes.set_yticks(positions, names)
-    axes.set(xlabel="predicted", ylabel="true")
-    for (row, column), count in np.ndenumerate(counts):
-        color = "white" if shares[row, column] > DARK_CELL else "black"
-        axes.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
-    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
-    title = f"{method_of(result)}, {result.features_name}: UAR {100 * result.pooled.uar:.1f} %"
-    axes.set_title(fill(plain(title), LONGEST_TITLE), fontsize=11)
-    return figure
-
-
-def speakers_figure(result: Result) -> Figure:
-    """Draw the UAR of each test speaker, in the colour of its corpus, with the pooled UAR as a line."""
-    places = list(corpus_scores(result)) or [""]
-    names = sorted(result.speakers)
-    corpora = [corpus_of(name, places) for name in names]
-    width = min(max(4.5, 1.6 + 0.32 * len(names)), WIDEST)
-    figure = Figure(figsize=(width, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    for number, place in enumerate(places):
-        at = [position for position, corpus in enumerate(corpora) if corpus == place]
-        heights = [100 * result.speakers[names[position]].uar for position in at]
-        axes.bar(at, heights, color=COLORS[number % len(COLORS)], alpha=0.75, label=plain(place) or None)
-    pooled = 100 * result.pooled.uar
-    axes.axhline(pooled, color="black", linewidth=1, linestyle="--", label=f"pooled {pooled:.1f} %")
-    if len(names) <= MOST_NAMED:
-        axes.set_xticks(range(len(names)), [plain(name.split("/")[-1]) for name in names], rotation=90, fontsize=8)
-    else:
-        axes.set_xticks([])
-    axes.set(xlabel=f"test speaker ({len(names)})", ylabel="UAR, %", ylim=(0, 100))
-    axes.legend(loc="upper right", fontsize=8, ncols=len(places) + 1)
-    return figure
-
-
-def curves_figure(curves: pd.DataFrame) -> Figure:
-    """Draw the losses of every training, one panel per network: training rows solid, validation rows dashed."""
-    networks = list(dict.fromkeys(curves["network"]))
-    figure = Figure(figsize=(4.6 * len(networks), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(networks), squeeze=False)[0]
-    for axes, network in zip(panels, networks, strict=True):
-        axes.set_title(plain(str(network)), fontsize=10)
-        folds = curves[curves["network"] == network].groupby("fold", sort=False)
-        for (name, (style, label)), (number, (_, curve)) in product(LOSSES.items(), enumerate(folds)):
-            if name in curves:
-                shown, color = curve.dropna(subset=[name]), COLORS[number % len(COLORS)]
-                text = label if number == 0 and len(shown) else None
-                axes.plot(shown["epoch"], shown[name], style, color=color, linewidth=1, label=text)
-        axes.set(xlabel="epoch", ylabel="loss")
-        axes.legend(fontsize=8)
-    return figure
 
 
 MOST_ROWS = 24
@@ -248,17 +174,26 @@ def save_figure(figure: Figure, path: str | Path, formats: Sequence[str] = ()) -
     Path
         The PNG file.
     """
-    FigureCanvasAgg(figure)
     remove_files(Path(path).parent, [Path(path).with_suffix(f".{name}").name for name in FIGURE_FORMATS])
-    saved = _save(figure, Path(path), "png")
+    saved = write_figure(figure, Path(path).with_suffix(".png"))
     # Each drawing would move the panels a little; so all formats have those of the first one.
     figure.set_layout_engine("none")
     for name in formats:
-        _save(figure, Path(path).with_suffix(f".{name}"), name)
+        write_figure(figure, Path(path).with_suffix(f".{name}"))
     return saved
 
 
-def _save(figure: Figure, path: Path, name: str) -> Path:
+def write_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure to one file, completely or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : str or Path
+        The suffix says the format: ``.png``, ``.pdf`` or ``.svg``.
+    """
+    FigureCanvasAgg(figure)
+    name = Path(path).suffix.lower().removeprefix(".")
     with warnings.catch_warnings(), rc_context(TEXT_AS_TEXT):
         # matplotlib's font lacks some scripts, and shows a box for each letter. The tables of the page have the names.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)

@@ -21,6 +21,7 @@ from fusionser.reporting.markdown import escape, escaped
 from fusionser.reporting.misheard import players
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
+from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
 from fusionser.reporting.tables.result import result_tables
 from fusionser.reporting.tables.study import (
     StudyTables,
@@ -117,14 +118,24 @@ def render(template: str, **values: Any) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
-def result_page(result: Result, networks: Sequence[str] = ()) -> str:
-    """Return the Markdown page of one result; `networks` names the networks that have learning curves."""
+def result_page(result: Result, networks: Sequence[str] = (), *, reliability: bool = False) -> str:
+    """Return the Markdown page of one result.
+
+    Parameters
+    ----------
+    result : Result
+    networks : sequence of str
+        Names of the networks that have learning curves.
+    reliability : bool, default=False
+        Whether there is a figure of the reliability of the probabilities.
+    """
     tables, result = result_tables(result), escaped(result)
     return render(
         "result.md.j2",
         result=result,
         tables=tables,
         networks=networks,
+        reliability=reliability,
         headline=headline(result),
         method=method_of(result),
         corpora=corpora_text(result.corpora),
@@ -365,10 +376,8 @@ def write_study(text: StudyText, results: Sequence[Result], folder: str | Path, 
     return write_pages(folder, study_page(text, results, pictures))
 
 
-DRAWN = ("confusion", "speakers", "learning_curves", "predictions")
+DRAWN = ("confusion", "reliability", "speakers", "learning_curves", "predictions")
 """Figures that are made of an evaluation."""
-
-CURVES = "learning_curves.csv"
 
 
 def report_files(folder: str | Path) -> list[Path]:
@@ -376,14 +385,14 @@ def report_files(folder: str | Path) -> list[Path]:
 
     The page in HTML, which may contain recordings, is none of them.
     """
-    names = ["report.md", "result.json", "predictions.csv", CURVES, *(f"{name}.png" for name in DRAWN)]
+    names = ["report.md", "result.json", PREDICTIONS, CURVES, *(f"{name}.png" for name in DRAWN)]
     return [Path(folder) / name for name in names if (Path(folder) / name).is_file()]
 
 
 def remove_report(folder: str | Path) -> None:
     """Remove the files of an earlier evaluation from a folder, but its result."""
     drawn = [f"{name}.{suffix}" for name in DRAWN for suffix in ("png", *FIGURE_FORMATS)]
-    remove_files(Path(folder), ["report.md", "report.html", "predictions.csv", CURVES, *drawn])
+    remove_files(Path(folder), ["report.md", "report.html", PREDICTIONS, CURVES, *drawn])
     write_tables({}, folder, ())
 
 
@@ -417,21 +426,29 @@ def write_report(
     result.save(place / "result.json")
     # A run that fails from here on must leave nothing of an earlier result beside the new one.
     remove_report(place)
-    write_table(public_table(evaluation.predictions), place / "predictions.csv")
+    write_table(public_table(evaluation.predictions), place / PREDICTIONS)
     if len(evaluation.curves):
         write_table(evaluation.curves, place / CURVES)
     added = players(evaluation.predictions, heard) if heard else ""
-    return write_result(result, evaluation.curves, place, formats, added=added)
+    return write_result(result, evaluation.predictions, evaluation.curves, place, formats, added=added)
 
 
 def write_result(
-    result: Result, curves: pd.DataFrame, folder: str | Path, formats: Formats = PAGE_ONLY, *, added: str = ""
+    result: Result,
+    predictions: pd.DataFrame | None,
+    curves: pd.DataFrame,
+    folder: str | Path,
+    formats: Formats = PAGE_ONLY,
+    *,
+    added: str = "",
 ) -> Path:
     """Write the page, the figures and the tables of one evaluation, from what is stored of it.
 
     Parameters
     ----------
     result : Result
+    predictions : DataFrame or None
+        The predictions of the evaluation, if they are there.
     curves : DataFrame
         Learning curves; empty if no network was trained.
     folder : str or Path
@@ -444,17 +461,21 @@ def write_result(
     Path
         The page.
     """
-    from fusionser.reporting.figures import confusion_figure, curves_figure, save_figure, speakers_figure
+    from fusionser.reporting.figures import save_figure
+    from fusionser.reporting.result_figures import confusion_figure, curves_figure, reliability_figure, speakers_figure
 
     place = Path(folder)
     save_figure(confusion_figure(result), place / "confusion.png", formats.figures)
+    reliable = predictions is not None and result.calibration_error is not None
+    if predictions is not None and reliable:
+        save_figure(reliability_figure(result, predictions), place / "reliability.png", formats.figures)
     if result.speakers:
         save_figure(speakers_figure(result), place / "speakers.png", formats.figures)
     networks = list(dict.fromkeys(curves["network"])) if len(curves) else []
     if networks:
         save_figure(curves_figure(curves), place / "learning_curves.png", formats.figures)
     write_tables(result_tables(result), place, formats.tables)
-    page = result_page(result, networks)
+    page = result_page(result, networks, reliability=reliable)
     return write_pages(place, page, web=page_of_markdown(page, place, added=added))
 
 
@@ -462,5 +483,4 @@ def rewrite_report(folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:
     """Write the page, the figures and the tables of a stored evaluation again; return the path of the page."""
     place = Path(folder)
     result = read_result(place / "result.json")
-    curves = pd.read_csv(place / CURVES) if (place / CURVES).is_file() else pd.DataFrame()
-    return write_result(result, curves, place, formats)
+    return write_result(result, stored_predictions(place, result), stored_curves(place), place, formats)

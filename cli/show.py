@@ -1,0 +1,303 @@
+"""The command ``fusionser show``."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fusionser.errors import SettingsError
+
+from .console import counted, print_json, print_table, progress_bar, say, warn_quarantine, write
+from .option_checks import check_channel, check_file_to_write, check_jobs, decode_apart, refuse_inputs
+from .option_groups import Group, option
+from .option_texts import (
+    CHANNEL_HELP,
+    DOWNLOAD_HELP,
+    ISOLATE_HELP,
+    JOBS_HELP,
+    LAYOUT_HELP,
+    MAP_HELP,
+    PARTS_HELP,
+    TRUNCATED_HELP,
+)
+from .options import Input
+
+RECORDING, CORPUS, RESULT = "recording", "corpus", "result"
+
+EXPECTED = (
+    "a recording; a folder of recordings with --corpus, a table of rows, a features file or a dataset; or the folder "
+    "or result.json that 'fusionser evaluate --out' wrote"
+)
+
+SUFFIXES = {RECORDING: "sound", CORPUS: "corpus", RESULT: "result"}
+"""What is added to the name of what is shown, so that a picture never takes the place of another file."""
+
+
+def check_picture(out: Path | None) -> Path | None:
+    """Reject a picture that cannot be written, or is of an unknown format."""
+    from fusionser.names import PICTURE_SUFFIXES
+
+    if out is not None and out.suffix.lower() not in PICTURE_SUFFIXES:
+        raise SettingsError(f"--out is {out}; expected a file ending in {', '.join(PICTURE_SUFFIXES)}")
+    return check_file_to_write(out, "--out")
+
+
+class OfRecording(Group):
+    """The options for a recording."""
+
+    panel = "Recording"
+    answer: bool = option(
+        "Also show which stretch moved the answer of the included model: how its probability changes when the stretch "
+        "is replaced by quiet noise.",
+        False,
+        "--answer",
+    )
+    model: Path | None = option("As --answer, for the model that 'fusionser fit' or 'fusionser export' wrote.")
+    start: float | None = option("Second from which the recording is shown, by default 0.", min=0.0)
+    end: float | None = option("Second up to which it is shown, by default its end.", min=0.0)
+
+
+class OfCorpus(Group):
+    """The options for a corpus."""
+
+    panel = "Corpus"
+    corpus: str | None = option("Corpus of a folder: {corpora}, or folders for any others.")
+    layout: str | None = option(LAYOUT_HELP)
+    columns: str | None = option(MAP_HELP, flag="--map")
+    parts: str | None = option(PARTS_HELP)
+    download: bool = option(DOWNLOAD_HELP, False, "--download")
+    decode: bool = option(
+        "Decode every recording for its level, or read only headers and leave levels out.", True, "--decode/--headers"
+    )
+    jobs: int = option(JOBS_HELP, -1, callback=check_jobs)
+
+
+class Asked(Group):
+    """The options of the command."""
+
+    out: Path | None = option(
+        "Picture to write (.png, .svg or .pdf); by default a .png in the working folder that is named after what is "
+        "shown, such as clip-sound.png.",
+        callback=check_picture,
+    )
+    of_recording: OfRecording
+    of_corpus: OfCorpus
+    channel: str | None = option(CHANNEL_HELP, callback=check_channel)
+    accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
+    isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
+    json: bool = option("Print JSON on standard output.", False, "--json")
+
+
+def show(
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="PLACE",
+            help="A recording; a folder of recordings (with --corpus), a table of rows, a features file or a dataset; "
+            "or the result of an evaluation, as its folder or its result.json.",
+        ),
+    ],
+    asked: Asked,
+) -> None:
+    """Draw a recording, a corpus or a result as a picture, and print its facts."""
+    from .inputs import split_model
+
+    model, here = split_model([place])
+    if model is not None:
+        raise SettingsError(f"{place} is a model, which 'fusionser info' describes; expected {EXPECTED}")
+    kind = _kind_of(here[0])
+    _refuse_others(kind, place, asked)
+    out = asked.out or Path(f"{_name_of(here[0], kind)}-{SUFFIXES[kind]}.png")
+    refuse_inputs(out, [here[0], asked.of_recording.model])
+    figure, facts = SHOWN[kind](here[0], asked)
+    from fusionser.plots import write_figure
+
+    written = write_figure(figure, out)
+    if asked.json:
+        print_json({"kind": kind, "place": place, **facts, "picture": str(written)})
+    else:
+        write(f"picture: {written}")
+
+
+def _kind_of(place: str) -> str:
+    """Return what is shown, which the place decides."""
+    from fusionser.corpora import dataset_format
+    from fusionser.files import exists, is_folder
+    from fusionser.plots.result import RESULT as RESULT_FILE
+    from fusionser.storage import address_of
+    from fusionser.tables import TABLE_SUFFIXES, is_table
+
+    path = Path(place)
+    if dataset_format(place) is not None:
+        return CORPUS
+    if address_of(place) is None and not exists(place):
+        raise SettingsError(f"{place}: no such file or folder; expected {EXPECTED}")
+    if is_folder(place):
+        return RESULT if (path / RESULT_FILE).is_file() else CORPUS
+    if path.suffix.lower() == ".json":
+        return RESULT
+    return CORPUS if is_table(place) or path.suffix.lower() in TABLE_SUFFIXES else RECORDING
+
+
+def _refuse_others(kind: str, place: str, asked: Asked) -> None:
+    """Raise `SettingsError` if an option is given that is for another kind of place."""
+    recording, corpus = asked.of_recording, asked.of_corpus
+    audio = {
+        "--channel": asked.channel is not None,
+        "--accept-truncated": asked.accept_truncated,
+        "--isolate": asked.isolate,
+    }
+    single = {
+        "--answer": recording.answer,
+        "--model": recording.model is not None,
+        "--start": recording.start is not None,
+        "--end": recording.end is not None,
+    }
+    several = {
+        "--corpus": corpus.corpus is not None,
+        "--layout": corpus.layout is not None,
+        "--map": corpus.columns is not None,
+        "--parts": corpus.parts is not None,
+        "--download": corpus.download,
+        "--headers": not corpus.decode,
+        "--jobs": corpus.jobs != -1,
+    }
+    refused = {RECORDING: [several], CORPUS: [single], RESULT: [audio, single, several]}[kind]
+    for flag, given in ((flag, given) for options in refused for flag, given in options.items()):
+        if given:
+            meant = "a recording" if flag in single else "a corpus" if flag in several else "recordings"
+            raise SettingsError(f"{flag} is for {meant}, but {place} is a {kind}; leave it out")
+
+
+def _name_of(place: str, kind: str) -> str:
+    """Return the name of what is shown, without characters that some systems do not have in names of files."""
+    path = Path(place).resolve()
+    if kind == RESULT and path.suffix.lower() == ".json":
+        path = path.parent
+    name = path.name if path.is_dir() else path.stem
+    return re.sub(r'[\\/:*?"<>|\s]+', "-", name) or "picture"
+
+
+def _recording(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
+    from fusionser.plots import hear, measure_occlusion
+    from fusionser.plots.sound import draw_sound
+
+    from .inputs import load_or_included
+
+    given = asked.of_recording
+    wanted = given.answer or given.model is not None
+    model = load_or_included(given.model) if wanted else None
+    heard = hear(
+        place,
+        channel=asked.channel,
+        start=given.start or 0.0,
+        end=given.end,
+        accept_truncated=asked.accept_truncated,
+    )
+    facts = heard.facts()
+    occlusion = None
+    if model is not None:
+        with progress_bar("stretches") as progress:
+            occlusion = measure_occlusion(heard, model, progress=progress)
+        facts["occlusion"] = occlusion.facts()
+    if not asked.json:
+        _print_recording(facts)
+    return draw_sound(heard, occlusion), facts
+
+
+def _print_recording(facts: dict[str, Any]) -> None:
+    from fusionser.plots.style import seconds_text
+
+    channels = "" if facts["channels"] is None else f", {counted(facts['channels'], 'channel')}"
+    write(f"recording: {seconds_text(facts['seconds'])} at {facts['sampling_rate']} Hz{channels}")
+    if facts["silent"]:
+        write("level: silent")
+        return
+    write(f"level: {facts['level_dbfs']:.1f} dBFS, peak {facts['peak_dbfs']:.1f} dBFS")
+    pitch = facts["median_pitch_hz"]
+    told = "no voiced frames" if pitch is None else f"median pitch {pitch:.0f} Hz"
+    write(f"voice: {told}, speech {100 * facts['speech_share']:.0f} % of the time")
+    if "occlusion" in facts:
+        one = facts["occlusion"]
+        first, last = one["largest_fall_at"]
+        fall = f"it falls most, by {100 * one['largest_fall']:.0f} points, without {first:.2f} to {last:.2f} s"
+        told = fall if one["largest_fall"] else "no stretch alone makes it fall"
+        write(f"answer: {one['answer']} with {100 * one['probability']:.0f} %; {told}")
+
+
+def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
+    from fusionser.corpora import CORPORA, FOLDERS, dataset_format
+    from fusionser.files import is_folder
+    from fusionser.pipeline import list_places
+    from fusionser.plots.corpus import draw_corpus
+    from fusionser.plots.corpus_numbers import corpus_facts, recording_levels
+    from fusionser.reporting.words import stamp_texts
+    from fusionser.tables import is_table
+
+    given = asked.of_corpus
+    if given.corpus is None and is_folder(place) and not is_table(place) and dataset_format(place) is None:
+        raise SettingsError(
+            f"{place}: a folder without result.json; expected the result of 'fusionser evaluate --out', or a corpus "
+            f"that --corpus names: {', '.join([*CORPORA, FOLDERS])}. 'fusionser report' draws the results of studies"
+        )
+    shared = {name: getattr(given, name) for name in ("corpus", "layout", "columns", "parts", "download")}
+    source = Input(**shared, accept_truncated=asked.accept_truncated, channel=asked.channel)
+    with progress_bar("recordings") as progress:
+        listing = list_places(source.pair([Path(place)]), progress=progress)
+        levels = recording_levels(listing.rows, n_jobs=given.jobs, progress=progress) if given.decode else None
+    set_aside = [{"file": str(row["file"]), "reason": str(row["reason"])} for _, row in listing.quarantine.iterrows()]
+    warn_quarantine(set_aside, stamp_texts(listing.notes))
+    facts = corpus_facts(listing.rows, levels)
+    if not asked.json:
+        _print_corpus(_name_of(place, CORPUS), listing.rows, levels, facts)
+    return draw_corpus(listing.rows, levels, _name_of(place, CORPUS)), facts
+
+
+def _print_corpus(name: str, rows: Any, levels: Any, facts: dict[str, Any]) -> None:
+    from fusionser.plots.corpus_numbers import class_table
+
+    columns = ["emotion", "recordings", "%", "speakers", "minutes", "median duration, s"]
+    columns += [] if levels is None else ["median level, dBFS"]
+    title = f"{name}: {facts['recordings']} recordings, {facts['speakers']} speakers, {facts['minutes']} minutes"
+    print_table(title, columns, class_table(rows, levels), numbers=columns[1:])
+    lines = {
+        "recordings of a speaker": (facts["recordings_of_a_speaker"], "", 0),
+        "duration": (facts["seconds"], " s", 2),
+        "level": (facts["level_dbfs"], " dBFS", 1),
+    }
+    for what, (found, unit, digits) in lines.items():
+        if found is not None:
+            low, median, high = (f"{found[key]:.{digits}f}" for key in ("lowest", "median", "highest"))
+            write(f"{what}: {low} to {high}{unit}, median {median}{unit}")
+    write(f"recordings by gender: {', '.join(f'{count} {gender}' for gender, count in facts['genders'].items())}")
+    if facts["without_level"]:
+        write(f"without a level, because silent or not decodable: {facts['without_level']}")
+
+
+def _result(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
+    from fusionser.dimension_results import DimensionResult
+    from fusionser.plots import read_stored_result, result_figure
+    from fusionser.reporting.dimensions import dimension_headline
+    from fusionser.reporting.page import headline
+    from fusionser.reporting.scores import is_synthetic
+    from fusionser.reporting.stored import PREDICTIONS
+
+    stored = read_stored_result(place)
+    result, facts = stored.result, stored.facts()
+    if stored.predictions is None and not isinstance(result, DimensionResult):
+        say(f"note: there is no {PREDICTIONS} beside the result, so the reliability of its probabilities is not drawn")
+    if not asked.json:
+        if is_synthetic(result):
+            write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
+        write(dimension_headline(result) if isinstance(result, DimensionResult) else headline(result))
+        if facts.get("uar_of_speakers"):
+            ranked = (f"{name} {100 * uar:.1f} %" for name, uar in facts["uar_of_speakers"].items())
+            write(f"UAR of the lowest and the highest speakers: {', '.join(ranked)}")
+        if getattr(result, "calibration_error", None) is not None:
+            write(f"calibration error: {100 * facts['calibration_error']:.1f} %")
+    return result_figure(stored), facts
+
+
+SHOWN = {RECORDING: _recording, CORPUS: _corpus, RESULT: _result}
+"""Functions that print the facts of a place, and return its picture and these facts, by what it is."""

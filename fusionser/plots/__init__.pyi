@@ -1,0 +1,15 @@
+from .corpus import corpus_figure as corpus_figure
+from .occlusion import Occlusion as Occlusion
+from .occlusion import measure_occlusion as measure_occlusion
+from .occlusion import occlusion_figure as occlusion_figure
+from .recording import HeardRecording as HeardRecording
+from .recording import hear as hear
+from .result import StoredResult as StoredResult
+from .result import confusion_figure as confusion_figure
+from .result import curves_figure as curves_figure
+from .result import read_stored_result as read_stored_result
+from .result import reliability_figure as reliability_figure
+from .result import result_figure as result_figure
+from .result import speakers_figure as speakers_figure
+from .sound import sound_figure as sound_figure
+from .style import write_figure as write_figure

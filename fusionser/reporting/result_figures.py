@@ -1,0 +1,311 @@
+"""Figures of the result of one evaluation: confusion, reliability, speakers, learning curves."""
+
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusionser.dimension_results import method_of
+from fusionser.evaluation.calibration import reliability, share_interval, uar_interval
+from fusionser.reporting.by_corpus import corpus_of, corpus_scores
+from fusionser.reporting.drawing import Axes, Figure, MaxNLocator, SubFigure
+from fusionser.reporting.figures import COLORS, DARK_CELL, LONGEST_TITLE, MARKS, plain
+from fusionser.results import Result
+
+__all__ = [
+    "confusion_figure",
+    "curves_figure",
+    "draw_confusion",
+    "draw_curves",
+    "draw_reliability",
+    "draw_speakers",
+    "reliability_figure",
+    "speakers_figure",
+]
+
+LOSSES = {"training_loss": ("-", "training rows"), "validation_loss": ("--", "validation rows")}
+"""Line style and label of the losses of a learning curve."""
+
+SCORES = {"validation_uar": "validation UAR, %", "validation_ccc": "validation CCC"}
+"""Labels of the scores of a learning curve."""
+
+FEW_EPOCHS = 3
+"""Epochs up to which they are marked, since a line of one point is invisible."""
+
+WIDEST = 11.0
+"""Greatest width of a figure in inches."""
+
+MOST_NAMED, MOST_AT_THE_ENDS = 45, 110
+"""Most speakers of whom all are named, and of whom those at both ends are; there is no room for more names."""
+
+FEW_NAMES, FEW_LETTERS = 12, 4
+"""Speakers up to which names are larger, and letters up to which they are then not turned."""
+
+ENDS = 10
+"""Speakers at each end that are named if not all of them are."""
+
+MOST_COUNTED = 14
+"""Most classes whose cells have room for percent and counts."""
+
+
+def _one(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def confusion_figure(result: Result) -> Figure:
+    """Draw the confusion matrix: the share of each true class in percent, with the counts.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    Figure
+    """
+    size = 1.8 + 0.72 * len(result.classes)
+    figure, axes = _one(size + 1.0, size)
+    title = f"{method_of(result)}, {result.features_name}: UAR {100 * result.pooled.uar:.1f} %"
+    draw_confusion(axes, result, title)
+    return figure
+
+
+def draw_confusion(axes: Axes, result: Result, title: str) -> None:
+    """Draw what `confusion_figure` draws, with another title."""
+    counts = np.asarray(result.confusion)
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals[:, None], 1)
+    image = axes.imshow(100 * shares, cmap="Blues", vmin=0.0, vmax=100.0, aspect="auto")
+    positions = range(len(result.classes))
+    axes.set_xticks(
+        positions, [plain(name) for name in result.classes], rotation=45, ha="right", rotation_mode="anchor"
+    )
+    axes.set_yticks(positions, [f"{plain(name)} ({total})" for name, total in zip(result.classes, totals, strict=True)])
+    axes.set(xlabel="predicted", ylabel="true (recordings)")
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if shares[row, column] > DARK_CELL else "black"
+        axes.text(
+            column,
+            row,
+            _cell(shares[row, column], int(count), len(counts)),
+            ha="center",
+            va="center",
+            color=color,
+            fontsize=_cell_size(len(counts)),
+            linespacing=0.95,
+        )
+    axes.figure.colorbar(image, ax=axes, label="share of the true class, %", shrink=0.8)
+    axes.set_title(fill(plain(title), LONGEST_TITLE), fontsize=11)
+
+
+def _cell(share: float, count: int, classes: int) -> str:
+    """Return the text of a cell: percent, and below it the count, if there is room for both."""
+    if count == 0:
+        return "0"
+    return f"{100 * share:.0f} %\n{count}" if classes <= MOST_COUNTED else f"{100 * share:.0f}"
+
+
+def _cell_size(classes: int) -> float:
+    return 8.5 if classes <= MOST_COUNTED else 6.5
+
+
+def reliability_figure(result: Result, predictions: pd.DataFrame) -> Figure:
+    """Draw how many of the answers of about the same probability are right, and how many answers these are.
+
+    Parameters
+    ----------
+    result : Result
+    predictions : DataFrame
+        The predictions of the evaluation, with a column ``probability_<class>`` for each class.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _one(5.4, 5.6)
+    draw_reliability(axes, result, predictions)
+    return figure
+
+
+def draw_reliability(axes: Axes, result: Result, predictions: pd.DataFrame) -> None:
+    """Draw what `reliability_figure` draws."""
+    bins = reliability(predictions, result.classes)
+    most = max((one.clips for one in bins), default=1)
+    x, y = ([100 * getattr(one, name) for one in bins] for name in ("probability", "accuracy"))
+    counted = [share_interval(round(one.accuracy * one.clips), one.clips) for one in bins]
+    # The count is a bar at the bottom, a quarter of the panel high at most.
+    axes.bar(
+        x,
+        [25 * one.clips / most for one in bins],
+        width=4.0,
+        color="0.82",
+        edgecolor="0.55",
+        linewidth=0.6,
+        label=f"number of answers, {most} at most",
+    )
+    axes.plot([0, 100], [0, 100], color="black", linewidth=1, linestyle="--", label="probability = share that is right")
+    _draw_points(axes, x, y, counted, COLORS[0], MARKS[0], "share that is right, 95 %")
+    axes.set(xlim=(0, 101), ylim=(0, 103), xlabel="probability of the answer, %", ylabel="answers that are right, %")
+    axes.set_aspect("equal", adjustable="box")
+    # A point may be anywhere in the panel.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8)
+    axes.grid(linewidth=0.4)
+    error = "" if result.calibration_error is None else f": calibration error {100 * result.calibration_error:.1f} %"
+    axes.set_title(f"Reliability of the probabilities{error}", fontsize=11)
+
+
+def _draw_points(
+    axes: Axes,
+    x: Sequence[float],
+    y: Sequence[float],
+    intervals: Sequence[tuple[float, float] | None],
+    color: str,
+    mark: str,
+    label: str | None,
+) -> None:
+    """Draw points in percent, with intervals as bars where there are any."""
+    ends = np.array([(value, value) if pair is None else [100 * end for end in pair] for value, pair in
+                     zip(y, intervals, strict=True)]).reshape(-1, 2)  # fmt: skip
+    # Rounding may put an end a little inside.
+    bars = np.maximum(np.abs(ends.T - np.asarray(y)), 0.0)
+    axes.errorbar(
+        x, y, yerr=bars, fmt=mark, color=color, markersize=5, linewidth=1.2, capsize=2, linestyle="", label=label
+    )
+
+
+def speakers_figure(result: Result) -> Figure:
+    """Draw the UAR of each test speaker with its interval, sorted, and the pooled UAR as a line.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _one(min(max(5.5, 1.8 + 0.32 * len(result.speakers)), WIDEST), 3.6)
+    draw_speakers(axes, result)
+    return figure
+
+
+def draw_speakers(axes: Axes, result: Result) -> None:
+    """Draw what `speakers_figure` draws."""
+    places = list(corpus_scores(result)) or [""]
+    names = sorted(result.speakers, key=lambda name: (result.speakers[name].uar, name))
+    _draw_pooled(axes, result)
+    for number, place in enumerate(places):
+        at = [position for position, name in enumerate(names) if corpus_of(name, places) == place]
+        _draw_points(
+            axes,
+            at,
+            [100 * result.speakers[names[position]].uar for position in at],
+            [_interval(result, names[position]) for position in at],
+            COLORS[number % len(COLORS)],
+            MARKS[number % len(MARKS)],
+            plain(place) or None,
+        )
+    _name_speakers(axes, [plain(name.split("/")[-1]) for name in names])
+    # The legend has room above the highest score.
+    axes.set(xlim=(-0.8, len(names) - 0.2), ylim=(0, 118), ylabel="UAR, %")
+    axes.set_yticks(range(0, 101, 20))
+    axes.grid(axis="y", linewidth=0.4)
+    bars = "; bars: 95 % by the number of clips" if result.speaker_confusions else ""
+    axes.set_title(f"UAR of each test speaker, sorted{bars}", fontsize=11)
+    axes.legend(loc="upper left", fontsize=8, ncols=min(len(places), 3) + 1)
+
+
+def _draw_pooled(axes: Axes, result: Result) -> None:
+    """Draw the pooled UAR, its interval over speakers, and chance."""
+    pooled = 100 * result.pooled.uar
+    label = f"pooled {pooled:.1f} %"
+    if result.intervals is not None:
+        low, high = (100 * end for end in result.intervals["uar"])
+        axes.axhspan(low, high, color="0.85", linewidth=0)
+        label += f" ({low:.1f} to {high:.1f})"
+    axes.axhline(pooled, color="black", linewidth=1, linestyle="--", label=label)
+    chance = 100 / len(result.classes)
+    axes.axhline(chance, color="black", linewidth=1, linestyle=":", label=f"chance {chance:.1f} %")
+
+
+def _interval(result: Result, speaker: str) -> tuple[float, float] | None:
+    """Return the interval of the UAR of a speaker; results of earlier versions do not have the counts."""
+    counts = result.speaker_confusions.get(speaker)
+    return None if counts is None or not np.any(counts) else uar_interval(np.asarray(counts))
+
+
+def _name_speakers(axes: Axes, names: Sequence[str]) -> None:
+    """Write the names below the axis: all, those at both ends, or none, as there is room."""
+    label = f"test speaker ({len(names)})"
+    named = list(range(len(names)))
+    if len(names) > MOST_NAMED:
+        ends = ENDS if len(names) <= MOST_AT_THE_ENDS else 0
+        named = [*named[:ends], *named[len(names) - ends :]]
+        label += f"; the {ends} lowest and the {ends} highest are named" if ends else ", from the lowest to the highest"
+    size = 10 if len(names) <= FEW_NAMES else 8 if len(names) <= MOST_NAMED else 7
+    turned = 0 if len(names) <= FEW_NAMES and max(map(len, names)) <= FEW_LETTERS else 90
+    axes.set_xticks(named, [names[place] for place in named], rotation=turned, fontsize=size)
+    axes.set_xlabel(label)
+
+
+def curves_figure(curves: pd.DataFrame) -> Figure:
+    """Draw the learning curves of every training, one column of panels per network.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        One row per epoch: ``fold``, ``network``, ``epoch``, and losses and scores.
+
+    Returns
+    -------
+    Figure
+    """
+    networks, scores = len(set(curves["network"])), _scores_of(curves)
+    figure = Figure(figsize=(max(4.6 * networks, 5.5), 3.0 + 2.4 * len(scores)), layout="constrained")
+    draw_curves(figure, curves)
+    return figure
+
+
+def draw_curves(figure: Figure | SubFigure, curves: pd.DataFrame) -> None:
+    """Draw what `curves_figure` draws."""
+    networks, scores = list(dict.fromkeys(curves["network"])), _scores_of(curves)
+    panels = figure.subplots(1 + len(scores), len(networks), squeeze=False, sharex="col")
+    for column, network in enumerate(networks):
+        part = curves[curves["network"] == network]
+        panels[0][column].set_title(plain(str(network)), fontsize=11)
+        _draw_folds(panels[0][column], part, LOSSES)
+        panels[0][column].set_ylabel("loss")
+        panels[0][column].legend(fontsize=8, title="one colour for each fold", title_fontsize=8)
+        for row, name in enumerate(scores, start=1):
+            _draw_folds(panels[row][column], part, {name: ("--", "")})
+            panels[row][column].set_ylabel(SCORES[name])
+        panels[-1][column].set_xlabel("epoch")
+        panels[-1][column].xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+
+
+def _scores_of(curves: pd.DataFrame) -> list[str]:
+    return [name for name in SCORES if name in curves and curves[name].notna().any()]
+
+
+def _draw_folds(axes: Axes, curves: pd.DataFrame, lines: dict[str, tuple[str, str]]) -> None:
+    """Draw columns of the learning curves of a network, each fold in a colour of its own."""
+    mark = "." if curves["epoch"].nunique() <= FEW_EPOCHS else None
+    for name, (style, label) in lines.items():
+        if name not in curves:
+            continue
+        factor = 100 if name == "validation_uar" else 1
+        for number, (_, curve) in enumerate(curves.groupby("fold", sort=False)):
+            shown: Any = curve.dropna(subset=[name])
+            axes.plot(
+                shown["epoch"].astype(int),
+                factor * shown[name],
+                style,
+                marker=mark,
+                color=COLORS[number % len(COLORS)],
+                linewidth=1.2,
+                label=label if number == 0 and len(shown) else None,
+            )
+    axes.grid(linewidth=0.4)
