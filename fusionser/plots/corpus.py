@@ -92,7 +92,7 @@ def draw_corpus(rows: pd.DataFrame, levels: Levels | None, title: str) -> Figure
     classes = sorted(set(labelled["emotion"]))
     height = max(0.34 * len(classes) + 0.9, 2.8)
     figure = Figure(figsize=(WIDTH, 2 * height + 1.0), layout="constrained")
-    upper, lower = figure.subfigures(2, 1)
+    upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
     panels = upper.subplots(1, 3)
     _draw_classes(panels[0], labelled, classes)
     _draw_durations(panels[1], durations(rows))
