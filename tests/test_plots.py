@@ -316,6 +316,8 @@ def test_speakers_are_sorted_and_have_intervals_by_their_clips():
     points = axes.containers[0].lines[0].get_ydata()
     assert points.tolist() == sorted(points) == [25.0, *[50.0] * 22, 75.0]
     bars = axes.containers[0].lines[2][0].get_segments()
+    title = drawn(axes.figure).axes[0].title.get_window_extent()
+    assert title.x0 >= 0 and title.x1 <= axes.figure.bbox.x1
     expected = 100 * np.array(uar_interval(np.array(counts[second])))
     assert bars[0][:, 1] == pytest.approx(expected)
     # Without counts there is no interval.

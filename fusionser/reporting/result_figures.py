@@ -214,7 +214,7 @@ def draw_speakers(axes: Axes, result: Result) -> None:
     axes.set_yticks(range(0, 101, 20))
     axes.grid(axis="y", linewidth=0.4)
     bars = "; bars: 95 % by the number of clips" if result.speaker_confusions else ""
-    axes.set_title(f"UAR of each test speaker, sorted{bars}", fontsize=11)
+    axes.set_title(fill(f"UAR of each test speaker, sorted{bars}", LONGEST_TITLE), fontsize=11)
     axes.legend(loc="upper left", fontsize=8, ncols=min(len(places), 3) + 1)
 
 
