@@ -191,6 +191,9 @@ def test_bytes_and_open_files_and_wrong_parts(tmp_path):
         hear((tone(200), RATE), start=2, end=1)
     with pytest.raises(SettingsError, match=r"start is -1"):
         hear((tone(200), RATE), start=-1)
+    for part in ({"end": 2.0}, {"start": 1.5}):
+        with pytest.raises(AudioError, match=r"the recording: 1.00 s long, so it has no"):
+            hear((tone(200), RATE), **part)
     with pytest.raises(AudioError, match="400 s are too long for a picture; expected at most 300 s"):
         hear((np.zeros(400 * 1000), 1000))
     with pytest.raises(SettingsError, match="shows one recording; got several"):

@@ -21,7 +21,7 @@ from fusionser.opening import opened
 from fusionser.reader import read_row
 from fusionser.recordings import as_clips
 from fusionser.rows import CHANNEL_COLUMN
-from fusionser.samples import SILENCE_PEAK, Waveform
+from fusionser.samples import END_TOLERANCE, SILENCE_PEAK, Waveform
 from fusionser.storage import HEADER, at_hand
 from fusionser.timeline.speech import FRAME_SECONDS, speech_frames
 from fusionser.waveform import check_rate, split_pair
@@ -244,7 +244,7 @@ def _heard_file(
     path: str, name: str, channel: int | None, start: float, end: float | None, accept_truncated: bool
 ) -> HeardRecording:
     whole = duration_of(path, accept_truncated=accept_truncated)
-    _check_length(start, whole if end is None else end, name)
+    _check_part(start, end, whole, name)
     if accept_truncated:
         # A whole file is not read up to its stated end, which a compressed one only estimates.
         end = whole if end is None else min(end, whole)
@@ -256,16 +256,20 @@ def _heard_file(
 def _heard_array(samples: Any, rate: int, start: float, end: float | None) -> HeardRecording:
     array = np.asarray(samples)
     row = {"file": "the recording", "waveform": array, "sampling_rate": rate, "start": start, "end": end}
-    _check_length(start, max(array.shape, default=0) / rate if end is None else end, "the recording")
+    _check_part(start, end, max(array.shape, default=0) / rate, "the recording")
     heard, rate = read_row(row)
     return HeardRecording("the recording", heard, rate, start, 1 if array.ndim < 2 else min(array.shape))
 
 
-def _check_length(start: float, end: float, name: str) -> None:
-    """Raise `AudioError` if a part is too long for a picture."""
-    if end - start > MOST_SECONDS:
+def _check_part(start: float, end: float | None, whole: float, name: str) -> None:
+    """Raise `AudioError` if a part is not in a recording, or is too long for a picture."""
+    last = whole if end is None else end
+    if whole and (start >= whole or last > whole + END_TOLERANCE):
+        part = f"nothing from {start:g} s on" if end is None else f"no part from {start:g} to {end:g} s"
+        raise AudioError(f"{name}: {whole:.2f} s long, so it has {part}; choose another --start or --end")
+    if last - start > MOST_SECONDS:
         raise AudioError(
-            f"{name}: {end - start:.0f} s are too long for a picture; expected at most {MOST_SECONDS:g} s. Choose a "
+            f"{name}: {last - start:.0f} s are too long for a picture; expected at most {MOST_SECONDS:g} s. Choose a "
             "part with --start and --end, or follow the whole with 'fusionser predict --timeline FILE.html'"
         )
 

@@ -145,7 +145,7 @@ def _figure_of_numbers(stored: StoredResult, result: DimensionResult) -> Figure:
     if stored.predictions is None:
         raise RowsError(f"the picture of predicted numbers needs {PREDICTIONS} beside the result; evaluate again")
     figure = predictions_figure(stored.predictions, result.targets)
-    figure.suptitle(titled(_title(result)), fontsize=TITLE_SIZE)
+    figure.suptitle(titled(_title(result), figure.get_figwidth()), fontsize=TITLE_SIZE)
     return figure
 
 

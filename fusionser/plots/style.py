@@ -17,15 +17,15 @@ LONGEST_LINE = 90
 """Letters in a line of the title of a picture."""
 
 
-def titled(text: str) -> str:
-    r"""Return the title of a picture, on several lines if it is long.
+def titled(text: str, width: float = WIDTH) -> str:
+    r"""Return the title of a picture of a width in inches, on several lines if it is long.
 
     Examples
     --------
     >>> titled("a " * 60).count("\n")
     1
     """
-    return plain(fill(text, LONGEST_LINE))
+    return plain(fill(text, round(LONGEST_LINE * width / WIDTH)))
 
 
 def seconds_text(seconds: float) -> str:
