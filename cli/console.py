@@ -9,13 +9,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID
 from rich.table import Table
 
 from fusionser.storage import shown
 
+from .time_left import Counted, Pace, TimeLeft
+
 PIPED_WIDTH = 160
 SHOWN = 10
+BAR_WIDTH = 20
 
 
 def _width(stream: Any) -> int | None:
@@ -86,22 +89,21 @@ def print_table(
 
 @contextmanager
 def _bar(label: str) -> Iterator[tuple[Progress, Callable[..., None]]]:
-    columns = (
-        "{task.description}",
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        "left",
-        TimeRemainingColumn(),
-    )
+    columns = ("{task.description}", BarColumn(BAR_WIDTH), Counted(), TimeLeft())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task(label, total=None)
+        task, pace = _task(progress, label)
 
         def update(done: int, total: int, name: str = "") -> None:
             shown = f"{label}: {name}" if name else label
+            pace.note(done, progress.get_time())
             progress.update(task, completed=done, total=total, description=plain(shown))
 
         yield progress, update
+
+
+def _task(progress: Progress, label: str, *, visible: bool = True) -> tuple[TaskID, Pace]:
+    pace = Pace()
+    return progress.add_task(label, total=None, visible=visible, pace=pace), pace
 
 
 @contextmanager
@@ -113,23 +115,31 @@ def progress_bar(label: str) -> Iterator[Callable[..., None]]:
 
 @contextmanager
 def training_bar(label: str) -> Iterator[Callable[..., None]]:
-    """Show a progress bar, and below it one for the epochs of the network being trained, or for another long step."""
+    """Show a progress bar, and below it one for another long step, and one for the epochs of a network."""
     from fusionser.networks import training_progress
     from fusionser.progress import step_progress
 
     with _bar(label) as (progress, update):
-        task = progress.add_task("epochs", total=None, visible=False)
-        shown = ""
-
-        def step(what: str, done: int, most: int) -> None:
-            nonlocal shown
-            if what != shown or done == 1:
-                progress.reset(task)
-            shown = what
-            progress.update(task, completed=done, total=most, description=f"  {plain(what)}", visible=done < most)
-
-        with training_progress(lambda name, done, most: step(f"{name}, epochs", done, most)), step_progress(step):
+        steps, epochs = _inner_bar(progress), _inner_bar(progress)
+        with training_progress(lambda name, done, most: epochs(f"{name}, epochs", done, most)), step_progress(steps):
             yield update
+
+
+def _inner_bar(progress: Progress) -> Callable[[str, int, int], None]:
+    """Return the update function of a bar that is shown while something is left of what it counts."""
+    task, pace = _task(progress, "", visible=False)
+    counted = ""
+
+    def update(what: str, done: int, most: int) -> None:
+        nonlocal counted
+        if what != counted:
+            counted = what
+            pace.begin()
+        if pace.note(done, progress.get_time()):
+            progress.reset(task)
+        progress.update(task, completed=done, total=most, description=f"  {plain(what)}", visible=done < most)
+
+    return update
 
 
 @contextmanager

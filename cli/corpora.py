@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import output, print_json, print_table, progress_bar, write
-from .naming import NamingCommand
+from .naming import NamingCommand, completion
 from .option_checks import check_channel, decode_apart
 from .option_groups import names
 from .option_texts import (
@@ -20,6 +20,8 @@ from .option_texts import (
     TRUNCATED_HELP,
 )
 from .options import SEEDS, Json
+
+NAME_HELP = "Name of the corpus: {corpora}, or folders; or {dataset_formats}."
 
 MANY = 20
 WIDE = 140
@@ -148,7 +150,7 @@ def describe(
 
 @corpora_app.command("check", cls=NamingCommand)
 def check(
-    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders; or {dataset_formats}.")],
+    name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=completion(NAME_HELP))],
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings, or a dataset.")],
     layout: Annotated[str | None, typer.Option("--layout", help=LAYOUT_HELP)] = None,
     columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,

@@ -21,7 +21,10 @@ class Asked(Experiment):
 
     importance: str | None = option(IMPORTANCE_HELP, panel="Options")
     out: Path | None = option(
-        "Folder for report.md, result.json, predictions.csv and pictures.", panel="Options", callback=check_out_folder
+        "Folder for report.md, result.json, predictions.csv and pictures.",
+        panel="Options",
+        callback=check_out_folder,
+        main=True,
     )
     formats: ReportFormats
     stream: bool = option(STREAM_HELP, False, "--stream", panel="Run")

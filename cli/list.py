@@ -8,8 +8,10 @@ import typer
 from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, say, write
-from .naming import RECIPES, listed_names
+from .naming import RECIPES, completion, listed_names
 from .options import Json
+
+KIND_HELP = "What to list: {kinds}; by default all."
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Listed:
 
 
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help="What to list: {kinds}; by default all.")] = None,
+    kind: Annotated[str | None, typer.Argument(help=KIND_HELP, autocompletion=completion(KIND_HELP))] = None,
     json: Json = False,
 ) -> None:
     """List all registered names: what each stands for, and which package it comes from."""

@@ -69,7 +69,7 @@ LABELS_HELP = (
 )
 TARGETS_HELP = (
     "Predict numbers instead of emotions: columns of the tables of rows, such as arousal,valence. Rows without a "
-    "number are set aside. --classifier then names a regressor: {regressors}."
+    "number are set aside. --classifier then names a regressor (see 'fusionser list regressors')."
 )
 RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "

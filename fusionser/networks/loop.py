@@ -94,7 +94,19 @@ def check_loss(loss: Any, name: str, net: Any) -> None:
         )
 
 
-class Curve(Callback):
+class _EndToldCallback(Callback):
+    """A callback that reports the end of a training that stops early, so that nobody waits for its other epochs."""
+
+    name: str
+    epochs: int
+
+    def on_train_end(self, net: Any, **more: Any) -> None:
+        """Report that no epochs are left."""
+        if len(net.history) < self.epochs:
+            report_epoch(self.name, self.epochs, self.epochs)
+
+
+class Curve(_EndToldCallback):
     """Record learning rate, UAR and accuracy, report progress, and stop a training that diverges."""
 
     def __init__(self, name: str, n_classes: int, epochs: int) -> None:
@@ -121,7 +133,7 @@ class Curve(Callback):
         report_epoch(self.name, len(net.history), self.epochs)
 
 
-class NumbersCurve(Callback):
+class NumbersCurve(_EndToldCallback):
     """As `Curve`, for a network that predicts numbers: record the mean CCC of the validation rows."""
 
     def __init__(self, name: str, epochs: int) -> None:
