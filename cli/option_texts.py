@@ -45,7 +45,7 @@ SCALING_HELP = (
     "of it, standard for all others."
 )
 LAYOUT_HELP = (
-    "What folders and file names are, with --corpus folders: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
+    "What folders and file names are, where no corpus is named: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
     "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
 )
 TRUNCATED_HELP = "Use what is there of recordings that were cut off, instead of setting them aside."

@@ -108,8 +108,8 @@ class Input(Group):
 
     panel = "Input"
     corpus: str | None = option(
-        "Corpus of each folder, comma-separated: {corpora}, or folders for any others. Datasets are recognised, or "
-        "named: {dataset_formats}.",
+        "Corpus of each folder, comma-separated: {corpora}, or folders for others, where folders or files are named by "
+        "emotion. By default recognised, as datasets are ({dataset_formats}).",
         main=True,
     )
     layout: str | None = option(LAYOUT_HELP)
@@ -139,14 +139,15 @@ class Input(Group):
             )
         each = given * len(places) if len(given) == 1 else given
         layout = self.layout
-        if layout is not None and FOLDERS not in each:
-            raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
+        if layout is not None and not {None, FOLDERS} & set(each):
+            raise SettingsError(f"--layout is '{layout}'; it is for folders of no known corpus, --corpus folders")
         columns = named_columns(self.columns)
+        each = [_recognised(place, layout) if name is None else name for place, name in zip(places, each, strict=True)]
         return [
             Place(
                 place,
                 name,
-                layout if name == FOLDERS else None,
+                layout if name in (None, FOLDERS) else None,
                 self.accept_truncated,
                 columns,
                 self.channel,
@@ -169,6 +170,18 @@ class Input(Group):
         if self.labels is not None:
             given["exact_labels"] = self.labels == EXACT
         return config.changed(**given)
+
+
+def _recognised(place: Path, layout: str | None) -> str | None:
+    """Return the corpus of a folder by the names of its recordings, and say which one it is."""
+    from fusionser.corpora import CORPORA, corpus_of_folder
+    from fusionser.storage import called
+
+    name = corpus_of_folder(place, layout)
+    if name is not None:
+        title = CORPORA[name].card.title
+        say(f"{called(place)}: read as --corpus {name}, since its recordings are named like those of {title}")
+    return name
 
 
 class FrontEnd(Group):

@@ -119,7 +119,11 @@ def prepare_experiment(
     if stream:
         prepared = _streamed(paired, config, asked.given)
         _check_network_options(prepared.spec, prepared.extractor, resources)
-        return prepared, choose_split(config.protocol, prepared.table, config.pipeline.seed), resources
+        return (
+            prepared,
+            choose_split(_protocol(asked, config, prepared), prepared.table, config.pipeline.seed),
+            resources,
+        )
     if stream is not None:
         _note_many_rows(paired)
     # Wrong settings should fail here, before a long extraction.
@@ -127,11 +131,36 @@ def prepare_experiment(
     build_estimator(config.pipeline, extractor=extractor)
     _check_network_options(config.pipeline, extractor, resources)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)
-    split = choose_split(config.protocol, prepared.table, config.pipeline.seed)
+    split = choose_split(_protocol(asked, config, prepared), prepared.table, config.pipeline.seed)
     if prepared.spec.rows.augment:
         with progress_bar("augmented copies") as progress:
             prepared = analyse_augmented(prepared, None if all_rows else split, resources=resources, progress=progress)
     return prepared, split, resources
+
+
+UNKNOWN_SPEAKERS = (
+    "note: the speakers are unknown, so the folds are random ({name}): the same voice may be in training and test, which "
+    "makes scores higher than for a new speaker, by 18 points of UAR on RAVDESS. For a score on new speakers, put "
+    "the recordings of each into a folder, {{speaker}}/{{emotion}}/clip.wav, or give a table with a column 'speaker'"
+)
+ONE_SPEAKER = (
+    "note: all recordings are of one speaker, so the folds are random ({name}), and the scores say nothing about others"
+)
+
+
+def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:
+    """Return the protocol; where none was named, and the speakers are unknown, a random one, and say what that costs."""
+    from fusionser.names import CLASSES
+    from fusionser.pipeline import protocol_without_speakers
+
+    if asked.protocol is not None or asked.settings.load().protocol is not None:
+        return config.protocol
+    rows = prepared.table
+    chosen = protocol_without_speakers(config.protocol, rows, stratified=prepared.spec.task == CLASSES)
+    if chosen.name != config.protocol.name:
+        text = ONE_SPEAKER if set(rows["speaker"]) - {""} else UNKNOWN_SPEAKERS
+        say(text.format(name=chosen.name))
+    return chosen
 
 
 def _streamed(places: list[Any], config: Any, given: Input) -> Any:
