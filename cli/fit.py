@@ -39,7 +39,7 @@ def fit(places: Places, asked: Asked) -> None:
     prepared, split, resources = prepare_experiment(
         asked,
         places,
-        _estimate_split if asked.estimate else lambda *_: None,
+        _estimate_split if asked.estimate else None,
         protocol="speaker-holdout",
         all_rows=True,
         stream=asked.stream,

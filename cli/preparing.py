@@ -10,6 +10,8 @@ from fusionser.errors import SettingsError
 from .console import progress_bar, say, step_bar, warn_quarantine
 from .options import Experiment, Input, NetworkWork, Work
 
+ChooseSplit = Callable[[Any, Any, int], Any]
+
 
 def make_resources(device: str, work: Work, networks: NetworkWork | None = None) -> Any:
     """Return where the command's work runs; spectra are computed on a GPU only if it is named."""
@@ -95,7 +97,7 @@ def extract_places(
 def prepare_experiment(
     asked: Experiment,
     places: list[Path],
-    choose_split: Callable[[Any, Any, int], Any],
+    choose_split: ChooseSplit | None,
     *,
     protocol: str,
     all_rows: bool = False,
@@ -103,7 +105,7 @@ def prepare_experiment(
 ) -> tuple[Any, Any, Any]:
     """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
-    `choose_split` makes the protocol from its specification, the rows and the seed. `protocol` is the default name.
+    `choose_split` makes the protocol from its specification, the rows and the seed; None, if there is none. `protocol` is the default name.
     `all_rows` is whether all rows are trained on, and not only the training rows of the protocol. `stream` is whether
     the features are read part by part; None, if the command cannot.
     """
@@ -119,11 +121,7 @@ def prepare_experiment(
     if stream:
         prepared = _streamed(paired, config, asked.given)
         _check_network_options(prepared.spec, prepared.extractor, resources)
-        return (
-            prepared,
-            choose_split(_protocol(asked, config, prepared), prepared.table, config.pipeline.seed),
-            resources,
-        )
+        return prepared, _split(asked, config, prepared, choose_split), resources
     if stream is not None:
         _note_many_rows(paired)
     # Wrong settings should fail here, before a long extraction.
@@ -131,7 +129,7 @@ def prepare_experiment(
     build_estimator(config.pipeline, extractor=extractor)
     _check_network_options(config.pipeline, extractor, resources)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)
-    split = choose_split(_protocol(asked, config, prepared), prepared.table, config.pipeline.seed)
+    split = _split(asked, config, prepared, choose_split)
     if prepared.spec.rows.augment:
         with progress_bar("augmented copies") as progress:
             prepared = analyse_augmented(prepared, None if all_rows else split, resources=resources, progress=progress)
@@ -139,8 +137,8 @@ def prepare_experiment(
 
 
 UNKNOWN_SPEAKERS = (
-    "note: the speakers are unknown, so the folds are random ({name}): the same voice may be in training and test, which "
-    "makes scores higher than for a new speaker, by 18 points of UAR on RAVDESS. For a score on new speakers, put "
+    "note: the speakers are unknown, so the folds are random ({name}): the same voice may be in training and test, "
+    "which makes scores higher than for a new speaker, by 18 points of UAR on RAVDESS. For a score on new speakers, put "
     "the recordings of each into a folder, {{speaker}}/{{emotion}}/clip.wav, or give a table with a column 'speaker'"
 )
 ONE_SPEAKER = (
@@ -148,8 +146,15 @@ ONE_SPEAKER = (
 )
 
 
+def _split(asked: Experiment, config: Any, prepared: Any, choose: ChooseSplit | None) -> Any:
+    """Return the split of the rows; None if none is wanted."""
+    if choose is None:
+        return None
+    return choose(_protocol(asked, config, prepared), prepared.table, config.pipeline.seed)
+
+
 def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:
-    """Return the protocol; where none was named, and the speakers are unknown, a random one, and say what that costs."""
+    """Return the protocol: where none was named, and the speakers are unknown, a random one, with what that costs."""
     from fusionser.names import CLASSES
     from fusionser.pipeline import protocol_without_speakers
 

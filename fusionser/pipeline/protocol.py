@@ -95,8 +95,8 @@ def protocol_without_speakers(wanted: ProtocolSpec, rows: pd.DataFrame, *, strat
         smallest = int(counts.min())
         if smallest < 2:
             raise ProtocolError(
-                f"there is one recording of '{counts.idxmin()}'; expected two or more of each emotion, for training and "
-                f"for test. Leave it out with --drop-classes {counts.idxmin()}, or add recordings"
+                f"there is one recording of '{counts.idxmin()}'; expected two or more of each emotion, for training "
+                f"and for test. Leave it out with --drop-classes {counts.idxmin()}, or add recordings"
             )
     if "share" in wanted.settings:
         return wanted.changed(name=RANDOM_SHARE, settings=settings | wanted.settings)
