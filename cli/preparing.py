@@ -105,8 +105,8 @@ def prepare_experiment(
 ) -> tuple[Any, Any, Any]:
     """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
-    `choose_split` makes the protocol from its specification, the rows and the seed; None, if there is none. `protocol` is the default name.
-    `all_rows` is whether all rows are trained on, and not only the training rows of the protocol. `stream` is whether
+    `choose_split` makes the protocol from its specification, the rows and the seed; None, if there is none. `protocol`
+    is the default name. `all_rows` is whether all rows are trained on, and not only the training rows of the protocol. `stream` is whether
     the features are read part by part; None, if the command cannot.
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
@@ -137,12 +137,11 @@ def prepare_experiment(
 
 
 UNKNOWN_SPEAKERS = (
-    "note: the speakers are unknown, so the folds are random ({name}): the same voice may be in training and test, "
-    "which makes scores higher than for a new speaker, by 18 points of UAR on RAVDESS. For a score on new speakers, put "
-    "the recordings of each into a folder, {{speaker}}/{{emotion}}/clip.wav, or give a table with a column 'speaker'"
+    "note: the split is random ({name}), because no speakers are known: the same voice may be in training and test, "
+    "which makes scores higher than for a new speaker, by 18 points of UAR on RAVDESS"
 )
 ONE_SPEAKER = (
-    "note: all recordings are of one speaker, so the folds are random ({name}), and the scores say nothing about others"
+    "note: the split is random ({name}), because all recordings are of one speaker; the scores say nothing about others"
 )
 
 
