@@ -9,7 +9,7 @@ import typer
 from .console import output, print_json, print_table, progress_bar, write
 from .naming import NamingCommand, completion
 from .option_checks import check_channel, decode_apart
-from .option_groups import names
+from .option_groups import names, with_groups
 from .option_texts import (
     CHANNEL_HELP,
     DOWNLOAD_HELP,
@@ -114,6 +114,7 @@ def _speakers(corpus: Mapping[str, Any]) -> str:
 
 
 @corpora_app.command("describe", cls=NamingCommand)
+@with_groups
 def describe(
     name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}.")],
     json: Json = False,
@@ -149,6 +150,7 @@ def describe(
 
 
 @corpora_app.command("check", cls=NamingCommand)
+@with_groups
 def check(
     name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=completion(NAME_HELP))],
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings, or a dataset.")],
@@ -262,7 +264,8 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
         write("complete; every recording can be used")
 
 
-@corpora_app.command("generate")
+@corpora_app.command("generate", cls=NamingCommand)
+@with_groups
 def generate(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     seed: Annotated[int, typer.Option(help="Seed of the differences between the voices.", **SEEDS)] = 0,

@@ -19,15 +19,18 @@ LONG = 8
 EXAMPLES = {
     "augmentations": ("noise", "pitch", "stretch"),
     "blocks": ("mfcc", "pitch", "robust"),
-    "conditions": ("telephone", "mp3-64-kbps", "room"),
+    "conditions": ("telephone", "mp3-64-kbps", "lowpass-4-khz"),
     "corpora": ("ravdess", "crema-d", "emodb"),
-    "networks": ("conv1d", "conv2d", "crnn"),
+    "networks": ("conv1d", "conv2d", "log-mel-frames"),
     "protocols": ("speaker-kfold", "leave-one-speaker-out", "random-kfold"),
 }
 """Names that stand for a long list."""
 
 LISTED = {"blocks": ("blocks", "networks")}
 """Kinds of ``fusionser list`` that have the names of a placeholder, where these are several."""
+
+HELP_ALL = "help_all"
+"""Name of the option that shows all options."""
 
 EVERYTHING = "fusionser.help-all"
 """Where the context of a command says that its help is to have all options."""
@@ -82,15 +85,23 @@ class NamingCommand(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, with names for placeholders."""
         self._fill()
-        shown = [parameter for parameter in self.params if not getattr(parameter, "hidden", False)]
+        own = [parameter for parameter in self.params if parameter.name != HELP_ALL]
+        shown = [parameter for parameter in own if not getattr(parameter, "hidden", False)]
         if ctx.meta.get(EVERYTHING):
             self._reveal()
-        elif len(shown) < len(self.params):
+        elif len(shown) < len(own):
             # A heading for each of a few options would hide what matters.
             for parameter in shown:
                 parameter.rich_help_panel = None  # type: ignore[attr-defined]
-            self.epilog = f"These are {len(shown)} of {len(self.params)} options and arguments; --help-all shows all."
+            self.epilog = f"These are {len(shown)} of {len(own)} options and arguments; --help-all shows all."
         super().format_help(ctx, formatter)
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Return the context of the command. While a word is completed, the values of options have no effect."""
+        if extra.get("resilient_parsing"):
+            for parameter in self.params:
+                parameter.callback = None
+        return super().make_context(info_name, args, parent=parent, **extra)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return the completions of an option's name, of all options."""
@@ -108,4 +119,5 @@ class NamingCommand(TyperCommand):
 
     def _reveal(self) -> None:
         for parameter in self.params:
-            parameter.hidden = False  # type: ignore[attr-defined]
+            if parameter.name != HELP_ALL:
+                parameter.hidden = False  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from typer.models import OptionInfo
 
 from fusionser.errors import SettingsError
 
-from .naming import EVERYTHING, completion
+from .naming import EVERYTHING, HELP_ALL, completion
 
 
 def option(
@@ -132,7 +132,7 @@ def _show_all_or_main(parameters: list[inspect.Parameter]) -> None:
         hidden=not any(one.hidden for one in options),
         help="Show all options and exit.",
     )
-    parameters.append(inspect.Parameter("help_all", inspect.Parameter.KEYWORD_ONLY, default=help_all, annotation=bool))
+    parameters.append(inspect.Parameter(HELP_ALL, inspect.Parameter.KEYWORD_ONLY, default=help_all, annotation=bool))
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:

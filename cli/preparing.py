@@ -106,8 +106,8 @@ def prepare_experiment(
     """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
     `choose_split` makes the protocol from its specification, the rows and the seed; None, if there is none. `protocol`
-    is the default name. `all_rows` is whether all rows are trained on, and not only the training rows of the protocol. `stream` is whether
-    the features are read part by part; None, if the command cannot.
+    is the default name. `all_rows` is whether all rows are trained on, and not only the training rows of the protocol.
+    `stream` is whether the features are read part by part; None, if the command cannot.
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
 
