@@ -10,10 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID
-from rich.table import Table
 
 from fusionser.storage import shown
 
+from .tables import Kinds, fitted, row_lines
 from .time_left import Counted, Pace, TimeLeft
 
 PIPED_WIDTH = 160
@@ -51,9 +51,20 @@ def write(text: str) -> None:
     output.print(plain(text), soft_wrap=True)
 
 
+def write_bold(text: str) -> None:
+    """Print a heading on standard output."""
+    # rich would wrap a title of a table at the table's width.
+    output.print(f"[bold]{plain(text)}[/bold]", soft_wrap=True)
+
+
 def plain(text: str) -> str:
     """Return a text of which a terminal, and rich, show all characters and obey none."""
-    return escape(shown(text).translate(CONTROLS))
+    return escape(_visible(text))
+
+
+def _visible(text: str) -> str:
+    """Return a text of which a terminal shows all characters and obeys none."""
+    return shown(text).translate(CONTROLS)
 
 
 def print_json(value: Any) -> None:
@@ -66,25 +77,25 @@ def print_json(value: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
-def print_table(
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    numbers: Sequence[str] = (),
-    unbroken: Sequence[str] = (),
-) -> None:
-    """Print a table on standard output, `numbers` columns aligned right and `unbroken` columns never wrapped."""
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], **kinds: Any) -> None:
+    """Print a table on standard output; `kinds` are those of `Kinds`, such as ``numbers``.
+
+    If it does not fit, each row is printed as lines.
+    """
     if title:
-        # rich would wrap a title of the table at the table's width.
-        output.print(f"[bold]{plain(title)}[/bold]", soft_wrap=True)
-    table = Table()
-    for name in columns:
-        table.add_column(
-            plain(name), justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in unbroken
-        )
-    for row in rows:
-        table.add_row(*(plain(str(value)) for value in row))
-    output.print(table)
+        write_bold(title)
+    names, cells = [_visible(name) for name in columns], [[_visible(str(value)) for value in row] for row in rows]
+    table, left_out = fitted(names, cells, Kinds(**kinds), output.width)
+    if table is not None:
+        output.print(table)
+    else:
+        for row in cells:
+            first, *others = row_lines(names, row, output.width)
+            write_bold(first)
+            for line in others:
+                write(line)
+    if left_out:
+        write(f"left out for lack of room: {', '.join(left_out)}; --json has all")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import output, print_json, print_table, progress_bar, write
+from .console import print_json, print_table, progress_bar, write
 from .naming import NamingCommand, completion
 from .option_checks import check_channel, decode_apart
 from .option_groups import names, with_groups
@@ -24,7 +24,6 @@ from .options import SEEDS, Json
 NAME_HELP = "Name of the corpus: {corpora}, or folders; or {dataset_formats}."
 
 MANY = 20
-WIDE = 140
 
 corpora_app = typer.Typer(
     help="The supported corpora: where to get each, what is on this machine, and what is wrong with it."
@@ -66,8 +65,8 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
             for corpus in described
         ],
         numbers=["recordings", "emotions"],
-        # An address that is broken over lines cannot be copied, but takes half of a narrow terminal.
-        unbroken=["corpus", "where to get it"] if output.width >= WIDE else ["corpus"],
+        unbroken=["corpus"],
+        spare=["found", "language", "licence", "where to get it"],
     )
     where = folder if folder else f"${DATA_VARIABLE} is not set, so no folder was searched"
     write(f"searched: {where}. Any other folder: --corpus folders, or a table with the columns file and emotion")

@@ -321,7 +321,7 @@ def _print_as_wide(rows: list[list[str]], classes: tuple[str, ...], measured: li
         sure = [row[2 + classes.index(row[1])] if row[1] in classes else "" for row in rows]
         rows = [[*row[:2], share, *row[2 + len(classes) :]] for row, share in zip(rows, sure, strict=True)]
         columns = ["file", "emotion", "probability", *measured]
-    print_table("", columns, rows, numbers=[*columns[2:]])
+    print_table("", columns, rows, numbers=[*columns[2:]], folded=["file"])
 
 
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:

@@ -191,6 +191,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
         ],
         numbers=["paper's %"],
         unbroken=["recipe"],
+        spare=["paper", "protocol", "found here"],
     )
     write("run one with: fusionser reproduce NAME")
 
