@@ -16,7 +16,7 @@ from fusionser.storage import shown
 from .tables import Kinds, fitted, row_lines
 from .time_left import Counted, Pace, TimeLeft
 
-PIPED_WIDTH = 160
+PIPED_WIDTH = 200
 SHOWN = 10
 BAR_WIDTH = 20
 

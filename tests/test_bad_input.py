@@ -64,8 +64,10 @@ def test_a_folder_of_another_corpus(refused, demo_folder):
     )
 
 
-def test_a_folder_of_no_corpus(refused, demo_folder):
-    assert "say which corpus it is with --corpus, one of ravdess" in refused("evaluate", demo_folder)
+def test_a_folder_of_no_corpus(refused, demo_folder, tmp_path):
+    for number, file in enumerate(sorted(demo_folder.iterdir())[:4]):
+        shutil.copy(file, tmp_path / f"{number}.wav")
+    assert "neither folders nor names of files tell the emotions" in refused("evaluate", tmp_path)
 
 
 BAD = {
