@@ -343,7 +343,7 @@ def test_a_broken_package_is_listed_as_broken(run, broken, plugin):
     assert "broken: ModuleNotFoundError" in run("list", "presets", beside=[broken]).output
     # A folder is asked of each format whether it is a dataset.
     refused = run("evaluate", ROOT / "docs", beside=[broken])
-    assert "say which corpus it is with --corpus" in refused.messages
+    assert "no audio files in it" in refused.messages
 
 
 def test_a_broken_package_harms_no_other_name_and_is_told_by_its_own(run, broken, plugin, features, recordings):
