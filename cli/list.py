@@ -46,7 +46,7 @@ def list_names(
             shown = [[row.name, f"broken: {row.problem}" if row.problem else row.summary, row.origin] for row in rows]
             print_table(kind, ["name", "what it is", "from"], shown, unbroken=["name"])
         if "corpora" in tables:
-            write("other recordings: a table, or --corpus folders for speakers and emotions as names of folders")
+            write("other recordings: folders or files named by emotion, or a table with the columns file and emotion")
         if RECIPES in tables:
             write("run a study with: fusionser study NAME; a paper's figure with: fusionser reproduce NAME")
     for kind in wanted:

@@ -27,7 +27,7 @@ def recognised_corpus(folder: Path) -> str | None:
     if not paths:
         return None
     corpora = {name: CORPORA[name] for name in CORPORA.loadable()}
-    counts = {name: sum(corpus.parse(path) is not None for path in paths) for name, corpus in corpora.items()}
+    counts = {name: _count(corpus, paths) for name, corpus in corpora.items()}
     most = max(counts.values())
     whole = most >= MOST * len(paths)
     if not whole and (most < SOME * len(paths) or _named_by_emotion(paths)):
@@ -41,6 +41,15 @@ def recognised_corpus(folder: Path) -> str | None:
         f"{folder}: the names of {len(paths)} recordings do not tell one corpus ({shown}); say which one to read with "
         "--corpus"
     )
+
+
+def _count(corpus: Corpus, paths: Sequence[PurePath]) -> int:
+    """Return how many recordings belong to a corpus."""
+    try:
+        return sum(corpus.parse(path) is not None for path in paths)
+    except Exception:
+        # A corpus of another package that cannot parse any name must not harm those who do not use it.
+        return 0
 
 
 def _named_by_emotion(paths: Sequence[PurePath]) -> bool:
