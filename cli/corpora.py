@@ -69,7 +69,8 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
         spare=["found", "language", "licence", "where to get it"],
     )
     where = folder if folder else f"${DATA_VARIABLE} is not set, so no folder was searched"
-    write(f"searched: {where}. Any other recordings: folders or files named by emotion, or a table with the columns file and emotion")
+    write(f"searched: {where}")
+    write("other recordings: folders or files named by emotion, or a table with the columns file and emotion")
     unsure = [corpus["name"] for corpus in described if corpus["uncertain"]]
     write(
         "'fusionser corpora describe NAME' shows the citation, the labels and the sources of a corpus, and what is "
