@@ -25,7 +25,8 @@ class Pace:
 
     def begin(self) -> None:
         """Forget what was counted."""
-        self.first = self.last = (inf, 0.0)
+        self.first: tuple[float, float] | None = None
+        self.last = (inf, 0.0)
 
     def note(self, done: float, now: float) -> bool:
         """Note how many are done at a time in seconds; return whether a count begins, as after a larger one."""
@@ -37,9 +38,9 @@ class Pace:
 
     def left(self, total: float, now: float) -> float | None:
         """Return the seconds until all are done; None before the first that took time."""
-        grown, taken = self.last[0] - self.first[0], self.last[1] - self.first[1]
-        if grown <= 0:
+        if self.first is None or self.last[0] <= self.first[0]:
             return None
+        grown, taken = self.last[0] - self.first[0], self.last[1] - self.first[1]
         return max(taken / grown * (total - self.last[0]) - (now - self.last[1]), 0.0)
 
 

@@ -127,13 +127,14 @@ def test_folds_of_one_evaluation_among_many_are_a_step():
     assert told == [("folds", done, 3) for done in range(4)]
 
 
-def test_progress_is_shown_in_a_terminal_and_nowhere_else(command, tmp_path):
-    text = in_terminal("corpora", "generate", tmp_path / "demo")
+def test_progress_is_shown_in_a_terminal_and_nowhere_else(command, demo_folder):
+    checking = ["corpora", "check", "demo", demo_folder]
+    text = in_terminal(*checking)
     assert re.search(r"recordings .* \d+ of 240 .*\d:\d\d passed", ESCAPES.sub("", text))
-    assert command("corpora", "generate", tmp_path / "again").messages == ""
+    assert command(*checking).messages == ""
 
 
-@pytest.mark.parametrize("arguments", [["list", "conditions"], ["corpora"], ["plan", "--hours", "4"], ["reproduce"]])
+@pytest.mark.parametrize("arguments", [["corpora"], ["plan", "--hours", "4"], ["reproduce"]])
 def test_tables_fit_eighty_columns(arguments):
     text = ESCAPES.sub("", in_terminal(*arguments, FUSIONSER_DATA="")).splitlines()
     boxes = [line for line in text if line and line[0] in "┏┃┡│└"]
@@ -146,7 +147,7 @@ def test_tables_fit_eighty_columns(arguments):
 def test_colours_are_left_out_where_they_are_not_wanted(command):
     help_text = in_terminal("evaluate", "--help")
     assert COLOUR.search(help_text)
-    for arguments in (["evaluate", "--help"], ["list", "presets"], ["--help"]):
+    for arguments in (["evaluate", "--help"], ["list", "presets"]):
         assert not COLOUR.search(in_terminal(*arguments, NO_COLOR="1")), arguments
         piped = command(*arguments)
         assert "\x1b" not in piped.output + piped.messages

@@ -156,6 +156,10 @@ def find_layout(paths: Sequence[PurePath], root: str, *, guess: bool = False) ->
     levels = [{path.parts[level] for path in paths} for level in range(min(depths))]
     names = {level: found for level, folders in enumerate(levels) if (found := meaning_of_level(folders))}
     unnamed = [level for level in range(len(levels)) if level not in names]
+    if guess and "{emotion}" in names.values():
+        # A folder around all others is no speaker.
+        names |= {level: "*" for level in unnamed if len(levels[level]) == 1}
+        unnamed = [level for level in unnamed if level not in names]
     if any(is_split(name) for level in unnamed for name in levels[level]):
         raise CorpusError(_ambiguous(paths, root, list(names.values()).count("{emotion}")))
     if "{emotion}" not in names.values() and len(unnamed) == 1 and len(depths) == 1:
