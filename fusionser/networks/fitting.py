@@ -198,7 +198,8 @@ def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]
             patience=settings.plateau,
             min_lr=LOWEST_RATE,
         )
-        rate.begun_ = begun
+        if begun is not None:
+            rate.begun_ = begun
     epochs = settings.epochs
     curve = NumbersCurve(name, epochs) if training.numbers else Curve(name, training.n_classes, epochs)
     callbacks = [
@@ -206,7 +207,7 @@ def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]
         ("clip", ClipGradients(LARGEST_NORM)),
         ("rate", rate),
     ]
-    if validation and settings.patience is not None:
+    if begun is not None and settings.patience is not None:
         stop = EarlyStop(
             monitor=monitor,
             lower_is_better=mode == "min",
@@ -221,7 +222,8 @@ def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]
 
 def _chance(training: Training) -> float:
     """Return the UAR, or mean CCC, of a network that gives all validation rows the same answer."""
-    return 0.0 if training.numbers else 1 / len(np.unique(training.validation_targets))
+    targets = training.validation_targets
+    return 0.0 if training.numbers or targets is None else 1 / len(np.unique(targets))
 
 
 def _record(epoch: dict[str, Any]) -> dict[str, float]:
