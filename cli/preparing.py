@@ -154,13 +154,16 @@ def _split(asked: Experiment, config: Any, prepared: Any, choose: ChooseSplit | 
 
 def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:
     """Return the protocol: where none was named, and the speakers are unknown, a random one, with what that costs."""
+    from fusionser.evaluation.evaluate import check_labels
     from fusionser.names import CLASSES
     from fusionser.pipeline import protocol_without_speakers
 
     if asked.protocol is not None or asked.settings.load().protocol is not None:
         return config.protocol
-    rows = prepared.table
-    chosen = protocol_without_speakers(config.protocol, rows, stratified=prepared.spec.task == CLASSES)
+    rows, by_class = prepared.table, prepared.spec.task == CLASSES
+    if by_class:
+        check_labels(rows)
+    chosen = protocol_without_speakers(config.protocol, rows, stratified=by_class)
     if chosen.name != config.protocol.name:
         text = ONE_SPEAKER if set(rows["speaker"]) - {""} else UNKNOWN_SPEAKERS
         say(text.format(name=chosen.name))
