@@ -28,7 +28,11 @@ class Asked(Group):
     seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
     epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1, main=True)
     quick: bool = option(
-        "A quick trial: three epochs, one seed, a part of the corpus; stamped.", False, "--quick", main=True
+        "Only try whether the corpus and the machine work, in a minute or two: three epochs, one seed, one recording of "
+        "each speaker and emotion. The score is near chance, and stamped.",
+        False,
+        "--quick",
+        main=True,
     )
     partial: bool = option("Run on an incomplete corpus, and stamp the result.", False, "--partial", main=True)
     best_epoch: bool = option(
