@@ -28,8 +28,8 @@ class Asked(Group):
     seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
     epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1, main=True)
     quick: bool = option(
-        "Only try whether the corpus and the machine work, in a minute or two: three epochs, one seed, one recording of "
-        "each speaker and emotion. The score is near chance, and stamped.",
+        "Only try whether corpus and machine work, in a minute or two: three epochs, one seed, one recording of each "
+        "speaker and emotion. The score is near chance, and stamped.",
         False,
         "--quick",
         main=True,
