@@ -20,7 +20,7 @@ demo: install
 	$(BIN)/fusionser corpora check demo $(DEMO)/recordings
 	$(BIN)/fusionser extract $(DEMO)/recordings --corpus demo --out $(DEMO)/features.parquet
 	$(BIN)/fusionser evaluate $(DEMO)/features.parquet --classifier svm --protocol speaker-kfold --out $(DEMO)/report
-	$(BIN)/fusionser evaluate $(DEMO)/recordings --corpus demo --preset ser-fusionnet --classifier bilstm --epochs 60 --protocol speaker-holdout
+	$(BIN)/fusionser evaluate $(DEMO)/recordings --corpus demo --preset ser-fusionnet --classifier bilstm --epochs 40 --protocol speaker-holdout
 	$(BIN)/fusionser fit $(DEMO)/features.parquet --classifier svm --out $(DEMO)/model.fusionser
 	$(BIN)/fusionser predict $(DEMO)/model.fusionser $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
 	$(BIN)/fusionser predict $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
