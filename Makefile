@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: install demo test lint types unit torture bench lock clean
+.PHONY: install demo test lint types unit torture bench dist lock clean
 
 install: $(VENV)/.installed
 
@@ -20,7 +20,7 @@ demo: install
 	$(BIN)/fusionser corpora check demo $(DEMO)/recordings
 	$(BIN)/fusionser extract $(DEMO)/recordings --corpus demo --out $(DEMO)/features.parquet
 	$(BIN)/fusionser evaluate $(DEMO)/features.parquet --classifier svm --protocol speaker-kfold --out $(DEMO)/report
-	$(BIN)/fusionser evaluate $(DEMO)/recordings --corpus demo --preset ser-fusionnet --classifier bilstm --epochs 20 --protocol speaker-holdout
+	$(BIN)/fusionser evaluate $(DEMO)/recordings --corpus demo --preset ser-fusionnet --classifier bilstm --epochs 40 --protocol speaker-holdout
 	$(BIN)/fusionser fit $(DEMO)/features.parquet --classifier svm --out $(DEMO)/model.fusionser
 	$(BIN)/fusionser predict $(DEMO)/model.fusionser $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
 	$(BIN)/fusionser predict $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
@@ -45,6 +45,15 @@ torture: install
 bench: install
 	$(BIN)/python -m benchmarks
 
+# The wheel and the sdist, checked, and the wheel used from a new environment.
+dist:
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet build==1.6.1 twine==7.0.0
+	rm -rf build dist
+	.venv-release/bin/python -m build
+	.venv-release/bin/python -m twine check --strict dist/*
+	.ci/check-wheel $(PYTHON) dist/*.whl
+
 # For releases: all dependencies with hashes, from PyPI, and their licences.
 lock: install
 	$(PYTHON) -m venv .venv-release
@@ -56,4 +65,4 @@ lock: install
 		--packages $$(sed -nE 's/^([A-Za-z0-9_.-]+)==.*/\1/p' requirements.lock) >> docs/licences.md
 
 clean:
-	rm -rf $(VENV) .venv-release $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-release $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

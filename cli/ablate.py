@@ -48,18 +48,20 @@ class Asked(Group):
     """What to compare, with which features, classifiers and protocol, and how to run it."""
 
     panel = "Study"
-    out: Path = option("Folder for report.md and the evaluations.", ..., panel="Options", callback=check_out_folder)
-    corpus: str = option("Corpus of the folder: {corpora}.", ..., panel="Options")
-    study: str | None = option("A study to run instead of balancing against augmentation: {studies}.")
+    out: Path = option(
+        "Folder for report.md and the evaluations.", ..., panel="Options", callback=check_out_folder, main=True
+    )
+    corpus: str = option("Corpus of the folder: {corpora}.", ..., panel="Options", main=True)
+    study: str | None = option("A study to run instead of balancing against augmentation: {studies}.", main=True)
     also: list[str] | None = option("Another corpus=DIR, for the studies protocol and corpora; may be repeated.")
-    classifier: str = option("Classifiers, comma-separated: {classifiers}.", "svm")
-    preset: str | None = option("Named set of features, by default fusionnet: {presets}.")
+    classifier: str = option("Classifiers, comma-separated: {classifiers}.", "svm", main=True)
+    preset: str | None = option("Named set of features, by default fusionnet: {presets}.", main=True)
     blocks: str | None = option(BLOCKS_HELP)
     gender: str | None = option("Gender as a feature: {gender_features}.")
     importance: str | None = option(IMPORTANCE_HELP)
-    protocol: str = option(PROTOCOL_HELP, "speaker-kfold", panel="Protocol")
+    protocol: str = option(PROTOCOL_HELP, "speaker-kfold", panel="Protocol", main=True)
     folds: int | None = option("Number of folds.", panel="Protocol")
-    epochs: int | None = option("Epochs of every network.", panel="Run", min=1)
+    epochs: int | None = option("Epochs of every network.", panel="Run", min=1, main=True)
     seed: int = option("Seed of everything drawn at random.", 0, panel="Run", **SEEDS)
     partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial", "Run")
     device: str = option(TRAINING_DEVICE_HELP, "auto", panel="Run")

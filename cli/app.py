@@ -4,6 +4,7 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -30,7 +31,7 @@ from .report import report
 from .reproduce import reproduce
 from .serve import serve
 from .show import show
-from .stopped import INTERRUPTED, STOPPED, failed_status
+from .stopped import INTERRUPTED, STATUSES_TEXT, STOPPED, failed_status
 from .stress import stress
 from .study import study
 
@@ -40,36 +41,45 @@ ALLOCATIONS = 50_000
 NO_MEMORY = ("failed to map segment", "annot allocate memory")
 """What the linker says when a library does not fit into the memory of the process."""
 
+START, DATA, MODELS, STUDIES = "Start here", "Data", "Models: test, serve, export", "Studies and papers"
+"""Headings of the list of commands."""
+
+COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    (START, predict),
+    (START, evaluate),
+    (START, fit),
+    (START, info),
+    (START, show),
+    (DATA, list_names),
+    (DATA, extract),
+    (DATA, audit),
+    (DATA, plan),
+    (MODELS, evaluate_timeline),
+    (MODELS, stress),
+    (MODELS, listen),
+    (MODELS, serve),
+    (MODELS, export),
+    (STUDIES, study),
+    (STUDIES, ablate),
+    (STUDIES, reproduce),
+    (STUDIES, report),
+)
+"""The commands in the order of the help, each with its heading."""
+
+NAMED = {list_names: "list"}
+"""Names of commands that are not those of their functions."""
+
 app = typer.Typer(
     name="fusionser",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Speech emotion recognition: features, honest scores, saved models, predictions.",
+    epilog=STATUSES_TEXT,
 )
-app.add_typer(corpora_app, name="corpora")
-app.command("list", cls=NamingCommand)(list_names)
-for command in (
-    extract,
-    evaluate,
-    evaluate_timeline,
-    fit,
-    predict,
-    listen,
-    info,
-    show,
-    export,
-    serve,
-    stress,
-    audit,
-    plan,
-    study,
-    ablate,
-    report,
-    reproduce,
-):
-    app.command(cls=NamingCommand)(with_groups(command))
+app.add_typer(corpora_app, name="corpora", rich_help_panel=DATA)
+for heading, command in COMMANDS:
+    app.command(NAMED.get(command), cls=NamingCommand, rich_help_panel=heading)(with_groups(command))
 
 
 def _version(wanted: bool) -> None:

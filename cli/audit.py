@@ -32,10 +32,11 @@ SHOWN = 10
 class Asked(Group):
     """The options of the command."""
 
-    audio: Path | None = option("Folder with the recordings of a table, found by the stems of their names.")
+    audio: Path | None = option("Folder with the recordings of a table, found by the stems of their names.", main=True)
     corpus: str | None = option(
         "Corpus whose file names say speaker, emotion and statement: {corpora}; or folders, if folders inside those of "
-        "the sides are named by emotion. Datasets are recognised, or named: {dataset_formats}."
+        "the sides are named by emotion. Datasets are recognised, or named: {dataset_formats}.",
+        main=True,
     )
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
@@ -47,16 +48,17 @@ class Asked(Group):
     fail_on: str | None = option(
         "What counts as a leak, and gives exit status 1, comma-separated: copies, speakers, scaled, performances, "
         "statements, classes, confounded, or none. By default copies,speakers,scaled. If what is named cannot be told, "
-        "the exit status is 2."
+        "the exit status is 2.",
+        main=True,
     )
-    score: bool = option("Score a classifier by the split and by speaker.", True, "--score/--no-score")
+    score: bool = option("Score a classifier by the split and by speaker.", True, "--score/--no-score", main=True)
     preset: str | None = option("Named set of features for the scores, by default robust: {presets}.")
     blocks: str | None = option(BLOCKS_HELP)
-    classifier: str | None = option("Classifier for the scores, by default svm: {classifiers}.")
+    classifier: str | None = option("Classifier for the scores, by default svm: {classifiers}.", main=True)
     scaling: str | None = option(SCALING_HELP)
     seed: int = option("Seed of everything drawn at random.", 0, **SEEDS)
     listen: int = option("Pairs of copies to listen to, written to --out.", 10, min=0, max=MOST_HEARD)
-    out: Path | None = option("Folder for report.html, report.md and audit.json.", callback=check_out_folder)
+    out: Path | None = option("Folder for report.html, report.md and audit.json.", callback=check_out_folder, main=True)
     tables: str | None = ReportFormats.tables
     run: Work
 

@@ -9,13 +9,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TaskID
 
 from fusionser.storage import shown
 
-PIPED_WIDTH = 160
+from .tables import Kinds, fitted, row_lines
+from .time_left import Counted, Pace, TimeLeft
+
+PIPED_WIDTH = 200
 SHOWN = 10
+BAR_WIDTH = 20
 
 
 def _width(stream: Any) -> int | None:
@@ -48,9 +51,20 @@ def write(text: str) -> None:
     output.print(plain(text), soft_wrap=True)
 
 
+def write_bold(text: str) -> None:
+    """Print a heading on standard output."""
+    # rich would wrap a title of a table at the table's width.
+    output.print(f"[bold]{plain(text)}[/bold]", soft_wrap=True)
+
+
 def plain(text: str) -> str:
     """Return a text of which a terminal, and rich, show all characters and obey none."""
-    return escape(shown(text).translate(CONTROLS))
+    return escape(_visible(text))
+
+
+def _visible(text: str) -> str:
+    """Return a text of which a terminal shows all characters and obeys none."""
+    return shown(text).translate(CONTROLS)
 
 
 def print_json(value: Any) -> None:
@@ -63,45 +77,44 @@ def print_json(value: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
-def print_table(
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    numbers: Sequence[str] = (),
-    unbroken: Sequence[str] = (),
-) -> None:
-    """Print a table on standard output, `numbers` columns aligned right and `unbroken` columns never wrapped."""
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], **kinds: Any) -> None:
+    """Print a table on standard output; `kinds` are those of `Kinds`, such as ``numbers``.
+
+    If it does not fit, each row is printed as lines.
+    """
     if title:
-        # rich would wrap a title of the table at the table's width.
-        output.print(f"[bold]{plain(title)}[/bold]", soft_wrap=True)
-    table = Table()
-    for name in columns:
-        table.add_column(
-            plain(name), justify="right" if name in numbers else "left", overflow="fold", no_wrap=name in unbroken
-        )
-    for row in rows:
-        table.add_row(*(plain(str(value)) for value in row))
-    output.print(table)
+        write_bold(title)
+    names, cells = [_visible(name) for name in columns], [[_visible(str(value)) for value in row] for row in rows]
+    table, left_out = fitted(names, cells, Kinds(**kinds), output.width)
+    if table is not None:
+        output.print(table)
+    else:
+        for row in cells:
+            first, *others = row_lines(names, row, output.width)
+            write_bold(first)
+            for line in others:
+                write(line)
+    if left_out:
+        write(f"left out for lack of room: {', '.join(left_out)}; --json has all")
 
 
 @contextmanager
 def _bar(label: str) -> Iterator[tuple[Progress, Callable[..., None]]]:
-    columns = (
-        "{task.description}",
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        "left",
-        TimeRemainingColumn(),
-    )
+    columns = ("{task.description}", BarColumn(BAR_WIDTH), Counted(), TimeLeft())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        task = progress.add_task(label, total=None)
+        task, pace = _task(progress, label)
 
         def update(done: int, total: int, name: str = "") -> None:
             shown = f"{label}: {name}" if name else label
+            pace.note(done, progress.get_time())
             progress.update(task, completed=done, total=total, description=plain(shown))
 
         yield progress, update
+
+
+def _task(progress: Progress, label: str, *, visible: bool = True) -> tuple[TaskID, Pace]:
+    pace = Pace()
+    return progress.add_task(label, total=None, visible=visible, pace=pace), pace
 
 
 @contextmanager
@@ -113,23 +126,31 @@ def progress_bar(label: str) -> Iterator[Callable[..., None]]:
 
 @contextmanager
 def training_bar(label: str) -> Iterator[Callable[..., None]]:
-    """Show a progress bar, and below it one for the epochs of the network being trained, or for another long step."""
+    """Show a progress bar, and below it one for another long step, and one for the epochs of a network."""
     from fusionser.networks import training_progress
     from fusionser.progress import step_progress
 
     with _bar(label) as (progress, update):
-        task = progress.add_task("epochs", total=None, visible=False)
-        shown = ""
-
-        def step(what: str, done: int, most: int) -> None:
-            nonlocal shown
-            if what != shown or done == 1:
-                progress.reset(task)
-            shown = what
-            progress.update(task, completed=done, total=most, description=f"  {plain(what)}", visible=done < most)
-
-        with training_progress(lambda name, done, most: step(f"{name}, epochs", done, most)), step_progress(step):
+        steps, epochs = _inner_bar(progress), _inner_bar(progress)
+        with training_progress(lambda name, done, most: epochs(f"{name}, epochs", done, most)), step_progress(steps):
             yield update
+
+
+def _inner_bar(progress: Progress) -> Callable[[str, int, int], None]:
+    """Return the update function of a bar that is shown while something is left of what it counts."""
+    task, pace = _task(progress, "", visible=False)
+    counted = ""
+
+    def update(what: str, done: int, most: int) -> None:
+        nonlocal counted
+        if what != counted:
+            counted = what
+            pace.begin()
+        if pace.note(done, progress.get_time()):
+            progress.reset(task)
+        progress.update(task, completed=done, total=most, description=f"  {plain(what)}", visible=done < most)
+
+    return update
 
 
 @contextmanager

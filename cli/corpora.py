@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import output, print_json, print_table, progress_bar, write
-from .naming import NamingCommand
+from .console import print_json, print_table, progress_bar, write
+from .naming import NamingCommand, completion
 from .option_checks import check_channel, decode_apart
-from .option_groups import names
+from .option_groups import names, with_groups
 from .option_texts import (
     CHANNEL_HELP,
     DOWNLOAD_HELP,
@@ -21,8 +21,9 @@ from .option_texts import (
 )
 from .options import SEEDS, Json
 
+NAME_HELP = "Name of the corpus: {corpora}, or folders; or {dataset_formats}."
+
 MANY = 20
-WIDE = 140
 
 corpora_app = typer.Typer(
     help="The supported corpora: where to get each, what is on this machine, and what is wrong with it."
@@ -64,11 +65,12 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
             for corpus in described
         ],
         numbers=["recordings", "emotions"],
-        # An address that is broken over lines cannot be copied, but takes half of a narrow terminal.
-        unbroken=["corpus", "where to get it"] if output.width >= WIDE else ["corpus"],
+        unbroken=["corpus"],
+        spare=["found", "language", "licence", "where to get it"],
     )
     where = folder if folder else f"${DATA_VARIABLE} is not set, so no folder was searched"
-    write(f"searched: {where}. Any other folder: --corpus folders, or a table with the columns file and emotion")
+    write(f"searched: {where}")
+    write("other recordings: folders or files named by emotion, or a table with the columns file and emotion")
     unsure = [corpus["name"] for corpus in described if corpus["uncertain"]]
     write(
         "'fusionser corpora describe NAME' shows the citation, the labels and the sources of a corpus, and what is "
@@ -112,6 +114,7 @@ def _speakers(corpus: Mapping[str, Any]) -> str:
 
 
 @corpora_app.command("describe", cls=NamingCommand)
+@with_groups
 def describe(
     name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}.")],
     json: Json = False,
@@ -147,8 +150,9 @@ def describe(
 
 
 @corpora_app.command("check", cls=NamingCommand)
+@with_groups
 def check(
-    name: Annotated[str, typer.Argument(help="Name of the corpus: {corpora}, or folders; or {dataset_formats}.")],
+    name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=completion(NAME_HELP))],
     folder: Annotated[Path, typer.Argument(help="Folder of its recordings, or a dataset.")],
     layout: Annotated[str | None, typer.Option("--layout", help=LAYOUT_HELP)] = None,
     columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
@@ -260,7 +264,8 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
         write("complete; every recording can be used")
 
 
-@corpora_app.command("generate")
+@corpora_app.command("generate", cls=NamingCommand)
+@with_groups
 def generate(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     seed: Annotated[int, typer.Option(help="Seed of the differences between the voices.", **SEEDS)] = 0,

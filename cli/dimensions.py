@@ -74,7 +74,7 @@ def put_numbers(
         else:
             unlike = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]
             rows.append([clip_name(record), *(agreement_text(record[name]) for name in targets), *unlike])
-    print_table("", ["file", *targets, *measured], rows, numbers=[*targets, *measured])
+    print_table("", ["file", *targets, *measured], rows, numbers=[*targets, *measured], folded=["file"])
     for record in records:
         if unlike_text := unlike_of(record):
             write(f"{clip_name(record)}: {unlike_text}")

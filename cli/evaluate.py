@@ -24,6 +24,7 @@ class Asked(Experiment):
         "Folder for the report (report.html, report.md), result.json, predictions.csv and pictures.",
         panel="Options",
         callback=check_out_folder,
+        main=True,
     )
     players: int = option(
         "With --out: misheard recordings that report.html contains, to be heard, if they are at hand; 0 for none.",

@@ -13,11 +13,11 @@ from .preparing import prepare_protocol
 class Asked(Experiment):
     """The options of the command."""
 
-    windows: float = option("Length of a window in seconds.", default=3.0, panel="Options")
-    hop: float = option("Seconds from one window to the next.", default=0.5, panel="Options")
+    windows: float = option("Length of a window in seconds.", default=3.0, panel="Options", main=True)
+    hop: float = option("Seconds from one window to the next.", default=0.5, panel="Options", main=True)
     joined: int = option("Clips of one speaker in a recording.", default=6, panel="Options", min=2, max=100)
     out: Path | None = option(
-        "Folder for report.md, over_time.json and a picture.", panel="Options", callback=check_out_folder
+        "Folder for report.md, over_time.json and a picture.", panel="Options", callback=check_out_folder, main=True
     )
     formats: ReportFormats
 

@@ -23,11 +23,13 @@ class Asked(Group):
         ...,
         panel="Options",
         callback=check_out_features,
+        main=True,
     )
     windows: float | None = option(
         "Length in seconds of the windows into which each recording is cut. They are of the same source, so that no "
         "split parts them.",
         panel="Options",
+        main=True,
     )
     hop: float | None = option("With --windows: seconds from one window to the next, by default 0.5.", panel="Options")
     settings: Settings

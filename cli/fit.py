@@ -19,8 +19,10 @@ FEW_SPEAKERS = 4
 class Asked(Experiment):
     """The options of the command."""
 
-    out: Path = option("Model file to write.", Path("model.fusionser"), panel="Options", callback=check_model_file)
-    estimate: bool = option("Score on held-out speakers first.", True)
+    out: Path = option(
+        "Model file to write.", Path("model.fusionser"), panel="Options", callback=check_model_file, main=True
+    )
+    estimate: bool = option("Score on held-out speakers first.", True, main=True)
     stream: bool = option(STREAM_HELP, False, "--stream", panel="Run")
     tracking: Tracking
 
@@ -37,14 +39,14 @@ def fit(places: Places, asked: Asked) -> None:
     prepared, split, resources = prepare_experiment(
         asked,
         places,
-        _estimate_split if asked.estimate else lambda *_: None,
+        _estimate_split if asked.estimate else None,
         protocol="speaker-holdout",
         all_rows=True,
         stream=asked.stream,
     )
     if prepared.spec.setting == SPEAKER_NORMALISED:
         raise SettingsError(f"{NOT_SAVED}; use --setting inductive or adapted")
-    with training_bar("folds of the estimate") as progress:
+    with training_bar("fit") as progress:
         model = fit_prepared(prepared, split=split, resources=resources, progress=progress)
     save_model(model, asked.out)
     if asked.run.json:

@@ -8,8 +8,10 @@ import typer
 from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, say, write
-from .naming import RECIPES, listed_names
+from .naming import RECIPES, completion, listed_names
 from .options import Json
+
+KIND_HELP = "What to list: {kinds}; by default all."
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Listed:
 
 
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help="What to list: {kinds}; by default all.")] = None,
+    kind: Annotated[str | None, typer.Argument(help=KIND_HELP, autocompletion=completion(KIND_HELP))] = None,
     json: Json = False,
 ) -> None:
     """List all registered names: what each stands for, and which package it comes from."""
@@ -44,7 +46,7 @@ def list_names(
             shown = [[row.name, f"broken: {row.problem}" if row.problem else row.summary, row.origin] for row in rows]
             print_table(kind, ["name", "what it is", "from"], shown, unbroken=["name"])
         if "corpora" in tables:
-            write("other recordings: a table, or --corpus folders for speakers and emotions as names of folders")
+            write("other recordings: folders or files named by emotion, or a table with the columns file and emotion")
         if RECIPES in tables:
             write("run a study with: fusionser study NAME; a paper's figure with: fusionser reproduce NAME")
     for kind in wanted:

@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from fusionser.errors import SettingsError
 
+from .naming import EVERYTHING, HELP_ALL, completion
 
-def option(text: str, default: Any = None, flag: str | None = None, panel: str | None = None, **more: Any) -> Any:
+
+def option(
+    text: str, default: Any = None, flag: str | None = None, panel: str | None = None, main: bool = False, **more: Any
+) -> Any:
     """Return a field of a group: the help, the default, the flag where the field's name does not give it.
 
-    `panel` is the heading in the help; without one, the group's heading is used.
+    `panel` is the heading in the help; without one, the group's heading is used. ``--help`` shows `main` options, and
+    ``--help-all`` all; if a command has no main one, both show all.
     """
-    return typer.Option(default, *([flag] if flag else []), help=text, rich_help_panel=panel, **more)
+    more.setdefault("autocompletion", completion(text))
+    return typer.Option(default, *([flag] if flag else []), help=text, rich_help_panel=panel, hidden=not main, **more)
 
 
 def names(text: str | None, flag: str) -> list[str]:
@@ -102,6 +109,32 @@ def with_option(error: Exception, arguments: Sequence[str]) -> str:
     return f"{error} ({flag})" if given and flag not in str(error) else str(error)
 
 
+def _show_help_all(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        context.meta[EVERYTHING] = True
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+def _show_all_or_main(parameters: list[inspect.Parameter]) -> None:
+    """Add ``--help-all``, and show all options of a command that has no main ones."""
+    options = [one.default for one in parameters if isinstance(one.default, OptionInfo)]
+    hidden = [one for one in options if one.hidden]
+    if len(hidden) == len(options):
+        for one in hidden:
+            one.hidden = False
+    help_all = typer.Option(
+        False,
+        "--help-all",
+        callback=_show_help_all,
+        is_eager=True,
+        expose_value=False,
+        hidden=not any(one.hidden for one in options),
+        help="Show all options and exit.",
+    )
+    parameters.append(inspect.Parameter(HELP_ALL, inspect.Parameter.KEYWORD_ONLY, default=help_all, annotation=bool))
+
+
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take groups of options as arguments."""
     hints = get_type_hints(command, include_extras=True)
@@ -112,6 +145,8 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
             shown += _parameters(hints[name])
         else:
             shown.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name]))
+
+    _show_all_or_main(shown)
 
     def flat(**given: Any) -> None:
         command(**_arguments(hints, given))

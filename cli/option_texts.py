@@ -45,7 +45,7 @@ SCALING_HELP = (
     "of it, standard for all others."
 )
 LAYOUT_HELP = (
-    "What folders and file names are, with --corpus folders: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
+    "What folders and file names are, where no corpus is named: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "
     "folders; gender, statement and intensity are fields too. By default found from the names of the folders."
 )
 TRUNCATED_HELP = "Use what is there of recordings that were cut off, instead of setting them aside."
@@ -69,7 +69,7 @@ LABELS_HELP = (
 )
 TARGETS_HELP = (
     "Predict numbers instead of emotions: columns of the tables of rows, such as arousal,valence. Rows without a "
-    "number are set aside. --classifier then names a regressor: {regressors}."
+    "number are set aside. --classifier then names a regressor (see 'fusionser list regressors')."
 )
 RENAME_HELP = (
     "New names of emotions, given before others are kept or left out, comma-separated: boredom=neutral, or "

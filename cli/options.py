@@ -108,11 +108,12 @@ class Input(Group):
 
     panel = "Input"
     corpus: str | None = option(
-        "Corpus of each folder, comma-separated: {corpora}, or folders for any others. Datasets are recognised, or "
-        "named: {dataset_formats}."
+        "Corpus of each folder, comma-separated: {corpora}, or folders for others, where folders or files are named by "
+        "emotion. By default recognised, as datasets are ({dataset_formats}).",
+        main=True,
     )
     layout: str | None = option(LAYOUT_HELP)
-    classes: str | None = option("Emotions to keep, comma-separated; by default all.")
+    classes: str | None = option("Emotions to keep, comma-separated; by default all.", main=True)
     columns: str | None = option(MAP_HELP, flag="--map")
     parts: str | None = option(PARTS_HELP)
     download: bool = option(DOWNLOAD_HELP, False, "--download", callback=allow_downloads)
@@ -138,14 +139,15 @@ class Input(Group):
             )
         each = given * len(places) if len(given) == 1 else given
         layout = self.layout
-        if layout is not None and FOLDERS not in each:
-            raise SettingsError(f"--layout is '{layout}'; it needs --corpus folders")
+        if layout is not None and not {None, FOLDERS} & set(each):
+            raise SettingsError(f"--layout is '{layout}'; it is for folders of no known corpus, --corpus folders")
         columns = named_columns(self.columns)
+        each = [_recognised(place, layout) if name is None else name for place, name in zip(places, each, strict=True)]
         return [
             Place(
                 place,
                 name,
-                layout if name == FOLDERS else None,
+                layout if name in (None, FOLDERS) else None,
                 self.accept_truncated,
                 columns,
                 self.channel,
@@ -170,12 +172,24 @@ class Input(Group):
         return config.changed(**given)
 
 
+def _recognised(place: Path, layout: str | None) -> str | None:
+    """Return the corpus of a folder by the names of its recordings, and say which one it is."""
+    from fusionser.corpora import CORPORA, corpus_of_folder
+    from fusionser.storage import called
+
+    name = corpus_of_folder(place, layout)
+    if name is not None:
+        title = CORPORA[name].card.title
+        say(f"{called(place)}: read as --corpus {name}, since its recordings are named like those of {title}")
+    return name
+
+
 class FrontEnd(Group):
     """The features to extract from a recording."""
 
     panel = "Features"
-    preset: str | None = option("Named set of features, by default robust: {presets}.")
-    blocks: str | None = option(BLOCKS_HELP)
+    preset: str | None = option("Named set of features, by default robust: {presets}.", main=True)
+    blocks: str | None = option(BLOCKS_HELP, main=True)
     own_columns: str | None = option(
         "Numeric columns of the tables to use as a block, beside a preset or blocks, or alone, comma-separated: "
         "names, or patterns such as 'smile__*'.",
@@ -220,7 +234,7 @@ class Training(Group):
     """What is trained on the features."""
 
     panel = "Classifier"
-    classifier: str | None = option("Classifier of the features, by default svm: {classifiers}.")
+    classifier: str | None = option("Classifier of the features, by default svm: {classifiers}.", main=True)
     fusion: str | None = option(
         "{fusions}. early gives all columns to the classifier; the others fuse the probabilities (with --targets, the "
         "predicted numbers) of the classifier and of each network, or, without networks, of one classifier per block."
@@ -244,7 +258,7 @@ class Training(Group):
     augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_copied_classes)
     soft_labels: bool | None = option(SOFT_LABELS_HELP, flag="--soft-labels/--hard-labels")
     tune: bool | None = option("Choose parameters by inner folds of the training speakers.", flag="--tune/--fixed")
-    epochs: int | None = option("Epochs of every network, instead of its own number.", min=1)
+    epochs: int | None = option("Epochs of every network, instead of its own number.", min=1, main=True)
     precision: str | None = option(PRECISION_HELP)
     weights: str | None = option(WEIGHTS_HELP)
     device: str = option(f"{TRAINING_DEVICE_HELP} If cuda is named, spectra are computed there too.", "auto")
@@ -285,7 +299,7 @@ class Split(Group):
     """How the rows are split, apart from the name of the protocol."""
 
     panel = "Protocol"
-    folds: int | None = option("Number of folds.")
+    folds: int | None = option("Number of folds.", main=True)
     test_speakers: str | None = option("Speakers of a hold-out, comma-separated.")
     test_share: float | None = option("Share of a hold-out, 0 to 1.")
     stratified: bool = option("Equal shares of the emotions in random splits.", False, "--stratified")
@@ -318,7 +332,7 @@ class Split(Group):
 class Work(Group):
     """How a command runs, and whether it prints JSON."""
 
-    jobs: int = option(JOBS_HELP, -1, callback=check_jobs)
+    jobs: int = option(JOBS_HELP, -1, callback=check_jobs, main=True)
     threads: int | None = option(
         "Threads for training a network, by default one per core. The last digits of a score depend on it.",
         min=1,
@@ -328,7 +342,7 @@ class Work(Group):
     workers: int | None = option(WORKERS_HELP, callback=use_workers)
     cluster: str | None = option(CLUSTER_HELP, callback=use_cluster)
     cache: bool = option("Keep features between runs.", True, "--cache/--no-cache")
-    json: bool = option("Print JSON on standard output.", False, "--json")
+    json: bool = option("Print JSON on standard output.", False, "--json", main=True)
 
 
 class NetworkWork(Group):
@@ -414,7 +428,7 @@ class Experiment(Group):
     seed: int | None = option(SEED_HELP, panel="Run", **SEEDS)
     run: Run
     networks: NetworkWork
-    protocol: str | None = option(PROTOCOL_HELP)
+    protocol: str | None = option(PROTOCOL_HELP, main=True)
     setting: str | None = option(SETTING_HELP)
     adaptation: str | None = option(ADAPTATION_HELP)
     targets: str | None = option(TARGETS_HELP, panel="Input")

@@ -26,11 +26,13 @@ class Recordings(Group):
     """What is analysed."""
 
     panel = "Recordings"
-    clips: str | None = option("Number of clips, such as 1e8; by default a table for a million to a billion.")
-    seconds: float | None = option(
-        "Seconds of a clip; by default those of the recordings that were measured.", min=0.001, max=900
+    clips: str | None = option(
+        "Number of clips, such as 1e8; by default a table for a million to a billion.", main=True
     )
-    preset: str | None = option("Preset: {presets}. It must be one that was measured.")
+    seconds: float | None = option(
+        "Seconds of a clip; by default those of the recordings that were measured.", min=0.001, max=900, main=True
+    )
+    preset: str | None = option("Preset: {presets}. It must be one that was measured.", main=True)
     clip_bytes: float | None = option("Bytes of a clip's file; by default as measured.", min=1)
     known_durations: bool = option(
         "The rows come from a table with the column 'end', so that no header is read first.", False, "--known-durations"
@@ -44,8 +46,8 @@ class Place(Group):
     """Where it is analysed, and where the recordings are."""
 
     panel = "Machines"
-    machines: int = option("Number of machines.", 1, min=1)
-    cores: int = option("Cores of each machine.", 16, min=1)
+    machines: int = option("Number of machines.", 1, min=1, main=True)
+    cores: int = option("Cores of each machine.", 16, min=1, main=True)
     bandwidth: float = option("Network of each machine, in Gbit/s.", 10.0, min=0.001)
     memory: float = option("Memory for rows on a machine that runs a command, in GiB.", 64.0, min=0.01)
     shards: int | None = option(
@@ -64,16 +66,16 @@ class Asked(Group):
     """The options of the command."""
 
     panel = "Plan"
-    hours: float | None = option("Deadline; says how many machines finish in time.", min=0.001)
-    price: float | None = option("Price of a core for an hour, in any currency.", min=0)
-    measure: Path | None = option("Folder of recordings to measure on this machine, for a minute.")
+    hours: float | None = option("Deadline; says how many machines finish in time.", min=0.001, main=True)
+    price: float | None = option("Price of a core for an hour, in any currency.", min=0, main=True)
+    measure: Path | None = option("Folder of recordings to measure on this machine, for a minute.", main=True)
     rates: Path | None = option(
         "File of rates (.toml) to use instead of those that come with fusionser; with --measure, it is written.",
         callback=check_rates,
     )
     recordings: Recordings
     place: Place
-    json: bool = option("Print JSON on standard output.", False, "--json")
+    json: bool = option("Print JSON on standard output.", False, "--json", main=True)
 
 
 def plan(asked: Asked) -> None:

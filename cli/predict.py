@@ -54,26 +54,31 @@ def check_timeline(path: Path | None) -> Path | None:
 class Asked(Group):
     """The options of the command."""
 
-    listed: Path | None = option("Text file with one path per line, or a table with a column 'file'.", flag="--list")
+    listed: Path | None = option(
+        "Text file with one path per line, or a table with a column 'file'.", flag="--list", main=True
+    )
     columns: str | None = option(MAP_HELP, flag="--map")
     gender: str | None = option("Gender of the speakers, for models that have it as a feature: {genders}.")
-    adapt: bool = option(ADAPT_HELP, False, "--adapt")
-    out: Path | None = option("Table to write (.csv or .parquet).", callback=check_out_table)
+    adapt: bool = option(ADAPT_HELP, False, "--adapt", main=True)
+    out: Path | None = option("Table to write (.csv or .parquet).", callback=check_out_table, main=True)
     abstain: bool = option(
         "Answer 'unsure' if the answer has a probability below 0.5, or if the recording is less like the training "
         "recordings than 99 % of those of unseen speakers.",
         False,
         "--abstain",
+        main=True,
     )
     windows: float | None = option(
         "Length in seconds of the windows into which each recording is cut, to follow the emotion over time. "
-        "Recordings may then be hours long."
+        "Recordings may then be hours long.",
+        main=True,
     )
     hop: float | None = option("With --windows: seconds from one window to the next, by default 0.5.")
     timeline: Path | None = option(
         "Write the emotions over time of one recording, by the suffix as a page (.html), a table (.csv), .json, labels "
         "for Audacity (.txt) or a .TextGrid for Praat. Windows have 3 s if --windows is not given.",
         callback=check_timeline,
+        main=True,
     )
     most_unlike: float | None = option(
         "With --abstain: unlikeness up to which recordings are answered, by default 0.99; 1 for all.", min=0.0, max=1.0
@@ -81,9 +86,9 @@ class Asked(Group):
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
     isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
-    jobs: int = option(JOBS_HELP, 1, callback=check_jobs)
+    jobs: int = option(JOBS_HELP, 1, callback=check_jobs, main=True)
     cluster: str | None = option(CLUSTER_HELP, callback=use_cluster)
-    json: bool = option("Print JSON on standard output.", False, "--json")
+    json: bool = option("Print JSON on standard output.", False, "--json", main=True)
 
 
 def predict(
@@ -316,7 +321,7 @@ def _print_as_wide(rows: list[list[str]], classes: tuple[str, ...], measured: li
         sure = [row[2 + classes.index(row[1])] if row[1] in classes else "" for row in rows]
         rows = [[*row[:2], share, *row[2 + len(classes) :]] for row, share in zip(rows, sure, strict=True)]
         columns = ["file", "emotion", "probability", *measured]
-    print_table("", columns, rows, numbers=[*columns[2:]])
+    print_table("", columns, rows, numbers=[*columns[2:]], folded=["file"])
 
 
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:

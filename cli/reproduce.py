@@ -1,6 +1,7 @@
 """The command ``fusionser reproduce``."""
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar, spoken, training_bar, write, write_report_place
+from .console import print_json, print_table, spoken, training_bar, write, write_report_place
 from .option_checks import check_out_folder
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP
@@ -20,19 +21,29 @@ from .study import say_failures
 class Asked(Group):
     """The options of the command."""
 
-    out: Path = option("Folder for report.md and the evaluations.", Path("reproduction"), callback=check_out_folder)
-    place: list[str] | None = option(PLACE_HELP)
+    out: Path = option(
+        "Folder for report.md and the evaluations.", Path("reproduction"), callback=check_out_folder, main=True
+    )
+    place: list[str] | None = option(PLACE_HELP, main=True)
     seeds: int | None = option("Repetitions, instead of the recipe's.", min=1, max=100)
-    epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1)
-    quick: bool = option("A quick trial: three epochs, one seed, a part of the corpus; stamped.", False, "--quick")
-    partial: bool = option("Run on an incomplete corpus, and stamp the result.", False, "--partial")
+    epochs: int | None = option("Epochs, instead of the recipe's; stamped.", min=1, main=True)
+    quick: bool = option(
+        "Only try whether corpus and machine work, in a minute or two: three epochs, one seed, one recording of each "
+        "speaker and emotion. The score is near chance, and stamped.",
+        False,
+        "--quick",
+        main=True,
+    )
+    partial: bool = option("Run on an incomplete corpus, and stamp the result.", False, "--partial", main=True)
     best_epoch: bool = option(
         "Train again, and choose the epoch by the test rows, as some papers do.", False, "--best-epoch"
     )
     by_speaker: bool = option(
         "Evaluate by speaker too, if the paper's protocol does not.", True, "--by-speaker/--no-by-speaker"
     )
-    cost: bool = option("Train on a few batches, and estimate the time of a full run on this machine.", False, "--cost")
+    cost: bool = option(
+        "Train on a few batches, and estimate the time of a full run on this machine.", False, "--cost", main=True
+    )
     device: str = option(TRAINING_DEVICE_HELP, "auto")
     precision: str = option(PRECISION_HELP, "float32")
     weights: str | None = option(WEIGHTS_HELP)
@@ -100,7 +111,8 @@ def _record(trackers: list[Any], outcome: Any, out: Path, page: Path) -> None:
 def _measure(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: Any) -> tuple[Any, dict[str, Any]]:
     from fusionser.studies.cost import measure_cost
 
-    with progress_bar("features") as clips, training_bar(name):
+    with training_bar(name) as bar:
+        clips = partial(bar, name="features")
         cost = measure_cost(name, wanted, places, out, run, resources=resources, extraction_progress=clips)
     return cost, {**cost.model_dump(mode="json"), "hours": cost.hours}
 
@@ -108,7 +120,8 @@ def _measure(name: str, wanted: Any, places: Any, out: Path, run: Any, resources
 def _run(name: str, wanted: Any, places: Any, out: Path, run: Any, resources: Any) -> tuple[Any, dict[str, Any]]:
     from fusionser.studies.reproduce import reproduce as run_recipe
 
-    with progress_bar("features") as clips, training_bar(name) as bar:
+    with training_bar(name) as bar:
+        clips = partial(bar, name="features")
         reproduction, done = run_recipe(
             name, wanted, places, out, run, resources=resources, extraction_progress=clips, progress=spoken(bar)
         )
@@ -182,6 +195,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
         ],
         numbers=["paper's %"],
         unbroken=["recipe"],
+        spare=["paper", "protocol", "found here"],
     )
     write("run one with: fusionser reproduce NAME")
 

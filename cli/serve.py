@@ -20,12 +20,14 @@ PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "webs
 class Asked(Group):
     """The options of the command."""
 
-    host: str = option("Address to listen at. Others than 127.0.0.1 are reachable from the network.", "127.0.0.1")
-    port: int = option("Port to listen at; 0 for any free one.", 8000, min=0, max=65535)
+    host: str = option(
+        "Address to listen at. Others than 127.0.0.1 are reachable from the network.", "127.0.0.1", main=True
+    )
+    port: int = option("Port to listen at; 0 for any free one.", 8000, min=0, max=65535, main=True)
     allow_host: list[str] | None = option(
         "Another name by which the service may be asked, such as that of a proxy; can be repeated.", flag="--allow-host"
     )
-    workers: int | None = option("Number of processes that predict, by default one per core.")
+    workers: int | None = option("Number of processes that predict, by default one per core.", main=True)
     most_bytes: int | None = option("Bytes of one request, by default 25 MiB.")
     most_seconds: float | None = option("Duration of a recording, by default 120.")
     most_timeline_seconds: float | None = option("Duration of a recording for a time line, by default 3600.")

@@ -8,8 +8,16 @@ INTERRUPTED = 130
 FAILED = 1
 """Exit status of a command that failed."""
 
+WRONG_USE = 2
+"""Exit status after an argument or option that a command does not take."""
+
 LEAKED, NOT_AUDITED = 1, 2
 """Exit statuses of an audit: the split leaks, or it could not be audited."""
+
+STATUSES_TEXT = (
+    f"Exit statuses: 0 success, {FAILED} failure (the last line says why), {WRONG_USE} wrong use of an option, "
+    f"{INTERRUPTED} stopped by Ctrl-C; of audit: {LEAKED} a leak, {NOT_AUDITED} not audited."
+)
 
 STOPPED = (
     "stopped. Run the same command again to continue: what is in the cache, or in an output folder, is not computed "

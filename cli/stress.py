@@ -28,7 +28,8 @@ class Asked(Group):
 
     corpus: str | None = option(
         "Corpus of each folder, comma-separated: {corpora}, or folders for any others. Without it, the emotions "
-        "and speakers of a folder are unknown."
+        "and speakers of a folder are unknown.",
+        main=True,
     )
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
@@ -37,17 +38,17 @@ class Asked(Group):
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
     isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
-    conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.")
+    conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.", main=True)
     limit: int | None = option(
-        "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1
+        "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1, main=True
     )
     seed: int = option("Seed of noise, rooms, drawn recordings and intervals.", 0, **SEEDS)
-    jobs: int = option(JOBS_HELP, -1, callback=check_jobs)
+    jobs: int = option(JOBS_HELP, -1, callback=check_jobs, main=True)
     out: Path | None = option(
-        "Folder for report.md, stress.json, answers.csv and a picture.", callback=check_out_folder
+        "Folder for report.md, stress.json, answers.csv and a picture.", callback=check_out_folder, main=True
     )
     formats: ReportFormats
-    json: bool = option("Print JSON on standard output.", False, "--json")
+    json: bool = option("Print JSON on standard output.", False, "--json", main=True)
 
 
 def stress(

@@ -19,11 +19,11 @@ from .preparing import corpus_places, make_resources
 class Asked(Group):
     """The options of the command."""
 
-    out: Path = option("Folder for report.md and the cells.", ..., callback=check_out_folder)
-    place: list[str] | None = option(PLACE_HELP)
-    partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial")
+    out: Path = option("Folder for report.md and the cells.", ..., callback=check_out_folder, main=True)
+    place: list[str] | None = option(PLACE_HELP, main=True)
+    partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial", main=True)
     only: list[str] | None = option(
-        "Run only the evaluations whose name matches a pattern, such as 'emodb_*'; may be repeated."
+        "Run only the evaluations whose name matches a pattern, such as 'emodb_*'; may be repeated.", main=True
     )
     device: str = option(TRAINING_DEVICE_HELP, "auto")
     formats: ReportFormats

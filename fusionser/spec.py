@@ -356,8 +356,8 @@ class PipelineSpec(Spec):
     adaptation: Annotated[str, one_of("adaptation", ADAPTATIONS)] = STANDARDISE
     task: Literal["classes", "dimensions"] = "classes"
     # Left out where it is empty, so that specifications of classes are stored as before.
-    targets: tuple[Target, ...] = Field((), exclude_if=lambda targets: not targets)
-    soft_labels: bool = Field(False, exclude_if=lambda soft: not soft)
+    targets: tuple[Target, ...] = Field(default=(), exclude_if=lambda targets: not targets)
+    soft_labels: bool = Field(default=False, exclude_if=lambda soft: not soft)
     seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="before")

@@ -64,8 +64,10 @@ def test_a_folder_of_another_corpus(refused, demo_folder):
     )
 
 
-def test_a_folder_of_no_corpus(refused, demo_folder):
-    assert "say which corpus it is with --corpus, one of ravdess" in refused("evaluate", demo_folder)
+def test_a_folder_of_no_corpus(refused, demo_folder, tmp_path):
+    for number, file in enumerate(sorted(demo_folder.iterdir())[:4]):
+        shutil.copy(file, tmp_path / f"{number}.wav")
+    assert "neither folders nor names of files tell the emotions" in refused("evaluate", tmp_path)
 
 
 BAD = {
@@ -103,9 +105,11 @@ def test_nothing_but_bad_recordings(refused, tmp_path):
 
 def test_one_speaker_only(refused, part, command, tmp_path):
     folder = part("synthetic_f1_*")
-    assert "all 30 rows are of one speaker (demo/f1)" in refused("evaluate", folder, *EVALUATE)
+    named = [*EVALUATE, "--protocol", "speaker-kfold"]
+    assert "all 30 rows are of one speaker (demo/f1)" in refused("evaluate", folder, *named)
+    assert "all recordings are of one speaker; the scores say" in command("evaluate", folder, *EVALUATE).messages
     out = tmp_path / "m.fusionser"
-    message = refused("fit", folder, *EVALUATE, "--out", out)
+    message = refused("fit", folder, *named, "--out", out)
     assert "of one speaker" in message
     assert "--no-estimate" in message
     assert not out.exists()
@@ -140,7 +144,8 @@ def test_speakers_that_nobody_knows(refused, demo_folder, tmp_path):
     pd.DataFrame({"file": files, "emotion": [file.split("_")[-3] for file in files]}).to_csv(
         tmp_path / "r.csv", index=False
     )
-    assert "240 of 240 rows have no speaker" in refused("evaluate", tmp_path / "r.csv", "--blocks", "mfcc")
+    named = ["--blocks", "mfcc", "--protocol", "leave-one-speaker-out"]
+    assert "240 of 240 rows have no speaker" in refused("evaluate", tmp_path / "r.csv", *named)
 
 
 def test_a_table_without_its_columns(refused, demo_folder, tmp_path):

@@ -19,10 +19,9 @@ import soundfile
 from command_process import start_command
 
 from fusionser.classifiers import CLASSIFIERS
-from fusionser.features import BLOCKS, PRESETS
+from fusionser.features import PRESETS
 from fusionser.names import FUSIONS, IMBALANCE, SETTINGS
 from fusionser.scaling import SCALERS
-from fusionser.splits import PROTOCOLS
 
 
 @pytest.fixture(scope="module")
@@ -385,8 +384,8 @@ def test_an_interrupted_extraction_goes_on_where_it_was(command, demo_folder, tm
 def test_help_and_version(command):
     assert "extract" in command("--help").output
     assert command("--version").output.startswith("fusionser ")
-    told = command("evaluate", "--help", env={"COLUMNS": "400"}).output
-    for name in (*BLOCKS, *PRESETS, *CLASSIFIERS, *PROTOCOLS, *SCALERS, *IMBALANCE, *FUSIONS, *SETTINGS):
+    told = command("evaluate", "--help-all", env={"COLUMNS": "400"}).output
+    for name in (*PRESETS, *CLASSIFIERS, *SCALERS, *IMBALANCE, *FUSIONS, *SETTINGS):
         assert re.search(rf"\b{name}\b", told), name
     for name in ("extract", "fit", "evaluate", "predict", "study", "corpora"):
         told = command(name, "--help")

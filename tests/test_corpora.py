@@ -259,7 +259,7 @@ def test_what_is_no_corpus_is_told(tmp_path):
         (tmp_path / "nowhere", "ravdess", "no such folder"),
         (tmp_path / "a.wav", "ravdess", "not a folder"),
         (tmp_path, "ravdess", "1 audio file, but no file name matches those of RAVDESS"),
-        (tmp_path, None, "say which corpus it is with --corpus, one of ravdess"),
+        (tmp_path, None, "neither folders nor names of files tell the emotions"),
         (tmp_path / "nowhere", None, "no such folder or table"),
         (tmp_path / "a.wav", None, "neither a folder nor a table"),
     ]:

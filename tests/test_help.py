@@ -1,12 +1,16 @@
 """Help lists the names that there are, and takes them from where they are registered."""
 
+import os
 import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
-from option_help import option_texts, words
+from conftest import ROOT
+from fusionser_cli import naming, stopped
+from fusionser_cli.app import COMMANDS, NAMED
+from option_help import completions, help_text, option_texts, words
 
 from fusionser import names
 from fusionser.balancing import _column_sampler, row_sampler
@@ -88,21 +92,113 @@ for recorded in ("evaluate", "fit", "study", "ablate", "reproduce"):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_the_help_of_an_option_lists_every_name_that_it_takes(name):
+def test_the_help_of_an_option_lists_every_name_that_it_takes_or_says_what_lists_them(name):
     texts = option_texts(name)
     assert {name for text in texts.values() for name in re.findall(r"\{(.*?)\}", text)} <= set(LAYOUT_FIELDS)
     missing = {
         option: [one for one in listed if one not in words(texts[option])] for option, listed in OPTIONS[name].items()
     }
-    assert {option: some for option, some in missing.items() if some} == {}
+    for option, some in missing.items():
+        assert not some or lists_of(texts[option]) >= set(some), option
+
+
+def lists_of(text):
+    """Return the names that the commands in a help text list."""
+    kinds = re.findall(r"'fusionser list ([a-z-]+)'", text)
+    # 'acoustic' and the names of presets stand for blocks, and the help says so.
+    return {name for kind in kinds for name in REGISTRIES[kind]} | (words(text) if kinds else set())
+
+
+def test_examples_of_long_lists_are_names():
+    listed = naming.listed_names()
+    for key, shown in naming.EXAMPLES.items():
+        assert set(shown) < set(listed[key]) and len(listed[key]) > naming.LONG, key
+
+
+MAIN = ("evaluate", "fit", "extract", "predict", "study", "ablate", "reproduce", "serve", "stress", "audit", "plan")
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_help_shows_a_few_options_and_help_all_shows_all(name):
+    few, every = option_texts(name, "--help"), option_texts(name)
+    assert few.keys() < every.keys()
+    options = {option for option in few if option.startswith("--")} - {"--help", "--help-all"}
+    assert 3 <= len(options) <= 12
+    last = " ".join(help_text(name, "--help").split())
+    counted = re.search(r"These are (\d+) of (\d+) options and arguments; --help-all shows all\.$", last)
+    assert counted is not None and int(counted[1]) < int(counted[2])
+    assert "--help-all shows" not in help_text(name, "--help-all")
+
+
+def test_a_command_with_few_options_shows_all_of_them():
+    for name in ("export", "report", "info", "listen"):
+        assert option_texts(name, "--help") == option_texts(name), name
+        assert "--help-all" not in option_texts(name)
+
+
+def test_every_command_is_under_a_heading():
+    headings = {heading for heading, _ in COMMANDS}
+    done = subprocess.run(
+        [sys.executable, "-m", "fusionser", "--help"],
+        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    boxes = re.findall(r"^╭─ (.*?) ─+╮$", done.stdout, re.MULTILINE)
+    assert boxes[0] == "Options" and set(boxes[1:]) == headings
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    for _, command in COMMANDS:
+        assert re.search(rf"^│ {NAMED.get(command, command.__name__.replace('_', '-'))} ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["evaluate", "x", "--classifier", ""], list(CLASSIFIERS)),
+        (["evaluate", "x", "--protocol", "leave"], [name for name in PROTOCOLS if name.startswith("leave")]),
+        (["evaluate", "x", "--blocks", "mfcc,chr"], ["mfcc,chroma"]),
+        (["fit", "x", "--corpus", "ravdess"], ["ravdess", "ravdess-song"]),
+        (["evaluate", "x", "--impose"], ["--impose-imbalance"]),
+        (["corpora", "check", "emod"], ["emodb"]),
+        (["list", "front"], ["front-ends"]),
+        (["evaluate-t"], ["evaluate-timeline"]),
+        (["evaluate", "x", "--out", ""], []),
+    ],
+)
+def test_names_are_completed(typed, offered):
+    assert completions(*typed) == offered
+
+
+def test_completion_is_light():
+    code = (
+        "import sys, atexit; from fusionser_cli.start import main; sys.argv = ['fusionser']\n"
+        "atexit.register(lambda: print(sorted({'numpy', 'torch', 'sklearn', 'pandas'} & set(sys.modules)))); main()"
+    )
+    env = {"COMP_WORDS": "fusionser fit x --blocks mf", "COMP_CWORD": "4", "_FUSIONSER_COMPLETE": "complete_bash"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True, check=True
+    )
+    first, *_, last = done.stdout.splitlines()
+    assert (first, last) == ("mfcc", "[]")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_completion_is_shown(shell):
+    done = subprocess.run(
+        [sys.executable, "-m", "fusionser", "--show-completion", shell],
+        env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "_FUSIONSER_COMPLETE" in done.stdout
 
 
 def test_what_is_registered_while_the_program_runs_is_in_the_help(monkeypatch):
-    from fusionser_cli.naming import listed_names
-
     for kind, registry in REGISTRIES.items():
         monkeypatch.setitem(registry._added, "mine", object())
-        assert listed_names()[kind.replace("-", "_")].count("mine") == 1, kind
+        assert naming.listed_names()[kind.replace("-", "_")].count("mine") == 1, kind
         monkeypatch.undo()
 
 
@@ -147,3 +243,27 @@ def test_names_that_no_mapping_holds_are_taken_and_others_are_not():
         LateFusion(method=method).fit(table, ["calm", "sad"] * 10)
     with pytest.raises(SettingsError, match=f"Known: {', '.join(names.LATE_FUSIONS)}"):
         LateFusion(method="early").fit(table, ["calm", "sad"] * 10)
+
+
+def test_the_page_of_exit_statuses_has_those_of_the_code():
+    page = (ROOT / "docs" / "exit-statuses.md").read_text()
+    rows = {int(found) for found in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    assert rows == {0, stopped.FAILED, stopped.WRONG_USE, stopped.LEAKED, stopped.NOT_AUDITED, stopped.INTERRUPTED}
+    told = {int(found) for found in re.findall(r"\b\d+\b", stopped.STATUSES_TEXT)}
+    assert told == rows and stopped.STATUSES_TEXT.split()[0] in help_text("", "--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--version"], 0),
+        (["info", "gone.fusionser"], stopped.FAILED),
+        (["predict", "gone.wav"], stopped.FAILED),
+        (["audit", "gone.csv"], stopped.NOT_AUDITED),
+        (["evaluate", "x", "--no-such-option"], stopped.WRONG_USE),
+        (["evaluate", "x", "--folds", "many"], stopped.WRONG_USE),
+        (["no-such-command"], stopped.WRONG_USE),
+    ],
+)
+def test_commands_end_with_the_statuses_of_the_page(command, tmp_path, arguments, status):
+    assert command(*arguments, cwd=tmp_path).status == status

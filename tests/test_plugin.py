@@ -15,7 +15,7 @@ import soundfile
 from command_process import Outcome
 from conftest import ROOT
 from distributions import write_distribution
-from option_help import option_texts, words
+from option_help import completions, option_texts, words
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -125,10 +125,18 @@ def test_listing_another_kind_of_names_is_refused(run):
     assert "did you mean 'classifiers'? Known: blocks, networks, front-ends" in refused.messages
 
 
-def test_what_a_package_adds_is_in_the_help_of_the_option_that_takes_it(plugin):
-    texts = option_texts("evaluate", PYTHONPATH=str(plugin))
-    assert {option: names for option, names in OPTIONS.items() if not set(names) <= words(texts[option])} == {}
-    assert not any(set(names) & words(text) for names in OPTIONS.values() for text in option_texts("evaluate").values())
+@pytest.mark.parametrize("option", OPTIONS)
+def test_what_a_package_adds_completes_the_option_that_takes_it(plugin, option):
+    with_it = os.pathsep.join([str(plugin), os.environ.get("PYTHONPATH", "")])
+    for name in OPTIONS[option]:
+        typed = ["evaluate", "x", option, name[:4]]
+        assert name in completions(*typed, PYTHONPATH=with_it)
+        assert name not in completions(*typed)
+
+
+def test_what_a_package_adds_is_in_the_help_where_all_names_are(plugin):
+    with_it = os.pathsep.join([str(plugin), os.environ.get("PYTHONPATH", "")])
+    assert {"loudness"} <= words(option_texts("evaluate", PYTHONPATH=with_it)["--preset"])
 
 
 def test_a_block_is_computed_and_a_corpus_is_read(features, recordings):
@@ -335,7 +343,7 @@ def test_a_broken_package_is_listed_as_broken(run, broken, plugin):
     assert "broken: ModuleNotFoundError" in run("list", "presets", beside=[broken]).output
     # A folder is asked of each format whether it is a dataset.
     refused = run("evaluate", ROOT / "docs", beside=[broken])
-    assert "say which corpus it is with --corpus" in refused.messages
+    assert "no audio files in it" in refused.messages
 
 
 def test_a_broken_package_harms_no_other_name_and_is_told_by_its_own(run, broken, plugin, features, recordings):

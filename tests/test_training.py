@@ -10,7 +10,7 @@ from scipy.special import softmax
 from skorch.dataset import Dataset
 
 from fusionser.cache import Cache
-from fusionser.classifiers import MLP
+from fusionser.classifiers import MLP, BiLSTM
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.networks import (
     Batches,
@@ -419,3 +419,16 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(name):
 def test_settings_out_of_range(blobs, settings, message):
     with pytest.raises(SettingsError, match=message):
         train(rows_of(blobs), **settings)
+
+
+def test_epochs_at_chance_count_neither_for_early_stopping_nor_for_the_schedule():
+    # With three batches an epoch, an LSTM gives one answer for several epochs before it tells the classes apart.
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(5), [40, 24, 24, 24, 8])
+    values = rng.normal(0, 1, (120, 20)) + rng.normal(0, 0.7, (5, 20))[labels]
+    fitted = BiLSTM(units=16, epochs=60, patience=3, plateau=2, cache=False).fit(values, labels)
+    scores = [epoch["validation_uar"] for epoch in fitted.history_]
+    begun = next(place for place, score in enumerate(scores) if score > 0.2 + 1e-6)
+    assert begun > 3
+    assert {epoch["learning_rate"] for epoch in fitted.history_[:begun]} == {1e-3}
+    assert max(scores) > 0.25 and begun < len(scores) < 60

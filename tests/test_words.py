@@ -185,8 +185,9 @@ ALLOWED = {
     "fusionser/pipeline/build.py": {"endswith"},
     # The block before a column's name.
     "fusionser/evaluation/importance.py": {"partition"},
-    # Options as they are given.
+    # Options as they are given, and as far as they are typed.
     "cli/checks.py": {"partition", "startswith"},
+    "cli/naming.py": {"rpartition", "startswith"},
     # A reason without the file that stands in the column beside it.
     "fusionser/reporting/answers.py": {"removeprefix"},
 }

@@ -13,7 +13,8 @@ from fusionser.corpora import DATASET_FORMATS, FOLDERS, dataset_format
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.base import Listing, check_folder, without_overlong
 from fusionser.corpora.datasets import Progress, Wanted
-from fusionser.corpora.layout import Layout, find_layout, gender_named
+from fusionser.corpora.known_words import gender_named
+from fusionser.corpora.layout import Layout, find_layout
 from fusionser.errors import RowsError, SettingsError
 from fusionser.rows import FOLD_COLUMN, SPLIT_COLUMN, load_rows
 from fusionser.tables import TABLE_SUFFIXES, load_table

@@ -18,6 +18,7 @@ from fusionser.corpora.datasets import DatasetFormat, Progress, Wanted
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
 from fusionser.corpora.kept_notes import kept_notes
+from fusionser.corpora.recognised import recognised_corpus
 from fusionser.errors import CorpusError, SettingsError, unknown_name
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA, DATASET_FORMATS
@@ -42,6 +43,7 @@ __all__ = [
     "Corpus",
     "DatasetFormat",
     "Listing",
+    "corpus_of_folder",
     "dataset_format",
     "differences",
     "generate_demo",
@@ -75,11 +77,12 @@ def list_rows(
         A folder of recordings; a CSV or Parquet table with ``file`` and ``emotion``, such as the output of ``fusionser
         extract``; or a dataset of one of `DATASET_FORMATS`.
     corpus : str, optional
-        For a folder: a key of `CORPORA`, or ``folders`` for a tree with folders named by emotion. For a dataset: a key
-        of `DATASET_FORMATS`; if None, it is found by the place.
+        For a folder: a key of `CORPORA`, or ``folders`` for a tree with folders, or files, named by emotion; if None,
+        the corpus whose names its recordings have, or else ``folders``. For a dataset: a key of `DATASET_FORMATS`; if
+        None, it is found by the place.
     layout : str, optional
-        With ``folders``: a pattern of the paths, such as ``{speaker}/{emotion}/*`` (`Layout`). If None, it is found
-        from the names of the folders.
+        For a tree that is no known corpus: a pattern of the paths, such as ``{speaker}/{emotion}/*`` (`Layout`). If
+        None, it is found from the names of the folders and files.
     columns : mapping of str to str, optional
         For a table or a dataset: the names of columns in it, by the names of the columns of rows that they stand for.
     accept_truncated : bool, default=False
@@ -117,6 +120,31 @@ def list_rows(
     return replace(listing, rows=of_channel(listing.rows, channel))
 
 
+def corpus_of_folder(place: str | Path, layout: str | None = None) -> str | None:
+    """Return the known corpus that a folder is by the names of its recordings; None for any other place.
+
+    Parameters
+    ----------
+    place : str or Path
+    layout : str, optional
+        With one, it is no known corpus.
+
+    Raises
+    ------
+    CorpusError
+        If the names are those of several corpora.
+
+    Examples
+    --------
+    >>> corpus_of_folder("rows.csv") is None
+    True
+    """
+    path = input_place(place)
+    if layout is not None or is_table(path) or not path.is_dir() or dataset_format(path) is not None:
+        return None
+    return recognised_corpus(path)
+
+
 def dataset_format(place: str | Path) -> str | None:
     """Return the name of the format of a dataset; None if a place is none.
 
@@ -131,7 +159,7 @@ def dataset_format(place: str | Path) -> str | None:
 
 def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) -> Listing:
     columns, accept_truncated = wanted.columns, wanted.accept_truncated
-    if layout is not None and corpus != FOLDERS:
+    if layout is not None and corpus not in (None, FOLDERS):
         raise SettingsError(f"--layout is '{layout}' and --corpus is {corpus}; a layout is for --corpus {FOLDERS}")
     if is_table(path) or (path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()):
         _refuse_options(path, wanted)
@@ -142,16 +170,16 @@ def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) 
     if dataset is not None:
         return DATASET_FORMATS.named(dataset)().listing(str(path), wanted)
     _refuse_options(path, wanted)
-    names = [*CORPORA, FOLDERS, *DATASET_FORMATS]
+    if corpus is None and not path.is_dir():
+        found = "neither a folder nor a table" if path.exists() else "no such folder or table"
+        raise CorpusError(f"{path}: {found}; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})")
+    guess = corpus is None
     if corpus is None:
-        if not path.is_dir():
-            found = "neither a folder nor a table" if path.exists() else "no such folder or table"
-            raise CorpusError(f"{path}: {found}; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})")
-        raise CorpusError(f"{path}: say which corpus it is with --corpus, one of {', '.join(names)}")
+        corpus = FOLDERS if layout is not None else recognised_corpus(path) or FOLDERS
     if corpus == FOLDERS:
-        return list_label_folders(path, layout, accept_truncated=accept_truncated)
+        return list_label_folders(path, layout, accept_truncated=accept_truncated, guess=guess)
     if corpus not in CORPORA:
-        raise unknown_name("corpus", corpus, names)
+        raise unknown_name("corpus", corpus, [*CORPORA, FOLDERS, *DATASET_FORMATS])
     return list_corpus(CORPORA[corpus], path, accept_truncated=accept_truncated)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.corpora.base import Listing, measure
-from fusionser.corpora.layout import gender_named
+from fusionser.corpora.known_words import gender_named
 from fusionser.errors import CorpusError, SettingsError, unknown_name
 from fusionser.facts import Stamp
 from fusionser.names import GENDERS

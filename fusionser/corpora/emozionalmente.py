@@ -4,8 +4,8 @@ import re
 from pathlib import Path, PurePath
 
 from fusionser.corpora.base import Corpus, Record
+from fusionser.corpora.known_words import gender_named
 from fusionser.corpora.label_files import Labelled, find_label_files, read_table, with_labels
-from fusionser.corpora.layout import gender_named
 from fusionser.names import GENDERS
 
 __all__ = ["Emozionalmente"]

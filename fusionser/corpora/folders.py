@@ -10,16 +10,20 @@ import pandas as pd
 
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.base import Listing, check_folder, measure
-from fusionser.corpora.layout import Layout, find_layout, gender_named
+from fusionser.corpora.known_words import gender_named
+from fusionser.corpora.layout import FieldsOfPath, Layout, find_layout
 from fusionser.errors import AudioError, CorpusError
 from fusionser.facts import Stamp
 from fusionser.storage import at_hand, called, listed_state
+from fusionser.suffixes import AUDIO_SUFFIXES
 
 __all__ = ["list_label_folders"]
 
 
-def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_truncated: bool = False) -> Listing:
-    """List a tree with folders named by emotion.
+def list_label_folders(
+    folder: str | Path, layout: str | None = None, *, accept_truncated: bool = False, guess: bool = False
+) -> Listing:
+    """List a tree with folders, or files, named by emotion.
 
     Parameters
     ----------
@@ -29,6 +33,8 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
         (`find_layout`).
     accept_truncated : bool, default=False
         Use what is there of recordings that were cut off.
+    guess : bool, default=False
+        Whether nobody said that it is such a tree; see `find_layout`.
 
     Returns
     -------
@@ -47,14 +53,14 @@ def list_label_folders(folder: str | Path, layout: str | None = None, *, accept_
     root = check_folder(folder)
     audio = audio_files(root)
     paths = [file.relative_to(root) for file in audio.files]
-    inside = [path for path in paths if len(path.parts) > 1]
-    if not (inside or (given and paths)):
+    if not paths:
         raise CorpusError(
-            f"{folder}: no audio files in folders named by emotion; expected {{emotion}}/clip.wav or "
-            "{emotion}/{speaker}/clip.wav, or --layout with a pattern of the paths"
+            audio.refused[0]["reason"]
+            if audio.refused
+            else f"{folder}: no audio files in it; expected files ending in {', '.join(AUDIO_SUFFIXES)}"
         )
     name = root.resolve().name
-    found = given or find_layout(inside, str(folder))
+    found: FieldsOfPath = given or find_layout(paths, str(folder), guess=guess)
     fields = {path: found.fields(path) for path in paths}
     records = [
         {

@@ -1,26 +1,22 @@
 """What the folders of a tree of recordings mean: found from their names, or given as a pattern."""
 
 import re
-import tomllib
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import PurePath
-from typing import Any
 
+from fusionser.corpora.known_words import emotion_in, is_emotion, is_split, meaning_of_level
 from fusionser.errors import CorpusError, SettingsError, unknown_name
 
-__all__ = ["LAYOUT_FIELDS", "Layout", "find_layout", "gender_named"]
+__all__ = ["LAYOUT_FIELDS", "FieldsOfPath", "Layout", "NamedFiles", "find_layout"]
 
 LAYOUT_FIELDS = ("emotion", "speaker", "gender", "statement", "intensity")
 """Columns of a row that a pattern may name."""
 
 ANY_FOLDERS = "**"
 
-LEAST_SHARE = 0.5
-"""Share of the names of a level that must be emotions, so that a speaker called Joy does not make one."""
+NAMED_SHARE = 0.9
+"""Share of the names of files that must have an emotion to be the labels."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,43 @@ class Layout:
         return None if found is None else found.groupdict()
 
 
+@dataclass(frozen=True)
+class NamedFiles:
+    """The emotion in the name of each file, such as ``ann_angry_01.wav``, wherever it stands there.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        What the folders above the files are, as in a pattern: ``{speaker}``, ``{gender}``, or ``*`` for any; empty if
+        files may lie at any depth.
+
+    Examples
+    --------
+    >>> NamedFiles(["{speaker}"]).fields(PurePath("ann/take 2 angry.wav"))
+    {'speaker': 'ann', 'emotion': 'angry'}
+    """
+
+    folders: Sequence[str]
+
+    @property
+    def pattern(self) -> str:
+        """The layout as text."""
+        return "/".join([*self.folders, "*{emotion}*"])
+
+    def fields(self, path: PurePath) -> dict[str, str] | None:
+        """Return the fields of a path relative to the root; None if its name does not have exactly one emotion."""
+        emotion = emotion_in(path.stem)
+        if emotion is None:
+            return None
+        above = {
+            part[1:-1]: folder for part, folder in zip(self.folders, path.parts, strict=False) if part.startswith("{")
+        }
+        return {**above, "emotion": emotion}
+
+
+FieldsOfPath = Layout | NamedFiles
+
+
 def _part(part: str) -> str:
     """Return a part of a pattern as a regular expression."""
     if part == ANY_FOLDERS:
@@ -82,19 +115,22 @@ def _part(part: str) -> str:
     )
 
 
-def find_layout(paths: Sequence[PurePath], root: str) -> Layout:
-    """Find the layout of a tree from the names of its folders.
+def find_layout(paths: Sequence[PurePath], root: str, *, guess: bool = False) -> FieldsOfPath:
+    """Find the layout of a tree from the names of its folders, or else of its files.
 
     A level of folders is that of the emotions if at least half of its names are emotions. Levels whose names are all
     those of data splits, such as ``train``, are passed over, and one of genders is read as such. If one other level is
-    left, it has the speakers, or the labels if there are no emotions.
+    left, it has the speakers, or the labels if there are no emotions. If no level is that of the emotions, but nine of
+    ten names of files have one emotion, these are the labels.
 
     Parameters
     ----------
     paths : sequence of PurePath
-        Relative paths of the recordings, each in at least one folder.
+        Relative paths of the recordings.
     root : str
         Name of the tree in errors.
+    guess : bool, default=False
+        Whether nobody said that the folders are labels. Folders with the same name and different numbers are then none.
 
     Raises
     ------
@@ -107,14 +143,30 @@ def find_layout(paths: Sequence[PurePath], root: str) -> Layout:
     >>> find_layout(paths, "recordings").pattern
     '*/{emotion}/*'
     """
+    if (named := _named_files(paths)) is not None:
+        return named
+    paths = [path for path in paths if len(path.parts) > 1]
+    if not paths:
+        raise CorpusError(
+            f"{root}: neither folders nor names of files tell the emotions; expected {{emotion}}/clip.wav, "
+            "{emotion}/{speaker}/clip.wav or angry_01.wav, --layout with a pattern of the paths, or a table with the "
+            "columns file and emotion"
+        )
     depths = {len(path.parts) - 1 for path in paths}
     levels = [{path.parts[level] for path in paths} for level in range(min(depths))]
-    names = {level: found for level, folders in enumerate(levels) if (found := _meaning(folders))}
+    names = {level: found for level, folders in enumerate(levels) if (found := meaning_of_level(folders))}
     unnamed = [level for level in range(len(levels)) if level not in names]
-    if any(_is_split(name) for level in unnamed for name in levels[level]):
+    if guess and "{emotion}" in names.values():
+        # A folder around all others is no speaker.
+        names |= {level: "*" for level in unnamed if len(levels[level]) == 1}
+        unnamed = [level for level in unnamed if level not in names]
+    if any(is_split(name) for level in unnamed for name in levels[level]):
         raise CorpusError(_ambiguous(paths, root, list(names.values()).count("{emotion}")))
     if "{emotion}" not in names.values() and len(unnamed) == 1 and len(depths) == 1:
-        names[unnamed.pop()] = "{emotion}"
+        level = unnamed.pop()
+        if guess:
+            _refuse_numbered(levels[level], root)
+        names[level] = "{emotion}"
     if len(depths) == 1 and len(unnamed) == 1:
         names[unnamed.pop()] = "{speaker}"
     fields = [name for name in names.values() if name != "*"]
@@ -126,69 +178,43 @@ def find_layout(paths: Sequence[PurePath], root: str) -> Layout:
     return Layout("/".join([*(names[level] for level in range(len(levels))), *deeper, "*"]))
 
 
+def _named_files(paths: Sequence[PurePath]) -> NamedFiles | None:
+    """Return the layout of files that are named by emotion, where no level of folders is."""
+    depths = {len(path.parts) - 1 for path in paths}
+    levels = [{path.parts[level] for path in paths} for level in range(min(depths))]
+    meanings = [meaning_of_level(folders) for folders in levels]
+    named = sum(emotion_in(path.stem) is not None for path in paths)
+    if "{emotion}" in meanings or named < NAMED_SHARE * len(paths):
+        return None
+    if len(depths) > 1:
+        return NamedFiles([ANY_FOLDERS])
+    several = meanings.count("") > 1
+    return NamedFiles([part or ("*" if several else "{speaker}") for part in meanings])
+
+
+def _refuse_numbered(folders: set[str], root: str) -> None:
+    """Raise `CorpusError` if folders differ by numbers only, like those of speakers."""
+    stems = {re.sub(r"\d+", "", name).casefold() for name in folders}
+    if len(folders) > 1 and len(stems) == 1:
+        shown = sorted(folders)
+        raise CorpusError(
+            f"{root}: the folders {shown[0]} to {shown[-1]} do not look like emotions, and the files are not named by "
+            "emotions; say what the folders are with --layout, give a table with the columns file and emotion, or take "
+            "them as the labels with --corpus folders"
+        )
+
+
 def _check_deeper(paths: Sequence[PurePath], root: str, levels: Sequence[int]) -> None:
     """Raise `CorpusError` if a folder in the place of an emotion is none, and has folders that are: a copied tree."""
-    means = _meanings()
     for path in paths:
         for level in levels:
-            deeper = [name for name in path.parts[level + 1 : -1] if means.get(_plain(name)) == "{emotion}"]
-            if deeper and means.get(_plain(path.parts[level])) != "{emotion}":
+            deeper = [name for name in path.parts[level + 1 : -1] if is_emotion(name)]
+            if deeper and not is_emotion(path.parts[level]):
                 raise CorpusError(
                     f"{root}: in {path.as_posix()}, '{deeper[0]}' is the emotion, and in most others the folder in the "
                     f"place of '{path.parts[level]}' is; say what the folders are with --layout, such as "
                     f"'{ANY_FOLDERS}/{{emotion}}/*', or take '{path.parts[level]}' out of the tree"
                 )
-
-
-def _is_split(name: str) -> bool:
-    return name.casefold() in _names()["splits"]
-
-
-def _meaning(folders: set[str]) -> str:
-    """Return the part of a pattern for a level of folders; empty if their names do not tell."""
-    means = _meanings()
-    # With a number it is something else: f1 and f2 are speakers.
-    if all(means.get(name.casefold()) == "{gender}" for name in folders):
-        return "{gender}"
-    # Beside "test", "test copy" is one too.
-    if any(map(_is_split, folders)) and all(any(map(_is_split, re.split(r"[\W_]+", name))) for name in folders):
-        return "*"
-    emotions = sum(means.get(_plain(name)) == "{emotion}" for name in folders)
-    return "{emotion}" if emotions >= LEAST_SHARE * len(folders) else ""
-
-
-@cache
-def _names() -> dict[str, Any]:
-    return tomllib.loads((resources.files("fusionser_data") / "folder_names.toml").read_text(encoding="utf-8"))
-
-
-@cache
-def _meanings() -> Mapping[str, str]:
-    """Return the part of a pattern by each known name of a folder."""
-    groups = {
-        "*": [_names()["splits"]],
-        "{gender}": _names()["genders"].values(),
-        "{emotion}": _names()["emotions"].values(),
-    }
-    return {name: part for part, lists in groups.items() for names in lists for name in names}
-
-
-def gender_named(folder: str) -> str:
-    """Return the gender that a folder is named by, or the name itself.
-
-    Examples
-    --------
-    >>> gender_named("Women"), gender_named("other")
-    ('female', 'other')
-    """
-    return next((gender for gender, names in _names()["genders"].items() if folder.casefold() in names), folder)
-
-
-def _plain(name: str) -> str:
-    """Return the name of a folder in lower case, without numbers and signs around it, and with ``_`` for blanks."""
-    # macOS writes accents as characters of their own.
-    composed = unicodedata.normalize("NFC", name.casefold())
-    return re.sub(r"^[\W\d_]+|[\W\d_]+$", "", re.sub(r"[\s-]+", "_", composed))
 
 
 def _ambiguous(paths: Sequence[PurePath], root: str, emotions: int) -> str:
@@ -200,7 +226,7 @@ def _ambiguous(paths: Sequence[PurePath], root: str, emotions: int) -> str:
         what += ", and the recordings lie at different depths"
     for level in range(min(len(path.parts) for path in paths) - 1):
         folders = sorted({path.parts[level] for path in paths})
-        others = [name for name in folders if not _is_split(name)]
+        others = [name for name in folders if not is_split(name)]
         if 0 < len(others) < len(folders):
             what += f", and '{others[0]}' beside the data splits is none"
     return (

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from fusionser.evaluation.guard import Overlap
 from fusionser.execution import run_jobs
+from fusionser.progress import report_step
 from fusionser.splits.base import Fold, Positions
 
 __all__ = ["FoldProgress", "FoldTask", "in_folds"]
@@ -36,14 +37,18 @@ def in_folds(
 ) -> list[T]:
     """Return the outcome of each fold: on the cluster that `executing_on` chose, or else in the current process.
 
-    `gpu` is as in `Executor.run`.
+    Without `progress`, finished folds are reported as a step. `gpu` is as in `Executor.run`.
     """
+    progress = progress or _report_as_step
     tasks = [FoldTask(*one) for one in zip(folds, overlaps, validation, strict=True)]
     answers, outcomes = run_jobs(job, tasks, n_jobs=1, gpu=gpu), []
     for number, task in enumerate(tasks):
-        if progress:
-            progress(number, len(tasks), task.fold[0])
+        progress(number, len(tasks), task.fold[0])
         outcomes.append(next(answers))
-    if progress:
-        progress(len(tasks), len(tasks), "")
+    progress(len(tasks), len(tasks), "")
     return outcomes
+
+
+def _report_as_step(done: int, total: int, name: str) -> None:
+    """Report the folds of an evaluation that is itself one of many."""
+    report_step("folds", done, total)

@@ -16,6 +16,7 @@ from fusionser.evaluation.guard import without_labels
 from fusionser.evaluation.metrics import confusion, unweighted_average_recall
 from fusionser.evaluation.statistics import mean_change
 from fusionser.names import BY_FEATURE, IMPORTANCE
+from fusionser.progress import report_step
 
 __all__ = ["average_importance", "column_groups", "fold_importance"]
 
@@ -90,9 +91,12 @@ def fold_importance(fitted: BaseEstimator, rows: pd.DataFrame, kind: str, *, shu
 
     base = scores(table)
     drops: Drops = {}
-    for name, group in column_groups([str(name) for name in named], kind).items():
+    groups = column_groups([str(name) for name in named], kind)
+    for number, (name, group) in enumerate(groups.items()):
+        report_step("importance, groups of columns", number, len(groups))
         left = [scores(_shuffled(table, group, order)) for order in orders]
         drops[name] = {speaker: float(np.mean([base[speaker] - one[speaker] for one in left])) for speaker in base}
+    report_step("importance, groups of columns", len(groups), len(groups))
     return drops
 
 

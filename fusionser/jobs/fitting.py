@@ -101,6 +101,7 @@ def _fit_classes(
             _public(estimated),
             _calibration(evaluation, soft_labels=prepared.spec.soft_labels),
         )
+    _tell_of_last_fit(progress)
     pipeline, settings = _fitted(prepared, rows, rows["emotion"].to_numpy(dtype=object), resources)
     facts = _card_facts(prepared.spec, prepared.corpora, rows, pipeline, settings)
     card = ModelCard(
@@ -127,10 +128,17 @@ def _fit_numbers(
         estimated, _ = evaluate_dimensions_prepared(prepared, split, resources=resources, progress=progress)
         estimate = _public(estimated)
     numbers = rows[targets].to_numpy(dtype=float)
+    _tell_of_last_fit(progress)
     # No step sees the numbers, but for those that it is fitted to.
     pipeline, settings = _fitted(prepared, rows.drop(columns=targets), numbers, resources)
     facts = _card_facts(prepared.spec, prepared.corpora, rows, pipeline, settings)
     return pipeline, ModelCard(**facts, classes=(), targets=tuple(targets), estimate=estimate)
+
+
+def _tell_of_last_fit(progress: FoldProgress | None) -> None:
+    """Report that the folds are done, and the model itself is fitted."""
+    if progress is not None:
+        progress(0, 1, "all recordings")
 
 
 def _fitted(

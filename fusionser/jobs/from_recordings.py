@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fusionser.corpora import corpus_of_folder
 from fusionser.dimension_results import AnyResult
 from fusionser.errors import SettingsError
 from fusionser.evaluation.dimensions import DimensionEvaluation
@@ -42,7 +43,7 @@ def _places(data: Data, corpus: str | None, layout: str | None) -> list[Place]:
             f"data is {type(data).__name__}; expected the path of a folder or of a table of rows (CSV or Parquet), or "
             "a list of such paths. `fusionser.rows.write_table` writes a table"
         )
-    return [Place(path, corpus, layout) for path in paths]
+    return [Place(path, corpus_of_folder(path, layout) if corpus is None else corpus, layout) for path in paths]
 
 
 def extract(
@@ -66,9 +67,9 @@ def extract(
     spec : PipelineSpec
         Specification of the features.
     corpus : str, optional
-        For folders: a key of `CORPORA`, or ``folders``.
+        For folders: a key of `CORPORA`, or ``folders``; by default as in `list_rows`.
     layout : str, optional
-        With ``folders``: what the folders are, such as ``{speaker}/{emotion}/*``; see `list_rows`.
+        For folders that are no known corpus: what they are, such as ``{speaker}/{emotion}/*``; see `list_rows`.
     resources : Resources
 
     Returns
@@ -99,9 +100,9 @@ def evaluate(
         Folders of recordings, tables of rows, or features files.
     spec : PipelineSpec
     corpus : str, optional
-        For folders: a key of `CORPORA`, or ``folders``.
+        For folders: a key of `CORPORA`, or ``folders``; by default as in `list_rows`.
     layout : str, optional
-        With ``folders``: what the folders are, such as ``{speaker}/{emotion}/*``; see `list_rows`.
+        For folders that are no known corpus: what they are, such as ``{speaker}/{emotion}/*``; see `list_rows`.
     protocol : str, default="speaker-kfold"
         A key of `PROTOCOLS`.
     protocol_settings : dict, optional

@@ -69,7 +69,7 @@ class ModelCard(Record):
     classifier_settings: BlockSettings
     classes: tuple[str, ...]
     # Left out where it is empty, so that models of classes are stored as before.
-    targets: tuple[str, ...] = Field((), exclude_if=lambda targets: not targets)
+    targets: tuple[str, ...] = Field(default=(), exclude_if=lambda targets: not targets)
     corpus: str
     training_rows: int
     training_speakers: int

@@ -41,6 +41,7 @@ from fusionser.networks.targets import LearnsTargets, spread
 from fusionser.networks.training import train_network
 from fusionser.networks.validation import hold_out
 from fusionser.networks.weights import pack_network, unpack_network
+from fusionser.progress import report_step
 from fusionser.shards import ArrayList
 from fusionser.splits.inner_folds import InnerFolds
 from fusionser.splits.validation_rows import given_validation
@@ -211,12 +212,14 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         classes = np.arange(labels.shape[1]) if numbers else np.unique(labels)
         scores = np.full((len(labels), len(classes)), np.log(LEAST), dtype=np.float64 if numbers else np.float32)
         folds = InnerFolds(folds=self.cross_fit, seed=self.random_state or 0, stratified=not numbers)
-        for train, held in folds.split(rows, labels):
+        for done, (train, held) in enumerate(folds.split(rows, labels)):
+            report_step("inner folds", done, self.cross_fit)
             inner = clone(self).set_params(cross_fit=0, output="scores").fit(rows.iloc[train], labels[train])
             if numbers:
                 scores[held] = inner.predict(rows.iloc[held])
             else:
                 scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(rows.iloc[held])
+        report_step("inner folds", self.cross_fit, self.cross_fit)
         self.fit(rows, labels)
         return scores if self.scales_ is None else self._encoded(scores)
 

@@ -171,12 +171,13 @@ def _optimiser(network: Network, settings: NetworkTraining) -> dict[str, Any]:
 def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]:
     from skorch.callbacks import LRScheduler
 
-    from fusionser.networks.loop import ClipGradients, Curve, EarlyStop, NumbersCurve
+    from fusionser.networks.loop import Begun, ClipGradients, Curve, EarlyStop, NumbersCurve, Plateau
 
     settings, name = training.settings, training.name
     score = "validation_ccc" if training.numbers else "validation_uar"
     # Not the validation loss: for unseen speakers it rises while their UAR still improves.
     monitor, mode = (score, "max") if validation else ("train_loss", "min")
+    begun = Begun(score, _chance(training)) if validation else None
     if settings.schedule == "one-cycle":
         # With fewer steps, torch cannot both raise and lower the learning rate.
         total = max(settings.epochs * steps, SHORTEST_CYCLE)
@@ -189,7 +190,7 @@ def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]
             pct_start=max(0.25, 2 / total),
         )
     else:
-        rate = LRScheduler(
+        rate = (LRScheduler if begun is None else Plateau)(
             torch.optim.lr_scheduler.ReduceLROnPlateau,
             monitor=monitor,
             mode=mode,
@@ -197,6 +198,8 @@ def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]
             patience=settings.plateau,
             min_lr=LOWEST_RATE,
         )
+        if begun is not None:
+            rate.begun_ = begun
     epochs = settings.epochs
     curve = NumbersCurve(name, epochs) if training.numbers else Curve(name, training.n_classes, epochs)
     callbacks = [
@@ -204,7 +207,7 @@ def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]
         ("clip", ClipGradients(LARGEST_NORM)),
         ("rate", rate),
     ]
-    if validation and settings.patience is not None:
+    if begun is not None and settings.patience is not None:
         stop = EarlyStop(
             monitor=monitor,
             lower_is_better=mode == "min",
@@ -212,8 +215,15 @@ def _callbacks(training: Training, steps: int, *, validation: bool) -> list[Any]
             load_best=True,
             sink=lambda text: None,
         )
+        stop.begun_ = begun
         callbacks.append(("stop", stop))
     return callbacks
+
+
+def _chance(training: Training) -> float:
+    """Return the UAR, or mean CCC, of a network that gives all validation rows the same answer."""
+    targets = training.validation_targets
+    return 0.0 if training.numbers or targets is None else 1 / len(np.unique(targets))
 
 
 def _record(epoch: dict[str, Any]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch.nn.utils import clip_grad_norm_
 
 from fusionser.agreement import mean_concordance
@@ -13,18 +13,58 @@ from fusionser.errors import TrainingError
 from fusionser.networks.data_parallel import ParallelNetwork
 from fusionser.networks.progress import report_epoch
 
-__all__ = ["ClipGradients", "Curve", "EarlyStop", "Net", "NumbersCurve"]
+__all__ = ["Begun", "ClipGradients", "Curve", "EarlyStop", "Net", "NumbersCurve", "Plateau"]
+
+LEAST_GAIN = 1e-6
+"""What a score must be above that of one answer, which rounding changes by less."""
 
 
 class _Enough(KeyboardInterrupt):
     """Raised by early stopping, where skorch raises the plain KeyboardInterrupt that Ctrl-C also raises."""
 
 
+class Begun:
+    """When a network has begun to learn: in some epoch, the score of the validation rows was above that of one answer.
+
+    Before, the score stays the same from epoch to epoch, although the loss falls: with few rows, an epoch is a few
+    steps, and LSTMs, for example, need dozens of these. So nothing that waits for a better score counts such epochs.
+
+    Parameters
+    ----------
+    score : str
+        Name of the score in the history.
+    chance : float
+        Its value if all validation rows get the same answer.
+    """
+
+    def __init__(self, score: str, chance: float) -> None:
+        self.score, self.chance = score, chance
+
+    def __call__(self, net: Any) -> bool:
+        """Return whether a network has begun to learn."""
+        return any(value > self.chance + LEAST_GAIN for value in net.history[:, self.score])
+
+
+class Plateau(LRScheduler):
+    """skorch's schedule by a monitored value, from the epoch on in which learning has begun."""
+
+    begun_: Begun
+
+    def on_epoch_end(self, net: Any, **more: Any) -> None:
+        """Lower the learning rate when the monitored value has not improved for some epochs."""
+        if self.begun_(net):
+            super().on_epoch_end(net, **more)
+
+
 class EarlyStop(EarlyStopping):
-    """skorch's early stopping, distinguishable from Ctrl-C."""
+    """skorch's early stopping, from the epoch on in which learning has begun, and distinguishable from Ctrl-C."""
+
+    begun_: Begun
 
     def on_epoch_end(self, net: Any, **more: Any) -> None:
         """Stop when the monitored value has not improved for `patience` epochs."""
+        if not self.begun_(net):
+            return
         try:
             super().on_epoch_end(net, **more)
         except KeyboardInterrupt as stop:
@@ -94,7 +134,19 @@ def check_loss(loss: Any, name: str, net: Any) -> None:
         )
 
 
-class Curve(Callback):
+class _EndToldCallback(Callback):
+    """A callback that reports the end of a training that stops early, so that nobody waits for its other epochs."""
+
+    name: str
+    epochs: int
+
+    def on_train_end(self, net: Any, **more: Any) -> None:
+        """Report that no epochs are left."""
+        if len(net.history) < self.epochs:
+            report_epoch(self.name, self.epochs, self.epochs)
+
+
+class Curve(_EndToldCallback):
     """Record learning rate, UAR and accuracy, report progress, and stop a training that diverges."""
 
     def __init__(self, name: str, n_classes: int, epochs: int) -> None:
@@ -121,7 +173,7 @@ class Curve(Callback):
         report_epoch(self.name, len(net.history), self.epochs)
 
 
-class NumbersCurve(Callback):
+class NumbersCurve(_EndToldCallback):
     """As `Curve`, for a network that predicts numbers: record the mean CCC of the validation rows."""
 
     def __init__(self, name: str, epochs: int) -> None:

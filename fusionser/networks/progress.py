@@ -7,7 +7,10 @@ from contextvars import ContextVar
 __all__ = ["report_epoch", "training_progress"]
 
 EpochProgress = Callable[[str, int, int], None]
-"""Receives the name of the network, the number of epochs done, and their maximum number."""
+"""Receives the name of the network, the number of epochs done, and their maximum number.
+
+After a training that stops early, both are the maximum: nothing is left to wait for.
+"""
 
 _listener: ContextVar[EpochProgress | None] = ContextVar("listener", default=None)
 

@@ -46,7 +46,8 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
         validation rows, the training loss) has not improved for `plateau` epochs; "one-cycle" raises it for a quarter
         of all steps and then lowers it to almost zero (Smith 2018).
     plateau : int, default=6
-        Epochs without improvement after which the schedule "plateau" halves the learning rate.
+        Epochs without improvement after which the schedule "plateau" halves the learning rate. Epochs before the
+        validation UAR, or mean CCC, is better than that of a single answer do not count, here and for `patience`.
     patience : int, default=15
         Stop when the validation UAR, or mean CCC, has not improved for this many epochs, and restore the best epoch;
         None trains all epochs.

@@ -11,7 +11,7 @@ from fusionser.pipeline.extract import Extracted, Wishes, extract_file, is_featu
 from fusionser.pipeline.features import build_features, resolve
 from fusionser.pipeline.listing import list_places
 from fusionser.pipeline.prepare import Place, Prepared, analyse_augmented, prepare
-from fusionser.pipeline.protocol import choose_protocol
+from fusionser.pipeline.protocol import choose_protocol, protocol_without_speakers
 from fusionser.pipeline.resources import Resources
 from fusionser.spec import Config, PipelineSpec, ProtocolSpec
 
@@ -36,5 +36,6 @@ __all__ = [
     "is_features_file",
     "list_places",
     "prepare",
+    "protocol_without_speakers",
     "resolve",
 ]

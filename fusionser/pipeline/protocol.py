@@ -7,11 +7,19 @@ import pandas as pd
 
 from fusionser.corpora import Card
 from fusionser.corpora.super_set import SuperSet
+from fusionser.errors import ProtocolError
 from fusionser.pipeline.features import card_of
 from fusionser.registry import PROTOCOLS
+from fusionser.spec import ProtocolSpec
 from fusionser.splits import Protocol, protocol
 
-__all__ = ["choose_protocol"]
+__all__ = ["choose_protocol", "protocol_without_speakers"]
+
+BY_SPEAKER = ("speaker-kfold", "speaker-holdout")
+"""Protocols that need two speakers."""
+
+RANDOM, RANDOM_SHARE = "random-kfold", "random-holdout"
+MOST_FOLDS = 5
 
 
 def _card_of_rows(rows: pd.DataFrame) -> Card | None:
@@ -51,3 +59,45 @@ def choose_protocol(
         speakers = int(rows["speaker"].nunique())
         chosen["folds"] = max(2, min(card.protocol.folds if card is not None else 5, speakers))
     return protocol(name, **chosen)
+
+
+def protocol_without_speakers(wanted: ProtocolSpec, rows: pd.DataFrame, *, stratified: bool = True) -> ProtocolSpec:
+    """Return a random protocol in the place of one by speaker, if the rows do not tell at least two speakers.
+
+    Parameters
+    ----------
+    wanted : ProtocolSpec
+        The protocol that is used where nobody names one.
+    rows : DataFrame
+        The rows to split.
+    stratified : bool, default=True
+        Keep the shares of the emotions equal in all folds, as far as possible.
+
+    Raises
+    ------
+    ProtocolError
+        If an emotion has a single recording, which cannot be in training and test.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"speaker": "", "emotion": ["sad", "calm"] * 3})
+    >>> protocol_without_speakers(ProtocolSpec(name="speaker-kfold"), rows)
+    ProtocolSpec(name='random-kfold', settings={'stratified': True, 'folds': 3})
+    """
+    known = set(rows["speaker"]) - {""}
+    if wanted.name not in BY_SPEAKER or len(known) > 1 or "speakers" in wanted.settings:
+        return wanted
+    settings: dict[str, Any] = {"stratified": True} if stratified else {}
+    recordings = rows.drop_duplicates("source") if "source" in rows else rows
+    smallest = len(recordings)
+    if stratified:
+        counts = recordings["emotion"].value_counts()
+        smallest = int(counts.min())
+        if smallest < 2:
+            raise ProtocolError(
+                f"there is one recording of '{counts.idxmin()}'; expected two or more of each emotion, for training "
+                f"and for test. Leave it out with --drop-classes {counts.idxmin()}, or add recordings"
+            )
+    if "share" in wanted.settings:
+        return wanted.changed(name=RANDOM_SHARE, settings=settings | wanted.settings)
+    return wanted.changed(name=RANDOM, settings={**settings, "folds": min(MOST_FOLDS, smallest), **wanted.settings})
