@@ -1,7 +1,6 @@
 """The pages of the command line: one for each command, made from its typer application."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +10,7 @@ from fusionser_cli.app import app as command_line
 from fusionser_cli.naming import listed_names
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from written import write_folder
 
 FOLDER = Path(__file__).parents[1] / "reference" / "commands"
 WITHOUT_GROUP = "Options"
@@ -95,17 +95,15 @@ def first_sentence(command: Any) -> str:
 def write_pages(app: Sphinx, config: Config) -> None:
     """Write a page for each command, and the page that lists them."""
     del app, config
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
     found = list(commands(typer.main.get_command(command_line), "fusionser"))
-    rows, documents = [], []
+    rows, documents, pages = [], [], {}
     for name, command in found:
         document = name.replace(" ", "-")
-        (FOLDER / f"{document}.rst").write_text(page(name, command), encoding="utf-8")
+        pages[f"{document}.rst"] = page(name, command)
         documents.append(f"   {document}")
         rows.append(f"   * - :doc:`{name} <{document}>`\n     - {first_sentence(command)}")
-    text = "\n".join([HEAD, *rows, "", ".. toctree::", "   :hidden:", "", *documents, ""])
-    (FOLDER / "index.rst").write_text(text, encoding="utf-8")
+    pages["index.rst"] = "\n".join([HEAD, *rows, "", ".. toctree::", "   :hidden:", "", *documents, ""])
+    write_folder(FOLDER, pages)
 
 
 HEAD = """Command line

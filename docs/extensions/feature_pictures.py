@@ -40,7 +40,7 @@ def lines(name: str, label: str, measure: Measure) -> None:
         series = np.ravel(measure(Spectrum(samples.astype(np.float32), FRAMES)))
         axes.plot(seconds(series.size), series, color=colour, label=emotion)
     axes.set(xlabel="seconds", ylabel=label)
-    axes.legend(frameon=False, ncols=3, loc="upper right")
+    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     save(figure, name)
 
 

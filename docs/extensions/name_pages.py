@@ -5,6 +5,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from written import write_page
 
 from fusionser import names
 from fusionser.registry import REGISTRIES
@@ -21,7 +22,10 @@ KINDS = {
     "front-ends": ("Inputs of networks", "In settings files."),
     "classifiers": ("Classifiers", "`--classifier`."),
     "regressors": ("Regressors", "`--classifier`, with `--targets`."),
-    "augmentations": ("Augmentations", "`--augment`; `all` stands for `noise,pitch,stretch,lowpass`."),
+    "augmentations": (
+        "Augmentations",
+        "`--augment`; in `--augmentation` of `fusionser ablate`, `all` stands for noise, pitch, stretch and lowpass.",
+    ),
     "conditions": ("Recording conditions", "`--conditions` of `fusionser stress`."),
     "protocols": ("Protocols", "`--protocol`."),
     "table-formats": ("Formats of tables", "`--tables`."),
@@ -63,7 +67,7 @@ def recipes() -> list[str]:
     return [*head, "| name | what it is |", "|---|---|", *studies, *papers, ""]
 
 
-def write_page(app: Sphinx, config: Config) -> None:
+def write_names(app: Sphinx, config: Config) -> None:
     """Write the page."""
     del app, config
     lines = [
@@ -79,10 +83,10 @@ def write_page(app: Sphinx, config: Config) -> None:
         f"| {what} | {option} | {', '.join(f'`{name}`' for name in listed)} |"
         for what, (option, listed) in LISTS.items()
     ]
-    PAGE.write_text("\n".join([*lines, "", *recipes()]), encoding="utf-8")
+    write_page(PAGE, "\n".join([*lines, "", *recipes()]))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the page before any is read."""
-    app.connect("config-inited", write_page)
+    app.connect("config-inited", write_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -31,14 +31,14 @@ fusionser.extract(folder, work / "features.parquet", corpus=corpus)
 # %%
 # Four strategies
 # ---------------
-# ``impose_imbalance`` leaves out training rows until the largest class has eight times as many as the smallest. Test
+# ``impose_imbalance`` leaves out training rows until the largest class has four times as many as the smallest. Test
 # rows stay as they are.
 
 results = {}
 for strategy in ("none", "weights", "oversample", "smote"):
     spec = fusionser.PipelineSpec(
-        classifier={"name": "svm"},
-        rows={"imbalance": strategy, "impose_imbalance": 8},
+        classifier={"name": "mlp"},
+        rows={"imbalance": strategy, "impose_imbalance": 4},
     )
     results[strategy] = fusionser.evaluate(work / "features.parquet", spec, protocol_settings={"folds": 4})
     print(f"{strategy:12s} UAR {results[strategy].pooled.uar:.3f}, WAR {results[strategy].pooled.war:.3f}")

@@ -56,7 +56,7 @@ for _ in range(300):
         break
     except urllib.error.URLError:
         time.sleep(0.2)
-ask("/model")["classes"]
+ask("/model")["card"]["classes"]
 
 # %%
 # Ask

@@ -33,9 +33,9 @@ design = Factorial(
     corpus=corpus,
     imbalance=["none", "weights", "smote"],
     augmentation=["none", "noise"],
-    classifiers=["svm"],
+    classifiers=["mlp"],
     preset="robust",
-    imposed=8,
+    imposed=4,
     protocol=ProtocolSpec(name="speaker-kfold", settings={"folds": 4}),
 )
 
