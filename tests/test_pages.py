@@ -32,11 +32,12 @@ def commands(text):
 
 
 def parsed(line):
-    """Let typer read a command line; it raises an error for what it does not know."""
+    """Let the parser of a command read a line; it raises an error for an option that it does not know."""
     command, words = typer.main.get_command(app), shlex.split(line)[1:]
     while hasattr(command, "commands") and words and words[0] in command.commands:
         command = command.commands[words.pop(0)]
-    return command.make_context(line, list(words))
+    context = command.context_class(command, info_name=line)
+    command.make_parser(context).parse_args(words)
 
 
 @pytest.mark.parametrize(
