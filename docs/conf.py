@@ -14,7 +14,7 @@ import fusionser  # noqa: E402
 # Pages and scripts of the gallery compute features into a cache of their own.
 os.environ["FUSIONSER_CACHE"] = str(DOCS / "_build" / "cache")
 # Width of the tables that commands print into pages.
-os.environ["COLUMNS"] = "92"
+os.environ["COLUMNS"] = "76"
 
 project = "fusionser"
 author = "The fusionser developers"
@@ -50,10 +50,16 @@ exclude_patterns = [
     "auto_gallery/**/*.ipynb",
     "**/sg_execution_times.rst",
 ]
+# Quotes and dots only: two hyphens begin an option.
+smartquotes_action = "qe"
 nitpicky = True
-# Classes of other projects, and types that numpydoc descriptions name in words.
 nitpick_ignore_regex = [
+    # Classes of other projects, and types that descriptions name in words.
     (r"py:.*", r"(?!fusionser).*"),
+    # Modules and names in docstrings that are not public: they are shown as code.
+    (r"py:obj", r"fusionser.*"),
+    # Base classes and validators that are not public.
+    (r"py:class", r"fusionser\.(.*\._\w+|features\.maps\.ClipMap|legacy\.\w+)"),
 ]
 suppress_warnings = ["config.cache"]
 
@@ -106,4 +112,5 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "changes": []}
+html_sidebars = {"index": []}
+html_context = {"default_mode": "auto"}

@@ -82,7 +82,8 @@ def change_links(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def change_included_links(app: Sphinx, path: Path, docname: str, source: list[str]) -> None:
     """Change the links of a part of another page that a page includes."""
-    shown_in = Path(app.env.doc2path(docname)).parent
+    del docname  # MyST gives it without its folder.
+    shown_in = Path(app.env.doc2path(app.env.docname)).parent
     source[0] = with_links(source[0], (app.srcdir / path).resolve().parent, shown_in)
 
 

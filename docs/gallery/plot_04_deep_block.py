@@ -8,6 +8,7 @@ A deep block is a network that is trained to tell the emotions apart. Its hidden
 # %%
 # Recordings of six speakers to train on, and of the others to look at.
 
+# sphinx_gallery_thumbnail_number = 2
 import os
 import tempfile
 from pathlib import Path

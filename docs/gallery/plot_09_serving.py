@@ -13,6 +13,7 @@ It needs the extra ``serve``.
 # -----
 # Port 0 takes any free port. The service prints its address, and is ready when ``/ready`` says so.
 
+import atexit
 import json
 import os
 import re
@@ -38,6 +39,7 @@ rows = list_rows(folder, corpus).rows
 
 command = [sys.executable, "-m", "fusionser", "serve", "--port", "0", "--workers", "1"]
 service = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+atexit.register(service.kill)  # should the script end early
 address = None
 while address is None:
     address = re.search(r"http://127.0.0.1:\d+", service.stderr.readline())
@@ -64,7 +66,7 @@ ask("/model")["card"]["classes"]
 # The body of the request is the recording. ``curl --data-binary @clip.wav ADDRESS/predict`` does the same.
 
 asked = [rows[rows["emotion"] == emotion].iloc[0] for emotion in sorted(set(rows["emotion"]))]
-answers = [ask("/predict", Path(row["file"]).read_bytes())[0] for row in asked]
+answers = [ask("/predict", Path(row["file"]).read_bytes())["answers"][0] for row in asked]
 answers[0]["emotion"], round(answers[0]["unlikeness"], 3)
 
 # %%
