@@ -13,6 +13,8 @@ import fusionser  # noqa: E402
 
 # Pages and scripts of the gallery compute features into a cache of their own.
 os.environ["FUSIONSER_CACHE"] = str(DOCS / "_build" / "cache")
+# The commands of pages are those of this environment.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 # Width of the tables that commands print into pages.
 os.environ["COLUMNS"] = "76"
 
@@ -90,6 +92,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "backreferences_dir": None,
+    "ignore_repr_types": r"matplotlib",
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -112,5 +115,5 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "installation": []}
 html_context = {"default_mode": "auto"}

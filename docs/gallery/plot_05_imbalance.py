@@ -26,7 +26,7 @@ corpus = os.environ.get("FUSIONSER_GALLERY_CORPUS", "demo")
 folder = work / "recordings" if corpus == "demo" else find_corpora([corpus], data_folder())[corpus]
 if corpus == "demo":
     generate_demo(folder)
-fusionser.extract(folder, work / "features.parquet", corpus=corpus)
+extracted = fusionser.extract(folder, work / "features.parquet", corpus=corpus)
 
 # %%
 # Four strategies

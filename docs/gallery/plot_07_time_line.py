@@ -21,6 +21,7 @@ import fusionser
 from fusionser.corpora import generate_demo, list_rows
 from fusionser.corpora.places import data_folder, find_corpora
 from fusionser.decoding import decode
+from fusionser.rows import write_table
 
 work = Path(tempfile.mkdtemp())
 corpus = os.environ.get("FUSIONSER_GALLERY_CORPUS", "demo")
@@ -33,8 +34,6 @@ known, new = rows[rows["speaker"] != speaker], rows[rows["speaker"] == speaker]
 
 # %%
 # A model that has not heard this speaker. ``fit`` takes a table of rows.
-
-from fusionser.rows import write_table  # noqa: E402
 
 model = fusionser.fit(write_table(known.reset_index(drop=True), work / "known.parquet"), protocol=None)
 

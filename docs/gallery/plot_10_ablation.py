@@ -55,7 +55,7 @@ for result in ablation.run.results:
 # The change of the UAR over speakers with its interval, and the p value, corrected for the number of contrasts.
 
 effects = ablation.effects
-figure, axes = plt.subplots(figsize=(8, 0.5 * len(effects) + 1.2), layout="constrained")
+figure, axes = plt.subplots(figsize=(10, 0.5 * len(effects) + 1.2), layout="constrained")
 for place, effect in enumerate(reversed(effects)):
     low, high = effect.uar.interval
     axes.plot([100 * low, 100 * high], [place, place], color="#4c6ef5", linewidth=2)
