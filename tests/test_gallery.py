@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 SCRIPTS = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
-QUICK = ("plot_02_grid_search", "plot_03_own_block", "plot_06_audit")
+QUICK = ("plot_03_own_block",)
 
 
 def test_there_are_ten():
