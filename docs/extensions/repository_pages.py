@@ -67,10 +67,13 @@ def copy(path: Path) -> None:
 
 
 def copy_pages(app: Sphinx, config: Config) -> None:
-    """Copy all reports, whether a page links to them or not."""
+    """Copy all reports, and what else pages link to, since Sphinx looks for pages before it reads any."""
     del app, config
     for path in sorted(ROOT.glob(REPORTS)):
         copy(path)
+    for path in [*INCLUDED, *DOCS.rglob("*.md")]:
+        if not path.is_relative_to(COPIES):
+            with_links(path.read_text(encoding="utf-8"), path.parent, place(path).parent)
 
 
 def change_links(app: Sphinx, docname: str, source: list[str]) -> None:
