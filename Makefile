@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: install demo test lint types unit torture bench dist lock clean
+.PHONY: install demo test lint types unit docs torture bench dist lock clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,15 @@ types: install
 unit: install
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --durations 15
 
+# The site in docs/_build/html; a warning is an error. The gallery runs on a generated corpus.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky -b html docs docs/_build/html
+	@echo "The site: docs/_build/html/index.html"
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 torture: install
 	PYTHONPATH=tests $(BIN)/python -m torture
 
@@ -65,4 +74,5 @@ lock: install
 		--packages $$(sed -nE 's/^([A-Za-z0-9_.-]+)==.*/\1/p' requirements.lock) >> docs/licences.md
 
 clean:
-	rm -rf $(VENV) .venv-release $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-release $(DEMO) build dist *.egg-info docs/_build docs/auto_gallery docs/explanations/pictures docs/reference/commands \
+		docs/reference/names.md docs/reference/python docs/repository .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -92,7 +92,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     scalers_ : dict of str to transformer
         The fitted scaler of each block.
-    mean_, std_ : ndarray of shape (n_features_in_,)
+    mean_, std_ : ndarray of shape (n_features,)
         Mean and standard deviation of the original training clips.
     speakers_ : dict of str to (ndarray, ndarray)
         Mean and standard deviation of each training speaker; empty without `by_speaker`.
