@@ -12,7 +12,7 @@ __all__ = ["results_table", "speed_table", "with_tables"]
 ROOT = Path(__file__).resolve().parents[1]
 
 QUESTIONS = (
-    ("How good is the default on new speakers?", "classical-baseline"),
+    ("How good are handcrafted features on new speakers?", "classical-baseline"),
     ("How good is SER-FusionNet without leaks, and what is better?", "ser-fusionnet"),
     ("What does a random split add?", "protocol-gap"),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess"),
@@ -64,8 +64,8 @@ def answer(folder: Path) -> str:
     body = page.partition("\n")[2].strip()
     first = re.split(r"\n(?=!\[|#|\||\*\*)", body, maxsplit=1)[0]
     points = [line.removeprefix("- ").strip() for line in first.splitlines() if line.startswith("- ")]
-    if not points:
-        points = re.split(r"(?<=[.%])\s(?=[A-Z])", " ".join(first.split()))
+    if not first.startswith("- "):
+        points = re.split(r"(?<=[.%])\s(?=[A-Z])", " ".join(first.partition("\n\n")[0].split()))
     return " ".join(points[:MOST_SENTENCES])
 
 

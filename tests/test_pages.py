@@ -14,7 +14,15 @@ from fusionser_cli.app import app
 from fusionser.corpora import generate_demo
 
 DOCS = ROOT / "docs"
-GENERATED = ("_build", "auto_gallery", "repository", "reference/commands", "reference/python", "reference/names.md")
+GENERATED = (
+    "_build",
+    "auto_gallery",
+    "explanations/pictures",
+    "repository",
+    "reference/commands",
+    "reference/python",
+    "reference/names.md",
+)
 PAGES = sorted(page for page in DOCS.rglob("*.md") if not page.relative_to(DOCS).as_posix().startswith(GENERATED))
 BLOCK = re.compile(r"^( *)```(\S+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)")
@@ -28,7 +36,7 @@ def commands(text):
     """Yield the lines of a page that call fusionser, without what a shell does with them."""
     text = text.replace("\\\n", " ")
     for line in re.findall(r"^\s*(?:\$ |```\{command-output\} )(fusionser .*)$", text, re.MULTILINE):
-        yield re.split(r" [|<>&] ", line)[0]
+        yield re.split(r" +[|<>&#] ", line)[0]
 
 
 def parsed(line):

@@ -22,7 +22,6 @@ from fusionser.corpora.base import Corpus
 from fusionser.features import FeatureBlock, FrameFeature
 from fusionser.features.external.base import ExternalBlock
 from fusionser.features.maps import ClipMap, FrontEnd
-from fusionser.names import FUSIONS, ROW_BALANCINGS
 from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
 from fusionser.networks.recurrent import FrameExtractor
@@ -117,24 +116,26 @@ def test_front_ends_of_networks_are_registered():
     assert set(FRONT_ENDS.values()) == subclasses(FrontEnd) - {ClipMap}
 
 
-def test_the_readme_names_everything_there_is():
-    readme = (ROOT / "README.md").read_text()
+def test_the_command_line_lists_everything_there_is(command):
     names = [
         *corpora.CORPORA,
         *features.BLOCKS,
         *features.PRESETS,
         *networks.NETWORKS,
-        *FUSIONS,
         *AUGMENTATIONS,
         *CONDITIONS,
-        *ROW_BALANCINGS,
         *classifiers.CLASSIFIERS,
         *regressors.REGRESSORS,
         *splits.PROTOCOLS,
         *recipe_names(),
     ]
-    assert [name for name in names if f"`{name}`" not in readme] == []
-    for target in ("demo", "test"):
+    listed = command("list", "--json").json
+    assert set(names) <= {one["name"] for kind in listed.values() for one in kind}
+
+
+def test_the_readme_has_the_commands_of_the_makefile():
+    readme = (ROOT / "README.md").read_text()
+    for target in ("demo", "test", "docs", "bench"):
         assert f"make {target}" in readme
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert "make test" in (ROOT / ".ci" / "run").read_text()

@@ -7,7 +7,6 @@ import types
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from distributions import write_distribution
 
 from fusionser.classifiers import TableClassifier, classifier
@@ -282,13 +281,6 @@ def test_an_augmentation_may_have_a_name_with_hyphens_and_digits():
     assert augment(np.ones(3, dtype=np.float32), 16000, wanted).tolist() == [-1.0] * 3
     assert made_by("noise(12.0)#1") == made_by()
     assert made_by("flip-2(1.0)#3").startswith(f"{made_by()} test_registry ")
-
-
-def test_the_readme_shows_how_to_add_a_block():
-    text = (ROOT / "README.md").read_text()
-    code = re.search(r"### Add your own block\n.*?```python\n(.*?)```", text, re.DOTALL)[1]
-    expected = re.search(r"print\(.*\)  # (.*)\n", code)[1]
-    assert in_new_process(code) == expected
 
 
 def test_code_of_a_program_is_known_by_what_it_does_where_its_source_is_alike():
