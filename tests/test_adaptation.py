@@ -255,7 +255,7 @@ def test_an_adapted_evaluation_is_stamped_and_undoes_what_a_recorder_does(two_co
     stamp = Stamp(kind="adapted", value={"adaptation": adaptation, "clips": [90, 90]})
     assert stamp in result.protocol.stamps and not plain.protocol.stamped("adapted")
     assert stamp_text(stamp).endswith(f"test clips of each fold and corpus (90), without their labels: {adaptation}")
-    assert "trained on demo, adapted to the unlabelled test clips, svm" in headline(result)
+    assert "trained on Demo corpus, adapted to the unlabelled test clips, svm" in headline(result)
     assert result.classifier_settings["adaptation"] == adaptation
     assert result.pooled.uar > plain.pooled.uar + 0.1
 

@@ -410,8 +410,8 @@ def test_the_commands_from_a_table_to_a_network_of_numbers(command, voices, tmp_
     assert done.status == 0, done.messages
     assert "network-alone with conv1d" in done.output
     page = (out / "report.md").read_text()
-    assert "- Regressor: network-alone (scaling = standard; fusion = average)" in page
-    assert "- Features: conv1d, 2 columns" in page
+    assert "| regressor | network-alone (scaling = standard; fusion = average)" in page
+    assert "| features | conv1d, 2 columns |" in page
     assert (out / "learning_curves.png").is_file()
     result = read_any_result(out / "result.json")
     again = command("evaluate", voices, "--config", out / "result.json", "--json")

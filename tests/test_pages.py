@@ -12,6 +12,7 @@ from conftest import ROOT
 from fusionser_cli.app import app
 
 from fusionser.corpora import generate_demo
+from fusionser.registry import REGISTRIES
 
 DOCS = ROOT / "docs"
 GENERATED = (
@@ -69,6 +70,9 @@ def interactive(page):
 @pytest.mark.parametrize("page", [page for page in PAGES if interactive(page)], ids=lambda page: page.stem)
 def test_examples_of_pages_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for registry in REGISTRIES.values():
+        # What a page registers is gone after it.
+        monkeypatch.setattr(registry, "_added", dict(registry._added))
     generate_demo("recordings")
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     runner, shared = doctest.DocTestRunner(optionflags=options), {"__name__": page.stem}
