@@ -299,7 +299,7 @@ def test_from_a_bucket_to_a_bucket(store, bucket, command, demo_folder, tmp_path
     pd.testing.assert_frame_equal(table.drop(columns="file"), local[table.columns].drop(columns="file"))
 
     report = run("evaluate", "s3://calls/f.parquet", "--classifier", "svm", "--folds", "2", "--out", "s3://calls/e")
-    assert "s3://calls/e/report.md" in report.output
+    assert "s3://calls/e/report.html" in report.output
     run(
         "fit", "s3://calls/f.parquet", "--classifier", "svm", "--test-speakers", "m1", "--out", "s3://calls/m.fusionser"
     )

@@ -23,13 +23,11 @@ SHOWN_ROWS = 12
 LONG = 20
 """Rows from which a table is long."""
 
-SETTINGS = "How it was measured"
-"""Heading of the section whose table has a name and a value in each row."""
-
 UNITS = "%|s|min|h|ms|MiB|times|points"
 NUMBER = re.compile(rf"[<+-]?\s?\d[\d .,]*({UNITS})?(\s\([^()]*\))?\*?|[+-]?[\d.]+ to [+-]?[\d.]+|-")
 HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
 TABLE = re.compile(r"<table(?P<attributes>[^>]*)>(?P<content>.*?)</table>", re.DOTALL)
+UNNAMED = re.compile(r"<table>(\s*<thead>\s*<tr>(?:\s*<th></th>)+\s*</tr>)")
 CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</\1>", re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
 PICTURE = re.compile(r'<img src="([^":/\\]+\.png)"')
@@ -80,10 +78,15 @@ def page_of_markdown(page: str, folder: str | Path, *, added: str = "") -> str:
     body = PICTURE.sub(lambda found: f'<img src="{_embedded(Path(folder) / html.unescape(found[1]))}"', body)
     body = PICTURES.sub(r'<p class="pictures">\1</p>', body)
     body = _with_answer(body)
-    before, heading, after = body.partition(f"<h2>{SETTINGS}</h2>")
-    if heading:
-        after = after.replace("<table>", '<table class="settings">', 1)
-    return web_page(html.unescape(TAG.sub("", title[1])) if title else "", f"{before}{added}{heading}{after}")
+    body = _with_settings(body, added)
+    return web_page(html.unescape(TAG.sub("", title[1])) if title else "", body)
+
+
+def _with_settings(body: str, added: str) -> str:
+    """Return a page whose tables without headings are marked as settings, with more in front of their section."""
+    body, found = UNNAMED.subn(r'<table class="settings">\1', body)
+    place = body.rfind("<h2>", 0, body.find('class="settings"')) if found else len(body)
+    return f"{body[:place]}{added}{body[place:]}"
 
 
 def _with_answer(body: str) -> str:
