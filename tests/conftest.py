@@ -29,7 +29,7 @@ from fusionser.studies.papers import PaperRecipe, read_paper_recipe
 ROOT = Path(__file__).resolve().parent.parent
 
 # A distribution of its own, which its test installs; and a script that speaks to the commit that made the models.
-collect_ignore = ["plugin", "reference/make_models.py"]
+collect_ignore = ["plugin", "reference/make_models.py", "typed"]
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,7 @@ def test_the_command_its_page_and_what_it_refuses(command, demo_folder, tmp_path
     assert done.status == 0, done.messages
     result = read_over_time(tmp_path / "out" / "over_time.json")
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "SYNTHETIC" in page and f"- Recordings: {result.recordings}, each of up to 6 clips" in page
+    assert "SYNTHETIC" in page and f"| recordings | {result.recordings}, each of up to 6 clips" in page
     assert (tmp_path / "out" / "recordings.png").stat().st_size > 5000
     pooled = sum(np.asarray(counts) for counts in result.frames.values())
     recalls = np.diagonal(pooled)[:-1] / pooled.sum(axis=1)[:-1]

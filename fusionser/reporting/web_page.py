@@ -27,6 +27,7 @@ UNITS = "%|s|min|h|ms|MiB|times|points"
 NUMBER = re.compile(rf"[<+-]?\s?\d[\d .,]*({UNITS})?(\s\([^()]*\))?\*?|[+-]?[\d.]+ to [+-]?[\d.]+|-")
 HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
 TABLE = re.compile(r"<table(?P<attributes>[^>]*)>(?P<content>.*?)</table>", re.DOTALL)
+BETWEEN = re.compile(r"(</?(?:thead|tbody|tr|td|th)\b[^>]*>)\s+(?=</?(?:thead|tbody|tr|td|th)\b)")
 UNNAMED = re.compile(r"<table>(\s*<thead>\s*<tr>(?:\s*<th></th>)+\s*</tr>)")
 CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</\1>", re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
@@ -140,7 +141,9 @@ def _anchor(heading: str, used: Counter[str]) -> str:
 
 def _table(found: re.Match[str], number: int) -> str:
     """Return a table in a frame that scrolls, with numbers to the right; of a long one, the first rows at first."""
-    content = _aligned(found["content"])
+    content = _aligned(BETWEEN.sub(r"\1", found["content"]))
+    # A line for each row, so that two versions of a page can be compared.
+    content = content.replace("</tr><tr", "</tr>\n<tr").replace("</thead><tbody>", "</thead>\n<tbody>")
     attributes = found["attributes"] or ' class="sorted"'
     table = f'<div class="wide" tabindex="0"><table{attributes}>{content}</table></div>'
     rows = content.partition("<tbody>")[2].count("<tr")

@@ -10,7 +10,7 @@ from fusionser.corpora.labels import renamed_labels
 from fusionser.dimension_results import AnyResult
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
-from fusionser.registry import CORPORA, NETWORKS
+from fusionser.registry import CORPORA, NETWORKS, OWN_OBJECTS
 from fusionser.results import BY_INNER_FOLDS, Result
 from fusionser.studies.contrasts import Design
 from fusionser.studies.factorial import Factorial
@@ -37,14 +37,16 @@ MOST_ANSWERS = 0.6
 
 
 def corpora_text(names: Sequence[str]) -> str:
-    """Return corpora by the names that people call them by; names that are not known here stay as they are.
+    """Return corpora by the names that people call them by.
+
+    Those of other packages keep the names that results have: a page is written again where the package is not, too.
 
     Examples
     --------
     >>> corpora_text(["ravdess", "emodb", "mine"])
     'RAVDESS speech, EMO-DB, mine'
     """
-    return ", ".join(CORPORA[name].card.short_title if name in CORPORA else name for name in names)
+    return ", ".join(CORPORA[name].card.short_title if name in OWN_OBJECTS["corpora"] else name for name in names)
 
 
 def percent(share: float) -> str:

@@ -90,7 +90,7 @@ def timeless(path: Path) -> bytes:
         kept = [name for name in table if not any(time in name for time in TIMES)]
         return table[kept].to_csv(index=False).encode()
     if path.suffix in (".md", ".html"):
-        cell = b"|" if path.suffix == ".md" else b"<td>"
+        cell = b"|" if path.suffix == ".md" else b"<td"
         content = b"\n".join(_timeless_table(content.splitlines(), cell))
         return re.sub(rb"\d+(\.\d+)? (s|seconds|minutes|hours)\b", b"a while", content)
     return content
@@ -101,9 +101,9 @@ def _timeless_table(lines: list[bytes], cell: bytes) -> Iterator[bytes]:
     timed = False
     for line in lines:
         row = line.startswith((b"|", b"<tr>", b"<thead>", b"<tbody>"))
-        last = re.split(rb"\||<t[dh]>", line.rstrip(b" |"))[-1]
+        last = re.split(rb"\||<t[dh][^>]*>", line.rstrip(b" |"))[-1]
         timed = row and (timed or any(word in last for word in (b"seconds", b"minutes", b"hours", b", s")))
-        yield line.rstrip(b" |").rpartition(cell)[0] if timed else line
+        yield line.rstrip(b" |")[: line.rstrip(b" |").rfind(cell)] if timed else line
 
 
 def _without_times(value: Any) -> Any:
