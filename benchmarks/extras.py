@@ -5,9 +5,7 @@ constraints.txt --editable ".[...]"`. The result is ``reports/installation/extra
 """
 
 import json
-import platform
 import tomllib
-from datetime import date
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fusionser.files import write_text
+from fusionser.results import provenance
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "reports" / "installation" / "extras.json"
@@ -67,9 +66,7 @@ def measure() -> dict[str, object]:
         "largest": dict(sorted(((name, bytes_of(name)) for name in base), key=lambda pair: -pair[1])[:5]),
         "extras": extras,
         "torch": distribution("torch").version,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "date": date.today().isoformat(),
+        "provenance": {**provenance(), "command": "python -m benchmarks.extras"},
     }
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 QUESTIONS = (
     ("How good are handcrafted features on new speakers?", "classical-baseline"),
-    ("How good is SER-FusionNet without leaks, and what is better?", "ser-fusionnet"),
+    ("What do SER-FusionNet and better fusions reach without leaks?", "ser-fusionnet"),
     ("What does a random split add?", "protocol-gap"),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess"),
     ("Which figures of papers can be reached?", "reproduction"),

@@ -149,8 +149,8 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
 def write_pages(ablation: Any, folder: Path, html: Path | None = None, formats: Any = None) -> Path:
     """Write both pages of an ablation, or only the HTML page to `html`; return the path of the HTML page."""
     from fusionser.reporting.ablation import AblationText, write_ablation
+    from fusionser.reporting.ablation_web_page import write_ablation_html
     from fusionser.reporting.formats import PAGE_ONLY
-    from fusionser.reporting.html import write_ablation_html
     from fusionser.studies.runner import stored_curves
 
     run = ablation.run

@@ -138,7 +138,7 @@ def prepare_experiment(
 
 UNKNOWN_SPEAKERS = (
     "note: the split is random ({name}), because no speakers are known: the same voice may be in training and test, "
-    "which makes scores higher than for a new speaker, by 18 points of UAR on RAVDESS"
+    "which makes scores higher than for a new speaker"
 )
 ONE_SPEAKER = (
     "note: the split is random ({name}), because all recordings are of one speaker; the scores say nothing about others"

@@ -11,8 +11,8 @@ from scipy.stats import chi2
 from fusionser.errors import SettingsError
 from fusionser.facts import Stamp
 from fusionser.reporting.ablation import AblationText, summary
+from fusionser.reporting.ablation_web_page import write_ablation_html
 from fusionser.reporting.breakdown import by_class, by_speaker, change_by_classifier, gender_gap, rankings
-from fusionser.reporting.html import write_ablation_html
 from fusionser.reporting.words import design_notes, result_stamps
 from fusionser.results import ClassResult, ProtocolStamp
 from fusionser.spec import ProtocolSpec, RowsSpec

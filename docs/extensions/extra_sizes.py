@@ -49,10 +49,12 @@ class ExtraSizes(SphinxDirective):
             for name, found in measured["extras"].items()
         ]
         largest = ", ".join(f"{name} {megabytes(size)}" for name, size in measured["largest"].items())
+        made = measured["provenance"]
         text = (
             f"fusionser itself needs {base['packages']} packages, which take {megabytes(base['bytes'])}. The largest: "
-            f"{largest}.\n\n" + "\n".join(lines) + f"\n\nMeasured on {measured['date']} with Python "
-            f"{measured['python']} on {measured['system']}, and torch {measured['torch']}. Extras share packages, so "
+            f"{largest}.\n\n" + "\n".join(lines) + f"\n\nMeasured on {made['date']} by `{made['command']}` at commit "
+            f"{made['commit']} with Python {made['versions']['python']} on {made['machine']}, and torch "
+            f"{measured['torch']}. Extras share packages, so "
             "several together take less than their sum.\n"
         )
         return self.parse_text_to_nodes(text)

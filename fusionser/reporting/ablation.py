@@ -266,7 +266,7 @@ def write_ablation(
 ) -> Path:
     """Write ``report.md``, its figures and its tables; return the path of the page.
 
-    The page in HTML has more in it: `fusionser.reporting.html.write_ablation_html` writes it.
+    The page in HTML has more in it: `fusionser.reporting.ablation_web_page.write_ablation_html` writes it.
     """
     place = Path(folder)
     figures = {

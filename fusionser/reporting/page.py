@@ -277,7 +277,7 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
     )
 
 
-MOST_ANSWERS = 6
+MOST_TOLD = 6
 """Most groups of results whose best one is named in the answer of a study."""
 
 
@@ -295,9 +295,9 @@ def study_answers(results: Sequence[Result]) -> list[str]:
     told = sorted(
         best.values(), key=lambda one: (not one.protocol.speaker_independent, one.protocol.setting != INDUCTIVE)
     )
-    sentences = [_best_text(result) for result in told[:MOST_ANSWERS]]
-    if len(told) > MOST_ANSWERS:
-        sentences.append(f"{len(told) - MOST_ANSWERS} other tables are below.")
+    sentences = [_best_text(result) for result in told[:MOST_TOLD]]
+    if len(told) > MOST_TOLD:
+        sentences.append(f"{len(told) - MOST_TOLD} other tables are below.")
     return sentences
 
 
