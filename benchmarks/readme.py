@@ -2,31 +2,116 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fusionser.files import write_text
+from fusionser.reporting.scores import score_interval
+from fusionser.reporting.words import percent
+from fusionser.results import Result, read_result
 
-__all__ = ["results_table", "speed_table", "with_tables"]
+__all__ = ["best", "first_sentences", "results_table", "speed_table", "with_tables"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-QUESTIONS = (
-    ("How good are handcrafted features on new speakers?", "classical-baseline"),
-    ("What do SER-FusionNet and better fusions reach without leaks?", "ser-fusionnet"),
-    ("What does a random split add?", "protocol-gap"),
-    ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess"),
-    ("Which figures of papers can be reached?", "reproduction"),
-    ("What if another corpus is tested?", "in-the-wild"),
-    ("Do the features of others help?", "embeddings"),
-    ("How well does the included model do elsewhere?", "included-model"),
-    ("Which conditions change the answers?", "stress/default"),
-    ("Does a public split leak?", "audits/emodb"),
-    ("How well are emotions followed over time?", "timeline/emodb-2s"),
-)
-"""Questions, each with the report that answers it."""
+BY_SPEAKER = "ravdess_speaker-kfold_inductive"
+"""How the names of results begin that test all speakers of RAVDESS, in six folds."""
+
+ONE_OUT = "emodb_leave-one-speaker-out_inductive"
+"""How the names of results begin that leave one speaker of EMO-DB out at a time."""
+
+ACROSS = "{}_6-classes_cross-corpus*_inductive"
+"""How the names of results begin that learn from one corpus and test another."""
 
 MOST_SENTENCES = 2
+
+
+def best(study: Path, begins: str, *, features: str = "", pretrained: bool | None = None, tested: str = "") -> Result:
+    """Return the result of a study with the highest UAR, among those whose file names begin as given."""
+    found = [read_result(path) for path in sorted((study / "cells").glob(f"{begins}_*.json"))]
+    found = [one for one in found if features in ("", one.features_name)]
+    found = [one for one in found if pretrained in (None, "pretrained" in one.protocol.known)]
+    found = [one for one in found if tested in ("", *one.protocol.settings.get("test", ()))]
+    if not found:
+        raise SystemExit(f"{study} has no result '{begins}' with {features or 'any features'}")
+    return max(found, key=lambda one: one.pooled.uar)
+
+
+def uar(result: Result) -> str:
+    """Return the UAR of a result, with its interval, or why there is none."""
+    few = f"no interval: {len(result.speakers)} speakers"
+    return f"{percent(result.pooled.uar)} % ({few if result.intervals is None else score_interval(result, 'uar')})"
+
+
+def made_of(result: Result) -> str:
+    """Return the classifier and the features of a result."""
+    if result.classifier == "network-alone":
+        return f"the network {result.features_name}"
+    return f"{result.classifier} with {result.features_name}"
+
+
+def _handcrafted(report: Path) -> str:
+    ravdess, emodb = best(report, BY_SPEAKER), best(report, ONE_OUT)
+    return f"RAVDESS {uar(ravdess)}, {made_of(ravdess)}. EMO-DB {uar(emodb)}, {made_of(emodb)}."
+
+
+def _fusionnet(report: Path) -> str:
+    paper, top = best(report, BY_SPEAKER, features="ser-fusionnet"), best(report, BY_SPEAKER)
+    return (
+        f"RAVDESS: the design of the paper {uar(paper)}, with the best of its six classifiers ({paper.classifier}). "
+        f"The best of all designs {uar(top)}: {made_of(top)}."
+    )
+
+
+def _across(report: Path) -> str:
+    there, back = (best(report, ACROSS.format("ravdess+emodb"), tested=name) for name in ("emodb", "ravdess"))
+    return f"Six emotions. From RAVDESS to EMO-DB {uar(there)}. From EMO-DB to RAVDESS {uar(back)}."
+
+
+def _embeddings(report: Path) -> str:
+    alone, with_them = (best(report, BY_SPEAKER, pretrained=one) for one in (False, True))
+    return (
+        f"RAVDESS: {uar(alone)} without pretrained features, {made_of(alone)}; {uar(with_them)} with them, "
+        f"{made_of(with_them)}."
+    )
+
+
+def _included(report: Path) -> str:
+    names = {"ravdess": "RAVDESS", "emodb": "EMO-DB", "tess": "TESS"}
+    tested = [f"{shown} {uar(best(report, ACROSS.format(f'crema-d+{name}')))}" for name, shown in names.items()]
+    return f"Six emotions. {', '.join(tested)}."
+
+
+def first_sentences(report: Path) -> str:
+    """Return the first sentences of what stands between the title of a report and its first picture or heading."""
+    page = (report / "report.md").read_text(encoding="utf-8")
+    body = page.partition("\n")[2].strip()
+    first = re.split(r"\n(?=!\[|#|\||\*\*)", body, maxsplit=1)[0]
+    points = [line.removeprefix("- ").strip() for line in first.splitlines() if line.startswith("- ")]
+    if not first.startswith("- "):
+        points = re.split(r"(?<=[.%])\s(?=[A-Z])", " ".join(first.partition("\n\n")[0].split()))
+    return " ".join(points[:MOST_SENTENCES])
+
+
+def _of_ravdess(report: Path) -> str:
+    return f"RAVDESS. {first_sentences(report)}"
+
+
+QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
+    ("How accurate are handcrafted features?", "classical-baseline", _handcrafted),
+    ("How accurate are SER-FusionNet and better fusions?", "ser-fusionnet", _fusionnet),
+    ("What does a random split add?", "protocol-gap", _of_ravdess),
+    ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess", _of_ravdess),
+    ("Which figures of papers can be reproduced?", "reproduction", first_sentences),
+    ("What if another corpus is tested?", "in-the-wild", _across),
+    ("Do pretrained features help?", "embeddings", _embeddings),
+    ("How accurate is the included model elsewhere?", "included-model", _included),
+    ("Which conditions change the answers?", "stress/default", first_sentences),
+    ("Does a public split leak?", "audits/crema-d", first_sentences),
+    ("How accurate are time lines?", "timeline/emodb-2s", first_sentences),
+)
+"""Questions, each with the report that answers it, and what takes the answer from there."""
 
 SPEEDS = (
     (
@@ -50,23 +135,13 @@ SPEEDS = (
 
 
 def results_table(reports: Path) -> str:
-    """Return the table of questions, with the beginning of each report's answer."""
+    """Return the table of questions and answers."""
     lines = ["| question | answer | report |", "|---|---|---|"]
     lines += [
-        f"| {asked} | {answer(reports / name)} | [{name}](reports/{name}/report.md) |" for asked, name in QUESTIONS
+        f"| {asked} | {answer(reports / name)} | [{name}](reports/{name}/report.md) |"
+        for asked, name, answer in QUESTIONS
     ]
     return "\n".join(lines)
-
-
-def answer(folder: Path) -> str:
-    """Return the first sentences of what stands between the title of a report and its first picture or heading."""
-    page = (folder / "report.md").read_text(encoding="utf-8")
-    body = page.partition("\n")[2].strip()
-    first = re.split(r"\n(?=!\[|#|\||\*\*)", body, maxsplit=1)[0]
-    points = [line.removeprefix("- ").strip() for line in first.splitlines() if line.startswith("- ")]
-    if not first.startswith("- "):
-        points = re.split(r"(?<=[.%])\s(?=[A-Z])", " ".join(first.partition("\n\n")[0].split()))
-    return " ".join(points[:MOST_SENTENCES])
 
 
 def speed_table(reports: Path) -> str:

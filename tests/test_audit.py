@@ -276,7 +276,7 @@ def test_names_alone_do_not_tell_that_there_are_no_copies(command, tmp_path):
     names.to_csv(tmp_path / "names.csv", index=False)
     done = command("audit", tmp_path / "names.csv")
     said = " ".join(done.output.split())
-    assert "no leak was found (speakers, scaled)" in said
+    assert "No leak was found in names.csv (speakers, scaled)." in said
     assert "so copies are unknown" in said
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from benchmarks.readme import answer, with_tables
+from benchmarks.readme import first_sentences, with_tables
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip().removeprefix("$ fusionser ") for line in re.findall(r"^    \$ fusionser .*$", README, re.M)]
@@ -43,9 +43,9 @@ def test_tables_are_those_of_the_reports():
 
 def test_an_answer_is_the_beginning_of_a_page(tmp_path):
     (tmp_path / "report.md").write_text("# T\n\n- One.\n- Two.\n- Three.\n\n![p](p.png)\n")
-    assert answer(tmp_path) == "One. Two."
+    assert first_sentences(tmp_path) == "One. Two."
     (tmp_path / "report.md").write_text("# T\n\nUAR 57.1 % of all (no. 3). Then more. And more.\n\n## Scores\n\nx\n")
-    assert answer(tmp_path) == "UAR 57.1 % of all (no. 3). Then more."
+    assert first_sentences(tmp_path) == "UAR 57.1 % of all (no. 3). Then more."
 
 
 def test_links_lead_somewhere():

@@ -333,10 +333,12 @@ def test_the_headline_names_all_conditions_that_change_the_same_share(report):
         return headline(result.model_copy(update={"conditions": made, "classifier": "svm", "features_name": "x"}))
 
     assert said(0.0, 0.0, 0.0, 0.5) == (
-        "Of the answers of svm with x, a and 2 others change 0.0 % and d changes 50.0 %, the fewest and the most of "
-        "4 conditions."
+        "Of 4 conditions, d changes the most answers of svm with x (50.0 %), "
+        "and a and 2 others change the fewest (0.0 %)."
     )
-    assert "a changes 0.0 % and b and c change 50.0 %" in said(0.0, 0.5, 0.5)
+    assert "b and c change the most answers of svm with x (50.0 %), and a changes the fewest (0.0 %)" in said(
+        0.0, 0.5, 0.5
+    )
     assert said(0.1, 0.1) == "a and b change 10.0 % of the answers of svm with x."
 
 

@@ -1,6 +1,6 @@
 """The pages of an audit, and the recordings to listen to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,13 @@ WHICH = ("first", "second")
 
 MOST_HEARD = SHOWN = 50
 """Pairs of copies in a page, and most pairs to listen to."""
+
+CLAUSES: Mapping[Fault, str] = {
+    "scaled": "the table was scaled as a whole",
+    "classes": "some classes are on one side only",
+    "confounded": "some speakers have one class only",
+}
+"""What is said of faults that are nothing that two sides share."""
 
 LONGEST = 10.0
 """Seconds of a recording to listen to."""
@@ -154,7 +161,7 @@ def headline(result: AuditResult) -> str:
     """Return in one sentence whether the split leaks."""
     refused = f" {counted(len(result.quarantine), 'recording')} could not be used." if result.quarantine else ""
     if result.leaks:
-        return f"{result.name} leaks: {', '.join(result.leaks)}.{refused}"
+        return f"{result.name} leaks: {_leaks_text(result.leaks)}.{refused}"
     known = {"copies": result.audio, "speakers": bool(result.speakers)}
     looked = [name for name in result.failing if known.get(name, True)]
     unknown = ""
@@ -164,8 +171,23 @@ def headline(result: AuditResult) -> str:
         unknown = " The speakers of some recordings are unknown, so they may be on both sides."
     heard = "" if result.audio else " Only names were compared, because there are no recordings, so copies are unknown."
     return (
-        f"{result.name}: no leak was found ({', '.join(looked) or 'nothing counts as one'}).{refused}{unknown}{heard}"
+        f"No leak was found in {result.name} ({', '.join(looked) or 'nothing counts as one'}).{refused}{unknown}{heard}"
     )
+
+
+def _leaks_text(leaks: Sequence[Fault]) -> str:
+    """Return what leaks, as a clause.
+
+    Examples
+    --------
+    >>> _leaks_text(["copies", "speakers", "scaled"])
+    'copies and speakers are on both sides, and the table was scaled as a whole'
+    """
+    shared = [fault for fault in leaks if fault not in CLAUSES]
+    clauses = [CLAUSES[fault] for fault in leaks if fault in CLAUSES]
+    if shared:
+        clauses.insert(0, f"{' and '.join(shared)} are on both sides")
+    return ", and ".join(clauses)
 
 
 def audit_page(result: AuditResult) -> str:

@@ -302,13 +302,14 @@ def study_answers(results: Sequence[Result]) -> list[str]:
 
 
 def _best_text(result: Result) -> str:
-    interval = "" if result.intervals is None else f" (95 % {score_interval(result, 'uar')})"
+    few = f"no interval: {counted(len(result.speakers), 'test speaker')}"
+    interval = few if result.intervals is None else f"95 % {score_interval(result, 'uar')}"
     leaky = "" if result.protocol.speaker_independent else ", with speakers on both sides"
     crossed = result.protocol.name == CrossCorpus.name
     where = where_tested(result) if crossed else f"{corpora_text(result.corpora)}, {result.protocol.name}"
     return (
         f"{where}, {classes_text(result)}, {result.protocol.known}{leaky}: the highest UAR is "
-        f"{percent(result.pooled.uar)} %{interval}, by {result.classifier} with {result.features_name}."
+        f"{percent(result.pooled.uar)} % ({interval}), by {result.classifier} with {result.features_name}."
     )
 
 

@@ -33,25 +33,25 @@ RESULT = "stress.json"
 
 
 def headline(result: StressResult) -> str:
-    """Return which conditions change the fewest and the most answers, in one sentence."""
-    shares = sorted({scores.changed for scores in result.conditions})
+    """Return which conditions change the most and the fewest answers, in one sentence."""
+    shares = sorted(scores.changed for scores in result.conditions)
+    fewest, most = (percent(share) for share in (shares[0], shares[-1]))
     model = f"{result.classifier} with {result.features_name}"
-    if percent(shares[0]) == percent(shares[-1]):
-        return f"{_changing(result, shares[-1])} % of the answers of {model}."
-    fewest, most = (_changing(result, share) for share in (shares[0], shares[-1]))
+    if fewest == most:
+        return f"{_changing(result, most)} {most} % of the answers of {model}."
     return (
-        f"Of the answers of {model}, {fewest} % and {most} %, the fewest and the most of {len(result.conditions)} "
-        "conditions."
+        f"Of {len(result.conditions)} conditions, {_changing(result, most)} the most answers of {model} ({most} %), "
+        f"and {_changing(result, fewest)} the fewest ({fewest} %)."
     )
 
 
-def _changing(result: StressResult, share: float) -> str:
-    """Return the conditions that change a share of the answers, and the share in percent."""
-    names = [scores.name for scores in result.conditions if percent(scores.changed) == percent(share)]
+def _changing(result: StressResult, share: str) -> str:
+    """Return the conditions that change a share of the answers, in percent, as the subject of a sentence."""
+    names = [scores.name for scores in result.conditions if percent(scores.changed) == share]
     if len(names) == 1:
-        return f"{names[0]} changes {percent(share)}"
+        return f"{names[0]} changes"
     others = names[1] if len(names) == 2 else f"{len(names) - 1} others"
-    return f"{names[0]} and {others} change {percent(share)}"
+    return f"{names[0]} and {others} change"
 
 
 def is_synthetic(result: StressResult) -> bool:
