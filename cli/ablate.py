@@ -9,7 +9,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, spoken, training_bar, write
+from .console import print_json, print_table, spoken, training_bar, write, write_report_place
 from .option_checks import check_copied_classes, check_out_folder
 from .option_groups import Group, names, option
 from .option_texts import (
@@ -21,7 +21,7 @@ from .option_texts import (
 )
 from .options import SEEDS, NetworkWork, ReportFormats, Run, Tracking
 from .preparing import make_resources
-from .study import left_text, record_cells, say_failures
+from .study import evaluations_text, record_cells, say_failures
 
 STRATEGIES = "none,weights,oversample,smote,undersample"
 KINDS = "none,noise,pitch,stretch,lowpass,all"
@@ -142,7 +142,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
         print_json([asdict(effect) for effect in effects])
     else:
         _print(effects, summary(ablation.design, effects, done.results))
-        write(f"report: {asked.out / 'report.md'}: {len(done.results)} evaluations{left_text(done)}")
+        write_report_place(page, formats, evaluations_text(done))
     record_cells(trackers, f"{ablation.design.title}: {ablation.design.corpus}", done, asked.out, page)
 
 

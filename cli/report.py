@@ -8,7 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .ablate import write_pages
-from .console import counted, write
+from .console import counted, write_report_place
 from .options import ReportFormats
 from .reproduce import corpora_here, write_page
 from .study import study_text
@@ -41,49 +41,51 @@ def report(
     chosen = formats.chosen(results)
     single = [write_one for name, write_one in SINGLE.items() if (results / name).is_file()]
     if html is None and recipe is None and single:
-        write(single[0](results, chosen))
+        page, content = single[0](results, chosen)
+        write_report_place(page, chosen, content)
         return
     if html is not None or designed:
         page, count = _ablation(results, html, chosen)
     else:
         page, count = _study(results, recipe, chosen) or _reproduction(results, chosen)
-    write(f"{page}: {count} evaluations")
+    write_report_place(page, chosen, counted(count, "evaluation"))
 
 
-def _evaluation(folder: Path, formats: Any) -> str:
+def _evaluation(folder: Path, formats: Any) -> tuple[Path, str]:
     from fusionser.dimension_results import DimensionResult, read_any_result
     from fusionser.reporting.dimensions import rewrite_dimension_report
     from fusionser.reporting.page import rewrite_report
 
     of_numbers = isinstance(read_any_result(folder / "result.json"), DimensionResult)
     rewrite = rewrite_dimension_report if of_numbers else rewrite_report
-    return f"{rewrite(folder, formats)}: 1 evaluation"
+    return rewrite(folder, formats), "1 evaluation"
 
 
-def _stress(folder: Path, formats: Any) -> str:
+def _stress(folder: Path, formats: Any) -> tuple[Path, str]:
     from fusionser.evaluation.stress import read_stress
     from fusionser.reporting.stress import RESULT, write_stress
 
     result = read_stress(folder / RESULT)
-    return f"{write_stress(result, folder, formats=formats)}: {len(result.conditions)} conditions"
+    return write_stress(result, folder, formats=formats), counted(len(result.conditions), "condition")
 
 
-def _audit(folder: Path, formats: Any) -> str:
+def _audit(folder: Path, formats: Any) -> tuple[Path, str]:
     from fusionser.audit.result import read_audit
     from fusionser.reporting.audit import RESULT, write_pages
 
     if formats.figures:
         raise SettingsError("an audit has no figures; leave out --figures")
     result = read_audit(folder / RESULT)
-    return f"{write_pages(result, folder, formats=formats)}: {counted(len(result.between), 'comparison')} of sides"
+    compared = f"{counted(len(result.between), 'comparison')} of sides"
+    return write_pages(result, folder, formats=formats), compared
 
 
-def _over_time(folder: Path, formats: Any) -> str:
+def _over_time(folder: Path, formats: Any) -> tuple[Path, str]:
     from fusionser.reporting.over_time import RESULT, write_over_time
     from fusionser.studies.over_time import read_over_time
 
     result = read_over_time(folder / RESULT)
-    return f"{write_over_time(result, folder, formats)}: {result.recordings} recordings"
+    return write_over_time(result, folder, formats), counted(result.recordings, "recording")
 
 
 SINGLE = {"stress.json": _stress, "audit.json": _audit, "over_time.json": _over_time, "result.json": _evaluation}

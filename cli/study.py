@@ -8,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, say, spoken, training_bar, write
+from .console import counted, print_json, say, spoken, training_bar, write_report_place
 from .option_checks import check_out_folder
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, TRAINING_DEVICE_HELP
@@ -62,7 +62,7 @@ def study(
     if asked.work.json:
         print_json([result.model_dump(mode="json") for result in run.results])
     else:
-        write(f"{written}: {len(run.results)} evaluations{left_text(run)}")
+        write_report_place(written, formats, evaluations_text(run))
     record_cells(trackers, wanted.title, run, asked.out, written)
 
 
@@ -98,8 +98,8 @@ def say_failures(run: Any, out: Path) -> None:
     raise SettingsError(f"{out / 'cells'} has no evaluations of this study; run it without --partial")
 
 
-def left_text(run: Any) -> str:
-    """Return what is left of a run, as text to put after the number of evaluations."""
+def evaluations_text(run: Any) -> str:
+    """Return how many evaluations a run has, and what is left of it."""
     missing = f"; {len(run.missing)} still to be run" if run.missing else ""
     failed = f"; {len(run.failures)} failed; the next run tries them again" if run.failures else ""
-    return missing + failed
+    return counted(len(run.results), "evaluation") + missing + failed

@@ -88,7 +88,7 @@ def test_report_writes_the_page_again_from_the_stored_facts(command, report, tmp
     for name in ("report.md", "stress.png"):
         (copied / name).unlink()
     done = command("report", copied)
-    assert done.status == 0 and "report.md: 3 conditions" in done.output
+    assert done.status == 0 and "report.html (3 conditions)" in done.output
     for name in ("report.md", "stress.png"):
         assert (copied / name).read_bytes() == (folder / name).read_bytes()
     (copied / "stress.json").write_text('{"format": 1}')

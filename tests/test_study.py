@@ -319,7 +319,7 @@ def test_the_page_of_a_study_is_made_again_by_the_recipe_it_kept(demo_folder, tm
     file.unlink()
     (out / "report.md").unlink()
     again = command("report", out)
-    assert (again.status, again.output) == (0, f"{out / 'report.md'}: 2 evaluations\n"), again.messages
+    assert (again.status, again.output) == (0, f"report: {out / 'report.html'} (2 evaluations)\n"), again.messages
     # But for the places of the corpora, which belong to no recipe.
     assert (out / "report.md").read_text() == page.replace(f" --place=demo=.../{demo_folder.name}", "")
     (out / "recipe.json").unlink()
