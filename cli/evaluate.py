@@ -27,7 +27,7 @@ class Asked(Experiment):
         main=True,
     )
     players: int = option(
-        "With --out: misheard recordings that report.html contains, to be heard, if they are at hand; 0 for none.",
+        "With --out: number of misclassified recordings in report.html, to listen to; 0 for none.",
         5,
         panel="Options",
         min=0,

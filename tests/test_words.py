@@ -182,7 +182,7 @@ ALLOWED = {
     # Names of files, and names that are made for them.
     "cli/show.py": {"re.sub"},
     "fusionser/reporting/figures.py": {"removeprefix"},
-    "fusionser/reporting/misheard.py": {"rpartition"},
+    "fusionser/reporting/misclassified.py": {"rpartition"},
     "fusionser/studies/ablation.py": {"endswith"},
     "fusionser/studies/study.py": {"endswith"},
     "fusionser/studies/papers.py": {"endswith", "removesuffix"},

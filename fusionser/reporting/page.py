@@ -18,7 +18,7 @@ from fusionser.reporting.across import across_tables
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escape, escaped
-from fusionser.reporting.misheard import players
+from fusionser.reporting.misclassified import players
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
@@ -412,7 +412,7 @@ def write_report(
     formats : Formats
         Formats besides the page.
     heard : int, default=0
-        Most recordings that were misheard to put into ``report.html``, where they are at hand.
+        Largest number of misclassified recordings in ``report.html``, if their audio is available.
 
     Returns
     -------

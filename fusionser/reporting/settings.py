@@ -64,7 +64,7 @@ def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
 def _block_line(block: Mapping[str, Any]) -> str:
     fed = block.get("front_end")
     own, front = ({key: value for key, value in (part or {}).items() if key not in UNUSED} for part in (block, fed))
-    return f"{block['name']}{settings_text(own)}" + (f", fed {fed['kind']}{settings_text(front)}" if fed else "")
+    return f"{block['name']}{settings_text(own)}" + (f"; input: {fed['kind']}{settings_text(front)}" if fed else "")
 
 
 def protocol_lines(results: Sequence[Result]) -> list[str]:
