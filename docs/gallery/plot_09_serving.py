@@ -1,15 +1,9 @@
 """
-``fusionser serve`` answers over HTTP. This script starts it on a free port, asks it as any program can, and stops
-it.
-====
 A web service: start, request, stop
 ===================================
 
 ``fusionser serve`` answers over HTTP. This script starts it on a free port, sends requests as any program can, and
-stops it.====
-
-``fusionser serve`` answers over HTTP. This script starts it on a free port, asks it as any program can, and stops
-it.
+stops it.
 
 It needs the extra ``serve``.
 """
