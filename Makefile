@@ -24,7 +24,7 @@ demo: install
 	$(BIN)/fusionser fit $(DEMO)/features.parquet --classifier svm --out $(DEMO)/model.fusionser
 	$(BIN)/fusionser predict $(DEMO)/model.fusionser $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
 	$(BIN)/fusionser predict $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
-	@echo "The report: $(DEMO)/report/report.md"
+	@echo "The report: $(DEMO)/report/report.html"
 
 test: lint types unit
 

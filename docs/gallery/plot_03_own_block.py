@@ -78,9 +78,9 @@ axes.set(xlabel="loud minus soft frames, octaves", ylabel="loud frames, octaves 
 axes.legend()
 
 # %%
-# Beside other blocks
-# -------------------
-# An extractor puts blocks side by side. Each clip is decoded once.
+# With other blocks
+# -----------------
+# An extractor joins the columns of several blocks. Each clip is decoded once.
 
 extractor = FeatureExtractor(blocks=[("brightness", block), ("zcr", ZeroCrossingRate())])
 extractor.fit_transform(rows).shape, list(extractor.get_feature_names_out())[:3]
