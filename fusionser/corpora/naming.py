@@ -8,7 +8,7 @@ from pathlib import PurePath
 from string import Formatter
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from fusionser.facts import Record
 
@@ -16,6 +16,7 @@ __all__ = ["Naming", "Values"]
 
 Values = str | tuple[str, ...] | dict[str, str]
 """The values of a field: a list of all; a table of all, with what each stands for; or a regular expression."""
+
 
 class Naming(Record):
     """The table ``[names]`` of a card.
@@ -46,8 +47,8 @@ class Naming(Record):
     """
 
     form: str
-    values: dict[str, Values] = {}
-    gender: dict[str, Values] = {}
+    values: dict[str, Values] = Field(default_factory=dict)
+    gender: dict[str, Values] = Field(default_factory=dict)
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
