@@ -188,7 +188,7 @@ def test_a_corpus_takes_one_card_and_one_line_as_contributing_says(tmp_path):
         sys.path.insert(1, {str(ROOT / "tests")!r})
         from card_checks import card_problems
         from fusionser.corpora import CORPORA, list_rows
-        listing = list_rows({str(folder)!r})
+        listing = list_rows({str(folder)!r}, "tides")
         print(listing.rows[["source", "speaker", "gender", "emotion", "statement"]].to_numpy().tolist())
         print(len(listing.ignored), card_problems(CORPORA["tides"]), CORPORA.summary("tides"))
     """
