@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.signal
 import soundfile
 from conftest import tone
 from imblearn.pipeline import Pipeline
@@ -98,6 +99,34 @@ def test_lowpass_halves_the_power_at_its_cutoff_and_leaves_low_tones():
         warped = np.tan(np.pi * frequency / RATE) / np.tan(np.pi * 2000 / RATE)
         assert gain == pytest.approx(1 / np.sqrt(1 + warped**8), rel=0.01)
     assert np.array_equal(augment(tone(500.0), RATE, Augmentation("lowpass", 8000.0, 1)), tone(500.0))
+
+
+def test_pink_noise_has_its_ratio_and_falls_by_3_db_per_octave():
+    clean = tone(300.0, 20.0)
+    added = augment(clean, RATE, Augmentation("pink-noise", 15.0, 1)).astype(float) - clean
+    assert 10 * np.log10(np.mean(clean.astype(float) ** 2) / np.mean(added**2)) == pytest.approx(15.0, abs=0.1)
+    frequencies, power = scipy.signal.welch(added, RATE, nperseg=2048)
+    octaves = [10 * np.log10(power[(frequencies >= low) & (frequencies < 2 * low)].mean()) for low in (500, 1000, 2000)]
+    assert np.diff(octaves) == pytest.approx([-10 * np.log10(2)] * 2, abs=0.3)
+
+
+def test_a_vocal_tract_moves_a_tone_by_its_factor_and_keeps_the_length():
+    for factor in (0.9, 1.1):
+        moved = augment(tone(400.0, 2.0), RATE, Augmentation("vocal-tract", factor, 1))
+        assert moved.size == 2 * RATE and spectrum_peak(moved) == pytest.approx(400 * factor, rel=0.01)
+
+
+def test_an_equaliser_has_its_standard_deviation_over_copies_and_octaves():
+    clean = np.random.default_rng(0).normal(0, 0.01, 4096).astype(np.float32)
+    octaves = np.geomspace(125, 7500, 200) / RATE * clean.size
+    responses = []
+    for copy in range(200):
+        changed = augment(clean, RATE, Augmentation("equaliser", 4.0, copy))
+        response = 20 * np.log10(np.abs(np.fft.rfft(changed.astype(float)) / np.fft.rfft(clean.astype(float))))
+        responses.append(np.interp(octaves, np.arange(response.size), response))
+    assert np.std(responses) == pytest.approx(4.0, rel=0.1) and abs(np.mean(responses)) < 0.5
+    # It is smooth: from one bin to the next it hardly changes above 500 Hz.
+    assert np.abs(np.diff(responses[0])).max() < 2.0
 
 
 @pytest.mark.parametrize("kind", sorted(AUGMENTATIONS))

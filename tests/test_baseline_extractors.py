@@ -68,11 +68,12 @@ def test_the_same_seed_gives_the_same_numbers(few, name, monkeypatch, tmp_path):
     ("name", "shape"),
     [
         ("cnn-lstm-1d", (56000,)),
+        ("cnn-bilstm-1d", (56000,)),
         ("cnn-bilstm-2d", (128, 219)),
         ("time-distributed-cnn-bilstm", (128, 219)),
         ("conv1d-lstm-speech", (32, 256)),
         ("conv1d-lstm-song", (32, 256)),
-        ("temporal-cnn-5", (128, 376)),
+        *[(f"temporal-cnn-{number}", (128, 376)) for number in range(1, 6)],
         ("crnn", (128, 259)),
         ("vgg16", (128, 188)),
     ],

@@ -15,19 +15,9 @@ import pytest
 from conftest import ROOT
 
 import fusionser
-from fusionser import classifiers, corpora, estimators, features, networks, plots, regressors, splits
+from fusionser import classifiers, estimators, networks, plots, regressors
 from fusionser.audio import ClipSettings
-from fusionser.classifiers.neural import NetworkClassifier
-from fusionser.corpora.base import Corpus
-from fusionser.features import FeatureBlock, FrameFeature
-from fusionser.features.external.base import ExternalBlock
-from fusionser.features.maps import ClipMap, FrontEnd
-from fusionser.networks.baseline import BaselineExtractor
 from fusionser.networks.layers import Network
-from fusionser.networks.recurrent import FrameExtractor
-from fusionser.registry import AUGMENTATIONS, CONDITIONS, FRONT_ENDS
-from fusionser.regressors.neural import NetworkRegressor
-from fusionser.splits.protocols import Protocol
 from fusionser.studies.recipe import recipe_names
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -69,68 +59,16 @@ def test_nothing_of_a_common_name_becomes_importable():
     assert [name for name, ours, place in found if ours == "True" or not place.startswith(installed)] == []
 
 
-def test_every_corpus_is_registered_and_has_a_card():
-    assert {type(one) for one in corpora.CORPORA.values()} == subclasses(Corpus)
-    assert {path.parent.name for path in (ROOT / "data").glob("*/card.toml")} == set(corpora.CORPORA)
-
-
-def test_every_feature_block_is_registered_and_public():
-    blocks = subclasses(FeatureBlock) - {FrameFeature, features.RelativeFeature, ExternalBlock}
-    assert set(features.BLOCKS.values()) == blocks | {features.EstimatedGender, features.ChosenLayer}
-    assert all(name == kind.kind for name, kind in features.BLOCKS.items())
-    for kind in blocks | set(FRONT_ENDS.values()):
-        assert getattr(features, kind.__name__) is kind
-
-
-def test_every_protocol_is_registered():
-    assert set(splits.PROTOCOLS.values()) == subclasses(Protocol)
-
-
-def test_every_classifier_is_registered_and_every_wrapper_may_be_loaded():
-    kinds = subclasses(classifiers.TableClassifier) - {NetworkClassifier, classifiers.MemberClassifier}
-    for wrapper in subclasses(classifiers.MemberClassifier):
-        # These hold classifiers, and are asked for by --fusion and --imbalance.
-        assert f"{wrapper.__module__}.{wrapper.__qualname__}" in estimators.PARTS
-        kinds.remove(wrapper)
-    assert set(classifiers.CLASSIFIERS.values()) == kinds
-
-
-def test_every_regressor_is_registered_and_late_fusion_may_be_loaded():
-    fusion = regressors.LateFusion
-    assert f"{fusion.__module__}.{fusion.__qualname__}" in estimators.PARTS
-    kinds = subclasses(regressors.TableRegressor) - {NetworkRegressor, fusion}
-    assert set(regressors.REGRESSORS.values()) == kinds
-
-
-def test_every_network_has_an_extractor_or_a_head_and_says_its_layers():
-    kinds = subclasses(networks.DeepExtractor) - {FrameExtractor, BaselineExtractor}
-    assert set(networks.NETWORKS.values()) == kinds
-    for name, kind in networks.NETWORKS.items():
-        assert name == kind.kind
-        assert getattr(networks, kind.__name__) is kind
+def test_every_network_is_public_and_every_wrapper_may_be_loaded():
     for kind in subclasses(Network):
         assert kind.__name__.startswith("_") or getattr(networks, kind.__name__) is kind
+    # These hold classifiers or regressors, and are asked for by --fusion and --imbalance.
+    for wrapper in {*subclasses(classifiers.MemberClassifier), regressors.LateFusion}:
+        assert f"{wrapper.__module__}.{wrapper.__qualname__}" in estimators.PARTS
 
 
-def test_front_ends_of_networks_are_registered():
-    assert set(FRONT_ENDS.values()) == subclasses(FrontEnd) - {ClipMap}
-
-
-def test_the_command_line_lists_everything_there_is(command):
-    names = [
-        *corpora.CORPORA,
-        *features.BLOCKS,
-        *features.PRESETS,
-        *networks.NETWORKS,
-        *AUGMENTATIONS,
-        *CONDITIONS,
-        *classifiers.CLASSIFIERS,
-        *regressors.REGRESSORS,
-        *splits.PROTOCOLS,
-        *recipe_names(),
-    ]
-    listed = command("list", "--json").json
-    assert set(names) <= {one["name"] for kind in listed.values() for one in kind}
+def test_the_command_line_lists_every_recipe(command):
+    assert set(recipe_names()) <= {one["name"] for kind in command("list", "--json").json.values() for one in kind}
 
 
 def test_the_readme_has_the_commands_of_the_makefile():

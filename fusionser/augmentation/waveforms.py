@@ -47,6 +47,12 @@ class Kind:
         Unit of the parameter.
     form : str
         Format specification of the parameter, such as ``.1f``.
+
+    Examples
+    --------
+    >>> half = Kind("Half as loud.", lambda samples, *_: samples / 2, lambda rng: 0.5, 0.1, 1.0, "", ".1f")
+    >>> half.apply(np.ones(2, dtype=np.float32), 16000, 0.5, np.random.default_rng).tolist()
+    [0.5, 0.5]
     """
 
     summary: str

@@ -13,10 +13,11 @@ import pandas as pd
 
 from fusionser.checks import channel_number
 from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure, measuring, without_overlong
-from fusionser.corpora.card import Card, read_card
+from fusionser.corpora.card import Card, card_from, read_card
 from fusionser.corpora.datasets import DatasetFormat, Progress, Wanted
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
+from fusionser.corpora.from_card import CardCorpus
 from fusionser.corpora.kept_notes import kept_notes
 from fusionser.corpora.recognised import recognised_corpus
 from fusionser.errors import CorpusError, SettingsError, unknown_name
@@ -40,9 +41,11 @@ __all__ = [
     "DATASET_FORMATS",
     "FOLDERS",
     "Card",
+    "CardCorpus",
     "Corpus",
     "DatasetFormat",
     "Listing",
+    "card_from",
     "corpus_of_folder",
     "dataset_format",
     "differences",

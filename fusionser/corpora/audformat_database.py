@@ -47,6 +47,11 @@ class AudformatDatabase(DatasetFormat):
     - Where several raters labelled a table, one column is used: that of a gold standard, or the one that ``--map``
       names.
     - Tables are read from CSV or Parquet, and the header without objects: neither can run code.
+
+    Examples
+    --------
+    >>> AudformatDatabase().recognises("audb:emodb==1.4.1"), AudformatDatabase().recognises("rows.csv")
+    (True, False)
     """
 
     name: ClassVar[str] = "audformat"

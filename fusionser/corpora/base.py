@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from math import nan
 from pathlib import Path, PurePath
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -55,7 +55,7 @@ class Listing:
 class Corpus:
     """A corpus: a name, a card, and a parser of file names. Subclasses define `name` and `parse`."""
 
-    name: ClassVar[str]
+    name: str
 
     @property
     def folder_name(self) -> str:

@@ -2,15 +2,20 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
+from fusionser.corpora.naming import Naming
 from fusionser.errors import CorpusError
 from fusionser.facts import Record
 
-__all__ = ["Card", "read_card"]
+__all__ = ["Card", "Example", "card_from", "read_card"]
 
 
 class Counts(Record):
@@ -38,12 +43,28 @@ class Defaults(Record):
     clip_offset: float = 0.0
 
 
+class Example(Record):
+    """A recording of the corpus, and what its publishers say of it, for the tests; what names do not tell is missing.
+
+    Its speaker has the name of the corpus before it, as in rows.
+    """
+
+    path: str
+    speaker: str | None = None
+    gender: str | None = None
+    emotion: str | None = None
+    statement: str | None = None
+    intensity: str | None = None
+
+
 class Card(Record):
     """Licence, citation, address, counts and label map of a corpus.
 
     ``example`` is the path of a recording in the folder that is published, ``naming`` the source of the naming scheme
     and of the counts, and ``uncertain`` what could not be verified. ``formats`` are the suffixes of the published
-    recordings if they are lossy.
+    recordings if they are lossy. ``names`` is the form of the names, for a corpus that has no class of its own.
+    ``examples`` are recordings with what the parser must return; ``others`` are paths that look alike, and belong to no
+    recording of the corpus.
     """
 
     name: str
@@ -59,6 +80,9 @@ class Card(Record):
     uncertain: str = ""
     formats: tuple[str, ...] = ()
     synthetic: bool = False
+    examples: tuple[Example, ...] = ()
+    others: tuple[str, ...] = ()
+    names: Naming | None = None
     counts: Counts
     labels: dict[str, str]
     protocol: Defaults = Defaults()
@@ -76,9 +100,30 @@ class Card(Record):
         return bracketed[1] if bracketed else self.title.partition(":")[0].replace(",", "")
 
 
+def card_from(file: Traversable | Path) -> Card:
+    """Read a card from a TOML file, such as ``importlib.resources.files("my_package") / "card.toml"``.
+
+    Raises
+    ------
+    CorpusError
+        If the file does not exist or is not a card; the message names the keys that are wrong.
+    """
+    try:
+        return Card.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise CorpusError(f"{file}: not a card of a corpus: {'; '.join(map(_problem, error.errors()))}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CorpusError(f"{file}: the card of a corpus cannot be read: {error}") from error
+
+
+def _problem(details: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in details["loc"])
+    return f"{place}: {details['msg'].removeprefix('Value error, ')}"
+
+
 @lru_cache(maxsize=32)
 def read_card(name: str) -> Card:
-    """Read the card of a corpus.
+    """Read the card of a corpus of fusionser.
 
     Raises
     ------
@@ -90,8 +135,4 @@ def read_card(name: str) -> Card:
     >>> read_card("emodb").counts.files
     535
     """
-    path = resources.files("fusionser_data") / name / "card.toml"
-    try:
-        return Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
-        raise CorpusError(f"the card of the corpus '{name}' cannot be read: {error}") from error
+    return card_from(resources.files("fusionser_data") / name / "card.toml")

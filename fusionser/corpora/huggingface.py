@@ -40,6 +40,11 @@ class HuggingFaceDataset(DatasetFormat):
     - Names of classes replace their numbers.
     - A path in a dataset may lead to any recording on this machine, like one in a table.
     - No script of a dataset is run, and nothing is downloaded without ``--download``.
+
+    Examples
+    --------
+    >>> HuggingFaceDataset().recognises("hf:owner/name"), HuggingFaceDataset().recognises("rows.csv")
+    (True, False)
     """
 
     name: ClassVar[str] = "huggingface"

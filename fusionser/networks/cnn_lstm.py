@@ -168,7 +168,13 @@ class CNNLSTM1DExtractor(BaselineExtractor):
 
 
 class CNNBiLSTM1DExtractor(CNNLSTM1DExtractor):
-    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform, with a bidirectional LSTM (Dey and others)."""
+    """Zhao, Mao and Chen's 1D CNN-LSTM on the waveform, with a bidirectional LSTM (Dey and others).
+
+    Examples
+    --------
+    >>> CNNBiLSTM1DExtractor().get_feature_names_out().size
+    512
+    """
 
     kind: ClassVar[str] = "cnn-bilstm-1d"
     bidirectional: ClassVar[bool] = True
@@ -198,7 +204,13 @@ class CNNLSTM2DExtractor(BaselineExtractor):
 
 
 class CNNBiLSTM2DExtractor(CNNLSTM2DExtractor):
-    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map, with a bidirectional LSTM (Dey and others)."""
+    """Zhao, Mao and Chen's 2D CNN-LSTM on the log-mel map, with a bidirectional LSTM (Dey and others).
+
+    Examples
+    --------
+    >>> CNNBiLSTM2DExtractor().get_feature_names_out().size
+    512
+    """
 
     kind: ClassVar[str] = "cnn-bilstm-2d"
     bidirectional: ClassVar[bool] = True

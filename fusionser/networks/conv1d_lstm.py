@@ -172,6 +172,11 @@ class SongConv1DLSTMExtractor(SpeechConv1DLSTMExtractor):
     """Ayadi and Lachiri's Conv1D-LSTM for song, with dropout between the first two LSTMs.
 
     All else is as in `SpeechConv1DLSTMExtractor`.
+
+    Examples
+    --------
+    >>> SongConv1DLSTMExtractor().resolved_front_end().array_shape()
+    (32, 256)
     """
 
     kind: ClassVar[str] = "conv1d-lstm-song"

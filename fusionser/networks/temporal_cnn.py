@@ -188,21 +188,39 @@ class TemporalCNN1Extractor(BaselineExtractor):
 
 
 class TemporalCNN2Extractor(TemporalCNN1Extractor):
-    """Chowanda and Muliono's temporal CNN, MODEL-2: two convolutional blocks and an LSTM, with more dropout."""
+    """Chowanda and Muliono's temporal CNN, MODEL-2: two convolutional blocks and an LSTM, with more dropout.
+
+    Examples
+    --------
+    >>> TemporalCNN2Extractor().unit_count()
+    128
+    """
 
     kind: ClassVar[str] = "temporal-cnn-2"
     model: ClassVar[int] = 2
 
 
 class TemporalCNN3Extractor(TemporalCNN1Extractor):
-    """Chowanda and Muliono's temporal CNN, MODEL-3: two convolutional blocks and two LSTMs."""
+    """Chowanda and Muliono's temporal CNN, MODEL-3: two convolutional blocks and two LSTMs.
+
+    Examples
+    --------
+    >>> TemporalCNN3Extractor().unit_count()
+    128
+    """
 
     kind: ClassVar[str] = "temporal-cnn-3"
     model: ClassVar[int] = 3
 
 
 class TemporalCNN4Extractor(TemporalCNN1Extractor):
-    """Chowanda and Muliono's temporal CNN, MODEL-4: three convolutional blocks and a bidirectional LSTM."""
+    """Chowanda and Muliono's temporal CNN, MODEL-4: three convolutional blocks and a bidirectional LSTM.
+
+    Examples
+    --------
+    >>> TemporalCNN4Extractor().unit_count()
+    256
+    """
 
     kind: ClassVar[str] = "temporal-cnn-4"
     model: ClassVar[int] = 4
@@ -210,7 +228,13 @@ class TemporalCNN4Extractor(TemporalCNN1Extractor):
 
 
 class TemporalCNN5Extractor(TemporalCNN1Extractor):
-    """Chowanda and Muliono's temporal CNN, MODEL-5: four convolutional blocks and a bidirectional LSTM."""
+    """Chowanda and Muliono's temporal CNN, MODEL-5: four convolutional blocks and a bidirectional LSTM.
+
+    Examples
+    --------
+    >>> TemporalCNN5Extractor().unit_count()
+    256
+    """
 
     kind: ClassVar[str] = "temporal-cnn-5"
     model: ClassVar[int] = 5

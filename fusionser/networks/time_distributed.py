@@ -127,8 +127,8 @@ class TimeDistributedLSTMExtractor(BaselineExtractor):
 
     Examples
     --------
-    >>> TimeDistributedBiLSTMExtractor().get_feature_names_out().size
-    64
+    >>> TimeDistributedLSTMExtractor().get_feature_names_out().size
+    32
     """
 
     kind: ClassVar[str] = "time-distributed-cnn-lstm"
@@ -144,6 +144,11 @@ class TimeDistributedBiLSTMExtractor(TimeDistributedLSTMExtractor):
     """Dey and others' time-distributed CNN-LSTM, with a bidirectional LSTM.
 
     All else is as in `TimeDistributedLSTMExtractor`. It has 372 423 parameters for seven classes.
+
+    Examples
+    --------
+    >>> TimeDistributedBiLSTMExtractor().get_feature_names_out().size
+    64
     """
 
     kind: ClassVar[str] = "time-distributed-cnn-bilstm"

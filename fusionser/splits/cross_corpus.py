@@ -28,6 +28,18 @@ class CrossCorpus(Protocol):
         Names of the test corpora, as in the column ``corpus``.
     train : sequence of str
         Names of the training corpora; all others if empty.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {
+    ...         "corpus": ["a", "a", "b", "b"],
+    ...         "speaker": ["a/1", "a/2", "b/1", "b/2"],
+    ...         "emotion": ["sad", "happy", "sad", "happy"],
+    ...     }
+    ... )
+    >>> [(name, len(train), len(test)) for name, train, test in CrossCorpus(test=("b",)).folds_of(rows)]
+    [('b', 2, 2)]
     """
 
     name: ClassVar[str] = "cross-corpus"
@@ -73,6 +85,18 @@ class LeaveOneCorpusOut(Protocol):
 
     Classes that only one corpus has cannot be tested, and are left out of both sides. Rows of a tested speaker in
     another corpus (RAVDESS actors also sing) are left out of the training.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {
+    ...         "corpus": ["a", "a", "b", "b"],
+    ...         "speaker": ["a/1", "a/2", "b/1", "b/2"],
+    ...         "emotion": ["sad", "happy", "sad", "happy"],
+    ...     }
+    ... )
+    >>> [(name, len(train), len(test)) for name, train, test in LeaveOneCorpusOut().folds_of(rows)]
+    [('a', 2, 2), ('b', 2, 2)]
     """
 
     name: ClassVar[str] = "leave-one-corpus-out"
@@ -112,6 +136,19 @@ class AddedCorpora(Protocol):
     test : sequence of str
         Names of the corpora whose speakers are tested, as in the column ``corpus``.
     folds : int, default=6
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {
+    ...         "corpus": ["a", "a", "b", "b"],
+    ...         "speaker": ["a/1", "a/2", "b/1", "b/2"],
+    ...         "emotion": ["sad", "happy", "sad", "happy"],
+    ...     }
+    ... )
+    >>> protocol = AddedCorpora(test=("b",), folds=2)
+    >>> [(name, len(train), len(test)) for name, train, test in protocol.folds_of(rows)]
+    [('b/1', 3, 1), ('b/2', 3, 1)]
     """
 
     name: ClassVar[str] = "speaker-kfold-added-corpora"

@@ -30,6 +30,12 @@ class GivenSplit(Protocol):
 
     A public list may share speakers between training and test, and even recordings. It must be reproduced as it is, so
     nothing is refused; the result is stamped with what is shared.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"split": ["train", "train", "test", "validation"]})
+    >>> [(name, len(train), len(test)) for name, train, test in GivenSplit().folds_of(rows)]
+    [('given split', 2, 1)]
     """
 
     name: ClassVar[str] = "given-split"

@@ -43,6 +43,12 @@ class SpeakerHoldout(Protocol):
         Share to draw, between 0 and 1; at least one speaker.
     seed : int, default=0
         Seed of the draw.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"speaker": ["a/1", "a/1", "a/2", "a/3"]})
+    >>> [(name, len(train), len(test)) for name, train, test in SpeakerHoldout(speakers=("a/1",)).folds_of(rows)]
+    [('a/1', 2, 2)]
     """
 
     name: ClassVar[str] = "speaker-holdout"
@@ -98,6 +104,12 @@ class SpeakerKFold(Protocol):
     only : sequence of int
         Numbers, from 1, of the folds to use, where all would take too long; all if empty. The result is stamped, and
         its scores are of the speakers of these folds.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"speaker": ["a/1", "a/2", "a/3", "a/4"]})
+    >>> [name for name, _, _ in SpeakerKFold(folds=2).folds_of(rows)]
+    ['a/1 to a/2', 'a/3 to a/4']
     """
 
     name: ClassVar[str] = "speaker-kfold"
@@ -123,7 +135,14 @@ class SpeakerKFold(Protocol):
 
 @dataclass(kw_only=True)
 class LeaveOneSpeakerOut(Protocol):
-    """Each speaker is tested once, alone (LOSO)."""
+    """Each speaker is tested once, alone (LOSO).
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"speaker": ["a/1", "a/1", "a/2", "a/3"]})
+    >>> [(name, len(test)) for name, _, test in LeaveOneSpeakerOut().folds_of(rows)]
+    [('a/1', 2), ('a/2', 1), ('a/3', 1)]
+    """
 
     name: ClassVar[str] = "leave-one-speaker-out"
 
@@ -135,7 +154,14 @@ class LeaveOneSpeakerOut(Protocol):
 
 @dataclass(kw_only=True)
 class LeaveOneStatementOut(Protocol):
-    """Each statement is tested once: new words from speakers of the training rows."""
+    """Each statement is tested once: new words from speakers of the training rows.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"statement": ["dogs", "kids", "dogs"]})
+    >>> [(name, len(test)) for name, _, test in LeaveOneStatementOut().folds_of(rows)]
+    [('dogs', 2), ('kids', 1)]
+    """
 
     name: ClassVar[str] = "leave-one-statement-out"
     allows: ClassVar[frozenset[str]] = frozenset({"speakers"})
@@ -179,6 +205,12 @@ class RandomKFold(Protocol):
     stratified : bool, default=False
         Keep the class proportions equal in all folds.
     seed : int, default=0
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"source": ["a/1", "a/2", "a/3", "a/4"], "emotion": ["sad", "happy", "sad", "happy"]})
+    >>> [(name, len(train), len(test)) for name, train, test in RandomKFold(folds=2).folds_of(rows)]
+    [('fold 1', 2, 2), ('fold 2', 2, 2)]
     """
 
     name: ClassVar[str] = "random-kfold"
@@ -218,6 +250,12 @@ class RandomHoldout(Protocol):
     stratified : bool, default=False
         Keep the class proportions equal on both sides.
     seed : int, default=0
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"source": ["a/1", "a/2", "a/3", "a/4"], "emotion": ["sad", "happy", "sad", "happy"]})
+    >>> [(name, len(train), len(test)) for name, train, test in RandomHoldout(share=0.25).folds_of(rows)]
+    [('held out', 3, 1)]
     """
 
     name: ClassVar[str] = "random-holdout"

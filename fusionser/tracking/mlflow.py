@@ -49,6 +49,11 @@ class MLflow(Tracker):
     ------
     SettingsError
         If the package mlflow is not installed, or the place is none that it can open.
+
+    Examples
+    --------
+    >>> str(MLflow("http://localhost:5000"))
+    'mlflow:http://localhost:5000'
     """
 
     name: ClassVar[str] = "mlflow"

@@ -29,6 +29,11 @@ class TensorBoard(Tracker):
     ------
     SettingsError
         If the place cannot be a folder that is written to, or the package tensorboard is not installed.
+
+    Examples
+    --------
+    >>> str(TensorBoard("runs"))
+    'tensorboard:runs'
     """
 
     name: ClassVar[str] = "tensorboard"

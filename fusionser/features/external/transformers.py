@@ -183,7 +183,13 @@ class Transformers(PooledEncoder, ExternalBlock):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EncoderLayers(PooledEncoder, FrontEnd):
-    """Outputs of all layers of a pretrained speech encoder, each pooled over the clip."""
+    """Outputs of all layers of a pretrained speech encoder, each pooled over the clip.
+
+    Examples
+    --------
+    >>> EncoderLayers(pooling=("mean",)).pooling
+    ('mean',)
+    """
 
     kind: ClassVar[str] = "encoder-layers"
 

@@ -1,0 +1,244 @@
+"""What CONTRIBUTING asks of everything with a name; each test says in words what is still missing, and what to add."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from card_checks import card_problems
+from conftest import ROOT
+
+import fusionser
+from fusionser.classifiers import MemberClassifier
+from fusionser.classifiers.neural import NetworkClassifier
+from fusionser.corpora import CardCorpus, Corpus, DatasetFormat
+from fusionser.errors import CorpusError
+from fusionser.features import FeatureBlock, FrameFeature, FrontEnd, RelativeFeature
+from fusionser.features.external.base import ExternalBlock
+from fusionser.features.maps import ClipMap
+from fusionser.networks.baseline import BaselineExtractor
+from fusionser.networks.recurrent import FrameExtractor
+from fusionser.registry import OWN_OBJECTS, REGISTRIES
+from fusionser.regressors import LateFusion
+from fusionser.regressors.neural import NetworkRegressor
+from fusionser.splits import Protocol
+from fusionser.tracking import Tracker
+
+sys.path.append(str(ROOT / "docs" / "extensions"))
+from name_pages import KINDS
+
+PUBLIC_IN = {
+    "blocks": "features",
+    "front-ends": "features",
+    "presets": "features",
+    "networks": "networks",
+    "classifiers": "classifiers",
+    "regressors": "regressors",
+    "protocols": "splits",
+}
+"""The package that exports the classes of a kind; others are reached by their names alone."""
+
+BASES = {
+    "blocks": (FeatureBlock, {FrameFeature, RelativeFeature, ExternalBlock}),
+    "front-ends": (FrontEnd, {ClipMap}),
+    "networks": (fusionser.networks.DeepExtractor, {FrameExtractor, BaselineExtractor}),
+    "classifiers": (fusionser.classifiers.TableClassifier, {NetworkClassifier, MemberClassifier}),
+    "regressors": (fusionser.regressors.TableRegressor, {NetworkRegressor, LateFusion}),
+    "corpora": (Corpus, {CardCorpus}),
+    "dataset-formats": (DatasetFormat, set()),
+    "protocols": (Protocol, set()),
+    "trackers": (Tracker, set()),
+}
+"""The base class of a kind, and classes that are bases themselves, or are asked for in another way."""
+
+ALL = [(kind, name) for kind in REGISTRIES for name in OWN_OBJECTS[kind.replace("-", "_")]]
+
+
+@pytest.fixture(scope="module")
+def listed(command):
+    """The names of each kind that `fusionser list` shows."""
+    return {kind: {one["name"] for one in rows} for kind, rows in command("list", "--json").json.items()}
+
+
+@cache
+def text_of_tests():
+    """All test files together, without this one."""
+    files = set((ROOT / "tests").glob("*.py")) - {Path(__file__)}
+    return "\n".join(path.read_text() for path in sorted(files))
+
+
+def missing(kind, name, listed):
+    """Return in one sentence each what an object of fusionser still lacks."""
+    registry, value = REGISTRIES[kind], REGISTRIES[kind][name]
+    what = f"the {registry.kind} '{name}'"
+    lacks = []
+    if not re.fullmatch(r"[A-Z\"`0-9a-z].*\w.*[.]", registry.summary(name)):
+        lacks.append(
+            f"{what} has no first sentence for `fusionser list`; begin its docstring with one, in one line, "
+            "that ends in a full stop"
+        )
+    if name not in listed.get(kind, ()):
+        lacks.append(f"`fusionser list {kind}` does not show {what}")
+    if kind not in KINDS:
+        lacks.append(f"docs/extensions/name_pages.py has no section for {kind}; add it to KINDS")
+    if registry._called and getattr(value, registry._called, None) != name:
+        lacks.append(f"{what} has no attribute '{registry._called}' with its name; add {registry._called} = \"{name}\"")
+    if kind == "corpora":
+        return lacks + card_lacks(what, value)
+    documented = value if inspect.isclass(value) or inspect.isfunction(value) else type(value)
+    if ">>> " not in (documented.__doc__ or ""):
+        lacks.append(f"{what} has no example in its docstring; add a section Examples with lines in >>>")
+    if not named_in_tests(name, OWN_OBJECTS[kind.replace("-", "_")][name].partition(":")[2]):
+        lacks.append(f"no test names {what}; write one in tests/, against a closed form or another package")
+    return lacks + stub_lacks(kind, what, value)
+
+
+@cache
+def templates_of_tests():
+    """Names that tests make, such as f"white-noise-{ratio}-db", as regular expressions."""
+    found = set(re.findall(r"f[\"']([a-z0-9-]*\{[^\"'\s]*)[\"']", text_of_tests()))
+    plain = {re.sub(r"\{[^}]*\}", "{}", text) for text in found}
+    return [
+        re.sub(r"\{\}", "[a-z0-9]+", text) for text in plain if re.fullmatch(r"[a-z0-9{}-]*[a-z]{3}[a-z0-9{}-]*", text)
+    ]
+
+
+def named_in_tests(name, attribute):
+    """Return whether a test has the name of a class, or the registered name in a text, alone or in a list."""
+    if re.search(rf"\b{attribute}\b|[\"',+= ]{name}[\"',+:( ]", text_of_tests()):
+        return True
+    return any(re.fullmatch(template, name) for template in templates_of_tests())
+
+
+def stub_lacks(kind, what, value):
+    """Return what the package that exports an object does not say of it, with the line to add."""
+    if kind not in PUBLIC_IN:
+        return []
+    package = importlib.import_module(f"fusionser.{PUBLIC_IN[kind]}")
+    attribute = value.__name__
+    if attribute in package.__all__ and getattr(package, attribute) is value:
+        return []
+    folder = ROOT / "fusionser" / PUBLIC_IN[kind]
+    module = value.__module__.removeprefix(package.__name__)
+    if (folder / "__init__.pyi").exists():
+        return [
+            f"{what} is not public; add to fusionser/{PUBLIC_IN[kind]}/__init__.pyi the line: "
+            f"from {module} import {attribute} as {attribute}"
+        ]
+    return [
+        f"{what} is not public; add {attribute} to __all__ of fusionser/{PUBLIC_IN[kind]}/__init__.py, and the line: "
+        f"from {value.__module__} import {attribute}"
+    ]
+
+
+def card_lacks(what, corpus):
+    """Return what the card of a corpus lacks, or says otherwise than the corpus does."""
+    try:
+        return [f"{what}: {problem}" for problem in card_problems(corpus)]
+    except CorpusError as error:
+        return [f"{what} has no card that can be read; write data/{corpus.name}/card.toml ({error})"]
+
+
+def unregistered(kind, value):
+    """Return the line that a class of a kind lacks in the registry."""
+    group = kind.replace("-", "_")
+    place = f"{value.__module__.removeprefix('fusionser.')}:{value.__name__}"
+    if place in OWN_OBJECTS[group].values():
+        return []
+    name = getattr(value, REGISTRIES[kind]._called or "", "<name>")
+    return [f'{value.__name__} is not registered; add to "{group}" in OWN_OBJECTS the line: "{name}": "{place}",']
+
+
+@cache
+def modules():
+    return [importlib.import_module(one.name) for one in pkgutil.walk_packages(fusionser.__path__, "fusionser.")]
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_nothing_is_missing(kind, name, listed):
+    lacks = missing(kind, name, listed)
+    assert not lacks, "\n".join(lacks)
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_every_class_is_registered(kind):
+    base, others = BASES[kind]
+    found = {
+        value
+        for module in modules()
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, base) and value is not base and value.__module__ == module.__name__
+    }
+    # Those that hold classifiers are asked for by --fusion and --imbalance.
+    found = {one for one in found - others if not issubclass(one, MemberClassifier)}
+    lacks = [line for value in sorted(found, key=repr) for line in unregistered(kind, value)]
+    assert not lacks, "\n".join(lacks)
+
+
+def test_every_card_is_of_a_registered_corpus():
+    cards = {path.parent.name for path in (ROOT / "data").glob("*/card.toml")}
+    lines = [f'add to "corpora" in OWN_OBJECTS: "{name}": "corpora.from_card:{name}",' for name in sorted(cards)]
+    assert [line for line in lines if line.split('"')[3] not in OWN_OBJECTS["corpora"]] == []
+
+
+class Crust(FeatureBlock):
+    def names(self):
+        return ["crust"]
+
+    def compute(self, clip):
+        return np.zeros(1, dtype=np.float32)
+
+
+class Tides(Corpus):
+    name = "tides"
+
+
+def steady_alternation(rows):
+    return rows
+
+
+def planted(monkeypatch, kind, name, value):
+    """Register a class of fusionser as one line would."""
+    module, attribute = f"{PUBLIC_IN.get(kind, 'corpora')}.{name}", getattr(value, "__name__", name)
+    monkeypatch.setattr(value, "__module__", f"fusionser.{module}")
+    monkeypatch.setitem(REGISTRIES[kind]._own, name, f"{module}:{attribute}")
+    monkeypatch.setitem(REGISTRIES[kind]._loaded, name, value)
+
+
+def test_a_class_with_nothing_lacks_everything(monkeypatch, listed):
+    monkeypatch.setattr(Crust, "__doc__", None)
+    planted(monkeypatch, "blocks", "crust", Crust)
+    assert missing("blocks", "crust", listed) == [
+        "the feature block 'crust' has no first sentence for `fusionser list`; begin its docstring with one, "
+        "in one line, that ends in a full stop",
+        "`fusionser list blocks` does not show the feature block 'crust'",
+        "the feature block 'crust' has no attribute 'kind' with its name; add kind = \"crust\"",
+        "the feature block 'crust' has no example in its docstring; add a section Examples with lines in >>>",
+        "no test names the feature block 'crust'; write one in tests/, against a closed form or another package",
+        "the feature block 'crust' is not public; add to fusionser/features/__init__.pyi the line: "
+        "from .crust import Crust as Crust",
+    ]
+    monkeypatch.delitem(REGISTRIES["blocks"]._own, "crust")
+    monkeypatch.setattr(Crust, "kind", "crust", raising=False)
+    assert unregistered("blocks", Crust) == [
+        'Crust is not registered; add to "blocks" in OWN_OBJECTS the line: "crust": "features.crust:Crust",'
+    ]
+
+
+def test_a_corpus_without_a_card_and_a_function_without_a_stub_are_told(monkeypatch, listed):
+    planted(monkeypatch, "corpora", "tides", Tides())
+    lacks = missing("corpora", "tides", listed)
+    assert "`fusionser list corpora` does not show the corpus 'tides'" in lacks
+    assert "the corpus 'tides' has no card that can be read; write data/tides/card.toml" in lacks[-1]
+    planted(monkeypatch, "protocols", "steady-alternation", steady_alternation)
+    line = missing("protocols", "steady-alternation", listed)[-1]
+    assert "is not public; add steady_alternation to __all__ of fusionser/splits/__init__.py, and the line: " in line
+    monkeypatch.delitem(KINDS, "protocols")
+    assert any(
+        "name_pages.py has no section for protocols" in line for line in missing("protocols", "given-split", listed)
+    )
