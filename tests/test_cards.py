@@ -196,7 +196,7 @@ def test_a_corpus_takes_one_card_and_one_line_as_contributing_says(tmp_path):
     assert done.stdout.splitlines() == [
         "[['tides/m1_tide2_droevig', 'tides/m1', 'male', 'sad', 'two'], "
         "['tides/w1_tide1_blij', 'tides/w1', 'female', 'happy', 'one']]",
-        "1 [] Tides, Frisian: two speakers, two sentences, two emotions.",
+        "1 [] Two speakers, two sentences, two emotions (Tides, Frisian).",
     ]
 
 
