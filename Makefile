@@ -24,7 +24,8 @@ demo: install
 	$(BIN)/fusionser fit $(DEMO)/features.parquet --classifier svm --out $(DEMO)/model.fusionser
 	$(BIN)/fusionser predict $(DEMO)/model.fusionser $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
 	$(BIN)/fusionser predict $(DEMO)/recordings/synthetic_f1_angry_s1_01.wav
-	@echo "The report: $(DEMO)/report/report.md"
+	@echo "The last answer is by the included model, which learned from human voices, so it is of no use on synthetic ones."
+	@echo "The report: $(DEMO)/report/report.html"
 
 test: lint types unit
 

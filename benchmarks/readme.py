@@ -104,8 +104,8 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("What does a random split add?", "protocol-gap", _of_ravdess),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess", _of_ravdess),
     ("Which figures of papers can be reproduced?", "reproduction", first_sentences),
-    ("What if another corpus is tested?", "in-the-wild", _across),
-    ("Do pretrained features help?", "embeddings", _embeddings),
+    ("How accurate is a model on another corpus?", "in-the-wild", _across),
+    ("Do openSMILE features and pretrained embeddings help?", "embeddings", _embeddings),
     ("How accurate is the included model elsewhere?", "included-model", _included),
     ("Which conditions change the answers?", "stress/default", first_sentences),
     ("Does a public split leak?", "audits/crema-d", first_sentences),
@@ -115,20 +115,20 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
 
 SPEEDS = (
     (
-        "162 + 6 columns of a clip in memory, beside one librosa call per feature",
+        "162 columns of features and 6 of statistics from a clip in memory, compared with one librosa call per feature",
         "extraction",
         "162 + 6 columns, from memory: librosa's",
     ),
     (
-        "909 columns of a clip in memory, beside openSMILE's emobase",
+        "909 columns from a clip in memory, compared with openSMILE's emobase (988 columns)",
         "extraction",
         "wide set, from memory: openSMILE emobase's",
     ),
-    ("features from the cache, beside computing them", "caching", "known against computed"),
-    ("two workers beside one, six folds and six classifiers", "studies", "one worker over two"),
-    ("pitch of a copy, beside librosa", "augmentation", "pitch: librosa's time"),
-    ("an hour of speech to a time line, beside speaking it", "hours", "SVM on robust: an hour to JSON"),
-    ("a first prediction, everything included", "cold", "a first answer: SVM"),
+    ("features from the cache, compared with computing them", "caching", "known against computed"),
+    ("six folds with six classifiers by two workers, compared with one", "studies", "one worker over two"),
+    ("changing the pitch of a copy, compared with librosa", "augmentation", "pitch: librosa's time"),
+    ("time line of an hour of speech, compared with its duration", "hours", "SVM on robust: an hour to JSON"),
+    ("first prediction, with the start of the command", "cold", "a first answer: SVM"),
     ("`fusionser --help`", "prediction", "fusionser --help"),
 )
 """Lines of the table of speed: what it says, the part of the benchmarks, and how the name of the figure begins."""

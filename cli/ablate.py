@@ -139,11 +139,15 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
     say_failures(done, asked.out)
     page = write_pages(ablation, asked.out, formats=formats)
     if asked.run.json:
-        print_json([asdict(effect) for effect in effects])
+        print_json([_values(effect) for effect in effects])
     else:
         _print(effects, summary(ablation.design, effects, done.results))
         write_report_place(page, formats, evaluations_text(done))
     record_cells(trackers, f"{ablation.design.title}: {ablation.design.corpus}", done, asked.out, page)
+
+
+def _values(effect: Any) -> dict[str, Any]:
+    return {**asdict(effect), "contrast": {"text": effect.contrast.text, **asdict(effect.contrast)}}
 
 
 def write_pages(ablation: Any, folder: Path, html: Path | None = None, formats: Any = None) -> Path:

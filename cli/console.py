@@ -175,13 +175,13 @@ def spoken(update: Callable[..., None]) -> Callable[..., None]:
 
 def write_report_place(page: Path, formats: Any, content: str = "") -> None:
     """Print where a report is, what it is of, whether recordings are in it, and where its tables are."""
-    from fusionser.reporting.misheard import heard_in
+    from fusionser.reporting.misclassified import heard_in
 
     web = page.with_suffix(".html")
     write(f"report: {web}{f' ({content})' if content else ''}")
     if heard := heard_in(web):
         them, were = ("it", "was") if heard == 1 else ("them", "were")
-        say(f"note: it contains {recordings(heard)} that {were} misheard; --players 0 leaves {them} out")
+        say(f"note: it contains {recordings(heard)} that {were} misclassified; --players 0 leaves {them} out")
     if formats.tables:
         from fusionser.reporting.formats import TABLES
 

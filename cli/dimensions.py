@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .console import counted, print_json, print_table, recordings, write
+from .console import print_json, print_table, recordings, write
 
 
 def print_dimensions(result: Any) -> None:
@@ -12,7 +12,7 @@ def print_dimensions(result: Any) -> None:
     from fusionser.dimension_results import method_of
     from fusionser.reporting.dimensions import dimension_headline, score_rows
     from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_text, is_synthetic
-    from fusionser.reporting.words import selection_text, stamp_texts
+    from fusionser.reporting.words import protocol_text, selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
@@ -36,7 +36,7 @@ def print_dimensions(result: Any) -> None:
     protocol = result.protocol
     data = [note for note in result.notes if note.kind in ("partial-corpus", "windows")]
     stamps = "; ".join([protocol.known, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
-    write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
+    write(f"{protocol_text(result)}; {stamps}; seed {result.seed}")
     naive = ", ".join(f"{agreement_text(error)} ({name})" for name, error in result.naive_mse.items())
     write(f"MSE of the naive answer, the mean of the training rows: {naive}")
     write(dimension_headline(result))

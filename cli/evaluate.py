@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.errors import unknown_name
 
-from .console import counted, print_json, print_table, training_bar, write, write_report_place
+from .console import print_json, print_table, training_bar, write, write_report_place
 from .option_checks import check_out_folder
 from .option_groups import option
 from .option_texts import IMPORTANCE_HELP, STREAM_HELP
@@ -27,7 +27,7 @@ class Asked(Experiment):
         main=True,
     )
     players: int = option(
-        "With --out: misheard recordings that report.html contains, to be heard, if they are at hand; 0 for none.",
+        "With --out: number of misclassified recordings in report.html, to listen to; 0 for none.",
         5,
         panel="Options",
         min=0,
@@ -117,7 +117,7 @@ def _print_result(result: Any) -> None:
     from fusionser.dimension_results import method_of
     from fusionser.reporting.page import headline
     from fusionser.reporting.scores import METRIC_NAMES, is_synthetic, relied_columns, score_interval
-    from fusionser.reporting.words import calibration, selection_text, stamp_texts
+    from fusionser.reporting.words import calibration, protocol_text, selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
@@ -161,7 +161,7 @@ def _print_result(result: Any) -> None:
     protocol = result.protocol
     data = [note for note in result.notes if note.kind in SHOWN_NOTES]
     stamps = "; ".join([protocol.known, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
-    write(f"{protocol.name}, {counted(len(result.folds), 'fold')}; {stamps}; seed {result.seed}")
+    write(f"{protocol_text(result)}; {stamps}; seed {result.seed}")
     write(headline(result))
 
 

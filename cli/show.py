@@ -48,8 +48,8 @@ class OfRecording(Group):
 
     panel = "Recording"
     answer: bool = option(
-        "Also show which stretch moved the answer of the included model: how its probability changes when the stretch "
-        "is replaced by quiet noise.",
+        "Also show which part influenced the answer of the included model most: how its probability changes when the "
+        "part is replaced by quiet noise.",
         False,
         "--answer",
     )
@@ -221,8 +221,8 @@ def _print_recording(facts: dict[str, Any]) -> None:
     if "occlusion" in facts:
         one = facts["occlusion"]
         first, last = one["largest_fall_at"]
-        fall = f"it falls most, by {100 * one['largest_fall']:.0f} points, without {first:.2f} to {last:.2f} s"
-        told = fall if one["largest_fall"] else "no stretch alone makes it fall"
+        fall = f"without {first:.2f} to {last:.2f} s, it is lower by {100 * one['largest_fall']:.0f} points"
+        told = fall if one["largest_fall"] else "no single part makes it lower"
         write(f"answer: {one['answer']} with {100 * one['probability']:.0f} %; {told}")
 
 

@@ -134,11 +134,14 @@ def test_unknown_speakers_give_a_random_split_with_as_many_folds_as_there_are_cl
 
 def test_a_folder_with_a_folder_for_each_emotion_works_at_once(command, clips, tmp_path):
     root = tree(tmp_path / "my folder", clips, "{emotion}/{voice} {number}.wav")
-    done = command("evaluate", root)
+    done = command("evaluate", root, "--out", tmp_path / "report")
     assert done.status == 0, done.messages
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "\n**SPEAKERS UNKNOWN, MAYBE ON BOTH SIDES: not an estimate for new speakers.**\n" in page
+    assert " of unknown speakers, 3 classes" in page and "test speakers" not in page
     assert re.search("the speakers are unknown: splits by speaker need", done.messages)
     assert "the split is random (random-kfold), because no speakers are known" in done.messages
-    assert "random-kfold, 5 folds" in done.output and "higher than for a new speaker" in done.messages
+    assert "random-kfold, stratified, 5 folds" in done.output and "higher than for a new speaker" in done.messages
     fitted = command("fit", root, "--out", tmp_path / "m.fusionser")
     assert fitted.status == 0 and "estimated by random-kfold" in fitted.output, fitted.messages
     answer = command("predict", tmp_path / "m.fusionser", root / "sad" / "f1 0.wav")

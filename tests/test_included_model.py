@@ -97,7 +97,7 @@ def test_results_of_other_pipelines_are_not_on_a_card():
 def test_a_card_without_an_estimate_says_so_and_has_its_features():
     card = load_model().card
     page, scored = card_page(card.model_copy(update={"estimate": None})), card_page(card)
-    assert "the performance of this model is unknown.\n\n## What it is for" in page
+    assert "the performance of this model is unknown.\n\n## Parameters" in page
     features = scored[scored.index("- Features:") : scored.index("- Classifier:")]
     assert features in page and features.count("\n  - ") == len(card.features) == 4
     card = card.model_copy(update={"estimate": None})

@@ -58,7 +58,7 @@ def test_several_corpora_are_scored_by_the_speakers_and_classes_of_one():
     assert (len(own.protocols), own.classes) == (3, six)
     assert (across.also, across.protocols[0].settings) == (("emodb",), {"test": ["ravdess"]})
     asked = [one.text for one in study("protocol", also=["emodb"]).contrasts()]
-    assert asked[-1] == "learned from another corpus against folds by speaker"
+    assert asked[-1] == "training on another corpus against folds by speaker"
 
 
 def test_results_of_other_protocols_are_compared_only_where_the_study_is_about_them():

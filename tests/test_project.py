@@ -91,13 +91,13 @@ def test_every_dependency_is_pinned_for_installs():
     assert [one for one in wanted if re.split(r"[>=<]", one)[0] not in pinned] == []
 
 
-def test_the_picture_of_the_floors_is_what_import_linter_checks():
+def test_the_picture_of_the_layers_is_what_import_linter_checks():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     checked = [name.removeprefix("fusionser.") for layer in layers for name in layer.split(" | ")]
-    page = (ROOT / "docs" / "architecture.md").read_text().partition("## The floors")[2].partition("\n## ")[0]
-    floors = [re.split(" {2,}", line.strip())[0] for line in page.splitlines() if line.startswith("    ")]
-    assert [name for floor in floors for name in re.split(r", | \| ", floor)] == checked
+    page = (ROOT / "docs" / "architecture.md").read_text().partition("## The layers")[2].partition("\n## ")[0]
+    shown = [re.split(" {2,}", line.strip())[0] for line in page.splitlines() if line.startswith("    ")]
+    assert [name for line in shown for name in re.split(r", | \| ", line)] == checked
 
 
 def lines_without_docstring(function):

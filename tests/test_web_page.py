@@ -10,7 +10,7 @@ import soundfile
 from browser import browsers
 from matplotlib.image import imsave
 
-from fusionser.reporting.misheard import heard_in, most_misheard, players
+from fusionser.reporting.misclassified import heard_in, most_misclassified, players
 from fusionser.reporting.web_page import LONG, SHOWN_ROWS, page_of_markdown, web_page
 
 PAGE = """# svm on mine
@@ -100,8 +100,8 @@ def test_the_surest_wrong_answers_of_different_pairs_come_first():
             "probability_c": [0.0, 0.0, 0.0, 0.0, 0.5],
         }
     )
-    assert most_misheard(table, 10).index.tolist() == [1, 2, 4, 0]
-    assert most_misheard(table, 2).index.tolist() == [1, 2]
+    assert most_misclassified(table, 10).index.tolist() == [1, 2, 4, 0]
+    assert most_misclassified(table, 2).index.tolist() == [1, 2]
 
 
 def test_players_have_the_sound_of_what_is_there(tmp_path):
@@ -127,7 +127,9 @@ def report(command, demo_folder, tmp_path_factory):
     options = ["--corpus", "demo", "--blocks", "zcr,rms", "--classifier", "svm", "--folds", 2, "--players", 3]
     done = command("evaluate", demo_folder, *options, "--out", out)
     assert done.status == 0, done.messages
-    assert f"report: {out}/report.html" in done.output and "contains 3 recordings that were misheard" in done.messages
+    assert (
+        f"report: {out}/report.html" in done.output and "contains 3 recordings that were misclassified" in done.messages
+    )
     return out / "report.html"
 
 

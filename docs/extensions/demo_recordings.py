@@ -7,7 +7,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from fusionser.corpora import generate_demo, list_rows
+from fusionser.corpora import generate_demo
 
 WORK = Path(__file__).parents[1] / "_build" / "work"
 """Folder in which the commands of pages run."""
@@ -16,18 +16,24 @@ SHORT_NAMES = {"clip.wav": "synthetic_f1_angry_s1_01.wav", "other.wav": "synthet
 """Recordings whose names leave room for the tables that commands print."""
 
 
+LEFT_OUT = "m3"
+"""The speaker whom the model of the first tutorial never hears."""
+
+
 def generate(app: Sphinx, config: Config) -> None:
     """Write the demo corpus, and most of it again as folders of speakers with folders of emotions."""
     del app, config
     generate_demo(WORK / "recordings")
     for name, source in SHORT_NAMES.items():
         shutil.copy2(WORK / "recordings" / source, WORK / name)
-    for row in list_rows(WORK / "recordings", "demo").rows.itertuples():
-        path = Path(row.file)
-        goal = WORK / "voices" / row.speaker.rpartition("/")[2] / row.emotion / "_".join(path.name.split("_")[-2:])
-        if not goal.exists() and row.emotion != "fear":
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, goal)
+    # An earlier build may have sorted the recordings in another way.
+    shutil.rmtree(WORK / "voices", ignore_errors=True)
+    for path in (WORK / "recordings").glob("*.wav"):
+        _, speaker, emotion, name = path.name.split("_", 3)
+        if speaker != LEFT_OUT:
+            folder = WORK / "voices" / speaker / emotion
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, folder / name)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -9,8 +9,8 @@ prediction.
 # %%
 # The recordings
 # --------------
-# A generated corpus, or the one that the environment names. ``list_rows`` reads who speaks, with which emotion, from
-# the names of the files.
+# This script uses a generated corpus, or the one that the environment variables name. ``list_rows`` reads the speaker
+# and the emotion from the names of the files.
 
 import os
 import tempfile
@@ -43,13 +43,13 @@ low, high = result.intervals["uar"]
 print(f"UAR {result.pooled.uar:.3f}, 95 % interval over speakers {low:.3f} to {high:.3f}")
 
 # %%
-# Which emotions are taken for which? A row is what was spoken, a column what was answered, in shares of the row.
+# Which emotions are confused? Rows are the true emotions, columns the predicted ones. Each row sums to 1.
 
 confusion = np.array(result.confusion)
 shares = confusion / confusion.sum(axis=1, keepdims=True)
 figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
 picture = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-axes.set(xticks=range(len(result.classes)), yticks=range(len(result.classes)), xlabel="answered", ylabel="spoken")
+axes.set(xticks=range(len(result.classes)), yticks=range(len(result.classes)), xlabel="predicted", ylabel="true")
 axes.set_xticklabels(result.classes, rotation=30)
 axes.set_yticklabels(result.classes)
 for (row, column), share in np.ndenumerate(shares):
@@ -57,7 +57,7 @@ for (row, column), share in np.ndenumerate(shares):
 figure.colorbar(picture, label="share")
 
 # %%
-# The speakers differ, which is why the interval is over speakers.
+# The speakers differ. So the interval is over speakers.
 
 names = sorted(result.speakers)
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")

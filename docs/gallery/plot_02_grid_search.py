@@ -3,7 +3,7 @@ A grid search on unseen speakers
 ================================
 
 Features are transformers, so scikit-learn searches their parameters together with those of the classifier. The
-folds are by speaker, so the chosen parameters are good for new people.
+folds are by speaker, so the parameters are chosen for new people.
 """
 
 # %%
@@ -64,7 +64,7 @@ figure.colorbar(picture, label="UAR on unseen speakers")
 # An honest score of the search
 # -----------------------------
 # The best score above was chosen among nine, so it is too high. Put the whole search inside another split by
-# speaker: then the test speakers had no say in the choice.
+# speaker: then the test speakers have no influence on the choice.
 
 nested = cross_val_score(search, rows, rows["emotion"], cv=SpeakerKFold(folds=4), scoring="balanced_accuracy")
 print(f"best of the search {search.best_score_:.3f}, nested {nested.mean():.3f}")

@@ -2,16 +2,15 @@
 A block of your own
 ===================
 
-A block is a class with the names of its columns and a method that computes them. It then works like those of
-fusionser: in pipelines, searches, ablations and saved models.
+A block is a class with the names of its columns and a method that computes them. It then works like any
+other block: in pipelines, searches, ablations and saved models.
 """
 
 # %%
 # The block
 # ---------
-# Loud parts and soft parts of speech have other spectra. This block measures how much: the difference of the spectral
-# centroid between the loud and the soft half of the frames, in octaves. It takes the spectrum of the clip, which all
-# blocks share.
+# Loud and soft parts of speech have different spectra. This block measures by how much: the difference of the spectral
+# centroid between the loud and the soft half of the frames, in octaves.
 
 import os
 import tempfile
@@ -79,9 +78,9 @@ axes.set(xlabel="loud minus soft frames, octaves", ylabel="loud frames, octaves 
 axes.legend()
 
 # %%
-# Beside other blocks
-# -------------------
-# An extractor puts blocks side by side. Each clip is decoded once.
+# With other blocks
+# -----------------
+# An extractor joins the columns of several blocks. Each clip is decoded once.
 
 extractor = FeatureExtractor(blocks=[("brightness", block), ("zcr", ZeroCrossingRate())])
 extractor.fit_transform(rows).shape, list(extractor.get_feature_names_out())[:3]

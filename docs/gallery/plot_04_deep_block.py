@@ -2,7 +2,7 @@
 A network as a block
 ====================
 
-A deep block is a network that is trained to tell the emotions apart. Its hidden units are features, like MFCC.
+A deep block is a network that is trained to distinguish the emotions. Its hidden units are features, like MFCC.
 """
 
 # %%
@@ -47,8 +47,8 @@ scores.set(xlabel="epoch", ylabel="UAR of held-out speakers", ylim=(0, 1))
 # %%
 # Its hidden units
 # ----------------
-# The first two principal components of the units, for speakers that the network has not heard. Emotions that it tells
-# apart lie apart.
+# The first two principal components of the units, for speakers that the network has not heard. The better it
+# distinguishes two emotions, the farther apart they are.
 
 units = block.transform(new)
 print(units.shape[1], "units")

@@ -2,8 +2,8 @@
 Treating imbalance
 ==================
 
-Where one emotion is frequent, a classifier learns to answer it. Here the training rows are made unequal on purpose;
-then four strategies are compared on speakers that were not trained on.
+If one emotion is frequent, a classifier learns to answer it. Here the training rows are made unequal on purpose;
+then four strategies are compared on new speakers.
 """
 
 # %%

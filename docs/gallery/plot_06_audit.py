@@ -2,13 +2,14 @@
 Auditing a split
 ================
 
-Somebody gives you a list with the columns ``file`` and ``split``. Does it leak? And what is the leak worth?
+Somebody gives you a list with the columns ``file`` and ``split``. Does it leak? How much does the leak
+inflate the score?
 """
 
 # %%
 # A split that leaks
 # ------------------
-# A random split, as many lists have it: every speaker is on both sides. In addition, one recording of the test is a
+# This is a random split, as in many lists: every speaker is on both sides. In addition, one test recording is a
 # louder copy of a training recording, under another name.
 
 import os
@@ -53,10 +54,10 @@ print("leaks:", ", ".join(result.leaks))
 print(len(between.speakers), "speakers on both sides;", len(result.copies), "pairs of copies across them")
 
 # %%
-# What it is worth
-# ----------------
-# The same features and classifier, scored by the given split and by speaker. Synthetic speakers are alike, so the leak
-# is worth little here. People are not: see the audit of :doc:`EmoBox's list of EMO-DB
+# Effect on the score
+# -------------------
+# The same features and classifier are scored on the given split and by speaker. Synthetic speakers are alike, so the
+# leak changes little here. People are not alike: see the audit of :doc:`EmoBox's list of EMO-DB
 # </repository/reports/audits/emodb/report>`.
 
 worth = result.worth

@@ -8,7 +8,7 @@ A long recording is cut into windows. Windows with the same answer are joined to
 # %%
 # A long recording
 # ----------------
-# Eight recordings after one another, with half a second of silence between them, so that the truth is known.
+# Eight recordings are joined, with half a second of silence between them. So the truth is known.
 
 import os
 import tempfile
@@ -33,7 +33,7 @@ speaker = sorted(set(rows["speaker"]))[0]
 known, new = rows[rows["speaker"] != speaker], rows[rows["speaker"] == speaker]
 
 # %%
-# A model that has not heard this speaker. ``fit`` takes a table of rows.
+# The model has not heard this speaker. ``fit`` takes a table of rows.
 
 model = fusionser.fit(write_table(known.reset_index(drop=True), work / "known.parquet"), protocol=None)
 
@@ -53,23 +53,23 @@ timeline = fusionser.predict_timeline(recording, model, sampling_rate=rate, wind
 timeline.segments[["start", "end", "emotion", "probability"]].round(2)
 
 # %%
-# The probabilities, and above them what was spoken:
+# The probabilities, and above them the true emotions:
 
 steps = timeline.probabilities
 classes = list(timeline.classes)
-figure, (spoken, heard) = plt.subplots(2, 1, figsize=(8, 4), sharex=True, height_ratios=[1, 4], layout="constrained")
+figure, (true, predicted) = plt.subplots(2, 1, figsize=(8, 4), sharex=True, height_ratios=[1, 4], layout="constrained")
 colours = dict(zip(classes, plt.cm.tab10.colors, strict=False))
 for start, end, emotion in truth:
-    spoken.axvspan(start, end, color=colours[emotion])
-spoken.set(yticks=[], ylabel="spoken")
-heard.stackplot(
+    true.axvspan(start, end, color=colours[emotion])
+true.set(yticks=[], ylabel="true")
+predicted.stackplot(
     steps["start"],
     [steps[f"probability_{name}"] for name in classes],
     labels=classes,
     colors=[colours[name] for name in classes],
 )
-heard.set(xlabel="seconds", ylabel="probability", ylim=(0, 1))
-heard.legend(ncols=len(classes), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+predicted.set(xlabel="seconds", ylabel="probability", ylim=(0, 1))
+predicted.legend(ncols=len(classes), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
 
 # %%
 # Each emotion in seconds:

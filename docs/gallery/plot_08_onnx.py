@@ -39,7 +39,8 @@ model = fusionser.fit(folder, spec, corpus=corpus, protocol=None)
 # %%
 # The file
 # --------
-# Before it is written, it answers 64 clips beside the model. If an answer differed, nothing would be written.
+# Before the file is written, its answers are compared with the model's on 64 clips. If an answer differed, nothing
+# would be written.
 
 card = fusionser.export_onnx(model, work / "model.onnx")
 print(f"{(work / 'model.onnx').stat().st_size / 1e6:.2f} MB")
@@ -47,7 +48,7 @@ print(f"{(work / 'model.onnx').stat().st_size / 1e6:.2f} MB")
 # %%
 # Run it without fusionser
 # ------------------------
-# Its input is the waveform, its outputs are the probabilities and the place of the answer.
+# Its input is the waveform. Its outputs are the probabilities and the place of the answer in the list of classes.
 
 session = onnxruntime.InferenceSession(work / "model.onnx")
 print([(one.name, one.shape) for one in session.get_inputs()], [one.name for one in session.get_outputs()])

@@ -1,9 +1,9 @@
 """
-A web service: start, ask, stop
-===============================
+A web service: start, request, stop
+===================================
 
-``fusionser serve`` answers over HTTP. This script starts it on a free port, asks it as any program can, and stops
-it.
+``fusionser serve`` answers over HTTP. This script starts it on a free port, sends requests as any program can, and
+stops it.
 
 It needs the extra ``serve``.
 """
@@ -11,7 +11,7 @@ It needs the extra ``serve``.
 # %%
 # Start
 # -----
-# Port 0 takes any free port. The service prints its address, and is ready when ``/ready`` says so.
+# Port 0 means any free port. The service prints its address; ``/ready`` says when it is ready.
 
 import atexit
 import json
@@ -61,8 +61,8 @@ for _ in range(300):
 ask("/model")["card"]["classes"]
 
 # %%
-# Ask
-# ---
+# Request
+# -------
 # The body of the request is the recording. ``curl --data-binary @clip.wav ADDRESS/predict`` does the same.
 
 asked = [rows[rows["emotion"] == emotion].iloc[0] for emotion in sorted(set(rows["emotion"]))]
@@ -80,13 +80,13 @@ for name in classes:
     shares = [answer["probabilities"][name] for answer in answers]
     axes.barh([row["emotion"] for row in asked], shares, left=left, label=name)
     left = [start + share for start, share in zip(left, shares, strict=True)]
-axes.set(xlabel="probability", ylabel="spoken", xlim=(0, 1))
+axes.set(xlabel="probability", ylabel="true", xlim=(0, 1))
 axes.legend(ncols=len(classes), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
 
 # %%
 # Stop
 # ----
-# Requests in work are finished first.
+# Running requests are finished first.
 
 service.terminate()
 service.stderr.close()

@@ -3,7 +3,7 @@ An ablation with tests over speakers
 ====================================
 
 Which part of a method helps, and is the difference larger than chance? An ablation evaluates every combination
-under the same folds, and tests contrasts that were chosen before the run.
+under the same folds. It tests contrasts that were chosen before the run.
 """
 
 # %%

@@ -4,7 +4,7 @@
 >>> fusionser.plots.sound_figure("clip.wav").savefig("clip.png")  # doctest: +SKIP
 
 - `fusionser.plots.sound`: a recording over time,
-- `fusionser.plots.occlusion`: which stretch of it moved the answer of a model,
+- `fusionser.plots.occlusion`: which part of it influenced the answer of a model most,
 - `fusionser.plots.corpus`: the recordings of a corpus,
 - `fusionser.plots.result`: the result of an evaluation, whose single figures `fusionser.reporting` draws.
 

@@ -1,4 +1,4 @@
-"""Which stretch of a recording moved the answer of a model: occlusion (Zeiler and Fergus 2014)."""
+"""Which part of a recording influenced the answer of a model most: occlusion (Zeiler and Fergus 2014)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def measure_occlusion(
     stretch: float | None = None,
     progress: Progress | None = None,
 ) -> Occlusion:
-    """Measure which stretches of a recording moved the answer of a model.
+    """Measure which parts of a recording influenced the answer of a model.
 
     A stretch is replaced by white noise at the level of the pauses, at least 40 dB below the loud parts, and the model
     predicts the whole again. This tells what the model relies on, and not what the speaker does.

@@ -1,6 +1,7 @@
 """The page of an ablation: first the answer, then the table, the contrasts, classes and groups of speakers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from fusionser.reporting.tables.ablation import ablation_tables, importance_tabl
 from fusionser.reporting.words import change, corpora_text, design_notes, ends, one_sided, result_stamps, where_asked
 from fusionser.results import Result
 from fusionser.splits import AddedCorpora
-from fusionser.studies.contrasts import Design, Effect
+from fusionser.studies.contrasts import Contrast, Design, Effect
 from fusionser.studies.factorial import NONE, Factorial
 
 __all__ = ["AblationText", "answer", "page_values", "summary", "write_ablation"]
@@ -58,9 +59,9 @@ def answer(design: Design, effects: Sequence[Effect]) -> list[str]:
         return ["No contrast can be estimated yet: the evaluations that it needs have not been run."]
     named = _alone(design, effects)
     sure = sorted((one for one in named if one[0].corrected < SIGNIFICANT), key=lambda one: -one[0].uar.mean)
-    told = [f"{_capital(text)}: the UAR {_moves(effect.uar.mean)}." for effect, text in sure]
-    if rest := [text for effect, text in named if effect.corrected >= SIGNIFICANT]:
-        told.append(f"{'Nothing else' if sure else 'Nothing'} changes the UAR significantly: {'; '.join(rest)}.")
+    told = [_change_text(contrast, effect.uar.mean) for effect, contrast in sure]
+    if rest := [contrast.text for effect, contrast in named if effect.corrected >= SIGNIFICANT]:
+        told.append(f"No significant change of the UAR: {'; '.join(rest)}.")
     return told
 
 
@@ -78,25 +79,33 @@ STRATEGY_WORDS: Mapping[str, str] = {
 """Balancing strategies, as the beginning of a sentence has them."""
 
 
-def _alone(design: Design, effects: Sequence[Effect]) -> list[tuple[Effect, str]]:
-    """Return what each contrast is of; of an ablation, those of one thing alone against nothing."""
+def _alone(design: Design, effects: Sequence[Effect]) -> list[tuple[Effect, Contrast]]:
+    """Return what each effect is of; of an ablation, those of one thing alone, compared with nothing."""
     if not isinstance(design, Factorial):
-        return [(effect, effect.contrast.text) for effect in effects]
+        return [(effect, effect.contrast) for effect in effects]
     cells, named = design.labels(), []
     for effect in effects:
         strategy, kind = cells[effect.contrast.having]
         if cells[effect.contrast.without] == (NONE, NONE):
             text = f"augmented copies ({kind})" if strategy == NONE else STRATEGY_WORDS.get(strategy, strategy)
-            named.append((effect, text))
+            named.append((effect, replace(effect.contrast, treatment=text, reference="")))
     return named
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _change_text(contrast: Contrast, difference: float) -> str:
+    """Return in a sentence by how much a contrast changes the UAR.
 
-
-def _moves(difference: float) -> str:
-    return f"{'rises' if difference > 0 else 'falls'} by {abs(100 * difference):.1f} points"
+    Examples
+    --------
+    >>> contrast = Contrast("random folds", "folds by speaker", "speaker-kfold", "random-kfold")
+    >>> _change_text(contrast, 0.113)
+    'With random folds, the UAR is 11.3 points higher than with folds by speaker.'
+    >>> _change_text(replace(contrast, reference=""), -0.021)
+    'With random folds, the UAR is 2.1 points lower.'
+    """
+    direction = "higher" if difference > 0 else "lower"
+    than = f" than with {contrast.reference}" if contrast.reference else ""
+    return f"With {contrast.treatment}, the UAR is {abs(100 * difference):.1f} points {direction}{than}."
 
 
 def _spread(design: Design, effects: Sequence[Effect], results: Sequence[Result]) -> dict[str, str]:

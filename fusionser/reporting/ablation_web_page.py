@@ -18,7 +18,7 @@ from fusionser.reporting.result_figures import LOSSES
 from fusionser.reporting.settings import block_lines
 from fusionser.reporting.tables.text_formats import HTML
 from fusionser.reporting.web_page import MINUS, web_page
-from fusionser.reporting.words import percent
+from fusionser.reporting.words import percent, speakers_text
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import Factorial
@@ -89,6 +89,7 @@ def write_ablation_html(
                     ),
                 ],
                 percent=percent,
+                speakers_text=speakers_text,
                 blocks=block_lines(results),
                 settings=sorted({key for result in results for key in result.classifier_settings}),
             ),

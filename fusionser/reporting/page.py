@@ -18,7 +18,7 @@ from fusionser.reporting.across import across_tables
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escape, escaped
-from fusionser.reporting.misheard import players
+from fusionser.reporting.misclassified import players
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
@@ -42,6 +42,8 @@ from fusionser.reporting.words import (
     one_sided,
     percent,
     selection_text,
+    sides_text,
+    speakers_text,
     stamp_texts,
 )
 from fusionser.results import Result, read_result
@@ -113,6 +115,8 @@ def render(template: str, **values: Any) -> str:
         group_stamps=group_stamps,
         notes=note_lines,
         selection=selection_text,
+        sides_text=sides_text,
+        speakers_text=speakers_text,
         **values,
     )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
@@ -141,21 +145,20 @@ def result_page(result: Result, networks: Sequence[str] = (), *, reliability: bo
         corpora=corpora_text(result.corpora),
         measured=measured_rows(result),
         synthetic=is_synthetic(result),
+        sides="" if result.protocol.speaker_independent else sides_text(result.protocol),
     )
 
 
 def measured_rows(result: Result) -> list[tuple[str, str]]:
     """Return how a result was measured, by what each text is of; names in it are those of the result as it is given."""
-    independent = "no speaker is on both sides"
-    leaky = "SPEAKERS ARE ON BOTH SIDES: not an estimate for new speakers"
     protocol = result.protocol
     return [
         ("protocol", f"**{protocol.name}**{settings_text(protocol.settings)}; {counted(len(result.folds), 'fold')}"),
-        ("setting", f"**{protocol.known}**; {independent if protocol.speaker_independent else leaky}"),
+        ("setting", f"**{protocol.known}**; {sides_text(protocol)}"),
         *(("stamp", text) for text in stamp_texts(protocol.stamps)),
         (
             "rows",
-            f"{result.rows} of {result.speaker_count} speakers, {len(result.classes)} classes "
+            f"{result.rows} of {speakers_text(result.speaker_count)}, {len(result.classes)} classes "
             f"({', '.join(result.classes)})",
         ),
         ("features", f"{result.features_name}, {counted(result.feature_count, 'column')}"),
@@ -412,7 +415,7 @@ def write_report(
     formats : Formats
         Formats besides the page.
     heard : int, default=0
-        Most recordings that were misheard to put into ``report.html``, where they are at hand.
+        Largest number of misclassified recordings in ``report.html``, if their audio is available.
 
     Returns
     -------

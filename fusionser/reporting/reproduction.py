@@ -13,7 +13,7 @@ from fusionser.reporting.web_page import write_pages
 from fusionser.reporting.words import counted
 from fusionser.studies.cost import Cost
 from fusionser.studies.papers import BEST_EPOCH
-from fusionser.studies.reproduction import Reproduction, interval_over_seeds
+from fusionser.studies.reproduction import ENOUGH, Reproduction, interval_over_seeds
 
 __all__ = [
     "cost_text",
@@ -148,6 +148,8 @@ def _answer(reproductions: Sequence[Reproduction]) -> str:
     told = (
         f"Under the papers' protocols, {sum(judged)} of {counted(len(judged), 'figure')} that could be judged are "
         "reached."
+        if judged
+        else f"No figure can be judged yet: that takes complete runs with {ENOUGH} seeds or more."
     )
     if not losses:
         return told

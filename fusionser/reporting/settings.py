@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.dimension_results import AnyResult
 from fusionser.model import ModelCard
 from fusionser.names import NETWORK_ALONE
-from fusionser.reporting.words import selection_text
+from fusionser.reporting.words import protocol_text, selection_text
 from fusionser.results import Result
 
 __all__ = ["block_lines", "classifier_lines", "column_lines", "protocol_lines", "settings_text"]
@@ -64,17 +64,16 @@ def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
 def _block_line(block: Mapping[str, Any]) -> str:
     fed = block.get("front_end")
     own, front = ({key: value for key, value in (part or {}).items() if key not in UNUSED} for part in (block, fed))
-    return f"{block['name']}{settings_text(own)}" + (f", fed {fed['kind']}{settings_text(front)}" if fed else "")
+    return f"{block['name']}{settings_text(own)}" + (f"; input: {fed['kind']}{settings_text(front)}" if fed else "")
 
 
 def protocol_lines(results: Sequence[Result]) -> list[str]:
     """Return the protocols of results, with their number of folds and of training rows per fold."""
-    sizes: dict[tuple[str, int, str], set[int]] = {}
+    sizes: dict[tuple[str, str], set[int]] = {}
     for result in results:
-        key = (result.protocol.name, len(result.folds), result.protocol.known)
+        key = (protocol_text(result), result.protocol.known)
         sizes.setdefault(key, set()).update(fold.train_rows for fold in result.folds)
     return [
-        f"{name}, {folds} fold{'s' if folds > 1 else ''} of {' to '.join(map(str, sorted({min(rows), max(rows)})))} "
-        f"training rows, {setting}"
-        for (name, folds, setting), rows in sizes.items()
+        f"{name} of {' to '.join(map(str, sorted({min(rows), max(rows)})))} training rows, {setting}"
+        for (name, setting), rows in sizes.items()
     ]

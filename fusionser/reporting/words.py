@@ -11,7 +11,7 @@ from fusionser.dimension_results import AnyResult
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
 from fusionser.registry import CORPORA, NETWORKS, OWN_OBJECTS
-from fusionser.results import BY_INNER_FOLDS, Result
+from fusionser.results import BY_INNER_FOLDS, ProtocolStamp, Result
 from fusionser.studies.contrasts import Design
 from fusionser.studies.factorial import Factorial
 
@@ -24,8 +24,11 @@ __all__ = [
     "group_stamps",
     "note_lines",
     "one_sided",
+    "protocol_text",
     "result_stamps",
     "selection_text",
+    "sides_text",
+    "speakers_text",
     "stamp_text",
     "stamp_texts",
     "where_asked",
@@ -340,6 +343,32 @@ def one_sided(results: Sequence[Result]) -> list[str]:
                 f"{percent(float(share))} % of the answers are '{result.classes[answers.argmax()]}'"
             )
     return lines
+
+
+def sides_text(protocol: ProtocolStamp) -> str:
+    """Return whether speakers are in training and test."""
+    if protocol.speaker_independent:
+        return "no speaker is on both sides"
+    known = "SPEAKERS ARE ON BOTH SIDES" if protocol.speakers_known else "SPEAKERS UNKNOWN, MAYBE ON BOTH SIDES"
+    return f"{known}: not an estimate for new speakers"
+
+
+def protocol_text(result: AnyResult) -> str:
+    """Return the name of the protocol, with what makes it another one, and the number of folds."""
+    protocol = result.protocol
+    stratified = ", stratified" if protocol.settings.get("stratified") else ""
+    return f"{protocol.name}{stratified}, {counted(len(result.folds), 'fold')}"
+
+
+def speakers_text(count: int) -> str:
+    """Return how many speakers there are.
+
+    Examples
+    --------
+    >>> speakers_text(24), speakers_text(0)
+    ('24 speakers', 'unknown speakers')
+    """
+    return counted(count, "speaker") if count else "unknown speakers"
 
 
 def selection_text(selection: str) -> str:

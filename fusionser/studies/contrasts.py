@@ -18,11 +18,26 @@ __all__ = ["Contrast", "Design", "Effect", "estimate_effects"]
 
 @dataclass(frozen=True)
 class Contrast:
-    """A question to a study: the results with one label (`having`) against those with another (`without`)."""
+    """A question to a study: the results with one label (`having`) against those with another (`without`).
 
-    text: str
+    ``treatment`` and ``reference`` name both in words; without a reference, the treatment is added to what there is.
+    """
+
+    treatment: str
+    reference: str
     without: str
     having: str
+
+    @property
+    def text(self) -> str:
+        """The question in words.
+
+        Examples
+        --------
+        >>> Contrast("random folds", "folds by speaker", "speaker-kfold", "random-kfold").text
+        'random folds against folds by speaker'
+        """
+        return f"{self.treatment} against {self.reference}" if self.reference else self.treatment
 
 
 class Design:

@@ -136,16 +136,16 @@ class Factorial(Design):
         strategies = [name for name in self.imbalance if name != NONE]
         kinds = [name for name in self.augmentation if name != NONE]
         plain = cell_label(NONE, NONE)
-        asked = [Contrast(f"{name} against none", plain, cell_label(name, NONE)) for name in strategies]
+        asked = [Contrast(name, "none", plain, cell_label(name, NONE)) for name in strategies]
         if kinds:
             kind = ALL if ALL in kinds else kinds[-1]
             alone = cell_label(NONE, kind)
             augmented = f"augmentation ({kind})"
-            asked.append(Contrast(f"{augmented} against none", plain, alone))
+            asked.append(Contrast(augmented, "none", plain, alone))
             for name in strategies[:1]:
                 both = cell_label(name, kind)
-                asked.append(Contrast(f"{name} with {augmented} against {name} alone", cell_label(name, NONE), both))
-                asked.append(Contrast(f"{name} with {augmented} against {augmented} alone", alone, both))
+                asked.append(Contrast(f"{name} with {augmented}", f"{name} alone", cell_label(name, NONE), both))
+                asked.append(Contrast(f"{name} with {augmented}", f"{augmented} alone", alone, both))
         return asked
 
     def recipe(self) -> Recipe:

@@ -26,7 +26,7 @@ PROTOCOL_LABELS = {
     BY_SPEAKER: "folds by speaker",
     RANDOM: "random folds",
     BY_STATEMENT: "statements held out",
-    ACROSS: "learned from another corpus",
+    ACROSS: "training on another corpus",
     ADDED: "folds by speaker, other corpora added",
 }
 
@@ -183,7 +183,7 @@ def _block_contrasts(study: NamedStudy) -> list[Contrast]:
         raise SettingsError(
             f"got one block, '{names[0]}'; expected two or more, because the study leaves out each in turn"
         )
-    return [Contrast(f"{name} beside the others", f"without {name}", ALL) for name in names]
+    return [Contrast(f"{name} added to the others", "", f"without {name}", ALL) for name in names]
 
 
 def _gender_pipelines(study: NamedStudy) -> list[PipelineChoice]:
@@ -191,9 +191,9 @@ def _gender_pipelines(study: NamedStudy) -> list[PipelineChoice]:
 
 
 GENDER_CONTRASTS = (
-    Contrast("gender given against none", "gender none", "gender given"),
-    Contrast("gender estimated against none", "gender none", "gender estimated"),
-    Contrast("gender given against estimated", "gender estimated", "gender given"),
+    Contrast("gender given", "none", "gender none", "gender given"),
+    Contrast("gender estimated", "none", "gender none", "gender estimated"),
+    Contrast("gender given", "estimated", "gender estimated", "gender given"),
 )
 
 ALONE, BESIDE, SCORED, REPLACED = (
@@ -204,10 +204,10 @@ ALONE, BESIDE, SCORED, REPLACED = (
 )
 """Uses of SER-FusionNet's network: none, two ways to add it to the features, and the paper's way."""
 DEEP_CONTRASTS = (
-    Contrast("units beside the features against no network", ALONE, BESIDE),
-    Contrast("class scores beside the features against no network", ALONE, SCORED),
-    Contrast("class scores against units, both beside", BESIDE, SCORED),
-    Contrast("units in place of their inputs against no network", ALONE, REPLACED),
+    Contrast("units beside the features", "no network", ALONE, BESIDE),
+    Contrast("class scores beside the features", "no network", ALONE, SCORED),
+    Contrast("class scores beside the features", "units beside them", BESIDE, SCORED),
+    Contrast("units in place of their inputs", "no network", ALONE, REPLACED),
 )
 
 
@@ -239,7 +239,7 @@ def _protocol_corpora(study: NamedStudy) -> list[CorpusChoice]:
 def _protocol_contrasts(study: NamedStudy) -> list[Contrast]:
     by_speaker = PROTOCOL_LABELS[BY_SPEAKER]
     others = [PROTOCOL_LABELS[name] for name in (RANDOM, BY_STATEMENT, *([ACROSS] if study.also else []))]
-    return [Contrast(f"{other} against {by_speaker}", by_speaker, other) for other in others]
+    return [Contrast(other, by_speaker, by_speaker, other) for other in others]
 
 
 def _corpora(study: NamedStudy) -> list[CorpusChoice]:
@@ -254,10 +254,12 @@ def _corpora(study: NamedStudy) -> list[CorpusChoice]:
 
 def _corpora_contrasts(study: NamedStudy) -> list[Contrast]:
     text = f"{' and '.join(study.also)} added to the training rows"
-    return [Contrast(text, PROTOCOL_LABELS[BY_SPEAKER], PROTOCOL_LABELS[ADDED])]
+    return [Contrast(text, "", PROTOCOL_LABELS[BY_SPEAKER], PROTOCOL_LABELS[ADDED])]
 
 
-NORMALISATION_CONTRASTS = (Contrast("features normalised by speaker against none", "inductive", "speaker-normalised"),)
+NORMALISATION_CONTRASTS = (
+    Contrast("features normalised by speaker", "features as they are", "inductive", "speaker-normalised"),
+)
 PROTOCOL_AND_CORPUS = frozenset({"protocol", "corpus"})
 
 STUDIES: Mapping[str, Kind] = MappingProxyType(

@@ -13,7 +13,15 @@ from fusionser.studies.best_epoch import BestEpoch, read_best_epoch
 from fusionser.studies.cells import read_record, stored_result, with_defaults
 from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
 
-__all__ = ["Reproduction", "cell_names", "interval_over_seeds", "keep_recipe", "kept_recipes", "stored_reproductions"]
+__all__ = [
+    "ENOUGH",
+    "Reproduction",
+    "cell_names",
+    "interval_over_seeds",
+    "keep_recipe",
+    "kept_recipes",
+    "stored_reproductions",
+]
 
 INDEPENDENT = "speaker-independent"
 ENOUGH = 3

@@ -213,7 +213,7 @@ def test_studies_with_another_corpus(command, corpus_folder, some_of_tess, tmp_p
     assert done.status == 0, done.messages
     gains = {one["contrast"]["text"]: one["uar"]["mean"] for one in done.json}
     # Words and voices in English, and a leak of voices: what is known beforehand of both.
-    assert gains["learned from another corpus against folds by speaker"] < -0.1
+    assert gains["training on another corpus against folds by speaker"] < -0.1
     assert gains["random folds against folds by speaker"] > 0
 
 

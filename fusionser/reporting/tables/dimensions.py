@@ -65,10 +65,12 @@ def _scores(result: DimensionResult) -> Table:
 
 
 def _by_fold(result: DimensionResult) -> Table:
+    known = result.protocol.speakers_known
     columns = [
         Column(name="fold"),
         Column(name="target"),
-        *(Column(name=name, measure=name) for name in ("training rows", "test rows", "test speakers")),
+        *(Column(name=name, measure=name) for name in ("training rows", "test rows")),
+        *([Column(name="test speakers", measure="test speakers")] if known else []),
         *_agreement_columns(),
         Column(name="fit, s", measure="fit_seconds"),
     ]
@@ -78,7 +80,7 @@ def _by_fold(result: DimensionResult) -> Table:
             target,
             count(fold.train_rows),
             count(fold.test_rows),
-            count(fold.test_speakers),
+            *([count(fold.test_speakers)] if known else []),
             *_agreed(fold.scores[target]),
             number(fold.fit_seconds, ".1f"),
         ]

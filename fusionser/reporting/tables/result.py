@@ -98,9 +98,11 @@ def _confusion(result: Result) -> Table:
 
 
 def _by_fold(result: Result) -> Table:
+    known = result.protocol.speakers_known
     columns = [
         Column(name="fold"),
-        *(Column(name=name, measure=name) for name in ("training rows", "test rows", "test speakers")),
+        *(Column(name=name, measure=name) for name in ("training rows", "test rows")),
+        *([Column(name="test speakers", measure="test speakers")] if known else []),
         *score_columns(),
         Column(name="fit, s", measure="fit_seconds"),
     ]
@@ -109,7 +111,7 @@ def _by_fold(result: Result) -> Table:
             fold.name,
             count(fold.train_rows),
             count(fold.test_rows),
-            count(fold.test_speakers),
+            *([count(fold.test_speakers)] if known else []),
             *scored(fold.scores),
             number(fold.fit_seconds, ".1f"),
         ]

@@ -1,4 +1,4 @@
-"""Recordings that were misheard, to be heard in a page."""
+"""Players of misclassified recordings in a page."""
 
 import io
 from base64 import b64encode
@@ -13,7 +13,7 @@ from fusionser.errors import AudioError
 from fusionser.reader import read_row
 from fusionser.reporting.jinja import environment
 
-__all__ = ["heard_in", "most_misheard", "players"]
+__all__ = ["heard_in", "most_misclassified", "players"]
 
 LONGEST = 10.0
 """Seconds of a recording in a page."""
@@ -22,7 +22,7 @@ RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 """Sampling rates that MP3 has."""
 
 
-def most_misheard(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
+def most_misclassified(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
     """Return the wrong answers of highest probability, of as many pairs of emotions as possible.
 
     Parameters
@@ -38,7 +38,7 @@ def most_misheard(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
     ...     "truth": ["a", "a", "b", "a"], "predicted": ["b", "b", "a", "a"], "probability_a": [0.4, 0.1, 0.6, 1.0],
     ...     "probability_b": [0.6, 0.9, 0.4, 0.0],
     ... })
-    >>> most_misheard(table, 2).index.tolist()
+    >>> most_misclassified(table, 2).index.tolist()
     [1, 2]
     """
     wrong = predictions[predictions["truth"] != predictions["predicted"]]
@@ -50,26 +50,26 @@ def most_misheard(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def players(predictions: pd.DataFrame, count: int) -> str:
-    """Return a section of a page with recordings that were misheard; empty if none is at hand.
+    """Return a section of a page with misclassified recordings; empty if no audio is available.
 
     The page contains their sound, as MP3.
 
     Parameters
     ----------
     predictions : DataFrame
-        As in `most_misheard`, with the rows' ``file``, ``start`` and ``end``.
+        As in `most_misclassified`, with the rows' ``file``, ``start`` and ``end``.
     count : int
         Most recordings.
     """
     heard = []
-    for row in most_misheard(predictions, count).to_dict("records"):
+    for row in most_misclassified(predictions, count).to_dict("records"):
         try:
             samples, rate = read_row({str(name): value for name, value in row.items()})
         except (AudioError, OSError):
             # It was there when its features were computed.
             continue
         heard.append({**_described(row), "sound": _mp3(samples[: round(LONGEST * rate)], rate)})
-    page = environment(autoescape=True, trim_blocks=True).get_template("misheard.html.j2")
+    page = environment(autoescape=True, trim_blocks=True).get_template("misclassified.html.j2")
     return page.render(heard=heard) if heard else ""
 
 
