@@ -117,7 +117,7 @@ def test_a_card_without_examples_is_told(changed):
         ('["m1"]', "1", "names.gender.male"),
         ("[names.values]", "[names.value]", "names.value: Extra inputs are not permitted"),
         ('title = "Tides"', "", "title: Field required"),
-        ('title = "Tides"', "title = ", "the card of a corpus cannot be read"),
+        ('title = "Tides"', "title = ", "not read as a card of a corpus: "),
     ],
 )  # fmt: skip
 def test_a_card_that_is_wrong_is_refused_with_the_reason(changed, old, new, told):
@@ -196,7 +196,7 @@ def test_a_corpus_takes_one_card_and_one_line_as_contributing_says(tmp_path):
     assert done.stdout.splitlines() == [
         "[['tides/m1_tide2_droevig', 'tides/m1', 'male', 'sad', 'two'], "
         "['tides/w1_tide1_blij', 'tides/w1', 'female', 'happy', 'one']]",
-        "1 [] Tides, Frisian: two speakers, two sentences, two emotions.",
+        "1 [] Two speakers, two sentences, two emotions (Tides, Frisian).",
     ]
 
 

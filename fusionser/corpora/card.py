@@ -113,7 +113,7 @@ def card_from(file: Traversable | Path) -> Card:
     except ValidationError as error:
         raise CorpusError(f"{file}: not a card of a corpus: {'; '.join(map(_problem, error.errors()))}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CorpusError(f"{file}: the card of a corpus cannot be read: {error}") from error
+        raise CorpusError(f"{file}: not read as a card of a corpus: {error}") from error
 
 
 def _problem(details: Mapping[str, Any]) -> str:
@@ -135,4 +135,7 @@ def read_card(name: str) -> Card:
     >>> read_card("emodb").counts.files
     535
     """
-    return card_from(resources.files("fusionser_data") / name / "card.toml")
+    try:
+        return card_from(resources.files("fusionser_data") / name / "card.toml")
+    except CorpusError as error:
+        raise CorpusError(f"the card of the corpus '{name}' cannot be read: {error}") from error

@@ -34,7 +34,7 @@ class CardCorpus(Corpus):
     >>> record["speaker"], record["gender"], record["emotion"], record["statement"]
     ('emovo/f2', 'female', 'happy', 'b2')
     >>> len(emovo.expected()), emovo.summary
-    (588, 'EMOVO, Italian: six actors, fourteen sentences, seven emotions.')
+    (588, 'Six actors, fourteen sentences, seven emotions (EMOVO, Italian).')
     """
 
     def __init__(self, card: Card) -> None:
@@ -48,9 +48,9 @@ class CardCorpus(Corpus):
 
     @property
     def summary(self) -> str:
-        """One line on the corpus: what it is called, its language, and the first sentence of its description."""
+        """One line on the corpus: the first sentence of its description, what it is called, and its language."""
         sentence = self.card.description.partition(". ")[0].rstrip(".")
-        return f"{self.card.short_title}, {self.card.language}: {sentence[:1].lower()}{sentence[1:]}."
+        return f"{sentence} ({self.card.short_title}, {self.card.language})."
 
     @cached_property
     def _naming(self) -> Naming:
