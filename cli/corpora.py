@@ -235,8 +235,10 @@ def _decode_all(rows: Any, progress: Callable[..., None]) -> tuple[Any, list[dic
 
 
 def _print_check(summary: dict[str, Any], every: bool) -> None:
+    from fusionser.reporting.words import speakers_text
+
     print_table(
-        f"{summary['corpus']}: {summary['recordings']} recordings, {summary['speakers']} speakers, "
+        f"{summary['corpus']}: {summary['recordings']} recordings, {speakers_text(summary['speakers'])}, "
         f"{summary['minutes']} minutes",
         ["emotion", "recordings"],
         list(summary["emotions"].items()),

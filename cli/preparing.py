@@ -136,15 +136,6 @@ def prepare_experiment(
     return prepared, split, resources
 
 
-UNKNOWN_SPEAKERS = (
-    "note: the split is random ({name}), because no speakers are known: the same voice may be in training and test, "
-    "which makes scores higher than for a new speaker"
-)
-ONE_SPEAKER = (
-    "note: the split is random ({name}), because all recordings are of one speaker; the scores say nothing about others"
-)
-
-
 def _split(asked: Experiment, config: Any, prepared: Any, choose: ChooseSplit | None) -> Any:
     """Return the split of the rows; None if none is wanted."""
     if choose is None:
@@ -156,7 +147,7 @@ def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:
     """Return the protocol: where none was named, and the speakers are unknown, a random one, with what that costs."""
     from fusionser.evaluation.evaluate import check_labels
     from fusionser.names import CLASSES
-    from fusionser.pipeline import protocol_without_speakers
+    from fusionser.pipeline.protocol import protocol_without_speakers, random_split_text
 
     if asked.protocol is not None or asked.settings.load().protocol is not None:
         return config.protocol
@@ -165,8 +156,7 @@ def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:
         check_labels(rows)
     chosen = protocol_without_speakers(config.protocol, rows, stratified=by_class)
     if chosen.name != config.protocol.name:
-        text = ONE_SPEAKER if set(rows["speaker"]) - {""} else UNKNOWN_SPEAKERS
-        say(text.format(name=chosen.name))
+        say(f"note: {random_split_text(chosen, rows)}")
     return chosen
 
 

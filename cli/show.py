@@ -26,9 +26,12 @@ from .options import Input
 RECORDING, CORPUS, RESULT = "recording", "corpus", "result"
 
 EXPECTED = (
-    "a recording; a folder of recordings with --corpus, a table of rows, a features file or a dataset; or the folder "
+    "a recording; a folder of recordings, a table of rows, a features file or a dataset; or the folder "
     "or result.json that 'fusionser evaluate --out' wrote"
 )
+
+OF_STUDIES = ("recipe.json", "design.json", "stress.json", "audit.json", "over_time.json")
+"""Results that have pages of their own."""
 
 SUFFIXES = {RECORDING: "sound", CORPUS: "corpus", RESULT: "result"}
 """What is added to the name of what is shown, so that a picture never takes the place of another file."""
@@ -227,19 +230,17 @@ def _print_recording(facts: dict[str, Any]) -> None:
 
 
 def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
-    from fusionser.corpora import CORPORA, FOLDERS, dataset_format
     from fusionser.files import is_folder
     from fusionser.pipeline import list_places
     from fusionser.plots.corpus import draw_corpus
     from fusionser.plots.corpus_numbers import corpus_facts, recording_levels
     from fusionser.reporting.words import stamp_texts
-    from fusionser.tables import is_table
 
     given = asked.of_corpus
-    if given.corpus is None and is_folder(place) and not is_table(place) and dataset_format(place) is None:
+    if is_folder(place) and any((Path(place) / name).is_file() for name in OF_STUDIES):
         raise SettingsError(
-            f"{place}: a folder without result.json; expected the result of 'fusionser evaluate --out', or a corpus "
-            f"that --corpus names: {', '.join([*CORPORA, FOLDERS])}. 'fusionser report' draws the results of studies"
+            f"{place}: a folder of results without result.json; expected the result of 'fusionser evaluate --out', or "
+            "recordings. 'fusionser report' draws the results of studies"
         )
     shared = {name: getattr(given, name) for name in ("corpus", "layout", "columns", "parts", "download")}
     source = Input(**shared, accept_truncated=asked.accept_truncated, channel=asked.channel)
@@ -256,10 +257,11 @@ def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
 
 def _print_corpus(name: str, rows: Any, levels: Any, facts: dict[str, Any]) -> None:
     from fusionser.plots.corpus_numbers import class_table
+    from fusionser.reporting.words import speakers_text
 
     columns = ["emotion", "recordings", "%", "speakers", "minutes", "median duration, s"]
     columns += [] if levels is None else ["median level, dBFS"]
-    title = f"{name}: {facts['recordings']} recordings, {facts['speakers']} speakers, {facts['minutes']} minutes"
+    title = f"{name}: {facts['recordings']} recordings, {speakers_text(facts['speakers'])}, {facts['minutes']} minutes"
     print_table(title, columns, class_table(rows, levels), numbers=columns[1:])
     lines = {
         "recordings of a speaker": (facts["recordings_of_a_speaker"], "", 0),

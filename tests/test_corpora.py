@@ -270,7 +270,7 @@ def test_what_is_no_corpus_is_told(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="no audio files in it"):
         list_rows(tmp_path / "empty", "ravdess")
-    with pytest.raises(CorpusError, match="nothing/card.toml: the card of a corpus cannot be read"):
+    with pytest.raises(CorpusError, match="the card of the corpus 'nothing' cannot be read"):
         read_card("nothing")
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from fusionser import evaluate
 from fusionser.corpora import corpus_of_folder, list_rows
-from fusionser.errors import CorpusError, ProtocolError
+from fusionser.errors import CorpusError, ProtocolError, RowsError
 from fusionser.pipeline import Config, ProtocolSpec, protocol_without_speakers
 from fusionser.registry import CORPORA
+from fusionser.results import read_result
 
 EMOTIONS = ("angry", "happy", "sad")
 
@@ -144,6 +146,11 @@ def test_a_folder_with_a_folder_for_each_emotion_works_at_once(command, clips, t
     assert "random-kfold, stratified, 5 folds" in done.output and "higher than for a new speaker" in done.messages
     fitted = command("fit", root, "--out", tmp_path / "m.fusionser")
     assert fitted.status == 0 and "estimated by random-kfold" in fitted.output, fitted.messages
+    with pytest.warns(RuntimeWarning, match="the split is random \\(random-kfold\\), because no speakers are known"):
+        result = evaluate(root)
+    assert result.pooled.uar == read_result(tmp_path / "report" / "result.json").pooled.uar
+    with pytest.raises(RowsError, match="no speaker"):
+        evaluate(root, protocol="speaker-kfold")
     answer = command("predict", tmp_path / "m.fusionser", root / "sad" / "f1 0.wav")
     assert answer.status == 0 and "sad" in answer.output
 

@@ -102,11 +102,14 @@ def test_a_result_is_found_by_its_folder_and_by_its_file(command, result_folder,
 
 
 def test_a_place_that_is_nothing_to_show(command, demo_folder, tmp_path):
-    assert "nowhere.wav: no such file or folder; expected a recording; a folder of recordings with --corpus" in refused(
+    assert "nowhere.wav: no such file or folder; expected a recording; a folder of recordings, a table" in refused(
         command, "nowhere.wav"
     )
-    said = refused(command, demo_folder)
-    assert "a folder without result.json; expected the result of 'fusionser evaluate --out', or a corpus that" in said
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "design.json").write_text("{}")
+    assert "'fusionser report' draws the results of studies" in refused(command, tmp_path / "study")
+    (tmp_path / "bare").mkdir()
+    assert "no audio files in it" in refused(command, tmp_path / "bare")
     text = tmp_path / "notes.txt"
     text.write_text("text")
     assert "notes.txt: not readable as audio" in refused(command, text)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from fusionser.corpora import corpus_of_folder
 from fusionser.dimension_results import AnyResult
 from fusionser.errors import SettingsError
@@ -25,9 +27,10 @@ from fusionser.pipeline import (
     is_features_file,
     prepare,
 )
-from fusionser.pipeline.protocol import choose_protocol
+from fusionser.pipeline.protocol import DEFAULT, choose_protocol, default_protocol
 from fusionser.pipeline.resources import LOCAL
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
+from fusionser.splits import Protocol
 from fusionser.tracking import Tracker, TrackingRun, open_tracker, record_run
 from fusionser.tracking.runs import model_run, result_run
 
@@ -44,6 +47,14 @@ def _places(data: Data, corpus: str | None, layout: str | None) -> list[Place]:
             "a list of such paths. `fusionser.rows.write_table` writes a table"
         )
     return [Place(path, corpus_of_folder(path, layout) if corpus is None else corpus, layout) for path in paths]
+
+
+def _protocol(
+    name: str, by_speaker: str, rows: pd.DataFrame, settings: dict[str, Any] | None, spec: PipelineSpec
+) -> Protocol:
+    if name == DEFAULT:
+        return default_protocol(by_speaker, rows, settings, spec)
+    return choose_protocol(name, rows, settings, seed=spec.seed)
 
 
 def extract(
@@ -86,7 +97,7 @@ def evaluate(
     *,
     corpus: str | None = None,
     layout: str | None = None,
-    protocol: str = "speaker-kfold",
+    protocol: str = DEFAULT,
     protocol_settings: dict[str, Any] | None = None,
     importance: str | None = None,
     resources: Resources = LOCAL,
@@ -103,8 +114,9 @@ def evaluate(
         For folders: a key of `CORPORA`, or ``folders``; by default as in `list_rows`.
     layout : str, optional
         For folders that are no known corpus: what they are, such as ``{speaker}/{emotion}/*``; see `list_rows`.
-    protocol : str, default="speaker-kfold"
-        A key of `PROTOCOLS`.
+    protocol : str, default="default"
+        A key of `PROTOCOLS`. By default ``speaker-kfold``, or ``random-kfold`` with a `RuntimeWarning` if the
+        recordings do not tell two speakers.
     protocol_settings : dict, optional
         Settings of the protocol, such as ``{"folds": 6}``. Defaults come from the corpus card.
     importance : {"blocks", "features"}, optional
@@ -122,7 +134,7 @@ def evaluate(
     check_importance(spec, importance)
     trackers = [open_tracker(text) for text in track]
     prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
-    split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed)
+    split = _protocol(protocol, "speaker-kfold", prepared.table, protocol_settings, spec)
     prepared = analyse_augmented(prepared, split, resources=resources)
     result: AnyResult
     evaluation: Evaluation | DimensionEvaluation
@@ -142,7 +154,7 @@ def fit(
     *,
     corpus: str | None = None,
     layout: str | None = None,
-    protocol: str | None = "speaker-holdout",
+    protocol: str | None = DEFAULT,
     protocol_settings: dict[str, Any] | None = None,
     resources: Resources = LOCAL,
     track: Sequence[str] = (),
@@ -153,8 +165,9 @@ def fit(
     ----------
     data, spec, corpus, protocol_settings, resources, track
         See `evaluate`.
-    protocol : str or None, default="speaker-holdout"
-        Protocol of the estimate; None skips the estimate.
+    protocol : str or None, default="default"
+        Protocol of the estimate: a key of `PROTOCOLS`. By default ``speaker-holdout``, or ``random-kfold`` with a
+        `RuntimeWarning` if the recordings do not tell two speakers. None skips the estimate.
 
     Returns
     -------
@@ -162,7 +175,7 @@ def fit(
     """
     trackers = [open_tracker(text) for text in track]
     prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
-    split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed) if protocol else None
+    split = _protocol(protocol, "speaker-holdout", prepared.table, protocol_settings, spec) if protocol else None
     prepared = analyse_augmented(prepared, resources=resources)
     model = fit_prepared(prepared, split=split, resources=resources)
     if trackers:

@@ -1,5 +1,6 @@
 """Build protocols with the defaults of a corpus's card."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +9,16 @@ import pandas as pd
 from fusionser.corpora import Card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import ProtocolError
+from fusionser.names import CLASSES
 from fusionser.pipeline.features import card_of
 from fusionser.registry import PROTOCOLS
-from fusionser.spec import ProtocolSpec
+from fusionser.spec import PipelineSpec, ProtocolSpec
 from fusionser.splits import Protocol, protocol
 
-__all__ = ["choose_protocol", "protocol_without_speakers"]
+__all__ = ["DEFAULT", "choose_protocol", "default_protocol", "protocol_without_speakers", "random_split_text"]
+
+DEFAULT = "default"
+"""Stands for a protocol by speaker, or a random one where the speakers are unknown."""
 
 BY_SPEAKER = ("speaker-kfold", "speaker-holdout")
 """Protocols that need two speakers."""
@@ -27,6 +32,40 @@ def _card_of_rows(rows: pd.DataFrame) -> Card | None:
     if len(corpora) == 1:
         return card_of(corpora.pop())
     return SuperSet().card if corpora <= {part.name for part in SuperSet.parts} else None
+
+
+def random_split_text(chosen: ProtocolSpec, rows: pd.DataFrame) -> str:
+    """Return why rows are split at random, and what that costs."""
+    if set(rows["speaker"]) - {""}:
+        return (
+            f"the split is random ({chosen.name}), because all recordings are of one speaker; the scores say nothing "
+            "about others"
+        )
+    return (
+        f"the split is random ({chosen.name}), because no speakers are known: the same voice may be in training and "
+        "test, which makes scores higher than for a new speaker"
+    )
+
+
+def default_protocol(name: str, rows: pd.DataFrame, settings: Mapping[str, Any] | None, spec: PipelineSpec) -> Protocol:
+    """Build the protocol that is used where nobody names one.
+
+    Parameters
+    ----------
+    name : str
+        The protocol by speaker.
+    rows : DataFrame
+        The rows to split. If they do not tell two speakers, they are split at random, with a `RuntimeWarning`.
+    settings : mapping or None
+        Parameters of the protocol.
+    spec : PipelineSpec
+        Specification of the pipeline; its task and its seed count.
+    """
+    wanted = ProtocolSpec(name=name, settings=dict(settings or {}))
+    chosen = protocol_without_speakers(wanted, rows, stratified=spec.task == CLASSES)
+    if chosen.name != name:
+        warnings.warn(random_split_text(chosen, rows), RuntimeWarning, stacklevel=3)
+    return choose_protocol(chosen.name, rows, chosen.settings, seed=spec.seed)
 
 
 def choose_protocol(
