@@ -1,6 +1,7 @@
 """The command ``fusionser show``."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -230,6 +231,8 @@ def _print_recording(facts: dict[str, Any]) -> None:
 
 
 def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
+    from fusionser.corpora.labels import fold_labels
+    from fusionser.facts import Stamp
     from fusionser.files import is_folder
     from fusionser.pipeline import list_places
     from fusionser.plots.corpus import draw_corpus
@@ -246,6 +249,9 @@ def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
     source = Input(**shared, accept_truncated=asked.accept_truncated, channel=asked.channel)
     with progress_bar("recordings") as progress:
         listing = list_places(source.pair([Path(place)]), progress=progress)
+        emotions, spellings = fold_labels(listing.rows["emotion"])
+        notes = [*listing.notes, *([Stamp(kind="labels-folded", value=spellings)] if spellings else [])]
+        listing = replace(listing, rows=listing.rows.assign(emotion=emotions), notes=notes)
         levels = recording_levels(listing.rows, n_jobs=given.jobs, progress=progress) if given.decode else None
     set_aside = [{"file": str(row["file"]), "reason": str(row["reason"])} for _, row in listing.quarantine.iterrows()]
     warn_quarantine(set_aside, stamp_texts(listing.notes))

@@ -44,7 +44,7 @@ class Stamp(Record):
 Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]
 """A score or a probability, 0 to 1. Means of numbers that are all 1 may exceed it by a rounding error."""
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 """A number of rows, clips or speakers."""
 
 

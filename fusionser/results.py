@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -84,6 +84,8 @@ def _told(provenance: dict[str, Any]) -> dict[str, Any]:
     lacking = {"command", "commit", "versions", "machine", "date"} - set(provenance)
     if lacking or not isinstance(provenance["versions"], dict):
         raise ValueError(f"the provenance lacks {', '.join(sorted(lacking or {'versions'}))}")
+    if not all(isinstance(version, str) for version in provenance["versions"].values()):
+        raise ValueError("a version in the provenance is no text")
     return provenance
 
 
@@ -138,7 +140,7 @@ class ProtocolStamp(Record):
 
     name: str
     settings: dict[str, Any]
-    setting: str
+    setting: Literal["inductive", "speaker-normalised", "adapted"]
     selection: str
     stamps: tuple[Stamp, ...] = ()
     allows: tuple[str, ...] = ()

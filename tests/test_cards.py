@@ -114,6 +114,7 @@ def test_a_card_without_examples_is_told(changed):
         ('["m1"]', "[]", "the values of 'male' are []; expected at least one"),
         ('["m1"]', "'m(1'", "the regular expression of 'male' is 'm(1': missing )"),
         ('["m1"]', "'(m)1'", "the regular expression of 'male' is '(m)1'; expected (?:...) for each (...)"),
+        ('["m1"]', "'(?i)m1'", "do not fit together: global flags not at the start"),
         ('["m1"]', "1", "names.gender.male"),
         ("[names.values]", "[names.value]", "names.value: Extra inputs are not permitted"),
         ('title = "Tides"', "", "title: Field required"),

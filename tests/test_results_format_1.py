@@ -291,6 +291,9 @@ def test_what_is_no_json_is_told(tmp_path, content):
         {"rows": -3},
         {"calibration_error": 2.0},
         {"per_class": {}},
+        {"rows": 10**30},
+        {"protocol": {"name": "speaker-kfold", "settings": {}, "setting": "zzz", "selection": "fixed"}},
+        {"provenance": {"command": "", "commit": "", "versions": {"fusionser": 7}, "machine": "", "date": ""}},
     ],
     ids=str,
 )

@@ -1,6 +1,7 @@
 """``fusionser show``: the picture and the facts of recordings, corpora and results, and what bad input gets."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -99,6 +100,17 @@ def test_a_result_is_found_by_its_folder_and_by_its_file(command, result_folder,
     done = command("show", result_folder, "--json", cwd=tmp_path)
     assert done.status == 0 and done.json["scores"]["uar"] == pytest.approx(0.65)
     assert "there is no predictions.csv beside the result" in done.messages
+
+
+def test_labels_that_differ_in_case_are_one_emotion(command, demo_folder, tmp_path):
+    sad, happy = (sorted(demo_folder.glob(f"*_{emotion}_*")) for emotion in ("sad", "happy"))
+    for folder, file in (("Sad", sad[0]), ("sad", sad[1]), ("HAPPY", happy[0])):
+        (tmp_path / "mixed" / folder).mkdir(parents=True)
+        shutil.copy(file, tmp_path / "mixed" / folder / "one.wav")
+    done = command("show", tmp_path / "mixed", "--headers", "--json", "--out", tmp_path / "a.png")
+    assert done.status == 0, done.messages
+    assert done.json["emotions"] == {"HAPPY": 1, "sad": 2}
+    assert "labels that differ only in case" in done.messages
 
 
 def test_a_place_that_is_nothing_to_show(command, demo_folder, tmp_path):

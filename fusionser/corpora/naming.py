@@ -72,6 +72,12 @@ class Naming(Record):
         for field, values in (*self.values.items(), *self.gender.items()):
             _check_values(field, values)
         self._check_speakers()
+        try:
+            self.pattern(["label"])
+        except re.error as error:
+            raise ValueError(
+                f"the regular expressions of the values do not fit together: {error}; a flag is given as (?i:...)"
+            ) from error
         return self
 
     def _check_form(self) -> None:
@@ -103,7 +109,8 @@ class Naming(Record):
             if field is not None:
                 text += f"(?P={field})" if field in seen else f"(?P<{field}>{expressions[field]})"
                 seen.add(field)
-        return re.compile(text)
+        # Digits are those of published names, and no others.
+        return re.compile(text, re.ASCII)
 
     def name_of(self, path: PurePath) -> str:
         """Return the part of a path that the form describes: its last parts, without the suffix."""
