@@ -159,7 +159,7 @@ def _folder_split(folders: Mapping[str, Path], options: SplitOptions) -> Split:
     sides: dict[Path, str] = {}
     records = []
     for side, folder in folders.items():
-        root = check_folder(folder)
+        root = check_folder(folder, options.corpus)
         before = sides.setdefault(root.resolve(), side)
         if before != side:
             raise SettingsError(f"{folder} is given for {before} and for {side}; give another folder for each side")

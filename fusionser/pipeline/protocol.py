@@ -64,7 +64,7 @@ def default_protocol(name: str, rows: pd.DataFrame, settings: Mapping[str, Any] 
     wanted = ProtocolSpec(name=name, settings=dict(settings or {}))
     chosen = protocol_without_speakers(wanted, rows, stratified=spec.task == CLASSES)
     if chosen.name != name:
-        warnings.warn(random_split_text(chosen, rows), RuntimeWarning, stacklevel=3)
+        warnings.warn(random_split_text(chosen, rows), RuntimeWarning, stacklevel=4)
     return choose_protocol(chosen.name, rows, chosen.settings, seed=spec.seed)
 
 
