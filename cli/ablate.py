@@ -1,15 +1,15 @@
 """The command ``fusionser ablate``."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fusionser.errors import SettingsError
+from fusionser.errors import RowsError, SettingsError
 
-from .console import print_json, print_table, spoken, training_bar, write, write_report_place
+from .console import print_json, print_table, say, spoken, training_bar, write, write_report_place
 from .option_checks import check_copied_classes, check_out_folder
 from .option_groups import Group, names, option
 from .option_texts import (
@@ -19,7 +19,7 @@ from .option_texts import (
     PROTOCOL_HELP,
     TRAINING_DEVICE_HELP,
 )
-from .options import SEEDS, NetworkWork, ReportFormats, Run, Tracking
+from .options import SEEDS, NetworkWork, ReportFormats, Run, Tracking, recognised
 from .preparing import make_resources
 from .study import evaluations_text, record_cells, say_failures
 
@@ -44,6 +44,14 @@ class Table(Group):
     impose_imbalance: float | None = option("Ratio of the imbalance to impose on the training rows.")
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a folder: its corpus, and the gender as a feature, None for the default."""
+
+    corpus: str
+    gender: str | None
+
+
 class Asked(Group):
     """What to compare, with which features, classifiers and protocol, and how to run it."""
 
@@ -51,7 +59,11 @@ class Asked(Group):
     out: Path = option(
         "Folder for report.md and the evaluations.", ..., panel="Options", callback=check_out_folder, main=True
     )
-    corpus: str = option("Corpus of the folder: {corpora}.", ..., panel="Options", main=True)
+    corpus: str | None = option(
+        "Corpus of the folder, by default the one whose names its recordings have: {corpora}.",
+        panel="Options",
+        main=True,
+    )
     study: str | None = option("A study to run instead of balancing against augmentation: {studies}.", main=True)
     also: list[str] | None = option("Another corpus=DIR, for the studies protocol and corpora; may be repeated.")
     classifier: str = option("Classifiers, comma-separated: {classifiers}.", "svm", main=True)
@@ -71,15 +83,17 @@ class Asked(Group):
     networks: NetworkWork
     table: Table
 
-    def design(self) -> Any:
-        """Return the design to run."""
+    def design(self, known: Known) -> Any:
+        """Return the design to run on a folder of which this is known."""
         from fusionser.spec import ProtocolSpec
         from fusionser.studies.factorial import Factorial
         from fusionser.studies.named import NamedStudy
 
         table = self.table
         common: dict[str, Any] = {
-            **{name: getattr(self, name) for name in ("corpus", "gender", "importance", "epochs", "seed")},
+            **{name: getattr(self, name) for name in ("importance", "epochs", "seed")},
+            "corpus": known.corpus,
+            "gender": known.gender if self.gender is None else self.gender,
             "classifiers": names(self.classifier, "--classifier"),
             "preset": self.preset or (None if self.blocks else "fusionnet"),
             "blocks": names(self.blocks, "--blocks"),
@@ -124,10 +138,11 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder; expected a folder of recordings of one corpus")
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
+    known = _known(folder, asked)
     with training_bar("ablation") as progress:
         ablation = run_ablation(
-            asked.design(),
-            {asked.corpus: folder, **asked.others()},
+            asked.design(known),
+            {known.corpus: folder, **asked.others()},
             asked.out,
             command=public_command(["fusionser", *sys.argv[1:]]),
             resources=make_resources(asked.device, asked.run, asked.networks),
@@ -144,6 +159,24 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
         _print(effects, summary(ablation.design, effects, done.results))
         write_report_place(page, formats, evaluations_text(done))
     record_cells(trackers, f"{ablation.design.title}: {ablation.design.corpus}", done, asked.out, page)
+
+
+def _known(folder: Path, asked: Asked) -> Known:
+    """Return what the names in a folder tell, or raise an error if they do not tell what every evaluation needs."""
+    from fusionser.corpora import FOLDERS, list_rows
+
+    corpus = asked.corpus or recognised(folder, None) or FOLDERS
+    rows = list_rows(folder, corpus, measured=False).rows
+    if rows["speaker"].replace("", None).nunique() < 2:
+        raise RowsError(
+            f"{folder}: the recordings do not tell two speakers or more, whose scores 'ablate' compares; expected a "
+            "folder for each speaker, such as anna/happy/01.wav, or a corpus whose names tell them (--corpus)"
+        )
+    gendered = asked.gender is None and asked.study != "gender" and asked.preset != "robust"
+    if gendered and not rows["gender"].astype(bool).any():
+        say("note: the gender of the speakers is unknown, so it is no feature")
+        return Known(corpus, "none")
+    return Known(corpus, None)
 
 
 def _values(effect: Any) -> dict[str, Any]:

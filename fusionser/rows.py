@@ -444,7 +444,8 @@ def ordered_speakers(table: pd.DataFrame) -> list[str]:
         raise RowsError(
             f"{int(unknown.sum())} of {len(table)} rows {'has' if unknown.sum() == 1 else 'have'} no "
             f"speaker (first: {table.loc[unknown, 'file'].iloc[0]}); "
-            "to split by speaker, fill the column 'speaker'"
+            "to split by speaker, fill the column 'speaker', or give the layout of the folder (--layout), such as "
+            "'{emotion}/{speaker}_*' for happy/anna_01.wav"
         )
 
     def corpus_of(name: str) -> str:

@@ -166,3 +166,15 @@ def test_two_clips_of_each_emotion_are_enough_and_one_emotion_is_not(command, cl
 def test_a_known_corpus_is_named_in_a_message(command, demo_folder, tmp_path):
     done = command("extract", demo_folder, "--blocks", "rms", "--out", tmp_path / "f.parquet")
     assert done.status == 0 and "read as --corpus demo, since its recordings are named like those of" in done.messages
+
+
+def test_an_ablation_needs_speakers_and_no_name_of_a_corpus(command, clips, tmp_path):
+    table = ["--imbalance", "none,weights", "--augmentation", "none", "--folds", "2"]
+    unknown = tree(tmp_path / "unknown", clips, "{emotion}/{voice} {number}.wav")
+    refused = command("ablate", unknown, *table, "--out", tmp_path / "a")
+    assert refused.status == 1 and "do not tell two speakers or more" in refused.messages
+    known = tree(tmp_path / "known", clips, "{voice}/{emotion}/{number}.wav")
+    done = command("ablate", known, *table, "--out", tmp_path / "b")
+    assert done.status == 0, done.messages
+    assert "the gender of the speakers is unknown, so it is no feature" in done.messages
+    assert "report.html (2 evaluations)" in done.output

@@ -245,7 +245,8 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "precision": lambda precision: f"trained in {precision}",
     "layout": lambda pattern: f"the folders were read as {pattern}; --layout changes this",
     "no-speaker-folders": lambda value: (
-        "the speakers are unknown: splits by speaker need folders of speakers, or a table with a column 'speaker'"
+        "the speakers are unknown: splits by speaker need folders of speakers, a table with a column 'speaker', or, "
+        "for names such as happy/anna_01.wav, --layout '{emotion}/{speaker}_*'"
     ),
     "genders-unknown": lambda value: (
         f"no {value['table']} in {value['folder']} or beside it, so the gender of the speakers is unknown; get it from "
