@@ -97,7 +97,7 @@ def show(
         str,
         typer.Argument(
             metavar="PLACE",
-            help="A recording; a folder of recordings (with --corpus), a table of rows, a features file or a dataset; "
+            help="A recording; a folder of recordings, a table of rows, a features file or a dataset; "
             "or the result of an evaluation, as its folder or its result.json.",
         ),
     ],

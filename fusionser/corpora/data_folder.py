@@ -49,6 +49,6 @@ def found_instead(folder: str | Path, corpus: str | None) -> str:
         The corpus that it was said to be.
     """
     named = Path(folder).name.lower().replace("_", "-")
-    known = [name for name in (corpus, named) if name in CORPORA]
+    known = [name for name in (corpus or "", named) if name in CORPORA]
     found = find_corpora(known, data_folder())
     return next((f". {DATA_VARIABLE} has {name} at {place}; give that path" for name, place in found.items()), "")
