@@ -154,7 +154,7 @@ def test_a_folder_with_a_folder_for_each_emotion_works_at_once(command, clips, t
         evaluate(root, protocol="speaker-kfold")
     with pytest.warns(RuntimeWarning, match="the split is random") as warned:
         model = fit(root, PipelineSpec(features={"blocks": ("rms",)}))
-    assert warned[0].filename == __file__ and model.estimate.protocol.name == "random-kfold"
+    assert warned[0].filename == __file__ and model.card.estimate.protocol.name == "random-kfold"
     answer = command("predict", tmp_path / "m.fusionser", root / "sad" / "f1 0.wav")
     assert answer.status == 0 and "sad" in answer.output
 
