@@ -16,14 +16,19 @@ from .option_texts import (
     AUGMENT_CLASSES_HELP,
     BLOCKS_HELP,
     IMPORTANCE_HELP,
+    LAYOUT_HELP,
     PROTOCOL_HELP,
     TRAINING_DEVICE_HELP,
 )
-from .options import SEEDS, NetworkWork, ReportFormats, Run, Tracking, recognised
+from .options import SEEDS, Input, NetworkWork, ReportFormats, Run, Tracking
 from .preparing import make_resources
 from .study import evaluations_text, record_cells, say_failures
 
 STRATEGIES = "none,weights,oversample,smote,undersample"
+PRESET = "fusionnet"
+OF_PROTOCOLS = ("protocol", "corpora")
+"""Studies that choose their protocols, and need a number of folds."""
+MOST_FOLDS = 5
 KINDS = "none,noise,pitch,stretch,lowpass,all"
 
 
@@ -46,10 +51,24 @@ class Table(Group):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a folder: its corpus, and the gender as a feature, None for the default."""
+    """What is known of a folder: how it is read, its speakers, and the gender as a feature, None for the default."""
 
-    corpus: str
+    place: Any
+    speakers: int
     gender: str | None
+
+    @property
+    def corpus(self) -> str:
+        """The corpus of the design."""
+        from fusionser.corpora import FOLDERS
+
+        return self.place.corpus or FOLDERS
+
+    def folds(self, study: str | None) -> int | None:
+        """Return the folds of a study of protocols on a folder that has no card to name them, else None."""
+        from fusionser.corpora import CORPORA
+
+        return None if self.corpus in CORPORA or study not in OF_PROTOCOLS else min(MOST_FOLDS, self.speakers)
 
 
 class Asked(Group):
@@ -64,6 +83,7 @@ class Asked(Group):
         panel="Options",
         main=True,
     )
+    layout: str | None = option(LAYOUT_HELP, panel="Options")
     study: str | None = option("A study to run instead of balancing against augmentation: {studies}.", main=True)
     also: list[str] | None = option("Another corpus=DIR, for the studies protocol and corpora; may be repeated.")
     classifier: str = option("Classifiers, comma-separated: {classifiers}.", "svm", main=True)
@@ -90,14 +110,15 @@ class Asked(Group):
         from fusionser.studies.named import NamedStudy
 
         table = self.table
+        folds = known.folds(self.study) if self.folds is None else self.folds
         common: dict[str, Any] = {
             **{name: getattr(self, name) for name in ("importance", "epochs", "seed")},
             "corpus": known.corpus,
-            "gender": known.gender if self.gender is None else self.gender,
+            "gender": known.gender,
             "classifiers": names(self.classifier, "--classifier"),
-            "preset": self.preset or (None if self.blocks else "fusionnet"),
+            "preset": self.preset or (None if self.blocks else PRESET),
             "blocks": names(self.blocks, "--blocks"),
-            "protocol": ProtocolSpec(name=self.protocol, settings={} if self.folds is None else {"folds": self.folds}),
+            "protocol": ProtocolSpec(name=self.protocol, settings={} if folds is None else {"folds": folds}),
         }
         if self.study is None:
             if self.also:
@@ -131,18 +152,20 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
 
     A stopped run resumes where it stopped.
     """
+    from fusionser.corpora.data_folder import found_instead
     from fusionser.files import public_command
-    from fusionser.reporting.ablation import summary
+    from fusionser.reporting.ablation import corpus_names, summary
     from fusionser.studies.ablation import run_ablation
 
     if not folder.is_dir():
-        raise SettingsError(f"{folder} is not a folder; expected a folder of recordings of one corpus")
+        found = "" if folder.exists() else found_instead(folder, asked.corpus)
+        raise SettingsError(f"{folder} is not a folder; expected a folder of recordings of one corpus{found}")
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     known = _known(folder, asked)
     with training_bar("ablation") as progress:
         ablation = run_ablation(
             asked.design(known),
-            {known.corpus: folder, **asked.others()},
+            {known.corpus: known.place, **asked.others()},
             asked.out,
             command=public_command(["fusionser", *sys.argv[1:]]),
             resources=make_resources(asked.device, asked.run, asked.networks),
@@ -158,25 +181,40 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
     else:
         _print(effects, summary(ablation.design, effects, done.results))
         write_report_place(page, formats, evaluations_text(done))
-    record_cells(trackers, f"{ablation.design.title}: {ablation.design.corpus}", done, asked.out, page)
+    corpus = ", ".join(corpus_names(ablation.design, done.results))
+    record_cells(trackers, f"{ablation.design.title}: {corpus}", done, asked.out, page)
 
 
 def _known(folder: Path, asked: Asked) -> Known:
     """Return what the names in a folder tell, or raise an error if they do not tell what every evaluation needs."""
-    from fusionser.corpora import FOLDERS, list_rows
+    from fusionser.corpora import list_rows
 
-    corpus = asked.corpus or recognised(folder, None) or FOLDERS
-    rows = list_rows(folder, corpus, measured=False).rows
-    if rows["speaker"].replace("", None).nunique() < 2:
+    plain: dict[str, Any] = dict.fromkeys(("columns", "parts", "channel"))
+    source = Input(corpus=asked.corpus, layout=asked.layout, download=False, accept_truncated=False, **plain)
+    (place,) = source.pair([folder])
+    rows = list_rows(folder, place.corpus, place.layout, measured=False).rows
+    speakers = len(set(rows["speaker"]) - {""})
+    if speakers < 2:
         raise RowsError(
             f"{folder}: the recordings do not tell two speakers or more, whose scores 'ablate' compares; expected a "
-            "folder for each speaker, such as anna/happy/01.wav, or a corpus whose names tell them (--corpus)"
+            "folder for each speaker, such as anna/happy/01.wav; the layout of the folder (--layout), such as "
+            "'{emotion}/{speaker}_*' for happy/anna_01.wav; or a corpus whose names tell them (--corpus)"
         )
-    gendered = asked.gender is None and asked.study != "gender" and asked.preset != "robust"
-    if gendered and not rows["gender"].astype(bool).any():
-        say("note: the gender of the speakers is unknown, so it is no feature")
-        return Known(corpus, "none")
-    return Known(corpus, None)
+    return Known(place, speakers, _gender(asked, rows))
+
+
+def _gender(asked: Asked, rows: Any) -> str | None:
+    """Return the gender as a feature: left out where a preset has it by default and nobody's gender is known."""
+    from fusionser.names import GENDERS
+    from fusionser.pipeline import build_features
+    from fusionser.spec import PipelineSpec
+
+    if asked.gender or asked.blocks or asked.study == "gender" or rows["gender"].isin(GENDERS).any():
+        return asked.gender
+    if "gender" not in dict(build_features(PipelineSpec(features={"preset": asked.preset or PRESET})).blocks):
+        return None
+    say("note: the gender of the speakers is unknown, so it is no feature")
+    return "none"
 
 
 def _values(effect: Any) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class Input(Group):
         if layout is not None and not {None, FOLDERS} & set(each):
             raise SettingsError(f"--layout is '{layout}'; it is for folders of no known corpus, --corpus folders")
         columns = named_columns(self.columns)
-        each = [recognised(place, layout) if name is None else name for place, name in zip(places, each, strict=True)]
+        each = [_recognised(place, layout) if name is None else name for place, name in zip(places, each, strict=True)]
         return [
             Place(
                 place,
@@ -172,7 +172,7 @@ class Input(Group):
         return config.changed(**given)
 
 
-def recognised(place: Path, layout: str | None) -> str | None:
+def _recognised(place: Path, layout: str | None) -> str | None:
     """Return the corpus of a folder by the names of its recordings, and say which one it is."""
     from fusionser.corpora import CORPORA, corpus_of_folder
     from fusionser.storage import called

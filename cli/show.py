@@ -98,7 +98,7 @@ def show(
         str,
         typer.Argument(
             metavar="PLACE",
-            help="A recording; a folder of recordings (with --corpus), a table of rows, a features file or a dataset; "
+            help="A recording; a folder of recordings, a table of rows, a features file or a dataset; "
             "or the result of an evaluation, as its folder or its result.json.",
         ),
     ],
@@ -110,7 +110,7 @@ def show(
     model, here = split_model([place])
     if model is not None:
         raise SettingsError(f"{place} is a model, which 'fusionser info' describes; expected {EXPECTED}")
-    kind = _kind_of(here[0])
+    kind = _kind_of(here[0], asked.of_corpus.corpus)
     _refuse_others(kind, place, asked)
     out = asked.out or Path(f"{_name_of(here[0], kind)}-{SUFFIXES[kind]}.png")
     refuse_inputs(out, [here[0], asked.of_recording.model])
@@ -124,9 +124,10 @@ def show(
         write(f"picture: {written}")
 
 
-def _kind_of(place: str) -> str:
+def _kind_of(place: str, corpus: str | None) -> str:
     """Return what is shown, which the place decides."""
     from fusionser.corpora import dataset_format
+    from fusionser.corpora.data_folder import found_instead
     from fusionser.files import exists, is_folder
     from fusionser.plots.result import RESULT as RESULT_FILE
     from fusionser.storage import address_of
@@ -136,7 +137,7 @@ def _kind_of(place: str) -> str:
     if dataset_format(place) is not None:
         return CORPUS
     if address_of(place) is None and not exists(place):
-        raise SettingsError(f"{place}: no such file or folder; expected {EXPECTED}")
+        raise SettingsError(f"{place}: no such file or folder; expected {EXPECTED}{found_instead(place, corpus)}")
     if is_folder(place):
         return RESULT if (path / RESULT_FILE).is_file() else CORPUS
     if path.suffix.lower() == ".json":

@@ -500,3 +500,22 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
     assert "this folder cannot be read (Permission denied)" in found.refused[0]["reason"]
     listing = list_rows(tmp_path, "folders")
     assert listing.quarantine["file"].tolist() == [str(tmp_path / "secret")]
+
+
+def test_a_name_in_the_place_of_a_folder_is_told_where_the_corpus_is(command, tmp_path, monkeypatch):
+    (tmp_path / "data" / "EmoDB").mkdir(parents=True)
+    monkeypatch.setenv("FUSIONSER_DATA", str(tmp_path / "data"))
+    told = f"FUSIONSER_DATA has emodb at {tmp_path / 'data' / 'EmoDB'}; give that path"
+    for place, corpus in (("emodb", "emodb"), ("emodb", None), ("berlin", "emodb"), ("EmoDB", "folders")):
+        with pytest.raises(CorpusError, match="no such folder") as raised:
+            list_rows(tmp_path / place, corpus)
+        assert str(raised.value).endswith(told)
+    absent = tmp_path / "emodb"
+    for asked in (["show", absent], ["audit", absent], ["ablate", absent, "--out", tmp_path / "out"]):
+        done = command(*asked)
+        assert done.status in (1, 2) and told in done.messages
+    # A corpus that is not there, and a name that is none, get no advice.
+    for place, corpus in (("ravdess", "ravdess"), ("berlin", None)):
+        with pytest.raises(CorpusError, match="no such folder") as raised:
+            list_rows(tmp_path / place, corpus)
+        assert "FUSIONSER_DATA" not in str(raised.value)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from fusionser import evaluate
+from fusionser import evaluate, fit
 from fusionser.corpora import corpus_of_folder, list_rows
 from fusionser.errors import CorpusError, ProtocolError, RowsError
 from fusionser.pipeline import Config, ProtocolSpec, protocol_without_speakers
 from fusionser.registry import CORPORA
 from fusionser.results import read_result
+from fusionser.spec import PipelineSpec
 
 EMOTIONS = ("angry", "happy", "sad")
 
@@ -151,6 +152,9 @@ def test_a_folder_with_a_folder_for_each_emotion_works_at_once(command, clips, t
     assert result.pooled.uar == read_result(tmp_path / "report" / "result.json").pooled.uar
     with pytest.raises(RowsError, match="no speaker"):
         evaluate(root, protocol="speaker-kfold")
+    with pytest.warns(RuntimeWarning, match="the split is random") as warned:
+        model = fit(root, PipelineSpec(features={"blocks": ("rms",)}))
+    assert warned[0].filename == __file__ and model.card.estimate.protocol.name == "random-kfold"
     answer = command("predict", tmp_path / "m.fusionser", root / "sad" / "f1 0.wav")
     assert answer.status == 0 and "sad" in answer.output
 
@@ -173,8 +177,39 @@ def test_an_ablation_needs_speakers_and_no_name_of_a_corpus(command, clips, tmp_
     unknown = tree(tmp_path / "unknown", clips, "{emotion}/{voice} {number}.wav")
     refused = command("ablate", unknown, *table, "--out", tmp_path / "a")
     assert refused.status == 1 and "do not tell two speakers or more" in refused.messages
+    assert not (tmp_path / "a").exists()
     known = tree(tmp_path / "known", clips, "{voice}/{emotion}/{number}.wav")
     done = command("ablate", known, *table, "--out", tmp_path / "b")
     assert done.status == 0, done.messages
     assert "the gender of the speakers is unknown, so it is no feature" in done.messages
     assert "report.html (2 evaluations)" in done.output
+    assert (tmp_path / "b" / "report.md").read_text().startswith("# Imbalance against augmentation: known\n")
+    assert "<h1>Imbalance against augmentation: known</h1>" in (tmp_path / "b" / "report.html").read_text()
+
+
+def test_an_ablation_takes_a_layout_and_leaves_out_only_what_is_unknown(command, clips, tmp_path):
+    named = tree(tmp_path / "named", clips, "{emotion}/{voice}_{number}.wav")
+    asked = ["ablate", named, "--layout", "{emotion}/{speaker}_*", "--folds", "2"]
+    table = ["--imbalance", "none,weights", "--augmentation", "none"]
+    done = command(*asked, *table, "--blocks", "rms", "--out", tmp_path / "layout")
+    assert done.status == 0, done.messages
+    assert "gender" not in done.messages
+    results = [read_result(path) for path in (tmp_path / "layout" / "cells").glob("*.json")]
+    assert [sorted(result.speakers) for result in results] == [
+        [f"named/{voice}" for voice in ("f1", "f2", "m1", "m2")]
+    ] * 2
+    # What no evaluation could do is said once, before the first.
+    refused = command(*asked, *table, "--blocks", "rms,gender", "--out", tmp_path / "gender")
+    assert refused.status == 1 and refused.messages.count("the gender cannot be estimated") == 1
+    assert not (tmp_path / "gender").exists()
+
+
+def test_a_study_of_protocols_needs_no_card(command, clips, tmp_path):
+    known = tree(tmp_path / "known", clips, "{voice}/{emotion}/{number}.wav")
+    asked = ["ablate", known, "--study", "protocol", "--blocks", "rms", "--out", tmp_path / "out"]
+    done = command(*asked)
+    assert done.status == 0 and "2 evaluations; 1 failed" in done.output, done.messages
+    result = read_result(next((tmp_path / "out" / "cells").glob("*_speaker-kfold_*.json")))
+    assert result.protocol.settings["folds"] == 4
+    refused = command(*asked, "--also", f"demo={known}")
+    assert refused.status == 1 and "combines known corpora, but the corpus is 'folders'" in refused.messages

@@ -12,6 +12,7 @@ from fusionser.checks import SPLIT_WORDS
 from fusionser.corpora import DATASET_FORMATS, FOLDERS, dataset_format
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.base import Listing, check_folder, without_overlong
+from fusionser.corpora.data_folder import found_instead
 from fusionser.corpora.datasets import Progress, Wanted
 from fusionser.corpora.known_words import gender_named
 from fusionser.corpora.layout import Layout, find_layout
@@ -91,7 +92,7 @@ def read_split(places: Sequence[str | Path], options: SplitOptions | None = None
     elif len(paths) == 1 and paths[0].suffix.lower() in TABLE_SUFFIXES:
         return _read_table(paths[0], options)
     if absent := [path for path in paths if not path.exists()]:
-        raise SettingsError(f"{absent[0]}: no such table or folder")
+        raise SettingsError(f"{absent[0]}: no such table or folder{found_instead(absent[0], options.corpus)}")
     raise SettingsError(
         f"got {', '.join(map(str, paths))}; expected one table ({', '.join(TABLE_SUFFIXES)}) with the columns 'file' "
         "and 'split'; folders of training and test recordings, or of training, validation and test recordings; one "
@@ -159,7 +160,7 @@ def _folder_split(folders: Mapping[str, Path], options: SplitOptions) -> Split:
     sides: dict[Path, str] = {}
     records = []
     for side, folder in folders.items():
-        root = check_folder(folder)
+        root = check_folder(folder, options.corpus)
         before = sides.setdefault(root.resolve(), side)
         if before != side:
             raise SettingsError(f"{folder} is given for {before} and for {side}; give another folder for each side")

@@ -14,6 +14,7 @@ import pandas as pd
 from fusionser.checks import channel_number
 from fusionser.corpora.base import Corpus, Listing, differences, list_corpus, measure, measuring, without_overlong
 from fusionser.corpora.card import Card, card_from, read_card
+from fusionser.corpora.data_folder import found_instead
 from fusionser.corpora.datasets import DatasetFormat, Progress, Wanted
 from fusionser.corpora.demo import generate_demo
 from fusionser.corpora.folders import list_label_folders
@@ -175,7 +176,10 @@ def _listed(path: Path, corpus: str | None, layout: str | None, wanted: Wanted) 
     _refuse_options(path, wanted)
     if corpus is None and not path.is_dir():
         found = "neither a folder nor a table" if path.exists() else "no such folder or table"
-        raise CorpusError(f"{path}: {found}; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})")
+        raise CorpusError(
+            f"{path}: {found}; expected a folder, or a table ({', '.join(TABLE_SUFFIXES)})"
+            f"{'' if path.exists() else found_instead(path, None)}"
+        )
     guess = corpus is None
     if corpus is None:
         corpus = FOLDERS if layout is not None else recognised_corpus(path) or FOLDERS

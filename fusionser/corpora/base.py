@@ -13,6 +13,7 @@ import pandas as pd
 
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.card import Card, read_card
+from fusionser.corpora.data_folder import found_instead
 from fusionser.corpora.label_files import Labelled
 from fusionser.decoding import check_length, decode, duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError
@@ -110,13 +111,14 @@ class Corpus:
         return set()
 
 
-def check_folder(folder: str | Path) -> Path:
-    """Return the folder as a path, or raise `CorpusError` if it is not a folder."""
+def check_folder(folder: str | Path, corpus: str | None = None) -> Path:
+    """Return the folder as a path, or raise `CorpusError` if it is not a folder; it says where the corpus is."""
     path = Path(folder)
-    if not path.is_dir():
-        problem = "not a folder" if path.exists() else "no such folder"
-        raise CorpusError(f"{folder}: {problem}; expected a folder of recordings")
-    return path
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise CorpusError(f"{folder}: not a folder; expected a folder of recordings")
+    raise CorpusError(f"{folder}: no such folder; expected a folder of recordings{found_instead(folder, corpus)}")
 
 
 def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = False) -> Listing:
@@ -140,7 +142,7 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
     CorpusError
         If the folder does not exist or contains no audio files of this corpus.
     """
-    root = check_folder(folder)
+    root = check_folder(folder, corpus.name)
     found = audio_files(root)
     if not found.files:
         raise CorpusError(

@@ -1,17 +1,15 @@
 """The folders of corpora on this machine."""
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fusionser.corpora import CORPORA, list_rows
+from fusionser.corpora.data_folder import DATA_VARIABLE, data_folder, find_corpora
 from fusionser.errors import FusionserError, SettingsError
 
 __all__ = ["DATA_VARIABLE", "Present", "data_folder", "find_corpora", "named_places", "present_corpora"]
-
-DATA_VARIABLE = "FUSIONSER_DATA"
 
 
 @dataclass(frozen=True)
@@ -30,33 +28,6 @@ class Present:
 
     def __str__(self) -> str:
         return f"{self.found} of {'unknown' if self.wanted is None else self.wanted} recordings of {self.corpus}"
-
-
-def data_folder() -> Path | None:
-    """Return the folder in the environment variable ``FUSIONSER_DATA``, or None."""
-    place = os.environ.get(DATA_VARIABLE, "")
-    return Path(place) if place else None
-
-
-def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
-    """Find the subfolder of each corpus by its `Corpus.folder_name`, ignoring case and treating ``_`` as ``-``.
-
-    Parameters
-    ----------
-    names : iterable of str
-    folder : Path or None
-        The folder to search, usually that of `data_folder`.
-
-    Returns
-    -------
-    dict of str to Path
-        The folders that exist, by corpus.
-    """
-    if folder is None or not folder.is_dir():
-        return {}
-    present = {entry.name.lower().replace("_", "-"): entry for entry in sorted(folder.iterdir()) if entry.is_dir()}
-    folders = {name: CORPORA[name].folder_name if name in CORPORA else name for name in names}
-    return {name: present[place] for name, place in folders.items() if place in present}
 
 
 def named_places(given: Iterable[str]) -> dict[str, Path]:

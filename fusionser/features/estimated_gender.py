@@ -25,6 +25,12 @@ CERTAIN = 10.0
 FOLDS = 4
 
 
+UNKNOWN_GENDERS = (
+    "the gender cannot be estimated: no training row has 'female' or 'male' in the column 'gender'; fill the column, "
+    "or leave the gender out (--gender none)"
+)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class EstimatedGender(LearnedBlock):
     """The probability that the speaker is male, estimated from the voice by logistic regression.
@@ -150,14 +156,17 @@ class EstimatedGender(LearnedBlock):
         self.intercept_ = float(arrays["intercept"][0])
 
     @staticmethod
+    def check_known(rows: pd.DataFrame) -> None:
+        """Raise `SettingsError` if no row has a gender."""
+        if not rows["gender"].isin(GENDERS).any():
+            raise SettingsError(UNKNOWN_GENDERS)
+
+    @staticmethod
     def _labelled(X: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
         genders = columns_of(X, {"gender": ""})["gender"]
         labelled = np.flatnonzero(genders.isin(GENDERS))
         if not isinstance(X, pd.DataFrame) or len(labelled) == 0:
-            raise SettingsError(
-                "the gender cannot be estimated: no training row has 'female' or 'male' in the column 'gender'; fill "
-                "the column, or leave the gender out (--gender none)"
-            )
+            raise SettingsError(UNKNOWN_GENDERS)
         return (genders == MALE).to_numpy(), labelled
 
     def _regress(self, values: Array, male: npt.NDArray[np.bool_]) -> None:

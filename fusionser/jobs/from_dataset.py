@@ -8,7 +8,7 @@ from fusionser.features.parts import FeatureFiles, FeatureParts
 from fusionser.jobs.evaluation import evaluate_prepared
 from fusionser.jobs.fitting import fit_prepared
 from fusionser.model import Model
-from fusionser.pipeline.protocol import choose_protocol
+from fusionser.pipeline.protocol import DEFAULT, protocol_or_default
 from fusionser.pipeline.resources import LOCAL, Resources
 from fusionser.pipeline.streamed import prepare_streamed
 from fusionser.results import Result
@@ -27,7 +27,7 @@ def evaluate_streamed(
     features: Features,
     spec: PipelineSpec = DEFAULT_SPEC,
     *,
-    protocol: str = "speaker-kfold",
+    protocol: str = DEFAULT,
     protocol_settings: dict[str, Any] | None = None,
     resources: Resources = LOCAL,
 ) -> Result:
@@ -49,7 +49,7 @@ def evaluate_streamed(
         If the pipeline cannot learn from batches; the message names what is in the way.
     """
     prepared = prepare_streamed(_dataset(features), spec)
-    split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed)
+    split = protocol_or_default(protocol, "speaker-kfold", prepared.table, protocol_settings, spec)
     return evaluate_prepared(prepared, split, resources=resources)[0]
 
 
@@ -57,7 +57,7 @@ def fit_streamed(
     features: Features,
     spec: PipelineSpec = DEFAULT_SPEC,
     *,
-    protocol: str | None = "speaker-holdout",
+    protocol: str | None = DEFAULT,
     protocol_settings: dict[str, Any] | None = None,
     resources: Resources = LOCAL,
 ) -> Model:
@@ -88,5 +88,7 @@ def fit_streamed(
     >>> model = fit_streamed("features.parquet", spec)  # doctest: +SKIP
     """
     prepared = prepare_streamed(_dataset(features), spec)
-    split = choose_protocol(protocol, prepared.table, protocol_settings, seed=spec.seed) if protocol else None
+    split = (
+        protocol_or_default(protocol, "speaker-holdout", prepared.table, protocol_settings, spec) if protocol else None
+    )
     return fit_prepared(prepared, split=split, resources=resources)

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from fusionser.corpora import corpus_of_folder
 from fusionser.dimension_results import AnyResult
 from fusionser.errors import SettingsError
@@ -27,10 +25,9 @@ from fusionser.pipeline import (
     is_features_file,
     prepare,
 )
-from fusionser.pipeline.protocol import DEFAULT, choose_protocol, default_protocol
+from fusionser.pipeline.protocol import DEFAULT, protocol_or_default
 from fusionser.pipeline.resources import LOCAL
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
-from fusionser.splits import Protocol
 from fusionser.tracking import Tracker, TrackingRun, open_tracker, record_run
 from fusionser.tracking.runs import model_run, result_run
 
@@ -47,14 +44,6 @@ def _places(data: Data, corpus: str | None, layout: str | None) -> list[Place]:
             "a list of such paths. `fusionser.rows.write_table` writes a table"
         )
     return [Place(path, corpus_of_folder(path, layout) if corpus is None else corpus, layout) for path in paths]
-
-
-def _protocol(
-    name: str, by_speaker: str, rows: pd.DataFrame, settings: dict[str, Any] | None, spec: PipelineSpec
-) -> Protocol:
-    if name == DEFAULT:
-        return default_protocol(by_speaker, rows, settings, spec)
-    return choose_protocol(name, rows, settings, seed=spec.seed)
 
 
 def extract(
@@ -134,7 +123,7 @@ def evaluate(
     check_importance(spec, importance)
     trackers = [open_tracker(text) for text in track]
     prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
-    split = _protocol(protocol, "speaker-kfold", prepared.table, protocol_settings, spec)
+    split = protocol_or_default(protocol, "speaker-kfold", prepared.table, protocol_settings, spec)
     prepared = analyse_augmented(prepared, split, resources=resources)
     result: AnyResult
     evaluation: Evaluation | DimensionEvaluation
@@ -175,7 +164,9 @@ def fit(
     """
     trackers = [open_tracker(text) for text in track]
     prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
-    split = _protocol(protocol, "speaker-holdout", prepared.table, protocol_settings, spec) if protocol else None
+    split = (
+        protocol_or_default(protocol, "speaker-holdout", prepared.table, protocol_settings, spec) if protocol else None
+    )
     prepared = analyse_augmented(prepared, resources=resources)
     model = fit_prepared(prepared, split=split, resources=resources)
     if trackers:

@@ -15,7 +15,7 @@ from fusionser.registry import PROTOCOLS
 from fusionser.spec import PipelineSpec, ProtocolSpec
 from fusionser.splits import Protocol, protocol
 
-__all__ = ["DEFAULT", "choose_protocol", "default_protocol", "protocol_without_speakers", "random_split_text"]
+__all__ = ["DEFAULT", "choose_protocol", "protocol_or_default", "protocol_without_speakers", "random_split_text"]
 
 DEFAULT = "default"
 """Stands for a protocol by speaker, or a random one where the speakers are unknown."""
@@ -47,23 +47,31 @@ def random_split_text(chosen: ProtocolSpec, rows: pd.DataFrame) -> str:
     )
 
 
-def default_protocol(name: str, rows: pd.DataFrame, settings: Mapping[str, Any] | None, spec: PipelineSpec) -> Protocol:
-    """Build the protocol that is used where nobody names one.
+def protocol_or_default(
+    name: str, by_speaker: str, rows: pd.DataFrame, settings: Mapping[str, Any] | None, spec: PipelineSpec
+) -> Protocol:
+    """Build the protocol that is named; with `DEFAULT`, one by speaker, or a random one.
 
     Parameters
     ----------
     name : str
-        The protocol by speaker.
+        A key of `PROTOCOLS`, or `DEFAULT`.
+    by_speaker : str
+        The protocol that `DEFAULT` stands for.
     rows : DataFrame
-        The rows to split. If they do not tell two speakers, they are split at random, with a `RuntimeWarning`.
+        The rows to split. With `DEFAULT`, if they do not tell two speakers, they are split at random, with a
+        `RuntimeWarning`.
     settings : mapping or None
         Parameters of the protocol.
     spec : PipelineSpec
         Specification of the pipeline; its task and its seed count.
     """
-    wanted = ProtocolSpec(name=name, settings=dict(settings or {}))
+    if name != DEFAULT:
+        return choose_protocol(name, rows, settings, seed=spec.seed)
+    wanted = ProtocolSpec(name=by_speaker, settings=dict(settings or {}))
     chosen = protocol_without_speakers(wanted, rows, stratified=spec.task == CLASSES)
-    if chosen.name != name:
+    if chosen.name != by_speaker:
+        # The line that is named is that of the caller of 'evaluate' or 'fit'.
         warnings.warn(random_split_text(chosen, rows), RuntimeWarning, stacklevel=3)
     return choose_protocol(chosen.name, rows, chosen.settings, seed=spec.seed)
 

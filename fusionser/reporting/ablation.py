@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionser.corpora import FOLDERS
 from fusionser.files import write_text
 from fusionser.reporting.breakdown import (
     breakdown_figure,
@@ -30,7 +31,7 @@ from fusionser.splits import AddedCorpora
 from fusionser.studies.contrasts import Contrast, Design, Effect
 from fusionser.studies.factorial import NONE, Factorial
 
-__all__ = ["AblationText", "answer", "page_values", "summary", "write_ablation"]
+__all__ = ["AblationText", "answer", "corpus_names", "page_values", "summary", "write_ablation"]
 
 SIGNIFICANT = 0.05
 MARKS = {"UAR": ("o", COLORS[0]), "WAR": ("s", COLORS[2])}
@@ -293,6 +294,11 @@ def write_ablation(
     return write_text(place / "report.md", page)
 
 
+def corpus_names(design: Design, results: Sequence[Result]) -> Sequence[str]:
+    """Return the names of the corpora of a design; for a folder of no known corpus, the name that its results have."""
+    return results[0].corpora if design.corpus == FOLDERS and results else design.corpus.split(", ")
+
+
 def page_values(
     design: Design, effects: Sequence[Effect], results: Sequence[Result], text: AblationText
 ) -> dict[str, Any]:
@@ -302,7 +308,7 @@ def page_values(
         "design": design,
         "text": text,
         "answers": answer(design, effects),
-        "corpus": corpora_text(design.corpus.split(", ")),
+        "corpus": corpora_text(corpus_names(design, results)),
         "sentences": summary(design, effects, results),
         "effects": effects,
         "results": results,

@@ -12,7 +12,7 @@ from fusionser.facts import read_json
 from fusionser.features.extraction import Progress
 from fusionser.files import write_text
 from fusionser.legacy import current_design
-from fusionser.pipeline import Resources
+from fusionser.pipeline import Place, Resources
 from fusionser.pipeline.resources import LOCAL
 from fusionser.studies.contrasts import Effect, estimate_effects
 from fusionser.studies.factorial import Factorial
@@ -52,7 +52,7 @@ class _Stored(BaseModel):
 
 def run_ablation(
     design: Factorial | NamedStudy,
-    places: Mapping[str, Path],
+    places: Mapping[str, Path | Place],
     folder: str | Path,
     *,
     command: str = "",
@@ -66,8 +66,8 @@ def run_ablation(
     Parameters
     ----------
     design : Factorial or NamedStudy
-    places : mapping of str to Path
-        The folder of each corpus.
+    places : mapping of str to Path or Place
+        The folder of each corpus; a `Place` says how it is read.
     folder, resources, partial, progress
         As in `run_cells`.
     command : str

@@ -13,6 +13,7 @@ from fusionser.errors import FusionserError, SettingsError
 from fusionser.facts import read_json
 from fusionser.features import FeatureExtractor
 from fusionser.features.clip import Computation
+from fusionser.features.estimated_gender import EstimatedGender
 from fusionser.jobs import evaluate_prepared, plugins_used
 from fusionser.model import digests_of
 from fusionser.names import BY_FEATURE, DIMENSIONS
@@ -81,6 +82,17 @@ class Cell:
             labels = table["emotion"].to_numpy(dtype=object)
             for _, train, _ in self.split.named_folds(table):
                 ImposeImbalance(ratio=ratio).check_labels(labels[train])
+
+    def unknown(self) -> FusionserError | None:
+        """Return an error if the rows do not tell the speakers or the genders that this evaluation needs."""
+        try:
+            list(self.split.named_folds(self.prepared.table))
+            for _, block in self.prepared.extractor.blocks:
+                if isinstance(block, EstimatedGender):
+                    block.check_known(self.prepared.table)
+        except FusionserError as error:
+            return error
+        return None
 
     def stored(self, folder: str | Path) -> Result | None:
         """Return the stored result if the same settings and versions produced it."""

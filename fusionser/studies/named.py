@@ -87,6 +87,11 @@ class NamedStudy(Design):
             raise unknown_name("study", self.study, STUDIES)
         if self.also and "corpus" not in self.compared:
             raise SettingsError(f"the study '{self.study}' uses one corpus; leave --also out")
+        if self.also and self.corpus not in CORPORA:
+            raise SettingsError(
+                f"the study '{self.study}' with --also combines known corpora, but the corpus is '{self.corpus}'; "
+                "leave --also out, or name a corpus with --corpus"
+            )
         if self.corpus in self.also:
             raise SettingsError(f"--also names {self.corpus}, which is the corpus of the study itself; leave it out")
         self.check_names()
@@ -136,7 +141,8 @@ class NamedStudy(Design):
 
     def folds(self) -> int:
         """Return the number of folds by speaker, from the protocol or else from the card of the corpus."""
-        return int(self.protocol.settings.get("folds", _card(self.corpus).protocol.folds))
+        given = self.protocol.settings.get("folds")
+        return int(_card(self.corpus).protocol.folds if given is None else given)
 
     def pipeline(self, name: str, *, cross_fit: int = 0, **changed: Any) -> PipelineChoice:
         """Return a named pipeline with the features of the study, some of them changed."""

@@ -53,16 +53,20 @@ def _label_names(labels: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _prepared(
-    recipe: Recipe, choice: CorpusChoice, folders: Mapping[str, Path], resources: Resources, progress: Progress | None
+    recipe: Recipe,
+    choice: CorpusChoice,
+    folders: Mapping[str, Path | Place],
+    resources: Resources,
+    progress: Progress | None,
 ) -> Iterator[tuple[PipelineChoice, Prepared]]:
     """Prepare the rows of a corpus for each of its pipelines; pipelines with the same features share one table."""
-    places = [Place(folders[name], name) for name in choice.names()]
+    places = [_place(name, folders[name]) for name in choice.names()]
     # If any table combines corpora, all clips are cut alike, so that results on one corpus alone are comparable.
     combined = any(other.also for other in recipe.corpora)
     # Only the number of corpora and the settings of features files matter here, so any folder stands in for a missing
     # corpus.
     any_folder = folders[choice.corpus]
-    read_as = [Place(folders.get(name, any_folder), name) for name in recipe.all_corpora()] if combined else places
+    read_as = [_place(name, folders.get(name, any_folder)) for name in recipe.all_corpora()] if combined else places
     tables: dict[str, Prepared] = {}
     for pipeline, plain in recipe.specs(choice):
         spec = resolve(plain, read_as)
@@ -86,7 +90,7 @@ def _prepared(
 
 def run_study(
     recipe: Recipe,
-    places: Mapping[str, Path],
+    places: Mapping[str, Path | Place],
     folder: str | Path,
     *,
     resources: Resources = LOCAL,
@@ -100,8 +104,8 @@ def run_study(
     Parameters
     ----------
     recipe : Recipe
-    places : mapping of str to Path
-        The folder of each corpus that the recipe names.
+    places : mapping of str to Path or Place
+        The folder of each corpus that the recipe names; a `Place` says how it is read.
     folder, resources, partial, only, progress
         As in `run_cells`.
     extraction_progress : callable, optional
@@ -111,6 +115,8 @@ def run_study(
     ------
     SettingsError
         If the folder of a corpus is missing whose evaluations are to be run, or a pattern matches no cell.
+    FusionserError
+        If no cell can be run, because its recordings do not tell the speakers or the genders that it needs.
     """
     here = [choice for choice in recipe.corpora if set(choice.names()) <= set(places)]
     away = [choice for choice in recipe.corpora if choice not in here]
@@ -128,8 +134,21 @@ def run_study(
     ]
     for cell in cells:
         cell.check_imbalance()
+    if not partial:
+        _check_any_possible(cells)
     run = run_cells(cells, folder, resources=resources, partial=partial, only=only, progress=progress)
     return _joined(recipe, run, _stored(recipe.changed(corpora=tuple(away)), folder)) if away else run
+
+
+def _place(name: str, given: Path | Place) -> Place:
+    return given if isinstance(given, Place) else Place(given, name)
+
+
+def _check_any_possible(cells: Sequence[Cell]) -> None:
+    """Raise the error of the first cell if the rows of no cell tell what it needs, instead of one error for each."""
+    problems = [cell.unknown() for cell in cells]
+    if problems and problems[0] is not None and None not in problems:
+        raise problems[0]
 
 
 def _is_wanted(recipe: Recipe, choice: CorpusChoice, only: Sequence[str]) -> bool:
