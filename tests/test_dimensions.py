@@ -386,7 +386,7 @@ def test_tables_without_numbers_are_refused(voices, tmp_path):
     one = load_rows(voices).iloc[:1]
     one.to_csv(tmp_path / "one.csv", index=False)
     with pytest.raises(FusionserError, match=r"one speaker|got 1 row"):
-        fusionser.evaluate(tmp_path / "one.csv", PipelineSpec(**LOUD))
+        fusionser.evaluate(tmp_path / "one.csv", PipelineSpec(**LOUD), protocol="speaker-kfold")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_a_network_is_told_with_its_precision_and_what_it_is_fed():
     front = {"kind": "log-mel-map", "n_mels": 64, "cache": True}
     block = {"name": "conv2d", "kind": "conv2d", "front_end": front, "epochs": 9, "precision": "bfloat16"}
     one = result(features=[block])
-    assert block_lines([one, one]) == ["conv2d (epochs = 9; precision = bfloat16), fed log-mel-map (n_mels = 64)"]
+    assert block_lines([one, one]) == ["conv2d (epochs = 9; precision = bfloat16); input: log-mel-map (n_mels = 64)"]
 
 
 def test_a_network_alone_has_no_parameters_of_a_classifier_that_is_not_used():
