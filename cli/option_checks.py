@@ -7,7 +7,10 @@ from pathlib import Path
 import typer
 
 from fusionser.errors import SettingsError
-from fusionser.storage import check_output, output_file, output_folder, suffix_of
+from fusionser.storage import called, check_output, output_file, output_folder, suffix_of
+
+ANSWERS = "answers.csv"
+"""Name of the table of answers in a folder."""
 
 
 def check_jobs(jobs: int) -> int:
@@ -40,8 +43,8 @@ def check_out_features(out: Path) -> Path:
         return check_out_file(out) or out
     if suffix in (".csv", ".tsv", ".json", ".npy", ".npz", ".h5", ".arff", ".feather", ".pkl", ".xlsx"):
         raise SettingsError(
-            f"--out is {out}; expected a file ending in .parquet, which holds the settings too, or a folder for a "
-            "dataset of many parts"
+            f"--out is {called(out)}; expected a file ending in .parquet, which holds the settings too, or a folder "
+            "for a dataset of many parts"
         )
     return check_out_folder(out) or out
 
@@ -50,7 +53,8 @@ def check_model_file(out: Path) -> Path:
     """Reject a model file to write that would be taken for another kind of file."""
     if out.suffix.lower() == ".onnx":
         raise SettingsError(
-            f"--out is {out}; expected a file ending in .fusionser, of which 'fusionser export' makes an ONNX file"
+            f"--out is {called(out)}; expected a file ending in .fusionser, of which 'fusionser export' makes an "
+            "ONNX file"
         )
     return output_file(check_file_to_write(out, "--out") or out)
 
@@ -70,10 +74,17 @@ def refuse_inputs(out: Path | None, inputs: Iterable[Path | str | None], flag: s
             raise SettingsError(f"{flag} is {out}, which is read, too; choose another path")
 
 
+def check_out_answers(out: Path | None) -> Path | None:
+    """Return the table to write: the one that is given, or one in the folder that is given."""
+    if out is not None and (not out.suffix or out.is_dir()):
+        out /= ANSWERS
+    return check_out_table(out)
+
+
 def check_out_table(out: Path | None) -> Path | None:
     """Reject a table to write that cannot be made, or is of an unknown format."""
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
-        raise SettingsError(f"--out is {out}; expected a file ending in .csv or .parquet")
+        raise SettingsError(f"--out is {called(out)}; expected a file ending in .csv or .parquet")
     return check_out_file(out)
 
 

@@ -14,7 +14,7 @@ from .option_checks import (
     check_channel,
     check_file_to_write,
     check_jobs,
-    check_out_table,
+    check_out_answers,
     decode_apart,
     refuse_inputs,
     use_cluster,
@@ -60,7 +60,11 @@ class Asked(Group):
     columns: str | None = option(MAP_HELP, flag="--map")
     gender: str | None = option("Gender of the speakers, for models that have it as a feature: {genders}.")
     adapt: bool = option(ADAPT_HELP, False, "--adapt", main=True)
-    out: Path | None = option("Table to write (.csv or .parquet).", callback=check_out_table, main=True)
+    out: Path | None = option(
+        "Table to write (.csv or .parquet), or a folder, which gets the table answers.csv.",
+        callback=check_out_answers,
+        main=True,
+    )
     abstain: bool = option(
         "Answer 'unsure' if the answer has a probability below 0.5, or if the recording is less like the training "
         "recordings than 99 % of those of unseen speakers.",

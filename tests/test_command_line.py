@@ -242,6 +242,8 @@ def test_predict_answers_for_what_it_cannot_use(command, demo_folder, model, tmp
     assert "cannot be used: not readable as audio" in command("predict", model, tmp_path / "bad.wav").output
     assert command("predict", model, tmp_path / "bad.wav").status == 1
     counted = command("predict", model, good, tmp_path / "bad.wav", "--out", tmp_path / "answers.csv")
+    assert command("predict", model, good, "--out", tmp_path / "answers").status == 0
+    assert (tmp_path / "answers" / "answers.csv").read_text().count("\n") == 2
     assert "cannot be used: 1 recording; see the column 'error'" in counted.output
     assert "answers.csv: 2 recordings" in counted.output
 

@@ -334,9 +334,9 @@ def test_a_cluster_of_two_processes_from_a_bucket_to_a_bucket(store, bucket, com
     assert parts["set"] and parts["set"] == parts["one"]
     run("evaluate", "s3://calls/set/", "--classifier", "svm", "--folds", "2", "--out", "s3://calls/e2")
     run("fit", "s3://calls/set/", "--classifier", "svm", "--test-speakers", "m1", "--out", "s3://calls/m2.fusionser")
-    run("predict", "s3://calls/m2.fusionser", "s3://calls/demo", "--out", "s3://calls/answers2.csv")
+    run("predict", "s3://calls/m2.fusionser", "s3://calls/demo", "--out", "s3://calls/answers/")
     bucket.invalidate_cache()
-    assert len(pd.read_csv(bucket.open("calls/answers2.csv"))) == len(bucket.find("calls/demo"))
+    assert len(pd.read_csv(bucket.open("calls/answers/answers.csv"))) == len(bucket.find("calls/demo"))
 
 
 def test_a_shared_cache_in_a_bucket(store, bucket, own_copies, tmp_path, monkeypatch):
