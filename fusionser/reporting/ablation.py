@@ -77,7 +77,7 @@ STRATEGY_WORDS: Mapping[str, str] = {
     "smote-enn": "SMOTE with edited nearest neighbours",
     "balanced-bagging": "balanced bagging",
 }
-"""Balancing strategies, as the beginning of a sentence has them."""
+"""Balancing strategies in words."""
 
 
 def _alone(design: Design, effects: Sequence[Effect]) -> list[tuple[Effect, Contrast]]:

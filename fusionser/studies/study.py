@@ -146,9 +146,14 @@ def _place(name: str, given: Path | Place) -> Place:
 
 def _check_any_possible(cells: Sequence[Cell]) -> None:
     """Raise the error of the first cell if the rows of no cell tell what it needs, instead of one error for each."""
-    problems = [cell.unknown() for cell in cells]
-    if problems and problems[0] is not None and None not in problems:
-        raise problems[0]
+    first: FusionserError | None = None
+    for cell in cells:
+        problem = cell.unknown()
+        if problem is None:
+            return
+        first = first or problem
+    if first is not None:
+        raise first
 
 
 def _is_wanted(recipe: Recipe, choice: CorpusChoice, only: Sequence[str]) -> bool:
