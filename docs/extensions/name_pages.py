@@ -1,16 +1,20 @@
 """The page of all names that options and settings take, made from the registries."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from sphinx.application import Sphinx
-from sphinx.config import Config
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from written import write_page
 
 from fusionser import names
 from fusionser.registry import REGISTRIES
 from fusionser.studies.papers import paper_recipes
 from fusionser.studies.recipe import read_recipe, recipe_names
+
+if TYPE_CHECKING:  # A test reads this file where Sphinx is not installed.
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
 
 PAGE = Path(__file__).parents[1] / "reference" / "names.md"
 KINDS = {
