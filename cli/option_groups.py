@@ -89,7 +89,7 @@ def _on_this_machine(value: Any) -> Any:
     return input_place(value)
 
 
-ALIASES = {"speakers": "test_speakers", "share": "test_share", "test": "test_corpora"}
+ALIASES = {"split_name": "split", "speakers": "test_speakers", "share": "test_share", "test": "test_corpora"}
 """Options by the names of a protocol's settings, where these differ."""
 
 

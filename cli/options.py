@@ -300,6 +300,7 @@ class Split(Group):
 
     panel = "Protocol"
     folds: int | None = option("Number of folds.", main=True)
+    split: str | None = option("Folds that papers on the corpus use, such as five-folds of RAVDESS.")
     test_speakers: str | None = option("Speakers of a hold-out, comma-separated.")
     test_share: float | None = option("Share of a hold-out, 0 to 1.")
     stratified: bool = option("Equal shares of the emotions in random splits.", False, "--stratified")
@@ -311,7 +312,7 @@ class Split(Group):
         from fusionser.spec import ProtocolSpec
 
         stored = config.protocol
-        chosen = name or (stored.name if stored else default)
+        chosen = name or ("published-folds" if self.split else stored.name if stored else default)
         settings = dict(stored.settings) if stored and stored.name == chosen else {}
         if seed is not None:
             settings.pop("seed", None)
@@ -320,6 +321,7 @@ class Split(Group):
         given = _given(
             self,
             "folds",
+            split_name=self.split,
             speakers=names(self.test_speakers, "--test-speakers") or None,
             share=self.test_share,
             stratified=self.stratified or None,

@@ -390,6 +390,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "leave-one-statement-out": "splits.protocols:LeaveOneStatementOut",
         "random-kfold": "splits.protocols:RandomKFold",
         "random-holdout": "splits.protocols:RandomHoldout",
+        "published-folds": "splits.published:PublishedFolds",
         "given-split": "splits.given:GivenSplit",
         "cross-corpus": "splits.cross_corpus:CrossCorpus",
         "leave-one-corpus-out": "splits.cross_corpus:LeaveOneCorpusOut",

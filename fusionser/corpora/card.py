@@ -43,6 +43,13 @@ class Defaults(Record):
     clip_offset: float = 0.0
 
 
+class PublishedSplit(Record):
+    """Folds by speaker that papers on a corpus use, and the ``source`` that lists them."""
+
+    source: str
+    folds: tuple[tuple[str, ...], ...]
+
+
 class Example(Record):
     """A recording of the corpus, and what its publishers say of it, for the tests; what names do not tell is missing.
 
@@ -63,6 +70,7 @@ class Card(Record):
     ``example`` is the path of a recording in the folder that is published, ``naming`` the source of the naming scheme
     and of the counts, and ``uncertain`` what could not be verified. ``formats`` are the suffixes of the published
     recordings if they are lossy. ``names`` is the form of the names, for a corpus that has no class of its own.
+    ``splits`` are folds of the protocol ``published-folds`` by their names.
     ``examples`` are recordings with what the parser must return; ``others`` are paths that look alike, and belong to no
     recording of the corpus.
     """
@@ -86,6 +94,7 @@ class Card(Record):
     counts: Counts
     labels: dict[str, str]
     protocol: Defaults = Defaults()
+    splits: dict[str, PublishedSplit] = Field(default_factory=dict)
 
     @property
     def short_title(self) -> str:

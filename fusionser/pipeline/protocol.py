@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fusionser.corpora import Card
+from fusionser.corpora import CORPORA, Card, read_card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import ProtocolError
 from fusionser.names import CLASSES
@@ -79,7 +79,7 @@ def protocol_or_default(
 def choose_protocol(
     name: str, rows: pd.DataFrame, settings: Mapping[str, Any] | None = None, *, seed: int | None = None
 ) -> Protocol:
-    """Build a protocol. The corpus's card gives the test speakers and the number of folds if `settings` does not.
+    """Build a protocol. The corpus's card gives test speakers, number of folds, or folds if `settings` does not.
 
     Parameters
     ----------
@@ -105,7 +105,24 @@ def choose_protocol(
     if name == "speaker-kfold" and "folds" not in chosen:
         speakers = int(rows["speaker"].nunique())
         chosen["folds"] = max(2, min(card.protocol.folds if card is not None else 5, speakers))
+    if name == "published-folds" and "fold_speakers" not in chosen:
+        chosen |= _published(card, chosen.get("split_name", ""))
     return protocol(name, **chosen)
+
+
+def _published(card: Card | None, split: Any) -> dict[str, Any]:
+    """Return the settings of the published folds of that name, or of the only ones, in the card of a corpus."""
+    if card is None or not card.splits:
+        corpus = "recordings without a card, or of several corpora" if card is None else f"the corpus '{card.name}'"
+        listed = ", ".join(name for name in CORPORA if read_card(name).splits)
+        raise ProtocolError(f"published-folds: no folds are known for {corpus}. They are known for {listed}")
+    name = split or (next(iter(card.splits)) if len(card.splits) == 1 else "")
+    if name not in card.splits:
+        got = f"split_name is '{name}'" if name else "no split was named"
+        raise ProtocolError(
+            f"published-folds: {got}; expected one of {card.name}'s: {', '.join(card.splits)}", parameter="split_name"
+        )
+    return {"split_name": name, "fold_speakers": card.splits[name].folds}
 
 
 def protocol_without_speakers(wanted: ProtocolSpec, rows: pd.DataFrame, *, stratified: bool = True) -> ProtocolSpec:

@@ -358,7 +358,9 @@ def protocol_text(result: AnyResult) -> str:
     """Return the name of the protocol, with what makes it another one, and the number of folds."""
     protocol = result.protocol
     stratified = ", stratified" if protocol.settings.get("stratified") else ""
-    return f"{protocol.name}{stratified}, {counted(len(result.folds), 'fold')}"
+    split = protocol.settings.get("split_name")
+    named = f" '{split}'" if isinstance(split, str) else ""
+    return f"{protocol.name}{named}{stratified}, {counted(len(result.folds), 'fold')}"
 
 
 def speakers_text(count: int) -> str:

@@ -19,6 +19,7 @@ from fusionser.splits.protocols import (
     SpeakerKFold,
     protocol,
 )
+from fusionser.splits.published import PublishedFolds
 
 __all__ = [
     "PROTOCOLS",
@@ -31,6 +32,7 @@ __all__ = [
     "LeaveOneSpeakerOut",
     "LeaveOneStatementOut",
     "Protocol",
+    "PublishedFolds",
     "RandomHoldout",
     "RandomKFold",
     "SpeakerHoldout",

@@ -281,7 +281,13 @@ class RandomHoldout(Protocol):
         yield "held out", _rows_of(train, units), _rows_of(test, units)
 
 
-OPTIONS = {"speakers": "--test-speakers", "share": "--test-share", "test": "--test-corpora", "train": "--train-corpora"}
+OPTIONS = {
+    "split_name": "--split",
+    "speakers": "--test-speakers",
+    "share": "--test-share",
+    "test": "--test-corpora",
+    "train": "--train-corpora",
+}
 """Options of the command line that are not named as the setting."""
 
 
@@ -316,11 +322,22 @@ def protocol(name: str, **settings: Any) -> Protocol:
         number = (int, float) if key == "share" else int
         if key in ("folds", "seed", "share") and (not isinstance(value, number) or isinstance(value, bool)):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected a {'' if key == 'share' else 'whole '}number")
-        part, parts = (int, "whole numbers") if key == "only" else (str, "names")
-        if valid[key].default == () and not (
-            isinstance(value, list | tuple) and all(isinstance(one, part) for one in value)
-        ):
-            raise ProtocolError(f"{name}: {key} is {value!r}; expected a list of {parts}")
+        _check_list(name, key, value, wanted=valid[key].default == ())
+        if isinstance(valid[key].default, str) and not isinstance(value, str):
+            raise ProtocolError(f"{name}: {key} is {value!r}; expected a name")
         if isinstance(valid[key].default, bool) and not isinstance(value, bool):
             raise ProtocolError(f"{name}: {key} is {value!r}; expected true or false")
     return kind(**settings)
+
+
+def _check_list(name: str, key: str, value: Any, *, wanted: bool) -> None:
+    """Raise `ProtocolError` if a list is wanted, and the value is none, or one of other things."""
+    parts = {"only": "whole numbers", "fold_speakers": "lists of names"}.get(key, "names")
+    if wanted and not (isinstance(value, list | tuple) and all(_is_part(parts, one) for one in value)):
+        raise ProtocolError(f"{name}: {key} is {value!r}; expected a list of {parts}")
+
+
+def _is_part(parts: str, value: Any) -> bool:
+    if parts == "lists of names":
+        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return isinstance(value, int if parts == "whole numbers" else str)

@@ -1,0 +1,84 @@
+"""Published folds: the lists in the cards, the protocol, and its errors."""
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+from test_protocols import table
+
+from fusionser.corpora import CORPORA, read_card
+from fusionser.errors import ProtocolError
+from fusionser.pipeline import choose_protocol
+from fusionser.splits import PublishedFolds, protocol
+
+SPEAKERS = [f"ravdess/{number:02d}" for number in range(1, 25)]
+ROWS = pd.DataFrame({"corpus": "ravdess", "speaker": SPEAKERS, "emotion": "sad"})
+
+
+def test_the_five_folds_are_those_of_the_paper():
+    listed = [[2, 5, 14, 15, 16], [3, 6, 7, 13, 18], [10, 11, 12, 19, 20], [8, 17, 21, 23, 24], [1, 4, 9, 22]]
+    chosen = choose_protocol("published-folds", ROWS, {"split_name": "five-folds"})
+    tested = [[int(ROWS.loc[row, "speaker"][-2:]) for row in test] for _, _, test in chosen.named_folds(ROWS)]
+    assert tested == listed
+    assert chosen.settings() == {"split_name": "five-folds"}
+
+
+@pytest.mark.parametrize("name", [name for name in CORPORA if read_card(name).splits])
+def test_each_split_of_a_card_tests_every_speaker_once(name):
+    card = read_card(name)
+    speakers = card.counts.speakers or (card.counts.female_speakers or 0) + (card.counts.male_speakers or 0)
+    for split in card.splits.values():
+        counts = Counter(speaker for fold in split.folds for speaker in fold)
+        assert set(counts.values()) == {1}
+        assert len(counts) == speakers
+        assert {speaker.partition("/")[0] for speaker in counts} == {name}
+
+
+def test_training_and_test_share_no_speaker():
+    for _, train, test in choose_protocol("published-folds", ROWS, {"split_name": "emobox"}).named_folds(ROWS):
+        assert not set(ROWS["speaker"].iloc[train]) & set(ROWS["speaker"].iloc[test])
+        assert len(train) + len(test) == 24
+        assert len(test) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "corpus", "words"),
+    [
+        ({}, "ravdess", ["no split was named", "five-folds, emobox"]),
+        ({"split_name": "six"}, "ravdess", ["split_name is 'six'", "five-folds, emobox"]),
+        ({"split_name": 5}, "ravdess", ["split_name is '5'", "five-folds"]),
+        ({"split_name": "five-folds"}, "emodb", ["no folds are known for the corpus 'emodb'", "known for ravdess"]),
+        ({"split_name": "five-folds"}, "", ["without a card", "known for ravdess"]),
+        ({"fold_speakers": ["ravdess/01"]}, "ravdess", ["fold_speakers is", "a list of lists of names"]),
+        ({"fold_speakers": [["ravdess/01"]]}, "ravdess", ["got 1 lists", "at least two"]),
+        ({"fold_speakers": [SPEAKERS, ["ravdess/01"]]}, "ravdess", ["ravdess/01 is in more than one fold"]),
+        ({"fold_speakers": [SPEAKERS[:12], SPEAKERS[12:23]]}, "ravdess", ["ravdess/24 is in no fold"]),
+        ({"fold_speakers": [SPEAKERS, ["ravdess/25"]]}, "ravdess", ["fold 'fold 1' has no training rows"]),
+        (
+            {"folds": 5, "split_name": "five-folds"},
+            "ravdess",
+            ["does not take folds", "split_name (--split), fold_speakers"],
+        ),
+    ],
+)
+def test_errors_say_what_was_expected(settings, corpus, words):
+    rows = ROWS.assign(corpus=corpus)
+    with pytest.raises(ProtocolError) as error:
+        choose_protocol("published-folds", rows, settings).named_folds(rows)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_folds_of_ones_own():
+    rows = table(3, clips=2)
+    speakers = sorted(set(rows["speaker"]))
+    chosen = protocol("published-folds", fold_speakers=[speakers[:1], speakers[1:]])
+    assert [len(test) for _, _, test in chosen.named_folds(rows)] == [2, 4]
+    assert chosen.settings() == {"fold_speakers": [speakers[:1], speakers[1:]]}
+    assert PublishedFolds(**chosen.settings()) == chosen
+
+
+def test_the_option_names_the_split_and_the_result_says_it(corpus_folder, command):
+    done = command(
+        "evaluate", corpus_folder("ravdess"), "--corpus", "ravdess", "--blocks", "zcr", "--split", "five-folds"
+    )
+    assert "published-folds 'five-folds', 5 folds; inductive" in done.output
