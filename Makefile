@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: install demo test lint types unit docs torture bench dist lock clean
+.PHONY: install demo test lint types unit stubs docs torture bench dist lock clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,10 @@ types: install
 
 unit: install
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --durations 15
+
+# The lists of public names in fusionser/*/__init__.pyi, from the registry.
+stubs: install
+	$(BIN)/python -m tools.stubs
 
 # The site in docs/_build/html; a warning is an error. The gallery runs on a generated corpus.
 docs: $(VENV)/.installed-docs

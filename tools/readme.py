@@ -1,4 +1,4 @@
-"""The tables of README.md that have numbers: `python -m benchmarks.readme` writes them from reports/."""
+"""The tables of README.md that have numbers: `python -m tools.readme` writes them from reports/."""
 
 import json
 import re
