@@ -44,8 +44,9 @@ unit: install
 stubs: install
 	$(BIN)/python -m tools.stubs
 
-# The site in docs/_build/html; a warning is an error. The gallery runs on a generated corpus.
+# Outputs of commands in pages, then the site in docs/_build/html; a warning is an error. The gallery runs on a generated corpus.
 docs: $(VENV)/.installed-docs
+	$(BIN)/python -m tools.pages
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky -b html docs docs/_build/html
 	@echo "The site: docs/_build/html/index.html"
 
