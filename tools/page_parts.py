@@ -101,7 +101,8 @@ def gap() -> str:
     svm = [uar("protocol-gap", protocol, "svm") for protocol in ("random-kfold", "speaker-kfold")]
     return (
         f"The mean UAR of the classifiers is {percent(at_random)} with random folds, and {percent(by_speaker)} by "
-        f"speaker: {100 * (at_random - by_speaker):.0f} points less. Learned from another\ncorpus, it is {percent(across)}. "
+        f"speaker: {100 * (at_random - by_speaker):.0f} points less. Learned from another\ncorpus, it is "
+        f"{percent(across)}. "
         f"For an SVM alone, it is {svm[0]} and {svm[1]}."
     )
 

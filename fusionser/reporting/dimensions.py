@@ -12,9 +12,9 @@ from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_colum
 from fusionser.reporting.drawing import Figure
 from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
+from fusionser.reporting.learning_curves import curves_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import USED_CLIPS, remove_report, render, where_tested
-from fusionser.reporting.result_figures import curves_figure
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text, is_synthetic
 from fusionser.reporting.settings import classifier_lines
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
