@@ -9,6 +9,7 @@ DEMO := demo
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): about 3 minutes, and 2.3 GB ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	# Of Resemblyzer only the file of weights is used, so nothing that it needs is installed.
@@ -51,6 +52,7 @@ docs: $(VENV)/.installed-docs
 	@echo "The site: docs/_build/html/index.html"
 
 $(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "Installing what the documentation needs into $(VENV) ..."
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
