@@ -28,6 +28,9 @@ WIDEST = 11.0
 MOST_NAMED, MOST_AT_THE_ENDS = 45, 110
 """Most speakers of whom all are named, and of whom those at both ends are; there is no room for more names."""
 
+HIGHEST_BAR = 25
+"""Height of the bar with the most answers, in percent of the axis on the left."""
+
 FEW_NAMES, FEW_LETTERS = 12, 4
 """Speakers up to which names are larger, and letters up to which they are then not turned."""
 
@@ -124,20 +127,24 @@ def draw_reliability(axes: Axes, result: Result, predictions: pd.DataFrame) -> N
     most = max((one.clips for one in bins), default=1)
     x, y = ([100 * getattr(one, name) for one in bins] for name in ("probability", "accuracy"))
     counted = [share_interval(round(one.accuracy * one.clips), one.clips) for one in bins]
-    # The count is a bar at the bottom, a quarter of the panel high at most.
     axes.bar(
         x,
-        [25 * one.clips / most for one in bins],
+        [HIGHEST_BAR * one.clips / most for one in bins],
         width=4.0,
         color="0.82",
         edgecolor="0.55",
         linewidth=0.6,
-        label=f"number of answers, {most} at most",
+        label="number of answers, by the axis on the right",
     )
     axes.plot([0, 100], [0, 100], color="black", linewidth=1, linestyle="--", label="probability = share that is right")
     _draw_points(axes, x, y, counted, COLORS[0], MARKS[0], "share that is right, 95 %")
     axes.set(xlim=(0, 101), ylim=(0, 103), xlabel="probability of the answer, %", ylabel="answers that are right, %")
     axes.set_aspect("equal", adjustable="box")
+    scale = most / HIGHEST_BAR
+    counts = axes.secondary_yaxis("right", functions=(lambda y: np.asarray(y) * scale, lambda n: np.asarray(n) / scale))
+    counts.set_yticks([0, most])
+    counts.tick_params(labelsize=8)
+    counts.set_ylabel("answers", y=HIGHEST_BAR / 200, fontsize=8, labelpad=-4)
     # A point may be anywhere in the panel.
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8)
     axes.grid(linewidth=0.4)
