@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: install demo test lint types unit docs torture bench dist lock clean
+.PHONY: install demo test lint types unit stubs docs torture bench dist lock clean
 
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): about 3 minutes, and 2.3 GB ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	# Of Resemblyzer only the file of weights is used, so nothing that it needs is installed.
@@ -40,12 +41,18 @@ types: install
 unit: install
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --durations 15
 
-# The site in docs/_build/html; a warning is an error. The gallery runs on a generated corpus.
+# The lists of public names in fusionser/*/__init__.pyi, from the registry.
+stubs: install
+	$(BIN)/python -m tools.stubs
+
+# Outputs of commands in pages, then the site in docs/_build/html; a warning is an error. The gallery runs on a generated corpus.
 docs: $(VENV)/.installed-docs
+	$(BIN)/python -m tools.pages
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky -b html docs docs/_build/html
 	@echo "The site: docs/_build/html/index.html"
 
 $(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "Installing what the documentation needs into $(VENV) ..."
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 

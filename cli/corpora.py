@@ -36,7 +36,8 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
     if context.invoked_subcommand is not None:
         return
     from fusionser.corpora import CORPORA
-    from fusionser.corpora.places import DATA_VARIABLE, data_folder, find_corpora, present_corpora
+    from fusionser.corpora.data_folder import DATA_VARIABLE, data_folder, find_corpora
+    from fusionser.corpora.places import present_corpora
 
     folder = data_folder()
     names = CORPORA.loadable()
@@ -121,7 +122,8 @@ def describe(
 ) -> None:
     """Show the card of a corpus: licence, citation, labels, counts, where these are from, and what is uncertain."""
     from fusionser.corpora import CORPORA
-    from fusionser.corpora.places import data_folder, find_corpora, present_corpora
+    from fusionser.corpora.data_folder import data_folder, find_corpora
+    from fusionser.corpora.places import present_corpora
 
     corpus = CORPORA.named(name)
     described = _describe(corpus, *present_corpora([name], find_corpora([name], data_folder())))

@@ -49,7 +49,8 @@ def _check_device_here(name: str) -> None:
 
 def corpus_places(corpora: Iterable[str], named: list[str] | None) -> dict[str, Path]:
     """Return the folders of corpora: those under $FUSIONSER_DATA, and those given as ``corpus=folder``."""
-    from fusionser.corpora.places import data_folder, find_corpora, named_places
+    from fusionser.corpora.data_folder import data_folder, find_corpora
+    from fusionser.corpora.places import named_places
 
     return {**find_corpora(corpora, data_folder()), **named_places(named or [])}
 

@@ -10,21 +10,9 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import counted, print_json, print_table, progress_bar, say, warn_quarantine, write
-from .option_checks import check_channel, check_file_to_write, check_jobs, decode_apart, refuse_inputs
-from .option_groups import Group, option
-from .option_texts import (
-    CHANNEL_HELP,
-    DOWNLOAD_HELP,
-    ISOLATE_HELP,
-    JOBS_HELP,
-    LAYOUT_HELP,
-    MAP_HELP,
-    PARTS_HELP,
-    TRUNCATED_HELP,
-)
+from .option_checks import refuse_inputs
 from .options import Input
-
-RECORDING, CORPUS, RESULT = "recording", "corpus", "result"
+from .show_options import CORPUS, RECORDING, RESULT, Asked, refuse_others
 
 EXPECTED = (
     "a recording; a folder of recordings, a table of rows, a features file or a dataset; or the folder "
@@ -36,61 +24,6 @@ OF_STUDIES = ("recipe.json", "design.json", "stress.json", "audit.json", "over_t
 
 SUFFIXES = {RECORDING: "sound", CORPUS: "corpus", RESULT: "result"}
 """What is added to the name of what is shown, so that a picture never takes the place of another file."""
-
-
-def check_picture(out: Path | None) -> Path | None:
-    """Reject a picture that cannot be written, or is of an unknown format."""
-    from fusionser.names import PICTURE_SUFFIXES
-
-    if out is not None and out.suffix.lower() not in PICTURE_SUFFIXES:
-        raise SettingsError(f"--out is {out}; expected a file ending in {', '.join(PICTURE_SUFFIXES)}")
-    return check_file_to_write(out, "--out")
-
-
-class OfRecording(Group):
-    """The options for a recording."""
-
-    panel = "Recording"
-    answer: bool = option(
-        "Also show which part influenced the answer of the included model most: how its probability changes when the "
-        "part is replaced by quiet noise.",
-        False,
-        "--answer",
-    )
-    model: Path | None = option("As --answer, for the model that 'fusionser fit' or 'fusionser export' wrote.")
-    start: float | None = option("Second from which the recording is shown, by default 0.", min=0.0)
-    end: float | None = option("Second up to which it is shown, by default its end.", min=0.0)
-
-
-class OfCorpus(Group):
-    """The options for a corpus."""
-
-    panel = "Corpus"
-    corpus: str | None = option("Corpus of a folder: {corpora}, or folders for any others.")
-    layout: str | None = option(LAYOUT_HELP)
-    columns: str | None = option(MAP_HELP, flag="--map")
-    parts: str | None = option(PARTS_HELP)
-    download: bool = option(DOWNLOAD_HELP, False, "--download")
-    decode: bool = option(
-        "Decode every recording for its level, or read only headers and leave levels out.", True, "--decode/--headers"
-    )
-    jobs: int = option(JOBS_HELP, -1, callback=check_jobs)
-
-
-class Asked(Group):
-    """The options of the command."""
-
-    out: Path | None = option(
-        "Picture to write (.png, .svg or .pdf); by default a .png in the working folder that is named after what is "
-        "shown, such as clip-sound.png.",
-        callback=check_picture,
-    )
-    of_recording: OfRecording
-    of_corpus: OfCorpus
-    channel: str | None = option(CHANNEL_HELP, callback=check_channel)
-    accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
-    isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
-    json: bool = option("Print JSON on standard output.", False, "--json")
 
 
 def show(
@@ -111,7 +44,7 @@ def show(
     if model is not None:
         raise SettingsError(f"{place} is a model, which 'fusionser info' describes; expected {EXPECTED}")
     kind = _kind_of(here[0], asked.of_corpus.corpus)
-    _refuse_others(kind, place, asked)
+    refuse_others(kind, place, asked)
     out = asked.out or Path(f"{_name_of(here[0], kind)}-{SUFFIXES[kind]}.png")
     refuse_inputs(out, [here[0], asked.of_recording.model])
     figure, facts = SHOWN[kind](here[0], asked)
@@ -143,36 +76,6 @@ def _kind_of(place: str, corpus: str | None) -> str:
     if path.suffix.lower() == ".json":
         return RESULT
     return CORPUS if is_table(place) or path.suffix.lower() in TABLE_SUFFIXES else RECORDING
-
-
-def _refuse_others(kind: str, place: str, asked: Asked) -> None:
-    """Raise `SettingsError` if an option is given that is for another kind of place."""
-    recording, corpus = asked.of_recording, asked.of_corpus
-    audio = {
-        "--channel": asked.channel is not None,
-        "--accept-truncated": asked.accept_truncated,
-        "--isolate": asked.isolate,
-    }
-    single = {
-        "--answer": recording.answer,
-        "--model": recording.model is not None,
-        "--start": recording.start is not None,
-        "--end": recording.end is not None,
-    }
-    several = {
-        "--corpus": corpus.corpus is not None,
-        "--layout": corpus.layout is not None,
-        "--map": corpus.columns is not None,
-        "--parts": corpus.parts is not None,
-        "--download": corpus.download,
-        "--headers": not corpus.decode,
-        "--jobs": corpus.jobs != -1,
-    }
-    refused = {RECORDING: [several], CORPUS: [single], RESULT: [audio, single, several]}[kind]
-    for flag, given in ((flag, given) for options in refused for flag, given in options.items()):
-        if given:
-            meant = "a recording" if flag in single else "a corpus" if flag in several else "recordings"
-            raise SettingsError(f"{flag} is for {meant}, but {place} is a {kind}; leave it out")
 
 
 def _name_of(place: str, kind: str) -> str:

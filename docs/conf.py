@@ -7,8 +7,6 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "extensions"))
 
-import report_figures  # noqa: E402
-
 import fusionser  # noqa: E402
 
 # Pages and scripts of the gallery compute features into a cache of their own.
@@ -29,15 +27,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_copybutton",
-    "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "sphinxcontrib.programoutput",
     # Of the folder extensions/:
     "api_pages",
     "command_pages",
-    "corpus_licences",
-    "demo_recordings",
-    "extra_sizes",
     "feature_pictures",
     "mathml",
     "name_pages",
@@ -67,9 +60,8 @@ nitpick_ignore_regex = [
 ]
 suppress_warnings = ["config.cache"]
 
-myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
+myst_enable_extensions = ["attrs_inline", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-myst_substitutions = report_figures.substitutions()
 
 autosummary_generate = True
 # Names without a role are objects; those that the reference does not have are shown as code.
@@ -113,7 +105,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

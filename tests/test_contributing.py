@@ -2,8 +2,12 @@
 
 import importlib
 import inspect
+import json
+import os
 import pkgutil
 import re
+import shutil
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -32,16 +36,7 @@ from fusionser.tracking import Tracker
 sys.path.append(str(ROOT / "docs" / "extensions"))
 from name_pages import KINDS
 
-PUBLIC_IN = {
-    "blocks": "features",
-    "front-ends": "features",
-    "presets": "features",
-    "networks": "networks",
-    "classifiers": "classifiers",
-    "regressors": "regressors",
-    "protocols": "splits",
-}
-"""The package that exports the classes of a kind; others are reached by their names alone."""
+from tools.stubs import PUBLIC_IN, registered, with_names
 
 BASES = {
     "blocks": (FeatureBlock, {FrameFeature, RelativeFeature, ExternalBlock}),
@@ -116,24 +111,15 @@ def named_in_tests(name, attribute):
 
 
 def stub_lacks(kind, what, value):
-    """Return what the package that exports an object does not say of it, with the line to add."""
-    if kind not in PUBLIC_IN:
+    """Return what the package that exports an object does not say of it, with the command that writes it."""
+    folder = PUBLIC_IN.get(kind.replace("-", "_"))
+    if folder is None:
         return []
-    package = importlib.import_module(f"fusionser.{PUBLIC_IN[kind]}")
+    package = importlib.import_module(f"fusionser.{folder}")
     attribute = value.__name__
     if attribute in package.__all__ and getattr(package, attribute) is value:
         return []
-    folder = ROOT / "fusionser" / PUBLIC_IN[kind]
-    module = value.__module__.removeprefix(package.__name__)
-    if (folder / "__init__.pyi").exists():
-        return [
-            f"{what} is not public; add to fusionser/{PUBLIC_IN[kind]}/__init__.pyi the line: "
-            f"from {module} import {attribute} as {attribute}"
-        ]
-    return [
-        f"{what} is not public; add {attribute} to __all__ of fusionser/{PUBLIC_IN[kind]}/__init__.py, and the line: "
-        f"from {value.__module__} import {attribute}"
-    ]
+    return [f"{what} is not in fusionser/{folder}/__init__.pyi; run: make stubs"]
 
 
 def card_lacks(what, corpus):
@@ -204,7 +190,7 @@ def steady_alternation(rows):
 
 def planted(monkeypatch, kind, name, value):
     """Register a class of fusionser as one line would."""
-    module, attribute = f"{PUBLIC_IN.get(kind, 'corpora')}.{name}", getattr(value, "__name__", name)
+    module, attribute = f"{PUBLIC_IN.get(kind, kind)}.{name}", getattr(value, "__name__", name)
     monkeypatch.setattr(value, "__module__", f"fusionser.{module}")
     monkeypatch.setitem(REGISTRIES[kind]._own, name, f"{module}:{attribute}")
     monkeypatch.setitem(REGISTRIES[kind]._loaded, name, value)
@@ -220,8 +206,7 @@ def test_a_class_with_nothing_lacks_everything(monkeypatch, listed):
         "the feature block 'crust' has no attribute 'kind' with its name; add kind = \"crust\"",
         "the feature block 'crust' has no example in its docstring; add a section Examples with lines in >>>",
         "no test names the feature block 'crust'; write one in tests/, against a closed form or another package",
-        "the feature block 'crust' is not public; add to fusionser/features/__init__.pyi the line: "
-        "from .crust import Crust as Crust",
+        "the feature block 'crust' is not in fusionser/features/__init__.pyi; run: make stubs",
     ]
     monkeypatch.delitem(REGISTRIES["blocks"]._own, "crust")
     monkeypatch.setattr(Crust, "kind", "crust", raising=False)
@@ -237,8 +222,84 @@ def test_a_corpus_without_a_card_and_a_function_without_a_stub_are_told(monkeypa
     assert "the corpus 'tides' has no card that can be read; write data/tides/card.toml" in lacks[-1]
     planted(monkeypatch, "protocols", "steady-alternation", steady_alternation)
     line = missing("protocols", "steady-alternation", listed)[-1]
-    assert "is not public; add steady_alternation to __all__ of fusionser/splits/__init__.py, and the line: " in line
+    assert line == "the protocol 'steady-alternation' is not in fusionser/splits/__init__.pyi; run: make stubs"
     monkeypatch.delitem(KINDS, "protocols")
     assert any(
         "name_pages.py has no section for protocols" in line for line in missing("protocols", "given-split", listed)
     )
+
+
+@pytest.mark.parametrize("package", sorted(set(PUBLIC_IN.values())))
+def test_stubs_are_as_the_command_writes_them(package):
+    stub = (ROOT / "fusionser" / package / "__init__.pyi").read_text()
+    assert with_names(stub, registered(package)) == stub, "run: make stubs"
+
+
+def test_the_command_keeps_lines_of_others_and_moves_those_of_the_registry():
+    stub = "import fusionser\n\nfrom .base import Crust as Crust\nfrom .pitch import track as track\n\nX: int\n"
+    assert with_names(stub, {"Crust": "crust", "ZCR": "pitch", "Track": "pitch"}) == (
+        "import fusionser\n\nfrom .crust import Crust as Crust\nfrom .pitch import ZCR as ZCR\n"
+        "from .pitch import Track as Track\nfrom .pitch import track as track\n\nX: int\n"
+    )
+
+
+CREST = '''"""The crest factor."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fusionser.features.base import FeatureBlock
+from fusionser.features.clip import Clip
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Crest(FeatureBlock):
+    """Peak of the samples over their root mean square."""
+
+    kind: ClassVar[str] = "crest"
+
+    def names(self) -> list[str]:
+        return ["factor"]
+
+    def compute(self, clip: Clip) -> np.ndarray:
+        samples, _ = clip.samples()
+        return np.array([np.abs(samples).max() / np.sqrt(np.mean(samples**2))], dtype=np.float32)
+'''
+
+USED = """
+import numpy as np
+from fusionser.features import MFCC, Crest, FeatureExtractor
+tone = np.cos(2 * np.pi * 441 / 22050 * np.arange(22050))
+extractor = FeatureExtractor(blocks=[("crest", Crest()), ("mfcc", MFCC(n_mfcc=2))])
+print(extractor.fit_transform([(tone, 22050)]).round(2)[0, 0], extractor.get_feature_names_out()[0])
+"""
+
+
+def test_a_feature_is_one_file_and_one_line(tmp_path):
+    copied = shutil.copytree(ROOT / "fusionser", tmp_path / "fusionser", ignore=shutil.ignore_patterns("pretrained"))
+    for name, folder in (("fusionser_cli", "cli"), ("fusionser_data", "data"), ("tools", "tools")):
+        (tmp_path / name).symlink_to(ROOT / folder)
+    (copied / "features" / "crest.py").write_text(CREST)
+    registry = copied / "registry.py"
+    line = '    "blocks": {\n'
+    text = registry.read_text()
+    assert line in text
+    registry.write_text(text.replace(line, line + '        "crest": "features.crest:Crest",\n', 1))
+    surroundings = {**os.environ, "PYTHONPATH": str(tmp_path), "FUSIONSER_CACHE": "off"}
+
+    def run(*arguments):
+        done = [sys.executable, *arguments]
+        done = subprocess.run(done, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("-m", "tools.stubs")
+    assert "from .crest import Crest as Crest\n" in (copied / "features" / "__init__.pyi").read_text()
+    listed = json.loads(run("-m", "fusionser", "list", "blocks", "--json"))["blocks"]
+    assert ("crest", "Peak of the samples over their root mean square.") in {
+        (one["name"], one["summary"]) for one in listed
+    }
+    # The peak of a tone is the square root of two times its root mean square.
+    assert run("-c", USED) == "1.41 crest__factor\n"

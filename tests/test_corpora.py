@@ -12,7 +12,7 @@ import soundfile
 
 from fusionser.corpora import CORPORA, differences, generate_demo, list_rows, read_card
 from fusionser.corpora.audio_files import audio_files
-from fusionser.corpora.places import find_corpora
+from fusionser.corpora.data_folder import find_corpora
 from fusionser.errors import CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.pipeline import Place, list_places

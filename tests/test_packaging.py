@@ -32,7 +32,7 @@ CONDA = {
 """Names of packages in conda-forge, where these are not those of PyPI."""
 
 COPIED = (
-    *(".ci", ".github", "benchmarks", "cli", "conda", "data", "docs", "fusionser", "tests"),
+    *(".ci", ".github", "benchmarks", "cli", "conda", "data", "docs", "fusionser", "tests", "tools"),
     *(".dockerignore", ".pre-commit-config.yaml", "*.toml", "*.md", "*.in", "*.cff", "*.txt", "*.lock"),
     *("Dockerfile", "LICENSE", "Makefile"),
 )

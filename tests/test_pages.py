@@ -1,6 +1,7 @@
 """The pages under docs/: their commands exist, their examples run, and their links lead somewhere."""
 
 import doctest
+import json
 import re
 import shlex
 import sys
@@ -13,6 +14,10 @@ from fusionser_cli.app import app
 
 from fusionser.corpora import generate_demo
 from fusionser.registry import REGISTRIES
+from tools.marked import MARKED, with_parts
+from tools.outputs import alike, command_of, prepare, printed
+from tools.page_parts import PURPOSES
+from tools.pages import PARTS, with_made_parts
 
 DOCS = ROOT / "docs"
 GENERATED = (
@@ -36,7 +41,7 @@ def names(pages):
 def commands(text):
     """Yield the lines of a page that call fusionser, without what a shell does with them."""
     text = text.replace("\\\n", " ")
-    for line in re.findall(r"^\s*(?:\$ |```\{command-output\} )(fusionser .*)$", text, re.MULTILINE):
+    for line in re.findall(r"^\s*\$ (fusionser .*)$", text, re.MULTILINE):
         yield re.split(r" +[|<>&#] ", line)[0]
 
 
@@ -100,15 +105,54 @@ def test_links_of_pages_lead_to_files(page):
     assert broken == []
 
 
-def test_the_page_on_the_installation_has_all_extras(monkeypatch):
-    import json
+@pytest.mark.parametrize("name", PARTS)
+def test_tables_and_figures_of_pages_are_current(name):
+    page = (DOCS / name).read_text()
+    assert with_made_parts(page, name) == page, "run: python -m tools.pages"
 
+
+def test_outputs_of_the_first_lesson_are_current(tmp_path):
+    # `make docs` runs the others, which take longer.
+    prepare(tmp_path)
+    page = (DOCS / "tutorials" / "first-model.md").read_text()
+    parts = [found["text"] for found in MARKED.finditer(page) if re.search("predict clip|check", found["text"])]
+    assert len(parts) == 2
+    for part in parts:
+        assert alike(printed(command_of(part), tmp_path), part), "run: python -m tools.pages"
+
+
+def test_outputs_differ_in_words_and_numbers_and_not_in_durations():
+    told = "240 recordings; UAR 87.2 %; 8.9 s"
+    assert alike(told, told.replace("8.9 s", "22.4 s")) and alike(told, told.replace("87.2", "87.5"))
+    assert not alike(told, told.replace("87.2", "90.0")) and not alike(told, told.replace("UAR", "WAR"))
+
+
+def test_pages_are_written_part_by_part():
+    page = "a\n<!-- x: written by `c` -->\nold\n<!-- end of x -->\nb\n"
+    assert with_parts(page, {"x": "new"}) == page.replace("old", "new")
+    with pytest.raises(SystemExit, match="0 places for 'y'"):
+        with_parts(page, {"y": "new"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_are_plain_markdown(page):
+    text = page.read_text()
+    if re.fullmatch(r"```\{include\}[^`]*```\n", text):
+        return
+    plain, _, listed = text.partition("```{toctree}\n:hidden:\n")
+    assert re.findall(r"^(?:`{3,}\{.*|:{3,}.*|.*\{\{.*)$", plain, re.MULTILINE) == []
+    # Nothing follows the list of pages, and each page in it is linked above.
+    assert re.fullmatch(r"[\n\w./-]*(```\n)?", listed)
+    for name in listed.removesuffix("```\n").split():
+        assert re.search(rf"\]\({re.escape(name.removesuffix('/index'))}|gallery/", plain), name
+
+
+def test_the_page_on_the_installation_has_all_extras():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     measured = json.loads((ROOT / "reports" / "installation" / "extras.json").read_text())["extras"]
-    purposes = (DOCS / "extensions" / "extra_sizes.py").read_text()
     for name in extras.keys() - {"dev", "docs"}:
         assert measured[name]["bytes"] > 0, "run: python -m benchmarks.extras"
-        assert f'    "{name}": ' in purposes
+        assert name in PURPOSES
     assert extras.keys() - {"dev", "docs"} == measured.keys()
 
 

@@ -48,7 +48,7 @@ def test_nothing_of_a_common_name_becomes_importable():
         from importlib.metadata import packages_distributions
         from importlib.util import find_spec
         owners = packages_distributions()
-        for name in ("cli", "data", "tests", "benchmarks"):
+        for name in ("cli", "data", "tests", "benchmarks", "tools"):
             if (spec := find_spec(name)) is not None:
                 places = [str(place) for place in spec.submodule_search_locations or [spec.origin]]
                 print(name, "fusionser" in owners.get(name, ["fusionser"]), *places)

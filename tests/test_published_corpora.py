@@ -9,7 +9,7 @@ import pytest
 from test_corpora import record_tree
 
 from fusionser.corpora import CORPORA, differences, list_rows
-from fusionser.corpora.places import find_corpora
+from fusionser.corpora.data_folder import find_corpora
 from fusionser.errors import CorpusError
 from fusionser.facts import Stamp
 

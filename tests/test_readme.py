@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from benchmarks.readme import first_sentences, with_tables
+from tools.readme import first_sentences, with_tables
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip().removeprefix("$ fusionser ") for line in re.findall(r"^    \$ fusionser .*$", README, re.M)]
@@ -38,7 +38,7 @@ def test_commands_run_one_after_the_other(command, folder, monkeypatch):
 
 
 def test_tables_are_those_of_the_reports():
-    assert with_tables(README, ROOT / "reports") == README, "run: python -m benchmarks.readme"
+    assert with_tables(README, ROOT / "reports") == README, "run: python -m tools.readme"
 
 
 def test_an_answer_is_the_beginning_of_a_page(tmp_path):

@@ -28,7 +28,11 @@ REPORTS = "reports/**/report.md"
 
 
 def place(path: Path) -> Path:
-    """Return where a file of the repository is in the site."""
+    """Return where a file of the repository is in the site; scripts of the gallery have pages there."""
+    if path == DOCS / "gallery":
+        return DOCS / "auto_gallery" / "index.rst"
+    if path.parent == DOCS / "gallery":
+        return DOCS / "auto_gallery" / f"{path.stem}.rst"
     if path.is_relative_to(DOCS):
         return path
     return INCLUDED.get(path) or COPIES / path.relative_to(ROOT)
@@ -42,7 +46,7 @@ def with_links(text: str, folder: Path, shown_in: Path) -> str:
         found = Path(os.path.normpath(folder / link))
         if not found.is_relative_to(ROOT) or not found.exists():
             return match[0]
-        if found.is_dir():
+        if found.is_dir() and not place(found).suffix:
             return name if "`" in name else f"`{name}`"
         if place(found).is_relative_to(COPIES):
             copy(found)

@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from fusionser.corpora import generate_demo, list_rows
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 from fusionser.features import FeatureBlock, FeatureExtractor, ZeroCrossingRate
 from fusionser.features.spectrum import FrameSettings, Spectrum
 

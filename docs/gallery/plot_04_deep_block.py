@@ -18,7 +18,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 
 from fusionser.corpora import generate_demo, list_rows
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 from fusionser.networks import LogMelFrames
 
 work = Path(tempfile.mkdtemp())

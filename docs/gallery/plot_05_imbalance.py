@@ -19,7 +19,7 @@ import numpy as np
 
 import fusionser
 from fusionser.corpora import generate_demo
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 
 work = Path(tempfile.mkdtemp())
 corpus = os.environ.get("FUSIONSER_GALLERY_CORPUS", "demo")

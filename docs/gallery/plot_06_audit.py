@@ -25,7 +25,7 @@ from fusionser.audit.leaks import audit_split
 from fusionser.audit.split_table import table_split
 from fusionser.audit.worth import scored_split
 from fusionser.corpora import generate_demo, list_rows
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 from fusionser.spec import PipelineSpec
 
 work = Path(tempfile.mkdtemp())

@@ -19,7 +19,7 @@ import numpy as np
 
 import fusionser
 from fusionser.corpora import generate_demo, list_rows
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 from fusionser.decoding import decode
 from fusionser.rows import write_table
 

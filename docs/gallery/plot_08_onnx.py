@@ -23,7 +23,7 @@ import onnxruntime
 
 import fusionser
 from fusionser.corpora import generate_demo, list_rows
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 from fusionser.decoding import decode
 
 work = Path(tempfile.mkdtemp())

@@ -28,7 +28,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from fusionser.corpora import generate_demo, list_rows
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 
 work = Path(tempfile.mkdtemp())
 corpus = os.environ.get("FUSIONSER_GALLERY_CORPUS", "demo")

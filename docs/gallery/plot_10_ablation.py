@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from fusionser.corpora import generate_demo
-from fusionser.corpora.places import data_folder, find_corpora
+from fusionser.corpora.data_folder import data_folder, find_corpora
 from fusionser.spec import ProtocolSpec
 from fusionser.studies.ablation import run_ablation
 from fusionser.studies.factorial import Factorial

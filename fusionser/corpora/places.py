@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusionser.corpora import CORPORA, list_rows
-from fusionser.corpora.data_folder import DATA_VARIABLE, data_folder, find_corpora
 from fusionser.errors import FusionserError, SettingsError
 
-__all__ = ["DATA_VARIABLE", "Present", "data_folder", "find_corpora", "named_places", "present_corpora"]
+__all__ = ["Present", "named_places", "present_corpora"]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from fusionser.plots.corpus_numbers import (
     recording_levels,
     with_labels,
 )
-from fusionser.plots.style import TITLE_SIZE, WIDTH, name_panel, note, titled
+from fusionser.plots.style import PANEL_SIZE, TITLE_SIZE, WIDTH, name_panel, titled
 from fusionser.reporting.drawing import Axes, Figure, MaxNLocator
 from fusionser.reporting.figures import COLORS, DARK_CELL, plain
 from fusionser.rows import check_rows
@@ -30,8 +30,8 @@ GENDER_LOOKS = {"female": (COLORS[0], ""), "male": (COLORS[4], "///"), UNKNOWN: 
 MOST_NAMED = 40
 """Most speakers of whom all are named."""
 
-MOST_COUNTED = 12
-"""Most speakers whose cells have room for a count."""
+FEW_NAMES = 12
+"""Most speakers whose names are not turned, and whose counts are larger."""
 
 FEW_LETTERS = 7
 """Letters of a name up to which names of few speakers are not turned."""
@@ -90,16 +90,38 @@ def draw_corpus(rows: pd.DataFrame, levels: Levels | None, title: str) -> Figure
     """Draw what `corpus_figure` draws of rows and their levels."""
     labelled = with_labels(rows)
     classes = sorted(set(labelled["emotion"]))
+    histograms = {_draw_durations: durations(rows), _draw_levels: known_levels(levels)}
+    histograms = {draw: values for draw, values in histograms.items() if values.size}
+    known = labelled[labelled["speaker"] != ""]
+    # A panel without anything to draw has no place.
+    bands = 1 if known.empty else 2
     height = max(0.34 * len(classes) + 0.9, 2.8)
-    figure = Figure(figsize=(WIDTH, 2 * height + 1.0), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
-    panels = upper.subplots(1, 3)
+    figure = Figure(figsize=(WIDTH, bands * height + 1.0), layout="constrained")
+    parts = figure.subfigures(bands, 1, squeeze=False)[:, 0]
+    panels = parts[0].subplots(1, 1 + len(histograms), squeeze=False)[0]
     _draw_classes(panels[0], labelled, classes)
-    _draw_durations(panels[1], durations(rows))
-    _draw_levels(panels[2], levels)
-    _draw_speakers(lower.add_subplot(), labelled, classes)
+    for axes, (draw, values) in zip(panels[1:], histograms.items(), strict=True):
+        draw(axes, values)
+    if not known.empty:
+        _draw_speakers(parts[1].add_subplot(), known, classes)
     figure.suptitle(titled(f"{title}: {_counted(rows)}"), fontsize=TITLE_SIZE)
+    if missing := _missing(known, durations(rows), levels):
+        figure.supxlabel(f"Not drawn: {'; '.join(missing)}", fontsize=PANEL_SIZE)
     return figure
+
+
+def _missing(known: pd.DataFrame, seconds: Levels, levels: Levels | None) -> list[str]:
+    """Return why panels are not drawn."""
+    missing = []
+    if not seconds.size:
+        missing.append("durations, which are unknown")
+    if not known_levels(levels).size:
+        missing.append(
+            f"levels, {'which were not measured' if levels is None else 'since no recording can be decoded'}"
+        )
+    if known.empty:
+        missing.append("speakers, who are unknown; a speaker-independent evaluation needs them")
+    return missing
 
 
 def _counted(rows: pd.DataFrame) -> str:
@@ -131,20 +153,11 @@ def _draw_classes(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
 
 
 def _draw_durations(axes: Axes, seconds: Levels) -> None:
-    if not seconds.size:
-        note(axes, "durations unknown")
-        axes.set_axis_off()
-        return
     _draw_histogram(axes, seconds, "duration, s")
     name_panel(axes, f"Durations, median {np.median(seconds):.2f} s")
 
 
-def _draw_levels(axes: Axes, levels: Levels | None) -> None:
-    known = known_levels(levels)
-    if not known.size:
-        note(axes, "levels were not measured" if levels is None else "no recording can be decoded")
-        axes.set_axis_off()
-        return
+def _draw_levels(axes: Axes, known: Levels) -> None:
     _draw_histogram(axes, known, "level, dBFS")
     name_panel(axes, f"Levels, median {np.median(known):.1f} dBFS")
 
@@ -160,16 +173,11 @@ def _draw_histogram(axes: Axes, values: Levels, label: str) -> None:
 
 def _turned(names: list[str]) -> int:
     """Return the angle at which names have room side by side."""
-    return 0 if len(names) <= MOST_COUNTED and max(map(len, names)) <= FEW_LETTERS else 90
+    return 0 if len(names) <= FEW_NAMES and max(map(len, names)) <= FEW_LETTERS else 90
 
 
-def _draw_speakers(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
+def _draw_speakers(axes: Axes, known: pd.DataFrame, classes: list[str]) -> None:
     """Draw the number of recordings of each class and speaker, as a map."""
-    known = rows[rows["speaker"] != ""]
-    if known.empty:
-        note(axes, "speakers unknown: a speaker-independent evaluation needs them")
-        axes.set_axis_off()
-        return
     counts = pd.crosstab(known["emotion"], known["speaker"]).reindex(classes, fill_value=0)
     values, most = counts.to_numpy(), int(counts.to_numpy().max())
     image = axes.imshow(values, cmap="Blues", vmin=0, vmax=most, aspect="auto", interpolation="nearest")
@@ -180,10 +188,11 @@ def _draw_speakers(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
     axes.set_xticks(range(0, len(names), step), names[::step], rotation=_turned(names))
     more = f", every {step}th is named" if step > 1 else ""
     axes.set_xlabel(f"speaker ({len(names)}{more})")
-    if len(names) <= MOST_COUNTED:
+    if len(names) <= MOST_NAMED:
+        size = 9 if len(names) <= FEW_NAMES else 7
         for (row, column), count in np.ndenumerate(values):
             color = "white" if count > DARK_CELL * most else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=color, fontsize=9)
+            axes.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
     scale = axes.figure.colorbar(image, ax=axes, label="recordings", pad=0.01)
     scale.ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     name_panel(axes, "Recordings by class and speaker")

@@ -12,11 +12,10 @@ from fusionser.errors import FusionserError, RowsError
 from fusionser.plots.style import TITLE_SIZE, WIDTH, titled
 from fusionser.reporting.dimensions import predictions_figure
 from fusionser.reporting.drawing import Figure
+from fusionser.reporting.learning_curves import curves_figure, draw_curves
 from fusionser.reporting.result_figures import (
     confusion_figure,
-    curves_figure,
     draw_confusion,
-    draw_curves,
     draw_reliability,
     draw_speakers,
     reliability_figure,

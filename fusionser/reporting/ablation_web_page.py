@@ -14,7 +14,7 @@ from fusionser.files import write_text
 from fusionser.reporting.ablation import AblationText, page_values
 from fusionser.reporting.breakdown import Breakdown, by_class, by_speaker, panels
 from fusionser.reporting.jinja import environment
-from fusionser.reporting.result_figures import LOSSES
+from fusionser.reporting.learning_curves import LOSSES
 from fusionser.reporting.settings import block_lines
 from fusionser.reporting.tables.text_formats import HTML
 from fusionser.reporting.web_page import MINUS, web_page

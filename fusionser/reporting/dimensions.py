@@ -9,12 +9,12 @@ import pandas as pd
 from fusionser.dimension_results import MEAN, DimensionResult, method_of
 from fusionser.errors import RowsError
 from fusionser.evaluation.dimensions import DimensionEvaluation, predicted_column
-from fusionser.reporting.drawing import Figure
+from fusionser.reporting.drawing import Figure, MaxNLocator
 from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
+from fusionser.reporting.learning_curves import curves_figure
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import USED_CLIPS, remove_report, render, where_tested
-from fusionser.reporting.result_figures import curves_figure
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text, is_synthetic
 from fusionser.reporting.settings import classifier_lines
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
@@ -103,7 +103,12 @@ def predictions_figure(predictions: pd.DataFrame, targets: Sequence[str]) -> Fig
         axes.scatter(truth, guess, s=8, alpha=0.5, color=COLORS[0], linewidths=0)
         axes.plot(ends, ends, color="black", linewidth=1, linestyle="--", label="perfect agreement")
         axes.set_title(plain(name), fontsize=10)
-        axes.set(xlabel="label", ylabel="prediction")
+        # Both axes have the same unit, so they have the same range and the same ticks.
+        margin = 0.04 * (ends[1] - ends[0]) or 0.5
+        limits = (ends[0] - margin, ends[1] + margin)
+        axes.set(xlabel="label", ylabel="prediction", xlim=limits, ylim=limits, aspect="equal")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(nbins=6))
         axes.legend(loc="upper left", fontsize=8)
     return figure
 

@@ -467,7 +467,8 @@ def write_result(
         The page.
     """
     from fusionser.reporting.figures import save_figure
-    from fusionser.reporting.result_figures import confusion_figure, curves_figure, reliability_figure, speakers_figure
+    from fusionser.reporting.learning_curves import curves_figure
+    from fusionser.reporting.result_figures import confusion_figure, reliability_figure, speakers_figure
 
     place = Path(folder)
     save_figure(confusion_figure(result), place / "confusion.png", formats.figures)

@@ -1,8 +1,7 @@
-"""Figures of the result of one evaluation: confusion, reliability, speakers, learning curves."""
+"""Figures of the result of one evaluation: confusion, reliability, speakers."""
 
 from collections.abc import Sequence
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,35 +9,27 @@ import pandas as pd
 from fusionser.dimension_results import method_of
 from fusionser.evaluation.calibration import reliability, share_interval, uar_interval
 from fusionser.reporting.by_corpus import corpus_of, corpus_scores
-from fusionser.reporting.drawing import Axes, Figure, MaxNLocator, SubFigure
+from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS, DARK_CELL, LONGEST_TITLE, MARKS, plain
 from fusionser.results import Result
 
 __all__ = [
     "confusion_figure",
-    "curves_figure",
     "draw_confusion",
-    "draw_curves",
     "draw_reliability",
     "draw_speakers",
     "reliability_figure",
     "speakers_figure",
 ]
 
-LOSSES = {"training_loss": ("-", "training rows"), "validation_loss": ("--", "validation rows")}
-"""Line style and label of the losses of a learning curve."""
-
-SCORES = {"validation_uar": "validation UAR, %", "validation_ccc": "validation CCC"}
-"""Labels of the scores of a learning curve."""
-
-FEW_EPOCHS = 3
-"""Epochs up to which they are marked, since a line of one point is invisible."""
-
 WIDEST = 11.0
 """Greatest width of a figure in inches."""
 
 MOST_NAMED, MOST_AT_THE_ENDS = 45, 110
 """Most speakers of whom all are named, and of whom those at both ends are; there is no room for more names."""
+
+HIGHEST_BAR = 25
+"""Height of the bar with the most answers, in percent of the axis on the left."""
 
 FEW_NAMES, FEW_LETTERS = 12, 4
 """Speakers up to which names are larger, and letters up to which they are then not turned."""
@@ -136,20 +127,24 @@ def draw_reliability(axes: Axes, result: Result, predictions: pd.DataFrame) -> N
     most = max((one.clips for one in bins), default=1)
     x, y = ([100 * getattr(one, name) for one in bins] for name in ("probability", "accuracy"))
     counted = [share_interval(round(one.accuracy * one.clips), one.clips) for one in bins]
-    # The count is a bar at the bottom, a quarter of the panel high at most.
     axes.bar(
         x,
-        [25 * one.clips / most for one in bins],
+        [HIGHEST_BAR * one.clips / most for one in bins],
         width=4.0,
         color="0.82",
         edgecolor="0.55",
         linewidth=0.6,
-        label=f"number of answers, {most} at most",
+        label="number of answers, by the axis on the right",
     )
     axes.plot([0, 100], [0, 100], color="black", linewidth=1, linestyle="--", label="probability = share that is right")
     _draw_points(axes, x, y, counted, COLORS[0], MARKS[0], "share that is right, 95 %")
     axes.set(xlim=(0, 101), ylim=(0, 103), xlabel="probability of the answer, %", ylabel="answers that are right, %")
     axes.set_aspect("equal", adjustable="box")
+    scale = most / HIGHEST_BAR
+    counts = axes.secondary_yaxis("right", functions=(lambda y: np.asarray(y) * scale, lambda n: np.asarray(n) / scale))
+    counts.set_yticks([0, most])
+    counts.tick_params(labelsize=8)
+    counts.set_ylabel("answers", y=HIGHEST_BAR / 200, fontsize=8, labelpad=-4)
     # A point may be anywhere in the panel.
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8)
     axes.grid(linewidth=0.4)
@@ -249,63 +244,3 @@ def _name_speakers(axes: Axes, names: Sequence[str]) -> None:
     turned = 0 if len(names) <= FEW_NAMES and max(map(len, names)) <= FEW_LETTERS else 90
     axes.set_xticks(named, [names[place] for place in named], rotation=turned, fontsize=size)
     axes.set_xlabel(label)
-
-
-def curves_figure(curves: pd.DataFrame) -> Figure:
-    """Draw the learning curves of every training, one column of panels per network.
-
-    Parameters
-    ----------
-    curves : DataFrame
-        One row per epoch: ``fold``, ``network``, ``epoch``, and losses and scores.
-
-    Returns
-    -------
-    Figure
-    """
-    networks, scores = len(set(curves["network"])), _scores_of(curves)
-    figure = Figure(figsize=(max(4.6 * networks, 5.5), 3.0 + 2.4 * len(scores)), layout="constrained")
-    draw_curves(figure, curves)
-    return figure
-
-
-def draw_curves(figure: Figure | SubFigure, curves: pd.DataFrame) -> None:
-    """Draw what `curves_figure` draws."""
-    networks, scores = list(dict.fromkeys(curves["network"])), _scores_of(curves)
-    panels = figure.subplots(1 + len(scores), len(networks), squeeze=False, sharex="col")
-    for column, network in enumerate(networks):
-        part = curves[curves["network"] == network]
-        panels[0][column].set_title(plain(str(network)), fontsize=11)
-        _draw_folds(panels[0][column], part, LOSSES)
-        panels[0][column].set_ylabel("loss")
-        panels[0][column].legend(fontsize=8, title="one colour for each fold", title_fontsize=8)
-        for row, name in enumerate(scores, start=1):
-            _draw_folds(panels[row][column], part, {name: ("--", "")})
-            panels[row][column].set_ylabel(SCORES[name])
-        panels[-1][column].set_xlabel("epoch")
-        panels[-1][column].xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-
-
-def _scores_of(curves: pd.DataFrame) -> list[str]:
-    return [name for name in SCORES if name in curves and curves[name].notna().any()]
-
-
-def _draw_folds(axes: Axes, curves: pd.DataFrame, lines: dict[str, tuple[str, str]]) -> None:
-    """Draw columns of the learning curves of a network, each fold in a colour of its own."""
-    mark = "." if curves["epoch"].nunique() <= FEW_EPOCHS else None
-    for name, (style, label) in lines.items():
-        if name not in curves:
-            continue
-        factor = 100 if name == "validation_uar" else 1
-        for number, (_, curve) in enumerate(curves.groupby("fold", sort=False)):
-            shown: Any = curve.dropna(subset=[name])
-            axes.plot(
-                shown["epoch"].astype(int),
-                factor * shown[name],
-                style,
-                marker=mark,
-                color=COLORS[number % len(COLORS)],
-                linewidth=1.2,
-                label=label if number == 0 and len(shown) else None,
-            )
-    axes.grid(linewidth=0.4)

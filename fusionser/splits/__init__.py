@@ -3,40 +3,13 @@
 >>> from fusionser.splits import PROTOCOLS
 >>> list(PROTOCOLS)[:3]
 ['speaker-holdout', 'speaker-kfold', 'leave-one-speaker-out']
+
+Each name is imported when it is first used. `__init__.pyi` lists them, for `lazy_loader` and for type checkers.
 """
 
-from fusionser.registry import PROTOCOLS
-from fusionser.splits.base import Fold, Protocol
-from fusionser.splits.cross_corpus import AddedCorpora, CrossCorpus, LeaveOneCorpusOut
-from fusionser.splits.given import GivenSplit
-from fusionser.splits.inner_folds import InnerFolds, parted_speakers
-from fusionser.splits.protocols import (
-    LeaveOneSpeakerOut,
-    LeaveOneStatementOut,
-    RandomHoldout,
-    RandomKFold,
-    SpeakerHoldout,
-    SpeakerKFold,
-    protocol,
-)
-from fusionser.splits.published import PublishedFolds
+import lazy_loader
 
-__all__ = [
-    "PROTOCOLS",
-    "AddedCorpora",
-    "CrossCorpus",
-    "Fold",
-    "GivenSplit",
-    "InnerFolds",
-    "LeaveOneCorpusOut",
-    "LeaveOneSpeakerOut",
-    "LeaveOneStatementOut",
-    "Protocol",
-    "PublishedFolds",
-    "RandomHoldout",
-    "RandomKFold",
-    "SpeakerHoldout",
-    "SpeakerKFold",
-    "parted_speakers",
-    "protocol",
-]
+from fusionser.registry import PROTOCOLS as PROTOCOLS
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["PROTOCOLS"]

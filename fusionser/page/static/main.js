@@ -26,6 +26,7 @@ function failed(problem) {
 }
 
 function draw(whole = true) {
+  if ($("over").hidden) return;
   drawProbabilities($("probabilities"), shown.windows, shown.classes, seconds(), shown.cursor);
   drawWaveform($("waveform"), samples(), shown.rate, shown.cursor);
   if (whole) drawSpectrogram($("spectrogram"), samples(), shown.rate);
@@ -37,6 +38,7 @@ function cell(row, text) {
 
 function showShares(shares, what = "Probability") {
   $("measure").textContent = shares ? what : "";
+  if (shares) $("bars").hidden = false;
   for (const item of $("bars").children) {
     const share = shares && Object.hasOwn(shares, item.dataset.name) ? shares[item.dataset.name] : 0;
     item.querySelector("progress").value = share;
@@ -75,6 +77,8 @@ function addWindows(windows) {
 
 function clear(rate) {
   Object.assign(shown, { windows: [], samples: new Float32Array(60 * rate), count: 0, rate, cursor: null });
+  // Nothing has been heard before, so the section was empty.
+  $("over").hidden = false;
   $("rows").replaceChildren();
   $("player").pause();
   $("player").hidden = true;

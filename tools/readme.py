@@ -1,4 +1,4 @@
-"""The tables of README.md that have numbers: `python -m benchmarks.readme` writes them from reports/."""
+"""The tables of README.md that have numbers: `python -m tools.readme` writes them from reports/."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from fusionser.files import write_text
 from fusionser.reporting.scores import score_interval
 from fusionser.reporting.words import percent
 from fusionser.results import Result, read_result
+from tools.marked import with_parts
 
 __all__ = ["best", "first_sentences", "results_table", "speed_table", "with_tables"]
 
@@ -163,16 +164,7 @@ def _figure(reports: Path, part: str, name: str) -> str:
 
 def with_tables(text: str, reports: Path) -> str:
     """Return README.md with its tables written anew."""
-    for name, table in (("results", results_table(reports)), ("speed", speed_table(reports))):
-        text, count = re.subn(
-            rf"(<!-- {name}: [^\n]*-->\n).*?(\n<!-- end of {name} -->)",
-            lambda found, table=table: f"{found[1]}{table}{found[2]}",  # type: ignore[misc]
-            text,
-            flags=re.DOTALL,
-        )
-        if count != 1:
-            raise SystemExit(f"README.md has {count} places for the table of {name}; expected one")
-    return text
+    return with_parts(text, {"results": results_table(reports), "speed": speed_table(reports)})
 
 
 if __name__ == "__main__":
