@@ -138,13 +138,14 @@ def _write_windows(found: list[Any], refused: list[dict[str, str]], out: Path, g
     """Write the windows, with the columns of the list beside them, and a row for each recording without any."""
     import pandas as pd
 
+    from fusionser.reporting.answers import in_words
     from fusionser.rows import write_table
 
     tables = [timeline.windows.assign(**more) for timeline, more in zip(found, given, strict=True)]
     unusable = pd.DataFrame([{"file": entry["file"], "error": entry["reason"]} for entry in refused])
     together = pd.concat([*tables, *([unusable] if refused else [])], ignore_index=True)
     texts = [name for name in tables[0] if tables[0][name].dtype.kind not in "fiubmM"]
-    write_table(together.assign(**{name: together[name].fillna("") for name in texts}), out)
+    write_table(in_words(together.assign(**{name: together[name].fillna("") for name in texts})), out)
 
 
 def _print(timeline: Any) -> None:
