@@ -212,9 +212,14 @@ def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] =
     """Print the notes on the recordings, and which of them were set aside, and why."""
     for note in notes:
         say(f"note: {note}")
-    if quarantine:
-        say(f"{recordings(len(quarantine))} set aside as unusable:")
-    for entry in quarantine[:SHOWN]:
-        say(f"  {entry['reason']}")
-    if len(quarantine) > SHOWN:
-        say(f"  and {len(quarantine) - SHOWN} more")
+    say_reasons(f"{recordings(len(quarantine))} set aside as unusable:", [entry["reason"] for entry in quarantine])
+
+
+def say_reasons(heading: str, reasons: Sequence[str]) -> None:
+    """Print a heading, and the first of the reasons below it; nothing if there are none."""
+    if reasons:
+        say(heading)
+    for reason in reasons[:SHOWN]:
+        say(f"  {reason}")
+    if len(reasons) > SHOWN:
+        say(f"  and {len(reasons) - SHOWN} more")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import unknown_name
+from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, training_bar, write, write_report_place
 from .option_checks import check_out_folder
@@ -16,6 +16,10 @@ SHOWN_NOTES = ("partial-corpus", "labels-renamed", "windows", "majority-labels")
 """Kinds of notes that are printed beside the stamps."""
 
 
+PLAYERS = 5
+"""Misclassified recordings in a report where no number is given."""
+
+
 class Asked(Experiment):
     """The options of the command."""
 
@@ -26,9 +30,8 @@ class Asked(Experiment):
         callback=check_out_folder,
         main=True,
     )
-    players: int = option(
-        "With --out: number of misclassified recordings in report.html, to listen to; 0 for none.",
-        5,
+    players: int | None = option(
+        "With --out: number of misclassified recordings in report.html, to listen to, by default 5; 0 for none.",
         panel="Options",
         min=0,
         max=50,
@@ -48,6 +51,8 @@ def evaluate(places: Places, asked: Asked) -> None:
 
     if asked.importance not in (None, *IMPORTANCE):
         raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
+    if asked.players is not None and asked.out is None:
+        raise SettingsError("--players has no effect without --out FOLDER, where the report is written; give both")
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     check_importance(asked.config("speaker-kfold").pipeline, asked.importance)
     prepared, split, resources = prepare_protocol(asked, places, stream=asked.stream)
@@ -62,7 +67,8 @@ def evaluate(places: Places, asked: Asked) -> None:
     if asked.out is not None:
         from fusionser.reporting.page import write_report
 
-        page = write_report(result, evaluation, asked.out, formats, heard=asked.players)
+        heard = PLAYERS if asked.players is None else asked.players
+        page = write_report(result, evaluation, asked.out, formats, heard=heard)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
     else:

@@ -7,7 +7,7 @@ import typer
 
 from fusionser.errors import AudioError, SettingsError
 
-from .console import print_json, print_table, progress_bar, recordings, say, write
+from .console import print_json, print_table, progress_bar, recordings, say_reasons, write
 
 WINDOWS, HOP = 3.0, 0.5
 """Length of a window, and distance to the next one, in seconds, where they are not given."""
@@ -118,10 +118,7 @@ def _put(found: list[Any], refused: list[dict[str, str]], asked: Any, given: lis
     if asked.out is None or len(found) == 1:
         for timeline in found:
             _print(timeline)
-    if refused:
-        say(f"{recordings(len(refused))} cannot be used:")
-        for entry in refused:
-            say(f"  {entry['reason']}")
+    say_reasons(f"{recordings(len(refused))} cannot be used:", [entry["reason"] for entry in refused])
     if asked.out is not None and found:
         write(f"{asked.out}: {sum(len(timeline.windows) for timeline in found)} windows of {recordings(len(found))}")
     if asked.timeline is not None and found:

@@ -71,13 +71,13 @@ DESCRIPTIONS: Mapping[str, Description] = {
         "peak_to_speech": (VARIATION, "peak above the level of speech", "dB", _whole),
         "bandwidth": ("high sounds that are missing or added", "bandwidth", "kHz", _kilo),
         **{
-            f"speech_{name}": (SOUND, f"level of speech at {band}, relative to all speech,", "dB", _whole)
+            f"speech_{name}": (SOUND, f"level of speech at {band}, relative to all speech", "dB", _whole)
             for name, band in BANDS.items()
         },
         **{
             f"noise_{name}": (
                 NOISE,
-                f"level of background noise at {band}, relative to all background noise,",
+                f"level of background noise at {band}, relative to all background noise",
                 "dB",
                 _whole,
             )
@@ -128,7 +128,7 @@ def unlike_text(unlike: Unlike) -> str:
     value, lowest, highest = map(written, (unlike.value, unlike.lowest, unlike.highest))
     theirs = lowest if lowest == highest else f"{lowest} to {highest}"
     compared = "" if unlike.direction == "within" else f", theirs {theirs} {unit}"
-    measured = f"{name.removesuffix(',')}: {value} {unit}{compared}"
+    measured = f"{name}: {value} {unit}{compared}"
     return f"unlike the training recordings: {plain_unlike(unlike)} ({measured})"
 
 
