@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import SettingsError, unknown_name
+from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, training_bar, write, write_report_place
+from .known_names import check_names
 from .option_checks import check_out_folder
 from .option_groups import option
 from .option_texts import IMPORTANCE_HELP, STREAM_HELP
@@ -23,7 +24,7 @@ PLAYERS = 5
 class Asked(Experiment):
     """The options of the command."""
 
-    importance: str | None = option(IMPORTANCE_HELP, panel="Options")
+    importance: str | None = option(IMPORTANCE_HELP, panel="Options", callback=check_names("importance"))
     out: Path | None = option(
         "Folder for the report (report.html, report.md), result.json, predictions.csv and pictures.",
         panel="Options",
@@ -47,10 +48,8 @@ def evaluate(places: Places, asked: Asked) -> None:
     With --targets, a regressor: CCC, Pearson's correlation, MSE.
     """
     from fusionser.jobs import check_importance, evaluate_prepared
-    from fusionser.names import DIMENSIONS, IMPORTANCE
+    from fusionser.names import DIMENSIONS
 
-    if asked.importance not in (None, *IMPORTANCE):
-        raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
     if asked.players is not None and asked.out is None:
         raise SettingsError("--players has no effect without --out FOLDER, where the report is written; give both")
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()

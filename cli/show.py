@@ -20,6 +20,7 @@ from .console import (
     warn_quarantine,
     write,
 )
+from .known_names import check_names
 from .option_checks import check_channel, check_file_to_write, check_jobs, decode_apart, refuse_inputs
 from .option_groups import Group, option
 from .option_texts import (
@@ -76,7 +77,9 @@ class OfCorpus(Group):
     """The options for a corpus."""
 
     panel = "Corpus"
-    corpus: str | None = option("Corpus of a folder: {corpora}, or folders for any others.")
+    corpus: str | None = option(
+        "Corpus of a folder: {corpora}, or folders for any others.", callback=check_names("corpora", several=True)
+    )
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
     parts: str | None = option(PARTS_HELP)

@@ -23,6 +23,7 @@ from fusionser.corpora.kept_notes import kept_notes
 from fusionser.corpora.recognised import recognised_corpus
 from fusionser.errors import CorpusError, SettingsError, unknown_name
 from fusionser.facts import Stamp
+from fusionser.names import FOLDERS
 from fusionser.registry import CORPORA, DATASET_FORMATS
 from fusionser.rows import (
     COLUMNS,
@@ -54,9 +55,6 @@ __all__ = [
     "list_rows",
     "read_card",
 ]
-
-FOLDERS = "folders"
-"""Replaces the name of a corpus for a tree with folders named by emotion."""
 
 
 def list_rows(
