@@ -10,6 +10,7 @@ import typer
 from fusionser.errors import RowsError, SettingsError
 
 from .console import print_json, print_table, say, spoken, training_bar, write, write_report_place
+from .known_names import check_names
 from .option_checks import check_copied_classes, check_out_folder
 from .option_groups import Group, names, option
 from .option_texts import (
@@ -38,7 +39,8 @@ class Table(Group):
     panel = "Table"
     imbalance: str | None = option(
         f"Balancing strategies, comma-separated, with none among them; by default {STRATEGIES}. Valid: {{imbalance}}. "
-        "The first is also tested together with augmentation."
+        "The first is also tested together with augmentation.",
+        callback=check_names("imbalance", several=True),
     )
     augmentation: str | None = option(
         f"Kinds of augmentation, comma-separated, with none among them; by default {KINDS}. Valid: {{augmentations}}, "
@@ -82,16 +84,30 @@ class Asked(Group):
         "Corpus of the folder, by default the one whose names its recordings have: {corpora}.",
         panel="Options",
         main=True,
+        callback=check_names("corpora", several=True),
     )
     layout: str | None = option(LAYOUT_HELP, panel="Options")
-    study: str | None = option("A study to run instead of balancing against augmentation: {studies}.", main=True)
+    study: str | None = option(
+        "A study to run instead of balancing against augmentation: {studies}.",
+        main=True,
+        callback=check_names("studies"),
+    )
     also: list[str] | None = option("Another corpus=DIR, for the studies protocol and corpora; may be repeated.")
-    classifier: str = option("Classifiers, comma-separated: {classifiers}.", "svm", main=True)
-    preset: str | None = option("Named set of features, by default fusionnet: {presets}.", main=True)
-    blocks: str | None = option(BLOCKS_HELP)
-    gender: str | None = option("Gender as a feature: {gender_features}.")
-    importance: str | None = option(IMPORTANCE_HELP)
-    protocol: str = option(PROTOCOL_HELP, "speaker-kfold", panel="Protocol", main=True)
+    classifier: str = option(
+        "Classifiers, comma-separated: {classifiers}.",
+        "svm",
+        main=True,
+        callback=check_names("classifiers", several=True),
+    )
+    preset: str | None = option(
+        "Named set of features, by default fusionnet: {presets}.", main=True, callback=check_names("presets")
+    )
+    blocks: str | None = option(BLOCKS_HELP, callback=check_names("blocks", several=True))
+    gender: str | None = option("Gender as a feature: {gender_features}.", callback=check_names("gender_features"))
+    importance: str | None = option(IMPORTANCE_HELP, callback=check_names("importance"))
+    protocol: str = option(
+        PROTOCOL_HELP, "speaker-kfold", panel="Protocol", main=True, callback=check_names("protocols")
+    )
     folds: int | None = option("Number of folds.", panel="Protocol")
     epochs: int | None = option("Epochs of every network.", panel="Run", min=1, main=True)
     seed: int = option("Seed of everything drawn at random.", 0, panel="Run", **SEEDS)

@@ -149,7 +149,8 @@ def _say_out_of_memory() -> None:
 def _say_internal(error: Exception) -> None:
     if os.environ.get("FUSIONSER_TRACEBACK"):
         raise error
+    told = " ".join(str(error).split())
     say(
-        f"internal error: {type(error).__name__}: {error}. This is a bug in fusionser; run again with "
+        f"internal error: {type(error).__name__}: {told}. This is a bug in fusionser; run again with "
         "FUSIONSER_TRACEBACK=1 and report what it prints"
     )

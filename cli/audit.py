@@ -9,6 +9,7 @@ import typer
 from fusionser.errors import SettingsError, unknown_name
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
+from .known_names import check_names
 from .option_checks import allow_downloads, check_out_folder, decode_apart
 from .option_groups import Group, names, option
 from .option_texts import (
@@ -37,6 +38,7 @@ class Asked(Group):
         "Corpus whose file names say speaker, emotion and statement: {corpora}; or folders, if folders inside those of "
         "the sides are named by emotion. Datasets are recognised, or named: {dataset_formats}.",
         main=True,
+        callback=check_names("corpora", several=True),
     )
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
@@ -52,10 +54,14 @@ class Asked(Group):
         main=True,
     )
     score: bool = option("Score a classifier by the split and by speaker.", True, "--score/--no-score", main=True)
-    preset: str | None = option("Named set of features for the scores, by default robust: {presets}.")
-    blocks: str | None = option(BLOCKS_HELP)
-    classifier: str | None = option("Classifier for the scores, by default svm: {classifiers}.", main=True)
-    scaling: str | None = option(SCALING_HELP)
+    preset: str | None = option(
+        "Named set of features for the scores, by default robust: {presets}.", callback=check_names("presets")
+    )
+    blocks: str | None = option(BLOCKS_HELP, callback=check_names("blocks", several=True))
+    classifier: str | None = option(
+        "Classifier for the scores, by default svm: {classifiers}.", main=True, callback=check_names("classifiers")
+    )
+    scaling: str | None = option(SCALING_HELP, callback=check_names("scalings"))
     seed: int = option("Seed of everything drawn at random.", 0, **SEEDS)
     listen: int = option("Pairs of copies to listen to, written to --out.", 10, min=0, max=MOST_HEARD)
     out: Path | None = option("Folder for report.html, report.md and audit.json.", callback=check_out_folder, main=True)

@@ -35,20 +35,30 @@ DIRECTIONS = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 """Characters that change the direction of a text, or begin a line."""
 
 CONTROLS = {
-    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"},
+    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))},
     **{code: f"\\u{code:04x}" for code in DIRECTIONS},
+    **{ord(letter): repr(letter)[1:-1] for letter in "\n\r\t"},
 }
 """Control characters, which a terminal may obey, and what is printed for them: names and labels may be a stranger's."""
 
+IN_JSON = {code: f"\\u{code:04x}" for code in (*range(127, 160), *DIRECTIONS)}
+"""The same for JSON, which escapes the others by itself."""
+
 
 def say(text: str) -> None:
-    """Print a message on standard error."""
+    """Print a message on standard error, on one line."""
     messages.print(plain(text))
 
 
 def write(text: str) -> None:
     """Print a line of the result on standard output."""
     output.print(plain(text), soft_wrap=True)
+
+
+def write_page(page: str) -> None:
+    """Print a text of several lines on standard output."""
+    for line in page.split("\n"):
+        write(line)
 
 
 def write_bold(text: str) -> None:
@@ -69,7 +79,7 @@ def _visible(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output, with escapes for what its encoding does not have."""
-    text = shown(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+    text = shown(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)).translate(IN_JSON)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -202,9 +212,14 @@ def warn_quarantine(quarantine: Sequence[dict[str, str]], notes: Sequence[str] =
     """Print the notes on the recordings, and which of them were set aside, and why."""
     for note in notes:
         say(f"note: {note}")
-    if quarantine:
-        say(f"{recordings(len(quarantine))} set aside as unusable:")
-    for entry in quarantine[:SHOWN]:
-        say(f"  {entry['reason']}")
-    if len(quarantine) > SHOWN:
-        say(f"  and {len(quarantine) - SHOWN} more")
+    say_reasons(f"{recordings(len(quarantine))} set aside as unusable:", [entry["reason"] for entry in quarantine])
+
+
+def say_reasons(heading: str, reasons: Sequence[str]) -> None:
+    """Print a heading, and the first of the reasons below it; nothing if there are none."""
+    if reasons:
+        say(heading)
+    for reason in reasons[:SHOWN]:
+        say(f"  {reason}")
+    if len(reasons) > SHOWN:
+        say(f"  and {len(reasons) - SHOWN} more")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .console import print_json, print_table, recordings, write
+from .console import print_json, print_table, recordings, say, write
 
 
 def print_dimensions(result: Any) -> None:
@@ -46,12 +46,22 @@ def put_numbers(
     answers: Any, targets: Sequence[str], out: Path | None, *, json: bool, stated: Mapping[str, Any]
 ) -> None:
     """Write the predicted numbers to a table, if one is named, and print them, or what the table has."""
-    from fusionser.reporting.answers import clip_name, is_known, number_json, unlike_of, unusable_text
-    from fusionser.reporting.scores import agreement_text
+    from fusionser.reporting.answers import in_words, unlike_note_of
     from fusionser.rows import write_table
 
     if out is not None:
-        write_table(answers, out)
+        write_table(in_words(answers), out)
+    _print_numbers(answers, targets, out, json=json, stated=stated)
+    if note := unlike_note_of(answers):
+        say(f"note: {note}")
+
+
+def _print_numbers(
+    answers: Any, targets: Sequence[str], out: Path | None, *, json: bool, stated: Mapping[str, Any]
+) -> None:
+    from fusionser.reporting.answers import clip_name, is_known, number_json, unusable_text
+    from fusionser.reporting.scores import agreement_text
+
     records = answers.to_dict("records")
     if json:
         print_json([{**number_json(record, targets), **stated} for record in records])
@@ -75,9 +85,6 @@ def put_numbers(
             unlike = [f"{record[name]:.3f}" if is_known(record) else "" for name in measured]
             rows.append([clip_name(record), *(agreement_text(record[name]) for name in targets), *unlike])
     print_table("", ["file", *targets, *measured], rows, numbers=[*targets, *measured], folded=["file"])
-    for record in records:
-        if unlike_text := unlike_of(record):
-            write(f"{clip_name(record)}: {unlike_text}")
 
 
 def _range(values: Any) -> list[float | None]:

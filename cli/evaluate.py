@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import unknown_name
+from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, training_bar, write, write_report_place
+from .known_names import check_names
 from .option_checks import check_out_folder
 from .option_groups import option
 from .option_texts import IMPORTANCE_HELP, STREAM_HELP
@@ -16,19 +17,22 @@ SHOWN_NOTES = ("partial-corpus", "labels-renamed", "windows", "majority-labels")
 """Kinds of notes that are printed beside the stamps."""
 
 
+PLAYERS = 5
+"""Misclassified recordings in a report where no number is given."""
+
+
 class Asked(Experiment):
     """The options of the command."""
 
-    importance: str | None = option(IMPORTANCE_HELP, panel="Options")
+    importance: str | None = option(IMPORTANCE_HELP, panel="Options", callback=check_names("importance"))
     out: Path | None = option(
         "Folder for the report (report.html, report.md), result.json, predictions.csv and pictures.",
         panel="Options",
         callback=check_out_folder,
         main=True,
     )
-    players: int = option(
-        "With --out: number of misclassified recordings in report.html, to listen to; 0 for none.",
-        5,
+    players: int | None = option(
+        "With --out: number of misclassified recordings in report.html, to listen to, by default 5; 0 for none.",
         panel="Options",
         min=0,
         max=50,
@@ -44,10 +48,10 @@ def evaluate(places: Places, asked: Asked) -> None:
     With --targets, a regressor: CCC, Pearson's correlation, MSE.
     """
     from fusionser.jobs import check_importance, evaluate_prepared
-    from fusionser.names import DIMENSIONS, IMPORTANCE
+    from fusionser.names import DIMENSIONS
 
-    if asked.importance not in (None, *IMPORTANCE):
-        raise unknown_name("kind of importance", str(asked.importance), IMPORTANCE)
+    if asked.players is not None and asked.out is None:
+        raise SettingsError("--players has no effect without --out FOLDER, where the report is written; give both")
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     check_importance(asked.config("speaker-kfold").pipeline, asked.importance)
     prepared, split, resources = prepare_protocol(asked, places, stream=asked.stream)
@@ -62,7 +66,8 @@ def evaluate(places: Places, asked: Asked) -> None:
     if asked.out is not None:
         from fusionser.reporting.page import write_report
 
-        page = write_report(result, evaluation, asked.out, formats, heard=asked.players)
+        heard = PLAYERS if asked.players is None else asked.players
+        page = write_report(result, evaluation, asked.out, formats, heard=heard)
     if asked.run.json:
         print_json(result.model_dump(mode="json"))
     else:

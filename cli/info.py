@@ -7,7 +7,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, write
+from .console import print_json, write, write_page
 from .option_checks import check_out_file, refuse_inputs
 from .options import Json
 
@@ -56,7 +56,7 @@ def info(
         if described is not loaded.card:
             page = f"{export_text(described)}\n\n{page}"
     if out is None:
-        write(page)
+        write_page(page)
     else:
         write(str(write_text(out, page)))
 

@@ -9,6 +9,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import say
+from .known_names import check_names
 from .option_checks import (
     EXACT,
     allow_downloads,
@@ -111,6 +112,7 @@ class Input(Group):
         "Corpus of each folder, comma-separated: {corpora}, or folders for others, where folders or files are named by "
         "emotion. By default recognised, as datasets are ({dataset_formats}).",
         main=True,
+        callback=check_names("corpora", several=True),
     )
     layout: str | None = option(LAYOUT_HELP)
     classes: str | None = option("Emotions to keep, comma-separated; by default all.", main=True)
@@ -188,17 +190,22 @@ class FrontEnd(Group):
     """The features to extract from a recording."""
 
     panel = "Features"
-    preset: str | None = option("Named set of features, by default robust: {presets}.", main=True)
-    blocks: str | None = option(BLOCKS_HELP, main=True)
+    preset: str | None = option(
+        "Named set of features, by default robust: {presets}.", main=True, callback=check_names("presets")
+    )
+    blocks: str | None = option(BLOCKS_HELP, main=True, callback=check_names("blocks", several=True))
     own_columns: str | None = option(
         "Numeric columns of the tables to use as a block, beside a preset or blocks, or alone, comma-separated: "
         "names, or patterns such as 'smile__*'.",
         flag="--columns",
     )
-    network: str | None = option("Network that answers by itself, without features: {networks}.")
+    network: str | None = option(
+        "Network that answers by itself, without features: {networks}.", callback=check_names("networks")
+    )
     gender: str | None = option(
         "Gender as a feature: {gender_features}. given reads the labels, estimated (the default where a preset has it) "
-        "the voice."
+        "the voice.",
+        callback=check_names("gender_features"),
     )
     offset: float | None = option("Seconds to skip.")
     duration: float | None = option("Seconds to keep; shorter clips are padded.")
@@ -234,23 +241,30 @@ class Training(Group):
     """What is trained on the features."""
 
     panel = "Classifier"
-    classifier: str | None = option("Classifier of the features, by default svm: {classifiers}.", main=True)
+    classifier: str | None = option(
+        "Classifier of the features, by default svm: {classifiers}.", main=True, callback=check_names("classifiers")
+    )
     fusion: str | None = option(
         "{fusions}. early gives all columns to the classifier; the others fuse the probabilities (with --targets, the "
-        "predicted numbers) of the classifier and of each network, or, without networks, of one classifier per block."
+        "predicted numbers) of the classifier and of each network, or, without networks, of one classifier per block.",
+        callback=check_names("fusions"),
     )
     cross_fit: int | None = option(
         "Number of inner folds from which training rows get their class scores or predicted numbers; 0 is none."
     )
-    scaling: str | None = option(SCALING_HELP)
+    scaling: str | None = option(SCALING_HELP, callback=check_names("scalings"))
     equal_blocks: bool | None = option(
         "Give every block of features the same weight.", flag="--equal-blocks/--unequal-blocks"
     )
-    augment: str | None = option("Kinds of augmented copies of the training clips, comma-separated: {augmentations}.")
+    augment: str | None = option(
+        "Kinds of augmented copies of the training clips, comma-separated: {augmentations}.",
+        callback=check_names("augmentations", several=True),
+    )
     copies: int | None = option("Copies per training clip, where --augment names any kind.", min=1, max=100)
     imbalance: str | None = option(
         "Balancing strategy: {imbalance}. {row_balancings} act on rows, {column_balancings} on fused columns. See also "
-        "--drop-classes."
+        "--drop-classes.",
+        callback=check_names("imbalance"),
     )
     impose_imbalance: float | None = option(
         "Leave out training rows until the largest class is this many times the smallest, in a long tail."
@@ -259,7 +273,7 @@ class Training(Group):
     soft_labels: bool | None = option(SOFT_LABELS_HELP, flag="--soft-labels/--hard-labels")
     tune: bool | None = option("Choose parameters by inner folds of the training speakers.", flag="--tune/--fixed")
     epochs: int | None = option("Epochs of every network, instead of its own number.", min=1, main=True)
-    precision: str | None = option(PRECISION_HELP)
+    precision: str | None = option(PRECISION_HELP, callback=check_names("precisions"))
     weights: str | None = option(WEIGHTS_HELP)
     device: str = option(f"{TRAINING_DEVICE_HELP} If cuda is named, spectra are computed there too.", "auto")
 
@@ -360,9 +374,13 @@ class ReportFormats(Group):
 
     panel = "Report"
     tables: str | None = option(
-        "Also write each table to a file in the folder tables/ of the report, comma-separated: {table_formats}."
+        "Also write each table to a file in the folder tables/ of the report, comma-separated: {table_formats}.",
+        callback=check_names("table_formats", several=True),
     )
-    figures: str | None = option("Also write each figure beside its PNG, comma-separated: {figure_formats}.")
+    figures: str | None = option(
+        "Also write each figure beside its PNG, comma-separated: {figure_formats}.",
+        callback=check_names("figure_formats", several=True),
+    )
 
     def chosen(self, out: Path | None) -> Any:
         """Return the formats; `out` is the folder of the report, if there is one."""
@@ -430,9 +448,9 @@ class Experiment(Group):
     seed: int | None = option(SEED_HELP, panel="Run", **SEEDS)
     run: Run
     networks: NetworkWork
-    protocol: str | None = option(PROTOCOL_HELP, main=True)
-    setting: str | None = option(SETTING_HELP)
-    adaptation: str | None = option(ADAPTATION_HELP)
+    protocol: str | None = option(PROTOCOL_HELP, main=True, callback=check_names("protocols"))
+    setting: str | None = option(SETTING_HELP, callback=check_names("settings"))
+    adaptation: str | None = option(ADAPTATION_HELP, callback=check_names("adaptations"))
     targets: str | None = option(TARGETS_HELP, panel="Input")
 
     def config(self, protocol: str) -> Any:

@@ -7,7 +7,7 @@ import typer
 
 from fusionser.errors import AudioError, SettingsError
 
-from .console import print_json, print_table, progress_bar, recordings, say, write
+from .console import print_json, print_table, progress_bar, recordings, say_reasons, write
 
 WINDOWS, HOP = 3.0, 0.5
 """Length of a window, and distance to the next one, in seconds, where they are not given."""
@@ -118,10 +118,7 @@ def _put(found: list[Any], refused: list[dict[str, str]], asked: Any, given: lis
     if asked.out is None or len(found) == 1:
         for timeline in found:
             _print(timeline)
-    if refused:
-        say(f"{recordings(len(refused))} cannot be used:")
-        for entry in refused:
-            say(f"  {entry['reason']}")
+    say_reasons(f"{recordings(len(refused))} cannot be used:", [entry["reason"] for entry in refused])
     if asked.out is not None and found:
         write(f"{asked.out}: {sum(len(timeline.windows) for timeline in found)} windows of {recordings(len(found))}")
     if asked.timeline is not None and found:
@@ -138,13 +135,14 @@ def _write_windows(found: list[Any], refused: list[dict[str, str]], out: Path, g
     """Write the windows, with the columns of the list beside them, and a row for each recording without any."""
     import pandas as pd
 
+    from fusionser.reporting.answers import in_words
     from fusionser.rows import write_table
 
     tables = [timeline.windows.assign(**more) for timeline, more in zip(found, given, strict=True)]
     unusable = pd.DataFrame([{"file": entry["file"], "error": entry["reason"]} for entry in refused])
     together = pd.concat([*tables, *([unusable] if refused else [])], ignore_index=True)
     texts = [name for name in tables[0] if tables[0][name].dtype.kind not in "fiubmM"]
-    write_table(together.assign(**{name: together[name].fillna("") for name in texts}), out)
+    write_table(in_words(together.assign(**{name: together[name].fillna("") for name in texts})), out)
 
 
 def _print(timeline: Any) -> None:

@@ -219,15 +219,14 @@ def _adapted(model: Any, rows: Any, jobs: int) -> Any:
 def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
     """Write the answers to a table, if one is named, and print them or their counts."""
     from fusionser.names import ADAPTED
-    from fusionser.reporting.answers import answer_json
+    from fusionser.reporting.answers import answer_json, in_words
     from fusionser.rows import write_table
 
     adapted = card.adapted_to is not None
     if adapted and not json:
         write(f"adapted to {recordings(card.adapted_to)}, without their labels")
     if out is not None:
-        write_table(answers, out)
-    _tell_if_all_are_unlike(answers)
+        write_table(in_words(answers), out)
     _tell_of_less_probable(answers, card.classes)
     if json:
         stated = {"setting": ADAPTED} if adapted else {}
@@ -236,15 +235,19 @@ def _put(answers: Any, card: Any, out: Path | None, *, json: bool) -> None:
         _print_counts(answers, out)
     else:
         _print_answers(answers, card.classes)
+    _tell_of_unlike(answers)
 
 
-def _tell_if_all_are_unlike(answers: Any) -> None:
-    """Say what to do if the unlikeness leaves no answer."""
-    usable = answers[answers["error"] == ""]
-    if "unsure_because" in usable and len(usable) > 1 and usable["unsure_because"].isin(["unlikeness", "both"]).all():
+def _tell_of_unlike(answers: Any) -> None:
+    """Say how many recordings are unlike the training recordings, and how to get an answer for them."""
+    from fusionser.reporting.answers import unlike_note_of
+
+    if note := unlike_note_of(answers):
+        say(f"note: {note}")
+    if "unsure_because" in answers and answers["unsure_because"].isin(["unlikeness", "both"]).any():
         say(
-            "note: all recordings are unlike those of the training, so none is answered; adaptation does not change "
-            "that. --most-unlike 1 answers those whose probability is above 0.5"
+            "note: recordings that are too unlike are answered 'unsure'; adaptation does not change that. "
+            "--most-unlike 1 answers those whose probability is above 0.5"
         )
 
 
@@ -279,8 +282,6 @@ def _tell_of_less_probable(answers: Any, classes: Sequence[str]) -> None:
 
 def _print_counts(answers: Any, out: Path) -> None:
     """Print how many recordings have each answer; the table that was written has the rest."""
-    from fusionser.reporting.answers import unlike_of
-
     usable = answers[answers["error"] == ""]
     counts = usable["emotion"].value_counts()
     print_table(
@@ -289,11 +290,6 @@ def _print_counts(answers: Any, out: Path) -> None:
         [[str(name), str(count)] for name, count in counts.items()],
         numbers=["recordings"],
     )
-    unlike = sum(unlike_of(record) is not None for record in usable.to_dict("records"))
-    if unlike:
-        write(
-            f"unlike the training recordings: {recordings(unlike)}; see the columns 'unlikeness' and 'unlike_because'"
-        )
     if len(usable) < len(answers):
         write(f"cannot be used: {recordings(len(answers) - len(usable))}; see the column 'error'")
     write(f"{out}: {recordings(len(answers))}")
@@ -329,16 +325,11 @@ def _print_as_wide(rows: list[list[str]], classes: tuple[str, ...], measured: li
 
 
 def _print_reasons(records: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> None:
-    """Print in which way recordings are unlike the training recordings, and why answers are unsure."""
-    from fusionser.reporting.answers import clip_name, unlike_of
+    """Print which answers are unsure because of their probability; of the others, the note says why."""
+    from fusionser.reporting.answers import clip_name
 
-    reasons = []
-    for record in records:
-        unlike = unlike_of(record)
-        if unlike and record.get("unsure_because") == "unlikeness":
-            unlike = f"unsure, because it is {unlike}"
-        sentences = [sentence for sentence in (_improbable(record, classes), unlike) if sentence]
-        reasons += [f"{clip_name(record)}: {sentence}" for sentence in sentences]
+    told = [(clip_name(record), _improbable(record, classes)) for record in records]
+    reasons = [f"{name}: {sentence}" for name, sentence in told if sentence]
     for reason in reasons[:MOST_REASONS]:
         write(reason)
     if len(reasons) > MOST_REASONS:

@@ -10,6 +10,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, spoken, training_bar, write, write_report_place
+from .known_names import check_names
 from .option_checks import check_out_folder
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP
@@ -45,7 +46,7 @@ class Asked(Group):
         "Train on a few batches, and estimate the time of a full run on this machine.", False, "--cost", main=True
     )
     device: str = option(TRAINING_DEVICE_HELP, "auto")
-    precision: str = option(PRECISION_HELP, "float32")
+    precision: str = option(PRECISION_HELP, "float32", callback=check_names("precisions"))
     weights: str | None = option(WEIGHTS_HELP)
     formats: ReportFormats
     tracking: Tracking
@@ -61,15 +62,17 @@ def reproduce(
     asked: Asked,
 ) -> None:
     """Reproduce a published result: the paper's figure, ours under its protocol, and ours by speaker."""
-    places = corpora_here(asked.place)
     if recipe is None:
-        _list(places, asked.work.json)
+        _list(corpora_here(asked.place), asked.work.json)
         return
     from fusionser.studies.papers import paper_recipes, read_paper_recipe
+
+    # An unknown name is told before the imports that take seconds.
+    name, wanted = read_paper_recipe(recipe)
     from fusionser.studies.reproduce import Run
     from fusionser.studies.reproduction import keep_recipe
 
-    name, wanted = read_paper_recipe(recipe)
+    places = corpora_here(asked.place)
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     if asked.cost and trackers:
         raise SettingsError("--track has nothing to record with --cost, which evaluates nothing; leave it out")
@@ -161,7 +164,6 @@ def _shortage(recipe: Any, places: dict[str, Path]) -> str:
 
 def _list(places: dict[str, Path], json: bool) -> None:
     from fusionser.corpora.places import present_corpora
-    from fusionser.reporting.tables.reproduction import figure_text
     from fusionser.studies.papers import paper_recipes
 
     recipes = paper_recipes()
@@ -188,7 +190,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
                 recipe.paper,
                 recipe.title,
                 recipe.protocol.name,
-                figure_text(recipe),
+                recipe.printed,
                 "; ".join(f"{here[corpus].found} of {here[corpus].wanted} {corpus}" for corpus in recipe.corpora),
             ]
             for name, recipe in recipes.items()
@@ -225,7 +227,7 @@ def _print(reproduction: Any) -> None:
         ["paper", "ours, the paper's protocol", "ours, best epoch", "ours, speaker-independent", "reached"],
         [
             [
-                f"{text.figure_text(recipe)} ({recipe.measure})",
+                f"{recipe.printed} ({recipe.measure})",
                 text.paper_protocol_score(reproduction).text,
                 text.best_epoch_score(reproduction).text,
                 text.independent_score(reproduction).text,

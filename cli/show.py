@@ -9,7 +9,17 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import counted, print_json, print_table, progress_bar, say, warn_quarantine, write
+from .console import (
+    counted,
+    print_json,
+    print_table,
+    progress_bar,
+    recordings,
+    say,
+    say_reasons,
+    warn_quarantine,
+    write,
+)
 from .option_checks import refuse_inputs
 from .options import Input
 from .show_options import CORPUS, RECORDING, RESULT, Asked, refuse_others
@@ -136,12 +146,11 @@ def _print_recording(facts: dict[str, Any]) -> None:
 
 def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
     from fusionser.corpora.labels import fold_labels
-    from fusionser.facts import Stamp
     from fusionser.files import is_folder
     from fusionser.pipeline import list_places
     from fusionser.plots.corpus import draw_corpus
-    from fusionser.plots.corpus_numbers import corpus_facts, recording_levels
-    from fusionser.reporting.words import stamp_texts
+    from fusionser.plots.corpus_numbers import corpus_facts, described_levels
+    from fusionser.reporting.words import same_labels_text, stamp_texts
 
     given = asked.of_corpus
     if is_folder(place) and any((Path(place) / name).is_file() for name in OF_STUDIES):
@@ -154,11 +163,14 @@ def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
     with progress_bar("recordings") as progress:
         listing = list_places(source.pair([Path(place)]), progress=progress)
         emotions, spellings = fold_labels(listing.rows["emotion"])
-        notes = [*listing.notes, *([Stamp(kind="labels-folded", value=spellings)] if spellings else [])]
-        listing = replace(listing, rows=listing.rows.assign(emotion=emotions), notes=notes)
-        levels = recording_levels(listing.rows, n_jobs=given.jobs, progress=progress) if given.decode else None
+        listing = replace(listing, rows=listing.rows.assign(emotion=emotions))
+        levels, without = (
+            described_levels(listing.rows, n_jobs=given.jobs, progress=progress) if given.decode else (None, [])
+        )
     set_aside = [{"file": str(row["file"]), "reason": str(row["reason"])} for _, row in listing.quarantine.iterrows()]
-    warn_quarantine(set_aside, stamp_texts(listing.notes))
+    folded = [same_labels_text(spellings)] if spellings else []
+    warn_quarantine(set_aside, [*stamp_texts(listing.notes), *folded])
+    say_reasons(f"{recordings(len(without))} without a level, because silent or not decodable:", without)
     facts = corpus_facts(listing.rows, levels)
     if not asked.json:
         _print_corpus(_name_of(place, CORPUS), listing.rows, levels, facts)
@@ -183,8 +195,6 @@ def _print_corpus(name: str, rows: Any, levels: Any, facts: dict[str, Any]) -> N
             low, median, high = (f"{found[key]:.{digits}f}" for key in ("lowest", "median", "highest"))
             write(f"{what}: {low} to {high}{unit}, median {median}{unit}")
     write(f"recordings by gender: {', '.join(f'{count} {gender}' for gender, count in facts['genders'].items())}")
-    if facts["without_level"]:
-        write(f"without a level, because silent or not decodable: {facts['without_level']}")
 
 
 def _result(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:

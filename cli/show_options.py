@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fusionser.errors import SettingsError
 
+from .known_names import check_names
 from .option_checks import check_channel, check_file_to_write, check_jobs, decode_apart
 from .option_groups import Group, option
 from .option_texts import (
@@ -49,7 +50,9 @@ class OfCorpus(Group):
     """The options for a corpus."""
 
     panel = "Corpus"
-    corpus: str | None = option("Corpus of a folder: {corpora}, or folders for any others.")
+    corpus: str | None = option(
+        "Corpus of a folder: {corpora}, or folders for any others.", callback=check_names("corpora", several=True)
+    )
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
     parts: str | None = option(PARTS_HELP)

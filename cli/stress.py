@@ -8,6 +8,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
+from .known_names import check_names
 from .option_checks import check_channel, check_jobs, check_out_folder, decode_apart
 from .option_groups import Group, names, option
 from .option_texts import (
@@ -30,6 +31,7 @@ class Asked(Group):
         "Corpus of each folder, comma-separated: {corpora}, or folders for any others. Without it, the emotions "
         "and speakers of a folder are unknown.",
         main=True,
+        callback=check_names("corpora", several=True),
     )
     layout: str | None = option(LAYOUT_HELP)
     columns: str | None = option(MAP_HELP, flag="--map")
@@ -38,7 +40,11 @@ class Asked(Group):
     accept_truncated: bool = option(TRUNCATED_HELP, False, "--accept-truncated")
     channel: str | None = option(CHANNEL_HELP, callback=check_channel)
     isolate: bool = option(ISOLATE_HELP, False, "--isolate", callback=decode_apart)
-    conditions: str | None = option("Conditions, comma-separated, by default all: {conditions}.", main=True)
+    conditions: str | None = option(
+        "Conditions, comma-separated, by default all: {conditions}.",
+        main=True,
+        callback=check_names("conditions", several=True),
+    )
     limit: int | None = option(
         "Number of recordings to use, drawn at random and balanced over emotions and speakers.", min=1, main=True
     )

@@ -37,11 +37,14 @@ def study(
     asked: Asked,
 ) -> None:
     """Run every evaluation of a recipe; a stopped study resumes where it stopped."""
-    from fusionser.reporting.page import write_study
     from fusionser.studies.recipe import keep_recipe, read_recipe
+
+    # An unknown name is told before the imports that take seconds.
+    wanted = read_recipe(recipe)
+    from fusionser.reporting.page import write_study
     from fusionser.studies.study import run_study
 
-    formats, wanted = asked.formats.chosen(asked.out), read_recipe(recipe)
+    formats = asked.formats.chosen(asked.out)
     trackers = asked.tracking.opened()
     with training_bar("study") as progress:
         run = run_study(

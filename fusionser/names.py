@@ -9,6 +9,9 @@ from types import MappingProxyType
 
 from fusionser.registry import BLOCKS, NETWORKS
 
+FOLDERS = "folders"
+"""Replaces the name of a corpus for a tree with folders named by emotion."""
+
 SCALINGS = ("standard", "bounded", "robust", "minmax", "quantile", "none")
 
 ROW_BALANCINGS = ("oversample", "undersample")

@@ -13,7 +13,7 @@ from fusionser.errors import AudioError, FusionserError
 from fusionser.rows import CHANNEL_COLUMN
 from fusionser.samples import Waveform, check_channels, check_part, check_samples, mix_down, one_channel
 
-__all__ = ["MOST_CHANNELS", "Rates", "check_rate", "holds_waveform", "samples_of", "split_pair"]
+__all__ = ["MOST_CHANNELS", "Rates", "check_own_rate", "check_rate", "holds_waveform", "samples_of", "split_pair"]
 
 Rates = float | Sequence[float | None] | npt.NDArray[Any] | None
 """Sampling rates in Hz of the items of X that are waveforms without a rate: one for all items, or one per item."""
@@ -70,6 +70,14 @@ def check_rate(rate: Any) -> int:
             f"got the sampling rate {rate!r}; expected a whole number of Hz from {LOWEST_RATE} to {HIGHEST_RATE}"
         )
     return int(number)
+
+
+def check_own_rate(name: str, rate: int) -> None:
+    """Raise `AudioError`, with the name of a recording, if it has a sampling rate at which speech is not analysed."""
+    try:
+        check_rate(rate)
+    except FusionserError as error:
+        raise AudioError(f"{name}: {error}") from error
 
 
 def holds_waveform(row: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import tone
+from fusionser_cli.predict import _print_reasons
 
 from fusionser.model import INCLUDED_MODEL, load_model
 from fusionser.reporting.card import card_page, included_card, like_results
@@ -142,11 +143,19 @@ def test_a_folder_names_recordings_that_cannot_be_read(command, clip, tmp_path):
     assert "expected files ending in .wav" in command("predict", tmp_path / "empty").messages
 
 
-def test_few_lines_below_a_long_table(command, clip, tmp_path):
-    for number in range(13):
+def test_one_line_for_all_that_are_unlike(command, clip, tmp_path):
+    for number in range(3):
         (tmp_path / f"{number:02d}.wav").write_bytes(clip.read_bytes())
-    shown = command("predict", tmp_path).output
-    assert shown.count(".wav: unlike the training recordings") == 10
+    told = command("predict", tmp_path)
+    assert told.messages.count("3 of 3 recordings are unlike") == 1
+    assert "unlike the" not in told.output
+
+
+def test_few_lines_below_a_long_table(capsys):
+    improbable = {"unsure_because": "probability", "probability": 0.4, "probability_fear": 0.4}
+    _print_reasons([{"file": f"{number}.wav", **improbable} for number in range(13)], ("fear",))
+    shown = capsys.readouterr().out
+    assert shown.count(".wav: unsure, because the answer, fear, has a probability of 40 %") == 10
     assert "and 3 more such lines" in shown
 
 

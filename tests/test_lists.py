@@ -137,7 +137,7 @@ def test_what_a_list_says_of_a_refused_recording_stays_as_it_is(command, saved, 
 def test_names_that_a_terminal_or_a_table_would_obey(command, saved, demo_rows, tmp_path):
     content = Path(demo_rows["file"].iloc[0]).read_bytes()
     (tmp_path / "in").mkdir()
-    names = ["a\x1b]0;title\x07\x1b[2J.wav", "b\r=1+1.wav", "c\x9b31m.wav"]
+    names = ["a\x1b]0;title\x07\x1b[2J.wav", "b\r=1+1.wav", "c\x9b31m.wav", "d\nerror: none\tof it.wav"]
     for name in names:
         (tmp_path / "in" / name).write_bytes(content)
     done = command("predict", saved["svm"], tmp_path / "in", "--out", tmp_path / "out.csv")
@@ -146,7 +146,12 @@ def test_names_that_a_terminal_or_a_table_would_obey(command, saved, demo_rows, 
     assert [Path(file).name for file in read["file"]] == sorted(names)
     for options in ((), ("--out", tmp_path / "x\x1b[31m.csv")):
         done = command("predict", saved["svm"], tmp_path / "in", *options)
-        assert not any(control in done.output + done.messages for control in "\x1b\x07\x9b\r")
+        assert not any(control in done.output + done.messages for control in "\x1b\x07\x9b\r\t")
+        assert "\nerror" not in done.output + done.messages
+        assert options or r"d\nerror: none\tof it.wav" in done.output
+    done = command("predict", saved["svm"], tmp_path / "in", "--json")
+    assert "\x9b" not in done.output and [Path(one["file"]).name for one in done.json] == sorted(names)
+    assert r"not\nthere: no such" in command("evaluate", tmp_path / "not\nthere").messages
 
 
 def test_a_name_that_no_file_can_have_is_one_refused_recording(command, saved, demo_rows, tmp_path):

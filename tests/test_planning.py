@@ -288,7 +288,7 @@ def test_nothing_to_measure(tmp_path):
     (tmp_path / "text.wav").write_text("no recording")
     with pytest.raises(SettingsError, match="there are no recordings to measure"):
         measure_rates([], ROUND)
-    with pytest.raises(FusionserError, match=r"none of 1 recordings can be read; the first: .*text\.wav"):
+    with pytest.raises(FusionserError, match=r"none of 1 recordings can be used; the first: .*text\.wav"):
         measure_rates([tmp_path / "text.wav"], ROUND)
 
 

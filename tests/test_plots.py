@@ -281,6 +281,21 @@ def test_the_numbers_of_a_corpus(rows):
     assert class_table(rows, levels)[2] == ["sad", "2", "50.0", "1", "0.1", "1.50", "-19.0"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_very_long_names_leave_room_for_what_is_drawn(rows, tmp_path):
+    names = [f"{'calm and very ' * 20}{end}" for end in ("slow", "quick")]
+    long = rows.assign(emotion=[names[0], names[0], names[1], names[1]], speaker=rows["speaker"] + "x" * 250)
+    figure = corpus_figure(long)
+    write_figure(figure, tmp_path / "corpus.png")
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
+        "calm and very c…ry quick",
+        "calm and very c…ery slow",
+    ]
+    file = tmp_path / f"{'b' * 200}.wav"
+    soundfile.write(file, tone(220, 1.0), RATE)
+    write_figure(sound_figure(file), tmp_path / "sound.png")
+
+
 def test_a_corpus_is_drawn_with_counts_and_without_levels(rows):
     figure = drawn(corpus_figure(rows))
     assert titles(figure)[0] == "Recordings by class" and titles(figure)[-1] == "Recordings by class and speaker"

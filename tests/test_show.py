@@ -110,7 +110,7 @@ def test_labels_that_differ_in_case_are_one_emotion(command, demo_folder, tmp_pa
     done = command("show", tmp_path / "mixed", "--headers", "--json", "--out", tmp_path / "a.png")
     assert done.status == 0, done.messages
     assert done.json["emotions"] == {"HAPPY": 1, "sad": 2}
-    assert "labels that differ only in case" in done.messages
+    assert "labels that differ only in case" in done.messages and "--labels" not in done.messages
 
 
 def test_a_place_that_is_nothing_to_show(command, demo_folder, tmp_path):
@@ -131,6 +131,36 @@ def test_a_place_that_is_nothing_to_show(command, demo_folder, tmp_path):
     assert "odd.json: not a result that this version reads" in refused(command, tmp_path / "odd.json")
     pd.DataFrame({"a": [1]}).to_csv(tmp_path / "odd.csv", index=False)
     assert "the table has no column 'file'" in refused(command, tmp_path / "odd.csv")
+
+
+def test_a_recording_that_cannot_be_shown_is_named(command, tmp_path):
+    soundfile.write(tmp_path / "slow.wav", tone(20)[:300], 100)
+    soundfile.write(tmp_path / "one.wav", [0.5], RATE)
+    assert "slow.wav: got the sampling rate 100; expected" in refused(command, tmp_path / "slow.wav")
+    assert "one.wav: too short to replace a part" in refused(command, tmp_path / "one.wav", "--answer")
+    windows = command("predict", tmp_path / "slow.wav", "--windows", 1)
+    assert windows.status == 1 and "slow.wav: got the sampling rate 100; expected" in windows.messages
+
+
+def test_recordings_without_a_level_are_named(command, clip, tmp_path):
+    whole = tmp_path / "mine" / "sad"
+    whole.mkdir(parents=True)
+    shutil.copy(clip, whole / "good.wav")
+    soundfile.write(whole / "silent.wav", np.zeros(RATE), RATE)
+    soundfile.write(whole / "cut.flac", np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
+    (whole / "cut.flac").write_bytes((whole / "cut.flac").read_bytes()[:9000])
+    done = command("show", tmp_path / "mine", "--layout", "{emotion}/*", "--jobs", 1, "--out", tmp_path / "a.png")
+    assert "2 recordings without a level" in done.messages
+    assert "cut.flac: decoding failed" in done.messages and "silent.wav: silent" in done.messages
+
+
+def test_all_recordings_that_cannot_be_used_are_counted(command, clip, tmp_path):
+    for emotion in ("happy", "sad"):
+        (tmp_path / "mine" / emotion).mkdir(parents=True)
+        shutil.copy(clip, tmp_path / "mine" / emotion / f"{emotion}.wav")
+    (tmp_path / "mine" / "sad" / "text.wav").write_text("no recording")
+    told = refused(command, tmp_path / "mine", "--layout", "{emotion}/*")
+    assert "none of 3 recordings can be used; the first: " in told and "whose labels differ" in told
 
 
 def test_options_that_are_for_another_kind(command, clip, demo_folder, result_folder, tmp_path):

@@ -22,7 +22,7 @@ from fusionser.jobs import fit_prepared
 from fusionser.likeness import Unlike, Unlikeness, fit_unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.model import LEAST_PROBABILITY, MOST_UNLIKE, UNSURE, load_model, save_model
 from fusionser.model.fitted import UNLIKENESS
-from fusionser.reporting.unlike import DESCRIPTIONS, improbable_text, unlike_text
+from fusionser.reporting.unlike import DESCRIPTIONS, TOGETHER, improbable_text, unlike_note, unlike_text
 from fusionser.splits import InnerFolds
 
 OLDER = ROOT / "tests" / "reference" / "wide-svm.fusionser"
@@ -111,11 +111,25 @@ def test_the_reason_is_the_description_that_lies_furthest_outside():
 
 def test_every_description_has_words():
     assert list(DESCRIPTIONS) == Recording().names()
-    text = unlike_text(Unlike(name="speech_level", direction="above", value=-3.2, lowest=-40.1, highest=-0.2))
-    assert text == "unlike the training recordings: its level of speech is -3 dBFS, theirs -40 to 0 dBFS"
+    loud = Unlike(name="speech_level", direction="above", value=-3.2, lowest=-40.1, highest=-0.2)
+    measured = "(level of speech: -3 dBFS, theirs -40 to 0 dBFS)"
+    assert unlike_text(loud) == f"unlike the training recordings: loudness of the speech {measured}"
     same = unlike_text(Unlike(name="bandwidth", direction="below", value=3410.0, lowest=8000.0, highest=8000.0))
-    assert same.endswith("its bandwidth is 3.4 kHz, theirs 8.0 kHz")
-    assert "combination" in unlike_text(Unlike(name="log_duration", direction="within", value=0, lowest=-1, highest=1))
+    assert same.endswith("(bandwidth: 3.4 kHz, theirs 8.0 kHz)")
+    usual = Unlike(name="log_duration", direction="within", value=0, lowest=-1, highest=1)
+    assert unlike_text(usual) == "unlike the training recordings: several things together (duration: 1.0 s)"
+
+
+def test_a_note_counts_what_differs_in_plain_words():
+    names = ["noise_level", "noise_from_150_hz", "bandwidth"]
+    noisy, hum, dull = (Unlike(name=name, direction="above", value=1.0, lowest=0.0, highest=0.5) for name in names)
+    assert unlike_note([noisy, dull, hum], 4).startswith(
+        "3 of 4 recordings are unlike those that the model was trained on. What differs most: background noise (2); "
+        "high sounds that are missing or added (1). "
+    )
+    assert unlike_note([dull], 1).startswith("1 of 1 recording is unlike those")
+    terms = ("dB", "bandwidth", "spectrum", "signal", "sample", "harmonics", "modulation")
+    assert not [one.plain for one in DESCRIPTIONS.values() for term in terms if term in one.plain]
 
 
 @pytest.fixture(scope="module")
@@ -274,8 +288,8 @@ def test_a_fitted_model_has_it_before_it_is_saved(model_data, saved):
 
 def test_the_command_says_it(command, saved, clips):
     shown = command("predict", saved, *clips, "--abstain")
-    assert f"{clips[1]}: unsure, because it is unlike the training recordings: its " in shown.output
-    assert f"{clips[0]}: uns" not in shown.output and f"{clips[0]}: unlike" not in shown.output
+    assert shown.messages.count("1 of 2 recordings is unlike those that the model was trained on") == 1
+    assert f"{clips[0]}: uns" not in shown.output
     assert "unlikeness" in shown.output
     answers = command("predict", saved, *clips, "--json").json
     assert "unsure_because" not in answers[0]
@@ -288,11 +302,18 @@ def test_the_command_says_it(command, saved, clips):
     known, noise, bad = command("predict", saved, *clips, "--json", "--abstain").json
     assert noise["emotion"] == UNSURE
     assert noise["unsure_because"] in ("unlikeness", "both")
-    assert noise["unlike"].startswith("unlike the training recordings: its ")
+    assert noise["unlike"].startswith("unlike the training recordings: ")
     assert set(noise["unlike_because"]) == {"name", "direction", "value", "lowest", "highest"}
     assert known["unlike"] is None
     assert known["unlikeness"] < 0.99
     assert (bad["unlikeness"], bad["unlike"], bad["unlike_because"], bad["unsure_because"]) == (None,) * 4
+
+
+def test_a_table_has_the_reason_in_plain_words(command, saved, clips, tmp_path):
+    command("predict", saved, *clips, "--out", tmp_path / "answers.csv")
+    reasons = pd.read_csv(tmp_path / "answers.csv", keep_default_na=False)["unlike_because"].tolist()
+    assert reasons[0] == reasons[2] == ""
+    assert reasons[1] in {one.plain for one in DESCRIPTIONS.values()} | {TOGETHER}
 
 
 def test_the_command_says_why_an_older_model_cannot(command, clips):

@@ -104,6 +104,11 @@ def test_the_surest_wrong_answers_of_different_pairs_come_first():
     assert most_misclassified(table, 2).index.tolist() == [1, 2]
 
 
+def test_players_need_a_report(command, tmp_path):
+    told = command("evaluate", tmp_path, "--players", 3)
+    assert told.status == 1 and "--players has no effect without --out" in told.messages
+
+
 def test_players_have_the_sound_of_what_is_there(tmp_path):
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
     soundfile.write(tmp_path / "tone.wav", tone, 16000)

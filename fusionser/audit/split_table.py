@@ -161,9 +161,9 @@ def _with_audio(split: Split, folder: Path | None, accept_truncated: bool) -> Sp
         for code, (record, place) in enumerate(zip(rows.to_dict("records"), places, strict=True))
         if place
     ]
-    listing = measure([{str(key): one for key, one in record.items()} for record in records],
-                      accept_truncated=accept_truncated)  # fmt: skip
-    refused += [{"file": str(row["file"]), "reason": str(row["reason"])} for _, row in listing.quarantine.iterrows()]
+    given = [{str(key): one for key, one in record.items()} for record in records]
+    listing = measure(given, refused=refused, accept_truncated=accept_truncated)
+    refused = [{"file": str(row["file"]), "reason": str(row["reason"])} for _, row in listing.quarantine.iterrows()]
     kept = listing.rows["code"].astype(int).tolist()
     return with_usable(split, listing.rows.drop(columns="code"), kept, refused, listing.notes)
 

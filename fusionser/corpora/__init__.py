@@ -23,6 +23,7 @@ from fusionser.corpora.kept_notes import kept_notes
 from fusionser.corpora.recognised import recognised_corpus
 from fusionser.errors import CorpusError, SettingsError, unknown_name
 from fusionser.facts import Stamp
+from fusionser.names import FOLDERS
 from fusionser.registry import CORPORA, DATASET_FORMATS
 from fusionser.rows import (
     COLUMNS,
@@ -54,9 +55,6 @@ __all__ = [
     "list_rows",
     "read_card",
 ]
-
-FOLDERS = "folders"
-"""Replaces the name of a corpus for a tree with folders named by emotion."""
 
 
 def list_rows(
@@ -204,20 +202,17 @@ def _list_table(path: Path, columns: Mapping[str, str] | None, accept_truncated:
     rows = check_rows(table, wrong)
     if rows.empty:
         raise CorpusError(f"{path}: none of {len(wrong)} rows can be used; the first: {wrong[min(wrong)]}")
+    notes, set_aside = kept_notes(path)
+    refused = [{"file": str(table["file"].iloc[place]), "reason": reason} for place, reason in sorted(wrong.items())]
     if rows["end"].notna().all():
-        listing = Listing(rows)
+        listing = Listing(rows, quarantine=pd.DataFrame([*set_aside, *refused], columns=["file", "reason"]))
     else:
         records = [
             {str(key): value for key, value in record.items() if key != "end" or value == value}
             for record in rows.to_dict("records")
         ]
-        listing = measure(records, accept_truncated=accept_truncated)
-    notes, set_aside = kept_notes(path)
+        listing = measure(records, refused=[*set_aside, *refused], accept_truncated=accept_truncated)
     listing.notes[:0] = notes
-    refused = [{"file": str(table["file"].iloc[place]), "reason": reason} for place, reason in sorted(wrong.items())]
     if unused := sorted(set(map(str, given_columns(rows))) - {"truth", *COLUMNS, SPLIT_COLUMN, FOLD_COLUMN}):
         listing.notes.append(Stamp(kind="unused-columns", value=unused))
-    listing.quarantine = pd.concat(
-        [pd.DataFrame([*set_aside, *refused], columns=["file", "reason"]), listing.quarantine], ignore_index=True
-    )
     return listing

@@ -165,11 +165,10 @@ def list_corpus(corpus: Corpus, folder: str | Path, *, accept_truncated: bool = 
     notes = [*labelled.notes, *corpus.complete(ordered, root)]
     repeated = _repeated(corpus, {record["source"]: record for record in ordered})
     usable = [record for record in ordered if record["source"] not in repeated]
-    listing = measure(usable, accept_truncated=accept_truncated)
     refused = [*found.refused, *labelled.refused, *repeated.values()]
+    listing = measure(usable, refused=refused, accept_truncated=accept_truncated)
     return replace(
         listing,
-        quarantine=pd.concat([pd.DataFrame(refused, columns=["file", "reason"]), listing.quarantine]),
         doubled=[*found.linked, *doubled],
         ignored=sorted(ignored),
         notes=[*notes, *listing.notes, *_lossy(corpus, usable)],
@@ -274,15 +273,20 @@ def measuring(measured: bool) -> Iterator[None]:
         _MEASURED.reset(token)
 
 
-def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing:
+def measure(
+    records: list[Record], *, refused: Sequence[Mapping[str, str]] = (), accept_truncated: bool = False
+) -> Listing:
     """Set ``end`` of each record to the duration of its file, and list unreadable files as quarantined.
+
+    `refused` are quarantine entries of recordings that were set aside before; they come first.
 
     With `accept_truncated`, a file that was cut off ends where its audio ends. Inside `measuring(False)`, no file is
     opened, and ``end`` is missing where it is not given.
     """
     if not _MEASURED.get():
-        return Listing(rows=make_rows({"end": nan, **record} for record in records))
-    usable, refused, cut_off = [], [], 0
+        unopened = make_rows({"end": nan, **record} for record in records)
+        return Listing(rows=unopened, quarantine=_quarantined(refused))
+    usable, unreadable, cut_off = [], [], 0
     for record in fetched_ahead(records, lambda record: (record["file"], None if accept_truncated else HEADER)):
         try:
             seconds = duration_of(record["file"], accept_truncated=accept_truncated)
@@ -290,13 +294,18 @@ def measure(records: list[Record], *, accept_truncated: bool = False) -> Listing
             if record.get("start", 0.0) >= seconds:
                 raise AudioError(f"{record['file']}: {seconds:g} s long; holds nothing from {record['start']:g} s on")
         except AudioError as error:
-            refused.append({"file": record["file"], "reason": str(error)})
+            unreadable.append({"file": record["file"], "reason": str(error)})
         else:
             usable.append({**record, "end": record.get("end", seconds)})
+    set_aside = [*refused, *unreadable]
     if not usable:
-        raise CorpusError(f"none of {len(refused)} recordings can be read; the first: {refused[0]['reason']}")
+        raise CorpusError(f"none of {len(set_aside)} recordings can be used; the first: {set_aside[0]['reason']}")
     notes = [Stamp(kind="cut-off", value=cut_off)] if cut_off else []
-    return Listing(rows=make_rows(usable), quarantine=pd.DataFrame(refused, columns=["file", "reason"]), notes=notes)
+    return Listing(rows=make_rows(usable), quarantine=_quarantined(set_aside), notes=notes)
+
+
+def _quarantined(entries: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(entries, columns=["file", "reason"])
 
 
 def differences(corpus: Corpus, rows: pd.DataFrame, set_aside: int = 0) -> list[Stamp]:

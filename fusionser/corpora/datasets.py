@@ -122,10 +122,7 @@ class Entries:
         if not kept:
             first = f"; the first: {self.refused[0]['reason']}" if self.refused else ""
             raise CorpusError(f"{place}: none of {len(self.refused)} recordings can be used{first}")
-        found = measure(kept, accept_truncated=wanted.accept_truncated)
-        found.quarantine = pd.concat(
-            [pd.DataFrame(self.refused, columns=["file", "reason"]), found.quarantine], ignore_index=True
-        )
+        found = measure(kept, refused=self.refused, accept_truncated=wanted.accept_truncated)
         found.doubled = self.doubled
         found.notes = [*self.notes, *found.notes]
         return found

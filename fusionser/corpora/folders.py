@@ -6,8 +6,6 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-import pandas as pd
-
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.base import Listing, check_folder, measure
 from fusionser.corpora.known_words import gender_named
@@ -79,12 +77,7 @@ def list_label_folders(
             f"{folder}: none of {len(paths)} recordings has the layout {found.pattern} (first: {min(paths).as_posix()})"
         )
     kept, doubled, refused = _without_copies(records)
-    if not kept:
-        raise CorpusError(f"none of {len(records)} recordings can be used; the first: {refused[0]['reason']}")
-    listing = measure(kept, accept_truncated=accept_truncated)
-    listing.quarantine = pd.concat(
-        [pd.DataFrame([*audio.refused, *refused], columns=["file", "reason"]), listing.quarantine]
-    )
+    listing = measure(kept, refused=[*audio.refused, *refused], accept_truncated=accept_truncated)
     listing.doubled = [*audio.linked, *doubled]
     listing.ignored = [called(root / path) for path, values in fields.items() if values is None]
     if given is None:

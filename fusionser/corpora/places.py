@@ -58,7 +58,7 @@ def present_corpora(names: Iterable[str], places: Mapping[str, Path]) -> list[Pr
         place, found = places.get(name), 0
         if place is not None:
             with suppress(FusionserError):
-                listing = list_rows(place, name)
+                listing = list_rows(place, name, measured=False)
                 # A recording that is set aside is there.
                 found = len(listing.rows) + len(listing.quarantine)
         present.append(Present(name, place, found, CORPORA[name].card.counts.files))

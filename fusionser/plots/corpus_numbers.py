@@ -20,6 +20,7 @@ __all__ = [
     "Progress",
     "class_table",
     "corpus_facts",
+    "described_levels",
     "durations",
     "known_levels",
     "recording_levels",
@@ -53,27 +54,36 @@ def recording_levels(rows: pd.DataFrame, *, n_jobs: int | None = None, progress:
     ndarray of shape (n_rows,)
         The level of the root mean square; NaN for silent recordings and for those that cannot be decoded.
     """
+    return described_levels(rows, n_jobs=n_jobs, progress=progress)[0]
+
+
+def described_levels(
+    rows: pd.DataFrame, *, n_jobs: int | None = None, progress: Progress | None = None
+) -> tuple[Levels, list[str]]:
+    """Do what `recording_levels` does; also return why recordings have no level, in the order of the rows."""
     records = check_rows(rows)[["file", "start", "end", *([CHANNEL_COLUMN] if CHANNEL_COLUMN in rows else [])]]
     batches = [records.iloc[first : first + BATCH].to_dict("records") for first in range(0, len(records), BATCH)]
-    found: list[float] = []
+    found: list[float | str] = []
     for levels in run_jobs(_levels, batches, n_jobs):
         found += levels
         if progress is not None:
             progress(len(found), len(records))
-    return np.asarray(found, dtype=np.float64)
+    reasons = [one for one in found if isinstance(one, str)]
+    return np.asarray([np.nan if isinstance(one, str) else one for one in found], dtype=np.float64), reasons
 
 
-def _levels(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+def _levels(rows: Sequence[Mapping[str, Any]]) -> list[float | str]:
     return [_level(row) for row in rows]
 
 
-def _level(row: Mapping[str, Any]) -> float:
+def _level(row: Mapping[str, Any]) -> float | str:
+    """Return the level of a recording, or why it has none."""
     try:
         samples, _ = read_row(row)
-    except AudioError:
-        return float("nan")
+    except AudioError as error:
+        return str(error)
     # A level near minus infinity would hide all others.
-    return level_of(samples) if (samples.max() - samples.min()) / 2 >= SILENCE_PEAK else float("nan")
+    return level_of(samples) if (samples.max() - samples.min()) / 2 >= SILENCE_PEAK else f"{row['file']}: silent"
 
 
 def with_labels(rows: pd.DataFrame) -> pd.DataFrame:

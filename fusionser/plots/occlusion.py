@@ -21,6 +21,9 @@ from fusionser.timeline.stream import check_model
 
 __all__ = ["Occlusion", "draw_occlusion", "measure_occlusion", "occlusion_figure"]
 
+LEAST_SAMPLES = 2
+"""Samples of the shortest part that is replaced."""
+
 SHORTEST_STRETCH, MOST_STRETCHES = 0.2, 30
 """Least seconds of a stretch, and most stretches side by side, unless another length is given."""
 
@@ -120,9 +123,11 @@ def measure_occlusion(
     if used.needs_gender:
         raise SettingsError("the model has the speaker's gender as a feature, which is not known; fit it without")
     heard = recording if isinstance(recording, HeardRecording) else hear(recording)
+    if heard.samples.size < LEAST_SAMPLES:
+        raise AudioError(f"{heard.name}: too short to replace a part of it; expected {LEAST_SAMPLES} samples or more")
     if stretch is None:
         stretch = min(max(SHORTEST_STRETCH, heard.seconds / MOST_STRETCHES), heard.seconds)
-    check_range("stretch", stretch, 2 / heard.sampling_rate, heard.seconds)
+    check_range("stretch", stretch, LEAST_SAMPLES / heard.sampling_rate, heard.seconds)
     (first,) = used.predict([(heard.samples, heard.sampling_rate)]).to_dict("records")
     if first["error"]:
         raise AudioError(str(first["error"]).replace("waveform 0", heard.name))

@@ -24,7 +24,7 @@ from fusionser.rows import CHANNEL_COLUMN
 from fusionser.samples import END_TOLERANCE, SILENCE_PEAK, Waveform
 from fusionser.storage import HEADER, at_hand
 from fusionser.timeline.speech import FRAME_SECONDS, speech_frames
-from fusionser.waveform import check_rate, split_pair
+from fusionser.waveform import check_own_rate, check_rate, split_pair
 
 __all__ = ["N_MELS", "HeardRecording", "Recording", "hear", "level_of"]
 
@@ -250,6 +250,7 @@ def _heard_file(
         end = whole if end is None else min(end, whole)
     row = {"file": path, "start": start, "end": end, CHANNEL_COLUMN: channel}
     samples, rate = read_row(row)
+    check_own_rate(name, rate)
     return HeardRecording(name, samples, rate, start, _channels_of(path))
 
 

@@ -16,6 +16,9 @@ PANEL_SIZE = 11.0
 LONGEST_LINE = 90
 """Letters in a line of the title of a picture."""
 
+MOST_LINES = 3
+"""Lines of the title of a picture; what is longer is cut off."""
+
 
 def titled(text: str, width: float = WIDTH) -> str:
     r"""Return the title of a picture of a width in inches, on several lines if it is long.
@@ -25,7 +28,7 @@ def titled(text: str, width: float = WIDTH) -> str:
     >>> titled("a " * 60).count("\n")
     1
     """
-    return plain(fill(text, round(LONGEST_LINE * width / WIDTH)))
+    return plain(fill(text, round(LONGEST_LINE * width / WIDTH), max_lines=MOST_LINES, placeholder=" …"))
 
 
 def seconds_text(seconds: float) -> str:

@@ -5,12 +5,17 @@ from json import loads
 from math import isnan, nan
 from typing import Any
 
+import pandas as pd
+
 from fusionser.facts import json_value
 from fusionser.likeness import Unlike
 from fusionser.model import MOST_UNLIKE
-from fusionser.reporting.unlike import unlike_text
+from fusionser.reporting.unlike import plain_unlike, unlike_note, unlike_text
 
-__all__ = ["answer_json", "clip_name", "is_known", "number_json", "own_columns", "unlike_of", "unusable_text"]
+__all__ = [
+    *("answer_json", "clip_name", "in_words", "is_known", "number_json", "own_columns"),
+    *("unlike_note_of", "unlike_of", "unusable_text"),
+]
 
 
 def answer_json(record: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
@@ -67,9 +72,36 @@ def is_known(record: Mapping[str, Any]) -> bool:
 
 def unlike_of(record: Mapping[str, Any]) -> str | None:
     """Return in which way a recording is unlike the training recordings, if it is."""
-    if not is_known(record) or not record["unlikeness"] > MOST_UNLIKE:
-        return None
-    return unlike_text(Unlike.model_validate_json(record["unlike_because"]))
+    return unlike_text(_reason(record)) if _is_unlike(record) else None
+
+
+def _is_unlike(record: Mapping[str, Any]) -> bool:
+    return is_known(record) and record["unlikeness"] > MOST_UNLIKE
+
+
+def _reason(record: Mapping[str, Any]) -> Unlike:
+    return Unlike.model_validate_json(record["unlike_because"])
+
+
+def unlike_note_of(answers: pd.DataFrame) -> str | None:
+    """Return what to say, once, of recordings that are unlike the training recordings; None if there are none."""
+    usable: list[Any] = answers[answers["error"] == ""].to_dict("records")
+    reasons = [_reason(record) for record in usable if _is_unlike(record)]
+    return unlike_note(reasons, len(usable)) if reasons else None
+
+
+def in_words(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return answers for a table that people read: ``unlike_because`` has plain words, where a recording is unlike."""
+    if "unlike_because" not in answers:
+        return answers
+    records: list[Any] = answers.to_dict("records")
+    reasons = [plain_unlike(_reason(record)) if _is_unlike(record) or _is_refused(record) else "" for record in records]
+    return answers.assign(unlike_because=reasons)
+
+
+def _is_refused(record: Mapping[str, Any]) -> bool:
+    """Return whether a recording is answered with "unsure" because it is unlike the training recordings."""
+    return record.get("unsure_because") in ("unlikeness", "both")
 
 
 def clip_name(record: Mapping[str, Any]) -> str:

@@ -17,13 +17,19 @@ from fusionser.reporting.words import classes_text, corpora_text
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
 
-__all__ = ["COLORS", "DARK_CELL", "MARKS", "draw_heat", "plain", "save_figure", "study_figures", "write_figure"]
+__all__ = [
+    *("COLORS", "DARK_CELL", "MARKS", "draw_heat", "plain", "save_figure"),
+    *("short", "study_figures", "write_figure"),
+]
 
 DARK_CELL = 0.65
 """Shade above which white text is easier to read than black."""
 DOTS_PER_INCH = 120
 LONGEST_TITLE = 44
 """Letters in a line above a panel, so that it does not touch the next one."""
+
+LONGEST_NAME, LONGEST_END = 24, 8
+"""Letters of a name beside an axis, and of its end, by which names with one beginning differ."""
 
 # Protocols and corpora differ in shape as well as in colour, for print in black and white.
 MARKS = ("o", "s", "^", "D", "v", "P")
@@ -34,6 +40,20 @@ COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 def plain(text: str) -> str:
     """Escape a name so that matplotlib does not read it as a formula."""
     return text.replace("$", r"\$")
+
+
+def short(name: str) -> str:
+    """Return a name beside an axis: escaped, and without its middle if it would leave no room for the panel.
+
+    Examples
+    --------
+    >>> short("neutral"), short("a" * 20 + "b" * 20)
+    ('neutral', 'aaaaaaaaaaaaaaa…bbbbbbbb')
+    """
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    if len(shown) > LONGEST_NAME:
+        shown = f"{shown[: LONGEST_NAME - LONGEST_END - 1]}…{shown[-LONGEST_END:]}"
+    return plain(shown)
 
 
 def draw_heat(
@@ -48,8 +68,8 @@ def draw_heat(
     """Draw shares as a heat map in percent, shaded from the lower to the upper end; NaN is drawn as a dash."""
     low, high = ends
     axes.imshow(values, cmap="Blues", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
-    axes.set_xticks(range(len(columns)), [plain(column) for column in columns], rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(len(rows)), [plain(row) for row in rows], fontsize=8)
+    axes.set_xticks(range(len(columns)), [short(column) for column in columns], rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(rows)), [short(row) for row in rows], fontsize=8)
     for (row, column), value in np.ndenumerate(values):
         dark = high > low and (value - low) / (high - low) > DARK_CELL
         text = "-" if np.isnan(value) else f"{100 * value:.{digits}f}"

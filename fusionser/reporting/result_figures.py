@@ -10,7 +10,7 @@ from fusionser.dimension_results import method_of
 from fusionser.evaluation.calibration import reliability, share_interval, uar_interval
 from fusionser.reporting.by_corpus import corpus_of, corpus_scores
 from fusionser.reporting.drawing import Axes, Figure
-from fusionser.reporting.figures import COLORS, DARK_CELL, LONGEST_TITLE, MARKS, plain
+from fusionser.reporting.figures import COLORS, DARK_CELL, LONGEST_TITLE, MARKS, plain, short
 from fusionser.results import Result
 
 __all__ = [
@@ -72,9 +72,9 @@ def draw_confusion(axes: Axes, result: Result, title: str) -> None:
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0.0, vmax=100.0, aspect="auto")
     positions = range(len(result.classes))
     axes.set_xticks(
-        positions, [plain(name) for name in result.classes], rotation=45, ha="right", rotation_mode="anchor"
+        positions, [short(name) for name in result.classes], rotation=45, ha="right", rotation_mode="anchor"
     )
-    axes.set_yticks(positions, [f"{plain(name)} ({total})" for name, total in zip(result.classes, totals, strict=True)])
+    axes.set_yticks(positions, [f"{short(name)} ({total})" for name, total in zip(result.classes, totals, strict=True)])
     axes.set(xlabel="predicted", ylabel="true (recordings)")
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if shares[row, column] > DARK_CELL else "black"
@@ -203,7 +203,7 @@ def draw_speakers(axes: Axes, result: Result) -> None:
             MARKS[number % len(MARKS)],
             plain(place) or None,
         )
-    _name_speakers(axes, [plain(name.split("/")[-1]) for name in names])
+    _name_speakers(axes, [short(name.split("/")[-1]) for name in names])
     # The legend has room above the highest score.
     axes.set(xlim=(-0.8, len(names) - 0.2), ylim=(0, 118), ylabel="UAR, %")
     axes.set_yticks(range(0, 101, 20))

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,7 @@ def _unlike_sentence(timeline: Timeline) -> list[str]:
     """Return a sentence if many windows are unlike the training recordings, with the most frequent reason."""
     from fusionser.likeness import Unlike
     from fusionser.model import MOST_UNLIKE
-    from fusionser.reporting.unlike import unlike_text
+    from fusionser.reporting.unlike import plain_unlike
 
     if "unlikeness" not in timeline.windows:
         return []
@@ -166,15 +167,13 @@ def _unlike_sentence(timeline: Timeline) -> list[str]:
     unlike = predicted[predicted["unlikeness"] > MOST_UNLIKE]
     if len(unlike) <= 0.05 * len(predicted):
         return []
-    reasons = [Unlike.model_validate_json(text) for text in unlike["unlike_because"]]
-    names = [reason.name for reason in reasons]
-    common = max(dict.fromkeys(names), key=names.count)
-    example = next(reason for reason in reasons if reason.name == common)
+    reasons = [plain_unlike(Unlike.model_validate_json(text)) for text in unlike["unlike_because"]]
     share = f"{100 * len(unlike) / len(predicted):.0f} % of the windows"
     # Single windows can be unlike the training recordings where these are of the same kind.
     advice = "Do not rely on it: " if 2 * len(unlike) >= len(predicted) else ""
-    return [f"{advice}{share} are unlike the training recordings. The most frequent case: a window is "
-            f"{unlike_text(example)}."]  # fmt: skip
+    return [
+        f"{advice}{share} are unlike the recordings that the model was trained on. What differs most: {mode(reasons)}."
+    ]
 
 
 def clock(seconds: float, *, tenths: bool = False) -> str:

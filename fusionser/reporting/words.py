@@ -26,6 +26,7 @@ __all__ = [
     "one_sided",
     "protocol_text",
     "result_stamps",
+    "same_labels_text",
     "selection_text",
     "sides_text",
     "speakers_text",
@@ -144,6 +145,17 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
+def same_labels_text(labels: Mapping[str, Sequence[str]]) -> str:
+    """Return which labels are the same one, by the spelling that is used.
+
+    Examples
+    --------
+    >>> same_labels_text({"sad": ["Sad", "SAD"]}).partition(": ")[0]
+    'labels that differ only in case, blanks or Unicode form count as the same'
+    """
+    return f"labels that differ only in case, blanks or Unicode form count as the same: {_spellings(labels)}"
+
+
 def _spellings(labels: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{name} ({', '.join(repr(other) for other in others)})" for name, others in labels.items())
 
@@ -181,10 +193,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         "classes of one corpus alone left out: "
         + "; ".join(f"{', '.join(names)} ({corpus})" for corpus, names in value.items())
     ),
-    "labels-folded": lambda labels: (
-        f"labels that differ only in case, blanks or Unicode form count as the same: {_spellings(labels)}; "
-        "--labels exact keeps them apart"
-    ),
+    "labels-folded": lambda labels: f"{same_labels_text(labels)}; --labels exact keeps them apart",
     "labels-exact": lambda labels: (
         f"labels that differ only in case, blanks or Unicode form are kept apart: {_spellings(labels)}"
     ),

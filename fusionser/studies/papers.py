@@ -6,11 +6,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from fusionser.errors import SettingsError, unknown_name
+from fusionser.files import parse_toml
 from fusionser.registry import CORPORA, PROTOCOLS
 from fusionser.spec import PipelineSpec, ProtocolSpec, Spec
 from fusionser.studies.recipe import RECIPES, packaged, parsed
 
-__all__ = ["BEST_EPOCH", "PaperRecipe", "paper_recipes", "read_paper_recipe"]
+__all__ = ["BEST_EPOCH", "PaperRecipe", "paper_recipe_names", "paper_recipes", "read_paper_recipe"]
+
+PAPERS = RECIPES / "papers"
 
 BEST_EPOCH = "best validation epoch"
 
@@ -59,6 +62,11 @@ class PaperRecipe(Spec):
     choices: str = ""
     variants: dict[str, Variant] = Field(default_factory=dict)
 
+    @property
+    def printed(self) -> str:
+        """The paper's figure with the digits that it prints."""
+        return "none" if self.figure is None else f"{self.figure:g}"
+
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
         for name in self.corpora:
@@ -98,9 +106,18 @@ def paper_recipes() -> dict[str, PaperRecipe]:
     """
     return {
         name: recipe
-        for stem, file in packaged(RECIPES / "papers").items()
+        for stem, file in packaged(PAPERS).items()
         for name, recipe in _spread(stem, parsed(PaperRecipe, stem, file)).items()
     }
+
+
+def paper_recipe_names() -> list[str]:
+    """Return the names of all recipes that come with fusionser; no recipe is validated, which takes seconds."""
+    return [
+        name
+        for stem, file in packaged(PAPERS).items()
+        for name in (stem, *(f"{stem}-{suffix}" for suffix in parse_toml(file.read_text("utf-8")).get("variants", ())))
+    ]
 
 
 def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
@@ -112,10 +129,10 @@ def read_paper_recipe(name: str) -> tuple[str, PaperRecipe]:
         If there is no such recipe, or it is not valid.
     """
     if not name.endswith(".toml"):
-        recipes = paper_recipes()
-        if name not in recipes:
-            raise unknown_name("recipe", name, [*recipes, "FILE.toml"])
-        return name, recipes[name]
+        names = paper_recipe_names()
+        if name not in names:
+            raise unknown_name("recipe", name, [*names, "FILE.toml"])
+        return name, paper_recipes()[name]
     stem = Path(name).stem
     recipe = parsed(PaperRecipe, stem, Path(name))
     if recipe.variants:

@@ -18,7 +18,7 @@ from fusionser.timeline.segments import cells_of, segments_of, summary_of
 from fusionser.timeline.speech import FRAME_SECONDS
 from fusionser.timeline.stream import Answered, answer_windows, check_model, mono_piece
 from fusionser.timeline.windows import Resampler, Window, WindowCutter, WindowSettings
-from fusionser.waveform import check_rate, split_pair
+from fusionser.waveform import check_own_rate, check_rate, split_pair
 
 __all__ = ["Timeline", "predict_timeline"]
 
@@ -213,6 +213,7 @@ def _opened(
         if isinstance(item, str) or hasattr(item, "__fspath__"):
             try:
                 with open_long(str(item), end, channel) as opened:
+                    check_own_rate(str(item), opened.sampling_rate)
                     yield clips.shown(str(item)), opened
             except AudioError as error:
                 raise AudioError(clips.shown(str(error))) from error

@@ -9,12 +9,11 @@ from fusionser.reporting.scores import score_interval
 from fusionser.reporting.tables.cells import facts_of, number, synthetic_notes
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
 from fusionser.reporting.words import percent, stamp_texts
-from fusionser.studies.papers import BEST_EPOCH, PaperRecipe
+from fusionser.studies.papers import BEST_EPOCH
 from fusionser.studies.reproduction import ENOUGH, Reproduction, interval_over_seeds
 
 __all__ = [
     "best_epoch_score",
-    "figure_text",
     "independent_score",
     "paper_protocol_score",
     "reproduction_stamps",
@@ -60,11 +59,6 @@ def independent_score(reproduction: Reproduction) -> Cell:
         return Cell("-", None)
     interval = None if result.intervals is None else result.intervals["war"]
     return Cell(f"{percent(result.pooled.war)} ({score_interval(result, 'war')})", result.pooled.war, interval)
-
-
-def figure_text(recipe: PaperRecipe) -> str:
-    """Return the paper's figure with the digits that it prints."""
-    return "none" if recipe.figure is None else f"{recipe.figure:g}"
 
 
 def verdict(reproduction: Reproduction) -> str:
@@ -128,7 +122,7 @@ def _row(reproduction: Reproduction) -> Row:
     cells: list[Cell | str] = [
         reproduction.title,
         f"{recipe.paper}: {recipe.title}",
-        Cell(figure_text(recipe), None if recipe.figure is None else recipe.figure / 100),
+        Cell(recipe.printed, None if recipe.figure is None else recipe.figure / 100),
         recipe.measure,
         paper_protocol_score(reproduction),
         best_epoch_score(reproduction),
