@@ -67,9 +67,7 @@ def tune(places: Places, asked: Asked) -> None:
         workers=asked.run.workers or 1,
     )
     prepared, _, resources = prepare_experiment(asked, places, None, protocol="speaker-kfold")
-    left_out = tuple(names(asked.leave_out_speakers, "--leave-out-speakers"))
-    if left_out:
-        prepared = leave_out_speakers(prepared, left_out)
+    prepared, left_out = leave_out_speakers(prepared, names(asked.leave_out_speakers, "--leave-out-speakers"))
     prepared = analyse_augmented(prepared, resources=resources)
     with training_bar("trials") as progress:
         try:

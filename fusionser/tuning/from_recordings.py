@@ -9,31 +9,32 @@ from fusionser.jobs.from_recordings import Data, places_of
 from fusionser.pipeline import Prepared, Resources, analyse_augmented, prepare
 from fusionser.pipeline.resources import LOCAL
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
+from fusionser.splits.base import speakers_of
+from fusionser.splits.protocols import match_speaker
 from fusionser.tuning.result import TuningResult
 from fusionser.tuning.search import Search, TuningProgress, tune_prepared
 
 __all__ = ["leave_out_speakers", "tune"]
 
 
-def leave_out_speakers(prepared: Prepared, speakers: Sequence[str]) -> Prepared:
-    """Return prepared rows without those of some speakers.
+def leave_out_speakers(prepared: Prepared, speakers: Sequence[str]) -> tuple[Prepared, tuple[str, ...]]:
+    """Return prepared rows without those of some speakers, and the whole names of these.
 
     Raises
     ------
+    ProtocolError
+        If one of them is unknown.
     SettingsError
-        If there are no rows of one of them, or of anybody else.
+        If nobody is left.
     """
-    known = sorted(set(prepared.table["speaker"]) - {""})
-    for speaker in speakers:
-        if speaker not in known:
-            raise SettingsError(
-                f"got the speaker '{speaker}' to leave out (--leave-out-speakers), of whom there are no recordings; "
-                f"there are: {', '.join(known) or 'none with a known speaker'}"
-            )
-    kept = prepared.table[~prepared.table["speaker"].isin(list(speakers))].reset_index(drop=True)
+    if not speakers:
+        return prepared, ()
+    known = speakers_of(prepared.table, "--leave-out-speakers")
+    names = tuple(match_speaker(speaker, known, "--leave-out-speakers") for speaker in speakers)
+    kept = prepared.table[~prepared.table["speaker"].isin(names)].reset_index(drop=True)
     if kept.empty:
         raise SettingsError("--leave-out-speakers names all speakers; leave some for the search")
-    return replace(prepared, table=kept)
+    return replace(prepared, table=kept), names
 
 
 def tune(
@@ -83,9 +84,6 @@ def tune(
         If Optuna is missing (extra ``tune``), or the journal is damaged or of another search.
     """
     prepared = prepare(places_of(data, corpus, layout), spec, resources=resources)
-    if left_out:
-        prepared = leave_out_speakers(prepared, left_out)
+    prepared, names = leave_out_speakers(prepared, left_out)
     prepared = analyse_augmented(prepared, resources=resources)
-    return tune_prepared(
-        prepared, out, search or Search(), left_out=tuple(left_out), resources=resources, progress=progress
-    )
+    return tune_prepared(prepared, out, search or Search(), left_out=names, resources=resources, progress=progress)

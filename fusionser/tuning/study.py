@@ -34,16 +34,19 @@ def optuna_package() -> Any:
 
 
 def _seeded(optuna: Any, seed: int) -> Any:
-    """Return a sampler whose draws for a trial depend only on the seed, its number and the trials before it."""
+    """Return a sampler whose draws for a trial depend only on the seed and on the trials before it."""
 
     class SeededByTrial(optuna.samplers.BaseSampler):
         """TPE with a seed for each trial, so that a resumed search goes on as if it had not been stopped.
 
-        Processes that work at one study draw differently, because their trials have different numbers.
+        Processes that work at one study draw differently, because their trials have different places.
         """
 
         def before_trial(self, study: Any, trial: Any) -> None:
-            own = int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
+            failed = optuna.trial.TrialState.FAIL
+            # Trials that were stopped and are tried again do not count.
+            place = sum(one.number < trial.number and one.state != failed for one in study.get_trials(deepcopy=False))
+            own = int(np.random.SeedSequence([seed, place]).generate_state(1)[0])
             self.sampler = optuna.samplers.TPESampler(seed=own, multivariate=True)
 
         def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
