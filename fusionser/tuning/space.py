@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import clone
+
 from fusionser.block_text import block_of
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features import FeatureExtractor
@@ -157,9 +159,9 @@ def current_values(spec: PipelineSpec, extractor: FeatureExtractor, space: Space
     parts = _parts(spec, extractor)
     if CLASSIFIER in parts:
         parts[CLASSIFIER].set_params(**spec.classifier.parameters)
-    for place, part in parts.items():
+    for place, part in list(parts.items()):
         if place != CLASSIFIER:
-            part.set_params(**spec.networks.parameters)
+            parts[place] = clone(part).set_params(**spec.networks.parameters)
     values = {name: getattr(parts[name.rpartition(".")[0]], name.rpartition(".")[2]) for name in space}
     return values if all(value in space[name] for name, value in values.items()) else None
 
