@@ -34,6 +34,7 @@ from .show import show
 from .stopped import INTERRUPTED, STATUSES_TEXT, STOPPED, failed_status
 from .stress import stress
 from .study import study
+from .tune import tune
 
 ALLOCATIONS = 50_000
 """Allocations between garbage collections. With Python's default, importing torch collects hundreds of times."""
@@ -48,6 +49,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     (START, predict),
     (START, evaluate),
     (START, fit),
+    (START, tune),
     (START, info),
     (START, show),
     (DATA, list_names),

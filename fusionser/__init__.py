@@ -12,6 +12,7 @@ The main modules, in the order of the data flow:
 - `fusionser.scaling`, `fusionser.classifiers`: features to labels,
 - `fusionser.spec`, `fusionser.pipeline`: specifications, and pipelines built from them,
 - `fusionser.jobs`: extract, evaluate and fit,
+- `fusionser.tuning`: search for parameters,
 - `fusionser.model`: saved models,
 - `fusionser.timeline`: emotions over time, in long recordings and streams,
 - `fusionser.studies`: many evaluations, stored and compared,

@@ -22,5 +22,6 @@ from .registry import REGISTRIES as REGISTRIES
 from .spec import PipelineSpec as PipelineSpec
 from .timeline import StreamPredictor as StreamPredictor
 from .timeline import predict_timeline as predict_timeline
+from .tuning import tune as tune
 
 __version__: str

@@ -22,6 +22,7 @@ __all__ = [
     "brief_folder",
     "cache_folder",
     "check_space",
+    "is_running",
     "new_folder",
     "no_room",
     "owned",
@@ -53,6 +54,23 @@ def _is_running(process: int) -> bool:
         # It belongs to somebody else.
         return True
     return True
+
+
+def is_running(owner: str) -> bool | None:
+    """Return whether the process that a name of `owned` begins with runs; None if that cannot be told from here.
+
+    Examples
+    --------
+    >>> is_running(owned("worker")), is_running("worker-of-somebody")
+    (True, None)
+    """
+    found = OWNER.search(f"{owner}x")
+    if found is None or found[1] != _machine():
+        return None
+    if os.name == "nt":
+        # Asking for a process would end it there.
+        return True if int(found[2]) == os.getpid() else None
+    return _is_running(int(found[2]))
 
 
 def abandoned(folder: Path, prefix: str) -> Iterator[Path]:

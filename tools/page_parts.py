@@ -23,6 +23,7 @@ PURPOSES = {
     "onnx": "`fusionser export`, and the block `emotion2vec`",
     "mlflow": "`--track mlflow`",
     "tensorboard": "`--track tensorboard`",
+    "tune": "`fusionser tune`: Optuna",
     "cluster": "`--cluster`: Dask",
     "s3": "addresses of `s3://`",
     "gs": "addresses of `gs://`",

@@ -44,6 +44,8 @@ SECTIONS = {
         "fusionser.splits",
         "fusionser.evaluation",
         "fusionser.evaluation.stress",
+        "fusionser.tuning",
+        "fusionser.search_space",
         "fusionser.agreement",
         "fusionser.results",
         "fusionser.dimension_results",

@@ -14,6 +14,7 @@ from fusionser.balancing import balance_columns
 from fusionser.checks import check_present
 from fusionser.errors import SettingsError
 from fusionser.scaling import split_carried
+from fusionser.search_space import Space
 
 __all__ = ["MemberClassifier", "MemberEstimator", "Parts", "TableClassifier", "TableEstimator"]
 
@@ -25,6 +26,9 @@ class TableEstimator(BaseEstimator):
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
     """Values by parameter that a search over inner folds tries."""
+
+    space: ClassVar[Space] = {}
+    """Ranges and choices by parameter that `fusionser.tuning` tries; the grid if it is empty."""
 
     random_state: int | None
 

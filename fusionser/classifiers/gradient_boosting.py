@@ -13,6 +13,7 @@ from fusionser.classifiers.batches import Batches, BatchLearner, class_weights
 from fusionser.classifiers.booster import check_booster
 from fusionser.errors import SettingsError
 from fusionser.folders import brief_folder
+from fusionser.search_space import NumberRange, Space
 
 __all__ = ["XGBoost"]
 
@@ -56,6 +57,13 @@ class XGBoost(BatchLearner, TableClassifier):
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"max_depth": (3, 6), "learning_rate": (0.05, 0.1)}
+    space: ClassVar[Space] = {
+        "max_depth": NumberRange(2, 10),
+        "learning_rate": NumberRange(0.01, 0.3, log=True),
+        "n_estimators": NumberRange(50, 500),
+        "subsample": NumberRange(0.5, 1.0),
+        "colsample_bytree": NumberRange(0.1, 1.0),
+    }
 
     n_estimators: int = 200
     max_depth: int = 4

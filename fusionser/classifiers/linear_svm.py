@@ -20,6 +20,7 @@ from fusionser.classifiers.shuffled_rows import BLOCK, ShuffledRows
 from fusionser.errors import ProtocolError
 from fusionser.progress import report_step
 from fusionser.scaling import split_carried
+from fusionser.search_space import NumberRange, Space
 from fusionser.splits.inner_folds import InnerFolds
 from fusionser.splits.row_ids import RowIds
 from fusionser.temperature import best_temperature
@@ -92,6 +93,10 @@ class LinearSVM(BatchLearner, TableClassifier):
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"alpha": (1e-5, 1e-4, 1e-3), "gamma": ("scale", 3e-4)}
+    space: ClassVar[Space] = {
+        "alpha": NumberRange(1e-6, 1e-2, log=True),
+        "gamma": ("scale", 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    }
 
     n_components: int = 1000
     gamma: float | str = "scale"

@@ -20,6 +20,7 @@ from fusionser.networks.soft_labels import shares_of
 from fusionser.networks.training import train_network
 from fusionser.networks.validation import hold_out
 from fusionser.scaling import split_carried
+from fusionser.search_space import NumberRange, Space
 from fusionser.splits.validation_rows import given_validation
 
 __all__ = ["LSTM", "MLP", "BiLSTM", "check_hidden", "check_recurrent", "recurrent"]
@@ -178,6 +179,11 @@ class MLP(NetworkClassifier):
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"hidden": ((12, 10), (64, 32)), "dropout": (0.0, 0.3)}
+    space: ClassVar[Space] = {
+        **TableNetwork.space,
+        "hidden": ((12, 10), (32,), (64, 32), (128, 64), (256, 128)),
+        "dropout": NumberRange(0.0, 0.6),
+    }
 
     hidden: Sequence[int] = (12, 10)
     dropout: float = 0.0
@@ -223,6 +229,11 @@ class LSTM(NetworkClassifier):
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"units": (32, 64), "dropout": (0.2, 0.5)}
+    space: ClassVar[Space] = {
+        **TableNetwork.space,
+        "units": NumberRange(16, 128),
+        "dropout": NumberRange(0.0, 0.6),
+    }
     bidirectional: ClassVar[bool] = False
     units: int = 64
     step_size: int | None = None

@@ -9,6 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.classifiers.bounds import expect
+from fusionser.search_space import NumberRange, Space
 
 __all__ = ["RandomForest"]
 
@@ -44,6 +45,10 @@ class RandomForest(TableClassifier):
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"max_features": ("sqrt", 0.1), "min_samples_leaf": (1, 3)}
+    space: ClassVar[Space] = {
+        "max_features": ("sqrt", 0.05, 0.1, 0.2, 0.4),
+        "min_samples_leaf": NumberRange(1, 10),
+    }
 
     n_estimators: int = 500
     max_features: float | str = "sqrt"

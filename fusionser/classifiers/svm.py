@@ -16,6 +16,7 @@ from fusionser.classifiers.bounds import check_machine, expect
 from fusionser.classifiers.kernel_size import MOST_ROWS, check_kernel_size
 from fusionser.errors import ProtocolError
 from fusionser.scaling import split_carried
+from fusionser.search_space import NumberRange, Space
 from fusionser.splits.inner_folds import InnerFolds
 
 __all__ = ["SVM"]
@@ -91,6 +92,10 @@ class SVM(TableClassifier):
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"C": (1.0, 10.0, 100.0), "gamma": ("scale", 3e-4)}
+    space: ClassVar[Space] = {
+        "C": NumberRange(0.1, 1000.0, log=True),
+        "gamma": ("scale", 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    }
 
     C: float = 10.0
     kernel: str = "rbf"

@@ -31,12 +31,13 @@ from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.tracking import Tracker, TrackingRun, open_tracker, record_run
 from fusionser.tracking.runs import model_run, result_run
 
-__all__ = ["evaluate", "extract", "fit"]
+__all__ = ["Data", "evaluate", "extract", "fit", "places_of"]
 
 Data = str | Path | Sequence[str | Path]
 
 
-def _places(data: Data, corpus: str | None, layout: str | None) -> list[Place]:
+def places_of(data: Data, corpus: str | None, layout: str | None) -> list[Place]:
+    """Return the places of recordings that a caller gave, each with its corpus."""
     paths = [data] if isinstance(data, str | Path) else data
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
         raise SettingsError(
@@ -77,7 +78,7 @@ def extract(
     Extracted
     """
     run = extract_file if is_features_file(out) else extract_dataset
-    return run(_places(data, corpus, layout), spec, out, resources=resources)
+    return run(places_of(data, corpus, layout), spec, out, resources=resources)
 
 
 def evaluate(
@@ -122,7 +123,7 @@ def evaluate(
     """
     check_importance(spec, importance)
     trackers = [open_tracker(text) for text in track]
-    prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
+    prepared = prepare(places_of(data, corpus, layout), spec, resources=resources)
     split = protocol_or_default(protocol, "speaker-kfold", prepared.table, protocol_settings, spec)
     prepared = analyse_augmented(prepared, split, resources=resources)
     result: AnyResult
@@ -163,7 +164,7 @@ def fit(
     Model
     """
     trackers = [open_tracker(text) for text in track]
-    prepared = prepare(_places(data, corpus, layout), spec, resources=resources)
+    prepared = prepare(places_of(data, corpus, layout), spec, resources=resources)
     split = (
         protocol_or_default(protocol, "speaker-holdout", prepared.table, protocol_settings, spec) if protocol else None
     )

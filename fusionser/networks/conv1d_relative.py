@@ -22,6 +22,7 @@ from fusionser.networks.extractor import DeepExtractor, Positions
 from fusionser.networks.inputs import Inputs
 from fusionser.networks.layers import Network, full_precision
 from fusionser.networks.preparation import Moments, Standardise
+from fusionser.search_space import NumberRange, Space
 
 __all__ = ["Conv1DRelative", "Conv1DRelativeExtractor"]
 
@@ -227,6 +228,16 @@ class Conv1DRelativeExtractor(DeepExtractor):
     """
 
     kind: ClassVar[str] = "conv1d-relative"
+    space: ClassVar[Space] = {
+        **DeepExtractor.space,
+        "epochs": NumberRange(10, 60),
+        "label_smoothing": NumberRange(0.0, 0.2),
+        "dropout": NumberRange(0.0, 0.5),
+        "dense_dropout": NumberRange(0.0, 0.6),
+        "mixup": NumberRange(0.0, 0.6),
+        "band_mask": NumberRange(0, 10),
+        "frame_mask": NumberRange(0, 24),
+    }
     epochs: int = 30
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2

@@ -24,6 +24,7 @@ from fusionser.networks.inputs import Inputs, batch_of
 from fusionser.networks.layers import AttentiveStatistics, Network, convolution_blocks, full_precision
 from fusionser.networks.preparation import Standardise
 from fusionser.rows import array_columns
+from fusionser.search_space import NumberRange, Space
 from fusionser.shards import ArrayList
 
 __all__ = ["Conv2D", "Conv2DExtractor", "Conv2DMFCCExtractor", "Conv2DRelativeExtractor"]
@@ -142,6 +143,15 @@ class Conv2DExtractor(DeepExtractor):
     """
 
     kind: ClassVar[str] = "conv2d"
+    space: ClassVar[Space] = {
+        **DeepExtractor.space,
+        "epochs": NumberRange(40, 160),
+        "label_smoothing": NumberRange(0.0, 0.2),
+        "dropout": NumberRange(0.0, 0.5),
+        "mixup": NumberRange(0.0, 0.6),
+        "band_mask": NumberRange(0, 16),
+        "frame_mask": NumberRange(0, 48),
+    }
     epochs: int = 108
     batch_size: int = 32
     learning_rate: float = 2e-3

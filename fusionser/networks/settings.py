@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
@@ -16,6 +16,7 @@ from fusionser.execution import current_executor
 from fusionser.names import PRECISIONS
 from fusionser.networks.device import choose_device
 from fusionser.networks.validation import VALIDATE_BY
+from fusionser.search_space import NumberRange, Space
 
 __all__ = ["OPTIMISERS", "NetworkTraining"]
 
@@ -83,6 +84,12 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
     cache : Cache or bool, default=True
         Cache of trained networks, so that no training runs twice; True is the default cache, False is none.
     """
+
+    space: ClassVar[Space] = {
+        "learning_rate": NumberRange(3e-4, 1e-2, log=True),
+        "weight_decay": NumberRange(1e-5, 1e-1, log=True),
+    }
+    """Ranges and choices by parameter that `fusionser.tuning` tries."""
 
     epochs: int = 100
     batch_size: int = 64

@@ -1,6 +1,7 @@
 """Training of all networks, from rows to a network with calibrated probabilities."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -137,7 +138,7 @@ def _check_finite(network: Network, inputs: Inputs, name: str, settings: Network
 
 
 def _plain(settings: NetworkTraining) -> dict[str, Any]:
-    names = set(NetworkTraining.__dataclass_fields__) - {"device", "cache"}
+    names = {parameter.name for parameter in fields(NetworkTraining)} - {"device", "cache"}
     return {name: getattr(settings, name) for name in sorted(names)}
 
 

@@ -60,7 +60,7 @@ class SpeakerHoldout(Protocol):
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the only fold."""
         speakers = speakers_of(rows, self.name)
-        tested = [_match_speaker(wanted, speakers) for wanted in self.speakers] or self._drawn(speakers)
+        tested = [match_speaker(wanted, speakers) for wanted in self.speakers] or self._drawn(speakers)
         if len(set(tested)) == len(speakers):
             raise ProtocolError(f"{self.name}: all speakers are test speakers, so none is left to train on")
         yield ", ".join(sorted(set(tested))), *by_mask(rows["speaker"].isin(tested).to_numpy())
@@ -79,7 +79,15 @@ class SpeakerHoldout(Protocol):
         return [speakers[position] for position in order[:count]]
 
 
-def _match_speaker(wanted: str, speakers: Sequence[str]) -> str:
+def match_speaker(wanted: str, speakers: Sequence[str], flag: str = "--test-speakers") -> str:
+    """Return the speaker that a name stands for, with or without the name of the corpus.
+
+    Raises
+    ------
+    ProtocolError
+        If it stands for no speaker, or for several. The message names the option.
+    """
+
     def plain(name: str) -> str:
         short = name.split("/")[-1]
         return short.lstrip("0") or short
@@ -89,7 +97,7 @@ def _match_speaker(wanted: str, speakers: Sequence[str]) -> str:
     matches = [name for name in speakers if "/" not in wanted and plain(name) == plain(wanted)]
     if len(matches) != 1:
         found = "several speakers" if matches else "no speaker"
-        raise ProtocolError(f"'{wanted}' (--test-speakers) names {found}; the speakers are {', '.join(speakers)}")
+        raise ProtocolError(f"'{wanted}' ({flag}) names {found}; the speakers are {', '.join(speakers)}")
     return matches[0]
 
 
