@@ -13,7 +13,7 @@ from .option_texts import IMPORTANCE_HELP, STREAM_HELP
 from .options import Experiment, Places, ReportFormats, Tracking, record
 from .preparing import prepare_protocol
 
-SHOWN_NOTES = ("partial-corpus", "labels-renamed", "windows", "majority-labels")
+SHOWN_NOTES = ("parameters-searched", "partial-corpus", "labels-renamed", "windows", "majority-labels")
 """Kinds of notes that are printed beside the stamps."""
 
 

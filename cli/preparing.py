@@ -122,7 +122,9 @@ def prepare_experiment(
     if stream:
         prepared = _streamed(paired, config, asked.given)
         _check_network_options(prepared.spec, prepared.extractor, resources)
-        return prepared, _split(asked, config, prepared, choose_split), resources
+        split = _split(asked, config, prepared, choose_split)
+        prepared.notes.extend(_searched(config, prepared, split))
+        return prepared, split, resources
     if stream is not None:
         _note_many_rows(paired)
     # Wrong settings should fail here, before a long extraction.
@@ -131,6 +133,7 @@ def prepare_experiment(
     _check_network_options(config.pipeline, extractor, resources)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)
     split = _split(asked, config, prepared, choose_split)
+    prepared.notes.extend(_searched(config, prepared, split))
     if prepared.spec.rows.augment:
         with progress_bar("augmented copies") as progress:
             prepared = analyse_augmented(prepared, None if all_rows else split, resources=resources, progress=progress)
@@ -142,6 +145,18 @@ def _split(asked: Experiment, config: Any, prepared: Any, choose: ChooseSplit | 
     if choose is None:
         return None
     return choose(_protocol(asked, config, prepared), prepared.table, config.pipeline.seed)
+
+
+def _searched(config: Any, prepared: Any, split: Any) -> list[Any]:
+    """Return the stamp of parameters that a search chose: on how many of the speakers that are tested now."""
+    from fusionser.facts import Stamp
+
+    if config.searched is None or split is None:
+        return []
+    rows = prepared.table
+    tested = {rows["speaker"].iloc[row] for _, _, test in split.named_folds(rows) for row in test}
+    value = {"trials": config.searched.trials, "tested": len(tested & set(config.searched.speakers))}
+    return [Stamp(kind="parameters-searched", value=value)]
 
 
 def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:

@@ -494,8 +494,18 @@ Labels = dict[Label, Label | dict[Label, Label]]
 """New name by emotion, and, by corpus, such a map for that corpus alone."""
 
 
+class Searched(Spec):
+    """How the parameters of a pipeline were chosen: the number of trials, and the speakers whose scores chose them."""
+
+    trials: int
+    speakers: tuple[str, ...]
+
+
 class Config(Spec):
-    """The content of a settings file: a pipeline, the evaluation protocol, the classes to rename, use or drop."""
+    """The content of a settings file: a pipeline, the evaluation protocol, the classes to rename, use or drop.
+
+    ``searched`` is what a search that wrote the file looked at.
+    """
 
     pipeline: PipelineSpec = PipelineSpec()
     protocol: ProtocolSpec | None = None
@@ -504,6 +514,7 @@ class Config(Spec):
     labels: Labels = {}
     exact_labels: bool = False
     raters: tuple[str, ...] = ()
+    searched: Searched | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -244,3 +244,10 @@ def test_the_command_writes_what_evaluate_reads(command, demo_folder, tmp_path):
     assert "too high for new speakers" in said.output
     evaluated = command("evaluate", demo_folder, "--corpus", "demo", "--config", out / "best.toml", "--json")
     assert sorted(json.loads(evaluated.output)["speakers"]) == ["demo/f1", "demo/m1"]
+    said = command("evaluate", demo_folder, "--corpus", "demo", "--config", out / "best.toml")
+    assert "parameters chosen by 2 trials on other speakers" in said.output
+    searched = command(
+        "evaluate", demo_folder, "--corpus", "demo", "--config", out / "best.toml", "--protocol", "speaker-kfold"
+    )
+    # Six of the eight speakers were searched on.
+    assert "PARAMETERS CHOSEN BY 2 TRIALS ON 6 TEST SPEAKERS, so the score is too high" in searched.output

@@ -17,7 +17,7 @@ from fusionser.reporting.tables.tuning import parameters_text, tuning_tables
 from fusionser.reporting.web_page import write_pages
 from fusionser.reporting.words import corpora_text, percent
 from fusionser.rows import write_table
-from fusionser.spec import Config, ProtocolSpec
+from fusionser.spec import Config, ProtocolSpec, Searched
 from fusionser.tuning import TuningResult
 from fusionser.tuning.result import COMPLETE
 
@@ -98,11 +98,11 @@ def write_tuning(result: TuningResult, config: Config, folder: str | Path, forma
     """
     place = Path(folder)
     remove_files(place, FILES)
-    changed = {"pipeline": result.spec}
+    searched = Searched(trials=len(result.trials), speakers=result.speakers)
     if result.left_out:
         protocol = ProtocolSpec(name="speaker-holdout", settings={"speakers": list(result.left_out)})
         config = config.changed(protocol=protocol)
-    config.changed(**changed).save(place / "best.toml")
+    config.changed(pipeline=result.spec, searched=searched).save(place / "best.toml")
     write_table(_trials(result), place / "trials.csv")
     result.save(place / "tuning.json")
     save_figure(history_figure(result), place / "history.png", formats.figures)

@@ -184,6 +184,12 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"{counted(value['rows'], 'validation row')} per fold, "
         + ("by which networks stop early" if value["used"] else "not used, because no network stops early by them")
     ),
+    "parameters-searched": lambda value: (
+        f"PARAMETERS CHOSEN BY {value['trials']} TRIALS ON {counted(value['tested'], 'test speaker').upper()}, so the "
+        "score is too high"
+        if value["tested"]
+        else f"parameters chosen by {value['trials']} trials on other speakers"
+    ),
     "part-of-folds": lambda value: f"{value['used']} of {value['folds']} folds",
     "inner-folds-by-clip": lambda folds: (
         "inner folds by clip and not by speaker, because too few training speakers have every class (test fold "
