@@ -204,6 +204,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
 def _known(folder: Path, asked: Asked) -> Known:
     """Return what the names in a folder tell, or raise an error if they do not tell what every evaluation needs."""
     from fusionser.corpora import list_rows
+    from fusionser.names import GENDERS
 
     plain: dict[str, Any] = dict.fromkeys(("columns", "parts", "channel"))
     source = Input(corpus=asked.corpus, layout=asked.layout, download=False, accept_truncated=False, **plain)
@@ -215,6 +216,12 @@ def _known(folder: Path, asked: Asked) -> Known:
             f"{folder}: the recordings do not tell two speakers or more, whose scores 'ablate' compares; expected a "
             "folder for each speaker, such as anna/happy/01.wav; the layout of the folder (--layout), such as "
             "'{emotion}/{speaker}_*' for happy/anna_01.wav; or a corpus whose names tell them (--corpus)"
+        )
+    if asked.study == "gender" and not rows["gender"].isin(GENDERS).any():
+        raise RowsError(
+            f"{folder}: the gender of no speaker is known, and the study 'gender' needs it; expected a layout with "
+            "folders or names of it (--layout), such as '{gender}/{speaker}/{emotion}/*' for "
+            "female/anna/happy/01.wav, or a corpus whose names or card tell it (--corpus)"
         )
     return Known(place, speakers, _gender(asked, rows))
 

@@ -12,13 +12,13 @@ def print_dimensions(result: Any) -> None:
     from fusionser.dimension_results import method_of
     from fusionser.reporting.dimensions import dimension_headline, score_rows
     from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_text, is_synthetic
-    from fusionser.reporting.words import protocol_text, selection_text, stamp_texts
+    from fusionser.reporting.words import corpus_text, protocol_text, selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
     columns = [part for label in AGREEMENT_NAMES.values() for part in (label, f"95 % interval of {label}")]
     print_table(
-        f"{method_of(result)} on {result.corpus}, {result.features_name} ({result.feature_count} columns)",
+        f"{method_of(result)} on {corpus_text(result.corpus)}, {result.features_name} ({result.feature_count} columns)",
         ["target", *columns],
         score_rows(result),
         numbers=[*AGREEMENT_NAMES.values()],

@@ -122,12 +122,12 @@ def _print_result(result: Any) -> None:
     from fusionser.dimension_results import method_of
     from fusionser.reporting.page import headline
     from fusionser.reporting.scores import METRIC_NAMES, is_synthetic, relied_columns, score_interval
-    from fusionser.reporting.words import calibration, protocol_text, selection_text, stamp_texts
+    from fusionser.reporting.words import calibration, corpus_text, protocol_text, selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
     print_table(
-        f"{method_of(result)} on {result.corpus}, {result.features_name} ({result.feature_count} columns)",
+        f"{method_of(result)} on {corpus_text(result.corpus)}, {result.features_name} ({result.feature_count} columns)",
         ["score", "%", "95 % interval over speakers"],
         [
             [label, *_percent(getattr(result.pooled, name)), score_interval(result, name)]

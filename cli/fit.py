@@ -76,9 +76,11 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
     from fusionser.reporting.card import training_text
     from fusionser.reporting.scores import is_synthetic
+    from fusionser.reporting.words import corpus_text
 
     answers = ", ".join(card.targets) or f"{len(card.classes)} classes ({', '.join(card.classes)})"
-    write(f"{out}: {decides} on {card.features_name}, {answers}, trained on {training_text(card)} of {card.corpus}")
+    learned = f"{training_text(card)} of {corpus_text(card.corpus)}"
+    write(f"{out}: {decides} on {card.features_name}, {answers}, trained on {learned}")
     if card.spec is not None and card.spec.setting == ADAPTED:
         write("it has to be adapted to the clips that it predicts: 'fusionser predict --adapt', or Model.adapt")
     if card.estimate is None:
@@ -88,10 +90,8 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
     if is_synthetic(card.estimate):
         write("SYNTHETIC RECORDINGS: the estimate only shows that the tools work, and says nothing about speech.")
     _print_notes(card)
-    tested = "; ".join(fold.name for fold in card.estimate.folds)
-    estimated = f"estimated by {card.estimate.protocol.name}, tested on {tested}"
     sentence, no_better = _expected(card)
-    write(f"Expected performance ({estimated}): {sentence}")
+    write(f"Expected performance ({_how_estimated(card.estimate)}): {sentence}")
     speakers, rows = (
         sum(getattr(fold, name) for fold in card.estimate.folds) for name in ("test_speakers", "test_rows")
     )
@@ -103,6 +103,13 @@ def _print_card(out: Path, card: Any, decides: str) -> None:
     if no_better:
         naive = "the naive answer" if card.targets else "chance"
         write(f"That cannot be told from {naive}, so its answers say nothing yet.")
+
+
+def _how_estimated(estimate: Any) -> str:
+    """Return how the scores were estimated: on which recordings, or in how many rounds."""
+    names = [fold.name for fold in estimate.folds]
+    several = f"tested in {len(names)} rounds, each on another part of the recordings"
+    return f"estimated by {estimate.protocol.name}, {several if len(names) > 1 else f'tested on {names[0]}'}"
 
 
 def _print_notes(card: Any) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from fusionser.archive import is_model_file
 from fusionser.containers import is_audio
 from fusionser.corpora.audio_files import audio_files
+from fusionser.corpora.data_folder import found_instead
 from fusionser.decoding import duration_of, is_cut_off
 from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
 from fusionser.facts import Stamp
@@ -87,7 +88,11 @@ def gather_clips(
         raise SettingsError(
             "nothing to predict; give recordings, folders, --list FILE, or '-' with paths on standard input"
         )
-    refused = {place: wrong for place, file in enumerate(table["file"]) if (wrong := wrong_name(str(file)))}
+    refused = {
+        place: wrong
+        for place, file in enumerate(table["file"])
+        if (wrong := wrong_name(str(file)) or (_absent_folder(str(file)) if file in clips else None))
+    }
     reasons: dict[int, str] = {}
     rows = check_rows(table.drop(index=list(refused)).reset_index(drop=True), reasons)
     kept = [place for place in range(len(table)) if place not in refused]
@@ -108,13 +113,21 @@ def gathered_clips(clips: list[str], asked: Any) -> Clips:
     shared = ("columns", "accept_truncated", "channel")
     gathered = gather_clips(clips, asked.listed, **{name: getattr(asked, name) for name in shared})
     if gathered.rows.empty:
-        raise CorpusError(f"none of the recordings can be used; the first: {gathered.refused[0]['reason']}")
+        several = "none of the recordings can be used; the first: " if len(gathered.refused) > 1 else ""
+        raise CorpusError(f"{several}{gathered.refused[0]['reason']}")
     if gathered.notes:
         from fusionser.reporting.words import stamp_texts
 
         for text in stamp_texts(gathered.notes):
             say(f"note: {text}")
     return gathered
+
+
+def _absent_folder(clip: str) -> dict[str, str] | None:
+    """Return the quarantine entry of an argument that is not there, and is not named like a recording."""
+    if address_of(clip) is not None or Path(clip).suffix.lower() in AUDIO_SUFFIXES or exists(clip):
+        return None
+    return {"file": clip, "reason": f"{clip}: no such file or folder; check the path{found_instead(clip, None)}"}
 
 
 def _files_of(clip: str) -> list[str]:

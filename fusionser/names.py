@@ -12,6 +12,9 @@ from fusionser.registry import BLOCKS, NETWORKS
 FOLDERS = "folders"
 """Replaces the name of a corpus for a tree with folders named by emotion."""
 
+UNNAMED = "unnamed"
+"""Corpus of rows that name none, as in a table without a column ``corpus``."""
+
 SCALINGS = ("standard", "bounded", "robust", "minmax", "quantile", "none")
 
 ROW_BALANCINGS = ("oversample", "undersample")

@@ -84,9 +84,9 @@ def open_sound(file: str | Path) -> Sound:
             sound = Sequential(stating)
     except OSError as error:
         backslashes = ", which has backslashes, as on Windows: write /" if "\\" in str(file) and os.sep == "/" else ""
-        raise AudioError(
-            f"{file}: cannot be opened ({error.strerror or error}); check the path{backslashes}"
-        ) from error
+        absent = isinstance(error, FileNotFoundError)
+        why = "no such file or folder" if absent else error.strerror or error
+        raise AudioError(f"{file}: cannot be opened ({why}); check the path{backslashes}") from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile takes the suffix .raw for headerless audio, and raises TypeError because no rate is given.
         why = reason(error)

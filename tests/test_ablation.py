@@ -2,6 +2,7 @@
 
 import json
 import re
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -42,6 +43,17 @@ def all_cells(table, effect, rng):
         for kind in table.augmentation
         for name in table.classifiers
     ]
+
+
+def test_a_study_of_gender_needs_known_genders(command, demo_folder, tmp_path):
+    for file in sorted(demo_folder.iterdir())[::40]:
+        speaker, emotion = file.stem.split("_")[1:3]
+        (tmp_path / "mine" / speaker / emotion).mkdir(parents=True, exist_ok=True)
+        copy(file, tmp_path / "mine" / speaker / emotion / "take.wav")
+    given = ("--layout", "{speaker}/{emotion}/*", "--study", "gender", "--out", tmp_path / "out")
+    told = command("ablate", tmp_path / "mine", *given)
+    assert told.status == 1 and "the gender of no speaker is known" in told.messages
+    assert "--layout" in told.messages and "--gender" not in told.messages and "column" not in told.messages
 
 
 def test_the_cells_are_the_table():

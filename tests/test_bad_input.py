@@ -265,7 +265,7 @@ def test_features_whose_audio_is_gone(command, refused, part, tmp_path):
     folder, out = part("*_s1_01.wav"), tmp_path / "f.parquet"
     command("extract", folder, *EVALUATE, "--out", out)
     shutil.rmtree(folder)
-    assert "cannot be opened (No such file or directory)" in refused("evaluate", out, "--preset", "wide")
+    assert "cannot be opened (no such file or folder)" in refused("evaluate", out, "--preset", "wide")
     assert command("evaluate", out, "--folds", 4).status == 0
 
 

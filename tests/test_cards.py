@@ -104,6 +104,12 @@ def test_a_card_without_examples_is_told(changed):
         ("[names.gender]", '[names.values.take]\n"1" = "1"\n[names.gender]', "values for 'take', which is not in"),
         ("_{label}", "", "expected {label} in it"),
         ("{speaker}_", "", "expected {speaker} in it"),
+        ('"{speaker}_', '"/{speaker}_', "the form is '/{speaker}_{statement}_{label}'; expected the names of"),
+        ('"{speaker}_', '"a\\\\{speaker}_', "expected the names of folders with one / between them"),
+        ("_{label}", "_{label}.WAV", "the form is '{speaker}_{statement}_{label}.WAV'; expected it without '.wav'"),
+        ("_{label}", "_e\u0301{label}", "with accents as characters of their own (decomposed Unicode)"),
+        ('["m1"]', '["e\u0301"]', "a value of 'male' is 'e\u0301', with accents as characters of their own"),
+        ("blij =", '"e\u0301" =', "a label is 'e\u0301', with accents as characters of their own"),
         ("_{label}", "_{label", "names: the form is '{speaker}_{statement}_{label': expected '}'"),
         ("_{label}", "_{label:>3}", "names: the form has '{label}'; expected fields such as {speaker}"),
         ("_{label}", "_{}{label}", "names: the form has '{}'; expected fields such as {speaker}"),
@@ -130,6 +136,21 @@ def test_a_card_that_is_wrong_is_refused_with_the_reason(changed, old, new, told
 def test_a_card_without_names_is_no_corpus_by_itself():
     with pytest.raises(CorpusError, match=r"card of the corpus 'ravdess' has no table \[names\]"):
         CardCorpus(read_card("ravdess")).parse(PurePath("x.wav"))
+
+
+def test_names_are_read_in_both_forms_of_unicode(changed):
+    corpus = changed('["m1"]', '["\u00e9"]')
+    composed, decomposed = (corpus.parse(PurePath(f"{name}_tide1_blij.wav")) for name in ("\u00e9", "e\u0301"))
+    assert composed == decomposed and composed["speaker"] == "tides/\u00e9"
+
+
+def test_a_card_with_too_many_names_is_told_without_listing_them(changed):
+    digits = ", ".join(f'"{number}"' for number in range(1000))
+    take = f"[names.values]\na = [{digits}]\nb = [{digits}]\nc = [{digits}]\n"
+    text = TIDES.replace('"{speaker}_', '"{a}-{b}-{c}-{speaker}_').replace("[names.values]\n", take)
+    corpus = changed(TIDES, text)
+    with pytest.raises(CorpusError, match="of 'tides' has 8000000000 names; expected at most 1000000"):
+        corpus.expected()
 
 
 def test_folders_fields_that_return_and_regular_expressions(changed):

@@ -3,8 +3,10 @@
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fusionser_cli.fit import _how_estimated
 
 from fusionser import evaluate, fit
 from fusionser.corpora import corpus_of_folder, list_rows
@@ -67,6 +69,18 @@ def test_the_emotions_and_speakers_of_a_folder_are_found(clips, tmp_path, shape)
     notes = {note.kind: note.value for note in listing.notes}
     assert pattern is None or notes["layout"] == pattern
     assert ("no-speaker-folders" in notes) != speakers
+
+
+def test_how_a_model_was_tested_is_said_in_plain_words():
+    def told(*folds):
+        protocol = SimpleNamespace(name="speaker-kfold")
+        return _how_estimated(SimpleNamespace(protocol=protocol, folds=[SimpleNamespace(name=one) for one in folds]))
+
+    assert (
+        told("fold 1", "fold 2")
+        == "estimated by speaker-kfold, tested in 2 rounds, each on another part of the recordings"
+    )
+    assert told("anna, ben") == "estimated by speaker-kfold, tested on anna, ben"
 
 
 def test_names_with_umlauts_are_emotions(clips, tmp_path):

@@ -154,6 +154,19 @@ def test_names_that_a_terminal_or_a_table_would_obey(command, saved, demo_rows, 
     assert r"not\nthere: no such" in command("evaluate", tmp_path / "not\nthere").messages
 
 
+def test_an_argument_that_is_not_there(command, saved, tmp_path, monkeypatch):
+    (tmp_path / "data" / "emodb").mkdir(parents=True)
+    monkeypatch.setenv("FUSIONSER_DATA", str(tmp_path / "data"))
+    found = command("predict", saved["svm"], "emodb", cwd=tmp_path)
+    assert (
+        found.status == 1 and "error: emodb: no such file or folder; check the path. FUSIONSER_DATA" in found.messages
+    )
+    known = command("predict", saved["svm"], "savee", cwd=tmp_path).messages
+    assert "'savee' is the name of a corpus; give the folder with its recordings" in known
+    other = command("predict", saved["svm"], "nowhere", "gone", cwd=tmp_path).messages
+    assert other.endswith("the first: nowhere: no such file or folder; check the path\n")
+
+
 def test_a_name_that_no_file_can_have_is_one_refused_recording(command, saved, demo_rows, tmp_path):
     (tmp_path / "list.txt").write_text(f"{'x' * 5000}\n{demo_rows['file'].iloc[0]}\n")
     answers = command("predict", saved["svm"], "--list", tmp_path / "list.txt", "--json").json

@@ -9,9 +9,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
-from fusionser.corpora.naming import Naming
+from fusionser.corpora.naming import Naming, check_composed
 from fusionser.errors import CorpusError
 from fusionser.facts import Record
 
@@ -95,6 +95,13 @@ class Card(Record):
     labels: dict[str, str]
     protocol: Defaults = Defaults()
     splits: dict[str, PublishedSplit] = Field(default_factory=dict)
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        for label in labels:
+            check_composed("a label", label)
+        return labels
 
     @property
     def short_title(self) -> str:

@@ -39,7 +39,7 @@ def find_corpora(names: Iterable[str], folder: Path | None) -> dict[str, Path]:
 
 
 def found_instead(folder: str | Path, corpus: str | None) -> str:
-    """Return the end of an error about a folder that does not exist: where its corpus is, or nothing.
+    """Return the end of an error about a folder that does not exist: where its corpus is, or how to say it, or nothing.
 
     Parameters
     ----------
@@ -50,5 +50,8 @@ def found_instead(folder: str | Path, corpus: str | None) -> str:
     """
     named = Path(folder).name.lower().replace("_", "-")
     known = [name for name in (corpus or "", named) if name in CORPORA]
-    found = find_corpora(known, data_folder())
-    return next((f". {DATA_VARIABLE} has {name} at {place}; give that path" for name, place in found.items()), "")
+    for name, place in find_corpora(known, data_folder()).items():
+        return f". {DATA_VARIABLE} has {name} at {place}; give that path"
+    if named in CORPORA:
+        return f". '{named}' is the name of a corpus; give the folder with its recordings"
+    return ""

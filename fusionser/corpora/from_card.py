@@ -15,6 +15,10 @@ COLUMNS = ("gender", "statement", "intensity")
 """Fields of names that become columns, besides the label and the speaker; others only tell recordings apart."""
 
 
+MOST_NAMES = 1_000_000
+"""Most names of a corpus that are listed; published ones have thousands."""
+
+
 class CardCorpus(Corpus):
     """A corpus that is read by the table ``[names]`` of its card.
 
@@ -75,7 +79,19 @@ class CardCorpus(Corpus):
         return self._record(name, meant["speaker"], meant["label"], **columns)
 
     def expected(self) -> set[str]:
-        """Return the ids of the complete corpus, if its names follow a rule, else an empty set."""
+        """Return the ids of the complete corpus, if its names follow a rule, else an empty set.
+
+        Raises
+        ------
+        CorpusError
+            If there are so many that something must be wrong with the card.
+        """
+        count = self._naming.count(self.card.labels)
+        if count > MOST_NAMES:
+            raise CorpusError(
+                f"the form of names in the card of '{self.name}' has {count} names; expected at most {MOST_NAMES}. "
+                "Give the values of a field that the names do not have all of as a regular expression"
+            )
         return set(self._naming.names(self.card.labels))
 
 

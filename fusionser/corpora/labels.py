@@ -10,6 +10,7 @@ import pandas as pd
 
 from fusionser.errors import ProtocolError, SettingsError
 from fusionser.facts import Stamp
+from fusionser.names import UNNAMED
 
 __all__ = [
     "LabelMap",
@@ -150,7 +151,7 @@ def rename_labels(rows: pd.DataFrame, labels: LabelMap) -> pd.Series:
     ['neutral', 'neutral']
     """
     given = rows["emotion"]
-    corpora = rows["corpus"].replace("", "unnamed")
+    corpora = rows["corpus"].replace("", UNNAMED)
     everywhere = {old: new for old, new in labels.items() if isinstance(new, str)}
     renamed = _renamed(given, everywhere, "recording")
     for corpus, own in labels.items():

@@ -1,18 +1,24 @@
 """How the recordings of a corpus are named, as data of its card: a form with fields, and the values of each field."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
+from math import prod
 from pathlib import PurePath
 from string import Formatter
-from typing import Self
+from typing import Final, Self
+from unicodedata import is_normalized, normalize
 
 from pydantic import Field, model_validator
 
 from fusionser.facts import Record
+from fusionser.suffixes import AUDIO_SUFFIXES
 
-__all__ = ["Naming", "Values"]
+__all__ = ["Naming", "Values", "check_composed"]
+
+COMPOSED: Final = "NFC"
+"""Form of Unicode in which names are compared."""
 
 Values = str | tuple[str, ...] | dict[str, str]
 """The values of a field: a list of all; a table of all, with what each stands for; or a regular expression."""
@@ -25,9 +31,9 @@ class Naming(Record):
     ----------
     form : str
         The name of a recording without its suffix, with fields in braces; with ``/``, also the names of the last
-        folders. ``{label}`` and ``{speaker}`` must be among the fields. ``{statement}``, ``{intensity}`` and
-        ``{gender}`` become columns, too; any other field only tells recordings apart. A field that occurs twice has
-        the same value at both places.
+        folders. It does not begin or end with ``/``, and is in composed Unicode, as all values are. ``{label}`` and
+        ``{speaker}`` must be among the fields. ``{statement}``, ``{intensity}`` and ``{gender}`` become columns, too;
+        any other field only tells recordings apart. A field that occurs twice has the same value at both places.
     values : dict of str to values
         The values of each field: a list of strings; a table from what is in the name to what stands in the column; or
         a regular expression, if the names do not follow a rule. The values of ``label`` are the labels of the card.
@@ -71,6 +77,8 @@ class Naming(Record):
             )
         for field, values in (*self.values.items(), *self.gender.items()):
             _check_values(field, values)
+            for text in [values] if isinstance(values, str) else values:
+                check_composed(f"a value of '{field}'", text)
         self._check_speakers()
         try:
             self.pattern(["label"])
@@ -81,6 +89,16 @@ class Naming(Record):
         return self
 
     def _check_form(self) -> None:
+        if "" in self.form.split("/") or "\\" in self.form:
+            raise ValueError(
+                f"the form is '{self.form}'; expected the names of folders with one / between them, and none at the "
+                "beginning or the end, since it describes the last parts of a path"
+            )
+        if suffix := next((one for one in AUDIO_SUFFIXES if self.form.lower().endswith(one)), None):
+            raise ValueError(
+                f"the form is '{self.form}'; expected it without '{suffix}', since recordings may have any suffix"
+            )
+        check_composed("the form", self.form)
         try:
             parts = list(Formatter().parse(self.form))
         except ValueError as error:
@@ -113,9 +131,10 @@ class Naming(Record):
         return re.compile(text, re.ASCII)
 
     def name_of(self, path: PurePath) -> str:
-        """Return the part of a path that the form describes: its last parts, without the suffix."""
+        """Return the part of a path that the form describes: its last parts, without the suffix, in composed form."""
         depth = self.form.count("/") + 1
-        return "/".join([*path.parts[:-1], path.stem][-depth:])
+        # macOS may write an accent as a character of its own.
+        return normalize(COMPOSED, "/".join([*path.parts[:-1], path.stem][-depth:]))
 
     def meaning(self, found: Mapping[str, str]) -> dict[str, str]:
         """Return what the texts of the fields stand for, and the gender of the speaker."""
@@ -125,15 +144,36 @@ class Naming(Record):
                 return meant | {"speaker": _meaning(speakers, found["speaker"]), "gender": gender}
         return meant
 
-    def names(self, labels: Iterable[str]) -> Iterator[str]:
-        """Yield every name of the form; none if the values of a field are a regular expression."""
+    def _listed(self, labels: Iterable[str]) -> dict[str, Sequence[str]] | None:
+        """Return the values of each field; None if those of one are a regular expression."""
         if any(isinstance(values, str) for values in (*self.values.values(), *self.gender.values())):
-            return
-        values: dict[str, Iterable[str]] = {**self.values, "label": labels}
+            return None
+        values: dict[str, Sequence[str]] = {field: list(listed) for field, listed in self.values.items()}
         if self.gender:
             values["speaker"] = [name for speakers in self.gender.values() for name in speakers]
+        return values | {"label": list(labels)}
+
+    def count(self, labels: Iterable[str]) -> int:
+        """Return how many names the form has, without listing them; 0 if `names` yields none."""
+        values = self._listed(labels)
+        return 0 if values is None else prod(len(values[field]) for field in self.fields)
+
+    def names(self, labels: Iterable[str]) -> Iterator[str]:
+        """Yield every name of the form; none if the values of a field are a regular expression."""
+        values = self._listed(labels)
+        if values is None:
+            return
         for chosen in product(*(values[field] for field in self.fields)):
             yield self.form.format(**dict(zip(self.fields, chosen, strict=True)))
+
+
+def check_composed(what: str, text: str) -> None:
+    """Raise `ValueError` if a text of a card has characters in two parts, such as a letter and its accent."""
+    if not is_normalized(COMPOSED, text):
+        raise ValueError(
+            f"{what} is '{text}', with accents as characters of their own (decomposed Unicode); expected composed "
+            f"Unicode ({COMPOSED}), which the names of recordings are compared in"
+        )
 
 
 def _check_values(field: str, values: Values) -> None:

@@ -13,7 +13,7 @@ from fusionser.corpora.labels import LabelMap
 from fusionser.facts import Stamp
 from fusionser.features import FeatureExtractor
 from fusionser.features.extraction import Progress
-from fusionser.names import DIMENSIONS
+from fusionser.names import DIMENSIONS, UNNAMED
 from fusionser.pipeline.extracting import Extracting
 from fusionser.pipeline.features import Place, build_features, resolve
 from fusionser.pipeline.listing import NO_LABELS, listed_rows
@@ -62,7 +62,7 @@ class Prepared:
     @property
     def corpora(self) -> tuple[str, ...]:
         """The names of the corpora in the table."""
-        return tuple(dict.fromkeys(name or "unnamed" for name in self.table["corpus"]))
+        return tuple(dict.fromkeys(name or UNNAMED for name in self.table["corpus"]))
 
 
 def prepare(

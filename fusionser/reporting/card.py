@@ -13,7 +13,7 @@ from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.scores import METRIC_NAMES, score_interval
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, counted, percent, stamp_texts
+from fusionser.reporting.words import calibration, corpus_text, counted, percent, stamp_texts
 from fusionser.results import Result
 from fusionser.studies.cells import with_defaults
 
@@ -68,6 +68,7 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         card=card,
         recordings=recordings,
         training=training_text(card),
+        corpus=corpus_text(card.corpus),
         corpora=[CORPORA[name].card for name in card.licences if name in CORPORA],
         blocks=block_lines([card]),
         block_notes=stamp_texts(card.notes),

@@ -5,6 +5,7 @@ from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agre
 from fusionser.reporting.tables.cells import NOTHING, count, facts_of, number, protocol_notes
 from fusionser.reporting.tables.result import report_name
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
+from fusionser.reporting.words import corpus_text
 
 __all__ = ["dimension_tables"]
 
@@ -23,7 +24,7 @@ def _table(result: DimensionResult, name: str, caption: str, columns: list[Colum
     return Table(
         name=name,
         report=report_name(result),
-        caption=f"{caption} of {method_of(result)} with {result.features_name} on {result.corpus}",
+        caption=f"{caption} of {method_of(result)} with {result.features_name} on {corpus_text(result.corpus)}",
         notes=["CCC: concordance correlation coefficient", *protocol_notes(result)],
         columns=columns,
         rows=[Row(cells) for cells in rows],

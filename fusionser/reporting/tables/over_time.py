@@ -6,6 +6,7 @@ from fusionser.evaluation.over_time import MEASURES, measured_intervals, measure
 from fusionser.reporting.tables.cells import facts_of, protocol_notes, share
 from fusionser.reporting.tables.result import report_name
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
+from fusionser.reporting.words import corpus_text
 from fusionser.studies.over_time import OverTimeResult
 
 __all__ = ["over_time_tables"]
@@ -49,7 +50,7 @@ def _table(result: OverTimeResult, name: str, caption: str, columns: list[Column
     return Table(
         name=name,
         report=f"timeline-{report_name(clips)}",
-        caption=f"{caption}, {clips.classifier} with {clips.features_name} on {clips.corpus}",
+        caption=f"{caption}, {clips.classifier} with {clips.features_name} on {corpus_text(clips.corpus)}",
         notes=[
             f"{windows}; {result.recordings} recordings of up to {result.joined} clips",
             "In percent of the judged time; intervals (95 %) resample speakers",

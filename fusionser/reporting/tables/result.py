@@ -17,6 +17,7 @@ from fusionser.reporting.tables.cells import (
     share,
 )
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
+from fusionser.reporting.words import corpus_text
 from fusionser.results import Result
 from fusionser.studies.recipe import file_name
 
@@ -53,7 +54,7 @@ def _table(
     rows: list[list[Cell | str]],
     unit: Sequence[str] = (PERCENT,),
 ) -> Table:
-    described = f"{caption} of {method_of(result)} with {result.features_name} on {result.corpus}"
+    described = f"{caption} of {method_of(result)} with {result.features_name} on {corpus_text(result.corpus)}"
     return Table(
         name=name,
         report=report_name(result),
