@@ -127,7 +127,8 @@ def _absent_folder(clip: str) -> dict[str, str] | None:
     """Return the quarantine entry of an argument that is not there, and is not named like a recording."""
     if address_of(clip) is not None or Path(clip).suffix.lower() in AUDIO_SUFFIXES or exists(clip):
         return None
-    return {"file": clip, "reason": f"{clip}: no such file or folder; check the path{found_instead(clip, None)}"}
+    why = "cannot be opened (no such file or folder); check the path"
+    return {"file": clip, "reason": f"{clip}: {why}{found_instead(clip, None)}"}
 
 
 def _files_of(clip: str) -> list[str]:

@@ -66,7 +66,9 @@ def _described(library: Any, device: str | int | None) -> dict[str, Any]:
         # PortAudio's own error is no subclass of what Python code raises.
         inputs: list[str] = []
         with suppress(Exception):
-            inputs = [str(one["name"]) for one in library.query_devices() if one["max_input_channels"] > 0]
+            inputs = [
+                " ".join(str(one["name"]).split()) for one in library.query_devices() if one["max_input_channels"] > 0
+            ]
         there = f"there are: {', '.join(inputs)}" if inputs else "this machine has none"
         wanted = "no microphone" if device is None else f"no microphone '{device}'"
         raise FusionserError(f"{wanted} ({error}); {there}") from error

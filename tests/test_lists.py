@@ -159,12 +159,13 @@ def test_an_argument_that_is_not_there(command, saved, tmp_path, monkeypatch):
     monkeypatch.setenv("FUSIONSER_DATA", str(tmp_path / "data"))
     found = command("predict", saved["svm"], "emodb", cwd=tmp_path)
     assert (
-        found.status == 1 and "error: emodb: no such file or folder; check the path. FUSIONSER_DATA" in found.messages
+        found.status == 1
+        and "error: emodb: cannot be opened (no such file or folder); check the path. FUSIONSER_DATA" in found.messages
     )
     known = command("predict", saved["svm"], "savee", cwd=tmp_path).messages
     assert "'savee' is the name of a corpus; give the folder with its recordings" in known
     other = command("predict", saved["svm"], "nowhere", "gone", cwd=tmp_path).messages
-    assert other.endswith("the first: nowhere: no such file or folder; check the path\n")
+    assert other.endswith("the first: nowhere: cannot be opened (no such file or folder); check the path\n")
 
 
 def test_a_name_that_no_file_can_have_is_one_refused_recording(command, saved, demo_rows, tmp_path):
