@@ -23,6 +23,9 @@ SHOWN_ROWS = 12
 LONG = 20
 """Rows from which a table is long."""
 
+LONG_CELL = 24
+"""Characters above which a cell is given room, so that a wide table scrolls rather than breaks into single words."""
+
 UNITS = "%|s|min|h|ms|MiB|times|points"
 NUMBER = re.compile(rf"[<+-]?\s?\d[\d .,]*({UNITS})?(\s\([^()]*\))?\*?|[+-]?[\d.]+ to [+-]?[\d.]+|-")
 HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
@@ -177,6 +180,7 @@ def _aligned(content: str) -> str:
 
 def _cell(found: re.Match[str], *, numeric: bool) -> str:
     if not numeric:
-        return found[0]
+        words = html.unescape(TAG.sub("", found[3]))
+        return f"<td class=long>{found[3]}</td>" if len(words) > LONG_CELL and found[0].startswith("<td>") else found[0]
     tag, attributes, text = found[1], found[2], re.sub(r"(?<![\w.])-(?=\d)", MINUS, found[3])
     return f"<{tag}{attributes or ' class=number'}>{text}</{tag}>"

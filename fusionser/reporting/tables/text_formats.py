@@ -64,13 +64,8 @@ class _HTML(TableFormat):
         return f'<table class="sorted{words}">{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
 
 
-LONG = 24
-"""Characters above which a cell is given room, so that a table is scrolled rather than broken into single words."""
-
-
 def _cell(text: str) -> str:
-    opening = '<td class="long">' if len(text) > LONG else "<td>"
-    return f"{opening}{html.escape(text)}</td>"
+    return f"<td>{html.escape(text)}</td>"
 
 
 class _CSV(TableFormat):
