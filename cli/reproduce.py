@@ -9,7 +9,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, spoken, training_bar, write, write_report_place
+from .console import print_json, print_table, say, spoken, training_bar, write, write_report_place
 from .known_names import check_names
 from .option_checks import check_out_folder
 from .option_groups import Group, option
@@ -199,6 +199,8 @@ def _list(places: dict[str, Path], json: bool) -> None:
         unbroken=["recipe"],
         spare=["paper", "protocol", "found here"],
     )
+    if not places:
+        say("note: no folder of corpora is known; set FUSIONSER_DATA to one, or name the folder of each (--place)")
     write("run one with: fusionser reproduce NAME")
 
 

@@ -100,7 +100,7 @@ def _of_ravdess(report: Path) -> str:
 
 
 QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
-    ("How accurate are handcrafted features?", "classical-baseline", _handcrafted),
+    ("How accurate are handcrafted features, with the best of three classifiers?", "classical-baseline", _handcrafted),
     ("How accurate are SER-FusionNet and better fusions?", "ser-fusionnet", _fusionnet),
     ("What does a random split add?", "protocol-gap", _of_ravdess),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess", _of_ravdess),
