@@ -72,4 +72,6 @@ def _names_in(text: str, key: str) -> list[str]:
         from fusionser.block_text import block_of, split_blocks
 
         return [block_of(part)[0] for part in split_blocks(text)]
-    return [part.strip() for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    # A kind of augmentation may have its parameter: stretch(1.1).
+    return [part.partition("(")[0] for part in parts] if key == "augmentations" else parts

@@ -110,7 +110,7 @@ def prepare_experiment(
     is the default name. `all_rows` is whether all rows are trained on, and not only the training rows of the protocol.
     `stream` is whether the features are read part by part; None, if the command cannot.
     """
-    from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve
+    from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve, searched_stamps
 
     config = asked.config(protocol)
     paired = asked.given.pair(places)
@@ -123,7 +123,7 @@ def prepare_experiment(
         prepared = _streamed(paired, config, asked.given)
         _check_network_options(prepared.spec, prepared.extractor, resources)
         split = _split(asked, config, prepared, choose_split)
-        prepared.notes.extend(_searched(config, prepared, split))
+        prepared.notes.extend(searched_stamps(config.searched, prepared.table, split))
         return prepared, split, resources
     if stream is not None:
         _note_many_rows(paired)
@@ -133,7 +133,7 @@ def prepare_experiment(
     _check_network_options(config.pipeline, extractor, resources)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)
     split = _split(asked, config, prepared, choose_split)
-    prepared.notes.extend(_searched(config, prepared, split))
+    prepared.notes.extend(searched_stamps(config.searched, prepared.table, split))
     if prepared.spec.rows.augment:
         with progress_bar("augmented copies") as progress:
             prepared = analyse_augmented(prepared, None if all_rows else split, resources=resources, progress=progress)
@@ -145,18 +145,6 @@ def _split(asked: Experiment, config: Any, prepared: Any, choose: ChooseSplit | 
     if choose is None:
         return None
     return choose(_protocol(asked, config, prepared), prepared.table, config.pipeline.seed)
-
-
-def _searched(config: Any, prepared: Any, split: Any) -> list[Any]:
-    """Return the stamp of parameters that a search chose: on how many of the speakers that are tested now."""
-    from fusionser.facts import Stamp
-
-    if config.searched is None or split is None:
-        return []
-    rows = prepared.table
-    tested = {rows["speaker"].iloc[row] for _, _, test in split.named_folds(rows) for row in test}
-    value = {"trials": config.searched.trials, "tested": len(tested & set(config.searched.speakers))}
-    return [Stamp(kind="parameters-searched", value=value)]
 
 
 def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:

@@ -218,7 +218,7 @@ def test_what_cannot_be_used_is_set_aside_with_the_reason(small, demo_rows):
     assert sum("leads out" in reason for reason in reasons.values()) == 3
     assert "holds nothing from 3600 s on" in by_name[Path(names[3]).name]
     assert "labels 'A', 'S'" in by_name[Path(names[4]).name]
-    assert "No such file" in by_name[Path(names[5]).name]
+    assert "no such file" in by_name[Path(names[5]).name]
     assert Path(names[6]).name in by_name
 
 

@@ -11,7 +11,7 @@ from fusionser.pipeline.extract import Extracted, Wishes, extract_file, is_featu
 from fusionser.pipeline.features import build_features, resolve
 from fusionser.pipeline.listing import list_places
 from fusionser.pipeline.prepare import Place, Prepared, analyse_augmented, prepare
-from fusionser.pipeline.protocol import choose_protocol, protocol_without_speakers
+from fusionser.pipeline.protocol import choose_protocol, protocol_without_speakers, searched_stamps
 from fusionser.pipeline.resources import Resources
 from fusionser.spec import Config, PipelineSpec, ProtocolSpec
 
@@ -38,4 +38,5 @@ __all__ = [
     "prepare",
     "protocol_without_speakers",
     "resolve",
+    "searched_stamps",
 ]

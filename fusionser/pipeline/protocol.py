@@ -9,13 +9,21 @@ import pandas as pd
 from fusionser.corpora import CORPORA, Card, read_card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import ProtocolError
+from fusionser.facts import Stamp
 from fusionser.names import CLASSES
 from fusionser.pipeline.features import card_of
 from fusionser.registry import PROTOCOLS
-from fusionser.spec import PipelineSpec, ProtocolSpec
+from fusionser.spec import PipelineSpec, ProtocolSpec, Searched
 from fusionser.splits import Protocol, protocol
 
-__all__ = ["DEFAULT", "choose_protocol", "protocol_or_default", "protocol_without_speakers", "random_split_text"]
+__all__ = [
+    "DEFAULT",
+    "choose_protocol",
+    "protocol_or_default",
+    "protocol_without_speakers",
+    "random_split_text",
+    "searched_stamps",
+]
 
 DEFAULT = "default"
 """Stands for a protocol by speaker, or a random one where the speakers are unknown."""
@@ -165,3 +173,29 @@ def protocol_without_speakers(wanted: ProtocolSpec, rows: pd.DataFrame, *, strat
     if "share" in wanted.settings:
         return wanted.changed(name=RANDOM_SHARE, settings=settings | wanted.settings)
     return wanted.changed(name=RANDOM, settings={**settings, "folds": min(MOST_FOLDS, smallest), **wanted.settings})
+
+
+def searched_stamps(searched: Searched | None, rows: pd.DataFrame, split: Protocol | None) -> list[Stamp]:
+    """Return the stamp of parameters that a search chose: how many of the tested speakers it saw.
+
+    Parameters
+    ----------
+    searched : Searched, optional
+        What the search looked at; None if there was none.
+    rows : DataFrame
+        The rows that are split.
+    split : Protocol, optional
+        None if nothing is tested.
+
+    Examples
+    --------
+    >>> from fusionser.splits import LeaveOneSpeakerOut
+    >>> rows = pd.DataFrame({"speaker": ["a/1", "a/2", "a/3"]})
+    >>> searched_stamps(Searched(trials=20, speakers=("a/1", "a/2")), rows, LeaveOneSpeakerOut())[0].value
+    {'trials': 20, 'tested': 2}
+    """
+    if searched is None or split is None:
+        return []
+    tested = {rows["speaker"].iloc[row] for _, _, test in split.named_folds(rows) for row in test}
+    value = {"trials": searched.trials, "tested": len(tested & set(searched.speakers))}
+    return [Stamp(kind="parameters-searched", value=value)]
