@@ -89,10 +89,6 @@ def tune(places: Places, asked: Asked) -> None:
 def _config(asked: Asked) -> Any:
     """Return the settings; refuse those that a search has no use for."""
     config = asked.config("speaker-kfold")
-    if asked.run.cluster is not None:
-        raise SettingsError(
-            "--cluster has no effect on a search; start the same command on each machine, with one --out"
-        )
     if config.pipeline.classifier.tune:
         raise SettingsError(
             "--tune searches a grid inside each fold, and this command searches by itself; leave it out"

@@ -251,3 +251,14 @@ def test_the_command_writes_what_evaluate_reads(command, demo_folder, tmp_path):
     )
     # Six of the eight speakers were searched on.
     assert "PARAMETERS CHOSEN BY 2 TRIALS ON 6 TEST SPEAKERS, so the score is too high" in searched.output
+
+
+def test_a_cluster_finds_what_one_process_finds(command, demo_folder, tmp_path):
+    pytest.importorskip("distributed")
+    given = ["--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--trials", 3, "--no-pruning", "--json"]
+    found = [
+        json.loads(command("tune", demo_folder, *given, "--out", tmp_path / str(place), *more).output)
+        for place, more in enumerate(([], ["--cluster", "local:2"]))
+    ]
+    here, there = ([(one["parameters"], one["scores"]) for one in result["trials"]] for result in found)
+    assert here == there

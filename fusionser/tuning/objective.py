@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from sklearn.metrics import balanced_accuracy_score
 
 from fusionser.errors import SettingsError
 from fusionser.evaluation.evaluate import check_labels
-from fusionser.evaluation.fitted import columns_of
+from fusionser.evaluation.fitted import columns_of, uses_gpu
 from fusionser.evaluation.guard import check_not_scaled, without_labels
+from fusionser.execution import run_jobs
 from fusionser.jobs.evaluation import parameter_errors
 from fusionser.names import BAGGING, DIMENSIONS, EARLY
 from fusionser.pipeline import Prepared, Resources, build_features
@@ -73,7 +75,10 @@ class InnerScores:
         self.by_clip = bool(parted) or "" in known or len(known) < 2
 
     def scores(self, values: Mapping[str, Any]) -> Iterator[float]:
-        """Yield the UAR on each inner fold of a pipeline with these values of its searched parameters."""
+        """Yield the UAR on each inner fold of a pipeline with these values of its searched parameters.
+
+        The folds run on the cluster that `executing_on` chose, or else one after the other, when they are asked for.
+        """
         spec = with_values(self.prepared.spec, values)
         extractor = self.prepared.extractor
         if any(name.startswith("blocks.") for name in values):
@@ -86,9 +91,11 @@ class InnerScores:
             decides = spec.fusion == EARLY and spec.network is None and spec.rows.imbalance != BAGGING
             if decides and "classifier__probability" in pipeline.get_params():
                 pipeline.set_params(classifier__probability=False)
-        for train, held in self.splits:
-            with parameter_errors(spec):
-                yield self._score(pipeline, train, held)
+        with parameter_errors(spec):
+            yield from run_jobs(partial(self._score_fold, pipeline), self.splits, n_jobs=1, gpu=uses_gpu(pipeline))
+
+    def _score_fold(self, pipeline: Any, fold: tuple[Positions, Positions]) -> float:
+        return self._score(pipeline, *fold)
 
     def _score(self, pipeline: Any, train: Positions, held: Positions) -> float:
         table = self.prepared.table
