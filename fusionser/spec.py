@@ -494,7 +494,7 @@ Labels = dict[Label, Label | dict[Label, Label]]
 """New name by emotion, and, by corpus, such a map for that corpus alone."""
 
 
-class Searched(Spec):
+class ParameterSearch(Spec):
     """How the parameters of a pipeline were chosen: the number of trials, and the speakers whose scores chose them."""
 
     trials: int
@@ -514,7 +514,7 @@ class Config(Spec):
     labels: Labels = {}
     exact_labels: bool = False
     raters: tuple[str, ...] = ()
-    searched: Searched | None = None
+    searched: ParameterSearch | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -94,6 +94,12 @@ def mean_uar(folder: str, protocol: str) -> float:
     return sum(found) / len(found)
 
 
+def chance(folder: str) -> float:
+    """Return the UAR of guessing in a study, whose evaluations have the same classes."""
+    (count,) = {len(cell["classes"]) for cell in cells(folder)}
+    return 1 / count
+
+
 def gap() -> str:
     """Return how much the UAR falls from random folds to folds by speaker, and to another corpus."""
     at_random, by_speaker, across = (
@@ -103,10 +109,9 @@ def gap() -> str:
     return (
         f"The mean UAR of the classifiers is {percent(at_random)} with random folds, and {percent(by_speaker)} by "
         f"speaker: {100 * (at_random - by_speaker):.0f} points less.\nFor an SVM alone, it is {svm[0]} and {svm[1]}. "
-        f"Learned from another corpus, the mean is {percent(across)}; with six emotions, chance is {percent(1 / 6)}. "
-        "The features are the columns of SER-FusionNet without gender, which carry the level and the room of a "
-        "recording.\nThe preset `robust` is made for other corpora "
-        "([its scores](../../reports/in-the-wild/report.md))."
+        f"Learned from another corpus, the mean is {percent(across)}, and chance is {percent(chance('protocol-gap'))}: "
+        "these columns, those of SER-FusionNet without gender, contain the level of the recording.\n"
+        f"With the columns of `robust`, which do not, it is {percent(mean_uar('protocol-gap/robust', 'cross-corpus'))}."
     )
 
 
@@ -114,9 +119,9 @@ def lesson() -> str:
     """Return the same difference, as the lesson on evaluations states it."""
     at_random, by_speaker = (percent(mean_uar("protocol-gap", one)) for one in ("random-kfold", "speaker-kfold"))
     return (
-        "On RAVDESS, an acted corpus of 24 speakers, with the columns of SER-FusionNet and six emotions (chance is\n"
-        f"{percent(1 / 6)}), the mean UAR of three classifiers is {at_random} with random folds, and {by_speaker} with "
-        "folds by speaker."
+        "On RAVDESS, an acted corpus of 24 speakers, with the columns of SER-FusionNet, the mean UAR of three\n"
+        f"classifiers is {at_random} with random folds, and {by_speaker} with folds by speaker. Chance is "
+        f"{percent(chance('protocol-gap'))}."
     )
 
 

@@ -13,7 +13,7 @@ from fusionser.facts import Stamp
 from fusionser.names import CLASSES
 from fusionser.pipeline.features import card_of
 from fusionser.registry import PROTOCOLS
-from fusionser.spec import PipelineSpec, ProtocolSpec, Searched
+from fusionser.spec import ParameterSearch, PipelineSpec, ProtocolSpec
 from fusionser.splits import Protocol, protocol
 
 __all__ = [
@@ -175,12 +175,12 @@ def protocol_without_speakers(wanted: ProtocolSpec, rows: pd.DataFrame, *, strat
     return wanted.changed(name=RANDOM, settings={**settings, "folds": min(MOST_FOLDS, smallest), **wanted.settings})
 
 
-def searched_stamps(searched: Searched | None, rows: pd.DataFrame, split: Protocol | None) -> list[Stamp]:
+def searched_stamps(searched: ParameterSearch | None, rows: pd.DataFrame, split: Protocol | None) -> list[Stamp]:
     """Return the stamp of parameters that a search chose: how many of the tested speakers it saw.
 
     Parameters
     ----------
-    searched : Searched, optional
+    searched : ParameterSearch, optional
         What the search looked at; None if there was none.
     rows : DataFrame
         The rows that are split.
@@ -191,7 +191,7 @@ def searched_stamps(searched: Searched | None, rows: pd.DataFrame, split: Protoc
     --------
     >>> from fusionser.splits import LeaveOneSpeakerOut
     >>> rows = pd.DataFrame({"speaker": ["a/1", "a/2", "a/3"]})
-    >>> searched_stamps(Searched(trials=20, speakers=("a/1", "a/2")), rows, LeaveOneSpeakerOut())[0].value
+    >>> searched_stamps(ParameterSearch(trials=20, speakers=("a/1", "a/2")), rows, LeaveOneSpeakerOut())[0].value
     {'trials': 20, 'tested': 2}
     """
     if searched is None or split is None:

@@ -17,7 +17,7 @@ from fusionser.reporting.tables.tuning import parameters_text, tuning_tables
 from fusionser.reporting.web_page import write_pages
 from fusionser.reporting.words import corpora_text, percent
 from fusionser.rows import write_table
-from fusionser.spec import Config, ProtocolSpec, Searched
+from fusionser.spec import Config, ParameterSearch, ProtocolSpec
 from fusionser.tuning import TuningResult
 from fusionser.tuning.result import COMPLETE
 
@@ -98,7 +98,7 @@ def write_tuning(result: TuningResult, config: Config, folder: str | Path, forma
     """
     place = Path(folder)
     remove_files(place, FILES)
-    searched = Searched(trials=len(result.trials), speakers=result.speakers)
+    searched = ParameterSearch(trials=len(result.trials), speakers=result.speakers)
     if result.left_out:
         protocol = ProtocolSpec(name="speaker-holdout", settings={"speakers": list(result.left_out)})
         config = config.changed(protocol=protocol)

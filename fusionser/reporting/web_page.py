@@ -180,7 +180,7 @@ def _aligned(content: str) -> str:
 
 def _cell(found: re.Match[str], *, numeric: bool) -> str:
     if not numeric:
-        words = html.unescape(TAG.sub("", found[3]))
-        return f"<td class=long>{found[3]}</td>" if len(words) > LONG_CELL and found[0].startswith("<td>") else found[0]
+        is_long = len(html.unescape(TAG.sub("", found[3]))) > LONG_CELL
+        return f"<td class=long>{found[3]}</td>" if is_long and (found[1], found[2]) == ("td", "") else found[0]
     tag, attributes, text = found[1], found[2], re.sub(r"(?<![\w.])-(?=\d)", MINUS, found[3])
     return f"<{tag}{attributes or ' class=number'}>{text}</{tag}>"
