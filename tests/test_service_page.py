@@ -103,6 +103,11 @@ def test_a_recording_has_the_answers_of_the_model(browsers, server, saved, talk)
     shown = [row.split("\t")[3].strip() for row in page.locator("#rows tr").all_inner_texts()]
     assert shown == [f"{100 * share:.0f} %" for share in expected.windows["probability"]]
     assert page.inner_text("#emotion") == expected.summary["emotion"][0]
+    samples = page.locator("#legend canvas").evaluate_all(
+        "all => all.map(one => new Set(one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size)"
+    )
+    assert len(samples) == len(expected.windows.filter(like="probability_").columns)
+    assert min(samples) > 1
     page.evaluate("document.getElementById('player').play()")
     until(page, "document.getElementById('player').currentTime > 1")
     assert page.problems == []

@@ -94,10 +94,15 @@ def mean_uar(folder: str, protocol: str) -> float:
     return sum(found) / len(found)
 
 
-def chance(folder: str) -> float:
-    """Return the UAR of guessing in a study, whose evaluations have the same classes."""
+def class_count(folder: str) -> int:
+    """Return the number of classes of a study, whose evaluations have the same ones."""
     (count,) = {len(cell["classes"]) for cell in cells(folder)}
-    return 1 / count
+    return count
+
+
+def chance(folder: str) -> float:
+    """Return the UAR of guessing in a study."""
+    return 1 / class_count(folder)
 
 
 def gap() -> str:
@@ -107,8 +112,10 @@ def gap() -> str:
     )
     svm = [uar("protocol-gap", protocol, "svm") for protocol in ("random-kfold", "speaker-kfold")]
     return (
-        f"The mean UAR of the classifiers is {percent(at_random)} with random folds, and {percent(by_speaker)} by "
-        f"speaker: {100 * (at_random - by_speaker):.0f} points less.\nFor an SVM alone, it is {svm[0]} and {svm[1]}. "
+        f"On {class_count('protocol-gap')} emotions of RAVDESS, the mean UAR of the classifiers is "
+        f"{percent(at_random)} with random folds, and {percent(by_speaker)} by speaker: "
+        f"{100 * (at_random - by_speaker):.0f} points less.\n"
+        f"For an SVM alone, it is {svm[0]} and {svm[1]}. "
         f"Learned from another corpus, the mean is {percent(across)}, and chance is {percent(chance('protocol-gap'))}: "
         "these columns, those of SER-FusionNet without gender, contain the level of the recording.\n"
         f"With the columns of `robust`, which do not, it is {percent(mean_uar('protocol-gap/robust', 'cross-corpus'))}."
@@ -119,7 +126,8 @@ def lesson() -> str:
     """Return the same difference, as the lesson on evaluations states it."""
     at_random, by_speaker = (percent(mean_uar("protocol-gap", one)) for one in ("random-kfold", "speaker-kfold"))
     return (
-        "On RAVDESS, an acted corpus of 24 speakers, with the columns of SER-FusionNet, the mean UAR of three\n"
+        f"On {class_count('protocol-gap')} emotions of RAVDESS, an acted corpus of 24 speakers, with the columns of "
+        "SER-FusionNet,\nthe mean UAR of three "
         f"classifiers is {at_random} with random folds, and {by_speaker} with folds by speaker. Chance is "
         f"{percent(chance('protocol-gap'))}."
     )

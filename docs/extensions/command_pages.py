@@ -15,7 +15,7 @@ from written import write_folder
 FOLDER = Path(__file__).parents[1] / "reference" / "commands"
 WITHOUT_GROUP = "Options"
 TAKES = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
-MARKUP = re.compile(r"([\\*`|_])")
+MARKUP = re.compile(r"([\\*`|_]|(?<=tcp):)")
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:

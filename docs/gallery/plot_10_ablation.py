@@ -64,7 +64,7 @@ for place, effect in enumerate(reversed(effects)):
 axes.axvline(0, color="black", linewidth=0.8)
 axes.set(xlabel="change of UAR, points", yticks=np.arange(len(effects)))
 axes.set_yticklabels([effect.contrast.text for effect in reversed(effects)])
-axes.margins(x=0.2)
+axes.margins(x=0.2, y=0.15)
 
 # %%
 # ``fusionser ablate`` does the same at the command line, and writes pages: :doc:`/how-to/compare-methods`.

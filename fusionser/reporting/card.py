@@ -93,6 +93,11 @@ def training_text(card: ModelCard) -> str:
     return f"{parts}{heard} of {counted(speakers, 'speaker') if speakers else 'unknown speakers'}"
 
 
+def learned_text(card: ModelCard) -> str:
+    """Return what a model was trained on, with the corpus."""
+    return f"{training_text(card)} of {corpus_text(card.corpus)}"
+
+
 def _quartiles(estimate: Result | DimensionResult | None) -> list[float]:
     """Return the smallest UAR of a test speaker, the quartiles, and the largest; nothing for fewer than four."""
     if not isinstance(estimate, Result) or len(estimate.speakers) < FEWEST:

@@ -79,6 +79,7 @@ function clear(rate) {
   Object.assign(shown, { windows: [], samples: new Float32Array(60 * rate), count: 0, rate, cursor: null });
   // Nothing has been heard before, so the section was empty.
   $("over").hidden = false;
+  legend();
   $("rows").replaceChildren();
   $("player").pause();
   $("player").hidden = true;
@@ -236,6 +237,8 @@ function bars(classes) {
 }
 
 function legend() {
+  // A canvas has no size while it is hidden.
+  if ($("over").hidden) return;
   $("legend").replaceChildren(...shown.classes.map((name) => {
     const item = document.createElement("span");
     item.append(document.createElement("canvas"), name);
@@ -264,7 +267,6 @@ async function start() {
   $("keyline").hidden = true;
   tell("");
   bars(shown.classes);
-  legend();
   card(described);
   draw();
 }
