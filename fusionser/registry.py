@@ -254,6 +254,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "recording": "features.recording:Recording",
         "voice-quality": "features.voice_quality:VoiceQuality",
         "estimated-gender": "features.estimated_gender:EstimatedGender",
+        "fisher-vectors": "features.fisher_vectors:FisherVectors",
         "columns": "features.external.columns:GivenColumns",
         "opensmile": "features.external.opensmile:OpenSMILE",
         "ge2e": "features.external.ge2e:GE2E",

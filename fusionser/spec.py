@@ -432,7 +432,7 @@ class PipelineSpec(Spec):
                 for block in self.features.blocks
             }
             # Late fusion does not scale the class scores of networks.
-            others = {"gender", "estimated-gender", *(NETWORKS if self.fusion != EARLY else ())}
+            others = {"gender", "estimated-gender", "fisher-vectors", *(NETWORKS if self.fusion != EARLY else ())}
             voice = kinds - others
             preset = "robust" if voice and voice <= {"robust", *ROBUST_BLOCKS} else ""
         else:

@@ -144,3 +144,14 @@ def test_the_best_weights_are_those_of_a_fine_grid():
     grid = np.linspace(0, 1, 1001)
     best = grid[np.argmin([surprise(weight) for weight in grid])]
     assert best_weights(logs, targets)[0] == pytest.approx(best, abs=0.005)
+
+
+def test_blocks_apart_get_a_classifier_of_their_own(fused):
+    table, labels = fused
+    own = table[[f"a__x{number}" for number in range(4)]].add_prefix("far_")
+    table = pd.concat([table, own, own.rename(columns=lambda name: name.replace("far_a", "b"))], axis=1)
+    found = LateFusion(classifier=RandomForest(n_estimators=5), apart=("b",)).fit(table, labels)
+    assert found.groups_ == {
+        "columns": [*(f"a__x{n}" for n in range(4)), *(f"far_a__x{n}" for n in range(4))],
+        "b": [f"b__x{n}" for n in range(4)],
+    }

@@ -1,5 +1,6 @@
 """Late fusion: the probabilities of several classifiers combined into one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -43,6 +44,8 @@ class LateFusion(MemberClassifier):
         optimistic.
     by_block : bool, default=False
         Fit one classifier per handcrafted block.
+    apart : sequence of str, default=()
+        Blocks that get a classifier of their own in any case.
     folds : int, default=4
         Number of inner folds of "weighted" and "stacked".
     random_state : int, default=0
@@ -70,6 +73,7 @@ class LateFusion(MemberClassifier):
     classifier: TableClassifier | None = None
     method: str = "average"
     by_block: bool = False
+    apart: Sequence[str] = ()
     folds: int = 4
     random_state: int | None = 0
 
@@ -172,7 +176,7 @@ class LateFusion(MemberClassifier):
             if name.startswith((SCORE, CROSS_FITTED)):
                 scored.setdefault(block, []).append(column)
             else:
-                groups.setdefault(block if self.by_block else "columns", []).append(column)
+                groups.setdefault(block if self.by_block or block in self.apart else "columns", []).append(column)
             if name.startswith(SCORE):
                 in_fold.add(block)
         for block, names in scored.items():

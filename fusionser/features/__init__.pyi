@@ -19,6 +19,7 @@ from .external.opensmile import OpenSMILE as OpenSMILE
 from .external.transformers import EncoderLayers as EncoderLayers
 from .external.transformers import Transformers as Transformers
 from .extractor import FeatureExtractor as FeatureExtractor
+from .fisher_vectors import FisherVectors as FisherVectors
 from .frame_blocks import MFCC as MFCC
 from .frame_blocks import RMS as RMS
 from .frame_blocks import Chroma as Chroma

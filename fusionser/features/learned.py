@@ -40,6 +40,8 @@ class LearnedBlock(DocumentedParameters, TransformerMixin, BaseEstimator):
     uses_audio: ClassVar[bool] = True
     takes_numbers: ClassVar[bool] = False
     """Whether `fit` also takes numbers of shape (n_rows, n_targets) in place of labels, or ignores both."""
+    classified_apart: ClassVar[bool] = False
+    """Whether late fusion gives the columns a classifier of their own."""
     front_end: FrontEnd | None
 
     def default_front_end(self) -> FrontEnd:

@@ -17,6 +17,7 @@ from fusionser.cache import Cache
 from fusionser.classifiers import BalancedBagging, LateFusion, MemberEstimator, TableEstimator, classifier
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
+from fusionser.features.fisher_vectors import FisherVectors
 from fusionser.features.learned import LearnedBlock
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
 from fusionser.names import (
@@ -120,6 +121,9 @@ def configured_features(
             if networks.weights is not None and "weights" in block.get_params(deep=False):
                 block.set_params(weights=networks.weights)
             _limit_epochs(block, networks)
+            seen[block.kind] += 1
+        elif isinstance(block, FisherVectors):
+            block.set_params(random_state=(spec.seed + seen[block.kind]) % 2**32)
             seen[block.kind] += 1
     return built
 
@@ -267,8 +271,9 @@ def _single(spec: PipelineSpec, resources: Resources) -> TableEstimator:
     return classifier(spec.classifier.name, class_weight=_class_weight(spec), balance=balance, **given)
 
 
-def _last(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> TableEstimator:
+def _last(spec: PipelineSpec, extractor: FeatureExtractor, resources: Resources) -> TableEstimator:
     """Return the last step: classifier or regressor, inside bagging or late fusion if the specification asks for it."""
+    deep = _deep(extractor)
     last: Any = _single(spec, resources)
     for name in spec.classifier.parameters:
         if name not in last.get_params():
@@ -282,7 +287,13 @@ def _last(spec: PipelineSpec, deep: Sequence[str], resources: Resources) -> Tabl
         last = BalancedBagging(classifier=last, random_state=spec.seed)
     if _fusion(spec) == EARLY:
         return last
-    fusion: dict[str, Any] = {"method": _fusion(spec), "by_block": not deep, "random_state": spec.seed}
+    apart = [name for name, block in extractor.blocks if isinstance(block, LearnedBlock) and block.classified_apart]
+    fusion: dict[str, Any] = {
+        "method": _fusion(spec),
+        "by_block": not deep and not apart,
+        "apart": tuple(apart),
+        "random_state": spec.seed,
+    }
     if spec.task == DIMENSIONS:
         return LateFusionOfNumbers(regressor=last, **fusion)
     return LateFusion(classifier=last, **fusion)
@@ -332,7 +343,7 @@ def build_pipeline(
         by_speaker=spec.setting == SPEAKER_NORMALISED,
         adaptation=spec.adaptation if spec.setting == ADAPTED else None,
     )
-    last = _last(spec, deep, resources)
+    last = _last(spec, features, resources)
     steps = [*_row_steps(spec.rows, unusable, spec.seed), (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)]
     pipeline, cache = Pipeline(steps), Cache.of(resources.cache)
     return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})

@@ -1,5 +1,6 @@
 """Late fusion of predicted numbers: the predictions of several regressors and networks combined into one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -43,6 +44,8 @@ class LateFusion(TableRegressor, MemberEstimator):
         are too good.
     by_block : bool, default=False
         Fit one regressor per handcrafted block.
+    apart : sequence of str, default=()
+        Blocks that get a regressor of their own in any case.
     folds : int, default=4
         Number of inner folds of "weighted" and "stacked".
     random_state : int, default=0
@@ -71,6 +74,7 @@ class LateFusion(TableRegressor, MemberEstimator):
     regressor: TableRegressor | None = None
     method: str = "average"
     by_block: bool = False
+    apart: Sequence[str] = ()
     folds: int = 4
     random_state: int | None = 0
 
@@ -196,7 +200,7 @@ class LateFusion(TableRegressor, MemberEstimator):
                 answered[block] = names
                 in_fold += [block] if own == wanted[NUMBER] else []
             else:
-                groups.setdefault(block if self.by_block else "columns", []).extend(names)
+                groups.setdefault(block if self.by_block or block in self.apart else "columns", []).extend(names)
         if in_fold and self.method != "average":
             raise SettingsError(
                 f"the predicted numbers of {', '.join(in_fold)} are in-fold, so those of training rows are too good to "
