@@ -1,6 +1,7 @@
 """Fisher vectors: gradients of a likelihood that scikit-learn computes, and what must not change them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_voices import voice
 from sklearn.mixture import GaussianMixture
@@ -136,3 +137,17 @@ def test_a_saved_model_answers_the_same(command, demo_folder, tmp_path):
     assert first.read_bytes() == second.read_bytes()
     described = command("info", model)
     assert "fisher-vectors" in described.output
+
+
+def test_an_exported_model_answers_the_same(command, demo_folder, tmp_path):
+    blocks = "prosody,fisher-vectors[n_gaussians=4,n_components=8]"
+    model, graph, answers, again = (tmp_path / name for name in ("m.fusionser", "m.onnx", "a.csv", "b.csv"))
+    command("fit", demo_folder, "--blocks", blocks, "--fusion", "average", "--out", model, "--no-estimate")
+    made = command("export", model, graph)
+    assert made.status == 0, made.messages
+    assert command("predict", model, demo_folder, "--out", answers).status == 0
+    assert command("predict", graph, demo_folder, "--out", again).status == 0
+    expected, found = pd.read_csv(answers), pd.read_csv(again)
+    probabilities = [name for name in expected if name.startswith("probability_")]
+    assert len(probabilities) == 5
+    np.testing.assert_allclose(found[probabilities], expected[probabilities], atol=1e-4)

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from fusionser.errors import SettingsError
 from fusionser.export.classifiers import Scaled, classifier_module
+from fusionser.export.fisher_vectors import FisherColumns
 from fusionser.export.resampling import speed_ratio
 from fusionser.export.trees import Trees
 from fusionser.export.waveform import WaveformTensors, obstacle
-from fusionser.features import EstimatedGender, FeatureExtractor, Gender
+from fusionser.features import EstimatedGender, FeatureExtractor, FisherVectors, Gender
 from fusionser.features.clip import Computation
 from fusionser.model import CLASSIFIER, FEATURES, SCALE, Model
 from fusionser.networks.extractor import LEAST, DeepExtractor
@@ -50,9 +51,10 @@ def whole_obstacle(model: Model) -> str:
 
 
 class LearnedColumns(nn.Module):
-    """The columns of a trained network, or of the regression that estimates the gender."""
+    """The columns of a trained network, of Fisher vectors, or of the regression that estimates the gender."""
 
     network: Network | None
+    columns: FisherColumns | None
     weights: Tensor
     mean: Tensor
 
@@ -60,6 +62,11 @@ class LearnedColumns(nn.Module):
         super().__init__()
         if isinstance(block, DeepExtractor):
             self.network, self.units = deepcopy(block.network_).float().eval(), block.output == "units"
+            self.columns = None
+            return
+        self.columns = FisherColumns(block) if isinstance(block, FisherVectors) else None
+        if self.columns is not None:
+            self.network = None
             return
         if not isinstance(block, EstimatedGender):
             raise SettingsError(f"the block '{block.kind}' cannot be exported; expected one of fusionser's own")
@@ -78,6 +85,8 @@ class LearnedColumns(nn.Module):
         return torch.softmax(mean.double(), dim=1).clamp(min=LEAST).log().float()
 
     def _output(self, inputs: Tensor) -> Tensor:
+        if self.columns is not None:
+            return self.columns(inputs)
         if self.network is None:
             logit = (inputs.double() - self.mean) @ self.weights + self.intercept
             return torch.sigmoid(logit.clamp(-60, 60)).float()
