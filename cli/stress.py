@@ -95,6 +95,7 @@ def stress(
             progress=progress,
             notes=listing.notes,
             quarantine=listing.quarantine.astype(str).to_dict("records"),
+            cache=True,
         )
     warn_quarantine(result.quarantine)
     page = None
