@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import print_json, print_table, progress_bar, write
+from .console import counted, print_json, print_table, progress_bar, write
 from .naming import NamingCommand, completion
 from .option_checks import check_channel, check_folder_to_write, decode_apart
 from .option_groups import names, with_groups
@@ -240,7 +240,7 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
     from fusionser.reporting.words import speakers_text
 
     print_table(
-        f"{summary['corpus']}: {summary['recordings']} recordings, {speakers_text(summary['speakers'])}, "
+        f"{summary['corpus']}: {counted(summary['recordings'], 'recording')}, {speakers_text(summary['speakers'])}, "
         f"{summary['minutes']} minutes",
         ["emotion", "recordings"],
         list(summary["emotions"].items()),
