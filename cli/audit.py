@@ -8,7 +8,7 @@ import typer
 
 from fusionser.errors import SettingsError, unknown_name
 
-from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
+from .console import counted, print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
 from .known_names import check_names
 from .option_checks import allow_downloads, check_out_folder, decode_apart
 from .option_groups import Group, names, option
@@ -242,7 +242,7 @@ def _print_result(result: Any) -> None:
     from fusionser.reporting.audit import headline, verdicts, worth_text
     from fusionser.reporting.tables.audit import between_table, copies_table, sides_table
 
-    _print(between_table(result), f"{result.name}: {result.recordings} recordings")
+    _print(between_table(result), f"{result.name}: {counted(result.recordings, 'recording')}")
     _print(sides_table(result), "on each side")
     if result.copies:
         _print(copies_table(result, SHOWN), "copies on two sides, the clearest first")

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import print_json, print_table, progress_bar, write
+from .console import counted, print_json, print_table, progress_bar, write
 from .naming import NamingCommand, completion
-from .option_checks import check_channel, decode_apart
+from .option_checks import check_channel, check_folder_to_write, decode_apart
 from .option_groups import names, with_groups
 from .option_texts import (
     CHANNEL_HELP,
@@ -240,7 +240,7 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
     from fusionser.reporting.words import speakers_text
 
     print_table(
-        f"{summary['corpus']}: {summary['recordings']} recordings, {speakers_text(summary['speakers'])}, "
+        f"{summary['corpus']}: {counted(summary['recordings'], 'recording')}, {speakers_text(summary['speakers'])}, "
         f"{summary['minutes']} minutes",
         ["emotion", "recordings"],
         list(summary["emotions"].items()),
@@ -268,10 +268,15 @@ def _print_check(summary: dict[str, Any], every: bool) -> None:
         write("complete; every recording can be used")
 
 
+def check_generated(folder: Path) -> Path:
+    """Reject a folder that cannot be made."""
+    return check_folder_to_write(folder, "FOLDER") or folder
+
+
 @corpora_app.command("generate", cls=NamingCommand)
 @with_groups
 def generate(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.", callback=check_generated)],
     seed: Annotated[int, typer.Option(help="Seed of the differences between the voices.", **SEEDS)] = 0,
     json: Json = False,
 ) -> None:

@@ -9,9 +9,14 @@ from fusionser.errors import SettingsError
 from fusionser.files import exists
 
 from .console import print_json, progress_bar, write
-from .option_checks import check_file_to_write, check_jobs, check_out_folder, refuse_inputs
+from .option_checks import check_file_to_write, check_folder_to_write, check_jobs, refuse_inputs
 from .option_groups import Group, option
 from .option_texts import JOBS_HELP
+
+
+def check_web_folder(web: Path | None) -> Path | None:
+    """Reject a folder for a page that cannot be made."""
+    return check_folder_to_write(web, "--web")
 
 
 class Asked(Group):
@@ -33,7 +38,7 @@ class Asked(Group):
     )
     web: Path | None = option(
         "Write a folder for any web server instead of FILE.onnx: its page runs the model in the visitor's browser.",
-        callback=check_out_folder,
+        callback=check_web_folder,
     )
     onnxruntime_web: Path | None = option(
         "With --web: folder of the npm package onnxruntime-web; by default it is taken from the registry of npm."

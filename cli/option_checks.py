@@ -1,5 +1,6 @@
 """What is checked, or set, as soon as an option is read."""
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import typer
 
 from fusionser.errors import SettingsError
-from fusionser.storage import called, check_output, output_file, output_folder, suffix_of
+from fusionser.files import exists, is_file, is_folder, is_loop
+from fusionser.folders import why_unwritable
+from fusionser.storage import called, check_output, elsewhere, output_file, output_folder, suffix_of
 
 ANSWERS = "answers.csv"
 """Name of the table of answers in a folder."""
@@ -23,12 +26,17 @@ def check_jobs(jobs: int) -> int:
 
 def check_out_folder(out: Path | None) -> Path | None:
     """Reject a folder to write that cannot be made, before the work whose results would go there."""
+    return check_folder_to_write(out, "--out")
+
+
+def check_folder_to_write(out: Path | None, flag: str) -> Path | None:
+    """Reject a folder to write that cannot be made, as `check_out_folder` does, for any option."""
     if out is not None:
         check_output(out)
         out = output_folder(out)
-    if out is not None and out.exists() and not out.is_dir():
-        raise SettingsError(f"--out is {out}, which is a file; expected a folder")
-    return _check_place(out)
+    if out is not None and exists(out) and not is_folder(out):
+        raise SettingsError(f"{flag} is {out}, which is a file; expected a folder")
+    return _check_place(out, flag, folder=True)
 
 
 def check_out_file(out: Path | None) -> Path | None:
@@ -62,9 +70,26 @@ def check_model_file(out: Path) -> Path:
 def check_file_to_write(out: Path | None, flag: str) -> Path | None:
     """Reject a file to write that cannot be made, as `check_out_file` does, for any option."""
     out = None if out is None else output_file(out)
-    if out is not None and out.is_dir():
-        raise SettingsError(f"{flag} is {out}, which is a folder; expected a file")
+    if out is not None and is_loop(out):
+        raise SettingsError(f"{flag} is {out}, and a link on its path leads back to itself; choose another path")
+    if out is not None and exists(out) and not is_file(out):
+        what = "a folder" if is_folder(out) else "a device or a pipe"
+        raise SettingsError(f"{flag} is {out}, which is {what}; expected a file")
     return _check_place(out, flag)
+
+
+def check_saved_settings(path: Path | None) -> Path | None:
+    """Reject a file of settings that cannot be written, or is of an unknown format."""
+    if path is not None and path.suffix.lower() != ".toml":
+        raise SettingsError(f"--save-config is {path}; expected a file ending in .toml")
+    return check_file_to_write(path, "--save-config")
+
+
+def check_page(path: Path | None) -> Path | None:
+    """Reject a page that cannot be written, or is of an unknown format."""
+    if path is not None and path.suffix.lower() != ".html":
+        raise SettingsError(f"--html is {path}; expected a file ending in .html")
+    return check_file_to_write(path, "--html")
 
 
 def refuse_inputs(out: Path | None, inputs: Iterable[Path | str | None], flag: str = "--out") -> None:
@@ -88,17 +113,36 @@ def check_out_table(out: Path | None) -> Path | None:
     return check_out_file(out)
 
 
-def _check_place(out: Path | None, flag: str = "--out") -> Path | None:
-    """Reject a path below a file, or below a folder that nothing can be written to."""
+def _check_place(out: Path | None, flag: str = "--out", *, folder: bool = False) -> Path | None:
+    """Reject a path below a file, or where nothing can be written."""
     if out is None:
         return None
     check_output(out)
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if there != out and not there.is_dir():
+    if elsewhere(out) is not None:
+        return out
+    # What a link leads to is replaced, and not the link.
+    target = Path(os.path.realpath(out))
+    beginning = target if folder else target.parent
+    there = next(place for place in (beginning, *beginning.parents) if exists(place))
+    if not there.is_dir():
         raise SettingsError(f"{flag} is {out}, but {there} is a file; choose another path")
-    if not os.access(there, os.W_OK):
-        raise SettingsError(f"{flag} is {out}, but nothing can be written to {there}; choose another path")
+    why = _too_long(target, there) or (
+        why_unwritable(there) if folder else why_unwritable(there, f".{target.stem}", target.suffix)
+    )
+    if why:
+        raise SettingsError(f"{flag} is {out}, but nothing can be written to {there} ({why}); choose another path")
     return out
+
+
+def _too_long(target: Path, there: Path) -> str:
+    """Return what the system says of a name below a folder that is too long for a file or a folder."""
+    for name in target.relative_to(there).parts:
+        try:
+            (there / name).lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return error.strerror or str(error)
+    return ""
 
 
 def check_copied_classes(classes: str | None) -> str | None:

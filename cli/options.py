@@ -17,6 +17,7 @@ from .option_checks import (
     check_copied_classes,
     check_jobs,
     check_labels,
+    check_saved_settings,
     decode_apart,
     set_threads,
     use_cluster,
@@ -72,7 +73,7 @@ class Settings(Group):
 
     panel = "Settings"
     config: Path | None = option("Read settings from a .toml file or a result.json; options override them.")
-    save_config: Path | None = option("Write the settings to this TOML file.")
+    save_config: Path | None = option("Write the settings to this TOML file.", callback=check_saved_settings)
 
     def load(self) -> Any:
         """Return the settings of the file, or the defaults."""
@@ -96,8 +97,6 @@ class Settings(Group):
         from fusionser.pipeline import resolve
 
         if self.save_config is not None:
-            if self.save_config.suffix.lower() != ".toml":
-                raise SettingsError(f"--save-config is {self.save_config}; expected a file ending in .toml")
             resolved = resolve(config.pipeline, places)
             of_a_file = resolved.features.blocks and not config.pipeline.features.blocks
             config = config.changed(pipeline=resolved if of_a_file else config.pipeline.explicit())

@@ -17,11 +17,6 @@ TABLE = tuple(10**power for power in range(6, 10))
 GIGABIT, GIBIBYTE, MILLISECOND = 1e9 / 8, 2.0**30, 1e-3
 
 
-def check_rates(rates: Path | None) -> Path | None:
-    """Reject a file of rates that cannot be one."""
-    return check_file_to_write(rates, "--rates")
-
-
 class Recordings(Group):
     """What is analysed."""
 
@@ -71,7 +66,6 @@ class Asked(Group):
     measure: Path | None = option("Folder of recordings to measure on this machine, for a minute.", main=True)
     rates: Path | None = option(
         "File of rates (.toml) to use instead of those that come with fusionser; with --measure, it is written.",
-        callback=check_rates,
     )
     recordings: Recordings
     place: Place
@@ -170,6 +164,7 @@ def _rates(asked: Asked) -> Any:
 
     if asked.measure is None:
         return included_rates() if asked.rates is None else read_rates(asked.rates)
+    check_file_to_write(asked.rates, "--rates")
     if not asked.measure.is_dir():
         raise SettingsError(f"--measure is {asked.measure}; expected a folder of recordings")
     if asked.rates is not None and asked.rates.suffix.lower() != ".toml":

@@ -9,6 +9,7 @@ from fusionser.errors import SettingsError
 
 from .ablate import write_pages
 from .console import counted, write_report_place
+from .option_checks import check_page
 from .options import ReportFormats
 from .reproduce import corpora_here, write_page
 from .study import study_text
@@ -18,7 +19,10 @@ def report(
     *,
     results: Annotated[Path, typer.Argument(help="Folder that a command with a report wrote.")],
     html: Annotated[
-        Path | None, typer.Option(help="For an ablation: write one page to this file, and leave the folder unchanged.")
+        Path | None,
+        typer.Option(
+            help="For an ablation: write one page to this file, and leave the folder unchanged.", callback=check_page
+        ),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="Recipe (name or file) of a study by an earlier version, which did not store it.")
@@ -26,8 +30,6 @@ def report(
     formats: ReportFormats,
 ) -> None:
     """Write the pages and figures of a folder of results again, without running anything."""
-    if html is not None and html.suffix.lower() != ".html":
-        raise SettingsError(f"--html is {html}; expected a file ending in .html")
     if not results.is_dir():
         raise SettingsError(
             f"{results} is not a folder; expected one written by 'fusionser evaluate', 'evaluate-timeline', 'ablate', "

@@ -20,7 +20,7 @@ from .console import (
     warn_quarantine,
     write,
 )
-from .option_checks import refuse_inputs
+from .option_checks import check_file_to_write, refuse_inputs
 from .options import Input
 from .show_options import CORPUS, RECORDING, RESULT, Asked, refuse_others
 
@@ -28,6 +28,9 @@ EXPECTED = (
     "a recording; a folder of recordings, a table of rows, a features file or a dataset; or the folder "
     "or result.json that 'fusionser evaluate --out' wrote"
 )
+
+MOST_LETTERS = 12
+"""Letters that a note names."""
 
 OF_STUDIES = ("recipe.json", "design.json", "stress.json", "audit.json", "over_time.json")
 """Results that have pages of their own."""
@@ -56,15 +59,26 @@ def show(
     kind = _kind_of(here[0], asked.of_corpus.corpus)
     refuse_others(kind, place, asked)
     out = asked.out or Path(f"{_name_of(here[0], kind)}-{SUFFIXES[kind]}.png")
+    check_file_to_write(out, "--out")
     refuse_inputs(out, [here[0], asked.of_recording.model])
     figure, facts = SHOWN[kind](here[0], asked)
     from fusionser.plots import write_figure
+    from fusionser.reporting.letters import lacking_letters
 
     written = write_figure(figure, out)
+    if lacking := lacking_letters(figure, written.suffix.lower().removeprefix(".")):
+        say(
+            f"note: no installed font has {counted(len(lacking), 'letter')} of the names "
+            f"({_few(lacking)}), so the picture shows boxes; a picture in SVG keeps them (--out NAME.svg)"
+        )
     if asked.json:
         print_json({"kind": kind, "place": place, **facts, "picture": str(written)})
     else:
         write(f"picture: {written}")
+
+
+def _few(letters: str) -> str:
+    return f"{letters[:MOST_LETTERS]}{'…' if len(letters) > MOST_LETTERS else ''}"
 
 
 def _kind_of(place: str, corpus: str | None) -> str:
@@ -183,7 +197,8 @@ def _print_corpus(name: str, rows: Any, levels: Any, facts: dict[str, Any]) -> N
 
     columns = ["emotion", "recordings", "%", "speakers", "minutes", "median duration, s"]
     columns += [] if levels is None else ["median level, dBFS"]
-    title = f"{name}: {facts['recordings']} recordings, {speakers_text(facts['speakers'])}, {facts['minutes']} minutes"
+    counts = f"{counted(facts['recordings'], 'recording')}, {speakers_text(facts['speakers'])}"
+    title = f"{name}: {counts}, {facts['minutes']} minutes"
     print_table(title, columns, class_table(rows, levels), numbers=columns[1:])
     lines = {
         "recordings of a speaker": (facts["recordings_of_a_speaker"], "", 0),

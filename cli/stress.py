@@ -7,7 +7,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
+from .console import counted, print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
 from .known_names import check_names
 from .option_checks import check_channel, check_jobs, check_out_folder, decode_apart
 from .option_groups import Group, names, option
@@ -95,6 +95,7 @@ def stress(
             progress=progress,
             notes=listing.notes,
             quarantine=listing.quarantine.astype(str).to_dict("records"),
+            cache=True,
         )
     warn_quarantine(result.quarantine)
     page = None
@@ -139,7 +140,8 @@ def _print_result(result: Any) -> None:
     table = answers_table(result)
     columns = table.headings()
     print_table(
-        f"{result.classifier} with {result.features_name} on {result.clips} recordings; all in percent or points",
+        f"{result.classifier} with {result.features_name} on {counted(result.clips, 'recording')}; all in percent or "
+        "points",
         columns,
         table.texts(),
         numbers=[name for name in columns if name not in ("condition", "most frequent answer")],

@@ -1,4 +1,4 @@
-"""The cache on disk: computed features, so that no clip is analysed twice, and trained networks.
+"""The cache on disk: computed features, so that no clip is analysed twice, answers, and trained networks.
 
 Features are in one SQLite file, which several processes can safely share. The key of an entry combines the hash of the
 recording's bytes, the clip's part of it, the augmentation, and the digest of the computation. So a changed parameter
@@ -26,6 +26,9 @@ __all__ = ["Cache", "CacheChoice", "FeatureCache"]
 
 DEFAULT_MAX_BYTES = 4 * 1024**3
 CHUNK = 500
+TEXT = "text"
+"""Takes the place of the shape where an entry is no array."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     key TEXT PRIMARY KEY, shape TEXT NOT NULL, value BLOB NOT NULL, used REAL NOT NULL) WITHOUT ROWID;
@@ -137,8 +140,38 @@ class FeatureCache:
 
     def get(self, keys: Iterable[str]) -> dict[str, Array]:
         """Return the arrays of the keys that are in the cache. A damaged entry is not in it."""
-        wanted = list(dict.fromkeys(keys))
         arrays: dict[str, Array] = {}
+        for key, (shape, content) in self._kept(keys).items():
+            with suppress(ValueError):
+                sizes = [int(size) for size in shape.split(",") if size]
+                arrays[key] = np.frombuffer(content, dtype="<f4").reshape(sizes).astype(np.float32)
+        return arrays
+
+    def put(self, arrays: Mapping[str, Array]) -> None:
+        """Store the arrays. Without room, the least recently used entries are deleted."""
+        self._keep(
+            {
+                key: (",".join(map(str, array.shape)), np.ascontiguousarray(array, dtype="<f4").tobytes())
+                for key, array in arrays.items()
+            }
+        )
+
+    def get_texts(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the texts of the keys that are in the cache, as `get` does for arrays."""
+        texts: dict[str, str] = {}
+        for key, (shape, content) in self._kept(keys).items():
+            with suppress(UnicodeDecodeError):
+                texts |= {key: content.decode()} if shape == TEXT else {}
+        return texts
+
+    def put_texts(self, texts: Mapping[str, str]) -> None:
+        """Store texts, as `put` does arrays."""
+        self._keep({key: (TEXT, text.encode()) for key, text in texts.items()})
+
+    def _kept(self, keys: Iterable[str]) -> dict[str, tuple[str, bytes]]:
+        """Return the shape and the bytes of the undamaged entries that have one of the keys."""
+        wanted = list(dict.fromkeys(keys))
+        kept: dict[str, tuple[str, bytes]] = {}
         with closing(self._connect()) as connection, connection:
             for first in range(0, len(wanted), CHUNK):
                 chunk = wanted[first : first + CHUNK]
@@ -146,23 +179,18 @@ class FeatureCache:
                 query = f"SELECT key, shape, value FROM entries WHERE key IN ({marks})"  # noqa: S608
                 for key, shape, value in connection.execute(query, chunk):
                     with suppress(ValueError, TypeError, AttributeError):
-                        content = without_checksum(value, f"{key}|{shape}")
-                        sizes = [int(size) for size in shape.split(",") if size]
-                        arrays[key] = np.frombuffer(content, dtype="<f4").reshape(sizes).astype(np.float32)
+                        kept[key] = str(shape), without_checksum(value, f"{key}|{shape}")
                 now = time.time()
                 # Updating at most hourly avoids a write for every read.
                 touch = f"UPDATE entries SET used = ? WHERE used < ? AND key IN ({marks})"  # noqa: S608
                 connection.execute(touch, [now, now - 3600.0, *chunk])
-        return arrays
+        return kept
 
-    def put(self, arrays: Mapping[str, Array]) -> None:
-        """Store the arrays. Without room, the least recently used entries are deleted."""
+    def _keep(self, entries: Mapping[str, tuple[str, bytes]]) -> None:
         now = time.time()
-        rows = []
-        for key, array in arrays.items():
-            shape = ",".join(map(str, array.shape))
-            content = np.ascontiguousarray(array, dtype="<f4").tobytes()
-            rows.append((key, shape, with_checksum(content, f"{key}|{shape}"), now))
+        rows = [
+            (key, shape, with_checksum(content, f"{key}|{shape}"), now) for key, (shape, content) in entries.items()
+        ]
         with closing(self._connect()) as connection:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)

@@ -27,6 +27,7 @@ __all__ = [
     "no_room",
     "owned",
     "temporary_folder",
+    "why_unwritable",
 ]
 
 OWNER = re.compile(r"-([0-9a-f]{8})-(\d+)-[^-]*$")
@@ -148,6 +149,31 @@ def check_space(folder: Path, size: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
         raise no_room(folder, what, f"{free} bytes are left")
+
+
+def why_unwritable(folder: Path, prefix: str = ".fusionser", suffix: str = "") -> str:
+    """Return why no file can be made in a folder, and "" if one can: one is made and removed.
+
+    Permissions do not tell: some systems have folders that even their owner cannot write to.
+
+    Parameters
+    ----------
+    folder : Path
+    prefix, suffix : str
+        How the name of the file begins and ends, since a name can be too long.
+
+    Examples
+    --------
+    >>> why_unwritable(Path(tempfile.gettempdir())), why_unwritable(Path("no", "such", "folder"))
+    ('', 'No such file or directory')
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=owned(prefix), suffix=suffix)
+        os.close(handle)
+        Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def no_room(folder: Path, what: str, why: object) -> FusionserError:

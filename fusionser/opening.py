@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
@@ -12,6 +13,7 @@ from fusionser.containers import streamed_wave
 from fusionser.errors import AudioError
 from fusionser.files import wrong_name
 from fusionser.foreign import decoded_by_ffmpeg, is_foreign
+from fusionser.interrupts import held_interrupts
 from fusionser.mpeg import with_length
 from fusionser.plain_wave import PlainWave, plain_wave
 from fusionser.quiet import quiet
@@ -24,6 +26,20 @@ class Sequential(soundfile.SoundFile):
 
     soundfile goes to the next frame after each reading of a file that is seekable, which MP3 does not survive.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        with held_interrupts():
+            super().__init__(*arguments, **options)
+
+    def read(self, *arguments: Any, **options: Any) -> Any:
+        """Read as soundfile does, which calls Python where the file is an object of it."""
+        with held_interrupts():
+            return super().read(*arguments, **options)
+
+    def seek(self, *arguments: Any, **options: Any) -> int:
+        """Seek as soundfile does, which may read."""
+        with held_interrupts():
+            return int(super().seek(*arguments, **options))
 
     def seekable(self) -> bool:
         """Return False."""

@@ -1,6 +1,7 @@
 """Pictures: what they show, against scikit-learn and closed forms; and that they can be read."""
 
 import io
+import warnings
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from scipy.stats import norm
 from sklearn.calibration import calibration_curve
 
 import fusionser
-from fusionser.errors import AudioError, RowsError, SettingsError
+from fusionser.errors import AudioError, FusionserError, RowsError, SettingsError
 from fusionser.evaluation.calibration import reliability, share_interval, uar_interval
 from fusionser.evaluation.metrics import expected_calibration_error
 from fusionser.features.filters import mel_edges
@@ -29,12 +30,18 @@ from fusionser.plots import (
     hear,
     measure_occlusion,
     occlusion_figure,
+    read_stored_result,
+    reliability_figure,
     result_figure,
     sound_figure,
     speakers_figure,
     write_figure,
 )
 from fusionser.plots.corpus_numbers import class_table, corpus_facts, recording_levels
+from fusionser.reporting.breakdown import Breakdown, breakdown_figure
+from fusionser.reporting.drawing import Figure
+from fusionser.reporting.figures import shorts, speaker_names
+from fusionser.reporting.letters import _fonts_with, lacking_letters, with_letters
 from fusionser.results import Scores
 from fusionser.rows import check_rows
 
@@ -443,3 +450,199 @@ def test_a_name_with_signs_of_formulas_is_drawn_as_it_is():
     figure = drawn(sound_figure(heard))
     box = figure.get_tightbbox()
     assert box.x0 >= -0.2 and box.x1 <= figure.get_figwidth() + 0.2
+
+
+def panel_of(figure, title):
+    (found,) = [axes for axes in figure.axes if (axes.get_title(loc="left") or axes.get_title()).startswith(title)]
+    return found
+
+
+def of_classes(count, predictions=True):
+    """A result of many classes, and predictions that belong to it."""
+    names = tuple(f"emotion-{number:02d}" for number in range(count))
+    counts = np.full((count, count), 7) + np.diag(np.full(count, 90))
+    plain = made(("none", "none"), "svm", [0.5] * 24)
+    by_class = dict.fromkeys(names, plain.per_class["calm"])
+    scored = {"classes": names, "confusion": counts.tolist(), "calibration_error": 0.1, "per_class": by_class}
+    result = plain.model_copy(update=scored)
+    shares = np.random.default_rng(0).dirichlet(np.ones(count), 200)
+    table = pd.DataFrame(shares, columns=[f"probability_{name}" for name in names])
+    table["predicted"] = [names[place] for place in shares.argmax(axis=1)]
+    return StoredResult(result, table.assign(truth=names[0]))
+
+
+@pytest.mark.parametrize(
+    ("count", "wide", "named"), [(4, False, 4), (11, False, 11), (12, True, 12), (30, True, 30), (90, True, 45)]
+)
+def test_a_confusion_of_many_classes_can_be_read(count, wide, named):
+    figure = drawn(result_figure(of_classes(count)))
+    axes = panel_of(figure, "Confusion")
+    width, height = axes.get_window_extent().size / figure.dpi
+    assert (width > 6) == wide and height / count > 0.1
+    # No number leaves its cell.
+    for text in axes.texts:
+        assert text.get_window_extent().width <= 1.02 * axes.get_window_extent().width / count
+        assert text.get_window_extent().height <= 1.02 * axes.get_window_extent().height / count
+    assert len(axes.texts) == (count**2 if count <= 30 else 0)
+    names = [label for label in axes.get_yticklabels() if label.get_text()]
+    assert len(names) == named and overlapping(names) == []
+    # Turned letters are as high as the distance between two lines of them.
+    places = [label.get_window_extent().x1 for label in axes.get_xticklabels()]
+    size = axes.get_xticklabels()[0].get_fontsize() * figure.dpi / 72
+    assert (np.diff(places) > 0.95 * size).all()
+    assert figure.get_figwidth() == 11 and figure.get_figheight() < 30
+
+
+LONG = [f"demo/participant-of-the-session-{number:03d}" for number in range(8)]
+
+
+def of_speakers(names, corpora=("demo",)):
+    result = made(("none", "none"), "svm", [0.5] * 24)
+    scores = {name: Scores(war=0.5, uar=0.2 + 0.1 * place, macro_f1=0.5) for place, name in enumerate(names)}
+    counts = {name: [[8, 2], [1, 9]] for name in names}
+    return result.model_copy(update={"speakers": scores, "speaker_confusions": counts, "corpora": corpora})
+
+
+@pytest.mark.parametrize("draw", [speakers_figure, result_figure])
+def test_long_names_of_speakers_leave_room(draw):
+    figure = drawn(draw(of_speakers(LONG)))
+    axes = panel_of(figure, "UAR of each")
+    panel = axes.get_window_extent()
+    assert panel.height > 2 * figure.dpi
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert shown == [f"participan…n-{number:03d}" for number in range(8)]
+    legend = axes.get_legend().get_window_extent()
+    title = axes.title.get_window_extent()
+    assert legend.y0 >= panel.y1 and title.y0 >= legend.y1 - 1
+    for box in (legend, title, *[label.get_window_extent() for label in axes.get_xticklabels()]):
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1
+
+
+def test_all_titles_are_within_the_picture():
+    long = tuple(f"a very long name of an emotion {number}" for number in range(6))
+    stored = of_classes(6)
+    names = dict(zip(stored.predictions, [f"probability_{name}" for name in long], strict=False))
+    predictions = stored.predictions.rename(columns=names).assign(truth=long[0], predicted=long[1])
+    figure = drawn(result_figure(StoredResult(stored.result.model_copy(update={"classes": long}), predictions)))
+    for axes in figure.axes:
+        box = axes.title.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize(
+    ("names", "corpora", "expected"),
+    [
+        (["demo/a", "demo/b"], ["demo"], ["a", "b"]),
+        (["site-a/01", "site-b/01"], ["demo"], ["site-a/01", "site-b/01"]),
+        (["<script>alert(1)</script>", "b"], ["demo"], ["<script>alert(1)</script>", "b"]),
+        (["demo/site-a/01", "demo/site-b/01"], ["demo"], ["site-a/01", "site-b/01"]),
+        (["x/03", "y/03"], ["x", "y"], ["x/03", "y/03"]),
+        (["x/03", "y/04"], ["x", "y"], ["03", "04"]),
+        (["demo/a", "a"], ["demo"], ["demo/a", "a"]),
+        (["demo/", "b"], ["demo"], ["demo/", "b"]),
+    ],
+)
+def test_speakers_are_named_without_their_corpus(names, corpora, expected):
+    assert speaker_names(names, corpora) == expected
+
+
+def test_pictures_tell_speakers_of_two_sites_apart():
+    names = ["site-a/01", "site-b/01"]
+    axes = speakers_figure(of_speakers(names)).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == names
+    rows = check_rows(pd.DataFrame({"file": "a.wav", "end": 1.0, "emotion": "sad", "speaker": names, "corpus": "demo"}))
+    figure = corpus_figure(rows, levels=False)
+    assert [label.get_text() for label in panel_of(figure, "Recordings by class and").get_xticklabels()] == names
+    shown = Breakdown(["x"], names, np.array([[0.5, 0.6]]), corpora=("demo",))
+    assert [label.get_text() for label in breakdown_figure(shown).axes[0].get_xticklabels()] == names
+
+
+def test_long_names_that_differ_in_the_middle_stay_different():
+    names = [f"{'a' * 18}{number}{'b' * 18}" for number in range(5)]
+    assert len(set(shorts(names))) == 5
+    assert shorts(["calm", "sad"]) == ["calm", "sad"]
+
+
+def test_counts_of_one_and_of_many():
+    one = check_rows(pd.DataFrame({"file": "a.wav", "end": 1.0, "emotion": "sad", "speaker": ["x"]}))
+    assert "1 recording, 1 speaker, 0.0 minutes" in corpus_figure(one, levels=False).get_suptitle()
+    many = check_rows(pd.DataFrame({"file": "a.wav", "emotion": "sad", "speaker": [f"s{n:03d}" for n in range(91)]}))
+    axes = panel_of(corpus_figure(many, levels=False), "Recordings by class and")
+    assert axes.get_xlabel() == "speaker (91, one of 3 is named)"
+
+
+def test_a_picture_of_an_unknown_format_is_refused(tmp_path):
+    for name in ("x.txt", "x", "x.jpg"):
+        with pytest.raises(SettingsError, match=r"expected a file ending in \.png, \.svg, \.pdf"):
+            write_figure(sound_figure((tone(200), RATE)), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def report(tmp_path):
+    """The folder of an evaluation."""
+    stored = of_classes(3)
+    stored.result.save(tmp_path / "result.json")
+    stored.predictions.to_csv(tmp_path / "predictions.csv")
+    curves().to_csv(tmp_path / "learning_curves.csv")
+    return tmp_path
+
+
+@pytest.mark.parametrize("draw", [confusion_figure, speakers_figure, reliability_figure, curves_figure, result_figure])
+def test_every_picture_of_a_result_takes_its_folder(draw, report):
+    for place in (report, str(report), report / "result.json", read_stored_result(report)):
+        assert draw(place).axes
+    with pytest.raises(FusionserError, match="no such file"):
+        draw(report / "nowhere")
+
+
+def test_what_a_result_lacks_is_told(report):
+    (report / "predictions.csv").unlink()
+    (report / "learning_curves.csv").unlink()
+    with pytest.raises(RowsError, match=r"there are no probabilities; expected .*'probability_emotion-00'"):
+        reliability_figure(report)
+    with pytest.raises(RowsError, match="there are no learning curves"):
+        curves_figure(report)
+    numbers = SimpleNamespace(targets=("arousal",))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("fusionser.plots.result.DimensionResult", SimpleNamespace)
+        with pytest.raises(RowsError, match=r"of numbers \(arousal\)"):
+            confusion_figure(StoredResult(numbers))
+
+
+CIRCLED = "\N{CIRCLED LATIN CAPITAL LETTER A}"
+"""A letter that the font of pictures lacks, and that a font which comes with matplotlib has."""
+
+
+def saying(text):
+    figure = Figure()
+    figure.text(0.5, 0.5, text)
+    return figure
+
+
+def test_letters_are_taken_from_other_fonts():
+    figure = saying(f"caf\u00e9 {CIRCLED}")
+    with pytest.warns(UserWarning, match="Glyph .* missing"):
+        drawn(figure)
+    before = figure.texts[0].get_fontfamily()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with with_letters(figure, "png"):
+            drawn(figure)
+    assert figure.texts[0].get_fontfamily() == before
+    assert lacking_letters(figure, "png") == lacking_letters(saying("calm"), "png") == ""
+
+
+def test_letters_that_no_font_has_are_told(command, monkeypatch, tmp_path):
+    monkeypatch.setattr("fusionser.reporting.letters.font_manager", lambda: SimpleNamespace(ttflist=[]))
+    _fonts_with.cache_clear()
+    assert lacking_letters(saying("\u5f20\u4f1f calm"), "png") == "\u4f1f\u5f20"
+    assert lacking_letters(saying("\u5f20\u4f1f calm"), "svg") == ""
+    _fonts_with.cache_clear()
+    # A letter of a planned script, for which there are no fonts.
+    soundfile.write(tmp_path / "a.wav", tone(220, 1.0), RATE)
+    pd.DataFrame({"file": "a.wav", "emotion": ["x\U00011280"], "speaker": "s"}).to_csv(tmp_path / "rows.csv")
+    told = "no installed font has 1 letter of the names (\U00011280)"
+    for name, expected in (("a.png", True), ("a.svg", False)):
+        done = command("show", tmp_path / "rows.csv", "--out", tmp_path / name)
+        assert done.status == 0 and (told in " ".join(done.messages.split())) == expected, done.messages

@@ -3,23 +3,31 @@
 import json
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from command_process import start_command
 from scipy.stats import binomtest
 from sklearn.metrics import recall_score
 
 from fusionser.augmentation.recording_chain import CODECS
+from fusionser.cache import Cache
 from fusionser.errors import AudioError, SettingsError
+from fusionser.evaluation.kept_answers import KeptAnswers
 from fusionser.evaluation.metrics import expected_calibration_error
 from fusionser.evaluation.stress import CLEAN, draw_clips, read_stress, score_answers, stress_model
 from fusionser.jobs import fit_prepared
-from fusionser.model import load_model, save_model
+from fusionser.model import Model, load_model, save_model
 from fusionser.registry import CONDITIONS
 from fusionser.reporting.stress import headline, interval_text, stress_figure, stress_page
 
@@ -366,6 +374,114 @@ def test_recordings_that_are_given_twice_count_once(model_file, demo_rows):
     twice, _ = stress_model(load_model(model_file), pd.concat([rows, rows]), ["gain-minus-12-db"])
     assert (once.clean, once.conditions) == (twice.clean, twice.conditions)
     assert [entry["reason"].endswith("given more than once, and used once") for entry in twice.quarantine] == [True] * 8
+
+
+@pytest.fixture
+def answered(monkeypatch):
+    """Names of the recordings that models answer for, as often as they do."""
+    names = []
+    predict = Model.predict
+
+    def counted(self, X, *arguments, **options):
+        names.append(Path(X["file"].iloc[0]).name)
+        return predict(self, X, *arguments, **options)
+
+    monkeypatch.setattr(Model, "predict", counted)
+    return names
+
+
+def stopping_after(number):
+    def progress(done, total):
+        if done >= number:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_a_stopped_test_goes_on_where_it_was(answered, model_file, demo_rows, tmp_path):
+    model, rows = load_model(model_file), demo_rows[::12]
+    named = {"conditions": ["white-noise-5-db", "telephone"], "seed": 3}
+    with pytest.raises(KeyboardInterrupt):
+        stress_model(model, rows, **named, cache=Cache(tmp_path), progress=stopping_after(8))
+    first = answered.copy()
+    answered.clear()
+    # As in another process, which reads the model again.
+    result, answers = stress_model(load_model(model_file), rows, **named, cache=Cache(tmp_path))
+    assert len(first) >= 8 and len(answered) == 20 - 8
+    assert set(first[:8]).isdisjoint(answered)
+    expected, whole = stress_model(model, rows, **named)
+    assert (result.clean, result.conditions, result.notes) == (expected.clean, expected.conditions, expected.notes)
+    pd.testing.assert_frame_equal(answers, whole)
+
+
+def test_answers_are_not_those_of_other_settings(answered, model_file, demo_rows, monkeypatch, tmp_path):
+    model, rows = load_model(model_file), demo_rows[::40].copy()
+
+    def computed(model=model, rows=rows, names=("white-noise-5-db",), seed=0):
+        answered.clear()
+        stress_model(model, rows, names, seed=seed, cache=Cache(tmp_path))
+        return len(answered)
+
+    assert (computed(), computed()) == (6, 0)
+    assert computed(seed=1) == 6
+    assert computed(names=("white-noise-5-db", "telephone")) == 6
+    assert computed(rows=rows.assign(end=0.5)) == 6
+    assert computed(replace(model, card=model.card.model_copy(update={"corpus": "another"}))) == 6
+    copy = tmp_path / "copy.wav"
+    shutil.copy(rows["file"].iloc[1], copy)
+    rows.iloc[1, rows.columns.get_loc("file")] = str(copy)
+    assert (computed(), computed()) == (1, 0)
+    shutil.copy(rows["file"].iloc[2], copy)
+    assert computed() == 1
+    condition = CONDITIONS["white-noise-5-db"]
+    monkeypatch.setitem(
+        CONDITIONS._loaded, "white-noise-5-db", replace(condition, parameters={"color": "pink", "ratio": 5.0})
+    )
+    assert computed() == 6
+    monkeypatch.setattr("fusionser.evaluation.kept_answers.versions", lambda: {"numpy": "0"})
+    assert computed() == 6
+
+
+def test_damaged_answers_are_computed_again(answered, model_file, demo_rows, tmp_path):
+    model, rows = load_model(model_file), demo_rows[::40]
+    stress_model(model, rows, ["telephone"], cache=Cache(tmp_path))
+    kept = KeptAnswers(Cache(tmp_path), rows.assign(clip=range(6)).to_dict("records"), model, {})
+    assert kept.recall() == {}
+    kept = "fusionser.evaluation.kept_answers.KeptAnswers.recall"
+    for wrong in ({}, {"answers": 3, "measured": {}}, {"answers": [{"answer": "x"}], "measured": {}}):
+        answered.clear()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(kept, lambda self, wrong=wrong: dict.fromkeys(range(6), wrong))
+            stress_model(model, rows, ["telephone"], cache=Cache(tmp_path))
+        assert len(answered) == 6
+
+
+def test_the_command_goes_on_after_ctrl_c(command, model_file, demo_folder, tmp_path):
+    env = {"FUSIONSER_CACHE": str(tmp_path / "cache")}
+    arguments = [
+        "stress", model_file, demo_folder, "--corpus", "demo", "--conditions", "telephone", "--jobs", 1,
+        "--out", tmp_path / "out",
+    ]  # fmt: skip
+
+    def kept():
+        try:
+            with closing(sqlite3.connect(tmp_path / "cache" / "features.sqlite")) as connection:
+                return connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
+        except sqlite3.Error:
+            return 0
+
+    running = start_command(*arguments, env=env)
+    while running.poll() is None and kept() == 0:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, messages = running.communicate(timeout=60)
+    assert running.returncode == 130, messages
+    before = kept()
+    assert 0 < before < 240 and "Exception ignored" not in messages
+    assert not (tmp_path / "out" / "stress.json").exists()
+    done = command(*arguments, env=env)
+    assert done.status == 0, done.messages
+    assert kept() == 240 and read_stress(tmp_path / "out" / "stress.json").clips == 240
 
 
 SCRIPT = """

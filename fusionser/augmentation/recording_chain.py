@@ -19,6 +19,7 @@ from fusionser.audio import TRIM_DECIBELS
 from fusionser.augmentation.overlap_add import change_pitch, change_tempo
 from fusionser.augmentation.waveforms import LOWPASS, drawing, identity
 from fusionser.errors import AudioError
+from fusionser.interrupts import held_interrupts
 from fusionser.samples import Waveform
 
 __all__ = [
@@ -356,20 +357,21 @@ def encode(samples: Waveform, rate: int, seed: int, *, codec: str, kbps: float) 
     given = np.clip(_resampled(samples, rate, coded_rate), -1.0, 1.0).astype(np.float32)
     file = io.BytesIO()
     try:
-        with soundfile.SoundFile(
-            file,
-            "w",
-            coded_rate,
-            1,
-            format=form.format,
-            subtype=form.subtype,
-            compression_level=form.level(kbps, coded_rate),
-            bitrate_mode=form.mode,
-        ) as sound:
-            sound.write(given)
-        size = len(file.getvalue())
-        file.seek(0)
-        decoded, _ = soundfile.read(file, dtype="float32")
+        with held_interrupts():
+            with soundfile.SoundFile(
+                file,
+                "w",
+                coded_rate,
+                1,
+                format=form.format,
+                subtype=form.subtype,
+                compression_level=form.level(kbps, coded_rate),
+                bitrate_mode=form.mode,
+            ) as sound:
+                sound.write(given)
+            size = len(file.getvalue())
+            file.seek(0)
+            decoded, _ = soundfile.read(file, dtype="float32")
     except RuntimeError as error:
         raise AudioError(f"{codec} cannot encode the clip ({error})") from error
     again = _resampled(_aligned(decoded, given, round(LONGEST_DELAY * coded_rate)), coded_rate, rate)

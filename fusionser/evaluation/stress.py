@@ -1,7 +1,7 @@
 """How much the answers of a saved model depend on the recording chain: the same clips under several conditions."""
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,7 +15,9 @@ from scipy.stats import binomtest
 
 from fusionser.augmentation.conditions import Condition, Parameter
 from fusionser.augmentation.recording_chain import Changed
+from fusionser.cache import Cache, CacheChoice
 from fusionser.errors import AudioError, FusionserError, SettingsError
+from fusionser.evaluation.kept_answers import KeptAnswers, settings_of
 from fusionser.evaluation.metrics import (
     DRAWS,
     FEWEST_SPEAKERS,
@@ -44,6 +46,9 @@ CLEAN = "clean"
 FORMAT: Literal[1] = 1
 BATCH = 4
 """Clips per task of a process."""
+
+KEPT = ("file", "condition", "answer", "probability")
+"""Columns of answers that are stored, beside those of the probabilities."""
 
 ONE_ANSWER = 0.8
 """Share of clean clips with the same answer from which a reader is told of it: such a model changes few answers."""
@@ -164,6 +169,35 @@ class Answered:
     measured: dict[str, Mapping[str, float]]
     failures: list[dict[str, str]]
 
+    def stored(self) -> dict[str, Any]:
+        """Return the answers without what the row says, as values of JSON."""
+        kept = [name for name in self.answers if name in KEPT or str(name).startswith("probability_")]
+        return {"answers": self.answers[kept].to_dict("records"), "measured": self.measured}
+
+    @classmethod
+    def of(
+        cls, stored: Mapping[str, Any], row: Mapping[str, Any], classes: Sequence[str], conditions: Iterable[str]
+    ) -> "Answered | None":
+        """Return the answers for a row that `stored` returned; None if they are not those."""
+        probabilities = [f"probability_{name}" for name in classes]
+        try:
+            answers = pd.DataFrame(stored["answers"])[[*KEPT, *probabilities]]
+            numbers = answers[["probability", *probabilities]].to_numpy(dtype=np.float64)
+            measured: dict[str, Mapping[str, float]] = {
+                str(name): {str(key): float(value) for key, value in values.items()}
+                for name, values in stored["measured"].items()
+            }
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+        whole = answers["condition"].tolist() == [CLEAN, *conditions] and np.isfinite(numbers).all()
+        if not whole or not answers["answer"].isin(classes).all():
+            return None
+        return cls(answers.assign(**_described(row)), measured, [])
+
+
+def _described(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {column: row[column] for column in ("clip", "speaker", "emotion")}
+
 
 def _answer(row: Mapping[str, Any], model: Predictor, conditions: Mapping[str, Condition], seed: int) -> Answered:
     """Answer for one clip, decoded once, as it is and under each condition."""
@@ -194,8 +228,7 @@ def _answer(row: Mapping[str, Any], model: Predictor, conditions: Mapping[str, C
         for name, reason in answers.loc[wrong, ["condition", "error"]].itertuples(index=False)
     ]
     measured = {name: change.measured for name, change in changed.items() if change.measured}
-    described = {column: row[column] for column in ("clip", "speaker", "emotion")}
-    return Answered(answers[~wrong].assign(**described), measured, failures)
+    return Answered(answers[~wrong].assign(**_described(row)), measured, failures)
 
 
 def _rows_of(row: Mapping[str, Any], clips: Sequence[Changed]) -> pd.DataFrame:
@@ -220,20 +253,49 @@ def _answer_batch(rows: Sequence[Mapping[str, Any]], model: Predictor | bytes, *
 
 
 def _answer_all(
-    rows: pd.DataFrame, n_jobs: int | None, progress: Progress | None, *, model: Predictor, **given: Any
+    rows: pd.DataFrame,
+    n_jobs: int | None,
+    progress: Progress | None,
+    cache: CacheChoice,
+    *,
+    model: Predictor,
+    conditions: Mapping[str, Condition],
+    seed: int,
 ) -> list[Answered]:
-    kept = [name for name in rows if name in (*COLUMNS, CHANNEL_COLUMN)]
-    records = rows[kept].assign(clip=range(len(rows))).to_dict("records")
-    batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
+    """Answer for all clips. What the cache has is taken from there, and the rest is stored there as it comes."""
+    columns = [name for name in rows if name in (*COLUMNS, CHANNEL_COLUMN)]
+    records: list[Any] = rows[columns].assign(clip=range(len(rows))).to_dict("records")
     # Packed once for all tasks, and read within them, where an error is that of the task.
     elsewhere = executor_of(n_jobs).workers > 1 or current_executor() is not None
-    job = partial(_answer_batch, model=pickle.dumps(model) if elsewhere else model, **given)
-    done: list[Answered] = []
-    for batch in run_jobs(job, batches, n_jobs):
-        done += batch
+    kept = None if Cache.of(cache) is None else KeptAnswers(cache, records, model, settings_of(model, conditions, seed))
+    done: dict[int, Answered] = {} if kept is None else _recalled(kept, records, model, conditions)
+    missing = [record for record in records if record["clip"] not in done]
+    if progress and done:
+        progress(len(done), len(records))
+    batches = [missing[first : first + BATCH] for first in range(0, len(missing), BATCH)]
+    used = pickle.dumps(model) if elsewhere else model
+    job = partial(_answer_batch, model=used, conditions=conditions, seed=seed)
+    for batch, answered in zip(batches, run_jobs(job, batches, n_jobs), strict=True):
+        numbered = dict(zip([record["clip"] for record in batch], answered, strict=True))
+        done |= numbered
+        if kept is not None:
+            kept.keep({number: one.stored() for number, one in numbered.items() if not one.failures})
         if progress:
             progress(len(done), len(records))
-    return done
+    return [done[record["clip"]] for record in records]
+
+
+def _recalled(
+    kept: KeptAnswers, records: Sequence[Mapping[str, Any]], model: Predictor, conditions: Mapping[str, Condition]
+) -> dict[int, Answered]:
+    """Return the answers that the cache has, by the number of the clip."""
+    found = kept.recall()
+    read = {
+        record["clip"]: Answered.of(found[record["clip"]], record, model.card.classes, conditions)
+        for record in records
+        if record["clip"] in found
+    }
+    return {number: one for number, one in read.items() if one is not None}
 
 
 def stress_model(
@@ -247,6 +309,7 @@ def stress_model(
     progress: Progress | None = None,
     notes: Sequence[Stamp] = (),
     quarantine: Sequence[Mapping[str, str]] = (),
+    cache: CacheChoice = None,
 ) -> tuple[StressResult, pd.DataFrame]:
     """Test how much the answers of a model change under recording conditions.
 
@@ -269,6 +332,9 @@ def stress_model(
         Facts about the rows.
     quarantine : sequence of mapping
         ``file`` and ``reason`` of recordings that were set aside before.
+    cache : Cache or bool, optional
+        Where the answers for each clip are stored, so that a test that was stopped goes on where it was; True is the
+        default cache.
 
     Returns
     -------
@@ -299,7 +365,7 @@ def stress_model(
         drawn = {"used": limit, "found": len(rows), "seed": seed, "balanced_over": known}
         notes = [*notes, Stamp(kind="clips-drawn", value=drawn)]
         rows = draw_clips(rows, limit, seed)
-    done = _answer_all(rows, n_jobs, progress, model=model, conditions=used, seed=seed)
+    done = _answer_all(rows, n_jobs, progress, cache, model=model, conditions=used, seed=seed)
     failures = [failure for one in done for failure in one.failures]
     if not any(len(one.answers) for one in done):
         raise AudioError(f"none of {len(rows)} recordings can be used; the first: {failures[0]['reason']}")

@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 from fusionser.corpora.demo import MANNERS, SAMPLING_RATE, STATEMENTS, synthesise
+from fusionser.interrupts import held_interrupts
 
 __all__ = ["content_type", "example", "page_files"]
 
@@ -40,7 +41,8 @@ def example(emotion: str) -> bytes:
     statements = [*STATEMENTS] * (SENTENCES // len(STATEMENTS))
     samples = np.concatenate([synthesise("f1", emotion, statement, rng) for statement in statements])
     content = io.BytesIO()
-    soundfile.write(content, samples, SAMPLING_RATE, format="WAV", subtype="PCM_16")
+    with held_interrupts():
+        soundfile.write(content, samples, SAMPLING_RATE, format="WAV", subtype="PCM_16")
     return content.getvalue()
 
 

@@ -19,7 +19,8 @@ from fusionser.plots.corpus_numbers import (
 )
 from fusionser.plots.style import PANEL_SIZE, TITLE_SIZE, WIDTH, name_panel, titled
 from fusionser.reporting.drawing import Axes, Figure, MaxNLocator
-from fusionser.reporting.figures import COLORS, DARK_CELL, short
+from fusionser.reporting.figures import COLORS, DARK_CELL, LONGEST_SPEAKER, shorts, speaker_names
+from fusionser.reporting.words import counted
 from fusionser.rows import check_rows
 
 __all__ = ["corpus_figure", "draw_corpus"]
@@ -126,7 +127,7 @@ def _missing(known: pd.DataFrame, seconds: Levels, levels: Levels | None) -> lis
 
 def _counted(rows: pd.DataFrame) -> str:
     speakers = rows.loc[rows["speaker"] != "", "speaker"].nunique()
-    told = [f"{len(rows)} recordings", f"{speakers} speakers" if speakers else "speakers unknown"]
+    told = [counted(len(rows), "recording"), counted(speakers, "speaker") if speakers else "speakers unknown"]
     seconds = durations(rows)
     return ", ".join([*told, *([f"{seconds.sum() / 60:.1f} minutes"] if seconds.size else [])])
 
@@ -143,7 +144,7 @@ def _draw_classes(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
             done += values
     for place, count in enumerate(done):
         axes.text(count, place, f" {count:.0f}", va="center", fontsize=9)
-    axes.set_yticks(range(len(classes)), [short(one) for one in classes])
+    axes.set_yticks(range(len(classes)), shorts(classes))
     axes.set(xlim=(0, 1.18 * done.max()), ylim=(len(classes) - 0.4, -0.6), xlabel="recordings")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if len(counts.columns) > 1 or UNKNOWN not in counts:
@@ -181,12 +182,12 @@ def _draw_speakers(axes: Axes, known: pd.DataFrame, classes: list[str]) -> None:
     counts = pd.crosstab(known["emotion"], known["speaker"]).reindex(classes, fill_value=0)
     values, most = counts.to_numpy(), int(counts.to_numpy().max())
     image = axes.imshow(values, cmap="Blues", vmin=0, vmax=most, aspect="auto", interpolation="nearest")
-    axes.set_yticks(range(len(classes)), [short(one) for one in classes])
-    several = len(set(known["corpus"])) > 1
-    names = [short(one if several else one.split("/")[-1]) for one in counts.columns]
+    axes.set_yticks(range(len(classes)), shorts(classes))
+    corpora = set(known["corpus"])
+    names = shorts(speaker_names(list(counts.columns), corpora if len(corpora) == 1 else ()), LONGEST_SPEAKER)
     step = -(-len(names) // MOST_NAMED)
     axes.set_xticks(range(0, len(names), step), names[::step], rotation=_turned(names))
-    more = f", every {step}th is named" if step > 1 else ""
+    more = f", one of {step} is named" if step > 1 else ""
     axes.set_xlabel(f"speaker ({len(names)}{more})")
     if len(names) <= MOST_NAMED:
         size = 9 if len(names) <= FEW_NAMES else 7

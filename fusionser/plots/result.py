@@ -10,17 +10,11 @@ import pandas as pd
 from fusionser.dimension_results import MEAN, AnyResult, DimensionResult, method_of, read_any_result
 from fusionser.errors import FusionserError, RowsError
 from fusionser.plots.style import TITLE_SIZE, WIDTH, titled
+from fusionser.reporting import learning_curves, result_figures
 from fusionser.reporting.dimensions import predictions_figure
 from fusionser.reporting.drawing import Figure
-from fusionser.reporting.learning_curves import curves_figure, draw_curves
-from fusionser.reporting.result_figures import (
-    confusion_figure,
-    draw_confusion,
-    draw_reliability,
-    draw_speakers,
-    reliability_figure,
-    speakers_figure,
-)
+from fusionser.reporting.learning_curves import draw_curves
+from fusionser.reporting.result_figures import draw_confusion, draw_reliability, draw_speakers, speakers_height
 from fusionser.reporting.stored import PREDICTIONS, stored_curves, stored_predictions
 from fusionser.results import Result
 
@@ -36,6 +30,15 @@ __all__ = [
 ]
 
 RESULT = "result.json"
+
+MOST_BESIDE = 11
+"""Most classes of a confusion that has another panel at its side."""
+
+HALF, WHOLE = 3.4, 8.0
+"""Inches that all cells of a confusion have side by side, with and without another panel."""
+
+RELIABILITY = 4.8
+"""Height of the reliability in inches, in a row of its own."""
 
 MOST_AT_THE_ENDS = 3
 """Speakers with the lowest and with the highest scores that the facts name."""
@@ -82,6 +85,10 @@ class StoredResult:
         }
 
 
+Shown = str | Path | AnyResult | StoredResult
+"""A result, or where it is."""
+
+
 def read_stored_result(place: str | Path) -> StoredResult:
     """Read a result from its folder, or from its file, beside which its predictions and learning curves are.
 
@@ -107,7 +114,7 @@ def read_stored_result(place: str | Path) -> StoredResult:
     return StoredResult(result, stored_predictions(file.parent, result), stored_curves(file.parent))
 
 
-def result_figure(result: str | Path | AnyResult | StoredResult) -> Figure:
+def result_figure(result: Shown) -> Figure:
     """Draw the result of an evaluation.
 
     Of emotions: the confusion in percent with counts, the reliability of the probabilities, the UAR of each speaker
@@ -132,12 +139,120 @@ def result_figure(result: str | Path | AnyResult | StoredResult) -> Figure:
     --------
     >>> result_figure("report").savefig("result.png")  # doctest: +SKIP
     """
-    if isinstance(result, str | Path):
-        result = read_stored_result(result)
-    stored = result if isinstance(result, StoredResult) else StoredResult(result)
+    stored = _stored(result)
     if isinstance(stored.result, DimensionResult):
         return _figure_of_numbers(stored, stored.result)
     return _figure_of_classes(stored, stored.result)
+
+
+def _stored(result: Shown) -> StoredResult:
+    """Return a result that is given in any way."""
+    if isinstance(result, str | Path):
+        return read_stored_result(result)
+    return result if isinstance(result, StoredResult) else StoredResult(result)
+
+
+def _of_classes(result: Shown) -> Result:
+    found = _stored(result).result
+    if isinstance(found, DimensionResult):
+        raise RowsError(
+            f"the result is of numbers ({', '.join(found.targets)}), and this picture is of emotions; use result_figure"
+        )
+    return found
+
+
+def confusion_figure(result: Shown) -> Figure:
+    """Draw the confusion matrix: the share of each true class in percent, with the counts.
+
+    Parameters
+    ----------
+    result : str, path, Result or StoredResult
+        As of `result_figure`.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    FusionserError
+        If it cannot be read, or is not the result of an evaluation of emotions.
+    """
+    return result_figures.confusion_figure(_of_classes(result))
+
+
+def speakers_figure(result: Shown) -> Figure:
+    """Draw the UAR of each test speaker with its interval, sorted, and the pooled UAR as a line.
+
+    Parameters
+    ----------
+    result : str, path, Result or StoredResult
+        As of `result_figure`.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    FusionserError
+        If it cannot be read, or is not the result of an evaluation of emotions.
+    """
+    return result_figures.speakers_figure(_of_classes(result))
+
+
+def reliability_figure(result: Shown, predictions: pd.DataFrame | None = None) -> Figure:
+    """Draw how many of the answers of about the same probability are right, and how many answers these are.
+
+    Parameters
+    ----------
+    result : str, path, Result or StoredResult
+        As of `result_figure`.
+    predictions : DataFrame, optional
+        The predictions of the evaluation, with a column ``probability_<class>`` for each class; by default those in the
+        folder of the result.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    FusionserError
+        If it cannot be read, is not the result of an evaluation of emotions, or has no probabilities.
+    """
+    stored = _stored(result)
+    found = stored.predictions if predictions is None else predictions
+    of_classes = _of_classes(stored)
+    if found is None or not {f"probability_{name}" for name in of_classes.classes} <= set(found):
+        raise RowsError(
+            f"there are no probabilities; expected predictions with columns such as "
+            f"'probability_{of_classes.classes[0]}', as in {PREDICTIONS} in the folder of an evaluation"
+        )
+    return result_figures.reliability_figure(of_classes, found)
+
+
+def curves_figure(curves: str | Path | pd.DataFrame | StoredResult) -> Figure:
+    """Draw the learning curves of every training, one column of panels per network.
+
+    Parameters
+    ----------
+    curves : str, path, DataFrame or StoredResult
+        One row per epoch: ``fold``, ``network``, ``epoch``, and losses and scores; or a result as of `result_figure`.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    FusionserError
+        If the result cannot be read, or has no learning curves.
+    """
+    found = curves if isinstance(curves, pd.DataFrame) else _stored(curves).curves
+    if found.empty:
+        raise RowsError("there are no learning curves; expected those of a network that was trained")
+    return learning_curves.curves_figure(found)
 
 
 def _figure_of_numbers(stored: StoredResult, result: DimensionResult) -> Figure:
@@ -153,15 +268,22 @@ def _title(result: AnyResult) -> str:
 
 
 def _figure_of_classes(stored: StoredResult, result: Result) -> Figure:
-    reliable = stored.predictions is not None and result.calibration_error is not None
-    upper = float(np.clip(2.6 + 0.42 * len(result.classes), 5.0, 12.0))
-    heights = [upper, *([3.4] if result.speakers else []), *([4.4] if len(stored.curves) else [])]
+    predictions = None if result.calibration_error is None else stored.predictions
+    classes = len(result.classes)
+    beside = predictions is not None and classes <= MOST_BESIDE
+    upper = [float(np.clip(2.6 + 0.42 * classes, 5.0, 16.0)), *([RELIABILITY] if predictions is not None else [])]
+    heights = [
+        *(upper[:1] if beside else upper),
+        *([speakers_height(result)] if result.speakers else []),
+        *([4.4] if len(stored.curves) else []),
+    ]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.5), layout="constrained")
     parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-    panels = next(parts).subplots(1, 2 if reliable else 1, squeeze=False)[0]
-    draw_confusion(panels[0], result, f"Confusion: UAR {100 * result.pooled.uar:.1f} %")
-    if stored.predictions is not None and reliable:
-        draw_reliability(panels[1], result, stored.predictions)
+    panels = list(next(parts).subplots(1, 2 if beside else 1, squeeze=False)[0])
+    title = f"Confusion: UAR {100 * result.pooled.uar:.1f} %"
+    draw_confusion(panels[0], result, title, (HALF if beside else WHOLE) / classes)
+    if predictions is not None:
+        draw_reliability(panels[1] if beside else next(parts).add_subplot(), result, predictions)
     if result.speakers:
         draw_speakers(next(parts).add_subplot(), result)
     if len(stored.curves):

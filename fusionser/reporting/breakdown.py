@@ -1,14 +1,14 @@
 """Details behind the scores of an ablation: its table, recall by class, UAR by speaker, and ranks over speakers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fusionser.evaluation.statistics import FEWEST_METHODS, MOST_METHODS, GroupGap, Ranking, compare_ranks, group_gap
 from fusionser.reporting.drawing import Figure
-from fusionser.reporting.figures import draw_heat
+from fusionser.reporting.figures import draw_heat, speaker_names
 from fusionser.results import Result
 from fusionser.studies.contrasts import Design, Effect
 from fusionser.studies.factorial import Factorial, cell_label
@@ -38,12 +38,15 @@ class Breakdown:
     values : ndarray of shape (labels, columns)
         NaN where there is no result.
     title : str, default=""
+    corpora : tuple of str, default=()
+        If the columns are speakers: their corpora.
     """
 
     labels: list[str]
     columns: list[str]
     values: npt.NDArray[np.float64]
     title: str = ""
+    corpora: tuple[str, ...] = ()
 
 
 def _table(
@@ -78,7 +81,8 @@ def by_class(design: Design, results: Sequence[Result]) -> Breakdown:
 
 def by_speaker(design: Design, results: Sequence[Result]) -> Breakdown:
     """Return the UAR of each test speaker, averaged over the classifiers."""
-    return _averaged(design, results, _speaker_scores)
+    corpora = {name: None for result in results for name in result.corpora}
+    return replace(_averaged(design, results, _speaker_scores), corpora=tuple(corpora))
 
 
 def _speaker_scores(result: Result) -> dict[str, float]:
@@ -117,7 +121,7 @@ def breakdown_figure(shown: Breakdown) -> Figure:
     """Draw a breakdown as a heat map, in percent."""
     rows, columns = shown.values.shape
     figure = Figure(figsize=(3.0 + 0.46 * columns, 1.2 + 0.27 * rows), layout="constrained")
-    names = [name.split("/")[-1] for name in shown.columns]
+    names = speaker_names(shown.columns, shown.corpora)
     ends = float(np.nanmin(shown.values)), float(np.nanmax(shown.values))
     draw_heat(figure.add_subplot(), shown.values, shown.labels, names, ends=ends, digits=0)
     return figure

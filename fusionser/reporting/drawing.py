@@ -9,11 +9,16 @@ __all__ = [
     "Figure",
     "FigureCanvasAgg",
     "FixedLocator",
+    "FontProperties",
     "FuncFormatter",
     "Line2D",
     "MaxNLocator",
     "NullLocator",
     "SubFigure",
+    "Text",
+    "findfont",
+    "font_manager",
+    "get_font",
     "imsave",
     "rc_context",
 ]
@@ -43,6 +48,15 @@ from matplotlib import rc_context  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure, SubFigure  # noqa: E402
+from matplotlib.font_manager import FontManager, FontProperties, findfont, get_font  # noqa: E402
 from matplotlib.image import AxesImage, imsave  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
+from matplotlib.text import Text  # noqa: E402
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator  # noqa: E402
+
+
+def font_manager() -> FontManager:
+    """Return what knows the installed fonts."""
+    from matplotlib import font_manager as fonts
+
+    return fonts.fontManager

@@ -1,7 +1,7 @@
 """Figures of results."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from textwrap import fill
@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fusionser.errors import SettingsError
 from fusionser.files import remove_files, write_whole
-from fusionser.names import FIGURE_FORMATS
+from fusionser.names import FIGURE_FORMATS, PICTURE_SUFFIXES
 from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D, rc_context
+from fusionser.reporting.letters import with_letters
 from fusionser.reporting.words import classes_text, corpora_text
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
+from fusionser.storage import called, suffix_of
 
 __all__ = [
-    *("COLORS", "DARK_CELL", "MARKS", "draw_heat", "plain", "save_figure"),
-    *("short", "study_figures", "write_figure"),
+    *("COLORS", "DARK_CELL", "LONGEST_SPEAKER", "MARKS", "draw_heat", "plain", "save_figure"),
+    *("short", "shorts", "speaker_names", "study_figures", "write_figure"),
 ]
 
 DARK_CELL = 0.65
@@ -37,12 +40,16 @@ COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 """Colours that differ for colour-blind readers, too (Okabe and Ito 2008)."""
 
 
+LONGEST_SPEAKER = 16
+"""Letters of the name of a speaker below a panel."""
+
+
 def plain(text: str) -> str:
     """Escape a name so that matplotlib does not read it as a formula."""
     return text.replace("$", r"\$")
 
 
-def short(name: str) -> str:
+def short(name: str, longest: int = LONGEST_NAME) -> str:
     """Return a name beside an axis: escaped, and without its middle if it would leave no room for the panel.
 
     Examples
@@ -50,10 +57,52 @@ def short(name: str) -> str:
     >>> short("neutral"), short("a" * 20 + "b" * 20)
     ('neutral', 'aaaaaaaaaaaaaaa…bbbbbbbb')
     """
+    return _cut(name, longest, longest * LONGEST_END // LONGEST_NAME)
+
+
+def _cut(name: str, longest: int, end: int) -> str:
+    """Return a name with an ellipsis before its last letters, of which there are `end`."""
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
-    if len(shown) > LONGEST_NAME:
-        shown = f"{shown[: LONGEST_NAME - LONGEST_END - 1]}…{shown[-LONGEST_END:]}"
+    if len(shown) > longest:
+        shown = f"{shown[: longest - end - 1]}…{shown[len(shown) - end :]}"
     return plain(shown)
+
+
+def shorts(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
+    """Return names as `short` does, cut elsewhere if they then differ more.
+
+    Examples
+    --------
+    >>> shorts(["a" * 20 + "1" + "b" * 20, "a" * 20 + "2" + "b" * 20])
+    ['…aa1bbbbbbbbbbbbbbbbbbbb', '…aa2bbbbbbbbbbbbbbbbbbbb']
+    """
+    cut = [
+        [_cut(name, longest, end) for name in names] for end in (longest * LONGEST_END // LONGEST_NAME, longest - 1, 0)
+    ]
+    # The first one that has the most.
+    return max(cut, key=lambda texts: len(set(texts)))
+
+
+def speaker_names(names: Sequence[str], corpora: Collection[str]) -> list[str]:
+    """Return the names of speakers without that of their corpus, if they then still differ.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As in rows, where a speaker may have the name of the corpus and a slash before the own one.
+    corpora : collection of str
+        Names of the corpora.
+
+    Examples
+    --------
+    >>> speaker_names(["emodb/03", "emodb/08"], ["emodb"]), speaker_names(["site-a/01", "site-b/01"], ["calls"])
+    (['03', '08'], ['site-a/01', 'site-b/01'])
+    >>> speaker_names(["emodb/03", "ravdess/03"], ["emodb", "ravdess"])
+    ['emodb/03', 'ravdess/03']
+    """
+    own = [name.partition("/")[2] if name.partition("/")[0] in corpora else name for name in names]
+    whole = "" in own or len(set(own)) < len(set(names))
+    return list(names) if whole else own
 
 
 def draw_heat(
@@ -68,8 +117,8 @@ def draw_heat(
     """Draw shares as a heat map in percent, shaded from the lower to the upper end; NaN is drawn as a dash."""
     low, high = ends
     axes.imshow(values, cmap="Blues", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
-    axes.set_xticks(range(len(columns)), [short(column) for column in columns], rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(len(rows)), [short(row) for row in rows], fontsize=8)
+    axes.set_xticks(range(len(columns)), shorts(columns), rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(rows)), shorts(rows), fontsize=8)
     for (row, column), value in np.ndenumerate(values):
         dark = high > low and (value - low) / (high - low) > DARK_CELL
         text = "-" if np.isnan(value) else f"{100 * value:.{digits}f}"
@@ -203,6 +252,14 @@ def save_figure(figure: Figure, path: str | Path, formats: Sequence[str] = ()) -
     return saved
 
 
+def _picture_suffix(path: str | Path) -> str:
+    """Return the suffix of a picture to write, or raise `SettingsError` if it is of an unknown format."""
+    suffix = suffix_of(path)
+    if suffix not in PICTURE_SUFFIXES:
+        raise SettingsError(f"path is {called(path)}; expected a file ending in {', '.join(PICTURE_SUFFIXES)}")
+    return suffix
+
+
 def write_figure(figure: Figure, path: str | Path) -> Path:
     """Write a figure to one file, completely or not at all.
 
@@ -211,11 +268,18 @@ def write_figure(figure: Figure, path: str | Path) -> Path:
     figure : Figure
     path : str or Path
         The suffix says the format: ``.png``, ``.pdf`` or ``.svg``.
+
+    Raises
+    ------
+    SettingsError
+        If it has another suffix.
+    FusionserError
+        If the file cannot be written.
     """
+    name = _picture_suffix(path).removeprefix(".")
     FigureCanvasAgg(figure)
-    name = Path(path).suffix.lower().removeprefix(".")
-    with warnings.catch_warnings(), rc_context(TEXT_AS_TEXT):
-        # matplotlib's font lacks some scripts, and shows a box for each letter. The tables of the page have the names.
+    with warnings.catch_warnings(), rc_context(TEXT_AS_TEXT), with_letters(figure, name):
+        # Where no installed font has a letter, there is a box. The tables of the page have the names.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         return write_whole(
             path,

@@ -10,6 +10,7 @@ import pandas as pd
 import soundfile
 
 from fusionser.errors import AudioError
+from fusionser.interrupts import held_interrupts
 from fusionser.reader import read_row
 from fusionser.reporting.jinja import environment
 
@@ -94,5 +95,6 @@ def _mp3(samples: np.ndarray[Any, Any], rate: int) -> str:
     written = io.BytesIO()
     # Browsers play WAV at any rate; MP3 is a tenth of its size.
     kind = "MP3" if rate in RATES else "WAV"
-    soundfile.write(written, np.clip(samples, -1.0, 1.0), rate, format=kind)
+    with held_interrupts():
+        soundfile.write(written, np.clip(samples, -1.0, 1.0), rate, format=kind)
     return f"data:audio/{'mpeg' if kind == 'MP3' else 'wav'};base64,{b64encode(written.getvalue()).decode()}"

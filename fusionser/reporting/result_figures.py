@@ -1,16 +1,28 @@
 """Figures of the result of one evaluation: confusion, reliability, speakers."""
 
+import math
 from collections.abc import Sequence
 from textwrap import fill
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fusionser.dimension_results import method_of
 from fusionser.evaluation.calibration import reliability, share_interval, uar_interval
 from fusionser.reporting.by_corpus import corpus_of, corpus_scores
 from fusionser.reporting.drawing import Axes, Figure
-from fusionser.reporting.figures import COLORS, DARK_CELL, LONGEST_TITLE, MARKS, plain, short
+from fusionser.reporting.figures import (
+    COLORS,
+    DARK_CELL,
+    LONGEST_SPEAKER,
+    LONGEST_TITLE,
+    MARKS,
+    plain,
+    short,
+    shorts,
+    speaker_names,
+)
 from fusionser.results import Result
 
 __all__ = [
@@ -20,6 +32,7 @@ __all__ = [
     "draw_speakers",
     "reliability_figure",
     "speakers_figure",
+    "speakers_height",
 ]
 
 WIDEST = 11.0
@@ -37,8 +50,26 @@ FEW_NAMES, FEW_LETTERS = 12, 4
 ENDS = 10
 """Speakers at each end that are named if not all of them are."""
 
-MOST_COUNTED = 14
-"""Most classes whose cells have room for percent and counts."""
+CELL = 0.72
+"""Inches of a cell of a confusion matrix that is a picture of its own."""
+
+CELL_LOOKS = ((0.4, True, 8.5), (0.29, True, 6.5), (0.2, False, 6.5))
+"""Inches of a cell from which it has percent, whether there is room for counts, too, and the size of the letters."""
+
+NAME_SIZES = ((0.29, 10.0), (0.2, 8.0), (0.0, 6.0))
+"""Inches of a cell from which the names of the classes have a size."""
+
+NAME_SPACE = 0.13
+"""Inches from one name of the smallest size to the next; where cells are smaller, not every class is named."""
+
+RELIABILITY_TITLE = 36
+"""Letters in a line above the reliability, which can be narrower than other panels."""
+
+LETTER = 0.085
+"""Inches that a letter of a turned name needs."""
+
+LEGEND_COLUMNS, LEGEND_ROW = 3, 16
+"""Entries of a legend side by side, and the height of a row in points."""
 
 
 def _one(width: float, height: float) -> tuple[Figure, Axes]:
@@ -57,50 +88,56 @@ def confusion_figure(result: Result) -> Figure:
     -------
     Figure
     """
-    size = 1.8 + 0.72 * len(result.classes)
+    size = 1.8 + CELL * len(result.classes)
     figure, axes = _one(size + 1.0, size)
     title = f"{method_of(result)}, {result.features_name}: UAR {100 * result.pooled.uar:.1f} %"
     draw_confusion(axes, result, title)
     return figure
 
 
-def draw_confusion(axes: Axes, result: Result, title: str) -> None:
-    """Draw what `confusion_figure` draws, with another title."""
+def draw_confusion(axes: Axes, result: Result, title: str, cell: float = CELL) -> None:
+    """Draw what `confusion_figure` draws, with another title, and as much text as cells of a size in inches hold."""
     counts = np.asarray(result.confusion)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals[:, None], 1)
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0.0, vmax=100.0, aspect="auto")
-    positions = range(len(result.classes))
-    axes.set_xticks(
-        positions, [short(name) for name in result.classes], rotation=45, ha="right", rotation_mode="anchor"
-    )
-    axes.set_yticks(positions, [f"{short(name)} ({total})" for name, total in zip(result.classes, totals, strict=True)])
-    axes.set(xlabel="predicted", ylabel="true (recordings)")
-    for (row, column), count in np.ndenumerate(counts):
-        color = "white" if shares[row, column] > DARK_CELL else "black"
-        axes.text(
-            column,
-            row,
-            _cell(shares[row, column], int(count), len(counts)),
-            ha="center",
-            va="center",
-            color=color,
-            fontsize=_cell_size(len(counts)),
-            linespacing=0.95,
-        )
-    axes.figure.colorbar(image, ax=axes, label="share of the true class, %", shrink=0.8)
+    _name_classes(axes, result.classes, totals, cell)
+    looks = next(((counted, size) for least, counted, size in CELL_LOOKS if cell >= least), None)
+    if looks is not None:
+        _write_cells(axes, shares, counts, *looks)
+    axes.figure.colorbar(image, ax=axes, label="share of the true class, %", shrink=0.8, aspect=30, pad=0.02)
     axes.set_title(fill(plain(title), LONGEST_TITLE), fontsize=11)
 
 
-def _cell(share: float, count: int, classes: int) -> str:
-    """Return the text of a cell: percent, and below it the count, if there is room for both."""
-    if count == 0:
-        return "0"
-    return f"{100 * share:.0f} %\n{count}" if classes <= MOST_COUNTED else f"{100 * share:.0f}"
+def _name_classes(axes: Axes, classes: Sequence[str], totals: npt.NDArray[np.int_], cell: float) -> None:
+    """Write the names of the classes beside the cells: all of them, if there is room."""
+    size = next(size for least, size in NAME_SIZES if cell >= least)
+    step = math.ceil(NAME_SPACE / cell)
+    named, more = range(0, len(classes), step), f"; one of {step} is named" if step > 1 else ""
+    names = shorts(classes)
+    axes.set_xticks(named, names[::step], rotation=45, ha="right", rotation_mode="anchor", fontsize=size)
+    axes.set_yticks(named, [f"{names[place]} ({totals[place]})" for place in named], fontsize=size)
+    axes.set(xlabel=f"predicted{more}", ylabel=f"true (recordings){more}")
 
 
-def _cell_size(classes: int) -> float:
-    return 8.5 if classes <= MOST_COUNTED else 6.5
+def _write_cells(
+    axes: Axes, shares: npt.NDArray[np.float64], counts: npt.NDArray[np.int_], counted: bool, size: float
+) -> None:
+    """Write percent into each cell, and below it the count if there is room for both."""
+    for (row, column), count in np.ndenumerate(counts):
+        share = shares[row, column]
+        text = f"{100 * share:.0f} %\n{count}" if counted else f"{100 * share:.0f}"
+        color = "white" if share > DARK_CELL else "black"
+        axes.text(
+            column,
+            row,
+            text if count else "0",
+            ha="center",
+            va="center",
+            color=color,
+            fontsize=size,
+            linespacing=0.95,
+        )
 
 
 def reliability_figure(result: Result, predictions: pd.DataFrame) -> Figure:
@@ -149,7 +186,7 @@ def draw_reliability(axes: Axes, result: Result, predictions: pd.DataFrame) -> N
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8)
     axes.grid(linewidth=0.4)
     error = "" if result.calibration_error is None else f": calibration error {100 * result.calibration_error:.1f} %"
-    axes.set_title(f"Reliability of the probabilities{error}", fontsize=11)
+    axes.set_title(fill(f"Reliability of the probabilities{error}", RELIABILITY_TITLE), fontsize=11)
 
 
 def _draw_points(
@@ -182,9 +219,19 @@ def speakers_figure(result: Result) -> Figure:
     -------
     Figure
     """
-    figure, axes = _one(min(max(5.5, 1.8 + 0.32 * len(result.speakers)), WIDEST), 3.6)
+    figure, axes = _one(min(max(5.5, 1.8 + 0.32 * len(result.speakers)), WIDEST), speakers_height(result))
     draw_speakers(axes, result)
     return figure
+
+
+def speakers_height(result: Result) -> float:
+    """Return the height in inches of what `draw_speakers` draws: more for long names, which are turned."""
+    names = _speakers(result, list(result.speakers))
+    return 3.4 + LETTER * max(map(len, names), default=0) * (_turned(names) > 0)
+
+
+def _speakers(result: Result, speakers: Sequence[str]) -> list[str]:
+    return shorts(speaker_names(speakers, result.corpora), LONGEST_SPEAKER)
 
 
 def draw_speakers(axes: Axes, result: Result) -> None:
@@ -201,16 +248,19 @@ def draw_speakers(axes: Axes, result: Result) -> None:
             [_interval(result, names[position]) for position in at],
             COLORS[number % len(COLORS)],
             MARKS[number % len(MARKS)],
-            plain(place) or None,
+            short(place) or None,
         )
-    _name_speakers(axes, [short(name.split("/")[-1]) for name in names])
-    # The legend has room above the highest score.
-    axes.set(xlim=(-0.8, len(names) - 0.2), ylim=(0, 118), ylabel="UAR, %")
+    _name_speakers(axes, _speakers(result, names))
+    axes.set(xlim=(-0.8, len(names) - 0.2), ylim=(0, 103), ylabel="UAR, %")
     axes.set_yticks(range(0, 101, 20))
     axes.grid(axis="y", linewidth=0.4)
     bars = "; bars: 95 % by the number of clips" if result.speaker_confusions else ""
-    axes.set_title(fill(f"UAR of each test speaker, sorted{bars}", LONGEST_TITLE), fontsize=11)
-    axes.legend(loc="upper left", fontsize=8, ncols=min(len(places), 3) + 1)
+    # Above the panel, since a point may be anywhere in it; the title is above the legend.
+    entries = axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8, ncols=LEGEND_COLUMNS, frameon=False
+    ).get_texts()
+    above = LEGEND_ROW * math.ceil(len(entries) / LEGEND_COLUMNS)
+    axes.set_title(fill(f"UAR of each test speaker, sorted{bars}", LONGEST_TITLE), fontsize=11, pad=6 + above)
 
 
 def _draw_pooled(axes: Axes, result: Result) -> None:
@@ -232,6 +282,11 @@ def _interval(result: Result, speaker: str) -> tuple[float, float] | None:
     return None if counts is None or not np.any(counts) else uar_interval(np.asarray(counts))
 
 
+def _turned(names: Sequence[str]) -> int:
+    """Return the angle at which the names of speakers have room side by side."""
+    return 0 if len(names) <= FEW_NAMES and max(map(len, names), default=0) <= FEW_LETTERS else 90
+
+
 def _name_speakers(axes: Axes, names: Sequence[str]) -> None:
     """Write the names below the axis: all, those at both ends, or none, as there is room."""
     label = f"test speaker ({len(names)})"
@@ -241,6 +296,5 @@ def _name_speakers(axes: Axes, names: Sequence[str]) -> None:
         named = [*named[:ends], *named[len(names) - ends :]]
         label += f"; the {ends} lowest and the {ends} highest are named" if ends else ", from the lowest to the highest"
     size = 10 if len(names) <= FEW_NAMES else 8 if len(names) <= MOST_NAMED else 7
-    turned = 0 if len(names) <= FEW_NAMES and max(map(len, names)) <= FEW_LETTERS else 90
-    axes.set_xticks(named, [names[place] for place in named], rotation=turned, fontsize=size)
+    axes.set_xticks(named, [names[place] for place in named], rotation=_turned(names), fontsize=size)
     axes.set_xlabel(label)

@@ -8,6 +8,7 @@ import scipy.fft
 import soundfile
 import soxr
 
+from fusionser.interrupts import held_interrupts
 from fusionser.samples import Waveform
 
 __all__ = ["Sketch"]
@@ -55,9 +56,10 @@ class Sketch:
         self._remaining: tuple[npt.NDArray[np.float32], ...] | None = None
         self._filters = mel_filters()
         self._encoded = io.BytesIO()
-        self._encoder: soundfile.SoundFile | None = soundfile.SoundFile(
-            self._encoded, "w", RATE, 1, format="MP3", subtype="MPEG_LAYER_III", compression_level=QUALITY
-        )
+        with held_interrupts():
+            self._encoder: soundfile.SoundFile | None = soundfile.SoundFile(
+                self._encoded, "w", RATE, 1, format="MP3", subtype="MPEG_LAYER_III", compression_level=QUALITY
+            )
         self._played = 0
 
     def __call__(self, sampling_rate: int, samples: Waveform) -> None:
@@ -73,7 +75,8 @@ class Sketch:
         if self._waiting.size:
             self._take(np.zeros(-self._waiting.size % COLUMN, dtype=np.float32))
         if self._encoder is not None:
-            self._encoder.close()
+            with held_interrupts():
+                self._encoder.close()
 
     def outline(self) -> npt.NDArray[np.float32]:
         """Return the lowest and the highest sample of every column, shape (n_columns, 2)."""
@@ -102,11 +105,12 @@ class Sketch:
         self._played += samples.size
         if self._encoder is None:
             return
-        if self._played > PLAYED_SECONDS * RATE:
-            self._encoder.close()
-            self._encoder, self._encoded = None, io.BytesIO()
-        else:
-            self._encoder.write(np.clip(samples, -1.0, 1.0))
+        with held_interrupts():
+            if self._played > PLAYED_SECONDS * RATE:
+                self._encoder.close()
+                self._encoder, self._encoded = None, io.BytesIO()
+            else:
+                self._encoder.write(np.clip(samples, -1.0, 1.0))
 
     def _spectra(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         together = np.concatenate([self._before, samples])

@@ -1,12 +1,12 @@
 """Runs as event files of TensorBoard."""
 
-import os
 import shutil
 from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
 from fusionser.errors import SettingsError
+from fusionser.folders import why_unwritable
 from fusionser.optional import optional_package
 from fusionser.tracking.base import Tracker, TrackingRun
 
@@ -43,8 +43,9 @@ class TensorBoard(Tracker):
         if not place:
             raise SettingsError("--track is 'tensorboard'; expected a folder, such as tensorboard:runs")
         there = next(one for one in (Path(place), *Path(place).absolute().parents) if one.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            wrong = "nothing can be written to it" if there.is_dir() else "it is a file"
+        why = why_unwritable(there)
+        if why:
+            wrong = f"nothing can be written to it ({why})" if there.is_dir() else "it is a file"
             raise SettingsError(
                 f"--track is 'tensorboard:{place}', and {there} is there, but {wrong}; expected a folder"
             )
