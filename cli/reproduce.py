@@ -151,7 +151,7 @@ def corpora_here(place: list[str] | None = None) -> dict[str, Path]:
     """Return the folders of all corpora on this machine."""
     from fusionser.corpora import CORPORA
 
-    return corpus_places(CORPORA, place)
+    return corpus_places(CORPORA.loadable(), place)
 
 
 def _shortage(recipe: Any, places: dict[str, Path]) -> str:
