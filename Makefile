@@ -83,4 +83,4 @@ lock: install
 
 clean:
 	rm -rf $(VENV) .venv-release $(DEMO) build dist *.egg-info docs/_build docs/auto_gallery docs/explanations/pictures docs/reference/commands \
-		docs/reference/names.md docs/reference/python docs/repository .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+		docs/reference/names.md docs/reference/python docs/repository docs/sg_execution_times.rst .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

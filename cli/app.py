@@ -31,7 +31,7 @@ from .report import report
 from .reproduce import reproduce
 from .serve import serve
 from .show import show
-from .stopped import INTERRUPTED, STATUSES_TEXT, STOPPED, failed_status
+from .stopped import INTERRUPTED, PIPE_CLOSED, STATUSES_TEXT, STOPPED, failed_status
 from .stress import stress
 from .study import study
 from .tune import tune
@@ -116,6 +116,9 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             say(STOPPED)
+        if isinstance(stop.__context__, BrokenPipeError):
+            # What prints ends the program with 1, which is also that of a failure, or of a leak.
+            sys.exit(PIPE_CLOSED)
         if _is_own(stop):
             raise
         say("error: a plugin ended the program; 'fusionser list' shows which packages are used")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import counted, print_json, print_table, progress_bar, write
+from .console import counted, print_json, print_table, progress_bar, say, write
 from .naming import NamingCommand, completion
 from .option_checks import check_channel, check_folder_to_write, decode_apart
 from .option_groups import names, with_groups
@@ -44,6 +44,7 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
     described = [
         _describe(CORPORA[corpus.corpus], corpus) for corpus in present_corpora(names, find_corpora(names, folder))
     ]
+    _say_broken(CORPORA, names)
     if json:
         print_json({"data_folder": str(folder) if folder else None, "corpora": described})
         return
@@ -77,6 +78,18 @@ def list_corpora(context: typer.Context, json: Json = False) -> None:
         "'fusionser corpora describe NAME' shows the citation, the labels and the sources of a corpus, and what is "
         f"uncertain about it ({', '.join(unsure)})"
     )
+
+
+def _say_broken(corpora: Any, usable: list[str]) -> None:
+    """Say which corpora cannot be used, and why."""
+    from fusionser.errors import SettingsError
+
+    for name in corpora:
+        if name not in usable:
+            try:
+                corpora[name]
+            except SettingsError as error:
+                say(f"note: {error}")
 
 
 def _describe(corpus: Any, present: Any) -> dict[str, Any]:

@@ -49,6 +49,17 @@ def listed_names() -> dict[str, list[str]]:
     }
 
 
+STUDY_RECIPES, PAPER_RECIPES = "study_recipes", "paper_recipes"
+"""Placeholders of recipes, which are only completed: no help lists them."""
+
+
+def _recipe_names(key: str) -> list[str]:
+    from fusionser.studies.papers import paper_recipe_names
+    from fusionser.studies.recipe import recipe_names
+
+    return recipe_names() if key == STUDY_RECIPES else paper_recipe_names()
+
+
 def _in_help(key: str, names: Sequence[str]) -> str:
     """Return the names of a placeholder, or, of a long list that ``fusionser list`` prints, examples."""
     from fusionser.registry import REGISTRIES
@@ -73,7 +84,8 @@ def completion(text: str) -> Callable[[str], list[str]] | None:
     def complete(incomplete: str) -> list[str]:
         before, comma, begun = incomplete.rpartition(",")
         listed = listed_names()
-        found = dict.fromkeys(name for key in keys for name in listed[key] if name.startswith(begun))
+        named = (_recipe_names(key) if key in (STUDY_RECIPES, PAPER_RECIPES) else listed[key] for key in keys)
+        found = dict.fromkeys(name for names in named for name in names if name.startswith(begun))
         return [f"{before}{comma}{name}" for name in found]
 
     return complete

@@ -11,6 +11,7 @@ from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, say, spoken, training_bar, write, write_report_place
 from .known_names import check_names
+from .naming import PAPER_RECIPES, completion
 from .option_checks import check_out_folder
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP
@@ -57,7 +58,11 @@ class Asked(Group):
 def reproduce(
     *,
     recipe: Annotated[
-        str | None, typer.Argument(help="Name of a recipe, or a TOML file; without it, all are listed.")
+        str | None,
+        typer.Argument(
+            help="Name of a recipe, or a TOML file; without it, all are listed.",
+            autocompletion=completion(f"{{{PAPER_RECIPES}}}"),
+        ),
     ] = None,
     asked: Asked,
 ) -> None:
@@ -151,7 +156,7 @@ def corpora_here(place: list[str] | None = None) -> dict[str, Path]:
     """Return the folders of all corpora on this machine."""
     from fusionser.corpora import CORPORA
 
-    return corpus_places(CORPORA, place)
+    return corpus_places(CORPORA.loadable(), place)
 
 
 def _shortage(recipe: Any, places: dict[str, Path]) -> str:

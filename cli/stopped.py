@@ -5,6 +5,9 @@ from collections.abc import Sequence
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
+PIPE_CLOSED = 141
+"""Exit status if the program that reads the output ended first: that of a process that the signal SIGPIPE ends."""
+
 FAILED = 1
 """Exit status of a command that failed."""
 
@@ -16,7 +19,8 @@ LEAKED, NOT_AUDITED = 1, 2
 
 STATUSES_TEXT = (
     f"Exit statuses: 0 success, {FAILED} failure (the last line says why), {WRONG_USE} wrong use of an option, "
-    f"{INTERRUPTED} stopped by Ctrl-C; of audit: {LEAKED} a leak, {NOT_AUDITED} not audited."
+    f"{INTERRUPTED} stopped by Ctrl-C, {PIPE_CLOSED} nobody reads the output; "
+    f"of audit: {LEAKED} a leak, {NOT_AUDITED} not audited."
 )
 
 STOPPED = (

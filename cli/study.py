@@ -9,6 +9,7 @@ import typer
 from fusionser.errors import SettingsError
 
 from .console import counted, print_json, say, spoken, training_bar, write_report_place
+from .naming import STUDY_RECIPES, completion
 from .option_checks import check_out_folder
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, TRAINING_DEVICE_HELP
@@ -33,7 +34,13 @@ class Asked(Group):
 
 
 def study(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; see 'fusionser list recipes'.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a recipe, or a TOML file; see 'fusionser list recipes'.",
+            autocompletion=completion(f"{{{STUDY_RECIPES}}}"),
+        ),
+    ],
     asked: Asked,
 ) -> None:
     """Run every evaluation of a recipe; a stopped study resumes where it stopped."""

@@ -6,7 +6,7 @@ A package adds an object by an entry point in its ``pyproject.toml``::
     jitter = "my_package.jitter:Jitter"
 
 A program or a notebook calls `Registry.register`. An object is imported on first use. A package that cannot be
-imported affects only its own names.
+imported affects only its own names; so does a line of `OWN_OBJECTS` that names nothing, or a card with a fault.
 """
 
 import re
@@ -118,12 +118,28 @@ class Registry(Mapping[str, Any]):
             return self._added[name]
         if name not in self._loaded:
             if name in self._own:
-                self._loaded[name] = self._prepare(_own_object(self._own[name]))
+                self._loaded[name] = self._load_own(name)
             elif name in self._plugins:
                 self._loaded[name] = self._load(name)
             else:
                 raise KeyError(name)
         return self._loaded[name]
+
+    def _load_own(self, name: str) -> Any:
+        try:
+            return self._prepare(_own_object(self._own[name]))
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != OWN:
+                # What is wrong is another package, or this machine.
+                raise
+            cause = error.__cause__ if isinstance(error.__cause__, FusionserError) else error
+            what = str(cause) if isinstance(cause, FusionserError) else f"{type(cause).__name__}: {cause}"
+            raise SettingsError(
+                f"the {self.kind} '{name}' of fusionser cannot be loaded, from '{self._own[name]}': {what}. "
+                "Repair that line of OWN_OBJECTS in fusionser/registry.py, or what it names"
+            ) from cause
 
     def _load(self, name: str) -> Any:
         try:

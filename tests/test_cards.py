@@ -1,5 +1,7 @@
 """The cards of corpora: every parser does what its card says, and a card alone can be a corpus."""
 
+import json
+import os
 import pickle
 import subprocess
 import sys
@@ -184,22 +186,27 @@ def test_workers_of_joblib_read_names_by_a_card():
     assert records == [corpus.parse(path)] * 2
 
 
+def copied_package(folder, **lines):
+    """Make copies of the packages by links, with lines that are added to groups of the registry."""
+    (folder / "fusionser_cli").symlink_to(ROOT / "cli")
+    for name, source in (("fusionser", "fusionser"), ("fusionser_data", "data")):
+        (folder / name).mkdir()
+        for part in (ROOT / source).iterdir():
+            (folder / name / part.name).symlink_to(part)
+    registry = folder / "fusionser" / "registry.py"
+    text = registry.read_text()
+    registry.unlink()
+    for group, line in lines.items():
+        text = text.replace(f'    "{group}": {{\n', f'    "{group}": {{\n        {line}\n')
+    registry.write_text(text)
+
+
 def test_a_corpus_takes_one_card_and_one_line_as_contributing_says(tmp_path):
     """With copies of the package and of its data, of which only these two are changed."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
     line = '"tides": "corpora.from_card:tides",'
     assert line.replace("tides", "<name>") in text and "`data/<name>/card.toml`" in text
-    (tmp_path / "fusionser_cli").symlink_to(ROOT / "cli")
-    (tmp_path / "fusionser").mkdir()
-    for part in (ROOT / "fusionser").iterdir():
-        (tmp_path / "fusionser" / part.name).symlink_to(part)
-    registry = tmp_path / "fusionser" / "registry.py"
-    source = registry.read_text()
-    registry.unlink()
-    registry.write_text(source.replace('    "corpora": {\n', f'    "corpora": {{\n        {line}\n'))
-    (tmp_path / "fusionser_data").mkdir()
-    for part in (ROOT / "data").iterdir():
-        (tmp_path / "fusionser_data" / part.name).symlink_to(part)
+    copied_package(tmp_path, corpora=line)
     (tmp_path / "fusionser_data" / "tides").mkdir()
     (tmp_path / "fusionser_data" / "tides" / "card.toml").write_text(TIDES)
     tree = ["w1_tide1_blij.wav", "m1_tide2_droevig.wav", "other.wav"]
@@ -220,6 +227,47 @@ def test_a_corpus_takes_one_card_and_one_line_as_contributing_says(tmp_path):
         "['tides/w1_tide1_blij', 'tides/w1', 'female', 'happy', 'one']]",
         "1 [] Two speakers, two sentences, two emotions (Tides, Frisian).",
     ]
+
+
+def test_a_faulty_card_or_line_breaks_only_its_own_name(tmp_path):
+    blocks = '"crust": "features.clip_blocks:Crust", "crumb": "features.crumb:Crumb",'
+    copied_package(tmp_path, corpora='"tides": "corpora.from_card:tides",', blocks=blocks)
+    data = tmp_path / "fusionser_data"
+    for name, fault in (("emovo", "title ="), ("ravdess", "")):
+        (data / name).unlink()
+        (data / name).mkdir()
+        (data / name / "card.toml").write_text(fault)
+    places = {"PYTHONPATH": str(tmp_path), "FUSIONSER_DATA": ""}
+
+    def run(*arguments):
+        done = [sys.executable, "-m", "fusionser", *arguments]
+        done = subprocess.run(
+            done, capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, **places}
+        )
+        assert "internal error" not in done.stderr, done.stderr
+        return done
+
+    listed = json.loads(run("list", "--json").stdout)
+    problems = {one["name"]: one["problem"] for kind in ("blocks", "corpora") for one in listed[kind] if one["problem"]}
+    assert set(problems) == {"tides", "emovo", "ravdess", "crust", "crumb"}
+    assert "the card of the corpus 'emovo' cannot be read" in problems["emovo"]
+    assert "title: Field required" in problems["ravdess"]
+    assert "No such file" in problems["tides"]
+    assert problems["crust"] == "AttributeError: module 'fusionser.features.clip_blocks' has no attribute 'Crust'"
+    assert problems["crumb"] == "ModuleNotFoundError: No module named 'fusionser.features.crumb'"
+    assert len(listed["recipes"]) > 10
+    told = run("corpora", "--json")
+    assert told.returncode == 0
+    assert len(json.loads(told.stdout)["corpora"]) == len(CORPORA) + 1 - len({"tides", "emovo", "ravdess"})
+    assert "note: the corpus 'tides' of fusionser cannot be loaded" in told.stderr
+    for command, name in (
+        (("corpora", "describe", "emovo"), "emovo"),
+        (("evaluate", ".", "--blocks", "crust"), "crust"),
+    ):
+        refused = run(*command)
+        assert refused.returncode == 1
+        assert f"'{name}' of fusionser cannot be loaded, from '" in refused.stderr
+        assert "Repair that line of OWN_OBJECTS in fusionser/registry.py" in refused.stderr
 
 
 def test_a_program_registers_a_corpus_by_its_card(changed, tmp_path):

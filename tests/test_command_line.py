@@ -534,3 +534,14 @@ def test_too_little_memory_ends_in_a_sentence(demo_folder, tmp_path, kibibytes):
     )
     assert "Traceback" not in done.stderr and "internal error" not in done.stderr
     assert ("expected 1024 or more" in done.stderr) == (kibibytes < 2**20)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"], ["audit", "--help-all"]])
+def test_output_that_nobody_reads_ends_the_command_as_in_other_programs(arguments):
+    running = subprocess.Popen(
+        [sys.executable, "-m", "fusionser", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    running.stdout.close()
+    # 128 and the number of SIGPIPE, as a shell shows it; of an audit, 1 would be a leak.
+    assert (running.stderr.read(), running.wait()) == (b"", 128 + 13)
+    running.stderr.close()

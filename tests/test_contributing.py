@@ -9,10 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from card_checks import card_problems
 from conftest import ROOT
@@ -30,6 +32,7 @@ from fusionser.networks.recurrent import FrameExtractor
 from fusionser.registry import OWN_OBJECTS, REGISTRIES
 from fusionser.regressors import LateFusion
 from fusionser.regressors.neural import NetworkRegressor
+from fusionser.spec import PipelineSpec
 from fusionser.splits import Protocol
 from fusionser.tracking import Tracker
 
@@ -88,9 +91,42 @@ def missing(kind, name, listed):
     documented = value if inspect.isclass(value) or inspect.isfunction(value) else type(value)
     if ">>> " not in (documented.__doc__ or ""):
         lacks.append(f"{what} has no example in its docstring; add a section Examples with lines in >>>")
+    lacks += fit_lacks(what, kind, value)
     if not named_in_tests(name, OWN_OBJECTS[kind.replace("-", "_")][name].partition(":")[2]):
         lacks.append(f"no test names {what}; write one in tests/, against a closed form or another package")
     return lacks + stub_lacks(kind, what, value)
+
+
+CARRIED = {"speaker": "s", "source": "folder/a.wav", "augmentation": "", "corpus": "c"}
+"""Columns that a pipeline passes through to a classifier, beside the features."""
+
+ATTRIBUTES = {"classifiers": ("classes_", "n_features_in_"), "regressors": ("n_features_in_", "flat_")}
+"""What `predict` needs of a fitted object."""
+
+
+def fit_lacks(what, kind, value):
+    """Return why a classifier or regressor cannot be fitted as evaluations do: to columns beside carried ones."""
+    if kind not in ATTRIBUTES:
+        return []
+    remedy = "begin fit with: values, targets = self._training(X, y)"
+    rng = np.random.default_rng(0)
+    columns = pd.DataFrame(rng.normal(size=(40, 3)), columns=["a__0", "a__1", "a__2"])
+    table = pd.concat([pd.DataFrame(CARRIED, index=columns.index), columns], axis=1)
+    targets = np.array(["calm", "sad"] * 20) if kind == "classifiers" else rng.normal(size=(40, 2))
+    model = value()
+    model.set_params(**{key: 1 for key in ("epochs", "n_estimators") if key in model.get_params()})
+    try:
+        model.fit(table, targets)
+        absent = [name for name in ATTRIBUTES[kind] if not hasattr(model, name)]
+        if absent:
+            return [f"{what} has no {' and '.join(absent)} after fit; {remedy}"]
+        model.predict(table)
+    except Exception as error:
+        return [
+            f"{what} cannot be fitted to a table with the columns {', '.join(CARRIED)} beside the features "
+            f"({type(error).__name__}: {error}); {remedy}"
+        ]
+    return []
 
 
 @cache
@@ -227,6 +263,59 @@ def test_a_corpus_without_a_card_and_a_function_without_a_stub_are_told(monkeypa
     assert any(
         "name_pages.py has no section for protocols" in line for line in missing("protocols", "given-split", listed)
     )
+
+
+def example_of(section):
+    """Return the class that the page shows under a heading."""
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition(f"## {section}\n")[2].partition("\n## ")[0]
+    source = textwrap.dedent(re.search(r"( *)```python\n(.*?)```", text, flags=re.DOTALL)[2])
+    names = {}
+    exec(source, names)
+    return [one for one in names.values() if inspect.isclass(one)][-1]
+
+
+def test_the_classifier_of_the_page_evaluates(demo_folder, monkeypatch):
+    shown = example_of("A classifier")
+    assert fit_lacks("it", "classifiers", shown) == []
+    monkeypatch.setitem(REGISTRIES["classifiers"]._added, "nearest-middle", shown)
+    spec = PipelineSpec.model_validate({"features": {"blocks": ["mfcc"]}, "classifier": {"name": "nearest-middle"}})
+    result = fusionser.evaluate(demo_folder, spec, corpus="demo", protocol="speaker-kfold")
+    assert result.pooled.uar > 0.2
+    # Two classes, with the medians 1 and 5: at 4, the squares are 9 and 1.
+    fitted = shown().fit([[0.0], [1.0], [5.0], [4.0], [5.0], [9.0]], ["calm"] * 3 + ["sad"] * 3)
+    assert fitted.predict_proba([[4.0]])[0] == pytest.approx([np.exp(-8) / (1 + np.exp(-8)), 1 / (1 + np.exp(-8))])
+
+
+def test_the_regressor_of_the_page_finds_a_line():
+    shown = example_of("A regressor")
+    assert fit_lacks("it", "regressors", shown) == []
+    assert shown().fit([[0.0], [1.0], [2.0]], [3.0, 5.0, 7.0]).predict([[10.0]]) == pytest.approx([23.0])
+
+
+class PlainMean(fusionser.classifiers.TableClassifier):
+    balance = None
+
+    def fit(self, X, y):
+        self.middle_ = np.asarray(X, dtype=float).mean()
+        return self
+
+
+class Forgetful(fusionser.regressors.TableRegressor):
+    def fit(self, X, y):
+        return self
+
+
+def test_a_class_that_reads_the_whole_table_is_told_how_fit_begins():
+    (told,) = fit_lacks("the classifier 'plain-mean'", "classifiers", PlainMean)
+    assert told.startswith(
+        "the classifier 'plain-mean' cannot be fitted to a table with the columns speaker, source, augmentation, "
+        "corpus beside the features (ValueError: could not convert string to float"
+    )
+    assert told.endswith("; begin fit with: values, targets = self._training(X, y)")
+    assert fit_lacks("the regressor 'forgetful'", "regressors", Forgetful) == [
+        "the regressor 'forgetful' has no n_features_in_ and flat_ after fit; "
+        "begin fit with: values, targets = self._training(X, y)"
+    ]
 
 
 @pytest.mark.parametrize("package", sorted(set(PUBLIC_IN.values())))

@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from fusionser.reporting.markdown import escape
 from fusionser.rows import check_rows, read_table, write_table
@@ -77,6 +78,37 @@ def test_the_page_of_edited_cells(command, demo_folder, tmp_path):
     is_safe((tmp_path / "study" / "report.md").read_text())
 
 
+EMPHASISED = {
+    "angry": "*star*",
+    "happy": "$E=mc^2$",
+    "sad": "~~gone~~",
+    "fear": "_under_",
+    "neutral": "a_b_c",
+}
+
+
+def test_emphasis_and_formulas_in_names_are_shown_as_letters(command, demo_rows, tmp_path):
+    few = demo_rows["speaker"].str.endswith(("f1", "f2", "m1", "m2"))
+    rows = demo_rows.loc[few, ["file", "emotion", "speaker"]].copy()
+    rows["emotion"] = rows["emotion"].map(EMPHASISED)
+    rows["speaker"] = ["_" + name[-2:] + "_" for name in rows["speaker"]]
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    options = ["--blocks", "mfcc", "--classifier", "random-forest", "--folds", 2, "--out", tmp_path / "out"]
+    assert command("evaluate", tmp_path / "rows.csv", *options).status == 0
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "\n| a_b_c |" in page
+    # A viewer with formulas reads dollars that no backslash is before.
+    assert re.search(r"(?<!\\)\$E", page) is None and "\n| \\$E=mc^2\\$ |" in page
+    viewed = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(page)
+    assert "<s>" not in viewed and not re.search("<(em|strong)>(star|under)", viewed)
+    for shown in (viewed, (tmp_path / "out" / "report.html").read_text()):
+        for name in EMPHASISED.values():
+            assert re.search(rf"<td[^>]*>{re.escape(name)}</td>", shown), name
+        assert re.search("<td[^>]*>_f1_</td>", shown)
+        text = re.sub("<(script|style).*?</(script|style)>", "", shown, flags=re.DOTALL)
+        assert re.search(r"\\[*$~_]", text) is None
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("text", ["=1+1", "+49", "-x.wav", "@home", "'=quoted", "plain", "a=b", "'s"])
 def test_tables_come_back_as_they_were(tmp_path, text, suffix):
@@ -89,7 +121,12 @@ def test_tables_come_back_as_they_were(tmp_path, text, suffix):
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("a\r\nb\x00\x1b[0mc", r"a  b  \[0mc"), ("R&B <3", "R&amp;B &lt;3"), ("sad_2 (very)", "sad_2 (very)")],
+    [
+        ("a\r\nb\x00\x1b[0mc", r"a  b  \[0mc"),
+        ("R&B <3", "R&amp;B &lt;3"),
+        ("sad_2 (very)", "sad_2 (very)"),
+        ("x._y __z__ é_a", r"x.\_y \_\_z\_\_ é_a"),
+    ],
 )
 def test_texts_are_shown_on_one_line(text, shown):
     assert escape(text) == shown

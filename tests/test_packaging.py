@@ -62,6 +62,12 @@ def build(source: Path, out: Path) -> tuple[set[str], set[str]]:
         return names, set(archive.namelist())
 
 
+def written_by_make() -> list[str]:
+    """Return what `make clean` removes of what is in folders of the sdist."""
+    removed = re.search(r"^clean:\n\trm -rf (.*?)\n\n?\Z", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)[1]
+    return [name for name in removed.replace("\\\n", " ").split() if name.startswith("docs/")]
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     source, out = tmp_path_factory.mktemp("source") / "fusionser", tmp_path_factory.mktemp("dist")
@@ -71,6 +77,11 @@ def built(tmp_path_factory):
             shutil.copytree(path, source / path.name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(path, source)
+    for name in written_by_make():
+        # As after `make docs`.
+        left = source / name if "." in name else source / name / "inside" / "page.html"
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_text("made")
     return *build(source, out), out
 
 
@@ -101,6 +112,16 @@ def test_the_sdist_makes_the_same_wheel_and_has_its_tests(built, tmp_path):
     }
     assert wanted - sdist == set()
     assert {"constraints.txt", "requirements.lock", "CHANGELOG.md", "LICENSE", "README.md", "Makefile"} <= sdist
+
+
+def test_the_sdist_has_nothing_that_make_writes_and_all_pages_of_the_root(built):
+    sdist, _, _ = built
+    written = written_by_make()
+    assert {"docs/_build", "docs/auto_gallery", "docs/reference/names.md"} <= set(written)
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line.startswith("/docs/")}
+    assert set(written) == ignored
+    assert [name for name in sdist if name.startswith(tuple(written))] == []
+    assert {path.name for path in ROOT.glob("*.md")} <= sdist
 
 
 def test_nothing_that_is_published_is_audio(built):

@@ -203,11 +203,19 @@ def test_a_best_epoch_is_of_the_very_same_run(small, demo_folder, tmp_path):
     places = {"demo": demo_folder}
     reproduce(name, recipe, places, tmp_path, Run(quick=True))
     path = tmp_path / "cells" / "small_quick_paper_seed0_best-epoch.json"
-    for part, change in (("rows_settings", {"copies": 5}), ("protocol", {"share": 0.5})):
-        kept = json.loads(path.read_text())
-        kept[part].update(change)
-        path.write_text(json.dumps({**kept, "accuracy": 0.123}))
-        assert reproduce(name, recipe, places, tmp_path, Run(quick=True)).best[0].accuracy != 0.123
+    first = json.loads(path.read_text())
+    for part, change, told in (
+        ("rows_settings", {"copies": 5}, r"copies \(5, now 1\)"),
+        ("protocol", {"share": 0.5}, r"share \(0.5, now 0.25\)"),
+    ):
+        text = json.dumps({**first, part: {**first[part], **change}})
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=f"paper_seed0_best-epoch differs in: {told}"):
+            reproduce(name, recipe, places, tmp_path, Run(quick=True))
+        assert path.read_text() == text
+    older = {**first["provenance"], "versions": {**first["provenance"]["versions"], "torch": "1.0"}}
+    path.write_text(json.dumps({**first, "accuracy": 0.123, "provenance": older}))
+    assert reproduce(name, recipe, places, tmp_path, Run(quick=True)).best[0].accuracy == first["accuracy"]
 
 
 def test_what_fails_is_written_and_the_others_go_on(small, demo_folder, tmp_path, monkeypatch):
@@ -298,7 +306,7 @@ def test_a_corpus_that_is_absent_or_partial(small, demo_folder, tmp_path, monkey
         reproduce(name, many, {"demo": demo_folder}, tmp_path, Run(quick=True))
     monkeypatch.undo()
     assert len(reproduce(name, many, {"demo": part}, tmp_path, Run(partial=True, quick=True)).independent.folds) == 8
-    found = reproduce(name, recipe, {"demo": part}, tmp_path, Run(partial=True, quick=True))
+    found = reproduce(name, recipe, {"demo": part}, tmp_path / "other", Run(partial=True, quick=True))
     partial = Stamp(kind="partial-corpus", value={"corpus": "demo", "found": 120, "expected": 240})
     assert partial in found.paper[0].notes
     (quick,) = [note for note in found.paper[0].notes if note.kind == "quick"]

@@ -125,17 +125,26 @@ def test_a_part_of_a_study(recipe, demo_folder, tmp_path):
         run_study(recipe, places, tmp_path, only=["emodb_*"])
 
 
-def test_a_cell_of_other_settings_or_versions_is_run_again(recipe, demo_folder, tmp_path):
+def test_a_cell_of_other_settings_is_kept_and_one_of_other_versions_is_run_again(recipe, demo_folder, tmp_path):
     run_study(recipe, {"demo": demo_folder}, tmp_path)
     cell = tmp_path / "cells" / "demo_speaker-holdout_inductive_fusionnet_svm.json"
     content = json.loads(cell.read_text())
     true = content["pooled"]["war"]
+    protocol = content["protocol"]
+    for change, told in (
+        ({"seed": 5}, r"seed \(5, now 0\)"),
+        ({"classifier_settings": {**content["classifier_settings"], "C": 2.5}}, r"C \(2.5, now 10.0\)"),
+        ({"protocol": {**protocol, "setting": "speaker-normalised"}}, r"setting \(speaker-normalised, now inductive\)"),
+        ({"protocol": {**protocol, "selection": "inner-folds"}}, r"tune \(true, now false\)"),
+        ({"rows": 7}, r"recordings \(7, now 240\)"),
+        ({"features": content["features"][1:]}, "blocks, zcr.kind"),
+    ):
+        cell.write_text(text := json.dumps({**content, **change}))
+        with pytest.raises(SettingsError, match=f"1 of those to run, .*inductive_fusionnet_svm differs in: {told}"):
+            run_study(recipe, {"demo": demo_folder}, tmp_path)
+        assert cell.read_text() == text
     for change in (
-        {"seed": 5},
-        {"classifier_settings": {"C": 1.0}},
         {"provenance": {**content["provenance"], "versions": {}}},
-        {"protocol": {**content["protocol"], "setting": "speaker-normalised"}},
-        {"protocol": {**content["protocol"], "selection": "inner-folds"}},
         {"digests": {**content["digests"], "mfcc": "0"}},
         {"format": 1},
     ):
@@ -168,10 +177,45 @@ def test_a_parameter_that_came_later_counts_as_its_default(recipe, demo_folder, 
     assert len(run_study(recipe, {"demo": demo_folder}, tmp_path).results) == len(first)
     monkeypatch.undo()
     content["features"][0]["denoise"] = True
-    content["pooled"]["war"] = 0.999
     cell.write_text(json.dumps(content))
-    again = run_study(recipe, {"demo": demo_folder}, tmp_path).results
-    assert [result.pooled for result in again] == [result.pooled for result in first]
+    with pytest.raises(SettingsError, match=rf"differs in: zcr.denoise \(true, now false\).* files of it: {cell.name}"):
+        run_study(recipe, {"demo": demo_folder}, tmp_path)
+
+
+def test_after_a_change_of_the_recipe_only_what_it_changes_is_run_again(recipe, demo_folder, tmp_path, monkeypatch):
+    first = run_study(recipe, {"demo": demo_folder}, tmp_path)
+    (corpus,) = recipe.corpora
+    holdout, kfold = corpus.protocols
+    longer = kfold.model_copy(update={"settings": {**kfold.settings, "folds": 3}})
+    changed = recipe.changed(corpora=(corpus.changed(protocols=(holdout, longer)),))
+    before = {path: path.read_bytes() for path in (tmp_path / "cells").iterdir()}
+    with pytest.raises(SettingsError, match=r"4 of those to run.* differs in: folds \(2, now 3\)") as refused:
+        run_study(changed, {"demo": demo_folder}, tmp_path)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "cells").iterdir()}
+    for name in str(refused.value).partition("files of it: ")[2].split(", "):
+        (tmp_path / "cells" / name).unlink()
+    ran = []
+    evaluate = cells.evaluate_prepared
+    monkeypatch.setattr(
+        cells, "evaluate_prepared", lambda rows, split, **more: ran.append(split) or evaluate(rows, split, **more)
+    )
+    again = run_study(changed, {"demo": demo_folder}, tmp_path)
+    assert [split.folds for split in ran] == [3] * 4
+    assert len(again.results) == len(first.results) == 8
+
+
+def test_ablate_does_not_replace_what_it_wrote_with_other_settings(command, demo_folder, tmp_path):
+    given = ("ablate", demo_folder, "--corpus", "demo", "--study", "blocks", "--blocks", "zcr,rms", "--out", tmp_path)
+    assert command(*given, "--folds", 2).status == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "cells").iterdir()}
+    refused = command(*given, "--folds", 3)
+    assert (refused.status, refused.output) == (1, "")
+    assert (
+        f"error: {tmp_path / 'cells'} has evaluations with other settings, {len(before)} of those" in refused.messages
+    )
+    assert "differs in: folds (2, now 3). Choose another --out, or move away that folder" in refused.messages
+    assert before == {path: path.read_bytes() for path in (tmp_path / "cells").iterdir()}
+    assert command(*given, "--folds", 2).status == 0
 
 
 def test_recipes_that_come_along_are_valid():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fusionser.corpora import CORPORA, Card, read_card
+from fusionser.corpora import CORPORA, Card
 from fusionser.corpora.super_set import SuperSet
 from fusionser.errors import ProtocolError
 from fusionser.facts import Stamp
@@ -122,7 +122,7 @@ def _published(card: Card | None, split: Any) -> dict[str, Any]:
     """Return the settings of the published folds of that name, or of the only ones, in the card of a corpus."""
     if card is None or not card.splits:
         corpus = "recordings without a card, or of several corpora" if card is None else f"the corpus '{card.name}'"
-        listed = ", ".join(name for name in CORPORA if read_card(name).splits)
+        listed = ", ".join(name for name in CORPORA.loadable() if CORPORA[name].card.splits)
         raise ProtocolError(f"published-folds: no folds are known for {corpus}. They are known for {listed}")
     name = split or (next(iter(card.splits)) if len(card.splits) == 1 else "")
     if name not in card.splits:

@@ -11,7 +11,9 @@ __all__ = ["escape", "escaped", "one_line"]
 
 Described = TypeVar("Described", bound=BaseModel)
 
-UNSAFE = re.compile(r"[\\`|\[\]]")
+UNSAFE = re.compile(r"[\\`|\[\]*~$]|(?<!\w)_+|_+(?!\w)")
+"""Letters that Markdown, or a viewer with formulas, reads as more than letters. Inside a word, an underscore is one."""
+
 COMMAND = "command"
 """Field with a command, which pages show as code, where nothing is escaped."""
 
@@ -23,8 +25,11 @@ def escape(text: str) -> str:
     --------
     >>> escape("happy|<b>sad</b>")
     'happy\\|&lt;b>sad&lt;/b>'
+    >>> escape("*star* $x$ ~so~ mfcc__mean_1 _so_")
+    '\\*star\\* \\$x\\$ \\~so\\~ mfcc__mean_1 \\_so\\_'
     """
-    return UNSAFE.sub(r"\\\g<0>", one_line(text).replace("&", "&amp;").replace("<", "&lt;"))
+    whole = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
+    return UNSAFE.sub(lambda found: "".join(f"\\{letter}" for letter in found[0]), whole)
 
 
 def one_line(text: str) -> str:

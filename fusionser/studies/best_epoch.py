@@ -25,6 +25,7 @@ from fusionser.results import BlockSettings, Provenance, deciding, provenance, v
 from fusionser.rows import write_table
 from fusionser.spec import PipelineSpec
 from fusionser.studies.cells import Cell, curves_path, read_record, with_defaults
+from fusionser.studies.differences import by_block, differing
 
 __all__ = ["BestEpoch", "BestEpochCell", "has_epochs", "read_best_epoch"]
 
@@ -81,15 +82,27 @@ class BestEpochCell(Cell):
 
     def stored(self, folder: str | Path) -> BestEpoch | None:  # type: ignore[override]
         """Return the stored best epoch if the same settings and versions produced it."""
+        best = read_best_epoch(self.path(folder))
+        if best is None or deciding(best.provenance["versions"]) != versions() or self.differing(folder):
+            return None
+        return best
+
+    def differing(self, folder: str | Path) -> list[str]:
+        """Return the settings in which the stored best epoch differs, in words; none if there is none."""
         best, spec = read_best_epoch(self.path(folder)), self.prepared.spec
-        same = best is not None and (
-            (best.rows, best.seed, best.protocol) == (len(self.prepared.table), spec.seed, self._protocol())
-            and len(best.epoch) == len(self.split.named_folds(self.prepared.table))
-            and best.settings == self.block_settings()
-            and with_defaults(best.rows_settings, spec.classifier.name) == self.row_settings()
-            and deciding(best.provenance["versions"]) == versions()
+        if best is None:
+            return []
+        folds = len(self.split.named_folds(self.prepared.table))
+        tables = (
+            (
+                {"recordings": best.rows, "seed": best.seed, "tested folds": len(best.epoch)},
+                {"recordings": len(self.prepared.table), "seed": spec.seed, "tested folds": folds},
+            ),
+            (best.protocol, self._protocol()),
+            (by_block(best.settings), by_block(self.block_settings())),
+            (with_defaults(best.rows_settings, spec.classifier.name), self.row_settings()),
         )
-        return best if same else None
+        return [text for stored, wanted in tables for text in differing(stored, wanted)]
 
     def run(self, folder: str | Path, resources: Resources) -> BestEpoch:  # type: ignore[override]
         """Train on every fold, and store the best epochs and the learning curves."""

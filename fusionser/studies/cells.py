@@ -1,6 +1,6 @@
 """One evaluation of a study: how it is run and stored, and whether a stored result belongs to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from fusionser.registry import CLASSIFIERS
 from fusionser.results import BY_INNER_FOLDS, Result, deciding, read_result, versions
 from fusionser.rows import write_table
 from fusionser.splits import Protocol
+from fusionser.studies.differences import by_block, differing
 
 __all__ = ["Cell", "curves_path", "read_record", "stored_result", "with_defaults"]
 
@@ -108,21 +109,33 @@ class Cell:
         result.save(self.path(folder))
         return result
 
-    def _made(self, result: Result) -> bool:
-        spec = self.prepared.spec
+    def differing(self, folder: str | Path) -> list[str]:
+        """Return the settings in which the stored result differs, in words; none if there is no result."""
+        result = stored_result(self.path(folder))
+        return [] if result is None else list(self._differing(result))
+
+    def _differing(self, result: Result) -> Iterator[str]:
+        spec, protocol = self.prepared.spec, result.protocol
         folds = self.split.named_folds(self.prepared.table)
+        rows = len({position for _, train, test in folds for position in (*train, *test)})
+        yield from differing({"recordings": result.rows}, {"recordings": rows})
+        if not set(result.classes) <= set(self.prepared.table["emotion"]):
+            yield "emotions"
+        yield from differing({"labels": renamed_labels(result.notes)}, {"labels": renamed_labels(self.prepared.notes)})
+        yield from differing(by_block(_filled(result.features)), by_block(self.block_settings()))
+        yield from differing(
+            {"protocol": protocol.name, "setting": protocol.setting, **_plain(protocol.settings)},
+            {"protocol": self.split.name, "setting": spec.setting, **_plain(self.split.settings())},
+        )
+        yield from differing(with_defaults(result.classifier_settings, spec.classifier.name), self.row_settings())
+        tuned = {"seed": result.seed, "tune": protocol.selection == BY_INNER_FOLDS}
+        yield from differing(tuned, {"seed": spec.seed, "tune": spec.classifier.tune})
+
+    def _made(self, result: Result) -> bool:
         measured = [key for key in result.importance if self.importance != BY_FEATURE or "__" in key]
         return (
-            result.rows == len({position for _, train, test in folds for position in (*train, *test)})
-            and set(result.classes) <= set(self.prepared.table["emotion"])
-            and renamed_labels(result.notes) == renamed_labels(self.prepared.notes)
-            and _filled(result.features) == self.block_settings()
+            next(self._differing(result), None) is None
             and self._computed_alike(result)
-            and (result.protocol.name, result.protocol.setting) == (self.split.name, spec.setting)
-            and _plain(result.protocol.settings) == _plain(self.split.settings())
-            and with_defaults(result.classifier_settings, spec.classifier.name) == self.row_settings()
-            and result.seed == spec.seed
-            and (result.protocol.selection == BY_INNER_FOLDS) == spec.classifier.tune
             and deciding(result.provenance["versions"]) == versions()
             and result.provenance.get("plugins", {}) == plugins_used(self.prepared, self.split, self.block_settings())
             and (self.importance is None or len(measured) > 0)
@@ -147,12 +160,12 @@ class Cell:
         return with_defaults(settings, spec.classifier.name)
 
 
-def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Return stored settings of blocks, with defaults for parameters added since."""
+def _filled(stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return stored settings of blocks, with defaults for parameters added since, if their blocks are known."""
     try:
         return FeatureExtractor.from_settings(stored).settings()
     except FusionserError:
-        return None
+        return stored
 
 
 def with_defaults(settings: Mapping[str, Any], classifier: str) -> dict[str, Any]:

@@ -70,7 +70,9 @@ class PaperRecipe(Spec):
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
         for name in self.corpora:
-            CORPORA.named(name)
+            # A faulty card must not hide the recipes, which are listed without it.
+            if name not in CORPORA:
+                raise unknown_name("corpus", name, CORPORA)
         protocol = PROTOCOLS[self.protocol.name]
         if self.speaker_independent is None and (protocol.random or "speakers" in protocol.allows):
             raise ValueError(

@@ -22,6 +22,9 @@ __all__ = ["FAILED", "CellProgress", "CellRun", "run_cells", "stored_curves", "s
 
 FAILED = ".failed.json"
 
+TOLD = 5
+"""Differing settings that an error names."""
+
 CellProgress = Callable[[int, int, str], None]
 """Called with the number of finished cells, the number of all cells, and the name of the next cell."""
 
@@ -66,6 +69,7 @@ def run_cells(
 ) -> CellRun:
     """Run cells, and store each outcome under ``cells/``. Cells stored there with the same settings are not run again.
 
+    Those of other versions of fusionser or its packages are. Those of other settings are kept, and nothing is run.
     If a cell fails, its error is stored there and the others still run; the next run tries it again.
 
     Parameters
@@ -83,9 +87,10 @@ def run_cells(
     Raises
     ------
     SettingsError
-        If a pattern matches no cell.
+        If a pattern matches no cell, or a cell to run is stored with other settings.
     """
     wanted = set() if partial else _matching([cell.name for cell in cells], only)
+    _refuse_others([cell for cell in cells if cell.name in wanted], folder)
     run = CellRun()
     for number, cell in enumerate(cells):
         outcome = cell.stored(folder)
@@ -118,6 +123,26 @@ def _matching(names: Sequence[str], only: Sequence[str]) -> set[str]:
             )
         wanted.update(matches)
     return wanted
+
+
+def _refuse_others(cells: Sequence[Cell], folder: str | Path) -> None:
+    """Raise `SettingsError` if results of other settings are stored where those of cells would be."""
+    others: dict[str, list[str]] = {}
+    for cell in cells:
+        # What a cell cannot be built for is told when it is run.
+        with suppress(FusionserError):
+            if found := cell.differing(folder):
+                others[cell.name] = found
+    if others:
+        stored = Path(folder) / "cells"
+        whole = len(others) == sum(not path.name.endswith(FAILED) for path in stored.glob("*.json"))
+        away = "that folder" if whole else f"these files of it: {', '.join(f'{name}.json' for name in others)}"
+        name, found = next(iter(others.items()))
+        told = [*found[:TOLD], *([f"and {len(found) - TOLD} more"] if len(found) > TOLD else [])]
+        raise SettingsError(
+            f"{stored} has evaluations with other settings, {len(others)} of those to run, which are not replaced; "
+            f"{name} differs in: {', '.join(told)}. Choose another --out, or move away {away}"
+        )
 
 
 def _attempt(cell: Cell, folder: str | Path, resources: Resources, failures: dict[str, str]) -> Any:
