@@ -11,7 +11,7 @@ from fusionser.errors import RowsError, SettingsError
 
 from .console import print_json, print_table, say, spoken, training_bar, write, write_report_place
 from .known_names import check_names
-from .option_checks import check_copied_classes, check_out_folder
+from .option_checks import check_copied_classes, check_out_folder, refuse_inputs
 from .option_groups import Group, names, option
 from .option_texts import (
     AUGMENT_CLASSES_HELP,
@@ -176,6 +176,7 @@ def ablate(folder: Annotated[Path, typer.Argument(help="Folder of recordings.")]
     if not folder.is_dir():
         found = "" if folder.exists() else found_instead(folder, asked.corpus)
         raise SettingsError(f"{folder} is not a folder; expected a folder of recordings of one corpus{found}")
+    refuse_inputs(asked.out, [folder, *asked.others().values()])
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     known = _known(folder, asked)
     with training_bar("ablation") as progress:

@@ -10,7 +10,7 @@ from fusionser.errors import SettingsError, unknown_name
 
 from .console import counted, print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
 from .known_names import check_names
-from .option_checks import allow_downloads, check_out_folder, decode_apart
+from .option_checks import allow_downloads, check_out_folder, decode_apart, refuse_inputs
 from .option_groups import Group, names, option
 from .option_texts import (
     BLOCKS_HELP,
@@ -92,6 +92,7 @@ def audit(
     from .preparing import make_resources
 
     failing = _faults(asked.fail_on)
+    refuse_inputs(asked.out, [*places, asked.audio])
     formats = ReportFormats(tables=asked.tables, figures=None).chosen(asked.out)
     worth = _scoring(asked)
     resources = make_resources("auto", asked.run)

@@ -7,7 +7,7 @@ from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, training_bar, write, write_report_place
 from .known_names import check_names
-from .option_checks import check_out_folder
+from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import option
 from .option_texts import IMPORTANCE_HELP, STREAM_HELP
 from .options import Experiment, Places, ReportFormats, Tracking, record
@@ -52,6 +52,7 @@ def evaluate(places: Places, asked: Asked) -> None:
 
     if asked.players is not None and asked.out is None:
         raise SettingsError("--players has no effect without --out FOLDER, where the report is written; give both")
+    refuse_inputs(asked.out, places)
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     check_importance(asked.config("speaker-kfold").pipeline, asked.importance)
     prepared, split, resources = prepare_protocol(asked, places, stream=asked.stream)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import print_json, print_table, training_bar, write, write_report_place
-from .option_checks import check_out_folder
+from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import option
 from .options import Experiment, Places, ReportFormats
 from .preparing import prepare_protocol
@@ -29,6 +29,7 @@ def evaluate_timeline(places: Places, asked: Asked) -> None:
 
     # Wrong settings are told before features are extracted.
     WindowSettings(asked.windows, asked.hop)
+    refuse_inputs(asked.out, places)
     formats = asked.formats.chosen(asked.out)
     prepared, split, resources = prepare_protocol(asked, places)
     with training_bar("folds") as progress:

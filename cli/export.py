@@ -68,7 +68,7 @@ def export(
     from .inputs import load_or_included
 
     model, out = _split(paths or [], asked)
-    refuse_inputs(out, [model, asked.clips], "FILE.onnx")
+    refuse_inputs(out, [model, asked.clips], "FILE.onnx" if asked.web is None else "--web")
     with progress_bar("export") as progress:
         loaded = load_or_included(model)
         clips = None if asked.clips is None else _clips(asked.clips, loaded)

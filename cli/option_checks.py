@@ -93,10 +93,22 @@ def check_page(path: Path | None) -> Path | None:
 
 
 def refuse_inputs(out: Path | None, inputs: Iterable[Path | str | None], flag: str = "--out") -> None:
-    """Raise `SettingsError` if a file to write is one that is read."""
+    """Raise `SettingsError` if a file to write is one that is read, or a folder to write is or contains such a folder.
+
+    Results among recordings would be taken for a part of them, and the other way round.
+    """
+    if out is None or not out.exists():
+        return
     for given in inputs:
-        if out is not None and given is not None and out.exists() and Path(given).is_file() and out.samefile(given):
+        if given is None or not (read := Path(given)).exists():
+            continue
+        if out.samefile(read):
             raise SettingsError(f"{flag} is {out}, which is read, too; choose another path")
+        if out.is_dir() and read.is_dir() and out.resolve() in read.resolve().parents:
+            raise SettingsError(
+                f"{flag} is {out}, which contains {given}, and that is read; choose another path, such as "
+                f"{out / 'results'}"
+            )
 
 
 def check_out_answers(out: Path | None) -> Path | None:

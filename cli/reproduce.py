@@ -12,7 +12,7 @@ from fusionser.errors import SettingsError
 from .console import print_json, print_table, say, spoken, training_bar, write, write_report_place
 from .known_names import check_names
 from .naming import PAPER_RECIPES, completion
-from .option_checks import check_out_folder
+from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP
 from .options import NetworkWork, ReportFormats, Tracking, Work, record
@@ -78,6 +78,7 @@ def reproduce(
     from fusionser.studies.reproduction import keep_recipe
 
     places = corpora_here(asked.place)
+    refuse_inputs(asked.out, [places[name] for name in wanted.corpora if name in places])
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
     if asked.cost and trackers:
         raise SettingsError("--track has nothing to record with --cost, which evaluates nothing; leave it out")

@@ -9,7 +9,7 @@ from fusionser.errors import SettingsError
 
 from .console import counted, print_json, print_table, progress_bar, warn_quarantine, write, write_report_place
 from .known_names import check_names
-from .option_checks import check_channel, check_jobs, check_out_folder, decode_apart
+from .option_checks import check_channel, check_jobs, check_out_folder, decode_apart, refuse_inputs
 from .option_groups import Group, names, option
 from .option_texts import (
     CHANNEL_HELP,
@@ -81,6 +81,7 @@ def stress(
     model, places = split_model(paths)
     if not places:
         raise SettingsError("got a model and no recordings; give folders of recordings, or tables of rows")
+    refuse_inputs(asked.out, places)
     loaded = load_or_included(model)
     listing = _listing([Path(place) for place in places], asked)
     check_gender(loaded, listing.rows, "give a table")

@@ -10,7 +10,7 @@ from fusionser.errors import SettingsError
 
 from .console import counted, print_json, say, spoken, training_bar, write_report_place
 from .naming import STUDY_RECIPES, completion
-from .option_checks import check_out_folder
+from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, TRAINING_DEVICE_HELP
 from .options import NetworkWork, ReportFormats, Tracking, Work, record
@@ -51,12 +51,14 @@ def study(
     from fusionser.reporting.page import write_study
     from fusionser.studies.study import run_study
 
+    places = corpus_places(wanted.all_corpora(), asked.place)
+    refuse_inputs(asked.out, places.values())
     formats = asked.formats.chosen(asked.out)
     trackers = asked.tracking.opened()
     with training_bar("study") as progress:
         run = run_study(
             wanted,
-            corpus_places(wanted.all_corpora(), asked.place),
+            places,
             asked.out,
             resources=make_resources(asked.device, asked.work, asked.networks),
             partial=asked.partial,

@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.errors import SettingsError
 
 from .console import print_json, print_table, say, training_bar, write, write_report_place
-from .option_checks import check_out_folder
+from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import names, option
 from .options import Experiment, Places, ReportFormats
 from .preparing import prepare_experiment
@@ -57,6 +57,7 @@ def tune(places: Places, asked: Asked) -> None:
     from fusionser.tuning.study import optuna_package
 
     optuna_package()
+    refuse_inputs(asked.out, places)
     formats, config = asked.formats.chosen(asked.out), _config(asked)
     search = Search(
         trials=asked.trials,

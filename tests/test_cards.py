@@ -230,7 +230,7 @@ def test_a_corpus_takes_one_card_and_one_line_as_contributing_says(tmp_path):
 
 
 def test_a_faulty_card_or_line_breaks_only_its_own_name(tmp_path):
-    blocks = '"crust": "features.clip_blocks:Crust", "crumb": "features.crumb:Crumb",'
+    blocks = '"mantle": "features.clip_blocks:Mantle", "crumb": "features.crumb:Crumb",'
     copied_package(tmp_path, corpora='"tides": "corpora.from_card:tides",', blocks=blocks)
     data = tmp_path / "fusionser_data"
     for name, fault in (("emovo", "title ="), ("ravdess", "")):
@@ -249,11 +249,11 @@ def test_a_faulty_card_or_line_breaks_only_its_own_name(tmp_path):
 
     listed = json.loads(run("list", "--json").stdout)
     problems = {one["name"]: one["problem"] for kind in ("blocks", "corpora") for one in listed[kind] if one["problem"]}
-    assert set(problems) == {"tides", "emovo", "ravdess", "crust", "crumb"}
+    assert set(problems) == {"tides", "emovo", "ravdess", "mantle", "crumb"}
     assert "the card of the corpus 'emovo' cannot be read" in problems["emovo"]
     assert "title: Field required" in problems["ravdess"]
     assert "No such file" in problems["tides"]
-    assert problems["crust"] == "AttributeError: module 'fusionser.features.clip_blocks' has no attribute 'Crust'"
+    assert problems["mantle"] == "AttributeError: module 'fusionser.features.clip_blocks' has no attribute 'Mantle'"
     assert problems["crumb"] == "ModuleNotFoundError: No module named 'fusionser.features.crumb'"
     assert len(listed["recipes"]) > 10
     told = run("corpora", "--json")
@@ -262,7 +262,7 @@ def test_a_faulty_card_or_line_breaks_only_its_own_name(tmp_path):
     assert "note: the corpus 'tides' of fusionser cannot be loaded" in told.stderr
     for command, name in (
         (("corpora", "describe", "emovo"), "emovo"),
-        (("evaluate", ".", "--blocks", "crust"), "crust"),
+        (("evaluate", ".", "--blocks", "mantle"), "mantle"),
     ):
         refused = run(*command)
         assert refused.returncode == 1

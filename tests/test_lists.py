@@ -183,6 +183,39 @@ def test_a_pipe_is_no_recording_and_no_model(command, saved, demo_rows, tmp_path
     assert "neither a file nor a link to one" in command("info", tmp_path / "pipe.fusionser").messages
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("evaluate", "calls"),
+        ("evaluate-timeline", "calls"),
+        ("tune", "calls"),
+        ("ablate", "calls"),
+        ("extract", "calls", "--blocks", "zcr"),
+        ("stress", "calls"),
+        ("audit", "calls/train", "calls/test"),
+        ("study", "classical-baseline", "--place", "ravdess=calls"),
+        ("reproduce", "s4-crnn-emodb", "--place", "emodb=calls"),
+        ("export", "--clips", "calls"),
+    ],
+    ids=lambda given: given[0],
+)
+def test_no_results_are_written_among_recordings(command, demo_rows, tmp_path, given):
+    for part in ("train", "test"):
+        (tmp_path / "calls" / part).mkdir(parents=True)
+        (tmp_path / "calls" / part / "clip.wav").symlink_to(demo_rows["file"].iloc[0])
+    kept = sorted(tmp_path.rglob("*"))
+    flag = "--web" if given[0] == "export" else "--out"
+    outs = {
+        ".": "which contains calls",
+        "calls": "which " + ("contains calls/" if given[0] == "audit" else "is read, too"),
+    }
+    for out, told in outs.items():
+        refused = command(*given, flag, out, cwd=tmp_path, env={"FUSIONSER_DATA": ""})
+        assert refused.status == (2 if given[0] == "audit" else 1)
+        assert f"error: {flag} is {out}, {told}" in refused.messages
+    assert sorted(tmp_path.rglob("*")) == kept
+
+
 def test_an_output_replaces_no_input_and_no_device(command, saved, demo_rows, tmp_path):
     file = demo_rows["file"].iloc[0]
     (tmp_path / "l.csv").write_text(f"file\n{file}\n")

@@ -298,6 +298,15 @@ def _recalled(
     return {number: one for number, one in read.items() if one is not None}
 
 
+def _usable(conditions: Sequence[str]) -> tuple[dict[str, Any], list[Stamp]]:
+    """Return the conditions whose codec is there, by name, and notes about the others."""
+    wanted = {name: CONDITIONS.named(name) for name in conditions or CONDITIONS}
+    used = {name: condition for name, condition in wanted.items() if condition.available}
+    if not used:
+        raise SettingsError(f"this libsndfile has no codec for {', '.join(wanted)}; name other conditions")
+    return used, [Stamp(kind="codec-missing", value=name) for name in wanted if name not in used]
+
+
 def stress_model(
     model: Predictor,
     rows: pd.DataFrame,
@@ -355,11 +364,7 @@ def stress_model(
     model.card.check_classes("a test under recording conditions")
     rows, repeated = _different(rows)
     quarantine = [*quarantine, *repeated]
-    wanted = {name: CONDITIONS.named(name) for name in conditions or CONDITIONS}
-    used = {name: condition for name, condition in wanted.items() if condition.available}
-    missing = [Stamp(kind="codec-missing", value=name) for name in wanted if name not in used]
-    if not used:
-        raise SettingsError(f"this libsndfile has no codec for {', '.join(wanted)}; name other conditions")
+    used, missing = _usable(conditions)
     if limit is not None and limit < len(rows):
         known = [f"{name}s" for name in ("emotion", "speaker") if (rows[name] != "").any()]
         drawn = {"used": limit, "found": len(rows), "seed": seed, "balanced_over": known}

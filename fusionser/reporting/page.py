@@ -41,6 +41,7 @@ from fusionser.reporting.words import (
     note_lines,
     one_sided,
     percent,
+    protocol_name,
     selection_text,
     sides_text,
     speakers_text,
@@ -309,7 +310,7 @@ def _best_text(result: Result) -> str:
     interval = few if result.intervals is None else f"95 % {score_interval(result, 'uar')}"
     leaky = "" if result.protocol.speaker_independent else ", with speakers on both sides"
     crossed = result.protocol.name == CrossCorpus.name
-    where = where_tested(result) if crossed else f"{corpora_text(result.corpora)}, {result.protocol.name}"
+    where = where_tested(result) if crossed else f"{corpora_text(result.corpora)}, {protocol_name(result)}"
     return (
         f"{where}, {classes_text(result)}, {result.protocol.known}{leaky}: the highest UAR is "
         f"{percent(result.pooled.uar)} % ({interval}), by {result.classifier} with {result.features_name}."

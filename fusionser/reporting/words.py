@@ -384,13 +384,16 @@ def sides_text(protocol: ProtocolStamp) -> str:
     return f"{known}: not an estimate for new speakers"
 
 
+def protocol_name(result: AnyResult) -> str:
+    """Return the name of the protocol, and of the published split if it has one."""
+    split = result.protocol.settings.get("split_name")
+    return f"{result.protocol.name} '{split}'" if isinstance(split, str) else result.protocol.name
+
+
 def protocol_text(result: AnyResult) -> str:
     """Return the name of the protocol, with what makes it another one, and the number of folds."""
-    protocol = result.protocol
-    stratified = ", stratified" if protocol.settings.get("stratified") else ""
-    split = protocol.settings.get("split_name")
-    named = f" '{split}'" if isinstance(split, str) else ""
-    return f"{protocol.name}{named}{stratified}, {counted(len(result.folds), 'fold')}"
+    stratified = ", stratified" if result.protocol.settings.get("stratified") else ""
+    return f"{protocol_name(result)}{stratified}, {counted(len(result.folds), 'fold')}"
 
 
 def speakers_text(count: int) -> str:
