@@ -74,8 +74,8 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
-    from fusionser.reporting.card import learned_text
     from fusionser.reporting.scores import is_synthetic
+    from fusionser.reporting.words import learned_text
 
     answers = ", ".join(card.targets) or f"{len(card.classes)} classes ({', '.join(card.classes)})"
     write(f"{out}: {decides} on {card.features_name}, {answers}, trained on {learned_text(card)}")

@@ -74,7 +74,6 @@ def _named(timeline: Any, names: dict[str, str]) -> Any:
 def _heard(row: dict[Any, Any], asked: Any, model: Any, names: dict[str, str]) -> Any:
     """Return the time line of a recording, and write it if that was asked for."""
     from fusionser.checks import channel_number
-    from fusionser.reporting.card import learned_text
     from fusionser.reporting.timeline import write_timeline
     from fusionser.timeline import predict_timeline
     from fusionser.timeline.sketch import Sketch
@@ -101,7 +100,7 @@ def _heard(row: dict[Any, Any], asked: Any, model: Any, names: dict[str, str]) -
         sketch.finish()
     if asked.timeline is not None:
         card = model.card
-        described = f"{card.classifier} on {card.features_name}, trained on {learned_text(card)}"
+        described = f"{card.classifier} on {card.features_name}, trained on {card.corpus}"
         write_timeline(timeline, asked.timeline, sketch=sketch, model=f"Model: {described}")
     return timeline
 

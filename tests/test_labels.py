@@ -185,6 +185,9 @@ def test_a_cell_with_another_map_is_run_again(demo_folder, tmp_path):
     assert run_study(recipe, {"demo": demo_folder}, tmp_path).results[0].pooled.war == 0.999
     stored["notes"] = [note for note in stored["notes"] if note["kind"] != "labels-renamed"]
     cell.write_text(json.dumps(stored))
+    with pytest.raises(SettingsError, match="other settings"):
+        run_study(recipe, {"demo": demo_folder}, tmp_path)
+    cell.unlink()
     assert run_study(recipe, {"demo": demo_folder}, tmp_path).results[0].pooled == first.pooled
 
 

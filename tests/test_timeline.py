@@ -442,9 +442,7 @@ def test_the_command(command, saved, talk, tmp_path):
     assert {"summary", "segments", "windows", "classes"} <= set(stated) and stated["hop"] == 1.0
     done = command("predict", model, talk, "--timeline", tmp_path / "t.html", "--out", tmp_path / "w.csv")
     card = load_model(model).card
-    assert f"trained on {card.training_rows} recordings of {card.training_speakers} speakers of {card.corpus}" in (
-        tmp_path / "t.html"
-    ).read_text(encoding="utf-8")
+    assert f"trained on {card.corpus}" in (tmp_path / "t.html").read_text(encoding="utf-8")
     assert "Somebody speaks for" in done.output and (tmp_path / "t.html").stat().st_size > 100_000
     assert pd.read_csv(tmp_path / "w.csv")["end"].iloc[0] == 3.0
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
