@@ -74,11 +74,13 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED
+    from fusionser.reporting.card import training_text
     from fusionser.reporting.scores import is_synthetic
-    from fusionser.reporting.words import learned_text
+    from fusionser.reporting.words import corpus_text
 
     answers = ", ".join(card.targets) or f"{len(card.classes)} classes ({', '.join(card.classes)})"
-    write(f"{out}: {decides} on {card.features_name}, {answers}, trained on {learned_text(card)}")
+    learned = f"{training_text(card)} of {corpus_text(card.corpus)}"
+    write(f"{out}: {decides} on {card.features_name}, {answers}, trained on {learned}")
     if card.spec is not None and card.spec.setting == ADAPTED:
         write("it has to be adapted to the clips that it predicts: 'fusionser predict --adapt', or Model.adapt")
     if card.estimate is None:

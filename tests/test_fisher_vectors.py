@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from made_voices import voice
 from sklearn.mixture import GaussianMixture
 
@@ -11,7 +12,10 @@ from fusionser.errors import SettingsError
 from fusionser.features import FisherVectors
 from fusionser.features.fisher_vectors import fisher_vector
 from fusionser.pipeline.build import build_pipeline
+from fusionser.reporting.page import _differences
+from fusionser.results import read_result
 from fusionser.spec import PipelineSpec
+from fusionser.studies.recipe import ContrastRow
 
 SMALL = {"n_mfcc": 6, "context": 1, "n_components": 4, "n_gaussians": 3}
 
@@ -151,3 +155,19 @@ def test_an_exported_model_answers_the_same(command, demo_folder, tmp_path):
     probabilities = [name for name in expected if name.startswith("probability_")]
     assert len(probabilities) == 5
     np.testing.assert_allclose(found[probabilities], expected[probabilities], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["fisher-vectors", "conv2d"])
+def test_a_seed_of_its_own_is_refused(kind):
+    with pytest.raises(SettingsError, match="but the pipeline decides it"):
+        build_pipeline(PipelineSpec(features={"blocks": ["prosody", f"{kind}[random_state=5]"]}, fusion="average"))
+
+
+def test_a_contrast_names_its_published_folds():
+    cells = sorted((ROOT / "reports" / "fisher-vectors" / "cells").glob("ravdess_*.json"))
+    results = [read_result(path) for path in cells]
+    asked = {"question": "?", "corpus": "ravdess", "protocol": "published-folds", "classes": 8}
+    asked |= {"without": "robust/svm", "with": "fisher-vectors/svm"}
+    for split in ("emobox", "five-folds"):
+        ((_, without, having, _),) = _differences([ContrastRow(**asked, split_name=split)], results)
+        assert {one.protocol.settings["split_name"] for one in (without, having)} == {split}

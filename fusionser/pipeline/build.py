@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from fusionser.agreement import mean_concordance
 from fusionser.augmentation import REVISION, AugmentRows
 from fusionser.balancing import BalanceRows, ImposeImbalance
+from fusionser.block_text import block_of
 from fusionser.cache import Cache
 from fusionser.classifiers import BalancedBagging, LateFusion, MemberEstimator, TableEstimator, classifier
 from fusionser.errors import SettingsError, unknown_name
@@ -123,15 +124,19 @@ def configured_features(
             _limit_epochs(block, networks)
             seen[block.kind] += 1
         elif isinstance(block, FisherVectors):
-            block.set_params(random_state=(spec.seed + seen[block.kind]) % 2**32)
+            seeded = {"random_state": (spec.seed + seen[block.kind]) % 2**32}
+            _refuse_own(name, spec, seeded)
+            block.set_params(**seeded)
             seen[block.kind] += 1
     return built
 
 
 def _refuse_own(name: str, spec: PipelineSpec, decided: Mapping[str, Any]) -> None:
-    """Refuse settings of a network among the blocks that the pipeline decides otherwise."""
-    for block in spec.features.blocks:
-        if isinstance(block, str) or block.get("name", block.get("kind")) != name:
+    """Refuse settings of a block that the pipeline decides otherwise."""
+    for given in spec.features.blocks:
+        kind, parameters = block_of(given) if isinstance(given, str) else (given.get("kind"), given)
+        block = {"kind": kind, **parameters}
+        if block.get("name", kind) != name:
             continue
         for setting, value in decided.items():
             if setting in block and block[setting] != value:

@@ -13,7 +13,7 @@ from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.scores import METRIC_NAMES, score_interval
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, corpus_text, percent, stamp_texts, training_text
+from fusionser.reporting.words import calibration, corpus_text, counted, percent, stamp_texts
 from fusionser.results import Result
 from fusionser.studies.cells import with_defaults
 
@@ -83,6 +83,14 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         calibration=calibration,
         metrics=METRIC_NAMES,
     )
+
+
+def training_text(card: ModelCard) -> str:
+    """Return what a model was trained on: how many recordings, or parts of them, of how many speakers."""
+    rows, files, speakers = card.training_rows, card.training_recordings, card.training_speakers
+    parts = "" if files is None or files >= rows else f"{counted(rows, 'part')} of "
+    heard = counted(files if parts and files is not None else rows, "recording")
+    return f"{parts}{heard} of {counted(speakers, 'speaker') if speakers else 'unknown speakers'}"
 
 
 def _quartiles(estimate: Result | DimensionResult | None) -> list[float]:

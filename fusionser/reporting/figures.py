@@ -15,7 +15,7 @@ from fusionser.files import remove_files, write_whole
 from fusionser.names import FIGURE_FORMATS, PICTURE_SUFFIXES
 from fusionser.reporting.drawing import Axes, Figure, FigureCanvasAgg, Line2D, rc_context
 from fusionser.reporting.letters import with_letters
-from fusionser.reporting.words import classes_text, corpora_text
+from fusionser.reporting.words import classes_text, corpora_text, protocol_name
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
 from fusionser.storage import called, suffix_of
@@ -151,12 +151,12 @@ def study_figures(results: Sequence[Result]) -> list[Figure]:
 def _panels(results: Sequence[Result]) -> list[Panel]:
     """Return the panels with their rows, the highest UAR under the first protocol first."""
     panels: list[Panel] = []
-    first_protocol = results[0].protocol.name
+    first_protocol = protocol_name(results[0])
     for title in dict.fromkeys(map(_panel, results)):
         best: dict[str, tuple[bool, float]] = {}
         for result in results:
             if _panel(result) == title:
-                key = (result.protocol.name == first_protocol, result.pooled.uar)
+                key = (protocol_name(result) == first_protocol, result.pooled.uar)
                 best[_row(result)] = max(best.get(_row(result), key), key)
         rows = sorted(best, key=best.__getitem__, reverse=True)
         panels += [(title, tuple(rows[first : first + MOST_ROWS])) for first in range(0, len(rows), MOST_ROWS)]
@@ -165,7 +165,7 @@ def _panels(results: Sequence[Result]) -> list[Panel]:
 
 def _study_figure(panels: Sequence[Panel], results: Sequence[Result]) -> Figure:
     settings = list(dict.fromkeys(result.protocol.known for result in results))
-    protocols = list(dict.fromkeys(result.protocol.name for result in results))
+    protocols = list(dict.fromkeys(map(protocol_name, results)))
     heights = [1.0 + 0.25 * len(rows) for _, rows in panels]
     figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights) + 0.4), layout="constrained")
     grid = figure.subplots(
@@ -179,7 +179,7 @@ def _study_figure(panels: Sequence[Panel], results: Sequence[Result]) -> Figure:
         axes.tick_params(labelbottom=True)
     for result, (place, (title, rows)) in product(results, enumerate(panels)):
         if title == _panel(result) and _row(result) in rows:
-            number = protocols.index(result.protocol.name)
+            number = protocols.index(protocol_name(result))
             height = rows.index(_row(result)) + 0.18 * (number - (len(protocols) - 1) / 2)
             _draw_score(grid[place][settings.index(result.protocol.known)], result, height, number)
     for axes in grid[-1]:

@@ -327,13 +327,14 @@ def _differences(
     contrasts: Sequence[ContrastRow], results: Sequence[Result]
 ) -> list[tuple[ContrastRow, Result, Result, Difference]]:
     """Return the inductive results that each contrast compares, and their difference, unless one is missing."""
-    found: dict[tuple[str, str, int, str], Result] = {}
+    found: dict[tuple[str, str, str, int, str], Result] = {}
     for result in _inductive(results):
         name = f"{result.features_name}/{result.classifier}"
-        found.setdefault((result.corpus, result.protocol.name, len(result.classes), name), result)
+        for split in ("", str(result.protocol.settings.get("split_name", ""))):
+            found.setdefault((result.corpus, result.protocol.name, split, len(result.classes), name), result)
     differences = []
     for contrast in contrasts:
-        where = (contrast.corpus, contrast.protocol, contrast.classes)
+        where = (contrast.corpus, contrast.protocol, contrast.split_name, contrast.classes)
         without, having = found.get((*where, contrast.without)), found.get((*where, contrast.with_))
         if without and having and without.speakers.keys() & having.speakers.keys():
             differences.append((contrast, without, having, speaker_difference(without, having)))

@@ -384,19 +384,6 @@ def sides_text(protocol: ProtocolStamp) -> str:
     return f"{known}: not an estimate for new speakers"
 
 
-def training_text(card: Any) -> str:
-    """Return what a model was trained on: how many recordings, or parts of them, of how many speakers."""
-    rows, files, speakers = card.training_rows, card.training_recordings, card.training_speakers
-    parts = "" if files is None or files >= rows else f"{counted(rows, 'part')} of "
-    heard = counted(files if parts and files is not None else rows, "recording")
-    return f"{parts}{heard} of {counted(speakers, 'speaker') if speakers else 'unknown speakers'}"
-
-
-def learned_text(card: Any) -> str:
-    """Return what a model was trained on, with the corpus."""
-    return f"{training_text(card)} of {corpus_text(card.corpus)}"
-
-
 def protocol_name(result: AnyResult) -> str:
     """Return the name of the protocol, and of the published split if it has one."""
     split = result.protocol.settings.get("split_name")

@@ -84,11 +84,15 @@ class CorpusChoice(Spec):
 
 
 class ContrastRow(Spec):
-    """A question that two results answer, each given as ``features/classifier``."""
+    """A question that two results answer, each given as ``features/classifier``.
+
+    Of ``published-folds``, `split_name` says which; the first ones in the recipe if it is empty.
+    """
 
     question: str
     corpus: str
     protocol: str
+    split_name: str = ""
     classes: int
     without: str
     with_: str = Field(alias="with")

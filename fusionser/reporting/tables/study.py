@@ -282,8 +282,8 @@ def differences_table(differences: Sequence[tuple[ContrastRow, Result, Result, D
         Row(
             [
                 contrast.question,
-                f"{contrast.without}: {percent(without.pooled.war)}",
-                f"{contrast.with_}: {percent(having.pooled.war)}",
+                f"{contrast.without}: WAR {percent(without.pooled.war)}",
+                f"{contrast.with_}: WAR {percent(having.pooled.war)}",
                 _with_interval(points(difference.war, difference.war_interval)),
                 _with_interval(points(difference.uar, difference.uar_interval)),
                 Cell(f"{difference.better} of {difference.speakers}", difference.better),
