@@ -225,6 +225,29 @@ def test_batch_normalisation_gets_the_statistics_of_all_inputs():
     assert changed == {f"{layer}.running_{what}" for layer in ("first", "second") for what in ("mean", "var")}
 
 
+def test_statistics_are_the_same_in_any_order_of_the_batches():
+    # 32 channels in twenty batches: of some, the mean lies halfway between two numbers of single precision.
+    rng = np.random.default_rng(0)
+    network = nn.Sequential(nn.BatchNorm1d(32)).eval()
+    batches = torch.from_numpy(rng.normal(4, 2, size=(20, 4, 32)).astype(np.float32))
+
+    def statistics(order):
+        def apply(given):
+            for place in order:
+                given(batches[place])
+
+        layer = with_statistics_of(network, apply)[0]
+        return layer.running_mean, layer.running_var
+
+    first_means, first_variances = statistics(range(20))
+    for _ in range(20):
+        means, variances = statistics(rng.permutation(20))
+        assert torch.equal(means, first_means) and torch.equal(variances, first_variances)
+    wide = batches.double().flatten(0, 1)
+    np.testing.assert_allclose(first_means, wide.mean(0), rtol=2e-7)
+    np.testing.assert_allclose(first_variances, wide.var(0), rtol=2e-6)
+
+
 def test_a_network_without_batch_normalisation_stays():
     network = Small()
     network.first = network.second = nn.Identity()

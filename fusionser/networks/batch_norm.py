@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +16,9 @@ __all__ = ["has_batch_norm", "with_statistics_of"]
 Apply = Callable[[Network], Any]
 """Applies a network to all inputs, in batches of any size."""
 
+Part = tuple[int, list[float], list[float]]
+"""The count of a batch's values in each channel, their means, and the sums of their squared differences from them."""
+
 
 def has_batch_norm(network: Network) -> bool:
     """Return whether a network has layers with running means and variances."""
@@ -27,7 +29,8 @@ def with_statistics_of(network: Network, apply: Apply) -> Network:
     """Return a copy of a network whose batch normalisation has the mean and variance of the given inputs.
 
     The layers are set one after the other, in the order in which they are applied, each from all inputs. So the result
-    does not depend on the batches, and each layer sees what the layers before it give with their new statistics.
+    does not depend on the order of the batches, and each layer sees what the layers before it give with their new
+    statistics.
 
     Parameters
     ----------
@@ -37,11 +40,12 @@ def with_statistics_of(network: Network, apply: Apply) -> Network:
     """
     copied = deepcopy(network).eval()
     for layer in _in_order(copied, apply):
-        gathered = Moments()
-        _with_hook(copied, layer, partial(_add, gathered), apply)
-        layer.running_mean.copy_(gathered.mean)
+        gathered: list[Part] = []
+        _with_hook(copied, layer, lambda values, into=gathered: into.append(_part(values)), apply)
+        whole = _whole(gathered)
+        layer.running_mean.copy_(whole.mean)
         # Batch normalisation stores the unbiased variance.
-        layer.running_var.copy_(gathered.variance(correction=1))
+        layer.running_var.copy_(whole.variance(correction=1))
     return copied
 
 
@@ -74,9 +78,21 @@ def _with_hook(network: Network, layer: Any, add: Callable[[Tensor], None], appl
         handle.remove()
 
 
-def _add(moments: Moments, values: Tensor) -> None:
-    """Add a batch of shape (n_rows, n_channels, ...)."""
+def _part(values: Tensor) -> Part:
+    """Return the count, means and squares of a batch of shape (n_rows, n_channels, ...)."""
     axes = [axis for axis in range(values.dim()) if axis != 1]
     variance, mean = (part.cpu().double() for part in torch.var_mean(values, dim=axes, correction=0))
     count = values.numel() // values.shape[1]
-    moments.add(count, mean, variance * count)
+    return count, mean.tolist(), (variance * count).tolist()
+
+
+def _whole(parts: list[Part]) -> Moments:
+    """Return the moments of all batches.
+
+    They are added in sorted order. In the order in which they come, which differs between clips in memory and on disk,
+    a mean halfway between two numbers of single precision would be rounded now to the one, now to the other.
+    """
+    whole = Moments()
+    for count, mean, squares in sorted(parts):
+        whole.add(count, torch.tensor(mean, dtype=torch.double), torch.tensor(squares, dtype=torch.double))
+    return whole
