@@ -190,7 +190,9 @@ class FrontEnd(Group):
 
     panel = "Features"
     preset: str | None = option(
-        "Named set of features, by default robust: {presets}.", main=True, callback=check_names("presets")
+        "Named set of features, by default robust: {presets}. best is the most accurate, and trains two networks.",
+        main=True,
+        callback=check_names("presets"),
     )
     blocks: str | None = option(BLOCKS_HELP, main=True, callback=check_names("blocks", several=True))
     own_columns: str | None = option(
@@ -229,10 +231,8 @@ class FrontEnd(Group):
         features = features.changed(**named, **_given(self, "gender"), clip=clip)
         if self.network is None:
             return spec.with_features(features, network)
-        from fusionser.names import EARLY
-
         # A network that classifies by itself also replaces the classifier and the fusion of a settings file.
-        parts = {"classifier": type(spec.classifier)(), "fusion": EARLY, "networks": spec.networks.changed(cross_fit=0)}
+        parts = {"classifier": type(spec.classifier)(), "fusion": None, "networks": spec.networks.changed(cross_fit=0)}
         return spec.changed(features=features, network=network, **parts)
 
 
@@ -244,8 +244,9 @@ class Training(Group):
         "Classifier of the features, by default svm: {classifiers}.", main=True, callback=check_names("classifiers")
     )
     fusion: str | None = option(
-        "{fusions}. early gives all columns to the classifier; the others fuse the probabilities (with --targets, the "
-        "predicted numbers) of the classifier and of each network, or, without networks, of one classifier per block.",
+        "{fusions}. early, the default of most features, gives all columns to the classifier; the others fuse the "
+        "probabilities (with --targets, the predicted numbers) of the classifier and of each network, or, without "
+        "networks, of one classifier per block. The default of the preset best is average.",
         callback=check_names("fusions"),
     )
     cross_fit: int | None = option(

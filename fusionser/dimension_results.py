@@ -150,7 +150,7 @@ def method_of(result: AnyResult) -> str:
     ----------
     result : Result or DimensionResult
     """
-    fusion = EARLY if result.spec is None else result.spec.fusion
+    fusion = EARLY if result.spec is None else result.spec.resolved_fusion
     return result.classifier if fusion == EARLY else f"{result.classifier} ({fusion} fusion)"
 
 

@@ -418,6 +418,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
         "fusionnet": "features.presets:fusionnet",
         "ser-fusionnet": "features.presets:ser_fusionnet",
         "robust": "features.presets:robust",
+        "best": "features.presets:best",
     },
     "table_formats": {
         "latex": "reporting.tables.latex:LATEX",

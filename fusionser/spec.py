@@ -322,8 +322,9 @@ class PipelineSpec(Spec):
         A key of `NETWORKS`: predict with this network alone, without features, fusion or classifier.
     rows : RowsSpec
     networks : NetworksSpec
-    fusion : str, default="early"
-        One of `FUSIONS`. `LateFusion` describes the late ones.
+    fusion : str, optional
+        One of `FUSIONS`. `LateFusion` describes the late ones. If None, that of the features: what the preset declares,
+        or "early".
     classifier : ClassifierSpec
     setting : {"inductive", "speaker-normalised", "adapted"}, default="inductive"
     adaptation : {"standardise", "coral"}, default="standardise"
@@ -350,7 +351,7 @@ class PipelineSpec(Spec):
     network: Annotated[str, one_of(NETWORKS.kind, NETWORKS)] | None = None
     rows: RowsSpec = RowsSpec()
     networks: NetworksSpec = NetworksSpec()
-    fusion: Annotated[str, one_of("fusion", FUSIONS)] = EARLY
+    fusion: Annotated[str, one_of("fusion", FUSIONS)] | None = None
     classifier: ClassifierSpec = ClassifierSpec()
     setting: Annotated[str, one_of("setting", SETTINGS)] = INDUCTIVE
     adaptation: Annotated[str, one_of("adaptation", ADAPTATIONS)] = STANDARDISE
@@ -366,6 +367,13 @@ class PipelineSpec(Spec):
         if isinstance(given, Mapping) and given.get("targets") and "task" not in given:
             return {**given, "task": DIMENSIONS}
         return given
+
+    @model_validator(mode="after")
+    def _fusion_as_stored(self) -> Self:
+        # The same pipeline has one form, so that results of both are the same.
+        if self.fusion is not None and self.fusion == self._features_fusion() == EARLY:
+            object.__setattr__(self, "fusion", None)
+        return self
 
     @model_validator(mode="after")
     def _of_the_task(self) -> Self:
@@ -413,9 +421,19 @@ class PipelineSpec(Spec):
         # Results store a scaling, although the answers of a network are not scaled.
         own = self.classifier.model_copy(update={"scaling": None})
         scaled = self.classifier.scaling not in (None, DEFAULT_SCALING)
-        if self.fusion != EARLY or self.networks.cross_fit or own != ClassifierSpec() or scaled:
+        if self.resolved_fusion != EARLY or self.networks.cross_fit or own != ClassifierSpec() or scaled:
             raise ValueError(NETWORK_ALONE_TEXT)
         return self
+
+    @property
+    def resolved_fusion(self) -> str:
+        """The fusion: the given one, or that of the features."""
+        return self.fusion or self._features_fusion()
+
+    def _features_fusion(self) -> str:
+        """Return the fusion that the features are made for."""
+        # Presets declare it as an attribute, see `fusionser.features.presets`.
+        return str(getattr(PRESETS.get(self.features.preset or ""), "fusion", EARLY))
 
     @property
     def scaling(self) -> str:
@@ -432,7 +450,12 @@ class PipelineSpec(Spec):
                 for block in self.features.blocks
             }
             # Late fusion does not scale the class scores of networks.
-            others = {"gender", "estimated-gender", "fisher-vectors", *(NETWORKS if self.fusion != EARLY else ())}
+            others = {
+                "gender",
+                "estimated-gender",
+                "fisher-vectors",
+                *(NETWORKS if self.resolved_fusion != EARLY else ()),
+            }
             voice = kinds - others
             preset = "robust" if voice and voice <= {"robust", *ROBUST_BLOCKS} else ""
         else:
@@ -441,9 +464,10 @@ class PipelineSpec(Spec):
         return str(getattr(PRESETS.get(preset), "scaling", DEFAULT_SCALING))
 
     def explicit(self) -> Self:
-        """Return the specification with the names of the preset and the scaling that it leaves to the defaults.
+        """Return the specification with the preset, scaling and fusion that it leaves to the defaults.
 
-        What is stored names both, so that it keeps its meaning when a default changes.
+        What is stored names them, so that it keeps its meaning when a default changes. Early fusion, which is that of
+        most features, is left out.
 
         Examples
         --------
@@ -457,13 +481,15 @@ class PipelineSpec(Spec):
         features = self.features
         if not (features.blocks or features.columns):
             features = features.model_copy(update={"preset": features.preset or DEFAULT_PRESET})
-        return self.model_copy(update={"features": features, "classifier": classifier})
+        fusion = self.fusion or (None if (its := self._features_fusion()) == EARLY else its)
+        return self.model_copy(update={"features": features, "classifier": classifier, "fusion": fusion})
 
     def with_features(self, features: FeaturesSpec, network: str | None = None) -> Self:
-        """Return the specification with other features. A scaling that was that of the former ones is not kept."""
+        """Return the specification with other features. Scaling and fusion that were the former ones' are not kept."""
         former = self.classifier
         kept = former if former.scaling != self._features_scaling() else former.changed(scaling=None)
-        return self.changed(features=features, network=network, classifier=kept)
+        fusion = self.fusion if self.fusion != self._features_fusion() else None
+        return self.changed(features=features, network=network, classifier=kept, fusion=fusion)
 
     @property
     def features_name(self) -> str:

@@ -6,6 +6,7 @@ import tomllib
 import pytest
 from conftest import ROOT
 
+from fusionser.classifiers import LateFusion
 from fusionser.legacy import current_spec
 from fusionser.model import ModelCard
 from fusionser.pipeline import PipelineSpec, Place, build_features, build_pipeline, prepare, resolve
@@ -44,13 +45,75 @@ def test_the_scaling_is_that_of_the_features(features, expected):
     assert build_pipeline(PipelineSpec(features=features))["scale"].scaling == expected
 
 
-def test_a_preset_of_ones_own_declares_its_scaling(monkeypatch):
+def test_a_preset_of_ones_own_declares_its_scaling_and_its_fusion(monkeypatch):
     def ranked(**options):
         return PRESETS["wide"](**options)
 
-    ranked.scaling = "quantile"
+    ranked.scaling, ranked.fusion = "quantile", "weighted"
     monkeypatch.setitem(PRESETS._added, "ranked", ranked)
     assert scaling({"preset": "ranked"}) == "quantile"
+    assert build_pipeline(PipelineSpec(features={"preset": "ranked"}))["classifier"].method == "weighted"
+
+
+BEST = {"features": {"preset": "best"}}
+
+
+def test_best_fuses_late_one_member_for_robust_one_for_each_set_and_the_networks():
+    pipeline = build_pipeline(PipelineSpec(**BEST))
+    last = pipeline["classifier"]
+    assert isinstance(last, LateFusion) and last.method == "average" and not last.by_block
+    assert tuple(last.apart) == ("fisher-vectors", "fisher-vectors-short")
+    blocks = dict(pipeline["features"].blocks)
+    assert list(blocks) == [
+        "prosody",
+        "relative-cepstra",
+        "modulation",
+        "fisher-vectors",
+        "fisher-vectors-short",
+        "conv2d",
+        "conv2d-mfcc",
+    ]
+    assert [blocks[name].output for name in ("conv2d", "conv2d-mfcc")] == ["scores", "scores"]
+    assert (blocks["fisher-vectors-short"].context, blocks["fisher-vectors-short"].spacing) == (2, 2)
+    # Class scores of networks are not scaled; the columns of the others are limited, as those of robust.
+    assert pipeline["scale"].scaling == {"": "bounded", "conv2d": "none", "conv2d-mfcc": "none"}
+
+
+def test_the_clip_of_best_is_that_of_all_its_blocks():
+    blocks = dict(PRESETS["best"](offset=0.5).blocks)
+    assert blocks.pop("conv2d-mfcc").front_end.offset == 0.5
+    for block in blocks.values():
+        assert getattr(block, "front_end", None) is None or block.front_end.offset == 0.5
+        assert hasattr(block, "front_end") or block.offset == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "resolved", "plain", "stored"),
+    [
+        ({}, "early", None, None),
+        ({"fusion": "early"}, "early", None, None),
+        ({"fusion": "weighted"}, "weighted", "weighted", "weighted"),
+        (BEST, "average", None, "average"),
+        ({**BEST, "fusion": "early"}, "early", "early", "early"),
+        ({**BEST, "fusion": "stacked"}, "stacked", "stacked", "stacked"),
+    ],
+)
+def test_the_fusion_is_that_of_the_features_unless_it_is_given(given, resolved, plain, stored):
+    spec = PipelineSpec(**given)
+    assert spec.resolved_fusion == resolved
+    assert spec.plain().get("fusion") == plain and PipelineSpec(**spec.plain()) == spec
+    explicit = spec.explicit()
+    assert (
+        explicit.plain().get("fusion") == stored and PipelineSpec(**explicit.plain()) == explicit == explicit.explicit()
+    )
+
+
+def test_other_features_bring_their_own_fusion():
+    robust, best = PipelineSpec(features={"preset": "robust"}), PipelineSpec(**BEST)
+    assert best.explicit().with_features(robust.features).resolved_fusion == "early"
+    assert robust.explicit().with_features(best.features).resolved_fusion == "average"
+    asked = PipelineSpec(**BEST, fusion="stacked")
+    assert asked.with_features(robust.features).resolved_fusion == "stacked"
 
 
 def test_the_default_is_robust_with_limited_columns(demo_rows):

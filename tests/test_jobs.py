@@ -165,7 +165,7 @@ def test_options_override_a_file_of_settings(command, demo_folder, tmp_path):
     network = command(*given, "--config", path, "--network", "mfcc-frames", "--epochs", 1, "--setting", "inductive")
     assert network.status == 0, network.messages
     spec = PipelineSpec(**network.json["spec"])
-    assert (spec.network, spec.classifier, spec.fusion) == ("mfcc-frames", ClassifierSpec(), "early")
+    assert (spec.network, spec.classifier, spec.fusion) == ("mfcc-frames", ClassifierSpec(), None)
     both = command(*given, "--config", path, "--network", "mfcc-frames", "--classifier", "svm")
     assert both.status == 1 and "leave out --classifier, --scaling" in both.messages
 

@@ -39,6 +39,7 @@ from .maps import MFCCMap as MFCCMap
 from .maps import RawWaveform as RawWaveform
 from .pitch import PitchTrack as PitchTrack
 from .pitch import track_pitch as track_pitch
+from .presets import best as best
 from .presets import fusionnet as fusionnet
 from .presets import preset as preset
 from .presets import robust as robust

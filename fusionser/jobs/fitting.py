@@ -165,7 +165,7 @@ def _card_facts(
         "features": pipeline[FEATURES].settings(),
         "features_name": spec.features_name,
         "classifier": spec.classifier.name,
-        "fusion": settings.get("fusion", spec.fusion),
+        "fusion": settings.get("fusion", spec.resolved_fusion),
         "classifier_settings": settings,
         "corpus": ", ".join(corpora),
         "training_rows": len(table),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ def with_statistics_of(network: Network, apply: Apply) -> Network:
     copied = deepcopy(network).eval()
     for layer in _in_order(copied, apply):
         gathered: list[Part] = []
-        _with_hook(copied, layer, lambda values, into=gathered: into.append(_part(values)), apply)
+        _with_hook(copied, layer, partial(_add, gathered), apply)
         whole = _whole(gathered)
         layer.running_mean.copy_(whole.mean)
         # Batch normalisation stores the unbiased variance.
@@ -78,12 +79,12 @@ def _with_hook(network: Network, layer: Any, add: Callable[[Tensor], None], appl
         handle.remove()
 
 
-def _part(values: Tensor) -> Part:
-    """Return the count, means and squares of a batch of shape (n_rows, n_channels, ...)."""
+def _add(parts: list[Part], values: Tensor) -> None:
+    """Add a batch of shape (n_rows, n_channels, ...)."""
     axes = [axis for axis in range(values.dim()) if axis != 1]
     variance, mean = (part.cpu().double() for part in torch.var_mean(values, dim=axes, correction=0))
     count = values.numel() // values.shape[1]
-    return count, mean.tolist(), (variance * count).tolist()
+    parts.append((count, mean.tolist(), (variance * count).tolist()))
 
 
 def _whole(parts: list[Part]) -> Moments:

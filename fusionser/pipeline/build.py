@@ -83,7 +83,7 @@ def registry_of(spec: PipelineSpec) -> Registry:
 
 
 def _fusion(spec: PipelineSpec) -> str:
-    return LATE if spec.network else spec.fusion
+    return LATE if spec.network else spec.resolved_fusion
 
 
 def _deep(extractor: FeatureExtractor) -> list[str]:

@@ -72,7 +72,7 @@ def check_streamable(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         f"the learned features {', '.join(learned)} (--blocks, --network, --gender estimated)": learned,
         f"--classifier {classifier.name}; those that learn from batches are {', '.join(able)}": classifier.name
         not in able,
-        f"--fusion {spec.fusion}": spec.fusion != EARLY,
+        f"--fusion {spec.resolved_fusion}": spec.resolved_fusion != EARLY,
         f"--augment {', '.join(rows.augment)}": rows.augment,
         f"--imbalance {rows.imbalance}; expected one of {', '.join(IMBALANCE)}": rows.imbalance not in IMBALANCE,
         "--impose-imbalance": rows.impose_imbalance is not None,

@@ -88,7 +88,7 @@ class InnerScores:
                 spec, extractor=extractor, unusable=self.prepared.unusable, resources=self.resources
             )
             # Where a support vector machine decides, its answers do not depend on the calibration, which takes longer.
-            decides = spec.fusion == EARLY and spec.network is None and spec.rows.imbalance != BAGGING
+            decides = spec.resolved_fusion == EARLY and spec.network is None and spec.rows.imbalance != BAGGING
             if decides and "classifier__probability" in pipeline.get_params():
                 pipeline.set_params(classifier__probability=False)
         with parameter_errors(spec):
