@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from fusionser_cli.fit import _how_estimated
 
@@ -50,6 +51,13 @@ SHAPES = {
     "label, then speaker": ("{emotion}/{voice}/{number}.wav", "{emotion}/{speaker}/*", True),
     "names of files": ("{emotion}_{voice}{number}.wav", "*{emotion}*", False),
     "names of files below speakers": ("voice {voice}/take {number} - {emotion}.wav", "{speaker}/*{emotion}*", True),
+    "names of files in one folder": ("corpus/take {voice}{number} - {emotion}.wav", "*/*{emotion}*", False),
+    "names of files below speakers in one folder": (
+        "all/v {voice}/{number} {emotion}.wav",
+        "*/{speaker}/*{emotion}*",
+        True,
+    ),
+    "labels in one folder": ("corpus/{emotion}/{voice}{number}.wav", "*/{emotion}/*", False),
     "blanks, numbers and capitals": ("My Data/01 {emotion} !/{voice}{number}.wav", None, False),
 }
 
@@ -62,6 +70,8 @@ def test_the_emotions_and_speakers_of_a_folder_are_found(clips, tmp_path, shape)
     shutil.copy(clips["sad"]["f1"][0], root / ".hidden" / "angry.wav")
     (root / "Thumbs.db").write_text("x")
     listing = list_rows(root)
+    if pattern is not None:
+        pd.testing.assert_frame_equal(listing.rows, list_rows(root, "folders").rows)
     assert len(listing.rows) == 24 and not len(listing.quarantine)
     assert listing.rows["emotion"].str.contains("|".join(EMOTIONS)).all()
     assert listing.rows["emotion"].nunique() == 3

@@ -58,6 +58,7 @@ SECTIONS = {
         "fusionser.timeline",
         "fusionser.export",
     ],
+    "Pictures": ["fusionser.plots"],
     "Reports and records": ["fusionser.reporting.page", "fusionser.reporting.words", "fusionser.tracking"],
     "Splits of others": ["fusionser.audit.split", "fusionser.audit.result"],
     "More than one process": ["fusionser.execution", "fusionser.planning", "fusionser.cache"],

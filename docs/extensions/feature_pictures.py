@@ -12,6 +12,7 @@ from sphinx.config import Config
 
 from fusionser.corpora.demo import SAMPLING_RATE, synthesise
 from fusionser.features.pitch import semitones, track_pitch
+from fusionser.features.relative import LOUD_FRAMES
 from fusionser.features.spectrum import FrameSettings, Spectrum
 
 FOLDER = Path(__file__).parents[1] / "explanations" / "pictures"
@@ -44,13 +45,15 @@ def lines(name: str, label: str, measure: Measure) -> None:
     save(figure, name)
 
 
-def maps(name: str, label: str, measure: Measure) -> None:
-    """Draw an array of rows over time, a picture for each emotion."""
+def maps(name: str, label: str, measure: Measure, first: int = 0) -> None:
+    """Draw an array of rows, counted from `first`, over time, a picture for each emotion."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     for axes, (emotion, samples) in zip(figure.subplots(1, 3, sharey=True), voices().items(), strict=True):
         values = measure(Spectrum(samples.astype(np.float32), FRAMES))
         end = values.shape[1] * FRAMES.hop_length / SAMPLING_RATE
-        axes.imshow(values, aspect="auto", origin="lower", extent=(0, end, 0, values.shape[0]), cmap="magma")
+        axes.imshow(
+            values, aspect="auto", origin="lower", extent=(0, end, first - 0.5, first + len(values) - 0.5), cmap="magma"
+        )
         axes.set(title=emotion, xlabel="seconds")
     figure.axes[0].set_ylabel(label)
     save(figure, name)
@@ -62,10 +65,16 @@ def pitch(spectrum: Spectrum) -> npt.NDArray[Any]:
     return np.where(track.voiced, semitones(np.maximum(track.frequency, 1.0)), np.nan)
 
 
-def relative_level(spectrum: Spectrum) -> npt.NDArray[Any]:
-    """Return the level in decibels below the loudest frame."""
+def centroid(spectrum: Spectrum) -> npt.NDArray[Any]:
+    """Return the spectral centroid; not a number in pauses."""
     level = np.ravel(spectrum.rms)
-    return np.maximum(20 * np.log10(np.maximum(level, 1e-9) / level.max()), -60.0)
+    return np.where(level > 0.05 * level.max(), np.ravel(spectrum.centroid), np.nan)
+
+
+def relative_level(spectrum: Spectrum) -> npt.NDArray[Any]:
+    """Return the level in decibels relative to the loud frames, those at the 97th percentile."""
+    level = np.ravel(spectrum.rms)
+    return np.maximum(20 * np.log10(np.maximum(level, 1e-9) / np.percentile(level, LOUD_FRAMES)), -60.0)
 
 
 def save(figure: Figure, name: str) -> None:
@@ -79,12 +88,12 @@ def draw(app: Sphinx, config: Config) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     lines("zero-crossing-rate", "share of samples", lambda spectrum: spectrum.zero_crossing_rate)
     lines("rms", "root mean square", lambda spectrum: spectrum.rms)
-    lines("centroid", "Hz", lambda spectrum: spectrum.centroid)
+    lines("centroid", "Hz", centroid)
     lines("flux", "distance", lambda spectrum: spectrum.flux)
     lines("pitch", "semitones above 100 Hz", pitch)
     lines("relative-level", "decibels", relative_level)
     maps("mel", "mel band", lambda spectrum: spectrum.log_mel(64))
-    maps("mfcc", "coefficient", lambda spectrum: spectrum.mfcc(20)[1:])
+    maps("mfcc", "coefficient", lambda spectrum: spectrum.mfcc(20)[1:], first=1)
     maps("chroma", "pitch class", lambda spectrum: spectrum.chroma())
     maps("contrast", "octave band", lambda spectrum: spectrum.contrast())
 

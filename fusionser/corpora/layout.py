@@ -156,8 +156,8 @@ def find_layout(paths: Sequence[PurePath], root: str, *, guess: bool = False) ->
     levels = [{path.parts[level] for path in paths} for level in range(min(depths))]
     names = {level: found for level, folders in enumerate(levels) if (found := meaning_of_level(folders))}
     unnamed = [level for level in range(len(levels)) if level not in names]
-    if guess and "{emotion}" in names.values():
-        # A folder around all others is no speaker.
+    if "{emotion}" in names.values():
+        # A folder around all others is no speaker, as in an archive.
         names |= {level: "*" for level in unnamed if len(levels[level]) == 1}
         unnamed = [level for level in unnamed if level not in names]
     if any(is_split(name) for level in unnamed for name in levels[level]):
@@ -188,8 +188,12 @@ def _named_files(paths: Sequence[PurePath]) -> NamedFiles | None:
         return None
     if len(depths) > 1:
         return NamedFiles([ANY_FOLDERS])
-    several = meanings.count("") > 1
-    return NamedFiles([part or ("*" if several else "{speaker}") for part in meanings])
+    # A folder around all recordings is no speaker, as in an archive.
+    speakers = [len(folders) > 1 and not part for folders, part in zip(levels, meanings, strict=True)]
+    single = sum(speakers) == 1
+    return NamedFiles(
+        [part or ("{speaker}" if single and of else "*") for part, of in zip(meanings, speakers, strict=True)]
+    )
 
 
 def _refuse_numbered(folders: set[str], root: str) -> None:

@@ -51,6 +51,13 @@ CLAUSES: Mapping[Fault, str] = {
 }
 """What is said of faults that are nothing that two sides share."""
 
+CHECKED: Mapping[Fault, str] = {
+    "scaled": "a table scaled as a whole",
+    "classes": "classes on one side only",
+    "confounded": "speakers with one class only",
+}
+"""What is looked for, of these faults."""
+
 LONGEST = 10.0
 """Seconds of a recording to listen to."""
 
@@ -170,9 +177,23 @@ def headline(result: AuditResult) -> str:
     elif not result.speakers_known:
         unknown = " The speakers of some recordings are unknown, so they may be on both sides."
     heard = "" if result.audio else " Only names were compared, because there are no recordings, so copies are unknown."
-    return (
-        f"No leak was found in {result.name} ({', '.join(looked) or 'nothing counts as one'}).{refused}{unknown}{heard}"
-    )
+    checked = f"Checked: {_checked_text(looked)}." if looked else "Nothing counts as a leak."
+    return f"No leak was found in {result.name}. {checked}{refused}{unknown}{heard}"
+
+
+def _checked_text(looked: Sequence[Fault]) -> str:
+    """Return what was looked for, as a phrase.
+
+    Examples
+    --------
+    >>> _checked_text(["copies", "speakers", "scaled"])
+    'copies and speakers on both sides, a table scaled as a whole'
+    """
+    shared = [fault for fault in looked if fault not in CHECKED]
+    phrases = [CHECKED[fault] for fault in looked if fault in CHECKED]
+    if shared:
+        phrases.insert(0, f"{' and '.join(shared)} on both sides")
+    return ", ".join(phrases)
 
 
 def _leaks_text(leaks: Sequence[Fault]) -> str:

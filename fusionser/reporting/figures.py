@@ -177,9 +177,11 @@ def _study_figure(panels: Sequence[Panel], results: Sequence[Result]) -> Figure:
         axes.set(xlim=(0, 100), ylim=(len(rows) - 0.4, -0.6))
         axes.grid(axis="both", linewidth=0.4)
         axes.tick_params(labelbottom=True)
+    drawn = set()
     for result, (place, (title, rows)) in product(results, enumerate(panels)):
         if title == _panel(result) and _row(result) in rows:
             number = protocols.index(protocol_name(result))
+            drawn.add(number)
             height = rows.index(_row(result)) + 0.18 * (number - (len(protocols) - 1) / 2)
             _draw_score(grid[place][settings.index(result.protocol.known)], result, height, number)
     for axes in grid[-1]:
@@ -187,8 +189,9 @@ def _study_figure(panels: Sequence[Panel], results: Sequence[Result]) -> Figure:
     handles = [
         Line2D([], [], marker=MARKS[number % len(MARKS)], color=COLORS[number % len(COLORS)], linestyle="", label=name)
         for number, name in enumerate(protocols)
+        if number in drawn
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(protocols), fontsize=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
     return figure
 
 

@@ -1,5 +1,6 @@
 """The tables of a study."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from fusionser.reporting.tables.cells import (
     synthetic_notes,
 )
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import change, percent
+from fusionser.reporting.words import change, corpora_text, percent
 from fusionser.results import Result
 from fusionser.studies.recipe import ContrastRow, PaperRow, file_name
 
@@ -278,10 +279,14 @@ def differences_table(differences: Sequence[tuple[ContrastRow, Result, Result, D
         Column(name="UAR", measure="uar_change"),
         Column(name="speakers that gain", measure="speakers_better"),
     ]
+    asked = Counter(contrast.question for contrast, *_ in differences)
     rows = [
         Row(
             [
-                contrast.question,
+                # A recipe may ask the same of several corpora.
+                contrast.question
+                if asked[contrast.question] == 1
+                else f"{contrast.question} ({corpora_text(having.corpora)})",
                 f"{contrast.without}: WAR {percent(without.pooled.war)}",
                 f"{contrast.with_}: WAR {percent(having.pooled.war)}",
                 _with_interval(points(difference.war, difference.war_interval)),
