@@ -42,7 +42,7 @@ figure, (losses, scores) = plt.subplots(1, 2, figsize=(8, 3), layout="constraine
 losses.plot(history["training_loss"], label="training")
 losses.set(xlabel="epoch", ylabel="loss")
 scores.plot(history["validation_uar"], color="#e8590c")
-scores.set(xlabel="epoch", ylabel="UAR of held-out speakers", ylim=(0, 1))
+_ = scores.set(xlabel="epoch", ylabel="UAR of held-out speakers", ylim=(0, 1))
 
 # %%
 # Its hidden units

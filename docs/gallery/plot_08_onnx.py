@@ -20,6 +20,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
+import soxr
 
 import fusionser
 from fusionser.corpora import generate_demo, list_rows
@@ -48,7 +49,8 @@ print(f"{(work / 'model.onnx').stat().st_size / 1e6:.2f} MB")
 # %%
 # Run it without fusionser
 # ------------------------
-# Its input is the waveform. Its outputs are the probabilities and the place of the answer in the list of classes.
+# Its input is the waveform: the first two seconds, at 16 kHz. Its outputs are the probabilities and the place of the
+# answer in the list of classes.
 
 session = onnxruntime.InferenceSession(work / "model.onnx")
 print([(one.name, one.shape) for one in session.get_inputs()], [one.name for one in session.get_outputs()])
@@ -56,8 +58,9 @@ files = rows["file"].sample(40, random_state=1).tolist()
 found = []
 for file in files:
     samples, rate = decode(file)
+    # Cut, and then resampled, as the model does.
     wanted = 2 * rate
-    waveform = samples[:wanted].astype(np.float32)[None]
+    waveform = soxr.resample(samples[:wanted], rate, 16000).astype(np.float32)[None]
     found.append(session.run(["probabilities"], {session.get_inputs()[0].name: waveform})[0][0])
 expected = model.predict_proba(files).to_numpy()
 
