@@ -96,13 +96,17 @@ def page(name: str, described: dict[int, str]) -> str:
     names = sorted((one for one in module.__all__ if not one.startswith("__")), key=str.lower)
     aliases = [one for one in names if isinstance(getattr(module, one), GenericAlias | UnionType)]
     elsewhere = {one: described.get(id(getattr(module, one)), f"{name}.{one}") for one in names}
-    own = [one for one in names if one not in aliases and elsewhere[one] == f"{name}.{one}"]
+    # Modules have a page of their own in the list of modules.
+    modules = [one for one in names if inspect.ismodule(getattr(module, one))]
+    own = [one for one in names if one not in {*aliases, *modules} and elsewhere[one] == f"{name}.{one}"]
     others = [f":py:obj:`{one} <{elsewhere[one]}>`" for one in names if elsewhere[one] != f"{name}.{one}"]
     lines = [name, "=" * len(name), "", f".. automodule:: {name}", "   :no-members:", ""]
     lines += [f".. currentmodule:: {name}", "", ".. autosummary::", "   :toctree: names", ""]
     lines += [*(f"   {one}" for one in own), ""]
     for one in aliases:
         lines += type_alias(one, getattr(module, one))
+    if modules:
+        lines += [f"Modules: {', '.join(f':doc:`{name}.{one}`' for one in modules)}.", ""]
     if others:
         lines += [f"Also here: {', '.join(others)}.", ""]
     return "\n".join(lines)
