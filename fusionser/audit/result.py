@@ -153,6 +153,7 @@ class Worth(Record):
     by_speaker: Scores
     speaker_folds: Count
     speaker_interval: tuple[Share, Share] | None
+    split_interval: tuple[Share, Share] | None = None
     chance: Share
 
 

@@ -100,5 +100,6 @@ def _scored(given: Prepared, analysed: Prepared, folds: int, resources: Resource
         by_speaker=by_speaker.pooled,
         speaker_folds=folds,
         speaker_interval=None if by_speaker.intervals is None else by_speaker.intervals["uar"],
+        split_interval=None if by_split.intervals is None else by_split.intervals["uar"],
         chance=1 / len(by_split.classes),
     )

@@ -215,7 +215,7 @@ def _scores(result: AuditResult) -> Table:
 def _score_rows(worth: Worth) -> list[Row]:
     facts = {"features": worth.features, "classifier": worth.classifier}
     each = {
-        "this split": (worth.by_split, None),
+        "this split": (worth.by_split, worth.split_interval),
         f"by speaker, {worth.speaker_folds} folds": (worth.by_speaker, worth.speaker_interval),
     }
     return [
