@@ -189,6 +189,23 @@ def test_a_split_without_leaks_passes_and_is_scored(demo_folder, demo_rows, tmp_
     assert worth is not None, done.json["notes"]
     assert worth["speaker_folds"] == 4 and worth["chance"] == pytest.approx(0.2)
     assert 0.2 < worth["by_split"]["uar"] <= 1
+    # One speaker is tested, and intervals need eight.
+    assert worth["split_interval"] is None
+
+
+def test_the_score_by_a_split_of_many_speakers_has_the_interval_of_its_evaluation(demo_rows, tmp_path, command):
+    rows = demo_rows.groupby(["speaker", "emotion"]).head(2)[["file", "speaker", "emotion"]]
+    men = rows["speaker"].str.contains("/m")
+    folds = [
+        rows.assign(fold=str(fold), split=np.where(men == tested, "test", "train"))
+        for fold, tested in enumerate((True, False))
+    ]
+    pd.concat(folds).to_csv(tmp_path / "split.csv", index=False)
+    features = ("--blocks", "zcr,mfcc", "--classifier", "svm", "--json")
+    worth = command("audit", tmp_path / "split.csv", *features).json["worth"]
+    scored = command("evaluate", tmp_path / "split.csv", *features, "--protocol", "given-split").json
+    assert worth["by_split"]["uar"] == scored["pooled"]["uar"]
+    assert worth["split_interval"] == scored["intervals"]["uar"] is not None
 
 
 @pytest.fixture
