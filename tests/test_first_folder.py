@@ -70,7 +70,8 @@ def test_the_emotions_and_speakers_of_a_folder_are_found(clips, tmp_path, shape)
     shutil.copy(clips["sad"]["f1"][0], root / ".hidden" / "angry.wav")
     (root / "Thumbs.db").write_text("x")
     listing = list_rows(root)
-    if pattern is not None:
+    if shape != "labels in one folder" and pattern is not None:
+        # Whoever says that folders are labels may have a single speaker.
         pd.testing.assert_frame_equal(listing.rows, list_rows(root, "folders").rows)
     assert len(listing.rows) == 24 and not len(listing.quarantine)
     assert listing.rows["emotion"].str.contains("|".join(EMOTIONS)).all()

@@ -156,8 +156,8 @@ def find_layout(paths: Sequence[PurePath], root: str, *, guess: bool = False) ->
     levels = [{path.parts[level] for path in paths} for level in range(min(depths))]
     names = {level: found for level, folders in enumerate(levels) if (found := meaning_of_level(folders))}
     unnamed = [level for level in range(len(levels)) if level not in names]
-    if "{emotion}" in names.values():
-        # A folder around all others is no speaker, as in an archive.
+    if guess and "{emotion}" in names.values():
+        # A folder around all others is no speaker.
         names |= {level: "*" for level in unnamed if len(levels[level]) == 1}
         unnamed = [level for level in unnamed if level not in names]
     if any(is_split(name) for level in unnamed for name in levels[level]):

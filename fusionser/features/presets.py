@@ -148,11 +148,11 @@ def robust(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
 
 @_made_for("bounded", fusion="average")
 def best(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
-    """Columns of `robust`, two sets of Fisher vectors and two Conv2D networks, for late fusion.
+    """Functionals, two sets of Fisher vectors and two Conv2D networks, for late fusion.
 
-    The most accurate design without pretrained weights. By default it is fused late: one classifier on the columns of
-    `robust`, one on each set of Fisher vectors, and the two networks, on log-mel maps and on MFCC, answer alone; their
-    log-probabilities are averaged. The networks take most of the training time.
+    The functionals are those of `robust`. The most accurate design without pretrained weights. By default it is fused
+    late: one classifier on the functionals, one on each set of Fisher vectors, and the two networks, on log-mel maps
+    and on MFCC, answer alone; their log-probabilities are averaged. The networks take most of the training time.
 
     Parameters
     ----------
