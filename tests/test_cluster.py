@@ -318,6 +318,27 @@ def test_a_cluster_without_workers_any_more_is_told(monkeypatch):
         list(answers)
 
 
+def test_a_worker_that_ends_before_its_answer_is_fetched_is_told(monkeypatch):
+    monkeypatch.setattr(dask_cluster, "SECONDS_FOR_NEWS", 0.2)
+    monkeypatch.setattr(dask_cluster, "SECONDS_FOR_WORKERS", 1)
+    waited = dask_cluster.DaskCluster._wait_for
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        distributed.Client(cluster) as client,
+        pytest.raises(FusionserError, match=r"has had no workers for 1 s; .*What was finished is kept"),
+        on_cluster(client),
+    ):
+
+        def then_ended(executor, futures):
+            waited(executor, futures)
+            cluster.scale(0)
+            while client.nthreads():
+                time.sleep(0.05)
+
+        monkeypatch.setattr(dask_cluster.DaskCluster, "_wait_for", then_ended)
+        list(run_jobs(slow, range(3), n_jobs=None))
+
+
 def clients():
     return sum(type(one) is distributed.Client for one in gc.get_objects())
 

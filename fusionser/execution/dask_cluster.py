@@ -183,11 +183,27 @@ class DaskCluster(Executor):
                     "start some with 'dask worker ADDRESS'. What was finished is kept, so run the command again"
                 )
 
+    def _fetched(self, future: Any) -> Any:
+        """Return the result of a task, or raise its error.
+
+        A worker may end after a task and before its result is fetched. Then Dask runs the task again, on another one.
+        """
+        seconds = SECONDS_FOR_NEWS
+        while True:
+            self._wait_for([future])
+            try:
+                return future.result(timeout=seconds)
+            except TimeoutError:
+                # The task's own.
+                if future.status == "error":
+                    raise
+            # Large results take long.
+            seconds *= 2
+
     def _answer(self, future: Any) -> Any:
-        self._wait_for([future])
         with self._reached():
             try:
-                return future.result()
+                return self._fetched(future)
             except importlib.import_module("distributed").KilledWorker:
                 return Lost("its worker was ended several times, perhaps because the memory was full")
             except ModuleNotFoundError as error:
