@@ -373,7 +373,7 @@ def test_a_connection_that_ends_is_the_same_sentence(client, monkeypatch):
             executor._answer(future)
 
 
-def raised(error):
+def raised(error, timeout=None):
     raise error
 
 
