@@ -190,7 +190,8 @@ class FrontEnd(Group):
 
     panel = "Features"
     preset: str | None = option(
-        "Named set of features, by default robust: {presets}. best is the most accurate, and trains two networks.",
+        "Named set of features, by default robust: {presets}. best is more accurate than robust on RAVDESS, and "
+        "trains two networks.",
         main=True,
         callback=check_names("presets"),
     )
