@@ -10,9 +10,10 @@ from .console import print_json, print_table, recordings, say, write
 def print_dimensions(result: Any) -> None:
     """Print the result of an evaluation of numbers."""
     from fusionser.dimension_results import method_of
+    from fusionser.names import corpus_text
     from fusionser.reporting.dimensions import dimension_headline, score_rows
     from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_text, is_synthetic
-    from fusionser.reporting.words import corpus_text, protocol_text, selection_text, stamp_texts
+    from fusionser.reporting.words import protocol_text, selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")

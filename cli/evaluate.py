@@ -121,9 +121,10 @@ def _percent(*shares: float) -> list[str]:
 
 def _print_result(result: Any) -> None:
     from fusionser.dimension_results import method_of
+    from fusionser.names import corpus_text
     from fusionser.reporting.page import headline
     from fusionser.reporting.scores import METRIC_NAMES, is_synthetic, relied_columns, score_interval
-    from fusionser.reporting.words import calibration, corpus_text, protocol_text, selection_text, stamp_texts
+    from fusionser.reporting.words import calibration, protocol_text, selection_text, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")

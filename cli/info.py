@@ -33,6 +33,7 @@ def info(
     from fusionser.files import write_text
     from fusionser.model import load_model, load_onnx
     from fusionser.reporting.card import INCLUDED_RECORDINGS, card_page, export_text, included_card, like_results
+    from fusionser.reporting.markdown import plain
 
     from .inputs import is_onnx
 
@@ -56,7 +57,7 @@ def info(
         if described is not loaded.card:
             page = f"{export_text(described)}\n\n{page}"
     if out is None:
-        write_page(page)
+        write_page(plain(page))
     else:
         write(str(write_text(out, page)))
 

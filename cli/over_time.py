@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from fusionser.errors import AudioError, SettingsError
+from fusionser.names import corpus_text
 
 from .console import print_json, print_table, progress_bar, recordings, say_reasons, write
 
@@ -100,7 +101,7 @@ def _heard(row: dict[Any, Any], asked: Any, model: Any, names: dict[str, str]) -
         sketch.finish()
     if asked.timeline is not None:
         card = model.card
-        described = f"{card.classifier} on {card.features_name}, trained on {card.corpus}"
+        described = f"{card.classifier} on {card.features_name}, trained on {corpus_text(card.corpus)}"
         write_timeline(timeline, asked.timeline, sketch=sketch, model=f"Model: {described}")
     return timeline
 

@@ -101,3 +101,14 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def block_names() -> list[str]:
     """Return every valid name in a list of blocks."""
     return [*GROUPS, WIDE, *BLOCKS, *NETWORKS]
+
+
+def corpus_text(corpus: str) -> str:
+    """Return the name, or names, of the corpus of a result or a model as they stand in a sentence.
+
+    Examples
+    --------
+    >>> corpus_text("emodb, tess"), corpus_text("unnamed")
+    ('emodb, tess', 'an unnamed corpus')
+    """
+    return ", ".join("an unnamed corpus" if name == UNNAMED else name for name in corpus.split(", "))

@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 from fusionser.balancing import balance_columns, check_balance
 from fusionser.classifiers.base import Array, TableClassifier
 from fusionser.classifiers.bounds import check_machine, expect
+from fusionser.classifiers.kernel_first import KernelFirst
 from fusionser.classifiers.kernel_size import MOST_ROWS, check_kernel_size
 from fusionser.errors import ProtocolError
 from fusionser.scaling import split_carried
@@ -22,8 +23,12 @@ from fusionser.splits.inner_folds import InnerFolds
 __all__ = ["SVM"]
 
 
-class BalancedSVC(SVC):
-    """An `SVC` that balances its training rows, but never the rows on which it is calibrated.
+class KernelSVC(KernelFirst, SVC):
+    """An `SVC` that is fitted to a kernel computed beforehand (see `KernelFirst`)."""
+
+
+class BalancedSVC(KernelSVC):
+    """A `KernelSVC` that balances its training rows, but never the rows on which it is calibrated.
 
     Parameters
     ----------
@@ -119,7 +124,7 @@ class SVM(TableClassifier):
                 for sigmoid in calibrated.calibrators:
                     expect(sigmoid, _SigmoidCalibration)
         for machine in machines:
-            expect(machine, SVC, BalancedSVC)
+            expect(machine, SVC, KernelSVC, BalancedSVC)
             check_machine(machine, len(self.classes_), self.n_features_in_)
 
     def check_size(self, rows: int) -> None:
@@ -132,7 +137,7 @@ class SVM(TableClassifier):
         self.check_size(len(labels))
         settings = {name: getattr(self, name) for name in ("C", "kernel", "gamma", "class_weight")}
         seed = self.random_state or 0
-        machine = SVC(**settings) if self.balance is None else BalancedSVC(self.balance, seed, **settings)
+        machine = KernelSVC(**settings) if self.balance is None else BalancedSVC(self.balance, seed, **settings)
         self.calibrator_ = None
         splits: list[Any] = []
         if self.probability:

@@ -9,11 +9,16 @@ from sklearn.svm import SVR
 
 from fusionser.classifiers.base import Array
 from fusionser.classifiers.bounds import check_regression_machine, expect
+from fusionser.classifiers.kernel_first import KernelFirst
 from fusionser.classifiers.kernel_size import MOST_ROWS, check_kernel_size
 from fusionser.regressors.base import TableRegressor
 from fusionser.target_scales import check_scales, standardised
 
 __all__ = ["SVM"]
+
+
+class KernelSVR(KernelFirst, SVR):
+    """An `SVR` that is fitted to a kernel computed beforehand (see `KernelFirst`)."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -67,7 +72,7 @@ class SVM(TableRegressor):
         self.check_size(len(targets))
         scaled, self.center_, self.scale_ = standardised(targets)
         settings = {name: getattr(self, name) for name in ("C", "epsilon", "kernel", "gamma")}
-        self.machines_ = [SVR(**settings).fit(values, target) for target in scaled.T]
+        self.machines_: list[KernelSVR] = [KernelSVR(**settings).fit(values, target) for target in scaled.T]
         return self
 
     def numbers(self, values: Array) -> Array:
@@ -80,6 +85,6 @@ class SVM(TableRegressor):
         if not isinstance(self.machines_, list) or len(self.machines_) != self.n_targets_:
             raise ValueError("a support vector regression that lacks one machine per target")
         for machine in self.machines_:
-            expect(machine, SVR)
+            expect(machine, SVR, KernelSVR)
             check_regression_machine(machine, self.n_features_in_)
         check_scales(self.center_, self.scale_, self.n_targets_)

@@ -8,12 +8,13 @@ import numpy as np
 from fusionser.corpora import CORPORA
 from fusionser.dimension_results import DimensionResult
 from fusionser.model import INCLUDED_MODEL, ModelCard, OnnxCard
+from fusionser.names import corpus_text
 from fusionser.reporting.dimensions import score_rows
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.scores import METRIC_NAMES, score_interval
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, corpus_text, counted, percent, stamp_texts
+from fusionser.reporting.words import calibration, counted, percent, stamp_texts
 from fusionser.results import Result
 from fusionser.studies.cells import with_defaults
 

@@ -7,12 +7,15 @@ from pydantic import BaseModel
 
 from fusionser.spec import stored_elsewhere
 
-__all__ = ["escape", "escaped", "one_line"]
+__all__ = ["escape", "escaped", "one_line", "plain"]
 
 Described = TypeVar("Described", bound=BaseModel)
 
 UNSAFE = re.compile(r"[\\`|\[\]*~$]|(?<!\w)_+|_+(?!\w)")
 """Letters that Markdown, or a viewer with formulas, reads as more than letters. Inside a word, an underscore is one."""
+
+ESCAPED = re.compile(r"`[^`\n]*`|\\([\\`|\[\]*~$_])|&(lt|amp);")
+"""Code, where nothing is escaped, and what `escape` writes."""
 
 COMMAND = "command"
 """Field with a command, which pages show as code, where nothing is escaped."""
@@ -30,6 +33,18 @@ def escape(text: str) -> str:
     """
     whole = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     return UNSAFE.sub(lambda found: "".join(f"\\{letter}" for letter in found[0]), whole)
+
+
+def plain(page: str) -> str:
+    r"""Return a Markdown page for a terminal: names are as they were before `escape`.
+
+    Examples
+    --------
+    >>> plain(f"Trained on {escape('*star* &lt; _so_')}: `a\\*b`")
+    'Trained on *star* &lt; _so_: `a\\*b`'
+    """
+    entities = {"lt": "<", "amp": "&"}
+    return ESCAPED.sub(lambda found: found[1] or entities.get(found[2] or "", found[0]), page)
 
 
 def one_line(text: str) -> str:

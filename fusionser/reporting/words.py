@@ -10,7 +10,7 @@ from fusionser.corpora.labels import renamed_labels
 from fusionser.dimension_results import AnyResult
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
-from fusionser.names import UNNAMED
+from fusionser.names import corpus_text
 from fusionser.registry import CORPORA, NETWORKS, OWN_OBJECTS
 from fusionser.results import BY_INNER_FOLDS, ProtocolStamp, Result
 from fusionser.studies.contrasts import Design
@@ -20,7 +20,6 @@ __all__ = [
     "calibration",
     "classes_text",
     "corpora_text",
-    "corpus_text",
     "counted",
     "design_notes",
     "group_stamps",
@@ -55,17 +54,6 @@ def corpora_text(names: Sequence[str]) -> str:
     return ", ".join(
         CORPORA[name].card.short_title if name in OWN_OBJECTS["corpora"] else corpus_text(name) for name in names
     )
-
-
-def corpus_text(corpus: str) -> str:
-    """Return the name, or names, of the corpus of a result or a model as they stand in a sentence.
-
-    Examples
-    --------
-    >>> corpus_text("emodb, tess"), corpus_text("unnamed")
-    ('emodb, tess', 'an unnamed corpus')
-    """
-    return ", ".join("an unnamed corpus" if name == UNNAMED else name for name in corpus.split(", "))
 
 
 def percent(share: float) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from fusionser.dimension_results import AnyResult, DimensionResult, method_of
 from fusionser.evaluation.fitted import curves_of
 from fusionser.model import Model
+from fusionser.names import corpus_text
 from fusionser.results import Result
 from fusionser.tracking.base import TrackingRun
 
@@ -81,7 +82,7 @@ def model_run(model: Model, artefacts: Sequence[Path] = ()) -> TrackingRun:
     TrackingRun
     """
     card = model.card
-    name = f"{card.classifier} with {card.features_name}, trained on {card.corpus}"
+    name = f"{card.classifier} with {card.features_name}, trained on {corpus_text(card.corpus)}"
     curves = pd.DataFrame(curves_of(model.pipeline, "all"))
     if card.estimate is not None:
         return result_run(card.estimate, curves, artefacts, name)

@@ -1,11 +1,11 @@
 """The tables of one evaluation of numbers."""
 
 from fusionser.dimension_results import MEAN, Agreement, DimensionResult, method_of
+from fusionser.names import corpus_text
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text
 from fusionser.reporting.tables.cells import NOTHING, count, facts_of, number, protocol_notes
 from fusionser.reporting.tables.result import report_name
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import corpus_text
 
 __all__ = ["dimension_tables"]
 

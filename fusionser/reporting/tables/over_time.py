@@ -3,10 +3,10 @@
 import numpy as np
 
 from fusionser.evaluation.over_time import MEASURES, measured_intervals, measures
+from fusionser.names import corpus_text
 from fusionser.reporting.tables.cells import facts_of, protocol_notes, share
 from fusionser.reporting.tables.result import report_name
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import corpus_text
 from fusionser.studies.over_time import OverTimeResult
 
 __all__ = ["over_time_tables"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fusionser.dimension_results import AnyResult, method_of
+from fusionser.names import corpus_text
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.scores import METRIC_NAMES, relied_columns
 from fusionser.reporting.tables.cells import (
@@ -17,7 +18,6 @@ from fusionser.reporting.tables.cells import (
     share,
 )
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import corpus_text
 from fusionser.results import Result
 from fusionser.studies.recipe import file_name
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from fusionser.evaluation.stress import CLEAN, ConditionScores, StressResult
+from fusionser.names import corpus_text
 from fusionser.registry import CONDITIONS
 from fusionser.reporting.tables.cells import NOTHING, count, points, share
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
@@ -30,7 +31,7 @@ def _table(result: StressResult, name: str, caption: str, columns: list[Column],
     return Table(
         name=name,
         report=file_name(f"stress-{result.classifier}-{result.features_name}"),
-        caption=f"{caption} of {model}, trained on {result.trained_on}",
+        caption=f"{caption} of {model}, trained on {corpus_text(result.trained_on)}",
         notes=[
             f"{result.clips} clips{' of ' + ', '.join(result.corpora) if result.corpora else ''}",
             "In percent or points; intervals are of 95 %",
