@@ -57,7 +57,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	touch $@
 
 torture: install
-	PYTHONPATH=tests $(BIN)/python -m torture
+	PYTHONPATH=tests $(BIN)/python -m torture $(AREAS)
 
 bench: install
 	$(BIN)/python -m benchmarks

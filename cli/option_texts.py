@@ -41,8 +41,8 @@ ADAPTATION_HELP = (
     "correlations too."
 )
 SCALING_HELP = (
-    "How columns are scaled: {scalings}. By default that of the features: bounded for the preset robust and for blocks "
-    "of it, standard for all others."
+    "How columns are scaled: {scalings}. By default that of the features: bounded for the presets robust and best and "
+    "for blocks of robust, standard for all others."
 )
 LAYOUT_HELP = (
     "What folders and file names are, where no corpus is named: '{{speaker}}/{{emotion}}/*'. * is anything, ** any "

@@ -18,7 +18,11 @@ from fusionser.storage import called, elsewhere, in_address, reading, redacted
 __all__ = ["MANIFEST", "PARTS", "FeatureDataset", "Manifest", "Part", "is_feature_dataset", "part_place"]
 
 MANIFEST = "manifest.json"
+"""File of a dataset that lists its parts."""
+
 PARTS = "parts"
+"""Folder of a dataset with its parts."""
+
 REMEDY = "remove it if it is there, and run the same 'fusionser extract' again, which makes the parts that are missing"
 
 CHECKED = pyarrow.dataset.ParquetFileFormat(

@@ -30,6 +30,8 @@ classes (Batista, Prati and Monard 2004).
 """
 
 BAGGING = "balanced-bagging"
+"""Strategy of several classifiers, each trained on rows of all classes in equal numbers."""
+
 IMBALANCE = ("none", "weights", *ROW_BALANCINGS, *COLUMN_BALANCINGS, BAGGING)
 
 UNSURE = "unsure"

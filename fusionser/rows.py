@@ -78,6 +78,7 @@ TEXT_COLUMNS = (
     "source",
 )
 COLUMNS = ("file", "start", "end", *TEXT_COLUMNS[1:])
+"""Columns of a table of rows, one row for each clip; only ``file`` is required everywhere."""
 
 AUDIO_COLUMN = "audio"
 """Fingerprint of the decoded audio, added by the extraction and compared by the leakage guard."""

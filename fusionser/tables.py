@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+"""Suffixes of files that are read as tables."""
 
 SEPARATORS = ",;\t"
 BYTE_ORDER_MARKS = {

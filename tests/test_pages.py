@@ -1,6 +1,7 @@
 """The pages under docs/: their commands exist, their examples run, and their links lead somewhere."""
 
 import doctest
+import inspect
 import json
 import re
 import shlex
@@ -154,6 +155,21 @@ def test_the_page_on_the_installation_has_all_extras():
         assert measured[name]["bytes"] > 0, "run: python -m benchmarks.extras"
         assert name in PURPOSES
     assert extras.keys() - {"dev", "docs"} == measured.keys()
+
+
+def test_constants_of_the_reference_have_a_text_of_their_own(monkeypatch):
+    pytest.importorskip("sphinx", reason="the extra 'docs' is not installed")
+    monkeypatch.syspath_prepend(str(DOCS / "extensions"))
+    import importlib
+
+    pages, constants = importlib.import_module("api_pages"), importlib.import_module("constants")
+    for name in (module for listed in pages.SECTIONS.values() for module in listed):
+        module = importlib.import_module(name)
+        for one in module.__all__:
+            value = getattr(module, one)
+            if not (one.startswith("__") or pages.is_object(value) or inspect.ismodule(value)):
+                assert constants.source_text(name, one), f"{name}.{one}: a text is missing below it in the source"
+    assert "   :value: 0.5" in constants.constant("fusionser.model", "LEAST_PROBABILITY")
 
 
 def test_modules_of_the_reference_name_what_is_public(monkeypatch):

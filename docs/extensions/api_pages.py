@@ -7,6 +7,7 @@ from pathlib import Path
 from types import GenericAlias, UnionType
 from typing import Any
 
+from constants import constant, source_text
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -72,6 +73,11 @@ def summary(module: Any) -> str:
     return " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
 
 
+def is_object(value: Any) -> bool:
+    """Return whether a value has a page of its own: a class or a function, and not a constant."""
+    return inspect.isclass(value) or inspect.isroutine(value)
+
+
 def homes() -> dict[int, str]:
     """Return the full name under which each class and function is described: that of the first module that has it."""
     found: dict[int, str] = {}
@@ -79,15 +85,16 @@ def homes() -> dict[int, str]:
         module = importlib.import_module(name)
         for one in module.__all__:
             value = getattr(module, one)
-            if inspect.isclass(value) or inspect.isroutine(value):
+            if is_object(value):
                 found.setdefault(id(value), f"{name}.{one}")
     return found
 
 
-def type_alias(name: str, value: Any) -> list[str]:
+def type_alias(module: str, name: str) -> list[str]:
     """Return the description of a name for a composed type."""
+    value = getattr(importlib.import_module(module), name)
     text = re.sub(r"numpy\.ndarray(\[(?:[^][]|\[(?:[^][]|\[[^][]*\])*\])*\])?", "ndarray", str(value))
-    return [f".. py:data:: {name}", "", f"   The type ``{text}``.", ""]
+    return [f".. py:data:: {name}", "", f"   The type ``{text}``.", "", f"   {source_text(module, name)}", ""]
 
 
 def page(name: str, described: dict[int, str]) -> str:
@@ -98,13 +105,18 @@ def page(name: str, described: dict[int, str]) -> str:
     elsewhere = {one: described.get(id(getattr(module, one)), f"{name}.{one}") for one in names}
     # Modules have a page of their own in the list of modules.
     modules = [one for one in names if inspect.ismodule(getattr(module, one))]
-    own = [one for one in names if one not in {*aliases, *modules} and elsewhere[one] == f"{name}.{one}"]
+    constants = [one for one in names if one not in {*aliases, *modules} and not is_object(getattr(module, one))]
+    apart = {*aliases, *modules, *constants}
+    own = [one for one in names if one not in apart and elsewhere[one] == f"{name}.{one}"]
     others = [f":py:obj:`{one} <{elsewhere[one]}>`" for one in names if elsewhere[one] != f"{name}.{one}"]
     lines = [name, "=" * len(name), "", f".. automodule:: {name}", "   :no-members:", ""]
-    lines += [f".. currentmodule:: {name}", "", ".. autosummary::", "   :toctree: names", ""]
-    lines += [*(f"   {one}" for one in own), ""]
+    lines += [f".. currentmodule:: {name}", ""]
+    if own:
+        lines += [".. autosummary::", "   :toctree: names", "", *(f"   {one}" for one in own), ""]
     for one in aliases:
-        lines += type_alias(one, getattr(module, one))
+        lines += type_alias(name, one)
+    for one in constants:
+        lines += constant(name, one)
     if modules:
         lines += [f"Modules: {', '.join(f':doc:`{name}.{one}`' for one in modules)}.", ""]
     if others:
@@ -126,7 +138,7 @@ def write_pages(app: Sphinx, config: Config) -> None:
         lines += ["", ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in modules), ""]
     write_folder(FOLDER, {"index.rst": "\n".join(lines), **pages}, kept="names")
     for path in (FOLDER / "names").glob("*.rst"):
-        if path.stem not in described.values() and not path.stem.rpartition(".")[2].isupper():
+        if path.stem not in described.values():
             path.unlink()
 
 

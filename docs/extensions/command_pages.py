@@ -62,8 +62,14 @@ def signature(parameter: Any) -> str:
 def entry(parameter: Any) -> str:
     """Return the description of an option or an argument."""
     told = " ".join(part for part in (filled(parameter.help), default(parameter)) if part)
-    head = parameter.name.upper() if is_argument(parameter) else signature(parameter)
+    head = argument(parameter) if is_argument(parameter) else signature(parameter)
     return f".. option:: {head}\n\n   {told}\n"
+
+
+def argument(parameter: Any) -> str:
+    """Return an argument as the help names it; dots say that it may come several times."""
+    name = str(parameter.metavar or parameter.name)
+    return f"{name}..." if parameter.nargs == -1 and not name.endswith("...") else name
 
 
 def is_argument(parameter: Any) -> bool:
@@ -78,10 +84,10 @@ def page(name: str, command: Any) -> str:
         heading = "Arguments" if is_argument(parameter) else parameter.rich_help_panel or WITHOUT_GROUP
         groups.setdefault(heading, []).append(entry(parameter))
     ordered = sorted(groups, key=lambda heading: heading != "Arguments")
-    arguments = "".join(f" {one.name.upper()}" for one in command.params if is_argument(one))
+    usage = command.collect_usage_pieces(command.context_class(command, info_name=name))
     lines = [f".. program:: {name}\n", name, "=" * len(name), ""]
     lines += [filled(paragraph.replace("\n", " ")) + "\n" for paragraph in (command.help or "").split("\n\n")]
-    lines += [".. code-block:: console\n", f"   $ {name} [OPTIONS]{arguments}\n"]
+    lines += [".. code-block:: console\n", f"   $ {name} {' '.join(usage)}\n"]
     for heading in ordered:
         lines += [heading, "-" * len(heading), "", *groups[heading]]
     return "\n".join(lines)
@@ -109,7 +115,8 @@ def write_pages(app: Sphinx, config: Config) -> None:
 HEAD = """Command line
 ============
 
-``fusionser COMMAND --help`` prints the same texts. ``fusionser --version`` prints the version.
+``fusionser COMMAND --help-all`` prints the same texts; where a command has no such option, ``--help`` does.
+``fusionser --version`` prints the version.
 
 A command ends with the exit status 0; with 1 after an error; with 2 after a wrong option; with 130 after Ctrl-C.
 ``fusionser audit`` has :doc:`a table of its own </how-to/audit-a-split>`.

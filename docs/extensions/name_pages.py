@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[1] / "reference" / "names.md"
 KINDS = {
     "corpora": ("Corpora", "`--corpus`; `folders` stands for any other recordings, sorted into folders."),
     "dataset-formats": ("Dataset formats", "Recognised by their files, or named with `--corpus`."),
-    "presets": ("Presets", "`--preset`; `robust` is the default."),
+    "presets": ("Presets", "`--preset`; `robust` is the default, of `fusionser ablate` `fusionnet`."),
     "blocks": ("Feature blocks", "`--blocks`; `acoustic`, `robust` and `wide` stand for several."),
     "networks": ("Networks", "`--blocks`, or `--network` if a network answers by itself."),
     "front-ends": ("Inputs of networks", "In settings files."),
@@ -77,7 +77,8 @@ def write_names(app: Sphinx, config: Config) -> None:
     lines = [
         "# Names",
         "",
-        "What options and settings take. `fusionser list` prints the same, with what plugins add.",
+        "What options and settings take. `fusionser list` prints the same, with what plugins add, "
+        "apart from the fixed lists at the end.",
         "",
     ]
     for kind in KINDS:

@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 Fault = Literal["copies", "speakers", "scaled", "performances", "statements", "classes", "confounded"]
+"""The name of what a split can have."""
+
 FAULTS: tuple[Fault, ...] = ("copies", "speakers", "scaled", "performances", "statements", "classes", "confounded")
 """What a split can have."""
 

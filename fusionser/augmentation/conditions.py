@@ -28,6 +28,7 @@ from fusionser.samples import Waveform
 __all__ = ["CONDITIONS", "Condition", "Parameter"]
 
 Parameter = bool | int | float | str
+"""The value of a parameter of a condition."""
 
 
 @dataclass(frozen=True, kw_only=True)

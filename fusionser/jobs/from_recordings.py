@@ -153,7 +153,7 @@ def fit(
 
     Parameters
     ----------
-    data, spec, corpus, protocol_settings, resources, track
+    data, spec, corpus, layout, protocol_settings, resources, track
         See `evaluate`.
     protocol : str or None, default="default"
         Protocol of the estimate: a key of `PROTOCOLS`. By default ``speaker-holdout``, or ``random-kfold`` with a

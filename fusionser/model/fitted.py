@@ -55,7 +55,10 @@ ESTIMATORS = "estimators.skops"
 UNLIKENESS = "unlikeness.json"
 LEARNED_PART = "features/"
 FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
+"""Names of the steps of a fitted pipeline."""
+
 NOT_SAVED = "a speaker-normalised pipeline cannot be saved: a single new clip has no known speaker"
+"""What the error says when such a pipeline is to be saved."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,6 +16,7 @@ __all__ = ["Fold", "Positions", "Protocol", "by_mask", "folds_by_speaker", "spea
 
 Positions = npt.NDArray[np.intp]
 Fold = tuple[str, Positions, Positions]
+"""The name of a fold, and the positions of its training and test rows."""
 
 
 @dataclass(kw_only=True)
