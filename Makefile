@@ -9,7 +9,7 @@ DEMO := demo
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@echo "Installing into $(VENV): about 3 minutes, and 2.3 GB ..."
+	@echo "Installing into $(VENV): about 3 minutes, and 2.3 GB; several GB more on Linux, unless the CPU build of torch is in $(VENV) ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	# Of Resemblyzer only the file of weights is used, so nothing that it needs is installed.

@@ -126,7 +126,7 @@ def audit(
     else:
         _print_result(result)
         if page is not None:
-            write_report_place(page, formats)
+            write_report_place(page, formats, copies=True)
     if result.leaks:
         raise typer.Exit(LEAKED)
 

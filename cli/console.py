@@ -183,13 +183,19 @@ def spoken(update: Callable[..., None]) -> Callable[..., None]:
     return report
 
 
-def write_report_place(page: Path, formats: Any, content: str = "") -> None:
-    """Print where a report is, what it is of, whether recordings are in it, and where its tables are."""
+def write_report_place(page: Path, formats: Any, content: str = "", *, copies: bool = False) -> None:
+    """Print where a report is, what it is of, whether recordings are in it, and where its tables are.
+
+    `copies` is whether these recordings are pairs of copies, as in an audit.
+    """
     from fusionser.reporting.misclassified import heard_in
 
     web = page.with_suffix(".html")
     write(f"report: {web}{f' ({content})' if content else ''}")
-    if heard := heard_in(web):
+    heard = heard_in(web)
+    if heard and copies:
+        say(f"note: it contains {counted(heard // 2, 'pair')} of copies to listen to; --listen 0 leaves them out")
+    elif heard:
         them, were = ("it", "was") if heard == 1 else ("them", "were")
         say(f"note: it contains {recordings(heard)} that {were} misclassified; --players 0 leaves {them} out")
     if formats.tables:

@@ -246,8 +246,9 @@ class Training(Group):
     )
     fusion: str | None = option(
         "{fusions}. early, the default of most features, gives all columns to the classifier; the others fuse the "
-        "probabilities (with --targets, the predicted numbers) of the classifier and of each network, or, without "
-        "networks, of one classifier per block. The default of the preset best is average.",
+        "probabilities (with --targets, the predicted numbers) of the classifier, of each network and of one more "
+        "classifier per block of Fisher vectors; if there are neither, of one per block. The "
+        "default of the preset best is average.",
         callback=check_names("fusions"),
     )
     cross_fit: int | None = option(

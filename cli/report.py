@@ -41,10 +41,10 @@ def report(
     if html is not None and (formats.tables or formats.figures):
         raise SettingsError(f"--html is {html}, which is one file; --tables and --figures need the folder")
     chosen = formats.chosen(results)
-    single = [write_one for name, write_one in SINGLE.items() if (results / name).is_file()]
+    single = [name for name in SINGLE if (results / name).is_file()]
     if html is None and recipe is None and single:
-        page, content = single[0](results, chosen)
-        write_report_place(page, chosen, content)
+        page, content = SINGLE[single[0]](results, chosen)
+        write_report_place(page, chosen, content, copies=single[0] == "audit.json")
         return
     if html is not None or designed:
         page, count = _ablation(results, html, chosen)
@@ -123,7 +123,7 @@ def _reproduction(folder: Path, formats: Any) -> tuple[Path, int]:
     cells = folder / "cells"
     if not any(list(cells.glob(f"{name}_*.json")) for name in [*kept_recipes(folder), *paper_recipes()]):
         raise SettingsError(
-            f"{folder} has no results of 'fusionser evaluate', 'evaluate-timeline', 'ablate', 'reproduce' or 'stress'; "
-            "if they belong to a study, give --recipe"
+            f"{folder} has no results of 'fusionser evaluate', 'evaluate-timeline', 'ablate', 'reproduce', 'stress' "
+            "or 'audit'; if they belong to a study, give --recipe"
         )
     return write_page(folder, corpora_here(), formats), len(list(cells.glob("*.json")))

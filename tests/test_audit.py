@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -152,6 +153,7 @@ def test_the_command_tells_what_leaks_and_fails(leaking, command):
     assert [one.kind for one in stored.copies] == ["identical", "near"]
     page = (folder / "o" / "report.html").read_text()
     assert page.count("<audio") == 4
+    assert "2 pairs of copies to listen to; --listen 0" in done.messages
     assert soundfile.info(folder / "o" / "evidence" / "01-first.wav").duration == pytest.approx(2.5)
     assert "ben\\_1" in (folder / "o" / "report.md").read_text() or "ben_1" in (folder / "o" / "report.md").read_text()
 
@@ -191,6 +193,16 @@ def test_a_split_without_leaks_passes_and_is_scored(demo_folder, demo_rows, tmp_
     assert 0.2 < worth["by_split"]["uar"] <= 1
     # One speaker is tested, and intervals need eight.
     assert worth["split_interval"] is None
+
+
+def test_recordings_named_from_the_working_folder_are_scored(demo_folder, demo_rows, tmp_path, monkeypatch, command):
+    rows = demo_rows[demo_rows["speaker"].isin(["demo/f1", "demo/m1", "demo/f2"])]
+    sides = np.where(rows["speaker"] == "demo/f1", "test", "train")
+    listed = pd.DataFrame({"file": [Path(name).name for name in rows["file"]], "split": sides})
+    listed.to_csv(tmp_path / "split.csv", index=False)
+    monkeypatch.chdir(demo_folder.parent)
+    done = command("audit", tmp_path / "split.csv", "--corpus", "demo", "--audio", demo_folder.name, "--json")
+    assert done.json["worth"] is not None, done.json["notes"]
 
 
 def test_the_score_by_a_split_of_many_speakers_has_the_interval_of_its_evaluation(demo_rows, tmp_path, command):

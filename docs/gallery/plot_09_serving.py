@@ -86,7 +86,7 @@ axes.legend(ncols=len(classes), loc="lower center", bbox_to_anchor=(0.5, 1.0), f
 # %%
 # Stop
 # ----
-# Running requests are finished first.
+# Running requests are finished first. The number is the signal that ended the service, 15 (SIGTERM), with a minus sign.
 
 service.terminate()
 service.stderr.close()

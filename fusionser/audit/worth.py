@@ -1,5 +1,6 @@
 """What a leak is worth: the score of one pipeline by the split, and by speaker."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fusionser.pipeline.resources import LOCAL
 from fusionser.rows import write_table
 from fusionser.spec import PipelineSpec
 from fusionser.splits import GivenSplit, SpeakerKFold
+from fusionser.storage import address_of
 
 __all__ = ["scored_split"]
 
@@ -41,15 +43,23 @@ def scored_split(
         return Stamp(kind="not-scored", value=reason)
     try:
         with brief_folder() as folder:
+            rows, by_fold = _wherever_read(split.rows), _wherever_read(_by_fold(split))
             analysed = prepare(
-                [Place(write_table(split.rows, folder / "rows.parquet"))], spec, resources=resources, progress=progress
+                [Place(write_table(rows, folder / "rows.parquet"))], spec, resources=resources, progress=progress
             )
             # All values are in the table now, so that each recording is analysed once.
-            given = prepare([Place(write_table(_by_fold(split), folder / "folds.parquet"))], spec, resources=resources)
+            given = prepare([Place(write_table(by_fold, folder / "folds.parquet"))], spec, resources=resources)
         return _scored(given, analysed, _folds(split), resources)
     except FusionserError as error:
         # The audit itself is whole without the scores.
         return Stamp(kind="not-scored", value=str(error))
+
+
+def _wherever_read(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose recordings are found from any folder: paths in a table are relative to the table."""
+    if "file" not in rows:
+        return rows
+    return rows.assign(file=[name if address_of(name) else str(Path(name).absolute()) for name in rows["file"]])
 
 
 def _lacking(split: Split) -> str:
