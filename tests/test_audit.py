@@ -153,9 +153,15 @@ def test_the_command_tells_what_leaks_and_fails(leaking, command):
     assert [one.kind for one in stored.copies] == ["identical", "near"]
     page = (folder / "o" / "report.html").read_text()
     assert page.count("<audio") == 4
-    assert "2 pairs of copies to listen to; --listen 0" in done.messages
     assert soundfile.info(folder / "o" / "evidence" / "01-first.wav").duration == pytest.approx(2.5)
     assert "ben\\_1" in (folder / "o" / "report.md").read_text() or "ben_1" in (folder / "o" / "report.md").read_text()
+
+
+def test_the_command_says_which_recordings_its_page_contains(leaking, command):
+    table, folder = leaking
+    table.to_csv(folder / "split.csv", index=False)
+    done = command("audit", folder / "split.csv", "--audio", folder / "wav", "--no-score", "--out", folder / "o")
+    assert "note: it contains 2 pairs of copies to listen to; --listen 0 leaves them out" in done.messages
 
 
 def test_the_status_is_that_of_what_counts_as_a_leak(leaking, command):
