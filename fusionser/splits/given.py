@@ -29,7 +29,8 @@ class GivenSplit(Protocol):
       tested once, and all others are trained on.
 
     A public list may share speakers between training and test, and even recordings. It must be reproduced as it is, so
-    nothing is refused; the result is stamped with what is shared.
+    nothing that training and test share is refused; the result is stamped with it. Augmented copies in the test, and
+    recordings that are tested twice, are refused under every protocol.
 
     Examples
     --------
