@@ -7,7 +7,7 @@ import typer
 
 from fusionser.errors import SettingsError
 
-from .console import print_json, write, write_page
+from .console import output, print_json, write, write_page
 from .option_checks import check_out_file, refuse_inputs
 from .options import Json
 
@@ -57,7 +57,8 @@ def info(
         if described is not loaded.card:
             page = f"{export_text(described)}\n\n{page}"
     if out is None:
-        write_page(plain(page))
+        # Into a file, it is written as Markdown, in which names are no markup.
+        write_page(plain(page) if output.is_terminal else page)
     else:
         write(str(write_text(out, page)))
 

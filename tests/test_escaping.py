@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from fusionser.reporting.markdown import escape
+from fusionser.reporting.markdown import escape, plain
 from fusionser.rows import check_rows, read_table, write_table
 from fusionser.tables import load_table
 
@@ -55,7 +55,10 @@ def test_the_card_of_a_model_and_its_answers(command, hostile, tmp_path):
     model = tmp_path / "m.fusionser"
     options = ["--blocks", "mfcc", "--classifier", "random-forest", "--protocol", "speaker-kfold", "--folds", 2]
     command("fit", hostile, *options, "--out", model)
-    is_safe(command("info", model).output)
+    card = command("info", model).output
+    is_safe(card)
+    # In a terminal, names are as they are.
+    assert "<script>" in plain(card) and "\\" not in plain(card)
     done = command("predict", model, "--list", hostile, "--out", tmp_path / "answers.csv")
     assert done.status == 0, done.messages
     text = (tmp_path / "answers.csv").read_text()

@@ -98,7 +98,7 @@ def test_trees_whose_values_do_not_fit_are_refused(forest, change):
 
 def machine_of(schema):
     objects = nodes_of(schema, "ObjectNode")
-    return next(one for one in objects if one["__class__"] == "SVC" and "support_" in one["content"]["content"])
+    return next(one for one in objects if one["__class__"] == "KernelSVC" and "support_" in one["content"]["content"])
 
 
 @pytest.mark.parametrize(
