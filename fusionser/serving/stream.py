@@ -25,7 +25,7 @@ from fusionser.model import Predictor
 from fusionser.reporting.answers import answer_json
 from fusionser.serving.guards import key_matches
 from fusionser.serving.opus import OPUS_RATE, OpusDecoder
-from fusionser.serving.pool import Job
+from fusionser.serving.pool import Job, OverloadedError, WorkerLostError
 from fusionser.serving.service import Service
 from fusionser.timeline import StreamPredictor
 from fusionser.waveform import Rates
@@ -148,8 +148,14 @@ class Streams:
             await _close(socket, closed.code, closed.sentence)
         except TimeoutError:
             await _close(socket, LATER, "no answer in time; try again later")
+        except (OverloadedError, WorkerLostError) as error:
+            await _close(socket, LATER, str(error))
         except FusionserError as error:
             await _close(socket, UNSUPPORTED, str(error))
+        except Exception:
+            await _close(socket, FAULT, "a fault of the service")
+            # It is logged by the server.
+            raise
         finally:
             self.open -= counted
             self.service.measures.streams.set(self.open)
