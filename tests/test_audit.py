@@ -191,7 +191,8 @@ def test_a_split_without_leaks_passes_and_is_scored(demo_folder, demo_rows, tmp_
     rows = demo_rows[demo_rows["speaker"].isin(["demo/f1", "demo/m1", "demo/f2", "demo/m2"])].copy()
     rows["split"] = np.where(rows["speaker"].isin(["demo/f1"]), "test", "train")
     rows[["file", "split", "speaker", "emotion", "statement"]].to_csv(tmp_path / "split.csv", index=False)
-    done = command("audit", tmp_path / "split.csv", "--json", "--fail-on", "speakers")
+    out = tmp_path / "o"
+    done = command("audit", tmp_path / "split.csv", "--json", "--fail-on", "speakers", "--out", out)
     assert done.status == 0, done.messages
     worth = done.json["worth"]
     assert worth is not None, done.json["notes"]
@@ -199,6 +200,8 @@ def test_a_split_without_leaks_passes_and_is_scored(demo_folder, demo_rows, tmp_
     assert 0.2 < worth["by_split"]["uar"] <= 1
     # One speaker is tested, and intervals need eight.
     assert worth["split_interval"] is None
+    for page in ("report.md", "report.html"):
+        assert "A score of fewer than eight test speakers has no interval." in (out / page).read_text()
 
 
 def test_recordings_named_from_the_working_folder_are_scored(demo_folder, demo_rows, tmp_path, monkeypatch, command):

@@ -228,6 +228,8 @@ def _values(result: AuditResult) -> dict[str, Any]:
         "headline": headline(result),
         "verdicts": verdicts(result),
         "worth": worth_text(result),
+        "few_speakers": result.worth is not None
+        and None in (result.worth.split_interval, result.worth.speaker_interval),
         "stamps": stamp_texts(result.notes),
     }
 
