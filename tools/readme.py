@@ -20,8 +20,10 @@ BY_SPEAKER = "ravdess_speaker-kfold_inductive"
 """How the names of results begin that test all speakers of RAVDESS, in six folds."""
 
 ONE_OUT = "emodb_leave-one-speaker-out_inductive"
-PUBLISHED = "ravdess_published-folds"
 """How the names of results begin that leave one speaker of EMO-DB out at a time."""
+
+PUBLISHED = "ravdess_published-folds"
+"""How the names of results begin that test all speakers of RAVDESS in published folds."""
 
 ACROSS = "{}_6-classes_cross-corpus*_inductive"
 """How the names of results begin that learn from one corpus and test another."""
