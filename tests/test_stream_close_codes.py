@@ -7,7 +7,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from fusionser.errors import AudioError
-from fusionser.serving.pool import OverloadedError, WorkerLostError
+from fusionser.serving.pool import OverloadedError, WorkerFaultError, WorkerLostError
 from fusionser.serving.stream import Streams
 
 
@@ -37,9 +37,10 @@ def closed(monkeypatch, error):
         (WorkerLostError("the process was lost; ask again"), 1013),
         (TimeoutError(), 1013),
         (AudioError("no samples"), 1003),
+        (WorkerFaultError("a fault of the service (ZeroDivisionError)"), 1011),
     ],
 )
-def test_what_may_work_later_is_not_told_as_a_wrong_message(monkeypatch, error, code):
+def test_the_code_tells_whose_fault_it_is(monkeypatch, error, code):
     assert closed(monkeypatch, error)[1] == code
 
 

@@ -18,7 +18,7 @@ from fusionser.errors import FusionserError
 from fusionser.folders import brief_folder
 from fusionser.serving.worker import receive, send
 
-__all__ = ["Job", "OverloadedError", "UnusableError", "WorkerLostError", "WorkerPool"]
+__all__ = ["Job", "OverloadedError", "UnusableError", "WorkerFaultError", "WorkerLostError", "WorkerPool"]
 
 BATCH = 8
 """Most recordings that a process gets at once."""
@@ -42,6 +42,10 @@ class OverloadedError(FusionserError):
 
 class WorkerLostError(FusionserError):
     """The process that had a recording ended, or was late."""
+
+
+class WorkerFaultError(FusionserError):
+    """A fault of the service itself came up in the process that had a recording."""
 
 
 class AbandonedError(FusionserError):
@@ -321,7 +325,7 @@ def _give(jobs: Sequence[Job], answer: Mapping[str, Any]) -> None:
     if "refused" in answer:
         _fail(jobs, UnusableError(str(answer["refused"])))
     elif "failed" in answer:
-        _fail(jobs, FusionserError(f"a fault of the service ({answer['failed']})"))
+        _fail(jobs, WorkerFaultError(f"a fault of the service ({answer['failed']})"))
     elif jobs[0].kind == "timeline":
         jobs[0].future.set_result(answer["answer"])
     else:

@@ -25,7 +25,7 @@ from fusionser.model import Predictor
 from fusionser.reporting.answers import answer_json
 from fusionser.serving.guards import key_matches
 from fusionser.serving.opus import OPUS_RATE, OpusDecoder
-from fusionser.serving.pool import Job, OverloadedError, WorkerLostError
+from fusionser.serving.pool import Job, OverloadedError, WorkerFaultError, WorkerLostError
 from fusionser.serving.service import Service
 from fusionser.timeline import StreamPredictor
 from fusionser.waveform import Rates
@@ -150,6 +150,8 @@ class Streams:
             await _close(socket, LATER, "no answer in time; try again later")
         except (OverloadedError, WorkerLostError) as error:
             await _close(socket, LATER, str(error))
+        except WorkerFaultError as error:
+            await _close(socket, FAULT, str(error))
         except FusionserError as error:
             await _close(socket, UNSUPPORTED, str(error))
         except Exception:

@@ -277,7 +277,7 @@ def differences_table(differences: Sequence[tuple[ContrastRow, Result, Result, D
         Column(name="to"),
         Column(name="WAR", measure="war_change"),
         Column(name="UAR", measure="uar_change"),
-        Column(name="speakers that gain", measure="speakers_better"),
+        Column(name="speakers that gain WAR", measure="speakers_better"),
     ]
     asked = Counter(contrast.question for contrast, *_ in differences)
     rows = [
