@@ -16,7 +16,7 @@ from fusionser.reporting import words
 from fusionser.reporting.ablation import AblationText, page_values, write_ablation
 from fusionser.reporting.page import StudyText, headline, result_page, study_page
 from fusionser.reporting.tables.reproduction import reproduction_stamps, verdict
-from fusionser.reporting.words import note_lines, result_stamps, selection_text, stamp_text, stamp_texts
+from fusionser.reporting.words import group_stamps, note_lines, result_stamps, selection_text, stamp_text, stamp_texts
 from fusionser.results import ProtocolStamp
 from fusionser.results_format_1 import STAMPS as READ
 from fusionser.spec import ProtocolSpec
@@ -331,3 +331,17 @@ def test_the_page_of_an_ablation_does_not_hang_on_words(other_words, tmp_path):
     assert skeleton(
         write_ablation(table, effects, results, AblationText(command="x"), tmp_path).read_text()
     ) == skeleton(page)
+
+
+def test_a_study_tells_how_right_an_estimated_gender_is_and_which_features_hold_it():
+    estimated = [Stamp(kind="gender-estimated", value={"accuracy": share, "clips": 240}) for share in (0.9, 0.95)]
+    results = [
+        made(("none", "none"), "svm", LEVEL).model_copy(
+            update={"protocol": stamped(*stamps).protocol, "features_name": features}
+        )
+        for features, stamps in (("voice", estimated[:1]), ("voice, twice", estimated[1:]), ("plain", []))
+    ]
+    text = "gender of the test speakers estimated from the voice: accuracy {} % of 240 test clips"
+    assert group_stamps(results) == [text.format("90.0 to 95.0") + " (voice, voice, twice)"]
+    assert group_stamps(results[:1]) == [text.format("90.0")]
+    assert group_stamps(results[2:]) == []

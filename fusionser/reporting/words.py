@@ -417,29 +417,41 @@ def stamps_and_notes(results: Sequence[AnyResult]) -> tuple[list[str], list[str]
     )
 
 
-def _merged(results: Sequence[AnyResult], pick: Callable[[AnyResult], Sequence[Stamp]]) -> list[str]:
+def _merged(
+    results: Sequence[AnyResult],
+    pick: Callable[[AnyResult], Sequence[Stamp]],
+    name: Callable[[AnyResult], str] = lambda result: result.protocol.name,
+) -> list[str]:
     groups: dict[tuple[str, Any], list[tuple[Stamp, str]]] = {}
     for result in results:
         for stamp in pick(result):
             same = stamp.value["clips"] if stamp.kind == "gender-estimated" else stamp_text(stamp)
-            groups.setdefault((stamp.kind, same), []).append((stamp, result.protocol.name))
+            groups.setdefault((stamp.kind, same), []).append((stamp, name(result)))
     lines = []
     for (kind, same), stamps in groups.items():
         estimated = kind == "gender-estimated"
         text = _gender_estimated([stamp.value["accuracy"] for stamp, _ in stamps], same) if estimated else same
-        protocols = ", ".join(dict.fromkeys(name for _, name in stamps))
-        lines.append(text if len(stamps) == len(results) else f"{text} ({protocols})")
+        names = ", ".join(dict.fromkeys(named for _, named in stamps))
+        lines.append(text if len(stamps) == len(results) else f"{text} ({names})")
     return lines
 
 
-IN_THE_TABLE = ("gender-given", "gender-estimated", "speaker-normalised")
+IN_THE_TABLE = ("gender-given", "speaker-normalised")
 """Stamps of single results that a table of results shows by itself."""
 
 
 def group_stamps(results: Sequence[Result]) -> list[str]:
-    """Return the stamps and notes of results under one protocol as sentences, but for those that their table shows."""
+    """Return the stamps and notes of results under one protocol as sentences, but for those that their table shows.
+
+    An estimated gender is told with the names of the features that hold it, unless all do.
+    """
     stamps = [stamp for result in results for stamp in (*result.protocol.stamps, *result.notes)]
-    return stamp_texts([stamp for stamp in stamps if stamp.kind not in IN_THE_TABLE])
+    others = [stamp for stamp in stamps if stamp.kind not in (*IN_THE_TABLE, "gender-estimated")]
+    return stamp_texts(others) + _merged(results, _gender_stamps, lambda result: result.features_name)
+
+
+def _gender_stamps(result: AnyResult) -> list[Stamp]:
+    return [stamp for stamp in result.protocol.stamps if stamp.kind == "gender-estimated"]
 
 
 def design_notes(design: Design) -> list[str]:
