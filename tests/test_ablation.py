@@ -6,13 +6,14 @@ from shutil import copy
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from made_results import SPEAKERS, made
 from scipy.stats import chi2
 
 from fusionser.errors import SettingsError
 from fusionser.facts import Stamp
 from fusionser.reporting.ablation import AblationText, summary
-from fusionser.reporting.ablation_web_page import write_ablation_html
+from fusionser.reporting.ablation_web_page import _shade, write_ablation_html
 from fusionser.reporting.breakdown import by_class, by_speaker, change_by_classifier, gender_gap, rankings
 from fusionser.reporting.words import design_notes, result_stamps
 from fusionser.results import ClassResult, ProtocolStamp
@@ -345,3 +346,22 @@ def test_names_in_the_page_are_text_and_no_markup(tmp_path):
     effects = estimate_effects(table, odd)
     page = write_ablation_html(table, effects, odd, AblationText(command="fusionser ablate"), tmp_path / "page.html")
     assert "&lt;b&gt;angry&lt;/b&gt;" in page.read_text() and "<b>angry" not in page.read_text()
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2.2 defines it, of red, green and blue from 0 to 255."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in np.array(colour) / 255]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_the_darkest_cells_are_legible(mode):
+    style = (ROOT / "fusionser" / "reporting" / "templates" / "page.html.j2").read_text()
+    ink, paper, mark = (
+        np.array(list(bytes.fromhex(re.findall(rf"--{name}: #([0-9a-f]{{6}})", style)[mode])), float)
+        for name in ("ink", "paper", "mark")
+    )
+    share = _shade(1.0, 0.0, 1.0) / 100
+    levels = sorted((luminance(ink), luminance(share * mark + (1 - share) * paper)))
+    # WCAG asks for this contrast of text of normal size.
+    assert (levels[1] + 0.05) / (levels[0] + 0.05) >= 4.5

@@ -78,7 +78,7 @@ def write_names(app: Sphinx, config: Config) -> None:
         "# Names",
         "",
         "What options and settings take. `fusionser list` prints the same, with what plugins add, "
-        "apart from the fixed lists at the end.",
+        "apart from the section 'Fixed lists'.",
         "",
     ]
     for kind in KINDS:

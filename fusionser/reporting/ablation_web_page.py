@@ -29,6 +29,10 @@ LETTER, MARGIN = 6.6, 20
 """Width of a letter and of the right margin of the contrasts' plot, in units of the SVG."""
 
 PLOT, ROW = 420, 44
+
+DARKEST = 50
+"""Largest share of the colour of a shaded cell, in percent."""
+
 CURVE = 300, 160
 
 
@@ -98,8 +102,8 @@ def write_ablation_html(
 
 
 def _shade(value: float, low: float, high: float) -> int:
-    """Return how dark a cell is: at most 60 %, which keeps text legible in light and dark mode."""
-    return round(60 * (value - low) / (high - low)) if high > low else 0
+    """Return how dark a cell is: at most 50 %, which keeps a contrast of 4.5 to 1 in light and dark mode."""
+    return round(DARKEST * (value - low) / (high - low)) if high > low else 0
 
 
 def _shaded(shown: Breakdown, scale: npt.ArrayLike) -> dict[str, Any]:

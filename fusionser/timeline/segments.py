@@ -99,8 +99,8 @@ def segments_of(cells: Cells, *, abstain: bool = False) -> pd.DataFrame:
     """Join steps with the same answer to segments.
 
     Steps of which half is speech, and pauses of up to 0.6 s between them, belong to segments. A segment shorter than
-    1 s is joined to the neighbour whose emotion is more probable in it. The emotion of a segment is the most probable
-    one over all of it.
+    1 s is joined to the neighbour whose emotion is more probable in it, unless there are longer pauses on both sides.
+    The emotion of a segment is the most probable one over all of it.
 
     Parameters
     ----------
