@@ -15,6 +15,7 @@ from .option_checks import (
     allow_downloads,
     check_channel,
     check_copied_classes,
+    check_copies_for,
     check_jobs,
     check_labels,
     check_saved_settings,
@@ -27,6 +28,7 @@ from .option_groups import Group, names, option
 from .option_texts import (
     ADAPTATION_HELP,
     AUGMENT_CLASSES_HELP,
+    AUGMENT_FOR_HELP,
     BLOCKS_HELP,
     CHANNEL_HELP,
     CLUSTER_HELP,
@@ -272,6 +274,7 @@ class Training(Group):
         "Leave out training rows until the largest class is this many times the smallest, in a long tail."
     )
     augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_copied_classes)
+    augment_for: str | None = option(AUGMENT_FOR_HELP, callback=check_copies_for)
     soft_labels: bool | None = option(SOFT_LABELS_HELP, flag="--soft-labels/--hard-labels")
     tune: bool | None = option("Choose parameters by inner folds of the training speakers.", flag="--tune/--fixed")
     epochs: int | None = option("Epochs of every network, instead of its own number.", min=1, main=True)
@@ -288,7 +291,9 @@ class Training(Group):
             raise SettingsError(NETWORK_ALONE_TEXT)
         # An empty list leaves out the augmentation of a settings file.
         augment = None if self.augment is None else names(self.augment or None, "--augment")
-        rows = _given(self, "copies", "imbalance", "impose_imbalance", "augment_classes", augment=augment)
+        rows = _given(
+            self, "copies", "imbalance", "impose_imbalance", "augment_classes", "augment_for", augment=augment
+        )
         changed = spec.rows.changed(**rows)
         if self.copies is not None and not changed.augment:
             raise SettingsError("--copies needs --augment; name a kind of augmentation")

@@ -72,6 +72,7 @@ NETWORK_ALONE = "network-alone"
 """Replaces the name of the classifier if networks classify by themselves."""
 
 COPIED_CLASSES = ("all", "scarce")
+COPIES_FOR = ("all", "networks")
 PRECISIONS = ("float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 FEATURE_DEVICES = ("cpu", "cuda", "cuda:N")

@@ -218,6 +218,8 @@ class RowsSpec(Spec):
         Augmented copies per training clip, if `augment` names any kind.
     augment_classes : {"all", "scarce"}, default="all"
         "scarce" copies only until each class is as large as the largest.
+    augment_for : {"all", "networks"}, default="all"
+        "networks" trains networks on the copies, and the classifier on the original recordings only.
     imbalance : str, default="none"
         Balancing strategy, one of `IMBALANCE`.
     """
@@ -226,12 +228,15 @@ class RowsSpec(Spec):
     augment: tuple[str, ...] = ()
     copies: int = 1
     augment_classes: Literal["all", "scarce"] = "all"
+    augment_for: Literal["all", "networks"] = "all"
     imbalance: Annotated[str, one_of("imbalance strategy", IMBALANCE)] = "none"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.augment_classes == "scarce" and not self.augment:
             raise ValueError("--augment-classes scarce needs --augment; name a kind of augmentation")
+        if self.augment_for == "networks" and not self.augment:
+            raise ValueError("--augment-for networks needs --augment; name a kind of augmentation")
         return self
 
 

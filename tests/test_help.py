@@ -50,6 +50,7 @@ TRAINING = {
     "--scaling": names.SCALINGS,
     "--augment": AUGMENTATIONS,
     "--augment-classes": names.COPIED_CLASSES,
+    "--augment-for": names.COPIES_FOR,
     "--imbalance": names.IMBALANCE,
     "--precision": names.PRECISIONS,
     "--device": names.DEVICES,

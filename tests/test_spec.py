@@ -69,11 +69,15 @@ features = st.builds(
     corpus_offset=st.none() | st.floats(0, 9),
 )
 rows = st.builds(
-    lambda augment, augment_classes, **more: RowsSpec(
-        augment=augment, augment_classes=augment_classes if augment else "all", **more
+    lambda augment, augment_classes, augment_for, **more: RowsSpec(
+        augment=augment,
+        augment_classes=augment_classes if augment else "all",
+        augment_for=augment_for if augment else "all",
+        **more,
     ),
     augment=tuples(names),
     augment_classes=st.sampled_from(["all", "scarce"]),
+    augment_for=st.sampled_from(["all", "networks"]),
     copies=st.integers(),
     imbalance=st.sampled_from(IMBALANCE),
     impose_imbalance=st.none() | numbers,
@@ -189,6 +193,7 @@ def test_a_specification_cannot_be_changed_and_a_changed_copy_is_checked():
         ({"features": {"blocks": [{"kind": "mfcc"}], "clip": {"trim": True}}}, "got blocks with all their settings"),
         ({"features": {"blocks": [{"kind": "gender"}], "gender": "none"}}, "got blocks with all their settings"),
         ({"rows": {"augment_classes": "scarce"}}, "--augment-classes scarce needs --augment"),
+        ({"rows": {"augment_for": "networks"}}, "--augment-for networks needs --augment"),
         ({"network": "crnn", "features": {"preset": "wide"}}, "a network reads the recording itself"),
         ({"network": "crnn", "features": {"gender": "given"}}, "got --network with --gender"),
         ({"network": "crnn", "fusion": "average"}, "--network answers by itself"),

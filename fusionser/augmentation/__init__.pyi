@@ -1,4 +1,5 @@
 from .rows import AugmentRows as AugmentRows
+from .rows import KeepOriginals as KeepOriginals
 from .rows import augmented_rows as augmented_rows
 from .waveforms import AUGMENTATIONS as AUGMENTATIONS
 from .waveforms import REVISION as REVISION

@@ -14,7 +14,7 @@ from fusionser.errors import RowsError, SettingsError
 from fusionser.registry import AUGMENTATIONS
 from fusionser.rows import AUDIO_COLUMN, EXTRACTED_COLUMN, array_columns, check_rows, feature_columns
 
-__all__ = ["AugmentRows", "augmented_rows"]
+__all__ = ["AugmentRows", "KeepOriginals", "augmented_rows"]
 
 
 def _parsed_kinds(kinds: Sequence[str]) -> list[tuple[str, float | None]]:
@@ -164,3 +164,43 @@ class AugmentRows(BaseEstimator):
         table["drawn"] = [drawing(source, "scarce", seed).random() for source in copies["source"]]
         turn = table.sort_values(["copy", "drawn"]).groupby("label").cumcount().sort_index()
         return turn.to_numpy() < (counts.max() - counts).reindex(table["label"]).to_numpy()
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class KeepOriginals(BaseEstimator):
+    """A sampler, in the sense of imbalanced-learn, that leaves augmented copies out of the training rows.
+
+    Behind networks in a pipeline, it gives the copies to the networks only: the classifier is fitted to the columns of
+    the original recordings.
+
+    Examples
+    --------
+    >>> columns = pd.DataFrame({"augmentation": ["", "noise(10)#1"], "rms__mean": [0.1, 0.2]})
+    >>> kept, labels = KeepOriginals().fit_resample(columns, ["sad", "sad"])
+    >>> kept["rms__mean"].tolist(), labels.tolist()
+    ([0.1], ['sad'])
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Return itself; nothing is learned."""
+        return self
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+        """Return the rows of original recordings, and their labels.
+
+        Parameters
+        ----------
+        X : DataFrame with a column ``augmentation``
+        y : sequence of shape (n_rows,)
+
+        Raises
+        ------
+        RowsError
+            When X has no such column.
+        """
+        if not isinstance(X, pd.DataFrame) or "augmentation" not in X:
+            raise RowsError(
+                "got columns without 'augmentation'; expected the output of a `FeatureExtractor` with keep_rows=True"
+            )
+        original = (X["augmentation"] == "").to_numpy()
+        return X[original].reset_index(drop=True), np.asarray(y)[original]

@@ -26,7 +26,7 @@ from fusionser.jobs.evaluation import (
     parameter_errors,
 )
 from fusionser.likeness import SAMPLED, fit_unlikeness
-from fusionser.model import CLASSIFIER, FEATURES, Model, ModelCard, digests_of
+from fusionser.model import CLASSIFIER, FEATURES, SCALE, Model, ModelCard, digests_of
 from fusionser.names import DIMENSIONS, NO_SPEECH, UNSURE
 from fusionser.networks.soft_labels import shares_of
 from fusionser.pipeline import (
@@ -152,8 +152,9 @@ def _fitted(
     with parameter_errors(spec), trials:
         fitted = estimator.fit(rows, labels)
     pipeline = fitted.best_estimator_ if spec.classifier.tune else fitted
-    # The steps before these change the training rows, and are not part of a prediction.
-    return Pipeline(pipeline.steps[-3:]), classifier_settings(spec, estimator)
+    # The other steps change the training rows, and are not part of a prediction.
+    kept = [(name, pipeline[name]) for name in (FEATURES, SCALE, CLASSIFIER)]
+    return Pipeline(kept), classifier_settings(spec, estimator)
 
 
 def _card_facts(

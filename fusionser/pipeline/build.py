@@ -11,7 +11,7 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 
 from fusionser.agreement import mean_concordance
-from fusionser.augmentation import REVISION, AugmentRows
+from fusionser.augmentation import REVISION, AugmentRows, KeepOriginals
 from fusionser.balancing import BalanceRows, ImposeImbalance
 from fusionser.block_text import block_of
 from fusionser.cache import Cache
@@ -181,9 +181,17 @@ def _check_learned(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         )
 
 
+def _check_copies(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
+    """Reject augmented copies for networks only where there is no network, or nothing else."""
+    if spec.rows.augment_for == "networks" and (decided_by(spec, extractor) == NETWORK_ALONE or not _deep(extractor)):
+        missing = "classifier beside the networks" if _deep(extractor) else "network among the blocks"
+        raise SettingsError(f"--augment-for networks has no effect, because there is no {missing}; leave it out")
+
+
 def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
     """Reject settings that cannot work or would have no effect, before hours of training."""
     _check_learned(spec, extractor)
+    _check_copies(spec, extractor)
     deep, networks, fusion = _deep(extractor), spec.networks, _fusion(spec)
     if networks.weights is not None:
         taking = [name for name in NETWORKS.loadable() if "weights" in NETWORKS[name]().get_params(deep=False)]
@@ -349,7 +357,9 @@ def build_pipeline(
         adaptation=spec.adaptation if spec.setting == ADAPTED else None,
     )
     last = _last(spec, features, resources)
-    steps = [*_row_steps(spec.rows, unusable, spec.seed), (FEATURES, features), (SCALE, scaler), (CLASSIFIER, last)]
+    originals = [("originals", KeepOriginals())] if spec.rows.augment_for == "networks" else []
+    changed = _row_steps(spec.rows, unusable, spec.seed)
+    steps = [*changed, (FEATURES, features), *originals, (SCALE, scaler), (CLASSIFIER, last)]
     pipeline, cache = Pipeline(steps), Cache.of(resources.cache)
     return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
 
@@ -395,6 +405,8 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
         settings.update(augment=list(rows.augment), copies=rows.copies, augmentation_revision=REVISION)
     if rows.augment_classes == "scarce":
         settings["only_scarce"] = True
+    if rows.augment_for == "networks":
+        settings["augment_for"] = rows.augment_for
     if rows.impose_imbalance is not None:
         settings["imposed"] = rows.impose_imbalance
     if _fusion(spec) != EARLY:

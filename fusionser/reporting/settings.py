@@ -13,7 +13,8 @@ __all__ = ["block_lines", "classifier_lines", "column_lines", "protocol_lines", 
 
 UNUSED = ("cache", "n_jobs", "name", "kind", "front_end", "device")
 OF_THE_PLAN = (
-    "scaling", "imbalance", "imposed", "augment", "copies", "only_scarce", "fusion", "cross_fit", "adaptation",
+    "scaling", "imbalance", "imposed", "augment", "copies", "only_scarce", "augment_for", "fusion", "cross_fit",
+    "adaptation",
 )  # fmt: skip
 """Settings of the pipeline, not of the classifier: the only ones that apply to a network that answers by itself."""
 
