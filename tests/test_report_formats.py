@@ -193,4 +193,5 @@ def test_tables_of_a_study_have_names_of_their_own():
     results = [made(("none", "none"), "svm", [0.5] * 24, protocol=name) for name in ("speaker-kfold", "random-kfold")]
     tables = study_tables(StudyText(title="T", question="Q?", command="x"), results).by_name()
     labels = ("01-demo-speaker-kfold-2-classes", "02-demo-random-kfold-2-classes")
-    assert list(tables) == [f"{label}{part}" for label in labels for part in ("", "-by-speaker")]
+    groups = [f"{label}{part}" for label in labels for part in ("", "-by-speaker")]
+    assert list(tables) == [*groups, "best-by-class", "best-by-speaker"]

@@ -14,13 +14,13 @@ from fusionser.reporting.figures import COLORS, plain, save_figure
 from fusionser.reporting.formats import PAGE_ONLY, Formats, write_tables
 from fusionser.reporting.learning_curves import curves_figure
 from fusionser.reporting.markdown import escaped
-from fusionser.reporting.page import USED_CLIPS, remove_report, render, where_tested
+from fusionser.reporting.page import USED_CLIPS, remove_report, render
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text, is_synthetic
 from fusionser.reporting.settings import classifier_lines
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
 from fusionser.reporting.tables.dimensions import dimension_tables
 from fusionser.reporting.web_page import write_pages
-from fusionser.reporting.words import corpora_text
+from fusionser.reporting.words import corpora_text, where_tested
 from fusionser.results import read_stored
 from fusionser.rows import public_table, write_table
 

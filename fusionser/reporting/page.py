@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fusionser.augmentation import REVISION
-from fusionser.dimension_results import AnyResult, method_of
+from fusionser.dimension_results import method_of
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
 from fusionser.files import remove_files
@@ -22,6 +22,7 @@ from fusionser.reporting.misclassified import players
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
+from fusionser.reporting.tables.best_results import best_by_class, best_by_speaker
 from fusionser.reporting.tables.result import result_tables
 from fusionser.reporting.tables.study import (
     StudyTables,
@@ -41,15 +42,15 @@ from fusionser.reporting.words import (
     note_lines,
     one_sided,
     percent,
-    protocol_name,
     selection_text,
     sides_text,
     speakers_text,
     stamp_texts,
+    where_measured,
+    where_tested,
 )
 from fusionser.results import Result, read_result
 from fusionser.rows import public_table, write_table
-from fusionser.splits import CrossCorpus, LeaveOneCorpusOut
 from fusionser.studies.recipe import ContrastRow, PaperRow, file_name
 
 __all__ = [
@@ -62,7 +63,6 @@ __all__ = [
     "rewrite_report",
     "study_page",
     "study_tables",
-    "where_tested",
     "write_report",
     "write_result",
     "write_study",
@@ -91,19 +91,6 @@ def is_at_chance(result: Result) -> bool:
     """Return whether the UAR, or the lower end of its interval over speakers, is not above chance."""
     least = result.pooled.uar if result.intervals is None else result.intervals["uar"][0]
     return least <= 1.0 / len(result.classes)
-
-
-def where_tested(result: AnyResult) -> str:
-    """Return what the test recordings were to the pipeline, as the beginning of a sentence."""
-    if result.protocol.name == LeaveOneCorpusOut.name:
-        return "On corpora that it was not trained on"
-    if result.protocol.name == CrossCorpus.name:
-        tested = result.protocol.settings["test"]
-        trained = [name for name in result.corpora if name not in tested]
-        return f"On recordings of {corpora_text(tested)}, trained on {corpora_text(trained)}"
-    if result.protocol.speaker_independent:
-        return "On speakers that it was not trained on"
-    return f"On speakers that it {'was' if result.protocol.speakers_known else 'may have been'} trained on"
 
 
 def render(template: str, **values: Any) -> str:
@@ -245,6 +232,8 @@ def study_tables(text: StudyText, results: Sequence[Result]) -> StudyTables:
         across=across_table(across, count, results, report),
         paper=paper_table(paper, report),
         differences=differences_table(_differences(text.contrasts, results), report),
+        best_by_class=best_by_class(best_results(results)[:MOST_TOLD], report),
+        best_by_speaker=best_by_speaker(best_results(results)[:MOST_TOLD], report),
         gaps=gaps_table(_gaps(results), report),
     )
 
@@ -267,6 +256,8 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
         table_count=across_tables(study_groups(results))[0],
         settings_used={name for result in results for name in result.protocol.known.split(", ")},
         mostly=one_sided(results),
+        best_count=len(best_results(results)),
+        most_told=MOST_TOLD,
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),
         lines=[
@@ -285,20 +276,25 @@ MOST_TOLD = 6
 """Most groups of results whose best one is named in the answer of a study."""
 
 
+def best_results(results: Sequence[Result]) -> list[Result]:
+    """Return the result with the highest UAR of each table and setting: inductive ones by speaker first."""
+    best: dict[tuple[str, str, str], Result] = {}
+    for (_, label), group in study_groups(results).items():
+        for result in group:
+            key = (result.corpus, label, result.protocol.known)
+            best[key] = max(best.get(key, result), result, key=lambda one: one.pooled.uar)
+    return sorted(
+        best.values(), key=lambda one: (not one.protocol.speaker_independent, one.protocol.setting != INDUCTIVE)
+    )
+
+
 def study_answers(results: Sequence[Result]) -> list[str]:
     """Return which pipeline has the highest UAR in each table by speaker, in one sentence each.
 
     Where there are many tables, those under a random split and with a setting other than inductive are left out, and
     then the last ones.
     """
-    best: dict[tuple[str, str, str], Result] = {}
-    for (_, label), group in study_groups(results).items():
-        for result in group:
-            key = (result.corpus, label, result.protocol.known)
-            best[key] = max(best.get(key, result), result, key=lambda one: one.pooled.uar)
-    told = sorted(
-        best.values(), key=lambda one: (not one.protocol.speaker_independent, one.protocol.setting != INDUCTIVE)
-    )
+    told = best_results(results)
     sentences = [_best_text(result) for result in told[:MOST_TOLD]]
     if len(told) > MOST_TOLD:
         sentences.append(f"{len(told) - MOST_TOLD} other tables are below.")
@@ -309,10 +305,8 @@ def _best_text(result: Result) -> str:
     few = f"no interval: {counted(len(result.speakers), 'test speaker')}"
     interval = few if result.intervals is None else f"95 % {score_interval(result, 'uar')}"
     leaky = "" if result.protocol.speaker_independent else ", with speakers on both sides"
-    crossed = result.protocol.name == CrossCorpus.name
-    where = where_tested(result) if crossed else f"{corpora_text(result.corpora)}, {protocol_name(result)}"
     return (
-        f"{where}, {classes_text(result)}, {result.protocol.known}{leaky}: the highest UAR is "
+        f"{where_measured(result)}, {classes_text(result)}, {result.protocol.known}{leaky}: the highest UAR is "
         f"{percent(result.pooled.uar)} % ({interval}), by {result.classifier} with {result.features_name}."
     )
 

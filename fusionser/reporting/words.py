@@ -13,6 +13,7 @@ from fusionser.facts import Stamp
 from fusionser.names import corpus_text
 from fusionser.registry import CORPORA, NETWORKS, OWN_OBJECTS
 from fusionser.results import BY_INNER_FOLDS, ProtocolStamp, Result
+from fusionser.splits import CrossCorpus, LeaveOneCorpusOut
 from fusionser.studies.contrasts import Design
 from fusionser.studies.factorial import Factorial
 
@@ -34,6 +35,8 @@ __all__ = [
     "stamp_text",
     "stamp_texts",
     "where_asked",
+    "where_measured",
+    "where_tested",
 ]
 
 
@@ -393,6 +396,26 @@ def speakers_text(count: int) -> str:
     ('24 speakers', 'unknown speakers')
     """
     return counted(count, "speaker") if count else "unknown speakers"
+
+
+def where_tested(result: AnyResult) -> str:
+    """Return what the test recordings were to the pipeline, as the beginning of a sentence."""
+    if result.protocol.name == LeaveOneCorpusOut.name:
+        return "On corpora that it was not trained on"
+    if result.protocol.name == CrossCorpus.name:
+        tested = result.protocol.settings["test"]
+        trained = [name for name in result.corpora if name not in tested]
+        return f"On recordings of {corpora_text(tested)}, trained on {corpora_text(trained)}"
+    if result.protocol.speaker_independent:
+        return "On speakers that it was not trained on"
+    return f"On speakers that it {'was' if result.protocol.speakers_known else 'may have been'} trained on"
+
+
+def where_measured(result: AnyResult) -> str:
+    """Return the corpora and the protocol of a result; under `CrossCorpus`, which corpora it was tested on."""
+    if result.protocol.name == CrossCorpus.name:
+        return where_tested(result)
+    return f"{corpora_text(result.corpora)}, {protocol_name(result)}"
 
 
 def selection_text(selection: str) -> str:

@@ -100,7 +100,8 @@ def segments_of(cells: Cells, *, abstain: bool = False) -> pd.DataFrame:
 
     Steps of which half is speech, and pauses of up to 0.6 s between them, belong to segments. A segment shorter than
     1 s is joined to the neighbour whose emotion is more probable in it, unless there are longer pauses on both sides.
-    The emotion of a segment is the most probable one over all of it.
+    Lengths count in whole steps, the last of which the end of the recording may cut short. The emotion of a segment is
+    the most probable one over all of it.
 
     Parameters
     ----------

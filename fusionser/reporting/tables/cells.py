@@ -32,6 +32,7 @@ __all__ = [
     "scored",
     "share",
     "synthetic_notes",
+    "with_interval",
 ]
 
 Interval = tuple[float, float]
@@ -78,6 +79,13 @@ def points(value: float | None, interval: Interval | None = None) -> Cell:
     if value is None or math.isnan(value):
         return NOTHING
     return Cell(change(value), value, interval, ends(interval))
+
+
+def with_interval(cell: Cell) -> Cell:
+    """Return a cell that shows its interval behind the number."""
+    if cell.interval is None:
+        return cell
+    return Cell(f"{cell.text} ({cell.interval_text})", cell.exact, cell.interval)
 
 
 def count(value: int) -> Cell:

@@ -17,6 +17,7 @@ from fusionser.reporting.tables.cells import (
     score,
     share,
     synthetic_notes,
+    with_interval,
 )
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
 from fusionser.reporting.words import change, corpora_text, percent
@@ -37,7 +38,7 @@ class StudyTables:
     ----------
     groups : list of dict of str to Table
         Those of each corpus and protocol, as `group_tables` returns them.
-    across, paper, differences, gaps : Table
+    across, paper, differences, best_by_class, best_by_speaker, gaps : Table
         Without rows where the study has none.
     """
 
@@ -45,12 +46,15 @@ class StudyTables:
     across: Table
     paper: Table
     differences: Table
+    best_by_class: Table
+    best_by_speaker: Table
     gaps: Table
 
     def by_name(self) -> dict[str, Table]:
         """Return all tables with rows, by name."""
         several = [table for group in self.groups for table in group.values()]
-        found = [*several, self.across, self.paper, self.differences, self.gaps]
+        best = [self.best_by_class, self.best_by_speaker]
+        found = [*several, self.across, self.paper, self.differences, *best, self.gaps]
         return {table.name: table for table in found if table.rows}
 
 
@@ -145,7 +149,7 @@ def _by_corpus(group: Sequence[Result], name: str, report: str, what: str) -> Ta
             [
                 *_named(result),
                 *(
-                    _with_interval(share(place.scores.uar, place.intervals["uar"] if place.intervals else None))
+                    with_interval(share(place.scores.uar, place.intervals["uar"] if place.intervals else None))
                     for place in corpus_scores(result).values()
                 ),
             ],
@@ -154,13 +158,6 @@ def _by_corpus(group: Sequence[Result], name: str, report: str, what: str) -> Ta
         for result in group
     ]
     return _group_table(group, name, report, f"UAR in each corpus, {what}", [*PIPELINE, *columns], rows)
-
-
-def _with_interval(cell: Cell) -> Cell:
-    """Return a cell that shows its interval behind the number."""
-    if cell.interval is None:
-        return cell
-    return Cell(f"{cell.text} ({cell.interval_text})", cell.exact, cell.interval)
 
 
 def _by_speaker(group: Sequence[Result], name: str, report: str, what: str) -> Table:
@@ -289,8 +286,8 @@ def differences_table(differences: Sequence[tuple[ContrastRow, Result, Result, D
                 else f"{contrast.question} ({corpora_text(having.corpora)})",
                 f"{contrast.without}: WAR {percent(without.pooled.war)}",
                 f"{contrast.with_}: WAR {percent(having.pooled.war)}",
-                _with_interval(points(difference.war, difference.war_interval)),
-                _with_interval(points(difference.uar, difference.uar_interval)),
+                with_interval(points(difference.war, difference.war_interval)),
+                with_interval(points(difference.uar, difference.uar_interval)),
                 Cell(f"{difference.better} of {difference.speakers}", difference.better),
             ],
             facts_of(without, having),
