@@ -27,7 +27,7 @@ TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
 WEIGHTS_HELP = "Safetensors file with the initial weights of vgg16, under torchvision's names."
 IMPORTANCE_HELP = "Measure what the classifier relies on, on held-out speakers: {importance}. features includes blocks."
 AUGMENT_FOR_HELP = (
-    "What learns from the copies: {copies_for}. networks trains the classifier beside them on the original recordings "
+    "What learns from the copies: {copies_for}. networks fits the classifier beside them to the original recordings "
     "only."
 )
 AUGMENT_CLASSES_HELP = "Classes to augment: {copied_classes}. scarce adds copies up to the size of the largest class."

@@ -294,6 +294,9 @@ class Training(Group):
         rows = _given(
             self, "copies", "imbalance", "impose_imbalance", "augment_classes", "augment_for", augment=augment
         )
+        if self.augment == "":
+            # So do the settings that are only for copies.
+            rows = {"augment_classes": "all", "augment_for": "all", **rows}
         changed = spec.rows.changed(**rows)
         if self.copies is not None and not changed.augment:
             raise SettingsError("--copies needs --augment; name a kind of augmentation")

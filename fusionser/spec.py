@@ -30,6 +30,7 @@ from fusionser.names import (
     INDUCTIVE,
     PRECISIONS,
     ROBUST_BLOCKS,
+    ROW_BALANCINGS,
     SCALINGS,
     SETTINGS,
     STANDARDISE,
@@ -219,7 +220,8 @@ class RowsSpec(Spec):
     augment_classes : {"all", "scarce"}, default="all"
         "scarce" copies only until each class is as large as the largest.
     augment_for : {"all", "networks"}, default="all"
-        "networks" trains networks on the copies, and the classifier on the original recordings only.
+        "networks" fits networks and other learned blocks to the copies, too, and the classifier to the original
+        recordings only.
     imbalance : str, default="none"
         Balancing strategy, one of `IMBALANCE`.
     """
@@ -237,7 +239,19 @@ class RowsSpec(Spec):
             raise ValueError("--augment-classes scarce needs --augment; name a kind of augmentation")
         if self.augment_for == "networks" and not self.augment:
             raise ValueError("--augment-for networks needs --augment; name a kind of augmentation")
+        if self.augment_for == "networks":
+            self._balances_with_copies()
         return self
+
+    def _balances_with_copies(self) -> None:
+        """Refuse to balance the classifier's rows with copies that it does not get."""
+        scarce = self.augment_classes == "scarce"
+        if scarce or self.imbalance in ROW_BALANCINGS:
+            balanced = "--augment-classes scarce" if scarce else f"--imbalance {self.imbalance}"
+            raise ValueError(
+                f"got {balanced} with --augment-for networks, but the classifier would lose the copies that balance "
+                "its rows; leave one of them out"
+            )
 
 
 class NetworksSpec(Spec):

@@ -76,6 +76,12 @@ def test_copies_for_no_one_are_refused(plan, missing):
         build_pipeline(spec)
 
 
+def test_an_original_may_lack_the_text_of_its_augmentation():
+    table = pd.DataFrame({"augmentation": [None, "", "noise(10)#1"], "rms__mean": [0.1, 0.2, 0.3]})
+    kept, labels = KeepOriginals().fit_resample(table, ["a", "b", "c"])
+    assert (kept["rms__mean"].tolist(), labels.tolist()) == ([0.1, 0.2], ["a", "b"])
+
+
 def test_the_sampler_asks_for_a_table_that_tells_copies():
     with pytest.raises(RowsError, match="got columns without 'augmentation'"):
         KeepOriginals().fit_resample(pd.DataFrame({"rms__mean": [0.1]}), ["sad"])
@@ -93,5 +99,12 @@ def test_at_the_command_line(demo_folder, tmp_path, command):
     answer = command("evaluate", demo_folder, *given, *copies, "--protocol", "speaker-holdout", "--out", report)
     assert answer.status == 0, answer.messages
     assert "augment_for = networks" in (report / "report.md").read_text()
+    settings = tmp_path / "settings.toml"
+    answer = command(
+        "evaluate", demo_folder, *given, *copies, "--protocol", "speaker-holdout", "--save-config", settings
+    )
+    assert answer.status == 0 and "augment_for" in settings.read_text()
+    again = ["--config", settings, "--augment", ""]
+    assert command("evaluate", demo_folder, "--corpus", "demo", *again).status == 0
     wrong = command("evaluate", demo_folder, *given, "--augment", "noise", "--augment-for", "svm")
     assert wrong.status != 0 and "--augment-for is 'svm'; expected all or networks" in wrong.messages

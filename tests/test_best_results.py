@@ -3,12 +3,15 @@
 import numpy as np
 from made_results import SPEAKERS, made
 
+from fusionser.facts import Stamp
 from fusionser.reporting.page import StudyText, best_results, study_page, study_tables
 from fusionser.reporting.tables.best_results import best_by_class, best_by_speaker, taken_for
 from fusionser.results import ClassResult
 
 CLASSES = ("angry", "calm", "sad")
 CONFUSION = [[6, 1, 3], [0, 5, 5], [0, 0, 20]]
+
+SHARED = Stamp(kind="shared-speakers", value={"most": 2})
 
 
 def result(uar, **changes):
@@ -34,7 +37,7 @@ def test_the_most_frequent_wrong_answers_of_each_class():
     assert taken_for(three, "angry") == [("sad", 0.3), ("calm", 0.1)]
     assert taken_for(three, "calm") == [("sad", 0.5)]
     assert taken_for(three, "sad") == []
-    where = ["Demo corpus, speaker-kfold", "mfcc, svm"]
+    where = ["Demo corpus, speaker-kfold, 3 classes", "mfcc, svm"]
     assert texts(best_by_class([three], "r")) == [
         [*where, "angry", "10", "60.0", "100.0", "sad (30.0), calm (10.0)"],
         [*where, "calm", "10", "50.0", "83.3", "sad (50.0)"],
@@ -53,12 +56,50 @@ def test_genders_and_the_speakers_at_both_ends():
         speaker_confusions={name: (right if genders[name] == "female" else wrong).tolist() for name in SPEAKERS},
     )
     ((where, method, female, male, gap, *speakers),) = texts(best_by_speaker([one], "r"))
-    assert (where, method, female, male) == ("Demo corpus, speaker-kfold", "mfcc, svm", "75.0", "50.0")
+    assert (where, method, female, male) == ("Demo corpus, speaker-kfold, 2 classes", "mfcc, svm", "75.0", "50.0")
     assert gap == "+25.0 (+25.0 to +25.0)"
-    assert speakers == ["24", "40.0 (demo/s00)", "63.0", "86.0 (demo/s23)"]
+    assert speakers == ["24", "40.0", "demo/s00", "63.0", "86.0", "demo/s23"]
     ((_, _, *unknown),) = texts(best_by_speaker([result(scores)], "r"))
     assert unknown[:3] == ["-", "-", "-"]
+    counts = dict.fromkeys(SPEAKERS, right.tolist())
+    women = result([0.5] * 24, genders=dict.fromkeys(SPEAKERS, "female"), speaker_confusions=counts)
+    ((_, _, *alone),) = texts(best_by_speaker([women], "r"))
+    assert alone == ["75.0", "-", "-", "24", "50.0", "demo/s00 and 23 others", "50.0", "50.0", "demo/s00 and 23 others"]
     assert best_by_speaker([result(scores, speakers={})], "r").rows == []
+
+
+def test_rows_say_which_table_they_are_of():
+    folds = [
+        result(
+            [0.5] * 24,
+            protocol=made(("none", "none"), "svm", [0.5] * 24, protocol=name).protocol.model_copy(
+                update={"settings": settings, **more}
+            ),
+        )
+        for name, settings, more in (
+            ("speaker-kfold", {"folds": 3, "seed": 0}, {}),
+            ("speaker-kfold", {"folds": 6}, {}),
+            (
+                "random-holdout",
+                {"share": 0.2, "stratified": False},
+                {"stamps": (SHARED,)},
+            ),
+        )
+    ]
+    assert [row[0] for row in texts(best_by_speaker(folds, "r"))] == [
+        "Demo corpus, speaker-kfold (folds = 3), 2 classes",
+        "Demo corpus, speaker-kfold (folds = 6), 2 classes",
+        "Demo corpus, random-holdout (share = 0.2), 2 classes, speakers on both sides",
+    ]
+
+
+def test_a_class_without_a_recording_has_no_recall():
+    scores = {name: ClassResult(precision=0.0, recall=0.0, f1=0.0, support=0) for name in ("angry", "calm")}
+    empty = result([0.5] * 24, per_class=scores, confusion=[[0, 0], [0, 0]])
+    assert [row[2:] for row in texts(best_by_class([empty], "r"))] == [
+        ["angry", "0", "-", "-", "-"],
+        ["calm", "0", "-", "-", "-"],
+    ]
 
 
 def test_each_table_and_setting_has_its_best_result():

@@ -10,7 +10,16 @@ from pydantic import ValidationError
 
 from fusionser.errors import SettingsError
 from fusionser.features import BLOCKS, PRESETS
-from fusionser.names import FUSIONS, GENDER_FEATURES, IMBALANCE, INDUCTIVE, PRECISIONS, SCALINGS, SETTINGS
+from fusionser.names import (
+    FUSIONS,
+    GENDER_FEATURES,
+    IMBALANCE,
+    INDUCTIVE,
+    PRECISIONS,
+    ROW_BALANCINGS,
+    SCALINGS,
+    SETTINGS,
+)
 from fusionser.pipeline import build_features
 from fusionser.registry import CLASSIFIERS, NETWORKS, PROTOCOLS
 from fusionser.spec import (
@@ -72,7 +81,9 @@ rows = st.builds(
     lambda augment, augment_classes, augment_for, **more: RowsSpec(
         augment=augment,
         augment_classes=augment_classes if augment else "all",
-        augment_for=augment_for if augment else "all",
+        augment_for=augment_for
+        if augment and augment_classes == "all" and more["imbalance"] not in ROW_BALANCINGS
+        else "all",
         **more,
     ),
     augment=tuples(names),
@@ -194,6 +205,14 @@ def test_a_specification_cannot_be_changed_and_a_changed_copy_is_checked():
         ({"features": {"blocks": [{"kind": "gender"}], "gender": "none"}}, "got blocks with all their settings"),
         ({"rows": {"augment_classes": "scarce"}}, "--augment-classes scarce needs --augment"),
         ({"rows": {"augment_for": "networks"}}, "--augment-for networks needs --augment"),
+        (
+            {"rows": {"augment": ["noise"], "augment_for": "networks", "imbalance": "oversample"}},
+            "got --imbalance oversample with --augment-for networks",
+        ),
+        (
+            {"rows": {"augment": ["noise"], "augment_for": "networks", "augment_classes": "scarce"}},
+            "got --augment-classes scarce with --augment-for networks",
+        ),
         ({"network": "crnn", "features": {"preset": "wide"}}, "a network reads the recording itself"),
         ({"network": "crnn", "features": {"gender": "given"}}, "got --network with --gender"),
         ({"network": "crnn", "fusion": "average"}, "--network answers by itself"),

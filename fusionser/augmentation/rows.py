@@ -170,8 +170,8 @@ class AugmentRows(BaseEstimator):
 class KeepOriginals(BaseEstimator):
     """A sampler, in the sense of imbalanced-learn, that leaves augmented copies out of the training rows.
 
-    Behind networks in a pipeline, it gives the copies to the networks only: the classifier is fitted to the columns of
-    the original recordings.
+    Behind networks and other learned blocks in a pipeline, it leaves the copies to these: the classifier is fitted to
+    the columns of the original recordings.
 
     Examples
     --------
@@ -202,5 +202,5 @@ class KeepOriginals(BaseEstimator):
             raise RowsError(
                 "got columns without 'augmentation'; expected the output of a `FeatureExtractor` with keep_rows=True"
             )
-        original = (X["augmentation"] == "").to_numpy()
+        original = (X["augmentation"].fillna("") == "").to_numpy()
         return X[original].reset_index(drop=True), np.asarray(y)[original]

@@ -21,7 +21,7 @@ from fusionser.networks.batches import Distortion
 from fusionser.networks.copies import versions_of
 from fusionser.networks.extractor import Array, DeepExtractor, Positions
 from fusionser.networks.inputs import Inputs, batch_of
-from fusionser.networks.layers import AttentiveStatistics, Network, convolution_blocks, full_precision
+from fusionser.networks.layers import AttentiveStatistics, Network, convolution_blocks, full_precision, single
 from fusionser.networks.preparation import Standardise
 from fusionser.rows import array_columns
 from fusionser.search_space import NumberRange, Space
@@ -97,7 +97,7 @@ class Conv2D(Network):
         x = self.convolutions(x[:, None])
         # The recurrent layer and the pooling learn worse in lower precision.
         with full_precision(x):
-            steps, _ = self.recurrent(x.float().flatten(1, 2).transpose(1, 2))
+            steps, _ = self.recurrent(single(x).flatten(1, 2).transpose(1, 2))
             return functional.relu(self.dense(self.dropout(self.pool(steps))))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -216,29 +216,38 @@ class Conv2DExtractor(DeepExtractor):
         return np.concatenate([self._averaged(part, function) for part in parts])
 
     def _averaged(self, rows: pd.DataFrame, function: Callable[[Inputs], Array]) -> Array:
-        """Return the mean of the answers at all speeds."""
-        originals = self._front_end().compute_all(rows)
-        results = [function(originals)]
-        for speed in self.speeds:
-            inputs = originals.copy()
-            for position, values in self._at_speed(rows, speed).items():
+        """Return the mean of the answers at all speeds, which are computed in the same batches."""
+        versions = [self._front_end().compute_all(rows)]
+        for changed in self._at_speeds(rows):
+            # A clip that is too short at a speed counts again at its own.
+            inputs = versions[0].copy()
+            for position, values in changed.items():
                 inputs[position] = values
-            results.append(function(inputs))
-        return np.mean(results, axis=0)
+            versions.append(inputs)
+        together = np.stack(versions, axis=1).reshape(-1, *versions[0].shape[1:])
+        return function(together).reshape(len(rows), len(versions), -1).mean(axis=1)
 
     def distortion(self) -> Distortion:
         """Return the masking, shifting and mixing of training batches."""
         return Distortion(mixup=self.mixup, band_mask=self.band_mask, frame_mask=self.frame_mask, shift=self.shift)
 
-    def _at_speed(self, rows: pd.DataFrame, speed: float, *, on_disk: bool = False) -> dict[int, Array]:
-        """Return the maps of the original recordings at another speed, by position; clips too short are left out."""
+    def _at_speeds(self, rows: pd.DataFrame, *, on_disk: bool = False) -> list[dict[int, Array]]:
+        """Return the maps of the original recordings at each other speed, by position; clips too short are left out."""
         originals = np.flatnonzero(columns_of(rows, {"augmentation": ""})["augmentation"] == "")
-        if len(originals) == 0:
-            return {}
-        changed = rows.drop(columns=array_columns(rows)).iloc[originals]
-        changed = changed.assign(augmentation=str(Augmentation("speed", speed, 0)))
-        maps = zip(originals.tolist(), self._front_end().compute_usable(changed, on_disk=on_disk), strict=True)
-        return {position: array for position, array in maps if array is not None}
+        if len(originals) == 0 or not self.speeds:
+            return [{} for _ in self.speeds]
+        plain = rows.drop(columns=array_columns(rows)).iloc[originals]
+        changed = pd.concat([plain.assign(augmentation=str(Augmentation("speed", one, 0))) for one in self.speeds])
+        maps = list(self._front_end().compute_usable(changed, on_disk=on_disk))
+        count = len(originals)
+        return [
+            {
+                position: array
+                for position, array in zip(originals.tolist(), maps[first : first + count], strict=True)
+                if array is not None
+            }
+            for first in range(0, len(maps), count)
+        ]
 
     def _training_inputs(
         self, rows: pd.DataFrame, trained: Positions
@@ -246,8 +255,7 @@ class Conv2DExtractor(DeepExtractor):
         rows = rows.iloc[trained]
         groups, on_disk = versions_of(rows), self._on_disk(len(rows))
         inputs, positions = list(self._inputs(rows)), list(range(len(rows)))
-        for speed in self.speeds:
-            changed = self._at_speed(rows, speed, on_disk=on_disk)
+        for changed in self._at_speeds(rows, on_disk=on_disk):
             inputs += changed.values()
             positions += changed
         return ArrayList(inputs) if on_disk else np.stack(inputs), trained[positions], groups[positions]

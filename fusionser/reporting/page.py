@@ -20,7 +20,7 @@ from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escape, escaped
 from fusionser.reporting.misclassified import players
 from fusionser.reporting.scores import is_synthetic, score_interval
-from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text
+from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text, where_measured
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
 from fusionser.reporting.tables.best_results import best_by_class, best_by_speaker
 from fusionser.reporting.tables.result import result_tables
@@ -46,7 +46,6 @@ from fusionser.reporting.words import (
     sides_text,
     speakers_text,
     stamp_texts,
-    where_measured,
     where_tested,
 )
 from fusionser.results import Result, read_result

@@ -6,10 +6,11 @@ from typing import Any
 from fusionser.dimension_results import AnyResult
 from fusionser.model import ModelCard
 from fusionser.names import NETWORK_ALONE
-from fusionser.reporting.words import protocol_text, selection_text
+from fusionser.reporting.words import corpora_text, protocol_name, protocol_text, selection_text, where_tested
 from fusionser.results import Result
+from fusionser.splits import CrossCorpus
 
-__all__ = ["block_lines", "classifier_lines", "column_lines", "protocol_lines", "settings_text"]
+__all__ = ["block_lines", "classifier_lines", "column_lines", "protocol_lines", "settings_text", "where_measured"]
 
 UNUSED = ("cache", "n_jobs", "name", "kind", "front_end", "device")
 OF_THE_PLAN = (
@@ -33,6 +34,15 @@ def settings_text(values: Mapping[str, Any]) -> str:
         if value not in (None, (), [], "")
     ]
     return f" ({'; '.join(shown)})" if shown else ""
+
+
+def where_measured(result: AnyResult) -> str:
+    """Return the corpora and the protocol of a result with its numbers; under `CrossCorpus`, what it was tested on."""
+    if result.protocol.name == CrossCorpus.name:
+        return where_tested(result)
+    settings = result.protocol.settings
+    numbers = {name: value for name, value in settings.items() if type(value) in (int, float) and name != "seed"}
+    return f"{corpora_text(result.corpora)}, {protocol_name(result)}{settings_text(numbers)}"
 
 
 def classifier_lines(results: Sequence[AnyResult]) -> list[str]:

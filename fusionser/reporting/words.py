@@ -35,7 +35,6 @@ __all__ = [
     "stamp_text",
     "stamp_texts",
     "where_asked",
-    "where_measured",
     "where_tested",
 ]
 
@@ -409,13 +408,6 @@ def where_tested(result: AnyResult) -> str:
     if result.protocol.speaker_independent:
         return "On speakers that it was not trained on"
     return f"On speakers that it {'was' if result.protocol.speakers_known else 'may have been'} trained on"
-
-
-def where_measured(result: AnyResult) -> str:
-    """Return the corpora and the protocol of a result; under `CrossCorpus`, which corpora it was tested on."""
-    if result.protocol.name == CrossCorpus.name:
-        return where_tested(result)
-    return f"{corpora_text(result.corpora)}, {protocol_name(result)}"
 
 
 def selection_text(selection: str) -> str:

@@ -1,10 +1,13 @@
 """The best result of each table of a study, by class, gender and speaker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from fusionser.evaluation.metrics import unweighted_average_recall
 from fusionser.reporting.breakdown import gender_gap
+from fusionser.reporting.settings import where_measured
 from fusionser.reporting.tables.cells import (
     NOTHING,
     PERCENT,
@@ -16,7 +19,7 @@ from fusionser.reporting.tables.cells import (
     with_interval,
 )
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import percent, where_measured
+from fusionser.reporting.words import classes_text, counted, percent
 from fusionser.results import Result
 
 __all__ = ["best_by_class", "best_by_speaker", "taken_for"]
@@ -28,9 +31,10 @@ WHAT = (Column(name="corpus and protocol"), Column(name="features and classifier
 
 
 def _named(result: Result) -> list[Cell | str]:
+    sides = "" if result.protocol.speaker_independent else ", speakers on both sides"
     setting = "" if result.protocol.known == "inductive" else f", {result.protocol.known}"
     return [
-        f"{where_measured(result)}{setting}",
+        f"{where_measured(result)}, {classes_text(result)}{setting}{sides}",
         f"{result.features_name}, {result.classifier}",
     ]
 
@@ -69,9 +73,10 @@ def best_by_class(results: Sequence[Result], report: str) -> Table:
                 *_named(result),
                 emotion,
                 count(scores.support),
-                share(scores.recall),
-                share(scores.precision),
-                ", ".join(f"{name} ({percent(part)})" for name, part in taken_for(result, emotion)) or "-",
+                # Without a test recording there is nothing to recognise.
+                share(scores.recall) if scores.support else NOTHING,
+                share(scores.precision) if scores.support else NOTHING,
+                ", ".join(f"{name} ({percent(part)})" for name, part in taken_for(result, emotion)) or NOTHING,
             ],
             facts_of(result),
         )
@@ -97,29 +102,43 @@ def best_by_speaker(results: Sequence[Result], report: str) -> Table:
         Column(name="difference", measure="uar_gap"),
         Column(name="speakers", measure="speakers"),
         Column(name="lowest UAR", measure="uar_lowest"),
+        Column(name="speaker with the lowest"),
         Column(name="median", measure="uar_median"),
-        Column(name="highest", measure="uar_highest"),
+        Column(name="highest UAR", measure="uar_highest"),
+        Column(name="speaker with the highest"),
     ]
     rows = [Row([*_named(result), *_by_gender(result), *_of_speakers(result)], facts_of(result)) for result in told]
     return _table("best-by-speaker", "The best results by gender and speaker", report, columns, rows, told)
 
 
 def _by_gender(result: Result) -> list[Cell]:
-    gap = gender_gap(result)
-    if gap is None or set(gap.uar) != {"female", "male"}:
-        return [NOTHING] * 3
-    return [share(gap.uar["female"]), share(gap.uar["male"]), with_interval(points(gap.gap, gap.interval))]
+    sums: dict[str, npt.NDArray[np.int64]] = {}
+    for speaker, counts in result.speaker_confusions.items():
+        gender = result.genders.get(speaker, "")
+        sums[gender] = sums.get(gender, 0) + np.asarray(counts)
+    uar = {gender: float(unweighted_average_recall(counts)) for gender, counts in sums.items()}
+    gap = gender_gap(result) if {"female", "male"} <= uar.keys() else None
+    between = NOTHING if gap is None else with_interval(points(uar["female"] - uar["male"], gap.interval))
+    return [share(uar.get("female")), share(uar.get("male")), between]
 
 
-def _of_speakers(result: Result) -> list[Cell]:
-    values = sorted((scores.uar, name) for name, scores in result.speakers.items())
-    (lowest, first), (highest, last) = values[0], values[-1]
+def _of_speakers(result: Result) -> list[Cell | str]:
+    values = {name: scores.uar for name, scores in result.speakers.items()}
+    lowest, highest = min(values.values()), max(values.values())
     return [
         count(len(values)),
-        Cell(f"{percent(lowest)} ({first})", lowest),
-        share(float(np.median([value for value, _ in values]))),
-        Cell(f"{percent(highest)} ({last})", highest),
+        share(lowest),
+        _those_at(values, lowest),
+        share(float(np.median([*values.values()]))),
+        share(highest),
+        _those_at(values, highest),
     ]
+
+
+def _those_at(values: Mapping[str, float], score: float) -> str:
+    """Return the speakers with a score: the first one, and how many others."""
+    first, *others = [name for name, value in values.items() if value == score]
+    return f"{first} and {counted(len(others), 'other')}" if others else first
 
 
 def _table(
