@@ -72,7 +72,10 @@ def test_scales_are_those_of_the_originals(fitted, split):
 )
 def test_copies_for_no_one_are_refused(plan, missing):
     spec = PipelineSpec.model_validate({**plan, "rows": {**COPIES, "augment_for": "networks"}})
-    with pytest.raises(SettingsError, match=f"--augment-for networks has no effect, because there is {missing}"):
+    with pytest.raises(
+        SettingsError,
+        match=f"--augment-for networks needs a network and a classifier beside it, but there is {missing}",
+    ):
         build_pipeline(spec)
 
 

@@ -185,7 +185,10 @@ def _check_copies(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
     """Reject augmented copies for networks only where there is no network, or nothing else."""
     if spec.rows.augment_for == "networks" and (decided_by(spec, extractor) == NETWORK_ALONE or not _deep(extractor)):
         missing = "classifier beside the networks" if _deep(extractor) else "network among the blocks"
-        raise SettingsError(f"--augment-for networks has no effect, because there is no {missing}; leave it out")
+        raise SettingsError(
+            f"--augment-for networks needs a network and a classifier beside it, but there is no {missing}; leave it "
+            "out"
+        )
 
 
 def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
