@@ -11,7 +11,7 @@ from fusionser.errors import RowsError, SettingsError
 
 from .console import print_json, print_table, say, spoken, training_bar, write, write_report_place
 from .known_names import check_names
-from .option_checks import check_copied_classes, check_out_folder, refuse_inputs
+from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import Group, names, option
 from .option_texts import (
     AUGMENT_CLASSES_HELP,
@@ -47,7 +47,7 @@ class Table(Group):
         "several joined as noise+pitch, and all for SER-FusionNet's four."
     )
     copies: int | None = option("Copies per training clip, by default 1.", min=1, max=100)
-    augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_copied_classes)
+    augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_names("copied_classes"))
     impose_imbalance: float | None = option("Ratio of the imbalance to impose on the training rows.")
 
 

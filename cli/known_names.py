@@ -16,6 +16,8 @@ class Known(NamedTuple):
 
 FIXED = {
     "adaptations": "adaptation",
+    "copied_classes": "value of --augment-classes",
+    "copies_for": "value of --augment-for",
     "figure_formats": "figure format",
     "fusions": "fusion",
     "gender_features": "kind of gender",

@@ -157,20 +157,6 @@ def _too_long(target: Path, there: Path) -> str:
     return ""
 
 
-def check_copies_for(users: str | None) -> str | None:
-    """Reject an unknown value of ``--augment-for``."""
-    if users not in (None, "all", "networks"):
-        raise SettingsError(f"--augment-for is '{users}'; expected all or networks")
-    return users
-
-
-def check_copied_classes(classes: str | None) -> str | None:
-    """Reject an unknown value of ``--augment-classes``."""
-    if classes not in (None, "all", "scarce"):
-        raise SettingsError(f"--augment-classes is '{classes}'; expected all or scarce")
-    return classes
-
-
 EXACT = "exact"
 
 

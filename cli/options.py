@@ -14,8 +14,6 @@ from .option_checks import (
     EXACT,
     allow_downloads,
     check_channel,
-    check_copied_classes,
-    check_copies_for,
     check_jobs,
     check_labels,
     check_saved_settings,
@@ -273,8 +271,8 @@ class Training(Group):
     impose_imbalance: float | None = option(
         "Leave out training rows until the largest class is this many times the smallest, in a long tail."
     )
-    augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_copied_classes)
-    augment_for: str | None = option(AUGMENT_FOR_HELP, callback=check_copies_for)
+    augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_names("copied_classes"))
+    augment_for: str | None = option(AUGMENT_FOR_HELP, callback=check_names("copies_for"))
     soft_labels: bool | None = option(SOFT_LABELS_HELP, flag="--soft-labels/--hard-labels")
     tune: bool | None = option("Choose parameters by inner folds of the training speakers.", flag="--tune/--fixed")
     epochs: int | None = option("Epochs of every network, instead of its own number.", min=1, main=True)

@@ -110,4 +110,4 @@ def test_at_the_command_line(demo_folder, tmp_path, command):
     again = ["--config", settings, "--augment", ""]
     assert command("evaluate", demo_folder, "--corpus", "demo", *again).status == 0
     wrong = command("evaluate", demo_folder, *given, "--augment", "noise", "--augment-for", "svm")
-    assert wrong.status != 0 and "--augment-for is 'svm'; expected all or networks" in wrong.messages
+    assert wrong.status != 0 and "unknown value of --augment-for 'svm'. Known: all, networks" in wrong.messages

@@ -226,13 +226,14 @@ def study_tables(text: StudyText, results: Sequence[Result]) -> StudyTables:
     calibrated = any(result.calibration_error is not None for result in results)
     count, across = across_tables(groups)
     paper = [(row, _beside(row, results)) for row in text.paper]
+    best = best_results(results)[:MOST_TOLD]
     return StudyTables(
         groups=group_tables(groups, report, calibrated=calibrated),
         across=across_table(across, count, results, report),
         paper=paper_table(paper, report),
         differences=differences_table(_differences(text.contrasts, results), report),
-        best_by_class=best_by_class(best_results(results)[:MOST_TOLD], report),
-        best_by_speaker=best_by_speaker(best_results(results)[:MOST_TOLD], report),
+        best_by_class=best_by_class(best, report),
+        best_by_speaker=best_by_speaker(best, report),
         gaps=gaps_table(_gaps(results), report),
     )
 
