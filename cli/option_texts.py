@@ -24,7 +24,10 @@ MEMORY_LIMIT_HELP = (
 )
 PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
 TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
-WEIGHTS_HELP = "Safetensors file with the initial weights of vgg16, under torchvision's names."
+WEIGHTS_HELP = (
+    "File with the initial weights of networks: a model, whose networks those of the same kind start from; for vgg16, "
+    "a safetensors file with torchvision's names."
+)
 IMPORTANCE_HELP = "Measure what the classifier relies on, on held-out speakers: {importance}. features includes blocks."
 AUGMENT_FOR_HELP = (
     "What learns from the copies: {copies_for}. networks fits the classifier beside them to the original recordings "

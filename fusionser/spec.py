@@ -265,7 +265,8 @@ class NetworksSpec(Spec):
         Inner folds for the cross-fitted class scores, or numbers, of the training rows, as in `DeepExtractor`.
     precision : {"float32", "bfloat16"}, default="float32"
     weights : str, optional
-        File of initial weights, for extractors that support it such as `VGG16Extractor`.
+        File of initial weights: a model, whose networks those of the same kind start from, or a safetensors file for
+        `VGG16Extractor`.
     parameters : dict
         Further parameters of the deep extractors, by name, for example ``{"optimiser": "sgd"}``.
     """

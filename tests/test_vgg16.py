@@ -129,7 +129,7 @@ def test_weights_go_to_the_network_that_takes_them_or_are_refused():
     assert settings["vgg16"]["weights"] == "taught.safetensors"
     assert "weights" not in settings["conv1d"]
     build_estimator(spec)
-    with pytest.raises(SettingsError, match="no network that takes any; those that do: vgg16"):
+    with pytest.raises(SettingsError, match="no network that takes it; those that do: vgg16"):
         build_estimator(spec.changed(features={"blocks": ["conv1d"]}))
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fusionser.checks import check_processes
 from fusionser.errors import SettingsError
+from fusionser.facts import Stamp
 from fusionser.features.clip import plain_value
 from fusionser.features.inputs import table_of
 from fusionser.features.learned import (
@@ -32,6 +34,7 @@ from fusionser.networks.batch_norm import has_batch_norm, with_statistics_of
 from fusionser.networks.batches import Distortion
 from fusionser.networks.corpora import corpora_of
 from fusionser.networks.inference import embedding_of, logits_of
+from fusionser.networks.initial_weights import load_initial_weights, named_weights, weights_stamp
 from fusionser.networks.inputs import Inputs
 from fusionser.networks.layers import Network
 from fusionser.networks.network_cache import History
@@ -54,6 +57,7 @@ Positions = npt.NDArray[np.intp]
 
 OUTPUTS = ("units", "scores")
 LEAST = 1e-12
+MODEL = "model"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -80,6 +84,10 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         With two folds or more, `fit_transform` returns the scores of each training row from a network that was trained
         without its speaker, on inner folds (for exceptions see `InnerFolds`). Not for hidden units: those of different
         networks have no common axes, so they cannot share columns.
+    weights : str, optional
+        A model file with a network of the same kind. Training starts from its weights instead of random ones; only the
+        output layer is new. Both networks need the same front end. Models and results store the name and the hash of
+        the file.
     processes : int, default=1
         Number of processes on this machine that train the network together, each on its rows of every batch and with
         its share of the threads. They compute what one does, up to rounding. On GPUs, each has its own.
@@ -100,9 +108,12 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
     """
 
     takes_numbers: ClassVar[bool] = True
+    weights_format: ClassVar[str | None] = MODEL
+    """Kind of file that `weights` is: "model" or "safetensors"; None if the network takes none."""
     front_end: FrontEnd | None = None
     output: str = "units"
     cross_fit: int = 0
+    weights: str | None = None
     processes: int = 1
     memory_limit: int | str | None = None
 
@@ -111,7 +122,17 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         raise NotImplementedError
 
     def begin(self, network: Network) -> None:
-        """Replace the initial weights of a network before training; by default nothing is replaced."""
+        """Replace the initial weights of a network before training, by default by those of `weights`."""
+        if self.weights is not None:
+            front_end = self.resolved_front_end().settings()
+            build = partial(self.build_network, self.input_shape_)
+            own = network.state_dict()
+            network.load_state_dict(own | load_initial_weights(self.weights, self.kind, front_end, build))
+
+    def stamps(self) -> list[Stamp]:
+        """Return what the front end says, and which recordings `weights` were trained on."""
+        begun = [] if self.weights is None else [weights_stamp(self.weights, self.kind)]
+        return [*super().stamps(), *begun]
 
     def unit_count(self) -> int:
         """Return the number of hidden units that `embed` returns."""
@@ -123,6 +144,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
 
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is outside its range."""
+        if self.weights is not None and self.weights_format is None:
+            raise SettingsError(f"{self.kind} starts from a pretrained encoder, so it takes no weights; leave them out")
         if self.front_end is not None and not isinstance(self.front_end, FrontEnd):
             raise SettingsError(f"front_end is {self.front_end!r}; expected a front end such as LogMelMap(), or None")
         super().check()
@@ -296,6 +319,10 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         params = self.get_params(deep=False)
         for name in ("front_end", "device", "cache", "processes", "memory_limit"):
             params.pop(name, None)
+        if self.weights is None:
+            params.pop("weights")
+        else:
+            params["weights"] = named_weights(self.weights)
         plain = json.loads(json.dumps(params, default=plain_value))
         return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
 

@@ -192,6 +192,7 @@ class TransformersFinetuned(DeepExtractor):
     """
 
     kind: ClassVar[str] = "transformers-finetuned"
+    weights_format: ClassVar[str | None] = None
     epochs: int = 10
     patience: int | None = 4
     plateau: int = 2

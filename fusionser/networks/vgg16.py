@@ -1,9 +1,6 @@
 """VGG16 on the log-mel map as an image, from scratch or with weights that were trained on photographs."""
 
-import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -13,8 +10,10 @@ from torch.nn import functional
 
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError
+from fusionser.facts import Stamp
 from fusionser.features.maps import FrontEnd, LogMelMap
 from fusionser.networks.baseline import BaselineExtractor
+from fusionser.networks.initial_weights import named_weights
 from fusionser.networks.layers import Network, channels_last, full_precision, single
 from fusionser.networks.preparation import Preparation
 
@@ -135,21 +134,6 @@ class VGG16(Network):
             return self.output(self.dropout(units))
 
 
-@lru_cache(maxsize=8)
-def _hash(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def named_weights(path: str) -> str:
-    """Return name and hash of a file of weights, or `path` unchanged if there is no such file, as in a saved model."""
-    file = Path(path)
-    if not file.is_file():
-        return path
-    status = file.stat()
-    return f"{file.name}, sha256 {_hash(file, status.st_size, status.st_mtime_ns)}"
-
-
 def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
     """Read the weights of convolutions from a safetensors file with torchvision's names, such as ``features.0.weight``.
 
@@ -207,6 +191,7 @@ class VGG16Extractor(BaselineExtractor):
     """
 
     kind: ClassVar[str] = "vgg16"
+    weights_format: ClassVar[str | None] = "safetensors"
     epochs: int = 40
     batch_size: int = 32
     learning_rate: float = 1e-4
@@ -237,6 +222,10 @@ class VGG16Extractor(BaselineExtractor):
         if self.weights is not None:
             convolutions = network.preparation or network.get_submodule("convolutions")
             convolutions.load_state_dict(read_convolutions(self.weights, convolutions.state_dict()))
+
+    def stamps(self) -> list[Stamp]:
+        """Return what the front end says; the weights are of photographs, so they have heard no clip."""
+        return self.resolved_front_end().stamps()
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain JSON values, with `weights` as name and hash, without the private path."""

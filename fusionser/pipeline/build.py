@@ -11,6 +11,7 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 
 from fusionser.agreement import mean_concordance
+from fusionser.archive import is_model_file
 from fusionser.augmentation import REVISION, AugmentRows, KeepOriginals
 from fusionser.balancing import BalanceRows, ImposeImbalance
 from fusionser.block_text import block_of
@@ -119,7 +120,7 @@ def configured_features(
             _refuse_own(name, spec, decided)
             block.set_params(device=resources.device, processes=resources.processes, **decided)
             _set_parameters(block, networks.parameters)
-            if networks.weights is not None and "weights" in block.get_params(deep=False):
+            if networks.weights is not None and block.weights_format == _format(networks.weights):
                 block.set_params(weights=networks.weights)
             _limit_epochs(block, networks)
             seen[block.kind] += 1
@@ -191,15 +192,30 @@ def _check_copies(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         )
 
 
+def _format(weights: str) -> str:
+    return "model" if is_model_file(weights) else "safetensors"
+
+
+def _check_weights(weights: str, extractor: FeatureExtractor) -> None:
+    """Reject a file of initial weights that no network takes."""
+    found = _format(weights)
+    if any(isinstance(block, DeepExtractor) and block.weights_format == found for _, block in extractor.blocks):
+        return
+    of_file = {name: NETWORKS[name].weights_format for name in NETWORKS.loadable()}
+    taking = ", ".join(name for name, one in of_file.items() if one == found)
+    what = "a model" if found == "model" else "not a model that 'fusionser fit' wrote"
+    raise SettingsError(
+        f"--weights {weights} is {what}, and there is no network that takes it; those that do: {taking}"
+    )
+
+
 def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
     """Reject settings that cannot work or would have no effect, before hours of training."""
     _check_learned(spec, extractor)
     _check_copies(spec, extractor)
     deep, networks, fusion = _deep(extractor), spec.networks, _fusion(spec)
     if networks.weights is not None:
-        taking = [name for name in NETWORKS.loadable() if "weights" in NETWORKS[name]().get_params(deep=False)]
-        if not set(taking) & {name for name, _ in extractor.blocks}:
-            raise SettingsError(f"got --weights, but no network that takes any; those that do: {', '.join(taking)}")
+        _check_weights(networks.weights, extractor)
     if (networks.cross_fit or networks.parameters) and not deep:
         option = "--cross-fit" if networks.cross_fit else "networks.parameters"
         raise SettingsError(f"{option} is for networks, but there are none among the blocks; leave it out")

@@ -11,7 +11,7 @@ from fusionser.errors import SettingsError
 from fusionser.facts import Stamp
 from fusionser.features.extraction import Progress
 from fusionser.networks import DeepExtractor
-from fusionser.networks.vgg16 import named_weights
+from fusionser.networks.initial_weights import named_weights
 from fusionser.pipeline import Place, Prepared, Resources, build_pipeline, choose_protocol, prepare
 from fusionser.pipeline.resources import LOCAL
 from fusionser.registry import PROTOCOLS
