@@ -82,7 +82,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     by_speaker : bool, default=False
         First standardise each speaker's rows by the speaker's mean and standard deviation, without labels. Needs the
         column ``speaker``. Speakers seen in training keep the statistics of their original training clips; new speakers
-        are standardised by the rows that are passed. Scores are then speaker-normalised, not inductive.
+        are standardised by the rows that are passed. Scores are then speaker-normalised, not inductive. A block that
+        `scaling` names, with "none", is left as it is.
     adaptation : {"standardise", "coral"}, optional
         Fit for rows that `adapted` adapts to: first align the rows of each training corpus (column ``corpus``) with the
         mean and standard deviation of all training rows. With "coral", `adapted` aligns correlations too. Scores are
@@ -398,10 +399,19 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return carried["speaker"].to_numpy(dtype=object)
 
     def _by_speaker(self, values: Array, carried: pd.DataFrame | None) -> Array:
-        normalised = np.empty_like(values)
+        normalised, used = values.copy(), self._by_speakers()
         for rows, known in _groups(self._speakers_of(carried), self.speakers_):
-            normalised[rows] = _scores(values[rows], known or moments(values[rows]))
+            scores = _scores(values[rows], known or moments(values[rows]))
+            normalised[np.ix_(rows, used)] = scores[:, used]
         return normalised
+
+    def _by_speakers(self) -> npt.NDArray[np.bool_]:
+        """Return which columns are standardised by speaker: all but those of blocks that are left out by name."""
+        used = np.ones(self.n_features_in_, dtype=bool)
+        named = {} if isinstance(self.scaling, str) else self.scaling
+        for block, columns in self._blocks().items():
+            used[columns] = not block or named.get(block) != "none"
+        return used
 
     def _by_corpus(self, values: Array, carried: pd.DataFrame | None) -> Array:
         """Give the rows of each corpus the mean and standard deviation of all training rows.

@@ -14,13 +14,16 @@ import pytest
 import torch
 from model_files import members
 from safetensors.torch import load, save
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
 
 from fusionser.archive import MANIFEST, write_archive
 from fusionser.cache import Cache
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
-from fusionser.pipeline import PipelineSpec, Place, Resources, build_estimator, build_features, prepare
+from fusionser.networks import Conv2DExtractor
+from fusionser.pipeline import PipelineSpec, Place, Resources, build_features, build_pipeline, prepare
 from fusionser.pipeline.build import configured_features
 from fusionser.splits import SpeakerHoldout
 
@@ -232,10 +235,42 @@ def test_a_fusion_that_does_not_fit_its_members_is_refused(deep):
             fused.check_loaded()
 
 
-def test_late_fusion_cannot_be_speaker_normalised():
-    spec = two_epochs(["mfcc", "conv1d"], fusion="average", setting="speaker-normalised")
-    with pytest.raises(SettingsError, match="speaker normalisation would standardise them"):
-        build_estimator(spec)
+def test_speaker_normalised_late_fusion_standardises_columns_and_adapts_networks(split):
+    train, test = (rows.groupby(["speaker", "emotion"]).head(3).reset_index(drop=True) for rows in split)
+    spec = two_epochs(["mfcc", "conv2d"], fusion="average", setting="speaker-normalised")
+    pipeline = build_pipeline(spec).fit(train, train["emotion"])
+    features, scaler = pipeline["features"], pipeline["scale"]
+    columns = features.transform(test)
+    scaled = scaler.transform(columns)
+    network = features.learned_["conv2d"]
+    alone = clone(network).set_params(by_speaker=False)
+    for name in ("classes_", "scales_", "network_", "input_shape_"):
+        setattr(alone, name, getattr(network, name))
+    scores = [name for name in columns if name.startswith("conv2d__")]
+    mfcc = [name for name in columns if name.startswith("mfcc__")]
+    for speaker, own in test.groupby("speaker"):
+        places = (test["speaker"] == speaker).to_numpy()
+        expected = alone.adapted(own).scores(own)
+        np.testing.assert_allclose(columns.loc[places, scores], expected, atol=1e-5)
+        assert np.abs(alone.scores(own) - expected).max() > 1e-3
+        # Scores of a network stay log-probabilities; columns of features are standardised by speaker, then scaled.
+        np.testing.assert_allclose(scaled.loc[places, scores], expected, atol=1e-5)
+        again = scaler.scalers_["mfcc"].transform(StandardScaler().fit_transform(columns.loc[places, mfcc]))
+        np.testing.assert_allclose(scaled.loc[places, mfcc], again, atol=1e-4)
+
+
+def test_a_network_by_speaker_needs_speakers_and_clips(split):
+    rows = split[0].groupby(["speaker", "emotion"]).head(2).reset_index(drop=True)
+    network = Conv2DExtractor(epochs=1, by_speaker=True).fit(rows, rows["emotion"])
+    # Nine clips say too little about a speaker.
+    few = rows[rows["speaker"] == rows["speaker"][0]].head(9)
+    np.testing.assert_allclose(network.transform(few), network.embed(few), atol=1e-6)
+    with pytest.raises(SettingsError, match="by_speaker needs the speaker of every row"):
+        network.transform(few["file"].tolist())
+    with pytest.raises(SettingsError, match="by_speaker"):
+        network.set_params(by_speaker="yes").fit(rows, rows["emotion"])
+    assert network.set_params(by_speaker=True).settings()["by_speaker"] is True
+    assert "by_speaker" not in network.set_params(by_speaker=False).settings()
 
 
 def test_networks_of_one_kind_start_from_different_seeds():

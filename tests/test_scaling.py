@@ -55,6 +55,16 @@ def test_by_speaker_every_speaker_has_mean_zero_and_deviation_one(table):
     np.testing.assert_allclose(moments, np.tile([0, 1], (4, 2)), atol=1e-9)
 
 
+def test_by_speaker_a_block_that_is_left_out_by_name_stays_as_it_is(table):
+    wide = table.assign(left__a=np.linspace(3, 9, len(table)))
+    scaler = BlockScaler(by_speaker=True, scaling={"": "standard", "left": "none"}).fit(wide)
+    np.testing.assert_allclose(scaler.transform(wide)["left__a"], wide["left__a"])
+    # The others are what they are without it.
+    expected = BlockScaler(by_speaker=True).fit(table).transform(table)
+    np.testing.assert_allclose(scaler.transform(wide)[expected.columns.tolist()[-1]], expected.iloc[:, -1])
+    assert BlockScaler(by_speaker=True, scaling="none").fit(wide).transform(wide)["left__a"].abs().max() < 3
+
+
 def test_by_speaker_a_new_speaker_goes_by_their_own_rows_and_a_known_one_by_training(table):
     scaler = BlockScaler(by_speaker=True, scaling="none").fit(table)
     new = table.iloc[:8].assign(speaker="new", mfcc__0=np.arange(8.0))

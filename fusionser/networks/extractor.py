@@ -15,7 +15,8 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from fusionser.checks import check_processes
+from fusionser.alignment import LEAST_CLIPS
+from fusionser.checks import check_processes, check_truth
 from fusionser.errors import SettingsError
 from fusionser.facts import Stamp
 from fusionser.features.clip import plain_value
@@ -26,6 +27,7 @@ from fusionser.features.learned import (
     NUMBER,
     SCORE,
     LearnedBlock,
+    columns_of,
     labels_of,
 )
 from fusionser.features.maps import FrontEnd
@@ -88,6 +90,10 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         A model file with a network of the same kind. Training starts from its weights instead of random ones; only the
         output layer is new. Both networks need the same front end. Models and results store the name and the hash of
         the file.
+    by_speaker : bool, default=False
+        Whether `transform` gives the batch normalisation of the trained network the statistics of the clips of each
+        speaker, as `adapted` does, before it answers for them. Needs the column ``speaker``. For a speaker with fewer
+        than ten clips, the network answers as it is. Scores are then speaker-normalised, not inductive.
     processes : int, default=1
         Number of processes on this machine that train the network together, each on its rows of every batch and with
         its share of the threads. They compute what one does, up to rounding. On GPUs, each has its own.
@@ -114,6 +120,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
     output: str = "units"
     cross_fit: int = 0
     weights: str | None = None
+    by_speaker: bool = False
     processes: int = 1
     memory_limit: int | str | None = None
 
@@ -151,6 +158,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         super().check()
         self.check_training()
         check_processes(self.processes)
+        check_truth("by_speaker", self.by_speaker)
         check_memory_limit(self.memory_limit)
         if self.output not in OUTPUTS:
             raise SettingsError(f"output is {self.output!r}; expected one of {', '.join(OUTPUTS)}")
@@ -241,7 +249,7 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
             if numbers:
                 scores[held] = inner.predict(rows.iloc[held])
             else:
-                scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.scores(rows.iloc[held])
+                scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.transform(rows.iloc[held])
         report_step("inner folds", self.cross_fit, self.cross_fit)
         self.fit(rows, labels)
         return scores if self.scales_ is None else self._encoded(scores)
@@ -249,7 +257,26 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units, class scores or predicted numbers of every clip, shape (n_clips, n_columns)."""
         rows = self.rows(X, sampling_rate)
+        return self._by_speaker(rows) if self.by_speaker else self._columns(rows)
+
+    def _columns(self, rows: pd.DataFrame) -> Array:
         return self.embed(rows) if self.output == "units" else self.scores(rows)
+
+    def _by_speaker(self, rows: pd.DataFrame) -> Array:
+        """Return the columns of a network that is adapted to the clips of each speaker."""
+        check_is_fitted(self, "network_")
+        speakers = columns_of(rows, {"speaker": ""})["speaker"].to_numpy(dtype=str)
+        if (speakers == "").any():
+            raise SettingsError(
+                "by_speaker needs the speaker of every row; expected a table with the column 'speaker' filled"
+            )
+        columns = np.empty((len(rows), len(self.names())), dtype=np.float32)
+        for speaker in np.unique(speakers):
+            places = np.flatnonzero(speakers == speaker)
+            own = rows.iloc[places]
+            network = self.adapted(own) if self.adapts and len(own) >= LEAST_CLIPS else self
+            columns[places] = network._columns(own)
+        return columns
 
     def embed(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units of every clip, shape (n_clips, n_units), float32."""
@@ -319,10 +346,11 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         params = self.get_params(deep=False)
         for name in ("front_end", "device", "cache", "processes", "memory_limit"):
             params.pop(name, None)
-        if self.weights is None:
-            params.pop("weights")
-        else:
-            params["weights"] = named_weights(self.weights)
+        weights, by_speaker = params.pop("weights"), params.pop("by_speaker")
+        if weights is not None:
+            params["weights"] = named_weights(weights)
+        if by_speaker:
+            params["by_speaker"] = True
         plain = json.loads(json.dumps(params, default=plain_value))
         return {"kind": self.kind, "front_end": self.resolved_front_end().settings(), **plain}
 

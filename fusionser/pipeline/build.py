@@ -70,6 +70,7 @@ DECIDED_BY: Mapping[str, str] = MappingProxyType(
         "output": "the fusion",
         "precision": "precision under networks",
         "soft_labels": "soft_labels under pipeline",
+        "by_speaker": "setting under pipeline",
     }
 )
 """Where a pipeline sets what it decides for all of its networks."""
@@ -116,6 +117,8 @@ def configured_features(
                 "output": "scores" if networks.cross_fit or _fusion(spec) != EARLY else "units",
                 "precision": networks.precision,
                 "soft_labels": spec.soft_labels,
+                # In early fusion, the hidden units are standardised like all other columns.
+                "by_speaker": spec.setting == SPEAKER_NORMALISED and _fusion(spec) != EARLY,
             }
             _refuse_own(name, spec, decided)
             block.set_params(device=resources.device, processes=resources.processes, **decided)
@@ -235,11 +238,6 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         )
     if spec.classifier.equal_blocks:
         raise SettingsError("--equal-blocks weights columns for early fusion; leave it out with late fusion")
-    if spec.setting == SPEAKER_NORMALISED and deep:
-        raise SettingsError(
-            f"late fusion needs unscaled {answers}, but speaker normalisation would standardise them; use "
-            "--fusion early, or --setting inductive"
-        )
 
 
 def _check_adaptable(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
