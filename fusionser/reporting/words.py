@@ -58,6 +58,12 @@ def corpora_text(names: Sequence[str]) -> str:
     )
 
 
+def _heard(recordings: str) -> str:
+    """Return what a pretrained network was trained on, with corpora by the names that people call them by."""
+    names = recordings.split(", ")
+    return corpora_text(names) if set(names) <= set(OWN_OBJECTS["corpora"]) else recordings
+
+
 def percent(share: float) -> str:
     """Return a share, 0 to 1, in percent."""
     return f"{100 * share:.1f}"
@@ -252,7 +258,8 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "licence": lambda value: f"{value['what']}: {value['licence']}",
     "pretrained": lambda value: (
-        f"pretrained: {value['what']} on {value['on']} (licence: {value['licence']}); may have heard these clips"
+        f"pretrained: {value['what']} on {_heard(value['on'])} (licence: {value['licence']}); may have heard these "
+        "clips"
     ),
     "columns-given": lambda count: (
         f"{counted(count, 'column')} of the table {'was' if count == 1 else 'were'} used as given; whether the test "
