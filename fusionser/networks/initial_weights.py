@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load
+from torch import Tensor
 
 from fusionser.archive import read_archive
 from fusionser.errors import ModelFileError, SettingsError
@@ -48,7 +49,9 @@ class InitialWeights:
     licence: str
 
 
-def load_initial_weights(path: str, kind: str, front_end: Mapping[str, Any], build: Callable[[int], Network]) -> Any:
+def load_initial_weights(
+    path: str, kind: str, front_end: Mapping[str, Any], build: Callable[[int], Network]
+) -> dict[str, Tensor]:
     """Return the tensors of the network in a model file that a new network of the same kind can begin with.
 
     The output layer is left out, since its classes may be others. So are the standardisation of the inputs and the
