@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fusionser.block_text import block_of
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
-from fusionser.files import parse_json, parse_toml, write_text
+from fusionser.files import parse_json, parse_toml, public_path, public_text, write_text
 from fusionser.legacy import current_spec
 from fusionser.names import (
     ADAPTATIONS,
@@ -252,6 +252,15 @@ class RowsSpec(Spec):
                 f"got {balanced} with --augment-for networks, but the classifier would lose the copies that balance "
                 "its rows; leave one of them out"
             )
+
+
+def _public(value: Any) -> Any:
+    """Return plain values whose texts have no absolute paths."""
+    if isinstance(value, str):
+        return public_text(value)
+    if isinstance(value, Mapping):
+        return {name: _public(one) for name, one in value.items()}
+    return type(value)(map(_public, value)) if isinstance(value, list | tuple) else value
 
 
 class NetworksSpec(Spec):
@@ -521,7 +530,23 @@ class PipelineSpec(Spec):
         if self.features.name or self.network:
             return self.features.name or str(self.network)
         named = [self.features.preset] if self.features.preset else list(blocks)
-        return "+".join([*named, *(["columns"] if self.features.columns else [])]) or DEFAULT_PRESET
+        name = "+".join([*named, *(["columns"] if self.features.columns else [])]) or DEFAULT_PRESET
+        return public_text(name)
+
+    def public(self) -> Self:
+        """Return the specification as results and models have it: without absolute paths.
+
+        Examples
+        --------
+        >>> PipelineSpec(networks={"weights": "/home/somebody/a.fusionser"}).public().networks.weights
+        '.../a.fusionser'
+        """
+        # Copies, which are not validated, so that names of plugins that are missing here are kept.
+        features = self.features.model_copy(update={"blocks": _public(self.features.blocks)})
+        weights = None if self.networks.weights is None else public_path(self.networks.weights)
+        given = {"weights": weights, "parameters": _public(self.networks.parameters)}
+        networks = self.networks.model_copy(update=given)
+        return self.model_copy(update={"features": features, "networks": networks})
 
 
 DEFAULT_SPEC = PipelineSpec()

@@ -265,12 +265,26 @@ def test_a_network_by_speaker_needs_speakers_and_clips(split):
     # Nine clips say too little about a speaker.
     few = rows[rows["speaker"] == rows["speaker"][0]].head(9)
     np.testing.assert_allclose(network.transform(few), network.embed(few), atol=1e-6)
-    with pytest.raises(SettingsError, match="by_speaker needs the speaker of every row"):
+    with pytest.raises(SettingsError, match=r"by_speaker .* needs the speaker of every row"):
         network.transform(few["file"].tolist())
     with pytest.raises(SettingsError, match="by_speaker"):
         network.set_params(by_speaker="yes").fit(rows, rows["emotion"])
     assert network.set_params(by_speaker=True).settings()["by_speaker"] is True
     assert "by_speaker" not in network.set_params(by_speaker=False).settings()
+
+
+def test_speaker_normalised_networks_that_it_cannot_change_are_refused():
+    spec = two_epochs(["conv1d"], fusion="average", setting="speaker-normalised")
+    with pytest.raises(SettingsError, match="adapts networks with batch normalisation to each speaker"):
+        build_pipeline(spec)
+
+
+def test_copies_do_not_change_how_a_speaker_sounds(split):
+    rows = split[0][split[0]["speaker"] == split[0]["speaker"][0]].head(12).reset_index(drop=True)
+    network = Conv2DExtractor(epochs=1, by_speaker=True, speeds=()).fit(rows, rows["emotion"])
+    copies = rows.assign(augmentation="noise(12.5)#1")
+    both = network.transform(pd.concat([rows, copies], ignore_index=True))
+    np.testing.assert_allclose(both[: len(rows)], network.transform(rows), atol=1e-5)
 
 
 def test_networks_of_one_kind_start_from_different_seeds():

@@ -1,6 +1,7 @@
 """Networks that start from the weights of a model file."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from safetensors.torch import load, save
 from fusionser.archive import read_archive, write_archive
 from fusionser.errors import SettingsError
 from fusionser.features import LogMelMap
-from fusionser.jobs.fitting import fit_prepared
+from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
 from fusionser.networks import NETWORKS, Conv2DExtractor
 from fusionser.networks.finetuning import TransformersFinetuned
 from fusionser.pipeline import Place, build_estimator, build_pipeline, configured_features, prepare
+from fusionser.reporting.words import where_tested
 from fusionser.spec import PipelineSpec
+from fusionser.splits import SpeakerHoldout
 
 FRONT = LogMelMap(sampling_rate=8000, n_fft=256, hop_length=128, n_mels=32, duration=1.0)
 SIZES = {"filters": (4, 4, 4, 4), "units": 4, "speeds": ()}
@@ -182,7 +185,7 @@ def test_networks_that_cannot_start_from_a_file_are_refused(trained, split, tmp_
         TransformersFinetuned(model="a-folder", weights=str(trained)).check()
 
 
-def test_the_option_goes_to_all_networks_that_read_such_a_file(trained):
+def test_the_option_goes_to_all_networks_that_read_such_a_file(trained, tmp_path):
     spec = PipelineSpec(features={"blocks": ["conv1d", "crnn", "vgg16"]}, networks={"weights": str(trained)})
     settings = {one["kind"]: one.get("weights") for one in configured_features(spec).settings()}
     assert settings["vgg16"] is None
@@ -191,7 +194,9 @@ def test_the_option_goes_to_all_networks_that_read_such_a_file(trained):
     alone = spec.changed(features={"blocks": ["vgg16"]})
     with pytest.raises(SettingsError, match=r"is a model, and there is no .* that takes it; those that do: .*conv2d"):
         build_estimator(alone)
-    text = PipelineSpec(features={"blocks": ["conv1d"]}, networks={"weights": "taught.safetensors"})
+    path = tmp_path / "taught.safetensors"
+    path.write_bytes(b"0")
+    text = PipelineSpec(features={"blocks": ["conv1d"]}, networks={"weights": str(path)})
     with pytest.raises(SettingsError, match="no network that takes it; those that do: vgg16"):
         build_pipeline(text)
 
@@ -208,3 +213,66 @@ def test_the_command_stamps_the_score(trained, command, demo_folder, tmp_path):
     refused = command("evaluate", demo_folder, *options[:3], "crnn", *options[4:], "--protocol", "random-holdout")
     assert refused.status == 1
     assert "has no network crnn; it has conv1d, conv2d" in refused.messages
+
+
+def test_the_stamp_names_what_the_weights_started_from_in_their_turn(trained, tmp_path):
+    manifest, members = read_archive(trained)
+    card = manifest["card"]
+    begun = {"what": "conv2d (first.fusionser, sha256 0)", "on": "crema-d", "licence": "ODbL"}
+    other = {"what": "conv1d (other.fusionser, sha256 0)", "on": "tess", "licence": "CC BY-NC-ND"}
+    card["notes"] = [*card["notes"], *({"kind": "pretrained", "value": value} for value in (begun, other))]
+    path = tmp_path / "second.fusionser"
+    write_archive(path, {"card": card}, members)
+    (stamp,) = small(weights=str(path)).stamps()
+    assert stamp.value["on"] == "demo, crema-d"
+    assert stamp.value["licence"].endswith("; ODbL")
+
+
+@pytest.mark.parametrize("corpus", ["\ud800x", "", None, ["demo"], "a\nb"])
+def test_names_in_a_card_of_a_stranger_are_text(trained, tmp_path, corpus):
+    manifest, members = read_archive(trained)
+    path = tmp_path / "strange.fusionser"
+    write_archive(path, {"card": {**manifest["card"], "corpus": corpus}}, members)
+    with pytest.raises(SettingsError, match="its card was not written by fusionser"):
+        small(weights=str(path)).stamps()
+
+
+def test_a_file_in_brackets_is_not_replaced(trained, tmp_path):
+    second = tmp_path / "second.fusionser"
+    second.write_bytes(trained.read_bytes())
+    blocks = [f"conv1d[weights={second}]", "conv1d[name=other]"]
+    spec = PipelineSpec(features={"blocks": blocks}, networks={"weights": str(trained)})
+    weights = [one["weights"] for one in configured_features(spec).settings()]
+    assert [name.partition(",")[0] for name in weights] == ["second.fusionser", "trained.fusionser"]
+    assert str(tmp_path) not in spec.features_name
+    public = spec.public()
+    assert public.networks.weights == ".../trained.fusionser"
+    assert public.features.blocks[0] == "conv1d[weights=.../second.fusionser]"
+    for name in ("weights", "by_speaker", "class_weight"):
+        with pytest.raises(SettingsError, match=f"parameter of conv1d '{name}'|'{name}'"):
+            configured_features(PipelineSpec(features={"blocks": ["conv1d"]}, networks={"parameters": {name: None}}))
+
+
+@pytest.mark.parametrize("weights", [3, True, b"a"])
+def test_weights_that_are_no_path_are_refused(weights):
+    with pytest.raises(SettingsError, match="weights is .*; expected the path of a model file"):
+        small(weights=weights).check()
+
+
+def test_names_that_are_no_file_are_refused(tmp_path):
+    for weights, message in (("", "an empty name: no such file"), (str(tmp_path), "no such file")):
+        spec = PipelineSpec(features={"blocks": ["conv1d"]}, networks={"weights": weights})
+        with pytest.raises(SettingsError, match=message):
+            build_pipeline(spec)
+
+
+def test_a_score_on_the_corpus_of_the_weights_is_not_said_to_be_of_unknown_speakers(trained, demo_folder):
+    spec = PipelineSpec(network="conv1d", networks={"weights": str(trained), "epochs": 1})
+    prepared = prepare([Place(demo_folder, "demo")], spec)
+    result, _ = evaluate_prepared(prepared, SpeakerHoldout(share=0.25))
+    assert where_tested(result) == "On speakers whose recordings its networks may have heard"
+    assert result.spec.networks.weights.startswith((".../", "~/"))
+    plain, _ = evaluate_prepared(
+        replace(prepared, spec=spec.changed(networks={"epochs": 1})), SpeakerHoldout(share=0.25)
+    )
+    assert where_tested(plain) == "On speakers that it was not trained on"

@@ -123,10 +123,12 @@ def test_a_pickle_is_not_opened(few, taught, tmp_path):
         small().set_params(image_size=16).fit(few[0], few[0]["emotion"])
 
 
-def test_weights_go_to_the_network_that_takes_them_or_are_refused():
-    spec = PipelineSpec(features={"blocks": ["vgg16", "conv1d"]}, networks={"weights": "taught.safetensors"})
+def test_weights_go_to_the_network_that_takes_them_or_are_refused(tmp_path):
+    path = tmp_path / "taught.safetensors"
+    path.write_bytes(b"0")
+    spec = PipelineSpec(features={"blocks": ["vgg16", "conv1d"]}, networks={"weights": str(path)})
     settings = {one["kind"]: one for one in configured_features(spec).settings()}
-    assert settings["vgg16"]["weights"] == "taught.safetensors"
+    assert settings["vgg16"]["weights"].startswith("taught.safetensors, sha256 ")
     assert "weights" not in settings["conv1d"]
     build_estimator(spec)
     with pytest.raises(SettingsError, match="no network that takes it; those that do: vgg16"):

@@ -165,7 +165,7 @@ def _described(
     plugins = plugins_used(prepared, split, settings)
     return {
         "corpora": prepared.corpora,
-        "spec": spec,
+        "spec": spec.public(),
         "features": settings,
         "features_name": spec.features_name,
         "feature_count": features.column_count(n_outputs),

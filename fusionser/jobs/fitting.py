@@ -162,7 +162,7 @@ def _card_facts(
 ) -> dict[str, Any]:
     """Return the fields of a card that do not depend on the task."""
     return {
-        "spec": spec,
+        "spec": spec.public(),
         "features": pipeline[FEATURES].settings(),
         "features_name": spec.features_name,
         "classifier": spec.classifier.name,

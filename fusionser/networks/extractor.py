@@ -5,6 +5,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -93,7 +94,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
     by_speaker : bool, default=False
         Whether `transform` gives the batch normalisation of the trained network the statistics of the clips of each
         speaker, as `adapted` does, before it answers for them. Needs the column ``speaker``. For a speaker with fewer
-        than ten clips, the network answers as it is. Scores are then speaker-normalised, not inductive.
+        than ten clips, not counting augmented copies, the network answers as it is. Scores are then
+        speaker-normalised, not inductive.
     processes : int, default=1
         Number of processes on this machine that train the network together, each on its rows of every batch and with
         its share of the threads. They compute what one does, up to rounding. On GPUs, each has its own.
@@ -151,6 +153,8 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
 
     def check(self) -> None:
         """Raise `SettingsError` if a parameter is outside its range."""
+        if self.weights is not None and not isinstance(self.weights, str | PathLike):
+            raise SettingsError(f"weights is {self.weights!r}; expected the path of a model file, or None")
         if self.weights is not None and self.weights_format is None:
             raise SettingsError(f"{self.kind} starts from a pretrained encoder, so it takes no weights; leave them out")
         if self.front_end is not None and not isinstance(self.front_end, FrontEnd):
@@ -268,14 +272,17 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         speakers = columns_of(rows, {"speaker": ""})["speaker"].to_numpy(dtype=str)
         if (speakers == "").any():
             raise SettingsError(
-                "by_speaker needs the speaker of every row; expected a table with the column 'speaker' filled"
+                "by_speaker (--setting speaker-normalised) needs the speaker of every row; expected a table with the "
+                "column 'speaker' filled"
             )
         columns = np.empty((len(rows), len(self.names())), dtype=np.float32)
+        originals = columns_of(rows, {"augmentation": ""})["augmentation"].fillna("").to_numpy() == ""
         for speaker in np.unique(speakers):
-            places = np.flatnonzero(speakers == speaker)
-            own = rows.iloc[places]
-            network = self.adapted(own) if self.adapts and len(own) >= LEAST_CLIPS else self
-            columns[places] = network._columns(own)
+            of_speaker = speakers == speaker
+            # Augmented copies would say how they were changed, and not how the speaker sounds.
+            known = rows.iloc[np.flatnonzero(of_speaker & originals)]
+            network = self.adapted(known) if self.adapts and len(known) >= LEAST_CLIPS else self
+            columns[of_speaker] = network._columns(rows.iloc[np.flatnonzero(of_speaker)])
         return columns
 
     def embed(self, X: Any, *, sampling_rate: Rates = None) -> Array:

@@ -89,6 +89,8 @@ def load_initial_weights(
     kept = [name for name in wanted if shapes[name] == others[name] and not name.startswith(RELEARNED)]
     try:
         tensors = load(given.content)
+        if "temperature" not in tensors:
+            raise ValueError("it has no temperature")
         found = {name: tensors[name] for name in kept if name in tensors}
         check_tensors(
             {**found, "temperature": tensors["temperature"]},
@@ -157,20 +159,39 @@ def _read(path: str, size: int, changed: int) -> dict[str, InitialWeights]:
     try:
         manifest, members = read_archive(path)
         card = manifest["card"]
-        described = [dict(one) for one in card["features"]]
-        licences = "; ".join(sorted({str(value) for value in card.get("licences", {}).values()}))
         found: dict[str, InitialWeights] = {}
-        for settings in described:
+        for described in card["features"]:
+            settings = dict(described)
             kind, name = str(settings["kind"]), str(settings.get("name", settings["kind"]))
             if f"{MEMBER}{name}" in members and "front_end" in settings and "epochs" in settings:
-                content = members[f"{MEMBER}{name}"]
-                one = InitialWeights(Path(path).name, content, settings, str(card["corpus"]), licences or "unknown")
+                heard, licences = _heard(card, kind)
+                one = InitialWeights(Path(path).name, members[f"{MEMBER}{name}"], settings, heard, licences)
                 found.setdefault(kind, one)
         return found
     except ModelFileError as error:
         raise SettingsError(f"--weights: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(f"--weights: {path}: its card was not written by fusionser ({error!r})") from error
+
+
+def _heard(card: Mapping[str, Any], kind: str) -> tuple[str, str]:
+    """Return what a network was trained on and under which licences, with what it started from in its turn.
+
+    Raises
+    ------
+    ValueError
+        If the card, which may be a stranger's, has no text there.
+    """
+    begun = [note["value"] for note in card.get("notes", []) if note.get("kind") == "pretrained"]
+    begun = [value for value in begun if str(value["what"]).startswith(f"{kind} (")]
+    own = list(card.get("licences", {}).values()) or ["unknown"]
+    heard = [card["corpus"], *(value["on"] for value in begun)]
+    licences = [*own, *(value["licence"] for value in begun)]
+    for text in (*heard, *licences):
+        if not isinstance(text, str) or not text.strip() or not text.isprintable():
+            raise ValueError(f"{text!r} where the name of a corpus or of a licence is expected")
+    names = (name for text in heard for name in text.split(", "))
+    return ", ".join(dict.fromkeys(names)), "; ".join(dict.fromkeys(licences))
 
 
 def _difference(given: Any, own: Mapping[str, Any]) -> str:

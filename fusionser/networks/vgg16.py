@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusionser.archive import is_model_file
 from fusionser.checks import check_range
 from fusionser.errors import SettingsError
 from fusionser.facts import Stamp
@@ -142,6 +143,11 @@ def read_convolutions(path: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]
     SettingsError
         When the file cannot be read, or a weight is missing, has another shape, or is not finite.
     """
+    if is_model_file(path):
+        raise SettingsError(
+            f"{path} is a model that 'fusionser fit' wrote, and vgg16 takes none; expected a safetensors file with "
+            "torchvision's names"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             found = {name: file.get_tensor(name).float() for name in wanted.keys() & file.keys()}

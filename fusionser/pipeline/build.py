@@ -21,6 +21,7 @@ from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.fisher_vectors import FisherVectors
 from fusionser.features.learned import LearnedBlock
+from fusionser.files import is_file
 from fusionser.model import CLASSIFIER, FEATURES, SCALE
 from fusionser.names import (
     ADAPTED,
@@ -123,7 +124,8 @@ def configured_features(
             _refuse_own(name, spec, decided)
             block.set_params(device=resources.device, processes=resources.processes, **decided)
             _set_parameters(block, networks.parameters)
-            if networks.weights is not None and block.weights_format == _format(networks.weights):
+            own = block.weights
+            if networks.weights is not None and own is None and block.weights_format == _format(networks.weights):
                 block.set_params(weights=networks.weights)
             _limit_epochs(block, networks)
             seen[block.kind] += 1
@@ -160,7 +162,7 @@ def _limit_epochs(part: NetworkTraining, networks: NetworksSpec) -> None:
 
 
 def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None:
-    valid = sorted(set(block.get_params(deep=False)) - {*PLACED, "front_end", "random_state", "output", "cross_fit"})
+    valid = sorted(set(block.get_params(deep=False)) - {*PLACED, "front_end", "weights", *DECIDED_BY})
     for name, value in parameters.items():
         if name not in valid:
             raise unknown_name(f"parameter of {block.kind}", name, valid)
@@ -204,6 +206,8 @@ def _check_weights(weights: str, extractor: FeatureExtractor) -> None:
     found = _format(weights)
     if any(isinstance(block, DeepExtractor) and block.weights_format == found for _, block in extractor.blocks):
         return
+    if not is_file(weights):
+        raise SettingsError(f"--weights: {weights or 'an empty name'}: no such file; expected a model file")
     of_file = {name: NETWORKS[name].weights_format for name in NETWORKS.loadable()}
     taking = ", ".join(name for name, one in of_file.items() if one == found)
     what = "a model" if found == "model" else "not a model that 'fusionser fit' wrote"
@@ -241,12 +245,17 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
 
 
 def _check_adaptable(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
-    """Reject the setting "adapted" if there is nothing to adapt."""
+    """Reject the settings "adapted" and "speaker-normalised" if there is nothing that they change."""
     scaled = spec.classifier.scaling != "none" and decided_by(spec, extractor) != NETWORK_ALONE
     if spec.setting == ADAPTED and not scaled and not extractor.adapts:
         raise SettingsError(
             "--setting adapted adapts scaled columns, and networks with batch normalisation; here there are neither. "
             "Choose another --scaling or another network, or --setting inductive"
+        )
+    if spec.setting == SPEAKER_NORMALISED and decided_by(spec, extractor) == NETWORK_ALONE and not extractor.adapts:
+        raise SettingsError(
+            "--setting speaker-normalised adapts networks with batch normalisation to each speaker; here there are "
+            "none. Choose another network, or --setting inductive"
         )
 
 

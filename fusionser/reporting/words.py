@@ -404,6 +404,13 @@ def speakers_text(count: int) -> str:
     return counted(count, "speaker") if count else "unknown speakers"
 
 
+def _heard_corpora(result: AnyResult) -> set[str]:
+    """Return the tested corpora that a network started from."""
+    stamps = (*result.protocol.stamps, *result.notes)
+    heard = (name for stamp in stamps if stamp.kind == "pretrained" for name in str(stamp.value["on"]).split(", "))
+    return set(heard) & set(result.corpora)
+
+
 def where_tested(result: AnyResult) -> str:
     """Return what the test recordings were to the pipeline, as the beginning of a sentence."""
     if result.protocol.name == LeaveOneCorpusOut.name:
@@ -413,6 +420,8 @@ def where_tested(result: AnyResult) -> str:
         trained = [name for name in result.corpora if name not in tested]
         return f"On recordings of {corpora_text(tested)}, trained on {corpora_text(trained)}"
     if result.protocol.speaker_independent:
+        if _heard_corpora(result):
+            return "On speakers whose recordings its networks may have heard"
         return "On speakers that it was not trained on"
     return f"On speakers that it {'was' if result.protocol.speakers_known else 'may have been'} trained on"
 

@@ -114,8 +114,11 @@ def _about(prepared: Prepared, search: Search) -> dict[str, Any]:
     """Return everything that the score of a trial depends on."""
     table, spec = prepared.table, prepared.spec
     described = table[["source", "emotion", "speaker"]].to_csv(index=False)
+    settings = configured_features(spec, prepared.extractor).settings()
+    weights = {one.get("name", one["kind"]): one["weights"] for one in settings if one.get("weights")}
     return {
-        "specification": spec.plain(),
+        "specification": spec.public().plain(),
+        **({"initial weights": weights} if weights else {}),
         "rows": hashlib.blake2b(described.encode(), digest_size=16).hexdigest(),
         "features": digests_of(configured_features(spec, prepared.extractor)),
         "search space": {name: space_text(tried) for name, tried in _space(prepared, search).items()},
