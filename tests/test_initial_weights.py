@@ -16,9 +16,12 @@ from fusionser.model import load_model, save_model
 from fusionser.networks import NETWORKS, Conv2DExtractor
 from fusionser.networks.finetuning import TransformersFinetuned
 from fusionser.pipeline import Place, build_estimator, build_pipeline, configured_features, prepare
+from fusionser.reporting.tuning import write_tuning
 from fusionser.reporting.words import where_tested
-from fusionser.spec import PipelineSpec
+from fusionser.spec import Config, PipelineSpec
 from fusionser.splits import SpeakerHoldout
+from fusionser.tuning import Search, tune_prepared
+from fusionser.tuning.objective import InnerScores
 
 FRONT = LogMelMap(sampling_rate=8000, n_fft=256, hop_length=128, n_mels=32, duration=1.0)
 SIZES = {"filters": (4, 4, 4, 4), "units": 4, "speeds": ()}
@@ -276,3 +279,25 @@ def test_a_score_on_the_corpus_of_the_weights_is_not_said_to_be_of_unknown_speak
         replace(prepared, spec=spec.changed(networks={"epochs": 1})), SpeakerHoldout(share=0.25)
     )
     assert where_tested(plain) == "On speakers that it was not trained on"
+
+
+def test_a_search_knows_its_weights_and_writes_no_machine_path(trained, demo_folder, tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.setattr(InnerScores, "scores", lambda self, values: iter([0.5] * len(self.splits)))
+    path = tmp_path / "given.fusionser"
+    path.write_bytes(trained.read_bytes())
+    spec = PipelineSpec(features={"blocks": ["mfcc", "conv1d"]}, fusion="average", networks={"weights": str(path)})
+    prepared = prepare([Place(demo_folder, "demo")], spec)
+    result = tune_prepared(prepared, tmp_path / "tuned", Search(trials=1))
+    write_tuning(result, Config(pipeline=spec), tmp_path / "tuned")
+    assert Config.load(tmp_path / "tuned" / "best.toml").pipeline.networks.weights == str(path)
+    for file in (tmp_path / "tuned").iterdir():
+        if file.suffix in (".json", ".log", ".md", ".html", ".csv"):
+            assert str(tmp_path) not in file.read_text(), file.name
+    # The same name, but another network in it.
+    tensors = weights_in(path, "features/conv1d")
+    manifest, members = read_archive(path)
+    members["features/conv1d"] = save({name: value * 2 for name, value in tensors.items()})
+    write_archive(path, {"card": manifest["card"]}, members)
+    with pytest.raises(SettingsError, match="differs in: initial weights"):
+        tune_prepared(prepared, tmp_path / "tuned", Search(trials=2))

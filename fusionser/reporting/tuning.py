@@ -104,7 +104,8 @@ def write_tuning(result: TuningResult, config: Config, folder: str | Path, forma
         config = config.changed(protocol=protocol)
     config.changed(pipeline=result.spec, searched=searched).save(place / "best.toml")
     write_table(_trials(result), place / "trials.csv")
-    result.save(place / "tuning.json")
+    # best.toml is for this machine; the result may be given to others.
+    result.model_copy(update={"spec": result.spec.public()}).save(place / "tuning.json")
     save_figure(history_figure(result), place / "history.png", formats.figures)
     write_tables(tuning_tables(result), place, formats.tables)
     return write_pages(place, tuning_page(result))
