@@ -139,6 +139,10 @@ def missing(tensors):
     del tensors["dense.bias"]
 
 
+def added(tensors):
+    tensors["second.bias"] = torch.zeros(3)
+
+
 def larger(tensors):
     tensors["dense.bias"] = torch.zeros(33)
 
@@ -148,7 +152,8 @@ def larger(tensors):
     [
         (nan, "the weights 'dense.bias' are not finite"),
         (negative, "are negative"),
-        (missing, "the weights belong to another network"),
+        (missing, "it has no 'dense.bias'"),
+        (added, "it has 'second.bias', which the network to train lacks"),
         (larger, r"the weights 'dense.bias' are \(33,\) of torch.float32; expected \(32,\)"),
     ],
 )
@@ -175,7 +180,7 @@ def test_networks_that_cannot_start_from_a_file_are_refused(trained, split, tmp_
     with pytest.raises(SettingsError, match="has no network crnn; it has conv1d, conv2d. Fit a model with crnn first"):
         NETWORKS["crnn"](weights=str(trained)).stamps()
     other = Conv2DExtractor(front_end=FRONT, **{**SIZES, "units": 8}, weights=str(trained))
-    with pytest.raises(SettingsError, match="expected a network with the same filters and units"):
+    with pytest.raises(SettingsError, match="expected a network with the same layers as the one to train"):
         other.fit(rows, labels)
     inputs = Conv2DExtractor(**SIZES, weights=str(trained))
     with pytest.raises(SettingsError, match="conv2d of trained.fusionser has other inputs than the network to train"):

@@ -1,7 +1,7 @@
 """Initial weights of a network from the network of the same kind in a model file, which may be a stranger's."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -89,8 +89,7 @@ def load_initial_weights(
     kept = [name for name in wanted if shapes[name] == others[name] and not name.startswith(RELEARNED)]
     try:
         tensors = load(given.content)
-        if "temperature" not in tensors:
-            raise ValueError("it has no temperature")
+        _check_names(tensors, wanted, kept)
         found = {name: tensors[name] for name in kept if name in tensors}
         check_tensors(
             {**found, "temperature": tensors["temperature"]},
@@ -99,10 +98,19 @@ def load_initial_weights(
     except Exception as error:
         # safetensors raises different errors for different kinds of damage.
         raise SettingsError(
-            f"--weights: {kind} of {given.name} cannot be used ({error}); expected a network with the same filters and "
-            "units as the one to train"
+            f"--weights: {kind} of {given.name} cannot be used ({error}); expected a network with the same layers "
+            "as the one to train"
         ) from error
     return found
+
+
+def _check_names(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], kept: Sequence[str]) -> None:
+    """Raise `ValueError` if a weight is missing, or belongs to a layer that the new network does not have."""
+    missing = [name for name in (*kept, "temperature") if name not in tensors]
+    unknown = [name for name in tensors if name not in wanted and not name.startswith(RELEARNED)]
+    if missing or unknown:
+        what = f"it has no '{missing[0]}'" if missing else f"it has '{unknown[0]}', which the network to train lacks"
+        raise ValueError(what)
 
 
 def named_weights(path: str) -> str:
