@@ -235,10 +235,14 @@ def test_a_fusion_that_does_not_fit_its_members_is_refused(deep):
             fused.check_loaded()
 
 
-def test_speaker_normalised_late_fusion_standardises_columns_and_adapts_networks(split):
+def test_speaker_normalised_late_fusion_standardises_columns_and_adapts_networks(split, monkeypatch):
     train, test = (rows.groupby(["speaker", "emotion"]).head(3).reset_index(drop=True) for rows in split)
     spec = two_epochs(["mfcc", "conv2d"], fusion="average", setting="speaker-normalised")
+    adapted, plain = [], Conv2DExtractor.adapted
+    monkeypatch.setattr(Conv2DExtractor, "adapted", lambda self, X: adapted.append(len(X)) or plain(self, X))
     pipeline = build_pipeline(spec).fit(train, train["emotion"])
+    # In-fold scores are not used, so networks are not adapted to training speakers.
+    assert adapted == []
     features, scaler = pipeline["features"], pipeline["scale"]
     columns = features.transform(test)
     scaled = scaler.transform(columns)

@@ -107,6 +107,12 @@ def _steps(report: Path) -> str:
     )
 
 
+def _by_speaker(report: Path) -> str:
+    begins = (PUBLISHED, ONE_OUT.removesuffix("_inductive"))
+    ravdess, emodb = (best(report, f"{one}_speaker-normalised") for one in begins)
+    return f"RAVDESS {uar(ravdess)}, {made_of(ravdess)}. EMO-DB {uar(emodb)}, {made_of(emodb)}."
+
+
 def _embeddings(report: Path) -> str:
     alone, with_them = (best(report, BY_SPEAKER, pretrained=one) for one in (False, True))
     return (
@@ -140,6 +146,7 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("How accurate are handcrafted features, with the best of three classifiers?", "classical-baseline", _handcrafted),
     ("How accurate are Fisher vectors and functionals, without a network?", "fisher-vectors", _without_networks),
     ("How accurate is the preset `best`?", "accuracy", _steps),
+    ("How accurate is it if all clips of a speaker are known?", "accuracy-speaker-normalised", _by_speaker),
     ("How accurate are SER-FusionNet and better fusions?", "ser-fusionnet", _fusionnet),
     ("What does a random split add?", "protocol-gap", _of_ravdess),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess", _of_ravdess),

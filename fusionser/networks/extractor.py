@@ -93,9 +93,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         the file.
     by_speaker : bool, default=False
         Whether `transform` gives the batch normalisation of the trained network the statistics of the clips of each
-        speaker, as `adapted` does, before it answers for them. Needs the column ``speaker``. For a speaker with fewer
-        than ten clips, not counting augmented copies, the network answers as it is. Scores are then
-        speaker-normalised, not inductive.
+        speaker, as `adapted` does, before it answers for them; in-fold scores of `fit_transform` are without. Needs the
+        column ``speaker``. For a speaker with fewer than ten clips, not counting augmented copies, the network answers
+        as it is. Scores are then speaker-normalised, not inductive.
     processes : int, default=1
         Number of processes on this machine that train the network together, each on its rows of every batch and with
         its share of the threads. They compute what one does, up to rounding. On GPUs, each has its own.
@@ -241,7 +241,9 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
         self.check()
         rows = self.rows(X, sampling_rate)
         if not self.cross_fit:
-            return self.fit(rows, y).transform(rows)
+            self.fit(rows, y)
+            # No fusion learns from in-fold scores, so an adaptation to each training speaker would be lost time.
+            return self._columns(rows) if self.output == "scores" else self.transform(rows)
         labels = labels_of(y, len(rows))
         numbers = labels.ndim == 2
         classes = np.arange(labels.shape[1]) if numbers else np.unique(labels)
