@@ -171,3 +171,13 @@ def test_a_contrast_names_its_published_folds():
     for split in ("emobox", "five-folds"):
         ((_, without, having, _),) = _differences([ContrastRow(**asked, split_name=split)], results)
         assert {one.protocol.settings["split_name"] for one in (without, having)} == {split}
+
+
+def test_a_contrast_is_between_results_of_one_setting():
+    cells = sorted((ROOT / "reports" / "accuracy-speaker-normalised" / "cells").glob("emodb_*.json"))
+    results = [read_result(path) for path in cells]
+    asked = {"question": "?", "corpus": "emodb", "protocol": "leave-one-speaker-out", "classes": 7}
+    asked |= {"without": "robust/svm", "with": "robust + Fisher vectors/svm"}
+    ((_, _, having, _),) = _differences([ContrastRow(**asked, setting="speaker-normalised")], results)
+    assert having.protocol.setting == "speaker-normalised"
+    assert _differences([ContrastRow(**asked)], results) == []

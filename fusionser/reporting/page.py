@@ -320,15 +320,16 @@ def _older_augmentation(result: Result) -> bool:
 def _differences(
     contrasts: Sequence[ContrastRow], results: Sequence[Result]
 ) -> list[tuple[ContrastRow, Result, Result, Difference]]:
-    """Return the inductive results that each contrast compares, and their difference, unless one is missing."""
-    found: dict[tuple[str, str, str, int, str], Result] = {}
-    for result in _inductive(results):
+    """Return the results that each contrast compares, and their difference, unless one is missing."""
+    found: dict[tuple[str, str, str, str, int, str], Result] = {}
+    for result in results:
         name = f"{result.features_name}/{result.classifier}"
         for split in ("", str(result.protocol.settings.get("split_name", ""))):
-            found.setdefault((result.corpus, result.protocol.name, split, len(result.classes), name), result)
+            place = (result.corpus, result.protocol.name, split, result.protocol.setting, len(result.classes), name)
+            found.setdefault(place, result)
     differences = []
     for contrast in contrasts:
-        where = (contrast.corpus, contrast.protocol, contrast.split_name, contrast.classes)
+        where = (contrast.corpus, contrast.protocol, contrast.split_name, contrast.setting, contrast.classes)
         without, having = found.get((*where, contrast.without)), found.get((*where, contrast.with_))
         if without and having and without.speakers.keys() & having.speakers.keys():
             differences.append((contrast, without, having, speaker_difference(without, having)))

@@ -86,13 +86,15 @@ class CorpusChoice(Spec):
 class ContrastRow(Spec):
     """A question that two results answer, each given as ``features/classifier``.
 
-    Of ``published-folds``, `split_name` says which; the first ones in the recipe if it is empty.
+    Of ``published-folds``, `split_name` says which; the first ones in the recipe if it is empty. Both results have the
+    same `setting`.
     """
 
     question: str
     corpus: str
     protocol: str
     split_name: str = ""
+    setting: Annotated[str, one_of("setting", SETTINGS)] = INDUCTIVE
     classes: int
     without: str
     with_: str = Field(alias="with")
