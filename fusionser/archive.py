@@ -14,10 +14,22 @@ from typing import Any
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.files import exists, is_file, is_folder, parse_json, write_bytes
 
-__all__ = ["EARLIEST", "FORMAT", "MODEL_SUFFIX", "check_sizes", "is_model_file", "read_archive", "write_archive"]
+__all__ = [
+    "EARLIEST",
+    "FORMAT",
+    "LEARNED_PART",
+    "MODEL_SUFFIX",
+    "check_sizes",
+    "is_model_file",
+    "read_archive",
+    "write_archive",
+]
 
 FORMAT = 1
 MODEL_SUFFIX = ".fusionser"
+LEARNED_PART = "features/"
+"""Beginning of the names of the members that are learned blocks, such as networks; the name of the block follows."""
+
 MANIFEST = "manifest.json"
 LARGEST_MODEL = 4 * 1024**3
 LARGEST_RATIO = 100

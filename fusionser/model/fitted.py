@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sklearn.pipeline import Pipeline
 
 from fusionser.alignment import check_clips
-from fusionser.archive import MODEL_SUFFIX, read_archive, write_archive
+from fusionser.archive import LEARNED_PART, MODEL_SUFFIX, read_archive, write_archive
 from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableEstimator
 from fusionser.errors import FusionserError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
@@ -53,7 +53,6 @@ INCLUDED_MODEL = Path(__file__).parent.parent / "pretrained" / "crema-d.fusionse
 
 ESTIMATORS = "estimators.skops"
 UNLIKENESS = "unlikeness.json"
-LEARNED_PART = "features/"
 FEATURES, SCALE, CLASSIFIER = "features", "scale", "classifier"
 """Names of the steps of a fitted pipeline."""
 

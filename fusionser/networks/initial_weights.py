@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from fusionser.archive import read_archive
+from fusionser.archive import LEARNED_PART, read_archive
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.networks.layers import Network
@@ -19,7 +19,6 @@ from fusionser.networks.weights import check_tensors
 
 __all__ = ["InitialWeights", "load_initial_weights", "named_weights", "weights_stamp"]
 
-MEMBER = "features/"
 RELEARNED = ("preparation.", "temperature")
 """Beginnings of the names of what training sets by its own rows."""
 
@@ -171,9 +170,9 @@ def _read(path: str, size: int, changed: int) -> dict[str, InitialWeights]:
         for described in card["features"]:
             settings = dict(described)
             kind, name = str(settings["kind"]), str(settings.get("name", settings["kind"]))
-            if f"{MEMBER}{name}" in members and "front_end" in settings and "epochs" in settings:
+            if f"{LEARNED_PART}{name}" in members and "front_end" in settings and "epochs" in settings:
                 heard, licences = _heard(card, kind)
-                one = InitialWeights(Path(path).name, members[f"{MEMBER}{name}"], settings, heard, licences)
+                one = InitialWeights(Path(path).name, members[f"{LEARNED_PART}{name}"], settings, heard, licences)
                 found.setdefault(kind, one)
         return found
     except ModelFileError as error:
