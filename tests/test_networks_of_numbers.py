@@ -19,7 +19,7 @@ from fusionser.dimension_results import read_any_result
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.evaluation.dimensions import evaluate_dimensions
 from fusionser.model import load_model, save_model
-from fusionser.networks import Batches, Conv1DExtractor, CRNNExtractor, DeepExtractor, Distortion
+from fusionser.networks import Batches, Conv1DExtractor, Conv2DExtractor, CRNNExtractor, DeepExtractor, Distortion
 from fusionser.networks import checkpoints as checkpoints_module
 from fusionser.networks.inference import logits_of
 from fusionser.networks.progress import training_progress
@@ -283,15 +283,24 @@ def test_the_stack_is_a_ridge_regression_of_out_of_fold_numbers(fused):
 
 
 @pytest.mark.parametrize("method", ["weighted", "stacked"])
-def test_in_fold_numbers_teach_no_weights(fused, prepared, method):
+def test_in_fold_numbers_teach_no_weights(fused, method):
     table, truth = fused
     table = table.rename(columns=lambda name: name.replace("crossfitted_", ""))
     with pytest.raises(SettingsError, match="predicted numbers of good, noise are in-fold"):
         LateFusion(method=method).fit(table, truth)
     with pytest.raises(SettingsError, match="the predicted numbers of conv1d are in-fold"):
         build_estimator(PipelineSpec(**TASK, features={"blocks": ("mfcc", "conv1d")}, fusion=method))
-    with pytest.raises(SettingsError, match="needs unscaled predicted numbers"):
-        evaluated(prepared, ("mfcc", "conv1d"), fusion="average", setting="speaker-normalised")
+
+
+def test_speaker_normalised_late_fusion_adapts_networks_of_numbers(prepared, monkeypatch):
+    adapted, plain = [], Conv2DExtractor.adapted
+    monkeypatch.setattr(Conv2DExtractor, "adapted", lambda self, X: adapted.append(set(X["speaker"])) or plain(self, X))
+    networks = {"epochs": 1, "cross_fit": 2}
+    found = evaluated(prepared, ("mfcc", "conv2d"), fusion="stacked", networks=networks, setting="speaker-normalised")
+    assert len(found.folds) == 3
+    # One speaker at a time: those of training, held out by inner folds, and those of the test.
+    assert {len(speakers) for speakers in adapted} == {1}
+    assert set.union(*adapted) == set(prepared.table["speaker"])
 
 
 def test_tuning_reaches_the_regressor_inside_late_fusion(prepared):

@@ -253,12 +253,18 @@ class DeepExtractor(ClassifierMixin, LearnedBlock, LearnsTargets):
             report_step("inner folds", done, self.cross_fit)
             inner = clone(self).set_params(cross_fit=0, output="scores").fit(rows.iloc[train], labels[train])
             if numbers:
-                scores[held] = inner.predict(rows.iloc[held])
+                scores[held] = inner._numbers(rows.iloc[held])
             else:
                 scores[np.ix_(held, np.searchsorted(classes, inner.classes_))] = inner.transform(rows.iloc[held])
         report_step("inner folds", self.cross_fit, self.cross_fit)
         self.fit(rows, labels)
         return scores if self.scales_ is None else self._encoded(scores)
+
+    def _numbers(self, rows: pd.DataFrame) -> npt.NDArray[Any]:
+        """Return the predicted numbers of clips, by speaker if that is asked for."""
+        if not self.by_speaker or self.scales_ is None:
+            return self.predict(rows)
+        return self.scales_.restored(self.transform(rows))
 
     def transform(self, X: Any, *, sampling_rate: Rates = None) -> Array:
         """Return the hidden units, class scores or predicted numbers of every clip, shape (n_clips, n_columns)."""
