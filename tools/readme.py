@@ -146,7 +146,7 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("How accurate are handcrafted features, with the best of three classifiers?", "classical-baseline", _handcrafted),
     ("How accurate are Fisher vectors and functionals, without a network?", "fisher-vectors", _without_networks),
     ("How accurate is the preset `best`?", "accuracy", _steps),
-    ("How accurate is it if all clips of a speaker are known?", "accuracy-speaker-normalised", _by_speaker),
+    ("How accurate is `best` if all clips of a speaker are known?", "accuracy-speaker-normalised", _by_speaker),
     ("How accurate are SER-FusionNet and better fusions?", "ser-fusionnet", _fusionnet),
     ("What does a random split add?", "protocol-gap", _of_ravdess),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess", _of_ravdess),

@@ -89,7 +89,7 @@ def load_initial_weights(
     try:
         tensors = load(given.content)
         _check_names(tensors, wanted, kept)
-        found = {name: tensors[name] for name in kept if name in tensors}
+        found = {name: tensors[name] for name in kept}
         check_tensors(
             {**found, "temperature": tensors["temperature"]},
             {**{name: wanted[name] for name in kept}, "temperature": wanted["temperature"]},
