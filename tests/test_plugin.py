@@ -353,8 +353,10 @@ def test_a_broken_package_harms_no_other_name_and_is_told_by_its_own(run, broken
     assert run("evaluate", features, *evaluation, beside=[broken, plugin]).status == 0
     corpora = run("corpora", "--json", beside=[broken, plugin]).json["corpora"]
     assert {"ravdess", "dashed"} <= {one["name"] for one in corpora}
-    weights = run("evaluate", features, "--weights", "w.safetensors", beside=[broken, plugin])
-    assert "no network that takes any; those that do: vgg16" in weights.messages
+    file = features.with_name("w.safetensors")
+    file.write_bytes(b"0")
+    weights = run("evaluate", features, "--weights", file, beside=[broken, plugin])
+    assert "no network that takes it; those that do: vgg16" in weights.messages.replace("\n", " ")
     for option, kind in (("--classifier", "classifier"), ("--protocol", "protocol"), ("--augment", "augmentation")):
         refused = run("evaluate", features, option, "broken", beside=[broken, plugin])
         assert refused.status == 1
