@@ -309,7 +309,6 @@ def test_a_front_end_that_is_no_table_is_refused():
 @pytest.mark.parametrize(
     ("setting", "value", "advice"),
     [
-        ("random_state", 77, "set the seed of the pipeline"),
         ("precision", "bfloat16", "set precision under networks"),
         ("class_weight", "balanced", "set imbalance under rows"),
         ("output", "units", "set the fusion"),

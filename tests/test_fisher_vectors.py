@@ -158,9 +158,18 @@ def test_an_exported_model_answers_the_same(command, demo_folder, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["fisher-vectors", "conv2d"])
-def test_a_seed_of_its_own_is_refused(kind):
-    with pytest.raises(SettingsError, match="but the pipeline decides it"):
-        build_pipeline(PipelineSpec(features={"blocks": ["prosody", f"{kind}[random_state=5]"]}, fusion="average"))
+def test_a_block_may_have_a_seed_of_its_own(kind):
+    blocks = ["prosody", f"{kind}[random_state=5]", kind + "[name=b]", kind + "[name=c]"]
+    fused = build_pipeline(PipelineSpec(features={"blocks": blocks}, fusion="average", seed=2))
+    assert [block.random_state for _, block in fused["features"].blocks[1:]] == [5, 2, 3]
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5", "true", "null", "x"])
+@pytest.mark.parametrize("kind", ["fisher-vectors", "conv2d"])
+def test_a_seed_of_a_block_is_a_whole_number(kind, seed):
+    blocks = ["prosody", f"{kind}[random_state={seed}]"]
+    with pytest.raises(SettingsError, match=rf"random_state of {kind} is .*; expected a whole number from 0"):
+        build_pipeline(PipelineSpec(features={"blocks": blocks}, fusion="average"))
 
 
 def test_a_contrast_names_its_published_folds():

@@ -65,7 +65,6 @@ HIDDEN = ("n_jobs", "device", "cache", "most_rows")
 
 DECIDED_BY: Mapping[str, str] = MappingProxyType(
     {
-        "random_state": "the seed of the pipeline",
         "class_weight": "imbalance under rows",
         "cross_fit": "cross_fit under networks",
         "output": "the fusion",
@@ -110,9 +109,9 @@ def configured_features(
     networks, seen = spec.networks, Counter[str]()
     for name, block in built.blocks:
         if isinstance(block, DeepExtractor):
+            own = _own_settings(name, spec)
             decided = {
-                # Two networks of the same kind would otherwise be the same network.
-                "random_state": (spec.seed + seen[block.kind]) % 2**32,
+                "random_state": _seed_of(block, own, spec, seen),
                 "class_weight": _class_weight(spec),
                 "cross_fit": networks.cross_fit,
                 "output": "scores" if networks.cross_fit or _fusion(spec) != EARLY else "units",
@@ -121,35 +120,49 @@ def configured_features(
                 # In early fusion, the hidden units are standardised like all other columns.
                 "by_speaker": spec.setting == SPEAKER_NORMALISED and _fusion(spec) != EARLY,
             }
-            _refuse_own(name, spec, decided)
+            _refuse_own(name, own, decided)
             block.set_params(device=resources.device, processes=resources.processes, **decided)
             _set_parameters(block, networks.parameters)
-            own = block.weights
-            if networks.weights is not None and own is None and block.weights_format == _format(networks.weights):
-                block.set_params(weights=networks.weights)
+            weights = networks.weights
+            if weights is not None and block.weights is None and block.weights_format == _format(weights):
+                block.set_params(weights=weights)
             _limit_epochs(block, networks)
-            seen[block.kind] += 1
         elif isinstance(block, FisherVectors):
-            seeded = {"random_state": (spec.seed + seen[block.kind]) % 2**32}
-            _refuse_own(name, spec, seeded)
-            block.set_params(**seeded)
-            seen[block.kind] += 1
+            block.set_params(random_state=_seed_of(block, _own_settings(name, spec), spec, seen))
     return built
 
 
-def _refuse_own(name: str, spec: PipelineSpec, decided: Mapping[str, Any]) -> None:
-    """Refuse settings of a block that the pipeline decides otherwise."""
+def _own_settings(name: str, spec: PipelineSpec) -> Mapping[str, Any]:
+    """Return what the specification sets of a block itself, in brackets or in a table."""
     for given in spec.features.blocks:
         kind, parameters = block_of(given) if isinstance(given, str) else (given.get("kind"), given)
-        block = {"kind": kind, **parameters}
-        if block.get("name", kind) != name:
-            continue
-        for setting, value in decided.items():
-            if setting in block and block[setting] != value:
-                raise SettingsError(
-                    f"{setting} of the block '{name}' is {block[setting]!r}, but the pipeline decides it, and uses "
-                    f"{value!r}; leave it out of the block, and set {DECIDED_BY[setting]}"
-                )
+        if parameters.get("name", kind) == name:
+            return {setting: value for setting, value in parameters.items() if setting not in ("kind", "name")}
+    return {}
+
+
+def _seed_of(block: LearnedBlock, own: Mapping[str, Any], spec: PipelineSpec, seen: Counter[str]) -> int:
+    """Return a block's own seed, or else that of the pipeline, plus one for each block of its kind before it.
+
+    Two networks of the same kind would otherwise be the same network.
+    """
+    if "random_state" in own:
+        seed = own["random_state"]
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+            raise SettingsError(f"random_state of {block.kind} is {seed!r}; expected a whole number from 0 to 2^32 - 1")
+        return seed
+    seen[block.kind] += 1
+    return (spec.seed + seen[block.kind] - 1) % 2**32
+
+
+def _refuse_own(name: str, own: Mapping[str, Any], decided: Mapping[str, Any]) -> None:
+    """Refuse settings of a block that the pipeline decides otherwise."""
+    for setting, value in decided.items():
+        if setting in own and own[setting] != value:
+            raise SettingsError(
+                f"{setting} of the block '{name}' is {own[setting]!r}, but the pipeline decides it, and uses "
+                f"{value!r}; leave it out of the block, and set {DECIDED_BY[setting]}"
+            )
 
 
 def _class_weight(spec: PipelineSpec) -> str | None:
@@ -162,7 +175,7 @@ def _limit_epochs(part: NetworkTraining, networks: NetworksSpec) -> None:
 
 
 def _set_parameters(block: DeepExtractor, parameters: Mapping[str, Any]) -> None:
-    valid = sorted(set(block.get_params(deep=False)) - {*PLACED, "front_end", "weights", *DECIDED_BY})
+    valid = sorted(set(block.get_params(deep=False)) - {*PLACED, "front_end", "random_state", "weights", *DECIDED_BY})
     for name, value in parameters.items():
         if name not in valid:
             raise unknown_name(f"parameter of {block.kind}", name, valid)

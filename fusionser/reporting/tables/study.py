@@ -28,6 +28,10 @@ __all__ = ["StudyTables", "across_table", "differences_table", "gaps_table", "gr
 
 PIPELINE = (Column(name="setting"), Column(name="features"), Column(name="classifier"))
 TWO = (Column(name="features"), Column(name="classifier"))
+TRAINED = (
+    "Seconds are those of the run that wrote the row; training is the time of all networks, including those that an "
+    "earlier run trained"
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def group_tables(
 
 
 def _scores(group: Sequence[Result], name: str, report: str, what: str, calibrated: bool) -> Table:
+    trained = any("training" in result.seconds for result in group)
     columns = [
         *PIPELINE,
         Column(name="WAR", measure="war"),
@@ -98,6 +103,7 @@ def _scores(group: Sequence[Result], name: str, report: str, what: str, calibrat
         Column(name="macro F1", measure="macro_f1"),
         *([Column(name="calibration error", measure="calibration_error")] if calibrated else []),
         Column(name="seconds", measure="seconds"),
+        *([Column(name="training", measure="training_seconds")] if trained else []),
     ]
     rows = [
         Row(
@@ -111,6 +117,7 @@ def _scores(group: Sequence[Result], name: str, report: str, what: str, calibrat
                 *(score(result, metric) for metric in ("war", "uar", "macro_f1")),
                 *([share(result.calibration_error)] if calibrated else []),
                 number(result.seconds["evaluation"], ".0f"),
+                *([number(result.seconds.get("training"), ".0f")] if trained else []),
             ],
             facts_of(result),
         )
@@ -118,6 +125,8 @@ def _scores(group: Sequence[Result], name: str, report: str, what: str, calibrat
     ]
     given = any(result.protocol.gender_given for result in group)
     starred = ["Features marked * hold the gender of the test speakers as labelled"] if given else []
+    if trained:
+        starred.append(TRAINED)
     return _group_table(group, name, report, f"Scores on {what}", columns, rows, starred)
 
 
