@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 from model_files import members
 from safetensors.torch import load, save
 from sklearn.base import clone
@@ -25,6 +27,7 @@ from fusionser.model import load_model, save_model
 from fusionser.networks import Conv2DExtractor
 from fusionser.pipeline import PipelineSpec, Place, Resources, build_features, build_pipeline, prepare
 from fusionser.pipeline.build import configured_features
+from fusionser.registry import NETWORKS
 from fusionser.splits import SpeakerHoldout
 
 
@@ -337,3 +340,12 @@ def test_finite_weights_that_give_no_finite_answer(deep, demo_rows, tmp_path):
     file = changed(deep["network alone"][1], tmp_path / "m.fusionser", huge)
     (answer,) = load_model(file).predict(demo_rows["file"].tolist()[:1], abstain=True).to_dict("records")
     assert answer["emotion"] == "" and "no finite probabilities" in answer["error"]
+
+
+def test_the_glossary_names_the_networks_without_batch_normalisation():
+    row = next(line for line in (ROOT / "docs/glossary.md").read_text().splitlines() if "| batch normal" in line)
+    named = set(re.findall(r"`([^`]+)`", row.split("except")[1]))
+    # Those on a pretrained encoder are built when its folder is known.
+    encoders = {"transformers-attentive", "transformers-finetuned"}
+    others = {name for name in NETWORKS if name not in encoders and not NETWORKS[name]().adapts}
+    assert named == encoders | others
