@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fusionser.errors import SettingsError
+from fusionser.facts import Stamp
 from fusionser.features import MFCC
 from fusionser.results import deciding
 from fusionser.studies import cells
@@ -262,6 +263,37 @@ def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(
     assert [result.protocol.settings["folds"] for result in results] == [3, 2]
     assert {result.protocol.settings["seed"] for result in results} == {3}
     assert len(list((tmp_path / "cells").iterdir())) == 2
+
+
+def _without(tmp_path, *speakers):
+    text = RECIPE.replace(', "speaker-normalised"', "").replace(', "random-forest"', "")
+    dropped = ", ".join(f'"{name}"' for name in speakers)
+    (tmp_path / "without.toml").write_text(text.replace("[[corpora.p", f"drop_speakers = [{dropped}]\n[[corpora.p", 1))
+    return read_recipe(str(tmp_path / "without.toml"))
+
+
+def test_speakers_that_a_recipe_leaves_out_are_in_no_fold(demo_folder, tmp_path):
+    run = run_study(_without(tmp_path, "f2", "m2"), {"demo": demo_folder}, tmp_path)
+    assert len(run.results) == 2
+    for name, result in run.outcomes.items():
+        assert name.startswith("demo_without-speakers-f2-m2_")
+        assert {"demo/f2", "demo/m2"}.isdisjoint(result.speakers)
+        assert Stamp(kind="left-out-speakers", value=["demo/f2", "demo/m2"]) in result.notes
+        # The demo corpus has the same number of recordings of each of its eight speakers.
+        assert result.rows == 180
+    assert run_study(_without(tmp_path, "f2", "m2"), {"demo": demo_folder}, tmp_path, partial=True).missing == []
+
+
+@pytest.mark.parametrize(
+    ("speakers", "message"),
+    [
+        (["f7"], "unknown speaker of drop_speakers 'f7'. Known: f1, f2"),
+        ([*"f1 f2 f3 f4 m1 m2 m3 m4".split()], "leaves no recordings"),
+    ],
+)
+def test_speakers_that_cannot_be_left_out_are_told(demo_folder, tmp_path, speakers, message):
+    with pytest.raises(SettingsError, match=message):
+        run_study(_without(tmp_path, *speakers), {"demo": demo_folder}, tmp_path)
 
 
 NETWORK = """

@@ -60,6 +60,7 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
             Stamp(kind="partial-corpus", value={"corpus": "tess", "found": 210, "expected": 2800}),
             "partial: 210 of 2800 recordings of tess",
         ),
+        (Stamp(kind="left-out-speakers", value=["ravdess/01"]), "1 speaker left out: ravdess/01"),
         (Stamp(kind="doubled", value=7), "7 recordings occur twice; one copy of each is used"),
         (
             Stamp(kind="initial-weights", value={"network": "vgg16", "weights": None}),

@@ -223,6 +223,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
         f"{counted(count, 'row')} {'has' if count == 1 else 'have'} no emotion; 'fit' and 'evaluate' need one "
         "in each row, or --classes with the classes to keep"
     ),
+    "left-out-speakers": lambda value: f"{counted(len(value), 'speaker')} left out: {', '.join(value)}",
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
     "lossy-copies": lambda value: _lossy(**value),
     "doubled": lambda count: (

@@ -7,7 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import FusionserError, SettingsError
+from fusionser.errors import FusionserError, SettingsError, unknown_name
+from fusionser.facts import Stamp
 from fusionser.features.extraction import Progress
 from fusionser.names import NETWORK_ALONE
 from fusionser.pipeline import Place, Prepared, Resources, build_features, choose_protocol, prepare, resolve
@@ -37,6 +38,7 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
         "+".join(choice.names()),
         *([f"{len(choice.classes)}-classes"] if choice.classes else []),
         *([f"without-{'-'.join(sorted(choice.drop_classes))}"] if choice.drop_classes else []),
+        *([f"without-speakers-{'-'.join(sorted(choice.drop_speakers))}"] if choice.drop_speakers else []),
         *(["-".join(["renamed", *_label_names(choice.labels)])] if choice.labels else []),
         wanted.name,
         *([str(choice.protocols.index(wanted) + 1)] if repeated else []),
@@ -73,7 +75,7 @@ def _prepared(
         whole = build_features(spec.changed(features=spec.features.changed(keep=())))
         key = str(whole.settings())
         if key not in tables:
-            tables[key] = prepare(
+            prepared = prepare(
                 places,
                 spec,
                 classes=choice.classes,
@@ -83,9 +85,31 @@ def _prepared(
                 progress=progress,
                 extractor=whole,
             )
+            tables[key] = _without_speakers(prepared, choice)
         # If only some blocks are used, their columns are taken from the table of all blocks.
         extractor = build_features(spec) if spec.features.keep else whole
         yield pipeline, replace(tables[key], spec=spec, extractor=extractor)
+
+
+def _without_speakers(prepared: Prepared, choice: CorpusChoice) -> Prepared:
+    """Return prepared rows without those of the speakers that a corpus choice leaves out."""
+    if not choice.drop_speakers:
+        return prepared
+    speakers = prepared.table["speaker"].astype(str)
+    # The speakers of a corpus have its name before theirs.
+    names = speakers.str.split("/", n=1).str[-1]
+    for name in choice.drop_speakers:
+        if name not in set(names):
+            raise unknown_name("speaker of drop_speakers", name, sorted(set(names)))
+    dropped = names.isin(choice.drop_speakers)
+    if dropped.all():
+        raise SettingsError("drop_speakers of the recipe leaves no recordings; leave out fewer speakers")
+    left_out = list(dict.fromkeys(speakers[dropped]))
+    return replace(
+        prepared,
+        table=prepared.table[~dropped].reset_index(drop=True),
+        notes=[*prepared.notes, Stamp(kind="left-out-speakers", value=left_out)],
+    )
 
 
 def run_study(
