@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fusionser.errors import SettingsError
+from fusionser.errors import FusionserError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.features import MFCC
 from fusionser.results import deciding
@@ -268,7 +268,9 @@ def test_two_protocols_of_one_name_are_two_cells_and_the_seed_reaches_the_split(
 def _without(tmp_path, *speakers):
     text = RECIPE.replace(', "speaker-normalised"', "").replace(', "random-forest"', "")
     dropped = ", ".join(f'"{name}"' for name in speakers)
-    (tmp_path / "without.toml").write_text(text.replace("[[corpora.p", f"drop_speakers = [{dropped}]\n[[corpora.p", 1))
+    (tmp_path / "without.toml").write_text(
+        text.replace("[[corpora.p", f"leave_out_speakers = [{dropped}]\n[[corpora.p", 1)
+    )
     return read_recipe(str(tmp_path / "without.toml"))
 
 
@@ -287,12 +289,12 @@ def test_speakers_that_a_recipe_leaves_out_are_in_no_fold(demo_folder, tmp_path)
 @pytest.mark.parametrize(
     ("speakers", "message"),
     [
-        (["f7"], "unknown speaker of drop_speakers 'f7'. Known: f1, f2"),
-        ([*"f1 f2 f3 f4 m1 m2 m3 m4".split()], "leaves no recordings"),
+        (["f7"], "'f7' .leave_out_speakers. names no speaker; the speakers are demo/f1"),
+        ([*["f1", "f2", "f3", "f4", "m1", "m2", "m3", "m4"]], "leave_out_speakers names all speakers"),
     ],
 )
 def test_speakers_that_cannot_be_left_out_are_told(demo_folder, tmp_path, speakers, message):
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(FusionserError, match=message):
         run_study(_without(tmp_path, *speakers), {"demo": demo_folder}, tmp_path)
 
 

@@ -14,12 +14,12 @@ from prepared_rows import under
 from fusionser.errors import ProtocolError, SettingsError
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.pipeline import Place, build_estimator, prepare
+from fusionser.pipeline.speakers import leave_out_speakers
 from fusionser.registry import CLASSIFIERS, NETWORKS
 from fusionser.search_space import NumberRange
 from fusionser.spec import Config, PipelineSpec
 from fusionser.splits import InnerFolds, Protocol
 from fusionser.tuning import Search, tune_prepared
-from fusionser.tuning.from_recordings import leave_out_speakers
 from fusionser.tuning.objective import InnerScores
 from fusionser.tuning.space import read_space, space_of
 
@@ -156,7 +156,7 @@ def test_an_evaluation_of_the_best_parameters_on_the_inner_folds_has_the_inner_s
 
 def test_no_speaker_is_on_both_sides_and_those_left_out_are_never_seen(prepared, tmp_path, monkeypatch):
     seen = []
-    kept, names = leave_out_speakers(prepared, ["f1", "m1"])
+    kept, names = leave_out_speakers(prepared, ["f1", "m1"], "--leave-out-speakers")
     assert names == ("demo/f1", "demo/m1")
     score = InnerScores._score
 
@@ -171,7 +171,7 @@ def test_no_speaker_is_on_both_sides_and_those_left_out_are_never_seen(prepared,
     assert all(not set(names) & (train | held) for train, held in seen)
     assert not set(names) & set(result.speakers)
     with pytest.raises(ProtocolError, match="leave-out-speakers"):
-        leave_out_speakers(prepared, ["nobody"])
+        leave_out_speakers(prepared, ["nobody"], "--leave-out-speakers")
 
 
 def test_validation_rows_come_without_labels(prepared, tmp_path, monkeypatch):

@@ -63,8 +63,8 @@ class CorpusChoice(Spec):
         Other corpora whose rows are in the same table.
     classes, drop_classes : tuple of str
         Emotions to use (all if empty), and emotions to leave out.
-    drop_speakers : tuple of str
-        Speakers to leave out of training and test, by their names in the corpus, such as those of a later test.
+    leave_out_speakers : tuple of str
+        Speakers to leave out of training and test, with or without the name of the corpus.
     labels : dict
         New name by emotion, for all corpora, or by corpus and emotion. Emotions are renamed before any are left out.
     pipelines : tuple of str
@@ -76,7 +76,7 @@ class CorpusChoice(Spec):
     also: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     drop_classes: tuple[str, ...] = ()
-    drop_speakers: tuple[str, ...] = ()
+    leave_out_speakers: tuple[str, ...] = ()
     labels: Labels = Field({})
     pipelines: tuple[str, ...] = ()
     protocols: tuple[ProtocolSpec, ...] = Field(min_length=1)

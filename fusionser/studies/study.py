@@ -7,13 +7,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fusionser.errors import FusionserError, SettingsError, unknown_name
+from fusionser.errors import FusionserError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.features.extraction import Progress
 from fusionser.names import NETWORK_ALONE
 from fusionser.pipeline import Place, Prepared, Resources, build_features, choose_protocol, prepare, resolve
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.resources import LOCAL
+from fusionser.pipeline.speakers import leave_out_speakers
 from fusionser.results import Result, read_result
 from fusionser.spec import PipelineSpec, ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
@@ -38,7 +39,7 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
         "+".join(choice.names()),
         *([f"{len(choice.classes)}-classes"] if choice.classes else []),
         *([f"without-{'-'.join(sorted(choice.drop_classes))}"] if choice.drop_classes else []),
-        *([f"without-speakers-{'-'.join(sorted(choice.drop_speakers))}"] if choice.drop_speakers else []),
+        *([f"without-speakers-{'-'.join(sorted(choice.leave_out_speakers))}"] if choice.leave_out_speakers else []),
         *(["-".join(["renamed", *_label_names(choice.labels)])] if choice.labels else []),
         wanted.name,
         *([str(choice.protocols.index(wanted) + 1)] if repeated else []),
@@ -92,24 +93,10 @@ def _prepared(
 
 
 def _without_speakers(prepared: Prepared, choice: CorpusChoice) -> Prepared:
-    """Return prepared rows without those of the speakers that a corpus choice leaves out."""
-    if not choice.drop_speakers:
-        return prepared
-    speakers = prepared.table["speaker"].astype(str)
-    # The speakers of a corpus have its name before theirs.
-    names = speakers.str.split("/", n=1).str[-1]
-    for name in choice.drop_speakers:
-        if name not in set(names):
-            raise unknown_name("speaker of drop_speakers", name, sorted(set(names)))
-    dropped = names.isin(choice.drop_speakers)
-    if dropped.all():
-        raise SettingsError("drop_speakers of the recipe leaves no recordings; leave out fewer speakers")
-    left_out = list(dict.fromkeys(speakers[dropped]))
-    return replace(
-        prepared,
-        table=prepared.table[~dropped].reset_index(drop=True),
-        notes=[*prepared.notes, Stamp(kind="left-out-speakers", value=left_out)],
-    )
+    """Return prepared rows without those of the speakers that a corpus choice leaves out, with a stamp that says so."""
+    kept, names = leave_out_speakers(prepared, choice.leave_out_speakers, "leave_out_speakers")
+    stamps = [Stamp(kind="left-out-speakers", value=list(names))] if names else []
+    return replace(kept, notes=[*kept.notes, *stamps])
 
 
 def run_study(

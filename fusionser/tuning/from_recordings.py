@@ -1,40 +1,19 @@
 """Search parameters, from places of recordings."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from fusionser.errors import SettingsError
 from fusionser.jobs.from_recordings import Data, places_of
-from fusionser.pipeline import Prepared, Resources, analyse_augmented, prepare
+from fusionser.pipeline import Resources, analyse_augmented, prepare
 from fusionser.pipeline.resources import LOCAL
+from fusionser.pipeline.speakers import leave_out_speakers
 from fusionser.spec import DEFAULT_SPEC, PipelineSpec
-from fusionser.splits.base import speakers_of
-from fusionser.splits.protocols import match_speaker
 from fusionser.tuning.result import TuningResult
 from fusionser.tuning.search import Search, TuningProgress, tune_prepared
 
-__all__ = ["leave_out_speakers", "tune"]
+__all__ = ["LEAVE_OUT", "tune"]
 
-
-def leave_out_speakers(prepared: Prepared, speakers: Sequence[str]) -> tuple[Prepared, tuple[str, ...]]:
-    """Return prepared rows without those of some speakers, and the whole names of these.
-
-    Raises
-    ------
-    ProtocolError
-        If one of them is unknown.
-    SettingsError
-        If nobody is left.
-    """
-    if not speakers:
-        return prepared, ()
-    known = speakers_of(prepared.table, "--leave-out-speakers")
-    names = tuple(match_speaker(speaker, known, "--leave-out-speakers") for speaker in speakers)
-    kept = prepared.table[~prepared.table["speaker"].isin(names)].reset_index(drop=True)
-    if kept.empty:
-        raise SettingsError("--leave-out-speakers names all speakers; leave some for the search")
-    return replace(prepared, table=kept), names
+LEAVE_OUT = "--leave-out-speakers"
 
 
 def tune(
@@ -84,6 +63,6 @@ def tune(
         If Optuna is missing (extra ``tune``), or the journal is damaged or of another search.
     """
     prepared = prepare(places_of(data, corpus, layout), spec, resources=resources)
-    prepared, names = leave_out_speakers(prepared, left_out)
+    prepared, names = leave_out_speakers(prepared, left_out, LEAVE_OUT)
     prepared = analyse_augmented(prepared, resources=resources)
     return tune_prepared(prepared, out, search or Search(), left_out=names, resources=resources, progress=progress)
