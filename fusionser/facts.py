@@ -1,13 +1,25 @@
 """Facts about results and listings, as values. Only `fusionser.reporting` turns them into sentences."""
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fusionser.files import parse_json
 
-__all__ = ["Count", "QuarantineList", "Record", "Share", "Stamp", "json_value", "read_json", "what_differs"]
+__all__ = [
+    "LEFT_OUT_SPEAKERS",
+    "Count",
+    "QuarantineList",
+    "Record",
+    "Share",
+    "Stamp",
+    "json_value",
+    "left_out_speakers",
+    "read_json",
+    "what_differs",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,6 +51,14 @@ class Stamp(Record):
     kind: str
     value: Any = None
     allowed: bool = True
+
+
+LEFT_OUT_SPEAKERS = "left-out-speakers"
+
+
+def left_out_speakers(notes: Iterable[Stamp]) -> tuple[str, ...]:
+    """Return the speakers that are in neither training nor test, in the notes of a result."""
+    return next((tuple(note.value) for note in notes if note.kind == LEFT_OUT_SPEAKERS), ())
 
 
 Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]

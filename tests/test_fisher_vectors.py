@@ -164,6 +164,19 @@ def test_a_block_may_have_a_seed_of_its_own(kind):
     assert [block.random_state for _, block in fused["features"].blocks[1:]] == [5, 2, 3]
 
 
+def test_a_block_whose_name_is_a_number_has_its_own_seed():
+    blocks = ["conv2d", "conv2d[name=2,random_state=9]"]
+    built = build_pipeline(PipelineSpec(features={"blocks": blocks}, fusion="average"))
+    assert [(name, block.random_state) for name, block in built["features"].blocks] == [("conv2d", 0), ("2", 9)]
+
+
+@pytest.mark.parametrize("kind", ["fisher-vectors", "conv2d"])
+def test_the_same_block_twice_is_refused(kind):
+    blocks = ["prosody", f"{kind}[name=a,random_state=1]", f"{kind}[name=b]", f"{kind}[name=c]"]
+    with pytest.raises(SettingsError, match="the blocks 'a' and 'c' are the same, with the seed 1"):
+        build_pipeline(PipelineSpec(features={"blocks": blocks}, fusion="average"))
+
+
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5", "true", "null", "x"])
 @pytest.mark.parametrize("kind", ["fisher-vectors", "conv2d"])
 def test_a_seed_of_a_block_is_a_whole_number(kind, seed):

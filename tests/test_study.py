@@ -7,10 +7,11 @@ import pytest
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.facts import Stamp
 from fusionser.features import MFCC
+from fusionser.reporting.page import study_groups
 from fusionser.results import deciding
 from fusionser.studies import cells
 from fusionser.studies.recipe import Recipe, read_recipe, recipe_names
-from fusionser.studies.study import run_study
+from fusionser.studies.study import _without_name, run_study
 
 RECIPE = """
 title = "A small study"
@@ -284,6 +285,29 @@ def test_speakers_that_a_recipe_leaves_out_are_in_no_fold(demo_folder, tmp_path)
         # The demo corpus has the same number of recordings of each of its eight speakers.
         assert result.rows == 180
     assert run_study(_without(tmp_path, "f2", "m2"), {"demo": demo_folder}, tmp_path, partial=True).missing == []
+
+
+def test_results_without_some_speakers_have_tables_of_their_own(demo_folder, tmp_path):
+    recipe = _without(tmp_path, "f2", "demo/f2", "m2")
+    (tmp_path / "all.toml").write_text(RECIPE)
+    whole = read_recipe(str(tmp_path / "all.toml")).corpora[0]
+    both = recipe.changed(corpora=(whole, recipe.corpora[0]))
+    groups = study_groups(run_study(both, {"demo": demo_folder}, tmp_path).results)
+    assert [label.split("classes")[1] for _, label in groups] == ["", "", *[", without demo/f2, demo/m2"] * 2]
+    assert {result.rows for group in groups.values() for result in group} == {240, 180}
+
+
+def test_other_speakers_left_out_are_another_evaluation(demo_folder, tmp_path):
+    run_study(_without(tmp_path, "f2"), {"demo": demo_folder}, tmp_path)
+    for cell in list((tmp_path / "cells").glob("*.json")):
+        cell.rename(cell.with_name(cell.name.replace("f2", "f3")))
+    with pytest.raises(SettingsError, match="left-out speakers"):
+        run_study(_without(tmp_path, "f3"), {"demo": demo_folder}, tmp_path)
+
+
+def test_many_speakers_left_out_make_no_long_file_name():
+    long, other = (_without_name([f"speaker-{number:03d}" for number in range(count)]) for count in (40, 41))
+    assert len(long) < 60 and long != other and long.startswith("without-40-speakers-")
 
 
 @pytest.mark.parametrize(

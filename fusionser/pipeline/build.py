@@ -129,14 +129,29 @@ def configured_features(
             _limit_epochs(block, networks)
         elif isinstance(block, FisherVectors):
             block.set_params(random_state=_seed_of(block, _own_settings(name, spec), spec, seen))
+    _refuse_twins(built)
     return built
+
+
+def _refuse_twins(built: FeatureExtractor) -> None:
+    """Refuse two learned blocks that would be the same, since the second adds nothing."""
+    first: dict[str, str] = {}
+    for name, block in built.blocks:
+        if isinstance(block, DeepExtractor | FisherVectors):
+            other = first.setdefault(str(block.settings()), name)
+            if other != name:
+                raise SettingsError(
+                    f"the blocks '{other}' and '{name}' are the same, with the seed {block.random_state}; give one of "
+                    f"them another random_state, or leave it out"
+                )
 
 
 def _own_settings(name: str, spec: PipelineSpec) -> Mapping[str, Any]:
     """Return what the specification sets of a block itself, in brackets or in a table."""
     for given in spec.features.blocks:
         kind, parameters = block_of(given) if isinstance(given, str) else (given.get("kind"), given)
-        if parameters.get("name", kind) == name:
+        # In brackets, a name such as 2 is a number.
+        if str(parameters.get("name", kind)) == name:
             return {setting: value for setting, value in parameters.items() if setting not in ("kind", "name")}
     return {}
 

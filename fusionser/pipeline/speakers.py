@@ -32,7 +32,7 @@ def leave_out_speakers(prepared: Prepared, speakers: Sequence[str], flag: str) -
     if not speakers:
         return prepared, ()
     known = speakers_of(prepared.table, flag)
-    names = tuple(match_speaker(speaker, known, flag) for speaker in speakers)
+    names = tuple(dict.fromkeys(match_speaker(speaker, known, flag) for speaker in speakers))
     kept = prepared.table[~prepared.table["speaker"].isin(names)].reset_index(drop=True)
     if kept.empty:
         raise SettingsError(f"{flag} names all speakers; leave some for training and test")

@@ -12,6 +12,7 @@ from fusionser.augmentation import REVISION
 from fusionser.dimension_results import method_of
 from fusionser.evaluation.differences import Difference, speaker_difference
 from fusionser.evaluation.evaluate import Evaluation
+from fusionser.facts import left_out_speakers
 from fusionser.files import remove_files
 from fusionser.names import ADAPTED, FIGURE_FORMATS, INDUCTIVE, SPEAKER_NORMALISED
 from fusionser.reporting.across import across_tables
@@ -205,7 +206,9 @@ def study_groups(results: Sequence[Result]) -> dict[tuple[str, str], list[Result
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})
-        label = f"{result.protocol.name}{settings}, {classes_text(result)}"
+        left_out = left_out_speakers(result.notes)
+        without = f", without {', '.join(left_out)}" if left_out else ""
+        label = f"{result.protocol.name}{settings}, {classes_text(result)}{without}"
         groups.setdefault((result.corpus, label), []).append(result)
     return groups
 
@@ -321,18 +324,21 @@ def _differences(
     contrasts: Sequence[ContrastRow], results: Sequence[Result]
 ) -> list[tuple[ContrastRow, Result, Result, Difference]]:
     """Return the results that each contrast compares, and their difference, unless one is missing."""
-    found: dict[tuple[str, str, str, str, int, str], Result] = {}
+    found: dict[tuple[str, ...], dict[tuple[str, str, str, str, int, str], Result]] = {}
     for result in results:
         name = f"{result.features_name}/{result.classifier}"
+        same_speakers = found.setdefault(left_out_speakers(result.notes), {})
         for split in ("", str(result.protocol.settings.get("split_name", ""))):
             place = (result.corpus, result.protocol.name, split, result.protocol.setting, len(result.classes), name)
-            found.setdefault(place, result)
+            same_speakers.setdefault(place, result)
     differences = []
     for contrast in contrasts:
         where = (contrast.corpus, contrast.protocol, contrast.split_name, contrast.setting, contrast.classes)
-        without, having = found.get((*where, contrast.without)), found.get((*where, contrast.with_))
-        if without and having and without.speakers.keys() & having.speakers.keys():
-            differences.append((contrast, without, having, speaker_difference(without, having)))
+        for same_speakers in found.values():
+            without, having = (same_speakers.get((*where, name)) for name in (contrast.without, contrast.with_))
+            if without and having and without.speakers.keys() & having.speakers.keys():
+                differences.append((contrast, without, having, speaker_difference(without, having)))
+                break
     return differences
 
 
@@ -344,7 +350,8 @@ def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
     """Return the best inductive result under a paper's protocol for each number of classes and set of features."""
     best: dict[tuple[int, str], Result] = {}
     for result in _inductive(results):
-        if (result.corpus, result.protocol.name) == (row.corpus, row.protocol):
+        place = (result.corpus, result.protocol.name)
+        if place == (row.corpus, row.protocol) and not left_out_speakers(result.notes):
             key = (len(result.classes), result.features_name)
             best[key] = max(best.get(key, result), result, key=lambda one: one.pooled.war)
     return list(best.values())
@@ -352,10 +359,10 @@ def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
 
 def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     """Pair speaker-independent inductive results with those of the same pipeline under a random split."""
-    honest: dict[tuple[str, str, str], Result] = {}
-    leaky: dict[tuple[str, str, str], Result] = {}
+    honest: dict[tuple[str, str, str, tuple[str, ...]], Result] = {}
+    leaky: dict[tuple[str, str, str, tuple[str, ...]], Result] = {}
     for result in _inductive(results):
-        key = (result.corpus, result.features_name, result.classifier)
+        key = (result.corpus, result.features_name, result.classifier, left_out_speakers(result.notes))
         if result.protocol.speaker_independent:
             honest.setdefault(key, result)
         if result.protocol.random:

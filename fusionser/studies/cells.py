@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from fusionser.balancing import ImposeImbalance
 from fusionser.corpora.labels import renamed_labels
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.facts import read_json
+from fusionser.facts import left_out_speakers, read_json
 from fusionser.features import FeatureExtractor
 from fusionser.features.clip import Computation
 from fusionser.features.estimated_gender import EstimatedGender
@@ -122,6 +122,10 @@ class Cell:
         if not set(result.classes) <= set(self.prepared.table["emotion"]):
             yield "emotions"
         yield from differing({"labels": renamed_labels(result.notes)}, {"labels": renamed_labels(self.prepared.notes)})
+        yield from differing(
+            {"left-out speakers": list(left_out_speakers(result.notes))},
+            {"left-out speakers": list(left_out_speakers(self.prepared.notes))},
+        )
         yield from differing(by_block(_filled(result.features)), by_block(self.block_settings()))
         yield from differing(
             {"protocol": protocol.name, "setting": protocol.setting, **_plain(protocol.settings)},

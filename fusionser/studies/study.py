@@ -1,6 +1,7 @@
 """Studies: running all cells of a recipe, and reading their stored results."""
 
 import fnmatch
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.facts import Stamp
+from fusionser.facts import LEFT_OUT_SPEAKERS, Stamp
 from fusionser.features.extraction import Progress
 from fusionser.names import NETWORK_ALONE
 from fusionser.pipeline import Place, Prepared, Resources, build_features, choose_protocol, prepare, resolve
@@ -22,6 +23,9 @@ from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe, file_
 from fusionser.studies.runner import CellProgress, CellRun, run_cells, stored_failure
 
 __all__ = ["run_study", "stored_study"]
+
+MOST_LETTERS = 60
+"""Length of the names of left-out speakers in the name of a file."""
 
 
 def _cells(recipe: Recipe, choice: CorpusChoice, prepared: Sequence[tuple[PipelineChoice, Prepared]]) -> Iterator[Cell]:
@@ -39,7 +43,7 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
         "+".join(choice.names()),
         *([f"{len(choice.classes)}-classes"] if choice.classes else []),
         *([f"without-{'-'.join(sorted(choice.drop_classes))}"] if choice.drop_classes else []),
-        *([f"without-speakers-{'-'.join(sorted(choice.leave_out_speakers))}"] if choice.leave_out_speakers else []),
+        *([_without_name(choice.leave_out_speakers)] if choice.leave_out_speakers else []),
         *(["-".join(["renamed", *_label_names(choice.labels)])] if choice.labels else []),
         wanted.name,
         *([str(choice.protocols.index(wanted) + 1)] if repeated else []),
@@ -48,6 +52,14 @@ def _cell_name(choice: CorpusChoice, wanted: ProtocolSpec, setting: str, pipelin
         decides,
     ]
     return file_name("_".join(parts))
+
+
+def _without_name(speakers: Sequence[str]) -> str:
+    """Return the speakers that are left out as part of a file name, which may not be long."""
+    names = "-".join(sorted(speakers))
+    if len(names) <= MOST_LETTERS:
+        return f"without-speakers-{names}"
+    return f"without-{len(set(speakers))}-speakers-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
 
 
 def _label_names(labels: Mapping[str, Any]) -> Iterator[str]:
@@ -95,7 +107,7 @@ def _prepared(
 def _without_speakers(prepared: Prepared, choice: CorpusChoice) -> Prepared:
     """Return prepared rows without those of the speakers that a corpus choice leaves out, with a stamp that says so."""
     kept, names = leave_out_speakers(prepared, choice.leave_out_speakers, "leave_out_speakers")
-    stamps = [Stamp(kind="left-out-speakers", value=list(names))] if names else []
+    stamps = [Stamp(kind=LEFT_OUT_SPEAKERS, value=list(names))] if names else []
     return replace(kept, notes=[*kept.notes, *stamps])
 
 
