@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from fusionser.files import parse_json
 
 __all__ = [
-    "LEFT_OUT_SPEAKERS",
     "Count",
     "QuarantineList",
     "Record",
@@ -53,12 +52,9 @@ class Stamp(Record):
     allowed: bool = True
 
 
-LEFT_OUT_SPEAKERS = "left-out-speakers"
-
-
 def left_out_speakers(notes: Iterable[Stamp]) -> tuple[str, ...]:
     """Return the speakers that are in neither training nor test, in the notes of a result."""
-    return next((tuple(note.value) for note in notes if note.kind == LEFT_OUT_SPEAKERS), ())
+    return next((tuple(note.value) for note in notes if note.kind == "left-out-speakers"), ())
 
 
 Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionser.errors import FusionserError, SettingsError
-from fusionser.facts import LEFT_OUT_SPEAKERS, Stamp
+from fusionser.facts import Stamp
 from fusionser.features.extraction import Progress
 from fusionser.names import NETWORK_ALONE
 from fusionser.pipeline import Place, Prepared, Resources, build_features, choose_protocol, prepare, resolve
@@ -107,7 +107,7 @@ def _prepared(
 def _without_speakers(prepared: Prepared, choice: CorpusChoice) -> Prepared:
     """Return prepared rows without those of the speakers that a corpus choice leaves out, with a stamp that says so."""
     kept, names = leave_out_speakers(prepared, choice.leave_out_speakers, "leave_out_speakers")
-    stamps = [Stamp(kind=LEFT_OUT_SPEAKERS, value=list(names))] if names else []
+    stamps = [Stamp(kind="left-out-speakers", value=list(names))] if names else []
     return replace(kept, notes=[*kept.notes, *stamps])
 
 
