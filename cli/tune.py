@@ -53,7 +53,6 @@ def tune(places: Places, asked: Asked) -> None:
     from fusionser.pipeline.speakers import leave_out_speakers
     from fusionser.reporting.tuning import write_tuning
     from fusionser.tuning import Search, tune_prepared
-    from fusionser.tuning.from_recordings import LEAVE_OUT
     from fusionser.tuning.space import read_space
     from fusionser.tuning.study import optuna_package
 
@@ -69,7 +68,7 @@ def tune(places: Places, asked: Asked) -> None:
         workers=asked.run.workers or 1,
     )
     prepared, _, resources = prepare_experiment(asked, places, None, protocol="speaker-kfold")
-    prepared, left_out = leave_out_speakers(prepared, names(asked.leave_out_speakers, LEAVE_OUT), LEAVE_OUT)
+    prepared, left_out = leave_out_speakers(prepared, names(asked.leave_out_speakers, "--leave-out-speakers"))
     prepared = analyse_augmented(prepared, resources=resources)
     with training_bar("trials") as progress:
         try:

@@ -156,7 +156,7 @@ def test_an_evaluation_of_the_best_parameters_on_the_inner_folds_has_the_inner_s
 
 def test_no_speaker_is_on_both_sides_and_those_left_out_are_never_seen(prepared, tmp_path, monkeypatch):
     seen = []
-    kept, names = leave_out_speakers(prepared, ["f1", "m1"], "--leave-out-speakers")
+    kept, names = leave_out_speakers(prepared, ["f1", "m1"])
     assert names == ("demo/f1", "demo/m1")
     score = InnerScores._score
 
@@ -171,7 +171,7 @@ def test_no_speaker_is_on_both_sides_and_those_left_out_are_never_seen(prepared,
     assert all(not set(names) & (train | held) for train, held in seen)
     assert not set(names) & set(result.speakers)
     with pytest.raises(ProtocolError, match="leave-out-speakers"):
-        leave_out_speakers(prepared, ["nobody"], "--leave-out-speakers")
+        leave_out_speakers(prepared, ["nobody"])
 
 
 def test_validation_rows_come_without_labels(prepared, tmp_path, monkeypatch):

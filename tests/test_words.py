@@ -153,6 +153,15 @@ MADE_OF = {
 """Kinds that are put together, and what of."""
 
 
+def test_a_page_explains_the_times_of_trainings_if_it_has_any():
+    text = StudyText(title="Title", question="Question?", command="the command")
+    plain = made(("none", "none"), "svm", LEVEL)
+    trained = plain.model_copy(update={"seconds": {**plain.seconds, "training": 12.0}})
+    page = study_page(text, [trained])
+    assert "| training |" in page and "training is the time of all networks" in page
+    assert "training is the time" not in study_page(text, [plain])
+
+
 def test_every_kind_of_stamp_has_words_and_all_words_are_used():
     used = {(path.relative_to(ROOT / "fusionser").as_posix(), kind) for path in SOURCES for kind in stamp_kinds(path)}
     written = {kind for place, kind in used if (place, kind) not in MADE_OF}

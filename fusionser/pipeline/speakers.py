@@ -11,7 +11,9 @@ from fusionser.splits.protocols import match_speaker
 __all__ = ["leave_out_speakers"]
 
 
-def leave_out_speakers(prepared: Prepared, speakers: Sequence[str], flag: str) -> tuple[Prepared, tuple[str, ...]]:
+def leave_out_speakers(
+    prepared: Prepared, speakers: Sequence[str], flag: str = "--leave-out-speakers"
+) -> tuple[Prepared, tuple[str, ...]]:
     """Return prepared rows without those of some speakers, and the whole names of these.
 
     Parameters
@@ -19,7 +21,7 @@ def leave_out_speakers(prepared: Prepared, speakers: Sequence[str], flag: str) -
     prepared : Prepared
     speakers : sequence of str
         Names, with or without that of the corpus.
-    flag : str
+    flag : str, default="--leave-out-speakers"
         The option that named them, for errors.
 
     Raises

@@ -26,6 +26,7 @@ from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, store
 from fusionser.reporting.tables.best_results import best_by_class, best_by_speaker
 from fusionser.reporting.tables.result import result_tables
 from fusionser.reporting.tables.study import (
+    TRAINED,
     StudyTables,
     across_table,
     differences_table,
@@ -255,6 +256,7 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
         pictures=pictures,
         corpora_text=corpora_text,
         groups=study_groups(results),
+        trained=TRAINED if any("training" in result.seconds for result in results) else "",
         tables=tables,
         table_count=across_tables(study_groups(results))[0],
         settings_used={name for result in results for name in result.protocol.known.split(", ")},

@@ -11,9 +11,7 @@ from fusionser.spec import DEFAULT_SPEC, PipelineSpec
 from fusionser.tuning.result import TuningResult
 from fusionser.tuning.search import Search, TuningProgress, tune_prepared
 
-__all__ = ["LEAVE_OUT", "tune"]
-
-LEAVE_OUT = "--leave-out-speakers"
+__all__ = ["tune"]
 
 
 def tune(
@@ -63,6 +61,6 @@ def tune(
         If Optuna is missing (extra ``tune``), or the journal is damaged or of another search.
     """
     prepared = prepare(places_of(data, corpus, layout), spec, resources=resources)
-    prepared, names = leave_out_speakers(prepared, left_out, LEAVE_OUT)
+    prepared, names = leave_out_speakers(prepared, left_out)
     prepared = analyse_augmented(prepared, resources=resources)
     return tune_prepared(prepared, out, search or Search(), left_out=names, resources=resources, progress=progress)

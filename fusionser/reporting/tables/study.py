@@ -24,7 +24,7 @@ from fusionser.reporting.words import change, corpora_text, percent
 from fusionser.results import Result
 from fusionser.studies.recipe import ContrastRow, PaperRow, file_name
 
-__all__ = ["StudyTables", "across_table", "differences_table", "gaps_table", "group_tables", "paper_table"]
+__all__ = ["TRAINED", "StudyTables", "across_table", "differences_table", "gaps_table", "group_tables", "paper_table"]
 
 PIPELINE = (Column(name="setting"), Column(name="features"), Column(name="classifier"))
 TWO = (Column(name="features"), Column(name="classifier"))
@@ -32,6 +32,7 @@ TRAINED = (
     "Seconds are those of the run that wrote the row; training is the time of all networks, including those that an "
     "earlier run trained"
 )
+"""What the columns of times mean."""
 
 
 @dataclass(frozen=True)
