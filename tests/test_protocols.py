@@ -192,9 +192,38 @@ def test_what_a_tested_speaker_did_in_an_added_corpus_is_on_neither_side():
         assert (len(train), len(test)) == (len(rows) // 2, len(rows) // 4)
 
 
+def test_added_corpora_can_have_listed_folds():
+    rows = pd.concat([table(4, "speech"), table(4, "song"), table(2, "other")], ignore_index=True)
+    number = rows["speaker"].str.rpartition("/")[2]
+    rows["speaker"] = np.where(rows["corpus"] == "other", "other/", "ravdess/") + number
+    listed = [["ravdess/01", "ravdess/04"], ["ravdess/03"], ["ravdess/02"]]
+    folds = AddedCorpora(test=("speech",), fold_speakers=listed).named_folds(rows)
+    assert [name for name, _, _ in folds] == ["fold 1", "fold 2", "fold 3"]
+    for (_, train, test), tested in zip(folds, listed, strict=True):
+        assert set(rows["speaker"].iloc[test]) == set(tested)
+        assert set(rows["corpus"].iloc[test]) == {"speech"}
+        expected = np.flatnonzero(~rows["speaker"].isin(tested))
+        assert train.tolist() == expected.tolist()
+
+
+def test_settings_of_added_corpora_name_the_split_the_lists_or_the_number_of_folds():
+    assert AddedCorpora(test=("a",)).settings() == {"test": ("a",), "folds": 6}
+    assert AddedCorpora(test=("a",), fold_speakers=[["a/1"], ["a/2"]]).settings() == {
+        "test": ("a",),
+        "fold_speakers": [["a/1"], ["a/2"]],
+    }
+    named = AddedCorpora(test=("a",), split_name="halves", fold_speakers=[["a/1"], ["a/2"]])
+    assert named.settings() == {"test": ("a",), "split_name": "halves"}
+
+
 @pytest.mark.parametrize(
     ("split", "rows", "message"),
     [
+        (
+            AddedCorpora(test=("ravdess",), fold_speakers=[["ravdess/01"], ["ravdess/02"]]),
+            table().assign(corpus=["ravdess"] * 40 + ["song"] * 8),
+            "speaker-kfold-added-corpora: ravdess/03, .* are in no fold",
+        ),
         (SpeakerKFold(folds=4, only=[0, 2]), table(), r"only is \[0, 2\]; expected numbers from 1 to 4"),
         (SpeakerKFold(folds=13), table(), "folds is 13; expected 2 to 12, the number of speakers"),
         (SpeakerKFold(folds=1), table(), "folds is 1; expected 2 to 12"),

@@ -41,6 +41,18 @@ def test_training_and_test_share_no_speaker():
         assert len(test) == 4
 
 
+def test_song_can_be_added_to_the_five_folds_of_speech():
+    rows = pd.concat([ROWS, ROWS.assign(corpus="ravdess-song")], ignore_index=True)
+    settings = {"test": ["ravdess"], "split_name": "five-folds"}
+    folds = choose_protocol("speaker-kfold-added-corpora", rows, settings).named_folds(rows)
+    speech = choose_protocol("published-folds", ROWS, {"split_name": "five-folds"}).named_folds(ROWS)
+    for (_, train, test), (_, speech_train, speech_test) in zip(folds, speech, strict=True):
+        assert test.tolist() == speech_test.tolist()
+        assert train.tolist() == [*speech_train, *(speech_train + 24)]
+    with pytest.raises(ProtocolError, match="speaker-kfold-added-corpora: split_name is 'six'; expected one of"):
+        choose_protocol("speaker-kfold-added-corpora", rows, settings | {"split_name": "six"})
+
+
 @pytest.mark.parametrize(
     ("settings", "corpus", "words"),
     [

@@ -114,21 +114,24 @@ def choose_protocol(
         speakers = int(rows["speaker"].nunique())
         chosen["folds"] = max(2, min(card.protocol.folds if card is not None else 5, speakers))
     if name == "published-folds" and "fold_speakers" not in chosen:
-        chosen |= _published(card, chosen.get("split_name", ""))
+        chosen |= _published(card, chosen.get("split_name", ""), name)
+    if name == "speaker-kfold-added-corpora" and chosen.get("split_name") and "fold_speakers" not in chosen:
+        tested = rows[rows["corpus"].isin(chosen.get("test", ()))]
+        chosen |= _published(_card_of_rows(tested), chosen["split_name"], name)
     return protocol(name, **chosen)
 
 
-def _published(card: Card | None, split: Any) -> dict[str, Any]:
+def _published(card: Card | None, split: Any, protocol: str) -> dict[str, Any]:
     """Return the settings of the published folds of that name, or of the only ones, in the card of a corpus."""
     if card is None or not card.splits:
         corpus = "recordings without a card, or of several corpora" if card is None else f"the corpus '{card.name}'"
         listed = ", ".join(name for name in CORPORA.loadable() if CORPORA[name].card.splits)
-        raise ProtocolError(f"published-folds: no folds are known for {corpus}. They are known for {listed}")
+        raise ProtocolError(f"{protocol}: no folds are known for {corpus}. They are known for {listed}")
     name = split or (next(iter(card.splits)) if len(card.splits) == 1 else "")
     if name not in card.splits:
         got = f"split_name is '{name}'" if name else "no split was named"
         raise ProtocolError(
-            f"published-folds: {got}; expected one of {card.name}'s: {', '.join(card.splits)}", parameter="split_name"
+            f"{protocol}: {got}; expected one of {card.name}'s: {', '.join(card.splits)}", parameter="split_name"
         )
     return {"split_name": name, "fold_speakers": card.splits[name].folds}
 

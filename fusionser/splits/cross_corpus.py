@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import pandas as pd
 
 from fusionser.errors import ProtocolError
 from fusionser.splits.base import Fold, Protocol, folds_by_speaker, speakers_of
+from fusionser.splits.published import listed_folds
 
 Mask = npt.NDArray[np.bool_]
 
@@ -128,7 +129,8 @@ class LeaveOneCorpusOut(Protocol):
 class AddedCorpora(Protocol):
     """Folds by speaker of some corpora; every fold also trains on all other corpora.
 
-    Its scores can be compared, speaker by speaker, with `SpeakerKFold` on the tested corpora alone. If a tested speaker
+    Its scores can be compared, speaker by speaker, with `SpeakerKFold` on the tested corpora alone, or with
+    `PublishedFolds` if the folds are listed. If a tested speaker
     also occurs in another corpus (RAVDESS actors also sing), that fold uses those rows neither to train nor to test.
 
     Parameters
@@ -136,6 +138,12 @@ class AddedCorpora(Protocol):
     test : sequence of str
         Names of the corpora whose speakers are tested, as in the column ``corpus``.
     folds : int, default=6
+        Number of folds of equal size, in the order of the speakers; not used if folds are listed.
+    split_name : str
+        Name of the list of folds, kept with the result. `fusionser.evaluate` and the command line (``--split``) read
+        the list of that name from the card of the tested corpus.
+    fold_speakers : sequence of sequences of str
+        The speakers of each fold, as in `PublishedFolds`.
 
     Examples
     --------
@@ -154,9 +162,11 @@ class AddedCorpora(Protocol):
     name: ClassVar[str] = "speaker-kfold-added-corpora"
     test: Sequence[str] = ()
     folds: int = 6
+    split_name: str = ""
+    fold_speakers: Sequence[Sequence[str]] = ()
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
-        """Yield the folds in speaker order."""
+        """Yield the folds in the order of the speakers, or of the list."""
         corpora = _known(rows, self.name, self.test)
         if not self.test or not set(corpora) - set(self.test):
             raise ProtocolError(
@@ -165,8 +175,21 @@ class AddedCorpora(Protocol):
             )
         tested = rows["corpus"].isin(self.test).to_numpy()
         speakers = speakers_of(rows[tested], self.name)
-        for label, train, test in folds_by_speaker(rows, speakers, self.folds, self.name):
+        folds = (
+            listed_folds(rows, speakers, self.fold_speakers, self.name)
+            if self.fold_speakers
+            else folds_by_speaker(rows, speakers, self.folds, self.name)
+        )
+        for label, train, test in folds:
             yield label, train, test[tested[test]]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the tested corpora, and the number of folds, the name of the split, or the speakers of each fold."""
+        if self.split_name:
+            return {"test": self.test, "split_name": self.split_name}
+        if self.fold_speakers:
+            return {"test": self.test, "fold_speakers": [list(fold) for fold in self.fold_speakers]}
+        return {"test": self.test, "folds": self.folds}
 
 
 def _by_corpus(rows: pd.DataFrame) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 from fusionser.errors import ProtocolError
 from fusionser.splits.base import Fold, Protocol, by_mask, speakers_of
 
-__all__ = ["PublishedFolds"]
+__all__ = ["PublishedFolds", "listed_folds"]
 
 
 @dataclass(kw_only=True)
@@ -38,22 +38,7 @@ class PublishedFolds(Protocol):
 
     def folds_of(self, rows: pd.DataFrame) -> Iterator[Fold]:
         """Yield the folds in the order of the list."""
-        present = speakers_of(rows, self.name)
-        listed = [speaker for fold in self.fold_speakers for speaker in fold]
-        if len(self.fold_speakers) < 2:
-            raise ProtocolError(
-                f"{self.name}: got {len(self.fold_speakers)} lists of speakers; expected at least two, "
-                "one for each fold. The card of a corpus has the lists of its published folds (--split)"
-            )
-        if twice := sorted({speaker for speaker in listed if listed.count(speaker) > 1}):
-            raise ProtocolError(f"{self.name}: {', '.join(twice)} is in more than one fold; expected each in one")
-        if missing := [speaker for speaker in present if speaker not in set(listed)]:
-            raise ProtocolError(
-                f"{self.name}: {_some(missing)} {'is' if len(missing) == 1 else 'are'} in no fold; the folds list "
-                f"{_some(listed)}"
-            )
-        for number, tested in enumerate(self.fold_speakers, start=1):
-            yield f"fold {number}", *by_mask(rows["speaker"].isin(list(tested)).to_numpy())
+        yield from listed_folds(rows, speakers_of(rows, self.name), self.fold_speakers, self.name)
 
     def settings(self) -> dict[str, Any]:
         """Return the name of the split, or the speakers of each fold if it has none."""
@@ -62,6 +47,27 @@ class PublishedFolds(Protocol):
             if self.split_name
             else {"fold_speakers": [list(fold) for fold in self.fold_speakers]}
         )
+
+
+def listed_folds(
+    rows: pd.DataFrame, speakers: Sequence[str], fold_speakers: Sequence[Sequence[str]], name: str
+) -> Iterator[Fold]:
+    """Yield the listed folds for the protocol `name`. Each of `speakers` is in one; all other rows are trained on."""
+    listed = [speaker for fold in fold_speakers for speaker in fold]
+    if len(fold_speakers) < 2:
+        raise ProtocolError(
+            f"{name}: got {len(fold_speakers)} lists of speakers; expected at least two, "
+            "one for each fold. The card of a corpus has the lists of its published folds (--split)"
+        )
+    if twice := sorted({speaker for speaker in listed if listed.count(speaker) > 1}):
+        raise ProtocolError(f"{name}: {', '.join(twice)} is in more than one fold; expected each in one")
+    if missing := [speaker for speaker in speakers if speaker not in set(listed)]:
+        raise ProtocolError(
+            f"{name}: {_some(missing)} {'is' if len(missing) == 1 else 'are'} in no fold; the folds list "
+            f"{_some(listed)}"
+        )
+    for number, tested in enumerate(fold_speakers, start=1):
+        yield f"fold {number}", *by_mask(rows["speaker"].isin(list(tested)).to_numpy())
 
 
 def _some(names: Sequence[str]) -> str:
