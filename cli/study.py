@@ -49,6 +49,7 @@ def study(
     # An unknown name is told before the imports that take seconds.
     wanted = read_recipe(recipe)
     from fusionser.reporting.page import write_study
+    from fusionser.studies.listeners import keep_listeners
     from fusionser.studies.study import run_study
 
     places = corpus_places(wanted.all_corpora(), asked.place)
@@ -68,6 +69,7 @@ def study(
         )
     say_failures(run, asked.out)
     keep_recipe(recipe, wanted, asked.out)
+    keep_listeners(places, asked.out)
     options = [f"--place={folder}" for folder in asked.place or []]
     text = study_text(wanted, run, recipe, asked.out, *options)
     written = write_study(text, run.results, asked.out, formats)
@@ -90,9 +92,11 @@ def study_text(recipe: Any, run: Any, name: str, out: Path, *options: str) -> An
     """Return the text on the page of a study, apart from its results."""
     from fusionser.files import public_command
     from fusionser.reporting.page import StudyText
+    from fusionser.studies.listeners import kept_listeners
 
     return StudyText(
         **{part: getattr(recipe, part) for part in ("title", "question", "reading", "paper", "contrasts")},
+        listeners=kept_listeners(out),
         command=public_command(["fusionser", "study", name, "--out", str(out), *options]),
         missing=run.missing,
         failures=run.failures,

@@ -52,21 +52,21 @@ def confusion(truth: Iterable[str], predicted: Iterable[str], classes: Sequence[
     return matrix
 
 
-def _share(part: Counts, whole: Counts) -> Scores:
+def _share(part: Sums, whole: Sums) -> Scores:
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
-def weighted_average_recall(matrices: Counts) -> Scores:
+def weighted_average_recall(matrices: Sums) -> Scores:
     """WAR, the share of correctly classified clips (accuracy), 0 to 1, of one or a stack of confusion matrices."""
     return _share(np.trace(matrices, axis1=-2, axis2=-1), matrices.sum(axis=(-2, -1)))
 
 
-def recalls(matrices: Counts) -> Scores:
+def recalls(matrices: Sums) -> Scores:
     """Recall of each class, 0 to 1; NaN for a class that does not occur."""
     return _share(np.diagonal(matrices, axis1=-2, axis2=-1), matrices.sum(axis=-1))
 
 
-def unweighted_average_recall(matrices: Counts) -> Scores:
+def unweighted_average_recall(matrices: Sums) -> Scores:
     """UAR, the mean recall of the classes that occur (balanced accuracy), 0 to 1.
 
     Examples
@@ -77,13 +77,13 @@ def unweighted_average_recall(matrices: Counts) -> Scores:
     return np.nanmean(recalls(matrices), axis=-1)
 
 
-def macro_f1(matrices: Counts) -> Scores:
+def macro_f1(matrices: Sums) -> Scores:
     """Mean over classes of ``2 TP / (2 TP + FP + FN)``, 0 to 1, over the classes that occur or are predicted."""
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
     return np.nanmean(_share(2 * right, matrices.sum(axis=-1) + matrices.sum(axis=-2)), axis=-1)
 
 
-METRICS: Mapping[str, Callable[[Counts], Scores]] = {
+METRICS: Mapping[str, Callable[[Sums], Scores]] = {
     "war": weighted_average_recall,
     "uar": unweighted_average_recall,
     "macro_f1": macro_f1,
@@ -158,7 +158,7 @@ def percentile_interval(values: Scores) -> tuple[float, float]:
 
 
 def speaker_intervals(
-    matrices: Mapping[str, Counts], *, draws: int = DRAWS, seed: int = 0
+    matrices: Mapping[str, Sums], *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, tuple[float, float]] | None:
     """Return 95 % percentile bootstrap intervals of the pooled scores; speakers are resampled.
 

@@ -116,8 +116,8 @@ def choose_protocol(
     if name == "published-folds" and "fold_speakers" not in chosen:
         chosen |= _published(card, chosen.get("split_name", ""), name)
     if name == "speaker-kfold-added-corpora" and chosen.get("split_name") and "fold_speakers" not in chosen:
-        tested = rows[rows["corpus"].isin(chosen.get("test", ()))]
-        chosen |= _published(_card_of_rows(tested), chosen["split_name"], name)
+        rows_tested = rows[rows["corpus"].isin(chosen.get("test", ()))]
+        chosen |= _published(_card_of_rows(rows_tested), chosen["split_name"], name)
     return protocol(name, **chosen)
 
 

@@ -24,6 +24,7 @@ from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text, where_measured
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
 from fusionser.reporting.tables.best_results import best_by_class, best_by_speaker
+from fusionser.reporting.tables.listeners import beside_listeners, listeners_lines, listeners_table
 from fusionser.reporting.tables.result import result_tables
 from fusionser.reporting.tables.study import (
     TRAINED,
@@ -52,6 +53,7 @@ from fusionser.reporting.words import (
 )
 from fusionser.results import Result, read_result
 from fusionser.rows import public_table, write_table
+from fusionser.studies.listeners import Listeners
 from fusionser.studies.recipe import ContrastRow, PaperRow, file_name
 
 __all__ = [
@@ -193,6 +195,8 @@ class StudyText(PageText):
     paper : sequence of PaperRow
         Published figures to show beside ours.
     contrasts : sequence of ContrastRow
+    listeners : sequence of Listeners
+        Answers of human listeners, to stand beside the best results on the same corpora.
     """
 
     title: str
@@ -200,6 +204,7 @@ class StudyText(PageText):
     reading: str = ""
     paper: Sequence[PaperRow] = ()
     contrasts: Sequence[ContrastRow] = ()
+    listeners: Sequence[Listeners] = ()
 
 
 def study_groups(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
@@ -238,6 +243,7 @@ def study_tables(text: StudyText, results: Sequence[Result]) -> StudyTables:
         differences=differences_table(_differences(text.contrasts, results), report),
         best_by_class=best_by_class(best, report),
         best_by_speaker=best_by_speaker(best, report),
+        listeners=listeners_table(beside_listeners(text.listeners, best_results(results)), report),
         gaps=gaps_table(_gaps(results), report),
     )
 
@@ -248,6 +254,7 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
     The first picture stands at the beginning, and further ones behind the tables.
     """
     tables = study_tables(text, results)
+    listened = listeners_lines(beside_listeners(text.listeners, best_results(results)))
     results = [escaped(result) for result in results]
     return render(
         "study.md.j2",
@@ -263,6 +270,7 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
         mostly=one_sided(results),
         best_count=len(best_results(results)),
         most_told=MOST_TOLD,
+        listened=[escape(line) for line in listened],
         leaky=any(not result.protocol.speaker_independent for result in results),
         older=sum(_older_augmentation(result) for result in results),
         lines=[

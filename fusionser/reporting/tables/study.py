@@ -43,7 +43,7 @@ class StudyTables:
     ----------
     groups : list of dict of str to Table
         Those of each corpus and protocol, as `group_tables` returns them.
-    across, paper, differences, best_by_class, best_by_speaker, gaps : Table
+    across, paper, differences, best_by_class, best_by_speaker, listeners, gaps : Table
         Without rows where the study has none.
     """
 
@@ -53,12 +53,13 @@ class StudyTables:
     differences: Table
     best_by_class: Table
     best_by_speaker: Table
+    listeners: Table
     gaps: Table
 
     def by_name(self) -> dict[str, Table]:
         """Return all tables with rows, by name."""
         several = [table for group in self.groups for table in group.values()]
-        best = [self.best_by_class, self.best_by_speaker]
+        best = [self.best_by_class, self.best_by_speaker, self.listeners]
         found = [*several, self.across, self.paper, self.differences, *best, self.gaps]
         return {table.name: table for table in found if table.rows}
 

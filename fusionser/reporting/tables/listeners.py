@@ -1,0 +1,121 @@
+"""What human listeners recognised, beside the best results on the same corpora."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fusionser.evaluation.metrics import recalls, speaker_intervals, unweighted_average_recall
+from fusionser.names import INDUCTIVE
+from fusionser.reporting.settings import where_measured
+from fusionser.reporting.tables.best_results import MOST_TAKEN_FOR, taken_for
+from fusionser.reporting.tables.cells import NOTHING, PERCENT, facts_of, protocol_notes, score, share, with_interval
+from fusionser.reporting.tables.table import Cell, Column, Row, Table
+from fusionser.reporting.words import corpora_text, percent
+from fusionser.results import Result
+from fusionser.studies.listeners import Listeners
+
+__all__ = ["beside_listeners", "listeners_lines", "listeners_table"]
+
+UAR = "UAR"
+
+Matrix = npt.NDArray[np.float64]
+
+
+def beside_listeners(heard: Sequence[Listeners], best: Sequence[Result]) -> list[tuple[Listeners, Result]]:
+    """Return the best results that can stand beside the listeners' answers: all emotions of one corpus, by speaker."""
+    return [
+        (one, result)
+        for one in heard
+        for result in best
+        if list(result.corpora) == [one.corpus]
+        and sorted(result.classes) == sorted(one.emotions)
+        and result.protocol.speaker_independent
+        and result.protocol.setting == INDUCTIVE
+    ]
+
+
+def listeners_table(pairs: Sequence[tuple[Listeners, Result]], report: str) -> Table:
+    """Return the recall of each emotion by listeners and by the best result, and what both took it for.
+
+    Parameters
+    ----------
+    pairs : sequence of (Listeners, Result)
+        Those of `beside_listeners`.
+    report : str
+        Name of the study.
+    """
+    columns = [
+        Column(name="corpus and protocol"),
+        Column(name="emotion"),
+        Column(name="one listener", measure="recall_one_listener"),
+        Column(name="most listeners", measure="recall_most_listeners"),
+        Column(name="best result", measure="recall"),
+        Column(name="listeners often took it for"),
+        Column(name="best result often took it for"),
+    ]
+    rows = [Row(cells, facts_of(result)) for heard, result in pairs for cells in _rows(heard, result)]
+    notes = [PERCENT, *protocol_notes(*(result for _, result in pairs))]
+    return Table(
+        name="listeners", report=report, caption="Beside human listeners", notes=notes, columns=columns, rows=rows
+    )
+
+
+def _rows(heard: Listeners, result: Result) -> list[list[Cell | str]]:
+    one, most = _matrices(heard.one), _matrices(heard.most)
+    where = where_measured(result)
+    rows: list[list[Cell | str]] = [
+        [
+            where,
+            emotion,
+            _recall(one, heard.emotions.index(emotion)),
+            _recall(most, heard.emotions.index(emotion)),
+            share(result.per_class[emotion].recall),
+            _often(heard, one, emotion),
+            ", ".join(f"{name} ({percent(part)})" for name, part in taken_for(result, emotion)) or NOTHING,
+        ]
+        for emotion in result.classes
+    ]
+    return [*rows, [where, UAR, _uar(one), _uar(most), with_interval(score(result, "uar")), NOTHING, NOTHING]]
+
+
+def _matrices(stored: Mapping[str, list[list[float]]]) -> dict[str, Matrix]:
+    return {speaker: np.asarray(matrix, dtype=np.float64) for speaker, matrix in stored.items()}
+
+
+def _recall(matrices: Mapping[str, Matrix], place: int) -> Cell:
+    return share(float(recalls(_pooled(matrices))[place])) if matrices else NOTHING
+
+
+def _uar(matrices: Mapping[str, Matrix]) -> Cell:
+    if not matrices:
+        return NOTHING
+    intervals = speaker_intervals(matrices)
+    interval = None if intervals is None else intervals["uar"]
+    return with_interval(share(float(unweighted_average_recall(_pooled(matrices))), interval))
+
+
+def _pooled(matrices: Mapping[str, Matrix]) -> Matrix:
+    return np.sum(list(matrices.values()), axis=0)
+
+
+def _often(heard: Listeners, one: Mapping[str, Matrix], emotion: str) -> str | Cell:
+    """Return the most frequent wrong answers of listeners, where they are known, and their shares."""
+    if not heard.most:
+        return NOTHING
+    place = heard.emotions.index(emotion)
+    shares = _pooled(one)[place, : len(heard.emotions)]
+    shares = shares / max(float(shares.sum()), 1.0)
+    shares[place] = 0.0
+    order = np.argsort(-shares, kind="stable")[:MOST_TAKEN_FOR]
+    return ", ".join(f"{heard.emotions[k]} ({percent(float(shares[k]))})" for k in order if shares[k] > 0) or NOTHING
+
+
+def listeners_lines(pairs: Sequence[tuple[Listeners, Result]]) -> list[str]:
+    """Return what the listeners of each corpus heard, a line each."""
+    told = {heard.corpus: heard for heard, _ in pairs}
+    return [
+        f"{corpora_text([name])}: {heard.recordings} recordings, {heard.answers / heard.recordings:.1f} answers each; "
+        f"{heard.how}."
+        for name, heard in told.items()
+    ]
