@@ -49,12 +49,14 @@ def study(
     # An unknown name is told before the imports that take seconds.
     wanted = read_recipe(recipe)
     from fusionser.reporting.page import write_study
-    from fusionser.studies.listeners import keep_listeners
+    from fusionser.studies.listeners import find_listeners, keep_listeners
     from fusionser.studies.study import run_study
 
     places = corpus_places(wanted.all_corpora(), asked.place)
     refuse_inputs(asked.out, places.values())
     formats = asked.formats.chosen(asked.out)
+    # A file that cannot be read is told before the evaluations, which take longer.
+    heard = find_listeners(places)
     trackers = asked.tracking.opened()
     with training_bar("study") as progress:
         run = run_study(
@@ -69,7 +71,7 @@ def study(
         )
     say_failures(run, asked.out)
     keep_recipe(recipe, wanted, asked.out)
-    keep_listeners(places, asked.out)
+    keep_listeners(heard, asked.out)
     options = [f"--place={folder}" for folder in asked.place or []]
     text = study_text(wanted, run, recipe, asked.out, *options)
     written = write_study(text, run.results, asked.out, formats)

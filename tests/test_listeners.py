@@ -13,7 +13,7 @@ from fusionser.facts import Stamp
 from fusionser.reporting.page import StudyText, study_page, study_tables
 from fusionser.reporting.tables.listeners import beside_listeners
 from fusionser.results import ClassResult
-from fusionser.studies.listeners import keep_listeners, kept_listeners
+from fusionser.studies.listeners import find_listeners, keep_listeners, kept_listeners
 
 SHARED = Stamp(kind="shared-speakers", value={"most": 2})
 
@@ -55,7 +55,7 @@ def test_gzipped_votes_are_read_and_found_beside_the_recordings(crema_d):
 
 
 def test_recordings_count_alike_and_ties_in_equal_parts(crema_d, tmp_path):
-    keep_listeners({"crema-d": crema_d, "ravdess": tmp_path}, tmp_path)
+    keep_listeners(find_listeners({"crema-d": crema_d, "ravdess": tmp_path}), tmp_path)
     (kept,) = kept_listeners(tmp_path)
     assert (kept.corpus, kept.emotions, kept.recordings, kept.answers) == ("crema-d", EMOTIONS, 3, 18)
     # Of angry: 3 of 4 and 2 of 4 answers; most of one, half of the other. Of sad: 5 of 10 answers, and half.
@@ -68,7 +68,7 @@ def test_recordings_count_alike_and_ties_in_equal_parts(crema_d, tmp_path):
 
 def test_emodb_tells_only_how_many_were_right(tmp_path):
     (tmp_path / "listeners.csv").write_text(EMODB)
-    keep_listeners({"emodb": tmp_path}, tmp_path)
+    keep_listeners(find_listeners({"emodb": tmp_path}), tmp_path)
     (kept,) = kept_listeners(tmp_path)
     assert kept.emotions == ("angry", "neutral")
     assert kept.most == {}
@@ -92,7 +92,7 @@ def test_what_is_no_table_of_answers_is_an_error(tmp_path, text, words):
 
 
 def test_corpora_without_answers_keep_nothing(tmp_path):
-    keep_listeners({"ravdess": tmp_path, "emodb": tmp_path, "tess": tmp_path / "missing"}, tmp_path)
+    keep_listeners(find_listeners({"ravdess": tmp_path, "emodb": tmp_path, "tess": tmp_path / "missing"}), tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert kept_listeners(tmp_path) == []
 
@@ -107,14 +107,14 @@ def test_a_broken_file_of_answers_is_an_error(tmp_path, text):
 def result(**changes):
     """A result with the classes and the corpus of the votes."""
     scores = ClassResult(precision=0.5, recall=0.8, f1=0.6, support=10)
-    changes = {"corpora": ["crema-d"], "classes": EMOTIONS, "features_name": "mfcc", **changes}
+    changes = {"corpora": ("crema-d",), "classes": EMOTIONS, "features_name": "mfcc", **changes}
     changes["per_class"] = dict.fromkeys(changes["classes"], scores)
     changes["confusion"] = (2 * np.eye(len(changes["classes"]), dtype=int)).tolist()
     return made(("none", "none"), "svm", [0.7] * 24).model_copy(update=changes)
 
 
 def test_the_table_has_listeners_beside_the_best_result(crema_d, tmp_path):
-    keep_listeners({"crema-d": crema_d}, tmp_path)
+    keep_listeners(find_listeners({"crema-d": crema_d}), tmp_path)
     text = StudyText(command="", title="T", question="Q", listeners=kept_listeners(tmp_path))
     rows = [
         [getattr(cell, "text", cell) for cell in row.cells] for row in study_tables(text, [result()]).listeners.rows
@@ -135,17 +135,17 @@ def test_the_table_has_listeners_beside_the_best_result(crema_d, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"corpora": ["emodb"]}, {"corpora": ["crema-d", "emodb"]}, {"classes": (*EMOTIONS, "calm")}],
+    [{"corpora": ("emodb",)}, {"corpora": ("crema-d", "emodb")}, {"classes": (*EMOTIONS, "calm")}],
 )
 def test_results_of_other_recordings_or_emotions_stand_beside_nothing(crema_d, tmp_path, changes):
-    keep_listeners({"crema-d": crema_d}, tmp_path)
+    keep_listeners(find_listeners({"crema-d": crema_d}), tmp_path)
     kept = kept_listeners(tmp_path)
     assert len(beside_listeners(kept, [result()])) == 1
     assert beside_listeners(kept, [result(**changes)]) == []
 
 
 def test_results_that_knew_the_speakers_stand_beside_nothing(crema_d, tmp_path):
-    keep_listeners({"crema-d": crema_d}, tmp_path)
+    keep_listeners(find_listeners({"crema-d": crema_d}), tmp_path)
     plain = result().protocol
     normalised = plain.model_copy(update={"setting": "speaker-normalised"})
     known = plain.model_copy(update={"random": True, "allows": ("speakers",), "stamps": [SHARED]})
@@ -156,7 +156,7 @@ def test_results_that_knew_the_speakers_stand_beside_nothing(crema_d, tmp_path):
 
 def test_published_figures_of_the_listeners(corpus_folder, tmp_path):
     """Of EMO-DB's published recordings, 93.5 % were recognised."""
-    keep_listeners({"emodb": corpus_folder("emodb")}, tmp_path)
+    keep_listeners(find_listeners({"emodb": corpus_folder("emodb")}), tmp_path)
     if not (told := kept_listeners(tmp_path)):
         pytest.skip("the answers of EMO-DB's listeners are not beside its recordings")
     (kept,) = told

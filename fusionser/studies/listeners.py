@@ -1,9 +1,8 @@
 """What human listeners answered, kept with a study to stand beside its results."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from fusionser.errors import SettingsError
 from fusionser.files import parse_json, write_text
 from fusionser.spec import Spec
 
-__all__ = ["Listeners", "keep_listeners", "kept_listeners"]
+__all__ = ["Listeners", "find_listeners", "keep_listeners", "kept_listeners"]
 
 KEPT = "listeners.json"
 
@@ -55,15 +54,13 @@ class Listeners(Spec):
     most: dict[str, list[list[float]]] = Field({})
 
 
-def keep_listeners(places: Mapping[str, Any], folder: str | Path) -> None:
-    """Store what listeners answered to the recordings of corpora, where their folders tell it.
+def find_listeners(places: Mapping[str, Path]) -> list[Listeners]:
+    """Return what listeners answered to the recordings of corpora, where their folders tell it.
 
     Parameters
     ----------
     places : mapping of str to Path
         The folder of each corpus.
-    folder : str or Path
-        The folder of the study.
 
     Raises
     ------
@@ -71,8 +68,13 @@ def keep_listeners(places: Mapping[str, Any], folder: str | Path) -> None:
         If a file of answers cannot be read.
     """
     heard = [read_listeners(corpus, place) for corpus, place in sorted(places.items()) if Path(place).is_dir()]
-    if told := [_listeners(one).model_dump(mode="json") for one in heard if one is not None]:
-        write_text(Path(folder) / KEPT, json.dumps(told) + "\n")
+    return [_listeners(one) for one in heard if one is not None]
+
+
+def keep_listeners(heard: Sequence[Listeners], folder: str | Path) -> None:
+    """Store the answers of listeners with a study, if there are any."""
+    if heard:
+        write_text(Path(folder) / KEPT, json.dumps([one.model_dump(mode="json") for one in heard]) + "\n")
 
 
 def kept_listeners(folder: str | Path) -> list[Listeners]:

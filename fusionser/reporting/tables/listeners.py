@@ -28,7 +28,7 @@ def beside_listeners(heard: Sequence[Listeners], best: Sequence[Result]) -> list
         (one, result)
         for one in heard
         for result in best
-        if list(result.corpora) == [one.corpus]
+        if result.corpora == (one.corpus,)
         and sorted(result.classes) == sorted(one.emotions)
         and result.protocol.speaker_independent
         and result.protocol.setting == INDUCTIVE
