@@ -334,12 +334,15 @@ class Split(Group):
         from fusionser.spec import ProtocolSpec
 
         stored = config.protocol
-        chosen = name or ("published-folds" if self.split else stored.name if stored else default)
+        # Published folds are a protocol of their own, or those of one to which other corpora are added.
+        splits = stored is not None and stored.name in ("published-folds", "speaker-kfold-added-corpora")
+        chosen = name or ("published-folds" if self.split and not splits else stored.name if stored else default)
         settings = dict(stored.settings) if stored and stored.name == chosen else {}
         if seed is not None:
             settings.pop("seed", None)
-        if self.test_share is not None:
-            settings.pop("speakers", None)
+        for given_now, other in ((self.test_share, "speakers"), (self.split, "folds"), (self.folds, "split_name")):
+            if given_now is not None:
+                settings.pop(other, None)
         given = _given(
             self,
             "folds",

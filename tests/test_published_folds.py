@@ -9,7 +9,7 @@ from test_protocols import table
 from fusionser.corpora import CORPORA, read_card
 from fusionser.errors import ProtocolError
 from fusionser.pipeline import choose_protocol
-from fusionser.splits import PublishedFolds, protocol
+from fusionser.splits import AddedCorpora, PublishedFolds, protocol
 
 SPEAKERS = [f"ravdess/{number:02d}" for number in range(1, 25)]
 ROWS = pd.DataFrame({"corpus": "ravdess", "speaker": SPEAKERS, "emotion": "sad"})
@@ -49,8 +49,34 @@ def test_song_can_be_added_to_the_five_folds_of_speech():
     for (_, train, test), (_, speech_train, speech_test) in zip(folds, speech, strict=True):
         assert test.tolist() == speech_test.tolist()
         assert train.tolist() == [*speech_train, *(speech_train + 24)]
-    with pytest.raises(ProtocolError, match="speaker-kfold-added-corpora: split_name is 'six'; expected one of"):
-        choose_protocol("speaker-kfold-added-corpora", rows, settings | {"split_name": "six"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"split_name": "six"}, "split_name is 'six'; expected one of"),
+        ({"split_name": ["six"]}, r"split_name is '\['six'\]'; expected one of"),
+        ({"test": "ravdess"}, "test is 'ravdess'; expected a list of names"),
+        ({"test": ["tess"]}, "no rows of the corpus 'tess'"),
+        ({"test": []}, r"name the corpora to test on \(--test-corpora\)"),
+        ({"test": ["ravdess", "ravdess-song"]}, "no folds are known for recordings without a card, or of several"),
+        ({"folds": 4}, r"got both split_name \(--split\) and folds; expected one of them"),
+        ({"fold_speakers": [["ravdess/01"]]}, r"got both split_name \(--split\) and fold_speakers"),
+    ],
+)
+def test_what_cannot_be_split_with_added_corpora_is_an_error(changes, words):
+    rows = pd.concat([ROWS, ROWS.assign(corpus="ravdess-song")], ignore_index=True)
+    settings = {"test": ["ravdess"], "split_name": "five-folds"} | changes
+    with pytest.raises(ProtocolError, match=f"speaker-kfold-added-corpora: .*{words}"):
+        choose_protocol("speaker-kfold-added-corpora", rows, settings).named_folds(rows)
+
+
+def test_a_name_of_folds_does_not_stand_for_others():
+    rows = pd.concat([ROWS, ROWS.assign(corpus="ravdess-song")], ignore_index=True)
+    with pytest.raises(ProtocolError, match="got 0 lists of speakers"):
+        AddedCorpora(test=("ravdess",), split_name="five-folds").named_folds(rows)
+    with pytest.raises(ProtocolError, match=r"published-folds: got both split_name \(--split\) and fold_speakers"):
+        choose_protocol("published-folds", ROWS, {"split_name": "five-folds", "fold_speakers": [SPEAKERS[:1]]})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Build protocols with the defaults of a corpus's card."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -31,6 +31,7 @@ DEFAULT = "default"
 BY_SPEAKER = ("speaker-kfold", "speaker-holdout")
 """Protocols that need two speakers."""
 
+ADDED = "speaker-kfold-added-corpora"
 RANDOM, RANDOM_SHARE = "random-kfold", "random-holdout"
 MOST_FOLDS = 5
 
@@ -113,12 +114,31 @@ def choose_protocol(
     if name == "speaker-kfold" and "folds" not in chosen:
         speakers = int(rows["speaker"].nunique())
         chosen["folds"] = max(2, min(card.protocol.folds if card is not None else 5, speakers))
+    if "split_name" in chosen:
+        _check_alone(name, chosen)
     if name == "published-folds" and "fold_speakers" not in chosen:
         chosen |= _published(card, chosen.get("split_name", ""), name)
-    if name == "speaker-kfold-added-corpora" and chosen.get("split_name") and "fold_speakers" not in chosen:
-        rows_tested = rows[rows["corpus"].isin(chosen.get("test", ()))]
-        chosen |= _published(_card_of_rows(rows_tested), chosen["split_name"], name)
+    if name == ADDED and chosen.get("split_name"):
+        chosen |= _added(rows, chosen)
     return protocol(name, **chosen)
+
+
+def _check_alone(name: str, chosen: Mapping[str, Any]) -> None:
+    """Raise `ProtocolError` if other folds are given beside the name of published ones."""
+    if both := [key for key in ("fold_speakers", *(["folds"] if name == ADDED else [])) if key in chosen]:
+        raise ProtocolError(
+            f"{name}: got both split_name (--split) and {both[0]}; expected one of them", parameter=both[0]
+        )
+
+
+def _added(rows: pd.DataFrame, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the published folds of the tested corpora, to which others are added; none if these are not there."""
+    tested = chosen.get("test")
+    known = set(rows["corpus"])
+    if not isinstance(tested, Sequence) or isinstance(tested, str) or not tested or not known.issuperset(tested):
+        # The protocol says what is wrong with them.
+        return {}
+    return _published(_card_of_rows(rows[rows["corpus"].isin(list(tested))]), chosen["split_name"], ADDED)
 
 
 def _published(card: Card | None, split: Any, protocol: str) -> dict[str, Any]:
@@ -128,7 +148,7 @@ def _published(card: Card | None, split: Any, protocol: str) -> dict[str, Any]:
         listed = ", ".join(name for name in CORPORA.loadable() if CORPORA[name].card.splits)
         raise ProtocolError(f"{protocol}: no folds are known for {corpus}. They are known for {listed}")
     name = split or (next(iter(card.splits)) if len(card.splits) == 1 else "")
-    if name not in card.splits:
+    if not isinstance(name, str) or name not in card.splits:
         got = f"split_name is '{name}'" if name else "no split was named"
         raise ProtocolError(
             f"{protocol}: {got}; expected one of {card.name}'s: {', '.join(card.splits)}", parameter="split_name"

@@ -177,7 +177,7 @@ class AddedCorpora(Protocol):
         speakers = speakers_of(rows[tested], self.name)
         folds = (
             listed_folds(rows, speakers, self.fold_speakers, self.name)
-            if self.fold_speakers
+            if self.fold_speakers or self.split_name
             else folds_by_speaker(rows, speakers, self.folds, self.name)
         )
         for label, train, test in folds:

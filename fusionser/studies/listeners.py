@@ -1,13 +1,14 @@
 """What human listeners answered, kept with a study to stand beside its results."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fusionser.corpora.listeners import Heard, read_listeners
 from fusionser.errors import SettingsError
@@ -20,6 +21,12 @@ KEPT = "listeners.json"
 
 OTHER = ""
 """An answer that is not known, but wrong."""
+
+TOLERANCE = 1e-3
+"""Rounding errors of the shares of a speaker's recordings, together."""
+
+MOST = 10**7
+"""Most recordings of a speaker."""
 
 Matrix = npt.NDArray[np.float64]
 
@@ -35,9 +42,8 @@ class Listeners(Spec):
     corpus, how : str
         See `Heard`.
     emotions : tuple of str
-    recordings : int
     answers : float
-        Answers to all recordings.
+        Mean number of answers to a recording.
     one : dict of str to list of lists of float
         By speaker: the shares of the answers.
     most : dict of str to list of lists of float
@@ -48,10 +54,33 @@ class Listeners(Spec):
     corpus: str
     how: str
     emotions: tuple[str, ...]
-    recordings: int
-    answers: float
-    one: dict[str, list[list[float]]]
+    answers: float = Field(gt=0, le=1e6)
+    one: dict[str, list[list[float]]] = Field(min_length=1)
     most: dict[str, list[list[float]]] = Field({})
+
+    @model_validator(mode="after")
+    def _matrices_fit(self) -> Self:
+        if len(set(self.emotions)) < len(self.emotions):
+            raise ValueError(f"emotions has one twice: {', '.join(self.emotions)}")
+        if self.most and self.most.keys() != self.one.keys():
+            raise ValueError("one and most are of other speakers")
+        side = len(self.emotions) + 1
+        for matrix in (*self.one.values(), *self.most.values()):
+            if len(matrix) != side or any(len(row) != side for row in matrix):
+                raise ValueError(f"a matrix does not have {side} rows of {side} numbers")
+            counts = np.sum(matrix, axis=1)
+            if (
+                np.min(matrix) < 0
+                or np.max(np.abs(counts - counts.round())) > TOLERANCE
+                or not 1 <= round(float(counts.sum())) <= MOST
+            ):
+                raise ValueError("a row of a matrix does not add up to the number of recordings with that emotion")
+        return self
+
+    def of_speakers(self, speakers: Collection[str]) -> Self:
+        """Return the answers to the recordings of some speakers only."""
+        parts = ({name: stored[name] for name in stored if name in speakers} for stored in (self.one, self.most))
+        return self.model_copy(update=dict(zip(("one", "most"), parts, strict=True)))
 
 
 def find_listeners(places: Mapping[str, Path]) -> list[Listeners]:
@@ -72,9 +101,11 @@ def find_listeners(places: Mapping[str, Path]) -> list[Listeners]:
 
 
 def keep_listeners(heard: Sequence[Listeners], folder: str | Path) -> None:
-    """Store the answers of listeners with a study, if there are any."""
+    """Store the answers of listeners with a study, beside those of other corpora that are stored there."""
     if heard:
-        write_text(Path(folder) / KEPT, json.dumps([one.model_dump(mode="json") for one in heard]) + "\n")
+        kept = {one.corpus: one for one in [*kept_listeners(folder), *heard]}
+        text = json.dumps([kept[name].model_dump(mode="json") for name in sorted(kept)])
+        write_text(Path(folder) / KEPT, text + "\n")
 
 
 def kept_listeners(folder: str | Path) -> list[Listeners]:
@@ -90,11 +121,16 @@ def kept_listeners(folder: str | Path) -> list[Listeners]:
         return []
     try:
         stored = parse_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read ({error}); delete it, and run the study again") from error
-    if not isinstance(stored, list) or not all(isinstance(one, dict) for one in stored):
-        raise SettingsError(f"{path}: expected a list of the answers of listeners; delete it, and run the study again")
-    return [Listeners(**one) for one in stored]
+        if not isinstance(stored, list):
+            raise ValueError("it holds no list")
+        kept = [Listeners(**one) for one in stored]
+        if len({one.corpus for one in kept}) < len(kept):
+            raise ValueError("a corpus is there twice")
+    except (OSError, ValueError, TypeError, SettingsError) as error:
+        raise SettingsError(
+            f"{path}: does not hold answers of listeners ({error}); delete it, and run the study again"
+        ) from error
+    return kept
 
 
 def _listeners(heard: Heard) -> Listeners:
@@ -107,8 +143,7 @@ def _listeners(heard: Heard) -> Listeners:
         corpus=heard.corpus,
         how=heard.how,
         emotions=tuple(emotions),
-        recordings=len(counts),
-        answers=float(answers.sum()),
+        answers=float(answers.sum() / len(counts)),
         one=_by_speaker(counts, emotions, answers),
         most=_by_speaker(counts, emotions, highest.astype(np.float64)) if known else {},
     )

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fusionser.corpora.labels import renamed_labels
 from fusionser.evaluation.metrics import recalls, speaker_intervals, unweighted_average_recall
+from fusionser.facts import left_out_speakers
 from fusionser.names import INDUCTIVE
 from fusionser.reporting.settings import where_measured
 from fusionser.reporting.tables.best_results import MOST_TAKEN_FOR, taken_for
 from fusionser.reporting.tables.cells import NOTHING, PERCENT, facts_of, protocol_notes, score, share, with_interval
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import corpora_text, percent
+from fusionser.reporting.words import counted, percent
 from fusionser.results import Result
 from fusionser.studies.listeners import Listeners
 
@@ -23,15 +25,21 @@ Matrix = npt.NDArray[np.float64]
 
 
 def beside_listeners(heard: Sequence[Listeners], best: Sequence[Result]) -> list[tuple[Listeners, Result]]:
-    """Return the best results that can stand beside the listeners' answers: all emotions of one corpus, by speaker."""
+    """Return the best results that can stand beside the listeners' answers, with those for the tested speakers.
+
+    The results are inductive, by speaker, and have all emotions of one corpus, under their own names.
+    """
     return [
-        (one, result)
+        (one.of_speakers(result.speakers), result)
         for one in heard
         for result in best
         if result.corpora == (one.corpus,)
         and sorted(result.classes) == sorted(one.emotions)
+        and not renamed_labels(result.notes)
         and result.protocol.speaker_independent
         and result.protocol.setting == INDUCTIVE
+        and result.speakers
+        and result.speakers.keys() <= one.one.keys()
     ]
 
 
@@ -63,7 +71,7 @@ def listeners_table(pairs: Sequence[tuple[Listeners, Result]], report: str) -> T
 
 def _rows(heard: Listeners, result: Result) -> list[list[Cell | str]]:
     one, most = _matrices(heard.one), _matrices(heard.most)
-    where = where_measured(result)
+    where = _where(result)
     rows: list[list[Cell | str]] = [
         [
             where,
@@ -77,6 +85,11 @@ def _rows(heard: Listeners, result: Result) -> list[list[Cell | str]]:
         for emotion in result.classes
     ]
     return [*rows, [where, UAR, _uar(one), _uar(most), with_interval(score(result, "uar")), NOTHING, NOTHING]]
+
+
+def _where(result: Result) -> str:
+    left_out = left_out_speakers(result.notes)
+    return where_measured(result) + (f", without {', '.join(left_out)}" if left_out else "")
 
 
 def _matrices(stored: Mapping[str, list[list[float]]]) -> dict[str, Matrix]:
@@ -112,10 +125,9 @@ def _often(heard: Listeners, one: Mapping[str, Matrix], emotion: str) -> str | C
 
 
 def listeners_lines(pairs: Sequence[tuple[Listeners, Result]]) -> list[str]:
-    """Return what the listeners of each corpus heard, a line each."""
-    told = {heard.corpus: heard for heard, _ in pairs}
+    """Return what the listeners heard, a line for each result."""
     return [
-        f"{corpora_text([name])}: {heard.recordings} recordings, {heard.answers / heard.recordings:.1f} answers each; "
-        f"{heard.how}."
-        for name, heard in told.items()
+        f"{_where(result)}: {round(float(_pooled(_matrices(heard.one)).sum()))} recordings of the "
+        f"{counted(len(heard.one), 'tested speaker')}, {heard.answers:.1f} answers each; {heard.how}."
+        for heard, result in pairs
     ]
