@@ -4,11 +4,13 @@ from collections import Counter
 
 import pandas as pd
 import pytest
+from fusionser_cli.options import Split
 from test_protocols import table
 
 from fusionser.corpora import CORPORA, read_card
 from fusionser.errors import ProtocolError
 from fusionser.pipeline import choose_protocol
+from fusionser.spec import Config, ProtocolSpec
 from fusionser.splits import AddedCorpora, PublishedFolds, protocol
 
 SPEAKERS = [f"ravdess/{number:02d}" for number in range(1, 25)]
@@ -120,3 +122,21 @@ def test_the_option_names_the_split_and_the_result_says_it(corpus_folder, comman
         "evaluate", corpus_folder("ravdess"), "--corpus", "ravdess", "--blocks", "zcr", "--split", "five-folds"
     )
     assert "published-folds 'five-folds', 5 folds; inductive" in done.output
+
+
+@pytest.mark.parametrize(
+    ("stored", "given", "expected"),
+    [
+        (("speaker-kfold-added-corpora", {"test": ["a"], "split_name": "five-folds"}), {"folds": 4}, {"folds": 4}),
+        (("speaker-kfold-added-corpora", {"test": ["a"], "folds": 4}), {"split": "emobox"}, {"split_name": "emobox"}),
+        (("speaker-kfold", {"folds": 4}), {"split": "emobox"}, {"split_name": "emobox"}),
+    ],
+)
+def test_folds_and_splits_on_the_command_line_replace_each_other(stored, given, expected):
+    name, settings = stored
+    config = Config(protocol=ProtocolSpec(name=name, settings=settings))
+    options = {option: given.get(option) for option in Split.members()}
+    changed = Split(**options).over(config, None, "speaker-kfold", None).protocol
+    added = name == "speaker-kfold-added-corpora"
+    assert changed.name == (name if added else "published-folds")
+    assert changed.settings == ({"test": ["a"]} if added else {}) | expected
