@@ -20,7 +20,7 @@ from .preparing import corpus_places, make_resources
 class Asked(Group):
     """The options of the command."""
 
-    out: Path = option("Folder for report.md and the cells.", ..., callback=check_out_folder, main=True)
+    out: Path = option("Folder for the page and the cells.", ..., callback=check_out_folder, main=True)
     place: list[str] | None = option(PLACE_HELP, main=True)
     partial: bool = option("Run nothing; write the page from the stored evaluations.", False, "--partial", main=True)
     only: list[str] | None = option(
