@@ -22,6 +22,11 @@ BY_SPEAKER = "ravdess_speaker-kfold_inductive"
 ONE_OUT = "emodb_leave-one-speaker-out_inductive"
 """How the names of results begin that leave one speaker of EMO-DB out at a time."""
 
+CREMA_D = "crema-d_speaker-kfold_inductive"
+"""How the names of results begin that test all speakers of CREMA-D, in five folds."""
+
+NETWORKS_OF_CREMA_D = "conv2d + conv2d-mfcc, 40 epochs"
+
 PUBLISHED = "ravdess_published-folds"
 """How the names of results begin that test all speakers of RAVDESS in published folds."""
 
@@ -99,11 +104,13 @@ def _steps(report: Path) -> str:
     )
     five = best(report, PUBLISHED, split="five-folds", features="best, augmented")
     emodb, emodb_top = (best(report, ONE_OUT, features=name) for name in ("robust", "best, augmented"))
+    crema_d, networks = (best(report, CREMA_D, features=name) for name in ("robust", NETWORKS_OF_CREMA_D))
     return (
         f"RAVDESS, EmoBox's six folds: the design of the paper {uar(paper)}, `robust` {uar(robust)}, and `best` with "
         f"augmented copies {uar(top)}; on the five folds of Luna-Jiménez and others, {uar(five)}; a little too high, "
         "since parts of it were chosen on RAVDESS. EMO-DB: `robust` "
-        f"{uar(emodb)}, `best` with augmented copies {uar(emodb_top)}."
+        f"{uar(emodb)}, `best` with augmented copies {uar(emodb_top)}. CREMA-D, five folds by speaker: `robust` "
+        f"{uar(crema_d)}, the networks of `best` alone {uar(networks)}."
     )
 
 
