@@ -335,14 +335,14 @@ class Split(Group):
 
         stored = config.protocol
         # Published folds are a protocol of their own, or those of one to which other corpora are added.
-        splits = stored is not None and stored.name in ("published-folds", "speaker-kfold-added-corpora")
-        chosen = name or ("published-folds" if self.split and not splits else stored.name if stored else default)
+        takes_splits = stored is not None and stored.name in ("published-folds", "speaker-kfold-added-corpora")
+        chosen = name or ("published-folds" if self.split and not takes_splits else stored.name if stored else default)
         settings = dict(stored.settings) if stored and stored.name == chosen else {}
         if seed is not None:
             settings.pop("seed", None)
-        for given_now, other in ((self.test_share, "speakers"), (self.split, "folds"), (self.folds, "split_name")):
-            if given_now is not None:
-                settings.pop(other, None)
+        for given_value, replaced in ((self.test_share, "speakers"), (self.split, "folds"), (self.folds, "split_name")):
+            if given_value is not None:
+                settings.pop(replaced, None)
         given = _given(
             self,
             "folds",

@@ -45,6 +45,14 @@ def test_the_most_frequent_wrong_answers_of_each_class():
     ]
 
 
+def test_the_speakers_that_are_left_out_are_named_where_a_result_is():
+    one = result([0.5] * 24, notes=(Stamp(kind="left-out-speakers", value=["demo/f1", "demo/m1"]),))
+    where = "Demo corpus, speaker-kfold, without demo/f1, demo/m1, 2 classes"
+    assert {row[0] for row in texts(best_by_class([one], "r"))} == {where}
+    page = study_page(StudyText(command="", title="T", question="Q"), [one])
+    assert f"- {where}, inductive: the highest UAR is 50.0 %" in page
+
+
 def test_genders_and_the_speakers_at_both_ends():
     scores = np.linspace(0.4, 0.86, 24)
     # Women are right in three of four recordings of each class, men in half of them.

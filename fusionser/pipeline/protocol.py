@@ -14,7 +14,7 @@ from fusionser.names import CLASSES
 from fusionser.pipeline.features import card_of
 from fusionser.registry import PROTOCOLS
 from fusionser.spec import ParameterSearch, PipelineSpec, ProtocolSpec
-from fusionser.splits import Protocol, protocol
+from fusionser.splits import AddedCorpora, Protocol, protocol
 
 __all__ = [
     "DEFAULT",
@@ -31,7 +31,6 @@ DEFAULT = "default"
 BY_SPEAKER = ("speaker-kfold", "speaker-holdout")
 """Protocols that need two speakers."""
 
-ADDED = "speaker-kfold-added-corpora"
 RANDOM, RANDOM_SHARE = "random-kfold", "random-holdout"
 MOST_FOLDS = 5
 
@@ -118,14 +117,14 @@ def choose_protocol(
         _check_alone(name, chosen)
     if name == "published-folds" and "fold_speakers" not in chosen:
         chosen |= _published(card, chosen.get("split_name", ""), name)
-    if name == ADDED and chosen.get("split_name"):
+    if name == AddedCorpora.name and chosen.get("split_name"):
         chosen |= _added(rows, chosen)
     return protocol(name, **chosen)
 
 
 def _check_alone(name: str, chosen: Mapping[str, Any]) -> None:
     """Raise `ProtocolError` if other folds are given beside the name of published ones."""
-    if both := [key for key in ("fold_speakers", *(["folds"] if name == ADDED else [])) if key in chosen]:
+    if both := [key for key in ("fold_speakers", *(["folds"] if name == AddedCorpora.name else [])) if key in chosen]:
         raise ProtocolError(
             f"{name}: got both split_name (--split) and {both[0]}; expected one of them", parameter=both[0]
         )
@@ -138,7 +137,7 @@ def _added(rows: pd.DataFrame, chosen: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(tested, Sequence) or isinstance(tested, str) or not tested or not known.issuperset(tested):
         # The protocol says what is wrong with them.
         return {}
-    return _published(_card_of_rows(rows[rows["corpus"].isin(list(tested))]), chosen["split_name"], ADDED)
+    return _published(_card_of_rows(rows[rows["corpus"].isin(list(tested))]), chosen["split_name"], AddedCorpora.name)
 
 
 def _published(card: Card | None, split: Any, protocol: str) -> dict[str, Any]:

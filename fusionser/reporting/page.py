@@ -21,7 +21,14 @@ from fusionser.reporting.jinja import environment
 from fusionser.reporting.markdown import escape, escaped
 from fusionser.reporting.misclassified import players
 from fusionser.reporting.scores import is_synthetic, score_interval
-from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, settings_text, where_measured
+from fusionser.reporting.settings import (
+    block_lines,
+    classifier_lines,
+    column_lines,
+    left_out_text,
+    settings_text,
+    where_measured,
+)
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
 from fusionser.reporting.tables.best_results import best_by_class, best_by_speaker
 from fusionser.reporting.tables.listeners import beside_listeners, listeners_lines, listeners_table
@@ -212,9 +219,7 @@ def study_groups(results: Sequence[Result]) -> dict[tuple[str, str], list[Result
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})
-        left_out = left_out_speakers(result.notes)
-        without = f", without {', '.join(left_out)}" if left_out else ""
-        label = f"{result.protocol.name}{settings}, {classes_text(result)}{without}"
+        label = f"{result.protocol.name}{settings}, {classes_text(result)}{left_out_text(result)}"
         groups.setdefault((result.corpus, label), []).append(result)
     return groups
 

@@ -4,13 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fusionser.dimension_results import AnyResult
+from fusionser.facts import left_out_speakers
 from fusionser.model import ModelCard
 from fusionser.names import NETWORK_ALONE
 from fusionser.reporting.words import corpora_text, protocol_name, protocol_text, selection_text, where_tested
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
 
-__all__ = ["block_lines", "classifier_lines", "column_lines", "protocol_lines", "settings_text", "where_measured"]
+__all__ = [
+    "block_lines",
+    "classifier_lines",
+    "column_lines",
+    "left_out_text",
+    "protocol_lines",
+    "settings_text",
+    "where_measured",
+]
 
 UNUSED = ("cache", "n_jobs", "name", "kind", "front_end", "device")
 OF_THE_PLAN = (
@@ -42,7 +51,13 @@ def where_measured(result: AnyResult) -> str:
         return where_tested(result)
     settings = result.protocol.settings
     numbers = {name: value for name, value in settings.items() if type(value) in (int, float) and name != "seed"}
-    return f"{corpora_text(result.corpora)}, {protocol_name(result)}{settings_text(numbers)}"
+    return f"{corpora_text(result.corpora)}, {protocol_name(result)}{settings_text(numbers)}{left_out_text(result)}"
+
+
+def left_out_text(result: AnyResult) -> str:
+    """Return which speakers are in neither training nor test, behind what else is said of a result."""
+    left_out = left_out_speakers(result.notes)
+    return f", without {', '.join(left_out)}" if left_out else ""
 
 
 def classifier_lines(results: Sequence[AnyResult]) -> list[str]:

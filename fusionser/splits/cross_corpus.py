@@ -130,8 +130,8 @@ class AddedCorpora(Protocol):
     """Folds by speaker of some corpora; every fold also trains on all other corpora.
 
     Its scores can be compared, speaker by speaker, with `SpeakerKFold` on the tested corpora alone, or with
-    `PublishedFolds` if the folds are listed. If a tested speaker
-    also occurs in another corpus (RAVDESS actors also sing), that fold uses those rows neither to train nor to test.
+    `PublishedFolds` if the folds are listed. If a tested speaker also occurs in another corpus (RAVDESS actors also
+    sing), that fold uses those rows neither to train nor to test.
 
     Parameters
     ----------

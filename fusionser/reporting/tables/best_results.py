@@ -22,7 +22,7 @@ from fusionser.reporting.tables.table import Cell, Column, Row, Table
 from fusionser.reporting.words import classes_text, counted, percent
 from fusionser.results import Result
 
-__all__ = ["best_by_class", "best_by_speaker", "taken_for"]
+__all__ = ["best_by_class", "best_by_speaker", "taken_for", "wrong_answers", "wrong_answers_text"]
 
 MOST_TAKEN_FOR = 2
 """Wrong answers that are named for each emotion."""
@@ -42,11 +42,20 @@ def _named(result: Result) -> list[Cell | str]:
 def taken_for(result: Result, emotion: str) -> list[tuple[str, float]]:
     """Return the most frequent wrong answers for an emotion, and their shares of its recordings, 0 to 1."""
     place = list(result.classes).index(emotion)
-    counts = np.array(result.confusion[place], dtype=np.float64)
+    return wrong_answers(np.array(result.confusion[place], dtype=np.float64), place, result.classes)
+
+
+def wrong_answers(counts: npt.NDArray[np.float64], place: int, answers: Sequence[str]) -> list[tuple[str, float]]:
+    """Return the most frequent answers but the one at `place`, and their shares of all answers, 0 to 1."""
     shares = counts / max(counts.sum(), 1.0)
     shares[place] = 0.0
     order = np.argsort(-shares, kind="stable")[:MOST_TAKEN_FOR]
-    return [(result.classes[one], float(shares[one])) for one in order if shares[one] > 0]
+    return [(answers[one], float(shares[one])) for one in order if shares[one] > 0]
+
+
+def wrong_answers_text(wrong: Sequence[tuple[str, float]]) -> str | Cell:
+    """Return wrong answers with their shares in percent, or a cell without a value if there are none."""
+    return ", ".join(f"{name} ({percent(part)})" for name, part in wrong) or NOTHING
 
 
 def best_by_class(results: Sequence[Result], report: str) -> Table:
@@ -76,7 +85,7 @@ def best_by_class(results: Sequence[Result], report: str) -> Table:
                 # Without a test recording there is nothing to recognise.
                 share(scores.recall) if scores.support else NOTHING,
                 share(scores.precision) if scores.support else NOTHING,
-                ", ".join(f"{name} ({percent(part)})" for name, part in taken_for(result, emotion)) or NOTHING,
+                wrong_answers_text(taken_for(result, emotion)),
             ],
             facts_of(result),
         )

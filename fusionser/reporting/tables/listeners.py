@@ -7,13 +7,12 @@ import numpy.typing as npt
 
 from fusionser.corpora.labels import renamed_labels
 from fusionser.evaluation.metrics import recalls, speaker_intervals, unweighted_average_recall
-from fusionser.facts import left_out_speakers
 from fusionser.names import INDUCTIVE
 from fusionser.reporting.settings import where_measured
-from fusionser.reporting.tables.best_results import MOST_TAKEN_FOR, taken_for
+from fusionser.reporting.tables.best_results import taken_for, wrong_answers, wrong_answers_text
 from fusionser.reporting.tables.cells import NOTHING, PERCENT, facts_of, protocol_notes, score, share, with_interval
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import counted, percent
+from fusionser.reporting.words import counted
 from fusionser.results import Result
 from fusionser.studies.listeners import Listeners
 
@@ -71,7 +70,7 @@ def listeners_table(pairs: Sequence[tuple[Listeners, Result]], report: str) -> T
 
 def _rows(heard: Listeners, result: Result) -> list[list[Cell | str]]:
     one, most = _matrices(heard.one), _matrices(heard.most)
-    where = _where(result)
+    where = where_measured(result)
     rows: list[list[Cell | str]] = [
         [
             where,
@@ -80,16 +79,11 @@ def _rows(heard: Listeners, result: Result) -> list[list[Cell | str]]:
             _recall(most, heard.emotions.index(emotion)),
             share(result.per_class[emotion].recall),
             _often(heard, one, emotion),
-            ", ".join(f"{name} ({percent(part)})" for name, part in taken_for(result, emotion)) or NOTHING,
+            wrong_answers_text(taken_for(result, emotion)),
         ]
         for emotion in result.classes
     ]
     return [*rows, [where, UAR, _uar(one), _uar(most), with_interval(score(result, "uar")), NOTHING, NOTHING]]
-
-
-def _where(result: Result) -> str:
-    left_out = left_out_speakers(result.notes)
-    return where_measured(result) + (f", without {', '.join(left_out)}" if left_out else "")
 
 
 def _matrices(stored: Mapping[str, list[list[float]]]) -> dict[str, Matrix]:
@@ -117,17 +111,13 @@ def _often(heard: Listeners, one: Mapping[str, Matrix], emotion: str) -> str | C
     if not heard.most:
         return NOTHING
     place = heard.emotions.index(emotion)
-    shares = _pooled(one)[place, : len(heard.emotions)]
-    shares = shares / max(float(shares.sum()), 1.0)
-    shares[place] = 0.0
-    order = np.argsort(-shares, kind="stable")[:MOST_TAKEN_FOR]
-    return ", ".join(f"{heard.emotions[k]} ({percent(float(shares[k]))})" for k in order if shares[k] > 0) or NOTHING
+    return wrong_answers_text(wrong_answers(_pooled(one)[place, : len(heard.emotions)], place, heard.emotions))
 
 
 def listeners_lines(pairs: Sequence[tuple[Listeners, Result]]) -> list[str]:
     """Return what the listeners heard, a line for each result."""
     return [
-        f"{_where(result)}: {round(float(_pooled(_matrices(heard.one)).sum()))} recordings of the "
+        f"{where_measured(result)}: {round(float(_pooled(_matrices(heard.one)).sum()))} recordings of the "
         f"{counted(len(heard.one), 'tested speaker')}, {heard.answers:.1f} answers each; {heard.how}."
         for heard, result in pairs
     ]
