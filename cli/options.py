@@ -242,7 +242,9 @@ class Training(Group):
 
     panel = "Classifier"
     classifier: str | None = option(
-        "Classifier of the features, by default svm: {classifiers}.", main=True, callback=check_names("classifiers")
+        "Classifier of the features, by default svm, or kernel-ridge for the preset best: {classifiers}.",
+        main=True,
+        callback=check_names("classifiers"),
     )
     fusion: str | None = option(
         "{fusions}. early, the default of most features, gives all columns to the classifier; the others fuse the "

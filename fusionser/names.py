@@ -92,6 +92,9 @@ WIDE = "wide"
 DEFAULT_SCALING = "standard"
 """Scaling of presets that declare none, and of blocks by name."""
 
+DEFAULT_CLASSIFIER = "svm"
+"""Classifier of presets that declare none, and of blocks by name."""
+
 ROBUST_BLOCKS = ("prosody", "relative-cepstra", "modulation")
 """Blocks of the preset ``robust``; by name, they are scaled like it."""
 

@@ -314,6 +314,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
     "classifiers": {
         "svm": "classifiers.svm:SVM",
         "linear-svm": "classifiers.linear_svm:LinearSVM",
+        "kernel-ridge": "classifiers.kernel_ridge:KernelRidge",
         "random-forest": "classifiers.random_forest:RandomForest",
         "xgboost": "classifiers.gradient_boosting:XGBoost",
         "mlp": "classifiers.neural:MLP",
@@ -323,6 +324,7 @@ OWN_OBJECTS: Mapping[str, Mapping[str, str]] = {
     "regressors": {
         "svm": "regressors.svm:SVM",
         "linear-svm": "regressors.linear_svm:LinearSVM",
+        "kernel-ridge": "regressors.kernel_ridge:KernelRidge",
         "random-forest": "regressors.random_forest:RandomForest",
         "xgboost": "regressors.gradient_boosting:XGBoost",
         "mlp": "regressors.neural:MLP",

@@ -12,7 +12,17 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from fusionser.block_text import block_of
 from fusionser.errors import SettingsError, UnknownNameError, unknown_name
@@ -20,6 +30,7 @@ from fusionser.files import parse_json, parse_toml, public_path, public_text, wr
 from fusionser.legacy import current_spec
 from fusionser.names import (
     ADAPTATIONS,
+    DEFAULT_CLASSIFIER,
     DEFAULT_PRESET,
     DEFAULT_SCALING,
     DIMENSIONS,
@@ -299,8 +310,9 @@ class ClassifierSpec(Spec):
 
     Parameters
     ----------
-    name : str, default="svm"
-        A key of `CLASSIFIERS`; of `REGRESSORS` for the task "dimensions".
+    name : str, optional
+        A key of `CLASSIFIERS`; of `REGRESSORS` for the task "dimensions". If not given, that of the features: what the
+        preset declares (``kernel-ridge`` for ``best``), or ``svm``.
     parameters : dict
         Parameters of the classifier that differ from its defaults.
     scaling : str, optional
@@ -312,7 +324,7 @@ class ClassifierSpec(Spec):
         Choose parameters by inner folds of the training speakers.
     """
 
-    name: Annotated[str, AfterValidator(_estimator_name)] = "svm"
+    name: Annotated[str, AfterValidator(_estimator_name)] = DEFAULT_CLASSIFIER
     parameters: dict[str, Any] = {}
     scaling: Annotated[str, one_of("scaling", SCALINGS)] | None = None
     equal_blocks: bool = False
@@ -396,6 +408,15 @@ class PipelineSpec(Spec):
         if isinstance(given, Mapping) and given.get("targets") and "task" not in given:
             return {**given, "task": DIMENSIONS}
         return given
+
+    @model_validator(mode="after")
+    def _classifier_of_the_features(self) -> Self:
+        # Files of earlier versions leave out svm, whatever the features.
+        if "name" not in self.classifier.model_fields_set and not _STORED.get():
+            own = self._features_classifier()
+            if own != self.classifier.name:
+                object.__setattr__(self, "classifier", self.classifier.changed(name=own))
+        return self
 
     @model_validator(mode="after")
     def _fusion_as_stored(self) -> Self:
@@ -492,6 +513,19 @@ class PipelineSpec(Spec):
         # Presets declare it as an attribute, see `fusionser.features.presets`.
         return str(getattr(PRESETS.get(preset), "scaling", DEFAULT_SCALING))
 
+    def _features_classifier(self) -> str:
+        """Return the name of the classifier that the features are made for."""
+        # Presets declare it as an attribute, see `fusionser.features.presets`.
+        return str(getattr(PRESETS.get(self.features.preset or ""), "classifier", DEFAULT_CLASSIFIER))
+
+    @model_serializer(mode="wrap")
+    def _with_classifier(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        if info.exclude_defaults and self._features_classifier() != DEFAULT_CLASSIFIER:
+            # Without its name, svm would come back as the classifier of the features.
+            values["classifier"] = {"name": self.classifier.name, **values.get("classifier", {})}
+        return values
+
     def explicit(self) -> Self:
         """Return the specification with the preset, scaling and fusion that it leaves to the defaults.
 
@@ -514,9 +548,22 @@ class PipelineSpec(Spec):
         return self.model_copy(update={"features": features, "classifier": classifier, "fusion": fusion})
 
     def with_features(self, features: FeaturesSpec, network: str | None = None) -> Self:
-        """Return the specification with other features. Scaling and fusion that were the former ones' are not kept."""
-        former = self.classifier
-        kept = former if former.scaling != self._features_scaling() else former.changed(scaling=None)
+        """Return the specification with other features. What was made for the former ones is not kept.
+
+        That is the scaling, the fusion, and the classifier, unless parameters of it are given.
+
+        Examples
+        --------
+        >>> best = PipelineSpec().with_features(FeaturesSpec(preset="best"))
+        >>> best.classifier.name, best.with_features(FeaturesSpec(preset="wide")).classifier.name
+        ('kernel-ridge', 'svm')
+        """
+        given = dict(self.classifier)
+        if given["scaling"] == self._features_scaling():
+            del given["scaling"]
+        if given["name"] == self._features_classifier() and not given["parameters"]:
+            del given["name"]
+        kept = ClassifierSpec(**given)
         fusion = self.fusion if self.fusion != self._features_fusion() else None
         return self.changed(features=features, network=network, classifier=kept, fusion=fusion)
 

@@ -161,7 +161,7 @@ def test_a_table_without_its_columns(refused, demo_folder, tmp_path):
     [
         (
             ["--classifier", "smv"],
-            "unknown classifier 'smv'; did you mean 'svm'? Known: svm, linear-svm, random-forest, xgboost, mlp",
+            "unknown classifier 'smv'; did you mean 'svm'? Known: svm, linear-svm, kernel-ridge, random-forest",
         ),
         (["--preset", "wild"], "unknown preset 'wild'; did you mean 'wide'? Known: wide, fusionnet, ser-fusionnet"),
         (["--blocks", "mfc"], "unknown feature block 'mfc'; did you mean 'mfcc'? Known: acoustic, robust, wide, zcr"),

@@ -6,7 +6,7 @@ from sklearn.datasets import make_blobs
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fusionser.classifiers import CLASSIFIERS, SVM, LinearSVM, RandomForest, XGBoost, classifier
+from fusionser.classifiers import CLASSIFIERS, SVM, KernelRidge, LinearSVM, RandomForest, XGBoost, classifier
 from fusionser.errors import SettingsError
 from fusionser.splits import InnerFolds
 
@@ -16,6 +16,7 @@ from fusionser.splits import InnerFolds
         SVM(),
         SVM(probability=False),
         LinearSVM(n_components=30, epochs=5),
+        KernelRidge(),
         RandomForest(n_estimators=10),
         XGBoost(n_estimators=5),
     ]
@@ -101,7 +102,7 @@ def test_one_class_and_unknown_names_are_told(labelled):
         with pytest.raises(SettingsError, match="2 of 240 labels are missing, the first in row 1;"):
             classifier(name).fit(table, ["sad", None, "happy", float("nan")] + ["sad"] * 236)
     with pytest.raises(
-        SettingsError, match=r"unknown classifier 'smv'; did you mean 'svm'\? Known: svm, linear-svm, random-forest"
+        SettingsError, match=r"unknown classifier 'smv'; did you mean 'svm'\? Known: svm, linear-svm, kernel-ridge"
     ):
         classifier("smv")
 

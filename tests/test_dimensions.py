@@ -26,7 +26,7 @@ from fusionser.model import load_model, save_model
 from fusionser.networks.concordance import ConcordanceLoss
 from fusionser.networks.validation import hold_out
 from fusionser.pipeline import Place, build_estimator, prepare
-from fusionser.regressors import MLP, REGRESSORS, SVM, LinearSVM, RandomForest, XGBoost, regressor
+from fusionser.regressors import MLP, REGRESSORS, SVM, KernelRidge, LinearSVM, RandomForest, XGBoost, regressor
 from fusionser.results import Result
 from fusionser.rows import load_rows
 from fusionser.spec import PipelineSpec
@@ -88,7 +88,9 @@ def test_moments_of_speakers_add_up():
     np.testing.assert_allclose(sum(parts), whole)
 
 
-@parametrize_with_checks([SVM(), LinearSVM(n_components=30), RandomForest(n_estimators=10), XGBoost(n_estimators=50)])
+@parametrize_with_checks(
+    [SVM(), LinearSVM(n_components=30), KernelRidge(), RandomForest(n_estimators=10), XGBoost(n_estimators=50)]
+)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

@@ -10,7 +10,7 @@ import pytest
 from skops import io as skops_io
 from skops_files import EXPECTED, X, Y, fitted, node, nodes_of, packed, refused, saved_array, text, unpacked
 
-from fusionser.classifiers import MLP, SVM, BalancedBagging, LateFusion, LinearSVM, RandomForest
+from fusionser.classifiers import MLP, SVM, BalancedBagging, KernelRidge, LateFusion, LinearSVM, RandomForest
 from fusionser.errors import ModelFileError
 from fusionser.estimators import DEEPEST, PARTS, dump_estimators, load_estimators
 from fusionser.scaling import SCALERS, BlockScaler
@@ -32,6 +32,7 @@ def forest():
         SVM(),
         SVM(balance="smote"),
         LinearSVM(n_components=5, epochs=1),
+        KernelRidge(),
         RandomForest(n_estimators=3),
         BalancedBagging(classifier=SVM(), n_members=2),
         LateFusion(method="stacked"),

@@ -15,7 +15,7 @@ from fusionser.classifiers import RandomForest as ForestOfClasses
 from fusionser.classifiers.booster import check_regression_booster
 from fusionser.errors import ModelFileError
 from fusionser.estimators import dump_estimators, load_estimators
-from fusionser.regressors import LSTM, MLP, SVM, BiLSTM, LateFusion, LinearSVM, RandomForest, XGBoost
+from fusionser.regressors import LSTM, MLP, SVM, BiLSTM, KernelRidge, LateFusion, LinearSVM, RandomForest, XGBoost
 from fusionser.scaling import BlockScaler
 
 Y = np.c_[X[:, 0], 10 * X[:, 1]]
@@ -31,8 +31,8 @@ def loaded(content, kind):
 
 @pytest.mark.parametrize(
     "regressor",
-    [SVM(), LinearSVM(n_components=5, epochs=1), RandomForest(n_estimators=3)],
-    ids=["svm", "linear-svm", "random-forest"],
+    [SVM(), LinearSVM(n_components=5, epochs=1), KernelRidge(), RandomForest(n_estimators=3)],
+    ids=["svm", "linear-svm", "kernel-ridge", "random-forest"],
 )
 @pytest.mark.parametrize("targets", [1, 2])
 def test_what_is_read_is_what_skops_reads(regressor, targets):
@@ -85,6 +85,11 @@ PARTS = {
         LinearSVM(n_components=5, epochs=1),
         lambda one: _set(one, "weights_", one.weights_[:, :1].copy()),
         "the weights of a linear machine are not finite numbers of shape",
+    ),
+    "a machine of other targets": (
+        KernelRidge(),
+        lambda one: _set(one, "intercept_", np.zeros(1)),
+        "the intercept of a linear machine are not finite numbers of shape",
     ),
     "other targets": (RandomForest(n_estimators=2), lambda one: _set(one, "n_targets_", 3), "other targets"),
     "a scale of 0": (SVM(), lambda one: _set(one, "scale_", np.zeros(2)), "is not positive"),

@@ -11,7 +11,7 @@ from skops_files import Y as CLASSES
 from threadpoolctl import threadpool_limits
 
 from fusionser import regressors
-from fusionser.classifiers import SVM, BalancedBagging, LateFusion, LinearSVM, shuffled_rows
+from fusionser.classifiers import SVM, BalancedBagging, KernelRidge, LateFusion, LinearSVM, shuffled_rows
 from fusionser.classifiers.kernel_features import KernelFeatures, RowSample
 from fusionser.classifiers.shuffled_rows import ShuffledRows
 from fusionser.errors import ModelFileError, SettingsError
@@ -146,9 +146,11 @@ def test_files_whose_parts_do_not_fit_are_refused(change):
         load_estimators(content, {"scale": BlockScaler, "classifier": LinearSVM})
 
 
-@pytest.mark.parametrize("kind", [SVM, regressors.SVM])
+@pytest.mark.parametrize("kind", [SVM, regressors.SVM, KernelRidge, regressors.KernelRidge])
 def test_the_kernel_machine_refuses_more_rows_than_its_limit(kind):
-    with pytest.raises(SettingsError, match="svm got 60 training rows; expected at most 50, .* linear-svm.*most_rows"):
+    name = "svm" if "SVM" in kind.__name__ else "kernel-ridge"
+    said = f"{name} got 60 training rows; expected at most 50, .* linear-svm.*most_rows"
+    with pytest.raises(SettingsError, match=said):
         kind(most_rows=50).fit(COLUMNS, np.arange(60) % 3)
     for most in (60, None):
         kind(most_rows=most).fit(COLUMNS, np.arange(60) % 3)

@@ -10,6 +10,7 @@ from .base import TableEstimator as TableEstimator
 from .batches import BatchLearner as BatchLearner
 from .build import classifier as classifier
 from .gradient_boosting import XGBoost as XGBoost
+from .kernel_ridge import KernelRidge as KernelRidge
 from .late import LateFusion as LateFusion
 from .linear_svm import LinearSVM as LinearSVM
 from .neural import LSTM as LSTM

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from fusionser.errors import SettingsError
 from fusionser.linear_algebra import one_thread
 
-__all__ = ["KernelFeatures", "LandmarkMachine", "RowSample"]
+__all__ = ["KernelFeatures", "LandmarkMachine", "RowSample", "check_array", "kernel_width"]
 
 Array = npt.NDArray[np.float64]
 
@@ -89,7 +89,7 @@ class KernelFeatures:
         if components < 1:
             raise SettingsError(f"n_components is {components}; expected 1 or more")
         landmarks = sample.rows[:components]
-        self.gamma = _width(gamma, landmarks.shape[1] * sample.variance)
+        self.gamma = kernel_width(gamma, landmarks.shape[1] * sample.variance)
         self._map = Nystroem(gamma=self.gamma, n_components=len(landmarks), random_state=seed).fit(landmarks)
         features = self._map.transform(sample.rows)
         self._mean = features.mean(axis=0)
@@ -163,10 +163,16 @@ def check_array(array: Any, shape: tuple[int, ...], what: str) -> None:
         raise ValueError(f"{what} are not finite numbers of shape {shape}")
 
 
-def _width(gamma: float | str, spread: float) -> float:
-    """Return the width of the function as a number; `spread` is the number of columns times their variance."""
+def kernel_width(gamma: float | str, spread: float) -> float:
+    """Return the width of the function as a number; `spread` is the number of columns times their variance.
+
+    Examples
+    --------
+    >>> kernel_width("scale", 4.0)
+    0.25
+    """
     if gamma == "scale":
-        return 1.0 / spread if spread > 0 else 1.0
+        return float(1.0 / spread) if spread > 0 else 1.0
     if isinstance(gamma, str) or not 0 < gamma < np.inf:
         raise SettingsError(f"gamma is {gamma!r}; expected 'scale' or a number above 0")
     return float(gamma)

@@ -10,8 +10,17 @@ MOST_ROWS = 30_000
 It takes 1 minute for 12 000 rows, 4 minutes for 20 000, and would take hours for 100 000."""
 
 
-def check_kernel_size(rows: int, most: int | None) -> None:
+def check_kernel_size(rows: int, most: int | None, name: str = "svm", power: str = "square") -> None:
     """Raise `SettingsError` for more rows than `most`; None is no limit.
+
+    Parameters
+    ----------
+    rows : int
+    most : int, optional
+    name : str, default="svm"
+        Name of the classifier.
+    power : str, default="square"
+        With which power of the rows its time grows.
 
     Examples
     --------
@@ -19,7 +28,7 @@ def check_kernel_size(rows: int, most: int | None) -> None:
     """
     if most is not None and rows > most:
         raise SettingsError(
-            f"svm got {rows} training rows; expected at most {most}, since its time grows with their square. Use "
-            "linear-svm (--classifier linear-svm), whose time grows with the rows. To wait for svm, set its parameter "
-            "most_rows to a larger number (in a settings file, --config)"
+            f"{name} got {rows} training rows; expected at most {most}, since its time grows with their {power}. Use "
+            f"linear-svm (--classifier linear-svm), whose time grows with the rows. To wait for {name}, set its "
+            "parameter most_rows to a larger number (in a settings file, --config)"
         )

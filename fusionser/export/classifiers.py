@@ -10,7 +10,7 @@ import torch
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 from torch import Tensor, nn
 
-from fusionser.classifiers import SVM, BalancedBagging, LateFusion, LinearSVM, RandomForest, XGBoost
+from fusionser.classifiers import SVM, BalancedBagging, KernelRidge, LateFusion, LinearSVM, RandomForest, XGBoost
 from fusionser.classifiers.late import LEAST
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.errors import SettingsError
@@ -156,6 +156,22 @@ class LinearSVMModule(nn.Module):
         return shares, shares
 
 
+class KernelRidgeModule(nn.Module):
+    """Kernel ridge classification: the softmax of a logistic regression of the outputs for each class."""
+
+    def __init__(self, classifier: KernelRidge) -> None:
+        super().__init__()
+        self.landmarks, self.weights = _buffer(classifier.landmarks_), _buffer(classifier.weights_)
+        self.intercept, self.gamma = _buffer(classifier.intercept_), classifier.gamma_
+        self.slopes, self.offsets = _buffer(classifier.slopes_), _buffer(classifier.offsets_)
+
+    def forward(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities, which also decide the answer."""
+        outputs = _radial(columns, self.landmarks, self.gamma) @ self.weights + self.intercept
+        shares = torch.softmax(outputs @ self.slopes + self.offsets, dim=1)
+        return shares, shares
+
+
 class ForestModule(nn.Module):
     """A random forest: the mean share of each class in the leaves."""
 
@@ -250,6 +266,7 @@ class FusionModule(nn.Module):
 MODULES: Mapping[type[Any], type[nn.Module]] = {
     SVM: SVMModule,
     LinearSVM: LinearSVMModule,
+    KernelRidge: KernelRidgeModule,
     RandomForest: ForestModule,
     XGBoost: BoosterModule,
     NetworkClassifier: NetworkModule,

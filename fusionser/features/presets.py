@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.framing import accepted, build_block
-from fusionser.names import EARLY, GROUPS, ROBUST_BLOCKS
+from fusionser.names import DEFAULT_CLASSIFIER, EARLY, GROUPS, ROBUST_BLOCKS
 from fusionser.registry import BLOCKS, NETWORKS, PRESETS
 
 __all__ = ["best", "fusionnet", "preset", "robust", "ser_fusionnet", "wide"]
@@ -23,11 +23,11 @@ EXTREMES = ("std", "percentile10", "percentile90")
 Preset = Callable[..., FeatureExtractor]
 
 
-def _made_for(scaling: str, fusion: str = EARLY) -> Callable[[Preset], Preset]:
-    """Declare the scaling and the fusion that a preset is made for; specifications use them unless they name others."""
+def _made_for(scaling: str, fusion: str = EARLY, classifier: str = DEFAULT_CLASSIFIER) -> Callable[[Preset], Preset]:
+    """Declare what a preset is made for; specifications use it unless they name something else."""
 
     def declare(made: Preset) -> Preset:
-        made.scaling, made.fusion = scaling, fusion  # type: ignore[attr-defined]
+        made.scaling, made.fusion, made.classifier = scaling, fusion, classifier  # type: ignore[attr-defined]
         return made
 
     return declare
@@ -146,13 +146,13 @@ def robust(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     return FeatureExtractor(blocks=_blocks({kind: {} for kind in ROBUST_BLOCKS}, gender, clip))
 
 
-@_made_for("bounded", fusion="average")
+@_made_for("bounded", fusion="average", classifier="kernel-ridge")
 def best(*, gender: bool = False, **clip: Any) -> FeatureExtractor:
     """Functionals, two sets of Fisher vectors and two Conv2D networks, for late fusion.
 
-    The functionals are those of `robust`. By default it is fused late: one classifier on the functionals, one on each
-    set of Fisher vectors, and the two networks, on log-mel maps and on MFCC, answer alone; their log-probabilities are
-    averaged. It is more accurate than `robust` on RAVDESS. The networks take most of the training time.
+    The functionals are those of `robust`. By default it is fused late: one `KernelRidge` on the functionals, one on
+    each set of Fisher vectors, and the two networks, on log-mel maps and on MFCC, answer alone; their log-probabilities
+    are averaged. It is more accurate than `robust` on RAVDESS. The networks take most of the training time.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@ import fusionser.registry as registry
 from .base import TableRegressor as TableRegressor
 from .build import regressor as regressor
 from .gradient_boosting import XGBoost as XGBoost
+from .kernel_ridge import KernelRidge as KernelRidge
 from .late import LateFusion as LateFusion
 from .linear_svm import LinearSVM as LinearSVM
 from .neural import LSTM as LSTM
