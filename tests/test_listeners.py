@@ -212,6 +212,19 @@ def test_the_table_has_listeners_beside_the_best_result(crema_d, tmp_path):
     assert "## Beside human listeners" not in study_page(StudyText(command="", title="T", question="Q"), [result()])
 
 
+def test_results_with_pretrained_networks_are_told_apart_and_listeners_are_described_once(crema_d, tmp_path):
+    keep_listeners(find_listeners({"crema-d": crema_d}), tmp_path)
+    text = StudyText(command="", title="T", question="Q", listeners=kept_listeners(tmp_path))
+    stamp = Stamp(kind="pretrained", value={"what": "ge2e", "on": "LibriSpeech", "licence": "Apache 2.0"})
+    heard = result(features_name="ge2e", rows=2)
+    heard = heard.model_copy(update={"protocol": heard.protocol.model_copy(update={"stamps": (stamp,)})})
+    results = [heard, result(rows=2)]
+    names = {getattr(row.cells[0], "text", row.cells[0]) for row in study_tables(text, results).listeners.rows}
+    assert names == {"CREMA-D, speaker-kfold", "CREMA-D, speaker-kfold, inductive, pretrained"}
+    line = "- CREMA-D, speaker-kfold: 3 recordings of the 2 tested speakers (1 of them set aside here), 6.0 answers"
+    assert study_page(text, results).count(line) == 1
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"corpora": ("emodb",)}, {"corpora": ("crema-d", "emodb")}, {"classes": (*EMOTIONS, "calm")}],

@@ -11,7 +11,7 @@ from fusionser.pipeline import PipelineSpec, Place, prepare
 from fusionser.reporting.across import across_tables
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.figures import save_figure, study_figures
-from fusionser.reporting.page import StudyText, result_page, study_page, write_report, write_study
+from fusionser.reporting.page import StudyText, result_page, study_page, study_tables, write_report, write_study
 from fusionser.reporting.result_figures import confusion_figure, speakers_figure
 from fusionser.reporting.words import one_sided
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
@@ -98,6 +98,46 @@ def test_a_picture_tells_the_two_directions_of_a_pair_apart(evaluated):
         "fusionnet, svm (tess -> emodb)",
         "fusionnet, svm",
     ]
+
+
+def test_the_legend_of_many_protocols_is_inside_the_picture(evaluated):
+    result = evaluated[1][0]
+    many = [("published-folds", {"split_name": f"the-folds-of-{n}-others"}) for n in range(6)]
+    results = [
+        result.model_copy(update={"protocol": result.protocol.model_copy(update={"name": name, "settings": settings})})
+        for name, settings in many
+    ]
+    figure = study_figures(results)[0]
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert len(figure.legends[0].get_texts()) == 6
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+
+
+def test_what_a_random_split_adds_is_told_by_one_protocol_if_there_is_one(evaluated):
+    known, random = evaluated[1][0], evaluated[2][0]
+
+    def under(features, result, **settings):
+        name = "published-folds" if settings else result.protocol.name
+        protocol = result.protocol.model_copy(update={"name": name, "settings": settings})
+        return result.model_copy(update={"features_name": features, "protocol": protocol})
+
+    results = [
+        under("first", known, split_name="six"),
+        under("first", known, split_name="five"),
+        under("second", known, split_name="five"),
+        *(under(name, random) for name in ("first", "second")),
+    ]
+    gaps = study_tables(TEXT, results).gaps
+    assert [row.cells[3].text.partition("(")[2] for row in gaps.rows] == ["published-folds 'five')"] * 2
+
+
+def test_recordings_that_were_set_aside_are_counted_above_the_table_of_a_study(evaluated):
+    result = evaluated[0][0]
+    for count, said in ((0, ""), (1, " 1 more recording was set aside."), (2, " 2 more recordings were set aside.")):
+        quarantine = [{"file": f"{n}.wav", "reason": "silent"} for n in range(count)]
+        page = study_page(TEXT, [result.model_copy(update={"quarantine": quarantine})])
+        assert f"classes.{said} No speaker is on both sides." in page
 
 
 def test_a_study_keeps_protocols_apart_and_shows_the_leak(evaluated):

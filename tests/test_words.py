@@ -69,11 +69,12 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
         (Stamp(kind="initial-weights", value={"network": "vgg16", "weights": "a.st"}), "vgg16 starts from a.st"),
         (
             Stamp(kind="pretrained", value={"what": "conv2d", "on": "crema-d, emodb", "licence": "ODbL"}),
-            "pretrained: conv2d on CREMA-D, EMO-DB (licence: ODbL); may have heard these clips",
+            "pretrained: conv2d on CREMA-D, EMO-DB (licence: ODbL); not checked whether it has heard these clips",
         ),
         (
             Stamp(kind="pretrained", value={"what": "ge2e", "on": "LibriSpeech, VoxCeleb1", "licence": "Apache 2.0"}),
-            "pretrained: ge2e on LibriSpeech, VoxCeleb1 (licence: Apache 2.0); may have heard these clips",
+            "pretrained: ge2e on LibriSpeech, VoxCeleb1 (licence: Apache 2.0); not checked whether it has heard "
+            "these clips",
         ),
         (
             Stamp(kind="quick", value={"epochs": 3, "used": 40, "recordings": 240}),

@@ -35,6 +35,9 @@ LONGEST_NAME, LONGEST_END = 24, 8
 """Letters of a name beside an axis, and of its end, by which names with one beginning differ."""
 
 # Protocols and corpora differ in shape as well as in colour, for print in black and white.
+LEGEND_LETTERS = 100
+"""Letters beside each other in a legend, with five for each mark; more would be wider than the picture."""
+
 MARKS = ("o", "s", "^", "D", "v", "P")
 COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 """Colours that differ for colour-blind readers, too (Okabe and Ito 2008)."""
@@ -191,7 +194,8 @@ def _study_figure(panels: Sequence[Panel], results: Sequence[Result]) -> Figure:
         for number, name in enumerate(protocols)
         if number in drawn
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
+    columns = max(1, LEGEND_LETTERS // (max(len(name) for name in protocols) + 5))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Markdown pages of a result and of a study."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,7 @@ from fusionser.reporting.words import (
     note_lines,
     one_sided,
     percent,
+    protocol_name,
     selection_text,
     sides_text,
     speakers_text,
@@ -290,6 +292,9 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
     )
 
 
+PipelineKey = tuple[str, str, str, tuple[str, ...]]
+"""Corpus, features, classifier and left-out speakers."""
+
 MOST_TOLD = 6
 """Most groups of results whose best one is named in the answer of a study."""
 
@@ -374,15 +379,21 @@ def _beside(row: PaperRow, results: Sequence[Result]) -> list[Result]:
 
 def _gaps(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     """Pair speaker-independent inductive results with those of the same pipeline under a random split."""
-    honest: dict[tuple[str, str, str, tuple[str, ...]], Result] = {}
-    leaky: dict[tuple[str, str, str, tuple[str, ...]], Result] = {}
+    honest: dict[PipelineKey, list[Result]] = {}
+    leaky: dict[PipelineKey, Result] = {}
     for result in _inductive(results):
         key = (result.corpus, result.features_name, result.classifier, left_out_speakers(result.notes))
         if result.protocol.speaker_independent:
-            honest.setdefault(key, result)
+            honest.setdefault(key, []).append(result)
         if result.protocol.random:
             leaky.setdefault(key, result)
-    return [(result, leaky[key]) for key, result in honest.items() if key in leaky]
+    # Differences can be compared where most pipelines have been tested: of each corpus, by one protocol if possible.
+    tested = Counter((key[0], protocol_name(result)) for key in honest.keys() & leaky for result in honest[key])
+    return [
+        (max(found, key=lambda result: tested[result.corpus, protocol_name(result)]), leaky[key])
+        for key, found in honest.items()
+        if key in leaky
+    ]
 
 
 def write_study(text: StudyText, results: Sequence[Result], folder: str | Path, formats: Formats = PAGE_ONLY) -> Path:

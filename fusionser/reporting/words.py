@@ -259,8 +259,8 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "licence": lambda value: f"{value['what']}: {value['licence']}",
     "pretrained": lambda value: (
-        f"pretrained: {value['what']} on {_heard(value['on'])} (licence: {value['licence']}); may have heard these "
-        "clips"
+        f"pretrained: {value['what']} on {_heard(value['on'])} (licence: {value['licence']}); not checked "
+        "whether it has heard these clips"
     ),
     "columns-given": lambda count: (
         f"{counted(count, 'column')} of the table {'was' if count == 1 else 'were'} used as given; whether the test "

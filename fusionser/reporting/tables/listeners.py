@@ -70,7 +70,7 @@ def listeners_table(pairs: Sequence[tuple[Listeners, Result]], report: str) -> T
 
 def _rows(heard: Listeners, result: Result) -> list[list[Cell | str]]:
     one, most = _matrices(heard.one), _matrices(heard.most)
-    where = where_measured(result)
+    where = _where(result)
     rows: list[list[Cell | str]] = [
         [
             where,
@@ -115,9 +115,18 @@ def _often(heard: Listeners, one: Mapping[str, Matrix], emotion: str) -> str | C
 
 
 def listeners_lines(pairs: Sequence[tuple[Listeners, Result]]) -> list[str]:
-    """Return what the listeners heard, a line for each result."""
-    return [
-        f"{where_measured(result)}: {round(float(_pooled(_matrices(heard.one)).sum()))} recordings of the "
-        f"{counted(len(heard.one), 'tested speaker')}, {heard.answers:.1f} answers each; {heard.how}."
-        for heard, result in pairs
-    ]
+    """Return what the listeners heard, a line for each corpus and protocol."""
+    lines = []
+    for heard, result in pairs:
+        count = round(float(_pooled(_matrices(heard.one)).sum()))
+        more = f" ({count - result.rows} of them set aside here)" if count > result.rows else ""
+        lines.append(
+            f"{where_measured(result)}: {count} recordings of the {counted(len(heard.one), 'tested speaker')}{more}, "
+            f"{heard.answers:.1f} answers each; {heard.how}."
+        )
+    return list(dict.fromkeys(lines))
+
+
+def _where(result: Result) -> str:
+    known = result.protocol.known
+    return where_measured(result) if known == INDUCTIVE else f"{where_measured(result)}, {known}"

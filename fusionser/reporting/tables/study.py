@@ -20,7 +20,7 @@ from fusionser.reporting.tables.cells import (
     with_interval,
 )
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
-from fusionser.reporting.words import change, corpora_text, percent
+from fusionser.reporting.words import change, corpora_text, percent, protocol_name
 from fusionser.results import Result
 from fusionser.studies.recipe import ContrastRow, PaperRow, file_name
 
@@ -328,7 +328,7 @@ def gaps_table(gaps: Sequence[tuple[Result, Result]], report: str) -> Table:
                 honest.corpus,
                 honest.features_name,
                 honest.classifier,
-                Cell(f"{percent(honest.pooled.uar)} ({honest.protocol.name})", honest.pooled.uar),
+                Cell(f"{percent(honest.pooled.uar)} ({protocol_name(honest)})", honest.pooled.uar),
                 share(leaky.pooled.uar),
                 Cell(change(leaky.pooled.uar - honest.pooled.uar), leaky.pooled.uar - honest.pooled.uar),
             ],
