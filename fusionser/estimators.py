@@ -41,6 +41,7 @@ PARTS = frozenset(
     {
         "fusionser.classifiers.bagging.BalancedBagging",
         "fusionser.classifiers.late.LateFusion",
+        "fusionser.classifiers.logit_adjustment.LogitAdjustment",
         "fusionser.classifiers.svm.BalancedSVC",
         "fusionser.classifiers.svm.KernelSVC",
         "fusionser.regressors.late.LateFusion",

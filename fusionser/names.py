@@ -32,7 +32,10 @@ classes (Batista, Prati and Monard 2004).
 BAGGING = "balanced-bagging"
 """Strategy of several classifiers, each trained on rows of all classes in equal numbers."""
 
-IMBALANCE = ("none", "weights", *ROW_BALANCINGS, *COLUMN_BALANCINGS, BAGGING)
+LOGIT_ADJUSTMENT = "logit-adjustment"
+"""Strategy that divides probabilities by the share of each class in training."""
+
+IMBALANCE = ("none", "weights", *ROW_BALANCINGS, *COLUMN_BALANCINGS, BAGGING, LOGIT_ADJUSTMENT)
 
 UNSURE = "unsure"
 """What a model answers when it abstains."""

@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE
+from skops_files import X as COLUMNS
+from skops_files import Y as CLASSES
 
 from fusionser.augmentation.rows import AugmentRows
 from fusionser.balancing import ImposeImbalance, balance_columns
-from fusionser.classifiers import CLASSIFIERS, BalancedBagging, classifier, neural
+from fusionser.classifiers import CLASSIFIERS, BalancedBagging, LateFusion, LogitAdjustment, classifier, neural
 from fusionser.classifiers.svm import SVM, BalancedSVC
-from fusionser.errors import SettingsError
+from fusionser.errors import ModelFileError, SettingsError
+from fusionser.estimators import dump_estimators, load_estimators
 from fusionser.names import COLUMN_BALANCINGS
 from fusionser.pipeline import PipelineSpec, build_pipeline
 
@@ -189,6 +192,42 @@ def test_a_bag_averages_members_that_saw_balanced_rows(skewed, name, monkeypatch
     probabilities = bag.predict_proba(table)
     members = [member.predict_proba(table) for member in bag.members_.values()]
     np.testing.assert_allclose(probabilities, np.mean(members, axis=0))
+
+
+def test_adjusted_probabilities_are_those_of_classes_that_are_equally_frequent():
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.normal(0, 1, (1800, 1)), rng.normal(1, 1, (200, 1))]
+    y = np.array(["common"] * 1800 + ["scarce"] * 200)
+    plain = classifier("svm").fit(X, y)
+    adjusted = LogitAdjustment(classifier=classifier("kernel-ridge")).fit(X, y)
+    member = adjusted.members_["classifier"].probabilities(X)
+    expected = member / [0.9, 0.1]
+    np.testing.assert_allclose(adjusted.predict_proba(X), expected / expected.sum(axis=1, keepdims=True))
+    # The best border between equally frequent classes is half way; that of these shares is far beyond.
+    new = np.linspace(-3, 4, 701)[:, None]
+    (border,) = new[np.flatnonzero(np.diff(adjusted.predict(new) == "scarce"))].ravel()
+    assert border == pytest.approx(0.5, abs=0.15)
+    assert (plain.predict(new) == "scarce").mean() < (adjusted.predict(new) == "scarce").mean() - 0.1
+
+
+def test_the_adjustment_is_of_the_fused_probabilities_and_is_refused_for_numbers():
+    spec = PipelineSpec(features={"preset": "best"}, rows={"imbalance": "logit-adjustment"})
+    last = build_pipeline(spec)["classifier"]
+    assert (type(last), type(last.classifier)) == (LogitAdjustment, LateFusion)
+    assert type(last.classifier.classifier) is CLASSIFIERS["kernel-ridge"]
+    alone = build_pipeline(PipelineSpec(network="conv1d", rows={"imbalance": "logit-adjustment"}))["classifier"]
+    assert (type(alone), type(alone.classifier)) == (LogitAdjustment, LateFusion)
+    with pytest.raises(SettingsError, match="needs classes, but --targets asks for numbers"):
+        PipelineSpec(targets=["arousal"], rows={"imbalance": "logit-adjustment"})
+
+
+@pytest.mark.parametrize("shares", [np.ones(2), np.array([0.5, 0.5, 0.0]), np.array([0.5, np.nan, 0.5]), "half"])
+def test_shares_in_a_file_that_are_none_are_refused(shares):
+    fitted = LogitAdjustment().fit(COLUMNS, CLASSES)
+    fitted.shares_ = shares
+    content = dump_estimators({"classifier": fitted})
+    with pytest.raises(ModelFileError, match="share"):
+        load_estimators(content, {"classifier": LogitAdjustment})
 
 
 @pytest.mark.parametrize("name", ["svm", "mlp"])

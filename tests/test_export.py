@@ -41,6 +41,13 @@ WHOLE = {
         "rows": {"imbalance": "balanced-bagging"},
         "classifier": {"name": "random-forest", "scaling": "minmax", "parameters": {"n_estimators": 9}},
     },
+    "adjusted late fusion of kernel ridge": {
+        "features": {"blocks": ["mfcc", LOG_MEL], "clip": {"sampling_rate": 16000}},
+        "fusion": "average",
+        "rows": {"imbalance": "logit-adjustment"},
+        "classifier": {"name": "kernel-ridge"},
+        "networks": {"epochs": 2},
+    },
     "late fusion by weights": {
         "features": {"blocks": ["mfcc", LOG_MEL], "clip": {"sampling_rate": 16000}},
         "fusion": "weighted",

@@ -10,7 +10,16 @@ import pytest
 from skops import io as skops_io
 from skops_files import EXPECTED, X, Y, fitted, node, nodes_of, packed, refused, saved_array, text, unpacked
 
-from fusionser.classifiers import MLP, SVM, BalancedBagging, KernelRidge, LateFusion, LinearSVM, RandomForest
+from fusionser.classifiers import (
+    MLP,
+    SVM,
+    BalancedBagging,
+    KernelRidge,
+    LateFusion,
+    LinearSVM,
+    LogitAdjustment,
+    RandomForest,
+)
 from fusionser.errors import ModelFileError
 from fusionser.estimators import DEEPEST, PARTS, dump_estimators, load_estimators
 from fusionser.scaling import SCALERS, BlockScaler
@@ -36,6 +45,7 @@ def forest():
         RandomForest(n_estimators=3),
         BalancedBagging(classifier=SVM(), n_members=2),
         LateFusion(method="stacked"),
+        LogitAdjustment(classifier=LateFusion(classifier=KernelRidge())),
     ],
     ids=lambda one: type(one).__name__ + str(one.get_params(deep=False).get("balance") or ""),
 )

@@ -40,7 +40,7 @@ LISTS = {
     "Scaling": ("`--scaling`", names.SCALINGS),
     "Balancing of rows": ("`--imbalance`", names.ROW_BALANCINGS),
     "Balancing of columns": ("`--imbalance`", names.COLUMN_BALANCINGS),
-    "Other strategies against imbalance": ("`--imbalance`", ("weights", names.BAGGING)),
+    "Other strategies against imbalance": ("`--imbalance`", ("weights", names.BAGGING, names.LOGIT_ADJUSTMENT)),
     "Settings": ("`--setting`", names.SETTINGS),
     "Adaptation": ("`--adaptation`", names.ADAPTATIONS),
     "Named studies": ("`--study` of `fusionser ablate`", names.STUDIES),

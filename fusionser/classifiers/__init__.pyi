@@ -13,6 +13,7 @@ from .gradient_boosting import XGBoost as XGBoost
 from .kernel_ridge import KernelRidge as KernelRidge
 from .late import LateFusion as LateFusion
 from .linear_svm import LinearSVM as LinearSVM
+from .logit_adjustment import LogitAdjustment as LogitAdjustment
 from .neural import LSTM as LSTM
 from .neural import MLP as MLP
 from .neural import BiLSTM as BiLSTM

@@ -10,7 +10,16 @@ import torch
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 from torch import Tensor, nn
 
-from fusionser.classifiers import SVM, BalancedBagging, KernelRidge, LateFusion, LinearSVM, RandomForest, XGBoost
+from fusionser.classifiers import (
+    SVM,
+    BalancedBagging,
+    KernelRidge,
+    LateFusion,
+    LinearSVM,
+    LogitAdjustment,
+    RandomForest,
+    XGBoost,
+)
 from fusionser.classifiers.late import LEAST
 from fusionser.classifiers.neural import NetworkClassifier
 from fusionser.errors import SettingsError
@@ -229,6 +238,21 @@ class BagModule(nn.Module):
         return shares, shares
 
 
+class AdjustedModule(nn.Module):
+    """Probabilities divided by the share of each class in training."""
+
+    def __init__(self, classifier: LogitAdjustment) -> None:
+        super().__init__()
+        (member,) = classifier.members_.values()
+        self.member, self.shares = classifier_module(member), _buffer(classifier.shares_)
+
+    def forward(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities, which also decide the answer."""
+        adjusted = self.member(columns)[0] / self.shares
+        shares = adjusted / adjusted.sum(dim=1, keepdim=True)
+        return shares, shares
+
+
 class FusionModule(nn.Module):
     """Late fusion: weighted log-probabilities, or a regression on them."""
 
@@ -272,6 +296,7 @@ MODULES: Mapping[type[Any], type[nn.Module]] = {
     NetworkClassifier: NetworkModule,
     BalancedBagging: BagModule,
     LateFusion: FusionModule,
+    LogitAdjustment: AdjustedModule,
 }
 
 

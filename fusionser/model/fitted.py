@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from fusionser.alignment import check_clips
 from fusionser.archive import LEARNED_PART, MODEL_SUFFIX, read_archive, write_archive
-from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, Parts, TableEstimator
+from fusionser.classifiers import BAGGING, BalancedBagging, LateFusion, LogitAdjustment, Parts, TableEstimator
 from fusionser.errors import FusionserError, ModelFileError, SettingsError, unknown_name
 from fusionser.estimators import bare, dump_estimators, load_estimators
 from fusionser.facts import what_differs
@@ -25,7 +25,7 @@ from fusionser.folders import brief_folder
 from fusionser.likeness import Unlikeness, pack_unlikeness, unpack_unlikeness
 from fusionser.model.card import ModelCard
 from fusionser.model.predictor import Answers, Predictor
-from fusionser.names import ONNX_SUFFIX
+from fusionser.names import LOGIT_ADJUSTMENT, ONNX_SUFFIX
 from fusionser.recordings import as_clips
 from fusionser.registry import (
     BLOCKS,
@@ -376,6 +376,8 @@ def _kind(card: ModelCard) -> type[TableEstimator]:
     kind: type[TableEstimator] = _registry(card)[card.classifier]
     if card.targets:
         return kind if card.fusion == "early" else LateFusionOfNumbers
+    if card.classifier_settings.get("imbalance") == LOGIT_ADJUSTMENT:
+        return LogitAdjustment
     if card.fusion != "early":
         return LateFusion
     return BalancedBagging if card.classifier_settings.get("imbalance") == BAGGING else kind

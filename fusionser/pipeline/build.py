@@ -16,7 +16,14 @@ from fusionser.augmentation import REVISION, AugmentRows, KeepOriginals
 from fusionser.balancing import BalanceRows, ImposeImbalance
 from fusionser.block_text import block_of
 from fusionser.cache import Cache
-from fusionser.classifiers import BalancedBagging, LateFusion, MemberEstimator, TableEstimator, classifier
+from fusionser.classifiers import (
+    BalancedBagging,
+    LateFusion,
+    LogitAdjustment,
+    MemberEstimator,
+    TableEstimator,
+    classifier,
+)
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.features.fisher_vectors import FisherVectors
@@ -29,6 +36,7 @@ from fusionser.names import (
     COLUMN_BALANCINGS,
     DIMENSIONS,
     EARLY,
+    LOGIT_ADJUSTMENT,
     NETWORK_ALONE,
     ROW_BALANCINGS,
     SPEAKER_NORMALISED,
@@ -339,7 +347,7 @@ def _single(spec: PipelineSpec, resources: Resources) -> TableEstimator:
 
 
 def _last(spec: PipelineSpec, extractor: FeatureExtractor, resources: Resources) -> TableEstimator:
-    """Return the last step: classifier or regressor, inside bagging or late fusion if the specification asks for it."""
+    """Return the last step: classifier or regressor, inside bagging, late fusion or adjustment as specified."""
     deep = _deep(extractor)
     last: Any = _single(spec, resources)
     for name in spec.classifier.parameters:
@@ -352,8 +360,15 @@ def _last(spec: PipelineSpec, extractor: FeatureExtractor, resources: Resources)
         _limit_epochs(last, spec.networks)
     if spec.rows.imbalance == BAGGING:
         last = BalancedBagging(classifier=last, random_state=spec.seed)
-    if _fusion(spec) == EARLY:
-        return last
+    fused = last if _fusion(spec) == EARLY else _fused(spec, last, extractor)
+    if spec.rows.imbalance == LOGIT_ADJUSTMENT:
+        return LogitAdjustment(classifier=fused, random_state=spec.seed)
+    return fused
+
+
+def _fused(spec: PipelineSpec, last: TableEstimator, extractor: FeatureExtractor) -> TableEstimator:
+    """Return the late fusion of class scores and of a classifier or regressor."""
+    deep = _deep(extractor)
     apart = [name for name, block in extractor.blocks if isinstance(block, LearnedBlock) and block.classified_apart]
     fusion: dict[str, Any] = {
         "method": _fusion(spec),

@@ -76,6 +76,7 @@ STRATEGY_WORDS: Mapping[str, str] = {
     "smote-tomek": "SMOTE with Tomek links",
     "smote-enn": "SMOTE with edited nearest neighbours",
     "balanced-bagging": "balanced bagging",
+    "logit-adjustment": "logit adjustment",
 }
 """Balancing strategies in words."""
 

@@ -15,7 +15,7 @@ from fusionser.evaluation.fitted import columns_of, uses_gpu
 from fusionser.evaluation.guard import check_not_scaled, without_labels
 from fusionser.execution import run_jobs
 from fusionser.jobs.evaluation import parameter_errors
-from fusionser.names import BAGGING, DIMENSIONS, EARLY
+from fusionser.names import BAGGING, DIMENSIONS, EARLY, LOGIT_ADJUSTMENT
 from fusionser.pipeline import Prepared, Resources, build_features
 from fusionser.pipeline.build import build_pipeline
 from fusionser.splits import InnerFolds, parted_speakers
@@ -88,7 +88,8 @@ class InnerScores:
                 spec, extractor=extractor, unusable=self.prepared.unusable, resources=self.resources
             )
             # Where a support vector machine decides, its answers do not depend on the calibration, which takes longer.
-            decides = spec.resolved_fusion == EARLY and spec.network is None and spec.rows.imbalance != BAGGING
+            by_probability = spec.rows.imbalance in (BAGGING, LOGIT_ADJUSTMENT)
+            decides = spec.resolved_fusion == EARLY and spec.network is None and not by_probability
             if decides and "classifier__probability" in pipeline.get_params():
                 pipeline.set_params(classifier__probability=False)
         with parameter_errors(spec):
