@@ -152,7 +152,9 @@ def bare(classifier: Fitted) -> Fitted:
     if isinstance(copied, NetworkTraining):
         copied.set_params(cache=True)
     if isinstance(copied, MemberEstimator):
-        copied.members_ = {name: bare(member) for name, member in copied.members_.items()}
+        # The classifier that members are clones of may have members itself, and is not fitted.
+        if hasattr(copied, "members_"):
+            copied.members_ = {name: bare(member) for name, member in copied.members_.items()}
         unfitted = getattr(copied, copied.MEMBER)
         setattr(copied, copied.MEMBER, None if unfitted is None else bare(unfitted))
     return copied

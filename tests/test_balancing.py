@@ -14,6 +14,7 @@ from fusionser.classifiers.base import TableClassifier
 from fusionser.classifiers.svm import SVM, BalancedSVC
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.estimators import dump_estimators, load_estimators
+from fusionser.model import load_model
 from fusionser.names import COLUMN_BALANCINGS
 from fusionser.pipeline import PipelineSpec, build_pipeline
 
@@ -237,6 +238,26 @@ def test_shares_in_a_file_that_are_none_are_refused(shares):
     content = dump_estimators({"classifier": fitted})
     with pytest.raises(ModelFileError, match="share"):
         load_estimators(content, {"classifier": LogitAdjustment})
+
+
+def test_adjusted_late_fusion_is_saved_and_its_networks_have_curves(demo_folder, tmp_path, command):
+    model, report = tmp_path / "model.fusionser", tmp_path / "report"
+    given = ["--corpus", "demo", "--imbalance", "logit-adjustment", "--epochs", "2", "--classifier", "mlp"]
+    late = ["--blocks", "mfcc,chroma", "--fusion", "average"]
+    answer = command("fit", demo_folder, *given, *late, "--no-estimate", "--out", model)
+    assert answer.status == 0, answer.messages
+    fitted = load_model(model)
+    last = fitted.pipeline["classifier"]
+    assert (type(last), type(last.members_["classifier"])) == (LogitAdjustment, LateFusion)
+    clip = next(demo_folder.glob("*.wav"))
+    told = command("predict", model, clip, "--json").json[0]
+    fused = last.members_["classifier"].predict_proba(fitted.pipeline[:-1].transform(pd.DataFrame({"file": [clip]})))
+    expected = fused[0] / last.shares_ / (fused[0] / last.shares_).sum()
+    assert [told["probabilities"][name] for name in last.classes_] == pytest.approx(expected, abs=1e-4)
+    answer = command("evaluate", demo_folder, *given, *late, "--protocol", "speaker-holdout", "--out", report)
+    assert answer.status == 0, answer.messages
+    curves = pd.read_csv(report / "curves.csv")
+    assert set(curves["network"]) == {"classifier mfcc", "classifier chroma"}
 
 
 @pytest.mark.parametrize("name", ["svm", "mlp"])

@@ -110,7 +110,16 @@ def _parts(fitted: Any) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name, step in getattr(pipeline, "steps", [("estimator", pipeline)]):
         parts |= {name: step, **getattr(step, "learned_", {})}
-        parts |= {f"{name} {member}": part for member, part in getattr(step, "members_", {}).items()}
+        parts |= _members(name, step)
+    return parts
+
+
+def _members(name: str, step: Any) -> dict[str, Any]:
+    """Return the members of a fitted classifier by name, and theirs; the only one of a classifier has its name."""
+    parts: dict[str, Any] = {}
+    for member, part in getattr(step, "members_", {}).items():
+        place = name if member == getattr(step, "MEMBER", None) else f"{name} {member}"
+        parts |= {place: part, **_members(place, part)}
     return parts
 
 
