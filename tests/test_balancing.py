@@ -256,7 +256,7 @@ def test_adjusted_late_fusion_is_saved_and_its_networks_have_curves(demo_folder,
     assert [told["probabilities"][name] for name in last.classes_] == pytest.approx(expected, abs=1e-4)
     answer = command("evaluate", demo_folder, *given, *late, "--protocol", "speaker-holdout", "--out", report)
     assert answer.status == 0, answer.messages
-    curves = pd.read_csv(report / "curves.csv")
+    curves = pd.read_csv(report / "learning_curves.csv")
     assert set(curves["network"]) == {"classifier mfcc", "classifier chroma"}
 
 
