@@ -59,7 +59,9 @@ class Asked(Group):
     )
     blocks: str | None = option(BLOCKS_HELP, callback=check_names("blocks", several=True))
     classifier: str | None = option(
-        "Classifier for the scores, by default svm: {classifiers}.", main=True, callback=check_names("classifiers")
+        "Classifier for the scores, by default svm, or kernel-ridge for the preset best: {classifiers}.",
+        main=True,
+        callback=check_names("classifiers"),
     )
     scaling: str | None = option(SCALING_HELP, callback=check_names("scalings"))
     seed: int = option("Seed of everything drawn at random.", 0, **SEEDS)
@@ -228,9 +230,10 @@ def _scoring(asked: Asked) -> Any:
     features = {"preset": asked.preset, "blocks": names(asked.blocks, "--blocks") or None}
     classifier = {"name": asked.classifier, "scaling": asked.scaling}
     spec = PipelineSpec(seed=asked.seed)
-    spec = spec.changed(classifier=spec.classifier.changed(**_given(classifier)))
     if named := _given(features):
         spec = spec.with_features(spec.features.changed(**named), None)
+    # After the features, which bring a classifier and a scaling of their own.
+    spec = spec.changed(classifier=spec.classifier.changed(**_given(classifier)))
     build_estimator(spec, extractor=build_features(resolve(spec, [])))
     return partial(scored_split, spec=spec)
 

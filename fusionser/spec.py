@@ -141,8 +141,8 @@ class Spec(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def changed(self, **values: Any) -> Self:
-        """Return a validated copy with new values of some fields."""
-        return type(self)(**{**dict(self), **values})
+        """Return a validated copy with new values of some fields; what was left to the defaults still is."""
+        return type(self)(**{**{name: value for name, value in self if name in self.model_fields_set}, **values})
 
 
 class ClipSpec(Spec):
@@ -411,11 +411,16 @@ class PipelineSpec(Spec):
 
     @model_validator(mode="after")
     def _classifier_of_the_features(self) -> Self:
-        # Files of earlier versions leave out svm, whatever the features.
-        if "name" not in self.classifier.model_fields_set and not _STORED.get():
-            own = self._features_classifier()
-            if own != self.classifier.name:
-                object.__setattr__(self, "classifier", self.classifier.changed(name=own))
+        own = self._features_classifier()
+        if "name" in self.classifier.model_fields_set or own == self.classifier.name:
+            return self
+        # Records of earlier versions leave out svm, whatever the features. There it counts as named.
+        stored = _STORED.get()
+        named = self.classifier.model_copy(update={"name": DEFAULT_CLASSIFIER if stored else own})
+        if not stored:
+            named.model_fields_set.discard("name")
+        object.__setattr__(self, "classifier", named)
+        self.model_fields_set.add("classifier")
         return self
 
     @model_validator(mode="after")
@@ -550,7 +555,7 @@ class PipelineSpec(Spec):
     def with_features(self, features: FeaturesSpec, network: str | None = None) -> Self:
         """Return the specification with other features. What was made for the former ones is not kept.
 
-        That is the scaling, the fusion, and the classifier, unless parameters of it are given.
+        That is the scaling, the fusion, and a classifier that was not named, unless parameters of it are given.
 
         Examples
         --------
@@ -558,12 +563,11 @@ class PipelineSpec(Spec):
         >>> best.classifier.name, best.with_features(FeaturesSpec(preset="wide")).classifier.name
         ('kernel-ridge', 'svm')
         """
-        given = dict(self.classifier)
-        if given["scaling"] == self._features_scaling():
-            del given["scaling"]
-        if given["name"] == self._features_classifier() and not given["parameters"]:
-            del given["name"]
-        kept = ClassifierSpec(**given)
+        kept = self.classifier
+        if kept.scaling == self._features_scaling():
+            kept = kept.changed(scaling=None)
+        if kept.parameters:
+            kept = kept.changed(name=self.classifier.name)
         fusion = self.fusion if self.fusion != self._features_fusion() else None
         return self.changed(features=features, network=network, classifier=kept, fusion=fusion)
 

@@ -1,8 +1,11 @@
 """Kernel ridge classification and regression, and the presets that are made for it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from fusionser_cli.audit import _scoring
 from scipy.special import softmax
 from sklearn.datasets import make_blobs
 from sklearn.kernel_ridge import KernelRidge as Ridge
@@ -16,7 +19,7 @@ from fusionser.classifiers import KernelRidge
 from fusionser.errors import ModelFileError, SettingsError
 from fusionser.estimators import dump_estimators, load_estimators
 from fusionser.scaling import BlockScaler
-from fusionser.spec import FeaturesSpec, stored_elsewhere
+from fusionser.spec import Config, FeaturesSpec, stored_elsewhere
 from fusionser.splits import InnerFolds
 
 
@@ -104,12 +107,27 @@ def test_the_regression_is_scikit_learns_of_standardised_targets():
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"alpha": 0.0}, "alpha is 0.0; expected a number above 0"), ({"gamma": "auto"}, "gamma is 'auto'; expected")],
+    [
+        ({"alpha": 0.0}, "alpha is 0.0; expected a number above 0"),
+        ({"alpha": "x"}, "alpha is 'x'; expected a number above 0"),
+        ({"alpha": None}, "alpha is None; expected a number above 0"),
+        ({"alpha": [0.1]}, r"alpha is \[0.1\]; expected a number above 0"),
+        ({"alpha": True}, "alpha is True; expected a number above 0"),
+        ({"gamma": "auto"}, "gamma is 'auto'; expected"),
+        ({"gamma": None}, "gamma is None; expected"),
+        ({"gamma": True}, "gamma is True; expected"),
+        ({"most_rows": "x"}, "most_rows is 'x'; expected a whole number"),
+    ],
 )
 @pytest.mark.parametrize("kind", [KernelRidge, regressors.KernelRidge])
 def test_settings_that_cannot_work_are_told(kind, settings, said):
     with pytest.raises(SettingsError, match=said):
         kind(**settings).fit(COLUMNS, np.arange(60) % 3)
+
+
+def test_weights_of_classes_that_are_unknown_are_told():
+    with pytest.raises(SettingsError, match="class_weight is 'foo'; expected None or 'balanced'"):
+        KernelRidge(class_weight="foo").fit(COLUMNS, CLASSES)
 
 
 HOSTILE = {
@@ -144,10 +162,44 @@ def test_the_preset_best_has_it_unless_another_classifier_is_named():
         assert PipelineSpec(**best).classifier.name == "svm"
 
 
-def test_other_features_bring_their_classifier_but_not_parameters_of_another():
-    named = FeaturesSpec(preset="best")
-    assert PipelineSpec().with_features(named).classifier.name == "kernel-ridge"
-    chosen = PipelineSpec(classifier={"name": "xgboost"}).with_features(named)
-    assert chosen.classifier.name == "xgboost"
-    kept = PipelineSpec(classifier={"parameters": {"C": 3.0}}).with_features(named)
+def test_other_features_bring_their_classifier_unless_one_was_named_or_has_parameters():
+    best, wide = FeaturesSpec(preset="best"), FeaturesSpec(preset="wide")
+    assert PipelineSpec().with_features(best).classifier.name == "kernel-ridge"
+    assert PipelineSpec().with_features(best).with_features(wide).classifier.name == "svm"
+    assert PipelineSpec().changed(features=best).changed(features=wide, seed=1).classifier.name == "svm"
+    for name in ("svm", "xgboost"):
+        named = PipelineSpec(classifier={"name": name})
+        assert named.with_features(best).with_features(wide).with_features(best).classifier.name == name
+    scaled = PipelineSpec(classifier={"scaling": "minmax"}).with_features(best).classifier
+    assert (scaled.name, scaled.scaling) == ("kernel-ridge", "minmax")
+    kept = PipelineSpec(classifier={"parameters": {"C": 3.0}}).with_features(best)
     assert (kept.classifier.name, kept.classifier.parameters) == ("svm", {"C": 3.0})
+
+
+def test_a_stored_specification_keeps_its_classifier_when_it_is_changed():
+    with stored_elsewhere():
+        stored = PipelineSpec(features={"preset": "best"}, classifier={"scaling": "bounded"})
+    assert stored.changed(seed=1).classifier.name == "svm"
+    assert stored.plain()["classifier"]["name"] == "svm"
+
+
+def test_a_settings_file_keeps_the_classifier_that_it_names(tmp_path):
+    (tmp_path / "svm.toml").write_text('[pipeline.classifier]\nname = "svm"\n')
+    spec = Config.load(tmp_path / "svm.toml").pipeline
+    assert spec.with_features(FeaturesSpec(preset="best")).classifier.name == "svm"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"preset": "best"}, ("kernel-ridge", "bounded")),
+        ({"preset": "best", "classifier": "svm"}, ("svm", "bounded")),
+        ({"preset": "wide", "scaling": "bounded"}, ("svm", "bounded")),
+        ({"preset": "wide"}, ("svm", "standard")),
+    ],
+)
+def test_an_audit_scores_with_the_classifier_and_the_scaling_that_are_asked_for(options, expected):
+    given = {"preset": None, "blocks": None, "classifier": None, "scaling": None, "score": True, "seed": 0}
+    asked = SimpleNamespace(**given | options)
+    spec = _scoring(asked).keywords["spec"]
+    assert (spec.classifier.name, spec.scaling) == expected

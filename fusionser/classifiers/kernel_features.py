@@ -1,6 +1,7 @@
 """Kernel features from a sample of the rows, on which a linear machine is one with a radial basis function."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -173,6 +174,6 @@ def kernel_width(gamma: float | str, spread: float) -> float:
     """
     if gamma == "scale":
         return float(1.0 / spread) if spread > 0 else 1.0
-    if isinstance(gamma, str) or not 0 < gamma < np.inf:
+    if isinstance(gamma, bool) or not isinstance(gamma, Real) or not 0 < gamma < np.inf:
         raise SettingsError(f"gamma is {gamma!r}; expected 'scale' or a number above 0")
     return float(gamma)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -96,6 +97,8 @@ class KernelRidge(TableClassifier):
         """Fit the machine and, on folds by speaker, the calibration."""
         values, labels = self._training(X, y)
         self.check_size(len(labels))
+        if self.class_weight not in (None, "balanced"):
+            raise SettingsError(f"class_weight is {self.class_weight!r}; expected None or 'balanced'")
         with one_thread():
             self.slopes_, self.offsets_ = self._calibration(split_carried(X)[0], values, labels)
             rows, named = self._balanced(values, labels)
@@ -183,7 +186,7 @@ def ridge_weights(kernel: Array, targets: Array, alpha: float, shares: Array | N
     >>> ridge_weights(np.eye(2), np.array([[1.0], [3.0]]), alpha=1.0).round(3).tolist()
     [[0.5], [1.5]]
     """
-    if not 0 < alpha < np.inf:
+    if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < alpha < np.inf:
         raise SettingsError(f"alpha is {alpha!r}; expected a number above 0")
     machine = Ridge(alpha=alpha, kernel="precomputed").fit(kernel, targets, sample_weight=shares)
     # A file keeps the order of rows, on which the last digits of products depend.

@@ -1,5 +1,7 @@
 """The number of training rows up to which a kernel machine is fitted in a sensible time."""
 
+import numpy as np
+
 from fusionser.errors import SettingsError
 
 __all__ = ["MOST_ROWS", "check_kernel_size"]
@@ -26,9 +28,12 @@ def check_kernel_size(rows: int, most: int | None, name: str = "svm", power: str
     --------
     >>> check_kernel_size(20_000, MOST_ROWS)
     """
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int | np.integer)):
+        raise SettingsError(f"most_rows is {most!r}; expected a whole number, or None for no limit")
     if most is not None and rows > most:
+        fewer = f" svm takes up to {MOST_ROWS}." if name != "svm" and rows <= MOST_ROWS else ""
         raise SettingsError(
             f"{name} got {rows} training rows; expected at most {most}, since its time grows with their {power}. Use "
-            f"linear-svm (--classifier linear-svm), whose time grows with the rows. To wait for {name}, set its "
+            f"linear-svm (--classifier linear-svm), whose time grows with the rows.{fewer} To wait for {name}, set its "
             "parameter most_rows to a larger number (in a settings file, --config)"
         )
