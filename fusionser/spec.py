@@ -520,8 +520,11 @@ class PipelineSpec(Spec):
 
     def _features_classifier(self) -> str:
         """Return the name of the classifier that the features are made for."""
+        # The default specification is made on import, when plugins, which may add presets, cannot be looked for.
+        if not self.features.preset:
+            return DEFAULT_CLASSIFIER
         # Presets declare it as an attribute, see `fusionser.features.presets`.
-        return str(getattr(PRESETS.get(self.features.preset or ""), "classifier", DEFAULT_CLASSIFIER))
+        return str(getattr(PRESETS.get(self.features.preset), "classifier", DEFAULT_CLASSIFIER))
 
     @model_serializer(mode="wrap")
     def _with_classifier(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
