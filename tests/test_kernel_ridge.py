@@ -126,7 +126,7 @@ def test_settings_that_cannot_work_are_told(kind, settings, said):
 
 
 def test_weights_of_classes_that_are_unknown_are_told():
-    with pytest.raises(SettingsError, match="class_weight is 'foo'; expected None or 'balanced'"):
+    with pytest.raises(SettingsError, match="class_weight is 'foo'; expected None, 'balanced' or weights"):
         KernelRidge(class_weight="foo").fit(COLUMNS, CLASSES)
 
 

@@ -111,7 +111,7 @@ def _steps(report: Path) -> str:
         f"{uar(robust)}, and `best`, with augmented copies for its networks and logit adjustment, {uar(five)}; a "
         "little too high, since parts of it were chosen on RAVDESS. EMO-DB: `robust` "
         f"{uar(emodb)}, `best` {uar(emodb_best)}. CREMA-D, five folds by speaker: `robust` {uar(crema_d)}, `best` "
-        f"{uar(crema_d_best)}."
+        f"without copies {uar(crema_d_best)}."
     )
 
 

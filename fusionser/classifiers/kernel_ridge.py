@@ -11,6 +11,7 @@ from scipy.special import softmax
 from sklearn.kernel_ridge import KernelRidge as Ridge
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.utils.class_weight import compute_sample_weight
 
 from fusionser.balancing import balance_columns, check_balance
 from fusionser.classifiers.base import Array, TableClassifier
@@ -45,8 +46,8 @@ class KernelRidge(TableClassifier):
         Weight of the penalty on large coefficients, above 0.
     gamma : "scale" or float, default="scale"
         Width of the radial basis function; "scale" is 1 / (columns x variance).
-    class_weight : {"balanced"}, optional
-        Weight each class by the inverse of its share, in the machine and in the calibration.
+    class_weight : {"balanced"} or dict, optional
+        Weight each class by the inverse of its share, or as given, in the machine and in the calibration.
     balance : str, optional
         Balancing of the training rows (see `TableClassifier`).
     most_rows : int, default=10000
@@ -84,7 +85,7 @@ class KernelRidge(TableClassifier):
 
     alpha: float = 0.3
     gamma: float | str = "scale"
-    class_weight: str | None = None
+    class_weight: str | Mapping[Any, float] | None = None
     balance: str | None = None
     most_rows: int | None = MOST_AT_ONCE
     random_state: int | None = 0
@@ -97,8 +98,8 @@ class KernelRidge(TableClassifier):
         """Fit the machine and, on folds by speaker, the calibration."""
         values, labels = self._training(X, y)
         self.check_size(len(labels))
-        if self.class_weight not in (None, "balanced"):
-            raise SettingsError(f"class_weight is {self.class_weight!r}; expected None or 'balanced'")
+        if self.class_weight not in (None, "balanced") and not isinstance(self.class_weight, Mapping):
+            raise SettingsError(f"class_weight is {self.class_weight!r}; expected None, 'balanced' or weights by class")
         with one_thread():
             self.slopes_, self.offsets_ = self._calibration(split_carried(X)[0], values, labels)
             rows, named = self._balanced(values, labels)
@@ -121,7 +122,8 @@ class KernelRidge(TableClassifier):
             return SHARPNESS * np.eye(count), np.zeros(count)
         outputs = np.concatenate([self._held_out(values, labels, train, test) for train, test in folds])
         codes = np.searchsorted(self.classes_, np.concatenate([labels[test] for _, test in folds]))
-        fitted = LogisticRegression(max_iter=2000, class_weight=self.class_weight).fit(SHARPNESS * outputs, codes)
+        shares = compute_sample_weight(self.class_weight, self.classes_[codes])
+        fitted = LogisticRegression(max_iter=2000).fit(SHARPNESS * outputs, codes, sample_weight=shares)
         # Of two classes, it has the slopes and the offset of the second only.
         slopes, offsets = np.zeros((count, count)), np.zeros(count)
         slopes[:, -len(fitted.coef_) :], offsets[-len(fitted.coef_) :] = SHARPNESS * fitted.coef_.T, fitted.intercept_
@@ -142,11 +144,7 @@ class KernelRidge(TableClassifier):
     def _machine(self, kernel: Array, codes: Array) -> tuple[Array, Array]:
         """Return weights and intercept of the machine for a kernel of training rows and the codes of their classes."""
         targets = np.eye(len(self.classes_))[codes]
-        if self.class_weight is None:
-            shares = np.ones(len(codes))
-        else:
-            counts = np.bincount(codes, minlength=len(self.classes_))
-            shares = len(codes) / ((counts > 0).sum() * counts[codes])
+        shares = compute_sample_weight(self.class_weight, self.classes_[codes])
         intercept: Array = np.average(targets, axis=0, weights=shares)
         return ridge_weights(kernel, targets - intercept, self.alpha, shares), intercept
 
