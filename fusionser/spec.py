@@ -411,16 +411,18 @@ class PipelineSpec(Spec):
 
     @model_validator(mode="after")
     def _classifier_of_the_features(self) -> Self:
-        own = self._features_classifier()
-        if "name" in self.classifier.model_fields_set or own == self.classifier.name:
+        if "name" in self.classifier.model_fields_set:
             return self
-        # Records of earlier versions leave out svm, whatever the features. There it counts as named.
+        # Records of earlier versions leave out svm, whatever the features. There it counts as named. Nor is a preset
+        # looked up for a record: an ONNX file is read without scikit-learn, which presets import.
         stored = _STORED.get()
-        named = self.classifier.model_copy(update={"name": DEFAULT_CLASSIFIER if stored else own})
-        if not stored:
-            named.model_fields_set.discard("name")
-        object.__setattr__(self, "classifier", named)
-        self.model_fields_set.add("classifier")
+        own = DEFAULT_CLASSIFIER if stored else self._features_classifier()
+        if stored or own != self.classifier.name:
+            named = self.classifier.model_copy(update={"name": own})
+            if not stored:
+                named.model_fields_set.discard("name")
+            object.__setattr__(self, "classifier", named)
+            self.model_fields_set.add("classifier")
         return self
 
     @model_validator(mode="after")
