@@ -208,8 +208,9 @@ def test_the_table_has_listeners_beside_the_best_result(crema_d, tmp_path):
     assert rows[6][4] == "70.0"
     page = study_page(text, [result()])
     assert "- CREMA-D, speaker-kfold: 3 recordings of the 2 tested speakers, 6.0 answers each; voice alone." in page
-    assert page.index("## Beside human listeners") < page.index("## Settings")
-    assert "## Beside human listeners" not in study_page(StudyText(command="", title="T", question="Q"), [result()])
+    assert page.index("## Compared with human listeners") < page.index("## Settings")
+    alone = study_page(StudyText(command="", title="T", question="Q"), [result()])
+    assert "## Compared with human listeners" not in alone
 
 
 def test_results_with_pretrained_networks_are_told_apart_and_listeners_are_described_once(crema_d, tmp_path):

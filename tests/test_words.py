@@ -61,7 +61,7 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
             "partial: 210 of 2800 recordings of tess",
         ),
         (Stamp(kind="left-out-speakers", value=["ravdess/01"]), "1 speaker left out: ravdess/01"),
-        (Stamp(kind="doubled", value=7), "7 recordings occur twice; one copy of each is used"),
+        (Stamp(kind="doubled", value=7), "7 further copies of recordings were left out"),
         (
             Stamp(kind="initial-weights", value={"network": "vgg16", "weights": None}),
             "vgg16 starts from random weights",
@@ -69,12 +69,13 @@ def stamped(*stamps, name="speaker-kfold", random=False, notes=(), **more):
         (Stamp(kind="initial-weights", value={"network": "vgg16", "weights": "a.st"}), "vgg16 starts from a.st"),
         (
             Stamp(kind="pretrained", value={"what": "conv2d", "on": "crema-d, emodb", "licence": "ODbL"}),
-            "pretrained: conv2d on CREMA-D, EMO-DB (licence: ODbL); not checked whether it has heard these clips",
+            "pretrained: conv2d on CREMA-D, EMO-DB (licence: ODbL); fusionser did not check whether it has heard "
+            "these clips",
         ),
         (
             Stamp(kind="pretrained", value={"what": "ge2e", "on": "LibriSpeech, VoxCeleb1", "licence": "Apache 2.0"}),
-            "pretrained: ge2e on LibriSpeech, VoxCeleb1 (licence: Apache 2.0); not checked whether it has heard "
-            "these clips",
+            "pretrained: ge2e on LibriSpeech, VoxCeleb1 (licence: Apache 2.0); fusionser did not check whether it "
+            "has heard these clips",
         ),
         (
             Stamp(kind="quick", value={"epochs": 3, "used": 40, "recordings": 240}),

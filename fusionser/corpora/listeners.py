@@ -19,6 +19,10 @@ CREMA_D_LETTERS = {"A": "ANG", "D": "DIS", "F": "FEA", "H": "HAP", "N": "NEU", "
 """Columns of CREMA-D's votes, and the same emotions in the names of its recordings."""
 
 EMODB_LISTENERS = 20
+EMODB_SELECTION = (
+    "only recordings that at least 80 % of the listeners recognised were published, so their scores are high by "
+    "selection"
+)
 
 OF_RECORDINGS = ("Audio", "wav")
 """Beginnings of the names of the folders, within those of the corpora, that have the recordings."""
@@ -107,7 +111,7 @@ def _emodb(path: Path) -> Heard:
         if meant:
             right = float(share) / 100 * EMODB_LISTENERS
             rows.append({**meant, meant["emotion"]: right, "": EMODB_LISTENERS - right})
-    return _heard("emodb", "recordings that at least 80 % of them recognised were published", rows, path)
+    return _heard("emodb", EMODB_SELECTION, rows, path)
 
 
 VOTES = "tabulatedVotes.csv"

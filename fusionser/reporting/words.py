@@ -227,9 +227,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "partial-corpus": lambda value: f"partial: {value['found']} of {value['expected']} recordings of {value['corpus']}",
     "lossy-copies": lambda value: _lossy(**value),
     "doubled": lambda count: (
-        "1 recording occurs twice; one copy is used"
-        if count == 1
-        else f"{count} recordings occur twice; one copy of each is used"
+        f"{count} further {'copy' if count == 1 else 'copies'} of recordings {'was' if count == 1 else 'were'} left out"
     ),
     "unused-columns": lambda names: f"columns of the table that are not used: {_few(names)}",
     "cut-off": lambda count: (
@@ -259,8 +257,8 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     ),
     "licence": lambda value: f"{value['what']}: {value['licence']}",
     "pretrained": lambda value: (
-        f"pretrained: {value['what']} on {_heard(value['on'])} (licence: {value['licence']}); not checked "
-        "whether it has heard these clips"
+        f"pretrained: {value['what']} on {_heard(value['on'])} (licence: {value['licence']}); fusionser "
+        "did not check whether it has heard these clips"
     ),
     "columns-given": lambda count: (
         f"{counted(count, 'column')} of the table {'was' if count == 1 else 'were'} used as given; whether the test "

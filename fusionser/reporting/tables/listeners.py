@@ -63,9 +63,8 @@ def listeners_table(pairs: Sequence[tuple[Listeners, Result]], report: str) -> T
     ]
     rows = [Row(cells, facts_of(result)) for heard, result in pairs for cells in _rows(heard, result)]
     notes = [PERCENT, *protocol_notes(*(result for _, result in pairs))]
-    return Table(
-        name="listeners", report=report, caption="Beside human listeners", notes=notes, columns=columns, rows=rows
-    )
+    caption = "Compared with human listeners"
+    return Table(name="listeners", report=report, caption=caption, notes=notes, columns=columns, rows=rows)
 
 
 def _rows(heard: Listeners, result: Result) -> list[list[Cell | str]]:
