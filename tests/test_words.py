@@ -362,6 +362,26 @@ def test_a_study_tells_how_right_an_estimated_gender_is_and_which_features_hold_
         for features, stamps in (("voice", estimated[:1]), ("voice, twice", estimated[1:]), ("plain", []))
     ]
     text = "gender of the test speakers estimated from the voice: accuracy {} % of 240 test clips"
-    assert group_stamps(results) == [text.format("90.0 to 95.0") + " (voice, voice, twice)"]
+    assert group_stamps(results) == [text.format("90.0 to 95.0") + " ('voice', 'voice, twice')"]
     assert group_stamps(results[:1]) == [text.format("90.0")]
     assert group_stamps(results[2:]) == []
+
+
+def test_a_study_tells_which_features_are_pretrained_and_which_start_from_a_file():
+    heard = Stamp(kind="pretrained", value={"what": "ge2e", "on": "VoxCeleb1", "licence": "Apache 2.0"})
+    started = Stamp(kind="initial-weights", value={"network": "conv2d", "weights": "a.fusionser"})
+    voice, both, plain = (
+        made(("none", "none"), "svm", LEVEL).model_copy(
+            update={"protocol": stamped(*stamps).protocol, "notes": notes, "features_name": features}
+        )
+        # A stamp that is there twice is told once.
+        for features, stamps, notes in (("voice", [heard], (heard,)), ("both", [heard], (started,)), ("plain", [], ()))
+    )
+    said = (
+        "pretrained: ge2e on VoxCeleb1 (licence: Apache 2.0); fusionser did not check whether it has heard these clips"
+    )
+    assert group_stamps([voice, both, plain]) == [
+        f"{said} ('voice', 'both')",
+        "conv2d starts from a.fusionser ('both')",
+    ]
+    assert group_stamps([voice, both]) == [said, "conv2d starts from a.fusionser ('both')"]

@@ -470,18 +470,28 @@ IN_THE_TABLE = ("gender-given", "speaker-normalised")
 """Stamps of single results that a table of results shows by itself."""
 
 
+OF_FEATURES = ("gender-estimated", "pretrained", "initial-weights")
+"""Stamps and notes that are about the features of a result."""
+
+
 def group_stamps(results: Sequence[Result]) -> list[str]:
     """Return the stamps and notes of results under one protocol as sentences, but for those that their table shows.
 
-    An estimated gender is told with the names of the features that hold it, unless all do.
+    What is about features, such as an estimated gender or a pretrained network, is told with their names, unless it is
+    true of all.
     """
-    stamps = [stamp for result in results for stamp in (*result.protocol.stamps, *result.notes)]
-    others = [stamp for stamp in stamps if stamp.kind not in (*IN_THE_TABLE, "gender-estimated")]
-    return stamp_texts(others) + _merged(results, _gender_stamps, lambda result: result.features_name)
+    stamps = [stamp for result in results for stamp in _stamps_and_notes(result)]
+    others = [stamp for stamp in stamps if stamp.kind not in (*IN_THE_TABLE, *OF_FEATURES)]
+    return stamp_texts(others) + _merged(results, _stamps_of_features, lambda result: f"'{result.features_name}'")
 
 
-def _gender_stamps(result: AnyResult) -> list[Stamp]:
-    return [stamp for stamp in result.protocol.stamps if stamp.kind == "gender-estimated"]
+def _stamps_of_features(result: Result) -> list[Stamp]:
+    return [stamp for stamp in _stamps_and_notes(result) if stamp.kind in OF_FEATURES]
+
+
+def _stamps_and_notes(result: Result) -> list[Stamp]:
+    """Return each stamp and note once."""
+    return list({stamp_text(stamp): stamp for stamp in (*result.protocol.stamps, *result.notes)}.values())
 
 
 def design_notes(design: Design) -> list[str]:
