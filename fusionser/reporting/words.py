@@ -485,11 +485,11 @@ def group_stamps(results: Sequence[Result]) -> list[str]:
     return stamp_texts(others) + _merged(results, _stamps_of_features, lambda result: f"'{result.features_name}'")
 
 
-def _stamps_of_features(result: Result) -> list[Stamp]:
+def _stamps_of_features(result: AnyResult) -> list[Stamp]:
     return [stamp for stamp in _stamps_and_notes(result) if stamp.kind in OF_FEATURES]
 
 
-def _stamps_and_notes(result: Result) -> list[Stamp]:
+def _stamps_and_notes(result: AnyResult) -> list[Stamp]:
     """Return each stamp and note once."""
     return list({stamp_text(stamp): stamp for stamp in (*result.protocol.stamps, *result.notes)}.values())
 
