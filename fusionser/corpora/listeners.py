@@ -20,8 +20,8 @@ CREMA_D_LETTERS = {"A": "ANG", "D": "DIS", "F": "FEA", "H": "HAP", "N": "NEU", "
 
 EMODB_LISTENERS = 20
 EMODB_SELECTION = (
-    "only recordings that at least 80 % of the listeners recognised were published, so their scores are high by "
-    "selection"
+    "only recordings whose emotion at least 80 % of the listeners recognised were published, so the listeners' scores "
+    "are high by selection"
 )
 
 OF_RECORDINGS = ("Audio", "wav")

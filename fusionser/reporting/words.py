@@ -136,7 +136,7 @@ def _renamings(labels: Mapping[str, Any]) -> str:
 
 def _lossy(corpus: str, recordings: int, formats: Mapping[str, int]) -> str:
     count = sum(formats.values())
-    which = "all" if count == recordings else f"{count} of {recordings}"
+    which = "all" if count == recordings else str(count)
     return f"{which} recordings of {corpus} are lossy copies ({', '.join(formats)})"
 
 
