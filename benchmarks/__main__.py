@@ -21,6 +21,7 @@ PARTS = (
     "training",
     "augmentation",
     "prediction",
+    "steps",
     "cold",
     "hours",
     "profiles",

@@ -84,12 +84,12 @@ PARTS = {
     "machines of other targets": (
         LinearSVM(n_components=5, epochs=1),
         lambda one: _set(one, "weights_", one.weights_[:, :1].copy()),
-        "the weights of a linear machine are not finite numbers of shape",
+        "the weights of a kernel machine are not finite numbers of shape",
     ),
     "a machine of other targets": (
         KernelRidge(),
         lambda one: _set(one, "intercept_", np.zeros(1)),
-        "the intercept of a linear machine are not finite numbers of shape",
+        "the intercept of a kernel machine are not finite numbers of shape",
     ),
     "other targets": (RandomForest(n_estimators=2), lambda one: _set(one, "n_targets_", 3), "other targets"),
     "a scale of 0": (SVM(), lambda one: _set(one, "scale_", np.zeros(2)), "is not positive"),

@@ -19,6 +19,30 @@ def test_the_columns_are_told_once_and_by_label_where_they_differ():
     ]
 
 
+def test_features_with_other_columns_on_another_corpus_stand_with_it():
+    def of(corpus, count, name="best"):
+        changed = {"features": [{"name": "conv2d"}], "feature_count": count, "features_name": name}
+        return result(corpora=(corpus,), **changed)
+
+    results = [of("ravdess", 8), of("emodb", 7), of("ravdess", 8, "network")]
+    assert column_lines(results, lambda one: one.features_name) == [
+        "'best' on RAVDESS speech, 'network': 8 columns of conv2d",
+        "'best' on EMO-DB: 7 columns of conv2d",
+    ]
+
+
+def test_a_block_with_other_parameters_is_told_with_the_features_that_have_it():
+    def of(epochs, name):
+        return result(features=[{"name": "conv2d", "epochs": epochs}, {"name": "rms"}], features_name=name)
+
+    several = [of(108, name) for name in ("a", "b", "c", "d", "e", "f")]
+    assert block_lines([*several, of(40, "few")]) == [
+        "conv2d (epochs = 108); in 'a', 'b', 'c', 'd' and 2 more",
+        "conv2d (epochs = 40); in 'few'",
+        "rms",
+    ]
+
+
 def test_a_network_is_told_with_its_precision_and_what_it_is_fed():
     front = {"kind": "log-mel-map", "n_mels": 64, "cache": True}
     block = {"name": "conv2d", "kind": "conv2d", "front_end": front, "epochs": 9, "precision": "bfloat16"}

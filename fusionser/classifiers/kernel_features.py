@@ -147,9 +147,9 @@ class LandmarkMachine:
         count = len(self.landmarks) if isinstance(self.landmarks, np.ndarray) else 0
         shapes = {"landmarks": (count, columns), "weights": (count, outputs), "intercept": (outputs,)}
         for name, shape in shapes.items():
-            check_array(getattr(self, name), shape, f"the {name} of a linear machine")
+            check_array(getattr(self, name), shape, f"the {name} of a kernel machine")
         if not count or type(self.gamma) is not float or not 0 < self.gamma < np.inf:
-            raise ValueError("a linear machine without landmarks, or with a width that is not positive")
+            raise ValueError("a kernel machine without landmarks, or with a width that is not positive")
 
     @classmethod
     def of(cls, fitted: Any) -> Self:

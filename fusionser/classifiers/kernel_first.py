@@ -5,6 +5,7 @@ from typing import Any, Self, cast
 import numpy as np
 from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 
+from fusionser.classifiers.kernel_features import kernel_width
 from fusionser.linear_algebra import one_thread
 
 __all__ = ["MOST_AT_ONCE", "KernelFirst"]
@@ -47,5 +48,5 @@ def _width(gamma: float | str, values: np.ndarray[Any, np.dtype[np.float64]]) ->
     """Return the number that stands for `gamma`, as scikit-learn defines "scale" and "auto"."""
     if not isinstance(gamma, str):
         return float(gamma)
-    spread = values.var() if gamma == "scale" else 1.0
-    return float(1.0 / (values.shape[1] * spread)) if spread > 0 else 1.0
+    columns = values.shape[1]
+    return 1.0 / columns if gamma == "auto" else kernel_width(gamma, columns * float(values.var()))

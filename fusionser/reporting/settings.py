@@ -28,6 +28,9 @@ OF_THE_PLAN = (
 )  # fmt: skip
 """Settings of the pipeline, not of the classifier: the only ones that apply to a network that answers by itself."""
 
+MOST_NAMED = 4
+"""Features that a line of a block names."""
+
 
 def settings_text(values: Mapping[str, Any]) -> str:
     """Return settings in brackets, without those that are empty.
@@ -73,18 +76,56 @@ def classifier_lines(results: Sequence[AnyResult]) -> list[str]:
 
 def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
     """Return the number of columns and the blocks of results, with their labels if results differ."""
-    labels: dict[str, dict[str, None]] = {}
+    entries = []
     for result in results:
         blocks = ", ".join(str(block["name"]) for block in result.features)
-        labels.setdefault(f"{result.feature_count} column{'' if result.feature_count == 1 else 's'} of {blocks}", {})[
-            f"'{label(result)}'"
-        ] = None
-    return list(labels) if len(labels) == 1 else [f"{', '.join(names)}: {text}" for text, names in labels.items()]
+        columns = f"{result.feature_count} column{'' if result.feature_count == 1 else 's'} of {blocks}"
+        entries.append((columns, label(result), corpora_text(result.corpora)))
+    return [f"{', '.join(names)}: {text}" if names else text for text, names in _labels(entries).items()]
 
 
 def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
-    """Return each feature block with its parameters and the input of its network, without duplicates."""
-    return list(dict.fromkeys(_block_line(block) for one in described for block in one.features))
+    """Return each feature block with its parameters and the input of its network, without duplicates.
+
+    Where a block has other parameters in other results, each line ends with the names of the features that have it.
+    """
+    blocks: dict[str, list[tuple[str, str, str]]] = {}
+    for one in described:
+        where = ("", "") if isinstance(one, ModelCard) else (one.features_name, corpora_text(one.corpora))
+        for block in one.features:
+            blocks.setdefault(str(block["name"]), []).append((_block_line(block), *where))
+    return [
+        f"{text}; in {_few(names)}" if names else text
+        for entries in blocks.values()
+        for text, names in _labels(entries).items()
+    ]
+
+
+def _labels(entries: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
+    """Return the labels of each text, of entries of text, label and corpora; none where there is one text.
+
+    A label that has several texts stands with the corpora.
+    """
+    texts = list(dict.fromkeys(text for text, _, _ in entries))
+    if len(texts) == 1:
+        return {texts[0]: []}
+    having = {label: {text for text, other, _ in entries if other == label} for _, label, _ in entries}
+    return {
+        text: list(
+            dict.fromkeys(
+                f"'{label}'" if len(having[label]) == 1 else f"'{label}' on {corpora}"
+                for one, label, corpora in entries
+                if one == text
+            )
+        )
+        for text in texts
+    }
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    shown, more = names[:MOST_NAMED], len(names) - MOST_NAMED
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _block_line(block: Mapping[str, Any]) -> str:

@@ -1,0 +1,58 @@
+"""From the paper's design to the preset best: the time of a prediction, and the size of the file, of each step."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import Figure, files, fit_model
+from fusionser.model import load_model
+
+CLIPS, ROUNDS = 24, 3
+
+FISHER_VECTORS = ("fisher-vectors", "fisher-vectors[context=2,spacing=2,name=fisher-vectors-short]")
+NETWORKS = ("conv2d", "conv2d-mfcc")
+
+
+def _late(*blocks: str) -> list[str]:
+    return ["--blocks", ",".join(blocks), "--fusion", "average", "--scaling", "bounded"]
+
+
+STEPS = {
+    "SER-FusionNet, random forest": ["--preset", "ser-fusionnet", "--classifier", "random-forest"],
+    "robust, SVM": ["--preset", "robust", "--classifier", "svm"],
+    "robust, kernel ridge": ["--preset", "robust", "--classifier", "kernel-ridge"],
+    "robust + Fisher vectors, kernel ridge": [*_late("robust", *FISHER_VECTORS), "--classifier", "kernel-ridge"],
+    "conv2d + conv2d-mfcc": _late(*NETWORKS),
+    "best": ["--preset", "best"],
+}
+ASKED = {"best": 25.0}
+"""Milliseconds."""
+
+
+def measure(ravdess: Path, scratch: Path) -> list[Figure]:
+    """Return the figures of every step. Networks have an epoch: such a model answers as fast as any."""
+    names = files(ravdess, CLIPS)
+    figures = []
+    for place, (name, options) in enumerate(STEPS.items()):
+        path = fit_model(ravdess, scratch / f"{place}.fusionser", *options, "--epochs", "1")
+        spent = round(statistics.median(_spent(load_model(path), names)), 1)
+        what = f"{name}, one core, a file, p50"
+        figures += [
+            Figure(what=what, value=spent, unit="ms", asked=ASKED.get(name), at_most=True),
+            Figure(what=f"{name}, file of the model", value=round(path.stat().st_size / 1e6, 1), unit="MB"),
+        ]
+        path.unlink()
+    return figures
+
+
+def _spent(model: Any, names: Sequence[str]) -> list[float]:
+    """Return the milliseconds of processor time for each clip, in every round but the first."""
+    spent = []
+    for turn in range(ROUNDS + 1):
+        for name in names:
+            began = time.process_time_ns()
+            model.predict_proba(name, n_jobs=1)
+            spent += [(time.process_time_ns() - began) / 1e6] if turn else []
+    return spent
