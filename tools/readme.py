@@ -22,6 +22,9 @@ BY_SPEAKER = "ravdess_speaker-kfold_inductive"
 ONE_OUT = "emodb_leave-one-speaker-out_inductive"
 """How the names of results begin that leave one speaker of EMO-DB out at a time."""
 
+TESS = "tess_leave-one-speaker-out_inductive"
+"""How the names of results begin that leave one speaker of TESS out at a time."""
+
 CREMA_D = "crema-d_speaker-kfold_inductive"
 """How the names of results begin that test all speakers of CREMA-D, in five folds."""
 
@@ -93,10 +96,12 @@ def _across(report: Path) -> str:
 def _without_networks(report: Path) -> str:
     six, five = (best(report, PUBLISHED, split=split) for split in ("emobox", "five-folds"))
     emodb = best(report, ONE_OUT)
+    made = list(dict.fromkeys(map(made_of, (six, five, emodb))))
     return (
         f"RAVDESS {uar(six)} on EmoBox's six folds, {uar(five)} on the five folds of Luna-Jiménez and others; a little "
-        f"too high, since parameters were chosen on RAVDESS. EMO-DB {uar(emodb)}. All by {made_of(emodb)} fusion; "
-        "*short* are Fisher vectors of shorter movements."
+        f"too high, since parameters were chosen on RAVDESS. EMO-DB {uar(emodb)}. "
+        f"{'All by' if len(made) == 1 else 'By'} {', '.join(f'{one} fusion' for one in made)}; *short* are Fisher "
+        "vectors of shorter stretches of sound."
     )
 
 
@@ -119,6 +124,16 @@ def _by_speaker(report: Path) -> str:
     begins = (PUBLISHED, ONE_OUT.removesuffix("_inductive"))
     ravdess, emodb = (best(report, f"{one}_speaker-normalised") for one in begins)
     return f"RAVDESS {uar(ravdess)}, {made_of(ravdess)}. EMO-DB {uar(emodb)}, {made_of(emodb)}."
+
+
+def _elsewhere(report: Path) -> str:
+    across = (("RAVDESS", "EMO-DB", "ravdess+emodb", "emodb"), ("EMO-DB", "RAVDESS", "ravdess+emodb", "ravdess"))
+    tess = [best(report, TESS, features=name) for name in ("robust", "best")]
+    told = [f"TESS, each speaker by a model of the other: `robust` {uar(tess[0])}, `best` {uar(tess[1])}."]
+    for trained, shown, corpora, tested in across:
+        robust, one = (best(report, ACROSS.format(corpora), tested=tested, features=n) for n in ("robust", "best"))
+        told.append(f"From {trained} to {shown}, six emotions: `robust` {uar(robust)}, `best` {uar(one)}.")
+    return " ".join(told)
 
 
 def _embeddings(report: Path) -> str:
@@ -155,6 +170,7 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("How accurate are Fisher vectors and functionals, without a network?", "fisher-vectors", _without_networks),
     ("How accurate is the preset `best`?", "accuracy", _steps),
     ("How accurate is `best` if all clips of a speaker are known?", "accuracy-speaker-normalised", _by_speaker),
+    ("Is `best` better on other corpora, too?", "accuracy-elsewhere", _elsewhere),
     ("How accurate are SER-FusionNet and better fusions?", "ser-fusionnet", _fusionnet),
     ("What does a random split add?", "protocol-gap", _of_ravdess),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess", _of_ravdess),
