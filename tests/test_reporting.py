@@ -93,9 +93,9 @@ def test_a_picture_tells_the_two_directions_of_a_pair_apart(evaluated):
     ]
     (axes,) = study_figures(crossed)[0].axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [
-        "fusionnet, svm (tess, ravdess -> emodb)",
-        "fusionnet, svm (emodb -> tess, ravdess)",
-        "fusionnet, svm (tess -> emodb)",
+        "fusionnet, svm (TESS, RAVDESS speech -> EMO-DB)",
+        "fusionnet, svm (EMO-DB -> TESS, RAVDESS speech)",
+        "fusionnet, svm (TESS -> EMO-DB)",
         "fusionnet, svm",
     ]
 

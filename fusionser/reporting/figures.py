@@ -209,7 +209,7 @@ def _direction(result: Result) -> str:
         return ""
     test = result.protocol.settings["test"]
     train = result.protocol.settings.get("train") or [name for name in result.corpora if name not in test]
-    return f" ({', '.join(train)} -> {', '.join(test)})"
+    return f" ({corpora_text(train)} -> {corpora_text(test)})"
 
 
 def _panel(result: Result) -> str:

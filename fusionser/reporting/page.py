@@ -216,11 +216,23 @@ class StudyText(PageText):
     listeners: Sequence[Listeners] = ()
 
 
+OF_CORPORA = ("train", "test")
+"""Settings of protocols that name corpora."""
+
+
 def study_groups(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
     """Return results by corpus, and by protocol and number of classes."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        settings = settings_text({key: value for key, value in result.protocol.settings.items() if key != "seed"})
+        settings = settings_text(
+            {
+                key: [corpora_text([name]) for name in value]
+                if key in OF_CORPORA and isinstance(value, list | tuple)
+                else value
+                for key, value in result.protocol.settings.items()
+                if key != "seed"
+            }
+        )
         label = f"{result.protocol.name}{settings}, {classes_text(result)}{left_out_text(result)}"
         groups.setdefault((result.corpus, label), []).append(result)
     return groups

@@ -137,7 +137,7 @@ def _renamings(labels: Mapping[str, Any]) -> str:
 def _lossy(corpus: str, recordings: int, formats: Mapping[str, int]) -> str:
     count = sum(formats.values())
     which = "all" if count == recordings else str(count)
-    return f"{which} recordings of {corpus} are lossy copies ({', '.join(formats)})"
+    return f"{which} recordings of {corpora_text((corpus,))} are lossy copies ({', '.join(formats)})"
 
 
 def _raters(columns: Sequence[str], agreement: float | None, unsettled: int, labels: Mapping[str, Any]) -> str:
@@ -363,9 +363,10 @@ def one_sided(results: Sequence[Result]) -> list[str]:
         answers = np.sum(result.confusion, axis=0)
         share = answers.max() / answers.sum()
         if share > MOST_ANSWERS:
-            tested = ", ".join(fold.name for fold in result.folds) if len(result.folds) <= 2 else result.protocol.name
+            folds = [corpora_text([fold.name]) if fold.name in result.corpora else fold.name for fold in result.folds]
+            tested = ", ".join(folds) if len(folds) <= 2 else result.protocol.name
             lines.append(
-                f"{result.classifier} with {result.features_name} on {', '.join(result.corpora)} "
+                f"{result.classifier} with {result.features_name} on {corpora_text(result.corpora)} "
                 f"({result.protocol.known}, tested on {tested}): "
                 f"{percent(float(share))} % of the answers are '{result.classes[answers.argmax()]}'"
             )
