@@ -63,8 +63,8 @@ def _prediction(values: Values) -> str:
 def _best(values: Values) -> str:
     networks, others = (values[f"{name}, one core, a file, p50"] for name in (NETWORKS_ALONE, OTHERS_ALONE))
     return (
-        f"alone, its two networks, which hear each clip at three speeds, take {networks:.1f} ms, and its other members "
-        f"{others:.1f} ms"
+        f"its two networks, which hear each clip at three speeds, take {networks:.1f} ms, and its other members "
+        f"{others:.1f} ms, each measured by themselves"
     )
 
 

@@ -134,7 +134,11 @@ def test_what_a_random_split_adds_is_told_by_one_protocol_if_there_is_one(evalua
 
 def test_recordings_that_were_set_aside_are_counted_above_the_table_of_a_study(evaluated):
     result = evaluated[0][0]
-    for count, said in ((0, ""), (1, " 1 more recording was set aside."), (2, " 2 more recordings were set aside.")):
+    for count, said in (
+        (0, ""),
+        (1, " 1 unusable recording was set aside."),
+        (2, " 2 unusable recordings were set aside."),
+    ):
         quarantine = [{"file": f"{n}.wav", "reason": "silent"} for n in range(count)]
         page = study_page(TEXT, [result.model_copy(update={"quarantine": quarantine})])
         assert f"classes.{said} No speaker is on both sides." in page

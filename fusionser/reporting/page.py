@@ -46,6 +46,7 @@ from fusionser.reporting.tables.study import (
 from fusionser.reporting.tables.text_formats import MARKDOWN
 from fusionser.reporting.web_page import page_of_markdown, write_pages
 from fusionser.reporting.words import (
+    MOST_ANSWERS,
     classes_text,
     corpora_text,
     counted,
@@ -287,6 +288,7 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
         table_count=across_tables(study_groups(results))[0],
         settings_used={name for result in results for name in result.protocol.known.split(", ")},
         mostly=one_sided(results),
+        most_answers=round(100 * MOST_ANSWERS),
         best_count=len(best_results(results)),
         most_told=MOST_TOLD,
         listened=[escape(line) for line in listened],

@@ -80,7 +80,7 @@ def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> l
     for result in results:
         blocks = ", ".join(str(block["name"]) for block in result.features)
         columns = f"{result.feature_count} column{'' if result.feature_count == 1 else 's'} of {blocks}"
-        entries.append((columns, label(result), corpora_text(result.corpora)))
+        entries.append((columns, label(result), _together(result)))
     return [f"{', '.join(names)}: {text}" if names else text for text, names in _labels(entries).items()]
 
 
@@ -91,7 +91,7 @@ def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
     """
     blocks: dict[str, list[tuple[str, str, str]]] = {}
     for one in described:
-        where = ("", "") if isinstance(one, ModelCard) else (one.features_name, corpora_text(one.corpora))
+        where = ("", "") if isinstance(one, ModelCard) else (one.features_name, _together(one))
         for block in one.features:
             blocks.setdefault(str(block["name"]), []).append((_block_line(block), *where))
     return [
@@ -120,6 +120,10 @@ def _labels(entries: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
         )
         for text in texts
     }
+
+
+def _together(result: Result) -> str:
+    return " + ".join(corpora_text([name]) for name in result.corpora)
 
 
 def _few(names: Sequence[str]) -> str:
