@@ -2,7 +2,13 @@
 
 from made_results import made
 
-from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
+from fusionser.reporting.settings import (
+    block_lines,
+    classifier_lines,
+    classifier_lines_by_features,
+    column_lines,
+    protocol_lines,
+)
 
 
 def result(**changed):
@@ -56,6 +62,24 @@ def test_a_network_alone_has_no_parameters_of_a_classifier_that_is_not_used():
     assert alone.startswith("network-alone (imbalance = none; fusion = average); ")
     (svm,) = classifier_lines([result(classifier_settings=settings)])
     assert svm.startswith("svm (C = 10.0; kernel = rbf; imbalance = none; fusion = average); ")
+
+
+def test_a_classifier_with_other_parameters_is_told_with_the_features_that_it_follows():
+    plain = result(classifier_settings={"C": 1.0}, features_name="mfcc")
+    strict = result(classifier_settings={"C": 10.0}, features_name="both")
+    alone = result(classifier="network-alone", classifier_settings={"C": 1.0, "copies": 2}, features_name="conv2d")
+    lines = classifier_lines_by_features([plain, strict, plain, alone])
+    assert [line.partition("; fixed parameters") for line in lines] == [
+        ("svm (C = 1.0)", "; fixed parameters", "; in 'mfcc'"),
+        ("svm (C = 10.0)", "; fixed parameters", "; in 'both'"),
+        ("network-alone (copies = 2)", "; fixed parameters", ""),
+    ]
+
+
+def test_a_given_gender_has_no_parameters_of_the_clip():
+    assert block_lines([result(features=[{"name": "gender", "kind": "gender", "n_fft": 2048}])]) == [
+        "gender (as labelled)"
+    ]
 
 
 def test_a_protocol_is_told_with_the_rows_that_a_fold_learns_from():

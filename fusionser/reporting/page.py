@@ -24,7 +24,7 @@ from fusionser.reporting.misclassified import players
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import (
     block_lines,
-    classifier_lines,
+    classifier_lines_by_features,
     column_lines,
     left_out_text,
     settings_text,
@@ -297,7 +297,7 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
         lines=[
             *column_lines(results, lambda result: result.features_name),
             *block_lines(results),
-            *classifier_lines(results),
+            *classifier_lines_by_features(results),
         ],
         first=results[0],
         commits=sorted({result.provenance["commit"] for result in results}),

@@ -14,6 +14,7 @@ from fusionser.splits import CrossCorpus
 __all__ = [
     "block_lines",
     "classifier_lines",
+    "classifier_lines_by_features",
     "column_lines",
     "left_out_text",
     "protocol_lines",
@@ -23,10 +24,13 @@ __all__ = [
 
 UNUSED = ("cache", "n_jobs", "name", "kind", "front_end", "device")
 OF_THE_PLAN = (
-    "scaling", "imbalance", "imposed", "augment", "copies", "only_scarce", "augment_for", "fusion", "cross_fit",
-    "adaptation",
+    "scaling", "imbalance", "imposed", "augment", "copies", "augmentation_revision", "only_scarce", "augment_for",
+    "fusion", "cross_fit", "adaptation",
 )  # fmt: skip
 """Settings of the pipeline, not of the classifier: the only ones that apply to a network that answers by itself."""
+
+GIVEN_GENDER = "gender"
+"""Kind of the block that takes the gender from the rows, so that parameters of the clip do not matter to it."""
 
 MOST_NAMED = 4
 """Features that a line of a block names."""
@@ -65,13 +69,23 @@ def left_out_text(result: AnyResult) -> str:
 
 def classifier_lines(results: Sequence[AnyResult]) -> list[str]:
     """Return each classifier or regressor with its parameters, without duplicates."""
-    lines = []
+    return list(dict.fromkeys(map(_classifier_line, results)))
+
+
+def classifier_lines_by_features(results: Sequence[Result]) -> list[str]:
+    """Return each classifier with its parameters, and where they differ, the names of the features that it follows."""
+    classifiers: dict[str, list[tuple[str, str, str]]] = {}
     for result in results:
-        settings = result.classifier_settings
-        if result.classifier == NETWORK_ALONE:
-            settings = {key: value for key, value in settings.items() if key in OF_THE_PLAN}
-        lines.append(f"{result.classifier}{settings_text(settings)}; {selection_text(result.protocol.selection)}")
-    return list(dict.fromkeys(lines))
+        entry = (_classifier_line(result), result.features_name, _together(result))
+        classifiers.setdefault(result.classifier, []).append(entry)
+    return _with_labels(classifiers)
+
+
+def _classifier_line(result: AnyResult) -> str:
+    settings = result.classifier_settings
+    if result.classifier == NETWORK_ALONE:
+        settings = {key: value for key, value in settings.items() if key in OF_THE_PLAN}
+    return f"{result.classifier}{settings_text(settings)}; {selection_text(result.protocol.selection)}"
 
 
 def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
@@ -94,10 +108,15 @@ def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
         where = ("", "") if isinstance(one, ModelCard) else (one.features_name, _together(one))
         for block in one.features:
             blocks.setdefault(str(block["name"]), []).append((_block_line(block), *where))
+    return _with_labels(blocks)
+
+
+def _with_labels(entries: Mapping[str, Sequence[tuple[str, str, str]]]) -> list[str]:
+    """Return the texts of each block or classifier, which end with their labels where there are several."""
     return [
         f"{text}; in {_few(names)}" if names else text
-        for entries in blocks.values()
-        for text, names in _labels(entries).items()
+        for some in entries.values()
+        for text, names in _labels(some).items()
     ]
 
 
@@ -133,6 +152,8 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _block_line(block: Mapping[str, Any]) -> str:
+    if block.get("kind") == GIVEN_GENDER:
+        return f"{block['name']} (as labelled)"
     fed = block.get("front_end")
     own, front = ({key: value for key, value in (part or {}).items() if key not in UNUSED} for part in (block, fed))
     return f"{block['name']}{settings_text(own)}" + (f"; input: {fed['kind']}{settings_text(front)}" if fed else "")
