@@ -18,8 +18,8 @@ turns, clip by clip, so a ratio compares like with like. The clips are RAVDESS's
 decode the file, resample, one real transform, the products with the mel and chroma filters.
 
 *p50* and *p99* are the median and the 99th percentile, and *asked* is the target. The part *steps* is about those of
-the [report on accuracy](../accuracy/report.md): the time from a file to probabilities, and the size of the model's file. A
-commit with *+changes* had changes that were not committed yet.
+the [report on accuracy](../accuracy/report.md): the time from a file to probabilities, and the size of the model's
+file. A commit with *+changes* had changes that were not committed yet.
 """
 
 

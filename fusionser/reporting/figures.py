@@ -31,6 +31,9 @@ DOTS_PER_INCH = 120
 LONGEST_TITLE = 44
 """Letters in a line above a panel, so that it does not touch the next one."""
 
+LEAST_LABELS, INCHES_A_LETTER = 3.2, 0.065
+"""Inches that the labels beside the panels have at least, and that one of their letters takes."""
+
 LONGEST_NAME, LONGEST_END = 24, 8
 """Letters of a name beside an axis, and of its end, by which names with one beginning differ."""
 
@@ -170,7 +173,8 @@ def _study_figure(panels: Sequence[Panel], results: Sequence[Result]) -> Figure:
     settings = list(dict.fromkeys(result.protocol.known for result in results))
     protocols = list(dict.fromkeys(map(protocol_name, results)))
     heights = [1.0 + 0.25 * len(rows) for _, rows in panels]
-    figure = Figure(figsize=(3.2 + 4.2 * len(settings), sum(heights) + 0.4), layout="constrained")
+    labels = max(LEAST_LABELS, INCHES_A_LETTER * max(len(plain(name)) for _, rows in panels for name in rows))
+    figure = Figure(figsize=(labels + 4.2 * len(settings), sum(heights) + 0.4), layout="constrained")
     grid = figure.subplots(
         len(panels), len(settings), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
     )
