@@ -19,6 +19,8 @@ ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_TH
 OFFSET, SECONDS = 0.6, 2.5
 STARTS = 5
 """Processes of which the median is taken."""
+ROUNDS = 4
+"""How often every clip is predicted, after once to warm up."""
 
 Waveform = npt.NDArray[np.float32]
 
@@ -129,3 +131,14 @@ def fit_model(ravdess: Path, model: Path, *chosen: str) -> Path:
     """Fit a model to RAVDESS with options of `fusionser fit`, without an estimate of its scores."""
     run_command("fit", str(ravdess), "--corpus", "ravdess", *chosen, "--no-estimate", "--out", str(model))
     return model
+
+
+def spent_on(use: Callable[..., Any], rows: Sequence[Any]) -> list[float]:
+    """Return the milliseconds of processor time that a model takes for each clip, in every round but the first."""
+    spent = []
+    for turn in range(ROUNDS + 1):
+        for row in rows:
+            began = time.process_time_ns()
+            use(row, n_jobs=1)
+            spent += [(time.process_time_ns() - began) / 1e6] if turn else []
+    return spent

@@ -2,16 +2,13 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import STARTS, Figure, files, first_answer, fit_fusionnet, seconds_of
+from benchmarks.measuring import STARTS, Figure, files, first_answer, fit_fusionnet, seconds_of, spent_on
 from fusionser.model import FEATURES, load_model
 
-ROUNDS = 4
 BATCH = 64
 
 
@@ -37,7 +34,7 @@ def _warm(path: Path, names: list[str], gender: str) -> list[Figure]:
     model = load_model(path)
     told = {"gender": "female"} if gender == "given" else {}
     rows = [pd.DataFrame([{"file": name, **told}]) for name in names]
-    spent, described = [_spent(use, rows) for use in (model.predict_proba, model.predict)]
+    spent, described = [spent_on(use, rows) for use in (model.predict_proba, model.predict)]
     together = pd.concat(rows)
     began = time.process_time_ns()
     model.predict_proba(together, n_jobs=1)
@@ -56,14 +53,3 @@ def _warm(path: Path, names: list[str], gender: str) -> list[Figure]:
         Figure(what=f"{what}, extraction, a clip of a batch", value=round(extraction, 1), unit="ms"),
         Figure(what=f"{what}, batch of {BATCH} over its extraction", value=over, unit="times", asked=1.3, at_most=True),
     ]
-
-
-def _spent(use: Callable[..., Any], rows: Sequence[Any]) -> list[float]:
-    """Return the milliseconds of processor time that a model takes for each clip, in every round but the first."""
-    spent = []
-    for turn in range(ROUNDS + 1):
-        for row in rows:
-            began = time.process_time_ns()
-            use(row, n_jobs=1)
-            spent += [(time.process_time_ns() - began) / 1e6] if turn else []
-    return spent

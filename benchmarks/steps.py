@@ -1,15 +1,12 @@
 """From the paper's design to the preset best: the time of a prediction, and the size of the file, of each step."""
 
 import statistics
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.measuring import Figure, files, fit_model
+from benchmarks.measuring import Figure, files, fit_model, spent_on
 from fusionser.model import load_model
 
-CLIPS, ROUNDS = 24, 3
+CLIPS = 24
 
 FISHER_VECTORS = ("fisher-vectors", "fisher-vectors[context=2,spacing=2,name=fisher-vectors-short]")
 NETWORKS = ("conv2d", "conv2d-mfcc")
@@ -40,7 +37,7 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
     figures = []
     for place, (name, options) in enumerate(STEPS.items()):
         path = fit_model(ravdess, scratch / f"{place}.fusionser", *options)
-        spent = round(statistics.median(_spent(load_model(path), names)), 1)
+        spent = round(statistics.median(spent_on(load_model(path).predict_proba, names)), 1)
         what = f"{name}, one core, a file, p50"
         figures += [
             Figure(what=what, value=spent, unit="ms", asked=ASKED.get(name), at_most=True),
@@ -48,14 +45,3 @@ def measure(ravdess: Path, scratch: Path) -> list[Figure]:
         ]
         path.unlink()
     return figures
-
-
-def _spent(model: Any, names: Sequence[str]) -> list[float]:
-    """Return the milliseconds of processor time for each clip, in every round but the first."""
-    spent = []
-    for turn in range(ROUNDS + 1):
-        for name in names:
-            began = time.process_time_ns()
-            model.predict_proba(name, n_jobs=1)
-            spent += [(time.process_time_ns() - began) / 1e6] if turn else []
-    return spent

@@ -142,7 +142,7 @@ def test_files_whose_parts_do_not_fit_are_refused(change):
     fitted = LinearSVM(n_components=5, epochs=1).fit(COLUMNS, CLASSES)
     vars(fitted).update(change)
     content = dump_estimators({"scale": BlockScaler().fit(COLUMNS), "classifier": fitted})
-    with pytest.raises(ModelFileError, match="(linear|kernel) machine"):
+    with pytest.raises(ModelFileError, match="linear machine" if "temperature_" in change else "kernel machine"):
         load_estimators(content, {"scale": BlockScaler, "classifier": LinearSVM})
 
 

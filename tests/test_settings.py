@@ -41,9 +41,9 @@ def test_a_block_with_other_parameters_is_told_with_the_features_that_have_it():
     def of(epochs, name):
         return result(features=[{"name": "conv2d", "epochs": epochs}, {"name": "rms"}], features_name=name)
 
-    several = [of(108, name) for name in ("a", "b", "c", "d", "e", "f")]
+    several = [of(108, name) for name in "abcdefghij"]
     assert block_lines([*several, of(40, "few")]) == [
-        "conv2d (epochs = 108); in 'a', 'b', 'c', 'd' and 2 more",
+        "conv2d (epochs = 108); in 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 2 more",
         "conv2d (epochs = 40); in 'few'",
         "rms",
     ]

@@ -7,7 +7,14 @@ from fusionser.dimension_results import AnyResult
 from fusionser.facts import left_out_speakers
 from fusionser.model import ModelCard
 from fusionser.names import NETWORK_ALONE
-from fusionser.reporting.words import corpora_text, protocol_name, protocol_text, selection_text, where_tested
+from fusionser.reporting.words import (
+    corpora_text,
+    few_names,
+    protocol_name,
+    protocol_text,
+    selection_text,
+    where_tested,
+)
 from fusionser.results import Result
 from fusionser.splits import CrossCorpus
 
@@ -31,9 +38,6 @@ OF_THE_PLAN = (
 
 GIVEN_GENDER = "gender"
 """Kind of the block that takes the gender from the rows, so that parameters of the clip do not matter to it."""
-
-MOST_NAMED = 4
-"""Features that a line of a block names."""
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
@@ -114,7 +118,7 @@ def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
 def _with_labels(entries: Mapping[str, Sequence[tuple[str, str, str]]]) -> list[str]:
     """Return the texts of each block or classifier, which end with their labels where there are several."""
     return [
-        f"{text}; in {_few(names)}" if names else text
+        f"{text}; in {few_names(names)}" if names else text
         for some in entries.values()
         for text, names in _labels(some).items()
     ]
@@ -143,12 +147,6 @@ def _labels(entries: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
 
 def _together(result: Result) -> str:
     return " + ".join(corpora_text([name]) for name in result.corpora)
-
-
-def _few(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    shown, more = names[:MOST_NAMED], len(names) - MOST_NAMED
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _block_line(block: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "corpora_text",
     "counted",
     "design_notes",
+    "few_names",
     "group_stamps",
     "note_lines",
     "one_sided",
@@ -151,7 +152,8 @@ def _span(least: int, most: int) -> str:
     return counted(most, "vote") if least == most else f"{least} to {most} votes"
 
 
-def _few(names: Sequence[str]) -> str:
+def few_names(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
@@ -178,7 +180,7 @@ def classes_text(result: Result) -> str:
 
 
 MOST_NAMES = 8
-"""Names of columns that a sentence lists."""
+"""Names that a sentence lists."""
 
 STAMPS: Mapping[str, Callable[[Any], str]] = {
     **{
@@ -229,7 +231,7 @@ STAMPS: Mapping[str, Callable[[Any], str]] = {
     "doubled": lambda count: (
         f"{count} further {'copy' if count == 1 else 'copies'} of recordings {'was' if count == 1 else 'were'} left out"
     ),
-    "unused-columns": lambda names: f"columns of the table that are not used: {_few(names)}",
+    "unused-columns": lambda names: f"columns of the table that are not used: {few_names(names)}",
     "cut-off": lambda count: (
         f"{counted(count, 'recording')} {'was' if count == 1 else 'were'} cut off; what is there is used"
     ),
