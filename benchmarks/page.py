@@ -22,6 +22,27 @@ the [report on accuracy](../accuracy/report.md): the time from a file to probabi
 file. A commit with *+changes* had changes that were not committed yet.
 """
 
+PARTS = {
+    "augmentation": "Augmented copies of clips, compared with librosa's.",
+    "caching": "Features from the cache, compared with computing them.",
+    "cold": "The first answer of a new process, by models that need torch and by models that do not.",
+    "device": "Features and training on a GPU, where there is one.",
+    "extraction": "Features of a clip, compared with librosa, openSMILE, and the floor.",
+    "growth": "How time and memory grow with the number of clips, their duration, the folds, and the classifiers.",
+    "hours": "Time lines of one hour of speech in an MP3 file, by two models: an SVM on the features `robust`, and a "
+    "network. *Times faster than it is spoken* is the hour, divided by the processor time of `fusionser predict "
+    "--timeline`. *To a page* writes a web page that can play the recording, *to JSON* only the answers.",
+    "prediction": "The answer for one clip, by a model that is loaded, and by a command that starts.",
+    "processes": "Extraction by one process and by two.",
+    "profiles": "Where the time goes: the stages, in their order, of a clip's analysis (*a clip*), of the answer of a "
+    "model that is loaded (*a warm prediction*), and of a command that starts (*a cold prediction*).",
+    "steps": "The answer of models from the paper's design to the preset `best`.",
+    "studies": "A study of six classifiers in six folds, and what each of its stages takes.",
+    "training": "Clips that a network learns from in a second, compared with a plain loop in torch and with Keras.",
+    "voice": "Pitch and voice quality, compared with Praat.",
+}
+"""What each part measures."""
+
 
 def write_page(folder: Path) -> Path:
     """Write report.md from the figures that are kept."""
@@ -29,7 +50,9 @@ def write_page(folder: Path) -> Path:
     text = ["# Speed\n", _answer([figure for part in parts for figure in part["figures"]]), HEAD]
     for part in parts:
         made = part["provenance"]
-        text.append(f"## {part['part'].capitalize()}\n\n| | measured | asked | met |\n|---|---|---|---|")
+        text.append(
+            f"## {part['part'].capitalize()}\n\n{PARTS[part['part']]}\n\n| | measured | asked | met |\n|---|---|---|---|"
+        )
         text += [_row(one) for one in part["figures"]]
         text += [f"\n{line}" for line in draw_growth(part["figures"], folder)]
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())

@@ -36,22 +36,28 @@ OF_THE_PLAN = (
 )  # fmt: skip
 """Settings of the pipeline, not of the classifier: the only ones that apply to a network that answers by itself."""
 
+IDLE = {("schedule", "one-cycle"): "plateau", ("validation", 0): "validate_by", ("kernel", "linear"): "gamma"}
+"""Parameters that have no effect, by the parameter and its value that leave them without one."""
+
 GIVEN_GENDER = "gender"
 """Kind of the block that takes the gender from the rows, so that parameters of the clip do not matter to it."""
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
-    """Return settings in brackets, without those that are empty.
+    """Return settings in brackets, without those that are empty or have no effect.
 
     Examples
     --------
     >>> settings_text({"C": 1.0, "hidden": (12, 10), "balance": None})
     ' (C = 1.0; hidden = 12, 10)'
+    >>> settings_text({"schedule": "one-cycle", "plateau": 6})
+    ' (schedule = one-cycle)'
     """
+    idle = {name for (key, value), name in IDLE.items() if values.get(key) == value}
     shown = [
         f"{key} = {', '.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"
         for key, value in values.items()
-        if value not in (None, (), [], "")
+        if value not in (None, (), [], "") and key not in idle
     ]
     return f" ({'; '.join(shown)})" if shown else ""
 
