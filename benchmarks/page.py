@@ -50,9 +50,8 @@ def write_page(folder: Path) -> Path:
     text = ["# Speed\n", _answer([figure for part in parts for figure in part["figures"]]), HEAD]
     for part in parts:
         made = part["provenance"]
-        text.append(
-            f"## {part['part'].capitalize()}\n\n{PARTS[part['part']]}\n\n| | measured | asked | met |\n|---|---|---|---|"
-        )
+        text.append(f"## {part['part'].capitalize()}\n\n{PARTS[part['part']]}\n")
+        text.append("| | measured | asked | met |\n|---|---|---|---|")
         text += [_row(one) for one in part["figures"]]
         text += [f"\n{line}" for line in draw_growth(part["figures"], folder)]
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())

@@ -71,6 +71,13 @@ def test_the_command_line_lists_every_recipe(command):
     assert set(recipe_names()) <= {one["name"] for kind in command("list", "--json").json.values() for one in kind}
 
 
+def test_the_page_of_benchmarks_says_what_each_part_measures():
+    from benchmarks.__main__ import PARTS as measured
+    from benchmarks.page import PARTS as told
+
+    assert set(told) == set(measured)
+
+
 def test_the_readme_has_the_commands_of_the_makefile():
     readme = (ROOT / "README.md").read_text()
     for target in ("demo", "test", "docs", "bench"):
