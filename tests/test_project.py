@@ -72,10 +72,9 @@ def test_the_command_line_lists_every_recipe(command):
 
 
 def test_the_page_of_benchmarks_says_what_each_part_measures():
-    from benchmarks.__main__ import PARTS as measured
-    from benchmarks.page import PARTS as told
+    from benchmarks import __main__, page
 
-    assert set(told) == set(measured)
+    assert set(page.PARTS) == set(__main__.PARTS)
 
 
 def test_the_readme_has_the_commands_of_the_makefile():
