@@ -12,10 +12,11 @@ from fusionser.reporting.web_page import write_pages
 HEAD = """
 ## What was measured
 
-`make bench` measures all of this anew. A time a clip is the median of processor time on one core; contestants take
-turns, clip by clip, so a ratio compares like with like. The clips are RAVDESS's, 48 kHz, 2.5 s of them from 0.6 s on
-(the wide set: the whole clip from a file, the same 2.5 s from memory). *The floor* is what nothing can leave out:
-decode the file, resample, one real transform, the products with the mel and chroma filters.
+`make bench` measures all of this anew. Times per clip are medians of processor time on one core. Contestants take
+turns, clip by clip, so a ratio compares like with like. Of each clip of RAVDESS (48 kHz), 2.5 s are used, beginning at
+0.6 s; for the wide set from a file, the whole clip. *The floor* is what nothing can leave out: decode the file,
+resample, one real transform, the products with the mel and chroma filters. *Known* features or results are in the
+cache. Parts were measured on different days, so compare times only within a part.
 
 *p50* and *p99* are the median and the 99th percentile, and *asked* is the target. The part *steps* is about those of
 the [report on accuracy](../accuracy/report.md): the time from a file to probabilities, and the size of the model's
@@ -28,16 +29,19 @@ PARTS = {
     "cold": "The first answer of a new process, by models that need torch and by models that do not.",
     "device": "Features and training on a GPU, where there is one.",
     "extraction": "Features of a clip, compared with librosa, openSMILE, and the floor.",
-    "growth": "How time and memory grow with the number of clips, their duration, the folds, and the classifiers.",
+    "growth": "How time and memory grow with the number of clips, their duration, the folds, and the classifiers. "
+    "*Exponent*: 1 where twice as much takes twice as long.",
     "hours": "Time lines of one hour of speech in an MP3 file, by two models: an SVM on the features `robust`, and a "
     "network. *Times faster than it is spoken* is the hour, divided by the processor time of `fusionser predict "
     "--timeline`. *To a page* writes a web page that can play the recording, *to JSON* only the answers.",
-    "prediction": "The answer for one clip, by a model that is loaded, and by a command that starts.",
+    "prediction": "The answer for one clip, by a model that is loaded (a BiLSTM), and by a command that starts.",
     "processes": "Extraction by one process and by two.",
     "profiles": "Where the time goes: the stages, in their order, of a clip's analysis (*a clip*), of the answer of a "
     "model that is loaded (*a warm prediction*), and of a command that starts (*a cold prediction*).",
     "steps": "The answer of models from the paper's design to the preset `best`.",
-    "studies": "A study of six classifiers in six folds, and what each of its stages takes.",
+    "studies": "A study of six classifiers in six folds, and what each of its stages takes. Where no workers are "
+    "named, one process runs it, with two threads. The classifiers share Conv1D networks, whose training counts to "
+    "*svm*, which is the first.",
     "training": "Clips that a network learns from in a second, compared with a plain loop in torch and with Keras.",
     "voice": "Pitch and voice quality, compared with Praat.",
 }

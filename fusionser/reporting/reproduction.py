@@ -154,8 +154,8 @@ def _answer(reproductions: Sequence[Reproduction]) -> str:
     if not losses:
         return told
     return (
-        f"{told} On speakers that they were not trained on, the same systems are less accurate by "
-        f"{np.median(losses):.0f} points (median of {len(losses)})."
+        f"{told} On speakers that they were not trained on, the accuracy (WAR) of the same systems is "
+        f"{np.median(losses):.0f} points lower (median of {len(losses)} systems)."
     )
 
 
