@@ -68,6 +68,25 @@ def test_a_planted_optimum_is_found_again_with_the_same_seed(prepared, planted, 
     assert parameters(other) != parameters(result)[:8]
 
 
+@pytest.mark.parametrize("pruning", [True, False])
+def test_trials_below_the_median_after_a_fold_are_pruned(prepared, tmp_path, monkeypatch, pruning):
+    asked = []
+
+    def scores(self, values):
+        asked.append(values)
+        for place in range(len(self.splits)):
+            # The first five always run to their end, for there is no median before.
+            yield 0.1 if len(asked) > 5 and len(asked) != 7 and place == 0 else 0.6
+
+    monkeypatch.setattr(InnerScores, "scores", scores)
+    result = tune_prepared(prepared, tmp_path, Search(trials=8, pruning=pruning))
+    every = [len(trial.scores) for trial in result.trials]
+    assert every == ([result.folds] * 5 + [1, result.folds, 1] if pruning else [result.folds] * 8)
+    stopped = [trial.number for trial in result.trials if trial.state == "pruned"]
+    assert stopped == ([5, 7] if pruning else [])
+    assert result.best.number not in stopped
+
+
 def test_a_stopped_trial_is_tried_again(prepared, planted, tmp_path, monkeypatch):
     whole = tune_prepared(prepared, tmp_path / "whole", Search(trials=9, pruning=False))
     scores, calls = InnerScores.scores, []
