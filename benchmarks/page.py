@@ -74,7 +74,7 @@ def _answer(figures: Sequence[dict[str, Any]]) -> str:
     """Return how many targets are met, and which are missed."""
     asked = [one for one in figures if one["met"] is not None]
     missed = [
-        f"{one['what']} ({one['value']:g}, asked {'at most' if one['at_most'] else 'at least'} {one['asked']:g})"
+        f"{one['what']} ({one['value']:g} {one['unit']}, asked {'at most' if one['at_most'] else 'at least'} {one['asked']:g})"
         for one in asked
         if not one["met"]
     ]
