@@ -73,16 +73,15 @@ def write_page(folder: Path) -> Path:
 def _answer(figures: Sequence[dict[str, Any]]) -> str:
     """Return how many targets are met, and which are missed."""
     asked = [one for one in figures if one["met"] is not None]
-    missed = [
-        f"{one['what']} ({one['value']:g} {one['unit']}, asked {'at most' if one['at_most'] else 'at least'} {one['asked']:g})"
-        for one in asked
-        if not one["met"]
-    ]
+    missed = [f"{one['what']} ({one['value']:g} {one['unit']}, asked {_asked(one)})" for one in asked if not one["met"]]
     return f"{len(asked) - len(missed)} of {len(asked)} targets are met. Missed: {'; '.join(missed) or 'none'}."
 
 
+def _asked(one: dict[str, Any]) -> str:
+    return "" if one["asked"] is None else f"{'at most' if one['at_most'] else 'at least'} {one['asked']:g}"
+
+
 def _row(one: dict[str, Any]) -> str:
-    asked = "" if one["asked"] is None else f"{'at most' if one['at_most'] else 'at least'} {one['asked']:g}"
     met = {True: "yes", False: "no", None: ""}[one["met"]]
     note = f" ({one['note']})" if one["note"] else ""
-    return f"| {one['what']}{note} | {one['value']:g} {one['unit']} | {asked} | {met} |"
+    return f"| {one['what']}{note} | {one['value']:g} {one['unit']} | {_asked(one)} | {met} |"
