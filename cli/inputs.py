@@ -176,12 +176,14 @@ def _from_standard_input(content: bytes) -> list[str]:
         path = temporary_folder() / SPOKEN
         path.write_bytes(content)
         return [str(path)]
-    try:
-        return _paths(content.decode("utf-8-sig").splitlines())
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"standard input is neither a recording nor a list of paths in UTF-8 ({error.reason} at byte {error.start})"
-        ) from error
+    return _paths(_lines(content, "standard input is neither a recording nor a list of paths"))
+
+
+def _lines(content: bytes, problem: str) -> list[str]:
+    """Return the lines of a list in UTF-8; a name that is not UTF-8 is refused later, and does not stop the others."""
+    if b"\0" in content:
+        raise SettingsError(f"{problem} (a zero byte at byte {content.index(0)}); expected lines of text in UTF-8")
+    return content.decode("utf-8-sig", errors="surrogateescape").splitlines()
 
 
 def _paths(lines: Iterable[str]) -> list[str]:
@@ -262,7 +264,7 @@ def _read_list(listed: Path, columns: str | None) -> tuple[pd.DataFrame, dict[st
         given = load_table(listed, wanted)["file"]
         return rows, {path: str(name) for path, name in zip(rows["file"], given, strict=True) if path}
     try:
-        lines = listed.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = _lines(listed.read_bytes(), f"{listed}: the list cannot be read")
+    except OSError as error:
         raise SettingsError(f"{listed}: the list cannot be read ({error})") from error
     return pd.DataFrame({"file": _paths(lines)}, dtype=object), {}

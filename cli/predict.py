@@ -139,7 +139,7 @@ def predict(
         told = {"abstain": asked.abstain, "most_unlike": asked.most_unlike}
         answers = loaded.predict(gathered.rows, n_jobs=asked.jobs, progress=progress, **told)
     answers = shown_names(_with_refused(answers, gathered), gathered.names)
-    _tell_of_long(gathered.rows)
+    _tell_of_long(answers[answers["error"] == ""])
     if loaded.card.targets:
         adapted = {} if loaded.card.adapted_to is None else {"setting": ADAPTED}
         put_numbers(answers, loaded.card.targets, asked.out, json=asked.json, stated=adapted)

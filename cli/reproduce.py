@@ -203,7 +203,7 @@ def _list(places: dict[str, Path], json: bool) -> None:
         ],
         numbers=["paper's %"],
         unbroken=["recipe"],
-        spare=["paper", "protocol", "found here"],
+        spare=["found here", "paper", "protocol"],
     )
     if not places:
         say("note: no folder of corpora is known; set FUSIONSER_DATA to one, or name the folder of each (--place)")

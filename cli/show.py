@@ -29,6 +29,9 @@ EXPECTED = (
     "or result.json that 'fusionser evaluate --out' wrote"
 )
 
+MOST_BYTES = 200
+"""Bytes of the name of what is shown, in the name of its picture."""
+
 MOST_LETTERS = 12
 """Letters that a note names."""
 
@@ -108,6 +111,8 @@ def _name_of(place: str, kind: str) -> str:
     if kind == RESULT and path.suffix.lower() == ".json":
         path = path.parent
     name = path.name if path.is_dir() else path.stem
+    # A file's name has at most 255 bytes, and the picture's is longer than the recording's.
+    name = name.encode("utf-8", errors="replace")[:MOST_BYTES].decode("utf-8", errors="ignore")
     return re.sub(r'[\\/:*?"<>|\s]+', "-", name) or "picture"
 
 
@@ -156,12 +161,14 @@ def _print_recording(facts: dict[str, Any]) -> None:
         fall = f"without {first:.2f} to {last:.2f} s, it is lower by {100 * one['largest_fall']:.0f} points"
         told = fall if one["largest_fall"] else "no single part makes it lower"
         write(f"answer: {one['answer']} with {100 * one['probability']:.0f} %; {told}")
+        if one["unlike"]:
+            say(f"note: the recording is {one['unlike']}; the answer may well be wrong")
 
 
 def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
     from fusionser.corpora.labels import fold_labels
     from fusionser.files import is_folder
-    from fusionser.pipeline import list_places
+    from fusionser.pipeline.listing import left_out_stamps, list_places
     from fusionser.plots.corpus import draw_corpus
     from fusionser.plots.corpus_numbers import corpus_facts, described_levels
     from fusionser.reporting.words import same_labels_text, stamp_texts
@@ -183,7 +190,7 @@ def _corpus(place: str, asked: Asked) -> tuple[Any, dict[str, Any]]:
         )
     set_aside = [{"file": str(row["file"]), "reason": str(row["reason"])} for _, row in listing.quarantine.iterrows()]
     folded = [same_labels_text(spellings)] if spellings else []
-    warn_quarantine(set_aside, [*stamp_texts(listing.notes), *folded])
+    warn_quarantine(set_aside, [*stamp_texts([*listing.notes, *left_out_stamps(listing)]), *folded])
     say_reasons(f"{recordings(len(without))} without a level, because silent or not decodable:", without)
     facts = corpus_facts(listing.rows, levels)
     if not asked.json:

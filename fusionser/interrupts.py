@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["held_interrupts"]
+__all__ = ["held_interrupts", "starting_processes"]
 
 
 @contextmanager
@@ -32,3 +32,25 @@ def held_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if held:
             before(*held[0])
+
+
+@contextmanager
+def starting_processes() -> Iterator[None]:
+    """Keep Ctrl-C from the processes that are started in the context, which would print where it reached them.
+
+    A terminal sends it to all processes of a command. Those that are started here never get it, and end when this one
+    does. This one gets it at the end of the context. On Windows, this does nothing.
+
+    Examples
+    --------
+    >>> with starting_processes():
+    ...     _ = "started"
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,6 +6,7 @@ that they were made with. `fusionser.pipeline.build_pipeline` turns a specificat
 """
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -68,6 +69,9 @@ NETWORK_ALONE_TEXT = (
     "network in --blocks"
 )
 
+MOST_SHOWN = 60
+"""Letters of a wrong value in an error."""
+
 _STORED = ContextVar("stored", default=False)
 
 
@@ -106,6 +110,16 @@ def _not_finite(value: Any, name: str) -> str | None:
     return inside and f"{name}: {inside}"
 
 
+def _said(error: Mapping[str, Any]) -> str:
+    """Return what pydantic says of an invalid value, with the value."""
+    told = str(error["msg"]).removeprefix("Value error, ")
+    told = re.sub(r"a valid dictionary or instance of \w+", "a table of settings", told)
+    if not told.startswith("Input should"):
+        return told
+    got = repr(error["input"])
+    return f"{told}; got {got if len(got) <= MOST_SHOWN else f'{got[: MOST_SHOWN - 1]}…'}"
+
+
 class Spec(BaseModel):
     """A frozen record without extra fields; an invalid value raises `SettingsError`."""
 
@@ -122,7 +136,7 @@ class Spec(BaseModel):
             where = "".join(f"{part}: " for part in first["loc"] if part not in said)
             unknown = first["type"] == "extra_forbidden" and len(first["loc"]) == 1
             hint = f"; known here: {', '.join(type(self).model_fields)}" if unknown else ""
-            message = f"{where}{first['msg'].removeprefix('Value error, ')}{hint}"
+            message = f"{where}{_said(first)}{hint}"
             if isinstance(cause, UnknownNameError):
                 raise UnknownNameError(message, cause.kind) from error
             raise SettingsError(message) from error

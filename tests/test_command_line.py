@@ -214,6 +214,10 @@ def test_predict_advises_windows_for_long_recordings(command, demo_folder, model
     files = sorted(demo_folder.iterdir())[:2]
     assert told in command("predict", model, *files, tmp_path / "long.wav").messages
     assert "got one answer" not in command("predict", model, *files).messages
+    # One that is refused got none.
+    soundfile.write(tmp_path / "hours.flac", np.zeros(16 * 901_000, dtype=np.int16), 16000)
+    refused = command("predict", model, tmp_path / "hours.flac")
+    assert "expected at most 900 s" in " ".join(refused.output.split()) and "got one answer" not in refused.messages
 
 
 def test_fit_says_when_a_model_cannot_be_told_from_chance(command, features, model, tmp_path):

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import time
 from collections import deque
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 
 from fusionser import evaluate
 from fusionser.execution import Executor, Processes, executing_on
+from fusionser.execution.beside import running_beside
 from fusionser.execution.grouping import MOST_BYTES, MOST_TASKS, SECONDS, SHARE, Grouping, pickles
 from fusionser.execution.processes import environment_of_processes
 from fusionser.execution.shared_job import SMALL, SharedJob, job_of
@@ -39,6 +41,19 @@ def test_processes_read_a_bounded_number_of_tasks_ahead():
         time.sleep(0.01)
     assert 2 * AHEAD <= len(read) <= 2 * AHEAD + 1
     assert list(answers) == list(range(1, 1000))
+
+
+def test_processes_never_get_ctrl_c_and_the_caller_does():
+    """A terminal sends it to all of them, and one that is still starting would print where it was."""
+
+    # Pickled by value, so that the processes need not import this module.
+    def blocked(_):
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    assert list(Processes(2).run(blocked, range(4))) == [True] * 4
+    assert not blocked(None)
+    with running_beside(blocked, [None], threads=1):
+        assert not blocked(None)
 
 
 def test_an_error_while_tasks_are_read_is_raised():

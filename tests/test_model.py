@@ -22,6 +22,7 @@ from fusionser.evaluation.metrics import expected_calibration_error
 from fusionser.features import MFCC
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
+from fusionser.page import card_sentences
 from fusionser.reporting.card import card_page, training_text
 from fusionser.scaling import SCALERS
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
@@ -122,6 +123,27 @@ def test_the_card_tells_what_the_model_is(model_data, saved):
     assert card.estimate.protocol.name == "speaker-holdout"
     assert card.estimate.protocol.speaker_independent
     assert card.versions["scikit-learn"]
+
+
+@pytest.mark.parametrize(
+    ("known", "begins"),
+    [(True, "On speakers that it was trained on"), (False, "On speakers that it may have been trained on")],
+)
+def test_a_score_on_speakers_of_the_training_is_told_as_such(saved, known, begins):
+    card = load_model(saved["svm"]).card
+    assert "On speakers that it was not trained on (speaker-holdout" in card_page(card)
+    assert card_sentences(card, tells_unlikeness=True)[2].startswith(
+        "On speakers that it was not trained on, it reached"
+    )
+    protocol = card.estimate.protocol.model_copy(update={"speaker_independent": False, "speakers_known": known})
+    leaky = card.model_copy(
+        update={"estimate": card.estimate.model_copy(update={"protocol": protocol}), "training_speakers": 0}
+    )
+    assert f"{begins} (speaker-holdout" in card_page(leaky) and "was not trained on (" not in card_page(leaky)
+    _, trained, score = card_sentences(leaky, tells_unlikeness=True)
+    assert trained == "It was trained on 240 recordings of unknown speakers: demo."
+    assert score.startswith(f"{begins}, it reached an unweighted average recall (UAR) of ")
+    assert "It is not known how well it answers for new speakers." in score
 
 
 def test_the_card_counts_recordings_and_their_parts(model_data, saved):

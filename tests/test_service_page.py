@@ -101,7 +101,7 @@ def test_a_recording_has_the_answers_of_the_model(browsers, server, saved, talk)
     assert found == expected.windows["emotion"].tolist()
     # An SVM's answer is not always the class with the highest probability.
     shown = [row.split("\t")[3].strip() for row in page.locator("#rows tr").all_inner_texts()]
-    assert shown == [f"{100 * share:.0f} %" for share in expected.windows["probability"]]
+    assert shown == [f"{100 * share:.0f}\N{NO-BREAK SPACE}%" for share in expected.windows["probability"]]
     assert page.inner_text("#emotion") == expected.summary["emotion"][0]
     samples = page.locator("#legend canvas").evaluate_all(
         "all => all.map(one => new Set(one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size)"

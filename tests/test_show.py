@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,34 @@ def test_the_stretch_that_moved_the_answer(command, demo_folder, tmp_path):
     (line,) = [line for line in done.output.splitlines() if line.startswith("answer: ")]
     (answer,) = command("predict", file, "--json").json
     assert line.startswith(f"answer: {answer['emotion']} with ")
+    # A synthetic voice is unlike the human ones of the included model.
+    assert "note: the recording is unlike the training recordings: " in done.messages
+
+
+def test_copies_that_are_left_out_are_counted(command, clip, tmp_path):
+    folder = tmp_path / "mine" / "happy"
+    folder.mkdir(parents=True)
+    for name in ("a.wav", "b.wav"):
+        shutil.copy(clip, folder / name)
+    done = command("show", folder.parent, "--out", tmp_path / "a.png")
+    assert done.status == 0, done.messages
+    assert "mine: 1 recording," in done.output
+    assert "1 further copy of recordings was left out" in done.messages
+
+
+def test_a_name_with_a_control_character_is_harmless_in_a_picture(command, clip, tmp_path):
+    odd = shutil.copy(clip, tmp_path / "a\x1b[31m.wav")
+    assert command("show", odd, "--out", tmp_path / "a.svg").status == 0
+    assert b"\x1b" not in (tmp_path / "a.svg").read_bytes()
+    ElementTree.parse(tmp_path / "a.svg")
+
+
+def test_the_picture_of_a_recording_with_the_longest_name(command, clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    longest = shutil.copy(clip, tmp_path / f"{'é' * 125}.wav")
+    done = command("show", longest)
+    assert done.status == 0, done.messages
+    assert [path.name for path in tmp_path.glob("*.png")] == [f"{'é' * 100}-sound.png"]
 
 
 def test_a_corpus_gets_a_table_and_a_picture(command, demo_folder, tmp_path):

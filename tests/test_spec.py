@@ -170,7 +170,7 @@ def test_a_parameter_of_none_is_not_one_that_is_left_out(tmp_path):
 def test_a_specification_cannot_be_changed_and_a_changed_copy_is_checked():
     with pytest.raises(ValidationError):
         DEFAULT_SPEC.seed = 3
-    with pytest.raises(SettingsError, match="seed: Input should be greater than or equal to 0"):
+    with pytest.raises(SettingsError, match="seed: Input should be greater than or equal to 0; got -1$"):
         DEFAULT_SPEC.changed(seed=-1)
     assert DEFAULT_SPEC.changed(seed=3) == PipelineSpec(seed=3)
     assert DEFAULT_SPEC.seed == 0 and DEFAULT_SPEC.setting == INDUCTIVE

@@ -124,8 +124,8 @@ def test_a_note_counts_what_differs_in_plain_words():
     names = ["noise_level", "noise_from_150_hz", "bandwidth"]
     noisy, hum, dull = (Unlike(name=name, direction="above", value=1.0, lowest=0.0, highest=0.5) for name in names)
     assert unlike_note([noisy, dull, hum], 4).startswith(
-        "3 of 4 recordings are unlike those that the model was trained on. What differs most: background noise (2); "
-        "high sounds that are missing or added (1). "
+        "3 of 4 recordings are unlike those that the model was trained on. What differs most: level of the background "
+        "noise (1); high sounds that are missing or added (1); sound of the background noise (1). "
     )
     assert unlike_note([dull], 1).startswith("1 of 1 recording is unlike those")
     terms = ("dB", "bandwidth", "spectrum", "signal", "sample", "harmonics", "modulation")

@@ -11,7 +11,7 @@ from made_results import made
 
 from fusionser.corpora import Listing
 from fusionser.facts import Stamp
-from fusionser.pipeline.listing import _left_out
+from fusionser.pipeline.listing import left_out_stamps
 from fusionser.reporting import words
 from fusionser.reporting.ablation import AblationText, page_values, write_ablation
 from fusionser.reporting.page import StudyText, headline, result_page, study_page
@@ -176,8 +176,8 @@ def test_every_kind_of_stamp_has_words_and_all_words_are_used():
 
 def test_what_is_left_out_of_a_listing_is_counted():
     listing = Listing(rows=None, quarantine=None, doubled=[("a", "b")] * 3, ignored=["c"])
-    assert _left_out(listing) == [Stamp(kind="doubled", value=3), Stamp(kind="ignored", value=1)]
-    assert _left_out(replace(listing, doubled=[], ignored=[])) == []
+    assert left_out_stamps(listing) == [Stamp(kind="doubled", value=3), Stamp(kind="ignored", value=1)]
+    assert left_out_stamps(replace(listing, doubled=[], ignored=[])) == []
 
 
 READING = {"startswith", "endswith", "partition", "rpartition", "removeprefix", "removesuffix", "fullmatch"}

@@ -114,6 +114,8 @@ def list_rows(
         If nothing can be listed; the message gives the reason.
     """
     channel_number(channel)
+    if not isinstance(place, str | Path):
+        raise SettingsError(f"place is {place!r}; expected the path of a folder or of a table", parameter="place")
     wanted = Wanted(columns or {}, parts, download, accept_truncated, progress)
     with measuring(measured):
         listing = _listed(input_place(place), corpus, layout, wanted)

@@ -11,7 +11,7 @@ from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
 
-from fusionser.execution.processes import end_with, environment_of_processes
+from fusionser.execution.processes import end_with, environment_of_processes, starting_workers
 
 __all__ = ["Beside", "running_beside"]
 
@@ -74,7 +74,7 @@ def running_beside(job: Callable[[Any], object], tasks: Sequence[Any], *, thread
     None
     """
     variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
-    with environment_of_processes():
+    with environment_of_processes(), starting_workers():
         pool = ProcessPoolExecutor(len(tasks), initializer=_begin, initargs=(os.getpid(),), env=variables)
         answers = [pool.submit(job, task) for task in tasks]
     try:

@@ -7,18 +7,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 import joblib
+from joblib.externals.loky.backend import resource_tracker as joblib_tracker
 from joblib.parallel import LokyBackend, get_active_backend
 
 from fusionser.execution.base import Executor, Lost
 from fusionser.execution.one_core import one_core
+from fusionser.interrupts import starting_processes
 from fusionser.isolation import is_isolated, isolated_decoding
 from fusionser.shared_context import SharedContext, changed_environment
 
-__all__ = ["Processes", "end_with", "environment_of_processes"]
+__all__ = ["Processes", "end_with", "environment_of_processes", "starting_workers"]
 
 T = TypeVar("T")
 
@@ -87,7 +90,9 @@ class Processes(Executor):
         isolated = is_isolated()
         with environment_of_processes():
             parallel = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator", pre_dispatch="2*n_jobs", **started)
-            yield from parallel(joblib.delayed(_run)(job, task, os.getpid(), isolated) for task in tasks)
+            with starting_workers():
+                answers = parallel(joblib.delayed(_run)(job, task, os.getpid(), isolated) for task in tasks)
+            yield from answers
 
     def _alone(self, job: Callable[[Any], T], task: Any) -> T | Lost:
         try:
@@ -161,6 +166,17 @@ def _run(job: Callable[[Any], T], batch: Any, caller: int, isolated: bool) -> T:
     apart = isolated_decoding() if isolated and not is_isolated() else nullcontext()
     with one_core() if os.getpid() != caller else nullcontext(), apart:
         return job(batch)
+
+
+@contextmanager
+def starting_workers() -> Iterator[None]:
+    """Keep Ctrl-C from joblib's processes, as `starting_processes` does."""
+    # A tracker of resources lets Ctrl-C through again when it starts, and joblib's processes need two.
+    if os.name == "posix":
+        joblib_tracker.ensure_running()
+        resource_tracker.ensure_running()
+    with starting_processes():
+        yield
 
 
 def end_with(parent: int) -> None:

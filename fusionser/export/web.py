@@ -15,8 +15,7 @@ from fusionser.export.onnx_file import export_onnx
 from fusionser.files import exists, write_bytes
 from fusionser.folders import brief_folder
 from fusionser.model import Model, OnnxCard
-from fusionser.page import page_files
-from fusionser.results import Result
+from fusionser.page import card_sentences, page_files
 
 __all__ = ["RUNTIME_FILES", "export_web", "runtime_files"]
 
@@ -135,26 +134,19 @@ def export_web(model: Model, folder: str | Path, *, runtime: Path | None = None,
     return card
 
 
-SHOWN = {"classes", "training_rows", "training_recordings", "training_speakers", "corpus"}
-"""What the page tells of the model."""
-
-
 def _own_files(card: OnnxCard, analysis_rate: int | None) -> dict[str, bytes]:
     """Return the page, whose service is replaced by the model."""
     files = page_files()
     files |= {file.name: file.read_bytes() for file in sorted(WEB.glob("*.js"))}
     files["index.html"] = files["index.html"].replace(MARK.encode(), POLICY.encode())
-    shown = card.model
-    estimate = {"pooled": shown.estimate.pooled.model_dump()} if isinstance(shown.estimate, Result) else None
+    shown, tells = card.model, card.unlikeness is not None
     described = {
         "name": f"{shown.classifier} on {shown.features_name}",
         "analysis_rate": analysis_rate,
         "waveform": {"sampling_rate": card.sampling_rate, "seconds": card.seconds},
-        "tells_unlikeness": card.unlikeness is not None,
-        "card": {
-            **shown.model_dump(mode="json", include=SHOWN),
-            "estimate": estimate,
-        },
+        "tells_unlikeness": tells,
+        "about": card_sentences(shown, tells_unlikeness=tells),
+        "card": shown.model_dump(mode="json", include={"classes"}),
     }
     # The description of a recording is no part of the graph; the page computes it.
     training = card.unlikeness or "null"

@@ -162,7 +162,7 @@ def labelled(
         "labels-missing": _lacking_labels(rows),
     }
     notes = [Stamp(kind=kind, value=value) for kind, value in told.items() if value]
-    return replace(listing, rows=rows, notes=[*listing.notes, *_left_out(listing), *notes])
+    return replace(listing, rows=rows, notes=[*listing.notes, *left_out_stamps(listing), *notes])
 
 
 def _lacking_labels(rows: pd.DataFrame) -> int:
@@ -171,7 +171,8 @@ def _lacking_labels(rows: pd.DataFrame) -> int:
     return lacking if lacking < len(rows) else 0
 
 
-def _left_out(listing: Listing) -> list[Stamp]:
+def left_out_stamps(listing: Listing) -> list[Stamp]:
+    """Return how many copies were left out, and how many files were not read."""
     counts = {"doubled": len(listing.doubled), "ignored": len(listing.ignored)}
     return [Stamp(kind=kind, value=count) for kind, count in counts.items() if count]
 

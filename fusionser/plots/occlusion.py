@@ -14,6 +14,7 @@ from fusionser.features.percentiles import percentile
 from fusionser.model import Predictor, load_model
 from fusionser.plots.recording import HeardRecording, Recording, hear
 from fusionser.plots.style import WIDTH, name_panel, set_time
+from fusionser.reporting.answers import unlike_of
 from fusionser.reporting.drawing import Axes, Figure
 from fusionser.reporting.figures import COLORS
 from fusionser.samples import Waveform
@@ -59,6 +60,8 @@ class Occlusion:
     change : ndarray of shape (n_cells,)
         Mean change of the probability over the stretches that cover a cell. Where it is negative, the cell spoke for
         the answer.
+    unlike : str
+        In which way the recording is unlike the training recordings of the model; empty if it is not.
     """
 
     answer: str
@@ -66,6 +69,7 @@ class Occlusion:
     stretch: float
     edges: npt.NDArray[np.float64]
     change: npt.NDArray[np.float64]
+    unlike: str = ""
 
     def facts(self) -> dict[str, Any]:
         """Return the answer, and where its probability falls most, as JSON values."""
@@ -76,6 +80,7 @@ class Occlusion:
             "stretch_seconds": round(self.stretch, 3),
             "largest_fall": round(max(-float(self.change[most]), 0.0), 4),
             "largest_fall_at": [round(float(edge), 3) for edge in self.edges[most : most + 2]],
+            "unlike": self.unlike,
         }
 
 
@@ -128,7 +133,8 @@ def measure_occlusion(
     if stretch is None:
         stretch = min(max(SHORTEST_STRETCH, heard.seconds / MOST_STRETCHES), heard.seconds)
     check_range("stretch", stretch, LEAST_SAMPLES / heard.sampling_rate, heard.seconds)
-    (first,) = used.predict([(heard.samples, heard.sampling_rate)]).to_dict("records")
+    answers: list[Any] = used.predict([(heard.samples, heard.sampling_rate)]).to_dict("records")
+    first = answers[0]
     if first["error"]:
         raise AudioError(str(first["error"]).replace("waveform 0", heard.name))
     hop = stretch / 2
@@ -136,7 +142,14 @@ def measure_occlusion(
     found = _probabilities(used, heard, [place * hop for place in range(count)], stretch, first["emotion"], progress)
     change = _by_cell(found - first["probability"])
     edges = heard.start + np.minimum(np.arange(change.size + 1) * hop, heard.seconds)
-    return Occlusion(str(first["emotion"]), float(first["probability"]), stretch, edges, change)
+    return Occlusion(
+        answer=str(first["emotion"]),
+        probability=float(first["probability"]),
+        stretch=stretch,
+        edges=edges,
+        change=change,
+        unlike=unlike_of(first) or "",
+    )
 
 
 def _probabilities(
@@ -227,8 +240,9 @@ def draw_occlusion(axes: Axes, occlusion: Occlusion) -> None:
     # The legend has room above the bars.
     axes.set(ylim=(-1.15 * most, 1.7 * most), ylabel="change, points")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
+    unlike = ", unlike the training recordings" if occlusion.unlike else ""
     name_panel(
         axes,
-        f"Answer '{occlusion.answer}' ({100 * occlusion.probability:.0f} %): change of its probability when "
+        f"Answer '{occlusion.answer}' ({100 * occlusion.probability:.0f} %{unlike}): change of its probability when "
         f"{occlusion.stretch:.2g} s are quiet noise",
     )

@@ -228,7 +228,7 @@ def hear(
     # An array is one recording, also where its channels come first.
     with as_clips([recording] if isinstance(recording, np.ndarray) else recording) as clips:
         if not isinstance(clips.items, list) or len(clips.items) != 1:
-            raise SettingsError("a picture shows one recording; got several, or a table")
+            raise SettingsError(f"a picture shows one recording; got {_kind_of(recording)}", parameter="recording")
         item = clips.items[0]
         try:
             if isinstance(item, str) or hasattr(item, "__fspath__"):
@@ -238,6 +238,12 @@ def hear(
             return _heard_array(samples, check_rate(sampling_rate if rate is None else rate), start, end)
         except AudioError as error:
             raise AudioError(clips.shown(str(error))) from error
+
+
+def _kind_of(given: Any) -> str:
+    """Return what is given instead of one recording."""
+    several = hasattr(given, "__len__")
+    return "several, or a table" if several else f"{given!r}; expected a path, bytes, an open file or (samples, rate)"
 
 
 def _heard_file(

@@ -149,7 +149,14 @@ def _stored(result: Shown) -> StoredResult:
     """Return a result that is given in any way."""
     if isinstance(result, str | Path):
         return read_stored_result(result)
-    return result if isinstance(result, StoredResult) else StoredResult(result)
+    if isinstance(result, Result | DimensionResult):
+        return StoredResult(result)
+    if not isinstance(result, StoredResult):
+        raise RowsError(
+            f"result is {result!r}; expected what 'fusionser evaluate --out' wrote (the path of the folder or of "
+            "result.json), or what fusionser.evaluate returned"
+        )
+    return result
 
 
 def _of_classes(result: Shown) -> Result:

@@ -14,7 +14,7 @@ from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.scores import METRIC_NAMES, score_interval
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, counted, percent, stamp_texts
+from fusionser.reporting.words import calibration, counted, percent, speakers_text, stamp_texts, where_tested
 from fusionser.results import Result
 from fusionser.studies.cells import with_defaults
 
@@ -68,6 +68,7 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         "card.md.j2",
         card=card,
         recordings=recordings,
+        tested="" if estimate is None else where_tested(estimate),
         training=training_text(card),
         corpus=corpus_text(card.corpus),
         corpora=[CORPORA[name].card for name in card.licences if name in CORPORA],
@@ -91,7 +92,7 @@ def training_text(card: ModelCard) -> str:
     rows, files, speakers = card.training_rows, card.training_recordings, card.training_speakers
     parts = "" if files is None or files >= rows else f"{counted(rows, 'part')} of "
     heard = counted(files if parts and files is not None else rows, "recording")
-    return f"{parts}{heard} of {counted(speakers, 'speaker') if speakers else 'unknown speakers'}"
+    return f"{parts}{heard} of {speakers_text(speakers)}"
 
 
 def _quartiles(estimate: Result | DimensionResult | None) -> list[float]:

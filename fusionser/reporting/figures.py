@@ -51,8 +51,11 @@ LONGEST_SPEAKER = 16
 
 
 def plain(text: str) -> str:
-    """Escape a name so that matplotlib does not read it as a formula."""
-    return text.replace("$", r"\$")
+    """Escape a text so that matplotlib does not read it as a formula; boxes stand for what cannot be printed."""
+    shown = "".join(
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+    return shown.replace("$", r"\$")
 
 
 def short(name: str, longest: int = LONGEST_NAME) -> str:
@@ -68,7 +71,7 @@ def short(name: str, longest: int = LONGEST_NAME) -> str:
 
 def _cut(name: str, longest: int, end: int) -> str:
     """Return a name with an ellipsis before its last letters, of which there are `end`."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    shown = name.replace("\n", "\N{REPLACEMENT CHARACTER}")
     if len(shown) > longest:
         shown = f"{shown[: longest - end - 1]}…{shown[len(shown) - end :]}"
     return plain(shown)

@@ -13,6 +13,7 @@ from fusionser.errors import AudioError
 from fusionser.interrupts import held_interrupts
 from fusionser.reader import read_row
 from fusionser.reporting.jinja import environment
+from fusionser.reporting.markdown import one_line
 
 __all__ = ["heard_in", "most_misclassified", "players"]
 
@@ -82,10 +83,10 @@ def heard_in(page: Path) -> int:
 def _described(row: dict[Any, Any]) -> dict[str, str]:
     sure = row["probability"]
     return {
-        "name": str(row["file"]).replace("\\", "/").rpartition("/")[2],
-        "speaker": str(row.get("speaker", "")),
-        "truth": str(row["truth"]),
-        "predicted": str(row["predicted"]),
+        "name": one_line(str(row["file"]).replace("\\", "/").rpartition("/")[2]),
+        "speaker": one_line(str(row.get("speaker", ""))),
+        "truth": one_line(str(row["truth"])),
+        "predicted": one_line(str(row["predicted"])),
         "probability": f"{100 * sure:.0f} %" if sure else "",
     }
 

@@ -46,7 +46,7 @@ def reading(reproduction: Reproduction) -> list[str]:
         sentences.append(
             f"Another training{same}, at its best epoch on the test rows, has {abs(gain):.1f} points {more} accuracy."
         )
-    if reproduction.paper and reproduction.independent is not None:
+    if reproduction.paper and reproduction.independent is not None and not reproduction.cut_short:
         loss = float(np.mean(accuracies)) - 100 * reproduction.independent.pooled.war
         sentences.append(
             f"Evaluated by speaker, the accuracy is {abs(loss):.1f} points {'lower' if loss >= 0 else 'higher'}."
@@ -143,7 +143,7 @@ def _answer(reproductions: Sequence[Reproduction]) -> str:
     losses = [
         float(np.mean(one.accuracies())) - 100 * one.independent.pooled.war
         for one in reproductions
-        if one.independent is not None and one.accuracies()
+        if one.independent is not None and one.accuracies() and not one.cut_short
     ]
     told = (
         f"Under the papers' protocols, {sum(judged)} of {counted(len(judged), 'figure')} that could be judged are "

@@ -52,9 +52,10 @@ def _seconds(value: float) -> str:
 
 BANDS = {f"from_{low}_hz": f"{low} to {high} Hz" for low, high in pairwise(EDGES)}
 
-LOUDNESS, NOISE, SILENCE, SOUND, VARIATION = (
+LOUDNESS, NOISE, SOUND_OF_NOISE, SILENCE, SOUND, VARIATION = (
     "loudness of the speech",
-    "background noise",
+    "level of the background noise",
+    "sound of the background noise",
     "silent parts",
     "sound of the voice or the microphone",
     "how much the loudness varies",
@@ -76,7 +77,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
         },
         **{
             f"noise_{name}": (
-                NOISE,
+                SOUND_OF_NOISE,
                 f"level of background noise at {band}, relative to all background noise",
                 "dB",
                 _whole,
@@ -91,7 +92,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
         "log_zero_share": (SILENCE, "share of samples that are exactly zero", "%", _small_percent),
         "pause_share": ("pauses", "share of pauses", "%", _percent),
         "speech_flatness": (SOUND, "flatness of the spectrum of speech", "dB", _whole),
-        "noise_flatness": (NOISE, "flatness of the spectrum of background noise", "dB", _whole),
+        "noise_flatness": (SOUND_OF_NOISE, "flatness of the spectrum of background noise", "dB", _whole),
         "voiced_share": ("how much of it is voice", "share of voiced frames", "%", _percent),
         "harmonics_to_noise": ("clearness of the voice", "harmonics-to-noise ratio", "dB", _whole),
         "syllable_share": ("rhythm of the speech", "share of modulation at the rate of syllables", "%", _percent),
@@ -111,7 +112,7 @@ def plain_unlike(unlike: Unlike) -> str:
     Examples
     --------
     >>> plain_unlike(Unlike(name="noise_level", direction="above", value=-20.0, lowest=-70.0, highest=-40.0))
-    'background noise'
+    'level of the background noise'
     """
     return TOGETHER if unlike.direction == "within" else DESCRIPTIONS[unlike.name].plain
 
@@ -145,8 +146,8 @@ def unlike_note(reasons: Sequence[Unlike], usable: int) -> str:
     Examples
     --------
     >>> noisy = Unlike(name="noise_level", direction="above", value=-20.0, lowest=-70.0, highest=-40.0)
-    >>> unlike_note([noisy, noisy], 3)[:101]
-    '2 of 3 recordings are unlike those that the model was trained on. What differs most: background noise'
+    >>> unlike_note([noisy, noisy], 3).partition(". The")[0]
+    '2 of 3 recordings are unlike those that the model was trained on. What differs most: level of the background noise'
     """
     counts = Counter(map(plain_unlike, reasons)).most_common()
     differs = "; ".join(name if len(counts) == 1 else f"{name} ({count})" for name, count in counts[:MOST_NAMED])

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from fusionser import __version__
 from fusionser.errors import FusionserError, SettingsError, unknown_name
 from fusionser.model import OnnxModel, abstention
-from fusionser.page import content_type, page_files
+from fusionser.page import card_sentences, content_type, page_files
 from fusionser.reporting.answers import answer_json
 from fusionser.serving.guards import Guard
 from fusionser.serving.limits import ServiceLimits
@@ -163,7 +163,9 @@ def _add_state_paths(app: FastAPI, service: Service) -> None:
     async def model() -> dict[str, Any]:
         whole = service.predictor.onnx_card if isinstance(service.predictor, OnnxModel) else None
         export = {} if whole is None else {"onnx": whole.model_dump(mode="json", exclude={"model", "unlikeness"})}
-        told = {"name": service.name, "tells_unlikeness": service.predictor.unlikeness is not None}
+        tells = service.predictor.unlikeness is not None
+        told = {"name": service.name, "tells_unlikeness": tells}
+        told["about"] = card_sentences(service.card, tells_unlikeness=tells)
         return {**told, **export, "card": service.card.model_dump(mode="json")}
 
     @app.get("/metrics", summary="Counters in the format of Prometheus", response_class=PlainTextResponse)

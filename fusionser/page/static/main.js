@@ -7,7 +7,7 @@ const shown = { classes: [], windows: [], samples: new Float32Array(0), count: 0
 let listening = null;
 let turn = 0; // answers for a recording are dropped when another one was begun
 
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const seconds = () => Math.max(shown.count / shown.rate, ...shown.windows.slice(-1).map((one) => one.end), 0);
 const samples = () => shown.samples.subarray(0, shown.count);
 
@@ -248,15 +248,7 @@ function legend() {
 }
 
 function card(described) {
-  const { card } = described;
-  const lines = [`It answers one of ${card.classes.join(", ")}, and nothing else: another emotion gets one of these, too.`];
-  const files = card.training_recordings;
-  const heard = files && files < card.training_rows ? `${card.training_rows} parts of ${files}` : card.training_rows;
-  lines.push(`It was trained on ${heard} recordings of ${card.training_speakers} speakers: ${card.corpus}.`);
-  if (card.estimate) lines.push(`On speakers that it does not know, it reached an unweighted average recall (UAR) of ${(100 * card.estimate.pooled.uar).toFixed(1)} %; chance is ${(100 / card.classes.length).toFixed(1)} %. On other recordings it is less.`);
-  else lines.push("Its scores are not known.");
-  if (!described.tells_unlikeness) lines.push("Here it cannot tell whether a sound is unlike the recordings that it was trained on. Its answers to such sounds cannot be relied on.");
-  $("card").replaceChildren(...lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+  $("card").replaceChildren(...described.about.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
   $("model").textContent = described.name;
   $("privacy").textContent = service.privacy;
 }
@@ -273,7 +265,9 @@ async function start() {
 
 async function examples() {
   const names = await (await fetch("page/examples.json")).json();
-  $("example").append(...names.map((name) => new Option(`${name} (synthetic voice)`, name)));
+  await started;
+  const known = names.filter((name) => shown.classes.includes(name));
+  $("example").append(...(known.length ? known : names).map((name) => new Option(`${name} (synthetic voice)`, name)));
 }
 
 const attempt = (action) => action().catch(failed);
@@ -297,5 +291,5 @@ addEventListener("drop", (event) => {
   const [recording] = event.dataTransfer.files;
   if (recording) attempt(() => open(recording));
 });
-attempt(start);
+const started = attempt(start);
 attempt(examples);
