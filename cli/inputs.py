@@ -176,7 +176,11 @@ def _from_standard_input(content: bytes) -> list[str]:
         path = temporary_folder() / SPOKEN
         path.write_bytes(content)
         return [str(path)]
-    return _paths(_lines(content, "standard input is neither a recording nor a list of paths"))
+    problem = "standard input is neither a recording nor a list of paths"
+    lines = _lines(content, problem)
+    if not any(map(exists, lines)) and any("\udc80" <= letter <= "\udcff" for line in lines for letter in line):
+        raise SettingsError(f"{problem} in UTF-8")
+    return _paths(lines)
 
 
 def _lines(content: bytes, problem: str) -> list[str]:

@@ -19,6 +19,7 @@ from prepared_rows import under
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.errors import FusionserError
 from fusionser.evaluation.metrics import expected_calibration_error
+from fusionser.facts import Stamp
 from fusionser.features import MFCC
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
@@ -126,20 +127,25 @@ def test_the_card_tells_what_the_model_is(model_data, saved):
 
 
 @pytest.mark.parametrize(
-    ("known", "begins"),
-    [(True, "On speakers that it was trained on"), (False, "On speakers that it may have been trained on")],
+    ("stamp", "begins"),
+    [
+        ({"kind": "shared-speakers", "value": 8}, "On speakers that it was trained on"),
+        ({"kind": "speakers-unknown", "value": 240}, "On speakers that it may have been trained on"),
+    ],
 )
-def test_a_score_on_speakers_of_the_training_is_told_as_such(saved, known, begins):
+def test_a_score_on_speakers_of_the_training_is_told_as_such(saved, stamp, begins):
     card = load_model(saved["svm"]).card
     assert "On speakers that it was not trained on (speaker-holdout" in card_page(card)
     assert card_sentences(card, tells_unlikeness=True)[2].startswith(
         "On speakers that it was not trained on, it reached"
     )
-    protocol = card.estimate.protocol.model_copy(update={"speaker_independent": False, "speakers_known": known})
+    protocol = card.estimate.protocol.model_copy(update={"stamps": (Stamp(**stamp),)})
     leaky = card.model_copy(
         update={"estimate": card.estimate.model_copy(update={"protocol": protocol}), "training_speakers": 0}
     )
-    assert f"{begins} (speaker-holdout" in card_page(leaky) and "was not trained on (" not in card_page(leaky)
+    assert [line.partition(" (")[0] for line in card_page(leaky).splitlines() if line.startswith("On speakers ")] == [
+        begins
+    ]
     _, trained, score = card_sentences(leaky, tells_unlikeness=True)
     assert trained == "It was trained on 240 recordings of unknown speakers: demo."
     assert score.startswith(f"{begins}, it reached an unweighted average recall (UAR) of ")
