@@ -147,7 +147,7 @@ def test_a_score_on_speakers_of_the_training_is_told_as_such(saved, stamp, begin
         begins
     ]
     _, trained, score = card_sentences(leaky, tells_unlikeness=True)
-    assert trained == "It was trained on 240 recordings of unknown speakers: demo."
+    assert trained == "It was trained on 240 recordings of unknown speakers: Demo corpus."
     assert score.startswith(f"{begins}, it reached an unweighted average recall (UAR) of ")
     assert "It is not known how well it answers for new speakers." in score
 
