@@ -13,8 +13,10 @@ HEAD = """
 ## What was measured
 
 `make bench` measures all of this anew. Times per clip are medians of processor time on one core. Contestants take
-turns, clip by clip, so a ratio compares like with like. Of each clip of RAVDESS (48 kHz), 2.5 s are used, beginning at
-0.6 s; for the wide set from a file, the whole clip. *The floor* is what nothing can leave out: decode the file,
+turns, clip by clip, so a ratio compares like with like; only openSMILE runs by itself, after the others. Of each clip
+of RAVDESS (48 kHz), 2.5 s are used, beginning at 0.6 s; for the wide set from a file, the whole clip, while the floor
+has 2.5 s there, too. *162 + 6 columns* are the features and statistics of SER-FusionNet, *the wide set* the 909 columns
+of the preset `wide`. *The floor* is what nothing can leave out: decode the file,
 resample, one real transform, the products with the mel and chroma filters. *Known* features or results are in the
 cache. Parts were measured on different days, so compare times only within a part.
 
@@ -38,7 +40,7 @@ PARTS = {
     "processes": "Extraction by one process and by two.",
     "profiles": "Where the time goes: the stages, in their order, of a clip's analysis (*a clip*), of the answer of a "
     "model that is loaded (*a warm prediction*), and of a command that starts (*a cold prediction*).",
-    "steps": "The answer of models from the paper's design to the preset `best`.",
+    "steps": "The answer of models from SER-FusionNet to the preset `best`.",
     "studies": "A study of six classifiers in six folds, and what each of its stages takes. Where no workers are "
     "named, one process runs it, with two threads. The classifiers share Conv1D networks, whose training counts to "
     "*svm*, which is the first.",

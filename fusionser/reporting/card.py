@@ -25,8 +25,8 @@ __all__ = ["INCLUDED_RECORDINGS", "card_page", "export_text", "included_card", "
 
 
 INCLUDED_RECORDINGS = (
-    "12 of the recordings were the published WAV files, the others copies of them as Opus at 24 kbit/s, so the model "
-    "may find other files of CREMA-D unlike its training recordings."
+    "12 of the recordings were published WAV files, the others Opus copies (24 kbit/s) of published files, so the "
+    "model may find other files of CREMA-D unlike its training recordings."
 )
 """What the included model was trained on, and its scores were computed with."""
 
