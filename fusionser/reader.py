@@ -12,7 +12,7 @@ from fusionser.decoding import decode, decoded_blocks, duration_of, span_of
 from fusionser.errors import AudioError
 from fusionser.rows import CHANNEL_COLUMN
 from fusionser.samples import Waveform
-from fusionser.waveform import check_own_rate, holds_waveform, samples_of
+from fusionser.waveform import holds_waveform, samples_of
 
 __all__ = ["fetched_of", "read_row", "row_blocks", "row_seconds"]
 
@@ -45,7 +45,6 @@ def read_row(row: Mapping[str, Any], sampling_rate: int | None = None) -> tuple[
         samples, rate = samples_of(row)
     else:
         samples, rate = decode(*_place(row))
-        check_own_rate(str(row["file"]), rate)
     text = row.get("augmentation")
     if not isinstance(text, str) or not text:
         return samples, rate
@@ -65,7 +64,6 @@ def row_blocks(row: Mapping[str, Any]) -> Iterator[tuple[int, Iterator[Waveform]
         When the recording cannot be used, at the latest after the last block.
     """
     with decoded_blocks(*_place(row)) as found:
-        check_own_rate(str(row["file"]), found[0])
         yield found
 
 

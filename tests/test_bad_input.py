@@ -277,15 +277,6 @@ def test_a_list_that_is_no_text(refused, tmp_path):
     assert "list.txt: the list cannot be read (a zero byte at byte 3); expected lines of text in UTF-8" in told
 
 
-def test_a_rate_at_which_there_is_no_speech(command, tmp_path):
-    soundfile.write(tmp_path / "slow.wav", np.sin(np.arange(400) / 3), 100)
-    done = command("predict", tmp_path / "slow.wav", "--json")
-    assert done.status == 1
-    told = "got the sampling rate 100; expected a whole number of Hz from 1000 to 384000"
-    assert told in done.json[0]["error"]
-    assert told in " ".join(command("show", tmp_path / "slow.wav", "--out", tmp_path / "a.png").messages.split())
-
-
 def test_features_whose_audio_is_gone(command, refused, part, tmp_path):
     folder, out = part("*_s1_01.wav"), tmp_path / "f.parquet"
     command("extract", folder, *EVALUATE, "--out", out)

@@ -327,12 +327,8 @@ def test_the_command(command, demo_folder, tmp_path):
     assert "stamp: speakers shared by training and test" in done.output
     page = (tmp_path / "out" / "report.md").read_text()
     assert "| small, epochs-1 | Nobody: a small network on synthetic voices | 20 |" in page
-    score = r"-?\d+\.\d points"
-    computed = (
-        rf"Another training, at its best epoch on the test rows, has \d+\.\d points (?:more|less) accuracy\. "
-        rf"Evaluated by speaker, the "
-        rf"accuracy is {score} (low|high)er\."
-    )
+    # The accuracies of a run that is cut short are not compared by speaker.
+    computed = r"Another training, at its best epoch on the test rows, has \d+\.\d points (?:more|less) accuracy\."
     assert re.search(rf"\*\*small, epochs-1\.\*\* {computed} All of it\. Stamps: ", page)
     assert "s4-crnn-emodb" in page.split("## Not run")[1]
     (tmp_path / "other.toml").write_text(SMALL.replace("small network", "other network"))
