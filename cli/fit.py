@@ -74,7 +74,7 @@ def _estimate_split(protocol: Any, rows: Any, seed: int) -> Any:
 
 def _print_card(out: Path, card: Any, decides: str) -> None:
     from fusionser.names import ADAPTED, corpus_text
-    from fusionser.reporting.card import training_text
+    from fusionser.page import training_text
     from fusionser.reporting.scores import is_synthetic
 
     answers = ", ".join(card.targets) or f"{len(card.classes)} classes ({', '.join(card.classes)})"

@@ -23,8 +23,8 @@ from fusionser.facts import Stamp
 from fusionser.features import MFCC
 from fusionser.jobs import evaluate_prepared, fit_prepared
 from fusionser.model import load_model, save_model
-from fusionser.page import card_sentences
-from fusionser.reporting.card import card_page, training_text
+from fusionser.page import card_sentences, training_text
+from fusionser.reporting.card import card_page
 from fusionser.scaling import SCALERS
 from fusionser.splits import RandomKFold, SpeakerHoldout, SpeakerKFold
 from fusionser.temperature import fit_temperature, tempered

@@ -4,7 +4,7 @@ from fusionser.model import ModelCard
 from fusionser.results import Result
 from fusionser.tested import corpora_text, counted, speakers_text, where_tested
 
-__all__ = ["card_sentences"]
+__all__ = ["card_sentences", "training_text"]
 
 
 def card_sentences(card: ModelCard, *, tells_unlikeness: bool) -> list[str]:
@@ -25,7 +25,7 @@ def card_sentences(card: ModelCard, *, tells_unlikeness: bool) -> list[str]:
     corpora = corpora_text(card.corpus.split(", "))
     told = [
         f"It answers one of {', '.join(card.classes)}, and nothing else: another emotion gets one of these, too.",
-        f"It was trained on {_heard(card)} of {speakers_text(card.training_speakers)}: {corpora}.",
+        f"It was trained on {training_text(card)}: {corpora}.",
         _score(card),
     ]
     if not tells_unlikeness:
@@ -36,11 +36,12 @@ def card_sentences(card: ModelCard, *, tells_unlikeness: bool) -> list[str]:
     return told
 
 
-def _heard(card: ModelCard) -> str:
-    files = card.training_recordings
-    if files and files < card.training_rows:
-        return f"{counted(card.training_rows, 'part')} of {counted(files, 'recording')}"
-    return counted(card.training_rows, "recording")
+def training_text(card: ModelCard) -> str:
+    """Return what a model was trained on: how many recordings, or parts of them, of how many speakers."""
+    rows, files, speakers = card.training_rows, card.training_recordings, card.training_speakers
+    parts = "" if files is None or files >= rows else f"{counted(rows, 'part')} of "
+    heard = counted(files if parts and files is not None else rows, "recording")
+    return f"{parts}{heard} of {speakers_text(speakers)}"
 
 
 def _score(card: ModelCard) -> str:

@@ -9,19 +9,20 @@ from fusionser.corpora import CORPORA
 from fusionser.dimension_results import DimensionResult
 from fusionser.model import INCLUDED_MODEL, ModelCard, OnnxCard
 from fusionser.names import corpus_text
+from fusionser.page import training_text
 from fusionser.reporting.dimensions import score_rows
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.scores import METRIC_NAMES, score_interval
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, counted, percent, speakers_text, stamp_texts, where_tested
+from fusionser.reporting.words import calibration, percent, stamp_texts, where_tested
 from fusionser.results import Result
 from fusionser.studies.cells import with_defaults
 
 FEWEST = 4
 """Fewest speakers whose quartiles are shown."""
 
-__all__ = ["INCLUDED_RECORDINGS", "card_page", "export_text", "included_card", "like_results", "training_text"]
+__all__ = ["INCLUDED_RECORDINGS", "card_page", "export_text", "included_card", "like_results"]
 
 
 INCLUDED_RECORDINGS = (
@@ -85,14 +86,6 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         calibration=calibration,
         metrics=METRIC_NAMES,
     )
-
-
-def training_text(card: ModelCard) -> str:
-    """Return what a model was trained on: how many recordings, or parts of them, of how many speakers."""
-    rows, files, speakers = card.training_rows, card.training_recordings, card.training_speakers
-    parts = "" if files is None or files >= rows else f"{counted(rows, 'part')} of "
-    heard = counted(files if parts and files is not None else rows, "recording")
-    return f"{parts}{heard} of {speakers_text(speakers)}"
 
 
 def _quartiles(estimate: Result | DimensionResult | None) -> list[float]:
