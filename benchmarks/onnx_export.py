@@ -38,7 +38,9 @@ HEAD = """# Models as ONNX files
 
 Each model was fitted to four speakers of RAVDESS, networks for one epoch: this compares files with models, and says
 nothing about scores. {clips} recordings of other speakers were compared. A file is written only if all answers are the
-same, and no probability differs by more than 0.0001. Times are processor time for one clip, from a file to
+same, and no probability differs by more than 0.0001. *Begins with* is what the file takes as its input: the
+waveform, or columns or maps that a program computes first. *MB* is the size of the file. *Ratio* is the time of the
+model divided by that of ONNX Runtime. Times are processor time for one clip, from a file to
 probabilities: the median on one core, with the description of the recording that tells how unlike the training
 recordings it is. The last columns are for Chromium, with ONNX Runtime Web on one thread: elapsed time from a decoded
 clip to probabilities, without that description, and the largest difference from the model.
@@ -129,7 +131,7 @@ def write_page(folder: Path) -> Path:
             reasons.setdefault(because, []).append(one["name"])
     text = [HEAD.format(clips=clips) + "\n".join(lines)]
     text.append("\n## Why some do not begin with the waveform\n")
-    text += [f"- {', '.join(named)}: {because}" for because, named in reasons.items()]
+    text += [f"- {'; '.join(named)}: {because}" for because, named in reasons.items()]
     if refused := [one for one in ordered if "error" in one]:
         text.append("\n## Not exported\n")
         text += [f"- {one['name']}: {one['error']}" for one in refused]

@@ -22,11 +22,14 @@ cache. Parts were measured on different days, so compare times only within a par
 
 *p50* and *p99* are the median and the 99th percentile, and *asked* is the target. The part *steps* is about those of
 the [report on accuracy](../accuracy/report.md): the time from a file to probabilities, and the size of the model's
-file. A commit with *+changes* had changes that were not committed yet.
+file. A row without *asked* has no target.
 """
 
+CHANGED = "A commit with *+changes* had changes that were not committed yet.\n"
+
 PARTS = {
-    "augmentation": "Augmented copies of clips, compared with librosa's.",
+    "augmentation": "Augmented copies of clips, compared with librosa's. In brackets: decibels of the noise, "
+    "semitones, the factor of the speed, or the cut-off in Hz; *#1* is the number of the copy.",
     "caching": "Features from the cache, compared with computing them.",
     "cold": "The first answer of a new process, by models that need torch and by models that do not.",
     "device": "Features and training on a GPU, where there is one.",
@@ -54,6 +57,8 @@ def write_page(folder: Path) -> Path:
     """Write report.md from the figures that are kept."""
     parts = [json.loads(file.read_text()) for file in sorted((folder / "figures").glob("*.json"))]
     text = ["# Speed\n", _answer([figure for part in parts for figure in part["figures"]]), HEAD]
+    if any(part["provenance"]["commit"].endswith("+changes") for part in parts):
+        text.append(CHANGED)
     for part in parts:
         made = part["provenance"]
         text.append(f"## {part['part'].capitalize()}\n\n{PARTS[part['part']]}\n")

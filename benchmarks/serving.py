@@ -210,7 +210,12 @@ def write_page(figures: dict[str, Any], folder: Path) -> Path:
 
 {figures["clients"]} clients at once for {figures["seconds"]:.0f} s, on the machine of the service ({made["machine"]},
 {figures["cores"]} cores for both). Each asks again as soon as it has its answer, so the times are those of a full
-service. The model is {figures["model"]}. After half of the time, a process that predicts was killed.
+service. The model is {figures["model"]}. Half-way, one of the processes that predict was killed.
+
+*Time line*: a recording whose answers over time are asked for. *Stream*: a WebSocket. *No recording*: a body that is no
+audio. *Too large*: a request that announces 30 MiB. *Slow*: a recording that is sent in five parts, one each second.
+*Status* is the one that is expected; that of a stream is its close code, of which 1000 is a normal end. *p50* and *p99*
+are the median and the 99th percentile of the time to the answer.
 
 | request | answered | per second | p50, s | p99, s | status |
 |---|---|---|---|---|---|

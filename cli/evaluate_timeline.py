@@ -23,7 +23,7 @@ class Asked(Experiment):
 
 
 def evaluate_timeline(places: Places, asked: Asked) -> None:
-    """Judge emotions over time: on clips of unseen speakers, joined to recordings whose borders are known."""
+    """Judge emotions over time: on clips of unseen speakers, joined into long recordings whose borders are known."""
     from fusionser.studies.over_time import evaluate_over_time
     from fusionser.timeline.windows import WindowSettings
 

@@ -201,7 +201,7 @@ def resample(
             f"{count / sampling_rate:.3f} s long"
         )
     if seen.half < SILENCE_PEAK:
-        raise AudioError(f"{name}: silent (peak {seen.half:.1e}, expected at least {SILENCE_PEAK:g})")
+        raise AudioError(f"{name}: {seen.silence()}")
     if stream is not None:
         parts.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

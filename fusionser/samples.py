@@ -121,6 +121,14 @@ class SampleRange:
         """Half of the distance from the lowest to the highest sample."""
         return (float(self.high) - float(self.low)) / 2
 
+    def silence(self) -> str:
+        """Return why there is no sound: the samples are near zero, or all of about the same other value."""
+        if max(abs(float(self.low)), abs(float(self.high))) < SILENCE_PEAK:
+            return f"silent (peak {self.half:.1e}, expected at least {SILENCE_PEAK:g})"
+        return (
+            f"silent (all samples are about {(float(self.low) + float(self.high)) / 2:.2g}; a sound would change them)"
+        )
+
     def check(self, name: str) -> None:
         """Raise `AudioError` as `check_samples` does."""
         if self.not_finite:

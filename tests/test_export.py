@@ -167,7 +167,7 @@ def test_clips_of_a_batch_are_apart(saved, demo_rows):
 def test_a_model_from_what_is_computed_of_a_clip(demo_folder, demo_rows):
     """The pitch is tracked outside of the module."""
     model = fitted(demo_folder, {"features": {"preset": "fusionnet", "gender": "estimated"}})
-    assert whole_obstacle(model) == "'pitch' has no such form"
+    assert whole_obstacle(model) == "'pitch' cannot be computed in a graph"
     check_from_arrays(model, demo_rows)
 
 
@@ -190,9 +190,9 @@ def test_what_has_no_such_form_is_told(demo_folder):
         ModelGraph(fitted(demo_folder, spec), whole=True)
     assert input_name("conv2d", 0.9) == "conv2d at speed 0.9"
     contrast = fitted(demo_folder, {"features": {"blocks": ["contrast"]}})
-    assert whole_obstacle(contrast) == "'contrast' has no such form"
+    assert whole_obstacle(contrast) == "'contrast' cannot be computed in a graph"
     with pytest.raises(
-        SettingsError, match="cannot begin with the waveform: 'contrast' has no such form; use whole=Fals"
+        SettingsError, match="cannot begin with the waveform: 'contrast' cannot be computed in a graph; use whole=Fals"
     ):
         ModelGraph(contrast, whole=True)
 

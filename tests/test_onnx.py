@@ -86,7 +86,7 @@ def test_a_file_answers_as_its_model(bilstm, demo_rows, tmp_path):
 def test_a_file_from_computed_columns_answers_as_its_model(robust, demo_rows):
     model, loaded = load_model(robust[0]), load_onnx(robust[1])
     assert not loaded.onnx_card.whole
-    assert loaded.onnx_card.because == "'prosody' has no such form"
+    assert loaded.onnx_card.because == "'prosody' cannot be computed in a graph"
     same(model, loaded, demo_rows["file"][::40].tolist())
 
 

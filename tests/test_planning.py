@@ -140,7 +140,7 @@ def test_each_resource_can_be_the_longest(limit, seconds, work, machines, store,
     made = project(work, machines, store, rates)
     assert made.limit == limit
     assert made.seconds == pytest.approx(seconds)
-    assert limits(made)[0].startswith("Longest: ")
+    assert limits(made)[0].startswith("What takes longest: ")
 
 
 def test_more_machines_are_useful_up_to_what_they_do_not_share():
@@ -302,7 +302,7 @@ def test_the_command(command, round_file):
     asked = ("--clips", "1e6", "--seconds", 4, "--price", 2)
     done = command("plan", *asked, "--known-durations", *machines, "--hours", 0.1)
     assert done.status == 0, done.messages
-    for text in ("1 000 000 clips of 4 s, robust", "9.17 min", "40 GB", "500 MB", "Longest: features"):
+    for text in ("1 000 000 clips of 4 s, robust", "9.17 min", "40 GB", "500 MB", "What takes longest: features"):
         assert text in done.output
     assert "4 machines with 10 cores each finish in 0.1 h: in 4.58 min." in done.output
     told = json.loads(command("plan", *asked, *machines, "--hours", 0.5, "--json").output)

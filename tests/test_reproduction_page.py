@@ -96,7 +96,7 @@ def test_the_reading_stands_on_the_page(small, tmp_path):
     paper = [one.model_copy(update={"provenance": PROVENANCE}) for one in of_wars([59.0, 60.0, 61.0])]
     found = Reproduction("x", recipe.changed(measure="test", figure=62.49), paper=paper)
     page = write_reproduction([found], {"y": ""}, {}, tmp_path).read_text()
-    assert f"**x.** {reading(found)[0]} All of it. `fusionser reproduce x`; commit c; m; d." in page
+    assert f"**x.** {reading(found)[0]} All of it. `fusionser reproduce x --no-by-speaker`; commit c; m; d." in page
     row = "| x | Nobody: a small network on synthetic voices | 62.49 | test | 60.0 ± 1.0 (57.5 to 62.5; 3 seeds) | "
     assert f"{row}not reported by the paper | not reached | - | - |" in page
     assert "\ny.\n" in page.split("## Not run")[1]

@@ -94,8 +94,9 @@ def test_a_long_file_has_the_features_of_a_short_one(tmp_path, streamed, suffix,
         (lambda sound: sound.__setitem__((-3, slice(None)), 900.0), "the samples reach 900; expected -1 to 1"),
         (lambda sound: sound.__setitem__((slice(None), 1), -sound[:, 0]), "its 2 channels cancel each other out"),
         (lambda sound: sound.__setitem__(slice(None), 0.0), "silent (peak 0.0e+00"),
+        (lambda sound: sound.__setitem__(slice(None), 0.3), "silent (all samples are about 0.3"),
     ],
-    ids=["NaN", "infinite", "too large", "cancelled", "silent"],
+    ids=["NaN", "infinite", "too large", "cancelled", "silent", "constant"],
 )
 def test_what_is_wrong_is_told_alike(tmp_path, streamed, change, told):
     sound = np.stack([NOISE, NOISE[::-1]], axis=1)

@@ -217,7 +217,7 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
     ("Do openSMILE features and pretrained embeddings help?", "embeddings", _embeddings),
     ("How accurate is the included model elsewhere?", "included-model", _included),
     ("Which conditions change the answers?", "stress/default", first_sentences),
-    ("Does a public split leak?", "audits/crema-d", first_sentences),
+    ("Does a public split leak, such as EmoBox's list of CREMA-D?", "audits/crema-d", first_sentences),
     ("How accurate are time lines?", "timeline/emodb-2s", first_sentences),
 )
 """Questions, each with the report that answers it, and what takes the answer from there."""

@@ -17,7 +17,7 @@ from benchmarks.scale.cluster import Cluster, cluster
 from benchmarks.scale.given import Given
 from benchmarks.scale.rows import write_rows
 from benchmarks.scale.text import markdown_table
-from benchmarks.scale.used import command_line
+from benchmarks.scale.used import command_line, last_message
 from fusionser.files import public_text
 from fusionser.rows import feature_columns
 
@@ -114,7 +114,7 @@ def _disturbed(
     return {
         "killed": name,
         "status": status,
-        "printed": public_text(messages.strip().splitlines()[-1]) if messages.strip() else "",
+        "printed": public_text(last_message(messages)),
         "repeated": bool(status),
         "analysed": told["computed"],
         "set_aside": len(told["quarantine"]),

@@ -85,18 +85,20 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
         f"RAVDESS ({recordings.kind}, {recordings.seconds:.1f} s on average), and what a cluster takes to move rows, "
         "from the part above. These rates come with fusionser, and `fusionser plan` computes from them.",
         _rates_table(rates),
-        "Projected from these, and measured in the part on workers: "
+        "Projected from these, and measured in the runs of the part on workers (the extraction alone, without the "
+        "start of the command): "
         + "; ".join(
             f"{one['projected']:.1f} s and {one['measured']:.1f} s with {counted(one['workers'], 'worker')}"
             for one in figures["compared"]
         )
-        + ". The projection has cores of their own for the command and the scheduler, which share those of the "
-        "workers here.",
+        + ". The projection gives the command and the scheduler cores of their own; here they share those of the "
+        "workers.",
         "## What follows for many clips",
-        f"For {title(pictured)} and 10 Gbit/s, where a table has the durations. What works at once is drawn against "
-        f"the number of machines; the highest line is the time. {' '.join(limits(pictured))}",
+        f"The picture is for {title(pictured)}, at 10 Gbit/s, with the durations in the table. Each line is the time "
+        "of one resource. They work at the same time, so the highest line is the time of the whole. "
+        f"{' '.join(limits(pictured))}",
         f"![hours of each resource against the number of machines, for {grouped(PICTURED)} clips: with more than "
-        f"{pictured.useful_machines} machines, the longest is {NAMES[pictured.next_limit]}](plan.png)",
+        f"{pictured.useful_machines} machines, what takes longest is {NAMES[pictured.next_limit]}](plan.png)",
         "The same machines and other numbers of clips:",
         markdown_table(PROJECTION_COLUMNS, [projection_row(one, None) for one in shown], numbers=0),
         "With a dataset of features, whose jobs list the recordings and write the parts, and without durations in a "

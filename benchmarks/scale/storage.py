@@ -12,7 +12,7 @@ from benchmarks.scale.cluster import cluster
 from benchmarks.scale.given import Given
 from benchmarks.scale.object_store import ObjectStore, object_store
 from benchmarks.scale.text import markdown_table
-from benchmarks.scale.used import command_line
+from benchmarks.scale.used import command_line, last_message
 from fusionser.corpora import list_rows
 from fusionser.feature_dataset import MANIFEST, PARTS
 from fusionser.files import public_text
@@ -127,12 +127,17 @@ def _away(store: ObjectStore, name: str, seconds: float, entire: _Run, scratch: 
     return {
         "seconds": seconds,
         "status": status,
-        "printed": public_text(messages.strip().splitlines()[-1]) if messages.strip() else "",
+        "printed": public_text(last_message(messages)),
         "repeated": bool(status),
         "parts_then": found,
         "parts": len(entire.names()),
         "same": run.objects() == entire.objects() and run.described() == entire.described(),
     }
+
+
+def _whole(printed: str) -> str:
+    """Return a message, with an ellipsis where earlier versions kept its first line alone."""
+    return f"{printed} …" if printed.endswith(",") else printed
 
 
 def section(figures: dict[str, Any], folder: Path) -> list[str]:
@@ -152,7 +157,7 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
         [
             f"{run['seconds']:g} s",
             str(run["status"]),
-            run["printed"].replace("|", "\\|") or "nothing",
+            _whole(run["printed"]).replace("|", "\\|") or "nothing",
             "yes" if run["repeated"] else "no",
             f"{run['parts_then']} of {run['parts']}",
             "yes" if run["same"] else "**no**",

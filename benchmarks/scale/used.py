@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Done", "Used", "command_line", "run_watched", "used_by"]
+__all__ = ["Done", "Used", "command_line", "last_message", "run_watched", "used_by"]
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -122,3 +122,10 @@ def run_watched(command: list[str], folder: Path, **environment: str) -> Done:
         messages.seek(0)
         used = watch.used(usage.ru_utime + usage.ru_stime)
         return Done(process.returncode, wall, used, output.read(), messages.read())
+
+
+def last_message(printed: str) -> str:
+    """Return the last message on standard error, which may have several lines, or an empty text."""
+    lines = printed.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(("error:", "note:", "interrupted"))]
+    return " ".join(lines[starts[-1] if starts else -1 :])

@@ -2,7 +2,7 @@
 Emotions over time
 ==================
 
-A long recording is cut into windows. Windows with the same answer are joined to segments.
+A long recording is cut into windows. Windows with the same answer are joined into segments.
 """
 
 # %%

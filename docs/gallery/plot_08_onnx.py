@@ -49,7 +49,7 @@ print(f"{(work / 'model.onnx').stat().st_size / 1e6:.2f} MB")
 # %%
 # Run it without fusionser
 # ------------------------
-# Its input is the waveform: the first two seconds, at 16 kHz. Its outputs are the probabilities and the place of the
+# Its input is the waveform: the first two seconds, at 16 kHz. Its outputs are the probabilities and the index of the
 # answer in the list of classes.
 
 session = onnxruntime.InferenceSession(work / "model.onnx")

@@ -102,7 +102,7 @@ def export_onnx(
     if not because and not _agree(agreement, tolerance):
         because = (
             "with the columns that a graph computes from it, probabilities differ by up to "
-            f"{agreement.largest_difference:.1g}"
+            f"{agreement.largest_difference:.2g}"
         )
         content, card, agreement = _converted(model, because, usable, expected, source, n_jobs)
     if not _agree(agreement, tolerance):

@@ -84,16 +84,16 @@ def obstacle(computation: Computation) -> str:
     --------
     >>> from fusionser.features import Pitch
     >>> obstacle(MFCC()), obstacle(Pitch())
-    ('', "'pitch' has no such form")
+    ('', "'pitch' cannot be computed in a graph")
     """
     # Spectral contrast is left out: it takes decibels of the weakest bins, which are rounding errors of the transform.
     if type(computation) not in COMPUTATIONS:
-        return f"'{computation.kind}' has no such form"
+        return f"'{computation.kind}' cannot be computed in a graph"
     if isinstance(computation, BlockVector):
         return next(filter(None, map(obstacle, computation._blocks())), "")
     settings: ClipSettings = computation.clip_settings()
     if settings.trim and settings.samples is None:
-        return f"'{computation.kind}' trims silence, and clips of several lengths are left"
+        return f"'{computation.kind}' trims silence, which leaves clips of different lengths"
     return ""
 
 

@@ -25,7 +25,17 @@ from fusionser.reporting.page import PageText, render
 from fusionser.reporting.scores import p_value
 from fusionser.reporting.settings import block_lines, classifier_lines, column_lines, protocol_lines
 from fusionser.reporting.tables.ablation import ablation_tables, importance_tables
-from fusionser.reporting.words import change, corpora_text, design_notes, ends, one_sided, result_stamps, where_asked
+from fusionser.reporting.words import (
+    MOST_ANSWERS,
+    change,
+    corpora_text,
+    design_notes,
+    ends,
+    fitted_text,
+    one_sided,
+    result_stamps,
+    where_asked,
+)
 from fusionser.results import Result
 from fusionser.splits import AddedCorpora
 from fusionser.studies.contrasts import Contrast, Design, Effect
@@ -62,7 +72,7 @@ def answer(design: Design, effects: Sequence[Effect]) -> list[str]:
     sure = sorted((one for one in named if one[0].corrected < SIGNIFICANT), key=lambda one: -one[0].uar.mean)
     told = [_change_text(contrast, effect.uar.mean) for effect, contrast in sure]
     if rest := [contrast.text for effect, contrast in named if effect.corrected >= SIGNIFICANT]:
-        told.append(f"No significant change of the UAR: {'; '.join(rest)}.")
+        told.append(f"The UAR does not change significantly with: {'; '.join(rest)}.")
     return told
 
 
@@ -323,6 +333,8 @@ def page_values(
         "design_notes": design_notes(design),
         "where_asked": where_asked(design),
         "mostly": one_sided(results),
+        "most_answers": round(100 * MOST_ANSWERS),
+        "fitted": fitted_text(results),
         "averaged": ", averaged over the classifiers" if len({result.classifier for result in results}) > 1 else "",
         "commits": sorted({result.provenance["commit"] for result in results}),
     }

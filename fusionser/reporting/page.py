@@ -290,6 +290,7 @@ def study_page(text: StudyText, results: Sequence[Result], pictures: Sequence[st
         mostly=one_sided(results),
         most_answers=round(100 * MOST_ANSWERS),
         best_count=len(best_results(results)),
+        chosen=not _only_one_each(results),
         most_told=MOST_TOLD,
         listened=[escape(line) for line in listened],
         leaky=any(not result.protocol.speaker_independent for result in results),
@@ -332,20 +333,27 @@ def study_answers(results: Sequence[Result]) -> list[str]:
     then the last ones.
     """
     told = best_results(results)
-    sentences = [_best_text(result) for result in told[:MOST_TOLD]]
+    sentences = [_best_text(result, _only_one_each(results)) for result in told[:MOST_TOLD]]
     if len(told) > MOST_TOLD:
-        sentences.append(f"{len(told) - MOST_TOLD} other tables are below.")
+        more = counted(len(told) - MOST_TOLD, "more such result")
+        sentences.append(f"The tables below have {more}, one for each table and setting.")
     return sentences
 
 
-def _best_text(result: Result) -> str:
+def _best_text(result: Result, only: bool) -> str:
     few = f"no interval: {counted(len(result.speakers), 'test speaker')}"
     interval = few if result.intervals is None else f"95 % {score_interval(result, 'uar')}"
     leaky = "" if result.protocol.speaker_independent else ", with speakers on both sides"
     return (
-        f"{where_measured(result)}, {classes_text(result)}, {result.protocol.known}{leaky}: the highest UAR is "
-        f"{percent(result.pooled.uar)} % ({interval}), by {result.classifier} with {result.features_name}."
+        f"{where_measured(result)}, {classes_text(result)}, {result.protocol.known}{leaky}: the "
+        f"{'UAR' if only else 'highest UAR'} is {percent(result.pooled.uar)} % ({interval}), by {result.classifier} "
+        f"with '{result.features_name}'."
     )
+
+
+def _only_one_each(results: Sequence[Result]) -> bool:
+    """Return whether no table has several results in a setting, so that nothing is chosen by its test score."""
+    return len(best_results(results)) == len(results)
 
 
 def _older_augmentation(result: Result) -> bool:

@@ -208,13 +208,13 @@ def projection_row(projection: Projection, price: float | None) -> list[str]:
 def limits(projection: Projection) -> list[str]:
     """Return what takes longest, when something else does, and what would change that, as sentences."""
     limit = projection.limit
-    told = [f"Longest: {NAMES[limit]}. What helps: {REMEDIES[limit]}."]
+    told = [f"What takes longest: {NAMES[limit]}. What helps: {REMEDIES[limit]}."]
     fixed, useful = projection.next_limit, projection.useful_machines
     if useful >= MOST_MACHINES:
         return told
     helps = "" if fixed == limit else f" What helps then: {REMEDIES[fixed]}."
     if projection.longest.shared == "machines":
-        told.append(f"With more than {counted(useful, 'machine')}, the longest is {NAMES[fixed]}.{helps}")
+        told.append(f"With more than {counted(useful, 'machine')}, what takes longest is {NAMES[fixed]}.{helps}")
     else:
         told.append(f"{counted(useful, 'machine')} would be as fast, since {NAMES[fixed]} takes longer than they do.")
     return told

@@ -41,11 +41,10 @@ def reading(reproduction: Reproduction) -> list[str]:
     if gains := reproduction.gains_of_best():
         same = "" if len(gains) == len(accuracies) else f" of seed {', '.join(map(str, gains))}"
         gain = float(np.mean(list(gains.values())))
-        more = "more" if gain >= 0 else "less"
+        points = f"{abs(gain):.1f}"
         # It is another training, so that even the best of its epochs may have less.
-        sentences.append(
-            f"Another training{same}, at its best epoch on the test rows, has {abs(gain):.1f} points {more} accuracy."
-        )
+        compared = "the same" if float(points) == 0 else f"{points} points {'more' if gain > 0 else 'less'}"
+        sentences.append(f"Another training{same}, at its best epoch on the test rows, has {compared} accuracy.")
     if reproduction.paper and reproduction.independent is not None and not reproduction.cut_short:
         loss = float(np.mean(accuracies)) - 100 * reproduction.independent.pooled.war
         sentences.append(
@@ -169,7 +168,7 @@ def _row(reproduction: Reproduction, costs: Mapping[str, Cost | None]) -> dict[s
         "left": _unaffordable(reproduction, costs),
         "provenance": results[0].provenance,
         "commits": list(dict.fromkeys(result.provenance["commit"] for result in results)),
-        "command": _command(results[0].provenance),
+        "command": _command_of(reproduction),
     }
 
 
@@ -178,6 +177,19 @@ def _versions(reproductions: Sequence[Reproduction]) -> list[str]:
     versions = [result.provenance["versions"] for reproduction in reproductions for result in reproduction.results()]
     texts = (", ".join(f"{name} {version}" for name, version in packages.items()) for packages in versions)
     return list(dict.fromkeys(texts))
+
+
+def _command_of(reproduction: Reproduction) -> str:
+    """Return the command of a row, with the options that leave out what the row does not have."""
+    command = _command(reproduction.results()[0].provenance)
+    lacking = {
+        f"--seeds {len(reproduction.paper)}": len(reproduction.paper) < reproduction.recipe.seeds,
+        "--no-by-speaker": reproduction.independent is None,
+    }
+    for option, lacks in lacking.items():
+        if lacks and option.split()[0] not in command.split():
+            command += f" {option}"
+    return command
 
 
 def _command(provenance: Mapping[str, Any]) -> str:

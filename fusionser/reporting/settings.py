@@ -8,7 +8,9 @@ from fusionser.facts import left_out_speakers
 from fusionser.model import ModelCard
 from fusionser.names import NETWORK_ALONE
 from fusionser.reporting.words import (
+    classes_text,
     corpora_text,
+    counted,
     few_names,
     protocol_name,
     protocol_text,
@@ -100,11 +102,17 @@ def _classifier_line(result: AnyResult) -> str:
 
 def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
     """Return the number of columns and the blocks of results, with their labels if results differ."""
-    entries = []
+    entries: list[tuple[str, str, str]] = []
+    widths: dict[tuple[str, str], set[int]] = {}
+    for result in results:
+        widths.setdefault((label(result), _together(result)), set()).add(result.feature_count)
     for result in results:
         blocks = ", ".join(str(block["name"]) for block in result.features)
-        columns = f"{result.feature_count} column{'' if result.feature_count == 1 else 's'} of {blocks}"
-        entries.append((columns, label(result), _together(result)))
+        columns = f"{counted(result.feature_count, 'column')} of {blocks}"
+        # Columns of class scores depend on the number of classes.
+        several = len(widths[label(result), _together(result)]) > 1
+        where = f"{_together(result)}, {classes_text(result)}" if several else _together(result)
+        entries.append((columns, label(result), where))
     return [f"{', '.join(names)}: {text}" if names else text for text, names in _labels(entries).items()]
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "counted",
     "design_notes",
     "few_names",
+    "fitted_text",
     "group_stamps",
     "note_lines",
     "one_sided",
@@ -110,7 +111,7 @@ def _renamings(labels: Mapping[str, Any]) -> str:
 
 def _lossy(corpus: str, recordings: int, formats: Mapping[str, int]) -> str:
     count = sum(formats.values())
-    which = "all" if count == recordings else str(count)
+    which = "all" if count == recordings else f"{count} of {recordings}"
     return f"{which} recordings of {corpora_text((corpus,))} are lossy copies ({', '.join(formats)})"
 
 
@@ -339,10 +340,10 @@ def one_sided(results: Sequence[Result]) -> list[str]:
         share = answers.max() / answers.sum()
         if share > MOST_ANSWERS:
             folds = [corpora_text([fold.name]) if fold.name in result.corpora else fold.name for fold in result.folds]
-            tested = ", ".join(folds) if len(folds) <= 2 else result.protocol.name
+            tested = f"tested on {', '.join(folds)}" if len(folds) <= 2 else result.protocol.name
             lines.append(
-                f"{result.classifier} with {result.features_name} on {corpora_text(result.corpora)} "
-                f"({result.protocol.known}, tested on {tested}): "
+                f"{result.classifier} with '{result.features_name}' on {corpora_text(result.corpora)} "
+                f"({result.protocol.known}, {tested}): "
                 f"{percent(float(share))} % of the answers are '{result.classes[answers.argmax()]}'"
             )
     return lines
@@ -390,11 +391,33 @@ def stamps_and_notes(results: Sequence[AnyResult]) -> tuple[list[str], list[str]
     )
 
 
+def fitted_text(results: Sequence[AnyResult]) -> str:
+    """Return what the pipelines of results are fitted to, in one sentence."""
+    settings = {result.protocol.setting for result in results}
+    told = "Everything that learns is fitted to the training rows only"
+    if "speaker-normalised" in settings:
+        told += "; in speaker-normalised rows, each test speaker is standardised by their own unlabelled clips"
+    if "adapted" in settings:
+        told += "; in adapted rows, the pipeline also sees the test clips, without their labels"
+    return f"{told}."
+
+
+def _telling(results: Sequence[AnyResult]) -> Callable[[AnyResult], str]:
+    """Return what tells results apart: their protocol, or their setting or features where all have the same one."""
+    ways: list[Callable[[AnyResult], str]] = [
+        lambda result: result.protocol.name,
+        lambda result: result.protocol.setting,
+        lambda result: f"'{result.features_name}'",
+    ]
+    return next((way for way in ways if len(set(map(way, results))) > 1), ways[0])
+
+
 def _merged(
     results: Sequence[AnyResult],
     pick: Callable[[AnyResult], Sequence[Stamp]],
-    name: Callable[[AnyResult], str] = lambda result: result.protocol.name,
+    name: Callable[[AnyResult], str] | None = None,
 ) -> list[str]:
+    name = name or _telling(results)
     groups: dict[tuple[str, Any], list[tuple[Stamp, str]]] = {}
     for result in results:
         for stamp in pick(result):
@@ -404,7 +427,7 @@ def _merged(
     for (kind, same), stamps in groups.items():
         estimated = kind == "gender-estimated"
         text = _gender_estimated([stamp.value["accuracy"] for stamp, _ in stamps], same) if estimated else same
-        names = ", ".join(dict.fromkeys(named for _, named in stamps))
+        names = few_names(list(dict.fromkeys(named for _, named in stamps)))
         lines.append(text if len(stamps) == len(results) else f"{text} ({names})")
     return lines
 

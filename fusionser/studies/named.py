@@ -13,6 +13,7 @@ from fusionser.results import Result
 from fusionser.spec import FeaturesSpec, PipelineSpec, ProtocolSpec
 from fusionser.studies.contrasts import Contrast, Design
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe
+from fusionser.tested import corpora_text
 
 __all__ = ["STUDIES", "NamedStudy"]
 
@@ -259,7 +260,7 @@ def _corpora(study: NamedStudy) -> list[CorpusChoice]:
 
 
 def _corpora_contrasts(study: NamedStudy) -> list[Contrast]:
-    text = f"{' and '.join(study.also)} added to the training rows"
+    text = f"{corpora_text(study.also)} added to the training rows"
     return [Contrast(text, "", PROTOCOL_LABELS[BY_SPEAKER], PROTOCOL_LABELS[ADDED])]
 
 

@@ -31,10 +31,15 @@ def page_of(tallies: Sequence[Tally], summary: Mapping[str, Any], stated: Mappin
     lines = [
         "# Hostile inputs and killed runs",
         "",
-        f"inputs tried {summary['inputs']}, crashes {summary['crashes']}, hangs {summary['hangs']}, "
-        f"lost {summary['lost']}, peak memory {summary['peak_mib']} MiB, "
-        f"kills survived {summary['kills_survived']} of {summary['kills']}, "
-        f"models refused {summary['models_refused']}; {summary['seconds'] / 60:.0f} minutes",
+        f"{summary['inputs']} inputs were tried: {_counted(summary['crashes'], 'crash', 'crashes')}, "
+        f"{_counted(summary['hangs'], 'hang')}, {_counted(summary['lost'], 'loss', 'losses')}, at most "
+        f"{summary['peak_mib']} MiB of memory. {summary['kills_survived']} of {summary['kills']} killed runs were "
+        f"survived, and {summary['models_refused']} damaged models were refused. It took "
+        f"{summary['seconds'] / 60:.0f} minutes; several areas ran at the same time.",
+        "",
+        "*Answered*: a result was given. *Refused*: an error message said why there is none. *Lost*: something good "
+        "was lost, or there was another answer than without the damage. *Kills of extract*: a run of `fusionser "
+        "extract` was killed, and started again.",
         "",
         "| area | tried | answered | refused | crashes | hangs | lost | peak memory, MiB | seconds |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -42,9 +47,10 @@ def page_of(tallies: Sequence[Tally], summary: Mapping[str, Any], stated: Mappin
     for tally in tallies:
         counts = (tally.tried, tally.answered, tally.refused, len(tally.crashes), len(tally.hangs), len(tally.lost))
         shown = [
-            "" if tally.area.startswith(KILLS) and place in (1, 2) else str(count) for place, count in enumerate(counts)
+            "-" if tally.area.startswith(KILLS) and place in (1, 2) else str(count)
+            for place, count in enumerate(counts)
         ]
-        peak = f"{tally.peak_mib:.0f}" if tally.peak_mib else ""
+        peak = f"{tally.peak_mib:.0f}" if tally.peak_mib else "-"
         lines.append(f"| {tally.area} | {' | '.join(shown)} | {peak} | {tally.seconds:.0f} |")
     faults = [fault for tally in tallies for fault in tally.faults]
     if faults:
@@ -56,3 +62,7 @@ def page_of(tallies: Sequence[Tally], summary: Mapping[str, Any], stated: Mappin
             f"`{stated['command']}`, commit {stated['commit']}, {stated['date']}, {stated['machine']}; {packages}.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _counted(count: int, one: str, several: str = "") -> str:
+    return f"{count} {one if count == 1 else several or f'{one}s'}"

@@ -35,7 +35,7 @@ def _named(result: Result) -> list[Cell | str]:
     setting = "" if result.protocol.known == "inductive" else f", {result.protocol.known}"
     return [
         f"{where_measured(result)}, {classes_text(result)}{setting}{sides}",
-        f"{result.features_name}, {result.classifier}",
+        f"{result.features_name} / {result.classifier}",
     ]
 
 

@@ -8,6 +8,7 @@ from fusionser.evaluation.differences import Difference
 from fusionser.reporting.across import Across
 from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.tables.cells import (
+    NOTHING,
     PERCENT,
     count,
     facts_of,
@@ -30,7 +31,7 @@ PIPELINE = (Column(name="setting"), Column(name="features"), Column(name="classi
 TWO = (Column(name="features"), Column(name="classifier"))
 TRAINED = (
     "Seconds are those of the run that wrote the row; training is the time of all networks, including those that an "
-    "earlier run trained"
+    "earlier run trained. A dash: there is no network, or the result is of an earlier version, which did not store it"
 )
 """What the columns of times mean."""
 
@@ -185,9 +186,9 @@ def across_table(across: Sequence[Across], tables: int, results: Sequence[Result
     columns = [
         *TWO,
         Column(name="mean UAR, inductive", measure="uar_inductive"),
-        Column(name="best in", measure="best_inductive"),
+        Column(name="best in, inductive", measure="best_inductive"),
         Column(name="mean UAR, adapted", measure="uar_adapted"),
-        Column(name="best in", measure="best_adapted"),
+        Column(name="best in, adapted", measure="best_adapted"),
         Column(name="adapted higher in", measure="adapted_higher"),
         Column(name="change by adaptation", measure="change"),
     ]
@@ -238,8 +239,8 @@ def paper_table(paper: Sequence[tuple[PaperRow, Sequence[Result]]], report: str)
     ]
     rows = []
     for row, beside in paper:
-        empty = Cell("", None)
-        rows.append(Row([f"{row.label} (the paper's figure)", "", "", "", _figure(row.accuracy), empty]))
+        figure = _figure(row.accuracy)
+        rows.append(Row([f"{row.label} (the paper's figure)", NOTHING, NOTHING, NOTHING, figure, NOTHING]))
         rows += [
             Row(
                 [
@@ -248,7 +249,7 @@ def paper_table(paper: Sequence[tuple[PaperRow, Sequence[Result]]], report: str)
                     result.features_name,
                     result.classifier,
                     Cell(
-                        f"{percent(result.pooled.war)} ({score(result, 'war').interval_text})",
+                        f"{percent(result.pooled.war)} ({_interval_or_none(result)})",
                         result.pooled.war,
                         score(result, "war").interval,
                     ),
@@ -266,6 +267,12 @@ def paper_table(paper: Sequence[tuple[PaperRow, Sequence[Result]]], report: str)
     ]
     caption = "Figures of the paper, and our results"
     return Table(name="paper", report=report, caption=caption, notes=notes, columns=columns, rows=rows)
+
+
+def _interval_or_none(result: Result) -> str:
+    """Return the interval of the WAR; a table of the paper has no table by speaker to refer to."""
+    war = score(result, "war")
+    return "no interval" if war.interval is None else war.interval_text
 
 
 def _figure(accuracy: str) -> Cell:
