@@ -99,7 +99,7 @@ def test_the_reading_stands_on_the_page(small, tmp_path):
     assert f"**x.** {reading(found)[0]} All of it. `fusionser reproduce x --no-by-speaker`; commit c; m; d." in page
     row = "| x | Nobody: a small network on synthetic voices | 62.49 | test | 60.0 ± 1.0 (57.5 to 62.5; 3 seeds) | "
     assert f"{row}not reported by the paper | not reached | - | - |" in page
-    assert "\ny.\n" in page.split("## Not run")[1]
+    assert "\nNor were these recipes run, and their cost was not measured: y.\n" in page.split("## Not run")[1]
 
 
 def test_the_verdict_is_by_the_measure_that_the_paper_reports(small, monkeypatch):
