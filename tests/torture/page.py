@@ -6,6 +6,11 @@ from typing import Any
 from torture.area import Tally
 
 KILLS = "kills of "
+MEANINGS = (
+    "*Answered*: a result was given. *Refused*: an error message said why there is none. *Lost*: something good was "
+    "lost, or there was another answer than without the damage. *Kills of extract*: a run of `fusionser extract` was "
+    "killed, and started again."
+)
 
 
 def summary_of(tallies: Sequence[Tally], seconds: float) -> dict[str, Any]:
@@ -37,10 +42,6 @@ def page_of(tallies: Sequence[Tally], summary: Mapping[str, Any], stated: Mappin
         f"survived, and {summary['models_refused']} damaged models were refused. It took "
         f"{summary['seconds'] / 60:.0f} minutes; several areas ran at the same time.",
         "",
-        "*Answered*: a result was given. *Refused*: an error message said why there is none. *Lost*: something good "
-        "was lost, or there was another answer than without the damage. *Kills of extract*: a run of `fusionser "
-        "extract` was killed, and started again.",
-        "",
         "| area | tried | answered | refused | crashes | hangs | lost | peak memory, MiB | seconds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -52,6 +53,7 @@ def page_of(tallies: Sequence[Tally], summary: Mapping[str, Any], stated: Mappin
         ]
         peak = f"{tally.peak_mib:.0f}" if tally.peak_mib else "-"
         lines.append(f"| {tally.area} | {' | '.join(shown)} | {peak} | {tally.seconds:.0f} |")
+    lines += ["", MEANINGS]
     faults = [fault for tally in tallies for fault in tally.faults]
     if faults:
         lines += ["", "Faults:", "", *(f"- `{' '.join(fault.split())[:300]}`" for fault in faults)]
