@@ -88,5 +88,5 @@ def test_the_page():
     }  # fmt: skip
     page = page_of(tallies, summary)
     assert "15 inputs were tried: 1 crash, 0 hangs, 1 loss, at most 300 MiB of memory." in page
-    assert "50 of 100 killed runs were survived" in page
+    assert "50 of 100 kills were survived" in page
     assert "`audio 3: other samples`" in page and "| kills of fit | 50 | - | - |" in page

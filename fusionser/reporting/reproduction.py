@@ -184,7 +184,7 @@ def _command_of(reproduction: Reproduction) -> str:
     command = _command(reproduction.results()[0].provenance)
     lacking = {
         f"--seeds {len(reproduction.paper)}": len(reproduction.paper) < reproduction.recipe.seeds,
-        "--no-by-speaker": reproduction.independent is None,
+        "--no-by-speaker": reproduction.recipe.speaker_independent is not None and reproduction.independent is None,
     }
     for option, lacks in lacking.items():
         if lacks and option.split()[0] not in command.split():

@@ -8,8 +8,8 @@ from torture.area import Tally
 KILLS = "kills of "
 MEANINGS = (
     "*Answered*: a result was given. *Refused*: an error message said why there is none. *Lost*: something good was "
-    "lost, or there was another answer than without the damage. *Kills of extract*: a run of `fusionser extract` was "
-    "killed, and started again."
+    "lost, or there was another answer than without the damage. *Kills of extract* and so on: runs of that command "
+    "were killed, and started again."
 )
 
 
@@ -38,7 +38,7 @@ def page_of(tallies: Sequence[Tally], summary: Mapping[str, Any], stated: Mappin
         "",
         f"{summary['inputs']} inputs were tried: {_counted(summary['crashes'], 'crash', 'crashes')}, "
         f"{_counted(summary['hangs'], 'hang')}, {_counted(summary['lost'], 'loss', 'losses')}, at most "
-        f"{summary['peak_mib']} MiB of memory. {summary['kills_survived']} of {summary['kills']} killed runs were "
+        f"{summary['peak_mib']} MiB of memory. {summary['kills_survived']} of {summary['kills']} kills were "
         f"survived, and {summary['models_refused']} damaged models were refused. It took "
         f"{summary['seconds'] / 60:.0f} minutes; several areas ran at the same time.",
         "",
