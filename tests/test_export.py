@@ -184,7 +184,7 @@ def test_the_gender_that_a_model_is_given_is_an_input(demo_folder, demo_rows, tm
         same(model, answer, model.predict(rows).iloc[0])
 
 
-def test_what_has_no_such_form_is_told(demo_folder):
+def test_what_cannot_be_computed_in_a_graph_is_told(demo_folder):
     spec = {"features": {"blocks": ["mfcc"]}, "classifier": {"name": "svm", "scaling": "quantile"}}
     with pytest.raises(SettingsError, match="scaling by quantiles cannot be exported; fit the model again with"):
         ModelGraph(fitted(demo_folder, spec), whole=True)

@@ -81,8 +81,8 @@ def section(figures: dict[str, Any], folder: Path) -> list[str]:
         f"From {grouped(first['rows'])} to {grouped(last['rows'])} rows, the time for 1000 rows goes from "
         f"{1000 * first['seconds'] / first['rows'] * 1000:.1f} to {1000 * last['seconds'] / last['rows'] * 1000:.1f} "
         f"ms by the clock, and the peak memory of the client from {first['mebibytes']['client']:.0f} to "
-        f"{last['mebibytes']['client']:.0f} MiB. It grows so little because the rows are made, and their answers "
-        "dropped, one batch after the other. A group takes the scheduler "
+        f"{last['mebibytes']['client']:.0f} MiB. The rows are made, and their answers dropped, one batch "
+        "after the other, so the client never holds all of them. A group takes the scheduler "
         f"{1000 * rates['scheduler_per_group']:.2f} ms, and each row in it "
         f"{1e6 * rates['scheduler_per_row']:.1f} µs more.",
     ]
