@@ -203,7 +203,7 @@ def test_studies_with_another_corpus(command, corpus_folder, some_of_tess, tmp_p
     short = ["--preset", "fusionnet", "--gender", "none", "--folds", "5", "--json"]
     done = command(*given, *short, "--study", "corpora", "--out", tmp_path / "corpora")
     assert done.status == 0, done.messages
-    assert [one["contrast"]["text"] for one in done.json] == ["tess added to the training rows"]
+    assert [one["contrast"]["text"] for one in done.json] == ["TESS added to the training rows"]
     assert done.json[0]["uar"]["speakers"] == 10
     cells = [json.loads(path.read_text()) for path in sorted((tmp_path / "corpora" / "cells").glob("*.json"))]
     assert {tuple(cell["corpora"]) for cell in cells} == {("emodb",), ("emodb", "tess")}

@@ -58,6 +58,9 @@ def wrong_answers_text(wrong: Sequence[tuple[str, float]]) -> str | Cell:
     return ", ".join(f"{name} ({percent(part)})" for name, part in wrong) or NOTHING
 
 
+CHOICE = "Where a table has several results in a setting, the one with the highest test UAR is shown"
+
+
 def best_by_class(results: Sequence[Result], report: str) -> Table:
     """Return the recall of each emotion, and what its other recordings were taken for.
 
@@ -153,5 +156,9 @@ def _those_at(values: Mapping[str, float], score: float) -> str:
 def _table(
     name: str, caption: str, report: str, columns: Sequence[Column], rows: Sequence[Row], results: Sequence[Result]
 ) -> Table:
-    notes = [PERCENT, "Each was chosen by its test score", *protocol_notes(*results)]
+    notes = [
+        PERCENT,
+        CHOICE,
+        *protocol_notes(*results),
+    ]
     return Table(name=name, report=report, caption=caption, notes=notes, columns=columns, rows=rows)
