@@ -272,6 +272,15 @@ def test_the_command_writes_what_evaluate_reads(command, demo_folder, tmp_path):
     assert "PARAMETERS CHOSEN BY 2 TRIALS ON 6 TEST SPEAKERS, so the score is too high" in searched.output
 
 
+def test_inner_folds_by_clip_are_told_beside_the_score(command, demo_folder, tmp_path):
+    given = ["--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--trials", 2, "--out", tmp_path / "out"]
+    said = command("tune", demo_folder, *given, "--leave-out-speakers", "f2,f3,f4,m1,m2,m3,m4")
+    assert "The inner UAR on folds by clip, with speakers on both sides, chose the best of 2" in " ".join(
+        said.output.split()
+    )
+    assert "by clip" not in command("tune", demo_folder, *given[:-1], tmp_path / "by-speaker").output
+
+
 def test_a_cluster_finds_what_one_process_finds(command, demo_folder, tmp_path):
     pytest.importorskip("distributed")
     given = ["--corpus", "demo", "--preset", "fusionnet", "--gender", "none", "--trials", 3, "--no-pruning", "--json"]

@@ -37,7 +37,8 @@ def headline(result: TuningResult) -> str:
 
 def optimism(result: TuningResult) -> str:
     """Return why the inner score is too high, and how to get one that is not."""
-    chosen = f"The inner UAR chose the best of {len(result.trials)} trials, so it is too high for new speakers"
+    mixed = " on folds by clip, with speakers on both sides," if result.by_clip else ""
+    chosen = f"The inner UAR{mixed} chose the best of {len(result.trials)} trials, so it is too high for new speakers"
     if result.left_out:
         return f"{chosen}; 'fusionser evaluate --config best.toml' tests the speakers that the search did not see."
     return (

@@ -113,16 +113,18 @@ def run_cells(
 
 def _matching(names: Sequence[str], only: Sequence[str]) -> set[str]:
     """Return the names that match any pattern; all names if there are no patterns."""
-    wanted = set() if only else set(names)
+    check_patterns(only, names, names[0])
+    return {name for name in names if not only or any(fnmatch.fnmatchcase(name, pattern) for pattern in only)}
+
+
+def check_patterns(only: Sequence[str], names: Sequence[str], example: str) -> None:
+    """Raise `SettingsError` if a pattern matches no name of a cell; the message has one name as an example."""
     for pattern in only:
-        matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
-        if not matches:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
             raise SettingsError(
-                f"--only is '{pattern}', which matches no evaluation; the first name is '{names[0]}', and * stands for "
+                f"--only is '{pattern}', which matches no evaluation; the first name is '{example}', and * stands for "
                 "any characters"
             )
-        wanted.update(matches)
-    return wanted
 
 
 def _refuse_others(cells: Sequence[Cell], folder: str | Path) -> None:

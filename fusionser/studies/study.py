@@ -20,7 +20,7 @@ from fusionser.results import Result, read_result
 from fusionser.spec import PipelineSpec, ProtocolSpec, stored_elsewhere
 from fusionser.studies.cells import Cell
 from fusionser.studies.recipe import CorpusChoice, PipelineChoice, Recipe, file_name
-from fusionser.studies.runner import CellProgress, CellRun, run_cells, stored_failure
+from fusionser.studies.runner import CellProgress, CellRun, check_patterns, run_cells, stored_failure
 
 __all__ = ["run_study", "stored_study"]
 
@@ -141,6 +141,8 @@ def run_study(
     FusionserError
         If no cell can be run, because its recordings do not tell the speakers or the genders that it needs.
     """
+    # A wrong pattern should fail here, before a long extraction.
+    _check_patterns(recipe, folder, only)
     here = [choice for choice in recipe.corpora if set(choice.names()) <= set(places)]
     away = [choice for choice in recipe.corpora if choice not in here]
     wanted = [choice for choice in away if not partial and _is_wanted(recipe, choice, only)]
@@ -161,6 +163,12 @@ def run_study(
         _check_any_possible(cells)
     run = run_cells(cells, folder, resources=resources, partial=partial, only=only, progress=progress)
     return _joined(recipe, run, _stored(recipe.changed(corpora=tuple(away)), folder)) if away else run
+
+
+def _check_patterns(recipe: Recipe, folder: str | Path, only: Sequence[str]) -> None:
+    if only:
+        possible = [name for names, _ in _possible_names(recipe) for name in names]
+        check_patterns(only, possible, next(_cell_names(recipe, Path(folder) / "cells")))
 
 
 def _place(name: str, given: Path | Place) -> Place:
