@@ -22,7 +22,10 @@ MEMORY_LIMIT_HELP = (
     "Largest size of the inputs of networks that are kept in memory, such as 4GiB. Larger ones are read from disk; "
     "results do not change. By default an eighth of the free memory."
 )
-PRECISION_HELP = "Precision of training: {precisions}. bfloat16 trains convolutions faster."
+PRECISION_HELP = (
+    "Precision of training: {precisions}. bfloat16 trains convolutions faster on GPUs and processors that support it, "
+    "and slower on others."
+)
 TRAINING_DEVICE_HELP = "Where networks are trained: {devices}."
 WEIGHTS_HELP = (
     "File with the initial weights of networks: a model, whose networks those of the same kind start from; for vgg16, "

@@ -47,6 +47,19 @@ def _check_device_here(name: str) -> None:
         choose_device(name)
 
 
+def say_slow_precision(precision: str | None, device: str, work: Work) -> None:
+    """Say that training in bfloat16 takes longer than in float32, if it does on this machine."""
+    # On a cluster, other machines train.
+    if precision == "bfloat16" and work.cluster is None:
+        from fusionser.networks import computes_bfloat16
+
+        if not computes_bfloat16(device):
+            say(
+                "note: the processor of this machine does not support bfloat16, so networks train more slowly in it "
+                "than in float32"
+            )
+
+
 def corpus_places(corpora: Iterable[str], named: list[str] | None) -> dict[str, Path]:
     """Return the folders of corpora: those under $FUSIONSER_DATA, and those given as ``corpus=folder``."""
     from fusionser.corpora.data_folder import data_folder, find_corpora
@@ -131,6 +144,7 @@ def prepare_experiment(
     extractor = build_features(resolve(config.pipeline, paired))
     build_estimator(config.pipeline, extractor=extractor)
     _check_network_options(config.pipeline, extractor, resources)
+    say_slow_precision(config.pipeline.networks.precision, asked.training.device, asked.run)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)
     split = _split(asked, config, prepared, choose_split)
     prepared.notes.extend(searched_stamps(config.searched, prepared.table, split))

@@ -16,7 +16,7 @@ from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, PRECISION_HELP, TRAINING_DEVICE_HELP, WEIGHTS_HELP
 from .options import NetworkWork, ReportFormats, Tracking, Work, record
-from .preparing import corpus_places, make_resources
+from .preparing import corpus_places, make_resources, say_slow_precision
 from .study import say_failures
 
 
@@ -83,6 +83,8 @@ def reproduce(
     if asked.cost and trackers:
         raise SettingsError("--track has nothing to record with --cost, which evaluates nothing; leave it out")
     run = Run(**{member.name: getattr(asked, member.name) for member in fields(Run)})
+    own = wanted.pipeline.networks.precision
+    say_slow_precision(own if run.precision == "float32" else run.precision, asked.device, asked.work)
     job = _measure if asked.cost else _run
     outcome, answer = job(
         name, wanted, places, asked.out, run, make_resources(asked.device, asked.work, asked.networks)

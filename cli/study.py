@@ -14,7 +14,7 @@ from .option_checks import check_out_folder, refuse_inputs
 from .option_groups import Group, option
 from .option_texts import PLACE_HELP, TRAINING_DEVICE_HELP
 from .options import NetworkWork, ReportFormats, Tracking, Work, record
-from .preparing import corpus_places, make_resources
+from .preparing import corpus_places, make_resources, say_slow_precision
 
 
 class Asked(Group):
@@ -58,6 +58,8 @@ def study(
     # A file that cannot be read is told before the evaluations, which take longer.
     heard = find_listeners(places)
     trackers = asked.tracking.opened()
+    if not asked.partial:
+        say_slow_precision(wanted.precision, asked.device, asked.work)
     with training_bar("study") as progress:
         run = run_study(
             wanted,

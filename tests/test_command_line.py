@@ -21,6 +21,7 @@ from command_process import start_command
 from fusionser.classifiers import CLASSIFIERS
 from fusionser.features import PRESETS
 from fusionser.names import FUSIONS, IMBALANCE, SETTINGS
+from fusionser.networks import computes_bfloat16
 from fusionser.scaling import SCALERS
 
 
@@ -257,6 +258,23 @@ def test_an_option_of_networks_is_refused_where_there_is_none(command, demo_fold
     done = command("evaluate", demo_folder, "--blocks", "rms", *option)
     assert done.status == 1
     assert f"{option[0]} has no effect, because there is no network that takes it" in done.messages
+
+
+def test_a_slow_precision_is_told_where_networks_are_trained(command, demo_folder, tmp_path):
+    note = "note: the processor of this machine does not support bfloat16, so networks train more slowly in it"
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(
+        'title = "Small"\nquestion = "Q?"\nprecision = "bfloat16"\nsettings = ["inductive"]\n'
+        '[[pipelines]]\nname = "rms"\nclassifiers = ["svm"]\nspec.features = { blocks = ["rms"] }\n'
+        '[[corpora]]\ncorpus = "demo"\npipelines = ["rms"]\n[[corpora.protocols]]\nname = "speaker-kfold"\n'
+    )
+    study = ["study", recipe, "--place", f"demo={demo_folder}", "--out", tmp_path / "study"]
+    network = ["evaluate", demo_folder, "--network", "conv1d", "--folds", 2, "--epochs", 1]
+    slow = not computes_bfloat16("auto")
+    assert (note in command(*study).messages) == slow
+    assert note not in command(*study, "--partial").messages
+    assert (note in command(*network, "--precision", "bfloat16").messages) == slow
+    assert note not in command(*network).messages
 
 
 def test_predict_adapts_a_model_to_the_recordings_that_it_is_given(command, demo_folder, model):

@@ -1,7 +1,10 @@
 """The one place that trains: batches, validation rows, early stopping, seeds, and what goes wrong."""
 
 import importlib
+import platform
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from fusionser.networks import (
     TimeDistributedCNNLSTM,
     TrainingRows,
     choose_device,
+    computes_bfloat16,
     layers,
     network_cache,
     train_network,
@@ -402,6 +406,14 @@ def test_overconfident_logits_are_cooled_down():
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(name):
     with pytest.raises(SettingsError, match="available here: auto, cpu"):
         choose_device(name)
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not Path("/proc/cpuinfo").is_file(), reason="reads the flags of Linux"
+)
+def test_processors_with_avx512_support_bfloat16():
+    flags = set(re.findall(r"avx512\w+", Path("/proc/cpuinfo").read_text(encoding="ascii")))
+    assert computes_bfloat16("cpu") == ({"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from .conv2d import Conv2DRelativeExtractor as Conv2DRelativeExtractor
 from .crnn import CRNN as CRNN
 from .crnn import CRNNExtractor as CRNNExtractor
 from .device import choose_device as choose_device
+from .device import computes_bfloat16 as computes_bfloat16
 from .device import feature_device as feature_device
 from .extractor import DeepExtractor as DeepExtractor
 from .finetuning import FinetunedEncoder as FinetunedEncoder

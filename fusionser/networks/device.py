@@ -7,7 +7,7 @@ from fusionser.errors import SettingsError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["choose_device", "feature_device"]
+__all__ = ["choose_device", "computes_bfloat16", "feature_device"]
 
 
 def choose_device(name: str) -> "torch.device":
@@ -68,3 +68,32 @@ def feature_device(name: str) -> str:
     """
     wanted = choose_device(name)
     return str(wanted) if name != "auto" and wanted.type == "cuda" else "cpu"
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Return whether a device supports bfloat16; on a processor that does not, training in it is slow.
+
+    Processors are asked through torch. Of GPUs, and where torch does not know, it is assumed.
+
+    Parameters
+    ----------
+    device : str
+        A name for `choose_device`.
+
+    Raises
+    ------
+    SettingsError
+        If the name is unknown, or this machine has no such device.
+
+    Examples
+    --------
+    >>> computes_bfloat16("cpu") in (True, False)
+    True
+    """
+    import torch
+
+    if choose_device(device).type != "cpu":
+        return True
+    # Builds without oneDNN, as those for macOS, have no such function.
+    known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return known is None or bool(known())

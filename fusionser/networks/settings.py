@@ -76,8 +76,8 @@ class NetworkTraining(DocumentedParameters, BaseEstimator):
         validation UAR go by the labels; the temperature of the probabilities goes by the shares of the validation rows.
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" computes convolutions, and the dense layers of the perceptron and of the recurrent networks, in
-        bfloat16 while training; about twice as fast on processors that support it. Weights, all other computations and
-        predictions stay in float32.
+        bfloat16 while training. On processors that support it, this is about twice as fast as float32; on others, it
+        is slower. Weights, all other computations and predictions stay in float32.
     device : str, default="auto"
         Name of a device (see `choose_device`).
     random_state : int, default=0
