@@ -276,7 +276,15 @@ class Training(Group):
     augment_classes: str | None = option(AUGMENT_CLASSES_HELP, callback=check_names("copied_classes"))
     augment_for: str | None = option(AUGMENT_FOR_HELP, callback=check_names("copies_for"))
     soft_labels: bool | None = option(SOFT_LABELS_HELP, flag="--soft-labels/--hard-labels")
-    tune: bool | None = option("Choose parameters by inner folds of the training speakers.", flag="--tune/--fixed")
+    tune: bool | None = option(
+        "Choose parameters of the classifier from its grid, by inner folds of the training speakers.",
+        flag="--tune/--fixed",
+    )
+    tune_trials: int | None = option(
+        "Choose parameters of the classifier and of networks by so many trials of a search, instead of the grid of "
+        "--tune.",
+        min=1,
+    )
     epochs: int | None = option("Epochs of every network, instead of its own number.", min=1, main=True)
     precision: str | None = option(PRECISION_HELP, callback=check_names("precisions"))
     weights: str | None = option(WEIGHTS_HELP)
@@ -316,7 +324,13 @@ class Training(Group):
                     f"--classifier is {self.classifier}, so they are not used"
                 )
             spec = spec.changed(parameters={})
-        return spec.changed(**_given(self, "scaling", "equal_blocks", "tune", name=self.classifier))
+        given = _given(self, "scaling", "equal_blocks", "tune", name=self.classifier)
+        if self.tune_trials is not None:
+            given = {"tune": True, **given, "trials": self.tune_trials}
+        elif self.tune is not None:
+            # --tune asks for the grid, and --fixed for no search, whatever the settings file has.
+            given["trials"] = None
+        return spec.changed(**given)
 
 
 class Split(Group):

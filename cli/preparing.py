@@ -124,6 +124,7 @@ def prepare_experiment(
     `stream` is whether the features are read part by part; None, if the command cannot.
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve, searched_stamps
+    from fusionser.pipeline.trial_search import USER, optuna_package
 
     config = asked.config(protocol)
     paired = asked.given.pair(places)
@@ -143,6 +144,8 @@ def prepare_experiment(
     # Wrong settings should fail here, before a long extraction.
     extractor = build_features(resolve(config.pipeline, paired))
     build_estimator(config.pipeline, extractor=extractor)
+    if config.pipeline.classifier.trials is not None:
+        optuna_package(USER)
     _check_network_options(config.pipeline, extractor, resources)
     say_slow_precision(config.pipeline.networks.precision, asked.training.device, asked.run)
     prepared = prepare_places(prepare, paired, config, asked.given, resources)

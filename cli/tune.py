@@ -50,13 +50,14 @@ def tune(places: Places, asked: Asked) -> None:
     Run again, it goes on; several processes can work at one search.
     """
     from fusionser.pipeline import analyse_augmented
+    from fusionser.pipeline.parameter_space import read_space
     from fusionser.pipeline.speakers import leave_out_speakers
+    from fusionser.pipeline.trial_search import optuna_package
     from fusionser.reporting.tuning import write_tuning
     from fusionser.tuning import Search, tune_prepared
-    from fusionser.tuning.space import read_space
-    from fusionser.tuning.study import optuna_package
+    from fusionser.tuning.study import USER
 
-    optuna_package()
+    optuna_package(USER)
     refuse_inputs(asked.out, places)
     formats, config = asked.formats.chosen(asked.out), _config(asked)
     search = Search(
@@ -92,7 +93,8 @@ def _config(asked: Asked) -> Any:
     config = asked.config("speaker-kfold")
     if config.pipeline.classifier.tune:
         raise SettingsError(
-            "--tune searches a grid inside each fold, and this command searches by itself; leave it out"
+            "--tune and --tune-trials search inside each fold of an evaluation, and this command searches by itself; "
+            "leave them out"
         )
     return config
 

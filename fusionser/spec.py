@@ -336,6 +336,9 @@ class ClassifierSpec(Spec):
         Give all blocks equal weight, as in `BlockScaler`.
     tune : bool, default=False
         Choose parameters by inner folds of the training speakers.
+    trials : int, optional
+        With `tune`: number of trials of a search over what the classifier and the networks state as their search
+        spaces, instead of the grid of the classifier.
     """
 
     name: Annotated[str, AfterValidator(_estimator_name)] = DEFAULT_CLASSIFIER
@@ -343,6 +346,15 @@ class ClassifierSpec(Spec):
     scaling: Annotated[str, one_of("scaling", SCALINGS)] | None = None
     equal_blocks: bool = False
     tune: bool = False
+    trials: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _tuned(self) -> Self:
+        if self.trials is not None and not self.tune:
+            raise ValueError(
+                "trials has no effect without tune; set tune = true as well (--tune-trials does), or leave trials out"
+            )
+        return self
 
 
 ANSWER_COLUMNS = ("fold", "truth", "predicted", "mean", "unlikeness", "unlike_because", "error")

@@ -112,7 +112,7 @@ def test_unknown_speakers_are_never_called_independent(prepared):
 
 
 def test_parameters_are_chosen_inside_the_fold(prepared, monkeypatch):
-    from fusionser.pipeline import build
+    from fusionser.pipeline import estimator as build
 
     monkeypatch.setattr(SVM, "grid", {"C": (0.001, 10.0)})
     seen = []

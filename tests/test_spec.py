@@ -100,13 +100,16 @@ networks = st.builds(
     weights=st.none() | st.text(max_size=8),
     parameters=parameters,
 )
+searches = st.fixed_dictionaries({"tune": st.booleans()}) | st.fixed_dictionaries(
+    {"tune": st.just(True), "trials": st.integers(min_value=1)}
+)
 classifiers = st.builds(
-    ClassifierSpec,
+    lambda search, **settings: ClassifierSpec(**search, **settings),
+    search=searches,
     name=st.sampled_from([*CLASSIFIERS]),
     parameters=parameters,
     scaling=st.sampled_from(SCALINGS),
     equal_blocks=st.booleans(),
-    tune=st.booleans(),
 )
 shared = {
     "rows": rows,

@@ -8,20 +8,26 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from prepared_rows import under
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import KFold
 
-from fusionser.errors import ProtocolError, SettingsError
+from fusionser.errors import ProtocolError, SettingsError, TrainingError
 from fusionser.evaluation import evaluate as evaluate_estimator
+from fusionser.jobs.evaluation import evaluate_prepared
 from fusionser.pipeline import Place, build_estimator, prepare
+from fusionser.pipeline.parameter_space import read_space, space_of
 from fusionser.pipeline.speakers import leave_out_speakers
+from fusionser.pipeline.trial_search import TrialSearch
 from fusionser.registry import CLASSIFIERS, NETWORKS
+from fusionser.reporting.tables.result import result_tables
 from fusionser.search_space import NumberRange
 from fusionser.spec import Config, PipelineSpec
-from fusionser.splits import InnerFolds, Protocol
+from fusionser.splits import InnerFolds, Protocol, SpeakerKFold
 from fusionser.tuning import Search, tune_prepared
 from fusionser.tuning.objective import InnerScores
-from fusionser.tuning.space import read_space, space_of
 
 pytest.importorskip("optuna")
 
@@ -290,3 +296,110 @@ def test_a_cluster_finds_what_one_process_finds(command, demo_folder, tmp_path):
     ]
     here, there = ([(one["parameters"], one["scores"]) for one in result["trials"]] for result in found)
     assert here == there
+
+
+class Threshold(ClassifierMixin, BaseEstimator):
+    """Answers 'high' above a threshold that is not learned, so that the best one is known."""
+
+    def __init__(self, threshold=0.0, kinds=("plain",), slow=True):
+        self.threshold, self.kinds, self.slow = threshold, kinds, slow
+
+    def fit(self, X, y):
+        if self.threshold > 90:
+            raise TrainingError("the loss is not finite")
+        self.rows_, self.classes_ = len(X), np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.where(X["x"] > self.threshold, "high", "low")
+
+
+ROWS = pd.DataFrame({"x": np.arange(1.0, 81.0)})
+LABELS = np.where(ROWS["x"] > 60, "high", "low")
+FOLDS = KFold(4, shuffle=True, random_state=0)
+
+
+def test_a_search_inside_a_fold_finds_a_planted_threshold():
+    space = {"threshold": NumberRange(0.0, 80.0)}
+    search = TrialSearch(Threshold(), space, trials=40, cv=FOLDS, only_in_trials={"slow": False})
+    found = clone(search).fit(ROWS, LABELS)
+    assert 57 < found.best_params_["threshold"] < 64
+    assert found.best_score_ == max(found.scores_) > 0.95
+    # The first trial has what the estimator has: all answers are 'high'.
+    assert found.scores_[0] == 0.5
+    assert len(found.scores_) == 40
+    assert found.best_estimator_.rows_ == len(ROWS)
+    assert found.best_estimator_.slow
+    assert found.scores_ == clone(search).fit(ROWS, LABELS).scores_
+    assert found.scores_ != clone(search).set_params(random_state=1).fit(ROWS, LABELS).scores_
+
+
+def test_choices_of_a_search_inside_a_fold_may_be_lists_and_whole_numbers_stay_whole():
+    space = {"threshold": NumberRange(1, 60), "kinds": (("plain",), ["other", "plain"])}
+    found = TrialSearch(Threshold(), space, trials=12, cv=FOLDS).fit(ROWS, LABELS).best_params_
+    assert isinstance(found["threshold"], int)
+    assert found["kinds"] in space["kinds"]
+
+
+def test_trials_that_cannot_be_trained_are_left_out():
+    space = {"threshold": (60.0, 95.0)}
+    found = TrialSearch(Threshold(), space, trials=8, cv=FOLDS).fit(ROWS, LABELS)
+    assert found.best_params_ == {"threshold": 60.0}
+    assert np.isnan(found.scores_).any()
+    with pytest.raises(SettingsError, match=r"--tune-trials 3: no trial can be trained .*the loss is not finite"):
+        TrialSearch(Threshold(), {"threshold": (95.0, 96.0)}, trials=3, cv=FOLDS).fit(ROWS, LABELS)
+
+
+def test_each_fold_of_an_evaluation_searches_its_training_speakers(prepared, monkeypatch):
+    seen, original = [], TrialSearch.fit
+
+    def spy(self, X, y):
+        seen.append(set(X["speaker"]))
+        return original(self, X, y)
+
+    monkeypatch.setattr(TrialSearch, "fit", spy)
+    classifier = {"name": "kernel-ridge", "tune": True, "trials": 3}
+    result, _ = evaluate_prepared(under(prepared, classifier=classifier), SpeakerKFold(folds=2))
+    assert result.protocol.selection == "inner-folds"
+    assert result.classifier_settings["trials"] == 3
+    trained = [train for _, train, _ in SpeakerKFold(folds=2).named_folds(prepared.table)]
+    assert seen == [set(prepared.table["speaker"].iloc[places]) for places in trained]
+    grid = CLASSIFIERS["kernel-ridge"].space
+    for fold in result.folds:
+        assert set(fold.parameters) == {"classifier__alpha", "classifier__gamma"}
+        assert fold.parameters["classifier__alpha"] in grid["alpha"]
+    page = result_tables(result)["by-fold"]
+    assert page.columns[-1].name == "chosen parameters"
+    chosen = result.folds[0].parameters
+    assert f"classifier.alpha = {chosen['classifier__alpha']:.4g}, classifier.gamma = " in str(page.rows[0].cells[-1])
+
+
+@pytest.mark.parametrize(
+    ("spec", "searched"),
+    [
+        ({"classifier": {"name": "svm"}}, {"classifier__C", "classifier__gamma"}),
+        (
+            {"fusion": "average", "classifier": {"name": "svm"}, "features": {"blocks": ["mfcc", "rms"]}},
+            {"classifier__classifier__C", "classifier__classifier__gamma"},
+        ),
+        (
+            {"fusion": "average", "features": {"blocks": ["conv1d"]}, "networks": {"epochs": 2}},
+            {f"features__conv1d__{name}" for name in NETWORKS["conv1d"].space if name != "epochs"},
+        ),
+        (
+            {"task": "dimensions", "targets": ["arousal"], "classifier": {"name": "kernel-ridge"}},
+            {"classifier__alpha", "classifier__gamma"},
+        ),
+    ],
+    ids=["early", "late", "network", "numbers"],
+)
+def test_what_each_pipeline_searches_inside_its_folds(spec, searched):
+    spec = PipelineSpec(**spec)
+    search = build_estimator(spec.changed(classifier=spec.classifier.changed(tune=True, trials=2)))
+    assert set(search.space) == searched
+    assert searched <= set(search.estimator.get_params())
+
+
+def test_a_search_inside_a_fold_needs_tune():
+    with pytest.raises(SettingsError, match=r"trials has no effect without tune"):
+        PipelineSpec(classifier={"trials": 5})

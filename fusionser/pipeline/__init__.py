@@ -5,8 +5,9 @@
 ['augment', 'features', 'scale', 'classifier']
 """
 
-from fusionser.pipeline.build import build_estimator, build_pipeline, classifier_settings, configured_features
+from fusionser.pipeline.build import build_pipeline, classifier_settings, configured_features
 from fusionser.pipeline.dataset_writer import extract_dataset
+from fusionser.pipeline.estimator import build_estimator
 from fusionser.pipeline.extract import Extracted, Wishes, extract_file, is_features_file
 from fusionser.pipeline.features import build_features, resolve
 from fusionser.pipeline.listing import list_places

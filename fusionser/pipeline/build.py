@@ -7,10 +7,7 @@ from typing import Any
 
 from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import make_scorer
-from sklearn.model_selection import GridSearchCV
 
-from fusionser.agreement import mean_concordance
 from fusionser.archive import is_model_file
 from fusionser.augmentation import REVISION, AugmentRows, KeepOriginals
 from fusionser.balancing import BalanceRows, ImposeImbalance
@@ -50,11 +47,9 @@ from fusionser.regressors import LateFusion as LateFusionOfNumbers
 from fusionser.regressors import regressor
 from fusionser.scaling import BlockScaler
 from fusionser.spec import NetworksSpec, PipelineSpec, RowsSpec
-from fusionser.splits import InnerFolds
 
 __all__ = [
     "HIDDEN",
-    "build_estimator",
     "build_pipeline",
     "classifier_settings",
     "configured_features",
@@ -262,8 +257,12 @@ def _check(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
     if (networks.cross_fit or networks.parameters) and not deep:
         option = "--cross-fit" if networks.cross_fit else "networks.parameters"
         raise SettingsError(f"{option} is for networks, but there are none among the blocks; leave it out")
-    if spec.classifier.tune and decided_by(spec, extractor) == NETWORK_ALONE:
-        raise SettingsError("--tune searches the classifier's parameters, but here networks classify without it")
+    alone = decided_by(spec, extractor) == NETWORK_ALONE
+    if spec.classifier.tune and spec.classifier.trials is None and alone:
+        raise SettingsError(
+            "--tune searches the classifier's parameters, but here networks classify without it; --tune-trials also "
+            "searches those of networks"
+        )
     if fusion == EARLY:
         return
     answers = "predicted numbers" if spec.task == DIMENSIONS else "class scores"
@@ -433,27 +432,6 @@ def build_pipeline(
     return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
 
 
-def build_estimator(
-    spec: PipelineSpec,
-    *,
-    extractor: FeatureExtractor | None = None,
-    unusable: UnusableRows = (),
-    resources: Resources = LOCAL,
-) -> BaseEstimator:
-    """Build the pipeline. If `tune` is set, wrap it in a grid search over its classifier with inner folds."""
-    pipeline = build_pipeline(spec, extractor=extractor, unusable=unusable, resources=resources)
-    if not spec.classifier.tune:
-        return pipeline
-    prefix, last = CLASSIFIER, pipeline[CLASSIFIER]
-    while isinstance(last, MemberEstimator):
-        prefix, last = f"{prefix}__{last.MEMBER}", getattr(last, last.MEMBER)
-    grid = {f"{prefix}__{name}": list(values) for name, values in registry_of(spec)[spec.classifier.name].grid.items()}
-    numbers = spec.task == DIMENSIONS
-    folds = InnerFolds(seed=spec.seed, stratified=not numbers)
-    scoring = make_scorer(mean_concordance) if numbers else "balanced_accuracy"
-    return GridSearchCV(pipeline, grid, cv=folds, scoring=scoring, error_score="raise")
-
-
 def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[str, Any]:
     """Return the classifier's parameters and the other settings that do not belong to a block, as plain values.
 
@@ -482,6 +460,8 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
         settings["fusion"] = _fusion(spec)
     if spec.networks.cross_fit:
         settings["cross_fit"] = spec.networks.cross_fit
+    if spec.classifier.trials is not None:
+        settings["trials"] = spec.classifier.trials
     if spec.setting == ADAPTED:
         settings["adaptation"] = spec.adaptation
     return settings

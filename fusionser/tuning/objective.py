@@ -15,12 +15,12 @@ from fusionser.evaluation.fitted import columns_of, uses_gpu
 from fusionser.evaluation.guard import check_not_scaled, without_labels
 from fusionser.execution import run_jobs
 from fusionser.jobs.evaluation import parameter_errors
-from fusionser.names import BAGGING, DIMENSIONS, EARLY, LOGIT_ADJUSTMENT
+from fusionser.names import DIMENSIONS
 from fusionser.pipeline import Prepared, Resources, build_features
 from fusionser.pipeline.build import build_pipeline
+from fusionser.pipeline.parameter_space import only_in_trials, with_values
 from fusionser.splits import InnerFolds, parted_speakers
 from fusionser.splits.base import Positions
-from fusionser.tuning.space import with_values
 
 __all__ = ["InnerScores"]
 
@@ -87,11 +87,7 @@ class InnerScores:
             pipeline = build_pipeline(
                 spec, extractor=extractor, unusable=self.prepared.unusable, resources=self.resources
             )
-            # Where a support vector machine decides, its answers do not depend on the calibration, which takes longer.
-            by_probability = spec.rows.imbalance in (BAGGING, LOGIT_ADJUSTMENT)
-            decides = spec.resolved_fusion == EARLY and spec.network is None and not by_probability
-            if decides and "classifier__probability" in pipeline.get_params():
-                pipeline.set_params(classifier__probability=False)
+            pipeline.set_params(**only_in_trials(spec, pipeline))
         with parameter_errors(spec):
             yield from run_jobs(partial(self._score_fold, pipeline), self.splits, n_jobs=1, gpu=uses_gpu(pipeline))
 

@@ -14,12 +14,12 @@ from fusionser.execution.beside import running_beside
 from fusionser.model import digests_of
 from fusionser.pipeline import Prepared, Resources, configured_features
 from fusionser.pipeline.build import decided_by
+from fusionser.pipeline.parameter_space import current_values, space_of, space_text, with_values
 from fusionser.pipeline.resources import LOCAL
 from fusionser.results import provenance, versions
 from fusionser.search_space import Space
 from fusionser.tuning.objective import Deadline, InnerScores
 from fusionser.tuning.result import COMPLETE, TrialRecord, TuningResult
-from fusionser.tuning.space import current_values, space_of, space_text, with_values
 from fusionser.tuning.study import TrialStudy
 
 __all__ = ["Search", "TuningProgress", "tune_prepared"]

@@ -12,25 +12,19 @@ import numpy as np
 
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.folders import is_running, owned
-from fusionser.optional import optional_package
+from fusionser.pipeline.trial_search import optuna_package
 from fusionser.search_space import NumberRange, Searched, Space
 from fusionser.tuning.result import COMPLETE, PRUNED, TrialRecord
 
-__all__ = ["JOURNAL", "TrialStudy", "optuna_package"]
+__all__ = ["JOURNAL", "USER", "TrialStudy"]
 
 JOURNAL = "journal.log"
+USER = "a search for parameters (fusionser tune)"
 NAME = "tuning"
 ABOUT, OWNER, SCORES, SECONDS, REASON = "about", "owner", "scores", "seconds", "reason"
 PLAIN = (bool, int, float, str, type(None))
 LOST_AFTER = timedelta(days=1)
 """Time after which a trial of another machine counts as lost; processes of this one can be asked for."""
-
-
-def optuna_package() -> Any:
-    """Return Optuna; raise `SettingsError` if it is not installed."""
-    optuna = optional_package("optuna", "tune", "a search for parameters (fusionser tune)")
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
 
 
 def _seeded(optuna: Any, seed: int) -> Any:
@@ -94,7 +88,7 @@ class TrialStudy:
         first: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.space = folder / JOURNAL, space
-        self._optuna = optuna = optuna_package()
+        self._optuna = optuna = optuna_package(USER)
         folder.mkdir(parents=True, exist_ok=True)
         pruner = optuna.pruners.MedianPruner() if pruning else optuna.pruners.NopPruner()
         with self._reading():

@@ -1,9 +1,10 @@
 """Cells of common kinds: shares in percent, differences in points, counts, and what a number rests on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from fusionser.dimension_results import AnyResult
+from fusionser.dimension_results import AnyResult, DimensionFold
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import settings_text
 from fusionser.reporting.tables.table import Cell, Column
@@ -17,11 +18,12 @@ from fusionser.reporting.words import (
     stamp_texts,
     stamps_and_notes,
 )
-from fusionser.results import Result, Scores
+from fusionser.results import FoldResult, Result, Scores
 
 __all__ = [
     "NOTHING",
     "PERCENT",
+    "chosen",
     "count",
     "facts_of",
     "number",
@@ -32,6 +34,8 @@ __all__ = [
     "scored",
     "share",
     "synthetic_notes",
+    "value_text",
+    "values_text",
     "with_interval",
 ]
 
@@ -43,6 +47,21 @@ NOTHING = Cell("-", None)
 PERCENT = "Scores in percent"
 
 SYNTHETIC = "SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech"
+
+
+def values_text(parameters: Mapping[str, Any]) -> str:
+    """Return parameters and their values in one line."""
+    return ", ".join(f"{name} = {value_text(value)}" for name, value in parameters.items())
+
+
+def value_text(value: Any) -> str:
+    """Return the value of a parameter, numbers with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def chosen(fold: FoldResult | DimensionFold) -> str:
+    """Return the parameters that the inner folds of a fold chose, by the names of their parts."""
+    return values_text({".".join(name.split("__")[-2:]): value for name, value in fold.parameters.items()})
 
 
 def share(value: float | None, interval: Interval | None = None, why: str | None = None, unit: str = "") -> Cell:

@@ -3,7 +3,7 @@
 from fusionser.dimension_results import MEAN, Agreement, DimensionResult, method_of
 from fusionser.names import corpus_text
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text
-from fusionser.reporting.tables.cells import NOTHING, count, facts_of, number, protocol_notes
+from fusionser.reporting.tables.cells import NOTHING, chosen, count, facts_of, number, protocol_notes
 from fusionser.reporting.tables.result import report_name
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
 
@@ -66,7 +66,7 @@ def _scores(result: DimensionResult) -> Table:
 
 
 def _by_fold(result: DimensionResult) -> Table:
-    known = result.protocol.speakers_known
+    known, searched = result.protocol.speakers_known, any(fold.parameters for fold in result.folds)
     columns = [
         Column(name="fold"),
         Column(name="target"),
@@ -74,6 +74,7 @@ def _by_fold(result: DimensionResult) -> Table:
         *([Column(name="test speakers", measure="test speakers")] if known else []),
         *_agreement_columns(),
         Column(name="fit, s", measure="fit_seconds"),
+        *([Column(name="chosen parameters")] if searched else []),
     ]
     rows: list[Cells] = [
         [
@@ -84,6 +85,7 @@ def _by_fold(result: DimensionResult) -> Table:
             *([count(fold.test_speakers)] if known else []),
             *_agreed(fold.scores[target]),
             number(fold.fit_seconds, ".1f"),
+            *([chosen(fold)] if searched else []),
         ]
         for fold in result.folds
         for target in result.targets

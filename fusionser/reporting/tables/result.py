@@ -8,6 +8,7 @@ from fusionser.reporting.by_corpus import corpus_scores
 from fusionser.reporting.scores import METRIC_NAMES, relied_columns
 from fusionser.reporting.tables.cells import (
     PERCENT,
+    chosen,
     count,
     facts_of,
     number,
@@ -99,13 +100,14 @@ def _confusion(result: Result) -> Table:
 
 
 def _by_fold(result: Result) -> Table:
-    known = result.protocol.speakers_known
+    known, searched = result.protocol.speakers_known, any(fold.parameters for fold in result.folds)
     columns = [
         Column(name="fold"),
         *(Column(name=name, measure=name) for name in ("training rows", "test rows")),
         *([Column(name="test speakers", measure="test speakers")] if known else []),
         *score_columns(),
         Column(name="fit, s", measure="fit_seconds"),
+        *([Column(name="chosen parameters")] if searched else []),
     ]
     rows: list[list[Cell | str]] = [
         [
@@ -115,6 +117,7 @@ def _by_fold(result: Result) -> Table:
             *([count(fold.test_speakers)] if known else []),
             *scored(fold.scores),
             number(fold.fit_seconds, ".1f"),
+            *([chosen(fold)] if searched else []),
         ]
         for fold in result.folds
     ]

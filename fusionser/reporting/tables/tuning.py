@@ -1,6 +1,6 @@
 """The tables of a search for parameters."""
 
-from fusionser.reporting.tables.cells import NOTHING, count, share
+from fusionser.reporting.tables.cells import NOTHING, count, share, value_text, values_text
 from fusionser.reporting.tables.table import Cell, Column, Row, Table
 from fusionser.studies.recipe import file_name
 from fusionser.tuning import TrialRecord, TuningResult
@@ -10,11 +10,7 @@ __all__ = ["parameters_text", "tuning_tables"]
 
 def parameters_text(trial: TrialRecord) -> str:
     """Return the parameters of a trial in one line."""
-    return ", ".join(f"{name} = {_value(value)}" for name, value in trial.parameters.items())
-
-
-def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return values_text(trial.parameters)
 
 
 def tuning_tables(result: TuningResult) -> dict[str, Table]:
@@ -44,7 +40,7 @@ def _space(result: TuningResult) -> Table:
         Column(name="importance", measure="importance"),
     ]
     rows = [
-        Row([name, tried, _value(result.best.parameters[name]), share(result.importance.get(name))])
+        Row([name, tried, value_text(result.best.parameters[name]), share(result.importance.get(name))])
         for name, tried in result.space.items()
     ]
     return _table(result, "space", "Search space", columns, rows)

@@ -11,13 +11,13 @@ from fusionser.block_text import block_of
 from fusionser.errors import SettingsError, unknown_name
 from fusionser.features import FeatureExtractor
 from fusionser.files import parse_toml
-from fusionser.names import NETWORK_ALONE
+from fusionser.names import BAGGING, EARLY, LOGIT_ADJUSTMENT, NETWORK_ALONE
 from fusionser.networks import DeepExtractor
 from fusionser.pipeline.build import PLACED, decided_by, registry_of
 from fusionser.search_space import NumberRange, Searched, Space, searched_of
 from fusionser.spec import PipelineSpec
 
-__all__ = ["current_values", "read_space", "space_of", "space_text", "with_values"]
+__all__ = ["BLOCKS", "current_values", "only_in_trials", "read_space", "space_of", "space_text", "with_values"]
 
 CLASSIFIER, BLOCKS = "classifier", "blocks"
 FIXED = {
@@ -132,7 +132,7 @@ def with_values(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineSpec:
     own = by_place.pop(CLASSIFIER, {})
     if own:
         parameters = {**spec.classifier.parameters, **own}
-        spec = spec.changed(classifier=spec.classifier.changed(parameters=parameters, tune=False))
+        spec = spec.changed(classifier=spec.classifier.changed(parameters=parameters, tune=False, trials=None))
     of_blocks = {place.removeprefix(f"{BLOCKS}."): found for place, found in by_place.items()}
     if spec.network is not None:
         parameters = {**spec.networks.parameters, **of_blocks.get(spec.network, {})}
@@ -164,6 +164,15 @@ def current_values(spec: PipelineSpec, extractor: FeatureExtractor, space: Space
             parts[place] = clone(part).set_params(**spec.networks.parameters)
     values = {name: getattr(parts[name.rpartition(".")[0]], name.rpartition(".")[2]) for name in space}
     return values if all(value in space[name] for name, value in values.items()) else None
+
+
+def only_in_trials(spec: PipelineSpec, pipeline: Any) -> dict[str, Any]:
+    """Return parameters of a pipeline that make trials faster, and do not change their scores."""
+    # Where a support vector machine decides, its answers do not depend on the calibration, which takes longer.
+    by_probability = spec.rows.imbalance in (BAGGING, LOGIT_ADJUSTMENT)
+    decides = spec.resolved_fusion == EARLY and spec.network is None and not by_probability
+    calibrated = f"{CLASSIFIER}__probability"
+    return {calibrated: False} if decides and calibrated in pipeline.get_params() else {}
 
 
 def space_text(tried: Searched) -> str:

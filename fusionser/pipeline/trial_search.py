@@ -1,0 +1,184 @@
+"""A search for parameters inside a training fold, as an estimator: trials by Optuna, scored by inner folds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.metrics import check_scoring
+
+from fusionser.errors import SettingsError, TrainingError
+from fusionser.optional import optional_package
+from fusionser.progress import report_step
+from fusionser.search_space import NumberRange, Searched, Space
+
+__all__ = ["USER", "TrialSearch", "optuna_package"]
+
+USER = "a search inside each fold (--tune-trials)"
+
+
+def optuna_package(user: str) -> Any:
+    """Return Optuna; raise `SettingsError` if it is not installed.
+
+    Parameters
+    ----------
+    user : str
+        What needs it, for the error message.
+    """
+    optuna = optional_package("optuna", "tune", user)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+class TrialSearch(MetaEstimatorMixin, BaseEstimator):
+    """An estimator with the parameters of the best of several trials, fitted to all training rows.
+
+    Used as scikit-learn's ``GridSearchCV``, but the values of each trial are chosen from ranges by the scores of those
+    before it (by a tree-structured Parzen estimator, TPE), and a trial ends when its mean score so far is below the
+    median of the others. The first trial has the parameters that the estimator has, if they are in the space.
+
+    Parameters
+    ----------
+    estimator : estimator
+    space : mapping of str to NumberRange or sequence
+        What is tried, by the names of `get_params`, such as ``classifier__C``.
+    trials : int, default=20
+        Number of trials.
+    cv : splitter
+        Inner folds of the training rows.
+    scoring : str or callable, default="balanced_accuracy"
+        As in scikit-learn.
+    only_in_trials : mapping of str to object, optional
+        Parameters of the estimator in the trials, but not in the last fit.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    best_estimator_ : estimator
+        Fitted to all training rows.
+    best_params_ : dict of str to object
+    best_score_ : float
+        Mean score of the inner folds. It is the best of many, and so too high for new rows.
+    scores_ : list of float
+        Mean score of each trial, of the inner folds that were computed; NaN if a trial could not be trained.
+
+    Raises
+    ------
+    SettingsError
+        In `fit`, if Optuna is not installed, or no trial can be trained.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn.model_selection import KFold
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> rows = pd.DataFrame({"x": np.arange(40.0)})
+    >>> search = TrialSearch(KNeighborsClassifier(), {"n_neighbors": (1, 35)}, trials=4, cv=KFold(4, shuffle=True))
+    >>> search.fit(rows, (rows["x"] > 20).to_numpy()).best_params_
+    {'n_neighbors': 1}
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        space: Space,
+        *,
+        trials: int = 20,
+        cv: Any,
+        scoring: Any = "balanced_accuracy",
+        only_in_trials: Mapping[str, Any] | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.space = space
+        self.trials = trials
+        self.cv = cv
+        self.scoring = scoring
+        self.only_in_trials = only_in_trials
+        self.random_state = random_state
+
+    def fit(self, X: pd.DataFrame, y: npt.NDArray[Any]) -> Self:
+        """Run the trials on inner folds of the rows, and fit the estimator with the best parameters to all of them."""
+        optuna = optuna_package(USER)
+        study, splits = self._study(optuna), list(self.cv.split(X, y))
+        scores, reason = list[float](), ""
+        for number in range(self.trials):
+            report_step("trials", number, self.trials)
+            trial, means = study.ask(_distributions(optuna, self.space)), list[float]()
+            try:
+                for mean in self._means(self._values(trial), splits, X, y):
+                    means.append(mean)
+                    trial.report(mean, len(means))
+                    if len(means) < len(splits) and trial.should_prune():
+                        break
+            except TrainingError as error:
+                # Other parameters may do.
+                reason = str(error)
+            scores.append(means[-1] if means else float("nan"))
+            whole = len(means) == len(splits)
+            study.tell(trial, means[-1] if whole else None, None if whole else optuna.trial.TrialState.PRUNED)
+        report_step("trials", self.trials, self.trials)
+        try:
+            best = study.best_trial
+        except ValueError as error:
+            raise SettingsError(
+                f"--tune-trials {self.trials}: no trial can be trained on all inner folds; the last error: {reason}"
+            ) from error
+        self.scores_, self.best_score_, self.best_params_ = scores, float(best.value), self._values(best)
+        self.best_estimator_ = clone(self.estimator).set_params(**self.best_params_).fit(X, y)
+        return self
+
+    def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
+        """Return the answers of the best estimator."""
+        answers: npt.NDArray[Any] = self.best_estimator_.predict(X)
+        return answers
+
+    def _study(self, optuna: Any) -> Any:
+        sampler = optuna.samplers.TPESampler(seed=self.random_state, multivariate=True)
+        study = optuna.create_study(direction="maximize", sampler=sampler, pruner=optuna.pruners.MedianPruner())
+        if (first := self._current()) is not None:
+            study.enqueue_trial(first)
+        return study
+
+    def _values(self, trial: Any) -> dict[str, Any]:
+        """Return the parameters of a trial, which Optuna has as numbers and as positions of choices."""
+        return {
+            name: value if isinstance(tried := self.space[name], NumberRange) else tried[value]
+            for name, value in trial.params.items()
+        }
+
+    def _current(self) -> dict[str, Any] | None:
+        """Return the present parameters as Optuna has them, if all of them are in the space."""
+        found: dict[str, Any] = {}
+        params = self.estimator.get_params()
+        for name, tried in self.space.items():
+            value = params[name]
+            if value not in tried:
+                return None
+            found[name] = value if isinstance(tried, NumberRange) else list(tried).index(value)
+        return found
+
+    def _means(
+        self, values: Mapping[str, Any], splits: list[tuple[Any, Any]], X: pd.DataFrame, y: npt.NDArray[Any]
+    ) -> Iterator[float]:
+        """Yield the mean score after each inner fold."""
+        estimator = clone(self.estimator).set_params(**(self.only_in_trials or {})).set_params(**values)
+        scorer, scores = check_scoring(estimator, self.scoring), list[float]()
+        for train, held in splits:
+            fitted = clone(estimator).fit(X.iloc[train], y[train])
+            scores.append(float(scorer(fitted, X.iloc[held], y[held])))
+            yield float(np.mean(scores))
+
+
+def _distributions(optuna: Any, space: Space) -> dict[str, Any]:
+    return {name: _distribution(optuna.distributions, tried) for name, tried in space.items()}
+
+
+def _distribution(made: Any, tried: Searched) -> Any:
+    if not isinstance(tried, NumberRange):
+        # Positions, because a choice may be a list.
+        return made.CategoricalDistribution(range(len(tried)))
+    kind = made.IntDistribution if tried.whole else made.FloatDistribution
+    return kind(tried.low, tried.high, log=tried.log)
