@@ -148,13 +148,26 @@ def prepare_experiment(
         optuna_package(USER)
     _check_network_options(config.pipeline, extractor, resources)
     say_slow_precision(config.pipeline.networks.precision, asked.training.device, asked.run)
-    prepared = prepare_places(prepare, paired, config, asked.given, resources)
+    prepared = prepare_places(
+        prepare, paired, config, asked.given, resources, check_rows=_split_check(asked, config, choose_split)
+    )
     split = _split(asked, config, prepared, choose_split)
     prepared.notes.extend(searched_stamps(config.searched, prepared.table, split))
     if prepared.spec.rows.augment:
         with progress_bar("augmented copies") as progress:
             prepared = analyse_augmented(prepared, None if all_rows else split, resources=resources, progress=progress)
     return prepared, split, resources
+
+
+def _split_check(asked: Experiment, config: Any, choose: ChooseSplit | None) -> Callable[[Any], object] | None:
+    """Return a check that the protocol that was asked for can split listed rows; None if none was."""
+    if choose is None or not _names_protocol(asked):
+        return None
+    return lambda rows: choose(config.protocol, rows, config.pipeline.seed).named_folds(rows)
+
+
+def _names_protocol(asked: Experiment) -> bool:
+    return asked.protocol is not None or asked.settings.load().protocol is not None
 
 
 def _split(asked: Experiment, config: Any, prepared: Any, choose: ChooseSplit | None) -> Any:
@@ -170,7 +183,7 @@ def _protocol(asked: Experiment, config: Any, prepared: Any) -> Any:
     from fusionser.names import CLASSES
     from fusionser.pipeline.protocol import protocol_without_speakers, random_split_text
 
-    if asked.protocol is not None or asked.settings.load().protocol is not None:
+    if _names_protocol(asked):
         return config.protocol
     rows, by_class = prepared.table, prepared.spec.task == CLASSES
     if by_class:

@@ -141,6 +141,18 @@ def test_every_choice_of_evaluate_changes_what_is_run(command, features, options
     assert next(mark for name, mark in expected.items() if name in options) in told
 
 
+@pytest.mark.parametrize("job", [["evaluate"], ["fit", "--out", "m.fusionser"]])
+def test_a_split_that_cannot_be_made_is_told_before_features_are_computed(command, tmp_path, job):
+    for place in range(8):
+        folder = tmp_path / "folder" / ("angry" if place < 4 else "sad")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Too short for any feature: whatever computes features says so.
+        soundfile.write(folder / f"{place}.wav", np.full(10, place / 10), 16000)
+    done = command(*job, tmp_path / "folder", "--protocol", "leave-one-speaker-out", cwd=tmp_path)
+    assert done.status == 1
+    assert "8 of 8 rows have no speaker" in done.messages
+
+
 def test_cross_corpus_takes_two_folders(command, demo_folder, features, tmp_path):
     table = pd.read_parquet(features, columns=["file", "emotion", "speaker"])
     half = table[table["speaker"].isin(["demo/f1", "demo/m1"])].assign(corpus="other", speaker="other/x")

@@ -214,6 +214,9 @@ ALLOWED = {
     "fusionser/studies/reproduction.py": {"re.compile", "re.escape", "fullmatch"},
     # The parameters that are called cache.
     "fusionser/pipeline/build.py": {"endswith"},
+    # Names of parameters, with the part that they belong to.
+    "fusionser/pipeline/estimator.py": {"rpartition", "removeprefix"},
+    "fusionser/pipeline/parameter_space.py": {"endswith", "rpartition", "removeprefix"},
     # The block before a column's name.
     "fusionser/evaluation/importance.py": {"partition"},
     # Options as they are given, and as far as they are typed.

@@ -1,7 +1,7 @@
 """Read inputs into a table of rows with features. Unusable recordings are quarantined."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -78,6 +78,7 @@ def prepare(
     progress: Progress | None = None,
     strict: bool = False,
     extractor: FeatureExtractor | None = None,
+    check_rows: Callable[[pd.DataFrame], object] | None = None,
 ) -> Prepared:
     """List the rows of the places and extract their features. Unusable recordings are quarantined.
 
@@ -105,6 +106,9 @@ def prepare(
         Raise at the first recording that cannot be used.
     extractor : FeatureExtractor, optional
         The features, if they are already built.
+    check_rows : callable, optional
+        Called with the listed rows before any features are computed, which takes long. What it raises ends the
+        preparation.
 
     Raises
     ------
@@ -121,6 +125,8 @@ def prepare(
     )
     if spec.task == DIMENSIONS:
         listing = with_targets(_of_numbers(listing), spec.targets, strict=strict)
+    if check_rows is not None:
+        check_rows(listing.rows)
     run = Extracting(extractor, resources, progress, strict, listing)
     (table,) = run.parts(size=len(run.listing.rows))
     return Prepared(table, spec, extractor, **run.summary(began))

@@ -56,7 +56,10 @@ class Protocol:
         for label, train, test in folds:
             for side, positions in (("training", train), ("test", test)):
                 if positions.size == 0:
-                    raise ProtocolError(f"{self.name}: fold '{label}' has no {side} rows")
+                    raise ProtocolError(
+                        f"{self.name}: fold '{label}' has no {side} rows among these {len(rows)}; give all recordings "
+                        "that the protocol needs, or choose another --protocol"
+                    )
         return folds
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
