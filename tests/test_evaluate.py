@@ -130,6 +130,15 @@ def test_parameters_are_chosen_inside_the_fold(prepared, monkeypatch):
     assert seen and all(not {"demo/f1", "demo/m1"} & speakers for speakers in seen)
 
 
+@pytest.mark.parametrize("trials", [None, 2])
+def test_a_model_states_the_parameters_that_were_chosen_and_not_the_defaults(prepared, monkeypatch, trials):
+    monkeypatch.setattr(SVM, "grid", {"C": (3.0,)})
+    monkeypatch.setattr(SVM, "space", {"C": (3.0, 3.5)})
+    model = fit_prepared(under(prepared, classifier={"tune": True, "trials": trials}))
+    assert model.card.classifier_settings["C"] in (3.0, 3.5)
+    assert model.card.classifier_settings["C"] == model.pipeline["classifier"].C
+
+
 def test_inner_folds_that_part_a_speaker_are_stamped(prepared):
     table = prepared.table
     # Of the training speakers f2 alone is ever sad: inner folds by speaker would leave sadness out of one side.

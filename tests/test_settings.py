@@ -76,6 +76,15 @@ def test_a_classifier_with_other_parameters_is_told_with_the_features_that_it_fo
     ]
 
 
+def test_what_each_fold_chose_has_no_value_in_the_settings():
+    chosen = {"classifier__classifier__C": 3.0, "features__conv2d__dropout": 0.1}
+    folds = [made(("none", "none"), "svm", [0.5] * 24).folds[0].model_copy(update={"parameters": chosen})]
+    settings, block = {"C": 10.0, "kernel": "rbf", "dropout": 0.5}, {"name": "conv2d", "dropout": 0.2, "epochs": 9}
+    searched = result(classifier_settings=settings, features=[block, {**block, "name": "conv1d"}], folds=folds)
+    assert classifier_lines([searched])[0].startswith("svm (kernel = rbf; dropout = 0.5); ")
+    assert block_lines([searched]) == ["conv2d (epochs = 9)", "conv1d (dropout = 0.2; epochs = 9)"]
+
+
 def test_a_given_gender_has_no_parameters_of_the_clip():
     assert block_lines([result(features=[{"name": "gender", "kind": "gender", "n_fft": 2048}])]) == [
         "gender (as labelled)"

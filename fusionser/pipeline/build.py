@@ -432,15 +432,21 @@ def build_pipeline(
     return pipeline.set_params(**{name: cache for name in pipeline.get_params() if name.endswith("__cache")})
 
 
+def _innermost(spec: PipelineSpec, estimator: Any) -> Any:
+    """Return the classifier or regressor of a pipeline or of a search, which may be inside another one."""
+    pipeline = getattr(estimator, "best_estimator_", estimator.estimator) if spec.classifier.tune else estimator
+    last: Any = pipeline[CLASSIFIER]
+    while isinstance(last, MemberEstimator):
+        last = getattr(last, last.MEMBER)
+    return last
+
+
 def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[str, Any]:
     """Return the classifier's parameters and the other settings that do not belong to a block, as plain values.
 
-    Results and models store them. Unused settings are left out.
+    Results and models store them. Unused settings are left out. Of a fitted search, they are the best ones.
     """
-    last: Any = (estimator.estimator if spec.classifier.tune else estimator)[CLASSIFIER]
-    while isinstance(last, MemberEstimator):
-        last = getattr(last, last.MEMBER)
-    params = last.get_params().items()
+    params = _innermost(spec, estimator).get_params().items()
     rows = spec.rows
     settings: dict[str, Any] = {
         **{name: list(value) if isinstance(value, tuple) else value for name, value in params if name not in HIDDEN},

@@ -26,6 +26,7 @@ from fusionser.reporting.settings import (
     block_lines,
     classifier_lines_by_features,
     column_lines,
+    fixed_settings,
     left_out_text,
     settings_text,
     where_measured,
@@ -165,7 +166,8 @@ def measured_rows(result: Result) -> list[tuple[str, str]]:
         ("features", f"{result.features_name}, {counted(result.feature_count, 'column')}"),
         (
             "classifier",
-            f"{result.classifier}{settings_text(result.classifier_settings)}; {selection_text(protocol.selection)}",
+            f"{result.classifier}{settings_text(fixed_settings(result, result.classifier_settings))}; "
+            f"{selection_text(protocol.selection)}",
         ),
         ("set aside", counted(len(result.quarantine), "recording")),
         *(("note", text) for text in note_lines(result)),

@@ -5,7 +5,7 @@ from typing import Any
 
 from fusionser.dimension_results import AnyResult
 from fusionser.facts import left_out_speakers
-from fusionser.model import ModelCard
+from fusionser.model import CLASSIFIER, ModelCard
 from fusionser.names import NETWORK_ALONE
 from fusionser.reporting.words import (
     classes_text,
@@ -25,6 +25,7 @@ __all__ = [
     "classifier_lines",
     "classifier_lines_by_features",
     "column_lines",
+    "fixed_settings",
     "left_out_text",
     "protocol_lines",
     "settings_text",
@@ -97,7 +98,16 @@ def _classifier_line(result: AnyResult) -> str:
     settings = result.classifier_settings
     if result.classifier == NETWORK_ALONE:
         settings = {key: value for key, value in settings.items() if key in OF_THE_PLAN}
-    return f"{result.classifier}{settings_text(settings)}; {selection_text(result.protocol.selection)}"
+    fixed = settings_text(fixed_settings(result, settings))
+    return f"{result.classifier}{fixed}; {selection_text(result.protocol.selection)}"
+
+
+def fixed_settings(result: AnyResult, settings: Mapping[str, Any], part: str = CLASSIFIER) -> dict[str, Any]:
+    """Return settings of the classifier, or of a block, without those that each fold chose for itself."""
+    chosen = [name.split("__") for fold in result.folds for name in fold.parameters]
+    # The classifier may be inside another one, such as late fusion.
+    searched = {names[-1] for names in chosen if part in names[:1] + names[-2:-1]}
+    return {name: value for name, value in settings.items() if name not in searched}
 
 
 def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
@@ -125,7 +135,9 @@ def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
     for one in described:
         where = ("", "") if isinstance(one, ModelCard) else (one.features_name, _together(one))
         for block in one.features:
-            blocks.setdefault(str(block["name"]), []).append((_block_line(block), *where))
+            name = str(block["name"])
+            fixed = block if isinstance(one, ModelCard) else fixed_settings(one, block, name)
+            blocks.setdefault(name, []).append((_block_line(fixed), *where))
     return _with_labels(blocks)
 
 
