@@ -35,9 +35,10 @@ def optuna_package(user: str) -> Any:
 class TrialSearch(MetaEstimatorMixin, BaseEstimator):
     """An estimator with the parameters of the best of several trials, fitted to all training rows.
 
-    Used as scikit-learn's ``GridSearchCV``, but the values of each trial are chosen from ranges by the scores of those
-    before it (by a tree-structured Parzen estimator, TPE), and a trial ends when its mean score so far is below the
-    median of the others. The first trial has the parameters that the estimator has, if they are in the space.
+    As scikit-learn's ``GridSearchCV``, but the values of each trial are chosen by the scores of those before it (by a
+    tree-structured Parzen estimator, TPE), and a trial ends when its mean score so far is below the median of the
+    others. The first trial has the parameters that the estimator has, if they are in the space. `best_estimator_`
+    answers.
 
     Parameters
     ----------
@@ -129,11 +130,6 @@ class TrialSearch(MetaEstimatorMixin, BaseEstimator):
         self.scores_, self.best_score_, self.best_params_ = scores, float(best.value), self._values(best)
         self.best_estimator_ = clone(self.estimator).set_params(**self.best_params_).fit(X, y)
         return self
-
-    def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
-        """Return the answers of the best estimator."""
-        answers: npt.NDArray[Any] = self.best_estimator_.predict(X)
-        return answers
 
     def _study(self, optuna: Any) -> Any:
         sampler = optuna.samplers.TPESampler(seed=self.random_state, multivariate=True)
