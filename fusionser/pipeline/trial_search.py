@@ -76,7 +76,8 @@ class TrialSearch(MetaEstimatorMixin, BaseEstimator):
     >>> from sklearn.model_selection import KFold
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> rows = pd.DataFrame({"x": np.arange(40.0)})
-    >>> search = TrialSearch(KNeighborsClassifier(), {"n_neighbors": (1, 35)}, trials=4, cv=KFold(4, shuffle=True))
+    >>> folds = KFold(4, shuffle=True, random_state=0)
+    >>> search = TrialSearch(KNeighborsClassifier(), {"n_neighbors": (1, 25)}, trials=4, cv=folds)
     >>> search.fit(rows, (rows["x"] > 20).to_numpy()).best_params_
     {'n_neighbors': 1}
     """
