@@ -326,6 +326,8 @@ class Training(Group):
             spec = spec.changed(parameters={})
         given = _given(self, "scaling", "equal_blocks", "tune", name=self.classifier)
         if self.tune_trials is not None:
+            if self.tune is False:
+                raise SettingsError("--fixed asks for no search, but --tune-trials for one; leave one of them out")
             given = {"tune": True, **given, "trials": self.tune_trials}
         elif self.tune is not None:
             # --tune asks for the grid, and --fixed for no search, whatever the settings file has.

@@ -24,9 +24,9 @@ from fusionser.reporting.misclassified import players
 from fusionser.reporting.scores import is_synthetic, score_interval
 from fusionser.reporting.settings import (
     block_lines,
+    classifier_line,
     classifier_lines_by_features,
     column_lines,
-    fixed_settings,
     left_out_text,
     settings_text,
     where_measured,
@@ -166,8 +166,7 @@ def measured_rows(result: Result) -> list[tuple[str, str]]:
         ("features", f"{result.features_name}, {counted(result.feature_count, 'column')}"),
         (
             "classifier",
-            f"{result.classifier}{settings_text(fixed_settings(result, result.classifier_settings))}; "
-            f"{selection_text(protocol.selection)}",
+            classifier_line(result),
         ),
         ("set aside", counted(len(result.quarantine), "recording")),
         *(("note", text) for text in note_lines(result)),

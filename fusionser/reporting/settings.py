@@ -22,10 +22,10 @@ from fusionser.splits import CrossCorpus
 
 __all__ = [
     "block_lines",
+    "classifier_line",
     "classifier_lines",
     "classifier_lines_by_features",
     "column_lines",
-    "fixed_settings",
     "left_out_text",
     "protocol_lines",
     "settings_text",
@@ -35,7 +35,7 @@ __all__ = [
 UNUSED = ("cache", "n_jobs", "name", "kind", "front_end", "device")
 OF_THE_PLAN = (
     "scaling", "imbalance", "imposed", "augment", "copies", "augmentation_revision", "only_scarce", "augment_for",
-    "fusion", "cross_fit", "adaptation",
+    "fusion", "cross_fit", "adaptation", "trials",
 )  # fmt: skip
 """Settings of the pipeline, not of the classifier: the only ones that apply to a network that answers by itself."""
 
@@ -82,27 +82,28 @@ def left_out_text(result: AnyResult) -> str:
 
 def classifier_lines(results: Sequence[AnyResult]) -> list[str]:
     """Return each classifier or regressor with its parameters, without duplicates."""
-    return list(dict.fromkeys(map(_classifier_line, results)))
+    return list(dict.fromkeys(map(classifier_line, results)))
 
 
 def classifier_lines_by_features(results: Sequence[Result]) -> list[str]:
     """Return each classifier with its parameters, and where they differ, the names of the features that it follows."""
     classifiers: dict[str, list[tuple[str, str, str]]] = {}
     for result in results:
-        entry = (_classifier_line(result), result.features_name, _together(result))
+        entry = (classifier_line(result), result.features_name, _together(result))
         classifiers.setdefault(result.classifier, []).append(entry)
     return _with_labels(classifiers)
 
 
-def _classifier_line(result: AnyResult) -> str:
+def classifier_line(result: AnyResult) -> str:
+    """Return the classifier or regressor with its parameters, and how they were chosen."""
     settings = result.classifier_settings
     if result.classifier == NETWORK_ALONE:
         settings = {key: value for key, value in settings.items() if key in OF_THE_PLAN}
-    fixed = settings_text(fixed_settings(result, settings))
+    fixed = settings_text(_fixed(result, settings))
     return f"{result.classifier}{fixed}; {selection_text(result.protocol.selection)}"
 
 
-def fixed_settings(result: AnyResult, settings: Mapping[str, Any], part: str = CLASSIFIER) -> dict[str, Any]:
+def _fixed(result: AnyResult, settings: Mapping[str, Any], part: str = CLASSIFIER) -> dict[str, Any]:
     """Return settings of the classifier, or of a block, without those that each fold chose for itself."""
     chosen = [name.split("__") for fold in result.folds for name in fold.parameters]
     # The classifier may be inside another one, such as late fusion.
@@ -136,7 +137,7 @@ def block_lines(described: Sequence[Result | ModelCard]) -> list[str]:
         where = ("", "") if isinstance(one, ModelCard) else (one.features_name, _together(one))
         for block in one.features:
             name = str(block["name"])
-            fixed = block if isinstance(one, ModelCard) else fixed_settings(one, block, name)
+            fixed = block if isinstance(one, ModelCard) else _fixed(one, block, name)
             blocks.setdefault(name, []).append((_block_line(fixed), *where))
     return _with_labels(blocks)
 
