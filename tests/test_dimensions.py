@@ -22,11 +22,14 @@ from fusionser.errors import FusionserError, LeakageError, ProtocolError, RowsEr
 from fusionser.evaluation.dimensions import evaluate_dimensions
 from fusionser.features import MFCC, EstimatedGender, FeatureExtractor
 from fusionser.jobs import evaluate_prepared
+from fusionser.jobs.evaluation import evaluate_dimensions_prepared
 from fusionser.model import load_model, save_model
 from fusionser.networks.concordance import ConcordanceLoss
 from fusionser.networks.validation import hold_out
 from fusionser.pipeline import Place, build_estimator, prepare
 from fusionser.regressors import MLP, REGRESSORS, SVM, KernelRidge, LinearSVM, RandomForest, XGBoost, regressor
+from fusionser.reporting.dimensions import dimension_page
+from fusionser.reporting.tables.dimensions import dimension_tables
 from fusionser.results import Result
 from fusionser.rows import load_rows
 from fusionser.spec import PipelineSpec
@@ -272,7 +275,11 @@ def test_tuning_takes_inner_folds_of_whole_speakers_and_concordance(prepared):
     table = prepared.table
     for train, test in estimator.cv.split(table, table[["loudness"]].to_numpy()):
         assert not set(table["speaker"].iloc[train]) & set(table["speaker"].iloc[test])
-    assert evaluated(prepared, classifier={"tune": True}).folds[0].parameters
+    result, _ = evaluate_dimensions_prepared(under(prepared, classifier={"tune": True}), SpeakerKFold(folds=3))
+    chosen = f"classifier.C = {result.folds[0].parameters['classifier__C']:g}, classifier.gamma = "
+    assert str(dimension_tables(result)["by-fold"].rows[0].cells[-1]).startswith(chosen)
+    (line,) = [line for line in dimension_page(result).splitlines() if line.startswith(f"| {result.folds[0].name} |")]
+    assert line.split(" | ")[-1].startswith(chosen)
 
 
 def test_augmented_rows_are_trained_on(prepared):

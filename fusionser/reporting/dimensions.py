@@ -18,6 +18,7 @@ from fusionser.reporting.page import USED_CLIPS, remove_report, render
 from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_interval, agreement_text, is_synthetic
 from fusionser.reporting.settings import classifier_lines
 from fusionser.reporting.stored import CURVES, PREDICTIONS, stored_curves, stored_predictions
+from fusionser.reporting.tables.cells import chosen
 from fusionser.reporting.tables.dimensions import dimension_tables
 from fusionser.reporting.web_page import write_pages
 from fusionser.reporting.words import corpora_text, where_tested
@@ -80,6 +81,8 @@ def dimension_page(result: DimensionResult, networks: Sequence[str] = ()) -> str
         rows=score_rows(result),
         regressor=classifier_lines([result])[0],
         number=agreement_text,
+        searched=any(fold.parameters for fold in result.folds),
+        chosen=chosen,
         mean=MEAN,
         names=AGREEMENT_NAMES,
         networks=networks,
