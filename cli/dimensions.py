@@ -13,7 +13,7 @@ def print_dimensions(result: Any) -> None:
     from fusionser.names import corpus_text
     from fusionser.reporting.dimensions import dimension_headline, score_rows
     from fusionser.reporting.scores import AGREEMENT_NAMES, agreement_text, is_synthetic
-    from fusionser.reporting.words import protocol_text, selection_text, stamp_texts
+    from fusionser.reporting.words import protocol_text, selection_of, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
@@ -36,7 +36,7 @@ def print_dimensions(result: Any) -> None:
         )
     protocol = result.protocol
     data = [note for note in result.notes if note.kind in ("partial-corpus", "windows")]
-    stamps = "; ".join([protocol.known, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
+    stamps = "; ".join([protocol.known, selection_of(result), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol_text(result)}; {stamps}; seed {result.seed}")
     naive = ", ".join(f"{agreement_text(error)} ({name})" for name, error in result.naive_mse.items())
     write(f"MSE of the naive answer, the mean of the training rows: {naive}")

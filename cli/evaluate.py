@@ -124,7 +124,7 @@ def _print_result(result: Any) -> None:
     from fusionser.names import corpus_text
     from fusionser.reporting.page import headline
     from fusionser.reporting.scores import METRIC_NAMES, is_synthetic, relied_columns, score_interval
-    from fusionser.reporting.words import calibration, protocol_text, selection_text, stamp_texts
+    from fusionser.reporting.words import calibration, protocol_text, selection_of, stamp_texts
 
     if is_synthetic(result):
         write("SYNTHETIC RECORDINGS: these scores only show that the tools work, and say nothing about speech.")
@@ -167,7 +167,7 @@ def _print_result(result: Any) -> None:
         )
     protocol = result.protocol
     data = [note for note in result.notes if note.kind in SHOWN_NOTES]
-    stamps = "; ".join([protocol.known, selection_text(protocol.selection), *stamp_texts([*protocol.stamps, *data])])
+    stamps = "; ".join([protocol.known, selection_of(result), *stamp_texts([*protocol.stamps, *data])])
     write(f"{protocol_text(result)}; {stamps}; seed {result.seed}")
     write(headline(result))
 

@@ -160,10 +160,20 @@ def prepare_experiment(
 
 
 def _split_check(asked: Experiment, config: Any, choose: ChooseSplit | None) -> Callable[[Any], object] | None:
-    """Return a check that the protocol that was asked for can split listed rows; None if none was."""
+    """Return a check that the protocol that was asked for can split listed rows; None if none was.
+
+    It refuses only what other rows cannot cure, since some rows may turn out unusable: no speaker is known.
+    """
     if choose is None or not _names_protocol(asked):
         return None
-    return lambda rows: choose(config.protocol, rows, config.pipeline.seed).named_folds(rows)
+
+    def check(rows: Any) -> None:
+        if (rows["speaker"] == "").all():
+            protocol = choose(config.protocol, rows, config.pipeline.seed)
+            if not protocol.random:
+                protocol.named_folds(rows)
+
+    return check
 
 
 def _names_protocol(asked: Experiment) -> bool:

@@ -71,6 +71,9 @@ IMPORTANCE = (BY_BLOCK, BY_FEATURE)
 CLASSES, DIMENSIONS = "classes", "dimensions"
 """Tasks: to predict the emotion, or numbers such as arousal and valence."""
 
+TRIALS = "trials"
+"""Setting with the number of trials of a search inside each fold."""
+
 NETWORK_ALONE = "network-alone"
 """Replaces the name of the classifier if networks classify by themselves."""
 

@@ -65,8 +65,8 @@ __all__ = [
 ]
 
 NETWORK_ALONE_TEXT = (
-    "--network answers by itself; leave out --classifier, --scaling, --tune, --fusion and --cross-fit, or name the "
-    "network in --blocks"
+    "--network answers by itself; leave out --classifier, --scaling, --tune, --tune-trials, --fusion and "
+    "--cross-fit, or name the network in --blocks"
 )
 
 MOST_SHOWN = 60

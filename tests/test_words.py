@@ -127,7 +127,9 @@ def test_a_fact_is_said_once_and_where_it_is_not_of_all_of_which():
 
 def test_how_parameters_were_chosen_is_told():
     assert selection_text("fixed") == "fixed parameters"
-    assert selection_text("inner-folds") == "parameters chosen by inner folds of the training speakers"
+    assert selection_text("inner-folds") == "parameters chosen by inner folds of the training rows"
+    by_trials = "parameters of the best of 20 trials on inner folds of the training rows"
+    assert selection_text("inner-folds", 20) == by_trials
 
 
 def stamp_kinds(path):

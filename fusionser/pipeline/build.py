@@ -37,6 +37,7 @@ from fusionser.names import (
     NETWORK_ALONE,
     ROW_BALANCINGS,
     SPEAKER_NORMALISED,
+    TRIALS,
 )
 from fusionser.networks import DeepExtractor, NetworkTraining
 from fusionser.pipeline.features import build_features
@@ -467,7 +468,7 @@ def classifier_settings(spec: PipelineSpec, estimator: BaseEstimator) -> dict[st
     if spec.networks.cross_fit:
         settings["cross_fit"] = spec.networks.cross_fit
     if spec.classifier.trials is not None:
-        settings["trials"] = spec.classifier.trials
+        settings[TRIALS] = spec.classifier.trials
     if spec.setting == ADAPTED:
         settings["adaptation"] = spec.adaptation
     return settings

@@ -76,7 +76,7 @@ def check_streamable(spec: PipelineSpec, extractor: FeatureExtractor) -> None:
         f"--augment {', '.join(rows.augment)}": rows.augment,
         f"--imbalance {rows.imbalance}; expected one of {', '.join(IMBALANCE)}": rows.imbalance not in IMBALANCE,
         "--impose-imbalance": rows.impose_imbalance is not None,
-        "--tune": classifier.tune,
+        "--tune and --tune-trials": classifier.tune,
         "--soft-labels": spec.soft_labels,
         f"--setting {spec.setting}": spec.setting != INDUCTIVE,
         f"--scaling {spec.scaling}; expected one of {', '.join(BATCH_SCALINGS)}": spec.scaling not in BATCH_SCALINGS,

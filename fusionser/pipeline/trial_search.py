@@ -103,6 +103,8 @@ class TrialSearch(MetaEstimatorMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: npt.NDArray[Any]) -> Self:
         """Run the trials on inner folds of the rows, and fit the estimator with the best parameters to all of them."""
+        if self.trials < 1:
+            raise SettingsError(f"trials is {self.trials}; expected 1 or more", parameter="trials")
         optuna = optuna_package(USER)
         study, splits = self._study(optuna), list(self.cv.split(X, y))
         scores, reason = list[float](), ""
@@ -125,8 +127,9 @@ class TrialSearch(MetaEstimatorMixin, BaseEstimator):
         try:
             best = study.best_trial
         except ValueError as error:
+            because = f"; the last error: {reason}" if reason else ""
             raise SettingsError(
-                f"--tune-trials {self.trials}: no trial can be trained on all inner folds; the last error: {reason}"
+                f"--tune-trials {self.trials}: no trial can be trained on all inner folds{because}"
             ) from error
         self.scores_, self.best_score_, self.best_params_ = scores, float(best.value), self._values(best)
         self.best_estimator_ = clone(self.estimator).set_params(**self.best_params_).fit(X, y)

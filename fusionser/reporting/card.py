@@ -8,15 +8,15 @@ import numpy as np
 from fusionser.corpora import CORPORA
 from fusionser.dimension_results import DimensionResult
 from fusionser.model import INCLUDED_MODEL, ModelCard, OnnxCard
-from fusionser.names import corpus_text
+from fusionser.names import TRIALS, corpus_text
 from fusionser.page import training_text
 from fusionser.reporting.dimensions import score_rows
 from fusionser.reporting.markdown import escaped
 from fusionser.reporting.page import render
 from fusionser.reporting.scores import METRIC_NAMES, score_interval
 from fusionser.reporting.settings import block_lines
-from fusionser.reporting.words import calibration, percent, stamp_texts, where_tested
-from fusionser.results import Result
+from fusionser.reporting.words import calibration, percent, selection_text, stamp_texts, where_tested
+from fusionser.results import BY_INNER_FOLDS, Result
 from fusionser.studies.cells import with_defaults
 
 FEWEST = 4
@@ -64,7 +64,12 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         Which copies of the corpus the model was trained on, if they are not the published ones.
     """
     card, results = escaped(card), [escaped(result) for result in results]
-    estimate = card.estimate
+    estimate, own = card.estimate, dict(card.classifier_settings)
+    chosen = (
+        selection_text(BY_INNER_FOLDS, own.pop(TRIALS, None))
+        if card.spec is not None and card.spec.classifier.tune
+        else ""
+    )
     return render(
         "card.md.j2",
         card=card,
@@ -76,6 +81,8 @@ def card_page(card: ModelCard, results: Sequence[Result] = (), recordings: str =
         blocks=block_lines([card]),
         block_notes=stamp_texts(card.notes),
         estimate=estimate,
+        own=own,
+        chosen=chosen,
         quartiles=_quartiles(estimate),
         rows=score_rows(estimate) if isinstance(estimate, DimensionResult) else [],
         estimate_notes=[] if estimate is None else stamp_texts([*estimate.protocol.stamps, *estimate.notes]),

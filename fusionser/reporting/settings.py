@@ -6,7 +6,7 @@ from typing import Any
 from fusionser.dimension_results import AnyResult
 from fusionser.facts import left_out_speakers
 from fusionser.model import CLASSIFIER, ModelCard
-from fusionser.names import NETWORK_ALONE
+from fusionser.names import NETWORK_ALONE, TRIALS
 from fusionser.reporting.words import (
     classes_text,
     corpora_text,
@@ -14,7 +14,7 @@ from fusionser.reporting.words import (
     few_names,
     protocol_name,
     protocol_text,
-    selection_text,
+    selection_of,
     where_tested,
 )
 from fusionser.results import Result
@@ -35,7 +35,7 @@ __all__ = [
 UNUSED = ("cache", "n_jobs", "name", "kind", "front_end", "device")
 OF_THE_PLAN = (
     "scaling", "imbalance", "imposed", "augment", "copies", "augmentation_revision", "only_scarce", "augment_for",
-    "fusion", "cross_fit", "adaptation", "trials",
+    "fusion", "cross_fit", "adaptation", TRIALS,
 )  # fmt: skip
 """Settings of the pipeline, not of the classifier: the only ones that apply to a network that answers by itself."""
 
@@ -100,7 +100,7 @@ def classifier_line(result: AnyResult) -> str:
     if result.classifier == NETWORK_ALONE:
         settings = {key: value for key, value in settings.items() if key in OF_THE_PLAN}
     fixed = settings_text(_fixed(result, settings))
-    return f"{result.classifier}{fixed}; {selection_text(result.protocol.selection)}"
+    return f"{result.classifier}{fixed}; {selection_of(result)}"
 
 
 def _fixed(result: AnyResult, settings: Mapping[str, Any], part: str = CLASSIFIER) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _fixed(result: AnyResult, settings: Mapping[str, Any], part: str = CLASSIFIE
     chosen = [name.split("__") for fold in result.folds for name in fold.parameters]
     # The classifier may be inside another one, such as late fusion.
     searched = {names[-1] for names in chosen if part in names[:1] + names[-2:-1]}
-    return {name: value for name, value in settings.items() if name not in searched}
+    return {name: value for name, value in settings.items() if name not in (*searched, TRIALS)}
 
 
 def column_lines(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:

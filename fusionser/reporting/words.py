@@ -10,6 +10,7 @@ from fusionser.corpora.labels import renamed_labels
 from fusionser.dimension_results import AnyResult
 from fusionser.errors import FusionserError
 from fusionser.facts import Stamp
+from fusionser.names import TRIALS
 from fusionser.registry import NETWORKS, OWN_OBJECTS
 from fusionser.results import BY_INNER_FOLDS, ProtocolStamp, Result
 from fusionser.studies.contrasts import Design
@@ -30,6 +31,7 @@ __all__ = [
     "protocol_text",
     "result_stamps",
     "same_labels_text",
+    "selection_of",
     "selection_text",
     "sides_text",
     "speakers_text",
@@ -369,10 +371,18 @@ def protocol_text(result: AnyResult) -> str:
     return f"{protocol_name(result)}{stratified}, {counted(len(result.folds), 'fold')}"
 
 
-def selection_text(selection: str) -> str:
-    """Return how the parameters were chosen."""
-    chosen = "parameters chosen by inner folds of the training speakers"
-    return chosen if selection == BY_INNER_FOLDS else "fixed parameters"
+def selection_text(selection: str, trials: int | None = None) -> str:
+    """Return how the parameters were chosen; `trials` is the number of trials of a search, None that of a grid."""
+    if selection != BY_INNER_FOLDS:
+        return "fixed parameters"
+    searched = "chosen by" if trials is None else f"of the best of {counted(trials, 'trial')} on"
+    # By speaker, unless the speakers are unknown or too few; stamps say so.
+    return f"parameters {searched} inner folds of the training rows"
+
+
+def selection_of(result: AnyResult) -> str:
+    """Return how the parameters of a result were chosen."""
+    return selection_text(result.protocol.selection, result.classifier_settings.get(TRIALS))
 
 
 def result_stamps(results: Sequence[AnyResult]) -> list[str]:
