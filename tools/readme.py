@@ -25,6 +25,9 @@ ONE_OUT = "emodb_leave-one-speaker-out_inductive"
 TESS = "tess_leave-one-speaker-out_inductive"
 """How the names of results begin that leave one speaker of TESS out at a time."""
 
+SONGS = "ravdess-song_speaker-kfold_inductive"
+"""How the names of results begin that test all singers of RAVDESS song, in five folds."""
+
 CREMA_D = "crema-d_speaker-kfold_inductive"
 """How the names of results begin that test all speakers of CREMA-D, in five folds."""
 
@@ -157,6 +160,14 @@ def _elsewhere(report: Path) -> str:
     )
 
 
+def _songs(report: Path) -> str:
+    robust, one = _both(report, SONGS)
+    return (
+        f"RAVDESS song, new singers, without augmented copies: `robust` ({robust.classifier}) {uar(robust)}, "
+        f"`best` {uar(one)}."
+    )
+
+
 def _both(report: Path, begins: str, tested: str = "") -> tuple[Result, Result]:
     robust, one = (best(report, begins, features=name, tested=tested) for name in ("robust", "best"))
     return robust, one
@@ -209,6 +220,7 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Path], str]], ...] = (
         _by_speaker,
     ),
     ("Is `best` better on other corpora, too?", "accuracy-elsewhere", _elsewhere),
+    ("And on songs?", "accuracy-song", _songs),
     ("How accurate are SER-FusionNet and better designs?", "ser-fusionnet", _fusionnet),
     ("What does a random split add?", "protocol-gap", _gap),
     ("Do class weights or augmented copies help?", "imbalance-vs-augmentation/ravdess", _of_ravdess),
