@@ -162,7 +162,7 @@ def prepare_experiment(
 def _split_check(asked: Experiment, config: Any, choose: ChooseSplit | None) -> Callable[[Any], object] | None:
     """Return a check that the protocol that was asked for can split listed rows; None if none was.
 
-    It refuses only what other rows cannot cure, since some rows may turn out unusable: no speaker is known.
+    Some rows may turn out to be unusable, so it only refuses tables in which no speaker is known at all.
     """
     if choose is None or not _names_protocol(asked):
         return None

@@ -163,8 +163,8 @@ def _elsewhere(report: Path) -> str:
 def _songs(report: Path) -> str:
     robust, one = _both(report, SONGS)
     return (
-        f"RAVDESS song, new singers, without augmented copies: `robust` ({robust.classifier}) {uar(robust)}, "
-        f"`best` {uar(one)}."
+        f"RAVDESS song, new singers, without augmented copies: *highest* of `robust` ({robust.classifier}) "
+        f"{uar(robust)}, `best` {uar(one)}."
     )
 
 

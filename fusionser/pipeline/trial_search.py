@@ -1,6 +1,6 @@
 """A search for parameters inside a training fold, as an estimator: trials by Optuna, scored by inner folds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,9 +12,9 @@ from sklearn.metrics import check_scoring
 from fusionser.errors import SettingsError, TrainingError
 from fusionser.optional import optional_package
 from fusionser.progress import report_step
-from fusionser.search_space import NumberRange, Searched, Space
+from fusionser.search_space import NumberRange, Space
 
-__all__ = ["USER", "TrialSearch", "optuna_package"]
+__all__ = ["USER", "TrialSearch", "distributions_of", "optuna_package"]
 
 USER = "a search inside each fold (--tune-trials)"
 
@@ -110,7 +110,7 @@ class TrialSearch(MetaEstimatorMixin, BaseEstimator):
         scores, reason = list[float](), ""
         for number in range(self.trials):
             report_step("trials", number, self.trials)
-            trial, means = study.ask(_distributions(optuna, self.space)), list[float]()
+            trial, means = study.ask(distributions_of(optuna, self.space, _positions)), list[float]()
             try:
                 for mean in self._means(self._values(trial), splits, X, y):
                     means.append(mean)
@@ -172,13 +172,19 @@ class TrialSearch(MetaEstimatorMixin, BaseEstimator):
             yield float(np.mean(scores))
 
 
-def _distributions(optuna: Any, space: Space) -> dict[str, Any]:
-    return {name: _distribution(optuna.distributions, tried) for name, tried in space.items()}
+def distributions_of(optuna: Any, space: Space, encoded: Callable[[Sequence[Any]], Sequence[Any]]) -> dict[str, Any]:
+    """Return what Optuna draws from, by parameter; `encoded` returns the choices of a list as Optuna can store them."""
+    made = optuna.distributions
+    found: dict[str, Any] = {}
+    for name, tried in space.items():
+        if isinstance(tried, NumberRange):
+            kind = made.IntDistribution if tried.whole else made.FloatDistribution
+            found[name] = kind(tried.low, tried.high, log=tried.log)
+        else:
+            found[name] = made.CategoricalDistribution(encoded(tried))
+    return found
 
 
-def _distribution(made: Any, tried: Searched) -> Any:
-    if not isinstance(tried, NumberRange):
-        # Positions, because a choice may be a list.
-        return made.CategoricalDistribution(range(len(tried)))
-    kind = made.IntDistribution if tried.whole else made.FloatDistribution
-    return kind(tried.low, tried.high, log=tried.log)
+def _positions(choices: Sequence[Any]) -> range:
+    """Return the positions of choices, which may themselves be lists."""
+    return range(len(choices))

@@ -376,7 +376,7 @@ def selection_text(selection: str, trials: int | None = None) -> str:
     if selection != BY_INNER_FOLDS:
         return "fixed parameters"
     searched = "chosen by" if trials is None else f"of the best of {counted(trials, 'trial')} on"
-    # By speaker, unless the speakers are unknown or too few; stamps say so.
+    # They are by speaker wherever that is possible.
     return f"parameters {searched} inner folds of the training rows"
 
 

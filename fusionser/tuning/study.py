@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from fusionser.errors import FusionserError, SettingsError
 from fusionser.folders import is_running, owned
-from fusionser.pipeline.trial_search import optuna_package
+from fusionser.pipeline.trial_search import distributions_of, optuna_package
 from fusionser.search_space import NumberRange, Searched, Space
 from fusionser.tuning.result import COMPLETE, PRUNED, TrialRecord
 
@@ -140,17 +140,6 @@ class TrialStudy:
                 "--out, or move the journal away"
             )
 
-    def _distributions(self) -> dict[str, Any]:
-        made = self._optuna.distributions
-        found: dict[str, Any] = {}
-        for name, tried in self.space.items():
-            if isinstance(tried, NumberRange):
-                kind = made.IntDistribution if tried.whole else made.FloatDistribution
-                found[name] = kind(tried.low, tried.high, log=tried.log)
-            else:
-                found[name] = made.CategoricalDistribution([_text(one) for one in tried])
-        return found
-
     def _encoded(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {name: v if isinstance(self.space[name], NumberRange) else _text(v) for name, v in values.items()}
 
@@ -173,7 +162,7 @@ class TrialStudy:
         with self._reading():
             if self.taken() >= most:
                 return None
-            trial = self._study.ask(self._distributions())
+            trial = self._study.ask(distributions_of(self._optuna, self.space, _texts))
             trial.set_user_attr(OWNER, owned("worker"))
             counted = [one.number for one in self._all() if one.state != state.FAIL]
             # Several processes may have asked at the same time; those with the lowest numbers go on.
@@ -266,6 +255,10 @@ def _record(trial: Any, state: str, study: TrialStudy) -> TrialRecord:
         seconds=trial.user_attrs.get(SECONDS, 0.0),
         reason=trial.user_attrs.get(REASON, ""),
     )
+
+
+def _texts(choices: Sequence[Any]) -> list[Any]:
+    return [_text(choice) for choice in choices]
 
 
 def _text(choice: Any) -> Any:
