@@ -54,8 +54,9 @@ def evaluate(places: Places, asked: Asked) -> None:
         raise SettingsError("--players has no effect without --out FOLDER, where the report is written; give both")
     refuse_inputs(asked.out, places)
     formats, trackers = asked.formats.chosen(asked.out), asked.tracking.opened()
-    check_importance(asked.config("speaker-kfold").pipeline, asked.importance)
-    prepared, split, resources = prepare_protocol(asked, places, stream=asked.stream)
+    prepared, split, resources = prepare_protocol(
+        asked, places, stream=asked.stream, check_spec=lambda spec: check_importance(spec, asked.importance)
+    )
     if prepared.spec.task == DIMENSIONS:
         _evaluate_dimensions(asked, prepared, split, resources, formats, trackers)
         return

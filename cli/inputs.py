@@ -13,7 +13,7 @@ from fusionser.containers import is_audio
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.data_folder import found_instead
 from fusionser.decoding import duration_of, is_cut_off
-from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError
+from fusionser.errors import AudioError, CorpusError, RowsError, SettingsError, names_text
 from fusionser.facts import Stamp
 from fusionser.files import exists, is_folder, wrong_name
 from fusionser.folders import temporary_folder
@@ -262,7 +262,7 @@ def _read_list(listed: Path, columns: str | None) -> tuple[pd.DataFrame, dict[st
         rows = load_rows(listed, wanted)
         if "file" not in rows:
             raise RowsError(
-                f"{listed}: no column 'file'; got {', '.join(map(str, rows.columns[:12]))}. Name the one with the "
+                f"{listed}: no column 'file'; got {names_text(rows.columns)}. Name the one with the "
                 "paths by --map file=COLUMN"
             )
         given = load_table(listed, wanted)["file"]

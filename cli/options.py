@@ -234,6 +234,13 @@ class FrontEnd(Group):
             return spec.with_features(features, network)
         # A network that classifies by itself also replaces the classifier and the fusion of a settings file.
         parts = {"classifier": type(spec.classifier)(), "fusion": None, "networks": spec.networks.changed(cross_fit=0)}
+        unused = {
+            "classifier": spec.network is None and bool(spec.classifier.model_fields_set),
+            "fusion": spec.fusion is not None,
+            "networks.cross_fit": spec.networks.cross_fit > 0,
+        }
+        if left := [name for name, given in unused.items() if given]:
+            say(f"note: --network answers by itself, so these settings of the file are not used: {', '.join(left)}")
         return spec.changed(features=features, network=network, **parts)
 
 

@@ -116,17 +116,22 @@ def prepare_experiment(
     protocol: str,
     all_rows: bool = False,
     stream: bool | None = None,
+    check_spec: Callable[[Any], None] | None = None,
 ) -> tuple[Any, Any, Any]:
     """Prepare rows with features for training; return them, their protocol, and where the work runs.
 
     `choose_split` makes the protocol from its specification, the rows and the seed; None, if there is none. `protocol`
     is the default name. `all_rows` is whether all rows are trained on, and not only the training rows of the protocol.
-    `stream` is whether the features are read part by part; None, if the command cannot.
+    `stream` is whether the features are read part by part; None, if the command cannot. `check_spec` raises an error
+    for specifications that the command refuses.
     """
     from fusionser.pipeline import analyse_augmented, build_estimator, build_features, prepare, resolve, searched_stamps
+    from fusionser.pipeline.estimator import untried_values
     from fusionser.pipeline.trial_search import USER, optuna_package
 
     config = asked.config(protocol)
+    if check_spec is not None:
+        check_spec(config.pipeline)
     paired = asked.given.pair(places)
     asked.settings.say_default(config, paired)
     asked.settings.save(config, paired)
@@ -146,6 +151,9 @@ def prepare_experiment(
     build_estimator(config.pipeline, extractor=extractor)
     if config.pipeline.classifier.trials is not None:
         optuna_package(USER)
+    for name, tried in untried_values(config.pipeline, extractor).items():
+        value = config.pipeline.classifier.parameters[name]
+        say(f"note: {name} = {value} of the settings file is not tried: the search chooses {name} from {tried}")
     _check_network_options(config.pipeline, extractor, resources)
     say_slow_precision(config.pipeline.networks.precision, asked.training.device, asked.run)
     prepared = prepare_places(
@@ -260,7 +268,13 @@ def _note_many_rows(places: list[Any]) -> None:
         )
 
 
-def prepare_protocol(asked: Experiment, places: list[Path], *, stream: bool | None = None) -> tuple[Any, Any, Any]:
+def prepare_protocol(
+    asked: Experiment,
+    places: list[Path],
+    *,
+    stream: bool | None = None,
+    check_spec: Callable[[Any], None] | None = None,
+) -> tuple[Any, Any, Any]:
     """Prepare rows as `prepare_experiment` does, for a protocol by its name; by default `speaker-kfold`."""
     from fusionser.pipeline import choose_protocol
 
@@ -270,6 +284,7 @@ def prepare_protocol(asked: Experiment, places: list[Path], *, stream: bool | No
         lambda wanted, rows, seed: choose_protocol(wanted.name, rows, wanted.settings, seed=seed),
         protocol="speaker-kfold",
         stream=stream,
+        check_spec=check_spec,
     )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "UnknownNameError",
+    "names_text",
     "unknown_name",
 ]
 
@@ -115,7 +116,17 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> UnknownNameError:
     names = list(known)
     close = get_close_matches(got, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."
-    # A table may have thousands of columns.
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    known_names = f"{', '.join(names[:MOST_NAMES])}{more}" if names else "none"
-    return UnknownNameError(f"unknown {kind} '{got}'{hint} Known: {known_names}", kind)
+    return UnknownNameError(f"unknown {kind} '{got}'{hint} Known: {names_text(names)}", kind)
+
+
+def names_text(names: Iterable[object], most: int = MOST_NAMES) -> str:
+    """Return names as one text, of which a table may have thousands.
+
+    Examples
+    --------
+    >>> names_text(["file", "speaker", "emotion"], most=2), names_text([])
+    ('file, speaker and 1 more', 'none')
+    """
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{more}" if texts else "none"

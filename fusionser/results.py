@@ -267,10 +267,16 @@ def read_result(path: str | Path) -> Result:
     return read_stored(Result, path, "a result")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that influence the numbers."""
+def versions(*others: str) -> dict[str, str]:
+    """Return the versions of Python and of the packages that influence the numbers.
+
+    Parameters
+    ----------
+    *others : str
+        Names of further packages that these numbers depend on, such as ``"optuna"``.
+    """
     installed = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *others):
         with suppress(metadata.PackageNotFoundError):
             installed[name] = metadata.version(name)
     return installed
@@ -292,7 +298,9 @@ def today() -> str:
     return moment.strftime("%Y-%m-%d")
 
 
-def provenance(*, networks: bool = False, processes: int = 1, threads: int | None = None) -> dict[str, Any]:
+def provenance(
+    *, networks: bool = False, processes: int = 1, threads: int | None = None, others: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what is needed to reproduce the numbers: command, commit, versions, machine, threads and date.
 
     Parameters
@@ -304,12 +312,14 @@ def provenance(*, networks: bool = False, processes: int = 1, threads: int | Non
         Number of processes that trained each network, on which these bits depend, too.
     threads : int, optional
         Number of threads, if they were trained elsewhere; None is that of this process.
+    others : sequence of str
+        Names of further packages that the numbers depend on.
     """
     torch = sys.modules["torch"] if networks else None
     return {
         "command": public_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": _commit(),
-        "versions": versions(),
+        "versions": versions(*others),
         "machine": f"{platform.system()} {platform.machine()}",
         **({"threads": threads or torch.get_num_threads()} if torch else {}),
         **({"processes": processes} if torch and processes > 1 else {}),

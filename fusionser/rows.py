@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.checks import channel_number, split_named
-from fusionser.errors import FusionserError, RowsError, SettingsError
+from fusionser.errors import FusionserError, RowsError, SettingsError, names_text
 from fusionser.files import exists, public_paths, write_whole
 from fusionser.legacy import current_column
 from fusionser.names import GENDERS
@@ -156,7 +156,7 @@ def check_rows(table: pd.DataFrame, wrong: dict[int, str] | None = None) -> pd.D
     check_columns(table)
     if "file" not in table.columns:
         raise RowsError(
-            f"the table has no column 'file'; got: {', '.join(map(str, table.columns)) or 'no columns'}. "
+            f"the table has no column 'file'; got: {names_text(table.columns)}. "
             "It is the path of each recording. If another column has the paths, name it with --map file=COLUMN"
         )
     checked = table.copy()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from fusionser.errors import RowsError, SettingsError
+from fusionser.errors import RowsError, SettingsError, names_text
 from fusionser.feature_dataset import FeatureDataset, is_feature_dataset
 
 __all__ = [
@@ -186,8 +186,7 @@ def _renamed(table: pd.DataFrame, columns: Mapping[str, str], source: Path) -> p
     for ours, theirs in columns.items():
         if theirs not in table.columns:
             raise RowsError(
-                f"{source}: has no column '{theirs}', which --map gives for '{ours}'; got: "
-                f"{', '.join(map(str, table.columns))}"
+                f"{source}: has no column '{theirs}', which --map gives for '{ours}'; got: {names_text(table.columns)}"
             )
     # What had the name of ours is not used, and must not be taken for it.
     hidden = [name for name in columns if name in table.columns and name not in columns.values()]

@@ -76,6 +76,25 @@ def test_networks_that_cannot_be_had(command, demo_folder, options, message):
     assert message in done.messages
 
 
+def test_settings_that_a_network_replaces_are_named_once(command, demo_folder, tmp_path):
+    written = tmp_path / "settings.toml"
+    written.write_text('[pipeline]\nfusion = "average"\n\n[pipeline.classifier]\ntune = true\n')
+    options = ["--config", written, "--network", "conv1d", "--epochs", 1, "--protocol", "speaker-holdout"]
+    done = command("evaluate", demo_folder, "--corpus", "demo", *options)
+    assert done.status == 0, done.messages
+    assert done.messages.count("so these settings of the file are not used: classifier, fusion") == 1
+
+
+def test_a_given_value_that_a_search_does_not_try_is_named(command, demo_folder, tmp_path):
+    written = tmp_path / "settings.toml"
+    written.write_text("[pipeline.classifier]\ntune = true\n\n[pipeline.classifier.parameters]\nC = 5.0\n")
+    options = ["--config", written, "--blocks", "rms", "--classifier", "svm", "--protocol", "speaker-holdout"]
+    done = command("evaluate", demo_folder, "--corpus", "demo", *options)
+    assert done.status == 0, done.messages
+    said = " ".join(done.messages.split())
+    assert "C = 5.0 of the settings file is not tried: the search chooses C from 1.0, 10.0, 100.0" in said
+
+
 def test_what_learns_is_not_extracted_beforehand(command, demo_folder, tmp_path):
     options = ["--blocks", "mfcc,conv1d", "--out", tmp_path / "f.parquet"]
     done = command("extract", demo_folder, "--corpus", "demo", *options)

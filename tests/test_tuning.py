@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib import metadata
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,11 @@ from fusionser.errors import ProtocolError, SettingsError, TrainingError
 from fusionser.evaluation import evaluate as evaluate_estimator
 from fusionser.jobs.evaluation import evaluate_prepared
 from fusionser.pipeline import Place, build_estimator, prepare
+from fusionser.pipeline.estimator import untried_values
 from fusionser.pipeline.parameter_space import read_space, space_of
 from fusionser.pipeline.speakers import leave_out_speakers
 from fusionser.pipeline.trial_search import TrialSearch
-from fusionser.registry import CLASSIFIERS, NETWORKS
+from fusionser.registry import CLASSIFIERS, NETWORKS, REGRESSORS
 from fusionser.reporting.tables.result import result_tables
 from fusionser.search_space import NumberRange
 from fusionser.spec import Config, PipelineSpec
@@ -378,6 +380,7 @@ def test_each_fold_of_an_evaluation_searches_its_training_speakers(prepared, mon
     ("spec", "searched"),
     [
         ({"classifier": {"name": "svm"}}, {"classifier__C", "classifier__gamma"}),
+        ({"classifier": {"name": "svm", "parameters": {"kernel": "linear"}}}, {"classifier__C"}),
         (
             {"fusion": "average", "classifier": {"name": "svm"}, "features": {"blocks": ["mfcc", "rms"]}},
             {"classifier__classifier__C", "classifier__classifier__gamma"},
@@ -391,13 +394,42 @@ def test_each_fold_of_an_evaluation_searches_its_training_speakers(prepared, mon
             {"classifier__alpha", "classifier__gamma"},
         ),
     ],
-    ids=["early", "late", "network", "numbers"],
+    ids=["early", "linear kernel", "late", "network", "numbers"],
 )
 def test_what_each_pipeline_searches_inside_its_folds(spec, searched):
     spec = PipelineSpec(**spec)
     search = build_estimator(spec.changed(classifier=spec.classifier.changed(tune=True, trials=2)))
     assert set(search.space) == searched
     assert searched <= set(search.estimator.get_params())
+
+
+@pytest.mark.parametrize("registry", [CLASSIFIERS, REGRESSORS], ids=["classes", "numbers"])
+def test_a_grid_leaves_out_what_has_no_effect(registry):
+    of_task = {"task": "dimensions", "targets": ["arousal"]} if registry is REGRESSORS else {}
+    spec = PipelineSpec(classifier={"name": "svm", "parameters": {"kernel": "linear"}, "tune": True}, **of_task)
+    assert set(build_estimator(spec).param_grid) == {"classifier__C"}
+
+
+@pytest.mark.parametrize(
+    ("given", "untried"),
+    [
+        ({"tune": True, "parameters": {"C": 10.0, "most_rows": 900}}, {}),
+        ({"tune": True, "parameters": {"C": 5.0}}, {"C": "1.0, 10.0, 100.0"}),
+        ({"tune": True, "trials": 2, "parameters": {"C": 5.0}}, {}),
+        ({"tune": True, "trials": 2, "parameters": {"C": 5000.0}}, {"C": "0.1 to 1000, log scale"}),
+        ({"parameters": {"C": 5000.0}}, {}),
+    ],
+)
+def test_given_values_that_a_search_does_not_try(prepared, given, untried):
+    assert untried_values(PipelineSpec(classifier={"name": "svm", **given}), prepared.extractor) == untried
+
+
+@pytest.mark.parametrize("trials", [None, 2])
+def test_a_result_names_the_version_of_what_searched(prepared, trials):
+    classifier = {"name": "svm", "tune": True, "trials": trials}
+    result, _ = evaluate_prepared(under(prepared, classifier=classifier), SpeakerKFold(folds=2))
+    used = result.provenance["versions"].get("optuna")
+    assert used == (None if trials is None else metadata.version("optuna"))
 
 
 def test_a_search_inside_a_fold_needs_tune():

@@ -12,7 +12,7 @@ from fusionser.audit.split import Split, folds_of, placed_rows, side_of, with_us
 from fusionser.corpora import CORPORA
 from fusionser.corpora.audio_files import audio_files
 from fusionser.corpora.base import check_folder, measure
-from fusionser.errors import RowsError
+from fusionser.errors import RowsError, names_text
 from fusionser.evaluation.guard import how_scaled
 from fusionser.facts import Stamp
 from fusionser.rows import COLUMNS, make_rows
@@ -64,7 +64,7 @@ def table_split(
     for column in ("file", "split"):
         if column not in table:
             raise RowsError(
-                f"{name}: no column '{column}'; got {', '.join(map(str, table.columns[:12]))}. Name the one that is "
+                f"{name}: no column '{column}'; got {names_text(table.columns)}. Name the one that is "
                 f"meant by --map {column}=COLUMN"
             )
     table = table.reset_index(drop=True)

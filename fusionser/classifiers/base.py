@@ -42,6 +42,10 @@ class TableEstimator(BaseEstimator):
         carried, _ = split_carried(X)
         return X if names is None else X[[*([] if carried is None else carried), *names]]
 
+    def unused(self) -> Sequence[str]:
+        """Return the parameters that have no effect with the values of the others, so no search tries them."""
+        return ()
+
     def check_size(self, rows: int) -> None:
         """Raise `SettingsError` if `fit` would not end in a sensible time for so many training rows."""
 

@@ -111,6 +111,10 @@ class SVM(TableClassifier):
     most_rows: int | None = MOST_ROWS
     random_state: int | None = 0
 
+    def unused(self) -> Sequence[str]:
+        """Return ``gamma`` for the linear kernel."""
+        return ("gamma",) if self.kernel == "linear" else ()
+
     def check_loaded(self) -> None:
         """Raise `ValueError` if the SVM or its sigmoids have other types or were fitted to other data."""
         # A missing part must not go unchecked, so its type is checked too.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fusionser.errors import AudioError, FusionserError
+from fusionser.errors import AudioError, FusionserError, names_text
 from fusionser.rows import ARRAY_MARK, check_columns, with_times
 from fusionser.sources import sources_of
 from fusionser.waveform import MOST_CHANNELS, Rates, check_rate, split_pair
@@ -102,9 +102,7 @@ def object_column(values: list[Any]) -> Any:
 
 def _rows_of_table(X: pd.DataFrame, sampling_rate: Rates, computations: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "file" not in X.columns:
-        raise FusionserError(
-            f"the table has no column 'file'; got {', '.join(map(str, X.columns[:8]))}. Give rows, {EXPECTED[9:]}"
-        )
+        raise FusionserError(f"the table has no column 'file'; got {names_text(X.columns)}. Give rows, {EXPECTED[9:]}")
     if sampling_rate is not None:
         raise FusionserError("got sampling_rate with a table; its files have their own rates, so leave it out")
     _check_files(X)

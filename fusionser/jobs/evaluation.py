@@ -27,6 +27,7 @@ from fusionser.pipeline import (
     configured_features,
 )
 from fusionser.pipeline.build import decided_by, registry_of
+from fusionser.pipeline.estimator import search_packages
 from fusionser.pipeline.resources import LOCAL
 from fusionser.pipeline.soft_labels import majority_notes
 from fusionser.pipeline.streamed import Streamed, feature_parts
@@ -181,6 +182,7 @@ def _described(
                 processes=resources.processes,
                 # Workers have one core each.
                 threads=None if current_executor() is None else 1,
+                others=search_packages(spec),
             ),
             **({"plugins": plugins} if plugins else {}),
         },

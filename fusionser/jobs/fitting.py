@@ -34,6 +34,7 @@ from fusionser.pipeline import (
     Resources,
     classifier_settings,
 )
+from fusionser.pipeline.estimator import search_packages
 from fusionser.pipeline.features import card_of
 from fusionser.pipeline.resources import LOCAL
 from fusionser.pipeline.streamed import Streamed
@@ -172,7 +173,7 @@ def _card_facts(
         "training_rows": len(table),
         "training_recordings": int(table["file"].nunique()),
         "training_speakers": int(table.loc[table["speaker"] != "", "speaker"].nunique()),
-        "versions": versions(),
+        "versions": versions(*search_packages(spec)),
         "created": today(),
         "digests": digests_of(pipeline[FEATURES]),
         "notes": tuple(pipeline[FEATURES].stamps()),

@@ -12,14 +12,14 @@ from fusionser.classifiers import MemberEstimator
 from fusionser.features.extractor import FeatureExtractor
 from fusionser.model import CLASSIFIER, FEATURES
 from fusionser.names import DIMENSIONS
-from fusionser.pipeline.build import UnusableRows, build_pipeline, registry_of
-from fusionser.pipeline.parameter_space import BLOCKS, only_in_trials, space_of
+from fusionser.pipeline.build import UnusableRows, build_pipeline
+from fusionser.pipeline.parameter_space import BLOCKS, grid_of, only_in_trials, space_of, space_text
 from fusionser.pipeline.resources import LOCAL, Resources
-from fusionser.pipeline.trial_search import TrialSearch
+from fusionser.pipeline.trial_search import OPTUNA, TrialSearch
 from fusionser.spec import PipelineSpec
 from fusionser.splits import InnerFolds
 
-__all__ = ["build_estimator"]
+__all__ = ["build_estimator", "search_packages", "untried_values"]
 
 
 def build_estimator(
@@ -39,7 +39,7 @@ def build_estimator(
         "scoring": make_scorer(mean_concordance) if numbers else "balanced_accuracy",
     }
     if spec.classifier.trials is None:
-        grid = registry_of(spec)[spec.classifier.name].grid
+        grid = grid_of(spec)
         places = {f"{_place(pipeline)}__{name}": list(values) for name, values in grid.items()}
         return GridSearchCV(pipeline, places, error_score="raise", **search)
     return TrialSearch(
@@ -50,6 +50,27 @@ def build_estimator(
         random_state=spec.seed,
         **search,
     )
+
+
+def search_packages(spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the packages, beside those of every result, that the search of a specification depends on."""
+    return (OPTUNA,) if spec.classifier.trials is not None else ()
+
+
+def untried_values(spec: PipelineSpec, extractor: FeatureExtractor) -> dict[str, str]:
+    """Return the given parameters of the classifier whose values the search does not try, and what it tries."""
+    if not spec.classifier.tune:
+        return {}
+    tried = (
+        {f"{CLASSIFIER}.{name}": values for name, values in grid_of(spec).items()}
+        if spec.classifier.trials is None
+        else space_of(spec, extractor)
+    )
+    return {
+        name: space_text(values)
+        for name, given in spec.classifier.parameters.items()
+        if (values := tried.get(f"{CLASSIFIER}.{name}")) is not None and given not in values
+    }
 
 
 def _place(pipeline: Pipeline) -> str:

@@ -1,7 +1,7 @@
 """The search space of a specification: what its classifier and its networks state, or a file says instead."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,16 @@ from fusionser.pipeline.build import PLACED, decided_by, registry_of
 from fusionser.search_space import NumberRange, Searched, Space, searched_of
 from fusionser.spec import PipelineSpec
 
-__all__ = ["BLOCKS", "current_values", "only_in_trials", "read_space", "space_of", "space_text", "with_values"]
+__all__ = [
+    "BLOCKS",
+    "current_values",
+    "grid_of",
+    "only_in_trials",
+    "read_space",
+    "space_of",
+    "space_text",
+    "with_values",
+]
 
 CLASSIFIER, BLOCKS = "classifier", "blocks"
 FIXED = {
@@ -53,7 +62,7 @@ def space_of(spec: PipelineSpec, extractor: FeatureExtractor, given: Space | Non
     parts = _parts(spec, extractor)
     space: dict[str, Searched] = {}
     for place, part in parts.items():
-        stated = part.space or getattr(part, "grid", {})
+        stated = _used(part, part.space or part.grid) if place == CLASSIFIER else part.space
         space |= {f"{place}.{name}": tried for name, tried in stated.items()}
     if spec.networks.epochs is not None:
         # The number that the user gave.
@@ -69,11 +78,27 @@ def space_of(spec: PipelineSpec, extractor: FeatureExtractor, given: Space | Non
     return space
 
 
+def grid_of(spec: PipelineSpec) -> dict[str, Sequence[Any]]:
+    """Return the grid of the classifier of a specification, by parameter."""
+    classifier = _classifier_of(spec)
+    return _used(classifier, classifier.grid)
+
+
+def _used(classifier: Any, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what has an effect beside the parameters that the user gave."""
+    unused = classifier.unused()
+    return {name: tried for name, tried in stated.items() if name not in unused}
+
+
+def _classifier_of(spec: PipelineSpec) -> Any:
+    return registry_of(spec)[spec.classifier.name]().set_params(**spec.classifier.parameters)
+
+
 def _parts(spec: PipelineSpec, extractor: FeatureExtractor) -> dict[str, Any]:
     """Return the estimators whose parameters can be searched, by place."""
     parts: dict[str, Any] = {}
     if decided_by(spec, extractor) != NETWORK_ALONE:
-        parts[CLASSIFIER] = registry_of(spec)[spec.classifier.name]()
+        parts[CLASSIFIER] = _classifier_of(spec)
     return parts | {f"{BLOCKS}.{name}": block for name, block in extractor.blocks if isinstance(block, DeepExtractor)}
 
 
@@ -157,8 +182,6 @@ def _with_parameters(block: str | dict[str, Any], of_blocks: Mapping[str, Mappin
 def current_values(spec: PipelineSpec, extractor: FeatureExtractor, space: Space) -> dict[str, Any] | None:
     """Return the values that the specification has now, if all of them are in the space."""
     parts = _parts(spec, extractor)
-    if CLASSIFIER in parts:
-        parts[CLASSIFIER].set_params(**spec.classifier.parameters)
     for place, part in list(parts.items()):
         if place != CLASSIFIER:
             parts[place] = clone(part).set_params(**spec.networks.parameters)

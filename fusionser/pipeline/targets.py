@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fusionser.corpora import Listing
-from fusionser.errors import RowsError
+from fusionser.errors import RowsError, names_text
 from fusionser.facts import Stamp
 from fusionser.features.table import LARGEST_VALUE
 
@@ -34,7 +34,7 @@ def with_targets(listing: Listing, targets: Sequence[str], *, strict: bool = Fal
     rows = listing.rows
     if missing := [name for name in targets if name not in rows]:
         raise RowsError(
-            f"the rows have no column '{missing[0]}' to predict (--targets); got: {', '.join(map(str, rows.columns))}. "
+            f"the rows have no column '{missing[0]}' to predict (--targets); got: {names_text(rows.columns)}. "
             "Give a table of rows with a column of numbers, and name it with --targets, or with "
             f"--map {missing[0]}=COLUMN"
         )

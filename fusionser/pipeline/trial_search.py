@@ -14,7 +14,9 @@ from fusionser.optional import optional_package
 from fusionser.progress import report_step
 from fusionser.search_space import NumberRange, Space
 
-__all__ = ["USER", "TrialSearch", "distributions_of", "optuna_package"]
+__all__ = ["OPTUNA", "USER", "TrialSearch", "distributions_of", "optuna_package"]
+
+OPTUNA = "optuna"
 
 USER = "a search inside each fold (--tune-trials)"
 
@@ -27,7 +29,7 @@ def optuna_package(user: str) -> Any:
     user : str
         What needs it, for the error message.
     """
-    optuna = optional_package("optuna", "tune", user)
+    optuna = optional_package(OPTUNA, "tune", user)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

@@ -62,6 +62,10 @@ class SVM(TableRegressor):
     most_rows: int | None = MOST_ROWS
     random_state: int | None = 0
 
+    def unused(self) -> Sequence[str]:
+        """Return ``gamma`` for the linear kernel."""
+        return ("gamma",) if self.kernel == "linear" else ()
+
     def check_size(self, rows: int) -> None:
         """Raise `SettingsError` for more rows than `most_rows`."""
         check_kernel_size(rows, self.most_rows)

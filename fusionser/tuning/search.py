@@ -16,6 +16,7 @@ from fusionser.pipeline import Prepared, Resources, configured_features
 from fusionser.pipeline.build import decided_by
 from fusionser.pipeline.parameter_space import current_values, space_of, space_text, with_values
 from fusionser.pipeline.resources import LOCAL
+from fusionser.pipeline.trial_search import OPTUNA
 from fusionser.results import provenance, versions
 from fusionser.search_space import Space
 from fusionser.tuning.objective import Deadline, InnerScores
@@ -247,7 +248,7 @@ def _result(task: _Task, study: TrialStudy, left_out: tuple[str, ...]) -> Tuning
         before=_before(trials, current_values(spec, prepared.extractor, space)),
         importance=study.importance(),
         seed=spec.seed,
-        provenance=provenance(networks=False, processes=task.search.workers, threads=None),
+        provenance=provenance(networks=False, processes=task.search.workers, threads=None, others=(OPTUNA,)),
     )
 
 
